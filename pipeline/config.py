@@ -1,0 +1,168 @@
+"""Settings: one model for the command line, the environment, a TOML file and Python.
+
+What is given on the command line wins over ``FROSTLINE_<NAME>`` in the environment, that
+over the file, that over the defaults. An unknown name is an error with a hint.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from stages.backbones import BackboneRequest
+from stages.errors import ConfigError, unknown_name
+from stages.specs import DINOV2_GRID, Interpolation, Pooling, Precision, Size, StoredType, View
+
+PREFIX = "FROSTLINE_"
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, str) and "x" in value.lower():
+        return tuple(value.lower().split("x"))
+    return value
+
+
+def _parts(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+def _channels(value: Any) -> Any:
+    parts = _parts(value)
+    parts = [parts] if isinstance(parts, int | float) else parts
+    return list(parts) * 3 if parts is not None and len(parts) == 1 else parts
+
+
+GivenSize = Annotated[Size | Literal["none"] | None, BeforeValidator(_size)]
+Channels = Annotated[tuple[float, float, float] | None, BeforeValidator(_channels)]
+
+
+class DatasetSettings(BaseModel):
+    """dataset"""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str = Field("digits", description="digits, folder:PATH, csv:FILE, or a torchvision name (cifar10, …)")
+    root: Path | None = Field(None, description="where a CSV's paths start, or where a torchvision dataset lies")
+    test_fraction: float = Field(0.2, gt=0, lt=1, description="share of a single tree that is kept for testing")
+    seed: int = Field(0, ge=0, description="seed of every split, draw and resample")
+    data_dir: Path = Field(Path("data"), description="the workspace: features, heads, runs, downloads")
+
+
+class BackboneSettings(DatasetSettings):
+    """backbone"""
+
+    backbone: str = Field(
+        "resnet8-cifar10", description="a torchvision model, file.py:factory, pkg.module:factory, pixels"
+    )
+    weights: str = Field("DEFAULT", description="a torchvision enum name, DEFAULT, FILE, random, or factory")
+    layer: str | None = Field(None, description="a module, or MODULE:input (default: input of the final classifier)")
+    pool: Pooling | None = Field(None, description="what makes a layer's output one vector")
+    resize: GivenSize = Field(None, description="shorter side, HxW, or none (default: the weights' own)")
+    crop: GivenSize = Field(None, description="centre crop's side, HxW, or none (default: the weights' own)")
+    interpolation: Interpolation | None = Field(None, description="how to resize (default: the weights' own)")
+    mean: Channels = Field(None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
+    std: Channels = Field(None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
+    views: Annotated[tuple[View, ...], BeforeValidator(_parts)] = Field(
+        ("plain",), min_length=1, description="plain,hflip: used together in training, averaged at test"
+    )
+    precision: Precision = Field("fp32", description="arithmetic of the backbone")
+    dtype: StoredType = Field("float32", description="stored type of a feature")
+
+    def request(self) -> BackboneRequest:
+        """Return the backbone these settings ask for."""
+        given = {n: getattr(self, n) for n in ("resize", "crop", "interpolation", "mean", "std")}
+        replaced = {n: None if v == "none" else v for n, v in given.items() if v is not None}
+        return BackboneRequest(self.backbone, self.weights, self.layer, self.pool, replaced)
+
+    @model_validator(mode="after")
+    def _check(self) -> BackboneSettings:
+        if self.std is not None and min(self.std) <= 0:
+            raise ValueError(f"std {self.std}; wanted numbers above 0")
+        if "plain" not in self.views or len(set(self.views)) < len(self.views):
+            raise ValueError(f"views {','.join(self.views)}; wanted plain, or plain,hflip")
+        return self
+
+
+class ExtractSettings(BackboneSettings):
+    """extraction"""
+
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    batch_size: int = Field(32, ge=1, le=65536, description="images through the backbone at once")
+    workers: int | None = Field(None, ge=1, le=256, description="threads that decode images (default: one per core)")
+    max_bad: int = Field(0, ge=0, description="how many unreadable samples to tolerate")
+
+
+class HeadSettings(ExtractSettings):
+    """head"""
+
+    head: Literal["logreg"] = Field("logreg", description="logistic regression")
+    C: Annotated[tuple[float, ...], BeforeValidator(_parts)] = Field(
+        DINOV2_GRID, min_length=1, description="one value, or a grid to choose from (default: DINOv2's 45 values)"
+    )
+    hold_out: float = Field(0.1, gt=0, lt=1, description="share of the training rows that chooses C")
+
+    @model_validator(mode="after")
+    def _check_grid(self) -> HeadSettings:
+        if min(self.C) <= 0:
+            raise ValueError(f"C {min(self.C):g}; wanted numbers above 0")
+        return self
+
+
+class Settings(HeadSettings):
+    """run"""
+
+    baseline: Literal["auto", "pixels", "none"] = Field(
+        "auto", description="the same head on raw pixels beside it (auto: for digits)"
+    )
+
+
+Model = TypeVar("Model", bound=DatasetSettings)
+
+
+def load_settings(
+    model: type[Model],
+    given: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Model:
+    """Return the settings of one command from all their sources.
+
+    The file and the environment may hold any setting of Frostline, ``model`` takes its own.
+    Raises ConfigError for unknown names, with a hint, and for values that can't be.
+    """
+    known = set(Settings.model_fields)
+    from_file = _read(file) if file else {}
+    from_environ = {
+        n.removeprefix(PREFIX).lower(): v for n, v in (environ or {}).items() if n.startswith(PREFIX)
+    }
+    from_environ = {"C" if n == "c" else n: v for n, v in from_environ.items()}
+    for where, source in (("setting in " + str(file), from_file), ("environment setting", from_environ)):
+        for name in source:
+            if name not in known:
+                raise unknown_name(where, name, known)
+    merged = {n: v for n, v in {**from_file, **from_environ}.items() if n in model.model_fields}
+    try:
+        return model(**{**merged, **(given or {})})
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explained(e) for e in error.errors())) from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            return tomllib.load(stream)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"can't read the settings file {file}: {error}") from error
+
+
+def _explained(error: Any) -> str:
+    name = str(error["loc"][0]) if error["loc"] else ""
+    if error["type"] == "extra_forbidden":
+        return str(unknown_name("setting", name, Settings.model_fields))
+    if not name:
+        return str(error["msg"]).removeprefix("Value error, ")
+    return f"--{name.replace('_', '-')} {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -1,0 +1,130 @@
+"""What lies in the workspace: listed, verified, tidied."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from pipeline.plan import size
+from pipeline.workspace import Workspace
+from stages.errors import StoreError
+from stages.heads import read_head
+from stages.specs import computation
+from stages.store import FeatureSet, open_set
+
+Garbage = list[dict[str, Any]]
+
+
+def inventory(root: Path) -> list[dict[str, Any]]:
+    """Return every feature set: rows, bytes on disk, when it was begun, where, with what."""
+    rows = []
+    for found in Workspace(root).store.sets():
+        missing = sum(len(found.span(shard)) for shard in found.missing())
+        rows.append(
+            {
+                "folder": str(found.folder),
+                "dataset": found.layout.dataset,
+                "split": found.layout.split,
+                "backbone": found.layout.key["backbone"],
+                "layer": found.layout.key["layer"],
+                "view": found.layout.key["view"],
+                "rows": found.layout.rows,
+                "width": found.layout.width,
+                "missing": missing,
+                "bytes": _bytes(found.folder),
+                "made": found.made.get("made", "unknown"),
+                "by": found.made.get("host", "unknown"),
+                "device": found.made.get("device", "unknown"),
+            }
+        )
+    return rows
+
+
+def inventory_table(rows: list[dict[str, Any]]) -> str:
+    """Return the inventory for a terminal."""
+    if not rows:
+        return "nothing is cached"
+    lines = [f"{'rows':>9}  {'width':>5}  {'size':>9}  {'made':24}  {'by':16}  features"]
+    for r in rows:
+        unfinished = f"  ({r['missing']:,} rows missing)" if r["missing"] else ""
+        name = f"{Path(r['folder']).name}{unfinished}"
+        by = f"{r['by']}, {r['device']}"
+        lines.append(f"{r['rows']:>9,}  {r['width']:>5}  {size(r['bytes']):>9}  {r['made']:24}  {by:16}  {name}")
+    return "\n".join([*lines, f"{size(sum(r['bytes'] for r in rows))} in all"])
+
+
+def verify(root: Path) -> tuple[int, list[str]]:
+    """Read all committed features and heads again; return how many files, and what is damaged."""
+    checked, damaged = 0, []
+    workspace = Workspace(root)
+    for folder in workspace.store.folders():
+        try:
+            found = open_set(folder)
+        except StoreError as error:
+            damaged.append(str(error))
+            continue
+        problems = [str(error) for error in found.damaged()]
+        checked += 1 + 2 * len(found.shards)
+        if found.complete and not problems and not found.published:
+            problems.append(f"{folder / 'features.h5'} is missing or damaged; `frostline extract` writes it anew")
+        damaged += problems
+    for folder in sorted(workspace.heads.glob("*/head.json")):
+        checked += 2
+        try:
+            read_head(folder.parent)
+        except StoreError as error:
+            damaged.append(str(error))
+    return checked, damaged
+
+
+def garbage(root: Path) -> Garbage:
+    """Return what can go: leftovers of killed writes, unreadable, unfinished and superseded feature sets."""
+    store = Workspace(root).store
+    found: Garbage = []
+    latest: dict[tuple[str, ...], list[FeatureSet]] = defaultdict(list)
+    for folder in store.folders():
+        try:
+            features = open_set(folder)
+        except StoreError:
+            found.append(_item(folder, "no readable description"))
+            continue
+        if not features.complete:
+            found.append(_item(folder, "unfinished"))
+            continue
+        found += [_item(path, "left by a killed write") for path in folder.rglob("*.tmp")]
+        layout = features.layout
+        latest[layout.dataset, layout.split, computation(layout.key)].append(features)
+    for sets in latest.values():
+        *older, _ = sorted(sets, key=lambda f: str(f.made.get("made", "")))
+        found += [_item(f.folder, "superseded: the dataset has changed since") for f in older]
+    return found
+
+
+def remove(found: Garbage) -> None:
+    """Remove what ``garbage`` returned."""
+    for item in found:
+        path = Path(item["path"])
+        if path.is_dir():
+            (path / "key.json").unlink(missing_ok=True)  # first, so that a half-removed set is no set
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def garbage_table(found: Garbage, *, removed: bool) -> str:
+    """Return the garbage for a terminal."""
+    if not found:
+        return "nothing to remove"
+    lines = [f"{size(item['bytes']):>9}  {item['path']}  ({item['why']})" for item in found]
+    total = size(sum(item["bytes"] for item in found))
+    return "\n".join([*lines, f"{total} {'removed' if removed else 'can go; --yes removes it'}"])
+
+
+def _item(path: Path, why: str) -> dict[str, Any]:
+    return {"path": str(path), "why": why, "bytes": _bytes(path) if path.is_dir() else path.stat().st_size}
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

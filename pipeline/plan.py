@@ -1,0 +1,242 @@
+"""What a run needs, what of it is cached, and what is missing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.config import ExtractSettings
+from pipeline.workspace import Resolved, Workspace
+from stages.backbones import fingerprint, load_backbone
+from stages.datasets import Dataset, Samples, open_dataset
+from stages.datasets.images import decoder
+from stages.errors import ConfigError, DataError, UnreadableImage, counted, listing
+from stages.specs import FeatureKey, View, computation
+from stages.store import FeatureSet, Layout, Place
+
+if TYPE_CHECKING:
+    from stages.backbones.backbone import Backbone
+
+log = logging.getLogger("frostline")
+Ticker = Callable[[str, int], Callable[[int, int], None]]
+
+
+@dataclass(frozen=True)
+class Need:
+    """One feature set that is needed. ``known``: rows that lie in other sets."""
+
+    samples: Samples
+    key: FeatureKey
+    width: int
+    found: FeatureSet | None
+    known: dict[bytes, Place]
+    changes: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        return self.found is not None and self.found.complete
+
+    @property
+    def missing_rows(self) -> int:
+        """How many rows are not committed."""
+        if self.found is None:
+            return len(self.samples)
+        return sum(len(self.found.span(shard)) for shard in self.found.missing())
+
+    @property
+    def rows_to_compute(self) -> int:
+        """How many rows must go through the backbone."""
+        if self.complete:
+            return 0
+        spans = [range(len(self.samples))] if self.found is None else map(self.found.span, self.found.missing())
+        return sum(self.samples.digests[row].tobytes() not in self.known for span in spans for row in span)
+
+    @property
+    def bytes_needed(self) -> int:
+        return self.missing_rows * self.width * np.dtype(self.key.dtype).itemsize
+
+
+class Plan:
+    """One dataset through one backbone: opened, resolved and looked up only as far as asked."""
+
+    def __init__(self, settings: ExtractSettings, dataset: Dataset | None = None) -> None:
+        self.settings = settings
+        self.workspace = Workspace(settings.data_dir)
+        self._backbone: Backbone | None = None
+        if dataset is not None:
+            self.dataset = dataset
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The dataset. Raises DataError for samples seen to be unreadable, beyond ``max_bad``."""
+        s = self.settings
+        dataset = open_dataset(
+            s.dataset,
+            root=s.root,
+            test_fraction=s.test_fraction,
+            seed=s.seed,
+            downloads=self.workspace.downloads,
+            memory=self.workspace.index(s.dataset, s.root),
+        )
+        for note in dataset.notes:
+            log.info("note: %s", note)
+        bad = [f"{x.ids[row]}: {reason}" for x in dataset.splits for row, reason in sorted(x.problems.items())]
+        check_bad(bad, s.max_bad)
+        return dataset
+
+    @cached_property
+    def resolved(self) -> Resolved:
+        """What the backbone's name means; the network is loaded only if that isn't remembered."""
+        request = self.settings.request()
+        mark = fingerprint(request)
+        if mark is not None and not self.settings_fix_size:
+            mark["size"] = self.example.size
+        remembered = self.workspace.recall(mark) if mark is not None else None
+        if remembered is None:
+            remembered = Resolved(self.backbone.spec, self.backbone.width)
+            if mark is not None:
+                self.workspace.remember(mark, remembered)
+        return remembered
+
+    @property
+    def settings_fix_size(self) -> bool:
+        """Whether the settings alone make every image one size."""
+        given = self.settings.request().preprocessing
+        return given.get("crop") is not None or isinstance(given.get("resize"), tuple)
+
+    @cached_property
+    def example(self) -> Any:
+        """The first image that can be read."""
+        train = self.dataset.train
+        for row in range(len(train)):
+            try:
+                return train.read(row)
+            except UnreadableImage:
+                continue
+        raise DataError(f"no image of {self.dataset.name} can be read")
+
+    @property
+    def backbone(self) -> Backbone:
+        """The network, loaded at the first call."""
+        if self._backbone is None:
+            s = self.settings
+            log.info("loading %s", s.backbone)
+            self._backbone = load_backbone(s.request(), self.example, precision=s.precision, device=device_of(s.device))
+        return self._backbone
+
+    def need(self, split: str, view: View) -> Need:
+        """Return what is there of one split's view, and why the rest is not."""
+        samples = self.dataset.train if split == "train" else self.dataset.test
+        s, store = self.settings, self.workspace.store
+        key = FeatureKey(samples.content, self.resolved.spec, decoder(), view, s.precision, s.dtype)
+        found = store.find(key)
+        if found is not None and found.complete:
+            return Need(samples, key, self.resolved.width, found, {}, ())
+        changes = store.nearest(key, samples.dataset, samples.split) if found is None else []
+        return Need(samples, key, self.resolved.width, found, store.rows_like(key), tuple(changes))
+
+    def needs(self) -> list[Need]:
+        """Return every feature set that the settings ask for."""
+        return [self.need(split, view) for split in ("train", "test") for view in self.settings.views]
+
+    def begin(self, need: Need) -> FeatureSet:
+        """Return the set of a need, begun if it is not there."""
+        if need.found is not None:
+            return need.found
+        x = need.samples
+        layout = Layout(need.key.fields(), x.dataset, x.split, x.classes, len(x), need.width)
+        return self.workspace.store.begin(need.key, layout, self.provenance())
+
+    def seconds(self, need: Need) -> float | None:
+        """Return how long the missing rows should take, by the last run of the same computation."""
+        same = computation(need.key.fields())
+        speeds = [f.speed for f in self.workspace.store.sets() if f.speed and computation(f.layout.key) == same]
+        return need.rows_to_compute / speeds[-1] if speeds else None
+
+    def provenance(self) -> dict[str, Any]:
+        """Return when, where and with which versions features are being made."""
+        names = ("frostline", "torch", "torchvision", "numpy", "h5py", "pillow")
+        return {
+            "made": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "host": platform.node(),
+            "processor": platform.processor() or platform.machine(),
+            "device": str(self.backbone.device),
+            "versions": {name: version(name) for name in names},
+        }
+
+
+def check_bad(bad: list[str], max_bad: int) -> None:
+    """Raise DataError that lists the unreadable samples if there are more than ``max_bad``."""
+    if len(bad) > max_bad:
+        raise DataError(
+            f"{counted(len(bad), 'sample')} can't be used, {max_bad} tolerated:\n{listing(bad)}\n"
+            f"Mend or remove them, or pass --max-bad {len(bad)} to go on without them."
+        )
+
+
+def device_of(name: str) -> str:
+    """Return the torch device of a setting. Raises ConfigError if it isn't there."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"no device {name!r} here ({str(error).splitlines()[0]}); wanted auto, cpu or cuda") from error
+    return name
+
+
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def plan_json(plan: Plan) -> list[dict[str, Any]]:
+    """Return the feature sets that are needed as JSON values: cached, reusable, to compute, time and disk."""
+    return [
+        {
+            "split": need.samples.split,
+            "view": need.key.view,
+            "rows": len(need.samples),
+            "cached": len(need.samples) - need.missing_rows,
+            "reusable": need.missing_rows - need.rows_to_compute,
+            "to_compute": need.rows_to_compute,
+            "bytes": need.bytes_needed,
+            "seconds": plan.seconds(need),
+            "changes": list(need.changes),
+            "key": need.key.fields(),
+        }
+        for need in plan.needs()
+    ]
+
+
+def plan_table(plan: Plan) -> str:
+    """Return the same for a terminal."""
+    lines = [f"{'split':6} {'view':6} {'rows':>9} {'cached':>9} {'reusable':>9} {'to compute':>10} {'disk':>9}  time"]
+    for row in plan_json(plan):
+        seconds = "nothing to do" if not row["to_compute"] else "unknown, first run of this backbone"
+        if row["to_compute"] and row["seconds"] is not None:
+            seconds = f"about {row['seconds']:,.0f} s"
+        counts = f"{row['rows']:>9,} {row['cached']:>9,} {row['reusable']:>9,} {row['to_compute']:>10,}"
+        lines.append(f"{row['split']:6} {row['view']:6} {counts} {size(row['bytes']):>9}  {seconds}")
+        lines += [f"       not the cached features: {change}" for change in row["changes"]]
+    return "\n".join(lines)
+
+
+def size(n: int) -> str:
+    """Return a number of bytes as ``1.5 MB``."""
+    value, units = float(n), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.0f} {units[0]}" if units[0] == "B" else f"{value:.1f} {units[0]}"

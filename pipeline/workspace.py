@@ -1,0 +1,76 @@
+"""The workspace: which file of the data folder holds what.
+
+    data/index/       digests of dataset files, so that unchanged ones are not read again
+    data/backbones/   what a backbone's name resolved to, so that it need not be loaded again
+    data/features/    one folder per feature set
+    data/heads/       one folder per fitted head
+    data/runs/        one folder per run: run.json
+    data/downloads/   torchvision's datasets
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.specs import BackboneSpec, Preprocessing, canonical_json, digest
+from stages.store import FeatureStore, make_folder, write_atomic
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What a backbone's name meant: its spec and the width of its features."""
+
+    spec: BackboneSpec
+    width: int
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """All paths below one data folder."""
+
+    root: Path
+
+    @property
+    def store(self) -> FeatureStore:
+        return FeatureStore(self.root / "features")
+
+    @property
+    def heads(self) -> Path:
+        return self.root / "heads"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def downloads(self) -> Path:
+        return self.root / "downloads"
+
+    def index(self, source: str, root: Path | None) -> Path:
+        """Return the file that remembers the digests of a dataset's files."""
+        _, _, path = source.partition(":")
+        place = str(Path(path).expanduser().absolute()) if path else ""
+        return self.root / "index" / f"{digest([source, place, str(root)])[:12]}.npz"
+
+    def recall(self, fingerprint: Mapping[str, Any]) -> Resolved | None:
+        """Return what a backbone of this fingerprint resolved to, if that is remembered."""
+        try:
+            stored = json.loads(self._memo(fingerprint).read_bytes())
+            fields = stored["spec"]
+            sizes = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.pop("preprocessing").items()}
+            return Resolved(BackboneSpec(preprocessing=Preprocessing(**sizes), **fields), int(stored["width"]))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def remember(self, fingerprint: Mapping[str, Any], resolved: Resolved) -> None:
+        """Keep what a backbone resolved to."""
+        path = self._memo(fingerprint)
+        make_folder(path.parent)
+        write_atomic(path, canonical_json({"spec": asdict(resolved.spec), "width": resolved.width}))
+
+    def _memo(self, fingerprint: Mapping[str, Any]) -> Path:
+        return self.root / "backbones" / f"{digest(dict(fingerprint))[:16]}.json"

@@ -1,0 +1,1 @@
+"""What Frostline does: nouns, and one verb per stage over explicit objects."""

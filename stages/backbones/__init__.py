@@ -1,0 +1,28 @@
+"""Backbones: frozen networks from torchvision, of one's own, or the one that ships here.
+
+Importing this loads no torch; ``load_backbone`` does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PIL.Image import Image
+
+from stages.backbones.preprocess import preprocess
+from stages.backbones.request import BackboneRequest, fingerprint
+from stages.specs import Precision
+
+if TYPE_CHECKING:
+    from stages.backbones.backbone import Backbone
+
+__all__ = ["BackboneRequest", "fingerprint", "load_backbone", "preprocess"]
+
+
+def load_backbone(
+    request: BackboneRequest, example: Image, *, precision: Precision = "fp32", device: str = "cpu"
+) -> Backbone:
+    """Return the backbone that a request names, resolved on one image; see ``backbone.load_backbone``."""
+    from stages.backbones import backbone
+
+    return backbone.load_backbone(request, example, precision=precision, device=device)

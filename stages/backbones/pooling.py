@@ -1,0 +1,54 @@
+"""What a layer gives, made one vector per image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from stages.errors import ConfigError
+from stages.specs import Pooling
+
+_POOLS: dict[Pooling, tuple[tuple[int, ...], Callable[[Tensor], Tensor]]] = {
+    "none": ((2,), lambda t: t),
+    "avg": ((4,), lambda t: t.mean((2, 3))),
+    "max": ((4,), lambda t: t.amax((2, 3))),
+    "cls": ((3,), lambda t: t[:, 0]),
+    "tokens": ((3, 4), lambda t: t.flatten(1, -2).mean(1)),
+    "flatten": ((2, 3, 4), lambda t: t.flatten(1)),
+}
+
+
+def pool(tensor: Tensor, how: Pooling) -> Tensor:
+    """Return (batch, d) from what a layer gives.
+
+    ``none``: (batch, d) as it is. ``avg``, ``max``: over height and width of (batch,
+    channels, height, width). ``cls``: the first of (batch, tokens, d). ``tokens``: the mean
+    over all axes between the first and the last, so also for (batch, height, width,
+    channels). ``flatten``: all values. Raises ConfigError where the shape does not fit.
+    """
+    dims, apply = _POOLS[how]
+    if tensor.ndim not in dims:
+        fitting = ", ".join(name for name, (d, _) in _POOLS.items() if tensor.ndim in d)
+        raise ConfigError(f"pool {how!r} does not fit a layer of shape {_shape(tensor)}; fitting: {fitting or 'none'}")
+    return apply(tensor)
+
+
+def default_pool(tensor: Tensor) -> Pooling:
+    """Return ``none`` for vectors and ``avg`` for maps. Raises ConfigError where that is a guess."""
+    if tensor.ndim == 2:
+        return "none"
+    if tensor.ndim == 4 and not _looks_channels_last(tensor):
+        return "avg"
+    raise ConfigError(
+        f"a layer of shape {_shape(tensor)} can be pooled in several ways; choose --pool "
+        f"{'tokens (channels last), avg (channels first)' if tensor.ndim == 4 else 'cls, tokens'} or flatten"
+    )
+
+
+def _looks_channels_last(tensor: Tensor) -> bool:
+    return tensor.shape[1] == tensor.shape[2] != tensor.shape[3]
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"(batch, {', '.join(map(str, tensor.shape[1:]))})"

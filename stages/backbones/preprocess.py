@@ -1,0 +1,49 @@
+"""A decoded image to the uint8 pixels that a backbone is given."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from stages.specs import Preprocessing, Size, View
+
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def preprocess(image: Image.Image, how: Preprocessing, view: View = "plain") -> NDArray[np.uint8]:
+    """Return an RGB image resized and cropped, uint8 (height, width, 3).
+
+    The same arithmetic, pixel for pixel, as torchvision's ``Resize`` and ``CenterCrop`` on
+    a PIL image. The flip comes last.
+    """
+    if how.resize is not None:
+        image = image.resize(_resized(image.size, how.resize), _FILTERS[how.interpolation])
+    if how.crop is not None:
+        image = _center_crop(image, how.crop)
+    pixels = np.asarray(image)
+    return pixels[:, ::-1] if view == "hflip" else pixels
+
+
+def _resized(size: tuple[int, int], wanted: Size) -> tuple[int, int]:
+    """Return (width, height); a single number is the shorter side's."""
+    if isinstance(wanted, tuple):
+        return wanted[1], wanted[0]
+    width, height = size
+    if width <= height:
+        return wanted, int(wanted * height / width)
+    return int(wanted * width / height), wanted
+
+
+def _center_crop(image: Image.Image, wanted: Size) -> Image.Image:
+    height, width = wanted if isinstance(wanted, tuple) else (wanted, wanted)
+    short_x, short_y = max(width - image.width, 0), max(height - image.height, 0)
+    if short_x or short_y:
+        image = ImageOps.expand(image, (short_x // 2, short_y // 2, (short_x + 1) // 2, (short_y + 1) // 2))
+    left, top = round((image.width - width) / 2.0), round((image.height - height) / 2.0)
+    return image.crop((left, top, left + width, top + height))

@@ -1,0 +1,36 @@
+"""Samples whose content is image files below one root."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image
+
+from stages.datasets.images import decode
+from stages.datasets.index import Indexed, read_file
+from stages.datasets.samples import Samples
+from stages.errors import DataError, UnreadableImage
+
+
+def file_samples(
+    dataset: str, split: str, classes: Sequence[str], root: Path, files: Indexed, labels: NDArray[np.int64]
+) -> Samples:
+    """Return samples that read ``root / path``; the path is the sample's id."""
+
+    def read(row: int) -> Image:
+        path = root / files.paths[row]
+        if row in files.problems:
+            raise UnreadableImage(files.problems[row])
+        try:
+            data = read_file(path)
+        except DataError as error:
+            raise UnreadableImage(str(error)) from error
+        if hashlib.sha256(data).digest() != files.digests[row].tobytes():
+            raise DataError(f"{path} changed while it was being used; leave the images alone and run again")
+        return decode(data)
+
+    return Samples(dataset, split, tuple(classes), files.paths, labels, files.digests, read, files.problems)

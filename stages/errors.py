@@ -1,0 +1,74 @@
+"""Every error that Frostline raises on purpose.
+
+    FrostlineError
+    ├── ConfigError      a name, value or file of settings that can't be used      exit 2
+    ├── DataError        the samples, or what is computed from them, can't be used exit 3
+    │   └── UnreadableImage   one sample's reason; quarantined by the stages
+    └── StoreError       the cache is damaged, mismatched or can't be written      exit 4
+        └── DamagedShard      one shard; extracting makes it anew
+
+A message says what was found, what was wanted and what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class FrostlineError(Exception):
+    """The root; ``exit_code`` is the command's exit status."""
+
+    exit_code = 1
+
+
+class ConfigError(FrostlineError):
+    """A setting, name or weights file can't be used as asked."""
+
+    exit_code = 2
+
+
+class DataError(FrostlineError):
+    """The input data can't be used as they are."""
+
+    exit_code = 3
+
+
+class UnreadableImage(DataError):
+    """One image can't be decoded; the message is the reason alone."""
+
+
+class StoreError(FrostlineError):
+    """A file of the cache is damaged, belongs to something else or can't be written."""
+
+    exit_code = 4
+
+
+class DamagedShard(StoreError):
+    """A committed shard is not what its record says; ``shard`` is its number."""
+
+    def __init__(self, shard: int, path: object, what: str) -> None:
+        super().__init__(f"{path} is damaged: {what}; `frostline extract` computes that shard anew")
+        self.shard = shard
+        self.path = str(path)
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
+    """Return the error for a name that isn't known, with the nearest known ones."""
+    names = sorted(known)
+    near = get_close_matches(name.lower(), names, 3, 0.6)
+    hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"known: {', '.join(names)}"
+    return ConfigError(f"unknown {kind} {name!r}; {hint}")
+
+
+def listing(items: Sequence[str], limit: int = 20) -> str:
+    """Return one indented line per item, and the number of those past ``limit``."""
+    lines = [f"  {item}" for item in items[:limit]]
+    if len(items) > limit:
+        lines.append(f"  … and {len(items) - limit:,} more")
+    return "\n".join(lines)
+
+
+def counted(n: int, noun: str) -> str:
+    """Return ``1 image``, ``2 images``."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}{'es' if noun.endswith(('s', 'x')) else 's'}"

@@ -1,0 +1,178 @@
+"""Extract: run a backbone over one split, once, and commit the features shard by shard."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.backbones import preprocess
+from stages.datasets import Samples
+from stages.errors import UnreadableImage
+from stages.specs import BackboneSpec, View
+from stages.store import OK, QUARANTINED, Bad, FeatureSet, Place, Shard, encode_ids
+
+BATCH_SIZE = 32
+_CHUNK = 8
+_AHEAD = 3
+
+
+class Embedder(Protocol):
+    """What extraction needs of a backbone."""
+
+    spec: BackboneSpec
+    input_shape: tuple[int, ...]
+    width: int
+
+    def embed(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """One split, the backbone that runs over it, and how.
+
+    ``known``: where rows already lie that this backbone computed, by sample digest.
+    ``workers``: threads that decode. ``progress`` is told how many rows were added.
+    """
+
+    samples: Samples
+    backbone: Embedder
+    features: FeatureSet
+    view: View = "plain"
+    batch_size: int = BATCH_SIZE
+    workers: int = 2
+    known: Mapping[bytes, Place] | None = None
+    progress: Callable[[int], None] = lambda rows: None
+
+
+def extract(job: Extraction) -> None:
+    """Compute every missing shard of ``job.features`` and publish the set.
+
+    A sample that can't be decoded, or whose features are not finite, is quarantined; the
+    caller decides how many are too many. Several processes may do the same set at once:
+    each shard is taken by one, and what the others hold is waited for.
+    """
+    ids = encode_ids(job.samples.ids)
+    with ThreadPoolExecutor(job.workers, "frostline-decode") as threads:
+        for wait in (False, True):
+            for shard in job.features.missing():
+                with job.features.claim(shard, wait=wait) as ours:
+                    if ours:
+                        job.features.commit(shard, *_compute(job, shard, ids, threads))
+                        job.progress(len(job.features.span(shard)))
+    job.features.publish()
+
+
+def _compute(
+    job: Extraction, shard: int, ids: NDArray[np.bytes_], threads: ThreadPoolExecutor
+) -> tuple[Shard, tuple[Bad, ...]]:
+    span = job.features.span(shard)
+    here = slice(span.start, span.stop)
+    result = np.full((len(span), job.backbone.width), np.nan, job.features.layout.key["dtype"])
+    reasons: dict[int, str] = {}
+    copied = _copy_known(job, span, result)
+    rows = [row for row in span if row not in copied]
+    for batch in _batches(job, rows, reasons, threads):
+        computed = job.backbone.embed(batch.padded(job.batch_size))[: len(batch.rows)]
+        _put(result, span.start, batch.rows, computed, reasons)
+    status = np.full(len(span), OK, np.uint8)
+    status[[row - span.start for row in reasons]] = QUARANTINED
+    content = Shard(result, job.samples.labels[here], ids[here], job.samples.digests[here], status)
+    bad = tuple(Bad(row, job.samples.ids[row], reasons[row]) for row in sorted(reasons))
+    return content, bad
+
+
+def _copy_known(job: Extraction, span: range, result: NDArray[np.floating]) -> set[int]:
+    """Fill in the rows that lie in other feature sets; return which they were."""
+    wanted: dict[tuple[str, int], list[tuple[int, Place]]] = {}
+    for row in span:
+        place = (job.known or {}).get(job.samples.digests[row].tobytes())
+        if place:
+            wanted.setdefault((place.features.layout.digest, place.shard), []).append((row, place))
+    for places in wanted.values():
+        source = places[0][1].features.read(places[0][1].shard)
+        rows = [row - span.start for row, _ in places]
+        result[rows] = source.features[[place.position for _, place in places]]
+    return {row for places in wanted.values() for row, _ in places}
+
+
+def _put(
+    result: NDArray[np.floating], start: int, rows: list[int], computed: NDArray[np.float32], reasons: dict[int, str]
+) -> None:
+    with np.errstate(over="ignore"):
+        stored = computed.astype(result.dtype)
+    for i in np.flatnonzero(~np.isfinite(stored).all(axis=1)).tolist():
+        finite = np.isfinite(computed[i]).all()
+        largest = f"a feature of {np.abs(computed[i]).max():.3g} is too large for {result.dtype}; see --dtype"
+        reasons[rows[i]] = largest if finite else "the backbone gave NaN or infinity"
+        stored[i] = np.nan
+    result[[row - start for row in rows]] = stored
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    rows: list[int]
+    pixels: list[NDArray[np.uint8]]
+
+    def padded(self, size: int) -> NDArray[np.uint8]:
+        """Return ``size`` images: a fixed size gives each row the same bits in any company."""
+        return np.stack(self.pixels + self.pixels[:1] * (size - len(self.pixels)))
+
+
+Decoded = list[tuple[int, NDArray[np.uint8] | str]]
+
+
+def _batches(job: Extraction, rows: list[int], reasons: dict[int, str], threads: ThreadPoolExecutor) -> Iterator[_Batch]:
+    """Yield the rows' images in order; note why a row has none in ``reasons``."""
+    batch = _Batch([], [])
+    for row, pixels in _decoded(job, rows, threads):
+        if isinstance(pixels, str):
+            reasons[row] = pixels
+            continue
+        batch.rows.append(row)
+        batch.pixels.append(pixels)
+        if len(batch.rows) == job.batch_size:
+            yield batch
+            batch = _Batch([], [])
+    if batch.rows:
+        yield batch
+
+
+def _decoded(
+    job: Extraction, rows: list[int], threads: ThreadPoolExecutor
+) -> Iterator[tuple[int, NDArray[np.uint8] | str]]:
+    """Decode in threads, a bounded number of batches ahead of the backbone."""
+    chunks = iter([rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)])
+    waiting: deque[Future[Decoded]] = deque()
+    ahead = _AHEAD * max(job.batch_size // _CHUNK, 1)
+    try:
+        for chunk in chunks:
+            waiting.append(threads.submit(_decode, job, chunk))
+            if len(waiting) > ahead:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _decode(job: Extraction, rows: list[int]) -> Decoded:
+    return [(row, _pixels(job, row)) for row in rows]
+
+
+def _pixels(job: Extraction, row: int) -> NDArray[np.uint8] | str:
+    try:
+        image = job.samples.read(row)
+    except UnreadableImage as error:
+        return str(error)
+    pixels = preprocess(image, job.backbone.spec.preprocessing, job.view)
+    if pixels.shape != job.backbone.input_shape:
+        found, wanted = (" × ".join(map(str, shape[:2])) for shape in (pixels.shape, job.backbone.input_shape))
+        return f"{found} pixels where the first image has {wanted}; see --resize"
+    return pixels

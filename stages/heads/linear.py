@@ -1,0 +1,73 @@
+"""g(y) = Wy + b: a fitted linear classifier, and its two files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from stages.errors import StoreError
+from stages.specs import canonical_json
+
+_BLOCK = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class LinearHead:
+    """``weight`` float32 (classes, d), ``bias`` float32 (classes,), ``classes`` by name."""
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    classes: tuple[str, ...]
+
+    def scores(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Return Wx + b of features (n, d), float32 (n, classes), a block of rows at a time."""
+        result = np.empty((len(X), len(self.classes)), np.float32)
+        for start in range(0, len(X), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            np.matmul(X[rows].astype(np.float32, copy=False), self.weight.T, out=result[rows])
+        result += self.bias
+        return result
+
+    def probabilities(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the softmax of the scores, float64 (n, classes)."""
+        scores = self.scores(X).astype(np.float64)
+        scores -= scores.max(1, keepdims=True)
+        exponentials = np.exp(scores)
+        probabilities: NDArray[np.float64] = exponentials / exponentials.sum(1, keepdims=True)
+        return probabilities
+
+    def to_bytes(self) -> bytes:
+        """Return the weights as safetensors."""
+        return save({"weight": self.weight, "bias": self.bias})
+
+
+def read_head(folder: Path) -> tuple[LinearHead, dict[str, Any]]:
+    """Return a fitted head and the record beside it. Raises StoreError if either is damaged."""
+    try:
+        record: dict[str, Any] = json.loads((folder / "head.json").read_bytes())
+        data = (folder / "head.safetensors").read_bytes()
+        if hashlib.sha256(data).hexdigest() != record["sha256"]:
+            raise ValueError("the SHA-256 of head.safetensors is not the one recorded")
+        tensors = load(data)
+        head = LinearHead(tensors["weight"], tensors["bias"], tuple(record["classes"]))
+        if head.weight.shape[:1] != head.bias.shape or len(head.bias) != len(head.classes):
+            raise ValueError(f"weight {head.weight.shape}, bias {head.bias.shape}, {len(head.classes)} classes")
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise StoreError(f"the head in {folder} is damaged: {error}; remove the folder and fit again") from error
+    return head, record
+
+
+def head_files(head: LinearHead, record: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return a head's files by name, in the order in which to write them."""
+    data = head.to_bytes()
+    described = {**record, "classes": head.classes, "sha256": hashlib.sha256(data).hexdigest()}
+    return {"head.safetensors": data, "head.json": canonical_json(described)}

@@ -1,0 +1,129 @@
+"""Frozen descriptions of what is computed, and their digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+Pooling = Literal["none", "avg", "max", "cls", "tokens", "flatten"]
+Precision = Literal["fp32", "bf16", "fp16"]
+StoredType = Literal["float32", "float16"]
+View = Literal["plain", "hflip"]
+Size = int | tuple[int, int]
+
+FORMAT = 1
+# Oquab et al., "DINOv2" (arXiv:2304.07193): the C values that its linear evaluation tries.
+DINOV2_GRID = tuple(10 ** (-6 + 11 * i / 44) for i in range(45))
+VIEWS: tuple[View, ...] = get_args(View)
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the one JSON text of a value: sorted names, no spaces, ASCII, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a value's canonical JSON, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a decoded RGB image becomes the network's input.
+
+    ``resize``: the shorter side in pixels, or (height, width), or None to leave the size.
+    ``crop``: the centre's side, or (height, width), or None. ``mean`` and ``std`` per
+    channel, on values in 0..1. This is torchvision's ``ImageClassification`` preset.
+    """
+
+    resize: Size | None = None
+    crop: Size | None = None
+    interpolation: Interpolation = "bilinear"
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+
+    @property
+    def fixes_size(self) -> bool:
+        """Whether every image comes out with one size, whatever it was."""
+        return self.crop is not None or isinstance(self.resize, tuple)
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """A resolved f(x): everything about the network that changes a number.
+
+    ``code`` is the digest of the user's own source file, empty for a named architecture.
+    ``weights`` is the digest of the weights' bytes. ``layer`` names a module, whose output
+    is taken, or its input when the name ends in ``:input``.
+    """
+
+    name: str
+    code: str
+    weights: str
+    layer: str
+    pool: Pooling
+    preprocessing: Preprocessing
+
+    @property
+    def short_name(self) -> str:
+        """The name without folders or a factory's file ending, fit for a file name."""
+        return self.name.replace(".py:", "-").replace(":", "-")
+
+
+@dataclass(frozen=True)
+class FeatureKey:
+    """Everything that changes a cached feature; its digest names the feature set.
+
+    ``dataset`` is the content digest of one split: ids, label names and sample digests.
+    """
+
+    dataset: str
+    backbone: BackboneSpec
+    decoder: str
+    view: View = "plain"
+    precision: Precision = "fp32"
+    dtype: StoredType = "float32"
+
+    def fields(self) -> dict[str, Any]:
+        """Return the key as a flat mapping of JSON values."""
+        backbone = asdict(self.backbone)
+        preprocessing = backbone.pop("preprocessing")
+        own = {n: getattr(self, n) for n in ("dataset", "decoder", "view", "precision", "dtype")}
+        flat = {"backbone": backbone.pop("name"), **backbone, **preprocessing, **own, "format": FORMAT}
+        return {n: list(v) if isinstance(v, tuple) else v for n, v in flat.items()}
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the canonical JSON of ``fields()``."""
+        return digest(self.fields())
+
+    def with_view(self, view: View) -> FeatureKey:
+        return replace(self, view=view)
+
+
+def computation(fields: Mapping[str, Any]) -> str:
+    """Return the digest of a key's fields without its dataset: equal ones may share rows."""
+    return digest({n: v for n, v in fields.items() if n != "dataset"})
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return one phrase per field of two keys that differ, such as ``resize 256 → 224``."""
+    names = sorted(set(old) | set(new))
+    return [f"{n} {_brief(old.get(n))} → {_brief(new.get(n))}" for n in names if old.get(n) != new.get(n)]
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, str) and len(value) == 64:
+        return value[:12]
+    return "none" if value in (None, "") else str(value)

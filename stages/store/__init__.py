@@ -1,0 +1,24 @@
+"""The feature store: shards on disk that are there whole or not at all."""
+
+from stages.store.featureset import Bad, FeatureSet, Layout, open_set
+from stages.store.files import make_folder, write_atomic
+from stages.store.shard import OK, QUARANTINED, Shard, encode_ids
+from stages.store.store import Features, FeatureStore, Place, load, plain
+
+__all__ = [
+    "OK",
+    "QUARANTINED",
+    "Bad",
+    "FeatureSet",
+    "FeatureStore",
+    "Features",
+    "Layout",
+    "Place",
+    "Shard",
+    "encode_ids",
+    "load",
+    "make_folder",
+    "open_set",
+    "plain",
+    "write_atomic",
+]

@@ -1,0 +1,264 @@
+"""A feature set: one split's rows through one backbone, as shards in a folder.
+
+    key.json            the key's fields, names and sizes; written first
+    made.json           when, where and with which versions it was begun
+    speed.json          rows per second of the last extraction
+    shards/00000.h5     rows 0 to shard_rows - 1
+    shards/00000.json   its record, written after it: a record present means committed
+    features.h5         all shards as one virtual file, for other tools; written last
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from filelock import FileLock, Timeout
+
+from stages.errors import DamagedShard, StoreError
+from stages.specs import FORMAT, canonical_json
+from stages.specs import digest as digest_of
+from stages.store.files import TEMPORARY, explained, make_folder, write_atomic
+from stages.store.shard import Shard, from_bytes, h5_type, to_bytes
+
+SHARD_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A quarantined sample: its row in the split, its id, and why."""
+
+    row: int
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What makes a shard committed: whose it is, and its file's size and SHA-256."""
+
+    key: str
+    start: int
+    rows: int
+    size: int
+    sha256: str
+    quarantined: tuple[Bad, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The fixed description of a set. ``key`` holds the fields of a FeatureKey."""
+
+    key: Mapping[str, Any]
+    dataset: str
+    split: str
+    classes: tuple[str, ...]
+    rows: int
+    width: int
+    shard_rows: int = SHARD_ROWS
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))
+        if min(self.rows, self.width, self.shard_rows) < 1 or self.key["format"] != FORMAT:
+            raise ValueError(f"rows {self.rows}, width {self.width}, format {self.key['format']}")
+
+    @cached_property
+    def digest(self) -> str:
+        return digest_of(self.key)
+
+    def to_json(self) -> bytes:
+        return canonical_json(asdict(self))
+
+
+class FeatureSet:
+    """One folder of shards; FeatureStore finds and begins them."""
+
+    def __init__(self, folder: Path, layout: Layout) -> None:
+        self.folder = folder
+        self.layout = layout
+
+    @property
+    def shards(self) -> range:
+        """The numbers of all shards, committed or not."""
+        return range(-(-self.layout.rows // self.layout.shard_rows))
+
+    def span(self, shard: int) -> range:
+        """Return the rows of a shard."""
+        start = shard * self.layout.shard_rows
+        return range(start, min(start + self.layout.shard_rows, self.layout.rows))
+
+    def missing(self) -> list[int]:
+        """Return the shards that are not committed: no sound record, or no file of its size."""
+        return [shard for shard in self.shards if not self._committed(shard)]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every shard is committed."""
+        return not self.missing()
+
+    @cached_property
+    def made(self) -> dict[str, Any]:
+        """When, where and with which versions the set was begun; empty if that is lost."""
+        try:
+            made: dict[str, Any] = json.loads((self.folder / "made.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return made
+
+    @property
+    def speed(self) -> float | None:
+        """Rows per second of the last extraction, if one was measured."""
+        try:
+            return float(json.loads((self.folder / "speed.json").read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def keep_speed(self, rows_per_second: float) -> None:
+        """Remember how fast an extraction was, for the next plan's estimate."""
+        write_atomic(self.folder / "speed.json", canonical_json(round(rows_per_second, 2)))
+
+    @contextmanager
+    def claim(self, shard: int, *, wait: bool) -> Iterator[bool]:
+        """Hold a shard against other processes; yield whether it is ours to compute.
+
+        The lock only saves double work: it is the kernel's and dies with its process, and
+        without it the result would be the same.
+        """
+        make_folder(self.folder / "locks")
+        lock = FileLock(self.folder / "locks" / f"{shard:05d}.lock")
+        try:
+            with explained(lock.lock_file):
+                lock.acquire(timeout=-1 if wait else 0)
+        except Timeout:
+            yield False
+            return
+        try:
+            ours = not self._committed(shard)
+            if ours:
+                self._drop_leftovers(shard)
+            yield ours
+        finally:
+            lock.release()
+
+    def commit(self, shard: int, content: Shard, quarantined: tuple[Bad, ...] = ()) -> None:
+        """Make a shard's rows durable: first its file, then its record."""
+        make_folder(self.folder / "shards")
+        span = self.span(shard)
+        data = to_bytes(content, {"key": self.layout.digest, "start": span.start})
+        write_atomic(self._path(shard, "h5"), data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        record = Record(self.layout.digest, span.start, len(span), len(data), sha256, quarantined)
+        write_atomic(self._path(shard, "json"), canonical_json(asdict(record)))
+
+    def record(self, shard: int) -> Record:
+        """Return a committed shard's record. Raises DamagedShard if it is missing or another's."""
+        path, span = self._path(shard, "json"), self.span(shard)
+        try:
+            fields = json.loads(path.read_bytes())
+            bad = tuple(Bad(**b) for b in fields.pop("quarantined"))
+            record = Record(quarantined=bad, **fields)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DamagedShard(shard, path, f"no record ({error})") from error
+        if (record.key, record.start, record.rows) != (self.layout.digest, span.start, len(span)):
+            raise DamagedShard(shard, path, "the record of another shard or feature set")
+        return record
+
+    def read(self, shard: int) -> Shard:
+        """Return a committed shard, its bytes checked against its record.
+
+        Raises DamagedShard, naming the file, if it is missing or a bit of it differs.
+        """
+        record, path = self.record(shard), self._path(shard, "h5")
+        try:
+            data = path.read_bytes()
+            if hashlib.sha256(data).hexdigest() != record.sha256:
+                raise ValueError("its SHA-256 is not the one recorded")
+            return from_bytes(data, record.rows, self.layout.width, self.layout.key["dtype"])
+        except (OSError, ValueError) as error:
+            raise DamagedShard(shard, path, str(error)) from error
+
+    def damaged(self) -> list[DamagedShard]:
+        """Read every committed shard and return what is wrong, shard by shard."""
+        found = []
+        for shard in self.shards:
+            try:
+                if self._path(shard, "json").exists():
+                    self.read(shard)
+            except DamagedShard as error:
+                found.append(error)
+        return found
+
+    def quarantined(self) -> list[Bad]:
+        """Return the quarantined samples of a complete set, in row order."""
+        return [bad for shard in self.shards for bad in self.record(shard).quarantined]
+
+    def drop(self, shard: int) -> None:
+        """Forget a shard: its record first, so that no reader takes the rest for committed."""
+        for ending in ("json", "h5"):
+            self._path(shard, ending).unlink(missing_ok=True)
+
+    @property
+    def published(self) -> bool:
+        """Whether ``features.h5`` is there, byte for byte as it should be."""
+        try:
+            return (self.folder / "features.h5").read_bytes() == self._virtual_file()
+        except OSError:
+            return False
+
+    def publish(self) -> None:
+        """Write ``features.h5`` over all committed shards. Its names are relative: the folder can be moved."""
+        if not self.published:
+            write_atomic(self.folder / "features.h5", self._virtual_file())
+
+    def _virtual_file(self) -> bytes:
+        first, layout = self.read(0), self.layout
+        about = {"dataset": layout.dataset, "split": layout.split, "classes": layout.classes, "digest": layout.digest}
+        fields = {**layout.key, **about, "dataset_content": layout.key["dataset"]}
+        buffer = io.BytesIO()
+        with h5py.File(buffer, "w", libver=("v110", "v110")) as file:
+            for name, value in fields.items():
+                file.attrs[name] = value if isinstance(value, str | int) else json.dumps(value)
+            for name, array in first.arrays().items():
+                dtype = h5_type(array)
+                virtual = h5py.VirtualLayout((layout.rows, *array.shape[1:]), dtype)
+                for shard in self.shards:
+                    span = self.span(shard)
+                    shape = (len(span), *array.shape[1:])
+                    virtual[span.start : span.stop] = h5py.VirtualSource(f"shards/{shard:05d}.h5", name, shape, dtype)
+                file.create_virtual_dataset(name, virtual, fillvalue=np.nan if name == "features" else None)
+        return buffer.getvalue()
+
+    def _committed(self, shard: int) -> bool:
+        try:
+            return self._path(shard, "h5").stat().st_size == self.record(shard).size
+        except (OSError, DamagedShard):
+            return False
+
+    def _drop_leftovers(self, shard: int) -> None:
+        """Remove what a killed process left half written under this shard, whose lock is held."""
+        for path in (self.folder / "shards").glob(f"{shard:05d}.*{TEMPORARY}"):
+            path.unlink(missing_ok=True)
+
+    def _path(self, shard: int, ending: str) -> Path:
+        return self.folder / "shards" / f"{shard:05d}.{ending}"
+
+
+def open_set(folder: Path) -> FeatureSet:
+    """Return the feature set in a folder. Raises StoreError if its description is damaged."""
+    path = folder / "key.json"
+    try:
+        return FeatureSet(folder, Layout(**json.loads(path.read_bytes())))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise StoreError(
+            f"{path} does not describe a feature set of format {FORMAT} ({error}); "
+            f"`frostline gc --yes` removes the set, extracting makes it anew"
+        ) from error

@@ -1,0 +1,86 @@
+"""A shard: a contiguous range of rows as the bytes of one HDF5 file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+OK, QUARANTINED = 0, 1
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """n rows. ``features`` (n, d) float32 or float16; ``labels`` int64 (n,); ``ids`` bytes (n,);
+    ``digests`` uint8 (n, 32); ``status`` uint8 (n,), 0 for a good row. The features of a
+    quarantined row are NaN."""
+
+    features: NDArray[Any]
+    labels: NDArray[np.int64]
+    ids: NDArray[np.bytes_]
+    digests: NDArray[np.uint8]
+    status: NDArray[np.uint8]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        names = ("features", "labels", "ids", "digests", "status")
+        return {name: getattr(self, name) for name in names}
+
+
+def encode_ids(ids: Sequence[str]) -> NDArray[np.bytes_]:
+    """Return sample ids as fixed-width UTF-8."""
+    encoded = [sample.encode(errors="surrogateescape") for sample in ids]
+    return np.array(encoded, dtype=f"S{max(map(len, encoded), default=1) or 1}")
+
+
+def h5_type(array: NDArray[Any]) -> Any:
+    """Return the HDF5 type an array is stored as: UTF-8 text for bytes, else its own."""
+    return h5py.string_dtype("utf-8", array.dtype.itemsize) if array.dtype.kind == "S" else array.dtype
+
+
+def to_bytes(shard: Shard, attributes: Mapping[str, str | int]) -> bytes:
+    """Return the shard as an HDF5 file image: checksummed, chunks of many rows, the same each time."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver=("v110", "v110")) as file:
+        file.attrs.update(attributes)
+        for name, array in shard.arrays().items():
+            row_bytes = array.itemsize * int(np.prod(array.shape[1:]))
+            rows = max(1, min(len(array), CHUNK_BYTES // row_bytes))
+            chunks = (rows, *array.shape[1:])
+            file.create_dataset(name, data=array.astype(h5_type(array)), chunks=chunks, fletcher32=True)
+    return buffer.getvalue()
+
+
+def from_bytes(data: bytes, rows: int, width: int, dtype: str) -> Shard:
+    """Return the shard that a file image holds.
+
+    Raises ValueError if anything but plain arrays of the expected shapes and types is
+    found: HDF5 can point at other files, and those are never opened.
+    """
+    try:
+        with h5py.File(io.BytesIO(data), "r") as file:
+            arrays = {name: _plain(file, name) for name in ("features", "labels", "ids", "digests", "status")}
+    except (OSError, KeyError, RuntimeError, TypeError) as error:
+        raise ValueError(f"not a shard ({error})") from error
+    shard = Shard(**arrays)
+    shapes = {name: array.shape for name, array in arrays.items()}
+    wanted = {"features": (rows, width), "labels": (rows,), "ids": (rows,), "digests": (rows, 32), "status": (rows,)}
+    if shapes != wanted or shard.features.dtype != dtype:
+        raise ValueError(f"it holds {shapes} of {shard.features.dtype}, its record says {wanted} of {dtype}")
+    return shard
+
+
+def _plain(file: h5py.File, name: str) -> NDArray[Any]:
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name!r} is a link")
+    item = file[name]
+    if not isinstance(item, h5py.Dataset) or item.is_virtual or item.external or item.dtype.kind not in "fiuS":
+        raise ValueError(f"{name!r} is no plain array")
+    if item.size * item.dtype.itemsize > item.file.id.get_filesize():
+        raise ValueError(f"{name!r} declares more than the file holds")
+    return np.asarray(item[()])

@@ -1,0 +1,150 @@
+"""The feature store: a folder of feature sets, found by key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.errors import StoreError
+from stages.specs import FeatureKey, canonical_json, computation, differences
+from stages.store.featureset import FeatureSet, Layout, open_set
+from stages.store.files import make_folder, write_atomic
+from stages.store.shard import OK
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one sample's row is cached: set, shard and position in the shard."""
+
+    features: FeatureSet
+    shard: int
+    position: int
+
+
+class FeatureStore:
+    """All feature sets below one folder, ``<dataset>-<split>-<backbone>-<digest12>`` each."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def find(self, key: FeatureKey) -> FeatureSet | None:
+        """Return the set of a key, complete or not, or None."""
+        for folder in sorted(self.root.glob(f"*-{key.digest[:12]}")):
+            if (folder / "key.json").exists():
+                found = open_set(folder)
+                if found.layout.digest == key.digest:
+                    return found
+        return None
+
+    def begin(self, key: FeatureKey, layout: Layout, made: Mapping[str, Any]) -> FeatureSet:
+        """Return the set of a key, made if it is not there. Several processes may do so at once."""
+        found = self.find(key)
+        if found:
+            return found
+        name = "-".join(map(plain, (layout.dataset, layout.split, key.backbone.short_name, key.digest[:12])))
+        folder = self.root / name
+        make_folder(folder)
+        write_atomic(folder / "made.json", canonical_json(made))
+        write_atomic(folder / "key.json", layout.to_json())
+        return open_set(folder)
+
+    def sets(self) -> Iterator[FeatureSet]:
+        """Yield every set whose description can be read, by folder name."""
+        for folder in self.folders():
+            try:
+                yield open_set(folder)
+            except StoreError:
+                continue
+
+    def folders(self) -> list[Path]:
+        return sorted(p for p in self.root.iterdir() if p.is_dir()) if self.root.is_dir() else []
+
+    def nearest(self, key: FeatureKey, dataset: str, split: str) -> list[str]:
+        """Return how the key differs from the most similar set of the same split, field by field."""
+        wanted = key.fields()
+        near = [
+            differences(found.layout.key, wanted)
+            for found in self.sets()
+            if (found.layout.dataset, found.layout.split) == (dataset, split)
+            and found.layout.key["backbone"] == wanted["backbone"]
+            and found.layout.key["view"] == wanted["view"]
+        ]
+        return min(near, key=len, default=[])
+
+    def rows_like(self, key: FeatureKey) -> dict[bytes, Place]:
+        """Return where samples already lie that were computed just as ``key`` says, by digest.
+
+        Other sets only; quarantined rows are left out, so that they are tried again.
+        """
+        places: dict[bytes, Place] = {}
+        for found in self.sets():
+            if found.layout.digest == key.digest or computation(found.layout.key) != computation(key.fields()):
+                continue
+            for shard in sorted(set(found.shards) - set(found.missing())):
+                try:
+                    content = found.read(shard)
+                except StoreError:
+                    continue
+                for position in np.flatnonzero(content.status == OK).tolist():
+                    places[content.digests[position].tobytes()] = Place(found, shard, position)
+        return places
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """A feature set in memory, quarantined rows left out.
+
+    ``X``: float (n, d) as stored; ``y``: int64 (n,), positions in ``classes``; ``ids``:
+    the samples' names; ``digests``: uint8 (n, 32); ``split``: "train" or "test".
+    """
+
+    X: NDArray[Any]
+    y: NDArray[np.int64]
+    ids: tuple[str, ...]
+    digests: NDArray[np.uint8]
+    classes: tuple[str, ...]
+    split: str
+    key: str
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+def load(features: FeatureSet) -> Features:
+    """Read a complete set into memory: n x d values once, and one shard at a time.
+
+    Raises StoreError if a shard is missing or damaged.
+    """
+    layout = features.layout
+    X = np.empty((layout.rows, layout.width), layout.key["dtype"])
+    labels, ids, digests = [], [], []
+    n = 0
+    for shard in features.shards:
+        content = features.read(shard)
+        good = content.status == OK
+        rows = int(good.sum())
+        X[n : n + rows] = content.features[good]
+        n += rows
+        labels.append(content.labels[good])
+        digests.append(content.digests[good])
+        ids += [sample.decode(errors="surrogateescape") for sample in content.ids[good].tolist()]
+    return Features(
+        X[:n],
+        np.concatenate(labels),
+        tuple(ids),
+        np.concatenate(digests),
+        layout.classes,
+        layout.split,
+        layout.digest,
+    )
+
+
+def plain(text: str) -> str:
+    """Return a text made fit for a file name."""
+    return re.sub(r"[^\w.]+", "_", text, flags=re.ASCII).strip("_.")[:60] or "unnamed"
