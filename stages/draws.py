@@ -10,20 +10,33 @@ from numpy.typing import NDArray
 
 def lots(digests: NDArray[np.uint8], seed: int) -> NDArray[np.bytes_]:
     """Return one lot per sample, bytes (n,): SHA-256(seed, digest). Equal content, equal lot."""
-    drawn = [hashlib.sha256(b"%d|" % seed + d.tobytes()).digest() for d in digests]
-    return np.array(drawn, dtype="S32")
+    start = hashlib.sha256(b"%d|" % seed)
+    drawn = bytearray()
+    for content in digests:
+        one = start.copy()
+        one.update(content)
+        drawn += one.digest()
+    return np.frombuffer(bytes(drawn), "S32")
+
+
+def held_of(n: int, fraction: float) -> int:
+    """Return how many of a class's n samples ``hold_out`` holds out."""
+    return round(fraction * n)
 
 
 def hold_out(
     labels: NDArray[np.int64], digests: NDArray[np.uint8], classes: int, fraction: float, seed: int
 ) -> NDArray[np.bool_]:
-    """Return the mask, bool (n,), of the rows held out: within each class the ``round(fraction * n)`` lowest lots.
+    """Return the mask, bool (n,), of the rows held out: within each class the ``held_of(n, fraction)`` lowest lots.
 
-    A sample added later moves few others to the other side.
+    A sample added later moves few others to the other side. Equal content is never on both
+    sides of a class, which can hold out a few rows more. ``digests``: uint8 (n, 32).
     """
-    order = lots(digests, seed)
+    drawn = lots(digests, seed)
     held = np.zeros(len(labels), bool)
     for label in range(classes):
         rows = np.flatnonzero(labels == label)
-        held[rows[np.argsort(order[rows], kind="stable")[: round(fraction * len(rows))]]] = True
+        count = held_of(len(rows), fraction)
+        if count:
+            held[rows] = drawn[rows] <= np.sort(drawn[rows])[count - 1]
     return held

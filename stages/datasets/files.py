@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from stages.datasets.images import decode
-from stages.datasets.index import Indexed, read_file
+from stages.datasets.index import Indexed
 from stages.datasets.samples import Samples
 from stages.errors import DataError, UnreadableImage
 
@@ -19,16 +19,20 @@ from stages.errors import DataError, UnreadableImage
 def file_samples(
     dataset: str, split: str, classes: Sequence[str], root: Path, files: Indexed, labels: NDArray[np.int64]
 ) -> Samples:
-    """Return samples that read ``root / path``; the path is the sample's id."""
+    """Return samples that read ``root / path``; the path is the sample's id.
+
+    Reading a file that is no longer what was indexed raises DataError: what is stored under
+    its digest must have come from it.
+    """
 
     def read(row: int) -> Image:
-        path = root / files.paths[row]
         if row in files.problems:
             raise UnreadableImage(files.problems[row])
+        path = root / files.paths[row]
         try:
-            data = read_file(path)
-        except DataError as error:
-            raise UnreadableImage(str(error)) from error
+            data = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path} can't be read any more ({error.strerror}); put it back and run again") from error
         if hashlib.sha256(data).digest() != files.digests[row].tobytes():
             raise DataError(f"{path} changed while it was being used; leave the images alone and run again")
         return decode(data)

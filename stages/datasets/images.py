@@ -1,15 +1,19 @@
 """Bytes to an RGB image: the one meaning that each kind of file has here.
 
-========================  =====================================================
-found                     meaning
-========================  =====================================================
-EXIF orientation          applied
-16-bit grey               the whole range 0..65535 scaled to 0..255
-CMYK, YCbCr, palette, 1   converted to RGB by Pillow
-alpha, transparent index  composited over white
-animation, many pages     the first frame
-float or 32-bit samples   refused: no fixed range
-========================  =====================================================
+==========================  ==================================================
+found                       meaning
+==========================  ==================================================
+EXIF orientation            applied
+16-bit grey                 the whole range 0..65535 scaled to 0..255
+16-bit colour or alpha      the high byte of each sample
+CMYK, YCbCr, palette, 1 bit converted to RGB by Pillow
+alpha, transparent colour   composited over white
+animation, many pages       the first frame
+float or 32-bit samples     refused: no fixed range
+==========================  ==================================================
+
+The bytes decide what a file is, not the ending of its name. A JPEG that is damaged in the
+middle decodes without an error, as in every libjpeg program.
 """
 
 from __future__ import annotations
@@ -25,12 +29,15 @@ from PIL import Image, ImageOps, features
 from stages.errors import UnreadableImage
 
 EXTENSIONS = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .dib .gif .tif .tiff .ppm .pgm .pbm .pnm".split()
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif"),
+        *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
+    }
 )
-MAX_PIXELS = 100_000_000
+# Below Pillow's own limit, whose meaning depends on the filter of its warning.
+MAX_PIXELS = 80_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
 
-# MAX_PIXELS is the limit here, and an error rather than a warning.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
@@ -40,10 +47,18 @@ def decoder() -> str:
     return f"Pillow {PIL.__version__}, libjpeg-turbo {features.version('libjpeg_turbo') or 'absent'}"
 
 
-def check_header(data: bytes) -> str | None:
-    """Return why an image's first bytes make it unreadable, or None. Decodes no pixel."""
+def find_fault(data: bytes) -> str | None:
+    """Return why a file can't be decoded, as far as that is seen at little cost, or None.
+
+    Finds what is empty, of no known format, too large or of a kind that is refused; and
+    JPEG and PNG files that are cut off.
+    """
+    size = _size_of_whole(data)
+    if size and 0 < size[0] * size[1] <= MAX_PIXELS:
+        return None
     try:
-        _open(data)
+        if _open(data).format in ("JPEG", "PNG"):
+            decode(data)
     except UnreadableImage as error:
         return str(error)
     return None
@@ -57,23 +72,38 @@ def decode(data: bytes) -> Image.Image:
     image = _open(data)
     try:
         image.load()
-        return to_rgb(ImageOps.exif_transpose(image))
-    except UnreadableImage:
-        raise
+        ImageOps.exif_transpose(image, in_place=True)
+        return to_rgb(image)
     except Exception as error:  # Pillow's decoders raise many types on damaged bytes
-        raise UnreadableImage(f"damaged {image.format} ({_first_line(error)})") from error
+        raise UnreadableImage(f"damaged or unsupported {image.format} ({_first_line(error)})") from error
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Return any image as 8-bit RGB by the rules above."""
-    if image.mode.startswith("I;16") or image.mode == "I":
-        return _grey16(image).convert("RGB")
+    """Return any image as 8-bit RGB by the rules above. Raises UnreadableImage where they refuse it."""
     if image.mode == "F":
         raise UnreadableImage("float samples have no fixed range; save it with 8 or 16 bits")
+    if image.mode.startswith("I"):
+        return _grey16(image).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), rgba).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _size_of_whole(data: bytes) -> tuple[int, int] | None:
+    """Return the (height, width) that a JPEG or PNG declares; None if it is cut off, or anything else."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return (_number(data, 20, 4), _number(data, 16, 4)) if data.rfind(b"IEND") > 0 else None
+    at = 2 if data.startswith(b"\xff\xd8\xff") else len(data)
+    while data[at : at + 1] == b"\xff":
+        if data[at + 1 : at + 2] in (b"\xc0", b"\xc1", b"\xc2"):  # a frame; behind it, the end of the image
+            return (_number(data, at + 5, 2), _number(data, at + 7, 2)) if data.rfind(b"\xff\xd9") > at else None
+        at += 2 + _number(data, at + 2, 2)
+    return None
+
+
+def _number(data: bytes, at: int, size: int) -> int:
+    return int.from_bytes(data[at : at + size], "big")
 
 
 def _open(data: bytes) -> Image.Image:
@@ -83,13 +113,15 @@ def _open(data: bytes) -> Image.Image:
         image = Image.open(BytesIO(data), formats=_FORMATS)
     except PIL.UnidentifiedImageError as error:
         raise UnreadableImage("not an image of a known format") from error
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableImage(f"too large ({_first_line(error)})") from error
     except Exception as error:  # a header that lies raises whatever its parser meets
         raise UnreadableImage(f"damaged header ({_first_line(error)})") from error
     if image.width * image.height > MAX_PIXELS:
         found = f"{image.width:,} × {image.height:,} pixels declared"
         raise UnreadableImage(f"too large ({found}; the limit is {MAX_PIXELS // 10**6} megapixels)")
+    if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
+        raise UnreadableImage("32-bit samples have no fixed range; save it with 8 or 16 bits")
     return image
 
 

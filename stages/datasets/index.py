@@ -1,45 +1,25 @@
-"""A memory of file digests: a file whose size and times are unchanged is not read again."""
+"""Digests of files. A remembered file whose size and times are unchanged is not read again."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import os
-import stat
 import time
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.datasets.images import EXTENSIONS, check_header, decoder
-from stages.errors import DataError
+from stages.datasets.images import decoder, find_fault
+from stages.datasets.memory import GRAIN_NS, recall, remember
+from stages.datasets.tree import File
+from stages.errors import UnreadableImage
 
 Progress = Callable[[int, int], None]
-# A file changed within the clock's grain of being hashed can keep its times: hash it again.
-_GRAIN_NS = 2_000_000_000
 
 
-@dataclass(frozen=True)
-class Found:
-    """One file of a tree: its path below the root, size, mtime and ctime (ns), and kind."""
-
-    path: str
-    size: int
-    mtime: int
-    ctime: int
-    regular: bool
-
-    @staticmethod
-    def of(path: str, info: os.stat_result) -> Found:
-        return Found(path, info.st_size, info.st_mtime_ns, info.st_ctime_ns, stat.S_ISREG(info.st_mode))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Indexed:
     """Files with their content: ``digests`` uint8 (n, 32), ``problems`` row to reason."""
 
@@ -48,120 +28,66 @@ class Indexed:
     problems: dict[int, str]
 
 
-def walk(root: Path, below: str = "") -> tuple[list[Found], list[str]]:
-    """Return the image files under ``root/below``, sorted by path, and the other files' paths.
+def index_files(root: Path, files: Sequence[File], memory: Path | None, progress: Progress | None = None) -> Indexed:
+    """Return every file's SHA-256, and what is seen to be wrong with it without decoding it.
 
-    Links are followed, each folder entered once; names that begin with a dot are passed over.
-    """
-    images: list[Found] = []
-    others: list[str] = []
-    seen: set[tuple[int, int]] = set()
-    for path, info in _entries(root, below, seen):
-        if Path(path).suffix.lower() not in EXTENSIONS:
-            others.append(path)
-        else:
-            images.append(Found.of(path, info))
-    return sorted(images, key=lambda f: f.path), sorted(others)
-
-
-def _entries(root: Path, below: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, os.stat_result]]:
-    folder = root / below
-    try:
-        here = folder.stat()
-        entries = list(os.scandir(folder))
-    except OSError as error:
-        raise DataError(f"can't read the folder {folder}: {error.strerror}") from error
-    if (here.st_dev, here.st_ino) in seen:
-        return
-    seen.add((here.st_dev, here.st_ino))
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        path = f"{below}/{entry.name}" if below else entry.name
-        try:
-            info = entry.stat()
-        except OSError:  # a dangling link: kept, so that it is reported
-            info = entry.stat(follow_symlinks=False)
-        if stat.S_ISDIR(info.st_mode):
-            yield from _entries(root, path, seen)
-        else:
-            yield path, info
-
-
-def index_files(root: Path, files: Sequence[Found], memory: Path | None, progress: Progress | None = None) -> Indexed:
-    """Return every file's SHA-256 and what its header already shows to be wrong with it.
-
-    ``memory`` is the file that remembers digests between calls, or None. A file that can't
-    be read has the digest of its reason.
+    ``memory`` is the file that remembers digests between calls, or None. ``progress`` is
+    told (done, total) of the files that are read. A file that can't be read has the digest
+    of the reason.
     """
     started = time.time_ns()
-    known = _load(memory) if memory else {}
-    rows: list[tuple[bytes, str]] = []
-    for i, file in enumerate(files):
-        rows.append(known.get(file) or _examine(root / file.path, file))
+    stats = np.array([file[1:] for file in files], np.int64).reshape(-1, 3)
+    known, index = _recall(memory, [file.path for file in files], stats)
+    lasting = stats[:, 1:].max(axis=1, initial=0) < started - GRAIN_NS
+    unknown = np.flatnonzero(~known).tolist()
+    for done, row in enumerate(unknown, 1):
+        try:
+            data = _read(root, files[row])
+        except UnreadableImage as error:
+            lasting[row] = False
+            data, fault = str(error).encode(), str(error)
+        else:
+            fault = find_fault(data) or ""
+        index.digests[row] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
+        if fault:
+            index.problems[row] = fault
         if progress:
-            progress(i + 1, len(files))
-    fresh = any(file not in known for file in files)
-    if memory and fresh:
-        settled = [(f, r) for f, r in zip(files, rows, strict=True) if max(f.mtime, f.ctime) < started - _GRAIN_NS]
-        _save(memory, settled)
-    digests = np.frombuffer(b"".join(d for d, _ in rows), np.uint8).reshape(-1, 32)
-    return Indexed([f.path for f in files], digests, {i: p for i, (_, p) in enumerate(rows) if p})
+            progress(done, len(unknown))
+    if memory and lasting[unknown].any():
+        _remember(memory, index, stats, np.flatnonzero(lasting))
+    return index
 
 
-def read_file(path: Path) -> bytes:
-    """Return a file's bytes. Raises DataError if the system can't read it."""
+def _read(root: Path, file: File) -> bytes:
+    path = root / file.path
+    if file.size < 0:
+        raise UnreadableImage("a link to nothing" if path.is_symlink() and not path.exists() else "not a regular file")
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"can't be read: {error.strerror}") from error
+        raise UnreadableImage(f"can't be read ({error.strerror})") from error
 
 
-def _examine(path: Path, file: Found) -> tuple[bytes, str]:
-    problem: str | None
-    if not file.regular:
-        problem = "a dangling link" if path.is_symlink() and not path.exists() else "not a regular file"
-        return hashlib.sha256(problem.encode()).digest(), problem
-    try:
-        data = read_file(path)
-    except DataError as error:
-        return hashlib.sha256(str(error).encode()).digest(), str(error)
-    problem = check_header(data)
-    return hashlib.sha256(data).digest(), problem or ""
+def _recall(memory: Path | None, paths: list[str], stats: NDArray[np.int64]) -> tuple[NDArray[np.bool_], Indexed]:
+    """Return which files are known, bool (n,), and the index with the rows of those filled in."""
+    index = Indexed(paths, np.zeros((len(paths), 32), np.uint8), {})
+    known = np.zeros(len(paths), bool)
+    remembered = recall(memory, decoder()) if memory else None
+    if remembered is None:
+        return known, index
+    facts, arrays = remembered
+    place = {path: i for i, path in enumerate(facts["paths"])}
+    at = np.array([place.get(path, -1) for path in paths], np.int64)
+    known[at >= 0] = (arrays["stats"][at[at >= 0]] == stats[at >= 0]).all(axis=1)
+    index.digests[known] = arrays["digests"][at[known]]
+    row_of = dict(zip(at[known].tolist(), np.flatnonzero(known).tolist(), strict=True))
+    index.problems.update({row_of[int(i)]: fault for i, fault in facts["problems"].items() if int(i) in row_of})
+    return known, index
 
 
-def _save(memory: Path, rows: Iterable[tuple[Found, tuple[bytes, str]]]) -> None:
-    """Write the memory, replacing the file at once; it is only a memory, so no fsync."""
-    kept = list(rows)
-    names = "\0".join(f.path for f, _ in kept).encode(errors="surrogateescape")
-    problems = {str(i): p for i, (_, (_, p)) in enumerate(kept) if p}
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        names=np.frombuffer(names, np.uint8),
-        stats=np.array([(f.size, f.mtime, f.ctime) for f, _ in kept], np.int64).reshape(-1, 3),
-        digests=np.frombuffer(b"".join(d for _, (d, _) in kept), np.uint8),
-        about=np.frombuffer(json.dumps({"decoder": decoder(), "problems": problems}).encode(), np.uint8),
-    )
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    temporary = memory.with_name(f"{memory.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(buffer.getvalue())
-    temporary.replace(memory)
-
-
-def _load(memory: Path) -> dict[Found, tuple[bytes, str]]:
-    """Return what is remembered; a missing, damaged or older memory is an empty one."""
-    try:
-        with np.load(memory, allow_pickle=False) as stored:
-            about = json.loads(stored["about"].tobytes())
-            names = stored["names"].tobytes().decode(errors="surrogateescape").split("\0")
-            stats, digests = stored["stats"].tolist(), stored["digests"].tobytes()
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return {}
-    if about["decoder"] != decoder():
-        return {}
-    problems = about["problems"]
-    return {
-        Found(name, *row, True): (digests[32 * i : 32 * i + 32], problems.get(str(i), ""))
-        for i, (name, row) in enumerate(zip(names, stats, strict=False))
+def _remember(memory: Path, index: Indexed, stats: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+    facts = {
+        "paths": [index.paths[row] for row in rows.tolist()],
+        "problems": {i: index.problems[row] for i, row in enumerate(rows.tolist()) if row in index.problems},
     }
+    remember(memory, decoder(), facts, {"stats": stats[rows], "digests": index.digests[rows]})

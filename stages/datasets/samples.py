@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from stages.draws import hold_out
+from stages.draws import held_of, hold_out
 from stages.errors import DataError, counted, listing
 
 
@@ -41,7 +41,7 @@ class Samples:
     def content(self) -> str:
         """The SHA-256 over every row's id, label name and digest, in order."""
         total = hashlib.sha256()
-        names = [name.encode() for name in self.classes]
+        names = [name.encode(errors="surrogateescape") for name in self.classes]
         for name in names:
             total.update(name + b"\0")
         for sample, label, sample_digest in zip(self.ids, self.labels.tolist(), self.digests, strict=True):
@@ -52,7 +52,7 @@ class Samples:
     def take(self, rows: NDArray[np.int64], split: str) -> Samples:
         """Return the given rows, in the given order, as another split."""
         chosen = rows.tolist()
-        back = {row: new for new, row in enumerate(chosen)}
+        problems = {new: self.problems[row] for new, row in enumerate(chosen) if row in self.problems}
         return Samples(
             self.dataset,
             split,
@@ -61,7 +61,7 @@ class Samples:
             self.labels[rows],
             self.digests[rows],
             lambda row: self.read(chosen[row]),
-            {back[row]: reason for row, reason in self.problems.items() if row in back},
+            problems,
         )
 
 
@@ -80,20 +80,48 @@ class Dataset:
 
 
 def check_classes(dataset: Dataset) -> Dataset:
-    """Return the dataset if every class has training rows and there are at least two.
+    """Return the dataset if it has two classes or more, each with a readable training sample, and test samples.
 
     Raises DataError that lists all that is wrong.
     """
-    train, test = dataset.splits
-    counts = np.bincount(train.labels, minlength=len(train.classes))
-    wrong = [f"class {name!r} has no training sample" for name, n in zip(train.classes, counts, strict=True) if not n]
-    if len(train.classes) < 2:
-        wrong.append(f"{counted(len(train.classes), 'class')} found; a classifier needs two or more")
-    if not len(test):
-        wrong.append("no test sample")
+    train, test = (np.delete(samples.labels, list(samples.problems)) for samples in dataset.splits)
+    wrong = class_faults(dataset.train.classes, train, test)
     if wrong:
         raise DataError(f"{dataset.name} can't be used:\n{listing(wrong)}")
     return dataset
+
+
+def class_faults(classes: Sequence[str], train: NDArray[np.int64], test: NDArray[np.int64]) -> list[str]:
+    """Return what is wrong with the labels of two splits, one phrase each."""
+    wrong = number_faults(classes)
+    missing = sorted(set(range(len(classes))) - set(train.tolist())) if len(train) else []
+    for label in missing:
+        wrong.append(
+            f"class {classes[label]!r}: no training sample, {counted(int((test == label).sum()), 'test sample')}"
+        )
+    empty = [name for name, labels in (("training", train), ("test", test)) if not len(labels)]
+    return wrong + [f"no {name} sample" for name in empty]
+
+
+def number_faults(classes: Sequence[str]) -> list[str]:
+    """Return what is wrong with the number of classes: nothing, or one phrase."""
+    if len(classes) > 1:
+        return []
+    found = f" ({', '.join(classes)})" if classes else ""
+    return [f"{counted(len(classes), 'class')} found{found}; a classifier needs two or more"]
+
+
+def split_faults(classes: Sequence[str], labels: NDArray[np.int64], test_fraction: float) -> list[str]:
+    """Return the classes that a split by fraction leaves without a sample on one side, one phrase each."""
+    wrong = []
+    for name, n in zip(classes, np.bincount(labels, minlength=len(classes)).tolist(), strict=True):
+        n_test = held_of(n, test_fraction)
+        if not 0 < n_test < n:
+            wrong.append(
+                f"class {name!r}: {counted(n, 'sample')}, {n_test} of them for testing at the test fraction "
+                f"{test_fraction:g}; add samples or change --test-fraction"
+            )
+    return wrong
 
 
 def split_by_content(samples: Samples, test_fraction: float, seed: int) -> tuple[Samples, Samples]:
@@ -101,17 +129,9 @@ def split_by_content(samples: Samples, test_fraction: float, seed: int) -> tuple
 
     See ``stages.draws.hold_out``. Raises DataError if a class is too small to be on both sides.
     """
+    wrong = split_faults(samples.classes, samples.labels, test_fraction)
+    if wrong:
+        raise DataError(f"{samples.dataset} can't be split:\n{listing(wrong)}")
     is_test = hold_out(samples.labels, samples.digests, len(samples.classes), test_fraction, seed)
-    small = []
-    for label, name in enumerate(samples.classes):
-        rows = samples.labels == label
-        n, n_test = int(rows.sum()), int(is_test[rows].sum())
-        if not 0 < n_test < n:
-            small.append(f"class {name!r}: {counted(n, 'sample')}, {n_test} of them for testing")
-    if small:
-        raise DataError(
-            f"test fraction {test_fraction:g} leaves these classes without a training or test sample:\n"
-            f"{listing(small)}\nAdd samples or change --test-fraction."
-        )
     train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     return samples.take(train, "train"), samples.take(test, "test")

@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.datasets.files import file_samples
-from stages.datasets.index import Found, Progress, index_files
-from stages.datasets.samples import Dataset, split_by_content
-from stages.errors import DataError, listing
+from stages.datasets.index import Progress, index_files
+from stages.datasets.samples import Dataset, class_faults, number_faults, split_by_content, split_faults
+from stages.datasets.tree import File
+from stages.errors import DataError, counted, listing
 
-Row = dict[str, str]
+COLUMNS = ("path", "label", "split")
+SPLITS = ("train", "test", "val")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row and the line of the file on which it ends; ``split`` is None without that column."""
+
+    line: int
+    path: str
+    label: str
+    split: str | None
 
 
 def open_table(
-    file: Path, root: Path | None, test_fraction: float, seed: int, memory: Path | None, progress: Progress | None = None
+    file: Path,
+    root: Path | None,
+    test_fraction: float,
+    seed: int,
+    memory: Path | None,
+    progress: Progress | None = None,
 ) -> Dataset:
     """Return the dataset of a CSV file (UTF-8, a header line).
 
@@ -28,83 +49,103 @@ def open_table(
     lists every row at fault.
     """
     rows = _read(file)
-    root = (root or file.parent).resolve()
-    files = _locate(file, root, rows)
-    classes = sorted({row["label"] for row in rows})
-    labels = np.array([classes.index(row["label"]) for row in rows], np.int64)
+    root = Path(os.path.normpath((root or file.parent).absolute()))
+    classes = sorted({row.label for row in rows if row.label})
+    position = {name: i for i, name in enumerate(classes)}
+    labels = np.array([position.get(row.label, -1) for row in rows], np.int64)
+    splits = None if rows[0].split is None else np.array([row.split for row in rows])
+    files, wrong = _locate(root, rows)
+    wrong += _label_faults(classes, labels, splits, test_fraction)
+    if wrong:
+        raise DataError(f"{file} can't be used (images are looked for below {root}; see --root):\n{listing(wrong)}")
     samples = file_samples(file.stem, "all", classes, root, index_files(root, files, memory, progress), labels)
-    if "split" not in rows[0]:
+    if splits is None:
         return Dataset(file.stem, *split_by_content(samples, test_fraction, seed))
-    splits = np.array([row["split"].lower() for row in rows])
-    held, notes = _held_out(file, splits)
-    unknown = sorted({classes[i] for i in labels[splits == held]} - {classes[i] for i in labels[splits == "train"]})
-    if unknown:
-        raise DataError(f"{file}: test labels that no training row has: {', '.join(map(repr, unknown))}")
-    train, test = (samples.take(np.flatnonzero(splits == s), n) for s, n in (("train", "train"), (held, "test")))
-    return Dataset(file.stem, train, test, notes)
+    train, test = np.flatnonzero(splits == "train"), np.flatnonzero(splits == _held(splits))
+    return Dataset(file.stem, samples.take(train, "train"), samples.take(test, "test"), _notes(splits))
 
 
 def _read(file: Path) -> list[Row]:
     try:
         with file.open(newline="", encoding="utf-8-sig") as text:
-            reader = csv.DictReader(text, strict=True)
-            header = [(name or "").strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = header
-            rows = list(reader)
+            reader = csv.reader(text, strict=True)
+            header = [name.strip() for name in next(reader, [])]
+            cells = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"can't read the table {file}: {error}; wanted a UTF-8 CSV file with a header") from error
+    _check_shape(file, header, cells)
+    wanted = [header.index(name) if name in header else None for name in COLUMNS]
+    rows = ((line, [None if at is None else row[at].strip() for at in wanted]) for line, row in cells)
+    return [Row(line, path or "", label or "", split and split.lower()) for line, (path, label, split) in rows]
+
+
+def _check_shape(file: Path, header: Sequence[str], cells: Sequence[tuple[int, list[str]]]) -> None:
     missing = [name for name in ("path", "label") if name not in header]
-    if missing:
-        raise DataError(f"{file} has no column {', '.join(missing)}; found {header}; wanted path, label and maybe split")
-    if not rows:
-        raise DataError(f"{file} has a header and no rows")
-    wanted = [name for name in ("path", "label", "split") if name in header]
-    return [{name: (row[name] or "").strip() for name in wanted} for row in rows]
+    twice = [name for name in COLUMNS if header.count(name) > 1]
+    if missing or twice:
+        found = f"no column {' and '.join(missing)}" if missing else f"two columns {' and '.join(twice)}"
+        raise DataError(f"{file} has {found}; found {', '.join(header)}; wanted path, label and maybe split")
+    if not cells:
+        raise DataError(f"{file} has a header and no rows; wanted one row per image")
+    wrong = [f"line {n}: {len(row)} cells, {len(header)} columns" for n, row in cells if len(row) != len(header)]
+    if wrong:
+        raise DataError(f"{file} can't be used; quote a cell that holds a comma:\n{listing(wrong)}")
 
 
-def _locate(file: Path, root: Path, rows: Sequence[Row]) -> list[Found]:
-    """Return each row's file, in row order; a path can't leave the root."""
-    found: list[Found] = []
+def _locate(root: Path, rows: Sequence[Row]) -> tuple[list[File], list[str]]:
+    """Return the rows' files, and what is wrong with the rows, each in row order."""
+    files: list[File] = []
     wrong: list[str] = []
     seen: dict[str, int] = {}
-    for line, row in enumerate(rows, 2):
-        problem = "no label" if not row["label"] else None
-        if row.get("split", "train").lower() not in ("train", "test", "val"):
-            problem = f"split {row['split']!r}; wanted train, test or val"
-        path, reason = _below(root, row["path"])
-        problem = problem or reason
-        if path in seen and not problem:
-            problem = f"{row['path']} again, as on row {seen[path]}"
-        seen.setdefault(path, line)
-        if problem:
-            wrong.append(f"row {line}: {problem}")
-        else:
-            found.append(Found.of(path, (root / path).stat()))
-    if wrong:
-        raise DataError(f"{file} can't be used (images are looked for below {root}; see --root):\n{listing(wrong)}")
-    return found
+    real = cache(Path.resolve)
+    for row in rows:
+        faults = [] if row.label else ["no label"]
+        if row.split not in (None, *SPLITS):
+            faults.append(f"split {row.split!r}; wanted {', '.join(SPLITS)}")
+        try:
+            found = _find(root, row.path, real)
+            files.append(found)
+            if seen.setdefault(found.path, row.line) != row.line:
+                faults.append(f"{row.path} again, as on line {seen[found.path]}")
+        except ValueError as error:
+            faults.append(str(error))
+        wrong += [f"line {row.line}: {fault}" for fault in faults]
+    return files, wrong
 
 
-def _below(root: Path, path: str) -> tuple[str, str | None]:
-    """Return a path relative to the root, and what is wrong with it."""
+def _find(root: Path, path: str, real: Callable[[Path], Path]) -> File:
+    """Return the file that a row names. Raises ValueError with what is wrong with it."""
     if not path:
-        return path, "no path"
+        raise ValueError("no path")
+    full = Path(os.path.normpath(root / path))
+    if not full.is_relative_to(root):
+        raise ValueError(f"{path} leads out of the folder of the images")
     try:
-        inside = Path(os.path.normpath(root / path)).relative_to(root)
-        real = (root / inside).resolve(strict=True)
-    except ValueError:
-        return path, f"{path} leads out of the folder of the images"
-    except OSError:
-        return path, f"{path}: no such file"
-    if not real.is_relative_to(root):
-        return path, f"{path} is a link that leads out of the folder of the images"
-    return str(PurePosixPath(inside)), None
+        info = full.stat()
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        raise ValueError(f"{path}: no such file") from None
+    if not stat.S_ISREG(info.st_mode):
+        raise ValueError(f"{path} is not a regular file")
+    if not real(full if full.is_symlink() else full.parent).is_relative_to(real(root)):
+        raise ValueError(f"{path} is a link that leads out of the folder of the images")
+    return File.of(full.relative_to(root).as_posix(), info)
 
 
-def _held_out(file: Path, splits: np.ndarray) -> tuple[str, tuple[str, ...]]:
-    held = "test" if (splits == "test").any() else "val"
-    missing = [name for name in ("train", held) if not (splits == name).any()]
-    if missing:
-        raise DataError(f"{file}: no row of split {' or '.join(missing)}; both train and test are needed")
-    unused = held == "test" and (splits == "val").any()
-    return held, (f"{(splits == 'val').sum():,} rows of split val are not used",) if unused else ()
+def _label_faults(
+    classes: Sequence[str], labels: NDArray[np.int64], splits: NDArray[np.str_] | None, test_fraction: float
+) -> list[str]:
+    if splits is None:
+        return number_faults(classes) or split_faults(classes, labels[labels >= 0], test_fraction)
+    train, test = (labels[(labels >= 0) & (splits == name)] for name in ("train", _held(splits)))
+    return class_faults(classes, train, test)
+
+
+def _held(splits: NDArray[np.str_]) -> str:
+    return "test" if (splits == "test").any() else "val"
+
+
+def _notes(splits: NDArray[np.str_]) -> tuple[str, ...]:
+    if _held(splits) == "val":
+        return ("split val is the test split; there is no split test",)
+    unused = int((splits == "val").sum())
+    return (f"{counted(unused, 'row')} of split val not used",) if unused else ()

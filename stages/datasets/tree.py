@@ -1,0 +1,100 @@
+"""The image files below a folder, each with the size and times that an unchanged file keeps."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from stages.datasets.images import EXTENSIONS
+
+Identity = tuple[int, int]
+
+
+class File(NamedTuple):
+    """A path below the root, size in bytes (-1: not a regular file), mtime and ctime in ns."""
+
+    path: str
+    size: int
+    mtime: int
+    ctime: int
+
+    @staticmethod
+    def of(path: str, info: os.stat_result) -> File:
+        size = info.st_size if stat.S_ISREG(info.st_mode) else -1
+        return File(path, size, info.st_mtime_ns, info.st_ctime_ns)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What lies below one folder.
+
+    ``images``: the files with an image's ending, sorted by path. ``others``: the paths of
+    the other files. ``unreadable``: the folders that can't be listed, each with the reason.
+    """
+
+    images: list[File] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+def walk(root: Path, below: str) -> Tree:
+    """Return the files under ``root/below``. No file is opened.
+
+    Links are followed; a folder that several lead to is entered once, by its own path if
+    that is in the tree, and none leads back up. Names that begin with a dot are passed over.
+    """
+    tree = Tree()
+    seen = {_identity(root / parent) for parent in PurePosixPath(below).parents}
+    waiting = deque([below])
+    while waiting:
+        folder = waiting.popleft()
+        try:
+            here = _identity(root / folder)
+            if here not in seen:
+                seen.add(here)
+                _enter(root, folder, tree, waiting)
+        except OSError as error:
+            tree.unreadable.append(f"{folder}: the folder can't be read ({error.strerror})")
+    tree.images.sort()
+    return tree
+
+
+def _enter(root: Path, folder: str, tree: Tree, waiting: deque[str]) -> None:
+    folders: list[os.DirEntry[str]] = []
+    with os.scandir(root / folder) as entries:
+        for entry in entries:
+            name = entry.name
+            if name.startswith("."):
+                continue
+            if _is_folder(entry):
+                folders.append(entry)
+            elif name[name.rfind(".") :].lower() in EXTENSIONS:
+                tree.images.append(File.of(f"{folder}/{name}", _status(entry)))
+            else:
+                tree.others.append(f"{folder}/{name}")
+    for entry in sorted(folders, key=lambda entry: entry.name):
+        # Linked folders wait until all others are entered.
+        (waiting.append if entry.is_symlink() else waiting.appendleft)(f"{folder}/{entry.name}")
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result:
+    try:
+        return entry.stat()
+    except OSError:  # a link to nothing: kept, so that it is reported
+        return entry.stat(follow_symlinks=False)
+
+
+def _identity(folder: Path) -> Identity:
+    info = folder.stat()
+    return info.st_dev, info.st_ino
