@@ -63,6 +63,11 @@ def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(EXIT_TERMINATED)
 
 
+def commands() -> list[str]:
+    """Return the names of all commands."""
+    return sorted(next(a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction)).choices)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="frostline",

@@ -43,7 +43,7 @@ Channels = Annotated[tuple[float, float, float] | None, BeforeValidator(_channel
 class DatasetSettings(BaseModel):
     """dataset"""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     dataset: str = Field("digits", description="digits, folder:PATH, csv:FILE, or a torchvision name (cifar10, …)")
     root: Path | None = Field(None, description="where a CSV's paths start, or where a torchvision dataset lies")

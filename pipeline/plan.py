@@ -96,22 +96,15 @@ class Plan:
     @cached_property
     def resolved(self) -> Resolved:
         """What the backbone's name means; the network is loaded only if that isn't remembered."""
-        request = self.settings.request()
-        mark = fingerprint(request)
-        if mark is not None and not self.settings_fix_size:
-            mark["size"] = self.example.size
-        remembered = self.workspace.recall(mark) if mark is not None else None
-        if remembered is None:
-            remembered = Resolved(self.backbone.spec, self.backbone.width)
-            if mark is not None:
-                self.workspace.remember(mark, remembered)
-        return remembered
-
-    @property
-    def settings_fix_size(self) -> bool:
-        """Whether the settings alone make every image one size."""
-        given = self.settings.request().preprocessing
-        return given.get("crop") is not None or isinstance(given.get("resize"), tuple)
+        mark = fingerprint(self.settings.request())
+        if mark is None:
+            return Resolved(self.backbone.spec, self.backbone.width)
+        found = self.workspace.recall(mark) or self.workspace.recall({**mark, "size": self.example.size})
+        if found is None:
+            found = Resolved(self.backbone.spec, self.backbone.width)
+            size = {} if found.spec.preprocessing.fixes_size else {"size": self.example.size}
+            self.workspace.remember({**mark, **size}, found)
+        return found
 
     @cached_property
     def example(self) -> Any:

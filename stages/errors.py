@@ -55,9 +55,9 @@ class DamagedShard(StoreError):
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     """Return the error for a name that isn't known, with the nearest known ones."""
-    names = sorted(known)
-    near = get_close_matches(name.lower(), names, 3, 0.6)
-    hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"known: {', '.join(names)}"
+    names = {n.lower(): n for n in sorted(known)}
+    near = [names[n] for n in get_close_matches(name.lower(), names, 3, 0.6)]
+    hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"known: {', '.join(names.values())}"
     return ConfigError(f"unknown {kind} {name!r}; {hint}")
 
 

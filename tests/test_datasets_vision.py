@@ -175,27 +175,32 @@ print("torch" in sys.modules, dataset.train.content, *dataset.train.problems)
 """
 
 
-def test_what_is_remembered_is_opened_without_torch(tmp_path):
-    root, memory = write_clevr(tmp_path / "root", damaged="train/2.png"), tmp_path / "memory.npz"
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory):
+    """CLEVR's files, old enough to be remembered."""
+    root = write_clevr(tmp_path_factory.mktemp("settled"), damaged="train/2.png")
     time.sleep(1.1 * GRAIN_NS / 1e9)
-    first = open_dataset("clevr", root=root, memory=memory).train
-    command = [sys.executable, "-c", LOOK, str(root), str(memory)]
+    return root
+
+
+def test_what_is_remembered_is_opened_without_torch(settled, tmp_path):
+    first = open_dataset("clevr", root=settled, memory=tmp_path / "memory.npz").train
+    command = [sys.executable, "-c", LOOK, str(settled), str(tmp_path / "memory.npz")]
     second = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout.split()
     assert second == ["False", first.content, "2"]
 
 
-def test_what_is_remembered_is_scanned_again_only_after_a_change(tmp_path):
-    root, seen = write_clevr(tmp_path / "root"), []
+def test_images_are_scanned_again_only_after_a_change(settled, tmp_path):
+    seen = []
 
     def look():
         seen.clear()
         memory = tmp_path / "memory.npz"
-        return open_dataset("clevr", root=root, memory=memory, progress=lambda *at: seen.append(at)).train
+        return open_dataset("clevr", root=settled, memory=memory, progress=lambda *at: seen.append(at)).train
 
     assert look() and len(seen) == 6
-    time.sleep(1.1 * GRAIN_NS / 1e9)
-    assert look() and len(seen) == 6  # the first time the files were too young to be trusted
     before = look()
     assert not seen and np.array_equal(before.read(1), picture(1))
-    put(root / "clevr/CLEVR_v1.0/images/train/1.png", encoded(picture(9)))
+    put(settled / "clevr/CLEVR_v1.0/images/train/1.png", encoded(picture(9)))
     assert look().content != before.content and len(seen) == 6
+    assert look() and len(seen) == 6  # too young to be trusted

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -12,14 +12,14 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from stages.backbones.allocator import keep_pages
-from stages.backbones.folding import folded
+from stages.backbones.folding import fold
 from stages.backbones.origin import build
 from stages.backbones.pooling import default_pool, pool
-from stages.backbones.preprocess import preprocess
+from stages.backbones.preprocess import preprocess, replaced
 from stages.backbones.request import BackboneRequest
-from stages.backbones.tracing import INPUT, classifier_of, module_of, tapped, watch
-from stages.errors import ConfigError
-from stages.specs import BackboneSpec, Precision, Preprocessing
+from stages.backbones.tracing import INPUT, classifier_of, tapped, watch
+from stages.errors import ConfigError, FrostlineError
+from stages.specs import BackboneSpec, Pooling, Precision, Preprocessing
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -28,7 +28,8 @@ class Backbone:
     """A network cut at a layer, in evaluation mode, its weights frozen.
 
     ``spec``: what it is, resolved. ``input_shape``: (height, width, 3) of a preprocessed
-    image. ``width``: d, the length of a feature.
+    image. ``width``: d, the length of a feature. The model given is changed in place. Not
+    to be used by two threads at once.
     """
 
     def __init__(
@@ -46,14 +47,13 @@ class Backbone:
         self.precision = precision
         self.device = torch.device(device)
         self._dtype = _DTYPES[precision]
-        self._model = model.eval().requires_grad_(False).to(self.device, self._dtype, memory_format=torch.channels_last)
+        self._model = _frozen(model).to(self.device, self._dtype)
         self._mean, self._deviation = _scaling(spec.preprocessing, self.device)
-        keep_pages()
 
     @torch.inference_mode()
     def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the features, float32 (batch, d), of preprocessed images, uint8 (batch, height, width, 3)."""
-        batch = to_input(pixels, self._mean, self._deviation).to(self._dtype)
+        batch = _to_input(pixels, self._mean, self._deviation).to(self._dtype)
         with tapped(self._model, self.spec.layer) as run:
             features = pool(run(batch), self.spec.pool)
         result: NDArray[np.float32] = features.float().cpu().numpy()
@@ -63,54 +63,77 @@ class Backbone:
 def load_backbone(
     request: BackboneRequest, example: Image, *, precision: Precision = "fp32", device: str = "cpu"
 ) -> Backbone:
-    """Return the backbone that a request names, resolved on one image of the dataset.
+    """Return the backbone that a request names, resolved for images of one image's size.
 
-    The default layer is the input of the final classifier, found by watching one forward
-    pass. Raises ConfigError: unknown names, weights or layers that don't fit, an input size
-    that the network can't take.
+    The default layer is the input of the final classifier, found by watching a forward
+    pass over noise. Raises ConfigError: unknown names, weights or layers that don't fit, an
+    input size or a precision that the network can't take.
     """
     origin = build(request)
-    how = preprocessing_of(request, origin.preprocessing)
-    model = origin.model.eval()
-    image = preprocess(example, how)
-    batch = to_input(np.stack([image, image]), *_scaling(how, torch.device("cpu")))
-    try:
-        layer = request.layer or origin.layer or default_layer(model, batch)
-        module_of(model, layer)
-        with torch.inference_mode(), tapped(model, layer) as run:
-            given = run(batch)
-            how_pooled = request.pool or default_pool(given)
-            width = pool(given, how_pooled).shape[1]
-        model = folded(model, layer, batch)
-    except RuntimeError as error:
-        size = " × ".join(map(str, image.shape[:2]))
-        raise ConfigError(f"{request.name} can't take images of {size} pixels ({error}); see --resize, --crop") from error
-    spec = BackboneSpec(request.name, origin.code, origin.weights, layer, how_pooled, how)
-    return Backbone(_portable(spec), model, image.shape, width, precision, device)
+    how = replaced(origin.preprocessing, request.preprocessing)
+    shape = preprocess(example, how).shape
+    noise = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
+    batch = _to_input(noise, *_scaling(how, torch.device("cpu")))
+    model = _frozen(origin.model)
+    with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", "see --resize, --crop"):
+        layer = request.layer or origin.layer or _default_layer(model, batch)
+        with tapped(model, layer) as run:
+            trace = watch(model, run, batch)
+        given: Tensor = trace.output
+        pooling = request.pool or default_pool(given, *shape[:2])
+        width = _width(layer, given, pooling)
+        fold(model, layer, trace, batch)
+    spec = BackboneSpec(_portable(request.name), origin.code, origin.weights, layer, pooling, how)
+    with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
+        backbone = Backbone(spec, model, shape, width, precision, device)
+        backbone.embed(noise)
+    return backbone
 
 
-def default_layer(model: nn.Module, batch: Tensor) -> str:
+def _frozen(model: nn.Module) -> nn.Module:
+    """Return the model in evaluation mode, without gradients, float32, channels-last in memory."""
+    keep_pages()
+    return model.eval().requires_grad_(False).float().to(memory_format=torch.channels_last)
+
+
+def _default_layer(model: nn.Module, batch: Tensor) -> str:
     """Return the name of the input of the model's final classifier."""
-    return classifier_of(model, *watch(model, batch)).name + INPUT
+    return classifier_of(model, watch(model, model, batch)) + INPUT
 
 
-def preprocessing_of(request: BackboneRequest, own: Preprocessing) -> Preprocessing:
-    """Return the weights' own preprocessing with what the request replaces."""
-    return replace(own, **request.preprocessing)
+def _width(layer: str, given: Tensor, pooling: Pooling) -> int:
+    if given.ndim == 0 or len(given) != 2:
+        raise ConfigError(
+            f"layer {layer!r} gives {tuple(given.shape)} for 2 images; wanted one row per image, "
+            "choose another with --layer"
+        )
+    return pool(given, pooling).shape[1]
 
 
-def to_input(pixels: NDArray[np.uint8], mean: Tensor, deviation: Tensor) -> Tensor:
+@contextmanager
+def _blamed(what: str, remedy: str) -> Iterator[None]:
+    """Raise as ConfigError whatever a network raises: its code may be anyone's."""
+    try:
+        yield
+    except FrostlineError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{what} ({type(error).__name__}: {error}); {remedy}") from error
+
+
+def _to_input(pixels: NDArray[np.uint8], mean: Tensor, deviation: Tensor) -> Tensor:
     """Return (pixels / 255 - mean) / std, float32 (batch, 3, height, width), channels-last in memory."""
-    batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(mean.device, non_blocking=True)
+    writable = np.require(pixels, np.uint8, ["C", "W"])  # torch warns of any other
+    batch = torch.from_numpy(writable).to(mean.device, non_blocking=True)
     return batch.permute(0, 3, 1, 2).float().sub_(mean).div_(deviation)
 
 
 def _scaling(how: Preprocessing, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return mean and deviation on the scale of uint8, (1, 3, 1, 1)."""
-    values: Any = [torch.tensor(v, device=device).mul(255).view(1, 3, 1, 1) for v in (how.mean, how.std)]
-    return values[0], values[1]
+    mean, std = (torch.tensor(v, device=device).mul(255).view(1, 3, 1, 1) for v in (how.mean, how.std))
+    return mean, std
 
 
-def _portable(spec: BackboneSpec) -> BackboneSpec:
-    """Return the spec with a factory file's folders cut off: moving the file changes nothing."""
-    return replace(spec, name=spec.name.rpartition("/")[2])
+def _portable(name: str) -> str:
+    """Return a name without the folders of a factory's file: moving the file changes nothing."""
+    return name.rpartition("/")[2]

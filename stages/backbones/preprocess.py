@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from stages.errors import ConfigError, unknown_name
 from stages.specs import Preprocessing, Size, View
 
 _FILTERS = {
@@ -28,6 +34,30 @@ def preprocess(image: Image.Image, how: Preprocessing, view: View = "plain") -> 
         image = _center_crop(image, how.crop)
     pixels = np.asarray(image)
     return pixels[:, ::-1] if view == "hflip" else pixels
+
+
+def replaced(own: Preprocessing, changes: Mapping[str, Any]) -> Preprocessing:
+    """Return a preprocessing with fields replaced. Raises ConfigError: unknown fields or values out of range."""
+    names = [field.name for field in fields(Preprocessing)]
+    for name in changes:
+        if name not in names:
+            raise unknown_name("preprocessing", name, names)
+    how = replace(own, **changes)
+    _check(how)
+    return how
+
+
+def _check(how: Preprocessing) -> None:
+    for name, size in (("resize", how.resize), ("crop", how.crop)):
+        sides = size if isinstance(size, tuple) else (1 if size is None else size,)
+        if not all(isinstance(side, int) and side > 0 for side in sides):
+            raise ConfigError(f"{name} {size!r}; wanted pixels, a number or (height, width) above 0, or None")
+    if how.interpolation not in _FILTERS:
+        raise unknown_name("interpolation", str(how.interpolation), _FILTERS)
+    if not all(len(values) == 3 and all(map(math.isfinite, values)) for values in (how.mean, how.std)):
+        raise ConfigError(f"mean {how.mean}, std {how.std}; wanted three numbers each")
+    if min(how.std) <= 0:
+        raise ConfigError(f"std {how.std}; wanted numbers above 0")
 
 
 def _resized(size: tuple[int, int], wanted: Size) -> tuple[int, int]:

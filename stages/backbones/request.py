@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import importlib.util
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from stages.backbones.sources import code_digest
 from stages.errors import ConfigError
 from stages.specs import Pooling, file_digest
+
+SHIPPED = "resnet8-cifar10"
+PIXELS = "pixels"
+_SHIPPED_FILES = [Path(__file__).parent / "resnet8" / name for name in ("model.py", "weights.safetensors")]
+_ENDINGS = (".pth", ".pt", ".th", ".bin", ".ckpt", ".tar", ".safetensors")
 
 
 @dataclass(frozen=True)
 class BackboneRequest:
     """A backbone by name, before anything of it is loaded.
 
-    ``weights``: a torchvision enum name, ``DEFAULT``, a file, ``random`` (seed 0) or
-    ``factory``. ``layer``: a module's name, ``NAME:input`` for its input, or None for the
-    input of the final classifier. ``preprocessing``: the fields of Preprocessing that
-    replace the weights' own.
+    ``name``: a torchvision model, ``resnet8-cifar10``, ``pixels``, ``file.py:factory`` or
+    ``pkg.module:factory``. ``weights``: a torchvision enum name, ``DEFAULT``, a file,
+    ``random`` (seed 0) or ``factory``. ``layer``: a module's name, ``NAME:input`` for its
+    input, or None for the input of the final classifier. ``preprocessing``: the fields of
+    Preprocessing that replace the weights' own.
     """
 
     name: str
@@ -30,46 +37,61 @@ class BackboneRequest:
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def is_factory(self) -> bool:
+        """Whether the name means a function of the user's."""
+        return ":" in self.name
+
+    @property
     def weights_file(self) -> Path | None:
         """The weights' file, if a file is what is named. Raises ConfigError if it isn't there."""
         path = Path(self.weights).expanduser()
-        if path.suffix in (".pth", ".pt", ".th", ".bin", ".ckpt", ".safetensors") or len(path.parts) > 1:
-            if not path.is_file():
-                raise ConfigError(f"no weights file {path}")
+        if self.weights in ("DEFAULT", "random", "factory"):
+            return None
+        if path.is_file():
             return path
+        if path.suffix.lower() in _ENDINGS or len(path.parts) > 1:
+            found = "a folder, not a file" if path.is_dir() else "no such file"
+            raise ConfigError(f"no weights file {path} ({found}); wanted a checkpoint, or the name of weights")
         return None
-
-
-def factory_file(name: str) -> Path:
-    """Return the source file of ``file.py:factory`` or ``pkg.module:factory``."""
-    place = name.rpartition(":")[0]
-    if place.endswith(".py"):
-        path = Path(place).expanduser()
-        if not path.is_file():
-            raise ConfigError(f"no file {path} for the backbone {name}")
-        return path
-    try:
-        spec = importlib.util.find_spec(place)
-    except (ImportError, ValueError) as error:
-        raise ConfigError(f"can't find the module {place!r} of the backbone {name}: {error}") from error
-    if spec is None or spec.origin is None:
-        raise ConfigError(f"no module {place!r} for the backbone {name}; wanted pkg.module:factory or file.py:factory")
-    return Path(spec.origin)
 
 
 def fingerprint(request: BackboneRequest) -> dict[str, Any] | None:
     """Return what a resolved backbone depends on, found without importing torch.
 
-    None if it can't be known without building it (weights made inside a factory).
+    Two equal fingerprints mean the same backbone; after any change the backbone must be
+    resolved anew, though it may turn out to be the same. None if nothing can be known
+    without building it (weights made inside a factory). Raises ConfigError: no such file.
     """
-    if request.weights == "factory":
-        return None
     file = request.weights_file
+    if request.is_factory and file is None:
+        return None
     return {
         **asdict(request),
         "preprocessing": dict(request.preprocessing),
         "weights": file_digest(file) if file else request.weights,
         "weights_name": file.name if file else "",
-        "code": file_digest(factory_file(request.name)) if ":" in request.name else "",
+        "files": _files(request, file),
         "versions": [version("torch"), version("torchvision"), version("frostline")],
     }
+
+
+def _files(request: BackboneRequest, weights: Path | None) -> list[Any]:
+    """Return the identities of the files that the name stands for."""
+    if request.is_factory:
+        return [code_digest(request.name)]
+    if request.name == SHIPPED:
+        return [file_digest(path) for path in _SHIPPED_FILES]
+    if request.name == PIXELS or weights or request.weights == "random":
+        return []
+    return _downloads()
+
+
+def _downloads() -> list[Any]:
+    """Return name, size and time of all that lies where torchvision downloads to.
+
+    All of it: which file a model needs is known only to torchvision, whose import loads torch.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    home = Path(os.environ.get("TORCH_HOME", cache / "torch")).expanduser()
+    files = sorted((home / "hub" / "checkpoints").glob("*"))
+    return [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()]

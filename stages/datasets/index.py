@@ -41,14 +41,9 @@ def index_files(root: Path, files: Sequence[File], memory: Path | None, progress
     lasting = stats[:, 1:].max(axis=1, initial=0) < started - GRAIN_NS
     unknown = np.flatnonzero(~known).tolist()
     for done, row in enumerate(unknown, 1):
-        try:
-            data = _read(root, files[row])
-        except UnreadableImage as error:
-            lasting[row] = False
-            data, fault = str(error).encode(), str(error)
-        else:
-            fault = find_fault(data) or ""
-        index.digests[row] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
+        content, fault, was_read = _examine(root, files[row])
+        index.digests[row] = np.frombuffer(content, np.uint8)
+        lasting[row] &= was_read
         if fault:
             index.problems[row] = fault
         if progress:
@@ -56,6 +51,15 @@ def index_files(root: Path, files: Sequence[File], memory: Path | None, progress
     if memory and lasting[unknown].any():
         _remember(memory, index, stats, np.flatnonzero(lasting))
     return index
+
+
+def _examine(root: Path, file: File) -> tuple[bytes, str | None, bool]:
+    """Return (digest, what is wrong with the file, whether it could be read)."""
+    try:
+        data = _read(root, file)
+    except UnreadableImage as error:
+        return hashlib.sha256(str(error).encode()).digest(), str(error), False
+    return hashlib.sha256(data).digest(), find_fault(data), True
 
 
 def _read(root: Path, file: File) -> bytes:

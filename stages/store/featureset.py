@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,15 +19,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import h5py
-import numpy as np
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from stages.errors import DamagedShard, StoreError
 from stages.specs import FORMAT, canonical_json
 from stages.specs import digest as digest_of
 from stages.store.files import TEMPORARY, explained, make_folder, write_atomic
-from stages.store.shard import Shard, from_bytes, h5_type, to_bytes
+from stages.store.shard import Shard, from_bytes, to_bytes
+from stages.store.virtual import virtual_file
 
 SHARD_ROWS = 1024
 
@@ -135,10 +133,7 @@ class FeatureSet:
         """
         make_folder(self.folder / "locks")
         lock = FileLock(self.folder / "locks" / f"{shard:05d}.lock")
-        try:
-            with explained(lock.lock_file):
-                lock.acquire(timeout=-1 if wait else 0)
-        except Timeout:
+        if not _acquired(lock, wait=wait):
             yield False
             return
         try:
@@ -220,22 +215,11 @@ class FeatureSet:
             write_atomic(self.folder / "features.h5", self._virtual_file())
 
     def _virtual_file(self) -> bytes:
-        first, layout = self.read(0), self.layout
+        layout = self.layout
         about = {"dataset": layout.dataset, "split": layout.split, "classes": layout.classes, "digest": layout.digest}
-        fields = {**layout.key, **about, "dataset_content": layout.key["dataset"]}
-        buffer = io.BytesIO()
-        with h5py.File(buffer, "w", libver=("v110", "v110")) as file:
-            for name, value in fields.items():
-                file.attrs[name] = value if isinstance(value, str | int) else json.dumps(value)
-            for name, array in first.arrays().items():
-                dtype = h5_type(array)
-                virtual = h5py.VirtualLayout((layout.rows, *array.shape[1:]), dtype)
-                for shard in self.shards:
-                    span = self.span(shard)
-                    shape = (len(span), *array.shape[1:])
-                    virtual[span.start : span.stop] = h5py.VirtualSource(f"shards/{shard:05d}.h5", name, shape, dtype)
-                file.create_virtual_dataset(name, virtual, fillvalue=np.nan if name == "features" else None)
-        return buffer.getvalue()
+        attributes = {**layout.key, **about, "dataset_content": layout.key["dataset"]}
+        sources = [(f"shards/{shard:05d}.h5", self.span(shard)) for shard in self.shards]
+        return virtual_file(attributes, self.read(0), sources)
 
     def _committed(self, shard: int) -> bool:
         try:
@@ -250,6 +234,15 @@ class FeatureSet:
 
     def _path(self, shard: int, ending: str) -> Path:
         return self.folder / "shards" / f"{shard:05d}.{ending}"
+
+
+def _acquired(lock: BaseFileLock, *, wait: bool) -> bool:
+    with explained(Path(lock.lock_file)):
+        try:
+            lock.acquire(timeout=-1 if wait else 0)
+        except Timeout:
+            return False
+    return True
 
 
 def open_set(folder: Path) -> FeatureSet:

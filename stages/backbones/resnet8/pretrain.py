@@ -21,8 +21,6 @@ from torch import Tensor, nn
 from stages.backbones.resnet8 import MEAN, STD
 from stages.backbones.resnet8.model import CLASSES, ResNet8
 
-
-
 BATCH = 128
 
 
@@ -63,7 +61,7 @@ def train(pixels: Tensor, labels: Tensor, epochs: int, seed: int) -> ResNet8:
     for epoch in range(epochs):
         started, total = time.perf_counter(), 0.0
         order = torch.randperm(len(labels), generator=generator)[: len(labels) // BATCH * BATCH]
-        for rows in order.split(BATCH):
+        for rows in torch.split(order, BATCH):
             optimiser.zero_grad()
             with torch.autocast("cpu", torch.bfloat16):
                 logits = model(normalise(augment(pixels[rows], generator)))
@@ -80,11 +78,14 @@ def train(pixels: Tensor, labels: Tensor, epochs: int, seed: int) -> ResNet8:
 @torch.inference_mode()
 def accuracy(model: ResNet8, pixels: Tensor, labels: Tensor) -> float:
     """Return the share of images whose largest logit is the label's."""
-    hits = sum(int((model(normalise(p)).argmax(1) == y).sum()) for p, y in zip(pixels.split(500), labels.split(500)))
+    hits = 0
+    for batch, target in zip(torch.split(pixels, 500), torch.split(labels, 500), strict=True):
+        hits += int((model(normalise(batch)).argmax(1) == target).sum())
     return hits / len(labels)
 
 
 def main() -> None:
+    """Train, round to half precision, save, and print the accuracy of what was saved."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path)
     parser.add_argument("--epochs", type=int, default=16)

@@ -1,0 +1,336 @@
+"""Logistic regression for every C of a grid, and for several row weightings, in shared products.
+
+The objective is scikit-learn's,  C sum_i w_i CE_i + 1/2 ||W||^2  with a free intercept; in mean
+form, with S = sum_i w_i,  1/S sum_i w_i CE_i + 1/(2 C S) ||W||^2. With two classes scikit-learn has
+a single weight vector u: here W = (-u/2, u/2), and the penalty is 1/2 ||u||^2 = ||W||^2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from stages.heads.newton import Solution, minimise
+from stages.heads.softmax import RotatedFeatures, SoftmaxProblem, rotate
+
+Precision = Literal["float32", "float64"]
+DINOV2_GRID: NDArray[np.float64] = 10.0 ** np.linspace(-6, 5, 45)
+"""Oquab et al., "DINOv2" (arXiv:2304.07193): the C values its linear evaluation tries."""
+
+
+@dataclass(frozen=True)
+class LogisticPath:
+    """Heads for k values of C, acting on the features as given; with tasks, t comes first.
+
+    Attributes:
+        C: (k,) float64, as asked.
+        weight: (t, k, classes, d) or (k, classes, d) float64; sums to zero over classes.
+        bias: (..., k, classes) float64; -inf for a class without weight in its task.
+        objective: (..., k) float64,  C sum_i w_i CE_i + 1/2 ||W||^2.
+        gap: (..., k) float64, an upper bound of (objective - optimum) / objective.
+        converged: (..., k) bool, gap <= tolerance.
+        iterations: (..., k) int64, Newton steps.
+    """
+
+    C: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    objective: NDArray[np.float64]
+    gap: NDArray[np.float64]
+    converged: NDArray[np.bool_]
+    iterations: NDArray[np.int64]
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.floating]:
+        """Logits (..., k, n, classes) of X (n, d), all heads in one product, in X's precision."""
+        rows = np.asarray(X)
+        rows = rows.astype(np.float32) if rows.dtype == np.float16 else rows
+        flat = self.weight.reshape(-1, self.weight.shape[-1]).astype(rows.dtype)
+        logits = (flat @ rows.T).reshape(*self.bias.shape, len(rows))
+        logits += self.bias[..., None].astype(rows.dtype)
+        return np.swapaxes(logits, -1, -2)
+
+
+@dataclass(frozen=True)
+class PreparedRows:
+    """Checked rows and labels, rotated once; every :meth:`fit` on them shares that work.
+
+    Folds, hold-outs and few-shot draws are row weights: fit with 0 on the rows to keep out, score
+    those rows, and fit again with the chosen C on all of them.
+    """
+
+    features: RotatedFeatures
+    labels: Tensor
+    classes: int
+
+    def fit(
+        self,
+        C: ArrayLike = DINOV2_GRID,
+        *,
+        row_weights: ArrayLike | None = None,
+        tolerance: float = 1e-5,
+        max_iterations: int = 200,
+        working_set: int = 2**30,
+    ) -> LogisticPath:
+        """Fit every task with every C.
+
+        Args:
+            C: (k,) inverse penalties, positive.
+            row_weights: (t, n) or (n,), not negative; every task needs two classes. None weighs
+                each row 1.
+            tolerance: a head is converged when its objective is proven to be within this
+                fraction of the optimum.
+            max_iterations: Newton steps, at most.
+            working_set: bytes to stay within, unless one head alone needs more: it keeps n x
+                classes probabilities and about ten (classes, d) arrays in float64.
+
+        Raises:
+            ValueError: C, row_weights or their shapes are not as above.
+        """
+        grid = _checked_grid(C)
+        weights = self._checked_weights(row_weights)
+        totals = weights.sum(1)
+        path = _Path(self, grid, weights / totals[:, None], totals, working_set)
+        solutions = path.solve(tolerance, max_iterations)
+        return path.result(solutions, tolerance, single=row_weights is None or np.ndim(row_weights) == 1)
+
+    def _checked_weights(self, row_weights: ArrayLike | None) -> Tensor:
+        n = len(self.labels)
+        given = np.ones((1, n)) if row_weights is None else np.atleast_2d(np.asarray(row_weights, np.float64))
+        if given.ndim != 2 or given.shape[1] != n:
+            raise ValueError(f"row_weights has shape {given.shape}; give (tasks, {n}) or ({n},)")
+        if not (np.isfinite(given).all() and (given >= 0).all()):
+            raise ValueError("row_weights holds a negative or non-finite value; give weights of 0 or more")
+        return torch.as_tensor(given, device=self.labels.device)
+
+
+class _Path:
+    """The heads of one fit, tasks x Cs, and the problem they share."""
+
+    def __init__(
+        self, rows: PreparedRows, grid: NDArray[np.float64], weights: Tensor, totals: Tensor, working_set: int
+    ) -> None:
+        self.rows, self.grid, self.totals, self.working_set = rows, grid, totals, working_set
+        self.tasks, self.weights = len(weights), weights
+        device = rows.labels.device
+        penalty = 1 / (totals[:, None] * torch.as_tensor(grid, device=device))
+        present = weights.new_zeros((len(weights), rows.classes)).index_add_(1, rows.labels, weights) > 0
+        _check_present(present)
+        self.problem = SoftmaxProblem(
+            rows.features,
+            rows.labels,
+            weights,
+            present,
+            torch.arange(len(weights), device=device).repeat_interleave(len(grid)),
+            (2 * penalty if rows.classes == 2 else penalty).flatten(),
+            2048,
+        )
+
+    def _groups(self) -> list[Tensor]:
+        """Head indices, so many at a time as the working set allows."""
+        n, width = self.rows.features.rows.shape
+        element = self.rows.features.rows.element_size()
+        per_head = self.rows.classes * (n * element + 10 * width * 8)
+        return list(torch.arange(len(self.problem.task)).split(max(1, self.working_set // (2 * per_head))))
+
+    def solve(self, tolerance: float, max_iterations: int) -> Solution:
+        found = []
+        for group in self._groups():
+            problem = self.problem.only(group)
+            width = self.rows.features.rows.shape[1]
+            start = self.totals.new_zeros((len(group), self.rows.classes, width))
+            found.append(minimise(problem, start, tolerance, max_iterations))
+        return Solution(*(torch.cat(parts) for parts in zip(*(vars(s).values() for s in found), strict=True)))
+
+    def result(self, solution: Solution, tolerance: float, single: bool) -> LogisticPath:
+        weight, bias = self.rows.features.to_original(solution.theta)
+        bias = bias.masked_fill(~self.problem.present[self.problem.task], -torch.inf)
+        lead = (len(self.grid),) if single else (self.tasks, len(self.grid))
+        scale = self.totals[self.problem.task].cpu().numpy() * np.tile(self.grid, self.tasks)
+
+        def shaped(values: Tensor) -> NDArray[Any]:
+            return values.cpu().numpy().reshape(*lead, *values.shape[1:])
+
+        gap = shaped(solution.gap)
+        return LogisticPath(
+            self.grid,
+            shaped(weight),
+            shaped(bias),
+            shaped(solution.objective) * scale.reshape(lead),
+            gap,
+            gap <= tolerance,
+            shaped(solution.iterations),
+        )
+
+
+def _check_present(present: Tensor) -> None:
+    lone = (present.sum(1) < 2).nonzero().flatten().tolist()
+    if lone:
+        raise ValueError(f"tasks {lone} have weight on fewer than two classes; give each at least two")
+
+
+def _checked_grid(C: ArrayLike) -> NDArray[np.float64]:
+    grid = np.atleast_1d(np.asarray(C, np.float64))
+    if grid.ndim != 1 or len(grid) == 0 or not (np.isfinite(grid).all() and (grid > 0).all()):
+        raise ValueError(f"C is {C!r}; give one or more positive, finite values")
+    return grid
+
+
+def prepare(
+    X: ArrayLike | Tensor,
+    y: ArrayLike | Tensor,
+    *,
+    classes: int | None = None,
+    dtype: Precision = "float32",
+    device: str = "cpu",
+) -> PreparedRows:
+    """Check X (n, d) and y (n,) of labels 0 .. classes - 1, and rotate the rows.
+
+    Args:
+        X: features, float16, float32 or float64; kept as they are.
+        y: integer labels.
+        classes: how many there are; by default the largest label + 1.
+        dtype: of the rotated copy and its matrix products.
+        device: where torch works.
+
+    Raises:
+        ValueError: X is not finite or not (n, d), y does not match it, or a label is out of range.
+    """
+    features = torch.as_tensor(X).to(device)
+    labels = torch.as_tensor(y).to(device)
+    if features.ndim != 2 or 0 in features.shape or not features.dtype.is_floating_point:
+        raise ValueError(f"X is {features.dtype} of shape {tuple(features.shape)}; give floats of shape (n, d)")
+    _check_finite(features)
+    classes = _checked_classes(labels, len(features), classes)
+    return PreparedRows(rotate(features, getattr(torch, dtype)), labels.long(), classes)
+
+
+def _check_finite(features: Tensor) -> None:
+    bad = [~part.isfinite().all(1) for part in features.split(4096)]
+    rows = torch.cat(bad).nonzero().flatten()
+    if len(rows):
+        first = rows[0].item()
+        raise ValueError(f"{len(rows)} rows of X hold NaN or infinity, the first is row {first}; remove them")
+
+
+def _checked_classes(labels: Tensor, n: int, classes: int | None) -> int:
+    if labels.shape != (n,) or labels.dtype.is_floating_point:
+        raise ValueError(f"y is {labels.dtype} of shape {tuple(labels.shape)}; give integers of shape ({n},)")
+    low, high = int(labels.min()), int(labels.max())
+    wanted = high + 1 if classes is None else classes
+    if low < 0 or high >= wanted:
+        raise ValueError(f"y holds labels {low} to {high}; with {wanted} classes give 0 to {wanted - 1}")
+    if wanted < 2:
+        raise ValueError("y holds one class only; give rows of at least two")
+    return wanted
+
+
+def logistic_path(
+    X: ArrayLike | Tensor,
+    y: ArrayLike | Tensor,
+    C: ArrayLike = DINOV2_GRID,
+    *,
+    classes: int | None = None,
+    row_weights: ArrayLike | None = None,
+    tolerance: float = 1e-5,
+    max_iterations: int = 200,
+    dtype: Precision = "float32",
+    device: str = "cpu",
+) -> LogisticPath:
+    """Fit multinomial logistic regression for every C and every task of row weights.
+
+    Short for ``prepare(X, y, ...).fit(C, ...)``; see :func:`prepare` and :meth:`PreparedRows.fit`
+    for the arguments, the memory and the errors.
+    """
+    rows = prepare(X, y, classes=classes, dtype=dtype, device=device)
+    return rows.fit(C, row_weights=row_weights, tolerance=tolerance, max_iterations=max_iterations)
+
+
+class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """One C of :func:`logistic_path` as a scikit-learn classifier.
+
+    Args:
+        C: inverse penalty, as in ``sklearn.linear_model.LogisticRegression``.
+        max_iter: Newton steps, at most.
+        tol: proven relative distance of the objective from its optimum.
+        class_weight: None, or "balanced" for weights n / (classes * rows of the class).
+        dtype: of the matrix products, "float32" or "float64".
+
+    Attributes:
+        classes_: (classes,) labels, sorted.
+        coef_: (classes, d) float64, or (1, d) for two classes.
+        intercept_: (classes,) float64, or (1,) for two classes.
+        n_iter_: Newton steps taken.
+        converged_: whether ``tol`` is proven.
+    """
+
+    def __init__(
+        self,
+        C: float = 1.0,
+        *,
+        max_iter: int = 200,
+        tol: float = 1e-5,
+        class_weight: Literal["balanced"] | None = None,
+        dtype: Precision = "float32",
+    ) -> None:
+        self.C = C
+        self.max_iter = max_iter
+        self.tol = tol
+        self.class_weight = class_weight
+        self.dtype = dtype
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Fit X (n, d) to labels y (n,) of any kind that sorts."""
+        rows, labels = validate_data(self, X, y, dtype=[np.float32, np.float64])
+        check_classification_targets(labels)
+        self.classes_, index = np.unique(labels, return_inverse=True)
+        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=labels)[index]
+        path = logistic_path(
+            rows,
+            index,
+            self.C,
+            row_weights=weights,
+            tolerance=self.tol,
+            max_iterations=self.max_iter,
+            dtype=self.dtype,
+        )
+        self._keep(path)
+        return self
+
+    def _keep(self, path: LogisticPath) -> None:
+        weight, bias = path.weight[0], path.bias[0]
+        binary = len(self.classes_) == 2
+        self.coef_ = weight[1:] - weight[:1] if binary else weight
+        self.intercept_ = bias[1:] - bias[:1] if binary else bias
+        self.n_iter_ = int(path.iterations[0])
+        self.converged_ = bool(path.converged[0])
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.floating]:
+        """Logits (n, classes), or (n,) of the second class against the first for two classes."""
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
+        logits: NDArray[np.floating] = rows @ self.coef_.T.astype(rows.dtype) + self.intercept_.astype(rows.dtype)
+        return logits[:, 0] if logits.shape[1] == 1 else logits
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.floating]:
+        """Probabilities (n, classes)."""
+        logits = self.decision_function(X)
+        if logits.ndim == 1:
+            logits = np.stack((np.zeros_like(logits), logits), 1)
+        proba: NDArray[np.floating] = softmax(logits, axis=1)
+        return proba
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The likeliest label (n,) of each row."""
+        logits = self.decision_function(X)
+        index = (logits > 0).astype(np.int64) if logits.ndim == 1 else logits.argmax(1)
+        return self.classes_[index]

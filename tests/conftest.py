@@ -1,0 +1,60 @@
+"""What the tests share: a small image folder, the command, and the optional assets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+REPOSITORY = Path(__file__).parent.parent
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def assets() -> Path:
+    """The folder of real weights and images, where the machine has one."""
+    folder = Path(os.environ.get("TEST_ASSETS", REPOSITORY.parent / "shared" / "assets"))
+    if not folder.is_dir():
+        pytest.skip(f"no assets in {folder}; set TEST_ASSETS to the folder of real weights and images")
+    return folder
+
+
+def paint(file: Path, label: int, seed: int, size: tuple[int, int] = (24, 20)) -> None:
+    """Write an image whose colour gives its label away, through noise."""
+    noise = np.random.default_rng(seed).integers(0, 60, (*size, 3))
+    noise[..., label % 3] += 120
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(noise.astype(np.uint8)).save(file)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An image folder: three classes, 12 training and 4 test images each, sizes differ."""
+    root = tmp_path / "pets"
+    for label, name in enumerate(("cat", "dog", "fox")):
+        for i in range(12):
+            paint(root / "train" / name / f"{i:02d}.png", label, 100 * label + i, (24 + i, 20))
+        for i in range(4):
+            paint(root / "test" / name / f"{i:02d}.png", label, 1000 + 100 * label + i)
+    return root
+
+
+@pytest.fixture
+def frostline(tmp_path: Path) -> Command:
+    """Run the command in a process of its own, its workspace below the test's folder."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pipeline", *arguments]
+        clean = {n: v for n, v in os.environ.items() if not n.startswith("FROSTLINE_")}
+        where = {"FROSTLINE_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(REPOSITORY)}
+        return subprocess.run(
+            command, capture_output=True, text=True, env={**clean, **where, **environment}, cwd=tmp_path, check=False
+        )
+
+    return run

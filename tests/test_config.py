@@ -1,0 +1,69 @@
+"""Settings: one meaning from every source, and an error for what can't be meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import ExtractSettings, Settings, load_settings
+from stages.errors import ConfigError
+
+
+def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "frostline.toml"
+    file.write_text('backbone = "vgg16"\nseed = 1\ntest_fraction = 0.3')
+    environ = {"FROSTLINE_BACKBONE": "resnet18", "FROSTLINE_SEED": "2", "PATH": "/bin"}
+    settings = load_settings(Settings, {"backbone": "vit_b_16"}, environ, file)
+    assert (settings.backbone, settings.seed, settings.test_fraction) == ("vit_b_16", 2, 0.3)
+    assert settings.precision == "fp32"
+
+
+def test_a_value_means_the_same_from_every_source(tmp_path: Path) -> None:
+    file = tmp_path / "frostline.toml"
+    file.write_text('resize = [32, 48]\ncrop = "none"\nmean = 0.5\nC = [0.1, 1]\nviews = ["plain", "hflip"]')
+    given = {"resize": "32x48", "crop": "none", "mean": "0.5", "C": "0.1,1", "views": "plain,hflip"}
+    environ = {f"FROSTLINE_{name.upper()}": value for name, value in given.items()}
+    from_file = load_settings(Settings, file=file)
+    assert from_file == load_settings(Settings, given) == load_settings(Settings, environ=environ)
+    assert from_file.request().preprocessing == {"resize": (32, 48), "crop": None, "mean": (0.5, 0.5, 0.5)}
+
+
+def test_a_command_takes_its_own_settings_from_a_file_for_all(tmp_path: Path) -> None:
+    file = tmp_path / "frostline.toml"
+    file.write_text('baseline = "none"\nbatch_size = 8')
+    assert load_settings(ExtractSettings, file=file).batch_size == 8
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "said"),
+    [
+        ({"bakbone": "x"}, {}, "did you mean 'backbone'"),
+        ({}, {"FROSTLINE_BATCHSIZE": "4"}, "did you mean 'batch_size'"),
+        ({"test_fraction": "1.5"}, {}, "--test-fraction '1.5': input should be less than 1"),
+        ({"precision": "fp8"}, {}, "--precision 'fp8': input should be 'fp32', 'bf16' or 'fp16'"),
+        ({"resize": "big"}, {}, "--resize 'big'"),
+        ({"std": "0"}, {}, "wanted numbers above 0"),
+        ({"C": "0.1,-1"}, {}, "C -1; wanted numbers above 0"),
+        ({"C": "nan"}, {}, "--C"),
+        ({"views": "hflip"}, {}, "wanted plain, or plain,hflip"),
+        ({"max_bad": "-1"}, {}, "--max-bad '-1'"),
+    ],
+)
+def test_what_can_not_be_meant_is_an_error_that_says_so(given: dict, environ: dict, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(Settings, given, environ)
+    assert said in str(caught.value)
+
+
+def test_an_unknown_name_in_a_file_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    file = tmp_path / "frostline.toml"
+    file.write_text("normalise = false")
+    with pytest.raises(ConfigError, match="unknown setting in .*normalise"):
+        load_settings(Settings, file=file)
+
+
+def test_a_file_that_is_no_toml_or_not_there_is_an_error(tmp_path: Path) -> None:
+    for file in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(ConfigError, match="can't read the settings file"):
+            load_settings(Settings, file=file)
