@@ -1,6 +1,6 @@
 """Extraction against the articles' own loop, and what is lost around the backbone.
 
-    python benchmarks/extraction.py IMAGES [--models mobilenet_v2 resnet50] [--images-used 512] [--rounds 3] [--json FILE]
+    python benchmarks/extraction.py IMAGES [--models mobilenet_v2 resnet50] [--json FILE]
 
 IMAGES is a folder of images, searched below. Three ways through the same images at 224 px, in turn:
 
@@ -87,7 +87,8 @@ def measure(name: str, folder: Path, rounds: int) -> dict[str, float]:
     samples = dataset.train
     peer = torchvision.models.get_model(name, weights=None).eval()
     times: dict[str, list[float]] = {"articles": [], "frostline": [], "backbone": []}
-    n = {"articles": len(dataset.train) + len(dataset.test), "frostline": len(samples), "backbone": len(samples) // 32 * 32}
+    everything = len(dataset.train) + len(dataset.test)
+    n = {"articles": everything, "frostline": len(samples), "backbone": len(samples) // 32 * 32}
     for _ in range(rounds):
         times["articles"].append(seconds(lambda: articles_loop(peer, folder)))
     backbone = load_backbone(BackboneRequest(name, "random"), samples.read(0))
@@ -98,6 +99,12 @@ def measure(name: str, folder: Path, rounds: int) -> dict[str, float]:
     return {how: n[how] / statistics.median(t) for how, t in times.items()}
 
 
+def row(name: str, speed: dict[str, float]) -> str:
+    ratio, lost = speed["frostline"] / speed["articles"], 1 - speed["frostline"] / speed["backbone"]
+    speeds = " ".join(f"{speed[how]:9.1f}" for how in ("articles", "frostline", "backbone"))
+    return f"{name:16} {speeds} {ratio:17.2f}× {lost:12.1%}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path)
@@ -106,18 +113,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    machine = f"{platform.machine()}, {cores()} cores, torch {torch.__version__}, torchvision {torchvision.__version__}"
-    print(f"{machine}; images/s, medians of {args.rounds}\n")
-    print(f"{'model':16} {'articles':>9} {'frostline':>9} {'backbone':>9}  {'frostline/articles':>18}  {'lost around it':>14}")
-    rows = {}
+    versions = f"torch {torch.__version__}, torchvision {torchvision.__version__}"
+    machine = f"{platform.machine()}, {cores()} cores, {versions}"
+    print(f"{machine}; images/s, medians of {args.rounds} rounds of {args.images_used} images\n")
+    print(f"{'model':16} {'articles':>9} {'frostline':>9} {'backbone':>9} {'against articles':>18} {'lost around':>12}")
+    speeds = {}
     with tempfile.TemporaryDirectory() as folder:
         some_images(args.images, Path(folder), args.images_used)
         for name in args.models:
-            r = rows[name] = measure(name, Path(folder), args.rounds)
-            ratio, lost = r["frostline"] / r["articles"], 1 - r["frostline"] / r["backbone"]
-            print(f"{name:16} {r['articles']:9.1f} {r['frostline']:9.1f} {r['backbone']:9.1f}  {ratio:17.2f}×  {lost:13.1%}")
+            speeds[name] = measure(name, Path(folder), args.rounds)
+            print(row(name, speeds[name]), flush=True)
     if args.json:
-        args.json.write_text(json.dumps({"machine": machine, "images_per_second": rows}, indent=2))
+        args.json.write_text(json.dumps({"machine": machine, "images_per_second": speeds}, indent=2))
 
 
 if __name__ == "__main__":

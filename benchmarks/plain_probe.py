@@ -35,7 +35,8 @@ def features_of(model: torch.nn.Module, folder: Path) -> tuple[np.ndarray, np.nd
     rows, labels = [], []
     with torch.inference_mode():
         for images, targets in loader:
-            rows.append(model.features(images).mean((2, 3)).numpy())
+            batch = images.contiguous(memory_format=torch.channels_last)
+            rows.append(model.features(batch).mean((2, 3)).numpy())
             labels.append(targets.numpy())
     return np.concatenate(rows), np.concatenate(labels)
 
@@ -50,7 +51,7 @@ def main() -> None:
     args = parser.parse_args()
     model = getattr(torchvision.models, args.model)()
     model.load_state_dict(torch.load(args.weights, weights_only=True))
-    model.eval()
+    model.eval().to(memory_format=torch.channels_last)
     started = time.perf_counter()
     X, y = features_of(model, args.images / "train")
     X_test, y_test = features_of(model, args.images / "test")

@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:
     print("terminated; finished shards are kept, the same command goes on from there", file=sys.stderr)
     raise SystemExit(EXIT_TERMINATED)
 
@@ -93,7 +93,9 @@ def _add(commands: Any, name: str, text: str, model: type[DatasetSettings], acti
     parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     if name != "evaluate":
-        parser.add_argument("--dry-run", action="store_true", help="print what is cached and what is missing; do nothing")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="print what is cached and what is missing; do nothing"
+        )
     for group in reversed([m for m in model.__mro__ if issubclass(m, BaseModel) and m is not BaseModel]):
         section = parser.add_argument_group(str(group.__doc__))
         for field in vars(group).get("__annotations__", {}):
@@ -206,7 +208,8 @@ def _verify(args: argparse.Namespace) -> int:
     from stages.errors import StoreError
 
     checked, damaged = verify(args.data_dir)
-    _print(args, {"checked": checked, "damaged": damaged}, "\n".join([*damaged, f"{checked:,} files checked, {len(damaged):,} damaged"]))
+    summary = f"{checked:,} files checked, {len(damaged):,} damaged"
+    _print(args, {"checked": checked, "damaged": damaged}, "\n".join([*damaged, summary]))
     return StoreError.exit_code if damaged else 0
 
 

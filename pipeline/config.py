@@ -136,9 +136,7 @@ def load_settings(
     """
     known = set(Settings.model_fields)
     from_file = _read(file) if file else {}
-    from_environ = {
-        n.removeprefix(PREFIX).lower(): v for n, v in (environ or {}).items() if n.startswith(PREFIX)
-    }
+    from_environ = {n.removeprefix(PREFIX).lower(): v for n, v in (environ or {}).items() if n.startswith(PREFIX)}
     from_environ = {"C" if n == "c" else n: v for n, v in from_environ.items()}
     for where, source in (("setting in " + str(file), from_file), ("environment setting", from_environ)):
         for name in source:

@@ -186,7 +186,9 @@ def device_of(name: str) -> str:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"no device {name!r} here ({str(error).splitlines()[0]}); wanted auto, cpu or cuda") from error
+        raise ConfigError(
+            f"no device {name!r} here ({str(error).splitlines()[0]}); wanted auto, cpu or cuda"
+        ) from error
     return name
 
 

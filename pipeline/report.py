@@ -120,6 +120,7 @@ def fitted_lines(fitted: Fitted) -> list[str]:
 
 
 def probe_json(probe: Probe) -> dict[str, Any]:
+    """Return one probe as JSON values."""
     features = [extracted_json(done) for done in probe.features]
     evaluation = asdict(probe.evaluation)
     return {"backbone": probe.name, "features": features, "head": fitted_json(probe.fitted), "evaluation": evaluation}
@@ -128,7 +129,9 @@ def probe_json(probe: Probe) -> dict[str, Any]:
 def table(report: Report) -> str:
     """Return the report for a terminal."""
     rows = report.rows
-    head = f"{report.dataset}: {len(report.classes)} classes, {rows['train']:,} training and {rows['test']:,} test samples"
+    head = (
+        f"{report.dataset}: {len(report.classes)} classes, {rows['train']:,} training and {rows['test']:,} test samples"
+    )
     return "\n".join([head, "", *score_lines(report.probes), "", *_notes(report), "", *_places(report)])
 
 

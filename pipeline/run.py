@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pipeline.config import BackboneSettings, ExtractSettings, HeadSettings, Settings
+from pipeline.config import BackboneSettings, DatasetSettings, ExtractSettings, HeadSettings, Settings
 from pipeline.plan import Need, Plan, check_bad, cores
 from pipeline.report import Extracted, Fitted, Probe, Report, to_json
 from stages import evaluate as scoring
@@ -199,7 +199,6 @@ def _wants_baseline(settings: Settings) -> bool:
 
 
 def _pixels(settings: Settings) -> Settings:
-    """Return the same settings for plain pixels: every backbone setting at its default, but the views."""
-    kept = set(BackboneSettings.model_fields) - set(BackboneSettings.__bases__[0].model_fields) - {"views"}
-    values = {n: v for n, v in settings.model_dump().items() if n not in kept}
-    return Settings(**{**values, "backbone": "pixels"})
+    """Return the same settings for plain pixels: every backbone setting but the views at its default."""
+    own = set(BackboneSettings.model_fields) - set(DatasetSettings.model_fields) - {"views"}
+    return Settings(**{**settings.model_dump(exclude=own), "backbone": "pixels"})

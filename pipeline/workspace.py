@@ -1,11 +1,11 @@
 """The workspace: which file of the data folder holds what.
 
-    data/index/       digests of dataset files, so that unchanged ones are not read again
-    data/backbones/   what a backbone's name resolved to, so that it need not be loaded again
-    data/features/    one folder per feature set
-    data/heads/       one folder per fitted head
-    data/runs/        one folder per run: run.json
-    data/downloads/   torchvision's datasets
+data/index/       digests of dataset files, so that unchanged ones are not read again
+data/backbones/   what a backbone's name resolved to, so that it need not be loaded again
+data/features/    one folder per feature set
+data/heads/       one folder per fitted head
+data/runs/        one folder per run: run.json
+data/downloads/   torchvision's datasets
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Workspace:
         try:
             stored = json.loads(self._memo(fingerprint).read_bytes())
             fields = stored["spec"]
-            sizes = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.pop("preprocessing").items()}
+            sizes: Any = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.pop("preprocessing").items()}
             return Resolved(BackboneSpec(preprocessing=Preprocessing(**sizes), **fields), int(stored["width"]))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None

@@ -47,7 +47,7 @@ class Extraction:
     batch_size: int = BATCH_SIZE
     workers: int = 2
     known: Mapping[bytes, Place] | None = None
-    progress: Callable[[int], None] = lambda rows: None
+    progress: Callable[[int], object] = int
 
 
 def extract(job: Extraction) -> None:
@@ -127,7 +127,9 @@ class _Batch:
 Decoded = list[tuple[int, NDArray[np.uint8] | str]]
 
 
-def _batches(job: Extraction, rows: list[int], reasons: dict[int, str], threads: ThreadPoolExecutor) -> Iterator[_Batch]:
+def _batches(
+    job: Extraction, rows: list[int], reasons: dict[int, str], threads: ThreadPoolExecutor
+) -> Iterator[_Batch]:
     """Yield the rows' images in order; note why a row has none in ``reasons``."""
     batch = _Batch([], [])
     for row, pixels in _decoded(job, rows, threads):

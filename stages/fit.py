@@ -56,9 +56,7 @@ def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[LinearHead, Selectio
     X, y, held = _stacked(views, spec)
     names = views[0].classes
     rows = prepare(X, y, classes=len(names))
-    chosen, accuracy, converged = spec.C[0], (), ()
-    if len(spec.C) > 1:
-        chosen, accuracy, converged = _choose(rows, X, y, held, spec.C)
+    chosen, accuracy, converged = _choose(rows, X, y, held, spec.C)
     last = rows.fit(chosen)
     selection = Selection(
         spec.C,
@@ -76,9 +74,7 @@ def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[LinearHead, Selectio
     return LinearHead(last.weight[0].astype(np.float32), last.bias[0].astype(np.float32), names), selection
 
 
-def _stacked(
-    views: Sequence[Features], spec: HeadSpec
-) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.bool_]]:
+def _stacked(views: Sequence[Features], spec: HeadSpec) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.bool_]]:
     """Return all views' rows, one array, with labels and which rows are held out."""
     for features in views:
         if features.split != "train":
@@ -103,6 +99,8 @@ def _choose(
     rows: PreparedRows, X: NDArray[Any], y: NDArray[np.int64], held: NDArray[np.bool_], grid: tuple[float, ...]
 ) -> tuple[float, tuple[float, ...], tuple[bool, ...]]:
     """Return the C with the best held-out accuracy (of equals, the smallest), all scores, and convergence."""
+    if len(grid) == 1:
+        return grid[0], (), ()
     if not held.any() or len(np.unique(y[~held])) < 2:
         raise DataError(f"{len(y)} training rows are too few to hold some out; give one value with --C")
     path = rows.fit(grid, row_weights=~held)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from pictures import picture
+from PIL import Image
 from torch import nn
 
 from stages.backbones import BackboneRequest, fingerprint, load_backbone
@@ -93,7 +93,7 @@ def test_resnet20s_features_are_64_wide_and_its_own_head_gives_its_own_logits(re
     backbone = loaded(name, str(file), preprocessing=IMAGENET)
     assert (backbone.spec.layer, backbone.spec.pool, backbone.width) == ("linear:input", "none", 64)
     model = made_by_factory(name).eval().requires_grad_(False)
-    stored = torch.load(file, weights_only=True)["state_dict"]
+    stored = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
     model.load_state_dict({n.removeprefix("module."): t for n, t in stored.items()})
     pixels = batch(1)
     features = torch.from_numpy(backbone.embed(pixels))
@@ -184,7 +184,7 @@ def test_a_factory_that_is_not_there_is_named(name: str, message: str) -> None:
 
 def test_a_factory_needs_weights_or_a_word_that_its_own_are_meant(tmp_path: Path) -> None:
     name = f"{written(tmp_path, 'raise SystemError')}:net"
-    with pytest.raises(ConfigError, match="wanted a file .* or `factory`"):
+    with pytest.raises(ConfigError, match=r"wanted a file .* or `factory`"):
         loaded(name, "DEFAULT")
 
 
@@ -195,7 +195,8 @@ def test_an_input_size_that_a_network_cannot_take_is_reported_with_its_own_words
 
 
 def test_only_what_leads_to_the_layer_must_fit_the_images(tmp_path: Path) -> None:
-    text = "from torch import nn\ndef net():\n    return nn.Sequential(nn.Conv2d(3, 7, 3), nn.Flatten(), nn.Linear(9, 4))\n"
+    layers = "nn.Conv2d(3, 7, 3), nn.Flatten(), nn.Linear(9, 4)"
+    text = f"from torch import nn\ndef net():\n    return nn.Sequential({layers})\n"
     assert loaded(f"{written(tmp_path, text)}:net", layer="0").width == 7
 
 
@@ -207,7 +208,7 @@ def test_a_network_that_cannot_run_in_the_precision_is_refused_before_any_image(
         "    def forward(self, x):\n        return self.fc(x.mean((2, 3)).float())\n"
         "def net():\n    return nn.Sequential(Net(), nn.Linear(2, 2))\n"
     )
-    with pytest.raises(ConfigError, match="can't run in bf16 on cpu .*--precision"):
+    with pytest.raises(ConfigError, match=r"can't run in bf16 on cpu .*--precision"):
         request = BackboneRequest(f"{written(tmp_path, text)}:net", "factory")
         load_backbone(request, Image.new("RGB", (8, 8)), precision="bf16")
 

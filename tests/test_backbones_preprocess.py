@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from PIL import Image
 from pictures import picture
+from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
 from stages.backbones import preprocess

@@ -59,7 +59,7 @@ def test_what_can_not_be_meant_is_an_error_that_says_so(given: dict, environ: di
 def test_an_unknown_name_in_a_file_is_an_error_with_a_hint(tmp_path: Path) -> None:
     file = tmp_path / "frostline.toml"
     file.write_text("normalise = false")
-    with pytest.raises(ConfigError, match="unknown setting in .*normalise"):
+    with pytest.raises(ConfigError, match=r"unknown setting in .*normalise"):
         load_settings(Settings, file=file)
 
 

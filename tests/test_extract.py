@@ -46,7 +46,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("after", [0, 5, 22])
-def test_a_killed_extraction_resumes_to_the_same_bytes(tmp_path: Path, undisturbed: dict[str, bytes], after: int) -> None:
+def test_a_killed_extraction_resumes_to_the_same_bytes(
+    tmp_path: Path, undisturbed: dict[str, bytes], after: int
+) -> None:
     process = start(tmp_path)
     while process.poll() is None and len(list(tmp_path.glob("*/shards/*.json"))) < after:
         time.sleep(0.001)

@@ -60,7 +60,7 @@ def test_what_was_committed_is_read_back_in_dataset_order(features: FeatureSet) 
 def test_a_shard_without_a_record_is_not_committed(features: FeatureSet) -> None:
     (features.folder / "shards" / "00001.json").unlink()
     assert features.missing() == [1]
-    with pytest.raises(StoreError, match="00001.json"):
+    with pytest.raises(StoreError, match=r"00001\.json"):
         load(features)
 
 
@@ -184,7 +184,7 @@ def test_a_forged_shard_is_refused_though_its_record_agrees(
     features: FeatureSet, make: Callable[[h5py.File], None]
 ) -> None:
     forge(features, make)
-    with pytest.raises(DamagedShard, match="00000.h5"):
+    with pytest.raises(DamagedShard, match=r"00000\.h5"):
         features.read(0)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from stages.errors import ConfigError, unknown_name
 from stages.specs import Preprocessing, Size, View
@@ -71,9 +71,12 @@ def _resized(size: tuple[int, int], wanted: Size) -> tuple[int, int]:
 
 
 def _center_crop(image: Image.Image, wanted: Size) -> Image.Image:
+    """Return the centre; where the image is smaller there is black around it."""
     height, width = wanted if isinstance(wanted, tuple) else (wanted, wanted)
-    short_x, short_y = max(width - image.width, 0), max(height - image.height, 0)
-    if short_x or short_y:
-        image = ImageOps.expand(image, (short_x // 2, short_y // 2, (short_x + 1) // 2, (short_y + 1) // 2))
-    left, top = round((image.width - width) / 2.0), round((image.height - height) / 2.0)
+    left, top = _start(image.width, width), _start(image.height, height)
     return image.crop((left, top, left + width, top + height))
+
+
+def _start(found: int, wanted: int) -> int:
+    """Return where the centre begins, rounded as torchvision rounds: to even, but padding downwards."""
+    return round((found - wanted) / 2.0) if found >= wanted else -((wanted - found) // 2)

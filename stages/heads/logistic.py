@@ -7,6 +7,7 @@ a single weight vector u: here W = (-u/2, u/2), and the penalty is 1/2 ||u||^2 =
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -20,7 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from stages.heads.newton import Solution, minimise
+from stages.heads.path import solve_path
 from stages.heads.softmax import RotatedFeatures, SoftmaxProblem, rotate
 
 Precision = Literal["float32", "float64"]
@@ -98,10 +99,45 @@ class PreparedRows:
         """
         grid = _checked_grid(C)
         weights = self._checked_weights(row_weights)
-        totals = weights.sum(1)
-        path = _Path(self, grid, weights / totals[:, None], totals, working_set)
-        solutions = path.solve(tolerance, max_iterations)
-        return path.result(solutions, tolerance, single=row_weights is None or np.ndim(row_weights) == 1)
+        ascending, back = np.unique(grid, return_inverse=True)
+        solved = [self._task(ascending, w, tolerance, max_iterations, working_set) for w in weights]
+        single = row_weights is None or np.ndim(row_weights) == 1
+
+        def gathered(parts: Iterable[Tensor]) -> NDArray[Any]:
+            values = np.stack([part.cpu().numpy() for part in parts])[:, back]
+            return values[0] if single else values
+
+        weight, bias, objective, gap, iterations = (gathered(parts) for parts in zip(*solved, strict=True))
+        return LogisticPath(grid, weight, bias, objective, gap, gap <= tolerance, iterations)
+
+    def _task(
+        self,
+        grid: NDArray[np.float64],
+        weights: Tensor,
+        tolerance: float,
+        max_iterations: int,
+        working_set: int,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Weight, bias, objective, gap and iterations of the ascending grid for weights (n,)."""
+        rows, weights = self._used(weights)
+        total, ascending = weights.sum(), torch.as_tensor(grid, device=weights.device)
+        present = rows._class_weights(weights) > 0
+        penalty = (2 if self.classes == 2 else 1) / total.reshape(1)
+        problem = SoftmaxProblem(rows.features, rows.labels, weights / total, present, penalty)
+        solution = solve_path(problem, ascending, tolerance, max_iterations, working_set)
+        weight, bias = rows.features.to_original(solution.theta)
+        objective = solution.objective * total * ascending
+        return weight, bias.masked_fill(~present, -torch.inf), objective, solution.gap, solution.iterations
+
+    def _used(self, weights: Tensor) -> tuple[PreparedRows, Tensor]:
+        """The rows with weight and their weights, on their own where most rows have none."""
+        used = weights > 0
+        if 2 * int(used.sum()) > len(used):
+            return self, weights
+        return PreparedRows(self.features.take(used), self.labels[used], self.classes), weights[used]
+
+    def _class_weights(self, weights: Tensor) -> Tensor:
+        return weights.new_zeros(self.classes).index_add_(0, self.labels, weights)
 
     def _checked_weights(self, row_weights: ArrayLike | None) -> Tensor:
         n = len(self.labels)
@@ -110,72 +146,11 @@ class PreparedRows:
             raise ValueError(f"row_weights has shape {given.shape}; give (tasks, {n}) or ({n},)")
         if not (np.isfinite(given).all() and (given >= 0).all()):
             raise ValueError("row_weights holds a negative or non-finite value; give weights of 0 or more")
-        return torch.as_tensor(given, device=self.labels.device)
-
-
-class _Path:
-    """The heads of one fit, tasks x Cs, and the problem they share."""
-
-    def __init__(
-        self, rows: PreparedRows, grid: NDArray[np.float64], weights: Tensor, totals: Tensor, working_set: int
-    ) -> None:
-        self.rows, self.grid, self.totals, self.working_set = rows, grid, totals, working_set
-        self.tasks, self.weights = len(weights), weights
-        device = rows.labels.device
-        penalty = 1 / (totals[:, None] * torch.as_tensor(grid, device=device))
-        present = weights.new_zeros((len(weights), rows.classes)).index_add_(1, rows.labels, weights) > 0
-        _check_present(present)
-        self.problem = SoftmaxProblem(
-            rows.features,
-            rows.labels,
-            weights,
-            present,
-            torch.arange(len(weights), device=device).repeat_interleave(len(grid)),
-            (2 * penalty if rows.classes == 2 else penalty).flatten(),
-            2048,
-        )
-
-    def _groups(self) -> list[Tensor]:
-        """Head indices, so many at a time as the working set allows."""
-        n, width = self.rows.features.rows.shape
-        element = self.rows.features.rows.element_size()
-        per_head = self.rows.classes * (n * element + 10 * width * 8)
-        return list(torch.arange(len(self.problem.task)).split(max(1, self.working_set // (2 * per_head))))
-
-    def solve(self, tolerance: float, max_iterations: int) -> Solution:
-        found = []
-        for group in self._groups():
-            problem = self.problem.only(group)
-            width = self.rows.features.rows.shape[1]
-            start = self.totals.new_zeros((len(group), self.rows.classes, width))
-            found.append(minimise(problem, start, tolerance, max_iterations))
-        return Solution(*(torch.cat(parts) for parts in zip(*(vars(s).values() for s in found), strict=True)))
-
-    def result(self, solution: Solution, tolerance: float, single: bool) -> LogisticPath:
-        weight, bias = self.rows.features.to_original(solution.theta)
-        bias = bias.masked_fill(~self.problem.present[self.problem.task], -torch.inf)
-        lead = (len(self.grid),) if single else (self.tasks, len(self.grid))
-        scale = self.totals[self.problem.task].cpu().numpy() * np.tile(self.grid, self.tasks)
-
-        def shaped(values: Tensor) -> NDArray[Any]:
-            return values.cpu().numpy().reshape(*lead, *values.shape[1:])
-
-        gap = shaped(solution.gap)
-        return LogisticPath(
-            self.grid,
-            shaped(weight),
-            shaped(bias),
-            shaped(solution.objective) * scale.reshape(lead),
-            gap,
-            gap <= tolerance,
-            shaped(solution.iterations),
-        )
-
-
-def _check_present(present: Tensor) -> None:
-    lone = (present.sum(1) < 2).nonzero().flatten().tolist()
-    if lone:
-        raise ValueError(f"tasks {lone} have weight on fewer than two classes; give each at least two")
+        weights = torch.as_tensor(given, device=self.labels.device)
+        lone = [task for task, w in enumerate(weights) if int((self._class_weights(w) > 0).sum()) < 2]
+        if lone:
+            raise ValueError(f"tasks {lone} have weight on fewer than two classes; give each at least two")
+        return weights
 
 
 def _checked_grid(C: ArrayLike) -> NDArray[np.float64]:
@@ -208,15 +183,17 @@ def prepare(
     features = torch.as_tensor(X).to(device)
     labels = torch.as_tensor(y).to(device)
     if features.ndim != 2 or 0 in features.shape or not features.dtype.is_floating_point:
-        raise ValueError(f"X is {features.dtype} of shape {tuple(features.shape)}; give floats of shape (n, d)")
+        found = f"{features.dtype} of shape {tuple(features.shape)}"
+        raise ValueError(f"X is {found}; give floats of shape (n, d), n and d at least 1")
     _check_finite(features)
     classes = _checked_classes(labels, len(features), classes)
     return PreparedRows(rotate(features, getattr(torch, dtype)), labels.long(), classes)
 
 
 def _check_finite(features: Tensor) -> None:
-    bad = [~part.isfinite().all(1) for part in features.split(4096)]
-    rows = torch.cat(bad).nonzero().flatten()
+    starts = range(0, len(features), 4096)
+    good = torch.cat([features[start : start + 4096].isfinite().all(1) for start in starts])
+    rows = (~good).nonzero().flatten()
     if len(rows):
         first = rows[0].item()
         raise ValueError(f"{len(rows)} rows of X hold NaN or infinity, the first is row {first}; remove them")
@@ -318,7 +295,8 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Logits (n, classes), or (n,) of the second class against the first for two classes."""
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
-        logits: NDArray[np.floating] = rows @ self.coef_.T.astype(rows.dtype) + self.intercept_.astype(rows.dtype)
+        logits: NDArray[np.floating] = rows @ self.coef_.T.astype(rows.dtype)
+        logits += self.intercept_.astype(rows.dtype)
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.floating]:
@@ -333,4 +311,5 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The likeliest label (n,) of each row."""
         logits = self.decision_function(X)
         index = (logits > 0).astype(np.int64) if logits.ndim == 1 else logits.argmax(1)
-        return self.classes_[index]
+        labels: NDArray[Any] = self.classes_[index]
+        return labels

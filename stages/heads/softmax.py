@@ -14,10 +14,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import threshold_
+from torch.nn.functional import threshold
 
 _NEVER = -1e30  # the bias of a class without weight: its probability is 0, and nothing is NaN
+_TINY = 1e-300  # the variance of features that are all equal
 _LEAST = 1e-25  # smaller probabilities are 0: denormal numbers are several times slower to multiply
+
 
 @dataclass(frozen=True)
 class RotatedFeatures:
@@ -29,12 +31,20 @@ class RotatedFeatures:
             r = min(n, d).
         mean: (d,) float64.
         basis: (d, r) float64, orthonormal columns whose span holds every centred row.
+        variance: the largest variance of a column of ``rows``.
     """
 
     original: Tensor
     rows: Tensor
     mean: Tensor
     basis: Tensor
+    variance: float
+
+    def take(self, used: Tensor) -> RotatedFeatures:
+        """The rows where ``used`` (n,) is true; rotated anew where that makes them narrower."""
+        if int(used.sum()) < self.basis.shape[1]:
+            return rotate(self.original[used], self.rows.dtype)
+        return replace(self, original=self.original[used], rows=self.rows[used])
 
     def to_original(self, heads: Tensor) -> tuple[Tensor, Tensor]:
         """Weights (..., d) and biases (...) of heads (..., r + 1) that act on ``rows``."""
@@ -59,12 +69,13 @@ def rotate(X: Tensor, dtype: torch.dtype = torch.float32, block: int = 4096) -> 
     for part in _double(X, block):
         centred = (part - mean) if basis is None else (part - mean) @ basis
         covariance.addmm_(centred.T, centred)
-    vectors = torch.linalg.eigh(covariance / len(X))[1].flip(1)
+    variances, vectors = torch.linalg.eigh(covariance / len(X))
+    vectors = vectors.flip(1)
     basis = vectors if basis is None else basis @ vectors
     rows = X.new_ones((len(X), basis.shape[1] + 1), dtype=dtype)
     for start, part in enumerate(_double(X, block)):
         rows[start * block : (start + 1) * block, :-1] = (part - mean) @ basis
-    return RotatedFeatures(X, rows, mean, basis)
+    return RotatedFeatures(X, rows, mean, basis, max(float(variances[-1]), _TINY))
 
 
 def _double(X: Tensor, block: int) -> Iterator[Tensor]:
@@ -73,7 +84,8 @@ def _double(X: Tensor, block: int) -> Iterator[Tensor]:
 
 def _spanning_basis(X: Tensor, mean: Tensor) -> Tensor:
     """Orthonormal (d, n) columns spanning the centred rows: with n < d the problem is n wide."""
-    return torch.linalg.qr((X.double() - mean).T)[0]
+    basis: Tensor = torch.linalg.qr((X.double() - mean).T)[0]
+    return basis
 
 
 @dataclass(frozen=True)
@@ -106,9 +118,8 @@ class SoftmaxProblem:
     Attributes:
         features: the n rows shared by all heads.
         labels: (n,) int64.
-        row_weights: (t, n) float64, each row of the array summing to 1.
-        present: (t, classes) bool, the classes with weight in each task.
-        task: (h,) int64, the row of ``row_weights`` and ``present`` each head uses.
+        row_weights: (n,) float64, summing to 1.
+        present: (classes,) bool, the classes with weight.
         penalty: (h,) float64.
         block: rows handled at once.
     """
@@ -117,13 +128,22 @@ class SoftmaxProblem:
     labels: Tensor
     row_weights: Tensor
     present: Tensor
-    task: Tensor
     penalty: Tensor
-    block: int
+    block: int = 2048
+
+    @property
+    def bytes_per_head(self) -> int:
+        """What minimising one head keeps: its probabilities and a dozen arrays like theta."""
+        n, width = self.features.rows.shape
+        return len(self.present) * (n * self.features.rows.element_size() + 12 * width * 8)
 
     def only(self, heads: Tensor) -> SoftmaxProblem:
         """The problem of some heads (indices)."""
-        return replace(self, task=self.task[heads], penalty=self.penalty[heads])
+        return self.with_penalty(self.penalty[heads])
+
+    def with_penalty(self, penalty: Tensor) -> SoftmaxProblem:
+        """The same loss with other penalties (h,)."""
+        return replace(self, penalty=penalty)
 
     def ridge(self) -> Tensor:
         """(h, 1, r + 1): the penalty of each coordinate, 0 on the bias."""
@@ -134,11 +154,11 @@ class SoftmaxProblem:
     def evaluate(self, theta: Tensor) -> Evaluation:
         """Value, gradient and curvature at theta (h, classes, r + 1) float64."""
         weight, bias = self.features.to_original(theta)
-        bias = bias.masked_fill(~self.present[self.task], _NEVER)
+        bias = bias.masked_fill(~self.present, _NEVER)
         sums = _Sums(weight, self.features.rows)
         for rows, w in self._blocks():
             given, rotated = self.features.original[rows].double(), self.features.rows[rows]
-            logits = (weight.flatten(0, 1) @ given.T).unflatten(0, bias.shape).add_(bias[..., None])
+            logits = (weight.flatten(0, 1) @ given.T).view(*bias.shape, -1).add_(bias[..., None])
             sums.add(_softmax(logits, self.labels[rows], w), given, rotated)
         ridge = self.ridge()
         gradient = self.features.to_rotated(sums.weight, sums.bias).addcmul_(ridge, theta)
@@ -150,20 +170,28 @@ class SoftmaxProblem:
         chosen = self.only(live)
         flat = direction.flatten(0, 1).to(self.features.rows.dtype)
         product = torch.zeros_like(flat)
-        for (rows, w), p in zip(chosen._blocks(), point.probability, strict=True):
-            p = p[live] if len(live) < len(p) else p
-            w = w.to(p.dtype)[:, None]
+        for (rows, w), block in zip(chosen._blocks(), point.probability, strict=True):
+            p = block[live] if len(live) < len(block) else block
             v = (flat @ self.features.rows[rows].T).view(p.shape)
             v -= v.gather(1, _index(self.labels[rows], p))
-            v -= (p * v).sum(1, keepdim=True).div_(torch.where(w > 0, w, 1))
+            v -= (p * v).sum(1, keepdim=True).div_(torch.where(w > 0, w, 1).to(p.dtype))
             product.addmm_(v.mul_(p).flatten(0, 1), self.features.rows[rows])
         return product.view(direction.shape).double().addcmul_(chosen.ridge(), direction)
 
+    def variance(self, point: Evaluation, head: int) -> Tensor:
+        """w p (1 - p) of one head: (classes, n), the weight of each row in each class's Hessian."""
+        p = torch.cat([block[head] for block in point.probability], 1)
+        label = self.labels[None]
+        others = p.scatter(0, label, 0).sum(0, keepdim=True)
+        w = self.row_weights.to(p.dtype)
+        share = p / torch.where(w > 0, w, 1)
+        return (p * (1 - share)).scatter_(0, label, others * share.gather(0, label)).clamp_(min=0)
+
     def _blocks(self) -> Iterator[tuple[slice, Tensor]]:
-        """Slices of rows with their weights (h, b)."""
+        """Slices of b rows with their weights (b,)."""
         for start in range(0, len(self.labels), self.block):
             rows = slice(start, start + self.block)
-            yield rows, self.row_weights[:, rows][self.task]
+            yield rows, self.row_weights[rows]
 
 
 class _Sums:
@@ -180,9 +208,9 @@ class _Sums:
         self.loss += block.loss
         self.bias += block.residual.sum(2)
         self.weight.flatten(0, 1).addmm_(block.residual.flatten(0, 1), given)
-        variance = threshold_(block.variance.to(rotated.dtype), _LEAST, 0.0).flatten(0, 1)
+        variance = threshold(block.variance.to(rotated.dtype), _LEAST, 0.0).flatten(0, 1)
         self.diagonal.flatten(0, 1).addmm_(variance, rotated.square())
-        self.probability.append(threshold_(block.probability.to(rotated.dtype), _LEAST, 0.0))
+        self.probability.append(threshold(block.probability.to(rotated.dtype), _LEAST, 0.0))
 
 
 class _Block(NamedTuple):
@@ -195,7 +223,7 @@ class _Block(NamedTuple):
 
 
 def _softmax(logits: Tensor, labels: Tensor, w: Tensor) -> _Block:
-    """From logits (h, classes, b), overwritten, and row weights (h, b); exact where rows saturate.
+    """From logits (h, classes, b), overwritten, and row weights (b,); exact where rows saturate.
 
     1 - p of the label is summed from the other classes, so it keeps its digits when p is near 1.
     """
@@ -207,11 +235,11 @@ def _softmax(logits: Tensor, labels: Tensor, w: Tensor) -> _Block:
     total = others + label
     loss = (top + torch.log1p(others + torch.expm1(-top))).squeeze(1)
     p /= total
-    others, label, w = others / total, label / total, w[:, None]
+    others, label = others / total, label / total
     variance = torch.addcmul(p, p, p, value=-1).scatter_(1, index, label * others).mul_(w)
     p *= w
     residual = p.scatter(1, index, -others * w)
-    return _Block((loss * w[:, 0]).sum(1), p.scatter_(1, index, label * w), residual, variance)
+    return _Block(loss @ w, p.scatter_(1, index, label * w), residual, variance)
 
 
 def _index(labels: Tensor, like: Tensor) -> Tensor:

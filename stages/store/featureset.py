@@ -1,11 +1,11 @@
 """A feature set: one split's rows through one backbone, as shards in a folder.
 
-    key.json            the key's fields, names and sizes; written first
-    made.json           when, where and with which versions it was begun
-    speed.json          rows per second of the last extraction
-    shards/00000.h5     rows 0 to shard_rows - 1
-    shards/00000.json   its record, written after it: a record present means committed
-    features.h5         all shards as one virtual file, for other tools; written last
+key.json            the key's fields, names and sizes; written first
+made.json           when, where and with which versions it was begun
+speed.json          rows per second of the last extraction
+shards/00000.h5     rows 0 to shard_rows - 1
+shards/00000.json   its record, written after it: a record present means committed
+features.h5         all shards as one virtual file, for other tools; written last
 """
 
 from __future__ import annotations

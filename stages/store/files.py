@@ -16,14 +16,14 @@ TEMPORARY = ".tmp"
 def write_atomic(path: Path, data: bytes) -> None:
     """Write ``data`` under ``path``, replacing what was there, durably.
 
-    An O_EXCL temporary name in the same folder, fsync, ``os.replace``, fsync of the folder.
+    An O_EXCL temporary name in the same folder, fsync, rename, fsync of the folder.
     Raises StoreError when the system can't (disk full, read-only, no permission).
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY}")
     with explained(path):
         try:
             _write_new(temporary, data)
-            os.replace(temporary, path)
+            temporary.replace(path)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink()
