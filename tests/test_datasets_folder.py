@@ -97,7 +97,7 @@ def test_any_change_changes_the_content_of_its_split_alone(tmp_path, change):
     if change == "bytes":
         put(tmp_path / "train/cat/0000.png")
     if change == "name":
-        (tmp_path / "train/cat/0000.png").rename(tmp_path / "train/cat/x.png")
+        (tmp_path / "train/cat/0002.png").rename(tmp_path / "train/cat/x.png")  # the order stays
     if change == "class name":
         (tmp_path / "train/cat").rename(tmp_path / "train/cow")
         (tmp_path / "test/cat").rename(tmp_path / "test/cow")
