@@ -52,6 +52,13 @@ class DatasetSettings(BaseModel):
     data_dir: Path = Field(Path("data"), description="the workspace: features, heads, runs, downloads")
 
 
+    @model_validator(mode="after")
+    def _check_root(self) -> DatasetSettings:
+        if self.root is not None and (self.dataset == "digits" or self.dataset.startswith("folder:")):
+            raise ValueError(f"root {self.root} with {self.dataset}; wanted for csv: and torchvision's datasets only")
+        return self
+
+
 class BackboneSettings(DatasetSettings):
     """backbone"""
 

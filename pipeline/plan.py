@@ -6,13 +6,13 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tqdm import tqdm
 
 from pipeline.config import ExtractSettings
 from pipeline.workspace import Resolved, Workspace
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from stages.backbones.backbone import Backbone
 
 log = logging.getLogger("frostline")
-Ticker = Callable[[str, int], Callable[[int, int], None]]
 
 
 @dataclass(frozen=True)
@@ -79,14 +78,16 @@ class Plan:
     def dataset(self) -> Dataset:
         """The dataset. Raises DataError for samples seen to be unreadable, beyond ``max_bad``."""
         s = self.settings
-        dataset = open_dataset(
-            s.dataset,
-            root=s.root,
-            test_fraction=s.test_fraction,
-            seed=s.seed,
-            downloads=self.workspace.downloads,
-            memory=self.workspace.index(s.dataset, s.root),
-        )
+        with tqdm(desc="reading", unit=" files", disable=None, leave=False, delay=1) as bar:
+            dataset = open_dataset(
+                s.dataset,
+                root=s.root,
+                test_fraction=s.test_fraction,
+                seed=s.seed,
+                downloads=self.workspace.downloads,
+                memory=self.workspace.index(s.dataset, s.root),
+                progress=partial(_tick, bar),
+            )
         for note in dataset.notes:
             log.info("note: %s", note)
         bad = [f"{x.ids[row]}: {reason}" for x in dataset.splits for row, reason in sorted(x.problems.items())]
@@ -126,11 +127,17 @@ class Plan:
             self._backbone = load_backbone(s.request(), self.example, precision=s.precision, device=device_of(s.device))
         return self._backbone
 
+    def samples(self, split: str) -> Samples:
+        return self.dataset.train if split == "train" else self.dataset.test
+
+    def key(self, split: str, view: View) -> FeatureKey:
+        """Return the key of one split's view."""
+        s = self.settings
+        return FeatureKey(self.samples(split).content, self.resolved.spec, decoder(), view, s.precision, s.dtype)
+
     def need(self, split: str, view: View) -> Need:
         """Return what is there of one split's view, and why the rest is not."""
-        samples = self.dataset.train if split == "train" else self.dataset.test
-        s, store = self.settings, self.workspace.store
-        key = FeatureKey(samples.content, self.resolved.spec, decoder(), view, s.precision, s.dtype)
+        samples, key, store = self.samples(split), self.key(split, view), self.workspace.store
         found = store.find(key)
         if found is not None and found.complete:
             return Need(samples, key, self.resolved.width, found, {}, ())
@@ -165,6 +172,11 @@ class Plan:
             "device": str(self.backbone.device),
             "versions": {name: version(name) for name in names},
         }
+
+
+def _tick(bar: Any, done: int, total: int) -> None:
+    bar.total = total
+    bar.update(done - bar.n)
 
 
 def check_bad(bad: list[str], max_bad: int) -> None:

@@ -179,7 +179,7 @@ def _head_spec(settings: HeadSettings) -> fitting.HeadSpec:
 
 
 def _head_folder(plan: Plan, settings: HeadSettings) -> Path:
-    keys = [plan.need("train", view).key.digest for view in settings.views]
+    keys = [plan.key("train", view).digest for view in settings.views]
     return plan.workspace.heads / _name(plan, settings, [keys, asdict(_head_spec(settings))])
 
 

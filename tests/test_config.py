@@ -47,6 +47,7 @@ def test_a_command_takes_its_own_settings_from_a_file_for_all(tmp_path: Path) ->
         ({"C": "0.1,-1"}, {}, "C -1; wanted numbers above 0"),
         ({"C": "nan"}, {}, "--C"),
         ({"views": "hflip"}, {}, "wanted plain, or plain,hflip"),
+        ({"dataset": "folder:x", "root": "y"}, {}, "root y with folder:x"),
         ({"max_bad": "-1"}, {}, "--max-bad '-1'"),
     ],
 )
