@@ -51,7 +51,6 @@ class DatasetSettings(BaseModel):
     seed: int = Field(0, ge=0, description="seed of every split, draw and resample")
     data_dir: Path = Field(Path("data"), description="the workspace: features, heads, runs, downloads")
 
-
     @model_validator(mode="after")
     def _check_root(self) -> DatasetSettings:
         if self.root is not None and (self.dataset == "digits" or self.dataset.startswith("folder:")):

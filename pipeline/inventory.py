@@ -97,8 +97,9 @@ def garbage(root: Path) -> Garbage:
         layout = features.layout
         latest[layout.dataset, layout.split, computation(layout.key)].append(features)
     for sets in latest.values():
-        *older, _ = sorted(sets, key=lambda f: str(f.made.get("made", "")))
-        found += [_item(f.folder, "superseded: the dataset has changed since") for f in older]
+        *older, newest = sorted(sets, key=lambda f: str(f.made.get("made", "")))
+        superseded = [f for f in older if _mostly_in(f, newest)]
+        found += [_item(f.folder, "superseded: the dataset has changed since") for f in superseded]
     return found
 
 
@@ -120,6 +121,19 @@ def garbage_table(found: Garbage, *, removed: bool) -> str:
     lines = [f"{size(item['bytes']):>9}  {item['path']}  ({item['why']})" for item in found]
     total = size(sum(item["bytes"] for item in found))
     return "\n".join([*lines, f"{total} {'removed' if removed else 'can go; --yes removes it'}"])
+
+
+def _mostly_in(old: FeatureSet, new: FeatureSet) -> bool:
+    """Whether most of a set's samples are in another: two folders may share a name by chance."""
+    own, others = _contents(old), _contents(new)
+    return 2 * len(own & others) > len(own)
+
+
+def _contents(features: FeatureSet) -> set[bytes]:
+    try:
+        return {row.tobytes() for shard in features.shards for row in features.read(shard).digests}
+    except StoreError:
+        return set()
 
 
 def _item(path: Path, why: str) -> dict[str, Any]:

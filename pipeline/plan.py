@@ -97,14 +97,16 @@ class Plan:
     @cached_property
     def resolved(self) -> Resolved:
         """What the backbone's name means; the network is loaded only if that isn't remembered."""
-        mark = fingerprint(self.settings.request())
-        if mark is None:
-            return Resolved(self.backbone.spec, self.backbone.width)
-        found = self.workspace.recall(mark) or self.workspace.recall({**mark, "size": self.example.size})
-        if found is None:
-            found = Resolved(self.backbone.spec, self.backbone.width)
+        request, workspace = self.settings.request(), self.workspace
+        mark = fingerprint(request)
+        found = mark and (workspace.recall(mark) or workspace.recall({**mark, "size": self.example.size}))
+        if found:
+            return found
+        found = Resolved(self.backbone.spec, self.backbone.width)
+        mark = fingerprint(request)  # once more: loading may have downloaded the weights
+        if mark:
             size = {} if found.spec.preprocessing.fixes_size else {"size": self.example.size}
-            self.workspace.remember({**mark, **size}, found)
+            workspace.remember({**mark, **size}, found)
         return found
 
     @cached_property

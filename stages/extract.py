@@ -170,10 +170,9 @@ def _decode(job: Extraction, rows: list[int]) -> Decoded:
 
 def _pixels(job: Extraction, row: int) -> NDArray[np.uint8] | str:
     try:
-        image = job.samples.read(row)
+        pixels = preprocess(job.samples.read(row), job.backbone.spec.preprocessing, job.view)
     except UnreadableImage as error:
         return str(error)
-    pixels = preprocess(image, job.backbone.spec.preprocessing, job.view)
     if pixels.shape != job.backbone.input_shape:
         found, wanted = (" × ".join(map(str, shape[:2])) for shape in (pixels.shape, job.backbone.input_shape))
         return f"{found} pixels where the first image has {wanted}; see --resize"

@@ -63,7 +63,8 @@ class Preprocessing:
 class BackboneSpec:
     """A resolved f(x): everything about the network that changes a number.
 
-    ``code`` is the digest of the user's own source file, empty for a named architecture.
+    ``code``: what else makes its numbers: the digest of the user's own source, or a switch of
+    the architecture that comes with its weights; mostly empty.
     ``weights`` is the digest of the weights' bytes. ``layer`` names a module, whose output
     is taken, or its input when the name ends in ``:input``.
     """

@@ -281,3 +281,17 @@ def test_json_is_the_only_thing_on_stdout_and_nothing_draws_a_bar(frostline: Com
     done = frostline("extract", "--dataset", f"folder:{folder}", "--json", *BACKBONE)
     assert [row["computed"] for row in json.loads(done.stdout)] == [36, 12]
     assert "\r" not in done.stderr and "it/s" not in done.stderr
+
+
+def test_another_dataset_of_the_same_name_is_no_garbage(
+    work: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for label, name in enumerate(("cat", "dog")):
+        for i in range(4):
+            paint(folder.parent / "other" / "pets" / "train" / name / f"{i}.png", label, 5000 + 10 * label + i)
+            paint(folder.parent / "other" / "pets" / "test" / name / f"{i}.png", label, 6000 + 10 * label + i)
+    for root in (folder, folder.parent / "other" / "pets"):
+        assert main(["extract", "--dataset", f"folder:{root}", *BACKBONE]) == 0
+    capsys.readouterr()
+    assert main(["gc"]) == 0
+    assert capsys.readouterr().out == "nothing to remove\n"

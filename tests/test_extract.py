@@ -15,10 +15,12 @@ import pytest
 from conftest import REPOSITORY
 from extraction import KEY, begin, job, tiny_backbone
 from numpy.typing import NDArray
+from PIL import Image
 
 from stages.datasets import Samples, open_dataset
 from stages.errors import UnreadableImage
 from stages.extract import extract
+from stages.specs import Preprocessing
 from stages.store import FeatureStore, load
 
 
@@ -139,8 +141,6 @@ def test_features_that_are_no_numbers_are_quarantined_by_name(tmp_path: Path, sa
 
 
 def test_an_image_of_another_size_is_quarantined_where_nothing_resizes(tmp_path: Path, samples: Samples) -> None:
-    from PIL import Image
-
     odd = dataclasses.replace(samples, read=lambda row: Image.new("RGB", (9, 8)) if row == 5 else samples.read(row))
     spec = dataclasses.replace(tiny_backbone().spec, preprocessing=KEY.backbone.preprocessing)
     backbone = Counting()
@@ -161,3 +161,17 @@ def test_an_interrupt_keeps_finished_shards(tmp_path: Path) -> None:
     assert process.wait() != 0
     assert len(list(tmp_path.glob("*/shards/*.json"))) >= 2
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_an_image_too_narrow_to_resize_is_quarantined(tmp_path: Path, samples: Samples) -> None:
+    odd = dataclasses.replace(
+        samples, read=lambda row: Image.new("RGB", (2, 30_000)) if row == 5 else samples.read(row)
+    )
+    spec = dataclasses.replace(tiny_backbone().spec, preprocessing=Preprocessing(256, 32))
+    backbone = Counting()
+    backbone.spec, backbone.input_shape = spec, (32, 32, 3)
+    features = begin(tmp_path, odd)
+    extract(dataclasses.replace(job(odd, features), backbone=backbone))
+    assert [bad.reason for bad in features.quarantined()] == [
+        "too narrow (2 × 30,000 pixels; a shorter side of 256 makes 256 × 3,840,000)"
+    ]

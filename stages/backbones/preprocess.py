@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stages.errors import ConfigError, unknown_name
+from stages.errors import ConfigError, UnreadableImage, unknown_name
 from stages.specs import Preprocessing, Size, View
 
 _FILTERS = {
@@ -20,16 +20,22 @@ _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+_MAX_PIXELS = 80_000_000
 
 
 def preprocess(image: Image.Image, how: Preprocessing, view: View = "plain") -> NDArray[np.uint8]:
     """Return an RGB image resized and cropped, uint8 (height, width, 3).
 
     The same arithmetic, pixel for pixel, as torchvision's ``Resize`` and ``CenterCrop`` on
-    a PIL image. The flip comes last.
+    a PIL image. The flip comes last. Raises UnreadableImage for an image so long and narrow
+    that resizing its shorter side would make it enormous.
     """
     if how.resize is not None:
-        image = image.resize(_resized(image.size, how.resize), _FILTERS[how.interpolation])
+        width, height = _resized(image.size, how.resize)
+        if width * height > _MAX_PIXELS:
+            found = f"{image.width:,} × {image.height:,} pixels"
+            raise UnreadableImage(f"too narrow ({found}; a shorter side of {how.resize} makes {width:,} × {height:,})")
+        image = image.resize((width, height), _FILTERS[how.interpolation])
     if how.crop is not None:
         image = _center_crop(image, how.crop)
     pixels = np.asarray(image)

@@ -125,7 +125,7 @@ class PreparedRows:
         penalty = (2 if self.classes == 2 else 1) / total.reshape(1)
         problem = SoftmaxProblem(rows.features, rows.labels, weights / total, present, penalty)
         solution = solve_path(problem, ascending, tolerance, max_iterations, working_set)
-        weight, bias = rows.features.to_original(solution.theta)
+        weight, bias = solution.theta[..., :-1], solution.theta[..., -1]
         objective = solution.objective * total * ascending
         return weight, bias.masked_fill(~present, -torch.inf), objective, solution.gap, solution.iterations
 

@@ -15,15 +15,16 @@ from torch import Tensor
 from stages.heads.softmax import Evaluation, SoftmaxProblem
 
 _PRODUCTS = 500  # Hessian products one direction may cost
-_FAR, _NEAR, _TIGHT = 0.5, 0.1, 1e-3  # residuals a Newton system may leave, as fractions
+_FAR, _NEAR, _TIGHT = 0.2, 0.05, 1e-3  # residuals a Newton system may leave, as fractions
 _RIDGE = 1e-7  # keeps correlations of duplicate columns definite
-_ROUNDING = 1e-14  # relative change of an objective that is noise
+_ROUNDING = 1e-13  # relative change of an objective that is noise
+_PATIENCE = 5  # steps in a row that neither lower the objective nor halve the gap
 _SHORTEST = 1e-6  # step below which a head has stalled
 
 
 @dataclass(frozen=True)
 class Solution:
-    """h minimised heads: theta (h, classes, r + 1) float64 and, per head (h,), how it went.
+    """h minimised heads: theta (h, classes, d + 1) float64, bias last, and, per head (h,), how it went.
 
     ``gap`` bounds (objective - optimum) / objective, see :func:`optimality_gap`.
     """
@@ -39,10 +40,12 @@ def optimality_gap(problem: SoftmaxProblem, theta: Tensor, point: Evaluation) ->
 
     The objective is strongly convex in W with constant ``penalty``, so W adds at most
     |gradient|^2 / (2 penalty); Boyd & Vandenberghe, "Convex Optimization" (2004), equation 9.9.
-    The bias is not penalised: it adds its gradient times its distance, taken as 1 + max |bias|.
+    The bias is not penalised: it adds its gradient times its distance, taken as 1 + the largest bias
+    of the centred features.
     """
     weight, bias = point.gradient[..., :-1], point.gradient[..., -1]
-    distance = 1 + theta[..., -1].abs().amax(1)
+    centred = theta[..., -1] + theta[..., :-1] @ problem.features.mean
+    distance = 1 + centred.abs().amax(1)
     above = weight.square().sum((1, 2)) / (2 * problem.penalty) + bias.abs().sum(1) * distance
     return above / point.objective
 
@@ -110,6 +113,7 @@ class _Descent:
         self.direction = torch.zeros_like(theta)
         self.slope = torch.zeros_like(self.objective)
         self.step = torch.ones_like(self.objective)
+        self.idle = torch.zeros_like(self.iterations)
         self.heads = torch.arange(len(theta), device=theta.device)
 
     def advance(self) -> None:
@@ -121,7 +125,8 @@ class _Descent:
         taken = point.objective <= target + _ROUNDING * point.objective
         self._take(heads, trial, point, taken)
         self.step[heads[~taken]] *= 0.25
-        going = (self.gap[heads] > self.tolerance[heads]) & (self.step[heads] > _SHORTEST)
+        going = self.gap[heads] > self.tolerance[heads]
+        going &= (self.step[heads] > _SHORTEST) & (self.idle[heads] < _PATIENCE)
         self._aim(heads, point, (taken & going).nonzero().flatten())
         self.heads = heads[going]
 
@@ -129,7 +134,7 @@ class _Descent:
         gap = optimality_gap(self.problem.only(heads), trial, point)[taken]
         heads, objective = heads[taken], point.objective[taken]
         better = (self.objective[heads] - objective > _ROUNDING * objective) | (gap < 0.5 * self.gap[heads])
-        self.step[heads[~better]] = 0
+        self.idle[heads] = torch.where(better, 0, self.idle[heads] + 1)
         self.theta[heads] = trial[taken]
         self.objective[heads] = objective
         self.gap[heads] = gap
@@ -142,8 +147,9 @@ class _Descent:
         forcing = _forcing(self.gap[heads], self.tolerance[heads])
         problem = self.problem.only(heads)
         self.inverse.refresh(problem, point)
-        self.direction[heads] = newton_direction(problem, point, forcing, self.inverse)
-        self.slope[heads] = (self.direction[heads] * point.gradient).sum((1, 2))
+        direction = newton_direction(problem, point, forcing, self.inverse)
+        self.direction[heads] = problem.features.to_original(direction)
+        self.slope[heads] = (direction * point.gradient).sum((1, 2))
         self.step[heads] = 1
 
 
@@ -159,7 +165,7 @@ def _forcing(gap: Tensor, tolerance: Tensor) -> Tensor:
 def minimise(
     problem: SoftmaxProblem, theta: Tensor, tolerance: Tensor, max_iterations: int, inverse: Preconditioner
 ) -> Solution:
-    """Newton steps from theta (h, classes, r + 1) until each ``gap`` is at most ``tolerance`` (h,).
+    """Newton steps from theta (h, classes, d + 1) until each ``gap`` is at most ``tolerance`` (h,).
 
     A head stops early, its gap above the tolerance, after ``max_iterations`` evaluations or when
     no step along its direction lowers its objective any more.

@@ -10,7 +10,7 @@ from torch import Tensor
 from stages.heads.newton import Preconditioner, Solution, minimise
 from stages.heads.softmax import SoftmaxProblem
 
-_STRETCH = 10.0  # a factor of C: heads this close are solved together
+_STRETCH = 6.0  # a factor of C: heads this close are solved together
 _BACK = 2  # heads between the two that an extrapolation goes through
 _EASY = 1e-5  # penalty, as a fraction of the largest variance, that needs no head start
 _PASSING = 1e-2  # gap of heads nobody asked for
@@ -21,7 +21,7 @@ def solve_path(
 ) -> Solution:
     """Heads of ``problem`` for the ascending ``grid`` (k,) of C, its penalty being that of C = 1.
 
-    Where the grid leaves out more than a decade, or starts beyond what Newton's method reaches
+    Where the grid leaves large gaps, or starts beyond what Newton's method reaches
     easily from zero, heads are solved roughly on the way. ``working_set`` is in bytes; half of it
     bounds the heads solved at once, a quarter the preconditioner.
     """
@@ -29,7 +29,7 @@ def solve_path(
     tolerances = torch.where(asked, tolerance, max(tolerance, _PASSING))
     problem = problem.with_penalty(problem.penalty / stations)
     inverse, most = Preconditioner(working_set // 4), max(1, working_set // (2 * problem.bytes_per_head))
-    theta = stations.new_zeros((len(stations), len(problem.present), problem.features.rows.shape[1]))
+    theta = stations.new_zeros((len(stations), len(problem.present), problem.features.original.shape[1] + 1))
     found: list[Solution] = []
     for heads in _stretches(stations, most):
         start = _extrapolated(theta, stations.log(), heads)
@@ -44,7 +44,7 @@ def _joined(parts: list[Solution], kept: Tensor) -> Solution:
 
 
 def _stations(grid: Tensor, easy: float) -> tuple[Tensor, Tensor]:
-    """The grid with steps of a decade put into its gaps, and which of them are the grid's."""
+    """The grid with steps put into its gaps, and which of them are the grid's."""
     stations, asked, last = [], [], easy
     for C in grid.tolist():
         while last * _STRETCH**1.5 < C:
@@ -58,7 +58,7 @@ def _stations(grid: Tensor, easy: float) -> tuple[Tensor, Tensor]:
 
 
 def _stretches(stations: Tensor, most: int) -> list[Tensor]:
-    """Indices of neighbours within a decade, at most ``most`` of them."""
+    """Indices of neighbours within a stretch, at most ``most`` of them."""
     stretches: list[Tensor] = []
     start = 0
     while start < len(stations):

@@ -46,10 +46,10 @@ class RotatedFeatures:
             return rotate(self.original[used], self.rows.dtype)
         return replace(self, original=self.original[used], rows=self.rows[used])
 
-    def to_original(self, heads: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights (..., d) and biases (...) of heads (..., r + 1) that act on ``rows``."""
-        weight = heads[..., :-1] @ self.basis.T
-        return weight, heads[..., -1] - weight @ self.mean
+    def to_original(self, direction: Tensor) -> Tensor:
+        """Directions (..., d + 1), bias last, for ``original`` of directions (..., r + 1) for ``rows``."""
+        weight = direction[..., :-1] @ self.basis.T
+        return torch.cat((weight, direction[..., -1:] - weight @ self.mean[:, None]), -1)
 
     def to_rotated(self, weight: Tensor, bias: Tensor) -> Tensor:
         """Gradients (..., r + 1) for ``rows`` of gradients (..., d) and (...) for ``original``."""
@@ -152,18 +152,22 @@ class SoftmaxProblem:
         return ridge
 
     def evaluate(self, theta: Tensor) -> Evaluation:
-        """Value, gradient and curvature at theta (h, classes, r + 1) float64."""
-        weight, bias = self.features.to_original(theta)
-        bias = bias.masked_fill(~self.present, _NEVER)
+        """Value, gradient and curvature at theta (h, classes, d + 1) float64, bias last.
+
+        theta acts on the features as given: were it rotated, rounding would mix the weights of
+        large and small features.
+        """
+        weight = theta[..., :-1].contiguous()
+        bias = theta[..., -1].masked_fill(~self.present, _NEVER)
         sums = _Sums(weight, self.features.rows)
         for rows, w in self._blocks():
             given, rotated = self.features.original[rows].double(), self.features.rows[rows]
             logits = (weight.flatten(0, 1) @ given.T).view(*bias.shape, -1).add_(bias[..., None])
             sums.add(_softmax(logits, self.labels[rows], w), given, rotated)
-        ridge = self.ridge()
-        gradient = self.features.to_rotated(sums.weight, sums.bias).addcmul_(ridge, theta)
-        objective = sums.loss + (0.5 * ridge * theta.square()).sum((1, 2))
-        return Evaluation(objective, gradient, sums.diagonal.double() + ridge, sums.probability)
+        penalty = self.penalty[:, None, None]
+        gradient = self.features.to_rotated(sums.weight.addcmul_(penalty, weight), sums.bias)
+        objective = sums.loss + 0.5 * self.penalty * weight.square().sum((1, 2))
+        return Evaluation(objective, gradient, sums.diagonal.double() + self.ridge(), sums.probability)
 
     def curve(self, point: Evaluation, direction: Tensor, live: Tensor) -> Tensor:
         """Hessian at ``point`` times direction (l, classes, r + 1), for l ``live`` heads (indices)."""
