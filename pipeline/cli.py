@@ -14,7 +14,7 @@ from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -92,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add(commands: Any, name: str, text: str, model: type[DatasetSettings], action: Callable[..., int]) -> None:
-    parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    described = f"{text[0].upper()}{text[1:]}."
+    parser = commands.add_parser(name, help=text, description=described, usage=f"frostline {name} [--SETTING VALUE …]")
     parser.set_defaults(action=action, parser=parser, model=model)
     parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
@@ -113,7 +114,9 @@ def _add_setting(section: Any, model: type[BaseModel], name: str) -> None:
     default = field.default
     if isinstance(default, tuple):
         default = ",".join(map(str, default)) if len(default) < 4 else None
-    shown = f"{field.description}" + (f" (default: {default})" if default is not None else "")
+    choices = _choices(field.annotation)
+    shown = str(field.description) + (f": {', '.join(choices)}" if choices else "")
+    shown += f" (default: {default})" if default is not None else ""
     section.add_argument(
         f"--{name.replace('_', '-')}",
         dest=f"setting_{name}",
@@ -121,6 +124,14 @@ def _add_setting(section: Any, model: type[BaseModel], name: str) -> None:
         default=argparse.SUPPRESS,
         help=shown.replace("%", "%%"),
     )
+
+
+def _choices(annotation: Any) -> list[str]:
+    """Return the words that a setting's type allows, if it allows nothing else."""
+    words = [a for a in get_args(annotation) if a is not type(None)]
+    if words and all(isinstance(word, str) for word in words):
+        return words
+    return _choices(words[0]) if len(words) == 1 and get_origin(words[0]) is Literal else []
 
 
 def _add_store_commands(commands: Any) -> None:

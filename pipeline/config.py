@@ -105,7 +105,7 @@ class ExtractSettings(BackboneSettings):
 class HeadSettings(ExtractSettings):
     """head"""
 
-    head: Literal["logreg"] = Field("logreg", description="logistic regression")
+    head: Literal["logreg"] = Field("logreg", description="the classifier")
     C: Annotated[tuple[float, ...], BeforeValidator(_parts)] = Field(
         DINOV2_GRID, min_length=1, description="one value, or a grid to choose from (default: DINOv2's 45 values)"
     )
@@ -122,7 +122,7 @@ class Settings(HeadSettings):
     """run"""
 
     baseline: Literal["auto", "pixels", "none"] = Field(
-        "auto", description="the same head on raw pixels beside it (auto: for digits)"
+        "auto", description="the same head on raw pixels beside it; auto is for digits"
     )
 
 

@@ -234,7 +234,7 @@ def plan_table(plan: Plan) -> str:
     """Return the same for a terminal."""
     lines = [f"{'split':6} {'view':6} {'rows':>9} {'cached':>9} {'reusable':>9} {'to compute':>10} {'disk':>9}  time"]
     for row in plan_json(plan):
-        seconds = "nothing to do" if not row["to_compute"] else "unknown, first run of this backbone"
+        seconds = "nothing to do" if not row["to_compute"] else "unknown, not run this way before"
         if row["to_compute"] and row["seconds"] is not None:
             seconds = f"about {row['seconds']:,.0f} s"
         counts = f"{row['rows']:>9,} {row['cached']:>9,} {row['reusable']:>9,} {row['to_compute']:>10,}"

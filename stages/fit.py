@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from stages.draws import hold_out
 from stages.errors import DataError, listing
 from stages.heads import LinearHead
-from stages.heads.logistic import PreparedRows, prepare
 from stages.store import Features
+
+if TYPE_CHECKING:
+    from stages.heads.logistic import PreparedRows
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[LinearHead, Selectio
     The views of one sample stay on one side of the hold-out. Raises DataError if these are
     not training features, are not finite, or hold fewer than two classes.
     """
+    from stages.heads.logistic import prepare
+
     X, y, held = _stacked(views, spec)
     names = views[0].classes
     rows = prepare(X, y, classes=len(names))

@@ -80,3 +80,11 @@ def test_every_command_and_setting_is_in_the_documentation() -> None:
     missing = [name for name in commands() if f"frostline {name}" not in text]
     missing += [n for n in Settings.model_fields if f"`--{n.replace('_', '-')}`" not in text]
     assert not missing
+
+
+def test_a_run_from_the_cache_never_imports_torch(tmp_path: Path) -> None:
+    code = "import sys; from pipeline.cli import main; main(['run', '--C', '1'])\n"
+    clean = {"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=clean, capture_output=True)
+    code += "assert 'torch' not in sys.modules, 'torch'"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=clean, capture_output=True)
