@@ -22,7 +22,7 @@ from stages.extract import Extraction
 from stages.extract import extract as run_backbone
 from stages.heads import head_files, read_head
 from stages.specs import digest
-from stages.store import Features, FeatureSet, load, make_folder, plain, write_atomic
+from stages.store import Features, FeatureSet, load, make_folder, open_set, plain, write_atomic
 
 log = logging.getLogger("frostline")
 
@@ -52,7 +52,8 @@ def evaluate(settings: HeadSettings) -> Probe:
     if not (folder / "head.json").exists():
         raise StoreError(f"no head in {folder}; `frostline fit` with the same settings makes it")
     fitted = _fit(plan, settings)
-    return Probe(tuple(_cached(need) for need in plan.needs()), fitted, _evaluate(plan, fitted))
+    features = tuple(_cached(plan.need("test", view)) for view in settings.views)
+    return Probe(features, fitted, _evaluate(plan, fitted))
 
 
 def run(settings: Settings) -> Report:
@@ -81,15 +82,17 @@ def run(settings: Settings) -> Report:
 
 def _probe(plan: Plan, settings: Settings) -> Probe:
     """Do all stages for one backbone; a damaged shard met on the way is made anew."""
+    met: set[str] = set()
     while True:
         try:
             features = _extract(plan)
             fitted = _fit(plan, settings)
             return Probe(features, fitted, _evaluate(plan, fitted))
         except DamagedShard as damaged:
-            for need in plan.needs():
-                if need.found is not None and need.found.folder in Path(damaged.path).parents:
-                    _drop(need.found, damaged)
+            if damaged.path in met:
+                raise
+            met.add(damaged.path)
+            _drop(open_set(Path(damaged.path).parents[1]), damaged)
 
 
 def _extract(plan: Plan) -> tuple[Extracted, ...]:
