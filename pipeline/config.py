@@ -6,12 +6,14 @@ over the file, that over the defaults. An unknown name is an error with a hint.
 
 from __future__ import annotations
 
+import math
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
 from stages.backbones import BackboneRequest
 from stages.errors import ConfigError, unknown_name
@@ -21,35 +23,74 @@ PREFIX = "FROSTLINE_"
 
 
 def _size(value: Any) -> Any:
-    if isinstance(value, str) and "x" in value.lower():
-        return tuple(value.lower().split("x"))
-    return value
+    if value is None or value == "none":
+        return value
+    parts = re.split("[x,]", value.lower()) if isinstance(value, str) else value
+    try:
+        sides = tuple(int(str(part)) for part in (parts if isinstance(parts, list | tuple) else [parts]))
+    except ValueError:
+        sides = ()
+    if len(sides) not in (1, 2) or not all(0 < side <= 8192 for side in sides):
+        raise ValueError("wanted a number of pixels from 1 to 8192, HxW, or none")
+    return sides if len(sides) == 2 else sides[0]
 
 
-def _parts(value: Any) -> Any:
-    return value.split(",") if isinstance(value, str) else value
+def _numbers(value: Any) -> tuple[float, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    parts = parts if isinstance(parts, list | tuple) else [parts]
+    try:
+        numbers = tuple(float(part) for part in parts)
+    except (TypeError, ValueError):
+        numbers = ()
+    if not numbers or not all(map(math.isfinite, numbers)):
+        raise ValueError("wanted numbers, separated by commas")
+    return numbers
 
 
 def _channels(value: Any) -> Any:
-    parts = _parts(value)
-    parts = [parts] if isinstance(parts, int | float) else parts
-    return list(parts) * 3 if parts is not None and len(parts) == 1 else parts
+    if value is None:
+        return value
+    numbers = _numbers(value)
+    if len(numbers) not in (1, 3):
+        raise ValueError(f"wanted one number, or three for R,G,B; found {len(numbers)}")
+    return numbers * 3 if len(numbers) == 1 else numbers
 
 
-GivenSize = Annotated[Size | Literal["none"] | None, BeforeValidator(_size)]
-Channels = Annotated[tuple[float, float, float] | None, BeforeValidator(_channels)]
+def _grid(value: Any) -> tuple[float, ...]:
+    numbers = _numbers(value)
+    if min(numbers) <= 0:
+        raise ValueError("wanted numbers above 0")
+    return numbers
 
 
-class DatasetSettings(BaseModel):
-    """dataset"""
+def _views(value: Any) -> tuple[View, ...]:
+    parts = tuple(value.split(",") if isinstance(value, str) else value)
+    if parts not in (("plain",), ("plain", "hflip")):
+        raise ValueError("wanted plain, or plain,hflip")
+    return parts
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+GivenSize = Annotated[Size | Literal["none"] | None, PlainValidator(_size)]
+Channels = Annotated[tuple[float, ...] | None, PlainValidator(_channels)]
+
+
+class WorkspaceSettings(BaseModel):
+    """Where everything lies."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, title="workspace")
+
+    data_dir: Path = Field(Path("data"), description="the workspace: features, heads, runs, downloads")
+
+
+class DatasetSettings(WorkspaceSettings):
+    """Which samples."""
+
+    model_config = ConfigDict(title="dataset")
 
     dataset: str = Field("digits", description="digits, folder:PATH, csv:FILE, or a torchvision name (cifar10, …)")
     root: Path | None = Field(None, description="where a CSV's paths start, or where a torchvision dataset lies")
     test_fraction: float = Field(0.2, gt=0, lt=1, description="share of a single tree that is kept for testing")
     seed: int = Field(0, ge=0, description="seed of every split, draw and resample")
-    data_dir: Path = Field(Path("data"), description="the workspace: features, heads, runs, downloads")
 
     @model_validator(mode="after")
     def _check_root(self) -> DatasetSettings:
@@ -59,7 +100,9 @@ class DatasetSettings(BaseModel):
 
 
 class BackboneSettings(DatasetSettings):
-    """backbone"""
+    """Which network, cut where, on which pixels."""
+
+    model_config = ConfigDict(title="backbone")
 
     backbone: str = Field(
         "resnet8-cifar10", description="a torchvision model, file.py:factory, pkg.module:factory, pixels"
@@ -72,8 +115,8 @@ class BackboneSettings(DatasetSettings):
     interpolation: Interpolation | None = Field(None, description="how to resize (default: the weights' own)")
     mean: Channels = Field(None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
     std: Channels = Field(None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
-    views: Annotated[tuple[View, ...], BeforeValidator(_parts)] = Field(
-        ("plain",), min_length=1, description="plain,hflip: used together in training, averaged at test"
+    views: Annotated[tuple[View, ...], PlainValidator(_views)] = Field(
+        ("plain",), description="plain,hflip: used together in training, averaged at test"
     )
     precision: Precision = Field("fp32", description="arithmetic of the backbone")
     dtype: StoredType = Field("float32", description="stored type of a feature")
@@ -88,45 +131,43 @@ class BackboneSettings(DatasetSettings):
     def _check(self) -> BackboneSettings:
         if self.std is not None and min(self.std) <= 0:
             raise ValueError(f"std {self.std}; wanted numbers above 0")
-        if "plain" not in self.views or len(set(self.views)) < len(self.views):
-            raise ValueError(f"views {','.join(self.views)}; wanted plain, or plain,hflip")
         return self
 
 
 class ExtractSettings(BackboneSettings):
-    """extraction"""
+    """How the network is run; changes no number beyond rounding."""
 
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    model_config = ConfigDict(title="extraction")
+
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
     batch_size: int = Field(32, ge=1, le=65536, description="images through the backbone at once")
     workers: int | None = Field(None, ge=1, le=256, description="threads that decode images (default: one per core)")
     max_bad: int = Field(0, ge=0, description="how many unreadable samples to tolerate")
 
 
 class HeadSettings(ExtractSettings):
-    """head"""
+    """Which classifier, and how it is chosen."""
+
+    model_config = ConfigDict(title="head")
 
     head: Literal["logreg"] = Field("logreg", description="the classifier")
-    C: Annotated[tuple[float, ...], BeforeValidator(_parts)] = Field(
-        DINOV2_GRID, min_length=1, description="one value, or a grid to choose from (default: DINOv2's 45 values)"
+    C: Annotated[tuple[float, ...], PlainValidator(_grid)] = Field(
+        DINOV2_GRID, description="one value, or a grid to choose from (default: DINOv2's 45 values)"
     )
     hold_out: float = Field(0.1, gt=0, lt=1, description="share of the training rows that chooses C")
 
-    @model_validator(mode="after")
-    def _check_grid(self) -> HeadSettings:
-        if min(self.C) <= 0:
-            raise ValueError(f"C {min(self.C):g}; wanted numbers above 0")
-        return self
-
 
 class Settings(HeadSettings):
-    """run"""
+    """Everything that ``run`` takes."""
+
+    model_config = ConfigDict(title="run")
 
     baseline: Literal["auto", "pixels", "none"] = Field(
         "auto", description="the same head on raw pixels beside it; auto is for digits"
     )
 
 
-Model = TypeVar("Model", bound=DatasetSettings)
+Model = TypeVar("Model", bound=WorkspaceSettings)
 
 
 def load_settings(
@@ -169,4 +210,5 @@ def _explained(error: Any) -> str:
         return str(unknown_name("setting", name, Settings.model_fields))
     if not name:
         return str(error["msg"]).removeprefix("Value error, ")
-    return f"--{name.replace('_', '-')} {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"--{name.replace('_', '-')} {error['input']!r}: {message[0].lower()}{message[1:]}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.plan import size
 from pipeline.workspace import Workspace
-from stages.errors import StoreError
+from stages.errors import ConfigError, StoreError
 from stages.heads import read_head
 from stages.specs import computation
 from stages.store import FeatureSet, open_set
@@ -20,7 +20,7 @@ Garbage = list[dict[str, Any]]
 def inventory(root: Path) -> list[dict[str, Any]]:
     """Return every feature set: rows, bytes on disk, when it was begun, where, with what."""
     rows = []
-    for found in Workspace(root).store.sets():
+    for found in _workspace(root).store.sets():
         missing = sum(len(found.span(shard)) for shard in found.missing())
         rows.append(
             {
@@ -58,7 +58,7 @@ def inventory_table(rows: list[dict[str, Any]]) -> str:
 def verify(root: Path) -> tuple[int, list[str]]:
     """Read all committed features and heads again; return how many files, and what is damaged."""
     checked, damaged = 0, []
-    workspace = Workspace(root)
+    workspace = _workspace(root)
     for folder in workspace.store.folders():
         try:
             found = open_set(folder)
@@ -66,8 +66,8 @@ def verify(root: Path) -> tuple[int, list[str]]:
             damaged.append(str(error))
             continue
         problems = [str(error) for error in found.damaged()]
-        checked += 1 + 2 * len(found.shards)
-        if found.complete and not problems and not found.published:
+        checked += 1 + 2 * (len(found.shards) - len(found.missing())) + found.complete
+        if found.complete and not found.published:
             problems.append(f"{folder / 'features.h5'} is missing or damaged; `frostline extract` writes it anew")
         damaged += problems
     for folder in sorted(workspace.heads.glob("*/head.json")):
@@ -79,9 +79,13 @@ def verify(root: Path) -> tuple[int, list[str]]:
     return checked, damaged
 
 
-def garbage(root: Path) -> Garbage:
-    """Return what can go: leftovers of killed writes, unreadable, unfinished and superseded feature sets."""
-    store = Workspace(root).store
+def garbage(root: Path, *, unfinished: bool = False) -> Garbage:
+    """Return what can go: leftovers of killed writes, unreadable and superseded feature sets.
+
+    With ``unfinished`` the sets that were begun and not finished too. What a process is
+    working on is left alone.
+    """
+    store = _workspace(root).store
     found: Garbage = []
     latest: dict[tuple[str, ...], list[FeatureSet]] = defaultdict(list)
     for folder in store.folders():
@@ -90,10 +94,14 @@ def garbage(root: Path) -> Garbage:
         except StoreError:
             found.append(_item(folder, "no readable description"))
             continue
-        if not features.complete:
+        if features.in_use:
+            continue
+        if unfinished and not features.complete:
             found.append(_item(folder, "unfinished"))
             continue
         found += [_item(path, "left by a killed write") for path in folder.rglob("*.tmp")]
+        if not features.complete:
+            continue
         layout = features.layout
         latest[layout.dataset, layout.split, computation(layout.key)].append(features)
     for sets in latest.values():
@@ -121,6 +129,12 @@ def garbage_table(found: Garbage, *, removed: bool) -> str:
     lines = [f"{size(item['bytes']):>9}  {item['path']}  ({item['why']})" for item in found]
     total = size(sum(item["bytes"] for item in found))
     return "\n".join([*lines, f"{total} {'removed' if removed else 'can go; --yes removes it'}"])
+
+
+def _workspace(root: Path) -> Workspace:
+    if not root.is_dir():
+        raise ConfigError(f"no workspace at {root}; `frostline run` makes one, --data-dir names another")
+    return Workspace(root)
 
 
 def _mostly_in(old: FeatureSet, new: FeatureSet) -> bool:

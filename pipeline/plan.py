@@ -19,7 +19,7 @@ from pipeline.workspace import Resolved, Workspace
 from stages.backbones import fingerprint, load_backbone
 from stages.datasets import Dataset, Samples, open_dataset
 from stages.datasets.images import decoder
-from stages.errors import ConfigError, DataError, UnreadableImage, counted, listing
+from stages.errors import ConfigError, DataError, StoreError, UnreadableImage, counted, listing
 from stages.specs import FeatureKey, View, computation
 from stages.store import FeatureSet, Layout, Place
 
@@ -65,10 +65,15 @@ class Need:
 
 
 class Plan:
-    """One dataset through one backbone: opened, resolved and looked up only as far as asked."""
+    """One dataset through one backbone: opened, resolved and looked up only as far as asked.
 
-    def __init__(self, settings: ExtractSettings, dataset: Dataset | None = None) -> None:
+    ``may_load``: whether the network may be built to find out what its name means.
+    """
+
+    def __init__(self, settings: ExtractSettings, dataset: Dataset | None = None, *, may_load: bool = True) -> None:
+        fingerprint(settings.request())  # a missing file is said before any image is read
         self.settings = settings
+        self.may_load = may_load
         self.workspace = Workspace(settings.data_dir)
         self._backbone: Backbone | None = None
         if dataset is not None:
@@ -91,7 +96,7 @@ class Plan:
         for note in dataset.notes:
             log.info("note: %s", note)
         bad = [f"{x.ids[row]}: {reason}" for x in dataset.splits for row, reason in sorted(x.problems.items())]
-        check_bad(bad, s.max_bad)
+        check_bad(bad, s.max_bad, "; others may turn up when they are decoded")
         return dataset
 
     @cached_property
@@ -102,6 +107,11 @@ class Plan:
         found = mark and (workspace.recall(mark) or workspace.recall({**mark, "size": self.example.size}))
         if found:
             return found
+        if mark and not self.may_load:
+            raise StoreError(
+                f"no features of {self.settings.backbone} with these settings are cached; "
+                "`frostline extract` with the same settings makes them"
+            )
         found = Resolved(self.backbone.spec, self.backbone.width)
         mark = fingerprint(request)  # once more: loading may have downloaded the weights
         if mark:
@@ -159,16 +169,17 @@ class Plan:
         return self.workspace.store.begin(need.key, layout, self.provenance())
 
     def seconds(self, need: Need) -> float | None:
-        """Return how long the missing rows should take, by the last run of the same computation."""
+        """Return how long the missing rows should take, by the newest set of the same computation."""
         same = computation(need.key.fields())
-        speeds = [f.speed for f in self.workspace.store.sets() if f.speed and computation(f.layout.key) == same]
-        return need.rows_to_compute / speeds[-1] if speeds else None
+        like = [f for f in self.workspace.store.sets() if f.speed and computation(f.layout.key) == same]
+        newest = max(like, key=lambda f: str(f.made.get("made")), default=None)
+        return need.rows_to_compute / newest.speed if newest and newest.speed else None
 
     def provenance(self) -> dict[str, Any]:
         """Return when, where and with which versions features are being made."""
         names = ("frostline", "torch", "torchvision", "numpy", "h5py", "pillow")
         return {
-            "made": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "made": now(),
             "host": platform.node(),
             "processor": platform.processor() or platform.machine(),
             "device": str(self.backbone.device),
@@ -181,12 +192,12 @@ def _tick(bar: Any, done: int, total: int) -> None:
     bar.update(done - bar.n)
 
 
-def check_bad(bad: list[str], max_bad: int) -> None:
+def check_bad(bad: list[str], max_bad: int, more: str = "") -> None:
     """Raise DataError that lists the unreadable samples if there are more than ``max_bad``."""
     if len(bad) > max_bad:
         raise DataError(
             f"{counted(len(bad), 'sample')} can't be used, {max_bad} tolerated:\n{listing(bad)}\n"
-            f"Mend or remove them, or pass --max-bad {len(bad)} to go on without them."
+            f"Mend or remove them, or pass --max-bad {len(bad)} to go on without them{more}."
         )
 
 
@@ -204,6 +215,11 @@ def device_of(name: str) -> str:
             f"no device {name!r} here ({str(error).splitlines()[0]}); wanted auto, cpu or cuda"
         ) from error
     return name
+
+
+def now() -> str:
+    """Return the time, UTC, as ``2026-01-31T23:59:59Z``."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def cores() -> int:

@@ -32,11 +32,15 @@ class Extracted:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A head, where it lies, and the record of its selection. ``cached``: it was there already."""
+    """A head, where it lies, and the record of its selection.
+
+    ``quarantined``: how many training samples were left out. ``cached``: it was there already.
+    """
 
     head: LinearHead
     folder: Path
     selection: dict[str, Any]
+    quarantined: int
     seconds: float
     cached: bool
 
@@ -52,6 +56,11 @@ class Probe:
     @property
     def name(self) -> str:
         return self.features[0].key.backbone.name
+
+    @property
+    def quarantined(self) -> int:
+        """How many samples were left out, in any view."""
+        return len({(e.split, bad.row) for e in self.features for bad in e.quarantined})
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +81,7 @@ class Report:
     @property
     def quarantined(self) -> int:
         """How many samples were left out."""
-        return sum(len(e.quarantined) for e in self.probes[0].features if e.key.view == "plain")
+        return self.probes[0].quarantined
 
 
 def to_json(report: Report) -> str:
@@ -148,6 +157,14 @@ def score_lines(probes: tuple[Probe, ...]) -> list[str]:
     return lines
 
 
+def probe_lines(probe: Probe) -> list[str]:
+    """Return one probe's scores and what to know about them."""
+    lines = [*score_lines((probe,)), *(f"- {line}" for line in selection_lines(probe.fitted.selection))]
+    if probe.quarantined:
+        lines.append(f"- {counted(probe.quarantined, 'test sample')} quarantined and left out")
+    return lines
+
+
 def percent(score: Score) -> str:
     """Return ``97.2 % [95.3, 98.6]``."""
     return f"{100 * score.value:.1f} % [{100 * score.low:.1f}, {100 * score.high:.1f}]"
@@ -182,8 +199,10 @@ def selection_lines(selection: dict[str, Any]) -> list[str]:
     """Return how C was chosen, and every warning about it."""
     lines = []
     if selection["accuracy"]:
-        held, n = selection["held_out_rows"], len(selection["grid"])
-        lines.append(f"C chosen from {n} values on {held:,} held-out training rows, then fitted on all")
+        grid, held = selection["grid"], selection["held_out_rows"]
+        among = f"{len(grid)} values from {grid[0]:.3g} to {grid[-1]:.3g}"
+        best = f"{100 * max(selection['accuracy']):.1f} %"
+        lines.append(f"C chosen among {among} on {held:,} held-out training rows ({best}), then fitted on all")
     if selection["at_edge"]:
         lines.append("WARNING the chosen C lies at the edge of its grid; widen it with --C")
     if not selection["final_converged"]:

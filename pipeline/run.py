@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from pipeline.config import BackboneSettings, DatasetSettings, ExtractSettings, HeadSettings, Settings
-from pipeline.plan import Need, Plan, check_bad, cores
+from pipeline.plan import Need, Plan, check_bad, cores, now
 from pipeline.report import Extracted, Fitted, Probe, Report, to_json
 from stages import evaluate as scoring
 from stages import fit as fitting
 from stages.datasets import duplicates
 from stages.errors import DamagedShard, StoreError, counted
-from stages.extract import Extraction
+from stages.extract import Embedder, Extraction
 from stages.extract import extract as run_backbone
 from stages.heads import head_files, read_head
 from stages.specs import digest
-from stages.store import Features, FeatureSet, load, make_folder, open_set, plain, write_atomic
+from stages.store import Features, FeatureSet, common, load, make_folder, open_set, plain, write_atomic
 
 log = logging.getLogger("frostline")
 
@@ -42,27 +42,27 @@ def extract(settings: ExtractSettings) -> tuple[Extracted, ...]:
 
 def fit(settings: HeadSettings) -> Fitted:
     """Fit the head on cached training features. Raises StoreError if they are not there."""
-    return _fit(Plan(settings), settings)
+    return _fit(Plan(settings, may_load=False), settings)
 
 
 def evaluate(settings: HeadSettings) -> Probe:
     """Score the fitted head on cached test features. Raises StoreError if either is not there."""
-    plan = Plan(settings)
-    folder = _head_folder(plan, settings)
-    if not (folder / "head.json").exists():
-        raise StoreError(f"no head in {folder}; `frostline fit` with the same settings makes it")
-    fitted = _fit(plan, settings)
-    features = tuple(_cached(plan.need("test", view)) for view in settings.views)
+    plan = Plan(settings, may_load=False)
+    fitted = cached_head(plan, settings)
+    if fitted is None:
+        raise StoreError("no head is fitted with these settings; `frostline fit` with the same ones makes it")
+    features = tuple(map(_cached, _needs(plan, "test")))
     return Probe(features, fitted, _evaluate(plan, fitted))
 
 
 def run(settings: Settings) -> Report:
     """Do what is missing of extract, fit and evaluate, write ``run.json``, and return it all."""
-    plan = Plan(settings)
-    others = [Plan(_pixels(settings), plan.dataset)] if _wants_baseline(settings) else []
-    probes = tuple(_probe(each, settings) for each in (plan, *others))
+    plans = plans_of(settings)
+    probes = tuple(_probe(plan, settings) for plan in plans)
+    plan = plans[0]
     train, test = plan.dataset.splits
-    folder = plan.workspace.runs / _name(plan, settings, [probe.evaluation.features for probe in probes])
+    content = [[probe.evaluation.features, probe.fitted.folder.name[-12:], settings.seed] for probe in probes]
+    folder = plan.workspace.runs / f"{_name_of(plan, settings)}-{digest(content)[:12]}"
     report = Report(
         plan.dataset.name,
         train.classes,
@@ -72,12 +72,18 @@ def run(settings: Settings) -> Report:
         probes,
         settings.model_dump(mode="json"),
         {name: version(name) for name in ("frostline", "torch", "torchvision", "scikit-learn", "numpy", "h5py")},
-        time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        now(),
         folder / "run.json",
     )
     make_folder(folder)
     write_atomic(report.path, to_json(report).encode())
     return report
+
+
+def plans_of(settings: Settings) -> list[Plan]:
+    """Return the plan of a run: its backbone's, then its baseline's if there is one."""
+    plan = Plan(settings)
+    return [plan, Plan(_pixels(settings), plan.dataset)] if _wants_baseline(settings) else [plan]
 
 
 def _probe(plan: Plan, settings: Settings) -> Probe:
@@ -97,38 +103,42 @@ def _probe(plan: Plan, settings: Settings) -> Probe:
 
 def _extract(plan: Plan) -> tuple[Extracted, ...]:
     done = tuple(_extract_one(plan, need) for need in plan.needs())
-    bad = [f"{b.id}: {b.reason}" for e in done if e.key.view == "plain" for b in e.quarantined]
-    check_bad(bad, plan.settings.max_bad)
+    _check_quarantined(plan, done)
     return done
+
+
+def _check_quarantined(plan: Plan, features: Iterable[Extracted]) -> None:
+    bad = {(b.id, b.reason): None for e in features for b in e.quarantined}
+    check_bad([f"{name}: {reason}" for name, reason in bad], plan.settings.max_bad)
 
 
 def _extract_one(plan: Plan, need: Need) -> Extracted:
     x = need.samples
-    if need.complete:
+    if need.found is not None and need.complete:
+        need.found.publish()
         log.info("%s %s (%s): %s cached", x.dataset, x.split, need.key.view, counted(len(x), "row"))
         return _cached(need)
-    computed = need.rows_to_compute
-    log.info("%s %s (%s): %s to compute", x.dataset, x.split, need.key.view, counted(computed, "row"))
+    log.info("%s %s (%s): %s to compute", x.dataset, x.split, need.key.view, counted(need.rows_to_compute, "row"))
     for change in need.changes:
         log.info("  not the cached features: %s", change)
-    started = time.perf_counter()
     features = plan.begin(need)
-    _run_backbone(plan, need, features)
+    backbone = plan.backbone
+    started = time.perf_counter()
+    computed = _run_backbone(plan, need, features, backbone)
     seconds = time.perf_counter() - started
     if computed:
         features.keep_speed(computed / seconds)
     return _described(need, features, computed, seconds)
 
 
-def _run_backbone(plan: Plan, need: Need, features: FeatureSet) -> None:
+def _run_backbone(plan: Plan, need: Need, features: FeatureSet, backbone: Embedder) -> int:
     s = plan.settings
     workers = s.workers or cores()
     bar = tqdm(total=need.missing_rows, desc=need.samples.split, unit=" images", disable=None, smoothing=0.05)
     with bar:
-        run_backbone(
-            Extraction(
-                need.samples, plan.backbone, features, need.key.view, s.batch_size, workers, need.known, bar.update
-            )
+        view, known = need.key.view, need.known
+        return run_backbone(
+            Extraction(need.samples, backbone, features, view, s.batch_size, workers, known, bar.update)
         )
 
 
@@ -151,19 +161,39 @@ def _described(need: Need, features: FeatureSet, computed: int, seconds: float) 
 
 
 def _fit(plan: Plan, settings: HeadSettings) -> Fitted:
-    folder = _head_folder(plan, settings)
-    if (folder / "head.json").exists():
-        head, record = read_head(folder)
-        return Fitted(head, folder, record["selection"], record["seconds"], cached=True)
+    there = [_cached(need) for need in _needs(plan, "train") if need.complete]
+    _check_quarantined(plan, there)
+    found = cached_head(plan, settings)
+    if found is not None:
+        return found
     views = _load(plan, "train")
+    quarantined = len({bad.row for e in there for bad in e.quarantined})
     started = time.perf_counter()
     head, selection = fitting.fit(views, _head_spec(settings))
     seconds = round(time.perf_counter() - started, 3)
-    record = {"features": [v.key for v in views], "selection": asdict(selection), "seconds": seconds}
+    record = {
+        "features": [v.key for v in views],
+        "selection": asdict(selection),
+        "quarantined": quarantined,
+        "seconds": seconds,
+    }
+    folder = plan.workspace.heads / f"{_name_of(plan, settings)}-{_head_digest(plan, settings)}"
     make_folder(folder)
     for name, data in head_files(head, {**record, "spec": asdict(_head_spec(settings))}).items():
         write_atomic(folder / name, data)
-    return Fitted(head, folder, asdict(selection), seconds, cached=False)
+    return Fitted(head, folder, asdict(selection), quarantined, seconds, cached=False)
+
+
+def cached_head(plan: Plan, settings: HeadSettings) -> Fitted | None:
+    """Return the head that these settings mean if it is there and sound."""
+    for path in plan.workspace.heads.glob(f"*-{_head_digest(plan, settings)}/head.json"):
+        try:
+            head, record = read_head(path.parent)
+        except StoreError as error:
+            log.warning("%s", error)
+            continue
+        return Fitted(head, path.parent, record["selection"], record["quarantined"], record["seconds"], cached=True)
+    return None
 
 
 def _evaluate(plan: Plan, fitted: Fitted) -> scoring.Evaluation:
@@ -171,24 +201,26 @@ def _evaluate(plan: Plan, fitted: Fitted) -> scoring.Evaluation:
 
 
 def _load(plan: Plan, split: str) -> list[Features]:
-    needs = [plan.need(split, view) for view in plan.settings.views]
-    for need in needs:
-        _cached(need)
-    return [load(need.found) for need in needs if need.found is not None]
+    needs = _needs(plan, split)
+    _check_quarantined(plan, [_cached(need) for need in needs])
+    return common([load(need.found) for need in needs if need.found is not None])
+
+
+def _needs(plan: Plan, split: str) -> list[Need]:
+    return [plan.need(split, view) for view in plan.settings.views]
 
 
 def _head_spec(settings: HeadSettings) -> fitting.HeadSpec:
     return fitting.HeadSpec(tuple(sorted(settings.C)), settings.hold_out, settings.seed, settings.head)
 
 
-def _head_folder(plan: Plan, settings: HeadSettings) -> Path:
+def _head_digest(plan: Plan, settings: HeadSettings) -> str:
     keys = [plan.key("train", view).digest for view in settings.views]
-    return plan.workspace.heads / _name(plan, settings, [keys, asdict(_head_spec(settings))])
+    return digest([keys, asdict(_head_spec(settings))])[:12]
 
 
-def _name(plan: Plan, settings: HeadSettings, content: Any) -> str:
-    backbone = plan.resolved.spec.short_name
-    return f"{plain(plan.dataset.name)}-{plain(backbone)}-{settings.head}-{digest(content)[:12]}"
+def _name_of(plan: Plan, settings: HeadSettings) -> str:
+    return f"{plain(plan.dataset.name)}-{plain(plan.resolved.spec.short_name)}-{settings.head}"
 
 
 def _drop(features: FeatureSet, damaged: DamagedShard) -> None:
@@ -202,6 +234,10 @@ def _wants_baseline(settings: Settings) -> bool:
 
 
 def _pixels(settings: Settings) -> Settings:
-    """Return the same settings for plain pixels: every backbone setting but the views at its default."""
+    """Return the same settings for plain pixels: backbone settings, but the views, at their defaults.
+
+    Images other than the digits come in any size: they are made 32 x 32.
+    """
     own = set(BackboneSettings.model_fields) - set(DatasetSettings.model_fields) - {"views"}
-    return Settings(**{**settings.model_dump(exclude=own), "backbone": "pixels"})
+    size = {} if settings.dataset == "digits" else {"resize": (32, 32)}
+    return Settings(**{**settings.model_dump(exclude=own), **size, "backbone": "pixels"})

@@ -10,13 +10,12 @@ data/downloads/   torchvision's datasets
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.specs import BackboneSpec, Preprocessing, canonical_json, digest
+from stages.specs import BackboneSpec, Preprocessing, digest, sealed, unsealed
 from stages.store import FeatureStore, make_folder, write_atomic
 
 
@@ -59,10 +58,12 @@ class Workspace:
     def recall(self, fingerprint: Mapping[str, Any]) -> Resolved | None:
         """Return what a backbone of this fingerprint resolved to, if that is remembered."""
         try:
-            stored = json.loads(self._memo(fingerprint).read_bytes())
+            stored = unsealed(self._memo(fingerprint).read_bytes())
             fields = stored["spec"]
             sizes: Any = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.pop("preprocessing").items()}
-            return Resolved(BackboneSpec(preprocessing=Preprocessing(**sizes), **fields), int(stored["width"]))
+            size = tuple(fields.pop("size"))
+            spec = BackboneSpec(preprocessing=Preprocessing(**sizes), size=size, **fields)
+            return Resolved(spec, int(stored["width"]))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
@@ -70,7 +71,7 @@ class Workspace:
         """Keep what a backbone resolved to."""
         path = self._memo(fingerprint)
         make_folder(path.parent)
-        write_atomic(path, canonical_json({"spec": asdict(resolved.spec), "width": resolved.width}))
+        write_atomic(path, sealed({"spec": asdict(resolved.spec), "width": resolved.width}))
 
     def _memo(self, fingerprint: Mapping[str, Any]) -> Path:
         return self.root / "backbones" / f"{digest(dict(fingerprint))[:16]}.json"

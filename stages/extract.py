@@ -26,7 +26,6 @@ class Embedder(Protocol):
     """What extraction needs of a backbone."""
 
     spec: BackboneSpec
-    input_shape: tuple[int, ...]
     width: int
 
     def embed(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]: ...
@@ -50,41 +49,47 @@ class Extraction:
     progress: Callable[[int], object] = int
 
 
-def extract(job: Extraction) -> None:
-    """Compute every missing shard of ``job.features`` and publish the set.
+def extract(job: Extraction) -> int:
+    """Compute every missing shard of ``job.features``, publish the set, and return how many rows were computed.
 
     A sample that can't be decoded, or whose features are not finite, is quarantined; the
     caller decides how many are too many. Several processes may do the same set at once:
-    each shard is taken by one, and what the others hold is waited for.
+    each shard is taken by one, and what the others hold is waited for. Raises StoreError
+    if the set is not complete after all, because something removes its files.
     """
+    computed = 0
     ids = encode_ids(job.samples.ids)
     with ThreadPoolExecutor(job.workers, "frostline-decode") as threads:
         for wait in (False, True):
             for shard in job.features.missing():
                 with job.features.claim(shard, wait=wait) as ours:
                     if ours:
-                        job.features.commit(shard, *_compute(job, shard, ids, threads))
-                        job.progress(len(job.features.span(shard)))
+                        content, bad, rows = _compute(job, shard, ids, threads)
+                        job.features.commit(shard, content, bad)
+                        computed += rows
     job.features.publish()
+    return computed
 
 
 def _compute(
     job: Extraction, shard: int, ids: NDArray[np.bytes_], threads: ThreadPoolExecutor
-) -> tuple[Shard, tuple[Bad, ...]]:
+) -> tuple[Shard, tuple[Bad, ...], int]:
     span = job.features.span(shard)
     here = slice(span.start, span.stop)
     result = np.full((len(span), job.backbone.width), np.nan, job.features.layout.key["dtype"])
     reasons: dict[int, str] = {}
     copied = _copy_known(job, span, result)
+    job.progress(len(copied))
     rows = [row for row in span if row not in copied]
     for batch in _batches(job, rows, reasons, threads):
         computed = job.backbone.embed(batch.padded(job.batch_size))[: len(batch.rows)]
         _put(result, span.start, batch.rows, computed, reasons)
+        job.progress(len(batch.rows))
     status = np.full(len(span), OK, np.uint8)
     status[[row - span.start for row in reasons]] = QUARANTINED
     content = Shard(result, job.samples.labels[here], ids[here], job.samples.digests[here], status)
     bad = tuple(Bad(row, job.samples.ids[row], reasons[row]) for row in sorted(reasons))
-    return content, bad
+    return content, bad, len(rows)
 
 
 def _copy_known(job: Extraction, span: range, result: NDArray[np.floating]) -> set[int]:
@@ -173,7 +178,7 @@ def _pixels(job: Extraction, row: int) -> NDArray[np.uint8] | str:
         pixels = preprocess(job.samples.read(row), job.backbone.spec.preprocessing, job.view)
     except UnreadableImage as error:
         return str(error)
-    if pixels.shape != job.backbone.input_shape:
-        found, wanted = (" × ".join(map(str, shape[:2])) for shape in (pixels.shape, job.backbone.input_shape))
+    if pixels.shape[:2] != job.backbone.spec.size:
+        found, wanted = (" × ".join(map(str, shape)) for shape in (pixels.shape[:2], job.backbone.spec.size))
         return f"{found} pixels where the first image has {wanted}; see --resize"
     return pixels

@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HeadSpec:
-    """A logistic regression: ``C`` in ascending order, chosen on a share ``hold_out`` of the rows."""
+    """A logistic regression: ``C`` in ascending order, chosen on a share ``hold_out`` of the rows.
+
+    ``format`` goes up when the same spec comes to give other numbers, so that cached heads
+    are not taken for new ones.
+    """
 
     C: tuple[float, ...]
     hold_out: float = 0.1
     seed: int = 0
     name: str = "logreg"
+    format: int = 1
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,19 @@ def bootstrap(counts: NDArray[np.int64], seed: int, resamples: int = RESAMPLES) 
         values["accuracy"].append(accuracy(matrices))
         values["macro_f1"].append(macro_f1(matrices))
     points = {"accuracy": accuracy(counts), "macro_f1": macro_f1(counts)}
+    if float(points["accuracy"]) in (0, 1):
+        return {name: _wilson(float(value), n) for name, value in points.items()}
     return {name: _interval(float(points[name]), np.concatenate(drawn)) for name, drawn in values.items()}
+
+
+def _wilson(value: float, n: int) -> Score:
+    """Return Wilson's 95 % score interval (JASA 22, 1927) of 0 or n hits in n rows.
+
+    Resampling rows that are all right, or all wrong, shows no spread; for macro-F1 the
+    interval of accuracy is the best that can be said then.
+    """
+    margin = 1.959964**2 / (n + 1.959964**2)
+    return Score(value, 1 - margin, 1.0) if value else Score(value, 0.0, margin)
 
 
 def _interval(value: float, drawn: NDArray[np.float64]) -> Score:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Pooling = Literal["none", "avg", "max", "cls", "tokens", "flatten"]
@@ -19,12 +19,26 @@ Size = int | tuple[int, int]
 FORMAT = 1
 # Oquab et al., "DINOv2" (arXiv:2304.07193): the C values that its linear evaluation tries.
 DINOV2_GRID = tuple(10 ** (-6 + 11 * i / 44) for i in range(45))
-VIEWS: tuple[View, ...] = get_args(View)
+# Of one image. Below Pillow's own limit, whose meaning depends on the filter of its warning.
+MAX_PIXELS = 80_000_000
 
 
 def canonical_json(value: Any) -> bytes:
     """Return the one JSON text of a value: sorted names, no spaces, ASCII, no NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def sealed(fields: Mapping[str, Any]) -> bytes:
+    """Return a mapping as canonical JSON with a digest of itself, so that a changed byte is seen."""
+    return canonical_json({**fields, "seal": digest(dict(fields))})
+
+
+def unsealed(data: bytes) -> dict[str, Any]:
+    """Return what ``sealed`` was given. Raises ValueError if it is not that any more."""
+    fields = json.loads(data)
+    if not isinstance(fields, dict) or fields.pop("seal", None) != digest(fields):
+        raise ValueError("its content is not what its seal says")
+    return fields
 
 
 def digest(value: Any) -> str:
@@ -66,7 +80,8 @@ class BackboneSpec:
     ``code``: what else makes its numbers: the digest of the user's own source, or a switch of
     the architecture that comes with its weights; mostly empty.
     ``weights`` is the digest of the weights' bytes. ``layer`` names a module, whose output
-    is taken, or its input when the name ends in ``:input``.
+    is taken, or its input when the name ends in ``:input``. ``size``: height and width of
+    what the network is given.
     """
 
     name: str
@@ -75,6 +90,7 @@ class BackboneSpec:
     layer: str
     pool: Pooling
     preprocessing: Preprocessing
+    size: tuple[int, int]
 
     @property
     def short_name(self) -> str:
@@ -108,9 +124,6 @@ class FeatureKey:
     def digest(self) -> str:
         """The SHA-256 of the canonical JSON of ``fields()``."""
         return digest(self.fields())
-
-    def with_view(self, view: View) -> FeatureKey:
-        return replace(self, view=view)
 
 
 def computation(fields: Mapping[str, Any]) -> str:

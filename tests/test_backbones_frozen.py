@@ -111,7 +111,7 @@ def test_read_only_and_mirrored_pixels_are_taken_without_a_warning() -> None:
 
 def test_the_shipped_backbone_says_what_it_is() -> None:
     backbone = loaded("resnet8-cifar10", crop=None)
-    assert (backbone.spec.layer, backbone.width, backbone.input_shape) == ("fc:input", 128, (32, 32, 3))
+    assert (backbone.spec.layer, backbone.width, backbone.spec.size) == ("fc:input", 128, (32, 32))
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")

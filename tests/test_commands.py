@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import pytest
-from conftest import Command, paint
+from conftest import REPOSITORY, Command, paint
 
 from pipeline.cli import main
+from stages.store import open_set
 
 BACKBONE = ["--backbone", "resnet8-cifar10"]
 HEAD = ["--C", "0.1,1"]
@@ -78,6 +82,7 @@ def test_a_stage_out_of_order_says_which_one_is_missing(
     what = ["--dataset", f"folder:{folder}", *BACKBONE]
     assert main(["fit", *what, *HEAD]) == 4
     assert "`frostline extract`" in capsys.readouterr().err
+    assert main(["extract", *what]) == 0
     assert main(["evaluate", *what, *HEAD]) == 4
     assert "`frostline fit`" in capsys.readouterr().err
 
@@ -101,15 +106,14 @@ def test_moving_the_dataset_changes_nothing_and_changing_it_is_explained(
     work: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", "--dataset", f"folder:{folder}", *BACKBONE, *HEAD]) == 0
-    moved = folder.with_name("moved") / "pets"
-    moved.parent.mkdir()
+    moved = folder.with_name("animals")
     shutil.move(folder, moved)
     capsys.readouterr()
     assert main(["run", "--dataset", f"folder:{moved}", *BACKBONE, *HEAD]) == 0
-    assert "features from the cache" in capsys.readouterr().out
+    assert "features from the cache, no backbone run; head from the cache" in capsys.readouterr().out
     paint(moved / "train" / "cat" / "new.png", 0, 7)
     assert main(["run", "--dataset", f"folder:{moved}", *BACKBONE, *HEAD, "--dry-run", "--json"]) == 0
-    train, test = json.loads(capsys.readouterr().out)
+    train, test = json.loads(capsys.readouterr().out)[0]["features"]
     assert (train["rows"], train["reusable"], train["to_compute"]) == (37, 36, 1)
     assert [change.split()[0] for change in train["changes"]] == ["dataset"]
     assert (test["cached"], test["to_compute"], test["changes"]) == (12, 0, [])
@@ -145,7 +149,7 @@ def test_a_label_that_changed_is_another_feature_set_but_computes_nothing(
     (folder / "train" / "cat" / "03.png").rename(folder / "train" / "dog" / "cat03.png")
     capsys.readouterr()
     assert main(["extract", *what, "--dry-run", "--json"]) == 0
-    train = json.loads(capsys.readouterr().out)[0]
+    train = json.loads(capsys.readouterr().out)[0]["features"][0]
     assert (train["cached"], train["reusable"], train["to_compute"]) == (0, 36, 0)
 
 
@@ -241,7 +245,7 @@ def test_listing_and_tidying(work: Path, folder: Path, capsys: pytest.CaptureFix
     assert main(["gc"]) == 0
     assert capsys.readouterr().out.endswith("nothing to remove\n")
     assert main(["extract", *what, "--dry-run", "--json"]) == 0
-    assert [row["to_compute"] for row in json.loads(capsys.readouterr().out)] == [0, 0]
+    assert [row["to_compute"] for row in json.loads(capsys.readouterr().out)[0]["features"]] == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +258,7 @@ def test_listing_and_tidying(work: Path, folder: Path, capsys: pytest.CaptureFix
         (["run", "--dataset", "folder:nowhere"], 3, "no folder nowhere"),
         (["run", "--weights", "IMAGENET1K_V3", "--backbone", "resnet50"], 2, "did you mean 'IMAGENET1K_V"),
         (["run", "--weights", "none.pth", "--backbone", "resnet50"], 2, "no weights file none.pth"),
-        (["run", "--device", "tpu"], 2, "no device 'tpu'"),
+        (["run", "--device", "cuda:99"], 2, "no device 'cuda:99'"),
         (["run", "--layer", "layer9"], 2, "unknown layer 'layer9'"),
         (["extract", "--C", "1"], 2, "unknown flag --C"),
     ],
@@ -295,3 +299,97 @@ def test_another_dataset_of_the_same_name_is_no_garbage(
     capsys.readouterr()
     assert main(["gc"]) == 0
     assert capsys.readouterr().out == "nothing to remove\n"
+
+
+def test_a_published_file_that_was_lost_is_written_again(work: Path, folder: Path) -> None:
+    what = ["--dataset", f"folder:{folder}", *BACKBONE]
+    assert main(["extract", *what]) == 0
+    path = next(work.glob("features/*train*/features.h5"))
+    sound = path.read_bytes()
+    path.unlink()
+    assert main(["extract", *what]) == 0
+    assert path.read_bytes() == sound
+
+
+def test_every_head_keeps_its_own_report(work: Path, folder: Path) -> None:
+    for C in ("1", "0.01"):
+        assert main(["run", "--dataset", f"folder:{folder}", *BACKBONE, "--C", C]) == 0
+    found = [
+        json.loads(path.read_text())["probes"][0]["head"]["selection"]["C"] for path in work.glob("runs/*/run.json")
+    ]
+    assert sorted(found) == [0.01, 1]
+
+
+def test_no_stage_passes_over_samples_that_another_refused(
+    work: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split in ("train", "test"):
+        damaged = folder / split / "fox" / "00.png"
+        pixels = damaged.read_bytes()
+        damaged.write_bytes(pixels[:200] + bytes(200) + pixels[400:])
+    what = ["--dataset", f"folder:{folder}", *BACKBONE]
+    assert main(["extract", *what]) == 3
+    assert main(["fit", *what, *HEAD]) == 3
+    assert "train/fox/00.png: damaged" in capsys.readouterr().err
+    assert main(["fit", *what, *HEAD, "--max-bad", "1"]) == 5
+    assert main(["fit", *what, *HEAD]) == 3
+    assert main(["evaluate", *what, *HEAD, "--max-bad", "1"]) == 5
+    assert main(["extract", *what, "--max-bad", "1"]) == 3
+    assert main(["extract", *what, "--max-bad", "2"]) == 5
+
+
+def test_a_damaged_head_is_fitted_anew(work: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    what = ["--dataset", f"folder:{folder}", *BACKBONE, *HEAD]
+    assert main(["run", *what]) == 0
+    record = next(work.glob("heads/*/head.json"))
+    record.write_bytes(record.read_bytes().replace(b'"final_converged":true', b'"final_converged":false'))
+    assert main(["verify"]) == 4
+    assert main(["run", *what]) == 0
+    assert "head fitted" in capsys.readouterr().out
+    assert main(["verify"]) == 0
+
+
+def test_garbage_collection_leaves_unfinished_and_running_work_alone(
+    work: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["extract", "--dataset", f"folder:{folder}", *BACKBONE]) == 0
+    found = next(work.glob("features/*train*"))
+    for name in ("features.h5", "shards/00000.json"):
+        (found / name).unlink()
+    capsys.readouterr()
+    assert main(["gc"]) == 0
+    assert capsys.readouterr().out == "nothing to remove\n"
+    with open_set(found).claim(0, wait=False):
+        assert main(["gc", "--unfinished"]) == 0
+        assert capsys.readouterr().out == "nothing to remove\n"
+    assert main(["gc", "--unfinished"]) == 0
+    assert "(unfinished)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_command_with_its_own_code_and_finished_shards_kept(
+    tmp_path: Path, sent: signal.Signals, code: int
+) -> None:
+    command = [sys.executable, "-m", "pipeline", "extract", "--data-dir", str(tmp_path)]
+    clean = {n: v for n, v in os.environ.items() if not n.startswith("FROSTLINE_")}
+    process = subprocess.Popen(command, cwd=REPOSITORY, env=clean, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not list(tmp_path.glob("features/*/shards/00000.json")):
+        time.sleep(0.001)
+    process.send_signal(sent)
+    said = process.communicate()[1]
+    assert (process.returncode, "finished shards are kept" in said) == (code, True)
+    assert list(tmp_path.glob("features/*/shards/00000.json"))
+
+
+def test_output_that_can_not_be_written_is_an_error_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    command = [sys.executable, "-m", "pipeline", "ls", "--data-dir", str(tmp_path / "data")]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize("command", ["ls", "verify", "gc"])
+def test_a_workspace_that_is_not_there_is_said(work: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert main([command, "--data-dir", "elsewhere"]) == 2
+    assert "no workspace at elsewhere" in capsys.readouterr().err

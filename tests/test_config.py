@@ -43,9 +43,14 @@ def test_a_command_takes_its_own_settings_from_a_file_for_all(tmp_path: Path) ->
         ({"test_fraction": "1.5"}, {}, "--test-fraction '1.5': input should be less than 1"),
         ({"precision": "fp8"}, {}, "--precision 'fp8': input should be 'fp32', 'bf16' or 'fp16'"),
         ({"resize": "big"}, {}, "--resize 'big'"),
+        ({"resize": "5.5"}, {}, "--resize '5.5': wanted a number of pixels from 1 to 8192, HxW, or none"),
+        ({"crop": "0"}, {}, "--crop '0': wanted a number of pixels"),
+        ({"mean": "1,2"}, {}, "--mean '1,2': wanted one number, or three for R,G,B; found 2"),
         ({"std": "0"}, {}, "wanted numbers above 0"),
-        ({"C": "0.1,-1"}, {}, "C -1; wanted numbers above 0"),
-        ({"C": "nan"}, {}, "--C"),
+        ({"C": "0.1,-1"}, {}, "--C '0.1,-1': wanted numbers above 0"),
+        ({"C": "nan"}, {}, "--C 'nan': wanted numbers, separated by commas"),
+        ({"views": ""}, {}, "--views '': wanted plain, or plain,hflip"),
+        ({"device": "tpu"}, {}, "--device 'tpu'"),
         ({"views": "hflip"}, {}, "wanted plain, or plain,hflip"),
         ({"dataset": "folder:x", "root": "y"}, {}, "root y with folder:x"),
         ({"max_bad": "-1"}, {}, "--max-bad '-1'"),
@@ -55,6 +60,7 @@ def test_what_can_not_be_meant_is_an_error_that_says_so(given: dict, environ: di
     with pytest.raises(ConfigError) as caught:
         load_settings(Settings, given, environ)
     assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_name_in_a_file_is_an_error_with_a_hint(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ class Counting:
 
     def __init__(self) -> None:
         self.backbone = tiny_backbone()
-        self.spec, self.input_shape, self.width = self.backbone.spec, self.backbone.input_shape, self.backbone.width
+        self.spec, self.width = self.backbone.spec, self.backbone.width
         self.batches = 0
 
     def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -142,10 +142,8 @@ def test_features_that_are_no_numbers_are_quarantined_by_name(tmp_path: Path, sa
 
 def test_an_image_of_another_size_is_quarantined_where_nothing_resizes(tmp_path: Path, samples: Samples) -> None:
     odd = dataclasses.replace(samples, read=lambda row: Image.new("RGB", (9, 8)) if row == 5 else samples.read(row))
-    spec = dataclasses.replace(tiny_backbone().spec, preprocessing=KEY.backbone.preprocessing)
     backbone = Counting()
-    backbone.spec = dataclasses.replace(spec, preprocessing=dataclasses.replace(spec.preprocessing, resize=None))
-    backbone.input_shape = (8, 8, 3)
+    backbone.spec = dataclasses.replace(backbone.spec, preprocessing=Preprocessing(), size=(8, 8))
     features = begin(tmp_path, odd)
     extract(dataclasses.replace(job(odd, features), backbone=backbone))
     assert [bad.reason for bad in features.quarantined()] == [
@@ -167,9 +165,8 @@ def test_an_image_too_narrow_to_resize_is_quarantined(tmp_path: Path, samples: S
     odd = dataclasses.replace(
         samples, read=lambda row: Image.new("RGB", (2, 30_000)) if row == 5 else samples.read(row)
     )
-    spec = dataclasses.replace(tiny_backbone().spec, preprocessing=Preprocessing(256, 32))
     backbone = Counting()
-    backbone.spec, backbone.input_shape = spec, (32, 32, 3)
+    backbone.spec = dataclasses.replace(backbone.spec, preprocessing=Preprocessing(256, 32))
     features = begin(tmp_path, odd)
     extract(dataclasses.replace(job(odd, features), backbone=backbone))
     assert [bad.reason for bad in features.quarantined()] == [

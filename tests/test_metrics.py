@@ -52,4 +52,13 @@ def test_intervals_are_seeded_and_hold_the_score(labels: tuple[np.ndarray, np.nd
 def test_a_thousand_classes_fit_in_memory() -> None:
     rng = np.random.default_rng(0)
     y = rng.integers(0, 1000, 2000)
-    assert bootstrap(confusion(y, y, 1000), 0, resamples=20)["accuracy"].low == 1
+    predicted = np.where(rng.random(2000) < 0.9, y, 0)
+    score = bootstrap(confusion(y, predicted, 1000), 0, resamples=20)["accuracy"]
+    assert 0.85 < score.low < score.high < 0.95
+
+
+def test_rows_that_are_all_right_still_leave_doubt() -> None:
+    y = np.array([0, 1] * 5)
+    score = bootstrap(confusion(y, y, 2), 0)["accuracy"]
+    assert (score.value, score.high) == (1, 1)
+    assert score.low == pytest.approx(0.7225, abs=1e-3)  # Wilson's bound for 10 of 10

@@ -17,11 +17,11 @@ import pytest
 from conftest import REPOSITORY
 
 from stages.errors import DamagedShard, StoreError
-from stages.specs import BackboneSpec, FeatureKey, Preprocessing, canonical_json
+from stages.specs import BackboneSpec, FeatureKey, Preprocessing, sealed, unsealed
 from stages.store import OK, QUARANTINED, Bad, FeatureSet, FeatureStore, Layout, Shard, encode_ids, load, write_atomic
 
 ROWS, WIDTH, SHARD_ROWS = 10, 5, 4
-SPEC = BackboneSpec("net", "", "w" * 64, "fc:input", "none", Preprocessing(256, 224))
+SPEC = BackboneSpec("net", "", "w" * 64, "fc:input", "none", Preprocessing(256, 224), (224, 224))
 KEY = FeatureKey("d" * 64, SPEC, "Pillow 1")
 
 
@@ -136,9 +136,9 @@ def forge(features: FeatureSet, make: Callable[[h5py.File], None]) -> None:
                 file[name] = array
         make(file)
     record = path.with_suffix(".json")
-    fields = json.loads(record.read_bytes())
+    fields = unsealed(record.read_bytes())
     data = path.read_bytes()
-    record.write_bytes(canonical_json({**fields, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}))
+    record.write_bytes(sealed({**fields, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}))
 
 
 def external_storage(file: h5py.File) -> None:
@@ -249,10 +249,32 @@ def test_a_missing_parent_is_an_explained_error(tmp_path: Path) -> None:
         write_atomic(tmp_path / "no" / "file", b"")
 
 
-def test_a_damaged_description_is_named(features: FeatureSet) -> None:
-    (features.folder / "key.json").write_text("{}")
-    with pytest.raises(StoreError, match=r"key.json"):
-        FeatureStore(features.folder.parent).find(KEY)
+def test_a_damaged_description_is_written_anew_and_the_shards_are_kept(features: FeatureSet) -> None:
+    path = features.folder / "key.json"
+    sound = path.read_bytes()
+    path.write_bytes(sound.replace(b"fox", b"fix"))
+    assert FeatureStore(features.folder.parent).find(KEY) is None
+    again = begin(features.folder.parent)
+    assert again.complete and path.read_bytes() == sound
+
+
+def test_an_edited_record_does_not_count(features: FeatureSet) -> None:
+    path = features.folder / "shards" / "00001.json"
+    path.write_bytes(path.read_bytes().replace(b'"quarantined":[]', b'"quarantined":[{"id":"x","reason":"","row":4}]'))
+    assert features.missing() == [1]
+
+
+def test_a_shard_lost_from_a_finished_set_is_damage_and_from_an_unfinished_one_is_not(features: FeatureSet) -> None:
+    features.drop(1)
+    assert [error.shard for error in features.damaged()] == [1]
+    (features.folder / "features.h5").unlink()
+    assert features.damaged() == []
+
+
+def test_a_set_whose_files_are_removed_meanwhile_is_not_published(features: FeatureSet) -> None:
+    (features.folder / "key.json").unlink()
+    with pytest.raises(StoreError, match="removed while it was being made"):
+        features.publish()
 
 
 def test_a_half_float_set_keeps_its_type(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ LAYERS = [
     ["stages.datasets", "stages.backbones", "stages.store", "stages.heads", "stages.metrics"],
     ["stages.extract", "stages.fit", "stages.evaluate"],
     ["pipeline.config", "pipeline.workspace", "pipeline.report"],
+    ["pipeline.arguments"],
     ["pipeline.plan"],
     ["pipeline.run", "pipeline.inventory"],
     ["pipeline.cli"],

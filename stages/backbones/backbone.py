@@ -27,22 +27,19 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 class Backbone:
     """A network cut at a layer, in evaluation mode, its weights frozen.
 
-    ``spec``: what it is, resolved. ``input_shape``: (height, width, 3) of a preprocessed
-    image. ``width``: d, the length of a feature. The model given is changed in place. Not
-    to be used by two threads at once.
+    ``spec``: what it is, resolved. ``width``: d, the length of a feature. The model given
+    is changed in place. Not to be used by two threads at once.
     """
 
     def __init__(
         self,
         spec: BackboneSpec,
         model: nn.Module,
-        input_shape: tuple[int, ...],
         width: int,
         precision: Precision,
         device: str,
     ) -> None:
         self.spec = spec
-        self.input_shape = input_shape
         self.width = width
         self.precision = precision
         self.device = torch.device(device)
@@ -83,9 +80,9 @@ def load_backbone(
         pooling = request.pool or default_pool(given, *shape[:2])
         width = _width(layer, given, pooling)
         fold(model, layer, trace, batch)
-    spec = BackboneSpec(_portable(request.name), origin.code, origin.weights, layer, pooling, how)
+    spec = BackboneSpec(_portable(request.name), origin.code, origin.weights, layer, pooling, how, (shape[0], shape[1]))
     with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
-        backbone = Backbone(spec, model, shape, width, precision, device)
+        backbone = Backbone(spec, model, width, precision, device)
         backbone.embed(noise)
     return backbone
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stages.errors import ConfigError, UnreadableImage, unknown_name
-from stages.specs import Preprocessing, Size, View
+from stages.specs import MAX_PIXELS, Preprocessing, Size, View
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -20,7 +20,6 @@ _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-_MAX_PIXELS = 80_000_000
 
 
 def preprocess(image: Image.Image, how: Preprocessing, view: View = "plain") -> NDArray[np.uint8]:
@@ -32,7 +31,7 @@ def preprocess(image: Image.Image, how: Preprocessing, view: View = "plain") -> 
     """
     if how.resize is not None:
         width, height = _resized(image.size, how.resize)
-        if width * height > _MAX_PIXELS:
+        if width * height > MAX_PIXELS:
             found = f"{image.width:,} × {image.height:,} pixels"
             raise UnreadableImage(f"too narrow ({found}; a shorter side of {how.resize} makes {width:,} × {height:,})")
         image = image.resize((width, height), _FILTERS[how.interpolation])

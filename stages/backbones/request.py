@@ -83,15 +83,21 @@ def _files(request: BackboneRequest, weights: Path | None) -> list[Any]:
         return [file_digest(path) for path in _SHIPPED_FILES]
     if request.name == PIXELS or weights or request.weights == "random":
         return []
-    return _downloads()
+    return _downloads(request.name)
 
 
-def _downloads() -> list[Any]:
-    """Return name, size and time of all that lies where torchvision downloads to.
+def _downloads(model: str) -> list[Any]:
+    """Return name, size and time of the files that torchvision may have downloaded for a model.
 
-    All of it: which file a model needs is known only to torchvision, whose import loads torch.
+    Which of them it needs is known only to torchvision, whose import loads torch.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
     home = Path(os.environ.get("TORCH_HOME", cache / "torch")).expanduser()
     files = sorted((home / "hub" / "checkpoints").glob("*"))
-    return [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()]
+    own = [f for f in files if _letters(f.name).startswith(_letters(model)) and f.is_file()]
+    return [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in own]
+
+
+def _letters(name: str) -> str:
+    """``shufflenet_v2_x0_5`` is downloaded as ``shufflenetv2_x0.5-f707e7126e.pth``."""
+    return "".join(filter(str.isalnum, name)).lower()

@@ -27,6 +27,7 @@ import PIL
 from PIL import Image, ImageOps, features
 
 from stages.errors import UnreadableImage
+from stages.specs import MAX_PIXELS
 
 EXTENSIONS = frozenset(
     {
@@ -34,8 +35,6 @@ EXTENSIONS = frozenset(
         *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
     }
 )
-# Below Pillow's own limit, whose meaning depends on the filter of its warning.
-MAX_PIXELS = 80_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from stages.errors import StoreError
-from stages.specs import canonical_json
+from stages.specs import sealed, unsealed
 
 _BLOCK = 8192
 
@@ -53,7 +52,7 @@ class LinearHead:
 def read_head(folder: Path) -> tuple[LinearHead, dict[str, Any]]:
     """Return a fitted head and the record beside it. Raises StoreError if either is damaged."""
     try:
-        record: dict[str, Any] = json.loads((folder / "head.json").read_bytes())
+        record = unsealed((folder / "head.json").read_bytes())
         data = (folder / "head.safetensors").read_bytes()
         if hashlib.sha256(data).hexdigest() != record["sha256"]:
             raise ValueError("the SHA-256 of head.safetensors is not the one recorded")
@@ -62,7 +61,7 @@ def read_head(folder: Path) -> tuple[LinearHead, dict[str, Any]]:
         if head.weight.shape[:1] != head.bias.shape or len(head.bias) != len(head.classes):
             raise ValueError(f"weight {head.weight.shape}, bias {head.bias.shape}, {len(head.classes)} classes")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise StoreError(f"the head in {folder} is damaged: {error}; remove the folder and fit again") from error
+        raise StoreError(f"the head in {folder} is damaged: {error}; `frostline fit` makes it anew") from error
     return head, record
 
 
@@ -70,4 +69,4 @@ def head_files(head: LinearHead, record: Mapping[str, Any]) -> dict[str, bytes]:
     """Return a head's files by name, in the order in which to write them."""
     data = head.to_bytes()
     described = {**record, "classes": head.classes, "sha256": hashlib.sha256(data).hexdigest()}
-    return {"head.safetensors": data, "head.json": canonical_json(described)}
+    return {"head.safetensors": data, "head.json": sealed(described)}

@@ -1,4 +1,4 @@
-"""Logistic regression for every C of a grid, and for several row weightings, in shared products.
+"""Logistic regression for every C of a grid, and for several row weightings, on shared rows.
 
 The objective is scikit-learn's,  C sum_i w_i CE_i + 1/2 ||W||^2  with a free intercept; in mean
 form, with S = sum_i w_i,  1/S sum_i w_i CE_i + 1/(2 C S) ||W||^2. With two classes scikit-learn has
@@ -7,6 +7,7 @@ a single weight vector u: here W = (-u/2, u/2), and the penalty is 1/2 ||u||^2 =
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -88,11 +90,13 @@ class PreparedRows:
             C: (k,) inverse penalties, positive.
             row_weights: (t, n) or (n,), not negative; every task needs two classes. None weighs
                 each row 1.
-            tolerance: a head is converged when its objective is proven to be within this
-                fraction of the optimum.
-            max_iterations: Newton steps, at most.
-            working_set: bytes to stay within, unless one head alone needs more: it keeps n x
-                classes probabilities and about ten (classes, d) arrays in float64.
+            tolerance: a head is converged when its ``gap`` is at most this; a tenth of it costs a
+                Newton step more.
+            max_iterations: Newton steps and shortened steps, at most.
+            working_set: bytes for the heads solved at once and their preconditioner, on top of
+                the rotated rows, the heads returned and a block of rows. A head keeps n x classes
+                probabilities and a dozen (classes, d) float64 arrays; if one alone needs more,
+                it gets it.
 
         Raises:
             ValueError: C, row_weights or their shapes are not as above.
@@ -180,14 +184,20 @@ def prepare(
     Raises:
         ValueError: X is not finite or not (n, d), y does not match it, or a label is out of range.
     """
-    features = torch.as_tensor(X).to(device)
-    labels = torch.as_tensor(y).to(device)
+    features, labels = _tensor(X).to(device), _tensor(y).to(device)
     if features.ndim != 2 or 0 in features.shape or not features.dtype.is_floating_point:
         found = f"{features.dtype} of shape {tuple(features.shape)}"
         raise ValueError(f"X is {found}; give floats of shape (n, d), n and d at least 1")
     _check_finite(features)
     classes = _checked_classes(labels, len(features), classes)
     return PreparedRows(rotate(features, getattr(torch, dtype)), labels.long(), classes)
+
+
+def _tensor(values: ArrayLike | Tensor) -> Tensor:
+    """A view of the values, also where they are read-only: nothing here writes to them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.as_tensor(values)
 
 
 def _check_finite(features: Tensor) -> None:
@@ -238,7 +248,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         C: inverse penalty, as in ``sklearn.linear_model.LogisticRegression``.
         max_iter: Newton steps, at most.
-        tol: proven relative distance of the objective from its optimum.
+        tol: largest relative distance of the objective from its optimum.
         class_weight: None, or "balanced" for weights n / (classes * rows of the class).
         dtype: of the matrix products, "float32" or "float64".
 
@@ -247,7 +257,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         coef_: (classes, d) float64, or (1, d) for two classes.
         intercept_: (classes,) float64, or (1,) for two classes.
         n_iter_: Newton steps taken.
-        converged_: whether ``tol`` is proven.
+        converged_: whether the bound on that distance is at most ``tol``.
     """
 
     def __init__(
@@ -266,7 +276,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.dtype = dtype
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit X (n, d) to labels y (n,) of any kind that sorts."""
+        """Fit X (n, d) to labels y (n,) of any kind that sorts; warns where it does not converge."""
         rows, labels = validate_data(self, X, y, dtype=[np.float32, np.float64])
         check_classification_targets(labels)
         self.classes_, index = np.unique(labels, return_inverse=True)
@@ -290,6 +300,9 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.intercept_ = bias[1:] - bias[:1] if binary else bias
         self.n_iter_ = int(path.iterations[0])
         self.converged_ = bool(path.converged[0])
+        if not self.converged_:
+            message = f"after {self.n_iter_} steps the objective may be {path.gap[0]:.1e} above its optimum"
+            warnings.warn(f"{message}; raise max_iter or tol", ConvergenceWarning, stacklevel=3)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.floating]:
         """Logits (n, classes), or (n,) of the second class against the first for two classes."""

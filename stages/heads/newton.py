@@ -40,8 +40,8 @@ def optimality_gap(problem: SoftmaxProblem, theta: Tensor, point: Evaluation) ->
 
     The objective is strongly convex in W with constant ``penalty``, so W adds at most
     |gradient|^2 / (2 penalty); Boyd & Vandenberghe, "Convex Optimization" (2004), equation 9.9.
-    The bias is not penalised: it adds its gradient times its distance, taken as 1 + the largest bias
-    of the centred features.
+    The bias is not penalised: it adds at most its gradient times its distance from the optimum,
+    for which 1 + the largest bias of the centred features stands in.
     """
     weight, bias = point.gradient[..., :-1], point.gradient[..., -1]
     centred = theta[..., -1] + theta[..., :-1] @ problem.features.mean
@@ -192,7 +192,9 @@ def newton_direction(
     size = (residual * search).sum((1, 2))
     enough = forcing.square() * size
     live = torch.arange(len(size), device=size.device)
-    for inverse.products in range(1, _PRODUCTS + 1):
+    inverse.products = 0
+    while len(live) and inverse.products < _PRODUCTS:
+        inverse.products += 1
         ahead = search[live]
         bent = problem.curve(point, ahead, live)
         length = (size[live] / (ahead * bent).sum((1, 2)))[:, None, None]
@@ -203,8 +205,6 @@ def newton_direction(
         search[live] = scaled + (shrunk / size[live])[:, None, None] * ahead
         size[live] = shrunk
         live = live[shrunk > enough[live]]
-        if len(live) == 0:
-            break
     return solution
 
 

@@ -30,17 +30,14 @@ def solve_path(
     problem = problem.with_penalty(problem.penalty / stations)
     inverse, most = Preconditioner(working_set // 4), max(1, working_set // (2 * problem.bytes_per_head))
     theta = stations.new_zeros((len(stations), len(problem.present), problem.features.original.shape[1] + 1))
-    found: list[Solution] = []
+    objective = stations.new_zeros(len(stations))
+    path = Solution(theta, objective, torch.zeros_like(objective), objective.long())
     for heads in _stretches(stations, most):
         start = _extrapolated(theta, stations.log(), heads)
-        found.append(minimise(problem.only(heads), start, tolerances[heads], max_iterations, inverse))
-        theta[heads] = found[-1].theta
-    return _joined(found, asked)
-
-
-def _joined(parts: list[Solution], kept: Tensor) -> Solution:
-    names = [field.name for field in fields(Solution)]
-    return Solution(*(torch.cat([getattr(part, name) for part in parts])[kept] for name in names))
+        found = minimise(problem.only(heads), start, tolerances[heads], max_iterations, inverse)
+        for field in fields(Solution):
+            getattr(path, field.name)[heads] = getattr(found, field.name)
+    return Solution(*(getattr(path, field.name)[asked] for field in fields(Solution)))
 
 
 def _stations(grid: Tensor, easy: float) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ the rotated copy.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import torch
@@ -95,20 +95,18 @@ class Evaluation:
     Attributes:
         objective: (h,) float64.
         gradient: (h, classes, r + 1) float64.
-        diagonal: (h, classes, r + 1) float64, of the Hessian.
-        probability: per block of b rows (h, classes, b), times the row weights, in the dtype of
-            the rotated copy.
+        diagonal: (h, classes, r + 1) float64, of the Hessian; positive.
+        probability: (h, classes, n) times the row weights, in the dtype of the rotated copy.
     """
 
     objective: Tensor
     gradient: Tensor
     diagonal: Tensor
-    probability: list[Tensor]
+    probability: Tensor
 
     def only(self, heads: Tensor) -> Evaluation:
         """The evaluation of some heads (indices)."""
-        kept = [p[heads] for p in self.probability]
-        return Evaluation(self.objective[heads], self.gradient[heads], self.diagonal[heads], kept)
+        return Evaluation(*(getattr(self, field.name)[heads] for field in fields(Evaluation)))
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ class SoftmaxProblem:
         row_weights: (n,) float64, summing to 1.
         present: (classes,) bool, the classes with weight.
         penalty: (h,) float64.
-        block: rows handled at once.
+        block: bytes of rows, or of their logits, handled at once.
     """
 
     features: RotatedFeatures
@@ -129,7 +127,7 @@ class SoftmaxProblem:
     row_weights: Tensor
     present: Tensor
     penalty: Tensor
-    block: int = 2048
+    block: int = 2**25
 
     @property
     def bytes_per_head(self) -> int:
@@ -160,42 +158,43 @@ class SoftmaxProblem:
         weight = theta[..., :-1].contiguous()
         bias = theta[..., -1].masked_fill(~self.present, _NEVER)
         sums = _Sums(weight, self.features.rows)
-        for rows, w in self._blocks():
-            given, rotated = self.features.original[rows].double(), self.features.rows[rows]
+        for rows in self._blocks(8 * max(weight.shape[2], bias.numel())):
+            given, w = self.features.original[rows].double(), self.row_weights[rows]
             logits = (weight.flatten(0, 1) @ given.T).view(*bias.shape, -1).add_(bias[..., None])
-            sums.add(_softmax(logits, self.labels[rows], w), given, rotated)
+            sums.add(rows, _softmax(logits, self.labels[rows], w), given, self.features.rows[rows])
         penalty = self.penalty[:, None, None]
         gradient = self.features.to_rotated(sums.weight.addcmul_(penalty, weight), sums.bias)
         objective = sums.loss + 0.5 * self.penalty * weight.square().sum((1, 2))
-        return Evaluation(objective, gradient, sums.diagonal.double() + self.ridge(), sums.probability)
+        diagonal = (sums.diagonal.double() + self.ridge()).clamp_(min=_LEAST)
+        return Evaluation(objective, gradient, diagonal, sums.probability)
 
     def curve(self, point: Evaluation, direction: Tensor, live: Tensor) -> Tensor:
         """Hessian at ``point`` times direction (l, classes, r + 1), for l ``live`` heads (indices)."""
-        chosen = self.only(live)
         flat = direction.flatten(0, 1).to(self.features.rows.dtype)
         product = torch.zeros_like(flat)
-        for (rows, w), block in zip(chosen._blocks(), point.probability, strict=True):
-            p = block[live] if len(live) < len(block) else block
-            v = (flat @ self.features.rows[rows].T).view(p.shape)
+        for rows in self._blocks(len(flat) * flat.element_size()):
+            part, w = self.features.rows[rows], self.row_weights[rows]
+            p = point.probability[..., rows]
+            p = p[live] if len(live) < len(p) else p
+            v = (flat @ part.T).view(p.shape)
             v -= v.gather(1, _index(self.labels[rows], p))
             v -= (p * v).sum(1, keepdim=True).div_(torch.where(w > 0, w, 1).to(p.dtype))
-            product.addmm_(v.mul_(p).flatten(0, 1), self.features.rows[rows])
-        return product.view(direction.shape).double().addcmul_(chosen.ridge(), direction)
+            product.addmm_(v.mul_(p).flatten(0, 1), part)
+        return product.view(direction.shape).double().addcmul_(self.only(live).ridge(), direction)
 
     def variance(self, point: Evaluation, head: int) -> Tensor:
         """w p (1 - p) of one head: (classes, n), the weight of each row in each class's Hessian."""
-        p = torch.cat([block[head] for block in point.probability], 1)
+        p = point.probability[head]
         label = self.labels[None]
         others = p.scatter(0, label, 0).sum(0, keepdim=True)
         w = self.row_weights.to(p.dtype)
         share = p / torch.where(w > 0, w, 1)
         return (p * (1 - share)).scatter_(0, label, others * share.gather(0, label)).clamp_(min=0)
 
-    def _blocks(self) -> Iterator[tuple[slice, Tensor]]:
-        """Slices of b rows with their weights (b,)."""
-        for start in range(0, len(self.labels), self.block):
-            rows = slice(start, start + self.block)
-            yield rows, self.row_weights[rows]
+    def _blocks(self, row: int) -> Iterator[slice]:
+        """Slices of rows that take ``row`` bytes each."""
+        length = max(1, self.block // row)
+        return (slice(start, start + length) for start in range(0, len(self.labels), length))
 
 
 class _Sums:
@@ -206,15 +205,15 @@ class _Sums:
         self.bias = weight.new_zeros(weight.shape[:2])
         self.loss = weight.new_zeros(len(weight))
         self.diagonal = rows.new_zeros((*weight.shape[:2], rows.shape[1]))
-        self.probability: list[Tensor] = []
+        self.probability = rows.new_empty((*weight.shape[:2], len(rows)))
 
-    def add(self, block: _Block, given: Tensor, rotated: Tensor) -> None:
+    def add(self, rows: slice, block: _Block, given: Tensor, rotated: Tensor) -> None:
         self.loss += block.loss
         self.bias += block.residual.sum(2)
         self.weight.flatten(0, 1).addmm_(block.residual.flatten(0, 1), given)
         variance = threshold(block.variance.to(rotated.dtype), _LEAST, 0.0).flatten(0, 1)
         self.diagonal.flatten(0, 1).addmm_(variance, rotated.square())
-        self.probability.append(threshold(block.probability.to(rotated.dtype), _LEAST, 0.0))
+        self.probability[..., rows] = threshold(block.probability.to(rotated.dtype), _LEAST, 0.0)
 
 
 class _Block(NamedTuple):

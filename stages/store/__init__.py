@@ -3,7 +3,7 @@
 from stages.store.featureset import Bad, FeatureSet, Layout, open_set
 from stages.store.files import make_folder, write_atomic
 from stages.store.shard import OK, QUARANTINED, Shard, encode_ids
-from stages.store.store import Features, FeatureStore, Place, load, plain
+from stages.store.store import Features, FeatureStore, Place, common, load, plain
 
 __all__ = [
     "OK",
@@ -15,6 +15,7 @@ __all__ = [
     "Layout",
     "Place",
     "Shard",
+    "common",
     "encode_ids",
     "load",
     "make_folder",

@@ -22,7 +22,7 @@ from typing import Any
 from filelock import BaseFileLock, FileLock, Timeout
 
 from stages.errors import DamagedShard, StoreError
-from stages.specs import FORMAT, canonical_json
+from stages.specs import FORMAT, canonical_json, sealed, unsealed
 from stages.specs import digest as digest_of
 from stages.store.files import TEMPORARY, explained, make_folder, write_atomic
 from stages.store.shard import Shard, from_bytes, to_bytes
@@ -74,7 +74,7 @@ class Layout:
         return digest_of(self.key)
 
     def to_json(self) -> bytes:
-        return canonical_json(asdict(self))
+        return sealed(asdict(self))
 
 
 class FeatureSet:
@@ -152,13 +152,13 @@ class FeatureSet:
         write_atomic(self._path(shard, "h5"), data)
         sha256 = hashlib.sha256(data).hexdigest()
         record = Record(self.layout.digest, span.start, len(span), len(data), sha256, quarantined)
-        write_atomic(self._path(shard, "json"), canonical_json(asdict(record)))
+        write_atomic(self._path(shard, "json"), sealed(asdict(record)))
 
     def record(self, shard: int) -> Record:
         """Return a committed shard's record. Raises DamagedShard if it is missing or another's."""
         path, span = self._path(shard, "json"), self.span(shard)
         try:
-            fields = json.loads(path.read_bytes())
+            fields = unsealed(path.read_bytes())
             bad = tuple(Bad(**b) for b in fields.pop("quarantined"))
             record = Record(quarantined=bad, **fields)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -182,11 +182,15 @@ class FeatureSet:
             raise DamagedShard(shard, path, str(error)) from error
 
     def damaged(self) -> list[DamagedShard]:
-        """Read every committed shard and return what is wrong, shard by shard."""
+        """Read every committed shard and return what is wrong, shard by shard.
+
+        In a set that was once complete, a shard without a record is damage too.
+        """
         found = []
+        was_complete = (self.folder / "features.h5").exists()
         for shard in self.shards:
             try:
-                if self._path(shard, "json").exists():
+                if was_complete or self._path(shard, "json").exists():
                     self.read(shard)
             except DamagedShard as error:
                 found.append(error)
@@ -209,8 +213,23 @@ class FeatureSet:
         except OSError:
             return False
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a process holds one of the shards right now."""
+        for path in (self.folder / "locks").glob("*.lock"):
+            lock = FileLock(path)
+            if not _acquired(lock, wait=False):
+                return True
+            lock.release()
+        return False
+
     def publish(self) -> None:
-        """Write ``features.h5`` over all committed shards. Its names are relative: the folder can be moved."""
+        """Write ``features.h5`` over all shards. Its names are relative: the folder can be moved.
+
+        Raises StoreError if the set is not complete.
+        """
+        if self.missing() or not (self.folder / "key.json").exists():
+            raise StoreError(f"files of {self.folder} were removed while it was being made; run the same command again")
         if not self.published:
             write_atomic(self.folder / "features.h5", self._virtual_file())
 
@@ -249,9 +268,9 @@ def open_set(folder: Path) -> FeatureSet:
     """Return the feature set in a folder. Raises StoreError if its description is damaged."""
     path = folder / "key.json"
     try:
-        return FeatureSet(folder, Layout(**json.loads(path.read_bytes())))
+        return FeatureSet(folder, Layout(**unsealed(path.read_bytes())))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(
             f"{path} does not describe a feature set of format {FORMAT} ({error}); "
-            f"`frostline gc --yes` removes the set, extracting makes it anew"
+            f"extracting with the same settings mends it"
         ) from error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,12 @@ class FeatureStore:
     def find(self, key: FeatureKey) -> FeatureSet | None:
         """Return the set of a key, complete or not, or None."""
         for folder in sorted(self.root.glob(f"*-{key.digest[:12]}")):
-            if (folder / "key.json").exists():
+            try:
                 found = open_set(folder)
-                if found.layout.digest == key.digest:
-                    return found
+            except StoreError:  # damaged, or just being made: ``begin`` writes its description
+                continue
+            if found.layout.digest == key.digest:
+                return found
         return None
 
     def begin(self, key: FeatureKey, layout: Layout, made: Mapping[str, Any]) -> FeatureSet:
@@ -83,8 +85,9 @@ class FeatureStore:
         Other sets only; quarantined rows are left out, so that they are tried again.
         """
         places: dict[bytes, Place] = {}
+        same = computation(key.fields())
         for found in self.sets():
-            if found.layout.digest == key.digest or computation(found.layout.key) != computation(key.fields()):
+            if found.layout.digest == key.digest or computation(found.layout.key) != same:
                 continue
             for shard in sorted(set(found.shards) - set(found.missing())):
                 try:
@@ -114,6 +117,18 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def take(self, rows: Sequence[bool]) -> Features:
+        """Return the rows where the mask, bool (n,), is true."""
+        mask = np.asarray(rows, bool)
+        ids = tuple(sample for sample, kept in zip(self.ids, rows, strict=True) if kept)
+        return replace(self, X=self.X[mask], y=self.y[mask], ids=ids, digests=self.digests[mask])
+
+
+def common(views: Sequence[Features]) -> list[Features]:
+    """Return the views without the samples that one of them lacks (quarantined in that view alone)."""
+    kept = set.intersection(*(set(view.ids) for view in views))
+    return [view if len(view) == len(kept) else view.take([i in kept for i in view.ids]) for view in views]
 
 
 def load(features: FeatureSet) -> Features:
