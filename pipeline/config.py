@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from stages.backbones import BackboneRequest
 from stages.errors import ConfigError, unknown_name
@@ -70,8 +70,8 @@ def _views(value: Any) -> tuple[View, ...]:
     return parts
 
 
-GivenSize = Annotated[Size | Literal["none"] | None, PlainValidator(_size)]
-Channels = Annotated[tuple[float, ...] | None, PlainValidator(_channels)]
+GivenSize = Annotated[Size | Literal["none"] | None, BeforeValidator(_size)]
+Channels = Annotated[tuple[float, ...] | None, BeforeValidator(_channels)]
 
 
 class WorkspaceSettings(BaseModel):
@@ -115,7 +115,7 @@ class BackboneSettings(DatasetSettings):
     interpolation: Interpolation | None = Field(None, description="how to resize (default: the weights' own)")
     mean: Channels = Field(None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
     std: Channels = Field(None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
-    views: Annotated[tuple[View, ...], PlainValidator(_views)] = Field(
+    views: Annotated[tuple[View, ...], BeforeValidator(_views)] = Field(
         ("plain",), description="plain,hflip: used together in training, averaged at test"
     )
     precision: Precision = Field("fp32", description="arithmetic of the backbone")
@@ -151,7 +151,7 @@ class HeadSettings(ExtractSettings):
     model_config = ConfigDict(title="head")
 
     head: Literal["logreg"] = Field("logreg", description="the classifier")
-    C: Annotated[tuple[float, ...], PlainValidator(_grid)] = Field(
+    C: Annotated[tuple[float, ...], BeforeValidator(_grid)] = Field(
         DINOV2_GRID, description="one value, or a grid to choose from (default: DINOv2's 45 values)"
     )
     hold_out: float = Field(0.1, gt=0, lt=1, description="share of the training rows that chooses C")

@@ -67,7 +67,7 @@ def verify(root: Path) -> tuple[int, list[str]]:
             continue
         problems = [str(error) for error in found.damaged()]
         checked += 1 + 2 * (len(found.shards) - len(found.missing())) + found.complete
-        if found.complete and not found.published:
+        if found.complete and not problems and not found.published:
             problems.append(f"{folder / 'features.h5'} is missing or damaged; `frostline extract` writes it anew")
         damaged += problems
     for folder in sorted(workspace.heads.glob("*/head.json")):

@@ -111,8 +111,9 @@ def test_moving_the_dataset_changes_nothing_and_changing_it_is_explained(
     capsys.readouterr()
     assert main(["run", "--dataset", f"folder:{moved}", *BACKBONE, *HEAD]) == 0
     assert "features from the cache, no backbone run; head from the cache" in capsys.readouterr().out
-    paint(moved / "train" / "cat" / "new.png", 0, 7)
-    assert main(["run", "--dataset", f"folder:{moved}", *BACKBONE, *HEAD, "--dry-run", "--json"]) == 0
+    shutil.move(moved, folder)
+    paint(folder / "train" / "cat" / "new.png", 0, 7)
+    assert main(["run", "--dataset", f"folder:{folder}", *BACKBONE, *HEAD, "--dry-run", "--json"]) == 0
     train, test = json.loads(capsys.readouterr().out)[0]["features"]
     assert (train["rows"], train["reusable"], train["to_compute"]) == (37, 36, 1)
     assert [change.split()[0] for change in train["changes"]] == ["dataset"]
