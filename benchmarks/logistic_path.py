@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from stages.heads.logistic import DINOV2_GRID, LogisticPath, logistic_path
+from stages.heads.logistic import LogisticPath, logistic_path
+from stages.specs import DINOV2_GRID
 
 Rows = tuple[NDArray[np.float32], NDArray[np.int64]]
 
@@ -95,9 +96,7 @@ def whole_grid(peers: list[dict[str, Any]]) -> float:
 
 def machine() -> dict[str, str]:
     cores = f"{torch.get_num_threads()} threads"
-    versions = (
-        f"Python {platform.python_version()}, torch {torch.__version__}, scikit-learn {sklearn.__version__}"
-    )
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}, scikit-learn {sklearn.__version__}"
     return {"machine": f"{platform.machine()}, {cores}", "versions": f"{versions}, numpy {np.__version__}"}
 
 
@@ -114,9 +113,7 @@ def compared(X: NDArray[Any], y: NDArray[Any], args: argparse.Namespace) -> dict
     for C in args.peer:
         nearest: LogisticPath = logistic_path(X, y, C, tolerance=args.within / 10)
         peers.append(peer(X, y, C, float(nearest.objective[0]) * (1 + args.within), args.most))
-        print(
-            "scikit-learn C={C:g}: {seconds:.1f} s, {iterations} iterations, tol {tol:g}".format(**peers[-1])
-        )
+        print("scikit-learn C={C:g}: {seconds:.1f} s, {iterations} iterations, tol {tol:g}".format(**peers[-1]))
     if peers:
         report |= {"peers": peers, "peer_grid_seconds": whole_grid(peers)}
         report["ratio"] = report["peer_grid_seconds"] / seconds
@@ -134,14 +131,10 @@ def show(report: dict[str, Any], path: LogisticPath) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("features", type=Path, nargs="?")
     parser.add_argument("--rows", type=int, default=20000)
-    parser.add_argument(
-        "--peer", type=float, nargs="*", default=[0.01, 1.0], help="C values scikit-learn fits"
-    )
+    parser.add_argument("--peer", type=float, nargs="*", default=[0.01, 1.0], help="C values scikit-learn fits")
     parser.add_argument("--within", type=float, default=1e-5, help="relative distance from the optimum")
     parser.add_argument("--most", type=float, default=600.0, help="seconds after which a peer gives up")
     parser.add_argument("--json", type=Path)

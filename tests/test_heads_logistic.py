@@ -9,8 +9,9 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from stages.heads.logistic import DINOV2_GRID, LogisticHead, logistic_path, prepare
+from stages.heads.logistic import LogisticHead, logistic_path, prepare
 from stages.heads.softmax import SoftmaxProblem, rotate
+from stages.specs import DINOV2_GRID
 
 GRID = (1e-6, 1e-3, 1.0, 1e3, 1e5)
 Data = tuple[np.ndarray, np.ndarray]

@@ -25,10 +25,9 @@ from torch import Tensor
 
 from stages.heads.path import solve_path
 from stages.heads.softmax import RotatedFeatures, SoftmaxProblem, rotate
+from stages.specs import DINOV2_GRID
 
 Precision = Literal["float32", "float64"]
-DINOV2_GRID: NDArray[np.float64] = 10.0 ** np.linspace(-6, 5, 45)
-"""Oquab et al., "DINOv2" (arXiv:2304.07193): the C values its linear evaluation tries."""
 
 
 @dataclass(frozen=True)

@@ -103,9 +103,7 @@ def _inverse_factor(rows: Tensor, weights: Tensor, diagonal: Tensor) -> Tensor:
 class _Descent:
     """Newton steps with backtracking for h heads in step; heads leave when they converge or stall."""
 
-    def __init__(
-        self, problem: SoftmaxProblem, theta: Tensor, tolerance: Tensor, inverse: Preconditioner
-    ) -> None:
+    def __init__(self, problem: SoftmaxProblem, theta: Tensor, tolerance: Tensor, inverse: Preconditioner) -> None:
         self.problem, self.theta, self.tolerance, self.inverse = problem, theta.clone(), tolerance, inverse
         self.objective = theta.new_full((len(theta),), torch.inf)
         self.gap = torch.full_like(self.objective, torch.inf)
@@ -178,9 +176,7 @@ def minimise(
     return Solution(descent.theta, descent.objective, descent.gap, descent.iterations)
 
 
-def newton_direction(
-    problem: SoftmaxProblem, point: Evaluation, forcing: Tensor, inverse: Preconditioner
-) -> Tensor:
+def newton_direction(problem: SoftmaxProblem, point: Evaluation, forcing: Tensor, inverse: Preconditioner) -> Tensor:
     """Preconditioned conjugate gradients on  Hessian d = -gradient, one system per head.
 
     A system stops when the preconditioned norm of its residual has shrunk by ``forcing`` (h,).
