@@ -373,7 +373,14 @@ def test_a_signal_ends_the_command_with_its_own_code_and_finished_shards_kept(
 ) -> None:
     command = [sys.executable, "-m", "pipeline", "extract", "--data-dir", str(tmp_path)]
     clean = {n: v for n, v in os.environ.items() if not n.startswith("FROSTLINE_")}
-    process = subprocess.Popen(command, cwd=REPOSITORY, env=clean, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env=clean,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )
     while process.poll() is None and not list(tmp_path.glob("features/*/shards/00000.json")):
         time.sleep(0.001)
     process.send_signal(sent)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import signal
 import subprocess
 import sys
@@ -149,16 +148,6 @@ def test_an_image_of_another_size_is_quarantined_where_nothing_resizes(tmp_path:
     assert [bad.reason for bad in features.quarantined()] == [
         "8 × 9 pixels where the first image has 8 × 8; see --resize"
     ]
-
-
-def test_an_interrupt_keeps_finished_shards(tmp_path: Path) -> None:
-    process = start(tmp_path)
-    while process.poll() is None and len(list(tmp_path.glob("*/shards/*.json"))) < 2:
-        time.sleep(0.001)
-    os.kill(process.pid, signal.SIGINT)
-    assert process.wait() != 0
-    assert len(list(tmp_path.glob("*/shards/*.json"))) >= 2
-    assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_an_image_too_narrow_to_resize_is_quarantined(tmp_path: Path, samples: Samples) -> None:
