@@ -371,7 +371,9 @@ def test_garbage_collection_leaves_unfinished_and_running_work_alone(
 def test_a_signal_ends_the_command_with_its_own_code_and_finished_shards_kept(
     tmp_path: Path, sent: signal.Signals, code: int
 ) -> None:
-    command = [sys.executable, "-m", "pipeline", "extract", "--data-dir", str(tmp_path)]
+    listening = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # a shell's background jobs do not listen
+    program = f"import signal, sys; {listening}; from pipeline.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, "extract", "--data-dir", str(tmp_path)]
     clean = {n: v for n, v in os.environ.items() if not n.startswith("FROSTLINE_")}
     process = subprocess.Popen(
         command,
@@ -379,7 +381,6 @@ def test_a_signal_ends_the_command_with_its_own_code_and_finished_shards_kept(
         env=clean,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     while process.poll() is None and not list(tmp_path.glob("features/*/shards/00000.json")):
         time.sleep(0.001)
