@@ -6,8 +6,9 @@ IMAGES is a folder of images, searched below. Three ways through the same images
 
 - articles: torchvision's transform, a DataLoader of batch 4 with two workers, eager fp32
   (before Frostline's allocator settings touch the process)
-- frostline: a whole extraction, decoding, digests and the store included
-- backbone: Frostline's network alone, on one ready batch again and again
+- frostline: a whole extraction, decoding, digests and the store included, in the precision
+  that is the default here, and in fp32
+- backbone: Frostline's network alone in the same precision, on ready batches
 
 Random weights serve: the arithmetic is the same.
 """
@@ -31,10 +32,13 @@ from torchvision import transforms
 from pipeline.plan import cores
 from stages.backbones import BackboneRequest, load_backbone, preprocess
 from stages.backbones.backbone import Backbone
+from stages.backbones.precision import faster
 from stages.datasets import Samples, open_dataset
 from stages.extract import Extraction, extract
 from stages.specs import FeatureKey
 from stages.store import FeatureStore, Layout
+
+BATCH = 16
 
 
 def articles_loop(model: torch.nn.Module, folder: Path) -> None:
@@ -57,14 +61,18 @@ def whole_extraction(backbone: Backbone, samples: Samples) -> None:
         key = FeatureKey(samples.content, backbone.spec, "benchmark")
         layout = Layout(key.fields(), samples.dataset, samples.split, samples.classes, len(samples), backbone.width)
         features = FeatureStore(Path(root)).begin(key, layout, {})
-        extract(Extraction(samples, backbone, features, workers=cores()))
+        extract(Extraction(samples, backbone, features, batch_size=BATCH, workers=cores()))
 
 
-def backbone_alone(backbone: Backbone, samples: Samples) -> None:
-    image = preprocess(samples.read(0), backbone.spec.preprocessing)
-    batch = np.stack([image] * 32)
-    for _ in range(len(samples) // 32):
-        backbone.embed(batch)
+def backbone_alone(backbone: Backbone, batches: list[np.ndarray], images: int) -> None:
+    for i in range(images // BATCH):
+        backbone.embed(batches[i % len(batches)])
+
+
+def ready(backbone: Backbone, samples: Samples) -> list[np.ndarray]:
+    """Return batches enough that they don't stay in the processor's cache."""
+    images = [preprocess(samples.read(row), backbone.spec.preprocessing) for row in range(16 * BATCH)]
+    return [np.stack(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
 
 
 def seconds(work: Callable[[], None]) -> float:
@@ -82,47 +90,54 @@ def some_images(source: Path, target: Path, n: int) -> None:
         (folder / f"{i:05d}{file.suffix}").symlink_to(file.absolute())
 
 
-def measure(name: str, folder: Path, rounds: int) -> dict[str, float]:
+def measure(name: str, folder: Path, rounds: int) -> dict[str, dict[str, float]]:
+    """Return images/s by precision and way."""
     dataset = open_dataset(f"folder:{folder}", test_fraction=0.1)
-    samples = dataset.train.take(np.arange(len(dataset.train) // 32 * 32), "train")  # full batches
+    samples = dataset.train.take(np.arange(len(dataset.train) // BATCH * BATCH), "train")  # full batches
     peer = torchvision.models.get_model(name, weights=None).eval()
-    times: dict[str, list[float]] = {"articles": [], "frostline": [], "backbone": []}
-    everything = len(dataset.train) + len(dataset.test)
-    n = {"articles": everything, "frostline": len(samples), "backbone": len(samples)}
-    for _ in range(rounds):
-        times["articles"].append(seconds(lambda: articles_loop(peer, folder)))
-    backbone = load_backbone(BackboneRequest(name, "random"), samples.read(0))
-    backbone_alone(backbone, samples.take(np.arange(64), "train"))
-    for _ in range(rounds):
-        times["frostline"].append(seconds(lambda: whole_extraction(backbone, samples)))
-        times["backbone"].append(seconds(lambda: backbone_alone(backbone, samples)))
-    return {how: n[how] / statistics.median(t) for how, t in times.items()}
+    articles = [seconds(lambda: articles_loop(peer, folder)) for _ in range(rounds)]
+    exact = load_backbone(BackboneRequest(name, "random"), samples.read(0))
+    batches = ready(exact, samples)
+    chosen, _ = faster(exact, batches[0])
+    speeds = {}
+    for backbone in {b.precision: b for b in (exact, chosen)}.values():
+        times: dict[str, list[float]] = {"frostline": [], "backbone": []}
+        backbone_alone(backbone, batches, 256)
+        for _ in range(rounds):
+            times["frostline"].append(seconds(lambda b=backbone: whole_extraction(b, samples)))
+            times["backbone"].append(seconds(lambda b=backbone: backbone_alone(b, batches, len(samples))))
+        rates = {how: len(samples) / statistics.median(t) for how, t in times.items()}
+        everything = len(dataset.train) + len(dataset.test)
+        speeds[backbone.precision] = {"articles": everything / statistics.median(articles), **rates}
+    return speeds
 
 
-def row(name: str, speed: dict[str, float]) -> str:
-    ratio, lost = speed["frostline"] / speed["articles"], 1 - speed["frostline"] / speed["backbone"]
+def row(name: str, precision: str, speed: dict[str, float]) -> str:
+    ratio, lost = speed["frostline"] / speed["articles"], speed["backbone"] / speed["frostline"] - 1
     speeds = " ".join(f"{speed[how]:9.1f}" for how in ("articles", "frostline", "backbone"))
-    return f"{name:16} {speeds} {ratio:17.2f}× {lost:12.1%}"
+    return f"{name:16} {precision:9} {speeds} {ratio:17.2f}× {lost:14.1%}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path)
     parser.add_argument("--models", nargs="+", default=["mobilenet_v2", "resnet50"])
-    parser.add_argument("--images-used", type=int, default=512)
+    parser.add_argument("--images-used", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     versions = f"torch {torch.__version__}, torchvision {torchvision.__version__}"
     machine = f"{platform.machine()}, {cores()} cores, {versions}"
     print(f"{machine}; images/s, medians of {args.rounds} rounds of {args.images_used} images\n")
-    print(f"{'model':16} {'articles':>9} {'frostline':>9} {'backbone':>9} {'against articles':>18} {'lost around':>12}")
+    ways = f"{'articles':>9} {'frostline':>9} {'backbone':>9}"
+    print(f"{'model':16} {'precision':9} {ways} {'against articles':>18} {'over backbone':>14}")
     speeds = {}
     with tempfile.TemporaryDirectory() as folder:
         some_images(args.images, Path(folder), args.images_used)
         for name in args.models:
             speeds[name] = measure(name, Path(folder), args.rounds)
-            print(row(name, speeds[name]), flush=True)
+            for precision, speed in speeds[name].items():
+                print(row(name, precision, speed), flush=True)
     if args.json:
         args.json.write_text(json.dumps({"machine": machine, "images_per_second": speeds}, indent=2))
 

@@ -141,7 +141,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _dry_run(args: argparse.Namespace, plans: list[Any], lines: list[str]) -> int:
-    from pipeline.plan import plan_json, plan_table
+    from pipeline.preview import plan_json, plan_table
 
     document = [{"backbone": plan.settings.backbone, "features": plan_json(plan)} for plan in plans]
     text = [f"{p.settings.backbone}\n{plan_table(p)}\n{line}" for p, line in zip(plans, lines, strict=True)]

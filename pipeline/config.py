@@ -118,7 +118,9 @@ class BackboneSettings(DatasetSettings):
     views: Annotated[tuple[View, ...], BeforeValidator(_views)] = Field(
         ("plain",), description="plain,hflip: used together in training, averaged at test"
     )
-    precision: Precision = Field("fp32", description="arithmetic of the backbone")
+    precision: Precision | Literal["auto"] = Field(
+        "auto", description="arithmetic of the backbone; auto: the fastest whose features agree with fp32's"
+    )
     dtype: StoredType = Field("float32", description="stored type of a feature")
 
     def request(self) -> BackboneRequest:
@@ -140,8 +142,15 @@ class ExtractSettings(BackboneSettings):
     model_config = ConfigDict(title="extraction")
 
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
-    batch_size: int = Field(32, ge=1, le=65536, description="images through the backbone at once")
-    workers: int | None = Field(None, ge=1, le=256, description="threads that decode images (default: one per core)")
+    batch_size: int | None = Field(
+        None, ge=1, le=65536, description="images through the backbone at once (default: 16, on a GPU 128)"
+    )
+    workers: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="threads that decode (default: one per core, or one if that is faster)",
+    )
     max_bad: int = Field(0, ge=0, description="how many unreadable samples to tolerate")
 
 

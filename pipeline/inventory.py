@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from pipeline.plan import size
+from pipeline.report import size
 from pipeline.workspace import Workspace
 from stages.errors import ConfigError, StoreError
 from stages.heads import read_head

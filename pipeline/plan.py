@@ -6,7 +6,9 @@ import logging
 import os
 import platform
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -16,17 +18,19 @@ from tqdm import tqdm
 
 from pipeline.config import ExtractSettings
 from pipeline.workspace import Resolved, Workspace
-from stages.backbones import fingerprint, load_backbone
+from stages.backbones import fingerprint, load_backbone, preprocess
 from stages.datasets import Dataset, Samples, open_dataset
 from stages.datasets.images import decoder
 from stages.errors import ConfigError, DataError, StoreError, UnreadableImage, counted, listing
-from stages.specs import FeatureKey, View, computation
+from stages.specs import FeatureKey, Precision, View, computation
 from stages.store import FeatureSet, Layout, Place
 
 if TYPE_CHECKING:
     from stages.backbones.backbone import Backbone
+    from stages.backbones.precision import Agreement
 
 log = logging.getLogger("frostline")
+SPLITS = ("train", "test")
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ class Plan:
         self.settings = settings
         self.may_load = may_load
         self.workspace = Workspace(settings.data_dir)
-        self._backbone: Backbone | None = None
+        self.agreement: Agreement | None = None
+        self._loaded: Backbone | None = None
         if dataset is not None:
             self.dataset = dataset
 
@@ -112,7 +117,7 @@ class Plan:
                 f"no features of {self.settings.backbone} with these settings are cached; "
                 "`frostline extract` with the same settings makes them"
             )
-        found = Resolved(self.backbone.spec, self.backbone.width)
+        found = Resolved(self._network.spec, self._network.width)
         mark = fingerprint(request)  # once more: loading may have downloaded the weights
         if mark:
             size = {} if found.spec.preprocessing.fixes_size else {"size": self.example.size}
@@ -132,20 +137,63 @@ class Plan:
 
     @property
     def backbone(self) -> Backbone:
-        """The network, loaded at the first call."""
-        if self._backbone is None:
+        """The network, in the precision of the features; loaded at the first call."""
+        if self._network.precision != self.precision:
+            self._loaded = self._network.at(self.precision)
+        return self._network
+
+    @property
+    def _network(self) -> Backbone:
+        """The network in whatever precision it is in now."""
+        if self._loaded is None:
             s = self.settings
             log.info("loading %s", s.backbone)
-            self._backbone = load_backbone(s.request(), self.example, precision=s.precision, device=device_of(s.device))
-        return self._backbone
+            precision = "fp32" if s.precision == "auto" else s.precision
+            self._loaded = load_backbone(s.request(), self.example, precision=precision, device=device_of(s.device))
+        return self._loaded
+
+    @cached_property
+    def precision(self) -> Precision:
+        """The backbone's arithmetic: what is asked for, else what is cached, else what is fast and bears a check."""
+        if self.settings.precision != "auto":
+            return self.settings.precision
+        cached = self._cached_precision()
+        if cached or not self.may_load:
+            return cached or "fp32"
+        from stages.backbones.precision import faster
+
+        how = self.resolved.spec.preprocessing
+        pixels = np.stack([preprocess(image, how) for image in self._some()])
+        self._loaded, self.agreement = faster(self._network, pixels)
+        _say(self._loaded.precision, self.agreement)
+        return self._loaded.precision
+
+    def _cached_precision(self) -> Precision | None:
+        """Return the precision of the most that is cached; of two that have the same, the more exact one."""
+        choices: tuple[Precision, ...] = ("fp32", "bf16")
+        score = {precision: self._cached_in(precision) for precision in choices}
+        best = max(choices, key=lambda precision: score[precision])
+        return best if score[best] else None
+
+    def _cached_in(self, precision: Precision) -> int:
+        """Return how much there is in a precision: 1 for each set begun, more for one that is complete."""
+        sets = [self.workspace.store.find(self.key(n, v, precision)) for n in SPLITS for v in self.settings.views]
+        return sum(1 + 1000 * found.complete for found in sets if found is not None)
+
+    def _some(self) -> Iterator[Any]:
+        """Yield up to 32 images of the training split that can be read, evenly spread."""
+        train = self.dataset.train
+        for row in np.unique(np.linspace(0, len(train) - 1, 32).astype(int)).tolist():
+            with suppress(UnreadableImage):
+                yield train.read(row)
 
     def samples(self, split: str) -> Samples:
         return self.dataset.train if split == "train" else self.dataset.test
 
-    def key(self, split: str, view: View) -> FeatureKey:
-        """Return the key of one split's view."""
-        s = self.settings
-        return FeatureKey(self.samples(split).content, self.resolved.spec, decoder(), view, s.precision, s.dtype)
+    def key(self, split: str, view: View, precision: Precision | None = None) -> FeatureKey:
+        """Return the key of one split's view, in the settings' precision or in another."""
+        content, spec = self.samples(split).content, self.resolved.spec
+        return FeatureKey(content, spec, decoder(), view, precision or self.precision, self.settings.dtype)
 
     def need(self, split: str, view: View) -> Need:
         """Return what is there of one split's view, and why the rest is not."""
@@ -158,7 +206,7 @@ class Plan:
 
     def needs(self) -> list[Need]:
         """Return every feature set that the settings ask for."""
-        return [self.need(split, view) for split in ("train", "test") for view in self.settings.views]
+        return [self.need(split, view) for split in SPLITS for view in self.settings.views]
 
     def begin(self, need: Need) -> FeatureSet:
         """Return the set of a need, begun if it is not there."""
@@ -183,8 +231,15 @@ class Plan:
             "host": platform.node(),
             "processor": platform.processor() or platform.machine(),
             "device": str(self.backbone.device),
+            "agreement": asdict(self.agreement) if self.agreement else None,
             "versions": {name: version(name) for name in names},
         }
+
+
+def _say(precision: Precision, found: Agreement | None) -> None:
+    if found:
+        how = f"cosine with fp32 on {found.rows} images: least {found.least:.5f}, mean {found.mean:.5f}"
+        log.info("features in %s (%s)", precision if found.good else "fp32, the faster precision differs too much", how)
 
 
 def _tick(bar: Any, done: int, total: int) -> None:
@@ -225,43 +280,3 @@ def now() -> str:
 def cores() -> int:
     """Return how many processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def plan_json(plan: Plan) -> list[dict[str, Any]]:
-    """Return the feature sets that are needed as JSON values: cached, reusable, to compute, time and disk."""
-    return [
-        {
-            "split": need.samples.split,
-            "view": need.key.view,
-            "rows": len(need.samples),
-            "cached": len(need.samples) - need.missing_rows,
-            "reusable": need.missing_rows - need.rows_to_compute,
-            "to_compute": need.rows_to_compute,
-            "bytes": need.bytes_needed,
-            "seconds": plan.seconds(need),
-            "changes": list(need.changes),
-            "key": need.key.fields(),
-        }
-        for need in plan.needs()
-    ]
-
-
-def plan_table(plan: Plan) -> str:
-    """Return the same for a terminal."""
-    lines = [f"{'split':6} {'view':6} {'rows':>9} {'cached':>9} {'reusable':>9} {'to compute':>10} {'disk':>9}  time"]
-    for row in plan_json(plan):
-        seconds = "nothing to do" if not row["to_compute"] else "unknown, not run this way before"
-        if row["to_compute"] and row["seconds"] is not None:
-            seconds = f"about {row['seconds']:,.0f} s"
-        counts = f"{row['rows']:>9,} {row['cached']:>9,} {row['reusable']:>9,} {row['to_compute']:>10,}"
-        lines.append(f"{row['split']:6} {row['view']:6} {counts} {size(row['bytes']):>9}  {seconds}")
-        lines += [f"       not the cached features: {change}" for change in row["changes"]]
-    return "\n".join(lines)
-
-
-def size(n: int) -> str:
-    """Return a number of bytes as ``1.5 MB``."""
-    value, units = float(n), ["B", "kB", "MB", "GB", "TB"]
-    while value >= 1000 and len(units) > 1:
-        value, units = value / 1000, units[1:]
-    return f"{value:.0f} {units[0]}" if units[0] == "B" else f"{value:.1f} {units[0]}"

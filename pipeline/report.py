@@ -214,3 +214,11 @@ def _places(report: Report) -> list[str]:
     lines = [f"features  {done.folder}" for probe in report.probes for done in probe.features]
     lines += [f"head      {probe.fitted.folder}" for probe in report.probes]
     return [*lines, f"report    {report.path}"]
+
+
+def size(n: int) -> str:
+    """Return a number of bytes as ``1.5 MB``."""
+    value, units = float(n), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.0f} {units[0]}" if units[0] == "B" else f"{value:.1f} {units[0]}"

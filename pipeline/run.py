@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -18,11 +19,14 @@ from stages import evaluate as scoring
 from stages import fit as fitting
 from stages.datasets import duplicates
 from stages.errors import DamagedShard, StoreError, counted
-from stages.extract import Embedder, Extraction
+from stages.extract import Extraction
 from stages.extract import extract as run_backbone
 from stages.heads import head_files, read_head
 from stages.specs import digest
 from stages.store import Features, FeatureSet, common, load, make_folder, open_set, plain, write_atomic
+
+if TYPE_CHECKING:
+    from stages.backbones.backbone import Backbone
 
 log = logging.getLogger("frostline")
 
@@ -131,15 +135,21 @@ def _extract_one(plan: Plan, need: Need) -> Extracted:
     return _described(need, features, computed, seconds)
 
 
-def _run_backbone(plan: Plan, need: Need, features: FeatureSet, backbone: Embedder) -> int:
-    s = plan.settings
-    workers = s.workers or cores()
+def _run_backbone(plan: Plan, need: Need, features: FeatureSet, backbone: Backbone) -> int:
+    s, on_gpu = plan.settings, backbone.device.type != "cpu"
+    job = Extraction(
+        need.samples,
+        backbone,
+        features,
+        need.key.view,
+        batch_size=s.batch_size or (128 if on_gpu else 16),
+        workers=s.workers or cores(),
+        ahead=2 if on_gpu else 0,
+        known=need.known,
+    )
     bar = tqdm(total=need.missing_rows, desc=need.samples.split, unit=" images", disable=None, smoothing=0.05)
     with bar:
-        view, known = need.key.view, need.known
-        return run_backbone(
-            Extraction(need.samples, backbone, features, view, s.batch_size, workers, known, bar.update)
-        )
+        return run_backbone(replace(job, progress=bar.update))
 
 
 def _cached(need: Need) -> Extracted:

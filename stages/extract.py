@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -14,12 +13,9 @@ from numpy.typing import NDArray
 from stages.backbones import preprocess
 from stages.datasets import Samples
 from stages.errors import UnreadableImage
+from stages.loading import Loader
 from stages.specs import BackboneSpec, View
 from stages.store import OK, QUARANTINED, Bad, FeatureSet, Place, Shard, encode_ids
-
-BATCH_SIZE = 32
-_CHUNK = 8
-_AHEAD = 3
 
 
 class Embedder(Protocol):
@@ -36,15 +32,18 @@ class Extraction:
     """One split, the backbone that runs over it, and how.
 
     ``known``: where rows already lie that this backbone computed, by sample digest.
-    ``workers``: threads that decode. ``progress`` is told how many rows were added.
+    ``workers``: threads that decode. ``ahead``: batches decoded while the backbone runs; on
+    the processor that the backbone itself needs, decoding ahead only disturbs it.
+    ``progress`` is told how many rows were done.
     """
 
     samples: Samples
     backbone: Embedder
     features: FeatureSet
     view: View = "plain"
-    batch_size: int = BATCH_SIZE
+    batch_size: int = 16
     workers: int = 2
+    ahead: int = 0
     known: Mapping[bytes, Place] | None = None
     progress: Callable[[int], object] = int
 
@@ -59,12 +58,13 @@ def extract(job: Extraction) -> int:
     """
     computed = 0
     ids = encode_ids(job.samples.ids)
-    with ThreadPoolExecutor(job.workers, "frostline-decode") as threads:
+    shape = (*job.backbone.spec.size, 3)
+    with Loader(partial(_pixels, job), shape, job.batch_size, job.workers, ahead=job.ahead) as loader:
         for wait in (False, True):
             for shard in job.features.missing():
                 with job.features.claim(shard, wait=wait) as ours:
                     if ours:
-                        content, bad, rows = _compute(job, shard, ids, threads)
+                        content, bad, rows = _compute(job, shard, ids, loader)
                         job.features.commit(shard, content, bad)
                         computed += rows
     job.features.publish()
@@ -72,7 +72,7 @@ def extract(job: Extraction) -> int:
 
 
 def _compute(
-    job: Extraction, shard: int, ids: NDArray[np.bytes_], threads: ThreadPoolExecutor
+    job: Extraction, shard: int, ids: NDArray[np.bytes_], loader: Loader
 ) -> tuple[Shard, tuple[Bad, ...], int]:
     span = job.features.span(shard)
     here = slice(span.start, span.stop)
@@ -81,9 +81,11 @@ def _compute(
     copied = _copy_known(job, span, result)
     job.progress(len(copied))
     rows = [row for row in span if row not in copied]
-    for batch in _batches(job, rows, reasons, threads):
-        computed = job.backbone.embed(batch.padded(job.batch_size))[: len(batch.rows)]
-        _put(result, span.start, batch.rows, computed, reasons)
+    for batch in loader.batches(rows):
+        reasons |= batch.faults
+        fit = [place for place, row in enumerate(batch.rows) if row not in batch.faults]
+        computed = job.backbone.embed(batch.pixels)[fit]
+        _put(result, span.start, [batch.rows[place] for place in fit], computed, reasons)
         job.progress(len(batch.rows))
     status = np.full(len(span), OK, np.uint8)
     status[[row - span.start for row in reasons]] = QUARANTINED
@@ -117,60 +119,6 @@ def _put(
         reasons[rows[i]] = largest if finite else "the backbone gave NaN or infinity"
         stored[i] = np.nan
     result[[row - start for row in rows]] = stored
-
-
-@dataclass(frozen=True, eq=False)
-class _Batch:
-    rows: list[int]
-    pixels: list[NDArray[np.uint8]]
-
-    def padded(self, size: int) -> NDArray[np.uint8]:
-        """Return ``size`` images: a fixed size gives each row the same bits in any company."""
-        return np.stack(self.pixels + self.pixels[:1] * (size - len(self.pixels)))
-
-
-Decoded = list[tuple[int, NDArray[np.uint8] | str]]
-
-
-def _batches(
-    job: Extraction, rows: list[int], reasons: dict[int, str], threads: ThreadPoolExecutor
-) -> Iterator[_Batch]:
-    """Yield the rows' images in order; note why a row has none in ``reasons``."""
-    batch = _Batch([], [])
-    for row, pixels in _decoded(job, rows, threads):
-        if isinstance(pixels, str):
-            reasons[row] = pixels
-            continue
-        batch.rows.append(row)
-        batch.pixels.append(pixels)
-        if len(batch.rows) == job.batch_size:
-            yield batch
-            batch = _Batch([], [])
-    if batch.rows:
-        yield batch
-
-
-def _decoded(
-    job: Extraction, rows: list[int], threads: ThreadPoolExecutor
-) -> Iterator[tuple[int, NDArray[np.uint8] | str]]:
-    """Decode in threads, a bounded number of batches ahead of the backbone."""
-    chunks = iter([rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)])
-    waiting: deque[Future[Decoded]] = deque()
-    ahead = _AHEAD * max(job.batch_size // _CHUNK, 1)
-    try:
-        for chunk in chunks:
-            waiting.append(threads.submit(_decode, job, chunk))
-            if len(waiting) > ahead:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
-
-
-def _decode(job: Extraction, rows: list[int]) -> Decoded:
-    return [(row, _pixels(job, row)) for row in rows]
 
 
 def _pixels(job: Extraction, row: int) -> NDArray[np.uint8] | str:

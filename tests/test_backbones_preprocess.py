@@ -57,6 +57,18 @@ def test_any_resize_crop_and_interpolation_are_torchvisions(
     assert np.array_equal(got, as_array(theirs(image)))
 
 
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("size", [(32, 32), (256, 512), (16, 64)], ids=str)
+@pytest.mark.parametrize("crop", [50, 64, 63, (64, 31), 65], ids=str)
+def test_where_only_the_centre_is_computed_its_pixels_are_torchvisions(
+    crop: Any, size: Any, interpolation: Any
+) -> None:
+    image = picture(4, size)
+    theirs = Compose([Resize(64, InterpolationMode(interpolation)), CenterCrop(crop)])
+    got = preprocess(image, Preprocessing(64, crop, interpolation))
+    assert np.array_equal(got, as_array(theirs(image)))
+
+
 def test_nothing_asked_for_leaves_the_pixels_as_they_are() -> None:
     image = picture(5, (13, 9))
     assert np.array_equal(preprocess(image, Preprocessing()), as_array(image))

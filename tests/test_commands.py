@@ -133,13 +133,48 @@ def test_moving_the_dataset_changes_nothing_and_changing_it_is_explained(
 def test_a_changed_setting_is_not_the_cache_and_the_dry_run_names_it(
     work: Path, folder: Path, capsys: pytest.CaptureFixture[str], flags: list[str], field: str
 ) -> None:
-    what = ["--dataset", f"folder:{folder}", *BACKBONE]
+    what = ["--dataset", f"folder:{folder}", *BACKBONE, "--precision", "fp32"]
     assert main(["extract", *what]) == 0
     capsys.readouterr()
     assert main(["extract", *what, *flags, "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert f"not the cached features: {field}" in said and "36" in said
     assert not list(work.glob("features/*train*"))[1:]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_precision_that_is_cached_is_the_one_that_is_used(
+    work: Path, folder: Path, capsys: pytest.CaptureFixture[str], precision: str
+) -> None:
+    what = ["--dataset", f"folder:{folder}", *BACKBONE]
+    assert main(["extract", *what, "--precision", precision]) == 0
+    capsys.readouterr()
+    assert main(["run", *what, *HEAD]) == 0
+    assert "features from the cache, no backbone run" in capsys.readouterr().out
+
+
+def test_features_that_do_not_bear_the_faster_precision_are_computed_in_fp32_and_that_is_said(
+    work: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.backbones.precision.fastest", lambda device: "bf16")
+    net = work.parent / "net.py"
+    net.write_text(
+        "import torch\n"
+        "class Net(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.fc = torch.nn.Linear(3, 2)\n"
+        "    def forward(self, x):\n"
+        "        return self.fc((x.mean((2, 3)) + 1000) - 1000)\n"
+        "def net():\n"
+        "    torch.manual_seed(0)\n"
+        "    return Net()\n"
+    )
+    what = ["--dataset", f"folder:{folder}", "--backbone", f"{net}:net", "--weights", "factory"]
+    assert main(["extract", *what, "--resize", "8x8", "--json"]) == 0
+    said = capsys.readouterr()
+    assert "features in fp32, the faster precision differs too much (cosine with fp32 on 32 images" in said.err
+    assert open_set(next(work.glob("features/*train*"))).layout.key["precision"] == "fp32"
 
 
 def test_a_label_that_changed_is_another_feature_set_but_computes_nothing(

@@ -12,12 +12,12 @@ from conftest import REPOSITORY
 
 LAYERS = [
     ["stages.errors", "stages.specs", "stages.draws"],
-    ["stages.datasets", "stages.backbones", "stages.store", "stages.heads", "stages.metrics"],
+    ["stages.datasets", "stages.backbones", "stages.loading", "stages.store", "stages.heads", "stages.metrics"],
     ["stages.extract", "stages.fit", "stages.evaluate"],
     ["pipeline.config", "pipeline.workspace", "pipeline.report"],
     ["pipeline.arguments"],
     ["pipeline.plan"],
-    ["pipeline.run", "pipeline.inventory"],
+    ["pipeline.run", "pipeline.preview", "pipeline.inventory"],
     ["pipeline.cli"],
     ["pipeline.__main__"],
 ]

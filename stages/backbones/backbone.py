@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,12 +13,13 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from stages.backbones.allocator import keep_pages
-from stages.backbones.folding import fold
+from stages.backbones.fusedconv import can_fuse
+from stages.backbones.fusing import fuse
 from stages.backbones.origin import build
 from stages.backbones.pooling import default_pool, pool
 from stages.backbones.preprocess import preprocess, replaced
 from stages.backbones.request import BackboneRequest
-from stages.backbones.tracing import INPUT, classifier_of, tapped, watch
+from stages.backbones.tracing import INPUT, Cut, classifier_of, watch
 from stages.errors import ConfigError, FrostlineError
 from stages.specs import BackboneSpec, Pooling, Precision, Preprocessing
 
@@ -25,36 +27,42 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Backbone:
-    """A network cut at a layer, in evaluation mode, its weights frozen.
+    """A network up to a layer, in evaluation mode, its weights frozen.
 
-    ``spec``: what it is, resolved. ``width``: d, the length of a feature. The model given
-    is changed in place. Not to be used by two threads at once.
+    ``spec``: what it is, resolved. ``network``: from images as the network wants them to
+    what the layer gives. ``width``: d, the length of a feature. Not to be used by two
+    threads at once.
     """
 
-    def __init__(
-        self,
-        spec: BackboneSpec,
-        model: nn.Module,
-        width: int,
-        precision: Precision,
-        device: str,
-    ) -> None:
+    def __init__(self, spec: BackboneSpec, network: nn.Module, width: int, precision: Precision, device: str) -> None:
         self.spec = spec
         self.width = width
         self.precision = precision
         self.device = torch.device(device)
         self._dtype = _DTYPES[precision]
-        self._model = _frozen(model).to(self.device, self._dtype)
+        self._network = network.to(self.device, self._dtype)
         self._mean, self._deviation = _scaling(spec.preprocessing, self.device)
 
     @torch.inference_mode()
     def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the features, float32 (batch, d), of preprocessed images, uint8 (batch, height, width, 3)."""
         batch = _to_input(pixels, self._mean, self._deviation).to(self._dtype)
-        with tapped(self._model, self.spec.layer) as run:
-            features = pool(run(batch), self.spec.pool)
+        features = pool(self._network(batch), self.spec.pool)
         result: NDArray[np.float32] = features.float().cpu().numpy()
         return result
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the network computes anything that a precision could make faster."""
+        return any(True for _ in self._network.parameters())
+
+    def at(self, precision: Precision) -> Backbone:
+        """Return a copy that computes in another precision. Raises ConfigError if the network can't."""
+        network = copy.deepcopy(self._network)
+        with _blamed(f"{self.spec.name} can't run in {precision} on {self.device}", "see --precision, --device"):
+            other = Backbone(self.spec, network, self.width, precision, str(self.device))
+            other.embed(np.zeros((1, *self.spec.size, 3), np.uint8))
+        return other
 
 
 def load_backbone(
@@ -74,15 +82,14 @@ def load_backbone(
     model = _frozen(origin.model)
     with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", "see --resize, --crop"):
         layer = request.layer or origin.layer or _default_layer(model, batch)
-        with tapped(model, layer) as run:
-            trace = watch(model, run, batch)
-        given: Tensor = trace.output
+        cut = Cut(model, layer)
+        given: Tensor = watch(cut, batch).output
         pooling = request.pool or default_pool(given, *shape[:2])
         width = _width(layer, given, pooling)
-        fold(model, layer, trace, batch)
+        network = fuse(cut, given, batch, convolutions=device == "cpu" and can_fuse())
     spec = BackboneSpec(_portable(request.name), origin.code, origin.weights, layer, pooling, how, (shape[0], shape[1]))
     with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
-        backbone = Backbone(spec, model, width, precision, device)
+        backbone = Backbone(spec, network, width, precision, device)
         backbone.embed(noise)
     return backbone
 
@@ -95,7 +102,7 @@ def _frozen(model: nn.Module) -> nn.Module:
 
 def _default_layer(model: nn.Module, batch: Tensor) -> str:
     """Return the name of the input of the model's final classifier."""
-    return classifier_of(model, watch(model, model, batch)) + INPUT
+    return classifier_of(model, watch(model, batch)) + INPUT
 
 
 def _width(layer: str, given: Tensor, pooling: Pooling) -> int:

@@ -34,8 +34,8 @@ def preprocess(image: Image.Image, how: Preprocessing, view: View = "plain") -> 
         if width * height > MAX_PIXELS:
             found = f"{image.width:,} × {image.height:,} pixels"
             raise UnreadableImage(f"too narrow ({found}; a shorter side of {how.resize} makes {width:,} × {height:,})")
-        image = image.resize((width, height), _FILTERS[how.interpolation])
-    if how.crop is not None:
+        image = _resize_and_crop(image, (width, height), how)
+    elif how.crop is not None:
         image = _center_crop(image, how.crop)
     pixels = np.asarray(image)
     return pixels[:, ::-1] if view == "hflip" else pixels
@@ -75,11 +75,33 @@ def _resized(size: tuple[int, int], wanted: Size) -> tuple[int, int]:
     return int(wanted * width / height), wanted
 
 
+def _resize_and_crop(image: Image.Image, size: tuple[int, int], how: Preprocessing) -> Image.Image:
+    """Resize, then crop the centre; only the centre is computed where that gives the same pixels.
+
+    Pillow takes the box in single precision: there is no rounding error at scales that are a
+    power of two, such as that of thumbnails of 32 pixels made 256.
+    """
+    filtering = _FILTERS[how.interpolation]
+    scales = image.width / size[0], image.height / size[1]
+    box = None if how.crop is None else _centre(size, how.crop)
+    if box is None or min(box[:2]) < 0 or any(math.frexp(scale)[0] != 0.5 for scale in scales):
+        image = image.resize(size, filtering)
+        return image if how.crop is None else _center_crop(image, how.crop)
+    x, y = scales
+    source = box[0] * x, box[1] * y, box[2] * x, box[3] * y
+    return image.resize((box[2] - box[0], box[3] - box[1]), filtering, source)
+
+
 def _center_crop(image: Image.Image, wanted: Size) -> Image.Image:
     """Return the centre; where the image is smaller there is black around it."""
+    return image.crop(_centre(image.size, wanted))
+
+
+def _centre(size: tuple[int, int], wanted: Size) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of the centre of (width, height); negative where that is smaller."""
     height, width = wanted if isinstance(wanted, tuple) else (wanted, wanted)
-    left, top = _start(image.width, width), _start(image.height, height)
-    return image.crop((left, top, left + width, top + height))
+    left, top = _start(size[0], width), _start(size[1], height)
+    return left, top, left + width, top + height
 
 
 def _start(found: int, wanted: int) -> int:

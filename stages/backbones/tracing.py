@@ -1,15 +1,14 @@
-"""A forward pass under watch: where the final classifier is, what can be folded, what a layer gives."""
+"""A forward pass under watch: where the final classifier is, and what a layer gives."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from stages.errors import ConfigError, listing, unknown_name
 
@@ -18,63 +17,39 @@ _MAKER = "_frostline_maker"  # an attribute of tensors: who made it, and its ver
 
 
 @dataclass(frozen=True)
-class Call:
-    """One call of a leaf module. ``source``: the leaf whose output it was given, untouched, if any."""
-
-    name: str
-    module: nn.Module
-    source: str | None
-
-
-@dataclass
 class Trace:
-    """The calls of leaf modules in one forward pass, in order, and what the pass gave.
+    """One forward pass: the leaf modules called, by name and in order, and what the pass gave.
 
-    ``last``: the leaf that made the output, if it is the output as it was. ``uses``: how
-    many calls took each leaf's output.
+    ``last``: the leaf that made the output, if it is the output as it was.
     """
 
-    calls: list[Call] = field(default_factory=list)
-    uses: Counter[str] = field(default_factory=Counter)
-    output: Any = None
-    last: str | None = None
+    calls: list[tuple[str, nn.Module]]
+    output: Any
+    last: str | None
 
 
 @torch.no_grad()
-def watch(model: nn.Module, run: Callable[[Tensor], Any], batch: Tensor) -> Trace:
-    """Return the trace of ``run(batch)``, which calls the model; no activation is kept but the output."""
-    trace = Trace()
-
-    def enter(name: str) -> Callable[[nn.Module, Any], None]:
-        def hook(module: nn.Module, args: Any) -> None:
-            source = _maker(args[0]) if args else None
-            trace.calls.append(Call(name, module, source))
-            trace.uses.update([source] if source else [])
-
-        return hook
+def watch(model: nn.Module, batch: Tensor) -> Trace:
+    """Return the trace of a model over a batch; no activation is kept but the output."""
+    calls: list[tuple[str, nn.Module]] = []
 
     def leave(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+        def hook(module: nn.Module, _args: Any, output: Any) -> None:
+            calls.append((name, module))
             if isinstance(output, Tensor):
                 setattr(output, _MAKER, (name, output._version))
 
         return hook
 
     leaves = [(n, m) for n, m in model.named_modules() if not any(m.children())]
-    handles = [m.register_forward_pre_hook(enter(n)) for n, m in leaves]
-    handles += [m.register_forward_hook(leave(n)) for n, m in leaves]
+    handles = [m.register_forward_hook(leave(n)) for n, m in leaves]
     try:
-        trace.output = run(batch)
+        output = model(batch)
     finally:
         for handle in handles:
             handle.remove()
-    trace.last = _maker(trace.output)
-    return trace
-
-
-def _maker(value: Any) -> str | None:
-    name, version = getattr(value, _MAKER, (None, None))
-    return name if name is not None and value._version == version else None
+    name, version = getattr(output, _MAKER, (None, None))
+    return Trace(calls, output, name if name and output._version == version else None)
 
 
 def classifier_of(model: nn.Module, trace: Trace) -> str:
@@ -86,7 +61,7 @@ def classifier_of(model: nn.Module, trace: Trace) -> str:
     """
     output = trace.output
     if isinstance(output, Tensor) and output.ndim == 2:
-        fitting = [call.name for call in trace.calls if _gives(call.module, output.shape[1])]
+        fitting = [name for name, module in trace.calls if _gives(module, output.shape[1])]
         if fitting:
             return trace.last if trace.last in fitting else fitting[-1]
     names = [name for name, _ in model.named_modules() if name]
@@ -115,38 +90,46 @@ class _Reached(BaseException):
     """Ends a forward pass at the layer; no Exception, which the model's own code might catch."""
 
 
-@contextmanager
-def tapped(model: nn.Module, layer: str) -> Iterator[Callable[[Tensor], Tensor]]:
-    """Yield a function from a batch to what the layer gives; nothing after the layer is run.
+class Cut(nn.Module):
+    """A model up to a layer: a batch to what the layer gives; nothing after it is run.
 
-    Where a layer is called more than once in a pass, its first call counts. The function
-    raises ConfigError if the layer isn't called, or gives anything but one tensor.
+    Where a layer is called more than once in a pass, its first call counts. Raises
+    ConfigError, when made, if there is no such layer; when called, if the layer isn't
+    reached or gives anything but one tensor.
     """
-    taken: list[Any] = []
 
-    def before(_module: nn.Module, args: tuple[Any, ...]) -> None:
-        taken.append(args[0] if args else None)
+    def __init__(self, model: nn.Module, layer: str) -> None:
+        super().__init__()
+        self.model, self.layer = model, layer
+        self._taken: list[Any] = []
+        module_of(model, layer)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        self._taken.clear()
+        with self._hooked(), suppress(_Reached):
+            self.model(batch)
+        value = self._taken.pop() if self._taken else "nothing, it is never called"
+        if isinstance(value, Tensor | fx.Proxy):
+            return value  # type: ignore[return-value]
+        found = value if isinstance(value, str) else _describe(value)
+        raise ConfigError(f"layer {self.layer!r} gives {found}; wanted a tensor, choose another with --layer")
+
+    def reach(self, value: Any) -> None:
+        """End the forward pass with what the layer gives."""
+        self._taken.append(value)
         raise _Reached
 
-    def after(_module: nn.Module, _args: Any, output: Any) -> None:
-        taken.append(output)
-        raise _Reached
-
-    def run(batch: Tensor) -> Tensor:
-        taken.clear()
-        with suppress(_Reached):
-            model(batch)
-        if not taken or not isinstance(taken[0], Tensor):
-            found = _describe(taken[0]) if taken else "nothing, it is never called"
-            raise ConfigError(f"layer {layer!r} gives {found}; wanted a tensor, choose another with --layer")
-        return taken[0]
-
-    module = module_of(model, layer)
-    hook = module.register_forward_pre_hook(before) if layer.endswith(INPUT) else module.register_forward_hook(after)
-    try:
-        yield run
-    finally:
-        hook.remove()
+    @contextmanager
+    def _hooked(self) -> Iterator[None]:
+        module = module_of(self.model, self.layer)
+        if self.layer.endswith(INPUT):
+            hook = module.register_forward_pre_hook(lambda _, args: self.reach(args[0] if args else None))
+        else:
+            hook = module.register_forward_hook(lambda _, _args, output: self.reach(output))
+        try:
+            yield
+        finally:
+            hook.remove()
 
 
 def _describe(value: Any) -> str:

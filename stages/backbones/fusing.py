@@ -1,0 +1,170 @@
+"""The network as a graph, with what can be fused fused (inference only)."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torchvision.ops import StochasticDepth
+
+from stages.backbones.fusedconv import Activation, FusedConv, activation, is_conv
+from stages.backbones.tracing import INPUT, Cut, module_of
+
+_TOLERANCE = 1e-5
+_ADDITIONS = (operator.add, operator.iadd, torch.add)
+_NOTHING_IN_EVALUATION = (nn.Identity, nn.Dropout, nn.Dropout2d, StochasticDepth)
+
+
+def fuse(cut: Cut, expected: Tensor, batch: Tensor, *, convolutions: bool) -> nn.Module:
+    """Return the network up to its layer, faster where that is possible.
+
+    Batch normalisation is folded into the convolution before it; with ``convolutions``,
+    these are also fused with additions and activations after them. A network whose code
+    can't be traced is returned as it is, and so is one that does not give ``expected`` on
+    ``batch`` any more, to 1e-5 of its largest value. The weights of ``cut`` are shared.
+    """
+    graph = _traced(cut)
+    if graph is None:
+        return cut
+    _drop_idle(graph)
+    _fold_norms(graph)
+    if convolutions:
+        _fuse_convolutions(graph)
+    graph.graph.eliminate_dead_code()
+    graph.delete_all_unused_submodules()
+    graph.recompile()
+    return graph.eval() if _agrees(graph, expected, batch) else cut
+
+
+def _agrees(network: nn.Module, expected: Tensor, batch: Tensor) -> bool:
+    with torch.inference_mode():
+        try:
+            return bool((network(batch) - expected).abs().max() <= _TOLERANCE * expected.abs().max())
+        except Exception:  # the model's code may be anyone's
+            return False
+
+
+class _Tracer(fx.Tracer):
+    """Traces a cut network; the layer ends the pass, called as a leaf or not."""
+
+    def __init__(self, cut: Cut) -> None:
+        super().__init__()
+        self._cut, self._layer = cut, module_of(cut.model, cut.layer)
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, StochasticDepth) or super().is_leaf_module(m, module_qualified_name)
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        if m is self._layer and self._cut.layer.endswith(INPUT):
+            self._cut.reach(args[0])
+        result = super().call_module(m, forward, args, kwargs)
+        if m is self._layer:
+            self._cut.reach(result)
+        return result
+
+
+def _traced(cut: Cut) -> fx.GraphModule | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return fx.GraphModule(cut, _Tracer(cut).trace(cut))
+        except Exception:  # whatever the code does with a value that it does not have yet
+            return None
+
+
+def _modules(graph: fx.GraphModule, kind: Any) -> list[tuple[fx.Node, Any]]:
+    """Return the calls of modules of one kind, in order."""
+    calls = [(node, graph.get_submodule(node.target)) for node in graph.graph.nodes if node.op == "call_module"]
+    return [(node, module) for node, module in calls if isinstance(module, kind)]
+
+
+def _drop_idle(graph: fx.GraphModule) -> None:
+    for node, module in _modules(graph, _NOTHING_IN_EVALUATION):
+        given = node.args[0]
+        if not module.training and isinstance(given, fx.Node):
+            node.replace_all_uses_with(given)
+            graph.graph.erase_node(node)
+
+
+def _fold_norms(graph: fx.GraphModule) -> None:
+    calls = [node.target for node in graph.graph.nodes if node.op == "call_module"]
+    for node, norm in _modules(graph, nn.BatchNorm2d):
+        before = node.args[0]
+        assert isinstance(before, fx.Node)
+        if before.op != "call_module" or len(before.users) > 1 or calls.count(before.target) > 1:
+            continue
+        conv = graph.get_submodule(str(before.target))
+        if is_conv(conv) and norm.running_mean is not None and not norm._forward_hooks:
+            graph.add_submodule(f"folded.{before.name}", _folded(conv, norm))
+            before.target = f"folded.{before.name}"
+            node.replace_all_uses_with(before)
+            graph.graph.erase_node(node)
+
+
+def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+    assert norm.running_mean is not None and norm.running_var is not None
+    shape = (conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding)
+    result = nn.Conv2d(*shape, conv.dilation, conv.groups, device="meta")  # type: ignore[arg-type]
+    result.weight, result.bias = fuse_conv_bn_weights(
+        conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+    )
+    return result.eval().requires_grad_(False)
+
+
+def _fuse_convolutions(graph: fx.GraphModule) -> None:
+    for node, conv in _modules(graph, nn.Conv2d):
+        if is_conv(conv):
+            name = f"fused.{node.name}"
+            graph.add_submodule(name, FusedConv(conv))
+            node.target = name
+    for node, conv in _modules(graph, FusedConv):
+        last = _fuse_addition(graph, node)
+        after = _only_user(last)
+        found = after and _activation(graph, after)
+        if after and found:
+            conv.activation = found
+            _absorb(graph, last, after)
+
+
+def _fuse_addition(graph: fx.GraphModule, node: fx.Node) -> fx.Node:
+    """Give the convolution what is added to its output, if that may be overwritten; return where it is now."""
+    after = _only_user(node)
+    if after is None or after.op != "call_function" or after.target not in _ADDITIONS or len(after.args) != 2:
+        return node
+    others = [value for value in after.args if value is not node]
+    if len(others) != 1 or after.kwargs or not _may_overwrite(graph, others[0], node, after):
+        return node
+    node.args = (node.args[0], others[0])
+    _absorb(graph, node, after)
+    return node
+
+
+def _may_overwrite(graph: fx.GraphModule, other: Any, node: fx.Node, addition: fx.Node) -> bool:
+    """Whether a value is a convolution's own output that is only read by convolutions, all done by now."""
+    if not (isinstance(other, fx.Node) and _is_fused(graph, other) and other < node):
+        return False
+    readers = [user for user in other.users if user is not addition]
+    return all(_is_fused(graph, user) and user < node for user in readers)
+
+
+def _is_fused(graph: fx.GraphModule, node: fx.Node) -> bool:
+    return node.op == "call_module" and isinstance(graph.get_submodule(str(node.target)), FusedConv)
+
+
+def _only_user(node: fx.Node) -> fx.Node | None:
+    return next(iter(node.users)) if len(node.users) == 1 else None
+
+
+def _activation(graph: fx.GraphModule, node: fx.Node) -> Activation | None:
+    if node.op == "call_module":
+        return activation(graph.get_submodule(str(node.target)))
+    return activation(node.target) if node.op in ("call_function", "call_method") else None
+
+
+def _absorb(graph: fx.GraphModule, node: fx.Node, after: fx.Node) -> None:
+    after.replace_all_uses_with(node)
+    graph.graph.erase_node(after)

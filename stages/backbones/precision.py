@@ -1,0 +1,68 @@
+"""Which arithmetic a backbone runs in, and whether its features bear it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stages.errors import ConfigError
+from stages.specs import Precision
+
+if TYPE_CHECKING:
+    from stages.backbones.backbone import Backbone
+
+LEAST_COSINE, LEAST_MEAN = 0.999, 0.9995
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Cosines between features in two precisions of the same images: the least and the mean."""
+
+    rows: int
+    least: float
+    mean: float
+
+    @property
+    def good(self) -> bool:
+        """Whether the rougher of the two may stand for the exact one."""
+        return self.least >= LEAST_COSINE and self.mean >= LEAST_MEAN
+
+
+def fastest(device: str) -> Precision:
+    """Return the fastest precision that a device computes in by itself: bf16 or fp32."""
+    if device.startswith("cuda"):
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return "bf16" if any(getattr(torch.cpu, name, bool)() for name in tests) else "fp32"
+
+
+def agreement(exact: NDArray[np.float32], rough: NDArray[np.float32]) -> Agreement:
+    """Return how well the rows of two feature matrices (n, d) agree; rows that are zero in both do."""
+    a, b = exact.astype(np.float64), rough.astype(np.float64)
+    both_zero = ~a.any(axis=1) & ~b.any(axis=1)
+    with np.errstate(invalid="ignore"):
+        cosines = (a * b).sum(axis=1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-300)
+    cosines = np.where(both_zero, 1.0, np.nan_to_num(cosines))
+    return Agreement(len(a), float(cosines.min()), float(cosines.mean()))
+
+
+def faster(backbone: Backbone, pixels: NDArray[np.uint8]) -> tuple[Backbone, Agreement | None]:
+    """Return an fp32 backbone in its device's fastest precision, if its features of some images bear that.
+
+    ``pixels``: preprocessed images, uint8 (n, height, width, 3). The agreement is None where
+    nothing was compared: there is no faster precision, or the network has no weights or
+    can't run in it.
+    """
+    precision = fastest(str(backbone.device))
+    if precision == backbone.precision or not backbone.has_weights:
+        return backbone, None
+    try:
+        other = backbone.at(precision)
+    except ConfigError:
+        return backbone, None
+    found = agreement(backbone.embed(pixels), other.embed(pixels))
+    return (other if found.good else backbone), found

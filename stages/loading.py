@@ -1,0 +1,112 @@
+"""Batches of decoded images, in order, in threads or not, whichever is faster here."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from math import prod
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+T = TypeVar("T")
+Decode = Callable[[int], "NDArray[np.uint8] | str"]
+_BLOCK_BYTES = 32 << 20
+_PIECES = 4  # of a block, per thread
+_TRIALS = (False, False, True)  # blocks decoded in threads or not, to find out; the first one warms up
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Rows and their images, uint8 (batch size, height, width, 3), in the order of the rows.
+
+    There are always as many images, zeros at the end and for the rows in ``faults`` (row to
+    reason): with one shape each row gets the same bits in any company.
+    """
+
+    rows: Sequence[int]
+    pixels: NDArray[np.uint8]
+    faults: dict[int, str]
+
+
+class Loader:
+    """Decodes rows into batches.
+
+    ``decode`` gives a row's image, of ``shape``, or why there is none. ``workers`` threads
+    decode, unless the first blocks show that one thread alone is faster: for thumbnails,
+    whose decoding is mostly Python. A block is several batches, since a processor that
+    changes between decoding and the network loses time at each change. ``ahead``: blocks
+    decoded while the caller works.
+    """
+
+    def __init__(
+        self, decode: Decode, shape: tuple[int, ...], batch_size: int, workers: int, *, ahead: int = 0
+    ) -> None:
+        self._decode, self._shape, self._batch_size, self._ahead = decode, shape, batch_size, ahead
+        self._block = max(1, _BLOCK_BYTES // (batch_size * prod(shape)))
+        self._workers = workers
+        self._threads = ThreadPoolExecutor(workers, "frostline-decode")
+        self._times: list[float] = []
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+    def batches(self, rows: Sequence[int]) -> Iterator[Batch]:
+        """Yield the rows in order, ``batch_size`` at a time."""
+        blocks = deque(_parts(rows, self._block * self._batch_size))
+        waiting: deque[tuple[list[Batch], list[Future[None]]]] = deque()
+        while blocks or waiting:
+            while blocks and len(waiting) <= self._ahead:
+                waiting.append(self._begin(blocks.popleft()))
+            batches, futures = waiting.popleft()
+            for future in futures:
+                future.result()
+            yield from batches
+
+    def _begin(self, rows: Sequence[int]) -> tuple[list[Batch], list[Future[None]]]:
+        batches = [self._empty(part) for part in _parts(rows, self._batch_size)]
+        places = [(batch, place) for batch in batches for place in range(len(batch.rows))]
+        if self._ahead:
+            return batches, self._submit(places)
+        started = time.perf_counter()
+        if self._in_threads():
+            for future in self._submit(places):
+                future.result()
+        else:
+            self._fill(places)
+        self._times.append((time.perf_counter() - started) / len(rows))
+        return batches, []
+
+    def _in_threads(self) -> bool:
+        if self._workers == 1:
+            return False
+        if len(self._times) < len(_TRIALS):
+            return _TRIALS[len(self._times)]
+        return self._times[2] < self._times[1]
+
+    def _submit(self, places: list[tuple[Batch, int]]) -> list[Future[None]]:
+        piece = max(1, len(places) // (_PIECES * self._workers))
+        return [self._threads.submit(self._fill, part) for part in _parts(places, piece)]
+
+    def _fill(self, places: Sequence[tuple[Batch, int]]) -> None:
+        for batch, place in places:
+            pixels = self._decode(batch.rows[place])
+            if isinstance(pixels, str):
+                batch.faults[batch.rows[place]] = pixels
+            else:
+                batch.pixels[place] = pixels
+
+    def _empty(self, rows: Sequence[int]) -> Batch:
+        return Batch(rows, np.zeros((self._batch_size, *self._shape), np.uint8), {})
+
+
+def _parts(values: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [values[i : i + size] for i in range(0, len(values), size)]

@@ -1,0 +1,62 @@
+"""Batches come in order, whole, whoever decodes them."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stages import loading
+from stages.loading import Loader
+
+SHAPE = (2, 2, 3)
+
+
+def decode(row: int) -> NDArray[np.uint8] | str:
+    return f"row {row} is odd" if row % 7 == 3 else np.full(SHAPE, row % 256, np.uint8)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 4, 5, 300])
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_every_row_comes_once_and_in_order_with_its_image_or_its_fault(
+    monkeypatch: pytest.MonkeyPatch, rows: int, workers: int, ahead: int
+) -> None:
+    monkeypatch.setattr(loading, "_BLOCK_BYTES", 8 * 12)
+    wanted = list(range(1000, 1000 + rows))
+    with Loader(decode, SHAPE, 4, workers, ahead=ahead) as loader:
+        batches = list(loader.batches(wanted))
+    assert [row for batch in batches for row in batch.rows] == wanted
+    for batch in batches:
+        assert batch.pixels.shape == (4, *SHAPE)
+        expected = [decode(row) for row in batch.rows]
+        assert batch.faults == {row: e for row, e in zip(batch.rows, expected, strict=True) if isinstance(e, str)}
+        for place, image in enumerate(expected):
+            assert (batch.pixels[place] == (0 if isinstance(image, str) else image)).all()
+        assert not batch.pixels[len(batch.rows) :].any()
+
+
+def test_what_decoding_raises_is_raised_and_no_thread_stays() -> None:
+    def fails(row: int) -> NDArray[np.uint8]:
+        raise OSError("the disk is gone")
+
+    for ahead in (0, 2):
+        with pytest.raises(OSError, match="the disk is gone"), Loader(fails, SHAPE, 4, 2, ahead=ahead) as loader:
+            list(loader.batches(range(100)))
+    assert not [t for t in threading.enumerate() if t.name.startswith("frostline-decode")]
+
+
+def test_what_is_decoded_before_it_is_asked_for_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_BLOCK_BYTES", 4 * 12)
+    seen: list[int] = []
+
+    def note(row: int) -> NDArray[np.uint8]:
+        seen.append(row)
+        return np.zeros(SHAPE, np.uint8)
+
+    with Loader(note, SHAPE, 4, 1, ahead=2) as loader:
+        batches = loader.batches(range(1000))
+        next(batches)
+    assert max(seen) < 12
