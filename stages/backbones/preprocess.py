@@ -76,20 +76,21 @@ def _resized(size: tuple[int, int], wanted: Size) -> tuple[int, int]:
 
 
 def _resize_and_crop(image: Image.Image, size: tuple[int, int], how: Preprocessing) -> Image.Image:
-    """Resize, then crop the centre; only the centre is computed where that gives the same pixels.
+    """Resize, then crop the centre; only the centre is computed where that surely gives the same pixels.
 
-    Pillow takes the box in single precision: there is no rounding error at scales that are a
-    power of two, such as that of thumbnails of 32 pixels made 256.
+    Which is for squares at a scale that is a power of two, such as thumbnails of 32 pixels
+    made 256: Pillow takes the box in single precision, and orders its two passes by the
+    proportions of what it makes.
     """
-    filtering = _FILTERS[how.interpolation]
-    scales = image.width / size[0], image.height / size[1]
+    filtering, scale = _FILTERS[how.interpolation], image.width / size[0]
     box = None if how.crop is None else _centre(size, how.crop)
-    if box is None or min(box[:2]) < 0 or any(math.frexp(scale)[0] != 0.5 for scale in scales):
-        image = image.resize(size, filtering)
-        return image if how.crop is None else _center_crop(image, how.crop)
-    x, y = scales
-    source = box[0] * x, box[1] * y, box[2] * x, box[3] * y
-    return image.resize((box[2] - box[0], box[3] - box[1]), filtering, source)
+    if box and image.width == image.height and size[0] == size[1] and math.frexp(scale)[0] == 0.5:
+        left, top, right, bottom = box
+        if right - left == bottom - top <= size[0]:
+            source = left * scale, top * scale, right * scale, bottom * scale
+            return image.resize((right - left, bottom - top), filtering, source)
+    image = image.resize(size, filtering)
+    return image if how.crop is None else _center_crop(image, how.crop)
 
 
 def _center_crop(image: Image.Image, wanted: Size) -> Image.Image:
