@@ -11,11 +11,19 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from io import TextIOWrapper
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from pipeline.arguments import Parser, add_settings, given
-from pipeline.config import ExtractSettings, HeadSettings, Settings, WorkspaceSettings, load_settings
+from pipeline.config import (
+    ExtractSettings,
+    HeadSettings,
+    PredictSettings,
+    Settings,
+    WorkspaceSettings,
+    load_settings,
+)
 from stages.errors import FrostlineError, StoreError
 
 EXIT_OUTPUT, EXIT_QUARANTINED, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 5, 130, 143
@@ -93,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         ("extract", "run the backbone over the dataset and cache its features", ExtractSettings, _extract),
         ("fit", "fit a head on cached training features", HeadSettings, _fit),
         ("evaluate", "score a fitted head on cached test features", HeadSettings, _evaluate),
+        ("predict", "name the classes of images of one's own, by a fitted head", PredictSettings, _predict),
         ("ls", "list what is cached: rows, size, when and by what", WorkspaceSettings, _ls),
         ("verify", "read everything that is cached again and name what is damaged", WorkspaceSettings, _verify),
         ("gc", "list what can go: leftovers and superseded feature sets", WorkspaceSettings, _gc),
@@ -100,6 +109,13 @@ def _parser() -> argparse.ArgumentParser:
         command = _add(added, name, text, model, action)
         if name in ("run", "extract"):
             command.add_argument("--dry-run", action="store_true", help="print what is cached and what is missing")
+        if name == "predict":
+            command.usage = "frostline predict HEAD IMAGE|FOLDER|CSV… [--SETTING VALUE …]"
+            command.add_argument("head", type=Path, metavar="HEAD", help="a folder of data/heads")
+            command.add_argument(
+                "inputs", type=Path, nargs="+", metavar="IMAGE|FOLDER|CSV", help="images; a CSV has a column path"
+            )
+            command.add_argument("--csv", action="store_true", help="print CSV on stdout")
         if name == "gc":
             command.add_argument("--unfinished", action="store_true", help="feature sets never finished, too")
             command.add_argument("--yes", action="store_true", help="remove what is listed")
@@ -178,6 +194,16 @@ def _evaluate(args: argparse.Namespace) -> int:
     probe = evaluate(_settings(args))
     _print(args, probe_json(probe), "\n".join(probe_lines(probe)))
     return EXIT_QUARANTINED if probe.quarantined else 0
+
+
+def _predict(args: argparse.Namespace) -> int:
+    from pipeline.predict import answers_csv, answers_json, answers_table, classify
+
+    settings = _settings(args)
+    answers = classify(args.head, args.inputs, settings)
+    text = (answers_csv if args.csv else answers_table)(answers, settings.top)
+    _print(args, answers_json(answers, settings.top), text)
+    return EXIT_QUARANTINED if any(answer.fault for answer in answers) else 0
 
 
 def _ls(args: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from stages.backbones import BackboneRequest
 from stages.errors import ConfigError, unknown_name
-from stages.specs import DINOV2_GRID, Interpolation, Pooling, Precision, Size, StoredType, View
+from stages.specs import DINOV2_GRID, Interpolation, Pooling, Size, StoredType, View
 
 PREFIX = "FROSTLINE_"
 
@@ -74,12 +74,28 @@ GivenSize = Annotated[Size | Literal["none"] | None, BeforeValidator(_size)]
 Channels = Annotated[tuple[float, ...] | None, BeforeValidator(_channels)]
 
 
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")]
+BatchSize = Annotated[
+    int | None, Field(ge=1, le=65536, description="images through the backbone at once (default: 16, on a GPU 128)")
+]
+Workers = Annotated[
+    int | None, Field(ge=1, le=256, description="threads that decode (default: one per core, or one if that is faster)")
+]
+
+
 class WorkspaceSettings(BaseModel):
     """Where everything lies."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, title="workspace")
 
     data_dir: Path = Field(Path("data"), description="the workspace: features, heads, runs, downloads")
+
+    def __init__(self, **given: Any) -> None:
+        """Raises ConfigError for unknown names, with a hint, and for values that can't be."""
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            raise ConfigError("\n".join(_explained(e) for e in error.errors())) from error
 
 
 class DatasetSettings(WorkspaceSettings):
@@ -118,7 +134,7 @@ class BackboneSettings(DatasetSettings):
     views: Annotated[tuple[View, ...], BeforeValidator(_views)] = Field(
         ("plain",), description="plain,hflip: used together in training, averaged at test"
     )
-    precision: Precision | Literal["auto"] = Field(
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="arithmetic of the backbone; auto: the fastest whose features agree with fp32's"
     )
     dtype: StoredType = Field("float32", description="stored type of a feature")
@@ -141,16 +157,9 @@ class ExtractSettings(BackboneSettings):
 
     model_config = ConfigDict(title="extraction")
 
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
-    batch_size: int | None = Field(
-        None, ge=1, le=65536, description="images through the backbone at once (default: 16, on a GPU 128)"
-    )
-    workers: int | None = Field(
-        None,
-        ge=1,
-        le=256,
-        description="threads that decode (default: one per core, or one if that is faster)",
-    )
+    device: Device = "auto"
+    batch_size: BatchSize = None
+    workers: Workers = None
     max_bad: int = Field(0, ge=0, description="how many unreadable samples to tolerate")
 
 
@@ -176,6 +185,20 @@ class Settings(HeadSettings):
     )
 
 
+class PredictSettings(WorkspaceSettings):
+    """How a fitted head is used on new images; the rest is recorded with it."""
+
+    model_config = ConfigDict(title="prediction")
+
+    backbone: str | None = Field(None, description="where one's own file.py:factory is now (default: where it was)")
+    weights: str | None = Field(None, description="where the weights are now (default: where they were)")
+    device: Device = "auto"
+    batch_size: BatchSize = None
+    workers: Workers = None
+    max_bad: int = Field(0, ge=0, description="how many unreadable images to tolerate")
+    top: int = Field(1, ge=1, le=1000, description="how many classes to print for an image, the likeliest first")
+
+
 Model = TypeVar("Model", bound=WorkspaceSettings)
 
 
@@ -190,7 +213,7 @@ def load_settings(
     The file and the environment may hold any setting of Frostline, ``model`` takes its own.
     Raises ConfigError for unknown names, with a hint, and for values that can't be.
     """
-    known = set(Settings.model_fields)
+    known = {*Settings.model_fields, *PredictSettings.model_fields}
     from_file = _read(file) if file else {}
     from_environ = {n.removeprefix(PREFIX).lower(): v for n, v in (environ or {}).items() if n.startswith(PREFIX)}
     from_environ = {"C" if n == "c" else n: v for n, v in from_environ.items()}
@@ -199,10 +222,7 @@ def load_settings(
             if name not in known:
                 raise unknown_name(where, name, known)
     merged = {n: v for n, v in {**from_file, **from_environ}.items() if n in model.model_fields}
-    try:
-        return model(**{**merged, **(given or {})})
-    except ValidationError as error:
-        raise ConfigError("\n".join(_explained(e) for e in error.errors())) from error
+    return model(**{**merged, **(given or {})})
 
 
 def _read(file: Path) -> dict[str, Any]:

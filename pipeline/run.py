@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -186,12 +186,26 @@ def _fit(plan: Plan, settings: HeadSettings) -> Fitted:
         "selection": asdict(selection),
         "quarantined": quarantined,
         "seconds": seconds,
+        "backbone": _how_to_load(plan),
     }
     folder = plan.workspace.heads / f"{_name_of(plan, settings)}-{_head_digest(plan, settings)}"
     make_folder(folder)
     for name, data in head_files(head, {**record, "spec": asdict(_head_spec(settings))}).items():
         write_atomic(folder / name, data)
     return Fitted(head, folder, asdict(selection), quarantined, seconds, cached=False)
+
+
+def _how_to_load(plan: Plan) -> dict[str, Any]:
+    """Return what prediction needs to make the same features of other images."""
+    request, s = plan.settings.request(), plan.settings
+    weights = str(request.weights_file.absolute()) if request.weights_file else request.weights
+    return {
+        "name": request.name,
+        "weights": weights,
+        "spec": asdict(plan.resolved.spec),
+        "precision": plan.precision,
+        "views": s.views,
+    }
 
 
 def cached_head(plan: Plan, settings: HeadSettings) -> Fitted | None:

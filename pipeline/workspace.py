@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.specs import BackboneSpec, Preprocessing, digest, sealed, unsealed
+from stages.specs import BackboneSpec, digest, read_spec, sealed, unsealed
 from stages.store import FeatureStore, make_folder, write_atomic
 
 
@@ -59,11 +59,7 @@ class Workspace:
         """Return what a backbone of this fingerprint resolved to, if that is remembered."""
         try:
             stored = unsealed(self._memo(fingerprint).read_bytes())
-            fields = stored["spec"]
-            sizes: Any = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.pop("preprocessing").items()}
-            size = tuple(fields.pop("size"))
-            spec = BackboneSpec(preprocessing=Preprocessing(**sizes), size=size, **fields)
-            return Resolved(spec, int(stored["width"]))
+            return Resolved(read_spec(stored["spec"]), int(stored["width"]))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 

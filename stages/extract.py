@@ -10,9 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.backbones import preprocess
+from stages.backbones import pixels_for
 from stages.datasets import Samples
-from stages.errors import UnreadableImage
 from stages.loading import Loader
 from stages.specs import BackboneSpec, View
 from stages.store import OK, QUARANTINED, Bad, FeatureSet, Place, Shard, encode_ids
@@ -121,12 +120,5 @@ def _put(
     result[[row - start for row in rows]] = stored
 
 
-def _pixels(job: Extraction, row: int) -> NDArray[np.uint8] | str:
-    try:
-        pixels = preprocess(job.samples.read(row), job.backbone.spec.preprocessing, job.view)
-    except UnreadableImage as error:
-        return str(error)
-    if pixels.shape[:2] != job.backbone.spec.size:
-        found, wanted = (" × ".join(map(str, shape)) for shape in (pixels.shape[:2], job.backbone.spec.size))
-        return f"{found} pixels where the first image has {wanted}; see --resize"
-    return pixels
+def _pixels(job: Extraction, row: int) -> NDArray[np.uint8]:
+    return pixels_for(job.samples.read(row), job.backbone.spec, job.view)

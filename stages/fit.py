@@ -30,7 +30,7 @@ class HeadSpec:
     hold_out: float = 0.1
     seed: int = 0
     name: str = "logreg"
-    format: int = 1
+    format: int = 2
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.errors import UnreadableImage
+
 T = TypeVar("T")
-Decode = Callable[[int], "NDArray[np.uint8] | str"]
+Decode = Callable[[int], NDArray[np.uint8]]
 _BLOCK_BYTES = 32 << 20
 _PIECES = 4  # of a block, per thread
 _TRIALS = (False, False, True)  # blocks decoded in threads or not, to find out; the first one warms up
@@ -37,7 +39,7 @@ class Batch:
 class Loader:
     """Decodes rows into batches.
 
-    ``decode`` gives a row's image, of ``shape``, or why there is none. ``workers`` threads
+    ``decode`` gives a row's image, of ``shape``, or raises UnreadableImage. ``workers`` threads
     decode, unless the first blocks show that one thread alone is faster: for thumbnails,
     whose decoding is mostly Python. A block is several batches, since a processor that
     changes between decoding and the network loses time at each change. ``ahead``: blocks
@@ -98,11 +100,10 @@ class Loader:
 
     def _fill(self, places: Sequence[tuple[Batch, int]]) -> None:
         for batch, place in places:
-            pixels = self._decode(batch.rows[place])
-            if isinstance(pixels, str):
-                batch.faults[batch.rows[place]] = pixels
-            else:
-                batch.pixels[place] = pixels
+            try:
+                batch.pixels[place] = self._decode(batch.rows[place])
+            except UnreadableImage as error:
+                batch.faults[batch.rows[place]] = str(error)
 
     def _empty(self, rows: Sequence[int]) -> Batch:
         return Batch(rows, np.zeros((self._batch_size, *self._shape), np.uint8), {})

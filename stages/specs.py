@@ -98,6 +98,14 @@ class BackboneSpec:
         return self.name.replace(".py:", "-").replace(":", "-")
 
 
+def read_spec(fields: Mapping[str, Any]) -> BackboneSpec:
+    """Return the spec whose ``asdict`` was stored as JSON. Raises TypeError, KeyError or ValueError if it is none."""
+    own: Any = dict(fields)
+    how: Any = {n: tuple(v) if isinstance(v, list) else v for n, v in own.pop("preprocessing").items()}
+    height, width = own.pop("size")
+    return BackboneSpec(preprocessing=Preprocessing(**how), size=(height, width), **own)
+
+
 @dataclass(frozen=True)
 class FeatureKey:
     """Everything that changes a cached feature; its digest names the feature set.

@@ -16,7 +16,7 @@ def test_the_command_line_wins_over_the_environment_over_the_file_over_the_defau
     environ = {"FROSTLINE_BACKBONE": "resnet18", "FROSTLINE_SEED": "2", "PATH": "/bin"}
     settings = load_settings(Settings, {"backbone": "vit_b_16"}, environ, file)
     assert (settings.backbone, settings.seed, settings.test_fraction) == ("vit_b_16", 2, 0.3)
-    assert settings.precision == "fp32"
+    assert settings.precision == "auto"
 
 
 def test_a_value_means_the_same_from_every_source(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_command_takes_its_own_settings_from_a_file_for_all(tmp_path: Path) ->
         ({"bakbone": "x"}, {}, "did you mean 'backbone'"),
         ({}, {"FROSTLINE_BATCHSIZE": "4"}, "did you mean 'batch_size'"),
         ({"test_fraction": "1.5"}, {}, "--test-fraction '1.5': input should be less than 1"),
-        ({"precision": "fp8"}, {}, "--precision 'fp8': input should be 'fp32', 'bf16' or 'fp16'"),
+        ({"precision": "fp8"}, {}, "--precision 'fp8': input should be 'auto', 'fp32', 'bf16' or 'fp16'"),
         ({"resize": "big"}, {}, "--resize 'big'"),
         ({"resize": "5.5"}, {}, "--resize '5.5': wanted a number of pixels from 1 to 8192, HxW, or none"),
         ({"crop": "0"}, {}, "--crop '0': wanted a number of pixels"),
@@ -74,3 +74,8 @@ def test_a_file_that_is_no_toml_or_not_there_is_an_error(tmp_path: Path) -> None
     for file in (tmp_path / "none.toml", tmp_path):
         with pytest.raises(ConfigError, match="can't read the settings file"):
             load_settings(Settings, file=file)
+
+
+def test_settings_made_in_python_raise_the_same_errors() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'backbone'"):
+        Settings(bakbone="resnet18")

@@ -13,11 +13,11 @@ from conftest import REPOSITORY
 LAYERS = [
     ["stages.errors", "stages.specs", "stages.draws"],
     ["stages.datasets", "stages.backbones", "stages.loading", "stages.store", "stages.heads", "stages.metrics"],
-    ["stages.extract", "stages.fit", "stages.evaluate"],
+    ["stages.extract", "stages.fit", "stages.evaluate", "stages.predict"],
     ["pipeline.config", "pipeline.workspace", "pipeline.report"],
     ["pipeline.arguments"],
     ["pipeline.plan"],
-    ["pipeline.run", "pipeline.preview", "pipeline.inventory"],
+    ["pipeline.run", "pipeline.preview", "pipeline.predict", "pipeline.inventory"],
     ["pipeline.cli"],
     ["pipeline.__main__"],
 ]

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from PIL.Image import Image
 
-from stages.backbones.preprocess import preprocess
+from stages.backbones.preprocess import pixels_for, preprocess
 from stages.backbones.request import BackboneRequest, fingerprint
 from stages.specs import Precision
 
 if TYPE_CHECKING:
     from stages.backbones.backbone import Backbone
 
-__all__ = ["BackboneRequest", "fingerprint", "load_backbone", "preprocess"]
+__all__ = ["BackboneRequest", "fingerprint", "load_backbone", "pixels_for", "preprocess"]
 
 
 def load_backbone(

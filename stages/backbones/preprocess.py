@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stages.errors import ConfigError, UnreadableImage, unknown_name
-from stages.specs import MAX_PIXELS, Preprocessing, Size, View
+from stages.specs import MAX_PIXELS, BackboneSpec, Preprocessing, Size, View
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -39,6 +39,15 @@ def preprocess(image: Image.Image, how: Preprocessing, view: View = "plain") -> 
         image = _center_crop(image, how.crop)
     pixels = np.asarray(image)
     return pixels[:, ::-1] if view == "hflip" else pixels
+
+
+def pixels_for(image: Image.Image, spec: BackboneSpec, view: View = "plain") -> NDArray[np.uint8]:
+    """Return an image preprocessed for a backbone. Raises UnreadableImage if it comes out with another size."""
+    pixels = preprocess(image, spec.preprocessing, view)
+    if pixels.shape[:2] != spec.size:
+        found, wanted = (" × ".join(map(str, shape)) for shape in (pixels.shape[:2], spec.size))
+        raise UnreadableImage(f"{found} pixels where the backbone has {wanted}; see --resize")
+    return pixels
 
 
 def replaced(own: Preprocessing, changes: Mapping[str, Any]) -> Preprocessing:

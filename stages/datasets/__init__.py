@@ -6,13 +6,24 @@ from pathlib import Path
 
 from stages.datasets.digits import open_digits
 from stages.datasets.duplicates import Duplicates, duplicates
+from stages.datasets.files import decode_file, images_in
 from stages.datasets.folder import open_folder
 from stages.datasets.index import Progress
 from stages.datasets.samples import Dataset, Samples, check_classes
-from stages.datasets.table import open_table
+from stages.datasets.table import open_table, paths_of
 from stages.datasets.vision import open_vision
 
-__all__ = ["Dataset", "Duplicates", "Progress", "Samples", "duplicates", "open_dataset"]
+__all__ = [
+    "Dataset",
+    "Duplicates",
+    "Progress",
+    "Samples",
+    "decode_file",
+    "duplicates",
+    "images_in",
+    "open_dataset",
+    "paths_of",
+]
 
 
 def open_dataset(

@@ -13,7 +13,25 @@ from PIL.Image import Image
 from stages.datasets.images import decode
 from stages.datasets.index import Indexed
 from stages.datasets.samples import Samples
-from stages.errors import DataError, UnreadableImage
+from stages.datasets.tree import walk
+from stages.errors import DataError, UnreadableImage, listing
+
+
+def decode_file(path: Path) -> Image:
+    """Return the RGB image in a file. Raises UnreadableImage with the reason."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(f"can't be read ({error.strerror})") from error
+    return decode(data)
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Return the image files below a folder, sorted. Raises DataError for folders that can't be read."""
+    tree = walk(folder, ".")
+    if tree.unreadable:
+        raise DataError(f"{folder} can't be used:\n{listing(tree.unreadable)}")
+    return [folder / file.path for file in tree.images]
 
 
 def file_samples(

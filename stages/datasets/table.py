@@ -65,26 +65,52 @@ def open_table(
     return Dataset(file.stem, samples.take(train, "train"), samples.take(test, "test"), _notes(splits))
 
 
-def _read(file: Path) -> list[Row]:
+def paths_of(file: Path) -> list[Path]:
+    """Return the files, all below the CSV's folder, that its ``path`` column names. Raises DataError."""
+    header, cells = _cells(file)
+    _check_shape(file, header, cells, ("path",))
+    root = Path(os.path.normpath(file.parent.absolute()))
+    real, at = cache(Path.resolve), header.index("path")
+    found: list[Path] = []
+    wrong: list[str] = []
+    for line, row in cells:
+        try:
+            found.append(root / _find(root, row[at].strip(), real).path)
+        except ValueError as error:
+            wrong.append(f"line {line}: {error}")
+    if wrong:
+        raise DataError(f"{file} can't be used (images are looked for below {root}):\n{listing(wrong)}")
+    return found
+
+
+def _cells(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the header and the rows, each with the line on which it ends."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as text:
             reader = csv.reader(text, strict=True)
             header = [name.strip() for name in next(reader, [])]
-            cells = [(reader.line_num, row) for row in reader if row]
+            return header, [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"can't read the table {file}: {error}; wanted a UTF-8 CSV file with a header") from error
-    _check_shape(file, header, cells)
+
+
+def _read(file: Path) -> list[Row]:
+    header, cells = _cells(file)
+    _check_shape(file, header, cells, ("path", "label"))
     wanted = [header.index(name) if name in header else None for name in COLUMNS]
     rows = ((line, [None if at is None else row[at].strip() for at in wanted]) for line, row in cells)
     return [Row(line, path or "", label or "", split and split.lower()) for line, (path, label, split) in rows]
 
 
-def _check_shape(file: Path, header: Sequence[str], cells: Sequence[tuple[int, list[str]]]) -> None:
-    missing = [name for name in ("path", "label") if name not in header]
+def _check_shape(
+    file: Path, header: Sequence[str], cells: Sequence[tuple[int, list[str]]], needed: Sequence[str]
+) -> None:
+    missing = [name for name in needed if name not in header]
     twice = [name for name in COLUMNS if header.count(name) > 1]
     if missing or twice:
+        wanted = "path, label and maybe split" if "label" in needed else "path"
         found = f"no column {' and '.join(missing)}" if missing else f"two columns {' and '.join(twice)}"
-        raise DataError(f"{file} has {found}; found {', '.join(header)}; wanted path, label and maybe split")
+        raise DataError(f"{file} has {found}; found {', '.join(header)}; wanted {wanted}")
     if not cells:
         raise DataError(f"{file} has a header and no rows; wanted one row per image")
     wrong = [f"line {n}: {len(row)} cells, {len(header)} columns" for n, row in cells if len(row) != len(header)]

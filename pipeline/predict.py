@@ -1,0 +1,164 @@
+"""A fitted head with its backbone, ready for images of one's own."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from pipeline.config import PredictSettings, load_settings
+from pipeline.plan import check_bad, cores, device_of
+from stages.backbones import BackboneRequest, load_backbone
+from stages.datasets import decode_file, images_in, paths_of
+from stages.errors import ConfigError, DataError, StoreError, listing
+from stages.heads import LinearHead, read_head
+from stages.predict import predict
+from stages.specs import BackboneSpec, differences, read_spec
+
+if TYPE_CHECKING:
+    from stages.backbones.backbone import Backbone
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One image: its classes with their probabilities, the likeliest first; or the ``fault`` that left it out."""
+
+    path: Path
+    classes: tuple[tuple[str, float], ...]
+    fault: str | None = None
+
+    @property
+    def label(self) -> str | None:
+        """The likeliest class."""
+        return self.classes[0][0] if self.classes else None
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A backbone and a head: images to classes."""
+
+    head: LinearHead
+    backbone: Backbone
+    views: tuple[Any, ...]
+    settings: PredictSettings
+
+    def predict(self, images: Sequence[str | Path]) -> list[Answer]:
+        """Return an answer for each image file, in order; one that can't be read has a fault and no class."""
+        return list(self.answers([Path(image) for image in images]))
+
+    def answers(self, files: Sequence[Path]) -> Iterator[Answer]:
+        """Yield the same, while the rest is still being computed."""
+        s, on_gpu = self.settings, self.backbone.device.type != "cpu"
+        found = predict(
+            self.head,
+            self.backbone,
+            lambda row: decode_file(files[row]),
+            range(len(files)),
+            views=self.views,
+            batch_size=s.batch_size or (128 if on_gpu else 16),
+            workers=s.workers or cores(),
+        )
+        for one in found:
+            yield Answer(files[one.row], self._ranked(one.probabilities), one.fault)
+
+    def _ranked(self, probabilities: Any) -> tuple[tuple[str, float], ...]:
+        if probabilities is None:
+            return ()
+        order = np.argsort(-probabilities, kind="stable")
+        return tuple((self.head.classes[i], float(probabilities[i])) for i in order)
+
+
+def load_classifier(folder: str | Path, settings: PredictSettings | None = None) -> Classifier:
+    """Return the classifier that ``fit`` left in a folder of ``data/heads``.
+
+    Raises StoreError if it is damaged, or the backbone that is there now is not the one that
+    it was fitted on; ConfigError if that can't be loaded.
+    """
+    s = settings or load_settings(PredictSettings)
+    head, record = read_head(Path(folder))
+    made = record.get("backbone")
+    if not made:
+        raise StoreError(f"the head in {folder} says nothing of its backbone; `frostline fit` makes it anew")
+    wanted = read_spec(made["spec"])
+    preprocessing = asdict(wanted.preprocessing)
+    name = s.backbone or made["name"]
+    if ":" in made["name"] and not s.backbone:  # a head may come from a stranger, and must not choose what runs
+        raise ConfigError(f"the head in {folder} was fitted on a network of one's own; name it: --backbone {name}")
+    request = BackboneRequest(name, s.weights or made["weights"], wanted.layer, wanted.pool, preprocessing)
+    blank = Image.new("RGB", (wanted.size[1], wanted.size[0]))
+    backbone = load_backbone(request, blank, precision=made["precision"], device=device_of(s.device))
+    _check_same(folder, wanted, backbone.spec)
+    return Classifier(head, backbone, tuple(made["views"]), s)
+
+
+def _check_same(folder: str | Path, wanted: BackboneSpec, found: BackboneSpec) -> None:
+    changes = differences(_flat(wanted), _flat(found))
+    if changes:
+        raise StoreError(
+            f"the backbone that is here now is not the one that {folder} was fitted on:\n{listing(changes)}\n"
+            "Name the right one with --weights or --backbone, or fit again."
+        )
+
+
+def _flat(spec: BackboneSpec) -> dict[str, Any]:
+    fields = asdict(spec)
+    return {**fields.pop("preprocessing"), **fields}
+
+
+def classify(folder: Path, inputs: Sequence[Path], settings: PredictSettings) -> list[Answer]:
+    """Return the answers for image files, folders of them and CSV files with a ``path`` column.
+
+    Raises DataError if there is nothing to answer for, or more images than ``max_bad`` can't be read.
+    """
+    files = [file for given in inputs for file in _files(given)]
+    if not files:
+        raise DataError(f"no image in {', '.join(map(str, inputs))}; wanted image files, folders or a CSV of paths")
+    answers = load_classifier(folder, settings).predict(files)
+    check_bad([f"{answer.path}: {answer.fault}" for answer in answers if answer.fault], settings.max_bad)
+    return answers
+
+
+def _files(given: Path) -> list[Path]:
+    if given.is_dir():
+        return images_in(given)
+    if given.suffix.lower() == ".csv":
+        return paths_of(given)
+    if not given.is_file():
+        raise DataError(f"no file or folder {given}; wanted an image, a folder of images or a CSV of paths")
+    return [given]
+
+
+def answers_json(answers: Sequence[Answer], top: int) -> list[dict[str, Any]]:
+    """Return the answers as JSON values."""
+    return [
+        {"path": str(a.path), "label": a.label, "classes": [list(c) for c in a.classes[:top]], "fault": a.fault}
+        for a in answers
+    ]
+
+
+def answers_csv(answers: Sequence[Answer], top: int) -> str:
+    """Return the answers as CSV: ``path``, ``label``, ``probability``, and the next ones with a number."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    numbers = ["", *[f"_{i}" for i in range(2, top + 1)]]
+    writer.writerow(["path", *[f"{name}{n}" for n in numbers for name in ("label", "probability")], "fault"])
+    for a in answers:
+        cells = [cell for label, p in a.classes[:top] for cell in (label, f"{p:.6f}")]
+        writer.writerow([str(a.path), *cells, *[""] * (2 * top - len(cells)), a.fault or ""])
+    return text.getvalue().rstrip("\n")
+
+
+def answers_table(answers: Sequence[Answer], top: int) -> str:
+    """Return the answers for a terminal."""
+    width = max(len(str(a.path)) for a in answers)
+    lines = []
+    for a in answers:
+        found = "   ".join(f"{label} {p:.1%}" for label, p in a.classes[:top]) or f"left out: {a.fault}"
+        lines.append(f"{a.path!s:{width}}  {found}")
+    return "\n".join(lines)
