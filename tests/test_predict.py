@@ -134,7 +134,7 @@ def test_a_damaged_or_foreign_folder_is_refused(head: Path, folder: Path) -> Non
         load_classifier(folder)
     file = head / "head.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"\1")
-    with pytest.raises(StoreError, match="the SHA-256 of head.safetensors is not the one recorded"):
+    with pytest.raises(StoreError, match=r"the SHA-256 of head\.safetensors is not the one recorded"):
         load_classifier(head)
 
 
@@ -147,7 +147,7 @@ def test_a_network_of_ones_own_is_run_only_when_its_user_names_it(
     what = ["--dataset", f"folder:{folder}", "--weights", weights, "--resize", "32x32", "--C", "1"]
     assert main(["run", *what, "--backbone", "net.py:ResNet8"]) == 0
     head = next(Path("data/heads").iterdir())
-    with pytest.raises(ConfigError, match="fitted on a network of one's own; name it: --backbone net.py"):
+    with pytest.raises(ConfigError, match=r"fitted on a network of one's own; name it: --backbone net\.py"):
         load_classifier(head)
     Path("elsewhere").mkdir()
     moved = shutil.move("net.py", "elsewhere/net.py")
