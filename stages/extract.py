@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from stages.backbones import pixels_for
 from stages.datasets import Samples
@@ -24,6 +26,8 @@ class Embedder(Protocol):
     width: int
 
     def embed(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]: ...
+
+    def enlarges(self, size: tuple[int, int], /) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,7 @@ def extract(job: Extraction) -> int:
     """
     computed = 0
     ids = encode_ids(job.samples.ids)
-    shape = (*job.backbone.spec.size, 3)
-    with Loader(partial(_pixels, job), shape, job.batch_size, job.workers, ahead=job.ahead) as loader:
+    with Loader(partial(_pixels, job), _bytes(job), job.batch_size, job.workers, ahead=job.ahead) as loader:
         for wait in (False, True):
             for shard in job.features.missing():
                 with job.features.claim(shard, wait=wait) as ours:
@@ -83,8 +86,9 @@ def _compute(
     for batch in loader.batches(rows):
         reasons |= batch.faults
         fit = [place for place, row in enumerate(batch.rows) if row not in batch.faults]
-        computed = job.backbone.embed(batch.pixels)[fit]
-        _put(result, span.start, [batch.rows[place] for place in fit], computed, reasons)
+        if fit:
+            computed = job.backbone.embed(batch.stacked(job.batch_size, partial(_finished, job)))[fit]
+            _put(result, span.start, [batch.rows[place] for place in fit], computed, reasons)
         job.progress(len(batch.rows))
     status = np.full(len(span), OK, np.uint8)
     status[[row - span.start for row in reasons]] = QUARANTINED
@@ -120,5 +124,18 @@ def _put(
     result[[row - start for row in rows]] = stored
 
 
+def _bytes(job: Extraction) -> int:
+    return 3 * prod(job.backbone.spec.size)
+
+
 def _pixels(job: Extraction, row: int) -> NDArray[np.uint8]:
-    return pixels_for(job.samples.read(row), job.backbone.spec, job.view)
+    """Return a row's image, preprocessed; or as it is, where the backbone does that faster."""
+    image = job.samples.read(row)
+    if job.view == "plain" and job.backbone.enlarges(image.size):
+        return np.asarray(image)
+    return pixels_for(image, job.backbone.spec, job.view)
+
+
+def _finished(job: Extraction, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    spec = job.backbone.spec
+    return pixels if pixels.shape[:2] == spec.size else pixels_for(Image.fromarray(pixels), spec)

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from math import prod
 from types import TracebackType
 from typing import TypeVar
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from stages.errors import UnreadableImage
 
 T = TypeVar("T")
-Decode = Callable[[int], NDArray[np.uint8]]
+Pixels = NDArray[np.uint8]
 _BLOCK_BYTES = 32 << 20
 _PIECES = 4  # of a block, per thread
 _TRIALS = (False, False, True)  # blocks decoded in threads or not, to find out; the first one warms up
@@ -25,32 +24,44 @@ _TRIALS = (False, False, True)  # blocks decoded in threads or not, to find out;
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Rows and their images, uint8 (batch size, height, width, 3), in the order of the rows.
-
-    There are always as many images, zeros at the end and for the rows in ``faults`` (row to
-    reason): with one shape each row gets the same bits in any company.
-    """
+    """Rows and their images, or why there is none: ``faults``, row to reason."""
 
     rows: Sequence[int]
-    pixels: NDArray[np.uint8]
+    images: dict[int, Pixels]
     faults: dict[int, str]
+
+    def stacked(self, size: int, finish: Callable[[Pixels], Pixels]) -> Pixels:
+        """Return ``size`` images, uint8 (size, height, width, 3), in the order of the rows.
+
+        There are always as many, zeros at the end and in place of faults: with one shape each
+        row gets the same bits in any company. Images that differ in shape are all finished.
+        There must be an image.
+        """
+        images = self.images
+        if len({image.shape for image in images.values()}) > 1:
+            images = {row: finish(image) for row, image in images.items()}
+        result = np.zeros((size, *next(iter(images.values())).shape), np.uint8)
+        for place, row in enumerate(self.rows):
+            if row in images:
+                result[place] = images[row]
+        return result
 
 
 class Loader:
     """Decodes rows into batches.
 
-    ``decode`` gives a row's image, of ``shape``, or raises UnreadableImage. ``workers`` threads
-    decode, unless the first blocks show that one thread alone is faster: for thumbnails,
-    whose decoding is mostly Python. A block is several batches, since a processor that
-    changes between decoding and the network loses time at each change. ``ahead``: blocks
-    decoded while the caller works.
+    ``decode`` gives a row's image or raises UnreadableImage. ``image_bytes``: how much one
+    holds at most. ``workers`` threads decode, unless the first blocks show that one thread
+    alone is faster: for thumbnails, whose decoding is mostly Python. A block is several
+    batches, since a processor that changes between decoding and the network loses time at
+    each change. ``ahead``: blocks decoded while the caller works.
     """
 
     def __init__(
-        self, decode: Decode, shape: tuple[int, ...], batch_size: int, workers: int, *, ahead: int = 0
+        self, decode: Callable[[int], Pixels], image_bytes: int, batch_size: int, workers: int, *, ahead: int = 0
     ) -> None:
-        self._decode, self._shape, self._batch_size, self._ahead = decode, shape, batch_size, ahead
-        self._block = max(1, _BLOCK_BYTES // (batch_size * prod(shape)))
+        self._decode, self._batch_size, self._ahead = decode, batch_size, ahead
+        self._block = max(1, _BLOCK_BYTES // (batch_size * image_bytes))
         self._workers = workers
         self._threads = ThreadPoolExecutor(workers, "frostline-decode")
         self._times: list[float] = []
@@ -74,8 +85,8 @@ class Loader:
             yield from batches
 
     def _begin(self, rows: Sequence[int]) -> tuple[list[Batch], list[Future[None]]]:
-        batches = [self._empty(part) for part in _parts(rows, self._batch_size)]
-        places = [(batch, place) for batch in batches for place in range(len(batch.rows))]
+        batches = [Batch(part, {}, {}) for part in _parts(rows, self._batch_size)]
+        places = [(batch, row) for batch in batches for row in batch.rows]
         if self._ahead:
             return batches, self._submit(places)
         started = time.perf_counter()
@@ -99,14 +110,11 @@ class Loader:
         return [self._threads.submit(self._fill, part) for part in _parts(places, piece)]
 
     def _fill(self, places: Sequence[tuple[Batch, int]]) -> None:
-        for batch, place in places:
+        for batch, row in places:
             try:
-                batch.pixels[place] = self._decode(batch.rows[place])
+                batch.images[row] = self._decode(row)
             except UnreadableImage as error:
-                batch.faults[batch.rows[place]] = str(error)
-
-    def _empty(self, rows: Sequence[int]) -> Batch:
-        return Batch(rows, np.zeros((self._batch_size, *self._shape), np.uint8), {})
+                batch.faults[row] = str(error)
 
 
 def _parts(values: Sequence[T], size: int) -> list[Sequence[T]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Protocol
 
 import numpy as np
@@ -49,15 +50,24 @@ def predict(
     ``read`` gives a row's image or raises UnreadableImage. No more than a block of images is
     held at a time.
     """
-    shape = (*backbone.spec.size, 3)
-    with Loader(lambda row: pixels_for(read(row), backbone.spec), shape, batch_size, workers) as loader:
+    image_bytes = 3 * prod(backbone.spec.size)
+    with Loader(lambda row: pixels_for(read(row), backbone.spec), image_bytes, batch_size, workers) as loader:
         for batch in loader.batches(rows):
-            yield from _predicted(head, backbone, batch, views)
+            means = _means(head, backbone, batch, views, batch_size)
+            for place, row in enumerate(batch.rows):
+                fault = batch.faults.get(row)
+                if not fault and not np.isfinite(means[place]).all():
+                    fault = "the backbone gave NaN or infinity"
+                yield Predicted(row, None if fault else means[place], fault)
 
 
-def _predicted(head: LinearHead, backbone: Embedder, batch: Batch, views: Sequence[View]) -> Iterator[Predicted]:
-    images = [batch.pixels if view == "plain" else batch.pixels[:, :, ::-1] for view in views]
-    means = np.mean([head.probabilities(backbone.embed(pixels)) for pixels in images], axis=0)
-    for row, mean in zip(batch.rows, means, strict=False):
-        fault = batch.faults.get(row) or (None if np.isfinite(mean).all() else "the backbone gave NaN or infinity")
-        yield Predicted(row, None if fault else mean, fault)
+def _means(
+    head: LinearHead, backbone: Embedder, batch: Batch, views: Sequence[View], batch_size: int
+) -> NDArray[np.float64]:
+    """Return the class probabilities of a batch, averaged over the views; zeros where none has an image."""
+    if not batch.images:
+        return np.zeros((len(batch.rows), len(head.classes)))
+    plain = batch.stacked(batch_size, lambda pixels: pixels)
+    images = [plain if view == "plain" else plain[:, :, ::-1] for view in views]
+    means: NDArray[np.float64] = np.mean([head.probabilities(backbone.embed(pixels)) for pixels in images], axis=0)
+    return means

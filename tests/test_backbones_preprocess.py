@@ -12,8 +12,8 @@ from pictures import picture
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
-from stages.backbones import preprocess
-from stages.backbones.backbone import _scaling, _to_input
+from stages.backbones import BackboneRequest, load_backbone, preprocess
+from stages.backbones.backbone import _on_device, _scaling, _to_input
 from stages.backbones.preprocess import replaced
 from stages.backbones.vision import _preset
 from stages.errors import ConfigError
@@ -37,7 +37,8 @@ def test_a_weights_own_preset_is_reproduced_to_the_pixel(entry: Any, size: tuple
     image, how = picture(3, size), _preset(entry)
     wanted = entry.transforms()(image)
     pixels = preprocess(image, how)
-    got = _to_input(pixels[None], *_scaling(how, torch.device("cpu")))[0]
+    cpu = torch.device("cpu")
+    got = _to_input(_on_device(pixels[None], cpu), *_scaling(how, cpu))[0]
     scale = torch.tensor(how.std).view(3, 1, 1) * 255
     shift = torch.tensor(how.mean).view(3, 1, 1) * 255
     assert np.array_equal(pixels, (wanted * scale + shift).round().permute(1, 2, 0).numpy().astype(np.uint8))
@@ -57,16 +58,35 @@ def test_any_resize_crop_and_interpolation_are_torchvisions(
     assert np.array_equal(got, as_array(theirs(image)))
 
 
-@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos"])
-@pytest.mark.parametrize("size", [(32, 32), (256, 512), (16, 64)], ids=str)
-@pytest.mark.parametrize("crop", [50, 64, 63, (64, 31), 65], ids=str)
-def test_where_only_the_centre_is_computed_its_pixels_are_torchvisions(
-    crop: Any, size: Any, interpolation: Any
+@pytest.mark.parametrize(
+    ("side", "resize", "crop"), [(32, 256, 224), (8, 32, None), (28, 224, 224), (16, 64, 63), (7, 14, 3)]
+)
+def test_a_thumbnail_enlarged_by_torch_is_to_the_pixel_what_pillow_makes_of_it(
+    side: int, resize: int, crop: int | None
 ) -> None:
-    image = picture(4, size)
-    theirs = Compose([Resize(64, InterpolationMode(interpolation)), CenterCrop(crop)])
-    got = preprocess(image, Preprocessing(64, crop, interpolation))
-    assert np.array_equal(got, as_array(theirs(image)))
+    request = BackboneRequest("pixels", preprocessing={"resize": resize, "crop": crop})
+    backbone = load_backbone(request, picture(0, (side, side)))
+    images = [picture(seed, (side, side)) for seed in range(50)]
+    assert backbone.enlarges((side, side))
+    whole = np.stack([preprocess(image, backbone.spec.preprocessing) for image in images])
+    assert np.array_equal(backbone.embed(np.stack([np.asarray(image) for image in images])), backbone.embed(whole))
+
+
+@pytest.mark.parametrize(
+    ("size", "how"),
+    [
+        ((32, 32), {"resize": 232}),
+        ((32, 32), {"resize": 64, "interpolation": "bicubic"}),
+        ((32, 16), {"resize": 64}),
+        ((64, 64), {"resize": 32}),
+        ((32, 32), {"resize": (64, 128)}),
+        ((32, 32), {"resize": 64, "crop": 65}),
+        ((32, 32), {"resize": None}),
+    ],
+)
+def test_what_torch_would_enlarge_otherwise_is_left_to_pillow(size: tuple[int, int], how: dict[str, Any]) -> None:
+    backbone = load_backbone(BackboneRequest("pixels", preprocessing=how), picture(0, size))
+    assert not backbone.enlarges(size)
 
 
 def test_nothing_asked_for_leaves_the_pixels_as_they_are() -> None:

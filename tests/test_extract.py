@@ -85,6 +85,7 @@ class Counting:
     def __init__(self) -> None:
         self.backbone = tiny_backbone()
         self.spec, self.width = self.backbone.spec, self.backbone.width
+        self.enlarges = self.backbone.enlarges
         self.batches = 0
 
     def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

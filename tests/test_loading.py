@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stages import loading
 from stages.errors import UnreadableImage
-from stages.loading import Loader
+from stages.loading import Batch, Loader
 
 SHAPE = (2, 2, 3)
 
@@ -29,15 +29,27 @@ def test_every_row_comes_once_and_in_order_with_its_image_or_its_fault(
 ) -> None:
     monkeypatch.setattr(loading, "_BLOCK_BYTES", 8 * 12)
     wanted = list(range(1000, 1000 + rows))
-    with Loader(decode, SHAPE, 4, workers, ahead=ahead) as loader:
+    with Loader(decode, 12, 4, workers, ahead=ahead) as loader:
         batches = list(loader.batches(wanted))
     assert [row for batch in batches for row in batch.rows] == wanted
     for batch in batches:
-        assert batch.pixels.shape == (4, *SHAPE)
         assert batch.faults == {row: f"row {row} is odd" for row in batch.rows if row % 7 == 3}
+        if not batch.images:
+            continue
+        pixels = batch.stacked(4, lambda image: image)
+        assert pixels.shape == (4, *SHAPE)
         for place, row in enumerate(batch.rows):
-            assert (batch.pixels[place] == (0 if row % 7 == 3 else row % 256)).all()
-        assert not batch.pixels[len(batch.rows) :].any()
+            assert (pixels[place] == (0 if row % 7 == 3 else row % 256)).all()
+        assert not pixels[len(batch.rows) :].any()
+
+
+def test_images_of_two_shapes_are_finished_and_those_of_one_are_not() -> None:
+    small, large = np.ones((1, 1, 3), np.uint8), np.full(SHAPE, 2, np.uint8)
+    finish = lambda image: np.broadcast_to(image, SHAPE)  # noqa: E731
+    assert Batch([1, 2], {1: small, 2: small}, {}).stacked(3, finish).shape == (3, 1, 1, 3)
+    both = Batch([1, 2, 5], {1: small, 5: large}, {2: "gone"}).stacked(3, finish)
+    assert [image.max() for image in both] == [1, 0, 2]
+    assert both.shape == (3, *SHAPE)
 
 
 def test_what_decoding_raises_is_raised_and_no_thread_stays() -> None:
@@ -45,7 +57,7 @@ def test_what_decoding_raises_is_raised_and_no_thread_stays() -> None:
         raise OSError("the disk is gone")
 
     for ahead in (0, 2):
-        with pytest.raises(OSError, match="the disk is gone"), Loader(fails, SHAPE, 4, 2, ahead=ahead) as loader:
+        with pytest.raises(OSError, match="the disk is gone"), Loader(fails, 12, 4, 2, ahead=ahead) as loader:
             list(loader.batches(range(100)))
     assert not [t for t in threading.enumerate() if t.name.startswith("frostline-decode")]
 
@@ -58,7 +70,7 @@ def test_what_is_decoded_before_it_is_asked_for_is_bounded(monkeypatch: pytest.M
         seen.append(row)
         return np.zeros(SHAPE, np.uint8)
 
-    with Loader(note, SHAPE, 4, 1, ahead=2) as loader:
+    with Loader(note, 12, 4, 1, ahead=2) as loader:
         batches = loader.batches(range(1000))
         next(batches)
     assert max(seen) < 12

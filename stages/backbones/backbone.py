@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
+from torch.nn import functional
 
 from stages.backbones.allocator import keep_pages
 from stages.backbones.fusedconv import can_fuse
 from stages.backbones.fusing import fuse
 from stages.backbones.origin import build
 from stages.backbones.pooling import default_pool, pool
-from stages.backbones.preprocess import preprocess, replaced
+from stages.backbones.preprocess import centre, is_thumbnail, preprocess, replaced
 from stages.backbones.request import BackboneRequest
 from stages.backbones.tracing import INPUT, Cut, classifier_of, watch
 from stages.errors import ConfigError, FrostlineError
@@ -45,11 +46,21 @@ class Backbone:
 
     @torch.inference_mode()
     def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the features, float32 (batch, d), of preprocessed images, uint8 (batch, height, width, 3)."""
-        batch = _to_input(pixels, self._mean, self._deviation).to(self._dtype)
+        """Return the features, float32 (batch, d), of preprocessed images, uint8 (batch, height, width, 3).
+
+        Or of images that ``enlarges`` is true of, as they are.
+        """
+        images = _on_device(pixels, self.device)
+        if images.shape[-2:] != self.spec.size:
+            images = _enlarged(images, self.spec)
+        batch = _to_input(images, self._mean, self._deviation).to(self._dtype)
         features = pool(self._network(batch), self.spec.pool)
         result: NDArray[np.float32] = features.float().cpu().numpy()
         return result
+
+    def enlarges(self, size: tuple[int, int]) -> bool:
+        """Whether ``embed`` may be given images of (width, height) as they are, with the same result."""
+        return self.device.type == "cpu" and is_thumbnail(size, self.spec)
 
     @property
     def has_weights(self) -> bool:
@@ -78,7 +89,7 @@ def load_backbone(
     how = replaced(origin.preprocessing, request.preprocessing)
     shape = preprocess(example, how).shape
     noise = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
-    batch = _to_input(noise, *_scaling(how, torch.device("cpu")))
+    batch = _to_input(_on_device(noise, torch.device("cpu")), *_scaling(how, torch.device("cpu")))
     model = _frozen(origin.model)
     with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", "see --resize, --crop"):
         layer = request.layer or origin.layer or _default_layer(model, batch)
@@ -125,11 +136,25 @@ def _blamed(what: str, remedy: str) -> Iterator[None]:
         raise ConfigError(f"{what} ({type(error).__name__}: {error}); {remedy}") from error
 
 
-def _to_input(pixels: NDArray[np.uint8], mean: Tensor, deviation: Tensor) -> Tensor:
-    """Return (pixels / 255 - mean) / std, float32 (batch, 3, height, width), channels-last in memory."""
+def _on_device(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Return images, uint8 (batch, 3, height, width), channels-last in memory."""
     writable = np.require(pixels, np.uint8, ["C", "W"])  # torch warns of any other
-    batch = torch.from_numpy(writable).to(mean.device, non_blocking=True)
-    return batch.permute(0, 3, 1, 2).float().sub_(mean).div_(deviation)
+    return torch.from_numpy(writable).to(device, non_blocking=True).permute(0, 3, 1, 2)
+
+
+def _enlarged(images: Tensor, spec: BackboneSpec) -> Tensor:
+    """Return square images resized and cropped as ``preprocess`` does."""
+    wanted = spec.preprocessing.resize
+    side = wanted[0] if isinstance(wanted, tuple) else wanted
+    assert side is not None
+    images = functional.interpolate(images, (side, side), mode="bilinear", antialias=True)
+    left, top, right, bottom = centre((side, side), spec.size)
+    return images[..., top:bottom, left:right]
+
+
+def _to_input(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    """Return (images / 255 - mean) / std, float32 (batch, 3, height, width), channels-last in memory."""
+    return images.float().contiguous(memory_format=torch.channels_last).sub_(mean).div_(deviation)
 
 
 def _scaling(how: Preprocessing, device: torch.device) -> tuple[Tensor, Tensor]:

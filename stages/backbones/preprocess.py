@@ -34,9 +34,9 @@ def preprocess(image: Image.Image, how: Preprocessing, view: View = "plain") -> 
         if width * height > MAX_PIXELS:
             found = f"{image.width:,} × {image.height:,} pixels"
             raise UnreadableImage(f"too narrow ({found}; a shorter side of {how.resize} makes {width:,} × {height:,})")
-        image = _resize_and_crop(image, (width, height), how)
-    elif how.crop is not None:
-        image = _center_crop(image, how.crop)
+        image = image.resize((width, height), _FILTERS[how.interpolation])
+    if how.crop is not None:
+        image = image.crop(centre(image.size, how.crop))
     pixels = np.asarray(image)
     return pixels[:, ::-1] if view == "hflip" else pixels
 
@@ -48,6 +48,20 @@ def pixels_for(image: Image.Image, spec: BackboneSpec, view: View = "plain") -> 
         found, wanted = (" × ".join(map(str, shape)) for shape in (pixels.shape[:2], spec.size))
         raise UnreadableImage(f"{found} pixels where the backbone has {wanted}; see --resize")
     return pixels
+
+
+def is_thumbnail(size: tuple[int, int], spec: BackboneSpec) -> bool:
+    """Whether torch enlarges an image of (width, height) to the very pixels that Pillow makes of it.
+
+    It does with bilinear filtering at a power of two, where every weight is a sixteenth or the
+    like and nothing is rounded but the result; torch is five times as fast.
+    """
+    how = spec.preprocessing
+    if how.resize is None or how.interpolation != "bilinear" or size[0] != size[1]:
+        return False
+    width, height = _resized(size, how.resize)
+    larger = width == height > size[0] and math.frexp(width / size[0])[0] == 0.5
+    return larger and max(spec.size) <= width
 
 
 def replaced(own: Preprocessing, changes: Mapping[str, Any]) -> Preprocessing:
@@ -84,30 +98,7 @@ def _resized(size: tuple[int, int], wanted: Size) -> tuple[int, int]:
     return int(wanted * width / height), wanted
 
 
-def _resize_and_crop(image: Image.Image, size: tuple[int, int], how: Preprocessing) -> Image.Image:
-    """Resize, then crop the centre; only the centre is computed where that surely gives the same pixels.
-
-    Which is for squares at a scale that is a power of two, such as thumbnails of 32 pixels
-    made 256: Pillow takes the box in single precision, and orders its two passes by the
-    proportions of what it makes.
-    """
-    filtering, scale = _FILTERS[how.interpolation], image.width / size[0]
-    box = None if how.crop is None else _centre(size, how.crop)
-    if box and image.width == image.height and size[0] == size[1] and math.frexp(scale)[0] == 0.5:
-        left, top, right, bottom = box
-        if right - left == bottom - top <= size[0]:
-            source = left * scale, top * scale, right * scale, bottom * scale
-            return image.resize((right - left, bottom - top), filtering, source)
-    image = image.resize(size, filtering)
-    return image if how.crop is None else _center_crop(image, how.crop)
-
-
-def _center_crop(image: Image.Image, wanted: Size) -> Image.Image:
-    """Return the centre; where the image is smaller there is black around it."""
-    return image.crop(_centre(image.size, wanted))
-
-
-def _centre(size: tuple[int, int], wanted: Size) -> tuple[int, int, int, int]:
+def centre(size: tuple[int, int], wanted: Size) -> tuple[int, int, int, int]:
     """Return left, top, right and bottom of the centre of (width, height); negative where that is smaller."""
     height, width = wanted if isinstance(wanted, tuple) else (wanted, wanted)
     left, top = _start(size[0], width), _start(size[1], height)
