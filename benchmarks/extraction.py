@@ -5,7 +5,7 @@
 IMAGES is a folder of images, searched below. Three ways through the same images at 224 px, in turn:
 
 - articles: torchvision's transform, a DataLoader of batch 4 with two workers, eager fp32
-  (before Frostline's allocator settings touch the process)
+  (before Frostline's allocator settings touch the process), on at most 512 of them
 - frostline: a whole extraction, decoding, digests and the store included, in the precision
   that is the default here, and in fp32
 - backbone: Frostline's network alone in the same precision, on ready batches
@@ -39,6 +39,7 @@ from stages.specs import FeatureKey
 from stages.store import FeatureStore, Layout
 
 BATCH = 16
+ARTICLES = 512  # images, at most, for the slowest of the three
 
 
 def articles_loop(model: torch.nn.Module, folder: Path) -> None:
@@ -51,6 +52,7 @@ def articles_loop(model: torch.nn.Module, folder: Path) -> None:
         ]
     )
     data = torchvision.datasets.ImageFolder(str(folder), transform)
+    data.samples = data.samples[:ARTICLES]
     with torch.no_grad():
         for images, _ in torch.utils.data.DataLoader(data, batch_size=4, num_workers=2):
             model(images)
@@ -107,7 +109,7 @@ def measure(name: str, folder: Path, rounds: int) -> dict[str, dict[str, float]]
             times["frostline"].append(seconds(lambda b=backbone: whole_extraction(b, samples)))
             times["backbone"].append(seconds(lambda b=backbone: backbone_alone(b, batches, len(samples))))
         rates = {how: len(samples) / statistics.median(t) for how, t in times.items()}
-        everything = len(dataset.train) + len(dataset.test)
+        everything = min(ARTICLES, len(dataset.train) + len(dataset.test))
         speeds[backbone.precision] = {"articles": everything / statistics.median(articles), **rates}
     return speeds
 

@@ -173,6 +173,15 @@ class HeadSettings(ExtractSettings):
         DINOV2_GRID, description="one value, or a grid to choose from (default: DINOv2's 45 values)"
     )
     hold_out: float = Field(0.1, gt=0, lt=1, description="share of the training rows that chooses C")
+    folds: int = Field(0, ge=0, le=100, description="choose C by so many folds of the training rows instead")
+    scaling: Literal["none", "standardize", "l2"] = Field("none", description="of the features, learned where it fits")
+    class_weight: Literal["none", "balanced"] = Field("none", description="balanced: every class counts the same")
+
+    @model_validator(mode="after")
+    def _check_folds(self) -> HeadSettings:
+        if self.folds == 1:
+            raise ValueError("folds 1; wanted 2 or more, or 0 to hold out a share")
+        return self
 
 
 class Settings(HeadSettings):

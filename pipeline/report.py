@@ -199,10 +199,11 @@ def selection_lines(selection: dict[str, Any]) -> list[str]:
     """Return how C was chosen, and every warning about it."""
     lines = []
     if selection["accuracy"]:
-        grid, held = selection["grid"], selection["held_out_rows"]
+        grid, n = selection["grid"], selection["folds"]
         among = f"{len(grid)} values from {grid[0]:.3g} to {grid[-1]:.3g}"
+        rows = f"{n} folds of the" if n else f"{selection['held_out_rows']:,} held-out"
         best = f"{100 * max(selection['accuracy']):.1f} %"
-        lines.append(f"C chosen among {among} on {held:,} held-out training rows ({best}), then fitted on all")
+        lines.append(f"C chosen among {among} on {rows} training rows ({best}), then fitted on all")
     if selection["at_edge"]:
         lines.append("WARNING the chosen C lies at the edge of its grid; widen it with --C")
     if not selection["final_converged"]:

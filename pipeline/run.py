@@ -235,7 +235,10 @@ def _needs(plan: Plan, split: str) -> list[Need]:
 
 
 def _head_spec(settings: HeadSettings) -> fitting.HeadSpec:
-    return fitting.HeadSpec(tuple(sorted(settings.C)), settings.hold_out, settings.seed, settings.head)
+    s = settings
+    return fitting.HeadSpec(
+        tuple(sorted(s.C)), s.hold_out, s.seed, s.head, folds=s.folds, scaling=s.scaling, class_weight=s.class_weight
+    )
 
 
 def _head_digest(plan: Plan, settings: HeadSettings) -> str:

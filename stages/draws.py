@@ -40,3 +40,19 @@ def hold_out(
         if count:
             held[rows] = drawn[rows] <= np.sort(drawn[rows])[count - 1]
     return held
+
+
+def folds(
+    labels: NDArray[np.int64], digests: NDArray[np.uint8], classes: int, count: int, seed: int
+) -> NDArray[np.int64]:
+    """Return each row's fold, int64 (n,), 0 to count - 1: within each class the contents are dealt out by lot.
+
+    Equal content is in one fold. ``digests``: uint8 (n, 32).
+    """
+    drawn = lots(digests, seed)
+    fold = np.zeros(len(labels), np.int64)
+    for label in range(classes):
+        rows = np.flatnonzero(labels == label)
+        _, rank = np.unique(drawn[rows], return_inverse=True)
+        fold[rows] = rank % count
+    return fold

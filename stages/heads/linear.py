@@ -21,18 +21,23 @@ _BLOCK = 8192
 
 @dataclass(frozen=True, eq=False)
 class LinearHead:
-    """``weight`` float32 (classes, d), ``bias`` float32 (classes,), ``classes`` by name."""
+    """``weight`` float32 (classes, d), ``bias`` float32 (classes,), ``classes`` by name.
+
+    ``normalized``: whether features are divided by their length before.
+    """
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
     classes: tuple[str, ...]
+    normalized: bool = False
 
     def scores(self, X: NDArray[Any]) -> NDArray[np.float32]:
         """Return Wx + b of features (n, d), float32 (n, classes), a block of rows at a time."""
         result = np.empty((len(X), len(self.classes)), np.float32)
         for start in range(0, len(X), _BLOCK):
             rows = slice(start, start + _BLOCK)
-            np.matmul(X[rows].astype(np.float32, copy=False), self.weight.T, out=result[rows])
+            block = X[rows].astype(np.float32, copy=False)
+            np.matmul(normalized(block) if self.normalized else block, self.weight.T, out=result[rows])
         result += self.bias
         return result
 
@@ -49,6 +54,13 @@ class LinearHead:
         return save({"weight": self.weight, "bias": self.bias})
 
 
+def normalized(X: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return rows (n, d) divided by their lengths; rows of zeros as they are."""
+    lengths = np.linalg.norm(X, axis=1, keepdims=True)
+    result: NDArray[np.float32] = X / np.where(lengths > 0, lengths, np.float32(1))
+    return result
+
+
 def read_head(folder: Path) -> tuple[LinearHead, dict[str, Any]]:
     """Return a fitted head and the record beside it. Raises StoreError if either is damaged."""
     try:
@@ -57,7 +69,7 @@ def read_head(folder: Path) -> tuple[LinearHead, dict[str, Any]]:
         if hashlib.sha256(data).hexdigest() != record["sha256"]:
             raise ValueError("the SHA-256 of head.safetensors is not the one recorded")
         tensors = load(data)
-        head = LinearHead(tensors["weight"], tensors["bias"], tuple(record["classes"]))
+        head = LinearHead(tensors["weight"], tensors["bias"], tuple(record["classes"]), record["normalized"])
         if head.weight.shape[:1] != head.bias.shape or len(head.bias) != len(head.classes):
             raise ValueError(f"weight {head.weight.shape}, bias {head.bias.shape}, {len(head.classes)} classes")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -68,5 +80,10 @@ def read_head(folder: Path) -> tuple[LinearHead, dict[str, Any]]:
 def head_files(head: LinearHead, record: Mapping[str, Any]) -> dict[str, bytes]:
     """Return a head's files by name, in the order in which to write them."""
     data = head.to_bytes()
-    described = {**record, "classes": head.classes, "sha256": hashlib.sha256(data).hexdigest()}
+    described = {
+        **record,
+        "classes": head.classes,
+        "normalized": head.normalized,
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
     return {"head.safetensors": data, "head.json": sealed(described)}
