@@ -56,8 +56,9 @@ class LinearHead:
 
 def normalized(X: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return rows (n, d) divided by their lengths; rows of zeros as they are."""
-    lengths = np.linalg.norm(X, axis=1, keepdims=True)
-    result: NDArray[np.float32] = X / np.where(lengths > 0, lengths, np.float32(1))
+    lengths = np.linalg.norm(X, axis=1, keepdims=True).astype(np.float32)
+    lengths[lengths == 0] = 1
+    result: NDArray[np.float32] = X / lengths
     return result
 
 
