@@ -163,9 +163,9 @@ def test_features_that_do_not_bear_the_faster_precision_are_computed_in_fp32_and
         "class Net(torch.nn.Module):\n"
         "    def __init__(self):\n"
         "        super().__init__()\n"
-        "        self.fc = torch.nn.Linear(3, 2)\n"
+        "        self.mix, self.fc = torch.nn.Linear(3, 3), torch.nn.Linear(3, 2)\n"
         "    def forward(self, x):\n"
-        "        return self.fc((x.mean((2, 3)) + 1000) - 1000)\n"
+        "        return self.fc((self.mix(x.mean((2, 3))) + 1000) - 1000)\n"
         "def net():\n"
         "    torch.manual_seed(0)\n"
         "    return Net()\n"
@@ -408,7 +408,8 @@ def test_a_signal_ends_the_command_with_its_own_code_and_finished_shards_kept(
 ) -> None:
     listening = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # a shell's background jobs do not listen
     program = f"import signal, sys; {listening}; from pipeline.cli import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", program, "extract", "--data-dir", str(tmp_path)]
+    slow = ["--resize", "160x160"]  # seconds from the first shard to the end
+    command = [sys.executable, "-c", program, "extract", "--data-dir", str(tmp_path), *slow]
     clean = {n: v for n, v in os.environ.items() if not n.startswith("FROSTLINE_")}
     process = subprocess.Popen(
         command,
