@@ -59,7 +59,7 @@ def to_input(pixels: NDArray[np.uint8], how: Preprocessing) -> Tensor:
 
 
 @torch.inference_mode()
-def compare(model: nn.Module, head: nn.Module, features: Tensor, x: Tensor) -> tuple[float, str]:
+def compare(model: nn.Module, head: nn.Linear | nn.Conv2d, features: Tensor, x: Tensor) -> tuple[float, str]:
     """Return the largest difference over the largest W · f, and what was compared.
 
     W and b are drawn anew, on the features' scale: some of torchvision's heads begin as
@@ -81,12 +81,13 @@ def compare(model: nn.Module, head: nn.Module, features: Tensor, x: Tensor) -> t
 def check(name: str) -> Result:
     noise = np.random.default_rng(1).integers(0, 256, (2, 600, 600, 3), np.uint8)
     backbone = load_backbone(BackboneRequest(name, "random"), Image.fromarray(noise[0]))
-    height, width = backbone.input_shape[:2]
+    height, width = backbone.spec.size
     pixels = noise[:, :height, :width]
     features, spec = torch.from_numpy(backbone.embed(pixels)), backbone.spec
     del backbone
     model = plain(name)
     head = model.get_submodule(spec.layer.removesuffix(":input"))
+    assert isinstance(head, nn.Linear | nn.Conv2d)
     parameters = sum(values.numel() for values in model.parameters())
     difference, note = compare(model, head, features, to_input(pixels, spec.preprocessing))
     return Result(name, spec.layer, features.shape[1], parameters, difference, note)

@@ -22,6 +22,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -101,13 +102,13 @@ def measure(name: str, folder: Path, rounds: int) -> dict[str, dict[str, float]]
     exact = load_backbone(BackboneRequest(name, "random"), samples.read(0))
     batches = ready(exact, samples)
     chosen, _ = faster(exact, batches[0])
-    speeds = {}
+    speeds: dict[str, dict[str, float]] = {}
     for backbone in {b.precision: b for b in (exact, chosen)}.values():
         times: dict[str, list[float]] = {"frostline": [], "backbone": []}
         backbone_alone(backbone, batches, 256)
         for _ in range(rounds):
-            times["frostline"].append(seconds(lambda b=backbone: whole_extraction(b, samples)))
-            times["backbone"].append(seconds(lambda b=backbone: backbone_alone(b, batches, len(samples))))
+            times["frostline"].append(seconds(partial(whole_extraction, backbone, samples)))
+            times["backbone"].append(seconds(partial(backbone_alone, backbone, batches, len(samples))))
         rates = {how: len(samples) / statistics.median(t) for how, t in times.items()}
         everything = min(ARTICLES, len(dataset.train) + len(dataset.test))
         speeds[backbone.precision] = {"articles": everything / statistics.median(articles), **rates}

@@ -17,6 +17,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def peer(X: NDArray[Any], y: NDArray[Any], C: float, enough: float, most: float)
         model = LogisticRegression(C=C, tol=tolerance, max_iter=20000)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            seconds, _ = timed(lambda model=model: model.fit(X, y))
+            seconds, _ = timed(partial(model.fit, X, y))
         reached = objective(X, y, model.coef_, model.intercept_, C)
         if reached <= enough or time.perf_counter() - started > most or tolerance < 1e-9:
             break

@@ -33,10 +33,11 @@ def features_of(model: torch.nn.Module, folder: Path) -> tuple[np.ndarray, np.nd
     data = torchvision.datasets.ImageFolder(str(folder), transform)
     loader = torch.utils.data.DataLoader(data, batch_size=32, num_workers=2)
     rows, labels = [], []
+    features = model.get_submodule("features")
     with torch.inference_mode():
         for images, targets in loader:
             batch = images.contiguous(memory_format=torch.channels_last)
-            rows.append(model.features(batch).mean((2, 3)).numpy())
+            rows.append(features(batch).mean((2, 3)).numpy())
             labels.append(targets.numpy())
     return np.concatenate(rows), np.concatenate(labels)
 

@@ -40,7 +40,8 @@ class ResNet20(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.layer3(self.layer2(self.layer1(torch.relu(self.bn1(self.conv1(x))))))
-        return self.linear(x.mean((2, 3)))
+        result: torch.Tensor = self.linear(x.mean((2, 3)))
+        return result
 
 
 def resnet20() -> nn.Module:
