@@ -10,7 +10,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from pydantic import BaseModel
 
-from pipeline.config import WorkspaceSettings
+from pipeline.config import AnySettings
 from stages.errors import ConfigError
 
 _SETTING = "setting_"
@@ -29,13 +29,13 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(ConfigError.exit_code)
 
 
-def add_settings(parser: argparse.ArgumentParser, model: type[WorkspaceSettings]) -> None:
+def add_settings(parser: argparse.ArgumentParser, model: type[AnySettings]) -> None:
     """Give a parser one flag per field of a model, grouped by the class that has the field."""
     parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     added: set[str] = set()
     for part in reversed(model.__mro__):
-        if issubclass(part, WorkspaceSettings):
+        if issubclass(part, AnySettings) and part is not AnySettings:
             section = parser.add_argument_group(str(part.model_config["title"]))
             for name in [n for n in part.model_fields if n not in added]:
                 _add_setting(section, part, name)

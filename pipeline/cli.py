@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from pipeline.arguments import Parser, add_settings, given
 from pipeline.config import (
+    AnySettings,
     ExtractSettings,
     HeadSettings,
     PredictSettings,
@@ -123,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add(
-    added: Any, name: str, text: str, model: type[WorkspaceSettings], action: Callable[..., int]
+    added: Any, name: str, text: str, model: type[AnySettings], action: Callable[..., int]
 ) -> argparse.ArgumentParser:
     described = f"{text[0].upper()}{text[1:]}."
     parser: argparse.ArgumentParser = added.add_parser(

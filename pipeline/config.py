@@ -83,12 +83,10 @@ Workers = Annotated[
 ]
 
 
-class WorkspaceSettings(BaseModel):
-    """Where everything lies."""
+class AnySettings(BaseModel):
+    """What the settings of all commands share."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, title="workspace")
-
-    data_dir: Path = Field(Path("data"), description="the workspace: features, heads, runs, downloads")
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def __init__(self, **given: Any) -> None:
         """Raises ConfigError for unknown names, with a hint, and for values that can't be."""
@@ -96,6 +94,14 @@ class WorkspaceSettings(BaseModel):
             super().__init__(**given)
         except ValidationError as error:
             raise ConfigError("\n".join(_explained(e) for e in error.errors())) from error
+
+
+class WorkspaceSettings(AnySettings):
+    """Where everything lies."""
+
+    model_config = ConfigDict(title="workspace")
+
+    data_dir: Path = Field(Path("data"), description="the workspace: features, heads, runs, downloads")
 
 
 class DatasetSettings(WorkspaceSettings):
@@ -194,12 +200,12 @@ class Settings(HeadSettings):
     )
 
 
-class PredictSettings(WorkspaceSettings):
+class PredictSettings(AnySettings):
     """How a fitted head is used on new images; the rest is recorded with it."""
 
     model_config = ConfigDict(title="prediction")
 
-    backbone: str | None = Field(None, description="where one's own file.py:factory is now (default: where it was)")
+    backbone: str | None = Field(None, description="one's own file.py:factory, which is never run unnamed")
     weights: str | None = Field(None, description="where the weights are now (default: where they were)")
     device: Device = "auto"
     batch_size: BatchSize = None
@@ -208,7 +214,7 @@ class PredictSettings(WorkspaceSettings):
     top: int = Field(1, ge=1, le=1000, description="how many classes to print for an image, the likeliest first")
 
 
-Model = TypeVar("Model", bound=WorkspaceSettings)
+Model = TypeVar("Model", bound=AnySettings)
 
 
 def load_settings(
