@@ -18,11 +18,11 @@ from tqdm import tqdm
 
 from pipeline.config import ExtractSettings
 from pipeline.workspace import Resolved, Workspace
-from stages.backbones import fingerprint, load_backbone, preprocess
+from stages.backbones import fingerprint, load_backbone, pixels_for
 from stages.datasets import Dataset, Samples, open_dataset
 from stages.datasets.images import decoder
 from stages.errors import ConfigError, DataError, StoreError, UnreadableImage, counted, listing
-from stages.specs import FeatureKey, Precision, View, computation
+from stages.specs import BackboneSpec, FeatureKey, Precision, View, computation
 from stages.store import FeatureSet, Layout, Place
 
 if TYPE_CHECKING:
@@ -162,9 +162,10 @@ class Plan:
             return cached or "fp32"
         from stages.backbones.precision import faster
 
-        how = self.resolved.spec.preprocessing
-        pixels = np.stack([preprocess(image, how) for image in self._some()])
-        self._loaded, self.agreement = faster(self._network, pixels)
+        pixels = list(self._some(self.resolved.spec))
+        if not pixels:
+            return "fp32"
+        self._loaded, self.agreement = faster(self._network, np.stack(pixels))
         _say(self._loaded.precision, self.agreement)
         return self._loaded.precision
 
@@ -173,19 +174,26 @@ class Plan:
         choices: tuple[Precision, ...] = ("fp32", "bf16")
         score = {precision: self._cached_in(precision) for precision in choices}
         best = max(choices, key=lambda precision: score[precision])
-        return best if score[best] else None
+        if score[best]:
+            return best
+        return next((precision for precision in choices if self._reusable_in(precision)), None)
+
+    def _reusable_in(self, precision: Precision) -> bool:
+        """Whether other sets hold rows computed in a precision, as those of a dataset that has grown since do."""
+        store, views = self.workspace.store, self.settings.views
+        return any(store.rows_like(self.key("train", view, precision)) for view in views)
 
     def _cached_in(self, precision: Precision) -> int:
         """Return how much there is in a precision: 1 for each set begun, more for one that is complete."""
         sets = [self.workspace.store.find(self.key(n, v, precision)) for n in SPLITS for v in self.settings.views]
         return sum(1 + 1000 * found.complete for found in sets if found is not None)
 
-    def _some(self) -> Iterator[Any]:
-        """Yield up to 32 images of the training split that can be read, evenly spread."""
+    def _some(self, spec: BackboneSpec) -> Iterator[Any]:
+        """Yield up to 32 images of the training split that can be used, preprocessed and evenly spread."""
         train = self.dataset.train
         for row in np.unique(np.linspace(0, len(train) - 1, 32).astype(int)).tolist():
             with suppress(UnreadableImage):
-                yield train.read(row)
+                yield pixels_for(train.read(row), spec)
 
     def samples(self, split: str) -> Samples:
         return self.dataset.train if split == "train" else self.dataset.test
@@ -238,7 +246,8 @@ class Plan:
 
 def _say(precision: Precision, found: Agreement | None) -> None:
     if found:
-        how = f"cosine with fp32 on {found.rows} images: least {found.least:.5f}, mean {found.mean:.5f}"
+        cosine = f"least {found.least:.5f}, mean {found.mean:.5f}"
+        how = f"cosine with fp32 on {found.rows} images: {cosine}; error {found.error:.1%} of the spread"
         log.info("features in %s (%s)", precision if found.good else "fp32, the faster precision differs too much", how)
 
 

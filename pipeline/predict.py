@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from PIL import Image
@@ -15,11 +15,12 @@ from PIL import Image
 from pipeline.config import PredictSettings, load_settings
 from pipeline.plan import check_bad, cores, device_of
 from stages.backbones import BackboneRequest, load_backbone
+from stages.backbones.preprocess import replaced
 from stages.datasets import decode_file, images_in, paths_of
-from stages.errors import ConfigError, DataError, StoreError, listing
+from stages.errors import ConfigError, DataError, StoreError, listing, printable
 from stages.heads import LinearHead, read_head
 from stages.predict import predict
-from stages.specs import BackboneSpec, differences, read_spec
+from stages.specs import MAX_PIXELS, BackboneSpec, Precision, View, differences, read_spec
 
 if TYPE_CHECKING:
     from stages.backbones.backbone import Backbone
@@ -45,7 +46,7 @@ class Classifier:
 
     head: LinearHead
     backbone: Backbone
-    views: tuple[Any, ...]
+    views: tuple[View, ...]
     settings: PredictSettings
 
     def predict(self, images: Sequence[str | Path]) -> list[Answer]:
@@ -82,19 +83,55 @@ def load_classifier(folder: str | Path, settings: PredictSettings | None = None)
     """
     s = settings or load_settings(PredictSettings)
     head, record = read_head(Path(folder))
-    made = record.get("backbone")
-    if not made:
-        raise StoreError(f"the head in {folder} says nothing of its backbone; `frostline fit` makes it anew")
-    wanted = read_spec(made["spec"])
+    made = _made_on(folder, record)
+    wanted = made.spec
+    if ":" in made.name and not s.backbone:  # a head may come from a stranger, and must not choose what runs
+        raise ConfigError(f"the head in {folder} was fitted on a network of one's own; name it: --backbone {made.name}")
     preprocessing = asdict(wanted.preprocessing)
-    name = s.backbone or made["name"]
-    if ":" in made["name"] and not s.backbone:  # a head may come from a stranger, and must not choose what runs
-        raise ConfigError(f"the head in {folder} was fitted on a network of one's own; name it: --backbone {name}")
-    request = BackboneRequest(name, s.weights or made["weights"], wanted.layer, wanted.pool, preprocessing)
+    name, weights = s.backbone or made.name, s.weights or made.weights
+    request = BackboneRequest(name, weights, wanted.layer, wanted.pool, preprocessing)
     blank = Image.new("RGB", (wanted.size[1], wanted.size[0]))
-    backbone = load_backbone(request, blank, precision=made["precision"], device=device_of(s.device))
+    try:
+        backbone = load_backbone(request, blank, precision=made.precision, device=device_of(s.device))
+    except ConfigError as error:
+        raise ConfigError(f"the head in {folder} was fitted on {made.name}, {made.weights}: {error}") from error
     _check_same(folder, wanted, backbone.spec)
-    return Classifier(head, backbone, tuple(made["views"]), s)
+    if head.weight.shape[1] != backbone.width:
+        raise StoreError(
+            f"the head in {folder} takes {head.weight.shape[1]} features, its backbone has {backbone.width}"
+        )
+    return Classifier(head, backbone, made.views, s)
+
+
+@dataclass(frozen=True)
+class _MadeOn:
+    """The backbone of a head, as its record names it."""
+
+    name: str
+    weights: str
+    spec: BackboneSpec
+    precision: Precision
+    views: tuple[View, ...]
+
+
+def _made_on(folder: str | Path, record: Mapping[str, Any]) -> _MadeOn:
+    """Return what a head was fitted on. Raises StoreError where the record, which may be anyone's, does not say."""
+    try:
+        found = record["backbone"]
+        spec = read_spec(found["spec"])
+        made = _MadeOn(found["name"], found["weights"], spec, found["precision"], tuple(found["views"]))
+        words = (made.name, made.weights, spec.name, spec.weights, spec.layer, spec.code)
+        good = all(isinstance(word, str) for word in words) and all(isinstance(side, int) for side in spec.size)
+        good = good and made.precision in get_args(Precision) and made.views in (("plain",), ("plain", "hflip"))
+        if not good or min(spec.size) < 1 or spec.size[0] * spec.size[1] > MAX_PIXELS:
+            raise ValueError("a value that can't be")
+        replaced(spec.preprocessing, {})
+    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+        raise StoreError(
+            f"the head in {folder} does not say what it was fitted on ({type(error).__name__}: {error}); "
+            "`frostline fit` makes it anew"
+        ) from error
+    return made
 
 
 def _check_same(folder: str | Path, wanted: BackboneSpec, found: BackboneSpec) -> None:
@@ -146,6 +183,7 @@ def answers_csv(answers: Sequence[Answer], top: int) -> str:
     """Return the answers as CSV: ``path``, ``label``, ``probability``, and the next ones with a number."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
+    top = min(top, max((len(a.classes) for a in answers), default=1))
     numbers = ["", *[f"_{i}" for i in range(2, top + 1)]]
     writer.writerow(["path", *[f"{name}{n}" for n in numbers for name in ("label", "probability")], "fault"])
     for a in answers:
@@ -156,9 +194,10 @@ def answers_csv(answers: Sequence[Answer], top: int) -> str:
 
 def answers_table(answers: Sequence[Answer], top: int) -> str:
     """Return the answers for a terminal."""
-    width = max(len(str(a.path)) for a in answers)
+    names = [printable(str(a.path)) for a in answers]
+    width = min(60, max(map(len, names)))
     lines = []
-    for a in answers:
-        found = "   ".join(f"{label} {p:.1%}" for label, p in a.classes[:top]) or f"left out: {a.fault}"
-        lines.append(f"{a.path!s:{width}}  {found}")
+    for name, a in zip(names, answers, strict=True):
+        found = "   ".join(f"{printable(label)} {p:.1%}" for label, p in a.classes[:top]) or f"left out: {a.fault}"
+        lines.append(f"{name:{width}}  {found}")
     return "\n".join(lines)

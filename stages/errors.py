@@ -69,6 +69,11 @@ def listing(items: Sequence[str], limit: int = 20) -> str:
     return "\n".join(lines)
 
 
+def printable(text: str) -> str:
+    """Return a name with what would steer a terminal, or break its line, written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
 def counted(n: int, noun: str) -> str:
     """Return ``1 image``, ``2 images``."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}{'es' if noun.endswith(('s', 'x')) else 's'}"

@@ -48,7 +48,7 @@ class HeadSpec:
 class Selection:
     """How C was chosen, and how the last fit went.
 
-    ``accuracy``: on the held-out training rows, over all folds where there are any, one per C
+    ``accuracy``: weighed as the fit is, on the held-out training rows, over all folds where there are any, one per C
     of ``grid``; empty where there was nothing to choose. ``converged``: of the fits on
     ``fitted_rows``, one per C; in every fold.
     """
@@ -114,12 +114,13 @@ class _Rows:
     def fit(self, grid: tuple[float, ...], used: NDArray[np.bool_] | None = None) -> LogisticPath:
         """Return a head for each C, fitted on the rows that are used, by default all."""
         used = np.ones(len(self.y), bool) if used is None else used
-        weights = self._weights(used)
+        weights = self.weights(used)
         if self.spec.scaling != "standardize":
             return self._shared.fit(grid, row_weights=weights)
         return self._standardized(grid, used, weights)
 
-    def _weights(self, used: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def weights(self, used: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return what each row counts among those that are used."""
         if self.spec.class_weight == "none":
             return used.astype(np.float64)
         counts = np.bincount(self.y[used], minlength=self.classes)
@@ -164,12 +165,13 @@ def _scores(
     rows: _Rows, y: NDArray[np.int64], masks: Sequence[NDArray[np.bool_]]
 ) -> tuple[tuple[float, ...], tuple[bool, ...]]:
     """Return the accuracy on all held-out rows together, and whether every fold converged, one per C."""
-    right, converged = np.zeros(len(rows.spec.C)), np.ones(len(rows.spec.C), bool)
+    right, total, converged = np.zeros(len(rows.spec.C)), 0.0, np.ones(len(rows.spec.C), bool)
     for held in masks:
         path = rows.fit(rows.spec.C, ~held)
-        right += (path.decision_function(rows.X[held]).argmax(-1) == y[held]).sum(1)
+        weights = rows.weights(held)[held]
+        right += (path.decision_function(rows.X[held]).argmax(-1) == y[held]) @ weights
+        total += weights.sum()
         converged &= path.converged
-    total = sum(int(held.sum()) for held in masks)
     return tuple((right / total).tolist()), tuple(converged.tolist())
 
 

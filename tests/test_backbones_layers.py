@@ -114,6 +114,45 @@ def test_a_graph_that_does_not_give_what_the_network_gives_is_not_used() -> None
     assert fuse(cut, at(cut.model, "fc:input") * 1.001, X, convolutions=False) is cut
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda y: y.clamp_(max=0.1),
+        lambda y: torch.clamp_(y, max=0.1),
+        lambda y: y.masked_fill_(y > 0.1, -5),
+        lambda y: y[:, :1].zero_(),
+        lambda y: torch.add(y, 1, out=y),
+    ],
+)
+def test_what_is_written_in_place_stays_written(write: Callable[[Tensor], object]) -> None:
+    def forward(net: Sum, x: Tensor) -> Tensor:
+        y = net.first(x)
+        write(y)
+        return net.second(y)
+
+    _, before, after = fused(Sum(forward), "idle")
+    torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["norm1", "conv1", "pair"])
+def test_a_network_with_hooks_runs_as_it_is_written(name: str) -> None:
+    model = Net()
+    model.get_submodule(name).register_forward_pre_hook(lambda _, args: (args[0] * 2,))
+    network, before, after = fused(model, "fc:input")
+    assert isinstance(network, Cut)
+    assert torch.equal(after, before)
+
+
+def test_a_layer_called_by_keyword_is_cut_like_any_other() -> None:
+    class Keyword(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc(input=self.norm1(input=self.conv1(input=x)).mean((2, 3)).repeat(1, 2)[:, :8])
+
+    _, before, after = fused(Keyword(), "fc:input")
+    assert before.shape == (2, 8)
+    torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5)
+
+
 def test_an_activation_between_convolution_and_normalisation_stays_between_them() -> None:
     class InPlace(Net):
         def forward(self, x: Tensor) -> Tensor:

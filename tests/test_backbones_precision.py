@@ -21,7 +21,7 @@ def test_agreement_is_the_cosine_of_each_row() -> None:
 
 
 def test_equal_features_agree_and_so_do_zeros() -> None:
-    assert agreement(X, X * 2).good
+    assert agreement(X, X).good
     assert agreement(np.zeros_like(X), np.zeros_like(X)).good
 
 
@@ -30,6 +30,13 @@ def test_one_row_that_is_wrong_is_enough_to_disagree(wrong: float) -> None:
     rough = X.copy()
     rough[3] *= wrong
     assert not agreement(X, rough).good
+
+
+def test_an_offset_that_all_images_share_does_not_hide_what_is_lost() -> None:
+    exact = 1000 + X
+    rough = np.round(exact / 4) * 4
+    found = agreement(exact, rough)
+    assert found.least > 0.999 and not found.good
 
 
 @pytest.mark.parametrize("device", ["cpu"])

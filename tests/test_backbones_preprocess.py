@@ -82,6 +82,7 @@ def test_a_thumbnail_enlarged_by_torch_is_to_the_pixel_what_pillow_makes_of_it(
         ((32, 32), {"resize": (64, 128)}),
         ((32, 32), {"resize": 64, "crop": 65}),
         ((32, 32), {"resize": None}),
+        ((32, 32), {"resize": 64, "crop": 32}),
     ],
 )
 def test_what_torch_would_enlarge_otherwise_is_left_to_pillow(size: tuple[int, int], how: dict[str, Any]) -> None:

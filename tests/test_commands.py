@@ -153,6 +153,23 @@ def test_the_precision_that_is_cached_is_the_one_that_is_used(
     assert "features from the cache, no backbone run" in capsys.readouterr().out
 
 
+def test_a_dataset_that_grew_keeps_the_precision_of_its_rows(
+    work: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    what = ["extract", "--dataset", f"folder:{folder}", *BACKBONE]
+    assert main([*what, "--precision", "fp32"]) == 0
+    for split in ("train", "test"):
+        paint(folder / split / "cat" / "new.png", 0, 7)
+    capsys.readouterr()
+    assert main([*what, "--dry-run", "--json"]) == 0
+    assert [need["to_compute"] for need in json.loads(capsys.readouterr().out)[0]["features"]] == [1, 1]
+
+
+def test_images_of_mixed_sizes_are_quarantined_in_the_default_precision_too(work: Path, folder: Path) -> None:
+    what = ["extract", "--dataset", f"folder:{folder}", *BACKBONE, "--resize", "none", "--crop", "none"]
+    assert main([*what, "--max-bad", "100"]) == 5
+
+
 def test_features_that_do_not_bear_the_faster_precision_are_computed_in_fp32_and_that_is_said(
     work: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

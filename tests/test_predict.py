@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -130,7 +131,7 @@ def test_another_backbone_than_the_one_it_was_fitted_on_is_refused_field_by_fiel
 
 
 def test_a_damaged_or_foreign_folder_is_refused(head: Path, folder: Path) -> None:
-    with pytest.raises(StoreError, match="is damaged"):
+    with pytest.raises(StoreError, match="no head in"):
         load_classifier(folder)
     file = head / "head.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"\1")
@@ -163,3 +164,43 @@ def test_a_network_of_ones_own_is_run_only_when_its_user_names_it(
 def test_images_of_any_size_are_resized_as_in_training(head: Path, tmp_path: Path) -> None:
     paint(tmp_path / "large.png", 1, 7, (300, 500))
     assert load_classifier(head).predict([tmp_path / "large.png"])[0].label == "dog"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"spec": None},
+        {"spec": {}},
+        {"precision": "fp9"},
+        {"views": ["weird"]},
+        {"views": []},
+        {"name": 5},
+        {"weights": None},
+        {"size": [10**9, 10**9]},
+        {"size": []},
+        {"size": ["a", 1]},
+        {"preprocessing": {"mean": 5}},
+    ],
+    ids=str,
+)
+def test_a_record_that_lies_is_refused_in_words(head: Path, changes: dict[str, object]) -> None:
+    spec = read_head(head)[1]["backbone"]["spec"]
+    inner = {n: v for n, v in changes.items() if n in spec}
+    other = rewritten(head, **({"spec": {**spec, **inner}} if inner else changes))
+    with pytest.raises(StoreError, match="does not say what it was fitted on"):
+        load_classifier(other)
+
+
+def test_names_that_would_steer_the_terminal_are_written_out(
+    head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paint(tmp_path / "odd" / "\x1b[31mred\n.png", 1, 7)
+    capsys.readouterr()
+    assert main(["predict", str(head), str(tmp_path / "odd")]) == 0
+    said = capsys.readouterr().out
+    assert "\\x1b[31mred\\n.png" in said and said.count("\n") == 1
+
+
+def test_a_pipe_with_an_images_name_is_left_out(head: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    assert load_classifier(head).predict([tmp_path / "pipe.png"])[0].fault == "not a regular file"

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from stages.backbones.allocator import keep_pages
 from stages.backbones.fusedconv import can_fuse
-from stages.backbones.fusing import fuse
+from stages.backbones.fusing import fuse, has_hooks
 from stages.backbones.origin import build
 from stages.backbones.pooling import default_pool, pool
 from stages.backbones.preprocess import centre, is_thumbnail, preprocess, replaced
@@ -69,8 +69,10 @@ class Backbone:
 
     def at(self, precision: Precision) -> Backbone:
         """Return a copy that computes in another precision. Raises ConfigError if the network can't."""
-        network = copy.deepcopy(self._network)
+        if has_hooks(self._network):  # a copy's hooks would still write to the original
+            raise ConfigError(f"{self.spec.name} has hooks and can't be copied to {precision}; choose a --precision")
         with _blamed(f"{self.spec.name} can't run in {precision} on {self.device}", "see --precision, --device"):
+            network = copy.deepcopy(self._network)
             other = Backbone(self.spec, network, self.width, precision, str(self.device))
             other.embed(np.zeros((1, *self.spec.size, 3), np.uint8))
         return other

@@ -41,8 +41,6 @@ def is_conv(module: nn.Module) -> TypeGuard[nn.Conv2d]:
         and isinstance(module.weight, nn.Parameter)
         and module.padding_mode == "zeros"
         and not isinstance(module.padding, str)
-        and not module._forward_pre_hooks
-        and not module._forward_hooks
     )
 
 

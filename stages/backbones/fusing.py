@@ -27,17 +27,33 @@ def fuse(cut: Cut, expected: Tensor, batch: Tensor, *, convolutions: bool) -> nn
     can't be traced is returned as it is, and so is one that does not give ``expected`` on
     ``batch`` any more, to 1e-5 of its largest value. The weights of ``cut`` are shared.
     """
-    graph = _traced(cut)
-    if graph is None:
-        return cut
-    _drop_idle(graph)
-    _fold_norms(graph)
-    if convolutions:
-        _fuse_convolutions(graph)
-    graph.graph.eliminate_dead_code()
-    graph.delete_all_unused_submodules()
-    graph.recompile()
-    return graph.eval() if _agrees(graph, expected, batch) else cut
+    graph = None if has_hooks(cut) else _rewritten(cut, convolutions)
+    return graph if graph is not None and _agrees(graph, expected, batch) else cut
+
+
+def has_hooks(network: nn.Module) -> bool:
+    """Whether code of someone's runs around the modules of a network, which a graph would leave out."""
+    return any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
+
+
+def _rewritten(cut: Cut, convolutions: bool) -> fx.GraphModule | None:
+    """Return the graph with what can be fused fused; None where the code defies that.
+
+    Nodes that nobody uses stay: they may write in place.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            graph = fx.GraphModule(cut, _Tracer(cut).trace(cut))
+            _drop_idle(graph)
+            _fold_norms(graph)
+            if convolutions:
+                _fuse_convolutions(graph)
+            graph.delete_all_unused_submodules()
+            graph.recompile()
+        except Exception:  # whatever the code does with a value that it does not have yet
+            return None
+    return graph.eval()
 
 
 def _agrees(network: nn.Module, expected: Tensor, batch: Tensor) -> bool:
@@ -60,20 +76,11 @@ class _Tracer(fx.Tracer):
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         if m is self._layer and self._cut.layer.endswith(INPUT):
-            self._cut.reach(args[0])
+            self._cut.reach(next(iter([*args, *kwargs.values()]), None))
         result = super().call_module(m, forward, args, kwargs)
         if m is self._layer:
             self._cut.reach(result)
         return result
-
-
-def _traced(cut: Cut) -> fx.GraphModule | None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return fx.GraphModule(cut, _Tracer(cut).trace(cut))
-        except Exception:  # whatever the code does with a value that it does not have yet
-            return None
 
 
 def _modules(graph: fx.GraphModule, kind: Any) -> list[tuple[fx.Node, Any]]:
@@ -98,7 +105,7 @@ def _fold_norms(graph: fx.GraphModule) -> None:
         if before.op != "call_module" or len(before.users) > 1 or calls.count(before.target) > 1:
             continue
         conv = graph.get_submodule(str(before.target))
-        if is_conv(conv) and norm.running_mean is not None and not norm._forward_hooks:
+        if is_conv(conv) and norm.running_mean is not None:
             graph.add_submodule(f"folded.{before.name}", _folded(conv, norm))
             before.target = f"folded.{before.name}"
             node.replace_all_uses_with(before)

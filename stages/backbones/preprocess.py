@@ -57,7 +57,7 @@ def is_thumbnail(size: tuple[int, int], spec: BackboneSpec) -> bool:
     like and nothing is rounded but the result; torch is five times as fast.
     """
     how = spec.preprocessing
-    if how.resize is None or how.interpolation != "bilinear" or size[0] != size[1]:
+    if how.resize is None or how.interpolation != "bilinear" or size[0] != size[1] or size == spec.size:
         return False
     width, height = _resized(size, how.resize)
     larger = width == height > size[0] and math.frexp(width / size[0])[0] == 0.5

@@ -119,11 +119,14 @@ class Cut(nn.Module):
         self._taken.append(value)
         raise _Reached
 
+    def _before(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.reach(next(iter([*args, *kwargs.values()]), None))
+
     @contextmanager
     def _hooked(self) -> Iterator[None]:
         module = module_of(self.model, self.layer)
         if self.layer.endswith(INPUT):
-            hook = module.register_forward_pre_hook(lambda _, args: self.reach(args[0] if args else None))
+            hook = module.register_forward_pre_hook(self._before, with_kwargs=True)
         else:
             hook = module.register_forward_hook(lambda _, _args, output: self.reach(output))
         try:

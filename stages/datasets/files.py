@@ -20,6 +20,8 @@ from stages.errors import DataError, UnreadableImage, listing
 def decode_file(path: Path) -> Image:
     """Return the RGB image in a file. Raises UnreadableImage with the reason."""
     try:
+        if not path.is_file():
+            raise UnreadableImage("not a regular file")
         data = path.read_bytes()
     except OSError as error:
         raise UnreadableImage(f"can't be read ({error.strerror})") from error

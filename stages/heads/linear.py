@@ -56,9 +56,9 @@ class LinearHead:
 
 def normalized(X: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return rows (n, d) divided by their lengths; rows of zeros as they are."""
-    lengths = np.linalg.norm(X, axis=1, keepdims=True).astype(np.float32)
+    lengths = np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))[:, None]
     lengths[lengths == 0] = 1
-    result: NDArray[np.float32] = X / lengths
+    result: NDArray[np.float32] = (X / lengths).astype(np.float32)
     return result
 
 
@@ -71,11 +71,21 @@ def read_head(folder: Path) -> tuple[LinearHead, dict[str, Any]]:
             raise ValueError("the SHA-256 of head.safetensors is not the one recorded")
         tensors = load(data)
         head = LinearHead(tensors["weight"], tensors["bias"], tuple(record["classes"]), record["normalized"])
-        if head.weight.shape[:1] != head.bias.shape or len(head.bias) != len(head.classes):
-            raise ValueError(f"weight {head.weight.shape}, bias {head.bias.shape}, {len(head.classes)} classes")
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        _check(head)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StoreError(f"no head in {str(folder)[:200]!r}; wanted a folder of data/heads") from error
+    except (OSError, RecursionError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise StoreError(f"the head in {folder} is damaged: {error}; `frostline fit` makes it anew") from error
     return head, record
+
+
+def _check(head: LinearHead) -> None:
+    shapes = f"weight {head.weight.shape} {head.weight.dtype}, bias {head.bias.shape}, {len(head.classes)} classes"
+    fits = head.weight.ndim == 2 and head.weight.shape[:1] == head.bias.shape == (len(head.classes),)
+    if not fits or head.weight.dtype != np.float32 or head.bias.dtype != np.float32 or len(head.classes) < 2:
+        raise ValueError(shapes)
+    if not all(isinstance(name, str) for name in head.classes) or not isinstance(head.normalized, bool):
+        raise ValueError("classes that are no names")
 
 
 def head_files(head: LinearHead, record: Mapping[str, Any]) -> dict[str, bytes]:
