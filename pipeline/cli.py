@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "inputs", type=Path, nargs="+", metavar="IMAGE|FOLDER|CSV", help="images; a CSV has a column path"
             )
-            command.add_argument("--csv", action="store_true", help="print CSV on stdout")
+            command.add_argument("--csv", action="store_true", help="print CSV on stdout, unless --json")
         if name == "gc":
             command.add_argument("--unfinished", action="store_true", help="feature sets never finished, too")
             command.add_argument("--yes", action="store_true", help="remove what is listed")

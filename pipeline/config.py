@@ -179,8 +179,8 @@ class HeadSettings(ExtractSettings):
         DINOV2_GRID, description="one value, or a grid to choose from (default: DINOv2's 45 values)"
     )
     hold_out: float = Field(0.1, gt=0, lt=1, description="share of the training rows that chooses C")
-    folds: int = Field(0, ge=0, le=100, description="choose C by so many folds of the training rows instead")
-    scaling: Literal["none", "standardize", "l2"] = Field("none", description="of the features, learned where it fits")
+    folds: int = Field(0, ge=0, le=100, description="choose C by so many folds; 0: hold out a share")
+    scaling: Literal["none", "standardize", "l2"] = Field("none", description="of each feature, or of each row (l2)")
     class_weight: Literal["none", "balanced"] = Field("none", description="balanced: every class counts the same")
 
     @model_validator(mode="after")

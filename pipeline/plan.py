@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from pipeline.config import ExtractSettings
+from pipeline.config import ExtractSettings, PredictSettings
 from pipeline.workspace import Resolved, Workspace
 from stages.backbones import fingerprint, load_backbone, pixels_for
 from stages.datasets import Dataset, Samples, open_dataset
@@ -284,6 +284,12 @@ def device_of(name: str) -> str:
 def now() -> str:
     """Return the time, UTC, as ``2026-01-31T23:59:59Z``."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def pace(settings: ExtractSettings | PredictSettings, backbone: Backbone) -> tuple[int, int]:
+    """Return the batch size and the threads that decode, as asked for or as fits the device."""
+    fitting = 16 if backbone.device.type == "cpu" else 128
+    return settings.batch_size or fitting, settings.workers or cores()
 
 
 def cores() -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.config import PredictSettings, load_settings
-from pipeline.plan import check_bad, cores, device_of
+from pipeline.plan import check_bad, device_of, pace
 from stages.backbones import BackboneRequest, load_backbone
 from stages.backbones.preprocess import replaced
 from stages.datasets import decode_file, images_in, paths_of
@@ -55,17 +55,9 @@ class Classifier:
 
     def answers(self, files: Sequence[Path]) -> Iterator[Answer]:
         """Yield the same, while the rest is still being computed."""
-        s, on_gpu = self.settings, self.backbone.device.type != "cpu"
-        found = predict(
-            self.head,
-            self.backbone,
-            lambda row: decode_file(files[row]),
-            range(len(files)),
-            views=self.views,
-            batch_size=s.batch_size or (128 if on_gpu else 16),
-            workers=s.workers or cores(),
-        )
-        for one in found:
+        batch_size, workers = pace(self.settings, self.backbone)
+        how: Any = {"views": self.views, "batch_size": batch_size, "workers": workers}
+        for one in predict(self.head, self.backbone, lambda row: decode_file(files[row]), range(len(files)), **how):
             yield Answer(files[one.row], self._ranked(one.probabilities), one.fault)
 
     def _ranked(self, probabilities: Any) -> tuple[tuple[str, float], ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from pipeline.config import BackboneSettings, DatasetSettings, ExtractSettings, HeadSettings, Settings
-from pipeline.plan import Need, Plan, check_bad, cores, now
+from pipeline.plan import Need, Plan, check_bad, now, pace
 from pipeline.report import Extracted, Fitted, Probe, Report, to_json
 from stages import evaluate as scoring
 from stages import fit as fitting
@@ -136,17 +136,9 @@ def _extract_one(plan: Plan, need: Need) -> Extracted:
 
 
 def _run_backbone(plan: Plan, need: Need, features: FeatureSet, backbone: Backbone) -> int:
-    s, on_gpu = plan.settings, backbone.device.type != "cpu"
-    job = Extraction(
-        need.samples,
-        backbone,
-        features,
-        need.key.view,
-        batch_size=s.batch_size or (128 if on_gpu else 16),
-        workers=s.workers or cores(),
-        ahead=2 if on_gpu else 0,
-        known=need.known,
-    )
+    ahead = 0 if backbone.device.type == "cpu" else 2
+    batch_size, workers = pace(plan.settings, backbone)
+    job = Extraction(need.samples, backbone, features, need.key.view, batch_size, workers, ahead, need.known)
     bar = tqdm(total=need.missing_rows, desc=need.samples.split, unit=" images", disable=None, smoothing=0.05)
     with bar:
         return run_backbone(replace(job, progress=bar.update))

@@ -6,28 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import prod
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from stages.backbones import pixels_for
+from stages.backbones import Embedder, finished, raw_or_pixels
 from stages.datasets import Samples
 from stages.loading import Loader
-from stages.specs import BackboneSpec, View
+from stages.specs import View
 from stages.store import OK, QUARANTINED, Bad, FeatureSet, Place, Shard, encode_ids
-
-
-class Embedder(Protocol):
-    """What extraction needs of a backbone."""
-
-    spec: BackboneSpec
-    width: int
-
-    def embed(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]: ...
-
-    def enlarges(self, size: tuple[int, int], /) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -35,7 +22,7 @@ class Extraction:
     """One split, the backbone that runs over it, and how.
 
     ``known``: where rows already lie that this backbone computed, by sample digest.
-    ``workers``: threads that decode. ``ahead``: batches decoded while the backbone runs; on
+    ``workers``: threads that decode. ``ahead``: blocks decoded while the backbone runs; on
     the processor that the backbone itself needs, decoding ahead only disturbs it.
     ``progress`` is told how many rows were done.
     """
@@ -61,7 +48,8 @@ def extract(job: Extraction) -> int:
     """
     computed = 0
     ids = encode_ids(job.samples.ids)
-    with Loader(partial(_pixels, job), _bytes(job), job.batch_size, job.workers, ahead=job.ahead) as loader:
+    image_bytes = 3 * prod(job.backbone.spec.size)
+    with Loader(partial(_pixels, job), image_bytes, job.batch_size, job.workers, ahead=job.ahead) as loader:
         for wait in (False, True):
             for shard in job.features.missing():
                 with job.features.claim(shard, wait=wait) as ours:
@@ -83,11 +71,12 @@ def _compute(
     copied = _copy_known(job, span, result)
     job.progress(len(copied))
     rows = [row for row in span if row not in copied]
+    finish = partial(finished, spec=job.backbone.spec)
     for batch in loader.batches(rows):
         reasons |= batch.faults
         fit = [place for place, row in enumerate(batch.rows) if row not in batch.faults]
         if fit:
-            computed = job.backbone.embed(batch.stacked(job.batch_size, partial(_finished, job)))[fit]
+            computed = job.backbone.embed(batch.stacked(job.batch_size, finish))[fit]
             _put(result, span.start, [batch.rows[place] for place in fit], computed, reasons)
         job.progress(len(batch.rows))
     status = np.full(len(span), OK, np.uint8)
@@ -124,18 +113,5 @@ def _put(
     result[[row - start for row in rows]] = stored
 
 
-def _bytes(job: Extraction) -> int:
-    return 3 * prod(job.backbone.spec.size)
-
-
 def _pixels(job: Extraction, row: int) -> NDArray[np.uint8]:
-    """Return a row's image, preprocessed; or as it is, where the backbone does that faster."""
-    image = job.samples.read(row)
-    if job.view == "plain" and job.backbone.enlarges(image.size):
-        return np.asarray(image)
-    return pixels_for(image, job.backbone.spec, job.view)
-
-
-def _finished(job: Extraction, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    spec = job.backbone.spec
-    return pixels if pixels.shape[:2] == spec.size else pixels_for(Image.fromarray(pixels), spec)
+    return raw_or_pixels(job.samples.read(row), job.backbone, job.view)

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from stages.backbones import pixels_for
+from stages.backbones import Embedder, finished, pixels_for, raw_or_pixels
 from stages.heads import LinearHead
 from stages.loading import Batch, Loader
-from stages.specs import BackboneSpec, View
-
-
-class Embedder(Protocol):
-    """What prediction needs of a backbone."""
-
-    spec: BackboneSpec
-    width: int
-
-    def embed(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]: ...
+from stages.specs import View
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +42,12 @@ def predict(
     held at a time.
     """
     image_bytes = 3 * prod(backbone.spec.size)
-    with Loader(lambda row: pixels_for(read(row), backbone.spec), image_bytes, batch_size, workers) as loader:
+    flipped = "hflip" in views  # which needs the finished pixels
+
+    def decode(row: int) -> NDArray[np.uint8]:
+        return pixels_for(read(row), backbone.spec) if flipped else raw_or_pixels(read(row), backbone)
+
+    with Loader(decode, image_bytes, batch_size, workers) as loader:
         for batch in loader.batches(rows):
             means = _means(head, backbone, batch, views, batch_size)
             for place, row in enumerate(batch.rows):
@@ -67,7 +63,7 @@ def _means(
     """Return the class probabilities of a batch, averaged over the views; zeros where none has an image."""
     if not batch.images:
         return np.zeros((len(batch.rows), len(head.classes)))
-    plain = batch.stacked(batch_size, lambda pixels: pixels)
+    plain = batch.stacked(batch_size, partial(finished, spec=backbone.spec))
     images = [plain if view == "plain" else plain[:, :, ::-1] for view in views]
     means: NDArray[np.float64] = np.mean([head.probabilities(backbone.embed(pixels)) for pixels in images], axis=0)
     return means

@@ -45,7 +45,10 @@ def test_every_row_comes_once_and_in_order_with_its_image_or_its_fault(
 
 def test_images_of_two_shapes_are_finished_and_those_of_one_are_not() -> None:
     small, large = np.ones((1, 1, 3), np.uint8), np.full(SHAPE, 2, np.uint8)
-    finish = lambda image: np.broadcast_to(image, SHAPE)  # noqa: E731
+
+    def finish(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.broadcast_to(image, SHAPE)
+
     assert Batch([1, 2], {1: small, 2: small}, {}).stacked(3, finish).shape == (3, 1, 1, 3)
     both = Batch([1, 2, 5], {1: small, 5: large}, {2: "gone"}).stacked(3, finish)
     assert [image.max() for image in both] == [1, 0, 2]

@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING
 
 from PIL.Image import Image
 
-from stages.backbones.preprocess import pixels_for, preprocess
+from stages.backbones.preprocess import Embedder, finished, pixels_for, preprocess, raw_or_pixels
 from stages.backbones.request import BackboneRequest, fingerprint
 from stages.specs import Precision
 
 if TYPE_CHECKING:
     from stages.backbones.backbone import Backbone
 
-__all__ = ["BackboneRequest", "fingerprint", "load_backbone", "pixels_for", "preprocess"]
+__all__ = [
+    "BackboneRequest",
+    "Embedder",
+    "fingerprint",
+    "finished",
+    "load_backbone",
+    "pixels_for",
+    "preprocess",
+    "raw_or_pixels",
+]
 
 
 def load_backbone(

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.ops import StochasticDepth
 
 from stages.backbones.fusedconv import Activation, FusedConv, activation, is_conv
@@ -106,20 +106,10 @@ def _fold_norms(graph: fx.GraphModule) -> None:
             continue
         conv = graph.get_submodule(str(before.target))
         if is_conv(conv) and norm.running_mean is not None:
-            graph.add_submodule(f"folded.{before.name}", _folded(conv, norm))
+            graph.add_submodule(f"folded.{before.name}", fuse_conv_bn_eval(conv, norm).requires_grad_(False))
             before.target = f"folded.{before.name}"
             node.replace_all_uses_with(before)
             graph.graph.erase_node(node)
-
-
-def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
-    assert norm.running_mean is not None and norm.running_var is not None
-    shape = (conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding)
-    result = nn.Conv2d(*shape, conv.dilation, conv.groups, device="meta")  # type: ignore[arg-type]
-    result.weight, result.bias = fuse_conv_bn_weights(
-        conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-    )
-    return result.eval().requires_grad_(False)
 
 
 def _fuse_convolutions(graph: fx.GraphModule) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,29 @@ def pixels_for(image: Image.Image, spec: BackboneSpec, view: View = "plain") -> 
         found, wanted = (" × ".join(map(str, shape)) for shape in (pixels.shape[:2], spec.size))
         raise UnreadableImage(f"{found} pixels where the backbone has {wanted}; see --resize")
     return pixels
+
+
+class Embedder(Protocol):
+    """What extraction and prediction need of a backbone."""
+
+    spec: BackboneSpec
+    width: int
+
+    def embed(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]: ...
+
+    def enlarges(self, size: tuple[int, int], /) -> bool: ...
+
+
+def raw_or_pixels(image: Image.Image, backbone: Embedder, view: View = "plain") -> NDArray[np.uint8]:
+    """Return an image as it is where the backbone enlarges it faster, else as ``pixels_for``."""
+    if view == "plain" and backbone.enlarges(image.size):
+        return np.asarray(image)
+    return pixels_for(image, backbone.spec, view)
+
+
+def finished(pixels: NDArray[np.uint8], spec: BackboneSpec) -> NDArray[np.uint8]:
+    """Return what ``raw_or_pixels`` gave as ``pixels_for`` would have."""
+    return pixels if pixels.shape[:2] == spec.size else pixels_for(Image.fromarray(pixels), spec)
 
 
 def is_thumbnail(size: tuple[int, int], spec: BackboneSpec) -> bool:

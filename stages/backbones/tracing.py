@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, fx, nn
@@ -110,7 +110,7 @@ class Cut(nn.Module):
             self.model(batch)
         value = self._taken.pop() if self._taken else "nothing, it is never called"
         if isinstance(value, Tensor | fx.Proxy):
-            return value  # type: ignore[return-value]
+            return cast(Tensor, value)
         found = value if isinstance(value, str) else _describe(value)
         raise ConfigError(f"layer {self.layer!r} gives {found}; wanted a tensor, choose another with --layer")
 
