@@ -58,3 +58,12 @@ def frostline(tmp_path: Path) -> Command:
         )
 
     return run
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Commands run in this process, their workspace in this folder."""
+    for name in [n for n in os.environ if n.startswith("FROSTLINE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "data"
