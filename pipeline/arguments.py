@@ -54,7 +54,7 @@ def _add_setting(section: Any, model: type[BaseModel], name: str) -> None:
         default = ",".join(map(str, default)) if len(default) < 4 else None
     choices = _choices(field.annotation)
     shown = str(field.description) + (f": {', '.join(choices)}" if choices else "")
-    shown += f" (default: {default})" if default is not None else ""
+    shown += f" (default: {default})" if default not in (None, "", {}) else ""
     section.add_argument(
         f"--{name.replace('_', '-')}",
         dest=f"{_SETTING}{name}",

@@ -21,11 +21,12 @@ from pipeline.config import (
     ExtractSettings,
     HeadSettings,
     PredictSettings,
+    RankSettings,
     Settings,
     WorkspaceSettings,
     load_settings,
 )
-from stages.errors import FrostlineError, StoreError
+from stages.errors import FrostlineError, StoreError, printable
 
 EXIT_OUTPUT, EXIT_QUARANTINED, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 5, 130, 143
 _KEPT = "finished shards are kept; the same command goes on from there"
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except FrostlineError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print("error: " + "\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"interrupted; {_KEPT}", file=sys.stderr)
@@ -100,27 +101,77 @@ def _parser() -> argparse.ArgumentParser:
     for name, text, model, action in (
         ("run", "extract, fit and evaluate: whatever is missing of it", Settings, _run),
         ("extract", "run the backbone over the dataset and cache its features", ExtractSettings, _extract),
-        ("fit", "fit a head on cached training features", HeadSettings, _fit),
-        ("evaluate", "score a fitted head on cached test features", HeadSettings, _evaluate),
+        ("fit", "fit heads on cached training features", HeadSettings, _fit),
+        ("evaluate", "score fitted heads on cached test features", HeadSettings, _evaluate),
         ("predict", "name the classes of images of one's own, by a fitted head", PredictSettings, _predict),
+        ("bench", "run a matrix of datasets, backbones, layers and heads, and rank them", WorkspaceSettings, _bench),
+        ("rank", "say which backbone suits a dataset, on a sample and before any head is fitted", RankSettings, _rank),
+        ("health", "say what is wrong with a dataset, from its cached features", ExtractSettings, _health),
+        ("report", "write the page of a run again, or one page that compares several", AnySettings, _report),
+        ("export", "write a fitted head and its backbone as one ONNX or torch.export file", PredictSettings, _export),
         ("ls", "list what is cached: rows, size, when and by what", WorkspaceSettings, _ls),
         ("verify", "read everything that is cached again and name what is damaged", WorkspaceSettings, _verify),
         ("gc", "list what can go: leftovers and superseded feature sets", WorkspaceSettings, _gc),
     ):
         command = _add(added, name, text, model, action)
-        if name in ("run", "extract"):
-            command.add_argument("--dry-run", action="store_true", help="print what is cached and what is missing")
-        if name == "predict":
-            command.usage = "frostline predict HEAD IMAGE|FOLDER|CSV… [--SETTING VALUE …]"
-            command.add_argument("head", type=Path, metavar="HEAD", help="a folder of data/heads")
-            command.add_argument(
-                "inputs", type=Path, nargs="+", metavar="IMAGE|FOLDER|CSV", help="images; a CSV has a column path"
-            )
-            command.add_argument("--csv", action="store_true", help="print CSV on stdout, unless --json")
-        if name == "gc":
-            command.add_argument("--unfinished", action="store_true", help="feature sets never finished, too")
-            command.add_argument("--yes", action="store_true", help="remove what is listed")
+        if name in _OWN:
+            _OWN[name](command)
     return parser
+
+
+def _takes_dry_run(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dry-run", action="store_true", help="print what is cached and what is missing")
+
+
+def _takes_images(command: argparse.ArgumentParser) -> None:
+    command.usage = "frostline predict HEAD IMAGE|FOLDER|CSV… [--SETTING VALUE …]"
+    command.add_argument("head", type=Path, metavar="HEAD", help="a folder of data/heads")
+    command.add_argument(
+        "inputs", type=Path, nargs="+", metavar="IMAGE|FOLDER|CSV", help="images; a CSV has a column path"
+    )
+    command.add_argument("--csv", action="store_true", help="print CSV on stdout, unless --json")
+
+
+def _takes_matrix(command: argparse.ArgumentParser) -> None:
+    command.usage = "frostline bench MATRIX.toml [--SETTING VALUE …]"
+    _takes_dry_run(command)
+    command.add_argument("matrix", type=Path, metavar="MATRIX.toml", help="what to run; benchmarks/matrix.toml")
+
+
+def _takes_backbones(command: argparse.ArgumentParser) -> None:
+    command.usage = "frostline rank [BACKBONE[=WEIGHTS] …] [--SETTING VALUE …]"
+    command.add_argument("backbones", nargs="*", metavar="BACKBONE[=WEIGHTS]", help="backbones (default: --backbone)")
+
+
+def _takes_runs(command: argparse.ArgumentParser) -> None:
+    command.usage = "frostline report RUN… [--out FILE]"
+    command.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of data/runs")
+    command.add_argument(
+        "--out", type=Path, help="the page (default: report.html in the run's folder, or comparison.html here)"
+    )
+
+
+def _takes_file(command: argparse.ArgumentParser) -> None:
+    command.usage = "frostline export HEAD FILE.onnx|FILE.pt2 [--SETTING VALUE …]"
+    command.add_argument("head", type=Path, metavar="HEAD", help="a folder of data/heads")
+    command.add_argument("file", type=Path, metavar="FILE", help="its ending chooses: .onnx or .pt2")
+
+
+def _takes_leave(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--unfinished", action="store_true", help="feature sets never finished, too")
+    command.add_argument("--yes", action="store_true", help="remove what is listed")
+
+
+_OWN: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "run": _takes_dry_run,
+    "extract": _takes_dry_run,
+    "predict": _takes_images,
+    "bench": _takes_matrix,
+    "rank": _takes_backbones,
+    "report": _takes_runs,
+    "export": _takes_file,
+    "gc": _takes_leave,
+}
 
 
 def _add(
@@ -144,14 +195,16 @@ def _print(args: argparse.Namespace, document: Any, text: str) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from pipeline.heads import cached_head
     from pipeline.report import table, to_json
-    from pipeline.run import cached_head, plans_of, run
+    from pipeline.run import plans_of, run
 
     settings = _settings(args)
     if args.dry_run:
         plans = plans_of(settings)
-        heads = [f"head: {'cached' if cached_head(plan, settings) else 'to fit'}" for plan in plans]
-        return _dry_run(args, plans, heads)
+        specs = {name: settings.spec(name) for name in settings.head if not settings.draw(name)}
+        states = [{n: "cached" if cached_head(plan, spec) else "to fit" for n, spec in specs.items()} for plan in plans]
+        return _dry_run(args, plans, ["; ".join(f"{name}: {state}" for name, state in s.items()) for s in states])
     report = run(settings)
     print(to_json(report) if args.json else table(report))
     return EXIT_QUARANTINED if report.quarantined else 0
@@ -183,18 +236,18 @@ def _fit(args: argparse.Namespace) -> int:
     from pipeline.report import fitted_json, fitted_lines
     from pipeline.run import fit
 
-    fitted = fit(_settings(args))
-    _print(args, fitted_json(fitted), "\n".join(fitted_lines(fitted)))
-    return EXIT_QUARANTINED if fitted.quarantined else 0
+    done = fit(_settings(args))
+    _print(args, [fitted_json(fitted) for fitted in done], "\n".join(line for f in done for line in fitted_lines(f)))
+    return EXIT_QUARANTINED if any(fitted.quarantined for fitted in done) else 0
 
 
 def _evaluate(args: argparse.Namespace) -> int:
     from pipeline.report import probe_json, probe_lines
     from pipeline.run import evaluate
 
-    probe = evaluate(_settings(args))
-    _print(args, probe_json(probe), "\n".join(probe_lines(probe)))
-    return EXIT_QUARANTINED if probe.quarantined else 0
+    probes = evaluate(_settings(args))
+    _print(args, [probe_json(probe) for probe in probes], "\n".join(line for p in probes for line in probe_lines(p)))
+    return EXIT_QUARANTINED if any(probe.quarantined for probe in probes) else 0
 
 
 def _predict(args: argparse.Namespace) -> int:
@@ -205,6 +258,59 @@ def _predict(args: argparse.Namespace) -> int:
     text = (answers_csv if args.csv else answers_table)(answers, settings.top)
     _print(args, answers_json(answers, settings.top), text)
     return EXIT_QUARANTINED if any(answer.fault for answer in answers) else 0
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from pipeline.bench import bench
+    from pipeline.matrix import read_matrix
+    from pipeline.passes import passes_json, passes_table, planned
+    from pipeline.renderings import as_json, as_text
+
+    matrix = read_matrix(args.matrix, _settings(args).data_dir)
+    passes = planned(matrix)
+    if args.dry_run:
+        _print(args, passes_json(passes), passes_table(passes))
+        return 0
+    print(passes_table(passes), file=sys.stderr)
+    board = bench(matrix, passes)
+    print(as_json(board) if args.json else as_text(board))
+    if board.failures:
+        return board.failures[0].exit_code
+    return EXIT_QUARANTINED if board.quarantined else 0
+
+
+def _rank(args: argparse.Namespace) -> int:
+    from pipeline.rank import rank, ranking_json, ranking_table
+
+    ranking = rank(args.backbones, _settings(args))
+    _print(args, ranking_json(ranking), ranking_table(ranking))
+    return EXIT_QUARANTINED if any(one.quarantined for one in ranking.backbones) else 0
+
+
+def _health(args: argparse.Namespace) -> int:
+    from pipeline.health import findings_json, findings_table, health
+
+    found = health(_settings(args))
+    _print(args, findings_json(found), findings_table(found))
+    return EXIT_QUARANTINED if any(found.quarantined.values()) else 0
+
+
+def _report(args: argparse.Namespace) -> int:
+    from pipeline.html import page_for
+
+    page = page_for(args.runs, args.out)
+    _print(args, {"page": str(page)}, str(page))
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from pipeline.export import export_head
+
+    record = export_head(args.head, args.file, _settings(args))
+    height, width = record["images"][1:3]
+    text = f"{args.file}: uint8 images (batch, {height}, {width}, 3) to a {record['values']} per class (batch, "
+    _print(args, record, f"{text}{len(record['classes'])})")
+    return 0
 
 
 def _ls(args: argparse.Namespace) -> int:

@@ -6,72 +6,22 @@ over the file, that over the defaults. An unknown name is an error with a hint.
 
 from __future__ import annotations
 
-import math
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pipeline.values import Channels, GivenFolds, GivenGrid, GivenSize, Grid, Names, Params, Shots, TrainSizes, Views
 from stages.backbones import BackboneRequest
 from stages.errors import ConfigError, unknown_name
-from stages.specs import DINOV2_GRID, Interpolation, Pooling, Size, StoredType, View
+from stages.heads import KINDS, HeadSpec, head_spec
+from stages.heads.protocols import PROTOCOLS
+from stages.heads.spec import ClassWeight, Scaling
+from stages.specs import Interpolation, Pooling, StoredType
 
 PREFIX = "FROSTLINE_"
-
-
-def _size(value: Any) -> Any:
-    if value is None or value == "none":
-        return value
-    parts = re.split("[x,]", value.lower()) if isinstance(value, str) else value
-    try:
-        sides = tuple(int(str(part)) for part in (parts if isinstance(parts, list | tuple) else [parts]))
-    except ValueError:
-        sides = ()
-    if len(sides) not in (1, 2) or not all(0 < side <= 8192 for side in sides):
-        raise ValueError("wanted a number of pixels from 1 to 8192, HxW, or none")
-    return sides if len(sides) == 2 else sides[0]
-
-
-def _numbers(value: Any) -> tuple[float, ...]:
-    parts = value.split(",") if isinstance(value, str) else value
-    parts = parts if isinstance(parts, list | tuple) else [parts]
-    try:
-        numbers = tuple(float(part) for part in parts)
-    except (TypeError, ValueError):
-        numbers = ()
-    if not numbers or not all(map(math.isfinite, numbers)):
-        raise ValueError("wanted numbers, separated by commas")
-    return numbers
-
-
-def _channels(value: Any) -> Any:
-    if value is None:
-        return value
-    numbers = _numbers(value)
-    if len(numbers) not in (1, 3):
-        raise ValueError(f"wanted one number, or three for R,G,B; found {len(numbers)}")
-    return numbers * 3 if len(numbers) == 1 else numbers
-
-
-def _grid(value: Any) -> tuple[float, ...]:
-    numbers = _numbers(value)
-    if min(numbers) <= 0:
-        raise ValueError("wanted numbers above 0")
-    return numbers
-
-
-def _views(value: Any) -> tuple[View, ...]:
-    parts = tuple(value.split(",") if isinstance(value, str) else value)
-    if parts not in (("plain",), ("plain", "hflip")):
-        raise ValueError("wanted plain, or plain,hflip")
-    return parts
-
-
-GivenSize = Annotated[Size | Literal["none"] | None, BeforeValidator(_size)]
-Channels = Annotated[tuple[float, ...] | None, BeforeValidator(_channels)]
 
 
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")]
@@ -137,9 +87,7 @@ class BackboneSettings(DatasetSettings):
     interpolation: Interpolation | None = Field(None, description="how to resize (default: the weights' own)")
     mean: Channels = Field(None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
     std: Channels = Field(None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
-    views: Annotated[tuple[View, ...], BeforeValidator(_views)] = Field(
-        ("plain",), description="plain,hflip: used together in training, averaged at test"
-    )
+    views: Views = Field(("plain",), description="plain,hflip: used together in training, averaged at test")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="arithmetic of the backbone; auto: the fastest whose features agree with fp32's"
     )
@@ -169,25 +117,66 @@ class ExtractSettings(BackboneSettings):
     max_bad: int = Field(0, ge=0, description="how many unreadable samples to tolerate")
 
 
+class RankSettings(ExtractSettings):
+    """How much of the training split backbones are ranked by."""
+
+    model_config = ConfigDict(title="ranking")
+
+    samples: int = Field(2000, ge=2, description="training samples to rank by; the others are not extracted")
+
+
 class HeadSettings(ExtractSettings):
-    """Which classifier, and how it is chosen."""
+    """Which classifiers, and how each is chosen."""
 
     model_config = ConfigDict(title="head")
 
-    head: Literal["logreg"] = Field("logreg", description="the classifier")
-    C: Annotated[tuple[float, ...], BeforeValidator(_grid)] = Field(
-        DINOV2_GRID, description="one value, or a grid to choose from (default: DINOv2's 45 values)"
+    head: Names = Field(
+        ("logreg",),
+        description=f"{', '.join(KINDS)}, a scikit-learn module:Class or file.py:factory, "
+        f"or a published protocol: {', '.join(PROTOCOLS)}; several by commas",
     )
-    hold_out: float = Field(0.1, gt=0, lt=1, description="share of the training rows that chooses C")
-    folds: int = Field(0, ge=0, le=100, description="choose C by so many folds; 0: hold out a share")
-    scaling: Literal["none", "standardize", "l2"] = Field("none", description="of each feature, or of each row (l2)")
-    class_weight: Literal["none", "balanced"] = Field("none", description="balanced: every class counts the same")
+    grid: GivenGrid = Field(
+        None, description="values of its parameter to choose from, or one to take: C=0.1,1,10 (default: the head's own)"
+    )
+    head_params: Params = Field({}, description="what else the head is given: NAME=VALUE,NAME=VALUE")
+    hold_out: float = Field(0.1, gt=0, lt=1, description="share of the training rows that chooses")
+    folds: GivenFolds = Field(
+        0, description="choose by so many folds, or loo: each row by all others; 0: hold out a share"
+    )
+    scaling: Scaling = Field("none", description="of each feature, or of each row (l2)")
+    class_weight: ClassWeight = Field("none", description="balanced: every class counts the same")
 
     @model_validator(mode="after")
-    def _check_folds(self) -> HeadSettings:
-        if self.folds == 1:
-            raise ValueError("folds 1; wanted 2 or more, or 0 to hold out a share")
+    def _check_heads(self) -> HeadSettings:
+        if self.folds != "loo" and not (self.folds == 0 or 2 <= self.folds <= 100):
+            raise ValueError(f"folds {self.folds}; wanted 2 to 100, loo, or 0 to hold out a share")
+        if self.folds and "hold_out" in self.model_fields_set:
+            raise ValueError("hold-out and folds; wanted one of them, they are two ways to choose")
+        if self.folds == "loo" and (self.scaling == "standardize" or len(self.views) > 1):
+            raise ValueError(
+                "folds loo with standardised features or several views, which know every row; wanted a number"
+            )
+        own = [f"--{n.replace('_', '-')}" for n in ("grid", "head_params") if n in self.model_fields_set]
+        if own and len(self.head) > 1:
+            raise ValueError(f"{' and '.join(own)} with {len(self.head)} heads; wanted one head with them")
+        fixed = self.model_fields_set & {"grid", "head_params", "hold_out", "folds", "scaling", "class_weight"}
+        protocols = [name for name in self.head if name in PROTOCOLS]
+        if fixed and protocols:
+            raise ValueError(f"{', '.join(sorted(fixed))} with {protocols[0]}; a protocol fixes them, wanted none")
         return self
+
+    def spec(self, name: str) -> HeadSpec:
+        """Return the spec of one of the heads. Raises ConfigError for names and values that can't be."""
+        if name in PROTOCOLS:
+            return PROTOCOLS[name].spec(self.seed)
+        if ":" not in name and name not in KINDS:
+            raise unknown_name("head", name, [*KINDS, *PROTOCOLS, "module:Class", "file.py:factory"])
+        grid = self.grid or Grid(None, ())
+        chosen = self.model_fields_set & {"folds", "hold_out"}
+        if len(grid.values) == 1 and chosen:
+            raise ConfigError(f"{chosen.pop().replace('_', '-')} with one value of --grid; there is nothing to choose")
+        how: dict[str, Any] = {n: getattr(self, n) for n in ("hold_out", "folds", "scaling", "class_weight", "seed")}
+        return head_spec(name, grid.values or None, parameter=grid.parameter, options=self.head_params, **how)
 
 
 class Settings(HeadSettings):
@@ -196,8 +185,38 @@ class Settings(HeadSettings):
     model_config = ConfigDict(title="run")
 
     baseline: Literal["auto", "pixels", "none"] = Field(
-        "auto", description="the same head on raw pixels beside it; auto is for digits"
+        "auto", description="the same heads on raw pixels beside it; auto is for digits"
     )
+    shots: Shots = Field((), description="training samples per class: 1,2,4,8,16; each drawn several times")
+    train_sizes: TrainSizes = Field((), description="training samples in all: 100,1000,all; each drawn several times")
+    draws: int = Field(10, ge=1, le=1000, description="how many times each of these is drawn")
+
+    @model_validator(mode="after")
+    def _check_draws(self) -> Settings:
+        if self.shots and self.train_sizes:
+            raise ValueError("shots and train-sizes; wanted one of them")
+        few = [name for name in self.head if name in PROTOCOLS and PROTOCOLS[name].shots]
+        if few and self.model_fields_set & {"shots", "train_sizes", "draws"}:
+            raise ValueError(f"{few[0]} fixes its shots and draws; wanted none of --shots, --train-sizes and --draws")
+        if "draws" in self.model_fields_set and not (self.shots or self.train_sizes):
+            raise ValueError("draws without shots or train-sizes; wanted one of them beside it")
+        return self
+
+    def draw(self, name: str) -> Draw | None:
+        """Return how much of the training rows a head is fitted on, None for all of them."""
+        if name in PROTOCOLS and PROTOCOLS[name].shots:
+            return Draw("shots", PROTOCOLS[name].shots, PROTOCOLS[name].draws)
+        if self.shots or self.train_sizes:
+            return Draw("shots" if self.shots else "samples", self.shots or self.train_sizes, self.draws)
+        return None
+
+
+class Draw(NamedTuple):
+    """Sizes of training sets, in samples per class (``shots``) or in all (``samples``), each drawn ``times``."""
+
+    unit: Literal["shots", "samples"]
+    sizes: tuple[int | Literal["all"], ...]
+    times: int
 
 
 class PredictSettings(AnySettings):
@@ -228,10 +247,9 @@ def load_settings(
     The file and the environment may hold any setting of Frostline, ``model`` takes its own.
     Raises ConfigError for unknown names, with a hint, and for values that can't be.
     """
-    known = {*Settings.model_fields, *PredictSettings.model_fields}
+    known = {*Settings.model_fields, *PredictSettings.model_fields, *RankSettings.model_fields}
     from_file = _read(file) if file else {}
     from_environ = {n.removeprefix(PREFIX).lower(): v for n, v in (environ or {}).items() if n.startswith(PREFIX)}
-    from_environ = {"C" if n == "c" else n: v for n, v in from_environ.items()}
     for where, source in (("setting in " + str(file), from_file), ("environment setting", from_environ)):
         for name in source:
             if name not in known:
@@ -244,7 +262,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         with file.open("rb") as stream:
             return tomllib.load(stream)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"can't read the settings file {file}: {error}") from error
 
 

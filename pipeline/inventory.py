@@ -9,9 +9,10 @@ from typing import Any
 
 from pipeline.report import size
 from pipeline.workspace import Workspace
-from stages.errors import ConfigError, StoreError
+from stages.datasets import is_sound
+from stages.errors import ConfigError, StoreError, printable
 from stages.heads import read_head
-from stages.specs import computation
+from stages.specs import computation, unsealed
 from stages.store import FeatureSet, open_set
 
 Garbage = list[dict[str, Any]]
@@ -50,8 +51,8 @@ def inventory_table(rows: list[dict[str, Any]]) -> str:
     for r in rows:
         unfinished = f"  ({r['missing']:,} rows missing)" if r["missing"] else ""
         name = f"{Path(r['folder']).name}{unfinished}"
-        by = f"{r['by']}, {r['device']}"
-        lines.append(f"{r['rows']:>9,}  {r['width']:>5}  {size(r['bytes']):>9}  {r['made']:24}  {by:16}  {name}")
+        by, made = printable(f"{r['by']}, {r['device']}"), printable(str(r["made"]))
+        lines.append(f"{r['rows']:>9,}  {r['width']:>5}  {size(r['bytes']):>9}  {made:24}  {by:16}  {printable(name)}")
     return "\n".join([*lines, f"{size(sum(r['bytes'] for r in rows))} in all"])
 
 
@@ -70,6 +71,9 @@ def verify(root: Path) -> tuple[int, list[str]]:
         if found.complete and not problems and not found.published:
             problems.append(f"{folder / 'features.h5'} is missing or damaged; `frostline extract` writes it anew")
         damaged += problems
+    memories = _memories(workspace)
+    damaged += [f"{path} is damaged: {advice}" for path, (sound, advice) in memories.items() if not sound]
+    checked += len(memories)
     for folder in sorted(workspace.heads.glob("*/head.json")):
         checked += 2
         try:
@@ -77,6 +81,29 @@ def verify(root: Path) -> tuple[int, list[str]]:
         except StoreError as error:
             damaged.append(str(error))
     return checked, damaged
+
+
+def _memories(workspace: Workspace) -> dict[Path, tuple[bool, str]]:
+    """Return the files that no number depends on: whether each is sound, and what to do if it isn't."""
+    root = workspace.root
+    made, known = sorted(root.glob("features/*/made.json")), "it is taken for missing; delete it"
+    sealed = [
+        *sorted(root.glob("features/*/speed.json")),
+        *sorted(root.glob("backbones/*.json")),
+        *sorted(root.glob("bench/*/*.json")),
+    ]
+    return {
+        **{path: (_is_sealed(path), "when and where these features were made is lost; delete it") for path in made},
+        **{path: (_is_sealed(path), known) for path in sealed},
+        **{path: (is_sound(path), known) for path in sorted(root.glob("index/*.index"))},
+    }
+
+
+def _is_sealed(path: Path) -> bool:
+    try:
+        return bool(unsealed(path.read_bytes()))
+    except (OSError, ValueError):
+        return False
 
 
 def garbage(root: Path, *, unfinished: bool = False) -> Garbage:

@@ -18,7 +18,8 @@ from stages.backbones import BackboneRequest, load_backbone
 from stages.backbones.preprocess import replaced
 from stages.datasets import decode_file, images_in, paths_of
 from stages.errors import ConfigError, DataError, StoreError, listing, printable
-from stages.heads import LinearHead, read_head
+from stages.heads import Head, read_head
+from stages.metrics.predictions import harmless
 from stages.predict import predict
 from stages.specs import MAX_PIXELS, BackboneSpec, Precision, View, differences, read_spec
 
@@ -28,11 +29,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """One image: its classes with their probabilities, the likeliest first; or the ``fault`` that left it out."""
+    """One image: its classes with their probabilities, the likeliest first; or the ``fault`` that left it out.
+
+    Heads without probabilities give decision values instead, of any scale: ``probabilistic`` is false.
+    """
 
     path: Path
     classes: tuple[tuple[str, float], ...]
     fault: str | None = None
+    probabilistic: bool = True
 
     @property
     def label(self) -> str | None:
@@ -44,7 +49,7 @@ class Answer:
 class Classifier:
     """A backbone and a head: images to classes."""
 
-    head: LinearHead
+    head: Head
     backbone: Backbone
     views: tuple[View, ...]
     settings: PredictSettings
@@ -58,13 +63,13 @@ class Classifier:
         batch_size, workers = pace(self.settings, self.backbone)
         how: Any = {"views": self.views, "batch_size": batch_size, "workers": workers}
         for one in predict(self.head, self.backbone, lambda row: decode_file(files[row]), range(len(files)), **how):
-            yield Answer(files[one.row], self._ranked(one.probabilities), one.fault)
+            yield Answer(files[one.row], self._ranked(one.confidence), one.fault, self.head.probabilistic)
 
-    def _ranked(self, probabilities: Any) -> tuple[tuple[str, float], ...]:
-        if probabilities is None:
+    def _ranked(self, confidence: Any) -> tuple[tuple[str, float], ...]:
+        if confidence is None:
             return ()
-        order = np.argsort(-probabilities, kind="stable")
-        return tuple((self.head.classes[i], float(probabilities[i])) for i in order)
+        order = np.argsort(-confidence, kind="stable")
+        return tuple((self.head.classes[i], float(confidence[i])) for i in order)
 
 
 def load_classifier(folder: str | Path, settings: PredictSettings | None = None) -> Classifier:
@@ -73,7 +78,15 @@ def load_classifier(folder: str | Path, settings: PredictSettings | None = None)
     Raises StoreError if it is damaged, or the backbone that is there now is not the one that
     it was fitted on; ConfigError if that can't be loaded.
     """
-    s = settings or load_settings(PredictSettings)
+    return _loaded(folder, settings or load_settings(PredictSettings))
+
+
+def load_portable(folder: str | Path, settings: PredictSettings) -> Classifier:
+    """Return the same in fp32, without operations of this processor's own: fit to be exported."""
+    return _loaded(folder, settings, portable=True)
+
+
+def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -> Classifier:
     head, record = read_head(Path(folder))
     made = _made_on(folder, record)
     wanted = made.spec
@@ -84,14 +97,14 @@ def load_classifier(folder: str | Path, settings: PredictSettings | None = None)
     request = BackboneRequest(name, weights, wanted.layer, wanted.pool, preprocessing)
     blank = Image.new("RGB", (wanted.size[1], wanted.size[0]))
     try:
-        backbone = load_backbone(request, blank, precision=made.precision, device=device_of(s.device))
+        precision = "fp32" if portable else made.precision
+        device = "cpu" if portable else device_of(s.device)
+        backbone = load_backbone(request, blank, precision=precision, device=device, portable=portable)
     except ConfigError as error:
         raise ConfigError(f"the head in {folder} was fitted on {made.name}, {made.weights}: {error}") from error
     _check_same(folder, wanted, backbone.spec)
-    if head.weight.shape[1] != backbone.width:
-        raise StoreError(
-            f"the head in {folder} takes {head.weight.shape[1]} features, its backbone has {backbone.width}"
-        )
+    if head.width != backbone.width:
+        raise StoreError(f"the head in {folder} takes {head.width} features, its backbone has {backbone.width}")
     return Classifier(head, backbone, made.views, s)
 
 
@@ -166,21 +179,30 @@ def _files(given: Path) -> list[Path]:
 def answers_json(answers: Sequence[Answer], top: int) -> list[dict[str, Any]]:
     """Return the answers as JSON values."""
     return [
-        {"path": str(a.path), "label": a.label, "classes": [list(c) for c in a.classes[:top]], "fault": a.fault}
+        {
+            "path": str(a.path),
+            "label": a.label,
+            "classes": [list(c) for c in a.classes[:top]],
+            "values": _value(answers),
+            "fault": a.fault,
+        }
         for a in answers
     ]
 
 
 def answers_csv(answers: Sequence[Answer], top: int) -> str:
-    """Return the answers as CSV: ``path``, ``label``, ``probability``, and the next ones with a number."""
+    """Return the answers as CSV: ``path``, ``label``, ``probability`` or ``decision``, the next ones with a number.
+
+    What a spreadsheet would take for a formula has an apostrophe before it.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     top = min(top, max((len(a.classes) for a in answers), default=1))
     numbers = ["", *[f"_{i}" for i in range(2, top + 1)]]
-    writer.writerow(["path", *[f"{name}{n}" for n in numbers for name in ("label", "probability")], "fault"])
+    writer.writerow(["path", *[f"{name}{n}" for n in numbers for name in ("label", _value(answers))], "fault"])
     for a in answers:
-        cells = [cell for label, p in a.classes[:top] for cell in (label, f"{p:.6f}")]
-        writer.writerow([str(a.path), *cells, *[""] * (2 * top - len(cells)), a.fault or ""])
+        cells = [cell for label, p in a.classes[:top] for cell in (harmless(label), f"{p:.6f}")]
+        writer.writerow([harmless(str(a.path)), *cells, *[""] * (2 * top - len(cells)), a.fault or ""])
     return text.getvalue().rstrip("\n")
 
 
@@ -188,8 +210,13 @@ def answers_table(answers: Sequence[Answer], top: int) -> str:
     """Return the answers for a terminal."""
     names = [printable(str(a.path)) for a in answers]
     width = min(60, max(map(len, names)))
+    form = ".1%" if _value(answers) == "probability" else ".3g"
     lines = []
     for name, a in zip(names, answers, strict=True):
-        found = "   ".join(f"{printable(label)} {p:.1%}" for label, p in a.classes[:top]) or f"left out: {a.fault}"
+        found = "   ".join(f"{printable(label)} {p:{form}}" for label, p in a.classes[:top]) or f"left out: {a.fault}"
         lines.append(f"{name:{width}}  {found}")
     return "\n".join(lines)
+
+
+def _value(answers: Sequence[Answer]) -> str:
+    return "probability" if all(a.probabilistic for a in answers) else "decision"

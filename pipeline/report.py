@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ from typing import Any
 from stages.datasets import Duplicates
 from stages.errors import counted
 from stages.evaluate import Evaluation
-from stages.heads import LinearHead
-from stages.metrics import RESAMPLES, Score
+from stages.heads import Head
+from stages.learning_curve import Forecast
+from stages.metrics import RESAMPLES, Predictions, Score, Spread
 from stages.specs import FeatureKey
 from stages.store import Bad
+
+PAGE = "report.html"
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Fitted:
     ``quarantined``: how many training samples were left out. ``cached``: it was there already.
     """
 
-    head: LinearHead
+    head: Head
     folder: Path
     selection: dict[str, Any]
     quarantined: int
@@ -45,16 +49,49 @@ class Fitted:
     cached: bool
 
 
+@dataclass(frozen=True)
+class Point:
+    """Heads fitted on draws of one size: test accuracy of each, the value chosen for each, and what by.
+
+    ``size``: samples per class, or in all; ``rows``: training rows, at most; ``by``: as in a selection, or
+    "default" where so few rows leave nothing to choose by; ``seconds``: of all draws.
+    """
+
+    size: int
+    rows: int
+    accuracy: tuple[float, ...]
+    spread: Spread
+    values: tuple[int | float, ...]
+    by: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Accuracy by the amount of training data: ``unit`` is "shots" (samples per class) or "samples".
+
+    ``forecast``: for twice the largest size; ``sentence``: the same in words, or why there is none.
+    """
+
+    unit: str
+    points: tuple[Point, ...]
+    forecast: Forecast | None
+    sentence: str
+
+
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """One backbone's answer: its features, its head and what that scores."""
+    """One head on one backbone's features: fitted on all training rows and scored, or its curve over draws of them."""
 
     features: tuple[Extracted, ...]
-    fitted: Fitted
-    evaluation: Evaluation
+    head: str
+    fitted: Fitted | None = None
+    evaluation: Evaluation | None = None
+    predictions: Predictions | None = None
+    curve: Curve | None = None
 
     @property
-    def name(self) -> str:
+    def backbone(self) -> str:
         return self.features[0].key.backbone.name
 
     @property
@@ -65,7 +102,7 @@ class Probe:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """A whole run. ``probes``: the backbone's, then the baseline's if there is one."""
+    """A whole run. ``probes``: one per head of the backbone, then the baseline's if there is one."""
 
     dataset: str
     classes: tuple[str, ...]
@@ -124,15 +161,30 @@ def extracted_lines(done: tuple[Extracted, ...]) -> list[str]:
 def fitted_lines(fitted: Fitted) -> list[str]:
     """Return what was fitted, for a terminal."""
     how = "from the cache" if fitted.cached else f"fitted in {fitted.seconds:.1f} s"
-    first = f"head {how}: C = {fitted.selection['C']:.3g}"
+    value = chosen(fitted.selection)
+    first = f"head {how}{': ' + value if value else ''}"
     return [first, *(f"- {line}" for line in selection_lines(fitted.selection)), f"  {fitted.folder}"]
+
+
+def chosen(selection: dict[str, Any]) -> str:
+    """Return ``C = 0.316``; nothing for a head without a parameter."""
+    return f"{selection['parameter']} = {_number(selection['value'])}" if selection["parameter"] else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
 
 
 def probe_json(probe: Probe) -> dict[str, Any]:
     """Return one probe as JSON values."""
-    features = [extracted_json(done) for done in probe.features]
-    evaluation = asdict(probe.evaluation)
-    return {"backbone": probe.name, "features": features, "head": fitted_json(probe.fitted), "evaluation": evaluation}
+    return {
+        "backbone": probe.backbone,
+        "features": [extracted_json(done) for done in probe.features],
+        "name": probe.head,
+        "head": fitted_json(probe.fitted) if probe.fitted else None,
+        "evaluation": asdict(probe.evaluation) if probe.evaluation else None,
+        "curve": asdict(probe.curve) if probe.curve else None,
+    }
 
 
 def table(report: Report) -> str:
@@ -141,25 +193,51 @@ def table(report: Report) -> str:
     head = (
         f"{report.dataset}: {len(report.classes)} classes, {rows['train']:,} training and {rows['test']:,} test samples"
     )
-    return "\n".join([head, "", *score_lines(report.probes), "", *_notes(report), "", *_places(report)])
+    blocks = [[head], score_lines(report.probes), curve_lines(report.probes), _notes(report), _places(report)]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
 def score_lines(probes: tuple[Probe, ...]) -> list[str]:
-    """Return one line per probe, under a heading."""
-    names = [probe.name for probe in probes]
-    wide = max(map(len, [*names, "backbone"]))
-    lines = [f"{'backbone':{wide}}  width  {'C':>8}  {'accuracy':>20}  {'macro-F1':>20}"]
-    for name, probe in zip(names, probes, strict=True):
-        scores = probe.evaluation.scores
-        width, C = probe.features[0].width, probe.fitted.selection["C"]
-        cells = f"{percent(scores['accuracy']):>20}  {percent(scores['macro_f1']):>20}"
-        lines.append(f"{name:{wide}}  {width:>5}  {C:>8.3g}  {cells}")
-    return lines
+    """Return one line per scored probe, under a heading."""
+    scored = [probe for probe in probes if probe.evaluation and probe.fitted]
+    rows: list[tuple[str, ...]] = [("backbone", "width", "head", "", "accuracy", "macro-F1")]
+    for probe in scored:
+        assert probe.evaluation and probe.fitted
+        scores = [percent(probe.evaluation.scores[name]) for name in ("accuracy", "macro_f1")]
+        width, value = str(probe.features[0].width), chosen(probe.fitted.selection)
+        rows.append((probe.backbone, width, probe.head, value, *scores))
+    return _columns(rows, "<><<>>") if scored else []
+
+
+def curve_lines(probes: tuple[Probe, ...]) -> list[str]:
+    """Return one line per probe and size of training set, under a heading."""
+    rows: list[tuple[str, ...]] = [("backbone", "head", "training data", "draws", "accuracy", "least", "most")]
+    for probe in probes:
+        for point in probe.curve.points if probe.curve else ():
+            unit = "per class" if probe.curve and probe.curve.unit == "shots" else "samples"
+            ends = [f"{100 * end:.1f} %" for end in (min(point.accuracy), max(point.accuracy))]
+            amount, n = f"{point.size:,} {unit}", str(len(point.accuracy))
+            rows.append((probe.backbone, probe.head, amount, n, plus_minus(point.spread), *ends))
+    return _columns(rows, "<<>>>>>") if len(rows) > 1 else []
+
+
+def plus_minus(found: Spread) -> str:
+    """Return mean and standard deviation as ``72.1 ± 0.8 %``."""
+    deviation = f" ± {100 * found.std:.1f}" if found.std is not None else ""
+    return f"{100 * found.mean:.1f}{deviation} %"
+
+
+def _columns(rows: Sequence[tuple[str, ...]], align: str) -> list[str]:
+    """Return the rows with every column as wide as its widest cell; columns that are empty left out."""
+    kept = [i for i in range(len(align)) if any(row[i] for row in rows)]
+    wide = {i: max(len(row[i]) for row in rows) for i in kept}
+    return ["  ".join(f"{row[i]:{align[i]}{wide[i]}}" for i in kept).rstrip() for row in rows]
 
 
 def probe_lines(probe: Probe) -> list[str]:
     """Return one probe's scores and what to know about them."""
-    lines = [*score_lines((probe,)), *(f"- {line}" for line in selection_lines(probe.fitted.selection))]
+    selection = probe.fitted.selection if probe.fitted else {}
+    lines = [*score_lines((probe,)), *(f"- {line}" for line in selection_lines(selection))]
     if probe.quarantined:
         lines.append(f"- {counted(probe.quarantined, 'test sample')} quarantined and left out")
     return lines
@@ -171,9 +249,20 @@ def percent(score: Score) -> str:
 
 
 def _notes(report: Report) -> list[str]:
-    lines = [f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples"]
-    for probe in report.probes:
-        lines += [f"{probe.name}: {line}" for line in (_work_done(probe), *selection_lines(probe.fitted.selection))]
+    lines = []
+    if any(probe.evaluation for probe in report.probes):
+        lines.append(f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples")
+    if any(probe.curve for probe in report.probes):
+        lines.append("±: standard deviation over the draws; smaller sets lie within the larger ones of a draw")
+    for backbone in dict.fromkeys(probe.backbone for probe in report.probes):
+        probes = [probe for probe in report.probes if probe.backbone == backbone]
+        heads = [(f", {probe.head}" if len(probes) > 1 else "", _probe_notes(probe)) for probe in probes]
+        first = [_work_done(probes[0])]
+        if len(probes) == 1:  # one line says all of the work
+            first += heads[0][1][:1]
+            heads[0][1].pop(0)
+        lines.append(f"{backbone}: {'; '.join(first)}")
+        lines += [f"{backbone}{name}: {note}" for name, notes in heads for note in notes]
     twice = report.duplicates
     if twice.across or twice.within_train or twice.within_test:
         lines.append(
@@ -189,32 +278,59 @@ def _notes(report: Report) -> list[str]:
 
 def _work_done(probe: Probe) -> str:
     computed, seconds = sum(e.computed for e in probe.features), sum(e.seconds for e in probe.features)
-    fitted = "head from the cache" if probe.fitted.cached else f"head fitted in {probe.fitted.seconds:.1f} s"
     if not computed:
-        return f"features from the cache, no backbone run; {fitted}"
-    return f"{computed:,} features computed in {seconds:.1f} s ({computed / seconds:,.0f} images/s); {fitted}"
+        return "features from the cache, no backbone run"
+    return f"{computed:,} features computed in {seconds:.1f} s ({computed / seconds:,.0f} images/s)"
+
+
+def _probe_notes(probe: Probe) -> list[str]:
+    """Return what to know about one head."""
+    if probe.curve:
+        unchosen = [point.size for point in probe.curve.points if point.by == "default"]
+        seconds = sum(point.seconds for point in probe.curve.points)
+        lines = [f"heads of all draws fitted and scored in {seconds:.1f} s"]
+        if unchosen:
+            lines.append(f"the usual value where nothing could be held out, at {', '.join(map(str, unchosen))}")
+        return [*lines, probe.curve.sentence]
+    assert probe.fitted
+    how = "head from the cache" if probe.fitted.cached else f"head fitted in {probe.fitted.seconds:.1f} s"
+    return [how, *selection_lines(probe.fitted.selection)]
 
 
 def selection_lines(selection: dict[str, Any]) -> list[str]:
-    """Return how C was chosen, and every warning about it."""
+    """Return how the head's parameter was chosen, and every warning about it."""
     lines = []
-    if selection["accuracy"]:
-        grid, n = selection["grid"], selection["folds"]
-        among = f"{len(grid)} values from {grid[0]:.3g} to {grid[-1]:.3g}"
-        rows = f"{n} folds of the" if n else f"{selection['held_out_rows']:,} held-out"
+    if selection["by"]:
+        name, grid = selection["parameter"], selection["grid"]
+        among = f"{len(grid)} values from {_number(grid[0])} to {_number(grid[-1])}"
         best = f"{100 * max(selection['accuracy']):.1f} %"
-        lines.append(f"C chosen among {among} on {rows} training rows ({best}), then fitted on all")
+        lines.append(f"{name} chosen among {among} on {_rows_of(selection)} ({best}), then fitted on all")
     if selection["at_edge"]:
-        lines.append("WARNING the chosen C lies at the edge of its grid; widen it with --C")
+        lines.append(f"WARNING the chosen {selection['parameter']} lies at the edge of its grid; see --grid")
+    failed = selection["converged"].count(False)
+    if failed:
+        lines.append(f"WARNING {failed} of the {len(selection['grid'])} values it was chosen among did not converge")
     if not selection["final_converged"]:
         lines.append("WARNING the final fit did not converge")
     return lines
 
 
+def _rows_of(selection: dict[str, Any]) -> str:
+    """Return which rows a value was chosen on."""
+    if selection["by"] == "folds":
+        return f"{selection['folds']} folds of the training rows"
+    if selection["by"] == "leave-one-out":
+        return f"{selection['held_out_rows']:,} training rows, each left out"
+    return f"{selection['held_out_rows']:,} held-out training rows"
+
+
 def _places(report: Report) -> list[str]:
-    lines = [f"features  {done.folder}" for probe in report.probes for done in probe.features]
-    lines += [f"head      {probe.fitted.folder}" for probe in report.probes]
-    return [*lines, f"report    {report.path}"]
+    folders = dict.fromkeys(done.folder for probe in report.probes for done in probe.features)
+    lines = [f"features  {folder}" for folder in folders]
+    lines += [f"head      {probe.fitted.folder}" for probe in report.probes if probe.fitted]
+    page = report.path.with_name(PAGE)
+    lines.append(f"report    {report.path}")
+    return [*lines, f"page      {page}"] if page.is_file() else lines
 
 
 def size(n: int) -> str:

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Iterable
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from tqdm import tqdm
 
 from pipeline.config import BackboneSettings, DatasetSettings, ExtractSettings, HeadSettings, Settings
-from pipeline.plan import Need, Plan, check_bad, now, pace
+from pipeline.draws import drawn_curve
+from pipeline.features import Loaded, cached, drop, extract_missing, needs_of
+from pipeline.heads import cached_head, fit_head, name_of
+from pipeline.plan import Plan, now
 from pipeline.report import Extracted, Fitted, Probe, Report, to_json
-from stages import evaluate as scoring
-from stages import fit as fitting
 from stages.datasets import duplicates
-from stages.errors import DamagedShard, StoreError, counted
-from stages.extract import Extraction
-from stages.extract import extract as run_backbone
-from stages.heads import head_files, read_head
+from stages.errors import ConfigError, DamagedShard, StoreError
+from stages.evaluate import predictions, score
+from stages.heads import HeadSpec
+from stages.heads.protocols import PROTOCOLS
+from stages.metrics import predictions_csv
 from stages.specs import digest
-from stages.store import Features, FeatureSet, common, load, make_folder, open_set, plain, write_atomic
-
-if TYPE_CHECKING:
-    from stages.backbones.backbone import Backbone
+from stages.store import make_folder, open_set, plain, write_atomic
 
 log = logging.getLogger("frostline")
 
@@ -40,33 +34,62 @@ def extract(settings: ExtractSettings) -> tuple[Extracted, ...]:
     for need in plan.needs():
         if need.found is not None:
             for damaged in need.found.damaged():
-                _drop(need.found, damaged)
-    return _extract(plan)
+                drop(need.found, damaged)
+    return extract_missing(plan)
 
 
-def fit(settings: HeadSettings) -> Fitted:
-    """Fit the head on cached training features. Raises StoreError if they are not there."""
-    return _fit(Plan(settings, may_load=False), settings)
-
-
-def evaluate(settings: HeadSettings) -> Probe:
-    """Score the fitted head on cached test features. Raises StoreError if either is not there."""
+def fit(settings: HeadSettings) -> tuple[Fitted, ...]:
+    """Fit every head on cached training features. Raises StoreError if they are not there."""
+    specs = _whole(settings)
     plan = Plan(settings, may_load=False)
-    fitted = cached_head(plan, settings)
-    if fitted is None:
-        raise StoreError("no head is fitted with these settings; `frostline fit` with the same ones makes it")
-    features = tuple(map(_cached, _needs(plan, "test")))
-    return Probe(features, fitted, _evaluate(plan, fitted))
+    loaded = Loaded(plan)
+    return tuple(fit_head(plan, spec, loaded) for spec in specs)
+
+
+def evaluate(settings: HeadSettings) -> tuple[Probe, ...]:
+    """Score every fitted head on cached test features. Raises StoreError if anything is not there."""
+    specs = _whole(settings)
+    plan = Plan(settings, may_load=False)
+    features, loaded = tuple(map(cached, needs_of(plan, "test"))), Loaded(plan)
+    return tuple(
+        _scored(Probe(features, name, fitted=_there(plan, spec)), settings.seed, loaded)
+        for name, spec in zip(settings.head, specs, strict=True)
+    )
+
+
+def _whole(settings: HeadSettings) -> list[HeadSpec]:
+    """Return the specs of heads that are fitted on all training rows. Raises ConfigError for any other."""
+    few = [name for name in settings.head if name in PROTOCOLS and PROTOCOLS[name].shots]
+    if few:
+        raise ConfigError(f"{few[0]} draws its training rows; wanted `frostline run`, which scores every draw")
+    return _checked(settings)
+
+
+def _checked(settings: HeadSettings) -> list[HeadSpec]:
+    """Return the specs of all heads; a mistake in one is said before anything is read."""
+    specs = [settings.spec(name) for name in settings.head]
+    for spec in specs:
+        if ":" in spec.kind:
+            from stages.heads.estimator import check
+
+            check(spec)
+    return specs
+
+
+def _there(plan: Plan, spec: HeadSpec) -> Fitted:
+    found = cached_head(plan, spec)
+    if found is None:
+        raise StoreError(f"no {spec.kind} is fitted with these settings; `frostline fit` with the same ones makes it")
+    return found
 
 
 def run(settings: Settings) -> Report:
-    """Do what is missing of extract, fit and evaluate, write ``run.json``, and return it all."""
+    """Do what is missing of extract, fit and evaluate, write ``run.json`` and ``report.html``, and return it all."""
     plans = plans_of(settings)
-    probes = tuple(_probe(plan, settings) for plan in plans)
+    probes = tuple(probe for plan in plans for probe in _probes(plan, settings))
     plan = plans[0]
     train, test = plan.dataset.splits
-    content = [[probe.evaluation.features, probe.fitted.folder.name[-12:], settings.seed] for probe in probes]
-    folder = plan.workspace.runs / f"{_name_of(plan, settings)}-{digest(content)[:12]}"
+    folder = plan.workspace.runs / f"{name_of(plan, '-'.join(settings.head))}-{_digest(probes, settings)}"
     report = Report(
         plan.dataset.name,
         train.classes,
@@ -80,171 +103,65 @@ def run(settings: Settings) -> Report:
         folder / "run.json",
     )
     make_folder(folder)
+    for probe in probes:
+        if probe.predictions is not None:
+            text = predictions_csv(probe.predictions).encode("utf-8", "surrogateescape")
+            write_atomic(folder / f"predictions-{plain(probe.backbone)}-{plain(probe.head)}.csv", text)
     write_atomic(report.path, to_json(report).encode())
+    _write_page(report, plan)
     return report
+
+
+def _write_page(report: Report, plan: Plan) -> None:
+    """Write ``report.html``. The run's numbers are safe by then: whatever keeps the page from being made is told."""
+    from pipeline.html import write_page
+
+    try:
+        write_page(report.path.parent, samples=plan.dataset.test)
+    except Exception as error:
+        log.warning("no page could be made of %s (%s: %s)", report.path.parent, type(error).__name__, error)
+
+
+def _digest(probes: tuple[Probe, ...], settings: Settings) -> str:
+    """Return what tells this run's answers from another's."""
+    keys = [e.key.digest for probe in probes for e in probe.features]
+    heads = [[asdict(settings.spec(name)), settings.draw(name)] for name in settings.head]
+    return digest([keys, heads, settings.seed])[:12]
 
 
 def plans_of(settings: Settings) -> list[Plan]:
     """Return the plan of a run: its backbone's, then its baseline's if there is one."""
+    _checked(settings)
     plan = Plan(settings)
     return [plan, Plan(_pixels(settings), plan.dataset)] if _wants_baseline(settings) else [plan]
 
 
-def _probe(plan: Plan, settings: Settings) -> Probe:
+def _probes(plan: Plan, settings: Settings) -> tuple[Probe, ...]:
     """Do all stages for one backbone; a damaged shard met on the way is made anew."""
     met: set[str] = set()
     while True:
         try:
-            features = _extract(plan)
-            fitted = _fit(plan, settings)
-            return Probe(features, fitted, _evaluate(plan, fitted))
+            features, loaded = extract_missing(plan), Loaded(plan)
+            return tuple(_probe(plan, Probe(features, name), settings, loaded) for name in settings.head)
         except DamagedShard as damaged:
             if damaged.path in met:
                 raise
             met.add(damaged.path)
-            _drop(open_set(Path(damaged.path).parents[1]), damaged)
+            drop(open_set(Path(damaged.path).parents[1]), damaged)
 
 
-def _extract(plan: Plan) -> tuple[Extracted, ...]:
-    done = tuple(_extract_one(plan, need) for need in plan.needs())
-    _check_quarantined(plan, done)
-    return done
+def _probe(plan: Plan, probe: Probe, settings: Settings, loaded: Loaded) -> Probe:
+    spec, draw = settings.spec(probe.head), settings.draw(probe.head)
+    if draw:
+        return replace(probe, curve=drawn_curve(spec, draw, loaded))
+    return _scored(replace(probe, fitted=fit_head(plan, spec, loaded)), settings.seed, loaded)
 
 
-def _check_quarantined(plan: Plan, features: Iterable[Extracted]) -> None:
-    bad = {(b.id, b.reason): None for e in features for b in e.quarantined}
-    check_bad([f"{name}: {reason}" for name, reason in bad], plan.settings.max_bad)
-
-
-def _extract_one(plan: Plan, need: Need) -> Extracted:
-    x = need.samples
-    if need.found is not None and need.complete:
-        need.found.publish()
-        log.info("%s %s (%s): %s cached", x.dataset, x.split, need.key.view, counted(len(x), "row"))
-        return _cached(need)
-    log.info("%s %s (%s): %s to compute", x.dataset, x.split, need.key.view, counted(need.rows_to_compute, "row"))
-    for change in need.changes:
-        log.info("  not the cached features: %s", change)
-    features = plan.begin(need)
-    backbone = plan.backbone
-    started = time.perf_counter()
-    computed = _run_backbone(plan, need, features, backbone)
-    seconds = time.perf_counter() - started
-    if computed:
-        features.keep_speed(computed / seconds)
-    return _described(need, features, computed, seconds)
-
-
-def _run_backbone(plan: Plan, need: Need, features: FeatureSet, backbone: Backbone) -> int:
-    ahead = 0 if backbone.device.type == "cpu" else 2
-    batch_size, workers = pace(plan.settings, backbone)
-    job = Extraction(need.samples, backbone, features, need.key.view, batch_size, workers, ahead, need.known)
-    bar = tqdm(total=need.missing_rows, desc=need.samples.split, unit=" images", disable=None, smoothing=0.05)
-    with bar:
-        return run_backbone(replace(job, progress=bar.update))
-
-
-def _cached(need: Need) -> Extracted:
-    if need.found is None or not need.complete:
-        x = need.samples
-        why = "; ".join(need.changes) or "never computed"
-        raise StoreError(
-            f"the features of {x.dataset} {x.split} ({need.key.view}) are not cached ({why}); "
-            f"`frostline extract` with the same settings makes them"
-        )
-    return _described(need, need.found, 0, 0.0)
-
-
-def _described(need: Need, features: FeatureSet, computed: int, seconds: float) -> Extracted:
-    bad = tuple(features.quarantined())
-    return Extracted(
-        need.samples.split, need.key, features.folder, len(need.samples), need.width, bad, computed, seconds
-    )
-
-
-def _fit(plan: Plan, settings: HeadSettings) -> Fitted:
-    there = [_cached(need) for need in _needs(plan, "train") if need.complete]
-    _check_quarantined(plan, there)
-    found = cached_head(plan, settings)
-    if found is not None:
-        return found
-    views = _load(plan, "train")
-    quarantined = len({bad.row for e in there for bad in e.quarantined})
-    started = time.perf_counter()
-    head, selection = fitting.fit(views, _head_spec(settings))
-    seconds = round(time.perf_counter() - started, 3)
-    record = {
-        "features": [v.key for v in views],
-        "selection": asdict(selection),
-        "quarantined": quarantined,
-        "seconds": seconds,
-        "backbone": _how_to_load(plan),
-    }
-    folder = plan.workspace.heads / f"{_name_of(plan, settings)}-{_head_digest(plan, settings)}"
-    make_folder(folder)
-    for name, data in head_files(head, {**record, "spec": asdict(_head_spec(settings))}).items():
-        write_atomic(folder / name, data)
-    return Fitted(head, folder, asdict(selection), quarantined, seconds, cached=False)
-
-
-def _how_to_load(plan: Plan) -> dict[str, Any]:
-    """Return what prediction needs to make the same features of other images."""
-    request, s = plan.settings.request(), plan.settings
-    weights = str(request.weights_file.absolute()) if request.weights_file else request.weights
-    return {
-        "name": request.name,
-        "weights": weights,
-        "spec": asdict(plan.resolved.spec),
-        "precision": plan.precision,
-        "views": s.views,
-    }
-
-
-def cached_head(plan: Plan, settings: HeadSettings) -> Fitted | None:
-    """Return the head that these settings mean if it is there and sound."""
-    for path in plan.workspace.heads.glob(f"*-{_head_digest(plan, settings)}/head.json"):
-        try:
-            head, record = read_head(path.parent)
-        except StoreError as error:
-            log.warning("%s", error)
-            continue
-        return Fitted(head, path.parent, record["selection"], record["quarantined"], record["seconds"], cached=True)
-    return None
-
-
-def _evaluate(plan: Plan, fitted: Fitted) -> scoring.Evaluation:
-    return scoring.evaluate(fitted.head, _load(plan, "test"), seed=plan.settings.seed)
-
-
-def _load(plan: Plan, split: str) -> list[Features]:
-    needs = _needs(plan, split)
-    _check_quarantined(plan, [_cached(need) for need in needs])
-    return common([load(need.found) for need in needs if need.found is not None])
-
-
-def _needs(plan: Plan, split: str) -> list[Need]:
-    return [plan.need(split, view) for view in plan.settings.views]
-
-
-def _head_spec(settings: HeadSettings) -> fitting.HeadSpec:
-    s = settings
-    return fitting.HeadSpec(
-        tuple(sorted(s.C)), s.hold_out, s.seed, s.head, folds=s.folds, scaling=s.scaling, class_weight=s.class_weight
-    )
-
-
-def _head_digest(plan: Plan, settings: HeadSettings) -> str:
-    keys = [plan.key("train", view).digest for view in settings.views]
-    return digest([keys, asdict(_head_spec(settings))])[:12]
-
-
-def _name_of(plan: Plan, settings: HeadSettings) -> str:
-    return f"{plain(plan.dataset.name)}-{plain(plan.resolved.spec.short_name)}-{settings.head}"
-
-
-def _drop(features: FeatureSet, damaged: DamagedShard) -> None:
-    log.warning("%s; computing that shard anew", damaged)
-    features.drop(damaged.shard)
+def _scored(probe: Probe, seed: int, loaded: Loaded) -> Probe:
+    assert probe.fitted is not None
+    answers = predictions(probe.fitted.head, loaded.test)
+    evaluation = score(answers, seed=seed, temperature=probe.fitted.selection["temperature"])
+    return replace(probe, evaluation=evaluation, predictions=answers)
 
 
 def _wants_baseline(settings: Settings) -> bool:
@@ -259,4 +176,4 @@ def _pixels(settings: Settings) -> Settings:
     """
     own = set(BackboneSettings.model_fields) - set(DatasetSettings.model_fields) - {"views"}
     size = {} if settings.dataset == "digits" else {"resize": (32, 32)}
-    return Settings(**{**settings.model_dump(exclude=own), **size, "backbone": "pixels"})
+    return Settings(**{**settings.model_dump(exclude=own, exclude_unset=True), **size, "backbone": "pixels"})

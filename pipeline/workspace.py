@@ -5,6 +5,7 @@ data/backbones/   what a backbone's name resolved to, so that it need not be loa
 data/features/    one folder per feature set
 data/heads/       one folder per fitted head
 data/runs/        one folder per run: run.json
+data/bench/       leaderboards, and what they remember
 data/downloads/   torchvision's datasets
 """
 
@@ -53,7 +54,7 @@ class Workspace:
         """Return the file that remembers the digests of a dataset's files."""
         _, _, path = source.partition(":")
         place = str(Path(path).expanduser().absolute()) if path else ""
-        return self.root / "index" / f"{digest([source, place, str(root)])[:12]}.npz"
+        return self.root / "index" / f"{digest([source, place, str(root)])[:12]}.index"
 
     def recall(self, fingerprint: Mapping[str, Any]) -> Resolved | None:
         """Return what a backbone of this fingerprint resolved to, if that is remembered."""

@@ -49,10 +49,38 @@ def folds(
 
     Equal content is in one fold. ``digests``: uint8 (n, 32).
     """
+    return _ranks(labels, digests, classes, seed)[0] % count
+
+
+def shots(
+    labels: NDArray[np.int64], digests: NDArray[np.uint8], classes: int, count: int, seed: int
+) -> NDArray[np.bool_]:
+    """Return the mask, bool (n,), of ``count`` contents per class: those of the lowest lots, so that fewer are nested.
+
+    All rows of a drawn content are taken: a sample's views, and its copies.
+    """
+    return _ranks(labels, digests, classes, seed)[0] < count
+
+
+def train_size(
+    labels: NDArray[np.int64], digests: NDArray[np.uint8], classes: int, count: int, seed: int
+) -> NDArray[np.bool_]:
+    """Return the mask, bool (n,), of ``count`` contents, stratified: smaller sizes are nested in larger ones."""
+    ranks, sizes = _ranks(labels, digests, classes, seed)
+    place = (ranks + 0.5) / sizes
+    _, order = np.unique(np.column_stack([place, labels]), axis=0, return_inverse=True)  # equal contents, equal rows
+    mask: NDArray[np.bool_] = order.ravel() < count
+    return mask
+
+
+def _ranks(
+    labels: NDArray[np.int64], digests: NDArray[np.uint8], classes: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return each row's place, from 0, among its class's contents by lot, and how many contents the class has."""
     drawn = lots(digests, seed)
-    fold = np.zeros(len(labels), np.int64)
+    ranks, sizes = np.zeros(len(labels), np.int64), np.zeros(len(labels), np.int64)
     for label in range(classes):
         rows = np.flatnonzero(labels == label)
-        _, rank = np.unique(drawn[rows], return_inverse=True)
-        fold[rows] = rank % count
-    return fold
+        contents, rank = np.unique(drawn[rows], return_inverse=True)
+        ranks[rows], sizes[rows] = rank, len(contents)
+    return ranks, sizes

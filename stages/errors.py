@@ -62,8 +62,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
 
 
 def listing(items: Sequence[str], limit: int = 20) -> str:
-    """Return one indented line per item, and the number of those past ``limit``."""
-    lines = [f"  {item}" for item in items[:limit]]
+    """Return one indented line per item, fit for a terminal, and the number of those past ``limit``."""
+    lines = [f"  {printable(item)}" for item in items[:limit]]
     if len(items) > limit:
         lines.append(f"  … and {len(items) - limit:,} more")
     return "\n".join(lines)

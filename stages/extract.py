@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from stages.backbones import Embedder, finished, raw_or_pixels
 from stages.datasets import Samples
+from stages.errors import ConfigError
 from stages.loading import Loader
 from stages.specs import View
 from stages.store import OK, QUARANTINED, Bad, FeatureSet, Place, Shard, encode_ids
@@ -76,7 +78,8 @@ def _compute(
         reasons |= batch.faults
         fit = [place for place, row in enumerate(batch.rows) if row not in batch.faults]
         if fit:
-            computed = job.backbone.embed(batch.stacked(job.batch_size, finish))[fit]
+            with _room_for(job.batch_size):
+                computed = job.backbone.embed(batch.stacked(job.batch_size, finish))[fit]
             _put(result, span.start, [batch.rows[place] for place in fit], computed, reasons)
         job.progress(len(batch.rows))
     status = np.full(len(span), OK, np.uint8)
@@ -84,6 +87,21 @@ def _compute(
     content = Shard(result, job.samples.labels[here], ids[here], job.samples.digests[here], status)
     bad = tuple(Bad(row, job.samples.ids[row], reasons[row]) for row in sorted(reasons))
     return content, bad, len(rows)
+
+
+@contextmanager
+def _room_for(images: int) -> Iterator[None]:
+    """Raise ConfigError where a batch takes more memory than there is: torch's errors of it are RuntimeErrors."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        said = str(error)
+        if isinstance(error, RuntimeError) and "out of memory" not in said and "can't allocate memory" not in said:
+            raise
+        raise ConfigError(
+            f"not enough memory for a batch of {images} images ({said.partition(chr(10))[0] or 'MemoryError'}); "
+            "lower --batch-size and run again; finished shards are kept"
+        ) from error
 
 
 def _copy_known(job: Extraction, span: range, result: NDArray[np.floating]) -> set[int]:

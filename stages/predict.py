@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from stages.backbones import Embedder, finished, pixels_for, raw_or_pixels
-from stages.heads import LinearHead
+from stages.heads import Head
 from stages.loading import Batch, Loader
 from stages.specs import View
 
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """One image: ``probabilities`` float64 (classes,), or None and the ``fault`` that left it out."""
+    """One image: the head's ``confidence`` float64 (classes,), or None and the ``fault`` that left it out."""
 
     row: int
-    probabilities: NDArray[np.float64] | None
+    confidence: NDArray[np.float64] | None
     fault: str | None = None
 
 
 def predict(
-    head: LinearHead,
+    head: Head,
     backbone: Embedder,
     read: Callable[[int], Image],
     rows: Sequence[int],
@@ -36,7 +36,7 @@ def predict(
     batch_size: int = 16,
     workers: int = 2,
 ) -> Iterator[Predicted]:
-    """Yield the class probabilities of the rows, in order, averaged over the views.
+    """Yield the head's confidence in each class for the rows, in order, averaged over the views.
 
     ``read`` gives a row's image or raises UnreadableImage. No more than a block of images is
     held at a time.
@@ -52,18 +52,16 @@ def predict(
             means = _means(head, backbone, batch, views, batch_size)
             for place, row in enumerate(batch.rows):
                 fault = batch.faults.get(row)
-                if not fault and not np.isfinite(means[place]).all():
+                if not fault and not np.isfinite(means[place].max()):  # -inf is a class never trained on
                     fault = "the backbone gave NaN or infinity"
                 yield Predicted(row, None if fault else means[place], fault)
 
 
-def _means(
-    head: LinearHead, backbone: Embedder, batch: Batch, views: Sequence[View], batch_size: int
-) -> NDArray[np.float64]:
-    """Return the class probabilities of a batch, averaged over the views; zeros where none has an image."""
+def _means(head: Head, backbone: Embedder, batch: Batch, views: Sequence[View], batch_size: int) -> NDArray[np.float64]:
+    """Return the confidences of a batch, averaged over the views; zeros where none has an image."""
     if not batch.images:
         return np.zeros((len(batch.rows), len(head.classes)))
     plain = batch.stacked(batch_size, partial(finished, spec=backbone.spec))
     images = [plain if view == "plain" else plain[:, :, ::-1] for view in views]
-    means: NDArray[np.float64] = np.mean([head.probabilities(backbone.embed(pixels)) for pixels in images], axis=0)
+    means: NDArray[np.float64] = np.mean([head.confidence(backbone.embed(pixels)) for pixels in images], axis=0)
     return means

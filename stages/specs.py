@@ -35,9 +35,12 @@ def sealed(fields: Mapping[str, Any]) -> bytes:
 
 def unsealed(data: bytes) -> dict[str, Any]:
     """Return what ``sealed`` was given. Raises ValueError if it is not that any more."""
-    fields = json.loads(data)
-    if not isinstance(fields, dict) or fields.pop("seal", None) != digest(fields):
-        raise ValueError("its content is not what its seal says")
+    try:
+        fields = json.loads(data)
+        if not isinstance(fields, dict) or fields.pop("seal", None) != digest(fields):
+            raise ValueError("its content is not what its seal says")
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     return fields
 
 

@@ -8,12 +8,42 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # several processes that each take every core stand in each other's way
+    os.environ["OMP_NUM_THREADS"] = "1"
+
 import numpy as np
 import pytest
+from faults.counts import Points
 from PIL import Image
 
 REPOSITORY = Path(__file__).parent.parent
 Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--campaign", action="store_true", help="the long version of the fault campaigns")
+
+
+_points = Points()
+
+
+@pytest.fixture(scope="session")
+def points() -> Points:
+    """The count of the campaigns' points."""
+    return _points
+
+
+@pytest.fixture(scope="session")
+def campaign(request: pytest.FixtureRequest) -> bool:
+    """Whether the long version is asked for."""
+    return bool(request.config.getoption("--campaign"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _points.counts:
+        terminalreporter.section("points of the fault campaigns")
+        for name, n in sorted(_points.counts.items()):
+            terminalreporter.line(f"{n:>7,}  {name}")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import pytest
 from conftest import REPOSITORY
 
 from stages.backbones import BackboneRequest, fingerprint, request
-from stages.backbones.sources import code_digest, factory_file
+from stages.sources import code_digest, factory_file
 
 NET = "import torch\nfrom helper import width\nfrom pkg.deep import tool\n\ndef net():\n    return torch.nn.ReLU()\n"
 

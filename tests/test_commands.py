@@ -17,10 +17,11 @@ import pytest
 from conftest import REPOSITORY, Command, paint
 
 from pipeline.cli import main
+from stages.specs import sealed
 from stages.store import open_set
 
 BACKBONE = ["--backbone", "resnet8-cifar10"]
-HEAD = ["--C", "0.1,1"]
+HEAD = ["--grid", "C=0.1,1"]
 
 
 def settle(folder: Path) -> None:
@@ -83,11 +84,11 @@ def test_a_second_head_needs_neither_images_nor_backbone(
 ) -> None:
     what = ["--dataset", f"folder:{folder}", "--backbone", "resnet8-cifar10"]
     settle(folder)
-    assert main(["run", *what, "--C", "1"]) == 0
+    assert main(["run", *what, "--grid", "C=1"]) == 0
     capsys.readouterr()
     opened: list[str] = []
     monkeypatch.setattr(Path, "read_bytes", watched(Path.read_bytes, opened))
-    assert main(["run", *what, "--C", "2"]) == 0
+    assert main(["run", *what, "--grid", "C=2"]) == 0
     said = capsys.readouterr()
     assert "features from the cache, no backbone run; head fitted" in said.out and "loading" not in said.err
     assert opened and not [name for name in opened if name.endswith((".png", ".safetensors"))]
@@ -252,7 +253,7 @@ def test_listing_and_tidying(work: Path, folder: Path, capsys: pytest.CaptureFix
         (["run", "--weights", "none.pth", "--backbone", "resnet50"], 2, "no weights file none.pth"),
         (["run", "--device", "cuda:99"], 2, "no device 'cuda:99'"),
         (["run", "--layer", "layer9"], 2, "unknown layer 'layer9'"),
-        (["extract", "--C", "1"], 2, "unknown flag --C"),
+        (["extract", "--grid", "C=1"], 2, "unknown flag --grid"),
     ],
 )
 def test_a_mistake_is_answered_with_a_hint_and_an_exit_code(
@@ -305,9 +306,9 @@ def test_a_published_file_that_was_lost_is_written_again(work: Path, folder: Pat
 
 def test_every_head_keeps_its_own_report(work: Path, folder: Path) -> None:
     for C in ("1", "0.01"):
-        assert main(["run", "--dataset", f"folder:{folder}", *BACKBONE, "--C", C]) == 0
+        assert main(["run", "--dataset", f"folder:{folder}", *BACKBONE, "--grid", C]) == 0
     found = [
-        json.loads(path.read_text())["probes"][0]["head"]["selection"]["C"] for path in work.glob("runs/*/run.json")
+        json.loads(path.read_text())["probes"][0]["head"]["selection"]["value"] for path in work.glob("runs/*/run.json")
     ]
     assert sorted(found) == [0.01, 1]
 
@@ -394,3 +395,14 @@ def test_output_that_can_not_be_written_is_an_error_without_a_traceback(tmp_path
 def test_a_workspace_that_is_not_there_is_said(work: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert main([command, "--data-dir", "elsewhere"]) == 2
     assert "no workspace at elsewhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["curves", "parameters"])
+def test_what_a_bench_remembers_is_verified(work: Path, capsys: pytest.CaptureFixture[str], place: str) -> None:
+    path = work / "bench" / place / "0123456789abcdef.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(sealed({"parameters": 1}))
+    assert main(["verify"]) == 0
+    path.write_bytes(path.read_bytes().replace(b"1", b"2", 1))
+    assert main(["verify"]) == 4
+    assert f"{path.name} is damaged" in capsys.readouterr().out

@@ -12,7 +12,7 @@ from pipeline.cli import main
 from stages.store import open_set
 
 BACKBONE = ["--backbone", "resnet8-cifar10"]
-HEAD = ["--C", "0.1,1"]
+HEAD = ["--grid", "C=0.1,1"]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -21,8 +21,12 @@ def test_the_command_line_wins_over_the_environment_over_the_file_over_the_defau
 
 def test_a_value_means_the_same_from_every_source(tmp_path: Path) -> None:
     file = tmp_path / "frostline.toml"
-    file.write_text('resize = [32, 48]\ncrop = "none"\nmean = 0.5\nC = [0.1, 1]\nviews = ["plain", "hflip"]')
-    given = {"resize": "32x48", "crop": "none", "mean": "0.5", "C": "0.1,1", "views": "plain,hflip"}
+    file.write_text(
+        'resize = [32, 48]\ncrop = "none"\nmean = 0.5\nviews = ["plain", "hflip"]\n'
+        'head = ["knn"]\ngrid = {k = [1, 5]}\nhead_params = {temperature = 0.1}\ntrain_sizes = [10, "all"]'
+    )
+    given = {"resize": "32x48", "crop": "none", "mean": "0.5", "views": "plain,hflip"}
+    given |= {"head": "knn", "grid": "k=1,5", "head_params": "temperature=0.1", "train_sizes": "10,all"}
     environ = {f"FROSTLINE_{name.upper()}": value for name, value in given.items()}
     from_file = load_settings(Settings, file=file)
     assert from_file == load_settings(Settings, given) == load_settings(Settings, environ=environ)
@@ -47,8 +51,19 @@ def test_a_command_takes_its_own_settings_from_a_file_for_all(tmp_path: Path) ->
         ({"crop": "0"}, {}, "--crop '0': wanted a number of pixels"),
         ({"mean": "1,2"}, {}, "--mean '1,2': wanted one number, or three for R,G,B; found 2"),
         ({"std": "0"}, {}, "wanted numbers above 0"),
-        ({"C": "0.1,-1"}, {}, "--C '0.1,-1': wanted numbers above 0"),
-        ({"C": "nan"}, {}, "--C 'nan': wanted numbers, separated by commas"),
+        ({"grid": "C=0.1,x"}, {}, "--grid 'C=0.1,x': wanted numbers"),
+        ({"grid": "nan"}, {}, "--grid 'nan': wanted numbers, separated by commas"),
+        ({"grid": "=1"}, {}, "--grid '=1': wanted NAME=VALUE,VALUE,…"),
+        ({"head": "logreg,logreg"}, {}, "--head 'logreg,logreg': wanted one name, or several different ones"),
+        ({"head_params": "dtype"}, {}, "--head-params 'dtype': wanted NAME=VALUE"),
+        ({"head": "ridge,knn", "grid": "1"}, {}, "--grid with 2 heads; wanted one head"),
+        ({"head": "clip", "scaling": "l2"}, {}, "scaling with clip; a protocol fixes them"),
+        ({"folds": "3", "hold_out": "0.2"}, {}, "hold-out and folds; wanted one of them"),
+        ({"folds": "1"}, {}, "folds 1; wanted 2 to 100"),
+        ({"shots": "0"}, {}, "--shots '0': wanted different numbers from 1"),
+        ({"shots": "1", "train_sizes": "all"}, {}, "shots and train-sizes; wanted one of them"),
+        ({"head": "mteb", "shots": "1"}, {}, "mteb fixes its shots and draws"),
+        ({"draws": "3"}, {}, "draws without shots or train-sizes"),
         ({"views": ""}, {}, "--views '': wanted plain, or plain,hflip"),
         ({"device": "tpu"}, {}, "--device 'tpu'"),
         ({"views": "hflip"}, {}, "wanted plain, or plain,hflip"),
@@ -61,6 +76,26 @@ def test_what_can_not_be_meant_is_an_error_that_says_so(given: dict, environ: di
         load_settings(Settings, given, environ)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"head": "rigde"}, "unknown head 'rigde'; did you mean 'ridge'?"),
+        ({"grid": "k=1"}, "logreg is chosen by C, not by 'k'"),
+        ({"grid": "C=0"}, "C 0 for logreg; wanted numbers above 0"),
+        ({"head": "knn", "grid": "1.5"}, "k 1.5 for knn; wanted whole numbers from 1"),
+        ({"head": "lda", "grid": "1.5"}, "shrinkage 1.5 for lda; wanted numbers from 0 to 1"),
+        ({"head": "centroid", "grid": "1"}, "centroid has no parameter to choose"),
+        ({"folds": "loo"}, "folds loo with logreg"),
+        ({"head": "sklearn.svm:SVC", "grid": "1"}, "without its parameter's name"),
+        ({"head": "nothing_here:SVC"}, "no module 'nothing_here'"),
+    ],
+)
+def test_a_head_that_can_not_be_is_an_error_before_anything_is_read(given: dict, said: str) -> None:
+    settings = Settings(**given)
+    with pytest.raises(ConfigError, match=said):
+        settings.spec(settings.head[0])
 
 
 def test_an_unknown_name_in_a_file_is_an_error_with_a_hint(tmp_path: Path) -> None:

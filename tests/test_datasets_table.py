@@ -134,7 +134,7 @@ def test_every_row_at_fault_is_listed_with_its_line_and_all_its_faults(images):
         "line 13: no path",
         "line 14: img is not a regular file",
         "line 15: img/pipe.png is not a regular file",
-        "line 16: im\0g: no such file",
+        "line 16: im\\x00g: no such file",
         "class 'cow': no training sample, 1 test sample",
     ):
         assert fault in said

@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from stages.draws import held_of, hold_out, lots
+from stages.draws import held_of, hold_out, lots, shots, train_size
 
 
 def contents(n, start=0):
@@ -71,3 +71,27 @@ def test_equal_content_is_on_one_side_of_its_class():
     for fraction in (0.05, 0.11, 0.25):
         held = hold_out(labels, twice, 3, fraction, 0)
         assert held.any() and np.array_equal(held[:300], held[300:])
+
+
+def test_fewer_shots_lie_within_more_and_every_class_gives_its_own():
+    few, more = (shots(LABELS, DIGESTS, 3, count, 5) for count in (2, 7))
+    assert np.bincount(LABELS[few]).tolist() == [2, 2, 2] and np.bincount(LABELS[more]).tolist() == [7, 7, 7]
+    assert (more | ~few).all()
+    assert not np.array_equal(shots(LABELS, DIGESTS, 3, 2, 6), few)
+
+
+def test_smaller_training_sets_lie_within_larger_ones_and_are_stratified():
+    unequal = np.repeat([0, 1, 2], [30, 90, 180])
+    few, more = (train_size(unequal, DIGESTS, 3, count, 5) for count in (30, 100))
+    assert few.sum() == 30 and more.sum() == 100 and (more | ~few).all()
+    assert np.bincount(unequal[few]).tolist() == [3, 9, 18]
+    assert train_size(unequal, DIGESTS, 3, 300, 5).all()
+
+
+def test_draws_follow_the_content_and_take_its_copies_along():
+    order = np.random.default_rng(0).permutation(300)
+    for draw in (shots, train_size):
+        drawn = draw(LABELS, DIGESTS, 3, 9, 5)
+        assert np.array_equal(draw(LABELS[order], DIGESTS[order], 3, 9, 5), drawn[order])
+        twice = draw(np.tile(LABELS, 2), np.tile(DIGESTS, (2, 1)), 3, 9, 5)
+        assert np.array_equal(twice, np.tile(drawn, 2))

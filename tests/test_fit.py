@@ -12,7 +12,8 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from stages.draws import folds, hold_out
 from stages.errors import DataError
-from stages.fit import HeadSpec, fit
+from stages.fit import fit
+from stages.heads import head_spec
 from stages.store import Features
 
 GRID = (0.001, 0.1, 10.0)
@@ -54,22 +55,22 @@ def logistic(C: float = 0.1, **more: Any) -> LogisticRegression:
 )
 def test_one_c_gives_scikit_learns_probabilities(spec: dict[str, Any], model: Any) -> None:
     data, new = features(), features(seed=1).X
-    head, selection = fit([data], HeadSpec((0.1,), **spec))
-    np.testing.assert_allclose(head.probabilities(new), probabilities(model, data, new), atol=5e-3)
-    assert selection.accuracy == () and selection.final_converged
+    head, selection = fit([data], head_spec("logreg", (0.1,), **spec))
+    np.testing.assert_allclose(head.confidence(new), probabilities(model, data, new), atol=5e-3)
+    assert selection.accuracy == () and selection.by == "" and selection.final_converged
 
 
 def test_rows_of_zeros_and_a_constant_feature_are_no_trouble() -> None:
     data = features()
     data.X[5] = 0
     for scaling in ("standardize", "l2"):
-        head, _ = fit([data], HeadSpec((0.1,), scaling=scaling))
-        assert np.isfinite(head.probabilities(data.X)).all()
+        head, _ = fit([data], head_spec("logreg", (0.1,), scaling=scaling))
+        assert np.isfinite(head.confidence(data.X)).all()
 
 
 def test_a_scale_is_learned_from_the_rows_that_are_fitted_on_alone() -> None:
     data = features()
-    spec = HeadSpec(GRID, scaling="standardize")
+    spec = head_spec("logreg", GRID, scaling="standardize")
     held = hold_out(data.y, data.digests, 4, spec.hold_out, spec.seed)
     data.X[held] *= 50  # would show in the mean and the deviation
     _, selection = fit([data], spec)
@@ -81,7 +82,7 @@ def test_a_scale_is_learned_from_the_rows_that_are_fitted_on_alone() -> None:
 @pytest.mark.parametrize("scaling", ["none", "standardize"])
 def test_folds_score_every_row_once_by_a_head_that_has_not_seen_it(scaling: Any) -> None:
     data = features()
-    spec = HeadSpec(GRID, folds=5, scaling=scaling)
+    spec = head_spec("logreg", GRID, folds=5, scaling=scaling)
     _, selection = fit([data], spec)
     fold = folds(data.y, data.digests, 4, 5, spec.seed)
     for C, found in zip(GRID, selection.accuracy, strict=True):
@@ -92,7 +93,7 @@ def test_folds_score_every_row_once_by_a_head_that_has_not_seen_it(scaling: Any)
             right += (model.predict(data.X[fold == k].astype(np.float64)) == data.y[fold == k]).sum()
         assert abs(right - found * 400) <= 2
     assert (selection.folds, selection.held_out_rows, selection.fitted_rows) == (5, 400, 320)
-    assert GRID[int(np.argmax(selection.accuracy))] == selection.C
+    assert selection.value in GRID and selection.accuracy[GRID.index(selection.value)] == max(selection.accuracy)
 
 
 def test_folds_are_stratified_keep_equal_content_together_and_ignore_the_order() -> None:
@@ -112,9 +113,9 @@ def test_a_class_smaller_than_the_folds_is_said() -> None:
     data = features(40)
     least = int(np.bincount(data.y).min())
     with pytest.raises(DataError, match=rf"a class of {least} different training samples can't be dealt to 30 folds"):
-        fit([data], HeadSpec(GRID, folds=30))
+        fit([data], head_spec("logreg", GRID, folds=30))
 
 
 def test_test_features_can_not_be_fitted_on() -> None:
     with pytest.raises(DataError, match="can't be fitted on test features"):
-        fit([features(split="test")], HeadSpec(GRID))
+        fit([features(split="test")], head_spec("logreg", GRID))

@@ -10,7 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from stages.heads.logistic import LogisticHead, logistic_path, prepare
-from stages.heads.softmax import SoftmaxProblem, rotate
+from stages.heads.rotated import rotate
+from stages.heads.softmax import SoftmaxProblem
 from stages.specs import DINOV2_GRID
 
 GRID = (1e-6, 1e-3, 1.0, 1e3, 1e5)
@@ -192,7 +193,7 @@ def test_the_default_grid_gives_scikit_learns_probabilities() -> None:
     X, y = plain(n=150, d=8, classes=3)
     path = logistic_path(X, y)
     assert path.converged.all() and np.array_equal(path.C, DINOV2_GRID)
-    logits = path.decision_function(X.astype(np.float64))
+    logits = path.scores(X.astype(np.float64))
     for index in range(0, 45, 11):
         _, theirs = sklearn_objective(X, y, path.C[index])
         ours = torch.as_tensor(logits[index].copy()).softmax(1).numpy()
@@ -232,7 +233,7 @@ def test_tasks_come_first_and_each_is_its_own_fit() -> None:
     rows = prepare(X, y)
     together = rows.fit((1e-2, 1.0), row_weights=folds)
     assert together.weight.shape == (3, 2, 4, 16) and together.bias.shape == (3, 2, 4)
-    assert together.decision_function(X[:5]).shape == (3, 2, 5, 4)
+    assert together.scores(X[:5]).shape == (3, 2, 5, 4)
     for task, fold in enumerate(folds):
         alone = rows.fit((1e-2, 1.0), row_weights=fold)
         assert np.array_equal(together.weight[task], alone.weight)
@@ -284,8 +285,8 @@ def test_blocks_of_rows_give_the_same_derivatives() -> None:
     X, y = plain(n=130)
     theta = torch.randn(2, 4, 17, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     problem = SoftmaxProblem(
-        rotate(torch.as_tensor(X)), torch.as_tensor(y), torch.full((130,), 1 / 130, dtype=torch.float64),
-        torch.ones(4, dtype=torch.bool), torch.tensor([0.1, 1.0], dtype=torch.float64),
+        rotate(torch.as_tensor(X)), torch.as_tensor(y), torch.full((1, 130), 1 / 130, dtype=torch.float64),
+        torch.ones(1, 4, dtype=torch.bool), torch.tensor([0.1, 1.0], dtype=torch.float64), torch.zeros(2).long(),
     )  # fmt: skip
     whole = problem.evaluate(theta)
     small = SoftmaxProblem(**{**vars(problem), "block": 300})
@@ -302,7 +303,9 @@ def test_gradient_and_curvature_are_those_of_automatic_differentiation() -> None
     features = rotate(torch.as_tensor(X), torch.float64)
     labels, w = torch.as_tensor(y), torch.full((50,), 1 / 50, dtype=torch.float64)
     penalty = torch.tensor([0.3], dtype=torch.float64)
-    problem = SoftmaxProblem(features, labels, w, torch.ones(3, dtype=torch.bool), penalty)
+    problem = SoftmaxProblem(
+        features, labels, w[None], torch.ones(1, 3, dtype=torch.bool), penalty, torch.zeros(len(penalty)).long()
+    )
 
     def value(rotated: torch.Tensor) -> torch.Tensor:
         loss = torch.nn.functional.cross_entropy(features.rows @ rotated.T, labels)

@@ -1,64 +1,180 @@
-"""Scores and intervals agree with scikit-learn and with resampling the rows themselves."""
+"""Every score is scikit-learn's, on the rows and on any resample of them."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import warnings
+
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
+from conftest import REPOSITORY
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    log_loss,
+    precision_recall_fscore_support,
+    roc_auc_score,
+    top_k_accuracy_score,
+)
 
-from stages.metrics import accuracy, bootstrap, by_class, confusion, macro_f1
+from stages.metrics import (
+    Statistic,
+    bootstrap,
+    brier_losses,
+    by_class,
+    class_scores,
+    confusion,
+    in_top,
+    log_losses,
+    means,
+    one_versus_rest,
+)
+
+Rows = tuple[np.ndarray, np.ndarray]
 
 
-@pytest.fixture
-def labels() -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 5, 400)
-    return y, np.where(rng.random(400) < 0.7, y, rng.integers(0, 5, 400))
+def rows(n: int = 400, classes: int = 7, seed: int = 0, decimals: int = 16) -> Rows:
+    """Return labels and probabilities that agree more often than not; few decimals make ties."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, classes, n)
+    scores = rng.standard_normal((n, classes)) + 1.5 * (np.arange(classes) == y[:, None])
+    p = np.exp(scores.round(decimals))
+    return y, p / p.sum(1, keepdims=True)
 
 
-def test_scores_are_scikit_learns(labels: tuple[np.ndarray, np.ndarray]) -> None:
-    y, predicted = labels
-    counts = confusion(y, predicted, 5)
-    assert accuracy(counts) == pytest.approx(accuracy_score(y, predicted))
-    assert macro_f1(counts) == pytest.approx(f1_score(y, predicted, average="macro"))
-    expected = precision_recall_fscore_support(y, predicted)
-    found = [(c.precision, c.recall, c.f1, c.support) for c in by_class(counts, tuple("abcde"))]
-    np.testing.assert_allclose(found, np.transpose(expected))
+def resample(n: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows drawn with replacement, and how often each was."""
+    drawn = np.random.default_rng(seed).integers(0, n, n)
+    return drawn, np.bincount(drawn, minlength=n)
 
 
-def test_a_class_absent_from_labels_and_predictions_does_not_lower_macro_f1() -> None:
+def of(statistic: Statistic | None, counts: np.ndarray) -> np.ndarray:
+    """Return the scores of rows that count so often each."""
+    assert statistic is not None
+    return statistic.of(counts[:, None].astype(float))[:, 0]
+
+
+def drawn_and_counts(n: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [(np.arange(n), np.ones(n)), resample(n)]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["all rows", "a resample"])
+def test_scores_by_class_and_their_averages_are_scikit_learns(whole: bool) -> None:
+    y, p = rows()
+    predicted = p.argmax(1)
+    drawn, counts = drawn_and_counts(len(y))[not whole]
+    found = of(by_class(y, predicted, 7), counts)
+    one, other = y[drawn], predicted[drawn]
+    averages = [balanced_accuracy_score(one, other), *(f1_score(one, other, average=a) for a in ("macro", "weighted"))]
+    np.testing.assert_allclose(found[:3], averages)
+    np.testing.assert_allclose(found[3:].reshape(3, 7), precision_recall_fscore_support(one, other)[:3])
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["all rows", "a resample"])
+def test_means_over_rows_are_scikit_learns(whole: bool) -> None:
+    y, p = rows()
+    drawn, counts = drawn_and_counts(len(y))[not whole]
+    found = of(means([p.argmax(1) == y, in_top(p, y, 5), log_losses(p, y), brier_losses(p, y)]), counts)
+    one, other = y[drawn], p[drawn]
+    labels = np.arange(7)
+    expected = [
+        accuracy_score(one, other.argmax(1)),
+        top_k_accuracy_score(one, other, k=5, labels=labels),
+        log_loss(one, other, labels=labels),
+        np.mean(((other - np.eye(7)[one]) ** 2).sum(1)),  # Brier (1950), equation 2
+    ]
+    np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("decimals", [16, 1, 0], ids=["no ties", "ties", "mostly ties"])
+@pytest.mark.parametrize("whole", [True, False], ids=["all rows", "a resample"])
+def test_the_area_under_the_curve_is_scikit_learns(decimals: int, whole: bool) -> None:
+    y, p = rows(decimals=decimals)
+    drawn, counts = drawn_and_counts(len(y))[not whole]
+    expected = roc_auc_score(y[drawn], p[drawn], multi_class="ovr", average="macro")
+    np.testing.assert_allclose(of(one_versus_rest(p, y), counts), expected, rtol=1e-12)
+
+
+def test_of_two_classes_the_area_is_that_of_either() -> None:
+    y, p = rows(classes=2)
+    np.testing.assert_allclose(of(one_versus_rest(p, y), np.ones(400)), roc_auc_score(y, p[:, 1]))
+
+
+def test_any_scores_can_be_ranked() -> None:
+    y, p = rows()
+    decisions = 100 * np.log(p) - 3
+    expected = np.mean([roc_auc_score(y == label, decisions[:, label]) for label in range(7)])
+    np.testing.assert_allclose(of(one_versus_rest(decisions, y), np.ones(400)), expected)
+
+
+def test_classes_without_test_rows_are_left_out_of_the_averages() -> None:
+    y, p = rows()
+    kept = y % 3 > 0
+    y, p = y[kept], p[kept]
+    present = np.unique(y)
+    area = np.mean([roc_auc_score(y == label, p[:, label]) for label in present])
+    np.testing.assert_allclose(of(one_versus_rest(p, y), np.ones(len(y))), area)
+    balanced, macro, _ = of(by_class(y, p.argmax(1), 7), np.ones(len(y)))[:3]
+    with warnings.catch_warnings():  # scikit-learn warns of the predictions that are no label
+        warnings.simplefilter("ignore")
+        assert balanced == pytest.approx(balanced_accuracy_score(y, p.argmax(1)))
+    assert macro == pytest.approx(f1_score(y, p.argmax(1), average="macro"))
+
+
+def test_a_class_that_is_neither_label_nor_prediction_does_not_lower_macro_f1() -> None:
     y, predicted = np.array([0, 1, 1, 0]), np.array([0, 1, 1, 1])
-    assert macro_f1(confusion(y, predicted, 4)) == pytest.approx(f1_score(y, predicted, average="macro"))
+    assert of(by_class(y, predicted, 4), np.ones(4))[1] == pytest.approx(f1_score(y, predicted, average="macro"))
 
 
-def test_the_interval_is_that_of_resampled_rows(labels: tuple[np.ndarray, np.ndarray]) -> None:
-    y, predicted = labels
-    rng = np.random.default_rng(1)
-    drawn = []
-    for _ in range(1000):
-        rows = rng.integers(0, len(y), len(y))
-        drawn.append(f1_score(y[rows], predicted[rows], average="macro"))
-    score = bootstrap(confusion(y, predicted, 5), seed=0, resamples=4000)["macro_f1"]
-    np.testing.assert_allclose((score.low, score.high), np.quantile(drawn, (0.025, 0.975)), atol=0.006)
+def test_one_test_class_has_no_area_under_a_curve() -> None:
+    _, p = rows(20)
+    assert one_versus_rest(p, np.full(20, 3)) is None
 
 
-def test_intervals_are_seeded_and_hold_the_score(labels: tuple[np.ndarray, np.ndarray]) -> None:
-    counts = confusion(*labels, 5)
-    assert bootstrap(counts, 0) == bootstrap(counts, 0) != bootstrap(counts, 1)
-    for score in bootstrap(counts, 0).values():
-        assert score.low < score.value < score.high
+def test_a_class_nobody_predicts_and_nobody_has_is_wholly_unknown() -> None:
+    y, predicted = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
+    scores = bootstrap([by_class(y, predicted, 3)], 4, seed=0)[0]
+    absent = class_scores(scores, "abc", y)[2]
+    assert (absent.name, absent.support) == ("c", 0)
+    for score in (absent.precision, absent.recall, absent.f1):
+        assert (score.value, score.low, score.high, score.resamples) == (0, 0, 1, 0)
 
 
-def test_a_thousand_classes_fit_in_memory() -> None:
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 1000, 2000)
-    predicted = np.where(rng.random(2000) < 0.9, y, 0)
-    score = bootstrap(confusion(y, predicted, 1000), 0, resamples=20)["accuracy"]
-    assert 0.85 < score.low < score.high < 0.95
+def test_class_scores_stand_under_their_names() -> None:
+    y, p = rows()
+    found = class_scores(bootstrap([by_class(y, p.argmax(1), 7)], 400, seed=0)[0], "abcdefg", y)
+    values = [(c.precision.value, c.recall.value, c.f1.value, c.support) for c in found]
+    np.testing.assert_allclose(values, np.transpose(precision_recall_fscore_support(y, p.argmax(1))))
+    assert [c.name for c in found] == list("abcdefg")
 
 
-def test_rows_that_are_all_right_still_leave_doubt() -> None:
-    y = np.array([0, 1] * 5)
-    score = bootstrap(confusion(y, y, 2), 0)["accuracy"]
-    assert (score.value, score.high) == (1, 1)
-    assert score.low == pytest.approx(0.7225, abs=1e-3)  # Wilson's bound for 10 of 10
+def test_the_confusion_matrix_is_scikit_learns() -> None:
+    y, p = rows()
+    np.testing.assert_array_equal(confusion(y, p.argmax(1), 7), confusion_matrix(y, p.argmax(1)))
+
+
+def test_of_equal_scores_the_first_class_is_the_higher_as_in_the_prediction() -> None:
+    equal = np.zeros((3, 3))
+    assert in_top(equal, np.arange(3), 1).tolist() == (equal.argmax(1) == np.arange(3)).tolist() == [True, False, False]
+    assert in_top(equal, np.arange(3), 2).tolist() == [True, True, False]
+
+
+def test_a_label_held_impossible_costs_what_it_costs_in_scikit_learn() -> None:
+    p = np.array([[1.0, 0.0], [0.5, 0.5]])
+    y = np.array([1, 0])
+    assert log_losses(p, y).mean() == pytest.approx(log_loss(y, p))
+    assert log_losses(p, y)[0] == pytest.approx(36.04, abs=0.01)
+
+
+def test_brier_goes_from_zero_to_two() -> None:
+    sure = np.eye(3)
+    assert brier_losses(sure, np.arange(3)).tolist() == [0, 0, 0]
+    assert brier_losses(sure, np.array([1, 2, 0])).tolist() == [2, 2, 2]
+
+
+def test_importing_metrics_loads_neither_torch_nor_scikit_learn_nor_scipy() -> None:
+    code = "import sys, stages.metrics, stages.compare; assert not {'torch', 'sklearn', 'scipy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(REPOSITORY)})

@@ -26,7 +26,7 @@ RESNET = ["--backbone", "resnet8-cifar10"]
 def head(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a head fitted on three classes of coloured noise."""
     monkeypatch.chdir(tmp_path)
-    assert main(["run", "--dataset", f"folder:{folder}", *RESNET, "--C", "1"]) == 0
+    assert main(["run", "--dataset", f"folder:{folder}", *RESNET, "--grid", "C=1"]) == 0
     return next((tmp_path / "data" / "heads").iterdir())
 
 
@@ -43,7 +43,7 @@ def rewritten(head: Path, **changes: object) -> Path:
 
 def test_predictions_are_those_of_the_evaluated_features(head: Path, folder: Path) -> None:
     features = load(open_set(next(head.parents[1].glob("features/*test*"))))
-    expected = read_head(head)[0].probabilities(features.X)
+    expected = read_head(head)[0].confidence(features.X)
     answers = load_classifier(head).predict([folder / name for name in features.ids])
     for answer, row in zip(answers, expected, strict=True):
         assert answer.label == features.classes[row.argmax()]
@@ -145,7 +145,7 @@ def test_a_network_of_ones_own_is_run_only_when_its_user_names_it(
     monkeypatch.chdir(tmp_path)
     shutil.copy(REPOSITORY / "stages/backbones/resnet8/model.py", "net.py")
     weights = str(REPOSITORY / "stages/backbones/resnet8/weights.safetensors")
-    what = ["--dataset", f"folder:{folder}", "--weights", weights, "--resize", "32x32", "--C", "1"]
+    what = ["--dataset", f"folder:{folder}", "--weights", weights, "--resize", "32x32", "--grid", "C=1"]
     assert main(["run", *what, "--backbone", "net.py:ResNet8"]) == 0
     head = next(Path("data/heads").iterdir())
     with pytest.raises(ConfigError, match=r"fitted on a network of one's own; name it: --backbone net\.py"):
@@ -204,3 +204,12 @@ def test_names_that_would_steer_the_terminal_are_written_out(
 def test_a_pipe_with_an_images_name_is_left_out(head: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     assert load_classifier(head).predict([tmp_path / "pipe.png"])[0].fault == "not a regular file"
+
+
+def test_a_file_name_does_not_become_a_formula(
+    head: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(folder / "test" / "dog" / "00.png", "=1+2.png")
+    capsys.readouterr()
+    assert main(["predict", str(head), "=1+2.png", "--csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("'=1+2.png,dog")

@@ -32,7 +32,7 @@ def test_a_checkpoint_of_ones_own_classifies_cifar(
 ) -> None:
     for name in [n for n in os.environ if n.startswith("FROSTLINE_")]:
         monkeypatch.delenv(name)
-    arguments = ["--backbone", f"{REPOSITORY}/benchmarks/resnet20.py:resnet20", "--C", "1"]
+    arguments = ["--backbone", f"{REPOSITORY}/benchmarks/resnet20.py:resnet20", "--grid", "C=1"]
     arguments += ["--weights", str(assets / "weights" / "resnet20-cifar10.th"), "--data-dir", str(tmp_path)]
     arguments += ["--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225", "--dataset", f"folder:{cifar}"]
     assert main(["run", *arguments, "--json"]) == 0

@@ -279,8 +279,24 @@ def test_a_set_whose_files_are_removed_meanwhile_is_not_published(features: Feat
 
 def test_a_half_float_set_keeps_its_type(tmp_path: Path) -> None:
     key = dataclasses.replace(KEY, dtype="float16")
-    layout = Layout(key.fields(), "pets", "train", ("a", "b"), 4, WIDTH)
+    layout = Layout(key.fields(), "pets", "train", ("a", "b", "c"), 4, WIDTH)
     features = FeatureStore(tmp_path).begin(key, layout, {})
     features.commit(0, content(0, 4, "float16"))
     assert load(features).X.dtype == np.float16
     assert features.read(0).status.tolist() == [OK] * 4
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"labels": np.array([0, 1, 999, 0])}, "labels outside 0 to 2"),
+        ({"status": np.full(4, QUARANTINED, np.uint8)}, "other rows are quarantined than its record says"),
+        ({"labels": np.zeros(4)}, "of another type"),
+    ],
+)
+def test_rows_that_can_not_be_are_damage_whoever_sealed_them(tmp_path: Path, change: dict, said: str) -> None:
+    layout = Layout(KEY.fields(), "pets", "train", ("a", "b", "c"), 4, WIDTH)
+    features = FeatureStore(tmp_path).begin(KEY, layout, {})
+    features.commit(0, dataclasses.replace(content(0, 4), **change))
+    with pytest.raises(DamagedShard, match=said):
+        features.read(0)

@@ -11,13 +11,33 @@ import pytest
 from conftest import REPOSITORY
 
 LAYERS = [
-    ["stages.errors", "stages.specs", "stages.draws"],
+    ["stages.errors", "stages.specs"],
+    ["stages.draws", "stages.sources"],
+    ["stages.factories"],
     ["stages.datasets", "stages.backbones", "stages.loading", "stages.store", "stages.heads", "stages.metrics"],
-    ["stages.extract", "stages.fit", "stages.evaluate", "stages.predict"],
+    [
+        "stages.extract",
+        "stages.fit",
+        "stages.evaluate",
+        "stages.predict",
+        "stages.compare",
+        "stages.export",
+        "stages.transferability",
+        "stages.health",
+        "stages.learning_curve",
+    ],
+    ["pipeline.values"],
     ["pipeline.config", "pipeline.workspace", "pipeline.report"],
-    ["pipeline.arguments"],
+    ["pipeline.arguments", "pipeline.matrix", "pipeline.html"],
+    ["pipeline.leaderboard"],
+    ["pipeline.renderings"],
     ["pipeline.plan"],
-    ["pipeline.run", "pipeline.preview", "pipeline.predict", "pipeline.inventory"],
+    ["pipeline.features"],
+    ["pipeline.heads", "pipeline.draws", "pipeline.costs"],
+    ["pipeline.passes", "pipeline.curves"],
+    ["pipeline.bench"],
+    ["pipeline.run", "pipeline.preview", "pipeline.predict", "pipeline.inventory", "pipeline.rank", "pipeline.health"],
+    ["pipeline.export"],
     ["pipeline.cli"],
     ["pipeline.__main__"],
 ]
@@ -84,7 +104,7 @@ def test_every_command_and_setting_is_in_the_documentation() -> None:
 
 
 def test_a_run_from_the_cache_never_imports_torch(tmp_path: Path) -> None:
-    code = "import sys; from pipeline.cli import main; main(['run', '--C', '1'])\n"
+    code = "import sys; from pipeline.cli import main; main(['run', '--grid', 'C=1'])\n"
     clean = {"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"}
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=clean, capture_output=True)
     code += "assert 'torch' not in sys.modules, 'torch'"

@@ -29,9 +29,14 @@ __all__ = [
 
 
 def load_backbone(
-    request: BackboneRequest, example: Image, *, precision: Precision = "fp32", device: str = "cpu"
+    request: BackboneRequest,
+    example: Image,
+    *,
+    precision: Precision = "fp32",
+    device: str = "cpu",
+    portable: bool = False,
 ) -> Backbone:
     """Return the backbone that a request names, resolved on one image; see ``backbone.load_backbone``."""
     from stages.backbones import backbone
 
-    return backbone.load_backbone(request, example, precision=precision, device=device)
+    return backbone.load_backbone(request, example, precision=precision, device=device, portable=portable)

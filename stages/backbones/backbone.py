@@ -58,6 +58,10 @@ class Backbone:
         result: NDArray[np.float32] = features.float().cpu().numpy()
         return result
 
+    def module(self) -> nn.Module:
+        """Return the same as a network: images, uint8 (batch, height, width, 3), to features (batch, d)."""
+        return _FromPixels(self._network, self._mean, self._deviation, self.spec.pool)
+
     def enlarges(self, size: tuple[int, int]) -> bool:
         """Whether ``embed`` may be given images of (width, height) as they are, with the same result."""
         return self.device.type == "cpu" and is_thumbnail(size, self.spec)
@@ -78,14 +82,37 @@ class Backbone:
         return other
 
 
+class _FromPixels(nn.Module):
+    """Preprocessed images to features, in float32."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, network: nn.Module, mean: Tensor, deviation: Tensor, how: Pooling) -> None:
+        super().__init__()
+        self.network, self.how = network, how
+        self.register_buffer("mean", mean.clone())
+        self.register_buffer("deviation", deviation.clone())
+
+    def forward(self, images: Tensor) -> Tensor:
+        batch = (images.permute(0, 3, 1, 2).float() - self.mean) / self.deviation
+        return pool(self.network(batch), self.how)
+
+
 def load_backbone(
-    request: BackboneRequest, example: Image, *, precision: Precision = "fp32", device: str = "cpu"
+    request: BackboneRequest,
+    example: Image,
+    *,
+    precision: Precision = "fp32",
+    device: str = "cpu",
+    portable: bool = False,
 ) -> Backbone:
     """Return the backbone that a request names, resolved for images of one image's size.
 
     The default layer is the input of the final classifier, found by watching a forward
-    pass over noise. Raises ConfigError: unknown names, weights or layers that don't fit, an
-    input size or a precision that the network can't take.
+    pass over noise. ``portable``: without operations of this processor's own. Raises
+    ConfigError: unknown names, weights or layers that don't fit, an input size or a precision
+    that the network can't take.
     """
     origin = build(request)
     how = replaced(origin.preprocessing, request.preprocessing)
@@ -99,7 +126,7 @@ def load_backbone(
         given: Tensor = watch(cut, batch).output
         pooling = request.pool or default_pool(given, *shape[:2])
         width = _width(layer, given, pooling)
-        network = fuse(cut, given, batch, convolutions=device == "cpu" and can_fuse())
+        network = fuse(cut, given, batch, convolutions=device == "cpu" and can_fuse() and not portable)
     spec = BackboneSpec(_portable(request.name), origin.code, origin.weights, layer, pooling, how, (shape[0], shape[1]))
     with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
         backbone = Backbone(spec, network, width, precision, device)

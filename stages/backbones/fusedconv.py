@@ -26,12 +26,25 @@ _FUNCTIONS: dict[Any, Activation] = {
     functional.silu: ("swish", ()),
     functional.hardswish: ("hardswish", ()),
 }
+_APPLIED: dict[str, Callable[..., Tensor]] = {
+    "none": lambda x: x,
+    "relu": functional.relu,
+    "hardtanh": functional.hardtanh,
+    "swish": functional.silu,
+    "hardswish": functional.hardswish,
+}
+_SUPPORTED = {torch.bfloat16: "_is_mkldnn_bf16_supported", torch.float16: "_is_mkldnn_fp16_supported"}
 
 
 def can_fuse() -> bool:
     """Whether this build of torch has the operations."""
-    names = ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight")
+    names = ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight", *_SUPPORTED.values())
     return torch._C._has_mkldnn and all(hasattr(torch.ops.mkldnn, name) for name in names)
+
+
+def _computes_in(dtype: torch.dtype) -> bool:
+    """Whether this processor has oneDNN's operations in a precision; float32 everywhere."""
+    return dtype not in _SUPPORTED or bool(getattr(torch.ops.mkldnn, _SUPPORTED[dtype])())
 
 
 def is_conv(module: nn.Module) -> TypeGuard[nn.Conv2d]:
@@ -62,11 +75,13 @@ class FusedConv(nn.Module):
         super().__init__()
         self.weight, self.bias = conv.weight, conv.bias
         self.activation: Activation = ("none", ())
-        self._geometry = [list(v) for v in (conv.padding, conv.stride, conv.dilation)]
+        self._geometry: list[Any] = [list(v) for v in (conv.padding, conv.stride, conv.dilation)]
         self._groups = conv.groups
         self._packed: tuple[Any, Tensor] | None = None
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
+        if not _computes_in(self.weight.dtype):
+            return self._as_written(x, other)
         name, numbers = self.activation
         weight, how = self._weight_for(x), (*self._geometry, self._groups)
         if other is None:
@@ -75,6 +90,12 @@ class FusedConv(nn.Module):
         after = (None if name == "none" else name, numbers, "")
         result = torch.ops.mkldnn._convolution_pointwise_.binary(other, x, weight, self.bias, *how, "add", 1.0, *after)
         return result
+
+    def _as_written(self, x: Tensor, other: Tensor | None) -> Tensor:
+        padding, stride, dilation = self._geometry
+        result = functional.conv2d(x, self.weight, self.bias, stride, padding, dilation, self._groups)
+        name, numbers = self.activation
+        return _APPLIED[name](result if other is None else result + other, *numbers)
 
     def _weight_for(self, x: Tensor) -> Tensor:
         wanted = (x.shape, self.weight.dtype)

@@ -9,9 +9,9 @@ from torch import nn
 
 from stages.backbones.factory import made_by_factory
 from stages.backbones.request import PIXELS, SHIPPED, BackboneRequest
-from stages.backbones.sources import code_digest
 from stages.backbones.weights import load_weights, read_checkpoint, state_digest
 from stages.errors import ConfigError
+from stages.sources import code_digest
 from stages.specs import Preprocessing, file_digest
 
 

@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from stages.backbones.sources import code_digest
 from stages.errors import ConfigError
+from stages.sources import code_digest
 from stages.specs import Pooling, file_digest
 
 SHIPPED = "resnet8-cifar10"

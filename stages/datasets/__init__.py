@@ -9,6 +9,7 @@ from stages.datasets.duplicates import Duplicates, duplicates
 from stages.datasets.files import decode_file, images_in
 from stages.datasets.folder import open_folder
 from stages.datasets.index import Progress
+from stages.datasets.memory import is_sound
 from stages.datasets.samples import Dataset, Samples, check_classes
 from stages.datasets.table import open_table, paths_of
 from stages.datasets.vision import open_vision
@@ -21,6 +22,7 @@ __all__ = [
     "decode_file",
     "duplicates",
     "images_in",
+    "is_sound",
     "open_dataset",
     "paths_of",
 ]

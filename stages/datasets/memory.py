@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
+import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 # A file that changes within its clock's grain of being read can keep its times.
 GRAIN_NS = 2_000_000_000
@@ -23,13 +24,12 @@ Arrays = Mapping[str, NDArray[Any]]
 def remember(memory: Path, stamp: str, facts: Mapping[str, Any], arrays: Arrays) -> None:
     """Replace the memory. It is only a memory: no fsync, and no error where it can't be written."""
     about = json.dumps({"stamp": stamp, "facts": facts}).encode()
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, about=np.frombuffer(about, np.uint8), **arrays)
+    data = save({"about": np.frombuffer(about, np.uint8), **arrays})
     temporary = memory.with_name(f"{memory.name}.{os.getpid()}.tmp")
     with suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_bytes(buffer.getbuffer())
+            temporary.write_bytes(hashlib.sha256(data).digest() + data)
             temporary.replace(memory)
         except OSError:
             temporary.unlink(missing_ok=True)
@@ -38,10 +38,25 @@ def remember(memory: Path, stamp: str, facts: Mapping[str, Any], arrays: Arrays)
 def recall(memory: Path, stamp: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
     """Return (facts, arrays), or None if the memory is missing, damaged or of another stamp."""
     try:
-        with memory.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            about = json.loads(stored["about"].tobytes())
-            if about["stamp"] != stamp:
-                return None
-            return about["facts"], {name: stored[name] for name in stored.files if name != "about"}
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        arrays = _arrays(memory)
+        about = json.loads(arrays.pop("about").tobytes())
+    except (OSError, ValueError, KeyError, SafetensorError):
         return None
+    return (about["facts"], arrays) if about["stamp"] == stamp else None
+
+
+def is_sound(memory: Path) -> bool:
+    """Whether a memory is, byte for byte, what was remembered."""
+    try:
+        return bool(_arrays(memory))
+    except (OSError, ValueError, SafetensorError):
+        return False
+
+
+def _arrays(memory: Path) -> dict[str, NDArray[Any]]:
+    """Return what lies behind the SHA-256 that begins the file. Raises ValueError if that is of something else."""
+    data = memory.read_bytes()
+    if hashlib.sha256(data[32:]).digest() != data[:32]:
+        raise ValueError(f"{memory} is damaged")
+    arrays: dict[str, NDArray[Any]] = load(data[32:])
+    return arrays

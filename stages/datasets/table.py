@@ -86,6 +86,8 @@ def paths_of(file: Path) -> list[Path]:
 def _cells(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Return the header and the rows, each with the line on which it ends."""
     try:
+        if file.exists() and not file.is_file():
+            raise DataError(f"{file} is not a regular file; wanted a CSV with the columns path and label")
         with file.open(newline="", encoding="utf-8-sig") as text:
             reader = csv.reader(text, strict=True)
             header = [name.strip() for name in next(reader, [])]

@@ -109,7 +109,7 @@ class Rows:
 
 
 def _place(memory: Path | None, split: str) -> Path | None:
-    return memory.with_name(f"{memory.stem}-{split}.npz") if memory else None
+    return memory.with_name(f"{memory.stem}-{split}{memory.suffix}") if memory else None
 
 
 def _rows(source: Source, memory: Path | None, progress: Progress | None) -> Rows:

@@ -1,5 +1,19 @@
-"""Heads: g(y) = Wy + b on cached features. Importing this loads no torch."""
+"""Heads on cached features: g(y) = Wy + b, and others. Importing this loads neither torch nor scikit-learn."""
 
-from stages.heads.linear import LinearHead, head_files, normalized, read_head
+from stages.heads.bundle import head_files, read_head
+from stages.heads.linear import LinearHead, LinearPath
+from stages.heads.solver import Head, Path, solver
+from stages.heads.spec import KINDS, HeadSpec, head_spec
 
-__all__ = ["LinearHead", "head_files", "normalized", "read_head"]
+__all__ = [
+    "KINDS",
+    "Head",
+    "HeadSpec",
+    "LinearHead",
+    "LinearPath",
+    "Path",
+    "head_files",
+    "head_spec",
+    "read_head",
+    "solver",
+]

@@ -1,35 +1,35 @@
-"""g(y) = Wy + b: a fitted linear classifier, and its two files."""
+"""g(y) = Wy + b: a fitted linear classifier, and many of them fitted together."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
-
-from stages.errors import StoreError
-from stages.specs import sealed, unsealed
 
 _BLOCK = 8192
+FloatType = TypeVar("FloatType", bound=np.floating[Any])
 
 
 @dataclass(frozen=True, eq=False)
 class LinearHead:
     """``weight`` float32 (classes, d), ``bias`` float32 (classes,), ``classes`` by name.
 
-    ``normalized``: whether features are divided by their length before.
+    ``normalized``: whether features are divided by their length before. ``probabilistic``:
+    whether the softmax of the scores are probabilities.
     """
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
     classes: tuple[str, ...]
     normalized: bool = False
+    probabilistic: bool = True
+
+    @property
+    def width(self) -> int:
+        """How many features it takes."""
+        return int(self.weight.shape[1])
 
     def scores(self, X: NDArray[Any]) -> NDArray[np.float32]:
         """Return Wx + b of features (n, d), float32 (n, classes), a block of rows at a time."""
@@ -41,17 +41,66 @@ class LinearHead:
         result += self.bias
         return result
 
-    def probabilities(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the softmax of the scores, float64 (n, classes)."""
+    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return probabilities, float64 (n, classes), or where the head has none its scores."""
         scores = self.scores(X).astype(np.float64)
-        scores -= scores.max(1, keepdims=True)
-        exponentials = np.exp(scores)
-        probabilities: NDArray[np.float64] = exponentials / exponentials.sum(1, keepdims=True)
-        return probabilities
+        return softmax(scores) if self.probabilistic else scores
 
-    def to_bytes(self) -> bytes:
-        """Return the weights as safetensors."""
-        return save({"weight": self.weight, "bias": self.bias})
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return what there is to store."""
+        return {"weight": self.weight, "bias": self.bias}
+
+
+@dataclass(frozen=True, eq=False)
+class LinearPath:
+    """Heads for k values of a parameter, fitted on the same rows.
+
+    Attributes:
+        weight: (k, classes, d) float64.
+        bias: (k, classes) float64; -inf for a class that has no row.
+        converged: (k,) bool.
+        iterations: (k,) int64.
+        probabilistic: whether the softmax of the scores are probabilities.
+        normalized: whether features are divided by their length before.
+    """
+
+    weight: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    converged: NDArray[np.bool_]
+    iterations: NDArray[np.int64]
+    probabilistic: bool = True
+    normalized: bool = False
+
+    def scores(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return Wx + b of features (n, d), float (k, n, classes), all heads in one product, in X's precision."""
+        rows = X.astype(np.float32) if X.dtype == np.float16 else X
+        rows = normalized(rows) if self.normalized else rows
+        flat = self.weight.reshape(-1, self.weight.shape[-1]).astype(rows.dtype)
+        scores = (flat @ rows.T).reshape(*self.bias.shape, len(rows))
+        scores += self.bias[..., None].astype(rows.dtype)
+        return np.swapaxes(scores, -1, -2)
+
+    def confidence(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return probabilities, float (k, n, classes), or where the heads have none their scores."""
+        scores = self.scores(X)
+        return softmax(scores) if self.probabilistic else scores
+
+    def rescaled(self, mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> Self:
+        """Return the heads acting on x where these act on (x - mean) / deviation."""
+        weight = self.weight / deviation
+        return replace(self, weight=weight, bias=self.bias - weight @ mean)
+
+    def head(self, index: int, classes: tuple[str, ...]) -> LinearHead:
+        """Return the head of one value, in float32."""
+        weight, bias = self.weight[index].astype(np.float32), self.bias[index].astype(np.float32)
+        return LinearHead(weight, bias, classes, self.normalized, self.probabilistic)
+
+
+def softmax(scores: NDArray[FloatType]) -> NDArray[FloatType]:
+    """Return exp(scores) divided by their sum over the last axis."""
+    exponentials: NDArray[FloatType] = np.exp(scores - scores.max(-1, keepdims=True))
+    exponentials /= exponentials.sum(-1, keepdims=True)
+    return exponentials
 
 
 def normalized(X: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -60,41 +109,3 @@ def normalized(X: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths[lengths == 0] = 1
     result: NDArray[np.float32] = (X / lengths).astype(np.float32)
     return result
-
-
-def read_head(folder: Path) -> tuple[LinearHead, dict[str, Any]]:
-    """Return a fitted head and the record beside it. Raises StoreError if either is damaged."""
-    try:
-        record = unsealed((folder / "head.json").read_bytes())
-        data = (folder / "head.safetensors").read_bytes()
-        if hashlib.sha256(data).hexdigest() != record["sha256"]:
-            raise ValueError("the SHA-256 of head.safetensors is not the one recorded")
-        tensors = load(data)
-        head = LinearHead(tensors["weight"], tensors["bias"], tuple(record["classes"]), record["normalized"])
-        _check(head)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise StoreError(f"no head in {str(folder)[:200]!r}; wanted a folder of data/heads") from error
-    except (OSError, RecursionError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise StoreError(f"the head in {folder} is damaged: {error}; `frostline fit` makes it anew") from error
-    return head, record
-
-
-def _check(head: LinearHead) -> None:
-    shapes = f"weight {head.weight.shape} {head.weight.dtype}, bias {head.bias.shape}, {len(head.classes)} classes"
-    fits = head.weight.ndim == 2 and head.weight.shape[:1] == head.bias.shape == (len(head.classes),)
-    if not fits or head.weight.dtype != np.float32 or head.bias.dtype != np.float32 or len(head.classes) < 2:
-        raise ValueError(shapes)
-    if not all(isinstance(name, str) for name in head.classes) or not isinstance(head.normalized, bool):
-        raise ValueError("classes that are no names")
-
-
-def head_files(head: LinearHead, record: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return a head's files by name, in the order in which to write them."""
-    data = head.to_bytes()
-    described = {
-        **record,
-        "classes": head.classes,
-        "normalized": head.normalized,
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }
-    return {"head.safetensors": data, "head.json": sealed(described)}

@@ -8,8 +8,8 @@ a single weight vector u: here W = (-u/2, u/2), and the penalty is 1/2 ||u||^2 =
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -23,43 +23,35 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
+from stages.heads.linear import LinearPath
 from stages.heads.path import solve_path
-from stages.heads.softmax import RotatedFeatures, SoftmaxProblem, rotate
+from stages.heads.rotated import RotatedFeatures, StoredRows, StreamedFeatures, rotate, stream
+from stages.heads.softmax import SoftmaxProblem
 from stages.specs import DINOV2_GRID
 
 Precision = Literal["float32", "float64"]
 
 
-@dataclass(frozen=True)
-class LogisticPath:
-    """Heads for k values of C, acting on the features as given; with tasks, t comes first.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LogisticPath(LinearPath):
+    """Heads for k values of C; with tasks of row weights, t comes first in every shape but that of C.
+
+    Weights sum to zero over the classes; a gap of at most the tolerance is convergence.
 
     Attributes:
         C: (k,) float64, as asked.
-        weight: (t, k, classes, d) or (k, classes, d) float64; sums to zero over classes.
-        bias: (..., k, classes) float64; -inf for a class without weight in its task.
-        objective: (..., k) float64,  C sum_i w_i CE_i + 1/2 ||W||^2.
-        gap: (..., k) float64, an upper bound of (objective - optimum) / objective.
-        converged: (..., k) bool, gap <= tolerance.
-        iterations: (..., k) int64, Newton steps.
+        objective: (k,) float64,  C sum_i w_i CE_i + 1/2 ||W||^2.
+        gap: (k,) float64, an upper bound of (objective - optimum) / objective.
     """
 
     C: NDArray[np.float64]
-    weight: NDArray[np.float64]
-    bias: NDArray[np.float64]
     objective: NDArray[np.float64]
     gap: NDArray[np.float64]
-    converged: NDArray[np.bool_]
-    iterations: NDArray[np.int64]
 
-    def decision_function(self, X: ArrayLike) -> NDArray[np.floating]:
-        """Logits (..., k, n, classes) of X (n, d), all heads in one product, in X's precision."""
-        rows = np.asarray(X)
-        rows = rows.astype(np.float32) if rows.dtype == np.float16 else rows
-        flat = self.weight.reshape(-1, self.weight.shape[-1]).astype(rows.dtype)
-        logits = (flat @ rows.T).reshape(*self.bias.shape, len(rows))
-        logits += self.bias[..., None].astype(rows.dtype)
-        return np.swapaxes(logits, -1, -2)
+    def of_task(self, index: int) -> LogisticPath:
+        """The heads of one task."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{n: v[index] for n, v in own.items() if isinstance(v, np.ndarray) and n != "C"})
 
 
 @dataclass(frozen=True)
@@ -70,15 +62,15 @@ class PreparedRows:
     those rows, and fit again with the chosen C on all of them.
     """
 
-    features: RotatedFeatures
+    features: RotatedFeatures | StreamedFeatures
     labels: Tensor
     classes: int
 
     def fit(
         self,
         C: ArrayLike = DINOV2_GRID,
-        *,
         row_weights: ArrayLike | None = None,
+        *,
         tolerance: float = 1e-5,
         max_iterations: int = 200,
         working_set: int = 2**30,
@@ -103,17 +95,25 @@ class PreparedRows:
         grid = _checked_grid(C)
         weights = self._checked_weights(row_weights)
         ascending, back = np.unique(grid, return_inverse=True)
-        solved = [self._task(ascending, w, tolerance, max_iterations, working_set) for w in weights]
+        most = self._together(working_set)
+        groups = [weights[start : start + most] for start in range(0, len(weights), most)]
+        solved = [self._solved(ascending, group, tolerance, max_iterations, working_set) for group in groups]
         single = row_weights is None or np.ndim(row_weights) == 1
 
         def gathered(parts: Iterable[Tensor]) -> NDArray[Any]:
-            values = np.stack([part.cpu().numpy() for part in parts])[:, back]
+            values = torch.cat(list(parts), 1).transpose(0, 1).cpu().numpy()[:, back]
             return values[0] if single else values
 
         weight, bias, objective, gap, iterations = (gathered(parts) for parts in zip(*solved, strict=True))
-        return LogisticPath(grid, weight, bias, objective, gap, gap <= tolerance, iterations)
+        return LogisticPath(weight, bias, gap <= tolerance, iterations, C=grid, objective=objective, gap=gap)
 
-    def _task(
+    def _together(self, working_set: int) -> int:
+        """How many tasks may be solved at once."""
+        width = self.features.width
+        head = self.classes * (len(self.labels) * self.features.dtype.itemsize + 12 * width * 8)
+        return max(1, working_set // (2 * head))
+
+    def _solved(
         self,
         grid: NDArray[np.float64],
         weights: Tensor,
@@ -121,23 +121,24 @@ class PreparedRows:
         max_iterations: int,
         working_set: int,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Weight, bias, objective, gap and iterations of the ascending grid for weights (n,)."""
+        """Weight, bias, objective, gap and iterations, (k, t, …) each, of the ascending grid for weights (t, n)."""
         rows, weights = self._used(weights)
-        total, ascending = weights.sum(), torch.as_tensor(grid, device=weights.device)
-        present = rows._class_weights(weights) > 0
-        penalty = (2 if self.classes == 2 else 1) / total.reshape(1)
-        problem = SoftmaxProblem(rows.features, rows.labels, weights / total, present, penalty)
+        total, ascending = weights.sum(1), torch.as_tensor(grid, device=weights.device)
+        present = torch.stack([rows._class_weights(w) for w in weights]) > 0
+        penalty = (2 if self.classes == 2 else 1) / total
+        task = torch.arange(len(weights), device=weights.device)
+        problem = SoftmaxProblem(rows.features, rows.labels, weights / total[:, None], present, penalty, task)
         solution = solve_path(problem, ascending, tolerance, max_iterations, working_set)
         weight, bias = solution.theta[..., :-1], solution.theta[..., -1]
-        objective = solution.objective * total * ascending
+        objective = solution.objective * total * ascending[:, None]
         return weight, bias.masked_fill(~present, -torch.inf), objective, solution.gap, solution.iterations
 
     def _used(self, weights: Tensor) -> tuple[PreparedRows, Tensor]:
-        """The rows with weight and their weights, on their own where most rows have none."""
-        used = weights > 0
-        if 2 * int(used.sum()) > len(used):
+        """The rows with weight in any task and their weights (t, m), on their own where most rows have none."""
+        used = (weights > 0).any(0)
+        if 2 * int(used.sum()) > len(used) or isinstance(self.features, StreamedFeatures):
             return self, weights
-        return PreparedRows(self.features.take(used), self.labels[used], self.classes), weights[used]
+        return PreparedRows(self.features.take(used), self.labels[used], self.classes), weights[:, used]
 
     def _class_weights(self, weights: Tensor) -> Tensor:
         return weights.new_zeros(self.classes).index_add_(0, self.labels, weights)
@@ -174,7 +175,8 @@ def prepare(
     """Check X (n, d) and y (n,) of labels 0 .. classes - 1, and rotate the rows.
 
     Args:
-        X: features, float16, float32 or float64; kept as they are.
+        X: features, float16, float32 or float64; kept as they are. What is neither an array nor
+            a tensor is read a slice at a time, again for every pass, and never kept.
         y: integer labels.
         classes: how many there are; by default the largest label + 1.
         dtype: of the rotated copy and its matrix products.
@@ -183,13 +185,50 @@ def prepare(
     Raises:
         ValueError: X is not finite or not (n, d), y does not match it, or a label is out of range.
     """
-    features, labels = _tensor(X).to(device), _tensor(y).to(device)
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype is {dtype!r}; give float32 or float64")
+    labels = _tensor(y).to(device)
+    if hasattr(X, "__getitem__") and not isinstance(X, np.ndarray | Tensor | list | tuple):
+        rows = StoredRows(X)
+        classes = _checked_classes(labels, len(rows), classes)
+        return PreparedRows(stream(rows, getattr(torch, dtype), device), labels.long(), classes)
+    features = _tensor(X).to(device)
     if features.ndim != 2 or 0 in features.shape or not features.dtype.is_floating_point:
         found = f"{features.dtype} of shape {tuple(features.shape)}"
         raise ValueError(f"X is {found}; give floats of shape (n, d), n and d at least 1")
     _check_finite(features)
     classes = _checked_classes(labels, len(features), classes)
     return PreparedRows(rotate(features, getattr(torch, dtype)), labels.long(), classes)
+
+
+class LogisticSolver:
+    """Prepared rows, with how closely and how long each fit of them works; see :func:`prepare`."""
+
+    def __init__(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: int,
+        *,
+        dtype: Precision = "float32",
+        device: str = "cpu",
+        tolerance: float = 1e-5,
+        max_iterations: int = 200,
+    ) -> None:
+        """Prepare the rows. Raises ValueError as :func:`prepare` does, or for limits that can't be."""
+        if not 0 < tolerance < 1 or max_iterations < 1:
+            raise ValueError(f"tolerance {tolerance}, {max_iterations} iterations; give one in 0 to 1, and one or more")
+        self.rows = prepare(X, y, classes=classes, dtype=dtype, device=device)
+        self.limits: dict[str, Any] = {"tolerance": tolerance, "max_iterations": max_iterations}
+
+    def fit(self, grid: Sequence[float], row_weights: NDArray[np.float64]) -> LogisticPath:
+        """Return a head for each C; ``row_weights`` (n,)."""
+        return self.rows.fit(grid, row_weights, **self.limits)
+
+    def fit_each(self, grid: Sequence[float], row_weights: NDArray[np.float64]) -> list[LogisticPath]:
+        """Return the path of every task of row weights (t, n), all solved together."""
+        path = self.rows.fit(grid, row_weights, **self.limits)
+        return [path.of_task(task) for task in range(len(row_weights))]
 
 
 def _tensor(values: ArrayLike | Tensor) -> Tensor:

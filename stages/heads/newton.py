@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stages.heads.rotated import StreamedFeatures
 from stages.heads.softmax import Evaluation, SoftmaxProblem
 
 _PRODUCTS = 500  # Hessian products one direction may cost
@@ -77,6 +78,8 @@ class Preconditioner:
     def refresh(self, problem: SoftmaxProblem, point: Evaluation) -> None:
         """Take the correlations of the middle head, where the last system cost more than they do."""
         heads, classes, width = point.gradient.shape
+        if isinstance(problem.features, StreamedFeatures):  # whose nearest rows are anywhere in a file
+            return
         rows = problem.features.rows
         nearest = min(2 * width, len(rows))
         worth = 10 + width * (nearest + width) / (4 * len(rows) * heads)
@@ -184,7 +187,8 @@ def newton_direction(problem: SoftmaxProblem, point: Evaluation, forcing: Tensor
     """
     residual = -point.gradient
     solution = torch.zeros_like(residual)
-    search = _centre(inverse(residual, point.diagonal), problem.present)
+    present = problem.presence
+    search = _centre(inverse(residual, point.diagonal), present)
     size = (residual * search).sum((1, 2))
     enough = forcing.square() * size
     live = torch.arange(len(size), device=size.device)
@@ -196,7 +200,7 @@ def newton_direction(problem: SoftmaxProblem, point: Evaluation, forcing: Tensor
         length = (size[live] / (ahead * bent).sum((1, 2)))[:, None, None]
         solution[live] += length * ahead
         residual[live] -= length * bent
-        scaled = _centre(inverse(residual[live], point.diagonal[live]), problem.present)
+        scaled = _centre(inverse(residual[live], point.diagonal[live]), present[live])
         shrunk = (residual[live] * scaled).sum((1, 2))
         search[live] = scaled + (shrunk / size[live])[:, None, None] * ahead
         size[live] = shrunk
@@ -205,7 +209,7 @@ def newton_direction(problem: SoftmaxProblem, point: Evaluation, forcing: Tensor
 
 
 def _centre(direction: Tensor, present: Tensor) -> Tensor:
-    """Remove the mean over the ``present`` (classes,) classes and zero the others."""
-    kept = present[:, None].to(direction.dtype)
+    """Remove the mean over the ``present`` (h, classes) classes and zero the others."""
+    kept = present[..., None].to(direction.dtype)
     direction = direction * kept
-    return (direction - direction.sum(1, keepdim=True) / kept.sum()) * kept
+    return (direction - direction.sum(1, keepdim=True) / kept.sum(1, keepdim=True)) * kept

@@ -19,24 +19,28 @@ _PASSING = 1e-2  # gap of heads nobody asked for
 def solve_path(
     problem: SoftmaxProblem, grid: Tensor, tolerance: float, max_iterations: int, working_set: int
 ) -> Solution:
-    """Heads of ``problem`` for the ascending ``grid`` (k,) of C, its penalty being that of C = 1.
+    """Heads of every task for the ascending ``grid`` (k,) of C; k, then t, come first in what is returned.
 
-    Where the grid leaves large gaps, or starts beyond what Newton's method reaches
-    easily from zero, heads are solved roughly on the way. ``working_set`` is in bytes; half of it
-    bounds the heads solved at once, a quarter the preconditioner.
+    ``problem`` has one head per task, its penalty being that of C = 1. Where the grid leaves large gaps, or
+    starts beyond what Newton's method reaches easily from zero, heads are solved roughly on the way.
+    ``working_set`` is in bytes; half of it bounds the heads solved at once, a quarter the preconditioner.
     """
-    stations, asked = _stations(grid, float(problem.penalty[0]) / (_EASY * problem.features.variance))
+    tasks = len(problem.penalty)
+    stations, asked = _stations(grid, float(problem.penalty.min()) / (_EASY * problem.features.variance))
     tolerances = torch.where(asked, tolerance, max(tolerance, _PASSING))
-    problem = problem.with_penalty(problem.penalty / stations)
-    inverse, most = Preconditioner(working_set // 4), max(1, working_set // (2 * problem.bytes_per_head))
-    theta = stations.new_zeros((len(stations), len(problem.present), problem.features.original.shape[1] + 1))
-    objective = stations.new_zeros(len(stations))
-    path = Solution(theta, objective, torch.zeros_like(objective), objective.long())
-    for heads in _stretches(stations, most):
-        start = _extrapolated(theta, stations.log(), heads)
-        found = minimise(problem.only(heads), start, tolerances[heads], max_iterations, inverse)
+    inverse = Preconditioner(working_set // 4)
+    most = max(1, working_set // (2 * problem.bytes_per_head * tasks))
+    shape = (len(stations), tasks, problem.present.shape[1], problem.features.basis.shape[0] + 1)
+    objective = stations.new_zeros(shape[:2])
+    path = Solution(stations.new_zeros(shape), objective, torch.zeros_like(objective), objective.long())
+    for near in _stretches(stations, most):
+        start = _extrapolated(path.theta, stations.log(), near).flatten(0, 1)
+        penalty = (problem.penalty / stations[near, None]).flatten()
+        heads = problem.with_heads(penalty, problem.task.repeat(len(near)))
+        found = minimise(heads, start, tolerances[near].repeat_interleave(tasks), max_iterations, inverse)
         for field in fields(Solution):
-            getattr(path, field.name)[heads] = getattr(found, field.name)
+            part = getattr(found, field.name)
+            getattr(path, field.name)[near] = part.view(len(near), tasks, *part.shape[1:])
     return Solution(*(getattr(path, field.name)[asked] for field in fields(Solution)))
 
 
@@ -66,10 +70,10 @@ def _stretches(stations: Tensor, most: int) -> list[Tensor]:
 
 
 def _extrapolated(theta: Tensor, logs: Tensor, heads: Tensor) -> Tensor:
-    """Where heads start: on the line in log C through two of the heads before them."""
+    """Where heads (m, t, classes, d + 1) start: on the line in log C through two of the heads before them."""
     last = int(heads[0]) - 1
     if last < 1:
-        return theta[max(last, 0)].expand(len(heads), -1, -1)
+        return theta[max(last, 0)].expand(len(heads), *theta.shape[1:])
     back = max(0, last - _BACK)
     slope = (theta[last] - theta[back]) / (logs[last] - logs[back])
-    return theta[last] + (logs[heads] - logs[last])[:, None, None] * slope
+    return theta[last] + (logs[heads] - logs[last])[:, None, None, None] * slope

@@ -2,8 +2,9 @@
 
 from stages.store.featureset import Bad, FeatureSet, Layout, open_set
 from stages.store.files import make_folder, write_atomic
+from stages.store.rowfile import RowFile
 from stages.store.shard import OK, QUARANTINED, Shard, encode_ids
-from stages.store.store import Features, FeatureStore, Place, common, load, plain
+from stages.store.store import Features, FeatureStore, Place, common, load, plain, stacked
 
 __all__ = [
     "OK",
@@ -14,6 +15,7 @@ __all__ = [
     "Features",
     "Layout",
     "Place",
+    "RowFile",
     "Shard",
     "common",
     "encode_ids",
@@ -21,5 +23,6 @@ __all__ = [
     "make_folder",
     "open_set",
     "plain",
+    "stacked",
     "write_atomic",
 ]

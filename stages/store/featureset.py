@@ -11,24 +11,26 @@ features.h5         all shards as one virtual file, for other tools; written las
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
 
 from stages.errors import DamagedShard, StoreError
-from stages.specs import FORMAT, canonical_json, sealed, unsealed
+from stages.specs import FORMAT, StoredType, sealed, unsealed
 from stages.specs import digest as digest_of
 from stages.store.files import TEMPORARY, explained, make_folder, write_atomic
 from stages.store.shard import Shard, from_bytes, to_bytes
 from stages.store.virtual import virtual_file
 
 SHARD_ROWS = 1024
+_TYPES = get_args(StoredType)
+_LARGEST, _MOST_SHARDS = 2**40, 10**6  # what a description may declare; it may be anyone's
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,11 @@ class Layout:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))
-        if min(self.rows, self.width, self.shard_rows) < 1 or self.key["format"] != FORMAT:
-            raise ValueError(f"rows {self.rows}, width {self.width}, format {self.key['format']}")
+        numbers = (self.rows, self.width, self.shard_rows)
+        fits = all(type(n) is int and 0 < n < _LARGEST for n in numbers) and self.rows <= _MOST_SHARDS * self.shard_rows
+        texts = all(isinstance(text, str) for text in (self.dataset, self.split, *self.classes))
+        if not fits or not texts or (self.key["format"], self.key["dtype"] in _TYPES) != (FORMAT, True):
+            raise ValueError(f"rows, width, rows of a shard {numbers}, format {self.key['format']}")
 
     @cached_property
     def digest(self) -> str:
@@ -83,6 +88,7 @@ class FeatureSet:
     def __init__(self, folder: Path, layout: Layout) -> None:
         self.folder = folder
         self.layout = layout
+        self._settled = False
 
     @property
     def shards(self) -> range:
@@ -106,23 +112,16 @@ class FeatureSet:
     @cached_property
     def made(self) -> dict[str, Any]:
         """When, where and with which versions the set was begun; empty if that is lost."""
-        try:
-            made: dict[str, Any] = json.loads((self.folder / "made.json").read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return made
+        return _sealed_in(self.folder / "made.json")
 
     @property
     def speed(self) -> float | None:
         """Rows per second of the last extraction, if one was measured."""
-        try:
-            return float(json.loads((self.folder / "speed.json").read_bytes()))
-        except (OSError, ValueError, TypeError):
-            return None
+        return _sealed_in(self.folder / "speed.json").get("rows_per_second")
 
     def keep_speed(self, rows_per_second: float) -> None:
         """Remember how fast an extraction was, for the next plan's estimate."""
-        write_atomic(self.folder / "speed.json", canonical_json(round(rows_per_second, 2)))
+        write_atomic(self.folder / "speed.json", sealed({"rows_per_second": round(rows_per_second, 2)}))
 
     @contextmanager
     def claim(self, shard: int, *, wait: bool) -> Iterator[bool]:
@@ -131,8 +130,10 @@ class FeatureSet:
         The lock only saves double work: it is the kernel's and dies with its process, and
         without it the result would be the same.
         """
-        make_folder(self.folder / "locks")
-        lock = FileLock(self.folder / "locks" / f"{shard:05d}.lock")
+        path = self.folder / "locks" / f"{shard:05d}.lock"
+        with explained(path):
+            path.parent.mkdir(exist_ok=True)  # not durable: a lock means nothing after a restart
+        lock = FileLock(path)
         if not _acquired(lock, wait=wait):
             yield False
             return
@@ -146,7 +147,7 @@ class FeatureSet:
 
     def commit(self, shard: int, content: Shard, quarantined: tuple[Bad, ...] = ()) -> None:
         """Make a shard's rows durable: first its file, then its record."""
-        make_folder(self.folder / "shards")
+        self._settle()
         span = self.span(shard)
         data = to_bytes(content, {"key": self.layout.digest, "start": span.start})
         write_atomic(self._path(shard, "h5"), data)
@@ -175,9 +176,11 @@ class FeatureSet:
         record, path = self.record(shard), self._path(shard, "h5")
         try:
             data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest() != record.sha256:
-                raise ValueError("its SHA-256 is not the one recorded")
-            return from_bytes(data, record.rows, self.layout.width, self.layout.key["dtype"])
+            if (len(data), hashlib.sha256(data).hexdigest()) != (record.size, record.sha256):
+                raise ValueError("its size or its SHA-256 is not the one recorded")
+            content = from_bytes(data, record.rows, self.layout.width, self.layout.key["dtype"])
+            content.check(len(self.layout.classes), len(record.quarantined))
+            return content
         except (OSError, ValueError) as error:
             raise DamagedShard(shard, path, str(error)) from error
 
@@ -203,7 +206,8 @@ class FeatureSet:
     def drop(self, shard: int) -> None:
         """Forget a shard: its record first, so that no reader takes the rest for committed."""
         for ending in ("json", "h5"):
-            self._path(shard, ending).unlink(missing_ok=True)
+            with explained(self._path(shard, ending)):
+                self._path(shard, ending).unlink(missing_ok=True)
 
     @property
     def published(self) -> bool:
@@ -231,6 +235,7 @@ class FeatureSet:
         if self.missing() or not (self.folder / "key.json").exists():
             raise StoreError(f"files of {self.folder} were removed while it was being made; run the same command again")
         if not self.published:
+            self._settle()
             write_atomic(self.folder / "features.h5", self._virtual_file())
 
     def _virtual_file(self) -> bytes:
@@ -241,10 +246,17 @@ class FeatureSet:
         return virtual_file(attributes, self.read(0), sources)
 
     def _committed(self, shard: int) -> bool:
+        least = len(self.span(shard)) * self.layout.width * np.dtype(self.layout.key["dtype"]).itemsize
         try:
-            return self._path(shard, "h5").stat().st_size == self.record(shard).size
+            return bool(least < self._path(shard, "h5").stat().st_size == self.record(shard).size)
         except (OSError, DamagedShard):
             return False
+
+    def _settle(self) -> None:
+        """Make the shards' folder, and durable what a killed process left there: once is enough."""
+        if not self._settled:
+            make_folder(self.folder / "shards")
+            self._settled = True
 
     def _drop_leftovers(self, shard: int) -> None:
         """Remove what a killed process left half written under this shard, whose lock is held."""
@@ -262,6 +274,14 @@ def _acquired(lock: BaseFileLock, *, wait: bool) -> bool:
         except Timeout:
             return False
     return True
+
+
+def _sealed_in(path: Path) -> dict[str, Any]:
+    """Return what a sealed file says; nothing if it is missing or damaged."""
+    try:
+        return unsealed(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
 
 
 def open_set(folder: Path) -> FeatureSet:

@@ -32,13 +32,16 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and its parents, each durable in its own parent."""
-    if path.is_dir():
-        return
-    make_folder(path.parent)
+    """Make a folder and its parents, and every name on the way to it durable, whoever made it.
+
+    What a killed process made it may not have lived to sync. Folders above that can't be
+    opened were not made by us.
+    """
     with explained(path):
-        path.mkdir(exist_ok=True)
-        sync_folder(path.parent)
+        path.mkdir(parents=True, exist_ok=True)
+        for folder in (path, *path.absolute().parents):
+            with suppress(PermissionError):
+                sync_folder(folder)
 
 
 def sync_folder(path: Path) -> None:

@@ -27,9 +27,22 @@ class Shard:
     digests: NDArray[np.uint8]
     status: NDArray[np.uint8]
 
+    def check(self, classes: int, quarantined: int) -> None:
+        """Raise ValueError if the rows can't be what a record of so many classes and quarantined rows says."""
+        if _kinds(self) != "iSuu" or not set(np.unique(self.status).tolist()) <= {OK, QUARANTINED}:
+            raise ValueError("its labels, ids, digests or status are of another type")
+        if ((self.labels < 0) | (self.labels >= classes)).any():
+            raise ValueError(f"it has labels outside 0 to {classes - 1}")
+        if int((self.status == QUARANTINED).sum()) != quarantined:
+            raise ValueError("other rows are quarantined than its record says")
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         names = ("features", "labels", "ids", "digests", "status")
         return {name: getattr(self, name) for name in names}
+
+
+def _kinds(shard: Shard) -> str:
+    return "".join(array.dtype.kind for array in (shard.labels, shard.ids, shard.digests, shard.status))
 
 
 def encode_ids(ids: Sequence[str]) -> NDArray[np.bytes_]:
@@ -81,6 +94,13 @@ def _plain(file: h5py.File, name: str) -> NDArray[Any]:
     item = file[name]
     if not isinstance(item, h5py.Dataset) or item.is_virtual or item.external or item.dtype.kind not in "fiuS":
         raise ValueError(f"{name!r} is no plain array")
+    if _filters(item) - {h5py.h5z.FILTER_FLETCHER32}:  # another could be a plug-in's code
+        raise ValueError(f"{name!r} is stored through a filter")
     if item.size * item.dtype.itemsize > item.file.id.get_filesize():
         raise ValueError(f"{name!r} declares more than the file holds")
     return np.asarray(item[()])
+
+
+def _filters(item: h5py.Dataset) -> set[int]:
+    plan = item.id.get_create_plist()
+    return {plan.get_filter(i)[0] for i in range(plan.get_nfilters())}

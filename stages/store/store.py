@@ -6,16 +6,19 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import StoreError
-from stages.specs import FeatureKey, canonical_json, computation, differences
+from stages.specs import FeatureKey, computation, differences, sealed
 from stages.store.featureset import FeatureSet, Layout, open_set
 from stages.store.files import make_folder, write_atomic
+from stages.store.rowfile import RowFile
 from stages.store.shard import OK
+
+_BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class FeatureStore:
         name = "-".join(map(plain, (layout.dataset, layout.split, key.backbone.short_name, key.digest[:12])))
         folder = self.root / name
         make_folder(folder)
-        write_atomic(folder / "made.json", canonical_json(made))
+        write_atomic(folder / "made.json", sealed(made))
         write_atomic(folder / "key.json", layout.to_json())
         return open_set(folder)
 
@@ -101,10 +104,11 @@ class FeatureStore:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """A feature set in memory, quarantined rows left out.
+    """A feature set ready for use, quarantined rows left out.
 
-    ``X``: float (n, d) as stored; ``y``: int64 (n,), positions in ``classes``; ``ids``:
-    the samples' names; ``digests``: uint8 (n, 32); ``split``: "train" or "test".
+    ``X``: float (n, d) as stored, or a RowFile, which is sliced and indexed alike; ``y``: int64
+    (n,), positions in ``classes``; ``ids``: the samples' names; ``digests``: uint8 (n, 32);
+    ``split``: "train" or "test".
     """
 
     X: NDArray[Any]
@@ -131,26 +135,34 @@ def common(views: Sequence[Features]) -> list[Features]:
     return [view if len(view) == len(kept) else view.take([i in kept for i in view.ids]) for view in views]
 
 
-def load(features: FeatureSet) -> Features:
-    """Read a complete set into memory: n x d values once, and one shard at a time.
+def load(features: FeatureSet, in_memory: int | None = None) -> Features:
+    """Read a complete set, one shard at a time; more than ``in_memory`` bytes of it stay in a file.
 
     Raises StoreError if a shard is missing or damaged.
     """
     layout = features.layout
-    X = np.empty((layout.rows, layout.width), layout.key["dtype"])
+    for shard in features.missing():  # before any memory is taken on the word of a description
+        features.read(shard)  # says what is wrong
+    dtype = np.dtype(layout.key["dtype"])
+    large = in_memory is not None and layout.rows * layout.width * dtype.itemsize > in_memory
+    file = RowFile(layout.width, dtype, features.folder) if large else None
+    X = np.empty((0 if large else layout.rows, layout.width), dtype)
     labels, ids, digests = [], [], []
     n = 0
     for shard in features.shards:
         content = features.read(shard)
         good = content.status == OK
         rows = int(good.sum())
-        X[n : n + rows] = content.features[good]
+        if file is None:
+            X[n : n + rows] = content.features[good]
+        else:
+            file.append(content.features[good])
         n += rows
         labels.append(content.labels[good])
         digests.append(content.digests[good])
         ids += [sample.decode(errors="surrogateescape") for sample in content.ids[good].tolist()]
     return Features(
-        X[:n],
+        X[:n] if file is None else cast(NDArray[Any], file),
         np.concatenate(labels),
         tuple(ids),
         np.concatenate(digests),
@@ -158,6 +170,21 @@ def load(features: FeatureSet) -> Features:
         layout.split,
         layout.digest,
     )
+
+
+def stacked(views: Sequence[Features]) -> NDArray[Any]:
+    """Return the rows of all views, one after the other; in a file if one of them is."""
+    parts: list[Any] = [view.X for view in views]
+    if len(parts) == 1:
+        return views[0].X
+    files = [part for part in parts if isinstance(part, RowFile)]
+    if not files:
+        return np.concatenate(parts)
+    together = RowFile(files[0].shape[1], files[0].dtype, files[0].folder)
+    for part in parts:
+        for start in range(0, len(part), _BLOCK):
+            together.append(part[start : start + _BLOCK])
+    return cast(NDArray[Any], together)
 
 
 def plain(text: str) -> str:

@@ -25,11 +25,11 @@ def factory_file(name: str) -> Path:
     if place.endswith(".py"):
         path = Path(place).expanduser()
         if not path.is_file():
-            raise ConfigError(f"no file {path} for the backbone {name}")
+            raise ConfigError(f"no file {path} for {name}")
         return path
     spec = _find_module(place)
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
-        raise ConfigError(f"no module {place!r} for the backbone {name}; wanted pkg.module:factory or file.py:factory")
+        raise ConfigError(f"no module {place!r} for {name}; wanted pkg.module:factory or file.py:factory")
     return Path(spec.origin)
 
 

@@ -1,0 +1,190 @@
+"""The bench: every cell of a matrix, each backbone pass once, whatever fails."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from pipeline.costs import costs_of
+from pipeline.curves import curve_of
+from pipeline.features import Loaded, drop, extract_missing
+from pipeline.heads import fit_head
+from pipeline.leaderboard import CurveEntry, Entry, Failure, Leaderboard, Predicted, mean_ranks
+from pipeline.matrix import Cell, Matrix, Name
+from pipeline.passes import Pass, pass_name
+from pipeline.plan import Plan, now
+from pipeline.renderings import as_csv, as_html, as_json, as_markdown
+from pipeline.report import Extracted, chosen
+from stages.compare import compare
+from stages.draws import train_size
+from stages.errors import DataError, FrostlineError
+from stages.evaluate import predictions, score
+from stages.metrics import Predictions
+from stages.store import make_folder, plain, write_atomic
+from stages.transferability import Transferability, measured, transferability
+
+log = logging.getLogger("frostline")
+_SAMPLE = 2000
+_SCORES = {"logme": "LogME", "h_score_shrunk": "H-score, shrunk", "gbc": "GBC"}
+
+
+@dataclass(eq=False)
+class _Found:
+    """What the passes so far gave. ``answers``: of each entry; ``scores``: without a fit, by dataset and the rest."""
+
+    entries: list[Entry] = field(default_factory=list)
+    answers: list[Predictions] = field(default_factory=list)
+    curves: list[CurveEntry] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    scores: dict[tuple[str, str, str], Transferability] = field(default_factory=dict)
+    quarantined: set[tuple[str, str, str]] = field(default_factory=set)
+    computed: int = 0
+    fitted: int = 0
+
+
+def bench(matrix: Matrix, passes: Sequence[Pass]) -> Leaderboard:
+    """Run every cell of a planned matrix, write the leaderboard, and return it.
+
+    What fails is among ``failures``, and the rest goes on. Features, heads and curves are cached as they are
+    made: the same matrix goes on where it was interrupted.
+    """
+    started, found = time.perf_counter(), _Found()
+    for one in passes:
+        _run(one, found)
+    entries = tuple(_ranked(found))
+    root = matrix.cells[0].settings.data_dir
+    board = Leaderboard(
+        matrix.name,
+        root / "bench" / f"{plain(matrix.name)}-{matrix.digest}",
+        entries,
+        tuple(found.curves),
+        tuple(found.failures),
+        mean_ranks(entries),
+        tuple(_predicted(found)),
+        len(found.quarantined),
+        found.computed,
+        found.fitted,
+        round(time.perf_counter() - started, 1),
+        now(),
+    )
+    _write(board)
+    return board
+
+
+def _write(board: Leaderboard) -> None:
+    make_folder(board.folder)
+    for ending, render in (("md", as_markdown), ("csv", as_csv), ("json", as_json), ("html", as_html)):
+        write_atomic(board.folder / f"leaderboard.{ending}", render(board).encode("utf-8", "backslashreplace"))
+
+
+def _run(one: Pass, found: _Found) -> None:
+    """Run the cells of one pass."""
+    if one.failure:
+        found.failures += [_failed(cell, one.failure) for cell in one.cells]
+        return
+    plan = Plan(one.cells[0].settings, one.dataset)
+    try:
+        features, loaded = _features(plan), Loaded(plan)
+    except Exception as error:  # a user's network may raise anything
+        found.failures += [_failed(cell, error) for cell in one.cells]
+        return
+    found.computed += sum(e.computed for e in features)
+    found.quarantined |= {(one.cells[0].name.dataset, e.split, bad.id) for e in features for bad in e.quarantined}
+    for cell in one.cells:
+        try:
+            _run_cell(cell, plan, features, loaded, found)
+        except Exception as error:  # so may an estimator
+            found.failures.append(_failed(cell, error))
+    _keep_scores(one.cells[0], loaded, found)
+
+
+def _failed(cell: Cell, error: Exception) -> Failure:
+    reason, code = f"{type(error).__name__}: {error}", FrostlineError.exit_code
+    if isinstance(error, FrostlineError):
+        reason, code = str(error), error.exit_code
+    log.error("%s failed: %s", cell.name, reason)
+    return Failure(cell.name, " ".join(reason.split()), code)
+
+
+def _features(plan: Plan) -> tuple[Extracted, ...]:
+    """Return a plan's features, what is missing or damaged of them computed."""
+    for found in [need.found for need in plan.needs() if need.found]:
+        for damaged in found.damaged():
+            drop(found, damaged)
+    return extract_missing(plan)
+
+
+def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: Loaded, found: _Found) -> None:
+    name = cell.settings.head[0]
+    spec, draw = cell.settings.spec(name), cell.settings.draw(name)
+    log.info("%s", cell.name)
+    if draw:
+        keys = [e.key.digest for e in features]
+        curve = curve_of(plan.workspace.root / "bench" / "curves", keys, spec, draw, loaded)
+        found.curves.append(CurveEntry(cell.name, curve))
+        return
+    fitted = fit_head(plan, spec, loaded)
+    answers = predictions(fitted.head, loaded.test)
+    scores = score(answers, seed=cell.settings.seed, temperature=fitted.selection["temperature"]).scores
+    entry = Entry(
+        cell.name,
+        cut=features[0].key.backbone.layer,
+        value=chosen(fitted.selection),
+        accuracy=scores["accuracy"],
+        macro_f1=scores["macro_f1"],
+        width=features[0].width,
+        costs=costs_of(plan, features),
+        fit_seconds=fitted.seconds,
+    )
+    found.entries.append(entry)
+    found.answers.append(answers)
+    found.fitted += not fitted.cached
+
+
+def _ranked(found: _Found) -> Iterator[Entry]:
+    """Yield the entries with their ranks, within each dataset the best first."""
+    for dataset in dict.fromkeys(entry.name.dataset for entry in found.entries):
+        own = [i for i, entry in enumerate(found.entries) if entry.name.dataset == dataset]
+        yield from _ranked_within([found.entries[i] for i in own], [found.answers[i] for i in own])
+
+
+def _ranked_within(entries: list[Entry], answers: list[Predictions]) -> list[Entry]:
+    if len(entries) < 2:
+        return entries
+    by = {" ".join(entry.name.within): entry for entry in entries}
+    try:
+        ranks = compare(answers, list(by)).ranks
+    except DataError as error:  # samples quarantined in some features and not in others
+        log.warning("no ranks: %s", error)
+        return entries
+    return [replace(by[r.name], rank=r.rank, tied=r.tied) for r in ranks]
+
+
+def _keep_scores(cell: Cell, loaded: Loaded, found: _Found) -> None:
+    """Score the features of a sample of the training rows without a fit, where that can be."""
+    try:
+        train = loaded.train[0]
+        drawn = train_size(train.y, train.digests, len(train.classes), _SAMPLE, cell.settings.seed)
+        some = train.take(drawn.tolist())
+        found.scores[_pass_of(cell.name)] = transferability(some.X, some.y)
+    except FrostlineError as error:
+        log.warning("%s: no scores without a fit: %s", pass_name(cell), error)
+
+
+def _predicted(found: _Found) -> Iterator[Predicted]:
+    """Yield how well the scores without a fit order each dataset's backbones, by the first head's accuracies."""
+    for dataset in dict.fromkeys(entry.name.dataset for entry in found.entries):
+        entries = [entry for entry in found.entries if entry.name.dataset == dataset]
+        head = entries[0].name.head
+        own = [e for e in entries if e.name.head == head and _pass_of(e.name) in found.scores]
+        for name, title in _SCORES.items():
+            values = [getattr(found.scores[_pass_of(e.name)], name) for e in own]
+            agreement = measured(values, [e.accuracy.value for e in own])
+            if agreement:
+                yield Predicted(dataset, title, head, agreement)
+
+
+def _pass_of(name: Name) -> tuple[str, str, str]:
+    return name.dataset, name.backbone, name.layer

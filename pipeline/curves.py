@@ -1,0 +1,35 @@
+"""Learning curves that are remembered: a bench that was interrupted draws none of them twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from pipeline.config import Draw
+from pipeline.draws import drawn_curve
+from pipeline.features import Loaded
+from pipeline.report import Curve
+from stages.heads import HeadSpec
+from stages.specs import digest, sealed, unsealed
+from stages.store import make_folder, write_atomic
+
+
+def curve_of(folder: Path, keys: Sequence[str], spec: HeadSpec, draw: Draw, loaded: Loaded) -> Curve:
+    """Return a head's learning curve on features of these digests: remembered in a folder, or drawn and kept there."""
+    path = folder / f"{digest([keys, asdict(spec), draw])[:16]}.json"
+    found = _remembered(path)
+    if found is None:
+        found = drawn_curve(spec, draw, loaded)
+        make_folder(folder)
+        write_atomic(path, sealed(asdict(found)))
+    return found
+
+
+def _remembered(path: Path) -> Curve | None:
+    try:
+        return TypeAdapter(Curve).validate_python(unsealed(path.read_bytes()))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,30 @@
+"""A fitted head and its backbone as one file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import PredictSettings
+from pipeline.predict import load_portable
+from stages.export import export
+
+
+def export_head(folder: Path, file: Path, settings: PredictSettings) -> dict[str, Any]:
+    """Write a head of ``data/heads`` and its backbone to ``file``, and return what the file says of itself.
+
+    Raises StoreError and ConfigError as ``load_classifier`` and ``stages.export.export`` do.
+    """
+    classifier = load_portable(folder, settings)
+    spec = classifier.backbone.spec
+    record = {
+        "images": ["batch", *spec.size, 3],
+        "preprocessing": asdict(spec.preprocessing),
+        "classes": list(classifier.head.classes),
+        "values": "probability" if classifier.head.probabilistic else "decision",
+        "backbone": asdict(spec),
+        "head": folder.name,
+    }
+    export(classifier.head, classifier.backbone, classifier.views, record, file)
+    return {"file": str(file), **record}

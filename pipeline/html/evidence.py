@@ -1,0 +1,97 @@
+"""What lies behind a run's numbers, as far as it is still there: the test samples and their features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import DatasetSettings
+from pipeline.html.record import Run
+from pipeline.workspace import Workspace
+from stages.datasets import Samples, open_dataset
+from stages.errors import DataError, FrostlineError
+from stages.store import OK, FeatureSet, open_set
+
+Array = NDArray[np.float64]
+_AT_HAND = ("folder:", "csv:")
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """``samples``: of test. ``X`` (n, d), ``y`` (n,): some of their features. Without one, ``no_…`` says why."""
+
+    samples: Samples | None
+    no_samples: str
+    X: Array | None
+    y: NDArray[np.int64] | None
+    no_features: str
+
+
+def evidence_of(run: Run, samples: Samples | None, most: int) -> Evidence:
+    """Return what is there of a run's evidence: ``samples`` if they are given, and at most ``most`` rows' features.
+
+    Nothing is downloaded and nothing computed.
+    """
+    no_samples = no_features = ""
+    X, y = None, None
+    try:
+        samples = samples or _reopened(run)
+    except _Other as error:
+        no_samples = f"The dataset can’t be opened from here: {error}"
+    except (FrostlineError, OSError, KeyError, TypeError, ValueError):
+        # What was said may quote a file, and a record may name any; the page is made to be passed on.
+        no_samples = "The dataset can’t be opened from here as it was."
+    try:
+        X, y = _some(open_set(run.data_dir / "features" / _folder_name(run)), most)
+    except (FrostlineError, OSError, IndexError, KeyError, TypeError, ValueError) as error:
+        no_features = f"The test features are not in {run.data_dir.name}/features any more: {error}"
+    return Evidence(samples, no_samples, X, y, no_features)
+
+
+class _Other(DataError):
+    """The dataset is not the one that was run."""
+
+
+def _folder_name(run: Run) -> str:
+    return str(run.features("test")[0]["folder"]).rpartition("/")[2]
+
+
+def _reopened(run: Run) -> Samples:
+    """Return the run's test samples. Raises DataError if they are others now, or would have to be downloaded."""
+    settings: Mapping[str, Any] = run.record["settings"]
+    s = DatasetSettings(**{n: settings[n] for n in DatasetSettings.model_fields})
+    workspace = Workspace(run.data_dir)
+    place = s.root or workspace.downloads / s.dataset
+    if s.dataset != "digits" and not s.dataset.startswith(_AT_HAND) and not place.is_dir():
+        raise _Other(f"{s.dataset} is not in {place}")
+    dataset = open_dataset(
+        s.dataset,
+        root=s.root,
+        test_fraction=s.test_fraction,
+        seed=s.seed,
+        downloads=workspace.downloads,
+        memory=workspace.index(s.dataset, s.root),
+    )
+    if dataset.test.content != run.features("test")[0]["key"]["dataset"]:
+        raise _Other("its test samples have changed since the run")
+    return dataset.test
+
+
+def _some(features: FeatureSet, most: int) -> tuple[Array, NDArray[np.int64]]:
+    """Return features and labels of rows drawn at random (seed 0), at most ``most``, quarantined ones left out."""
+    rng = np.random.default_rng(0)
+    rows = np.sort(rng.permutation(features.layout.rows)[:most])
+    parts, labels = [], []
+    for shard in features.shards:
+        span = features.span(shard)
+        own = rows[(rows >= span.start) & (rows < span.stop)] - span.start
+        if len(own):
+            content = features.read(shard)
+            own = own[content.status[own] == OK]
+            parts.append(content.features[own].astype(np.float64))
+            labels.append(content.labels[own])
+    return np.concatenate(parts), np.concatenate(labels)

@@ -1,0 +1,92 @@
+"""Fit: choose a head's parameter on held-out training rows, then fit it on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.errors import DataError, listing
+from stages.fit.choice import Choice, choose
+from stages.fit.rows import Rows
+from stages.heads import Head, HeadSpec
+from stages.store import Features, stacked
+
+__all__ = ["Selection", "fit"]
+
+_BLOCK = 8192
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection(Choice):
+    """How the parameter was chosen, and how the last fit went.
+
+    ``by``: "hold-out", "folds", "leave-one-out", or "" where there was nothing to choose.
+    ``accuracy`` and ``log_loss`` of the held-out training rows, all folds together, weighed as
+    the fit is, one per value of ``grid``; ``log_loss`` is empty for heads without probabilities,
+    both are where nothing was chosen. ``converged``: of the fits on ``fitted_rows``, one per
+    value, in every fold. ``temperature``: what the logits of the held-out rows are best divided
+    by, None without probabilities or held-out rows. ``final_gap``: how far the objective of the last
+    fit may be above its optimum, as a share of it, where the head says so.
+    """
+
+    parameter: str
+    grid: tuple[int | float, ...]
+    at_edge: bool
+    final_rows: int
+    final_converged: bool
+    final_iterations: int
+    final_gap: float | None
+    seed: int
+
+
+def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[Head, Selection]:
+    """Return the head fitted on all training rows of all views, and how it was selected.
+
+    The views of one sample stay on one side of the hold-out. Raises DataError if these are
+    not training features, are not finite, hold fewer than two classes, or too few rows to
+    hold some out; ConfigError: options that the head can't take.
+    """
+    X, y, digests = _stacked(views)
+    rows = Rows(X, y, len(views[0].classes), spec)
+    choice = choose(rows, digests, len(views)) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
+    last = rows.fit((choice.value,), np.ones(len(y), bool))
+    gap = getattr(last, "gap", None)
+    selection = Selection(
+        **asdict(choice),
+        parameter=spec.parameter,
+        grid=spec.grid,
+        at_edge=len(spec.grid) > 1 and choice.value in (spec.grid[0], spec.grid[-1]),
+        final_rows=len(y),
+        final_converged=bool(last.converged[0]),
+        final_iterations=int(last.iterations[0]),
+        final_gap=None if gap is None else float(gap[0]),
+        seed=spec.seed,
+    )
+    return last.head(0, views[0].classes), selection
+
+
+def _stacked(views: Sequence[Features]) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.uint8]]:
+    """Return all views' rows, one array, with their labels and digests."""
+    for features in views:
+        if features.split != "train":
+            raise DataError(f"a head can't be fitted on {features.split} features; wanted the train split")
+    X = stacked(views)
+    y = np.concatenate([features.y for features in views])
+    _check(X, y, views)
+    return X, y, np.concatenate([features.digests for features in views])
+
+
+def _check(X: NDArray[Any], y: NDArray[np.int64], views: Sequence[Features]) -> None:
+    starts = range(0, len(X), _BLOCK)
+    bad_rows = [start + np.flatnonzero(~np.isfinite(X[start : start + _BLOCK]).all(1)) for start in starts]
+    rows = np.concatenate(bad_rows).tolist()
+    if rows:
+        ids = [sample for features in views for sample in features.ids]
+        bad = [ids[row] for row in rows]
+        raise DataError(f"features that are NaN or infinite, of:\n{listing(bad)}\nExtract again, or leave these out.")
+    if len(np.unique(y)) < 2:
+        raise DataError(f"training rows of {len(np.unique(y))} class; a classifier needs two or more")

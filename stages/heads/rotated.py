@@ -1,0 +1,208 @@
+"""The rows of a fit in the eigenbasis of their covariance: a rotated copy in memory, or rows read again at every pass.
+
+In that basis the Hessian of a softmax loss is close to diagonal. Directions there have r coordinates and
+the bias, (..., r + 1); the products of a pass are taken with :meth:`block`, in whose coordinates
+:meth:`outward` puts directions and from which :meth:`inward` brings sums back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+_TINY = 1e-300  # the variance of features that are all equal
+
+
+class Rows(Protocol):
+    """Features (n, d) that are read a slice at a time."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: slice) -> Tensor: ...
+
+
+class StoredRows:
+    """Rows that lie in a file: whatever gives an array for a slice; each is read when it is asked for."""
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+        self.shape: tuple[int, ...] = tuple(source.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> Tensor:
+        block: NDArray[Any] = np.ascontiguousarray(self.source[rows])
+        return torch.from_numpy(block)
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Rows as they were given, and their eigenbasis.
+
+    Attributes:
+        original: (n, d), the dtype it came in.
+        mean: (d,) float64.
+        basis: (d, r) float64, orthonormal columns whose span holds every centred row; r = min(n, d).
+        variances: (r + 1,) float64, of the rotated rows' columns, the largest first; 1 for the column of ones.
+        dtype: of the products of :meth:`block`.
+    """
+
+    original: Rows
+    mean: Tensor
+    basis: Tensor
+    variances: Tensor
+    dtype: torch.dtype
+
+    @property
+    def width(self) -> int:
+        """r + 1."""
+        return len(self.variances)
+
+    @property
+    def variance(self) -> float:
+        """The largest variance of a column of the rotated rows."""
+        return max(float(self.variances[0]), _TINY)
+
+    def given(self, rows: slice) -> Tensor:
+        """Rows (b, d) as they were given, float64."""
+        return self.original[rows].to(self.mean.device).double()
+
+    def to_original(self, direction: Tensor) -> Tensor:
+        """Directions (..., d + 1), bias last, for ``original`` of directions (..., r + 1)."""
+        weight = direction[..., :-1] @ self.basis.T
+        return torch.cat((weight, direction[..., -1:] - weight @ self.mean[:, None]), -1)
+
+    def to_rotated(self, weight: Tensor, bias: Tensor) -> Tensor:
+        """Gradients (..., r + 1) of gradients (..., d) and (...) for ``original``."""
+        rotated = (weight - bias[..., None] * self.mean) @ self.basis
+        return torch.cat((rotated, bias[..., None]), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class RotatedFeatures(Features):
+    """The rotated copy in memory: ``rows`` (n, r + 1), ``(original - mean) @ basis`` and a column of ones."""
+
+    rows: Tensor
+
+    def block(self, rows: slice) -> Tensor:
+        """Rows (b, r + 1)."""
+        return self.rows[rows]
+
+    def values(self, directions: int) -> int:
+        """How many values a row of a block's product with so many directions makes."""
+        return directions
+
+    def outward(self, direction: Tensor) -> Tensor:
+        """Directions (m, r + 1) in the coordinates of :meth:`block`."""
+        return direction.to(self.dtype)
+
+    def inward(self, product: Tensor) -> Tensor:
+        """Sums (m, r + 1) of sums in the coordinates of :meth:`block`, float64."""
+        return product.double()
+
+    def squares(self, weights: Tensor, rows: slice) -> Tensor:
+        """Sums (m, r + 1) of squared rows with weights (m, b)."""
+        return weights @ self.rows[rows].square()
+
+    def take(self, used: Tensor) -> RotatedFeatures:
+        """The rows where ``used`` (n,) is true; rotated anew where that makes them narrower."""
+        original = self._tensor()[used]
+        if int(used.sum()) < self.basis.shape[1]:
+            return rotate(original, self.dtype)
+        return replace(self, original=original, rows=self.rows[used])
+
+    def _tensor(self) -> Tensor:
+        assert isinstance(self.original, Tensor)
+        return self.original
+
+
+@dataclass(frozen=True, eq=False)
+class StreamedFeatures(Features):
+    """No copy: rows are read and centred at every pass, and directions rotated instead of them.
+
+    Squares are those of rows whose class does not matter, which only the preconditioner sees.
+    """
+
+    def block(self, rows: slice) -> Tensor:
+        """Centred rows and a column of ones (b, d + 1)."""
+        centred = self.original[rows].to(self.mean.device, self.dtype) - self.mean.to(self.dtype)
+        return torch.cat((centred, centred.new_ones((len(centred), 1))), 1)
+
+    def values(self, directions: int) -> int:
+        """How many values a row of a block, or of its product with so many directions, has."""
+        return max(directions, self.original.shape[1] + 1)
+
+    def outward(self, direction: Tensor) -> Tensor:
+        """Directions (m, d + 1) in the coordinates of :meth:`block`."""
+        return torch.cat((direction[:, :-1] @ self.basis.T, direction[:, -1:]), 1).to(self.dtype)
+
+    def inward(self, product: Tensor) -> Tensor:
+        """Sums (m, r + 1) of sums (m, d + 1) in the coordinates of :meth:`block`, float64."""
+        product = product.double()
+        return torch.cat((product[:, :-1] @ self.basis, product[:, -1:]), 1)
+
+    def squares(self, weights: Tensor, _rows: slice) -> Tensor:
+        """Sums (m, r + 1) of squared rows with weights (m, b), the squares at their means."""
+        return weights.sum(1, keepdim=True) * self.variances.to(weights.dtype)
+
+
+def rotate(X: Tensor, dtype: torch.dtype = torch.float32, block: int = 4096) -> RotatedFeatures:
+    """Rotate X (n, d), ``block`` rows at a time in float64; the copy is kept in ``dtype``.
+
+    Needs the copy, two (d, r) float64 matrices and one block; no other array grows with n.
+    """
+    mean = _mean(X, X.device, block)
+    basis, variances = _eigenbasis(X, mean, block)
+    rows = X.new_ones((len(X), basis.shape[1] + 1), dtype=dtype)
+    for start, part in enumerate(_double(X, mean.device, block)):
+        rows[start * block : (start + 1) * block, :-1] = (part - mean) @ basis
+    return RotatedFeatures(X, mean, basis, variances, dtype, rows)
+
+
+def stream(X: Rows, dtype: torch.dtype = torch.float32, device: str = "cpu", block: int = 4096) -> StreamedFeatures:
+    """Read X (n, d) twice for its mean and eigenbasis, ``block`` rows at a time; no array grows with n.
+
+    Raises ValueError where n < d: so few rows fit in memory.
+    """
+    if len(X) < X.shape[1]:
+        raise ValueError(f"{len(X)} rows of {X.shape[1]} features; read them into memory")
+    mean = _mean(X, torch.device(device), block)
+    return StreamedFeatures(X, mean, *_eigenbasis(X, mean, block), dtype)
+
+
+def _mean(X: Rows, device: torch.device, block: int) -> Tensor:
+    start = torch.zeros(X.shape[1], dtype=torch.float64, device=device)
+    total: Tensor = sum((part.sum(0) for part in _double(X, device, block)), start)
+    return total / len(X)
+
+
+def _eigenbasis(X: Rows, mean: Tensor, block: int) -> tuple[Tensor, Tensor]:
+    """Basis (d, r) and variances (r + 1,), the last one 1 for the bias."""
+    basis = _spanning_basis(X, mean) if len(X) < X.shape[1] else None
+    size = min(X.shape)
+    covariance = mean.new_zeros((size, size))
+    for part in _double(X, mean.device, block):
+        centred = (part - mean) if basis is None else (part - mean) @ basis
+        covariance.addmm_(centred.T, centred)
+    variances, vectors = torch.linalg.eigh(covariance / len(X))
+    vectors = vectors.flip(1)
+    variances = torch.cat((variances.flip(0).clamp(min=0), variances.new_ones(1)))
+    return (vectors if basis is None else basis @ vectors), variances
+
+
+def _double(X: Rows, device: torch.device, block: int) -> Iterator[Tensor]:
+    return (X[slice(start, start + block)].to(device).double() for start in range(0, len(X), block))
+
+
+def _spanning_basis(X: Rows, mean: Tensor) -> Tensor:
+    """Orthonormal (d, n) columns spanning the centred rows: with n < d the problem is n wide."""
+    basis: Tensor = torch.linalg.qr((X[slice(None)].to(mean.device).double() - mean).T)[0]
+    return basis

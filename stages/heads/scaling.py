@@ -1,0 +1,108 @@
+"""What is done to features before a head sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.heads.linear import normalized
+
+if TYPE_CHECKING:
+    from stages.heads.solver import Head, Path
+
+_BLOCK = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Scaler:
+    """Features less ``mean``, divided by ``deviation``, both float32 (d,); a deviation of infinity makes zeros.
+
+    Without them each row is divided by its length instead.
+    """
+
+    mean: NDArray[np.float32] | None = None
+    deviation: NDArray[np.float32] | None = None
+
+    def __call__(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Return scaled rows, float32 (n, d)."""
+        rows = X.astype(np.float32, copy=False)
+        if self.mean is None or self.deviation is None:
+            return normalized(rows)
+        result: NDArray[np.float32] = (rows - self.mean) / self.deviation
+        return result
+
+    def tensors(self) -> dict[str, NDArray[np.float32]]:
+        """Return what there is to store."""
+        if self.mean is None or self.deviation is None:
+            return {}
+        return {"scaler.mean": self.mean, "scaler.deviation": self.deviation}
+
+
+def standardizer(X: NDArray[Any], used: NDArray[np.bool_]) -> Scaler:
+    """Return the scaler that gives the used rows of X (n, d) mean 0 and deviation 1, and constant features 0.
+
+    Sums are float64, a block of rows at a time.
+    """
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(X), _BLOCK)]
+    count = np.count_nonzero(used)
+    mean = sum((X[rows][used[rows]].sum(0, dtype=np.float64) for rows in blocks), np.zeros(X.shape[1])) / count
+    squares = ((X[rows][used[rows]].astype(np.float64) - mean) ** 2 for rows in blocks)
+    deviation = np.sqrt(sum((block.sum(0) for block in squares), np.zeros(X.shape[1])) / count)
+    deviation[deviation <= 1e-6 * np.abs(mean)] = np.inf
+    return Scaler(mean.astype(np.float32), deviation.astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledHead:
+    """A head on scaled features."""
+
+    head: Head
+    scaler: Scaler
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.head.classes
+
+    @property
+    def width(self) -> int:
+        return self.head.width
+
+    @property
+    def probabilistic(self) -> bool:
+        return self.head.probabilistic
+
+    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the head's probabilities or scores of features as they were before scaling, float64 (n, classes)."""
+        parts = [self.head.confidence(self.scaler(X[i : i + _BLOCK])) for i in range(0, len(X), _BLOCK)]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)))
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledPath:
+    """The heads of a path, on scaled features."""
+
+    path: Path
+    scaler: Scaler
+
+    @property
+    def converged(self) -> NDArray[np.bool_]:
+        return self.path.converged
+
+    @property
+    def iterations(self) -> NDArray[np.int64]:
+        return self.path.iterations
+
+    @property
+    def probabilistic(self) -> bool:
+        return self.path.probabilistic
+
+    def confidence(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return probabilities or scores of features as they were before scaling, float (k, n, classes)."""
+        return self.path.confidence(self.scaler(X))
+
+    def head(self, index: int, classes: tuple[str, ...]) -> ScaledHead:
+        """Return the head of one value."""
+        return ScaledHead(self.path.head(index, classes), self.scaler)

@@ -1,0 +1,42 @@
+"""Metrics: scores of predictions, with intervals. Importing this loads neither scipy nor scikit-learn."""
+
+from stages.metrics.auroc import one_versus_rest
+from stages.metrics.calibration import (
+    Bin,
+    brier_losses,
+    calibration_error,
+    log_losses,
+    reliability,
+    temperature,
+    tempered,
+)
+from stages.metrics.decisions import ClassScore, by_class, class_scores, confusion, in_top
+from stages.metrics.predictions import Predictions, predictions_csv
+from stages.metrics.score import RESAMPLES, Score, Spread, spread, wilson
+from stages.metrics.statistic import Statistic, bootstrap, means
+
+__all__ = [
+    "RESAMPLES",
+    "Bin",
+    "ClassScore",
+    "Predictions",
+    "Score",
+    "Spread",
+    "Statistic",
+    "bootstrap",
+    "brier_losses",
+    "by_class",
+    "calibration_error",
+    "class_scores",
+    "confusion",
+    "in_top",
+    "log_losses",
+    "means",
+    "one_versus_rest",
+    "predictions_csv",
+    "reliability",
+    "spread",
+    "temperature",
+    "tempered",
+    "wilson",
+]

@@ -1,0 +1,72 @@
+"""Scores of predicted labels alone: by class, averaged over classes, and among the first k."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.metrics.score import Score
+from stages.metrics.statistic import Array, Statistic, membership, ratio
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class: precision, recall, F1 and the number of its test rows.
+
+    A class without test rows has no recall, one never predicted no precision: 0 in [0, 1] then.
+    """
+
+    name: str
+    precision: Score
+    recall: Score
+    f1: Score
+    support: int
+
+
+def confusion(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """Return the counts, int64 (classes, classes): true label by row, prediction by column."""
+    return np.bincount(y * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def by_class(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> Statistic:
+    """Return balanced accuracy, macro-F1 and weighted F1, then every class's precision, recall and F1.
+
+    As scikit-learn defines them: balanced accuracy is the mean recall over the classes that occur
+    as label, macro-F1 the mean over those that occur as label or prediction, and weighted F1
+    weighs each class by its rows.
+    """
+    labelled, predictions = membership(y, classes), membership(predicted, classes)
+    right = membership(y, classes, y == predicted)
+
+    def of(counts: Array) -> Array:
+        hits, support, named = right @ counts, labelled @ counts, predictions @ counts
+        precision, recall, f1 = ratio(hits, named), ratio(hits, support), ratio(2 * hits, support + named)
+        weighted = np.nansum(support * f1, axis=0) / len(y)
+        return np.concatenate(([np.nanmean(recall, 0), np.nanmean(f1, 0), weighted], precision, recall, f1))
+
+    support, named = np.bincount(y, minlength=classes), np.bincount(predicted, minlength=classes)
+    trials = np.concatenate((np.full(3, len(y)), named, support, (support + named) / 2))
+    return Statistic(of, tuple(trials.tolist()), biased=True)
+
+
+def class_scores(scores: Sequence[Score], names: Sequence[str], y: NDArray[np.int64]) -> tuple[ClassScore, ...]:
+    """Return what ``by_class`` scores of each class, without its three averages."""
+    classes = len(names)
+    precision, recall, f1 = (scores[3 + part * classes :][:classes] for part in range(3))
+    support = np.bincount(y, minlength=classes).tolist()
+    return tuple(map(ClassScore, names, precision, recall, f1, support))
+
+
+def in_top(confidence: Array, y: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
+    """Return which rows (n,) have their label among the k highest of (n, classes).
+
+    Of equals, the class that comes first counts as higher, as it does for the prediction.
+    """
+    own = np.take_along_axis(confidence, y[:, None], 1)
+    before = np.arange(confidence.shape[1]) < y[:, None]
+    higher = (confidence > own) | ((confidence == own) & before)
+    below: NDArray[np.bool_] = higher.sum(1) < k
+    return below

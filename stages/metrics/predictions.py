@@ -1,0 +1,88 @@
+"""What a head says of every row, and the same as a table for other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOP = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """A head's answers for the rows of one split.
+
+    Attributes:
+        ids: the samples' names.
+        y: int64 (n,), true labels as positions in ``classes``.
+        confidence: float64 (n, classes): probabilities if ``probabilistic``, else decision values.
+        classes: their names.
+        probabilistic: whether a row of ``confidence`` are probabilities.
+        features: the digests of the feature keys that were read.
+    """
+
+    ids: tuple[str, ...]
+    y: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    classes: tuple[str, ...]
+    probabilistic: bool
+    features: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The predicted classes, int64 (n,), as positions in ``classes``; of equals, the first."""
+        labels: NDArray[np.int64] = self.confidence.argmax(1)
+        return labels
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Which rows (n,) are predicted right."""
+        right: NDArray[np.bool_] = self.labels == self.y
+        return right
+
+
+def predictions_csv(predicted: Predictions) -> str:
+    """Return one line per row: id, label, prediction, margin, and the five likeliest classes.
+
+    The margin is the difference between the two highest values; ``probability_1`` and so on, or
+    ``decision_1`` where a head has no probabilities, follow their classes. Text is quoted. Where an id
+    or a class name begins with = + - @, a tab or a line's end, an apostrophe is put before it, lest a
+    spreadsheet take it for a formula. Ids of files whose names are no UTF-8 carry surrogate
+    escapes: encode the text with ``errors="surrogateescape"``.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    value = "probability" if predicted.probabilistic else "decision"
+    top = [name for k in range(1, min(TOP, len(predicted.classes)) + 1) for name in (f"class_{k}", f"{value}_{k}")]
+    writer.writerow(["id", "label", "prediction", "margin", *top])
+    writer.writerows(_rows(predicted))
+    return text.getvalue()
+
+
+def _rows(predicted: Predictions) -> Iterator[list[str | float]]:
+    """Yield each row's cells; values to six significant digits."""
+    names = [harmless(name) for name in predicted.classes]
+    order = np.argsort(-predicted.confidence, axis=1, kind="stable")[:, :TOP]
+    values = np.take_along_axis(predicted.confidence, order, 1).tolist()
+    for sample, y, best, theirs in zip(predicted.ids, predicted.y.tolist(), order.tolist(), values, strict=True):
+        cells: list[str | float] = [harmless(sample), names[y], names[best[0]], _short(theirs[0] - theirs[1])]
+        for label, value in zip(best, theirs, strict=True):
+            cells += [names[label], _short(value)]
+        yield cells
+
+
+def harmless(text: str) -> str:
+    """Return a text with an apostrophe before it where a spreadsheet would take it for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")

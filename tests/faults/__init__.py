@@ -1,0 +1,1 @@
+"""What the fault campaigns share: a layer under the store, a model of a disk, a small job, child processes."""

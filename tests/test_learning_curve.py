@@ -1,0 +1,119 @@
+"""The learning curve: its law is recovered, its intervals hold, and it is silent where it knows nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import least_squares
+
+from stages.learning_curve import learning_curve
+
+SIZES = [50, 100, 200, 400, 800]
+
+
+def law(n: np.ndarray, a: float, b: float, c: float) -> np.ndarray:
+    return a + b * np.asarray(n, float) ** -c
+
+
+def drawn(truth: np.ndarray, noise: float, draws: int, seed: int) -> list[list[float]]:
+    rng = np.random.default_rng(seed)
+    return [np.clip(1 - error + rng.normal(0, noise, draws), 0, 1).tolist() for error in truth]
+
+
+def test_an_exact_power_law_is_recovered_and_continued() -> None:
+    truth = law(np.array(SIZES), 0.05, 2.0, 0.5)
+    found = learning_curve(SIZES, [[1 - error] * 3 for error in truth])
+    assert found.law is not None and found.forecast is not None
+    assert (found.law.a, found.law.b, found.law.c) == pytest.approx((0.05, 2.0, 0.5), rel=0.06)
+    assert found.forecast.size == 1600
+    assert found.forecast.accuracy == pytest.approx((1 - law(1600, 0.05, 2.0, 0.5),) * 3, abs=1e-3)
+    gain = law(800, 0.05, 2.0, 0.5) - law(1600, 0.05, 2.0, 0.5)
+    assert found.forecast.gain == pytest.approx((gain,) * 3, abs=1e-3)
+    assert found.sentence == "Twice the labels (1,600 instead of 800) would buy about 2.1 ± 0.0 points of accuracy."
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_fit_is_at_least_as_good_as_scipys_bounded_least_squares(seed: int) -> None:
+    accuracies = drawn(law(np.array(SIZES), 0.1, 1.5, 0.4), 0.02, 4, seed)
+    accuracies[-1] = accuracies[-1][:1]
+    found = learning_curve(SIZES, accuracies).law
+    assert found is not None
+    errors, weights = np.array([1 - np.mean(d) for d in accuracies]), np.sqrt([len(d) for d in accuracies])
+
+    def residuals(p: np.ndarray) -> np.ndarray:
+        return weights * (law(np.array(SIZES), *p) - errors)
+
+    best = min(
+        least_squares(residuals, [a, 1, c], bounds=([0, 0, 0.02], [1, 50, 2])).cost for a in (0, 0.1) for c in (0.2, 1)
+    )
+    own = 0.5 * (residuals(np.array([found.a, found.b, found.c])) ** 2).sum()
+    assert own <= best * 1.02 + 1e-7
+
+
+def test_about_as_many_intervals_as_claimed_hold_the_gain_and_the_accuracy_that_came_true() -> None:
+    rng, held, reached = np.random.default_rng(0), 0, 0
+    for trial in range(60):
+        a, b, c = rng.uniform(0, 0.2), rng.uniform(0.8, 2), rng.uniform(0.2, 0.8)
+        accuracies = drawn(np.minimum(law(np.array(SIZES), a, b, c), 1), 0.01, 5, trial)
+        forecast = learning_curve(SIZES, accuracies, seed=trial).forecast
+        assert forecast is not None
+        gain = law(800, a, b, c) - law(1600, a, b, c)
+        held += forecast.gain[1] <= gain <= forecast.gain[2]
+        reached += forecast.accuracy[1] <= 1 - law(1600, a, b, c) <= forecast.accuracy[2]
+    print(f"{held} of 60 intervals hold the gain, {reached} the accuracy")
+    assert held >= 53 and reached >= 53
+
+
+def test_noisier_draws_mean_a_wider_interval_and_the_sentence_says_so() -> None:
+    truth = law(np.array(SIZES), 0.05, 2.0, 0.6)
+    sure, unsure = (learning_curve(SIZES, drawn(truth, noise, 5, 0)) for noise in (0.002, 0.02))
+    assert sure.forecast is not None and unsure.forecast is not None
+    widths = [high - low for _, low, high in (sure.forecast.gain, unsure.forecast.gain)]
+    assert widths[1] > 3 * widths[0]
+    shown = float(unsure.sentence.split("± ")[1].split()[0])
+    gain, low, high = unsure.forecast.gain
+    assert shown == pytest.approx(100 * max(high - gain, gain - low), abs=0.06)
+
+
+def test_fewer_than_three_sizes_or_single_draws_give_points_and_a_reason_but_no_forecast() -> None:
+    two = learning_curve([100, 50], [[0.8, 0.82], [0.7, 0.72]])
+    assert two.sizes == (50, 100) and two.accuracies[0].mean == pytest.approx(0.71)
+    assert two.forecast is None and two.law is None and "2 of the 3" in two.sentence
+    once = learning_curve(SIZES, [[0.5], [0.6], [0.7], [0.75], [0.78]])
+    assert once.forecast is None and "drawn once" in once.sentence
+    assert once.accuracies[0].low is None
+
+
+def test_a_curve_that_does_not_rise_forecasts_no_gain() -> None:
+    found = learning_curve([100, 200, 400], [[0.80, 0.82], [0.79, 0.81], [0.80, 0.78]])
+    assert found.forecast is not None and found.forecast.gain[:2] == (0, 0) and "about 0.0 ±" in found.sentence
+
+
+def test_errors_that_fall_towards_less_than_nothing_are_fitted_with_a_limit_of_zero() -> None:
+    sizes, errors = np.array([100, 200, 400]), np.array([0.6, 0.4, 0.2])
+    found = learning_curve(sizes.tolist(), [[1 - error] * 2 for error in errors]).law
+    assert found is not None and found.a == 0
+    best = least_squares(lambda p: p[0] * (sizes / 100) ** -p[1] - errors, [0.6, 1]).x
+    assert (found.b * 100.0**-found.c, found.c) == pytest.approx(tuple(best), rel=0.03)
+
+
+def test_the_same_seed_gives_the_same_forecast_and_the_order_of_sizes_does_not_matter() -> None:
+    accuracies = drawn(law(np.array(SIZES), 0.05, 2.0, 0.6), 0.01, 3, 0)
+    assert learning_curve(SIZES, accuracies) == learning_curve(SIZES[::-1], accuracies[::-1])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "accuracies", "reason"),
+    [
+        ([0, 1], [[0.5], [0.5]], "positive"),
+        ([5, 5], [[0.5], [0.5]], "once"),
+        ([5, 6], [[0.5], []], "draws"),
+        ([5, 6], [[50.0], [60.0]], "not per cent"),
+        ([5, 6], [[float("nan")], [0.6]], "between 0 and 1"),
+    ],
+)
+def test_sizes_and_accuracies_that_cannot_be_are_refused(
+    sizes: list[int], accuracies: list[list[float]], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        learning_curve(sizes, accuracies)

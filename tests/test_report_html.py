@@ -1,0 +1,381 @@
+"""The pages: what they show, what they survive, and that they ask nothing of anyone."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.cli import main
+from pipeline.config import Settings
+from pipeline.html import page_for, write_page
+from pipeline.html.answers import read_answers
+from pipeline.html.projection import plane
+from pipeline.html.words import command
+from pipeline.run import run
+from stages.errors import ConfigError, DataError, StoreError
+from stages.metrics import Predictions, predictions_csv
+
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"quoted\" & 'so'",
+    "日本語",
+    "عربى",
+    "$x_1$",
+    "w" * 300,
+    "font-family:x",
+    "\u202eevil",
+    "_hidden",
+)
+
+
+class Page(HTMLParser):
+    """A page taken apart; its tags must nest."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.source = path.read_text()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text, self.style = "", ""
+        self._open: list[str] = []
+        self.feed(self.source)
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] == "style":
+            self.style += data
+        else:
+            self.text += data
+
+    def all(self, name: str) -> list[dict[str, str]]:
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+    @property
+    def sections(self) -> set[str]:
+        return {section["id"] for section in self.all("section")}
+
+
+def photographs(root: Path, rows: Sequence[tuple[str, str]], spread: int = 150) -> Path:
+    """Write a CSV of (label, split) and one small image for each row, whose colours give the label away."""
+    names = sorted({label for label, _ in rows})
+    (root / "images").mkdir(parents=True, exist_ok=True)
+    table = root / "samples.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "split"])
+        for i, (label, split) in enumerate(rows):
+            noise = np.random.default_rng(i).integers(0, 70, (8, 8, 3))
+            noise += np.random.default_rng(10_000 + names.index(label)).integers(0, spread, (8, 8, 3))
+            Image.fromarray(noise.astype(np.uint8)).save(root / "images" / f"{i}.png")
+            writer.writerow([f"images/{i}.png", label, split])
+    return table
+
+
+def made(table: Path, **settings: Any) -> Path:
+    """Run on a CSV's pixels and return the run's folder."""
+    usual = {"backbone": "pixels", "resize": (8, 8), "head": ("centroid",), "data_dir": table.parent / "data"}
+    return run(Settings(**{**usual, "dataset": f"csv:{table}", **settings})).path.parent
+
+
+def balanced(classes: Sequence[str], train: int = 4, test: int = 3) -> list[tuple[str, str]]:
+    return [(name, split) for split, n in (("train", train), ("test", test)) for name in classes for _ in range(n)]
+
+
+def mistaken(root: Path) -> Path:
+    """Return the folder of a run of two heads, one with probabilities, on test labels of which some are wrong."""
+    table = photographs(root, balanced("abc", 20, 16))
+    lines = table.read_text().splitlines()
+    lines[-1], lines[-20] = lines[-1].replace(",c,", ",a,"), lines[-20].replace(",b,", ",c,")
+    table.write_text("\n".join(lines) + "\n")
+    return made(table, head=("logreg", "centroid"))
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """A run of the test's own, to be spoilt."""
+    return mistaken(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run to be looked at alone."""
+    return mistaken(tmp_path_factory.mktemp("kept"))
+
+
+def test_a_run_writes_a_page_with_every_section(kept: Path) -> None:
+    page = Page(kept / "report.html")
+    wanted = {"heads", "scores", "setup", "mistakes", "confidence", "map", "data", "provenance"}
+    assert page.sections == wanted
+    assert page.all("html") == [{"lang": "en"}]
+    score = json.loads((kept / "run.json").read_text())["probes"][0]["evaluation"]["scores"]["accuracy"]
+    first = page.text[page.text.index("Frostline") :][:200]
+    assert f"{100 * score['value']:.1f} %" in first
+    assert f"{100 * score['low']:.1f} – {100 * score['high']:.1f} %" in first
+
+
+def test_a_page_asks_nothing_of_anyone_and_runs_nothing(kept: Path) -> None:
+    page = Page(kept / "report.html")
+    policy = [m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    assert policy and "default-src 'none'" in policy[0] and "script" not in policy[0]
+    names = {tag for tag, _ in page.tags}
+    assert not names & {"script", "link", "iframe", "object", "embed", "form", "foreignobject", "base", "metadata"}
+    for _, attributes in page.tags:
+        assert not [name for name in attributes if name.startswith("on")]
+        for name in ("href", "xlink:href"):
+            assert attributes.get(name, "#").startswith("#")
+        assert attributes.get("src", "data:image/").startswith("data:image/")
+    assert not re.search(r"url\((?!#)|@import", page.source)
+    assert "://" not in page.source
+
+
+def test_the_same_run_gives_the_same_bytes(kept: Path, tmp_path: Path) -> None:
+    first = (kept / "report.html").read_bytes()
+    assert write_page(kept, tmp_path / "again.html").read_bytes() == first
+
+
+def test_figures_speak_to_those_who_see_no_colour_and_to_those_who_see_nothing(kept: Path) -> None:
+    page = Page(kept / "report.html")
+    figures = page.all("svg")
+    assert len(figures) >= 5
+    assert all(one["role"] == "img" and one["aria-label"] for one in figures)
+    assert all(image["alt"] for image in page.all("img"))
+    assert not re.search(r"(fill|stroke): #", page.source)
+    assert "prefers-color-scheme: dark" in page.style and "@media print" in page.style
+
+
+def test_ids_are_there_once(kept: Path) -> None:
+    ids = [attributes["id"] for _, attributes in Page(kept / "report.html").tags if "id" in attributes]
+    links = {a["href"].removeprefix("#") for a in Page(kept / "report.html").all("a")}
+    assert len(set(ids)) == len(ids)
+    assert links <= set(ids)
+
+
+def test_the_worst_mistakes_are_shown_as_they_are(kept: Path) -> None:
+    page = Page(kept / "report.html")
+    answers = read_answers(next(kept.glob("*logreg.csv")), ("a", "b", "c"))
+    rows = answers.mistakes()
+    assert len(rows) and page.text.index(answers.ids[rows[0]]) <= page.text.index(answers.ids[rows[-1]])
+    source = next(image["src"] for image in page.all("img") if image["title"] == answers.ids[rows[0]])
+    shown = Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2])))
+    original = Image.open(kept.parents[2] / answers.ids[rows[0]])
+    assert np.array_equal(np.asarray(shown), np.asarray(original))
+
+
+def test_names_of_any_kind_are_text_and_nothing_else(tmp_path: Path) -> None:
+    folder = made(photographs(tmp_path, balanced(HOSTILE, 12, 8)), head=("logreg",))
+    page = Page(folder / "report.html")
+    assert not page.all("script")
+    for name in HOSTILE[:5]:
+        assert name in page.text
+    texts = re.findall(r"<text[^>]*>(.*?)</text>", page.source)
+    assert {" _hidden", "$x_1$", "日本語", "عربى", "font-family:x", "wwwwwwwwwwwwww…wwwww"} <= set(texts)
+    assert not [text for text in texts if "font-family" in text and text.strip() != "font-family:x"]
+    assert "\u202e" not in page.source
+
+
+def test_a_head_without_probabilities_says_so(tmp_path: Path) -> None:
+    page = Page(made(photographs(tmp_path, balanced("ab", 6, 6)), head=("ridge",)) / "report.html")
+    assert "gives no probabilities" in page.text
+    assert not [svg for svg in page.all("svg") if svg["aria-label"].startswith("Reliability")]
+
+
+@pytest.mark.parametrize("tested", ["a", "ab"])
+def test_classes_without_test_samples_are_named(tmp_path: Path, tested: str) -> None:
+    rows = [*balanced("abc", 5, 0), *[(name, "test") for name in tested for _ in range(4)]]
+    page = Page(made(photographs(tmp_path, rows)) / "report.html")
+    absent = ", ".join(name for name in "abc" if name not in tested)
+    assert f"Without test samples: {absent}." in page.text
+    assert "Too few test samples" in page.text
+
+
+def test_hundreds_of_classes_make_no_table_of_hundreds_of_columns(tmp_path: Path) -> None:
+    names = [f"class {i:03d}" for i in range(300)]
+    folder = made(photographs(tmp_path, balanced(names, 1, 1), spread=30))
+    page = Page(folder / "report.html")
+    assert "300 classes would be too wide" in page.text
+    assert "270 found better are left out" in page.text
+    assert "other pairs of classes are confused less often" in page.text
+    assert len(page.all("img")) <= 24
+    assert len(page.source) < 2_000_000
+
+
+def test_a_run_of_learning_curves_alone_has_a_page(tmp_path: Path) -> None:
+    folder = made(photographs(tmp_path, balanced("ab", 8, 6)), head=("ridge",), shots=(1, 2, 4), draws=3)
+    page = Page(folder / "report.html")
+    assert "curves" in page.sections and "mistakes" not in page.sections
+    assert "after 4 training samples of each class" in page.text
+
+
+def test_what_is_gone_is_said_and_the_rest_is_shown(finished: Path) -> None:
+    whole = Page(finished / "report.html")
+    shutil.rmtree(finished.parents[1] / "features")
+    shutil.rmtree(finished.parents[2] / "images")
+    page = Page(write_page(finished))
+    assert "No pictures." in page.text and "The test features are not in data/features any more" in page.text
+    assert page.sections == whole.sections and not page.all("img")
+    for path in finished.glob("*.csv"):
+        path.unlink()
+    assert "Single mistakes can’t be shown" in Page(write_page(finished)).text
+
+
+def test_a_dataset_that_changed_since_gives_no_pictures(finished: Path) -> None:
+    table = finished.parents[2] / "samples.csv"
+    table.write_text(table.read_text().rpartition("images/")[0])
+    page = Page(write_page(finished))
+    assert "have changed since the run" in page.text and not page.all("img")
+
+
+def test_a_warning_about_the_choice_is_on_the_page(tmp_path: Path) -> None:
+    table = photographs(tmp_path, balanced("ab", 12, 6))
+    folder = made(table, head=("logreg",))
+    record = json.loads((folder / "run.json").read_text())
+    record["probes"][0]["head"]["selection"]["at_edge"] = True
+    (folder / "run.json").write_text(json.dumps(record))
+    assert "lies at the edge of its grid" in Page(write_page(folder)).text
+
+
+def test_several_runs_are_compared_on_one_page(tmp_path: Path, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = photographs(tmp_path, balanced("abc", 8, 12))
+    folders = [made(table, head=("logreg",)), made(table, head=("logreg",), seed=1), made(table, head=("ridge",))]
+    assert main(["report", *map(str, folders)]) == 0
+    assert capsys.readouterr().out.strip() == "comparison.html"
+    page = Page(Path("comparison.html"))
+    assert {"heads", "setup", "provenance"} <= page.sections
+    assert page.text.count("ridge on pixels") and f"({folders[0].name[-12:]})" in page.text
+    assert "seed" in page.text and "--head ridge" in page.text
+
+
+def test_runs_of_other_test_samples_are_not_compared(tmp_path: Path) -> None:
+    first = made(photographs(tmp_path / "1", balanced("ab", 5, 4)))
+    other = made(photographs(tmp_path / "2", balanced("ab", 5, 6)))
+    with pytest.raises(DataError, match="only in the second"):
+        page_for([first, other], tmp_path / "x.html")
+    assert not (tmp_path / "x.html").exists()
+
+
+def test_the_command_writes_the_page_again(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (finished / "report.html").read_bytes()
+    (finished / "report.html").unlink()
+    assert main(["report", str(finished / "run.json"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"page": str(finished / "report.html")}
+    assert (finished / "report.html").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"probes": 3}', "[" * 100_000])
+def test_what_is_no_run_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(StoreError, match=r"run\.json"):
+        write_page(tmp_path)
+
+
+def test_a_folder_without_a_run_and_one_run_twice_are_refused(tmp_path: Path, finished: Path) -> None:
+    with pytest.raises(ConfigError, match="no run in"):
+        write_page(tmp_path / "nothing")
+    with pytest.raises(StoreError, match="not as this version"):
+        record = json.loads((finished / "run.json").read_text())
+        record["probes"][0]["evaluation"] = {"scores": 3}
+        (finished / "run.json").write_text(json.dumps(record))
+        write_page(finished)
+
+
+def test_a_page_that_fails_costs_the_run_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr("pipeline.html.write_page", fail)
+    with caplog.at_level("WARNING", "frostline"):
+        folder = made(photographs(tmp_path, balanced("ab", 5, 4)))
+    assert (folder / "run.json").exists() and not (folder / "report.html").exists()
+    assert "no ink" in caplog.text
+
+
+def test_answers_are_read_as_they_were_written(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    classes = ("=a", "b", "-c", "d\n", "é")
+    ids = ("+1", "@x", "plain", "with,comma", "\udce9")
+    confidence = rng.dirichlet(np.ones(5), 5)
+    told = Predictions(ids, np.arange(5), confidence, classes, True, ())
+    (tmp_path / "p.csv").write_bytes(predictions_csv(told).encode("utf-8", "surrogateescape"))
+    found = read_answers(tmp_path / "p.csv", classes)
+    assert found.ids == ids and found.probabilistic
+    assert np.array_equal(found.y, told.y) and np.array_equal(found.labels, told.labels)
+    assert np.allclose(found.confidence[:, 0], confidence.max(1), rtol=1e-5)
+    with pytest.raises(StoreError, match="missing or unknown"):
+        read_answers(tmp_path / "p.csv", classes[1:])
+
+
+def test_the_command_to_repeat_a_run_has_its_settings() -> None:
+    from pipeline.arguments import Parser, add_settings, given
+
+    settings = Settings(
+        dataset="folder:my pets; rm -rf",
+        resize=(8, 16),
+        crop=7,
+        mean=(0.5, 0.5, 0.5),
+        head=("logreg",),
+        grid="C=0.1,1e-7,30000000",
+        head_params="max_iter=7",
+        views=("plain", "hflip"),
+        shots=(1, 2),
+    )
+    import shlex
+
+    words = shlex.split(command(settings.model_dump(mode="json")))
+    parser = Parser()
+    add_settings(parser, Settings)
+    assert Settings(**given(parser.parse_args(words[2:]))) == settings
+
+
+def test_the_map_shows_rows_that_it_was_not_learned_on() -> None:
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 3, 600)
+    centres = rng.normal(0, 6, (3, 20))
+    told = plane(centres[y] + rng.normal(0, 1, (600, 20)), y)
+    assert told is not None
+    points, labels = told
+    means = np.array([points[labels == label].mean(0) for label in range(3)])
+    nearest = ((points[:, None] - means) ** 2).sum(2).argmin(1)
+    assert points.shape == (300, 2) and (nearest == labels).mean() > 0.99
+    noise = plane(rng.normal(0, 1, (600, 400)), y)
+    assert noise is not None
+    points, labels = noise
+    means = np.array([points[labels == label].mean(0) for label in range(3)])
+    assert (((points[:, None] - means) ** 2).sum(2).argmin(1) == labels).mean() < 0.5
+
+
+def test_one_class_or_constant_features_make_no_map_or_a_dull_one() -> None:
+    assert plane(np.random.default_rng(0).normal(size=(100, 5)), np.zeros(100, int)) is None
+    told = plane(np.ones((100, 5)), np.arange(100) % 2)
+    assert told is not None and np.isfinite(told[0]).all()
+
+
+def test_a_figure_takes_its_colours_from_the_page() -> None:
+    from pipeline.html.figures import INK, figure
+
+    drawn = figure("x", 'a "figure"', (3, 2), lambda axes: axes.plot([0, 1], [0, 1], color=INK, label="#010101"))
+    assert "var(--ink)" in drawn and "#0101" not in drawn and 'aria-label="a &#34;figure&#34;"' in drawn
