@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from io import TextIOWrapper
@@ -39,6 +40,7 @@ class _Terminated(BaseException):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    sys.unraisablehook = _unraisable
     _set_up_output()
     try:
         args, extra = _parser().parse_known_args(arguments)
@@ -79,6 +81,16 @@ def _output_failed(error: OSError) -> int:
 
 def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:
     raise _Terminated
+
+
+def _unraisable(dropped: sys.UnraisableHookArgs) -> None:
+    """Send a signal again whose exception came up in a finaliser: Python drops what is raised there."""
+    sent = {KeyboardInterrupt: signal.SIGINT, _Terminated: signal.SIGTERM}.get(dropped.exc_type)
+    if sent is None:
+        sys.__unraisablehook__(dropped)
+    else:
+        main_thread = threading.main_thread().ident
+        threading.Timer(0.01, signal.pthread_kill, [main_thread, sent]).start()
 
 
 def commands() -> list[str]:

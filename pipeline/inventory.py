@@ -87,11 +87,8 @@ def _memories(workspace: Workspace) -> dict[Path, tuple[bool, str]]:
     """Return the files that no number depends on: whether each is sound, and what to do if it isn't."""
     root = workspace.root
     made, known = sorted(root.glob("features/*/made.json")), "it is taken for missing; delete it"
-    sealed = [
-        *sorted(root.glob("features/*/speed.json")),
-        *sorted(root.glob("backbones/*.json")),
-        *sorted(root.glob("bench/*/*.json")),
-    ]
+    places = ("features/*/speed.json", "backbones/*.json", "bench/curves/*.json", "bench/parameters/*.json")
+    sealed = [path for place in places for path in sorted(root.glob(place))]
     return {
         **{path: (_is_sealed(path), "when and where these features were made is lost; delete it") for path in made},
         **{path: (_is_sealed(path), known) for path in sealed},

@@ -365,7 +365,7 @@ def test_a_signal_ends_the_command_with_its_own_code_and_finished_shards_kept(
 ) -> None:
     listening = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # a shell's background jobs do not listen
     program = f"import signal, sys; {listening}; from pipeline.cli import main; sys.exit(main(sys.argv[1:]))"
-    slow = ["--resize", "160x160"]  # seconds from the first shard to the end
+    slow = ["--resize", "72x72"]  # seconds from the first shard to the end
     command = [sys.executable, "-c", program, "extract", "--data-dir", str(tmp_path), *slow]
     clean = {n: v for n, v in os.environ.items() if not n.startswith("FROSTLINE_")}
     process = subprocess.Popen(
@@ -381,6 +381,24 @@ def test_a_signal_ends_the_command_with_its_own_code_and_finished_shards_kept(
     said = process.communicate()[1]
     assert (process.returncode, "finished shards are kept" in said) == (code, True)
     assert list(tmp_path.glob("features/*/shards/00000.json"))
+
+
+@pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_that_comes_within_a_finaliser_ends_the_command_too(tmp_path: Path, sent: str, code: int) -> None:
+    (tmp_path / "late.py").write_text(
+        "import signal, time\n"
+        "class Dropped:\n"
+        f"    def __del__(self): signal.raise_signal(signal.{sent})\n"
+        "def net():\n"
+        "    Dropped()\n"
+        "    time.sleep(600)\n"
+    )
+    program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program += "from pipeline.cli import main; sys.exit(main(sys.argv[1:]))"
+    what = ["extract", "--backbone", f"{tmp_path / 'late.py'}:net", "--weights", "factory", "--data-dir", str(tmp_path)]
+    command = [sys.executable, "-c", program, *what]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    assert (done.returncode, "ignored" in done.stderr) == (code, False), done.stderr
 
 
 def test_output_that_can_not_be_written_is_an_error_without_a_traceback(tmp_path: Path) -> None:
@@ -399,6 +417,9 @@ def test_a_workspace_that_is_not_there_is_said(work: Path, capsys: pytest.Captur
 
 @pytest.mark.parametrize("place", ["curves", "parameters"])
 def test_what_a_bench_remembers_is_verified(work: Path, capsys: pytest.CaptureFixture[str], place: str) -> None:
+    board = work / "bench" / "mine-0123456789ab" / "leaderboard.json"  # rendered for readers, not remembered
+    board.parent.mkdir(parents=True)
+    board.write_text("{}")
     path = work / "bench" / place / "0123456789abcdef.json"
     path.parent.mkdir(parents=True)
     path.write_bytes(sealed({"parameters": 1}))
