@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pipeline.leaderboard import Costs
 from pipeline.plan import Plan
 from pipeline.report import Extracted
-from stages.specs import digest, sealed, unsealed
+from stages.reading import read_sealed
+from stages.specs import digest, sealed
 from stages.store import make_folder, open_set, write_atomic
 
 log = logging.getLogger("frostline")
@@ -32,7 +33,7 @@ def _parameters(plan: Plan) -> int | None:
     """Return the number of parameters that features depend on, remembered once it was counted."""
     path = plan.workspace.root / "bench" / "parameters" / f"{digest(asdict(plan.resolved.spec))[:16]}.json"
     try:
-        return int(unsealed(path.read_bytes())["parameters"])
+        return int(read_sealed(path)["parameters"])
     except (OSError, ValueError, KeyError, TypeError):
         count = _counted(plan)
     if count is not None:

@@ -13,7 +13,8 @@ from pipeline.draws import drawn_curve
 from pipeline.features import Loaded
 from pipeline.report import Curve
 from stages.heads import HeadSpec
-from stages.specs import digest, sealed, unsealed
+from stages.reading import read_sealed
+from stages.specs import digest, sealed
 from stages.store import make_folder, write_atomic
 
 
@@ -30,6 +31,6 @@ def curve_of(folder: Path, keys: Sequence[str], spec: HeadSpec, draw: Draw, load
 
 def _remembered(path: Path) -> Curve | None:
     try:
-        return TypeAdapter(Curve).validate_python(unsealed(path.read_bytes()))
+        return TypeAdapter(Curve).validate_python(read_sealed(path))
     except (OSError, ValueError):
         return None

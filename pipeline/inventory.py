@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +14,19 @@ from pipeline.workspace import Workspace
 from stages.datasets import is_sound
 from stages.errors import ConfigError, StoreError, printable
 from stages.heads import read_head
-from stages.specs import computation, unsealed
+from stages.reading import read_sealed
+from stages.specs import computation
 from stages.store import FeatureSet, open_set
 
 Garbage = list[dict[str, Any]]
 
+log = logging.getLogger("frostline")
+
 
 def inventory(root: Path) -> list[dict[str, Any]]:
-    """Return every feature set: rows, bytes on disk, when it was begun, where, with what."""
+    """Return every feature set that can be read: rows, bytes on disk, when it was begun, where, with what."""
     rows = []
-    for found in _workspace(root).store.sets():
+    for found in _readable(_workspace(root)):
         missing = sum(len(found.span(shard)) for shard in found.missing())
         rows.append(
             {
@@ -41,6 +46,14 @@ def inventory(root: Path) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _readable(workspace: Workspace) -> Iterator[FeatureSet]:
+    for folder in workspace.store.folders():
+        try:
+            yield open_set(folder)
+        except StoreError as error:
+            log.warning("%s", printable(str(error)))
 
 
 def inventory_table(rows: list[dict[str, Any]]) -> str:
@@ -98,7 +111,7 @@ def _memories(workspace: Workspace) -> dict[Path, tuple[bool, str]]:
 
 def _is_sealed(path: Path) -> bool:
     try:
-        return bool(unsealed(path.read_bytes()))
+        return bool(read_sealed(path))
     except (OSError, ValueError):
         return False
 
@@ -139,7 +152,7 @@ def remove(found: Garbage) -> None:
     """Remove what ``garbage`` returned."""
     for item in found:
         path = Path(item["path"])
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():  # what a link leads to is not ours to remove
             (path / "key.json").unlink(missing_ok=True)  # first, so that a half-removed set is no set
             shutil.rmtree(path)
         else:

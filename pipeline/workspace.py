@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.specs import BackboneSpec, digest, read_spec, sealed, unsealed
+from stages.reading import read_sealed
+from stages.specs import BackboneSpec, digest, read_spec, sealed
 from stages.store import FeatureStore, make_folder, write_atomic
 
 
@@ -59,7 +60,7 @@ class Workspace:
     def recall(self, fingerprint: Mapping[str, Any]) -> Resolved | None:
         """Return what a backbone of this fingerprint resolved to, if that is remembered."""
         try:
-            stored = unsealed(self._memo(fingerprint).read_bytes())
+            stored = read_sealed(self._memo(fingerprint))
             return Resolved(read_spec(stored["spec"]), int(stored["width"]))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None

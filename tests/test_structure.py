@@ -12,7 +12,7 @@ from conftest import REPOSITORY
 
 LAYERS = [
     ["stages.errors", "stages.specs"],
-    ["stages.draws", "stages.sources"],
+    ["stages.draws", "stages.reading", "stages.sources"],
     ["stages.factories"],
     ["stages.datasets", "stages.backbones", "stages.loading", "stages.store", "stages.heads", "stages.metrics"],
     [

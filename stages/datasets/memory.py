@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from stages.reading import read_file
+
 # A file that changes within its clock's grain of being read can keep its times.
 GRAIN_NS = 2_000_000_000
 
@@ -55,7 +57,7 @@ def is_sound(memory: Path) -> bool:
 
 def _arrays(memory: Path) -> dict[str, NDArray[Any]]:
     """Return what lies behind the SHA-256 that begins the file. Raises ValueError if that is of something else."""
-    data = memory.read_bytes()
+    data = read_file(memory)
     if hashlib.sha256(data[32:]).digest() != data[:32]:
         raise ValueError(f"{memory} is damaged")
     arrays: dict[str, NDArray[Any]] = load(data[32:])

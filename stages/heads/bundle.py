@@ -16,7 +16,8 @@ from stages.errors import StoreError
 from stages.heads.linear import LinearHead
 from stages.heads.scaling import ScaledHead, Scaler
 from stages.heads.solver import Head
-from stages.specs import sealed, unsealed
+from stages.reading import read_file, read_sealed
+from stages.specs import sealed
 
 Tensors = dict[str, NDArray[Any]]
 _TENSORS, _ESTIMATOR = "head.safetensors", "head.skops"
@@ -57,7 +58,7 @@ def _parts(head: Head, scaling: Tensors) -> tuple[dict[str, Any], dict[str, byte
 def read_head(folder: Path) -> tuple[Head, dict[str, Any]]:
     """Return a fitted head and the record beside it. Raises StoreError if either is damaged."""
     try:
-        record = unsealed((folder / "head.json").read_bytes())
+        record = read_sealed(folder / "head.json")
         files = {name: _checked(folder / name, digest) for name, digest in record["files"].items()}
         classes, width = tuple(record["classes"]), record["width"]
         if len(set(classes)) < 2 or len(set(classes)) < len(classes) or not isinstance(width, int):
@@ -74,7 +75,7 @@ def read_head(folder: Path) -> tuple[Head, dict[str, Any]]:
 def _checked(path: Path, digest: str) -> bytes:
     if path.name not in (_TENSORS, _ESTIMATOR):
         raise ValueError(f"an unknown file {path.name!r}")
-    data = path.read_bytes()
+    data = read_file(path)
     if hashlib.sha256(data).hexdigest() != digest:
         raise ValueError(f"the SHA-256 of {path.name} is not the one recorded")
     return data

@@ -22,7 +22,8 @@ import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
 
 from stages.errors import DamagedShard, StoreError
-from stages.specs import FORMAT, StoredType, sealed, unsealed
+from stages.reading import read_file, read_sealed
+from stages.specs import FORMAT, StoredType, sealed
 from stages.specs import digest as digest_of
 from stages.store.files import TEMPORARY, explained, make_folder, write_atomic
 from stages.store.shard import Shard, from_bytes, to_bytes
@@ -70,9 +71,11 @@ class Layout:
         object.__setattr__(self, "classes", tuple(self.classes))
         numbers = (self.rows, self.width, self.shard_rows)
         fits = all(type(n) is int and 0 < n < _LARGEST for n in numbers) and self.rows <= _MOST_SHARDS * self.shard_rows
-        texts = all(isinstance(text, str) for text in (self.dataset, self.split, *self.classes))
-        if not fits or not texts or (self.key["format"], self.key["dtype"] in _TYPES) != (FORMAT, True):
+        if not fits or (self.key["format"], self.key["dtype"] in _TYPES) != (FORMAT, True):
             raise ValueError(f"rows, width, rows of a shard {numbers}, format {self.key['format']}")
+        named = [self.key.get(name) for name in ("dataset", "backbone", "layer", "view")]
+        if not all(isinstance(text, str) for text in (self.dataset, self.split, *self.classes, *named)):
+            raise ValueError("a dataset, split, class, backbone, layer or view without a name")
 
     @cached_property
     def digest(self) -> str:
@@ -117,7 +120,8 @@ class FeatureSet:
     @property
     def speed(self) -> float | None:
         """Rows per second of the last extraction, if one was measured."""
-        return _sealed_in(self.folder / "speed.json").get("rows_per_second")
+        speed = _sealed_in(self.folder / "speed.json").get("rows_per_second")
+        return speed if isinstance(speed, int | float) and speed > 0 else None
 
     def keep_speed(self, rows_per_second: float) -> None:
         """Remember how fast an extraction was, for the next plan's estimate."""
@@ -159,12 +163,13 @@ class FeatureSet:
         """Return a committed shard's record. Raises DamagedShard if it is missing or another's."""
         path, span = self._path(shard, "json"), self.span(shard)
         try:
-            fields = unsealed(path.read_bytes())
+            fields = read_sealed(path)
             bad = tuple(Bad(**b) for b in fields.pop("quarantined"))
             record = Record(quarantined=bad, **fields)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise DamagedShard(shard, path, f"no record ({error})") from error
-        if (record.key, record.start, record.rows) != (self.layout.digest, span.start, len(span)):
+        described = record.key, record.start, record.rows, type(record.size)
+        if described != (self.layout.digest, span.start, len(span), int):
             raise DamagedShard(shard, path, "the record of another shard or feature set")
         return record
 
@@ -175,7 +180,7 @@ class FeatureSet:
         """
         record, path = self.record(shard), self._path(shard, "h5")
         try:
-            data = path.read_bytes()
+            data = read_file(path, record.size)
             if (len(data), hashlib.sha256(data).hexdigest()) != (record.size, record.sha256):
                 raise ValueError("its size or its SHA-256 is not the one recorded")
             content = from_bytes(data, record.rows, self.layout.width, self.layout.key["dtype"])
@@ -213,8 +218,8 @@ class FeatureSet:
     def published(self) -> bool:
         """Whether ``features.h5`` is there, byte for byte as it should be."""
         try:
-            return (self.folder / "features.h5").read_bytes() == self._virtual_file()
-        except OSError:
+            return read_file(self.folder / "features.h5") == self._virtual_file()
+        except (OSError, ValueError):
             return False
 
     @property
@@ -279,7 +284,7 @@ def _acquired(lock: BaseFileLock, *, wait: bool) -> bool:
 def _sealed_in(path: Path) -> dict[str, Any]:
     """Return what a sealed file says; nothing if it is missing or damaged."""
     try:
-        return unsealed(path.read_bytes())
+        return read_sealed(path)
     except (OSError, ValueError):
         return {}
 
@@ -288,7 +293,7 @@ def open_set(folder: Path) -> FeatureSet:
     """Return the feature set in a folder. Raises StoreError if its description is damaged."""
     path = folder / "key.json"
     try:
-        return FeatureSet(folder, Layout(**unsealed(path.read_bytes())))
+        return FeatureSet(folder, Layout(**read_sealed(path)))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(
             f"{path} does not describe a feature set of format {FORMAT} ({error}); "
