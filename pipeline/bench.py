@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
 
 from pipeline.costs import costs_of
 from pipeline.curves import curve_of
@@ -45,22 +48,45 @@ class _Found:
 
 
 def bench(matrix: Matrix, passes: Sequence[Pass]) -> Leaderboard:
-    """Run every cell of a planned matrix, write the leaderboard, and return it.
+    """Run every cell of a planned matrix, write the leaderboard after each, and return it.
 
     What fails is among ``failures``, and the rest goes on. Features, heads and curves are cached as they are
     made: the same matrix goes on where it was interrupted.
     """
     started, found = time.perf_counter(), _Found()
-    for one in passes:
-        _run(one, found)
-    entries = tuple(_ranked(found))
-    root = matrix.cells[0].settings.data_dir
-    board = Leaderboard(
+    cells = [cell for one in passes for cell in one.cells]
+    least = _pending_in(_folder(matrix))
+    for done, _ in enumerate(chain.from_iterable(_run(one, found) for one in passes), 1):
+        pending = tuple(cell.name for cell in cells[done:])
+        if pending and (least is None or len(pending) <= least):
+            _write(_board(matrix, found, pending, started))
+    board = _board(matrix, found, (), started)
+    _write(board)
+    return board
+
+
+def _folder(matrix: Matrix) -> Path:
+    return matrix.cells[0].settings.data_dir / "bench" / f"{plain(matrix.name)}-{matrix.digest}"
+
+
+def _pending_in(folder: Path) -> int | None:
+    """Return how many cells the leaderboard that is there lacks, so that none with fewer is laid over it."""
+    try:
+        return len(json.loads((folder / "leaderboard.json").read_bytes())["pending"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _board(matrix: Matrix, found: _Found, pending: tuple[Name, ...], started: float) -> Leaderboard:
+    """Return what was found; ranks, which are corrected for all pairs of entries, once nothing is pending."""
+    entries = tuple(found.entries if pending else _ranked(found))
+    return Leaderboard(
         matrix.name,
-        root / "bench" / f"{plain(matrix.name)}-{matrix.digest}",
+        _folder(matrix),
         entries,
         tuple(found.curves),
         tuple(found.failures),
+        pending,
         mean_ranks(entries),
         tuple(_predicted(found)),
         len(found.quarantined),
@@ -69,8 +95,6 @@ def bench(matrix: Matrix, passes: Sequence[Pass]) -> Leaderboard:
         round(time.perf_counter() - started, 1),
         now(),
     )
-    _write(board)
-    return board
 
 
 def _write(board: Leaderboard) -> None:
@@ -79,16 +103,16 @@ def _write(board: Leaderboard) -> None:
         write_atomic(board.folder / f"leaderboard.{ending}", render(board).encode("utf-8", "backslashreplace"))
 
 
-def _run(one: Pass, found: _Found) -> None:
-    """Run the cells of one pass."""
+def _run(one: Pass, found: _Found) -> Iterator[Cell]:
+    """Run the cells of one pass and yield each when it is done."""
     if one.failure:
-        found.failures += [_failed(cell, one.failure) for cell in one.cells]
+        yield from _all_failed(one, one.failure, found)
         return
     plan = Plan(one.cells[0].settings, one.dataset)
     try:
         features, loaded = _features(plan), Loaded(plan)
     except Exception as error:  # a user's network may raise anything
-        found.failures += [_failed(cell, error) for cell in one.cells]
+        yield from _all_failed(one, error, found)
         return
     found.computed += sum(e.computed for e in features)
     found.quarantined |= {(one.cells[0].name.dataset, e.split, bad.id) for e in features for bad in e.quarantined}
@@ -97,7 +121,14 @@ def _run(one: Pass, found: _Found) -> None:
             _run_cell(cell, plan, features, loaded, found)
         except Exception as error:  # so may an estimator
             found.failures.append(_failed(cell, error))
+        yield cell
     _keep_scores(one.cells[0], loaded, found)
+
+
+def _all_failed(one: Pass, error: Exception, found: _Found) -> Iterator[Cell]:
+    for cell in one.cells:
+        found.failures.append(_failed(cell, error))
+        yield cell
 
 
 def _failed(cell: Cell, error: Exception) -> Failure:

@@ -92,13 +92,18 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """All that a bench found. ``computed``: rows that went through a backbone this time, in ``seconds`` all in all."""
+    """All that a bench found.
+
+    ``pending``: the cells still to run; with any, there are no ranks yet. ``computed``: rows that went through a
+    backbone this time, in ``seconds`` all in all.
+    """
 
     name: str
     folder: Path
     entries: tuple[Entry, ...]
     curves: tuple[CurveEntry, ...]
     failures: tuple[Failure, ...]
+    pending: tuple[Name, ...]
     mean_ranks: tuple[MeanRank, ...]
     predicted: tuple[Predicted, ...]
     quarantined: int
@@ -139,6 +144,7 @@ def tables(board: Leaderboard) -> list[Table]:
         _curves(board.curves),
         _predicted(board.predicted),
         _failures(board.failures),
+        Table("Still to run", NAMES, "<<<<", tuple(astuple(name) for name in board.pending)),
     ]
     return [table for table in found if table.rows]
 
@@ -198,6 +204,11 @@ def _failures(found: Iterable[Failure]) -> Table:
 def notes(board: Leaderboard) -> list[str]:
     """Return how to read the tables, and what this run did."""
     lines = []
+    if board.pending:
+        lines.append(
+            f"INCOMPLETE: {counted(len(board.pending), 'cell')} still to run; `frostline bench` with the same file "
+            "goes on from here, and ranks come with the last cell"
+        )
     if board.entries:
         lines += [
             f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples",

@@ -37,12 +37,16 @@ def lines(table: Table) -> list[str]:
 
 def as_markdown(board: Leaderboard) -> str:
     """Return the leaderboard as Markdown, whose tables' cells are plain text."""
-    blocks = [f"# {_plain(board.name)}"]
+    blocks = [f"# {_plain(_title(board))}"]
     for table in tables(board):
         rule = ["--:" if side == ">" else ":--" for side in table.align]
         rows = [table.columns, rule, *([_plain(cell) for cell in row] for row in table.rows)]
         blocks.append(f"## {_plain(table.title)}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows))
     return "\n\n".join([*blocks, "\n".join(f"- {note}" for note in notes(board))]) + "\n"
+
+
+def _title(board: Leaderboard) -> str:
+    return f"{board.name} (incomplete)" if board.pending else board.name
 
 
 def _plain(text: str) -> str:
@@ -51,7 +55,7 @@ def _plain(text: str) -> str:
 
 
 def as_csv(board: Leaderboard) -> str:
-    """Return one line per scored cell, per point of a curve and per failed cell; a formula's first letter is quoted."""
+    """Return one line per scored cell, per point of a curve and per other cell; a formula's first letter is quoted."""
     columns = ("accuracy", "low", "high", "macro_f1", "std", "draws", "training_data", "cut", "value", "width")
     costs = ("parameters", "images_per_second", "extract_seconds", "fit_seconds", "bytes", "failure")
     text = io.StringIO()
@@ -75,6 +79,8 @@ def _records(board: Leaderboard) -> Iterator[dict[str, Any]]:
             yield {**asdict(one.name), **found, "training_data": amount}
     for failure in board.failures:
         yield {**asdict(failure.name), "failure": failure.reason}
+    for name in board.pending:
+        yield {**asdict(name), "failure": "not run yet"}
 
 
 def _harmless(text: str) -> str:
@@ -91,7 +97,7 @@ def as_html(board: Leaderboard) -> str:
     """Return one page on its own: every name escaped, its policy allows its own style and nothing else."""
     style = _STYLE.read_text()
     allowed = b64encode(sha256(style.encode()).digest()).decode()
-    title = escape(printable(board.name))
+    title = escape(printable(_title(board)))
     listed = "".join(f"<li>{escape(note)}</li>" for note in notes(board))
     return (
         "<!doctype html>\n"
