@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import signal
@@ -17,7 +16,7 @@ import pytest
 from faults.children import Child
 from faults.counts import Points
 from faults.disk import LOSSES, Disk, rebuild
-from faults.layer import Act, Call, Layer, Step, at, fail, half, half_and_full, half_and_kill, kill, since, skip
+from faults.layer import ERRORS, Act, Call, Layer, Step, at, chosen, half, half_and_kill, kill, skip
 from faults.work import broken, contents, work
 
 from stages.errors import StoreError
@@ -135,21 +134,6 @@ def inside(layer: Layer, tell: Callable[[str], object]) -> None:
     layer.root.mkdir(exist_ok=True)
     with layer.installed():
         work(layer.root, tell)
-
-
-def chosen(undisturbed: Layer, act: Act) -> list[int]:
-    """Return the steps that a fault makes sense at: half writes at writes alone."""
-    halves = act in (half, half_and_kill, half_and_full)
-    return [k for k, kind in enumerate(undisturbed.calls) if kind == "write" or not halves]
-
-
-ERRORS = {
-    "ENOSPC from a step on": (since, fail(errno.ENOSPC)),
-    "EROFS from a step on": (since, fail(errno.EROFS)),
-    "EIO once": (at, fail(errno.EIO)),
-    "EACCES once": (at, fail(errno.EACCES)),
-    "half a write, then ENOSPC": (at, half_and_full),
-}
 
 
 @pytest.mark.parametrize("name", ERRORS)

@@ -53,6 +53,12 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
+def write_all(handle: int, view: memoryview) -> None:
+    """Write all bytes of a view; the system may take fewer than it is given."""
+    while view:
+        view = view[os.write(handle, view) :]
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn the system's error into a StoreError that says which file and what to do."""
@@ -66,9 +72,7 @@ def explained(path: Path) -> Iterator[None]:
 def _write_new(path: Path, data: bytes) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(handle, view) :]
+        write_all(handle, memoryview(data))
         os.fsync(handle)
     finally:
         os.close(handle)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import StoreError
-from stages.store.files import explained
+from stages.store.files import TEMPORARY, explained, write_all
 
 
 class RowFile:
@@ -27,7 +27,8 @@ class RowFile:
         self.dtype = np.dtype(dtype)
         self.shape: tuple[int, int] = (0, width)
         with explained(folder):
-            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (it lives as long as the rows do)
+            # Where it needs a name until it is opened, one that ``gc`` knows.
+            self._file = tempfile.TemporaryFile(buffering=0, dir=folder, suffix=TEMPORARY)  # noqa: SIM115
         weakref.finalize(self, self._file.close)
         self.folder = folder
 
@@ -41,8 +42,7 @@ class RowFile:
     def append(self, rows: NDArray[Any]) -> None:
         """Add rows (b, d). Raises StoreError if the disk is full."""
         with explained(self.folder):
-            self._file.write(np.ascontiguousarray(rows, self.dtype).data)
-            self._file.flush()
+            write_all(self._file.fileno(), np.ascontiguousarray(rows, self.dtype).reshape(-1).view(np.uint8).data)
         self.shape = (self.shape[0] + len(rows), self.shape[1])
 
     def __getitem__(self, rows: slice | NDArray[Any]) -> NDArray[Any]:

@@ -90,8 +90,8 @@ def _reached(path: str, names: Names) -> bool:
 
 
 def rebuild(root: Path, there: dict[str, bytes | None]) -> None:
-    """Write what is left of a disk to a real folder."""
-    root.mkdir(parents=True)
+    """Write what is left of a disk to a real folder, which may be there."""
+    root.mkdir(parents=True, exist_ok=True)
     for path, data in sorted(there.items()):
         if data is None:
             (root / path).mkdir()

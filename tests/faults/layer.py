@@ -15,6 +15,8 @@ from typing import Any
 
 KINDS = ("open", "write", "fsync", "close", "replace", "mkdir", "unlink")
 REAL = {kind: getattr(os, kind) for kind in KINDS}
+# What is opened with none of these is only read: no step. A folder is opened to be synced.
+_CHANGES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_DIRECTORY
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ class Layer:
         path = self._open.get(target) if kind in ("write", "fsync", "close") else self._below(target)
         if path is None:
             return None
-        if kind == "open" and args and args[0] & os.O_CREAT and not os.path.lexists(target):
+        if kind == "open" and not args[0] & _CHANGES:
+            return None
+        if kind == "open" and args[0] & os.O_CREAT and not os.path.lexists(target):
             kind = "create"
         to = self._below(args[0]) or "" if kind == "replace" else ""
         return Step(kind, path, to, bytes(args[0]) if kind == "write" else b"", _caller())
@@ -152,3 +156,18 @@ def half_and_kill(step: Step, do: Call) -> None:
 def half_and_full(step: Step, do: Call) -> None:
     half(step, do)
     fail(errno.ENOSPC)(step, do)
+
+
+ERRORS = {
+    "ENOSPC from a step on": (since, fail(errno.ENOSPC)),
+    "EROFS from a step on": (since, fail(errno.EROFS)),
+    "EIO once": (at, fail(errno.EIO)),
+    "EACCES once": (at, fail(errno.EACCES)),
+    "half a write, then ENOSPC": (at, half_and_full),
+}
+
+
+def chosen(undisturbed: Layer, act: Act) -> list[int]:
+    """Return the steps that a fault makes sense at: half writes at writes alone."""
+    halves = act in (half, half_and_kill, half_and_full)
+    return [k for k, kind in enumerate(undisturbed.calls) if kind == "write" or not halves]
