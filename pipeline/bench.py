@@ -25,6 +25,7 @@ from stages.draws import train_size
 from stages.errors import DataError, FrostlineError
 from stages.evaluate import predictions, score
 from stages.metrics import Predictions
+from stages.reading import read_file
 from stages.store import make_folder, plain, write_atomic
 from stages.transferability import Transferability, measured, transferability
 
@@ -72,7 +73,7 @@ def _folder(matrix: Matrix) -> Path:
 def _pending_in(folder: Path) -> int | None:
     """Return how many cells the leaderboard that is there lacks, so that none with fewer is laid over it."""
     try:
-        return len(json.loads((folder / "leaderboard.json").read_bytes())["pending"])
+        return len(json.loads(read_file(folder / "leaderboard.json"))["pending"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 

@@ -300,10 +300,13 @@ def _rank(args: argparse.Namespace) -> int:
 
 
 def _health(args: argparse.Namespace) -> int:
-    from pipeline.health import findings_json, findings_table, health
+    from dataclasses import asdict
+
+    from pipeline.checks import findings_table
+    from pipeline.health import health
 
     found = health(_settings(args))
-    _print(args, findings_json(found), findings_table(found))
+    _print(args, asdict(found), findings_table(found))
     return EXIT_QUARANTINED if any(found.quarantined.values()) else 0
 
 

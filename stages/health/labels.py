@@ -28,13 +28,14 @@ class Balance:
 class LabelIssues:
     """Rows whose label is likely wrong, the likeliest first.
 
-    ``suggested``: the label that the other rows speak for. ``margin``: the given label's
-    probability less the largest other one, -1 to 1.
+    ``suggested``: the label that the other rows speak for, ``probability``: its own. ``margin``: the
+    given label's probability less the largest other one, -1 to 1.
     """
 
     rows: tuple[int, ...]
     given: tuple[int, ...]
     suggested: tuple[int, ...]
+    probability: tuple[float, ...]
     margin: tuple[float, ...]
 
 
@@ -63,7 +64,7 @@ def label_issues(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> La
     margin = own - others.max(1)
     issue = (confident.max(1) >= 0) & (suggested != y)
     order = np.flatnonzero(issue)[np.argsort(margin[issue], kind="stable")]
-    columns = (order, y[order], suggested[order], margin[order])
+    columns = (order, y[order], suggested[order], probabilities[order, suggested[order]], margin[order])
     return LabelIssues(*(tuple(column.tolist()) for column in columns))
 
 
