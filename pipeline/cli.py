@@ -219,6 +219,9 @@ def _run(args: argparse.Namespace) -> int:
         return _dry_run(args, plans, ["; ".join(f"{name}: {state}" for name, state in s.items()) for s in states])
     report = run(settings)
     print(to_json(report) if args.json else table(report))
+    if report.unwritten:
+        print(f"error: no report: {printable(report.unwritten)}", file=sys.stderr)
+        return EXIT_OUTPUT
     return EXIT_QUARANTINED if report.quarantined else 0
 
 

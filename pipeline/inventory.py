@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.report import size
 from pipeline.workspace import Workspace
 from stages.datasets import is_sound
-from stages.errors import ConfigError, StoreError, printable
+from stages.errors import ConfigError, FrostlineError, StoreError, printable
 from stages.heads import read_head
 from stages.reading import read_sealed
 from stages.specs import computation
@@ -70,7 +70,7 @@ def inventory_table(rows: list[dict[str, Any]]) -> str:
 
 
 def verify(root: Path) -> tuple[int, list[str]]:
-    """Read all committed features and heads again; return how many files, and what is damaged."""
+    """Read all committed features, heads and runs again; return how many files, and what is damaged."""
     checked, damaged = 0, []
     workspace = _workspace(root)
     for folder in workspace.store.folders():
@@ -93,6 +93,27 @@ def verify(root: Path) -> tuple[int, list[str]]:
             read_head(folder.parent)
         except StoreError as error:
             damaged.append(str(error))
+    of_runs, wrong = _verify_runs(workspace)
+    return checked + of_runs, damaged + wrong
+
+
+def _verify_runs(workspace: Workspace) -> tuple[int, list[str]]:
+    from pipeline.html.record import read_run
+
+    checked, damaged = 0, []
+    for path in sorted(workspace.runs.glob("*/run.json")):
+        checked += 1
+        try:
+            run = read_run(path)
+        except FrostlineError as error:
+            damaged.append(str(error))
+            continue
+        for name in run.record["files"]:
+            checked += 1
+            try:
+                run.read(name)
+            except StoreError as error:
+                damaged.append(str(error))
     return checked, damaged
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +18,8 @@ from stages.datasets import Dataset
 from stages.draws import train_size
 from stages.errors import counted
 from stages.heads import LinearHead
-from stages.specs import FeatureKey
+from stages.reading import read_file
+from stages.specs import FeatureKey, unsealed
 from stages.transferability import Agreement, Transferability, measured, transferability
 
 log = logging.getLogger("frostline")
@@ -126,7 +126,7 @@ def _accuracies(runs: Path, key: FeatureKey) -> Iterator[tuple[str, float]]:
     wanted = _identity(key.fields())
     for path in runs.glob("*/run.json"):
         try:
-            report = json.loads(path.read_bytes())
+            report = unsealed(read_file(path))
             for probe in report["probes"]:
                 same = any(e["split"] == "train" and _identity(e["key"]) == wanted for e in probe["features"])
                 if same and probe["evaluation"]:

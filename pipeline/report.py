@@ -14,10 +14,15 @@ from stages.evaluate import Evaluation
 from stages.heads import Head
 from stages.learning_curve import Forecast
 from stages.metrics import RESAMPLES, Predictions, Score, Spread
-from stages.specs import FeatureKey
-from stages.store import Bad
+from stages.specs import FeatureKey, sealed
+from stages.store import Bad, plain
 
 PAGE = "report.html"
+
+
+def predictions_name(backbone: str, head: str) -> str:
+    """Return the name of the file that holds what a head says of every test sample."""
+    return f"predictions-{plain(backbone)}-{plain(head)}.csv"
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,10 @@ class Probe:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """A whole run. ``probes``: one per head of the backbone, then the baseline's if there is one."""
+    """A whole run. ``probes``: one per head of the backbone, then the baseline's if there is one.
+
+    ``files``: the SHA-256 of what lies beside ``path``, by name. ``unwritten``: why the files are not there.
+    """
 
     dataset: str
     classes: tuple[str, ...]
@@ -114,6 +122,8 @@ class Report:
     versions: dict[str, str]
     made: str
     path: Path
+    files: dict[str, str]
+    unwritten: str | None = None
 
     @property
     def quarantined(self) -> int:
@@ -124,9 +134,15 @@ class Report:
 def to_json(report: Report) -> str:
     """Return the report as one JSON document."""
     probes = [probe_json(probe) for probe in report.probes]
-    whole = {n: getattr(report, n) for n in ("dataset", "classes", "rows", "notes", "settings", "versions", "made")}
+    own = ("dataset", "classes", "rows", "notes", "settings", "versions", "made", "files")
+    whole = {n: getattr(report, n) for n in own}
     whole |= {"duplicates": asdict(report.duplicates), "quarantined": report.quarantined, "probes": probes}
     return json.dumps({**whole, "path": str(report.path)}, indent=2, sort_keys=True, default=str)
+
+
+def to_file(report: Report) -> bytes:
+    """Return the content of ``run.json``: the same document, sealed."""
+    return sealed(json.loads(to_json(report)), indent=2)
 
 
 def extracted_json(done: Extracted) -> dict[str, Any]:
@@ -328,6 +344,8 @@ def _places(report: Report) -> list[str]:
     folders = dict.fromkeys(done.folder for probe in report.probes for done in probe.features)
     lines = [f"features  {folder}" for folder in folders]
     lines += [f"head      {probe.fitted.folder}" for probe in report.probes if probe.fitted]
+    if report.unwritten:
+        return lines
     page = report.path.with_name(PAGE)
     lines.append(f"report    {report.path}")
     return [*lines, f"page      {page}"] if page.is_file() else lines

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,8 +13,9 @@ from pipeline.config import BackboneSettings, DatasetSettings, ExtractSettings, 
 from pipeline.draws import drawn_curve
 from pipeline.features import Loaded, cached, drop, extract_missing, needs_of
 from pipeline.heads import cached_head, fit_head, name_of
+from pipeline.health import glance
 from pipeline.plan import Plan, now
-from pipeline.report import Extracted, Fitted, Probe, Report, to_json
+from pipeline.report import Extracted, Fitted, Probe, Report, predictions_name, to_file
 from stages.datasets import duplicates
 from stages.errors import ConfigError, DamagedShard, StoreError
 from stages.evaluate import predictions, score
@@ -20,7 +23,7 @@ from stages.heads import HeadSpec
 from stages.heads.protocols import PROTOCOLS
 from stages.metrics import predictions_csv
 from stages.specs import digest
-from stages.store import make_folder, open_set, plain, write_atomic
+from stages.store import make_folder, open_set, write_atomic
 
 log = logging.getLogger("frostline")
 
@@ -84,12 +87,21 @@ def _there(plan: Plan, spec: HeadSpec) -> Fitted:
 
 
 def run(settings: Settings) -> Report:
-    """Do what is missing of extract, fit and evaluate, write ``run.json`` and ``report.html``, and return it all."""
+    """Do what is missing of extract, fit and evaluate, write ``run.json`` and ``report.html``, and return it all.
+
+    Where these can't be written, on a read-only disk for instance, the answers are returned all the same and
+    ``unwritten`` says why.
+    """
     plans = plans_of(settings)
     probes = tuple(probe for plan in plans for probe in _probes(plan, settings))
     plan = plans[0]
     train, test = plan.dataset.splits
     folder = plan.workspace.runs / f"{name_of(plan, '-'.join(settings.head))}-{_digest(probes, settings)}"
+    files = {
+        predictions_name(one.backbone, one.head): predictions_csv(one.predictions).encode(errors="surrogateescape")
+        for one in probes
+        if one.predictions is not None
+    }
     report = Report(
         plan.dataset.name,
         train.classes,
@@ -101,15 +113,21 @@ def run(settings: Settings) -> Report:
         {name: version(name) for name in ("frostline", "torch", "torchvision", "scikit-learn", "numpy", "h5py")},
         now(),
         folder / "run.json",
+        {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     )
-    make_folder(folder)
-    for probe in probes:
-        if probe.predictions is not None:
-            text = predictions_csv(probe.predictions).encode("utf-8", "surrogateescape")
-            write_atomic(folder / f"predictions-{plain(probe.backbone)}-{plain(probe.head)}.csv", text)
-    write_atomic(report.path, to_json(report).encode())
+    try:
+        _write(report, files)
+    except StoreError as error:
+        return replace(report, files={}, unwritten=str(error))
     _write_page(report, plan)
     return report
+
+
+def _write(report: Report, files: Mapping[str, bytes]) -> None:
+    make_folder(report.path.parent)
+    for name, data in files.items():
+        write_atomic(report.path.with_name(name), data)
+    write_atomic(report.path, to_file(report))
 
 
 def _write_page(report: Report, plan: Plan) -> None:

@@ -28,9 +28,10 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def sealed(fields: Mapping[str, Any]) -> bytes:
-    """Return a mapping as canonical JSON with a digest of itself, so that a changed byte is seen."""
-    return canonical_json({**fields, "seal": digest(dict(fields))})
+def sealed(fields: Mapping[str, Any], indent: int | None = None) -> bytes:
+    """Return a mapping as JSON with a digest of itself, so that a changed byte is seen; canonical unless indented."""
+    whole = {**fields, "seal": digest(dict(fields))}
+    return canonical_json(whole) if indent is None else json.dumps(whole, indent=indent, sort_keys=True).encode()
 
 
 def unsealed(data: bytes) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
@@ -30,12 +31,12 @@ def settle(folder: Path) -> None:
     time.sleep(max(0.0, newest + 2.1 - time.time()))
 
 
-def watched(read: Callable[[Path], bytes], opened: list[str]) -> Callable[[Path], bytes]:
+def watched(read: Callable[..., Any], opened: list[str]) -> Callable[..., Any]:
     """Return the function with a list of what it was called on."""
 
-    def reading(path: Path) -> bytes:
+    def reading(path: Path | str, *others: Any) -> Any:
         opened.append(str(path))
-        return read(path)
+        return read(path, *others)
 
     return reading
 
@@ -88,6 +89,7 @@ def test_a_second_head_needs_neither_images_nor_backbone(
     capsys.readouterr()
     opened: list[str] = []
     monkeypatch.setattr(Path, "read_bytes", watched(Path.read_bytes, opened))
+    monkeypatch.setattr("os.open", watched(os.open, opened))
     assert main(["run", *what, "--grid", "C=2"]) == 0
     said = capsys.readouterr()
     assert "features from the cache, no backbone run; head fitted" in said.out and "loading" not in said.err

@@ -26,6 +26,7 @@ from pipeline.html.words import command
 from pipeline.run import run
 from stages.errors import ConfigError, DataError, StoreError
 from stages.metrics import Predictions, predictions_csv
+from stages.specs import sealed, unsealed
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 HOSTILE = (
@@ -175,7 +176,8 @@ def test_ids_are_there_once(kept: Path) -> None:
 
 def test_the_worst_mistakes_are_shown_as_they_are(kept: Path) -> None:
     page = Page(kept / "report.html")
-    answers = read_answers(next(kept.glob("*logreg.csv")), ("a", "b", "c"))
+    path = next(kept.glob("*logreg.csv"))
+    answers = read_answers(path, path.read_bytes(), ("a", "b", "c"))
     rows = answers.mistakes()
     assert len(rows) and page.text.index(answers.ids[rows[0]]) <= page.text.index(answers.ids[rows[-1]])
     source = next(image["src"] for image in page.all("img") if image["title"] == answers.ids[rows[0]])
@@ -251,9 +253,9 @@ def test_a_dataset_that_changed_since_gives_no_pictures(finished: Path) -> None:
 def test_a_warning_about_the_choice_is_on_the_page(tmp_path: Path) -> None:
     table = photographs(tmp_path, balanced("ab", 12, 6))
     folder = made(table, head=("logreg",))
-    record = json.loads((folder / "run.json").read_text())
+    record = unsealed((folder / "run.json").read_bytes())
     record["probes"][0]["head"]["selection"]["at_edge"] = True
-    (folder / "run.json").write_text(json.dumps(record))
+    (folder / "run.json").write_bytes(sealed(record))
     assert "lies at the edge of its grid" in Page(write_page(folder)).text
 
 
@@ -295,9 +297,9 @@ def test_a_folder_without_a_run_and_one_run_twice_are_refused(tmp_path: Path, fi
     with pytest.raises(ConfigError, match="no run in"):
         write_page(tmp_path / "nothing")
     with pytest.raises(StoreError, match="not as this version"):
-        record = json.loads((finished / "run.json").read_text())
+        record = unsealed((finished / "run.json").read_bytes())
         record["probes"][0]["evaluation"] = {"scores": 3}
-        (finished / "run.json").write_text(json.dumps(record))
+        (finished / "run.json").write_bytes(sealed(record))
         write_page(finished)
 
 
@@ -320,13 +322,13 @@ def test_answers_are_read_as_they_were_written(tmp_path: Path) -> None:
     ids = ("+1", "@x", "plain", "with,comma", "\udce9")
     confidence = rng.dirichlet(np.ones(5), 5)
     told = Predictions(ids, np.arange(5), confidence, classes, True, ())
-    (tmp_path / "p.csv").write_bytes(predictions_csv(told).encode("utf-8", "surrogateescape"))
-    found = read_answers(tmp_path / "p.csv", classes)
+    data = predictions_csv(told).encode("utf-8", "surrogateescape")
+    found = read_answers(tmp_path / "p.csv", data, classes)
     assert found.ids == ids and found.probabilistic
     assert np.array_equal(found.y, told.y) and np.array_equal(found.labels, told.labels)
     assert np.allclose(found.confidence[:, 0], confidence.max(1), rtol=1e-5)
     with pytest.raises(StoreError, match="missing or unknown"):
-        read_answers(tmp_path / "p.csv", classes[1:])
+        read_answers(tmp_path / "p.csv", data, classes[1:])
 
 
 def test_the_command_to_repeat_a_run_has_its_settings() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,11 +40,10 @@ class Answers(Predictions):
         return wrong[np.argsort(-self.margins[wrong], kind="stable")]
 
 
-def read_answers(path: Path, classes: tuple[str, ...]) -> Answers:
-    """Return what ``stages.metrics.predictions_csv`` wrote. Raises StoreError if the file is not that, or gone."""
+def read_answers(path: Path, data: bytes, classes: tuple[str, ...]) -> Answers:
+    """Return what ``stages.metrics.predictions_csv`` wrote to a path. Raises StoreError if the data are not that."""
     try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(io.StringIO(data.decode("utf-8", "surrogateescape"), newline="")))
         probabilistic = bool(rows) and "probability_1" in rows[0]
         place = {name: i for i, name in enumerate(classes)}
         value = "probability_1" if probabilistic else "decision_1"
@@ -57,7 +57,7 @@ def read_answers(path: Path, classes: tuple[str, ...]) -> Answers:
             predicted=_positions(rows, "prediction", place),
             margins=np.array([float(row["margin"]) for row in rows]),
         )
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise StoreError(
             f"{path} does not hold predictions ({_said(error)}); wanted the columns {', '.join(_COLUMNS)} of "
             "`frostline run`, which writes the file again"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pipeline.html.answers import Answers, read_answers
+from pipeline.report import predictions_name
 from stages.errors import ConfigError, StoreError
-from stages.store import plain
+from stages.reading import read_file
+from stages.specs import unsealed
 
 RUN = "run.json"
-_PARTS = {"classes": list, "dataset": str, "duplicates": dict, "made": str, "probes": list, "rows": dict}
+_PARTS = {"classes": list, "dataset": str, "duplicates": dict, "files": dict, "made": str, "probes": list, "rows": dict}
 _OTHERS = {"notes": list, "quarantined": int, "settings": dict, "versions": dict}
 
 
@@ -54,7 +57,7 @@ class Scored:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run's folder and the document in it, as ``pipeline.report.to_json`` writes it."""
+    """A run's folder and the document in it, as ``pipeline.report.to_file`` writes it."""
 
     folder: Path
     record: dict[str, Any]
@@ -84,30 +87,44 @@ class Run:
         probe = self.record["probes"][0]
         return [features for features in probe["features"] if features["split"] == split]
 
-    def _scored(self, probe: dict[str, Any]) -> Scored:
-        path = self.folder / f"predictions-{plain(probe['backbone'])}-{plain(probe['name'])}.csv"
+    def read(self, name: str) -> bytes:
+        """Return the content of a file beside run.json. Raises StoreError if it is not what run.json says."""
+        path = self.folder / name
         try:
-            return Scored(probe, read_answers(path, self.classes), "")
-        except StoreError as error:
-            return Scored(probe, None, str(error))
+            data = read_file(path)
+            if hashlib.sha256(data).hexdigest() != self.record["files"].get(name):
+                raise ValueError(f"its SHA-256 is not the one in {RUN}")
+        except (OSError, ValueError) as error:
+            raise _damaged(path, error) from error
+        return data
+
+    def _scored(self, probe: dict[str, Any]) -> Scored:
+        name = predictions_name(probe["backbone"], probe["name"])
+        if not os.path.lexists(self.folder / name):
+            return Scored(probe, None, f"{self.folder / name} is gone; `frostline run` writes it again")
+        return Scored(probe, read_answers(self.folder / name, self.read(name), self.classes), "")
 
 
 def read_run(path: Path) -> Run:
     """Return the run in a folder, or beside a run.json. Raises ConfigError if none is there, StoreError if damaged."""
     file = (path / RUN if path.is_dir() else path).absolute()
     try:
-        record = json.loads(file.read_bytes())
+        record = unsealed(read_file(file))
     except OSError as error:
         raise ConfigError(
             f"no run in {path} ({error.strerror}); wanted a folder of data/runs, or its run.json"
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise StoreError(
-            f"{file} is damaged ({error}); `frostline run` with the same settings writes it again"
-        ) from error
+    except ValueError as error:
+        raise _damaged(file, error) from error
     wanted = _PARTS | _OTHERS
-    if not isinstance(record, dict) or not all(isinstance(record.get(n), kind) for n, kind in wanted.items()):
+    if not all(isinstance(record.get(n), kind) for n, kind in wanted.items()):
         raise StoreError(f"{file} is no run; wanted {', '.join(wanted)} in it, as `frostline run` writes them")
+    if any(Path(name).name != name for name in record["files"]):
+        raise StoreError(f"{file} names a file that does not lie beside it; `frostline run` writes no such thing")
     if not record["probes"]:
         raise StoreError(f"{file} holds no head; wanted one or more, as `frostline run` writes them")
     return Run(file.parent, record)
+
+
+def _damaged(path: Path, why: Exception) -> StoreError:
+    return StoreError(f"{path} is damaged ({why}); `frostline run` with the same settings writes it again")
