@@ -13,7 +13,6 @@ from pipeline.config import BackboneSettings, DatasetSettings, ExtractSettings, 
 from pipeline.draws import drawn_curve
 from pipeline.features import Loaded, cached, drop, extract_missing, needs_of
 from pipeline.heads import cached_head, fit_head, name_of
-from pipeline.health import glance
 from pipeline.plan import Plan, now
 from pipeline.report import Extracted, Fitted, Probe, Report, predictions_name, to_file
 from stages.datasets import duplicates
