@@ -1,4 +1,4 @@
-"""Each step of putting rows on disk that do not fit in memory goes wrong in each way: no row is wrong, no file stays."""
+"""Rows on disk that do not fit in memory, whatever goes wrong at any step: no row is wrong, no file stays."""
 
 from __future__ import annotations
 

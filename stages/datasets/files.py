@@ -33,7 +33,7 @@ def images_in(folder: Path) -> list[Path]:
     tree = walk(folder, ".")
     if tree.unreadable:
         raise DataError(f"{folder} can't be used:\n{listing(tree.unreadable)}")
-    return [folder / file.path for file in tree.images]
+    return [folder / path for path in tree.images.paths]
 
 
 def file_samples(

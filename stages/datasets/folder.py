@@ -13,7 +13,7 @@ from stages.datasets.files import file_samples
 from stages.datasets.images import EXTENSIONS
 from stages.datasets.index import Progress, index_files
 from stages.datasets.samples import Dataset, Samples, number_faults, split_by_content, split_faults
-from stages.datasets.tree import Tree, walk
+from stages.datasets.tree import Files, Tree, walk
 from stages.errors import DataError, counted, listing
 
 WANTED = "wanted train/<class>/ and test/<class>/ (or val/<class>/), or <class>/ folders of images"
@@ -91,7 +91,9 @@ def _labels(classes: list[str], trees: Trees) -> NDArray[np.int64]:
 
 def _samples(root: Path, classes: list[str], trees: Trees, memory: Path | None, progress: Progress | None) -> Samples:
     name = PurePath(os.path.normpath(root.absolute())).name or "folder"
-    files = [file for tree in trees.values() for file in tree.images]
+    files = Files()
+    for tree in trees.values():
+        files.extend(tree.images)
     return file_samples(name, "all", classes, root, index_files(root, files, memory, progress), _labels(classes, trees))
 
 

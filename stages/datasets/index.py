@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from stages.datasets.images import decoder, find_fault
 from stages.datasets.memory import GRAIN_NS, recall, remember
-from stages.datasets.tree import File
+from stages.datasets.tree import Files
 from stages.errors import UnreadableImage
 
 Progress = Callable[[int, int], None]
@@ -28,7 +29,7 @@ class Indexed:
     problems: dict[int, str]
 
 
-def index_files(root: Path, files: Sequence[File], memory: Path | None, progress: Progress | None = None) -> Indexed:
+def index_files(root: Path, files: Files, memory: Path | None, progress: Progress | None = None) -> Indexed:
     """Return every file's SHA-256, and what is seen to be wrong with it without decoding it.
 
     ``memory`` is the file that remembers digests between calls, or None. ``progress`` is
@@ -36,12 +37,11 @@ def index_files(root: Path, files: Sequence[File], memory: Path | None, progress
     of the reason.
     """
     started = time.time_ns()
-    stats = np.array([file[1:] for file in files], np.int64).reshape(-1, 3)
-    known, index = _recall(memory, [file.path for file in files], stats)
-    lasting = stats[:, 1:].max(axis=1, initial=0) < started - GRAIN_NS
+    known, index = _recall(memory, files)
+    lasting = files.facts[:, 1:].max(axis=1, initial=0) < started - GRAIN_NS
     unknown = np.flatnonzero(~known).tolist()
     for done, row in enumerate(unknown, 1):
-        content, fault, was_read = _examine(root, files[row])
+        content, fault, was_read = _examine(root / files.paths[row], int(files.facts[row, 0]))
         index.digests[row] = np.frombuffer(content, np.uint8)
         lasting[row] &= was_read
         if fault:
@@ -49,22 +49,21 @@ def index_files(root: Path, files: Sequence[File], memory: Path | None, progress
         if progress:
             progress(done, len(unknown))
     if memory and lasting[unknown].any():
-        _remember(memory, index, stats, np.flatnonzero(lasting))
+        _remember(memory, index, files.facts, np.flatnonzero(lasting))
     return index
 
 
-def _examine(root: Path, file: File) -> tuple[bytes, str | None, bool]:
+def _examine(path: Path, size: int) -> tuple[bytes, str | None, bool]:
     """Return (digest, what is wrong with the file, whether it could be read)."""
     try:
-        data = _read(root, file)
+        data = _read(path, size)
     except UnreadableImage as error:
         return hashlib.sha256(str(error).encode()).digest(), str(error), False
     return hashlib.sha256(data).digest(), find_fault(data), True
 
 
-def _read(root: Path, file: File) -> bytes:
-    path = root / file.path
-    if file.size < 0:
+def _read(path: Path, size: int) -> bytes:
+    if size < 0:
         raise UnreadableImage("a link to nothing" if path.is_symlink() and not path.exists() else "not a regular file")
     try:
         return path.read_bytes()
@@ -72,20 +71,21 @@ def _read(root: Path, file: File) -> bytes:
         raise UnreadableImage(f"can't be read ({error.strerror})") from error
 
 
-def _recall(memory: Path | None, paths: list[str], stats: NDArray[np.int64]) -> tuple[NDArray[np.bool_], Indexed]:
+def _recall(memory: Path | None, files: Files) -> tuple[NDArray[np.bool_], Indexed]:
     """Return which files are known, bool (n,), and the index with the rows of those filled in."""
-    index = Indexed(paths, np.zeros((len(paths), 32), np.uint8), {})
-    known = np.zeros(len(paths), bool)
+    index = Indexed(files.paths, np.zeros((len(files), 32), np.uint8), {})
+    known = np.zeros(len(files), bool)
     remembered = recall(memory, decoder()) if memory else None
     if remembered is None:
         return known, index
     facts, arrays = remembered
-    place = {path: i for i, path in enumerate(facts["paths"])}
-    at = np.array([place.get(path, -1) for path in paths], np.int64)
-    known[at >= 0] = (arrays["stats"][at[at >= 0]] == stats[at >= 0]).all(axis=1)
+    place = dict(zip(facts["paths"], range(len(facts["paths"])), strict=True))
+    at = np.fromiter(map(place.get, files.paths, repeat(-1)), np.int64, len(files))
+    known[at >= 0] = (arrays["stats"][at[at >= 0]] == files.facts[at >= 0]).all(axis=1)
     index.digests[known] = arrays["digests"][at[known]]
-    row_of = dict(zip(at[known].tolist(), np.flatnonzero(known).tolist(), strict=True))
-    index.problems.update({row_of[int(i)]: fault for i, fault in facts["problems"].items() if int(i) in row_of})
+    faults = {int(i): fault for i, fault in facts["problems"].items()}
+    faulty = np.flatnonzero(known & np.isin(at, list(faults))).tolist()
+    index.problems.update({row: faults[int(at[row])] for row in faulty})
     return known, index
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stages.datasets.files import file_samples
 from stages.datasets.index import Progress, index_files
 from stages.datasets.samples import Dataset, class_faults, number_faults, split_by_content, split_faults
-from stages.datasets.tree import File
+from stages.datasets.tree import Files
 from stages.errors import DataError, counted, listing
 
 COLUMNS = ("path", "label", "split")
@@ -75,7 +75,7 @@ def paths_of(file: Path) -> list[Path]:
     wrong: list[str] = []
     for line, row in cells:
         try:
-            found.append(root / _find(root, row[at].strip(), real).path)
+            found.append(root / _find(root, row[at].strip(), real)[0])
         except ValueError as error:
             wrong.append(f"line {line}: {error}")
     if wrong:
@@ -120,9 +120,9 @@ def _check_shape(
         raise DataError(f"{file} can't be used; quote a cell that holds a comma:\n{listing(wrong)}")
 
 
-def _locate(root: Path, rows: Sequence[Row]) -> tuple[list[File], list[str]]:
+def _locate(root: Path, rows: Sequence[Row]) -> tuple[Files, list[str]]:
     """Return the rows' files, and what is wrong with the rows, each in row order."""
-    files: list[File] = []
+    files = Files()
     wrong: list[str] = []
     seen: dict[str, int] = {}
     real = cache(Path.resolve)
@@ -131,18 +131,18 @@ def _locate(root: Path, rows: Sequence[Row]) -> tuple[list[File], list[str]]:
         if row.split not in (None, *SPLITS):
             faults.append(f"split {row.split!r}; wanted {', '.join(SPLITS)}")
         try:
-            found = _find(root, row.path, real)
-            files.append(found)
-            if seen.setdefault(found.path, row.line) != row.line:
-                faults.append(f"{row.path} again, as on line {seen[found.path]}")
+            path, info = _find(root, row.path, real)
+            files.add(path, info)
+            if seen.setdefault(path, row.line) != row.line:
+                faults.append(f"{row.path} again, as on line {seen[path]}")
         except ValueError as error:
             faults.append(str(error))
         wrong += [f"line {row.line}: {fault}" for fault in faults]
     return files, wrong
 
 
-def _find(root: Path, path: str, real: Callable[[Path], Path]) -> File:
-    """Return the file that a row names. Raises ValueError with what is wrong with it."""
+def _find(root: Path, path: str, real: Callable[[Path], Path]) -> tuple[str, os.stat_result]:
+    """Return a row's file, below the root, and its status. Raises ValueError with what is wrong with it."""
     if not path:
         raise ValueError("no path")
     full = Path(os.path.normpath(root / path))
@@ -156,7 +156,7 @@ def _find(root: Path, path: str, real: Callable[[Path], Path]) -> File:
         raise ValueError(f"{path} is not a regular file")
     if not real(full if full.is_symlink() else full.parent).is_relative_to(real(root)):
         raise ValueError(f"{path} is a link that leads out of the folder of the images")
-    return File.of(full.relative_to(root).as_posix(), info)
+    return full.relative_to(root).as_posix(), info
 
 
 def _label_faults(
