@@ -13,7 +13,6 @@ from pipeline.features import cached, check_quarantined
 from pipeline.findings import CopiesOf, Findings, Issue, Leak, Near, NearPairs, Outlier, memory, recall, remember
 from pipeline.plan import SPLITS, Plan
 from pipeline.report import Extracted
-from stages.errors import FrostlineError
 from stages.evaluate import predictions
 from stages.fit import fit
 from stages.heads import head_spec
@@ -62,8 +61,8 @@ def glance(plan: Plan) -> None:
         return
     try:
         _findings(plan)
-    except FrostlineError as error:
-        log.warning("the health of the data was not looked at: %s", error)
+    except Exception as error:  # the run's numbers are safe by then
+        log.warning("the health of the data was not looked at (%s: %s)", type(error).__name__, error)
 
 
 def _findings(plan: Plan) -> Findings:

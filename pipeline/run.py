@@ -13,6 +13,7 @@ from pipeline.config import BackboneSettings, DatasetSettings, ExtractSettings, 
 from pipeline.draws import drawn_curve
 from pipeline.features import Loaded, cached, drop, extract_missing, needs_of
 from pipeline.heads import cached_head, fit_head, name_of
+from pipeline.health import glance
 from pipeline.plan import Plan, now
 from pipeline.report import Extracted, Fitted, Probe, Report, predictions_name, to_file
 from stages.datasets import duplicates
@@ -134,7 +135,8 @@ def _write_page(report: Report, plan: Plan) -> None:
     from pipeline.html import write_page
 
     try:
-        write_page(report.path.parent, samples=plan.dataset.test)
+        glance(plan)
+        write_page(report.path.parent, dataset=plan.dataset)
     except Exception as error:
         log.warning("no page could be made of %s (%s: %s)", report.path.parent, type(error).__name__, error)
 

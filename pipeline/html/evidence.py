@@ -1,4 +1,4 @@
-"""What lies behind a run's numbers, as far as it is still there: the test samples and their features."""
+"""What lies behind a run's numbers, as far as it is still there: samples, features, and findings on them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import DatasetSettings
+from pipeline.findings import Findings, memory, recall
 from pipeline.html.record import Run
 from pipeline.workspace import Workspace
-from stages.datasets import Samples, open_dataset
+from stages.datasets import Dataset, Samples, open_dataset
 from stages.errors import DataError, FrostlineError
 from stages.store import OK, FeatureSet, open_set
 
@@ -22,24 +23,28 @@ _AT_HAND = ("folder:", "csv:")
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """``samples``: of test. ``X`` (n, d), ``y`` (n,): some of their features. Without one, ``no_…`` says why."""
+    """``X`` (n, d), ``y`` (n,): of some test samples. Without test samples or features, ``no_…`` says why."""
 
-    samples: Samples | None
+    train: Samples | None
+    test: Samples | None
     no_samples: str
     X: Array | None
     y: NDArray[np.int64] | None
     no_features: str
+    findings: Findings | None
 
 
-def evidence_of(run: Run, samples: Samples | None, most: int) -> Evidence:
-    """Return what is there of a run's evidence: ``samples`` if they are given, and at most ``most`` rows' features.
+def evidence_of(run: Run, dataset: Dataset | None, most: int) -> Evidence:
+    """Return what is there of a run's evidence: its dataset if it is given, and at most ``most`` rows' features.
 
     Nothing is downloaded and nothing computed.
     """
     no_samples = no_features = ""
-    X, y = None, None
+    train, test, X, y = None, None, None, None
     try:
-        samples = samples or _reopened(run)
+        dataset = dataset or _reopened(run)
+        train = dataset.train if _is_same(run, dataset.train) else None
+        test = dataset.test
     except _Other as error:
         no_samples = f"The dataset can’t be opened from here: {error}"
     except (FrostlineError, OSError, KeyError, TypeError, ValueError):
@@ -49,7 +54,15 @@ def evidence_of(run: Run, samples: Samples | None, most: int) -> Evidence:
         X, y = _some(open_set(run.data_dir / "features" / _folder_name(run)), most)
     except (FrostlineError, OSError, IndexError, KeyError, TypeError, ValueError) as error:
         no_features = f"The test features are not in {run.data_dir.name}/features any more: {error}"
-    return Evidence(samples, no_samples, X, y, no_features)
+    return Evidence(train, test, no_samples, X, y, no_features, _findings(run))
+
+
+def _findings(run: Run) -> Findings | None:
+    """Return what is remembered of the health of the run's data, as its first backbone sees it."""
+    train, test = ([one["digest"] for one in run.features(n) if one["view"] == "plain"] for n in ("train", "test"))
+    if not train or not test:
+        return None
+    return recall(memory(run.data_dir, train[0], test[0], run.record["settings"]["seed"]))
 
 
 class _Other(DataError):
@@ -60,8 +73,13 @@ def _folder_name(run: Run) -> str:
     return str(run.features("test")[0]["folder"]).rpartition("/")[2]
 
 
-def _reopened(run: Run) -> Samples:
-    """Return the run's test samples. Raises DataError if they are others now, or would have to be downloaded."""
+def _is_same(run: Run, samples: Samples) -> bool:
+    """Whether a split is as it was when the run used it."""
+    return bool(samples.content == run.features(samples.split)[0]["key"]["dataset"])
+
+
+def _reopened(run: Run) -> Dataset:
+    """Return the run's dataset. Raises DataError if its test samples have changed, or it would be downloaded."""
     settings: Mapping[str, Any] = run.record["settings"]
     s = DatasetSettings(**{n: settings[n] for n in DatasetSettings.model_fields})
     workspace = Workspace(run.data_dir)
@@ -76,9 +94,9 @@ def _reopened(run: Run) -> Samples:
         downloads=workspace.downloads,
         memory=workspace.index(s.dataset, s.root),
     )
-    if dataset.test.content != run.features("test")[0]["key"]["dataset"]:
+    if not _is_same(run, dataset.test):
         raise _Other("its test samples have changed since the run")
-    return dataset.test
+    return dataset
 
 
 def _some(features: FeatureSet, most: int) -> tuple[Array, NDArray[np.int64]]:

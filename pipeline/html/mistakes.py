@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.html.answers import Answers
-from pipeline.html.pictures import Album, Picture
+from pipeline.html.pictures import Picture, Thumbnails
 from pipeline.html.words import share
 from stages.errors import counted
 
 WIDEST = 20
 PAIRS, PER_PAIR, WORST = 6, 2, 12
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test sample, its label, what it was called, and how sure the head was of that."""
+
+    picture: Picture
+    truth: str
+    prediction: str
+    sure: str
+
+
+class Album:
+    """What a head said of each test sample, beside its picture."""
+
+    def __init__(self, answers: Answers, thumbnails: Thumbnails) -> None:
+        self._answers, self._thumbnails = answers, thumbnails
+
+    def mistake(self, row: int) -> Mistake:
+        """Return what was said of one row of the answers."""
+        answers = self._answers
+        value = float(answers.confidence[row, 0])
+        sure = f"{100 * value:.0f} % sure" if answers.probabilistic else f"ahead by {answers.margins[row]:.2g}"
+        truth, prediction = answers.classes[answers.y[row]], answers.classes[answers.labels[row]]
+        picture = self._thumbnails.of(answers.ids[row], f"A test sample: {truth} called {prediction}")
+        return Mistake(picture, truth, prediction, sure)
 
 
 def confusion_table(counts: NDArray[np.int64], classes: tuple[str, ...]) -> dict[str, Any] | None:
@@ -59,9 +86,9 @@ def pairs(
     return {"shown": shown, "left_out": int((wrong > 0).sum()) - len(shown)}
 
 
-def worst(answers: Answers | None, album: Album | None) -> list[Picture]:
+def worst(answers: Answers | None, album: Album | None) -> list[Mistake]:
     """Return the mistakes that the head was surest of."""
-    return [album.picture(int(row)) for row in answers.mistakes()[:WORST]] if answers and album else []
+    return [album.mistake(int(row)) for row in answers.mistakes()[:WORST]] if answers and album else []
 
 
 def _surest(answers: Answers | None, album: Album | None, truth: int, prediction: int) -> list[Picture]:
@@ -69,4 +96,4 @@ def _surest(answers: Answers | None, album: Album | None, truth: int, prediction
         return []
     rows = answers.mistakes()
     own = rows[(answers.y[rows] == truth) & (answers.labels[rows] == prediction)]
-    return [album.picture(int(row)) for row in own[:PER_PAIR]]
+    return [album.mistake(int(row)).picture for row in own[:PER_PAIR]]

@@ -9,23 +9,23 @@ from typing import Any
 from pipeline.html.evidence import evidence_of
 from pipeline.html.record import RUN, read_run
 from pipeline.report import PAGE
-from stages.datasets import Samples
+from stages.datasets import Dataset
 from stages.errors import ConfigError, FrostlineError, StoreError, printable
 from stages.store import make_folder, write_atomic
 
 COMPARISON = "comparison.html"
 
 
-def write_page(folder: Path, out: Path | None = None, samples: Samples | None = None) -> Path:
+def write_page(folder: Path, out: Path | None = None, dataset: Dataset | None = None) -> Path:
     """Write the page of the run in a folder, by default beside its run.json, and return where it is.
 
-    ``samples``: the run's test samples, if they are at hand. Of the samples and features that are gone the
+    ``dataset``: the run's, if it is at hand. Of the samples and features that are gone the
     page says so. Raises ConfigError if no run is there, StoreError if its record is damaged.
     """
     from pipeline.html.story import MAPPED, story
 
     run = read_run(folder)
-    context = _told(run.folder / RUN, lambda: story(run, evidence_of(run, samples, MAPPED)))
+    context = _told(run.folder / RUN, lambda: story(run, evidence_of(run, dataset, MAPPED)))
     return _write(out or run.folder / PAGE, "run.html", context)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from pipeline.html.answers import Answers
 from stages.datasets import Samples
 from stages.errors import UnreadableImage
 
@@ -18,43 +17,40 @@ _TINY = 48
 
 @dataclass(frozen=True)
 class Picture:
-    """One sample: ``source`` is a data URI, empty where it can't be shown; ``sure``: how sure the head was."""
+    """One sample: ``source`` is a data URI, empty where it can't be shown; ``alt``: what it shows, in words.
+
+    ``tiny``: it has so few pixels that they had better be seen.
+    """
 
     id: str
+    alt: str
     source: str
     tiny: bool
-    truth: str
-    prediction: str
-    sure: str
 
 
-class Album:
-    """The test samples of a run by their ids; without samples, pictures have no image."""
+class Thumbnails:
+    """The samples of a split by their ids; without samples, pictures have no image."""
 
-    def __init__(self, answers: Answers, samples: Samples | None) -> None:
-        self._answers, self._samples = answers, samples
+    def __init__(self, samples: Samples | None) -> None:
+        self._samples = samples
         self._rows = {name: row for row, name in enumerate(samples.ids)} if samples else {}
 
-    def picture(self, row: int) -> Picture:
-        """Return what was said of one row of the answers, and its thumbnail."""
-        answers = self._answers
-        name, classes = answers.ids[row], answers.classes
-        value = float(answers.confidence[row, 0])
-        sure = f"{100 * value:.0f} % sure" if answers.probabilistic else f"ahead by {answers.margins[row]:.2g}"
-        source, tiny = self._thumbnail(name)
-        return Picture(name, source, tiny, classes[answers.y[row]], classes[answers.labels[row]], sure)
-
-    def _thumbnail(self, name: str) -> tuple[str, bool]:
-        """Return a data URI, and whether the sample has so few pixels that they had better be seen."""
+    def of(self, name: str, alt: str) -> Picture:
+        """Return one sample."""
         if self._samples is None or name not in self._rows:
-            return "", False
+            return Picture(name, alt, "", False)
         try:
             image = self._samples.read(self._rows[name])
         except UnreadableImage:
-            return "", False
+            return Picture(name, alt, "", False)
         tiny = max(image.size) <= _TINY
-        image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-        file = io.BytesIO()
-        image.convert("RGB").save(file, **({"format": "PNG"} if tiny else {"format": "JPEG", "quality": 82}))
-        kind = "png" if tiny else "jpeg"
-        return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}", tiny
+        return Picture(name, alt, _source(image, tiny), tiny)
+
+
+def _source(image: Image.Image, tiny: bool) -> str:
+    """Return a data URI of at most some ten thousand characters."""
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    image.convert("RGB").save(file, **({"format": "PNG"} if tiny else {"format": "JPEG", "quality": 82}))
+    kind = "png" if tiny else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -9,8 +9,9 @@ import numpy as np
 
 from pipeline.html import plots, words
 from pipeline.html.evidence import Evidence
-from pipeline.html.mistakes import confusion_table, pairs, worst
-from pipeline.html.pictures import Album
+from pipeline.html.health import health
+from pipeline.html.mistakes import Album, confusion_table, pairs, worst
+from pipeline.html.pictures import Thumbnails
 from pipeline.html.projection import plane
 from pipeline.html.ranking import ranking
 from pipeline.html.record import Run, Scored
@@ -40,7 +41,8 @@ def story(run: Run, evidence: Evidence) -> dict[str, Any]:
         "curves": _curves(run),
         "data": _data(run, leader),
         "command": words.command(run.record["settings"]),
-        "health": _health_command(run),
+        "health": health(evidence),
+        "look": _health_command(run),
     }
 
 
@@ -151,7 +153,7 @@ def _errors(run: Run, leader: Scored, evidence: Evidence) -> dict[str, Any]:
     """Return the mistakes: by class, by pair of classes, and one by one."""
     evaluation = leader.record["evaluation"]
     counts = np.array(evaluation["confusion"], np.int64)
-    album = Album(leader.answers, evidence.samples) if leader.answers else None
+    album = Album(leader.answers, Thumbnails(evidence.test)) if leader.answers else None
     return {
         "wrong": _number_wrong(int(counts.sum() - np.trace(counts))),
         "table": confusion_table(counts, run.classes),
