@@ -121,8 +121,8 @@ def _memories(workspace: Workspace) -> dict[Path, tuple[bool, str]]:
     """Return the files that no number depends on: whether each is sound, and what to do if it isn't."""
     root = workspace.root
     made, known = sorted(root.glob("features/*/made.json")), "it is taken for missing; delete it"
-    places = ("features/*/speed.json", "backbones/*.json", "bench/curves/*.json", "bench/parameters/*.json")
-    sealed = [path for place in places for path in sorted(root.glob(place))]
+    kept = ("features/*/speed", "backbones/*", "health/*", "bench/curves/*", "bench/parameters/*")
+    sealed = [path for place in kept for path in sorted(root.glob(f"{place}.json"))]
     return {
         **{path: (_is_sealed(path), "when and where these features were made is lost; delete it") for path in made},
         **{path: (_is_sealed(path), known) for path in sealed},
