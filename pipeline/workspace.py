@@ -6,6 +6,7 @@ data/features/    one folder per feature set
 data/heads/       one folder per fitted head
 data/runs/        one folder per run: run.json
 data/bench/       leaderboards, and what they remember
+data/health/      what was found wrong with feature sets
 data/downloads/   torchvision's datasets
 """
 
