@@ -7,8 +7,10 @@ import csv
 import io
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Sequence
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -186,6 +188,88 @@ def test_the_worst_mistakes_are_shown_as_they_are(kept: Path) -> None:
     assert np.array_equal(np.asarray(shown), np.asarray(original))
 
 
+@pytest.fixture
+def defective(tmp_path: Path) -> Path:
+    """The folder of a run on samples of which two are copies, one nearly is, and one training label is wrong."""
+    table = photographs(tmp_path, balanced("abc", 20, 16))
+    images = tmp_path / "images"
+    lines = table.read_text().splitlines()
+    lines[3] = lines[3].replace(",a,", ",c,")
+    lines += ["images/copy.png,a,test", "images/near.png,b,test"]
+    table.write_text("\n".join(lines) + "\n")
+    shutil.copy(images / "5.png", images / "copy.png")
+    pixels = np.array(Image.open(images / "25.png"))
+    pixels[0, 0] += 2
+    Image.fromarray(pixels).save(images / "near.png")
+    return made(table, head=("centroid",))
+
+
+def test_a_small_runs_page_says_what_is_wrong_with_its_data(defective: Path) -> None:
+    page = Page(defective / "report.html")
+    for said in (
+        "1 image both in train and in test",
+        "images/5.png = images/copy.png",
+        "images/near.png ≈ images/25.png",
+        "1 training label that the other samples speak against",
+        "labelled clikelier a",
+        "0 samples with NaN or infinite features",
+        "without the 2 samples that train has",
+        "frostline health --backbone pixels",
+    ):
+        assert said in page.text
+    assert len([one for one in page.tags if one == ("dt", {"class": "seen"})]) == 4
+
+
+def test_doubtful_labels_and_near_duplicates_are_shown_as_they_are(defective: Path) -> None:
+    images = {image["title"]: image for image in Page(defective / "report.html").all("img")}
+    for name, alt in (
+        ("images/2.png", "A training sample labelled c, likelier a"),
+        ("images/near.png", "A test sample"),
+        ("images/25.png", "Its near duplicate of train"),
+    ):
+        shown = Image.open(io.BytesIO(base64.b64decode(images[name]["src"].partition(",")[2])))
+        assert images[name]["alt"] == alt
+        assert np.array_equal(np.asarray(shown), np.asarray(Image.open(defective.parents[2] / name)))
+
+
+def test_many_doubtful_labels_make_no_heavy_page(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [(str(rng.choice(["a", "b"], p=p)), "train") for p in ([0.7, 0.3], [0.3, 0.7]) for _ in range(60)]
+    table = photographs(tmp_path, [*rows, *balanced("ab", 0, 6)])
+    for i in range(120):  # what the images show is not what their labels say
+        shown = np.random.default_rng(i).integers(0, 60, (300, 300, 3)) + np.array(
+            [120, 0, 0] if i < 60 else [0, 0, 120]
+        )
+        Image.fromarray(shown.astype(np.uint8)).save(tmp_path / "images" / f"{i}.png")
+    page = Page(made(table) / "report.html")
+    assert page.text.count("likelier") - page.text.count("margin") == 12 and "more are left out" in page.text
+    assert len(page.source) < 500_000
+
+
+def test_a_large_runs_page_has_the_command_until_health_was_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.health._QUICK", 1000)
+    folder = made(photographs(tmp_path, balanced("ab", 12, 6)))
+    assert "were not looked for" in Page(folder / "report.html").text and not (tmp_path / "data" / "health").exists()
+    command = re.search(r"frostline health [^<\n]*", (folder / "report.html").read_text())
+    assert command
+    assert main([*shlex.split(unescape(command[0]))[1:], "--data-dir", str(tmp_path / "data")]) == 0
+    assert "0 samples of outlying length" in Page(write_page(folder)).text
+    (memory,) = (tmp_path / "data" / "health").iterdir()
+    memory.write_bytes(memory.read_bytes()[:-9])
+    assert "were not looked for" in Page(write_page(folder)).text
+
+
+def test_training_samples_that_changed_since_are_not_shown(defective: Path) -> None:
+    table = defective.parents[2] / "samples.csv"
+    table.write_text(table.read_text().replace("images/2.png,c,train\n", ""))
+    page = Page(write_page(defective))
+    titles = {image["title"] for image in page.all("img")}
+    assert "images/near.png" in titles and not titles & {"images/2.png", "images/25.png"}
+    assert page.text.count("no picture") == 2
+
+
 def test_names_of_any_kind_are_text_and_nothing_else(tmp_path: Path) -> None:
     folder = made(photographs(tmp_path, balanced(HOSTILE, 12, 8)), head=("logreg",))
     page = Page(folder / "report.html")
@@ -345,8 +429,6 @@ def test_the_command_to_repeat_a_run_has_its_settings() -> None:
         views=("plain", "hflip"),
         shots=(1, 2),
     )
-    import shlex
-
     words = shlex.split(command(settings.model_dump(mode="json")))
     parser = Parser()
     add_settings(parser, Settings)
