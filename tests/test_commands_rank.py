@@ -182,6 +182,21 @@ def test_health_says_it_in_words_and_needs_no_backbone(
         assert words in out.out
 
 
+def test_health_is_remembered_until_the_features_are_others(
+    work: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    what = ["--dataset", f"folder:{folder}"]
+    assert main(["extract", *what]) == 0
+    first = answer(capsys, "health", *what)
+    for shard in work.glob("features/*/shards/*.h5"):
+        shard.write_bytes(bytes(shard.stat().st_size))  # not read again
+    assert answer(capsys, "health", *what) == first
+    shutil.copy(folder / "train" / "cat" / "00.png", folder / "test" / "cat" / "leak.png")
+    assert main(["extract", *what]) == 0
+    assert [one["test"] for one in answer(capsys, "health", *what)["copies"]] == [["test/cat/leak.png"]]
+    assert len(list(work.glob("health/*.json"))) == 2
+
+
 def test_health_without_cached_features_says_what_makes_them(
     work: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -40,6 +40,7 @@ def shift(train: Features, test: Features, most: int = 5000, seed: int = 0) -> S
     (Biometrics 44, 1988). Not cross-validated: folds share their training rows, and an interval that
     takes them for independent held one half in only 79 of 100 draws without a shift. ``most``: rows of each
     split, drawn by content. Features are finite. Copies in both splits pull the value below one half.
+    The head is linear: a change of the features' spread alone, with the same mean, is not seen.
     """
     from stages.heads.logistic import prepare
 
