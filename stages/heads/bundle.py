@@ -66,6 +66,8 @@ def read_head(folder: Path) -> tuple[Head, dict[str, Any]]:
         if not all(isinstance(name, str) for name in classes):
             raise ValueError("classes that are no names")
         return _head(record, files, classes), record
+    except StoreError as error:
+        raise StoreError(f"the head in {folder} can't be used: {error}") from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreError(f"no head in {str(folder)[:200]!r}; wanted a folder of data/heads") from error
     except (OSError, RecursionError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import warnings
-import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from stages.errors import ConfigError, StoreError
 from stages.factories import call_factory
+from stages.heads.archive import check_archive
 from stages.heads.spec import HeadSpec, Number
 
 _BLOCK = 8192
@@ -72,6 +71,10 @@ class EstimatorHead:
                 f"a head that holds {', '.join(sorted(unknown))} can't be stored so that loading it is safe; "
                 "wanted an estimator of types that skops trusts, as most linear ones, naive Bayes and SVC are"
             )
+        try:
+            check_archive(data)
+        except ValueError as error:
+            raise ConfigError(f"this head can't be stored so that loading it is safe: {error}") from error
         return data
 
 
@@ -181,9 +184,7 @@ def read_estimator(data: bytes, classes: tuple[str, ...], width: int) -> Estimat
     """
     skops = _skops()
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise ValueError("its entries are compressed, and could unpack to any size")
+        check_archive(data)
         unknown = skops.get_untrusted_types(data=data)
         estimator = None if unknown else skops.loads(data)
     except Exception as error:  # whatever a file that was made for it makes a parser raise

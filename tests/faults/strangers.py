@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from faults.children import Child
@@ -81,3 +82,25 @@ def lying(header: object, data: bytes = b"", size: int | None = None) -> bytes:
 
 def entry(dtype: str, shape: list[int], start: int, end: int) -> dict[str, object]:
     return {"w": {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}}
+
+
+LIES = {
+    "a header longer than the file": lying({}, size=10**6),
+    "a header of 2^63 bytes": lying({}, size=2**63),
+    "offsets beyond the end": lying(entry("F32", [4], 0, 16), b"1234"),
+    "an offset that overflows": lying(entry("F32", [2**62], 0, 2**64 - 1)),
+    "a shape larger than its bytes": lying(entry("F32", [2**40], 0, 4), b"1234"),
+    "a shape that overflows": lying(entry("F32", [2**33, 2**33], 0, 4), b"1234"),
+    "negative offsets": lying(entry("F32", [1], -4, 0), b"1234"),
+    "an unknown type": lying(entry("X9", [1], 0, 4), b"1234"),
+    "a list for a header": lying([1]),
+    "deep nesting": lying(b"[" * 100_000),
+    "no tensors": lying({}),
+    "an empty file": b"",
+}
+
+
+def pickled_array(content: object) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([content], object), allow_pickle=True)
+    return buffer.getvalue()
