@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stages.backbones.pickles import check_pickles
 from stages.errors import ConfigError, listing
 
 _NESTED = ("state_dict", "model_state_dict", "model")
@@ -81,10 +80,7 @@ def _read(path: Path) -> Any:
         from safetensors.torch import load_file
 
         return load_file(path)
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise ValueError("its entries are compressed, which PyTorch never does, and could unpack to any size")
+    check_pickles(path)
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -94,9 +90,6 @@ def _is_entry(name: Any, value: Any) -> bool:
 
 def _reason(error: Exception) -> str:
     """Return why a file can't be read, without PyTorch's advice to run what is in it."""
-    forbidden = re.search(r"GLOBAL ([\w.]+)", str(error))
-    if forbidden:
-        return f"it holds more than tensors ({forbidden[1]}), and unpickling that could run code"
     if "weights only load failed" in str(error).lower():
         return "it is damaged, or holds more than tensors"
     return str(error).splitlines()[0] if str(error) else type(error).__name__
