@@ -71,7 +71,9 @@ def _copies(found: Findings) -> Iterable[Check]:
 
 
 def _equal(one: CopiesOf) -> str:
-    return " = ".join([*one.train, *one.test])
+    names = [*one.train, *one.test]
+    rest = [f"{len(names) - _SHOWN:,} more"] if len(names) > _SHOWN else []
+    return " = ".join([*names[:_SHOWN], *rest])
 
 
 def _near(found: Findings) -> Iterable[Check]:

@@ -246,6 +246,14 @@ def test_many_doubtful_labels_make_no_heavy_page(tmp_path: Path) -> None:
     assert len(page.source) < 500_000
 
 
+def test_an_image_that_is_there_many_times_fills_no_page(tmp_path: Path) -> None:
+    table = photographs(tmp_path, balanced("ab", 40, 6))
+    for i in range(1, 30):
+        shutil.copy(tmp_path / "images" / "0.png", tmp_path / "images" / f"{i}.png")
+    page = Page(made(table) / "report.html")
+    assert "1 image more than once in one split" in page.text and "images/9.png = 20 more" in page.text
+
+
 def test_a_large_runs_page_has_the_command_until_health_was_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
