@@ -266,12 +266,13 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from pipeline.predict import answers_csv, answers_json, answers_table, classify
+    from pipeline.predict import answers_csv, answers_json, answers_table, check_answers, classify
 
     settings = _settings(args)
     answers = classify(args.head, args.inputs, settings)
     text = (answers_csv if args.csv else answers_table)(answers, settings.top)
     _print(args, answers_json(answers, settings.top), text)
+    check_answers(answers, settings.max_bad)
     return EXIT_QUARANTINED if any(answer.fault for answer in answers) else 0
 
 

@@ -156,14 +156,17 @@ def _flat(spec: BackboneSpec) -> dict[str, Any]:
 def classify(folder: Path, inputs: Sequence[Path], settings: PredictSettings) -> list[Answer]:
     """Return the answers for image files, folders of them and CSV files with a ``path`` column.
 
-    Raises DataError if there is nothing to answer for, or more images than ``max_bad`` can't be read.
+    An image that can't be read has a fault. Raises DataError if there is nothing to answer for.
     """
     files = [file for given in inputs for file in _files(given)]
     if not files:
         raise DataError(f"no image in {', '.join(map(str, inputs))}; wanted image files, folders or a CSV of paths")
-    answers = load_classifier(folder, settings).predict(files)
-    check_bad([f"{answer.path}: {answer.fault}" for answer in answers if answer.fault], settings.max_bad)
-    return answers
+    return load_classifier(folder, settings).predict(files)
+
+
+def check_answers(answers: Sequence[Answer], max_bad: int) -> None:
+    """Raise DataError that lists the images that can't be read if there are more than ``max_bad``."""
+    check_bad([f"{answer.path}: {answer.fault}" for answer in answers if answer.fault], max_bad)
 
 
 def _files(given: Path) -> list[Path]:

@@ -86,7 +86,7 @@ def test_a_folder_and_a_csv_stand_for_their_images(
     assert [p.as_posix() for p in paths[-2:]] == ["test/cat/00.png", "train/fox/01.png"]
 
 
-def test_unreadable_images_are_all_named_or_left_out_on_request(
+def test_unreadable_images_are_all_named_and_the_others_answered_for(
     head: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = [folder / "empty.png", folder / "text.jpg"]
@@ -97,7 +97,9 @@ def test_unreadable_images_are_all_named_or_left_out_on_request(
     capsys.readouterr()
     assert main(["predict", str(head), *inputs]) == 3
     said = capsys.readouterr()
-    assert all(str(path) in said.err for path in bad) and not said.out
+    assert all(str(path) in said.err for path in bad) and str(good) not in said.err
+    named, answer, _ = said.out.splitlines()
+    assert "left out" in named and answer.split()[:2] == [str(good), "cat"]
     assert main(["predict", str(head), *inputs, "--max-bad", "2", "--json"]) == 5
     answers = json.loads(capsys.readouterr().out)
     assert [answer["label"] is None for answer in answers] == [True, False, True]
