@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from faults.children import Child
 from faults.counts import Points
-from faults.disk import LOSSES, Disk, rebuild
+from faults.disk import LOSSES, Disk, moments, rebuild
 from faults.layer import ERRORS, Act, Call, Layer, Step, at, chosen, half, half_and_kill, kill, skip
 from faults.work import broken, contents, work
 
@@ -109,7 +109,7 @@ def test_the_layer_sees_every_kind_of_step(undisturbed: Layer) -> None:
 def test_a_power_loss_at_any_step_loses_nothing_committed(
     undisturbed: Layer, power: Power, resume: Resume, points: Points
 ) -> None:
-    for k, loss in product(range(len(undisturbed.steps) + 1), LOSSES):
+    for k, loss in product(moments(undisturbed.steps), LOSSES):
         steps = undisturbed.steps[:k]
         assert not power.lost(steps, loss), f"after step {k}, {steps[-1:]}, {loss}"
         assert resume.ends_the_same(power.root), f"after step {k}, {steps[-1:]}, {loss}"

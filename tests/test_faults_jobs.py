@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from faults.children import Child
 from faults.counts import Points
-from faults.disk import LOSSES, Disk, rebuild
+from faults.disk import LOSSES, Disk, moments, rebuild
 from faults.jobs import JOBS, Job, Versions, job
 from faults.layer import ERRORS, Act, Call, Layer, Step, at, chosen, half, half_and_kill, kill
 
@@ -94,7 +94,7 @@ def test_a_power_loss_at_any_step_leaves_nothing_half_done_and_loses_nothing_pro
     campaign_of: Campaign, points: Points
 ) -> None:
     steps = campaign_of.undisturbed.steps
-    for k, loss in product(range(len(steps) + 1), LOSSES):
+    for k, loss in product(moments(steps), LOSSES):
         assert not campaign_of.lost(steps[:k], loss), f"after step {k}, {steps[k - 1 : k]}, {loss}"
         assert campaign_of.ends_the_same(), f"after step {k}, {steps[k - 1 : k]}, {loss}"
         points.add("jobs: power losses")

@@ -89,6 +89,11 @@ def _reached(path: str, names: Names) -> bool:
     return all(names.get(str(parent)) for parent in PurePosixPath(path).parents if str(parent) != ".")
 
 
+def moments(steps: list[Step]) -> list[int]:
+    """Return after how many steps the power may go away; before a promise is as after it, but for the promise."""
+    return [k for k in range(len(steps) + 1) if k == len(steps) or steps[k].kind != "promise"]
+
+
 def rebuild(root: Path, there: dict[str, bytes | None]) -> None:
     """Write what is left of a disk to a real folder, which may be there."""
     root.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from faults.layer import Layer
 from pipeline.bench import bench
 from pipeline.config import Settings
+from pipeline.health import health
 from pipeline.html.figures import figure
 from pipeline.html.pages import page_for
 from pipeline.html.record import read_run
@@ -134,6 +135,11 @@ def _report(root: Path, settings: Settings) -> Job:
     return Job(root / "data", ("runs",), lambda: run(settings))
 
 
+def _health(root: Path, settings: Settings) -> Job:
+    run(settings)
+    return Job(root / "data", ("health",), lambda: health(settings))
+
+
 def _bench(root: Path, settings: Settings) -> Job:
     file = root / "matrix.toml"
     file.write_text(MATRIX.format(images=root / "pets"))
@@ -153,6 +159,7 @@ def _resolved(root: Path, settings: Settings) -> Job:
 JOBS: dict[str, Callable[[Path, Settings], Job]] = {
     "heads": _heads,
     "report": _report,
+    "health": _health,
     "bench": _bench,
     "what a backbone's name means": _resolved,
 }
