@@ -104,7 +104,7 @@ def _verify_runs(workspace: Workspace) -> tuple[int, list[str]]:
     for path in sorted(workspace.runs.glob("*/run.json")):
         checked += 1
         try:
-            run = read_run(path)
+            run = read_run(path.parent)
         except FrostlineError as error:
             damaged.append(str(error))
             continue
