@@ -7,12 +7,12 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 
 from pipeline.costs import costs_of
 from pipeline.curves import curve_of
-from pipeline.features import Loaded, drop, extract_missing
+from pipeline.features import Loaded, drop, extract_missing, extract_shared
 from pipeline.heads import fit_head
 from pipeline.leaderboard import CurveEntry, Entry, Failure, Leaderboard, Predicted, mean_ranks
 from pipeline.matrix import Cell, Matrix, Name
@@ -57,7 +57,7 @@ def bench(matrix: Matrix, passes: Sequence[Pass]) -> Leaderboard:
     started, found = time.perf_counter(), _Found()
     cells = [cell for one in passes for cell in one.cells]
     least = _pending_in(_folder(matrix))
-    for done, _ in enumerate(chain.from_iterable(_run(one, found) for one in passes), 1):
+    for done, _ in enumerate(_run_all(passes, found), 1):
         pending = tuple(cell.name for cell in cells[done:])
         if pending and (least is None or len(pending) <= least):
             _write(_board(matrix, found, pending, started))
@@ -102,6 +102,24 @@ def _write(board: Leaderboard) -> None:
     make_folder(board.folder)
     for ending, render in (("md", as_markdown), ("csv", as_csv), ("json", as_json), ("html", as_html)):
         write_atomic(board.folder / f"leaderboard.{ending}", render(board).encode("utf-8", "backslashreplace"))
+
+
+def _run_all(passes: Sequence[Pass], found: _Found) -> Iterator[Cell]:
+    """Run all cells and yield each when it is done; layers of one network share its pass."""
+    for _, layers in groupby(passes, lambda one: one.cells[0].network):
+        several = list(layers)
+        _share([one for one in several if not one.failure], found)
+        yield from chain.from_iterable(_run(one, found) for one in several)
+
+
+def _share(layers: Sequence[Pass], found: _Found) -> None:
+    """Compute the features of several layers at once, as far as that can be; each pass does the rest, or fails."""
+    if len(layers) < 2:
+        return
+    try:
+        found.computed += extract_shared([Plan(one.cells[0].settings, one.dataset) for one in layers])
+    except Exception as error:  # a user's network may raise anything
+        log.info("no pass is shared by the layers of %s: %s", layers[0].cells[0].settings.backbone, error)
 
 
 def _run(one: Pass, found: _Found) -> Iterator[Cell]:

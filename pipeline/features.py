@@ -5,22 +5,25 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from pipeline.plan import Need, Plan, check_bad, pace
+from pipeline.plan import SPLITS, Need, Plan, check_bad, pace
 from pipeline.report import Extracted
 from stages.errors import DamagedShard, StoreError, counted
 from stages.extract import Extraction
 from stages.extract import extract as run_backbone
-from stages.store import Features, FeatureSet, common, load
+from stages.specs import View
+from stages.store import Features, FeatureSet, JointSets, common, load
 
 if TYPE_CHECKING:
     from stages.backbones.backbone import Backbone
+    from stages.backbones.sharing import SharedPass
 
 log = logging.getLogger("frostline")
 
@@ -30,6 +33,38 @@ def extract_missing(plan: Plan) -> tuple[Extracted, ...]:
     done = tuple(_extract_one(plan, need) for need in plan.needs())
     check_quarantined(plan, done)
     return done
+
+
+def extract_shared(plans: Sequence[Plan]) -> int:
+    """Compute what plans that differ in layer and pooling alone lack, from one pass; return how many rows it took.
+
+    What can't be had so, to the bit, is left to each plan alone: layers that one pass does not give, sets most
+    of whose rows lie in other sets, shards with a sample that can't be used.
+    """
+    return sum(_share(plans, split, view) for split, view in product(SPLITS, plans[0].settings.views))
+
+
+def _share(plans: Sequence[Plan], split: str, view: View) -> int:
+    needs = [(plan, plan.need(split, view)) for plan in plans]
+    wanted = {need.key.digest: (plan, need) for plan, need in needs}  # two names may mean one layer
+    lacking = [(plan, need) for plan, need in wanted.values() if 2 * need.rows_to_compute > need.missing_rows]
+    if len(lacking) < 2:
+        return 0
+    from stages.backbones.sharing import share
+
+    shared = share([plan.backbone for plan, _ in lacking])
+    if shared is None:
+        return 0
+    plan, need = max(lacking, key=lambda one: one[1].missing_rows)
+    sets = [plan.begin(need) for plan, need in lacking]
+    layers = ", ".join(need.key.backbone.layer for _, need in lacking)
+    log.info("%s %s (%s): %s in one pass", need.samples.dataset, split, view, layers)
+    started = time.perf_counter()
+    computed = _run_backbone(plan, replace(need, known={}), JointSets(sets), shared)
+    if computed:
+        for features in sets:
+            features.keep_speed(computed / (time.perf_counter() - started))
+    return computed
 
 
 def check_quarantined(plan: Plan, features: Iterable[Extracted]) -> None:
@@ -57,7 +92,7 @@ def _extract_one(plan: Plan, need: Need) -> Extracted:
     return _described(need, features, computed, seconds)
 
 
-def _run_backbone(plan: Plan, need: Need, features: FeatureSet, backbone: Backbone) -> int:
+def _run_backbone(plan: Plan, need: Need, features: FeatureSet | JointSets, backbone: Backbone | SharedPass) -> int:
     ahead = 0 if backbone.device.type == "cpu" else 2
     batch_size, workers = pace(plan.settings, backbone)
     job = Extraction(need.samples, backbone, features, need.key.view, batch_size, workers, ahead, need.known)

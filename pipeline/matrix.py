@@ -86,6 +86,12 @@ class Cell:
         """What cells have in common that need the same features."""
         return digest(self.settings.model_dump(mode="json", include=set(ExtractSettings.model_fields)))
 
+    @cached_property
+    def network(self) -> str:
+        """What cells have in common whose features differ in layer and pooling alone: one pass may give them all."""
+        own = set(ExtractSettings.model_fields) - {"layer", "pool"}
+        return digest(self.settings.model_dump(mode="json", include=own))
+
 
 @dataclass(frozen=True)
 class Matrix:

@@ -134,7 +134,7 @@ def passes_table(passes: Sequence[Pass]) -> str:
     columns = ("dataset", "backbone", "layer", "rows", "to compute", "disk", "time", "heads", "fitted", "curves")
     rows = tuple(_row(one) for one in passes)
     cells = sum(len(one.cells) for one in passes)
-    head = f"{counted(cells, 'cell')} in {counted(len(passes), 'backbone pass')}"
+    head = f"{counted(cells, 'cell')} in {counted(len({one.cells[0].network for one in passes}), 'backbone pass')}"
     failures = [f"- fails: {pass_name(one.cells[0])}: {one.failure}" for one in passes]
     failing = [line for line, one in zip(failures, passes, strict=True) if one.failure]
     return "\n".join([head, "", *lines(Table("", columns, "<<<>>>>>>>", rows)), *failing])

@@ -28,6 +28,7 @@ from stages.store import FeatureSet, Layout, Place
 if TYPE_CHECKING:
     from stages.backbones.backbone import Backbone
     from stages.backbones.precision import Agreement
+    from stages.backbones.sharing import SharedPass
 
 log = logging.getLogger("frostline")
 SPLITS = ("train", "test")
@@ -286,7 +287,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def pace(settings: ExtractSettings | PredictSettings, backbone: Backbone) -> tuple[int, int]:
+def pace(settings: ExtractSettings | PredictSettings, backbone: Backbone | SharedPass) -> tuple[int, int]:
     """Return the batch size and the threads that decode, as asked for or as fits the device."""
     fitting = 16 if backbone.device.type == "cpu" else 128
     return settings.batch_size or fitting, settings.workers or cores()

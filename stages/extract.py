@@ -16,7 +16,7 @@ from stages.datasets import Samples
 from stages.errors import ConfigError
 from stages.loading import Loader
 from stages.specs import View
-from stages.store import OK, QUARANTINED, Bad, FeatureSet, Place, Shard, encode_ids
+from stages.store import OK, QUARANTINED, Bad, FeatureSet, JointSets, Place, Shard, encode_ids
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Extraction:
 
     samples: Samples
     backbone: Embedder
-    features: FeatureSet
+    features: FeatureSet | JointSets
     view: View = "plain"
     batch_size: int = 16
     workers: int = 2

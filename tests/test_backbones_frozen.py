@@ -36,16 +36,16 @@ def images(count: int, seed: int = 1) -> np.ndarray:
 
 
 def test_every_module_is_in_evaluation_mode_and_no_weight_wants_a_gradient() -> None:
-    model = loaded(NORMALISED)._network
+    model = loaded(NORMALISED).network
     assert not any(module.training for module in model.modules())
     assert not any(weight.requires_grad for weight in model.parameters())
 
 
 def test_embedding_changes_no_weight_and_no_buffer() -> None:
     backbone = loaded("densenet121")  # its last normalisation follows no convolution, so it is there
-    before = {n: t.clone() for n, t in backbone._network.state_dict().items()}
+    before = {n: t.clone() for n, t in backbone.network.state_dict().items()}
     backbone.embed(images(4))
-    after = backbone._network.state_dict()
+    after = backbone.network.state_dict()
     assert any(n.endswith("running_mean") for n in before)
     assert all(torch.equal(after[n], t) for n, t in before.items())
 

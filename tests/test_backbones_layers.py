@@ -236,8 +236,8 @@ def test_each_activation_after_a_convolution_is_the_same_number_fused(act: Any) 
 
 def test_the_traced_networks_of_torchvision_hold_no_batch_normalisation_after_a_convolution() -> None:
     backbone = load_backbone(BackboneRequest("resnet18", "random"), picture(0, (64, 64)))
-    assert isinstance(backbone._network, torch.fx.GraphModule)
-    assert left(backbone._network, nn.BatchNorm2d) == 0
+    assert isinstance(backbone.network, torch.fx.GraphModule)
+    assert left(backbone.network, nn.BatchNorm2d) == 0
 
 
 def test_what_follows_the_layer_is_not_run() -> None:

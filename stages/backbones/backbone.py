@@ -41,7 +41,7 @@ class Backbone:
         self.precision = precision
         self.device = torch.device(device)
         self._dtype = _DTYPES[precision]
-        self._network = network.to(self.device, self._dtype)
+        self.network = network.to(self.device, self._dtype)
         self._mean, self._deviation = _scaling(spec.preprocessing, self.device)
 
     @torch.inference_mode()
@@ -50,17 +50,23 @@ class Backbone:
 
         Or of images that ``enlarges`` is true of, as they are.
         """
+        return self.pooled(self.network(self.prepared(pixels)))
+
+    def prepared(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """Return what the network is given of images as ``embed`` takes them, (batch, 3, height, width)."""
         images = _on_device(pixels, self.device)
         if images.shape[-2:] != self.spec.size:
             images = _enlarged(images, self.spec)
-        batch = _to_input(images, self._mean, self._deviation).to(self._dtype)
-        features = pool(self._network(batch), self.spec.pool)
-        result: NDArray[np.float32] = features.float().cpu().numpy()
+        return _to_input(images, self._mean, self._deviation).to(self._dtype)
+
+    def pooled(self, given: Tensor) -> NDArray[np.float32]:
+        """Return the features, float32 (batch, d), of what the layer gives."""
+        result: NDArray[np.float32] = pool(given, self.spec.pool).float().cpu().numpy()
         return result
 
     def module(self) -> nn.Module:
         """Return the same as a network: images, uint8 (batch, height, width, 3), to features (batch, d)."""
-        return _FromPixels(self._network, self._mean, self._deviation, self.spec.pool)
+        return _FromPixels(self.network, self._mean, self._deviation, self.spec.pool)
 
     def enlarges(self, size: tuple[int, int]) -> bool:
         """Whether ``embed`` may be given images of (width, height) as they are, with the same result."""
@@ -69,14 +75,14 @@ class Backbone:
     @property
     def has_weights(self) -> bool:
         """Whether the network computes anything that a precision could make faster."""
-        return any(True for _ in self._network.parameters())
+        return any(True for _ in self.network.parameters())
 
     def at(self, precision: Precision) -> Backbone:
         """Return a copy that computes in another precision. Raises ConfigError if the network can't."""
-        if has_hooks(self._network):  # a copy's hooks would still write to the original
+        if has_hooks(self.network):  # a copy's hooks would still write to the original
             raise ConfigError(f"{self.spec.name} has hooks and can't be copied to {precision}; choose a --precision")
         with _blamed(f"{self.spec.name} can't run in {precision} on {self.device}", "see --precision, --device"):
-            network = copy.deepcopy(self._network)
+            network = copy.deepcopy(self.network)
             other = Backbone(self.spec, network, self.width, precision, str(self.device))
             other.embed(np.zeros((1, *self.spec.size, 3), np.uint8))
         return other

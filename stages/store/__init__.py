@@ -2,6 +2,7 @@
 
 from stages.store.featureset import Bad, FeatureSet, Layout, open_set
 from stages.store.files import make_folder, write_atomic
+from stages.store.joint import JointSets
 from stages.store.rowfile import RowFile
 from stages.store.shard import OK, QUARANTINED, Shard, encode_ids
 from stages.store.store import Features, FeatureStore, Place, common, load, plain, stacked
@@ -13,6 +14,7 @@ __all__ = [
     "FeatureSet",
     "FeatureStore",
     "Features",
+    "JointSets",
     "Layout",
     "Place",
     "RowFile",
