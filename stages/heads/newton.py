@@ -16,7 +16,7 @@ from stages.heads.rotated import StreamedFeatures
 from stages.heads.softmax import Evaluation, SoftmaxProblem
 
 _PRODUCTS = 500  # Hessian products one direction may cost
-_FAR, _NEAR, _TIGHT = 0.2, 0.05, 1e-3  # residuals a Newton system may leave, as fractions
+_FAR, _NEAR, _TIGHT = 0.2, 0.05, 0.02  # residuals a Newton system may leave, as fractions
 _RIDGE = 1e-7  # keeps correlations of duplicate columns definite
 _ROUNDING = 1e-13  # relative change of an objective that is noise
 _PATIENCE = 5  # steps in a row that neither lower the objective nor halve the gap

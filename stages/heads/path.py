@@ -10,8 +10,9 @@ from torch import Tensor
 from stages.heads.newton import Preconditioner, Solution, minimise
 from stages.heads.softmax import SoftmaxProblem
 
-_STRETCH = 6.0  # a factor of C: heads this close are solved together
-_BACK = 2  # heads between the two that an extrapolation goes through
+_STRETCH = 6.0  # a factor of C: heads this close are solved together, where that is easy
+_EASILY, _HARDLY = 4, 6  # Newton steps: with fewer the next stretch is longer, with more it is shorter
+_CLOSE = 1.5  # the shortest stretch
 _EASY = 1e-5  # penalty, as a fraction of the largest variance, that needs no head start
 _PASSING = 1e-2  # gap of heads nobody asked for
 
@@ -33,7 +34,9 @@ def solve_path(
     shape = (len(stations), tasks, problem.present.shape[1], problem.features.basis.shape[0] + 1)
     objective = stations.new_zeros(shape[:2])
     path = Solution(stations.new_zeros(shape), objective, torch.zeros_like(objective), objective.long())
-    for near in _stretches(stations, most):
+    reach, first = _STRETCH, 0
+    while first < len(stations):
+        near = _near(stations, first, reach, most)
         start = _extrapolated(path.theta, stations.log(), near).flatten(0, 1)
         penalty = (problem.penalty / stations[near, None]).flatten()
         heads = problem.with_heads(penalty, problem.task.repeat(len(near)))
@@ -41,6 +44,8 @@ def solve_path(
         for field in fields(Solution):
             part = getattr(found, field.name)
             getattr(path, field.name)[near] = part.view(len(near), tasks, *part.shape[1:])
+        reach = _adapted(reach, int(found.iterations.max()))
+        first += len(near)
     return Solution(*(getattr(path, field.name)[asked] for field in fields(Solution)))
 
 
@@ -58,22 +63,29 @@ def _stations(grid: Tensor, easy: float) -> tuple[Tensor, Tensor]:
     return grid.new_tensor(stations), torch.tensor(asked, device=grid.device)
 
 
-def _stretches(stations: Tensor, most: int) -> list[Tensor]:
-    """Indices of neighbours within a stretch, at most ``most`` of them."""
-    stretches: list[Tensor] = []
-    start = 0
-    while start < len(stations):
-        near = int((stations[start:] <= _STRETCH * stations[start]).sum())
-        stretches.append(torch.arange(start, start + min(near, most), device=stations.device))
-        start += min(near, most)
-    return stretches
+def _near(stations: Tensor, first: int, reach: float, most: int) -> Tensor:
+    """Indices of the stations from ``first`` on within a factor ``reach``, at most ``most`` of them."""
+    near = int((stations[first:] <= reach * stations[first]).sum())
+    return torch.arange(first, first + min(near, most), device=stations.device)
+
+
+def _adapted(reach: float, steps: int) -> float:
+    """How far the next stretch reaches: close heads are solved one after the other where that is hard."""
+    if steps > _HARDLY:
+        return max(reach**0.5, _CLOSE)
+    return min(reach**2, _STRETCH) if steps <= _EASILY else reach
 
 
 def _extrapolated(theta: Tensor, logs: Tensor, heads: Tensor) -> Tensor:
-    """Where heads (m, t, classes, d + 1) start: on the line in log C through two of the heads before them."""
-    last = int(heads[0]) - 1
-    if last < 1:
-        return theta[max(last, 0)].expand(len(heads), *theta.shape[1:])
-    back = max(0, last - _BACK)
-    slope = (theta[last] - theta[back]) / (logs[last] - logs[back])
-    return theta[last] + (logs[heads] - logs[last])[:, None, None, None] * slope
+    """Where heads (m, t, classes, d + 1) start: on the parabola in log C through the three before them.
+
+    With fewer before them, on a line or at the only one; the first heads start at zero.
+    """
+    first = int(heads[0])
+    nodes = range(max(0, first - 3), max(1, first))
+    start = torch.zeros_like(theta[heads])
+    for node in nodes:
+        others = torch.tensor([other for other in nodes if other != node], dtype=torch.int64, device=logs.device)
+        share = ((logs[heads, None] - logs[others]) / (logs[node] - logs[others])).prod(1)
+        start += share[:, None, None, None] * theta[node]
+    return start

@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+BLOCK = 2**25  # bytes of rows, or of their logits, handled at once
+_CACHE = 2**21  # bytes of rows that a core keeps at hand
 _TINY = 1e-300  # the variance of features that are all equal
 
 
@@ -96,9 +98,15 @@ class RotatedFeatures(Features):
         """Rows (b, r + 1)."""
         return self.rows[rows]
 
-    def values(self, directions: int) -> int:
-        """How many values a row of a block's product with so many directions makes."""
-        return directions
+    def together(self, directions: int) -> int:
+        """How many rows to multiply at once by so many directions.
+
+        A processor goes through them twice, for the product and for its sums: the second time they should
+        come from its cache, not from memory. A GPU rather wants few calls.
+        """
+        if self.rows.device.type != "cpu":
+            return BLOCK // (directions * self.rows.element_size())
+        return torch.get_num_threads() * _CACHE // ((directions + self.width) * self.rows.element_size())
 
     def outward(self, direction: Tensor) -> Tensor:
         """Directions (m, r + 1) in the coordinates of :meth:`block`."""
@@ -136,9 +144,9 @@ class StreamedFeatures(Features):
         centred = self.original[rows].to(self.mean.device, self.dtype) - self.mean.to(self.dtype)
         return torch.cat((centred, centred.new_ones((len(centred), 1))), 1)
 
-    def values(self, directions: int) -> int:
-        """How many values a row of a block, or of its product with so many directions, has."""
-        return max(directions, self.original.shape[1] + 1)
+    def together(self, directions: int) -> int:
+        """How many rows to read and multiply at once by so many directions."""
+        return BLOCK // (max(directions, self.original.shape[1] + 1) * self.dtype.itemsize)
 
     def outward(self, direction: Tensor) -> Tensor:
         """Directions (m, d + 1) in the coordinates of :meth:`block`."""

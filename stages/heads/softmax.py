@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import threshold
 
-from stages.heads.rotated import RotatedFeatures, StreamedFeatures
+from stages.heads.rotated import BLOCK, RotatedFeatures, StreamedFeatures
 
 _NEVER = -1e30  # the bias of a class without weight: its probability is 0, and nothing is NaN
 _LEAST = 1e-25  # smaller probabilities are 0: denormal numbers are several times slower to multiply
@@ -53,7 +53,6 @@ class SoftmaxProblem:
         present: (t, classes) bool, the classes with weight.
         penalty: (h,) float64.
         task: (h,) int64, the row weights of each head.
-        block: bytes of rows, or of their logits, handled at once.
     """
 
     features: RotatedFeatures | StreamedFeatures
@@ -62,7 +61,6 @@ class SoftmaxProblem:
     present: Tensor
     penalty: Tensor
     task: Tensor
-    block: int = 2**25
 
     @property
     def bytes_per_head(self) -> int:
@@ -103,7 +101,7 @@ class SoftmaxProblem:
         bias = theta[..., -1].masked_fill(~self.presence, _NEVER)
         every = torch.arange(len(theta), device=theta.device)
         sums = _Sums(weight, self.features, len(self.labels))
-        for rows in self._blocks(8 * max(weight.shape[2], bias.numel())):
+        for rows in self._blocks(BLOCK // (8 * max(weight.shape[2], bias.numel()))):
             given, w = self.features.given(rows), self.weights(every, rows)
             logits = (weight.flatten(0, 1) @ given.T).view(*bias.shape, -1).add_(bias[..., None])
             sums.add(rows, _softmax(logits, self.labels[rows], w), given)
@@ -117,7 +115,7 @@ class SoftmaxProblem:
         """Hessian at ``point`` times direction (l, classes, r + 1), for l ``live`` heads (indices)."""
         flat = self.features.outward(direction.flatten(0, 1))
         product = torch.zeros_like(flat)
-        for rows in self._blocks(self.features.values(len(flat)) * flat.element_size()):
+        for rows in self._blocks(self.features.together(len(flat))):
             part, w = self.features.block(rows), self.weights(live, rows)[:, None]
             p = point.probability[..., rows]
             p = p[live] if len(live) < len(p) else p
@@ -137,9 +135,9 @@ class SoftmaxProblem:
         share = p / torch.where(w > 0, w, 1)
         return (p * (1 - share)).scatter_(0, label, others * share.gather(0, label)).clamp_(min=0)
 
-    def _blocks(self, row: int) -> Iterator[slice]:
-        """Slices of rows that take ``row`` bytes each."""
-        length = max(1, self.block // row)
+    def _blocks(self, length: int) -> Iterator[slice]:
+        """Slices of so many rows, at least one."""
+        length = max(1, length)
         return (slice(start, start + length) for start in range(0, len(self.labels), length))
 
 
