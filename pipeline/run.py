@@ -195,4 +195,5 @@ def _pixels(settings: Settings) -> Settings:
     """
     own = set(BackboneSettings.model_fields) - set(DatasetSettings.model_fields) - {"views"}
     size = {} if settings.dataset == "digits" else {"resize": (32, 32)}
-    return Settings(**{**settings.model_dump(exclude=own, exclude_unset=True), **size, "backbone": "pixels"})
+    kept = {name: getattr(settings, name) for name in settings.model_fields_set - own}
+    return Settings(**{**kept, **size, "backbone": "pixels"})

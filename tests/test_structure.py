@@ -106,7 +106,7 @@ def test_every_command_and_setting_is_in_the_documentation() -> None:
 
 
 def test_a_run_from_the_cache_never_imports_torch(tmp_path: Path) -> None:
-    code = "import sys; from pipeline.cli import main; main(['run', '--grid', 'C=1'])\n"
+    code = "import sys; from pipeline.cli import main; assert main(['run', '--grid', 'C=1']) == 0\n"
     clean = {"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"}
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=clean, capture_output=True)
     code += "assert 'torch' not in sys.modules, 'torch'"
