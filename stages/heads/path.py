@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 
 import torch
@@ -72,7 +73,7 @@ def _near(stations: Tensor, first: int, reach: float, most: int) -> Tensor:
 def _adapted(reach: float, steps: int) -> float:
     """How far the next stretch reaches: close heads are solved one after the other where that is hard."""
     if steps > _HARDLY:
-        return max(reach**0.5, _CLOSE)
+        return max(math.sqrt(reach), _CLOSE)
     return min(reach**2, _STRETCH) if steps <= _EASILY else reach
 
 
