@@ -63,10 +63,16 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
 
 def listing(items: Sequence[str], limit: int = 20) -> str:
     """Return one indented line per item, fit for a terminal, and the number of those past ``limit``."""
-    lines = [f"  {printable(item)}" for item in items[:limit]]
+    lines = [f"  {printable(shortened(item))}" for item in items[:limit]]
     if len(items) > limit:
         lines.append(f"  … and {len(items) - limit:,} more")
     return "\n".join(lines)
+
+
+def shortened(text: str, limit: int = 500) -> str:
+    """Return a text without its middle if it is longer than ``limit``: a stranger's name may be megabytes."""
+    half = limit // 2
+    return text if len(text) <= limit else f"{text[:half]}…{text[-half:]}"
 
 
 def printable(text: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import collections
 import io
+import pickle
 import struct
 import warnings
 import zipfile
@@ -16,7 +18,7 @@ import torch
 from faults.counts import Points
 from faults.strangers import bounded, in_legacy_format, in_zip
 
-from stages.backbones.weights import read_checkpoint
+from stages.backbones.weights import load_weights, read_checkpoint
 from stages.errors import ConfigError
 
 GIGABYTES = 1 << 33
@@ -41,6 +43,7 @@ CALLS: dict[str, Callable[[], Call]] = {
         *(torch.zeros(1).expand(GIGABYTES // 4), torch.float64, "cpu", False),
     ),
     "a tensor's class": lambda: Call(torch.FloatTensor, GIGABYTES),
+    "a text in another alphabet": lambda: Call(codecs.encode, "x" * 100, "hex"),
 }
 
 
@@ -56,6 +59,58 @@ def test_a_checkpoint_that_would_fill_the_memory_is_refused_before_it_does(
     assert file.stat().st_size < 10_000
     assert "more than tensors" in bounded(lambda: read_checkpoint(file), ConfigError, ROOM)
     points.add("hostile files")
+
+
+def doubled(times: int) -> bytes:
+    """Return the opcodes of a tuple that holds another twice, which holds another twice, and so on."""
+    return b")q\0" + b"".join(b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(times))
+
+
+# Each a pickle in protocol 2 as PyTorch's reader takes it: `s` hashes a key, `R` calls what was named.
+TANGLES: dict[str, tuple[bytes, str]] = {
+    "a key of tuples 300,000 deep": (b"})" + b"\x85" * 300_000 + b"K\1s.", "100 deep"),
+    "a key that unfolds to 2^45 tuples": (b"}" + doubled(45) + b"K\1s.", "would unfold"),
+    "a member of a set that does": (b"c__builtin__\nset\n]" + doubled(45) + b"a\x85R.", "would unfold"),
+    "a key that is written when it is refused": (b"}" + doubled(24) + b"K\1s.", "would unfold"),
+    "a list that becomes ten thousand sets": (
+        b"](]("
+        + b"".join(b"M" + struct.pack("<H", i) for i in range(20_000))
+        + b"eq\0"
+        + b"c__builtin__\nset\nh\0\x85R" * 10_000
+        + b"e.",
+        "would unfold",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", TANGLES)
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_checkpoint_that_is_small_and_unfolds_without_end_is_refused_before_it_does(
+    tmp_path: Path, kind: str, legacy: bool, points: Points
+) -> None:
+    tangle, reason = TANGLES[kind]
+    made = b"\x80\2" + tangle
+    file = tmp_path / "weights.pth"
+    if legacy:
+        marks = (pickle.dumps(v, 2) for v in (torch.serialization.MAGIC_NUMBER, 1001, {}))
+        file.write_bytes(b"".join(marks) + made)
+    else:
+        file.write_bytes(rewritten(lambda n, d: [(n, made if n.endswith(".pkl") else d)]))
+    assert reason in bounded(lambda: read_checkpoint(file), ConfigError, ROOM)
+    points.add("hostile files")
+
+
+def test_a_name_of_megabytes_is_shown_in_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "weights.pth"
+    for found in ({"\x1b" * 3_000_000: 1}, {"w": torch.zeros(1), ("\x1b" * 3_000_000,): 1}):
+        torch.save(found, file)
+        with pytest.raises(ConfigError, match="holds no state_dict") as error:
+            read_checkpoint(file)
+        assert len(str(error.value)) < 3000
+    torch.save({"\x1b" * 3_000_000: torch.zeros(1)}, file)
+    with pytest.raises(ConfigError, match="missing: weight") as error:
+        load_weights(torch.nn.Linear(1, 1), read_checkpoint(file), file)
+    assert len(str(error.value)) < 5000 and "…" in str(error.value)
 
 
 def rewritten(change: Callable[[str, bytes], list[tuple[str, bytes]]]) -> bytes:
@@ -121,8 +176,10 @@ def quantized() -> torch.Tensor:
     return torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8)
 
 
+BETAS = (0.9, 0.999)
+STATE = torch.nn.Sequential(torch.nn.BatchNorm2d(3)).state_dict()
 BESIDE: dict[str, Callable[[], Any]] = {
-    "numbers of every kind": lambda: {"epoch": 3, "lr": 0.1, "by": {1, 2}, "z": 1j, "raw": b"x", "none": None},
+    "numbers of every kind": lambda: {"epoch": 3, "lr": 0.1, "by": {1, 2}, "z": 1j, "none": None},
     "a schedule": lambda: {"milestones": collections.Counter([30, 60]), "size": torch.Size([1, 2])},
     "types and places": lambda: {"dtype": torch.bfloat16, "device": torch.device("cpu")},
     "a tensor of eight bits": lambda: torch.zeros(3).to(torch.float8_e4m3fn),
@@ -131,6 +188,9 @@ BESIDE: dict[str, Callable[[], Any]] = {
     "a parameter": lambda: torch.nn.Parameter(torch.zeros(3)),
     "an ordered state": lambda: torch.nn.Sequential(torch.nn.BatchNorm2d(3)).state_dict(),
     "an optimizer's": lambda: torch.optim.Adam([torch.nn.Parameter(torch.zeros(3))]).state_dict(),
+    "groups that share a tuple": lambda: [{"betas": BETAS, "lr": i} for i in range(1000)],
+    "a state that is there twice": lambda: [STATE, {"ema": STATE}],
+    "pairs as keys": lambda: {(i, (i, "a")): {(i, i)} for i in range(100)},
     "a storage": lambda: torch.zeros(3).untyped_storage(),
 }
 # The others PyTorch reads from archives alone.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.backbones.pickles import check_pickles
-from stages.errors import ConfigError, listing
+from stages.errors import ConfigError, listing, shortened
 
 _NESTED = ("state_dict", "model_state_dict", "model")
 _PARALLEL = "module."  # the prefix that nn.DataParallel leaves
@@ -36,7 +36,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             content = content[name]
     if not isinstance(content, Mapping):
         raise ConfigError(f"{path} holds no state_dict but a {type(content).__name__}; wanted names with tensors")
-    others = [f"{n!r}: {type(v).__name__}" for n, v in content.items() if not _is_entry(n, v)]
+    others = [f"{_named(n)}: {type(v).__name__}" for n, v in content.items() if not _is_entry(n, v)]
     if others or not content:
         found = listing(others) if others else "  nothing"
         raise ConfigError(f"{path} holds no state_dict; wanted names with tensors, found beside or instead:\n{found}")
@@ -88,8 +88,13 @@ def _is_entry(name: Any, value: Any) -> bool:
     return isinstance(name, str) and isinstance(value, Tensor)
 
 
+def _named(key: Any) -> str:
+    """Return a key in a line; what else than a name may be large to write."""
+    return repr(shortened(key)) if isinstance(key, str) else f"under a {type(key).__name__}"
+
+
 def _reason(error: Exception) -> str:
     """Return why a file can't be read, without PyTorch's advice to run what is in it."""
     if "weights only load failed" in str(error).lower():
         return "it is damaged, or holds more than tensors"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return shortened(str(error).splitlines()[0]) if str(error) else type(error).__name__
