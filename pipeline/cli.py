@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     sys.unraisablehook = _unraisable
     _set_up_output()
+    if sys.stdout is None:  # closed: the first file opened would be written over by whoever prints to handle 1
+        print("error: stdout is closed; wanted a file, a pipe or /dev/null", file=sys.stderr)
+        return EXIT_OUTPUT
     try:
         args, extra = _parser().parse_known_args(arguments)
         if extra:
@@ -63,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _set_up_output() -> None:
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 (for as long as the process lives)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file name may be no text
@@ -345,7 +350,7 @@ def _verify(args: argparse.Namespace) -> int:
 
     checked, damaged = verify(_settings(args).data_dir)
     summary = f"{checked:,} files checked, {len(damaged):,} damaged"
-    _print(args, {"checked": checked, "damaged": damaged}, "\n".join([*damaged, summary]))
+    _print(args, {"checked": checked, "damaged": damaged}, "\n".join([*map(printable, damaged), summary]))
     return StoreError.exit_code if damaged else 0
 
 

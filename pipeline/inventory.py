@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from stages.errors import ConfigError, FrostlineError, StoreError, printable
 from stages.heads import read_head
 from stages.reading import read_sealed
 from stages.specs import computation
-from stages.store import FeatureSet, open_set
+from stages.store import FeatureSet, in_use, open_set
 
 Garbage = list[dict[str, Any]]
 
@@ -87,10 +88,10 @@ def verify(root: Path) -> tuple[int, list[str]]:
     memories = _memories(workspace)
     damaged += [f"{path} is damaged: {advice}" for path, (sound, advice) in memories.items() if not sound]
     checked += len(memories)
-    for folder in sorted(workspace.heads.glob("*/head.json")):
+    for path in _in_each(workspace.heads, "head.json"):
         checked += 2
         try:
-            read_head(folder.parent)
+            read_head(path.parent)
         except StoreError as error:
             damaged.append(str(error))
     of_runs, wrong = _verify_runs(workspace)
@@ -101,7 +102,7 @@ def _verify_runs(workspace: Workspace) -> tuple[int, list[str]]:
     from pipeline.html.record import read_run
 
     checked, damaged = 0, []
-    for path in sorted(workspace.runs.glob("*/run.json")):
+    for path in _in_each(workspace.runs, "run.json"):
         checked += 1
         try:
             run = read_run(path.parent)
@@ -120,14 +121,20 @@ def _verify_runs(workspace: Workspace) -> tuple[int, list[str]]:
 def _memories(workspace: Workspace) -> dict[Path, tuple[bool, str]]:
     """Return the files that no number depends on: whether each is sound, and what to do if it isn't."""
     root = workspace.root
-    made, known = sorted(root.glob("features/*/made.json")), "it is taken for missing; delete it"
-    kept = ("features/*/speed", "backbones/*", "health/*", "bench/curves/*", "bench/parameters/*")
-    sealed = [path for place in kept for path in sorted(root.glob(f"{place}.json"))]
+    made, known = _in_each(workspace.store.root, "made.json"), "it is taken for missing; delete it"
+    kept = ("backbones", "health", "bench/curves", "bench/parameters")
+    sealed = [path for place in kept for path in sorted(root.glob(f"{place}/*.json"))]
+    sealed += _in_each(workspace.store.root, "speed.json")
     return {
         **{path: (_is_sealed(path), "when and where these features were made is lost; delete it") for path in made},
         **{path: (_is_sealed(path), known) for path in sealed},
         **{path: (is_sound(path), known) for path in sorted(root.glob("index/*.index"))},
     }
+
+
+def _in_each(folder: Path, name: str) -> list[Path]:
+    """Return the files of one name in a folder's folders; links that lead nowhere too, which ``glob`` leaves out."""
+    return [path for inner in sorted(folder.glob("*")) if os.path.lexists(path := inner / name)]
 
 
 def _is_sealed(path: Path) -> bool:
@@ -138,21 +145,20 @@ def _is_sealed(path: Path) -> bool:
 
 
 def garbage(root: Path, *, unfinished: bool = False) -> Garbage:
-    """Return what can go: leftovers of killed writes, unreadable and superseded feature sets.
+    """Return what can go: leftovers of killed writes and superseded feature sets.
 
-    With ``unfinished`` the sets that were begun and not finished too. What a process is
-    working on is left alone.
+    With ``unfinished`` the sets that were begun and not finished too, and those without a readable
+    description that hold no shard: with shards, extracting mends them. What a process is working on
+    is left alone.
     """
-    store = _workspace(root).store
+    workspace = _workspace(root)
     found: Garbage = []
     latest: dict[tuple[str, ...], list[FeatureSet]] = defaultdict(list)
-    for folder in store.folders():
-        try:
-            features = open_set(folder)
-        except StoreError:
-            found.append(_item(folder, "no readable description"))
-            continue
-        if features.in_use:
+    if unfinished:
+        found += [_item(folder, "no readable description, no shards") for folder in _shells(workspace)]
+    for features in _readable(workspace):
+        folder = features.folder
+        if in_use(folder):
             continue
         if unfinished and not features.complete:
             found.append(_item(folder, "unfinished"))
@@ -167,6 +173,16 @@ def garbage(root: Path, *, unfinished: bool = False) -> Garbage:
         superseded = [f for f in older if _mostly_in(f, newest)]
         found += [_item(f.folder, "superseded: the dataset has changed since") for f in superseded]
     return found
+
+
+def _shells(workspace: Workspace) -> Iterator[Path]:
+    """Yield the feature sets' folders that say nothing and hold nothing: as yet, if a process has just begun one."""
+    for folder in workspace.store.folders():
+        try:
+            open_set(folder)
+        except StoreError:
+            if not in_use(folder) and not any(folder.glob("shards/*.h5")):
+                yield folder
 
 
 def remove(found: Garbage) -> None:
@@ -184,7 +200,7 @@ def garbage_table(found: Garbage, *, removed: bool) -> str:
     """Return the garbage for a terminal."""
     if not found:
         return "nothing to remove"
-    lines = [f"{size(item['bytes']):>9}  {item['path']}  ({item['why']})" for item in found]
+    lines = [f"{size(item['bytes']):>9}  {printable(item['path'])}  ({item['why']})" for item in found]
     total = size(sum(item["bytes"] for item in found))
     return "\n".join([*lines, f"{total} {'removed' if removed else 'can go; --yes removes it'}"])
 

@@ -16,6 +16,7 @@ from typing import Any
 import h5py
 import pytest
 from conftest import REPOSITORY, Command, paint
+from filelock import FileLock
 
 from pipeline.cli import main
 from stages.specs import sealed
@@ -361,6 +362,53 @@ def test_garbage_collection_leaves_unfinished_and_running_work_alone(
     assert "(unfinished)" in capsys.readouterr().out
 
 
+def flip(path: Path) -> None:
+    sound = path.read_bytes()
+    path.write_bytes(sound[:5] + bytes([sound[5] ^ 1]) + sound[6:])
+
+
+def link(path: Path) -> None:
+    path.symlink_to(path.rename(path.parents[2] / path.name))
+
+
+@pytest.mark.parametrize("spoil", [flip, link, Path.unlink], ids=lambda spoil: spoil.__name__)
+def test_features_whose_description_is_unreadable_are_kept_until_extracting_mends_it(
+    work: Path, folder: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], object]
+) -> None:
+    what = ["extract", "--dataset", f"folder:{folder}", *BACKBONE]
+    assert main(what) == 0
+    spoil(next(work.glob("features/*train*/key.json")))
+    capsys.readouterr()
+    for flags in ([], ["--unfinished"]):
+        assert main(["gc", "--yes", *flags]) == 0
+        said = capsys.readouterr()
+        assert said.out == "nothing to remove\n" and "extracting with the same settings mends it" in said.err
+    assert main([*what, "--json"]) == 0
+    assert [row["computed"] for row in json.loads(capsys.readouterr().out)] == [0, 0]
+    assert main(["verify"]) == 0
+
+
+def test_a_set_that_is_just_being_begun_is_left_alone(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    begun = work / "features" / "pets-train-pixels-0123456789ab"
+    (begun / "locks").mkdir(parents=True)
+    (begun / "made.json").write_bytes(sealed({"made": "now"}))
+    assert main(["gc", "--yes"]) == 0
+    with FileLock(begun / "locks" / "00000.lock"):
+        assert main(["gc", "--yes", "--unfinished"]) == 0
+    assert capsys.readouterr().out == "nothing to remove\n" * 2
+    assert main(["gc", "--yes", "--unfinished"]) == 0
+    assert "no readable description, no shards" in capsys.readouterr().out and not begun.exists()
+
+
+@pytest.mark.parametrize("command", ["run", "extract"])
+def test_a_damaged_speed_is_dropped_by_the_next_run(work: Path, folder: Path, command: str) -> None:
+    what = [command, "--dataset", f"folder:{folder}", *BACKBONE]
+    assert main(what) == 0
+    flip(next(work.glob("features/*train*/speed.json")))
+    assert main(["verify"]) == 4
+    assert main(what) == 0 == main(["verify"])
+
+
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_command_with_its_own_code_and_finished_shards_kept(
     tmp_path: Path, sent: signal.Signals, code: int
@@ -409,6 +457,29 @@ def test_output_that_can_not_be_written_is_an_error_without_a_traceback(tmp_path
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "code"),
+    [
+        (">&-", "ls", 1),
+        (">&- 2>&-", "ls", 1),
+        ("<&- >&- 2>&-", "ls", 1),
+        ("2>&-", "ls", 0),
+        ("2>&-", "ls --data-dir elsewhere", 2),
+        ("2>&-", "sl", 2),
+    ],
+)
+def test_streams_that_are_closed_are_said_where_that_can_be_and_nothing_traces_back(
+    tmp_path: Path, closed: str, arguments: str, code: int
+) -> None:
+    (tmp_path / "data").mkdir()
+    line = f"{sys.executable} -m pipeline {arguments} {closed}"
+    clean = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, cwd=tmp_path, env=clean, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (code, closed == ">&-"), done.stderr
+    assert done.stdout == ("nothing is cached\n" if code == 0 else "")
+    assert closed != ">&-" or "stdout is closed" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["ls", "verify", "gc"])

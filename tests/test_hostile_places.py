@@ -57,6 +57,16 @@ def linked(path: Path) -> None:
     path.symlink_to(shutil.move(path, path.parents[2].with_name(f"elsewhere-{path.name}")))
 
 
+def dangling(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+def looping(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path)
+
+
 def device(path: Path) -> None:
     path.unlink()
     path.symlink_to("/dev/zero")
@@ -74,6 +84,8 @@ def folder(path: Path) -> None:
 
 IRREGULAR: list[tuple[Callable[[Path], None], str]] = [
     (linked, "is a symbolic link; wanted a regular file"),
+    (dangling, "is a symbolic link; wanted a regular file"),
+    (looping, "is a symbolic link; wanted a regular file"),
     (device, "is a symbolic link; wanted a regular file"),
     (pipe, "is a pipe; wanted a regular file"),
     (folder, "is a folder; wanted a regular file"),
@@ -108,7 +120,29 @@ def test_a_file_of_a_terabyte_is_not_read_into_memory(workspace: Path, place: st
     points.add("hostile files")
 
 
-@pytest.mark.parametrize("make", [linked, device, pipe], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("place", ["heads/*-ridge-*/head.safetensors", "heads/*GaussianNB*/head.skops"])
+def test_a_giant_in_place_of_a_head_is_refused_by_its_size(workspace: Path, place: str) -> None:
+    (path,) = workspace.glob(place)
+    os.truncate(path, 1 << 40)
+    said = bounded(lambda: examine(workspace), StoreError)
+    assert f"{path.name} holds 1,099,511,627,776 bytes; wanted 17,179,869,184 at most" in said
+
+
+@pytest.mark.parametrize("place", NUMBERS + MEMORIES[2:4])  # those that a run would write
+def test_a_folder_where_a_file_is_to_be_written_is_said_and_once_removed_all_goes_on(
+    workspace: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = workspace.glob(place)
+    folder(path)
+    capsys.readouterr()
+    code, said = run(workspace.parent), capsys.readouterr().err
+    assert f"can't write {path}: it is a folder; remove it and run again" in said
+    assert code == (1 if place.startswith("runs") else StoreError.exit_code)
+    path.rmdir()
+    assert run(workspace.parent) == 0
+
+
+@pytest.mark.parametrize("make", [linked, dangling, looping, device, pipe], ids=lambda make: make.__name__)
 def test_the_next_run_puts_files_in_their_places_and_leaves_alone_what_links_led_to(
     workspace: Path, make: Callable[[Path], None]
 ) -> None:
@@ -152,7 +186,7 @@ def test_rubbish_behind_a_link_is_not_removed(workspace: Path, tmp_path: Path) -
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "key.json").write_text("{}")
     (workspace / "features" / "x").symlink_to(tmp_path / "other")
-    assert main(["gc", "--yes", "--data-dir", str(workspace)]) == 0
+    assert main(["gc", "--unfinished", "--yes", "--data-dir", str(workspace)]) == 0
     assert (tmp_path / "other" / "key.json").exists() and not (workspace / "features" / "x").exists()
 
 
@@ -187,3 +221,26 @@ def test_odd_facts_of_a_set_are_listed_as_they_are(
     assert main(["ls", "--data-dir", str(workspace)]) == 0 == main(["ls", "--json", "--data-dir", str(workspace)])
     assert "\x1b" not in capsys.readouterr().out
     assert run(workspace.parent) == 0
+
+
+@pytest.mark.parametrize("name", ["head.safetensors", "head.skops"])
+def test_a_file_that_a_head_lacks_is_named(workspace: Path, name: str) -> None:
+    (path,) = workspace.glob(f"heads/*GaussianNB*/{name}")
+    path.unlink()
+    (said,) = verify(workspace)[1]
+    assert f"{path.parent} is damaged: {name} is missing; `frostline fit` makes it anew" in said
+
+
+@pytest.mark.parametrize("place", ["features", "heads", "runs"])
+def test_a_name_that_would_steer_a_terminal_is_written_out(
+    workspace: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = {"features": "key.json", "heads": "head.json", "runs": "run.json"}[place]
+    (workspace / place / "\x1b[31mred").mkdir()
+    (workspace / place / "\x1b[31mred" / file).touch()
+    capsys.readouterr()
+    assert main(["verify", "--data-dir", str(workspace)]) == StoreError.exit_code
+    assert main(["gc", "--unfinished", "--data-dir", str(workspace)]) == 0
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err
+    assert said.out.count("\\x1b[31mred") == (2 if place == "features" else 1)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -269,6 +271,21 @@ def test_a_shard_lost_from_a_finished_set_is_damage_and_from_an_unfinished_one_i
     assert [error.shard for error in features.damaged()] == [1]
     (features.folder / "features.h5").unlink()
     assert features.damaged() == []
+
+
+def test_a_record_that_is_a_link_to_nothing_is_damage_in_an_unfinished_set_too(features: FeatureSet) -> None:
+    features.drop(1)
+    (features.folder / "features.h5").unlink()
+    (features.folder / "shards" / "00001.json").symlink_to("nowhere")
+    assert [error.shard for error in features.damaged()] == [1]
+
+
+def test_a_giant_in_place_of_the_published_file_is_not_read(features: FeatureSet) -> None:
+    os.truncate(features.folder / "features.h5", 1 << 28)
+    tracemalloc.start()
+    assert not features.published
+    assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    tracemalloc.stop()
 
 
 def test_a_set_whose_files_are_removed_meanwhile_is_not_published(features: FeatureSet) -> None:

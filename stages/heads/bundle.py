@@ -21,6 +21,7 @@ from stages.specs import sealed
 
 Tensors = dict[str, NDArray[Any]]
 _TENSORS, _ESTIMATOR = "head.safetensors", "head.skops"
+_MOST_BYTES = 1 << 34  # of one of them: ImageNet's training rows, kept as neighbours, are 10 GB
 
 
 def head_files(head: Head, record: Mapping[str, Any]) -> dict[str, bytes]:
@@ -77,7 +78,10 @@ def read_head(folder: Path) -> tuple[Head, dict[str, Any]]:
 def _checked(path: Path, digest: str) -> bytes:
     if path.name not in (_TENSORS, _ESTIMATOR):
         raise ValueError(f"an unknown file {path.name!r}")
-    data = read_file(path)
+    try:
+        data = read_file(path, _MOST_BYTES)
+    except FileNotFoundError as error:
+        raise ValueError(f"{path.name} is missing") from error
     if hashlib.sha256(data).hexdigest() != digest:
         raise ValueError(f"the SHA-256 of {path.name} is not the one recorded")
     return data

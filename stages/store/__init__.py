@@ -1,6 +1,6 @@
 """The feature store: shards on disk that are there whole or not at all."""
 
-from stages.store.featureset import Bad, FeatureSet, Layout, open_set
+from stages.store.featureset import Bad, FeatureSet, Layout, in_use, open_set
 from stages.store.files import make_folder, write_atomic
 from stages.store.joint import JointSets
 from stages.store.rowfile import RowFile
@@ -21,6 +21,7 @@ __all__ = [
     "Shard",
     "common",
     "encode_ids",
+    "in_use",
     "load",
     "make_folder",
     "open_set",

@@ -11,8 +11,9 @@ features.h5         all shards as one virtual file, for other tools; written las
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -120,12 +121,12 @@ class FeatureSet:
     @property
     def speed(self) -> float | None:
         """Rows per second of the last extraction, if one was measured."""
-        speed = _sealed_in(self.folder / "speed.json").get("rows_per_second")
+        speed = _sealed_in(self._speed).get("rows_per_second")
         return speed if isinstance(speed, int | float) and speed > 0 else None
 
     def keep_speed(self, rows_per_second: float) -> None:
         """Remember how fast an extraction was, for the next plan's estimate."""
-        write_atomic(self.folder / "speed.json", sealed({"rows_per_second": round(rows_per_second, 2)}))
+        write_atomic(self._speed, sealed({"rows_per_second": round(rows_per_second, 2)}))
 
     @contextmanager
     def claim(self, shard: int, *, wait: bool) -> Iterator[bool]:
@@ -195,10 +196,10 @@ class FeatureSet:
         In a set that was once complete, a shard without a record is damage too.
         """
         found = []
-        was_complete = (self.folder / "features.h5").exists()
+        was_complete = os.path.lexists(self.folder / "features.h5")
         for shard in self.shards:
             try:
-                if was_complete or self._path(shard, "json").exists():
+                if was_complete or os.path.lexists(self._path(shard, "json")):
                     self.read(shard)
             except DamagedShard as error:
                 found.append(error)
@@ -217,24 +218,16 @@ class FeatureSet:
     @property
     def published(self) -> bool:
         """Whether ``features.h5`` is there, byte for byte as it should be."""
+        wanted = self._virtual_file()
         try:
-            return read_file(self.folder / "features.h5") == self._virtual_file()
+            return read_file(self.folder / "features.h5", len(wanted)) == wanted
         except (OSError, ValueError):
             return False
-
-    @property
-    def in_use(self) -> bool:
-        """Whether a process holds one of the shards right now."""
-        for path in (self.folder / "locks").glob("*.lock"):
-            lock = FileLock(path)
-            if not _acquired(lock, wait=False):
-                return True
-            lock.release()
-        return False
 
     def publish(self) -> None:
         """Write ``features.h5`` over all shards. Its names are relative: the folder can be moved.
 
+        A damaged ``speed.json``, which nothing would write anew, is removed.
         Raises StoreError if the set is not complete.
         """
         if self.missing() or not (self.folder / "key.json").exists():
@@ -242,6 +235,9 @@ class FeatureSet:
         if not self.published:
             self._settle()
             write_atomic(self.folder / "features.h5", self._virtual_file())
+        if os.path.lexists(self._speed) and not _sealed_in(self._speed):
+            with suppress(OSError):  # no number depends on it
+                self._speed.unlink()
 
     def _virtual_file(self) -> bytes:
         layout = self.layout
@@ -268,8 +264,22 @@ class FeatureSet:
         for path in (self.folder / "shards").glob(f"{shard:05d}.*{TEMPORARY}"):
             path.unlink(missing_ok=True)
 
+    @property
+    def _speed(self) -> Path:
+        return self.folder / "speed.json"
+
     def _path(self, shard: int, ending: str) -> Path:
         return self.folder / "shards" / f"{shard:05d}.{ending}"
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a process holds one of a set's shards right now, be its description readable or not."""
+    for path in (folder / "locks").glob("*.lock"):
+        lock = FileLock(path)
+        if not _acquired(lock, wait=False):
+            return True
+        lock.release()
+    return False
 
 
 def _acquired(lock: BaseFileLock, *, wait: bool) -> bool:

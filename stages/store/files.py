@@ -64,6 +64,8 @@ def explained(path: Path) -> Iterator[None]:
     """Turn the system's error into a StoreError that says which file and what to do."""
     try:
         yield
+    except IsADirectoryError as error:
+        raise StoreError(f"can't write {path}: it is a folder; remove it and run again") from error
     except OSError as error:
         advice = "free space or choose another place with --data-dir, then run again; what is committed is kept"
         raise StoreError(f"can't write {path}: {error.strerror}; {advice}") from error
