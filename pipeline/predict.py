@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,14 +18,19 @@ from pipeline.plan import check_bad, device_of, pace
 from stages.backbones import BackboneRequest, load_backbone
 from stages.backbones.preprocess import replaced
 from stages.datasets import decode_file, images_in, paths_of
-from stages.errors import ConfigError, DataError, StoreError, listing, printable
+from stages.errors import ConfigError, DataError, StoreError, listing, printable, shortened
 from stages.heads import Head, read_head
 from stages.metrics.predictions import harmless
 from stages.predict import predict
-from stages.specs import MAX_PIXELS, BackboneSpec, Precision, View, differences, read_spec
+from stages.specs import BackboneSpec, Precision, View, differences, file_digest, read_spec
 
 if TYPE_CHECKING:
     from stages.backbones.backbone import Backbone
+
+
+_LARGEST = 2048  # pixels a side
+_LONGEST = 4096  # letters of a name or path
+_ENTRY = re.compile(r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*")  # a name of torchvision's, such as IMAGENET1K_V2
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,12 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
     head, record = read_head(Path(folder))
     made = _made_on(folder, record)
     wanted = made.spec
+    if made.name == "pixels" and wanted.layer == "flatten":  # known before anything of that size is made
+        _check_width(folder, head, 3 * wanted.size[0] * wanted.size[1])
     if ":" in made.name and not s.backbone:  # a head may come from a stranger, and must not choose what runs
         raise ConfigError(f"the head in {folder} was fitted on a network of one's own; name it: --backbone {made.name}")
+    if not s.weights:
+        _check_weights(folder, made)
     preprocessing = asdict(wanted.preprocessing)
     name, weights = s.backbone or made.name, s.weights or made.weights
     request = BackboneRequest(name, weights, wanted.layer, wanted.pool, preprocessing)
@@ -103,9 +113,32 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
     except ConfigError as error:
         raise ConfigError(f"the head in {folder} was fitted on {made.name}, {made.weights}: {error}") from error
     _check_same(folder, wanted, backbone.spec)
-    if head.width != backbone.width:
-        raise StoreError(f"the head in {folder} takes {head.width} features, its backbone has {backbone.width}")
+    _check_width(folder, head, backbone.width)
     return Classifier(head, backbone, made.views, s)
+
+
+def _check_width(folder: str | Path, head: Head, width: int) -> None:
+    if head.width != width:
+        raise StoreError(f"the head in {folder} takes {head.width} features, its backbone has {width}")
+
+
+def _check_weights(folder: str | Path, made: _MadeOn) -> None:
+    """Raise one and the same ConfigError unless the weights that a head names are a name, or the file it was fitted on.
+
+    A head may come from a stranger, and must learn nothing of the files that are here.
+    """
+    if made.weights in ("DEFAULT", "random", "factory"):
+        return
+    try:
+        file = Path(made.weights)
+        is_own = file_digest(file) == made.spec.weights if file.is_file() else bool(_ENTRY.fullmatch(made.weights))
+    except OSError:
+        is_own = False
+    if not is_own:
+        raise ConfigError(
+            f"the weights that the head in {folder} was fitted on, {made.weights}, are not there or are "
+            "others; name them: --weights FILE"
+        )
 
 
 @dataclass(frozen=True)
@@ -128,15 +161,24 @@ def _made_on(folder: str | Path, record: Mapping[str, Any]) -> _MadeOn:
         words = (made.name, made.weights, spec.name, spec.weights, spec.layer, spec.code)
         good = all(isinstance(word, str) for word in words) and all(isinstance(side, int) for side in spec.size)
         good = good and made.precision in get_args(Precision) and made.views in (("plain",), ("plain", "hflip"))
-        if not good or min(spec.size) < 1 or spec.size[0] * spec.size[1] > MAX_PIXELS:
+        if not good or min(spec.size) < 1 or max(map(len, words)) > _LONGEST:
             raise ValueError("a value that can't be")
         replaced(spec.preprocessing, {})
+        _check_size(spec)
     except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+        found = f"{type(error).__name__}: {shortened(str(error))}"
         raise StoreError(
-            f"the head in {folder} does not say what it was fitted on ({type(error).__name__}: {error}); "
-            "`frostline fit` makes it anew"
+            f"the head in {folder} does not say what it was fitted on ({found}); `frostline fit` makes it anew"
         ) from error
     return made
+
+
+def _check_size(spec: BackboneSpec) -> None:
+    """Raise ValueError for images so large that a head of a few bytes could take all memory."""
+    for name, size in (("size", spec.size), ("resize", spec.preprocessing.resize), ("crop", spec.preprocessing.crop)):
+        sides = size if isinstance(size, tuple) else (size or 0,)
+        if max(sides) > _LARGEST:
+            raise ValueError(f"{name} {shortened(str(size))}; wanted at most {_LARGEST:,} pixels a side")
 
 
 def _check_same(folder: str | Path, wanted: BackboneSpec, found: BackboneSpec) -> None:

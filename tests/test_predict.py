@@ -11,7 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torchvision
 from conftest import REPOSITORY, paint
+from faults.strangers import bounded
 
 from pipeline.cli import main
 from pipeline.predict import load_classifier
@@ -179,18 +182,73 @@ def test_images_of_any_size_are_resized_as_in_training(head: Path, tmp_path: Pat
         {"name": 5},
         {"weights": None},
         {"size": [10**9, 10**9]},
+        {"size": [2049, 1]},
+        {"preprocessing": {"resize": 2049}},
+        {"preprocessing": {"crop": [1, 2049]}},
+        {"name": "x" * 5000},
+        {"weights": "x" * 5000},
         {"size": []},
         {"size": ["a", 1]},
         {"preprocessing": {"mean": 5}},
     ],
-    ids=str,
+    ids=lambda changes: str(changes)[:60],
 )
 def test_a_record_that_lies_is_refused_in_words(head: Path, changes: dict[str, object]) -> None:
     spec = read_head(head)[1]["backbone"]["spec"]
     inner = {n: v for n, v in changes.items() if n in spec}
     other = rewritten(head, **({"spec": {**spec, **inner}} if inner else changes))
-    with pytest.raises(StoreError, match="does not say what it was fitted on"):
+    with pytest.raises(StoreError, match="does not say what it was fitted on") as error:
         load_classifier(other)
+    assert len(str(error.value)) < 1000
+
+
+@pytest.fixture
+def on_a_file(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """A head that was fitted with a file of weights, and the file."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "weights.pth"
+    torch.save(torchvision.models.squeezenet1_1(weights=None, num_classes=2).state_dict(), file)
+    what = ["--backbone", "squeezenet1_1", "--weights", str(file), "--resize", "32x32", "--crop", "none"]
+    assert main(["run", "--dataset", f"folder:{folder}", *what, "--precision", "fp32", "--grid", "C=1"]) == 0
+    return next((tmp_path / "data" / "heads").iterdir()), file
+
+
+def test_the_weights_that_a_head_was_fitted_on_are_found_where_they_were_or_where_the_user_says(
+    on_a_file: tuple[Path, Path], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head, file = on_a_file
+    asked = ["predict", str(head), str(folder / "test" / "fox" / "00.png")]
+    assert main(asked) == 0
+    moved = shutil.move(file, file.with_name("moved.pth"))
+    assert main(asked) == 2
+    assert "are not there or are others; name them: --weights FILE" in capsys.readouterr().err
+    assert main([*asked, "--weights", str(moved)]) == 0
+
+
+def test_a_head_learns_nothing_of_the_files_that_it_names(
+    on_a_file: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret, pipe, missing = (tmp_path / name for name in ("secret", "pipe.pth", "missing.pth"))
+    secret.write_text("Sesame")
+    os.mkfifo(pipe)
+    long = "/" + "x" * 300
+    said = set()
+    for named in map(str, (secret, pipe, missing, on_a_file[1].parent, "/dev/zero", "secret", "~", "~nobody/x", long)):
+        other = rewritten(on_a_file[0], weights=named)
+        with pytest.raises(ConfigError) as error:
+            load_classifier(other)
+        said.add(str(error.value).replace(f" {named},", " NAMED,"))
+        shutil.rmtree(other)
+    assert len(said) == 1 and "Sesame" not in said.pop()
+
+
+def test_a_head_of_a_few_bytes_does_not_make_pixels_of_millions(head: Path) -> None:
+    spec = read_head(head)[1]["backbone"]["spec"]
+    how = {**spec["preprocessing"], "resize": [2048, 2048], "crop": None}
+    huge = {**spec, "name": "pixels", "layer": "flatten", "pool": "none", "size": [2048, 2048], "preprocessing": how}
+    other = rewritten(head, name="pixels", weights="DEFAULT", spec=huge)
+    said = bounded(lambda: load_classifier(other), StoreError, 1 << 26)
+    assert "takes 128 features, its backbone has 12582912" in said
 
 
 def test_names_that_would_steer_the_terminal_are_written_out(
