@@ -139,23 +139,26 @@ def _run(one: Pass, found: _Found) -> Iterator[Cell]:
         try:
             _run_cell(cell, plan, features, loaded, found)
         except Exception as error:  # so may an estimator
+            log.error("%s failed: %s", cell.name, _reason(error))
             found.failures.append(_failed(cell, error))
         yield cell
     _keep_scores(one.cells[0], loaded, found)
 
 
 def _all_failed(one: Pass, error: Exception, found: _Found) -> Iterator[Cell]:
+    log.error("%s failed: %s", pass_name(one.cells[0]), _reason(error))
     for cell in one.cells:
         found.failures.append(_failed(cell, error))
         yield cell
 
 
 def _failed(cell: Cell, error: Exception) -> Failure:
-    reason, code = f"{type(error).__name__}: {error}", FrostlineError.exit_code
-    if isinstance(error, FrostlineError):
-        reason, code = str(error), error.exit_code
-    log.error("%s failed: %s", cell.name, reason)
-    return Failure(cell.name, " ".join(reason.split()), code)
+    code = error.exit_code if isinstance(error, FrostlineError) else FrostlineError.exit_code
+    return Failure(cell.name, " ".join(_reason(error).split()), code)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, FrostlineError) else f"{type(error).__name__}: {error}"
 
 
 def _features(plan: Plan) -> tuple[Extracted, ...]:

@@ -13,7 +13,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from pipeline.leaderboard import NAMES, Leaderboard, Table, notes, tables, unit_of
+from pipeline.html.words import unbroken
+from pipeline.leaderboard import NAMES, Leaderboard, Table, answers, notes, tables, unit_of
 from stages.errors import printable
 
 _STYLE = Path(__file__).parent / "html" / "style.css"  # the one that a run's page has
@@ -21,9 +22,12 @@ _STYLE = Path(__file__).parent / "html" / "style.css"  # the one that a run's pa
 
 def as_text(board: Leaderboard) -> str:
     """Return the leaderboard for a terminal."""
-    blocks = [f"{printable(table.title)}\n\n" + "\n".join(lines(table)) for table in tables(board)]
+    blocks = [printable(line) for line in answers(board)]
+    for table in tables(board):
+        note = [f"- {table.note}"] if table.note else []
+        blocks.append("\n".join([printable(table.title), "", *lines(table), *note]))
     files = "\n".join(f"leaderboard  {board.folder / f'leaderboard.{end}'}" for end in ("md", "csv", "json", "html"))
-    return "\n\n".join([*blocks, "\n".join(f"- {note}" for note in notes(board)), files])
+    return "\n\n".join([*blocks, "\n".join(f"- {printable(note)}" for note in notes(board)), files])
 
 
 def lines(table: Table) -> list[str]:
@@ -37,12 +41,13 @@ def lines(table: Table) -> list[str]:
 
 def as_markdown(board: Leaderboard) -> str:
     """Return the leaderboard as Markdown, whose tables' cells are plain text."""
-    blocks = [f"# {_plain(_title(board))}"]
+    blocks = [f"# {_plain(_title(board))}", *map(_plain, answers(board))]
     for table in tables(board):
         rule = ["--:" if side == ">" else ":--" for side in table.align]
         rows = [table.columns, rule, *([_plain(cell) for cell in row] for row in table.rows)]
         blocks.append(f"## {_plain(table.title)}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows))
-    return "\n\n".join([*blocks, "\n".join(f"- {note}" for note in notes(board))]) + "\n"
+        blocks += [table.note] if table.note else []
+    return "\n\n".join([*blocks, "\n".join(f"- {_plain(note)}" for note in notes(board))]) + "\n"
 
 
 def _title(board: Leaderboard) -> str:
@@ -98,25 +103,34 @@ def as_html(board: Leaderboard) -> str:
     style = _STYLE.read_text()
     allowed = b64encode(sha256(style.encode()).digest()).decode()
     title = escape(printable(_title(board)))
-    listed = "".join(f"<li>{escape(note)}</li>" for note in notes(board))
+    said = "".join(f'<p class="lede">{_shown(line)}</p>\n' for line in answers(board))
+    listed = "".join(f"<li>{_shown(note)}</li>" for note in notes(board))
     return (
         "<!doctype html>\n"
         '<html lang="en"><head><meta charset="utf-8">'
         f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{allowed}'\">"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{style}</style></head>\n"
-        f"<body><h1>{title}</h1>\n{''.join(map(_section, tables(board)))}"
+        f'<body class="wide"><h1>{title}</h1>\n{said}{"".join(map(_section, tables(board)))}'
         f'<ul class="small">{listed}</ul></body></html>\n'
     )
 
 
 def _section(table: Table) -> str:
-    head = _cells("th", table.columns, table.align)
-    rows = "\n".join(f"<tr>{_cells('td', row, table.align)}</tr>" for row in table.rows)
-    body = f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>"
-    return f'<section><h2>{escape(printable(table.title))}</h2><div class="scroll">{body}</div></section>\n'
+    head = _cells("th", table.columns, table)
+    rows = "\n".join(f"<tr>{_cells('td', row, table)}</tr>" for row in table.rows)
+    body = f'<table class="stack"><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>'
+    note = f'<p class="small">{table.note}</p>' if table.note else ""
+    return f'<section><h2>{escape(printable(table.title))}</h2><div class="scroll">{body}</div>{note}</section>\n'
 
 
-def _cells(tag: str, cells: tuple[str, ...], align: str) -> str:
-    sides = [' class="number"' if side == ">" else "" for side in align]
-    return "".join(f"<{tag}{s}>{escape(printable(cell))}</{tag}>" for cell, s in zip(cells, sides, strict=True))
+def _cells(tag: str, cells: tuple[str, ...], table: Table) -> str:
+    sides = [' class="number"' if side == ">" else "" for side in table.align]
+    labels = [f' data-label="{column}"' if tag == "td" else "" for column in table.columns]
+    parts = zip(cells, sides, labels, strict=True)
+    return "".join(f"<{tag}{side}{label}>{_shown(cell)}</{tag}>" for cell, side, label in parts)
+
+
+def _shown(text: str) -> str:
+    """Return text for the page, no number torn from its unit or its interval."""
+    return unbroken(escape(printable(text)))

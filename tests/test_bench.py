@@ -26,10 +26,12 @@ from scipy.stats import kendalltau
 from pipeline.bench import bench
 from pipeline.cli import main
 from pipeline.config import ExtractSettings, Settings
-from pipeline.leaderboard import Leaderboard, mean_ranks
+from pipeline.leaderboard import Leaderboard, answers, mean_ranks, tables
 from pipeline.matrix import Matrix, read_matrix
 from pipeline.passes import passes_table, planned
 from pipeline.plan import Plan
+from pipeline.renderings import as_html, as_markdown
+from pipeline.report import percent
 from pipeline.run import extract, run
 from stages.compare import compare
 from stages.errors import ConfigError
@@ -297,6 +299,13 @@ def test_what_fails_is_reported_with_its_reason_and_the_rest_goes_on(
     with (folder / "leaderboard.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 8 and sum(bool(row["failure"]) for row in rows) == 7
+    failed = next(table for table in tables(done(read_matrix(Path("some.toml"), work))) if table.title == "Failed")
+    assert [row[:4] for row in failed.rows] == [
+        ("digits", "own.py:network", "default", "sklearn.svm:SVC, ridge"),
+        ("digits", "pixels", "default", "sklearn.svm:SVC"),
+        ("folder:empty", "own.py:network, pixels", "default", "sklearn.svm:SVC, ridge"),
+    ]
+    assert out.err.count("no luck") == 1
 
 
 def test_too_many_shots_fail_their_curve_alone(write: Write, folder: Path) -> None:
@@ -410,6 +419,7 @@ def test_the_mean_rank_counts_only_what_ran_on_every_dataset(write: Write) -> No
     there = [replace(e, name=replace(e.name, dataset="other"), rank=rank) for e, rank in ((one, 4), (two, 1))]
     first, second = mean_ranks([replace(one, rank=1), replace(two, rank=2), *there])
     assert (first.head, first.ranks, first.mean) == (two.name.head, (2, 1), 1.5)
+    assert first.accuracy == two.accuracy.value
     assert (second.head, second.ranks, second.mean) == (one.name.head, (1, 4), 2.5)
     assert [m.head for m in mean_ranks([one, two, there[0]])] == [one.name.head]
     assert mean_ranks([replace(one, rank=None), there[0]]) == ()
@@ -425,6 +435,7 @@ def test_scores_without_a_fit_are_correlated_with_the_accuracies_of_the_first_he
         scores.append(logme(features.X, features.y))
     by = {e.name: e.accuracy.value for e in board.entries}
     accuracies = [by[cell.name] for cell in matrix.cells[::2]]
+    assert "3 only" in as_markdown(board) and "even a perfect order may be chance" in as_markdown(board)
     assert found["LogME"].agreement.n == 3 and found["LogME"].head == "ridge"
     assert found["LogME"].agreement.kendall == pytest.approx(kendalltau(scores, accuracies).statistic)
 
@@ -454,7 +465,7 @@ def test_the_plan_goes_to_stderr_and_the_leaderboard_to_stdout_and_to_files(
     assert out.out.rstrip("\n") == (folder / "leaderboard.json").read_text()
     assert {p.suffix for p in folder.iterdir()} == {".md", ".csv", ".json", ".html"}
     assert main(["bench", "some.toml"]) == 0
-    assert "rank" not in capsys.readouterr().out.splitlines()[2]  # one entry has nothing to be ranked among
+    assert "rank" not in capsys.readouterr().out.splitlines()[4]  # one entry has nothing to be ranked among
 
 
 def test_a_bench_from_the_cache_never_imports_torch(frostline: Command, tmp_path: Path) -> None:
@@ -502,6 +513,31 @@ def test_the_page_escapes_every_name_and_its_policy_allows_its_own_style_alone(w
     style = page.text[page.text.index(next(t for t in page.text if "border-collapse" in t))]
     allowed = b64encode(sha256(style.encode()).digest()).decode()
     assert page.policy == f"default-src 'none'; style-src 'sha256-{allowed}'"
+
+
+def test_the_leaderboard_begins_with_the_best_its_interval_and_what_it_is_tied_with(write: Write, work: Path) -> None:
+    board = done(write(DIGITS + PIXELS + RIDGE + CENTROID))
+    best, other = board.entries
+    said = f"digits: ridge on pixels is right for {percent(best.accuracy)} of the test samples"
+    shared = replace(best, rank=1, tied=("pixels default centroid",)), replace(other, rank=1)
+    tied, apart = (replace(board, entries=e) for e in (shared, (replace(best, tied=()), replace(other, rank=2))))
+    assert answers(tied) == [f"{said}; no real difference from centroid on pixels is seen."]
+    assert answers(apart) == [f"{said}, more than all others beyond chance."]
+    assert "1=: tied" in as_html(tied) and "1=: tied" not in as_html(apart)
+    assert as_html(tied).index("no real difference") < as_html(tied).index("<table")
+
+
+def test_accuracy_is_beside_the_names_and_a_layer_has_one_name_in_all_tables(write: Write) -> None:
+    board = done(write(DIGITS + SHIPPED + RIDGE + CURVE))
+    scores, curves = tables(board)
+    assert scores.columns[:5] == ("rank", "backbone", "layer", "head", "accuracy")
+    assert scores.rows[0][2] == curves.rows[0][2] == "default"
+    assert "layer default: fc:input of resnet8-cifar10" in as_html(board)
+
+
+def test_every_cell_of_the_page_has_its_columns_name_for_where_it_stands_alone(write: Write) -> None:
+    page = as_html(done(write(DIGITS + PIXELS + RIDGE)))
+    assert page.count("<td") == page.count(" data-label=") and 'data-label="accuracy"' in page
 
 
 def test_a_name_that_is_a_formula_or_steers_a_terminal_is_made_harmless(

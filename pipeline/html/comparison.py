@@ -55,7 +55,9 @@ def _answer(found: dict[str, Any], entries: Sequence[tuple[Run, Scored]], names:
     value, interval = words.valued("accuracy", one.scores["accuracy"])
     ties = [name for name in first["tied"] if name != first["name"]]
     told = (
-        f"No real difference from {_listed(ties)} is seen." if ties else "It is better than every other beyond chance."
+        f"No real difference from {words.listed(ties)} is seen."
+        if ties
+        else "It is better than every other beyond chance."
     )
     return {
         "value": value,
@@ -65,11 +67,6 @@ def _answer(found: dict[str, Any], entries: Sequence[tuple[Run, Scored]], names:
         "context": [told] if first["rank"] else [],
         "warnings": [],
     }
-
-
-def _listed(names: Sequence[str], most: int = 3) -> str:
-    shown = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]
-    return ", ".join(shown[:-1]) + (" and " if len(shown) > 1 else "") + shown[-1]
 
 
 def _described(run: Run) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.config import Settings, load_settings
@@ -19,7 +20,9 @@ SCORES = {
     "brier": ("Brier score", "from 0 to 2; lower is better"),
     "ece": ("Calibration error", "mean gap between confidence and accuracy, 15 bins"),
 }
+TIED = "1=: tied, the rank is shared. Between those that share the first, no difference beyond chance is seen."
 CALIBRATED = "_calibrated"
+_TORN = re.compile(r"(?<=\d) (?=[%±–] ?\d?)|(?<=[±–]) (?=\d)|(?<=\d,) (?=\d[\d.]*\])")
 _SHARES = ("accuracy", "f1", "ece")
 
 
@@ -47,6 +50,22 @@ def valued(name: str, score: Mapping[str, float]) -> tuple[str, str]:
 def chosen(selection: Mapping[str, Any]) -> str:
     """Return ``C = 0.316``; nothing for a head without a parameter."""
     return f"{selection['parameter']} = {selection['value']:.3g}" if selection["parameter"] else ""
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Return ``a, b, c and 2 more``."""
+    shown = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]
+    return ", ".join(shown[:-1]) + (" and " if len(shown) > 1 else "") + shown[-1]
+
+
+def place(rank: int, ranks: Iterable[int | None]) -> str:
+    """Return a rank among all ranks as ``4``, or ``1=`` where it is shared."""
+    return f"{rank}{'=' if list(ranks).count(rank) > 1 else ''}"
+
+
+def unbroken(text: str) -> str:
+    """Return text in which no line ends within ``98.1 %``, ``± 0.3`` or ``[96.4, 99.4]``."""
+    return _TORN.sub("\u00a0", text)
 
 
 def signed(points: float) -> str:
