@@ -53,9 +53,10 @@ def test_all_statistics_see_the_same_resamples() -> None:
 
 def test_blocks_do_not_change_the_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     values = [np.random.default_rng(0).random(50)]
-    whole = bootstrap([means(values)], 50, seed=0)
+    whole = bootstrap([means(values)], 50, seed=0)[0][0]
     monkeypatch.setattr(statistic_module, "_BLOCK", 50 * 7)
-    assert bootstrap([means(values)], 50, seed=0) == whole
+    found = bootstrap([means(values)], 50, seed=0)[0][0]
+    assert (found.low, found.high) == pytest.approx((whole.low, whole.high), rel=1e-12)  # products round by their shape
 
 
 def test_a_resample_has_as_many_rows_as_the_sample() -> None:
@@ -73,15 +74,34 @@ def test_small_classes_do_not_push_the_interval_of_macro_f1_off_its_value() -> N
     assert np.mean(drawn) < score.value - 0.01  # the bias that is meant
     assert score.low < score.value < score.high
     centre = (score.low + score.high) / 2
-    assert centre == pytest.approx(2 * score.value - np.mean(drawn), abs=0.01)
+    shift = 2 * min(score.value - np.median(drawn), np.std(drawn))
+    assert centre == pytest.approx(np.quantile(drawn, (0.025, 0.975)).mean() + shift, abs=0.01)
 
 
 def test_an_interval_holds_its_value_however_strong_the_bias() -> None:
     low = Statistic(lambda counts: (counts > 0).mean(0, keepdims=True), (None,), biased=True)
     high = Statistic(lambda counts: (counts == 0).mean(0, keepdims=True), (None,), biased=True)
     (one,), (other,) = bootstrap([low, high], 100, seed=0)
-    assert (one.value, one.low, one.high) == (1, 1, 1)
-    assert (other.value, other.low, other.high) == (0, 0, 0)
+    assert one.low < one.value == one.high == 1
+    assert 0 == other.low == other.value < other.high
+
+
+def test_six_rows_of_one_class_leave_open_that_no_row_is_wrong() -> None:
+    y, predicted = np.zeros(6, np.int64), np.array([0, 0, 0, 0, 0, 3])
+    score = bootstrap([by_class(y, predicted, 10)], 6, seed=0)[0][1]
+    assert score.value == pytest.approx(5 / 11)
+    assert score.low == pytest.approx(1 / 3) and score.high == 1
+
+
+def test_a_calibration_error_that_is_mostly_chance_is_not_its_own_upper_bound() -> None:
+    confidence = np.repeat([0.55, 0.65, 0.75, 0.85, 0.95], 20)
+    y = (np.tile(np.arange(20), 5) >= 20 * confidence + 0.5).astype(np.int64)  # as many right as confidence says
+    p = np.stack([confidence, 1 - confidence], axis=1)
+    statistic = calibration_error(p, y)
+    drawn = np.concatenate([statistic.of(counts)[0] for counts in statistic_module._resamples(100, 0, 1000)])
+    score = bootstrap([statistic], 100, seed=0)[0][0]
+    assert np.median(drawn) - score.value > np.std(drawn)  # the strong bias that is meant
+    assert score.low == 0 and score.value + 0.005 < score.high < np.quantile(drawn, 0.975)
 
 
 def test_the_interval_of_macro_f1_covers_the_truth_where_classes_are_small() -> None:

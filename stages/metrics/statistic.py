@@ -35,7 +35,9 @@ class Statistic:
             calibration error too high). Resamples show that bias once more, so their percentiles
             are moved back by twice of it: once onto the value, once for the value's own
             (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 10), and
-            widened to hold the value.
+            widened to hold the value. The bias is that of their median, at most one standard
+            deviation of theirs: a few rows that lose a class can double a mean, and where bias
+            outweighs spread, the interval would end at the value.
         noise: a score up to this may be chance alone; its interval begins at 0.
     """
 
@@ -106,7 +108,8 @@ def _score(statistic: Statistic, value: float, drawn: Array, trials: float | Non
     defined = drawn[~np.isnan(drawn)]
     low, high = np.quantile(defined, (0.025, 0.975)).tolist()
     if statistic.biased:
-        shift = 2 * (float(defined.mean()) - value)
+        spread = float(defined.std())
+        shift = 2 * min(max(float(np.median(defined)) - value, -spread), spread)
         low, high = max(0.0, min(low - shift, value)), min(1.0, max(high - shift, value))
     by_chance = statistic.noise is not None and value <= statistic.noise
     return Score(value, 0.0 if by_chance else low, high, len(drawn))
