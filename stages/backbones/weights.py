@@ -89,8 +89,10 @@ def _is_entry(name: Any, value: Any) -> bool:
 
 
 def _named(key: Any) -> str:
-    """Return a key in a line; what else than a name may be large to write."""
-    return repr(shortened(key)) if isinstance(key, str) else f"under a {type(key).__name__}"
+    """Return a key in a line; any but names and numbers may take long to write."""
+    if isinstance(key, str):
+        return repr(shortened(key))
+    return repr(key) if isinstance(key, int | float) else f"under a {type(key).__name__}"
 
 
 def _reason(error: Exception) -> str:
