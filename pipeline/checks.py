@@ -29,7 +29,7 @@ class Check:
 def checks(found: Findings) -> tuple[Check, ...]:
     """Return every check of the data with what it found."""
     first = (*_values(found), _balance(found), *_copies(found), *_near(found))
-    return (*first, _labels(found), _shift(found), _score(found))
+    return (*first, _labels(found), _shift(found), *([_score(found)] if found.leak.rows else []))
 
 
 def findings_table(found: Findings) -> str:
@@ -56,6 +56,8 @@ def _values(found: Findings) -> Iterable[Check]:
 def _balance(found: Findings) -> Check:
     counts = found.rows_by_class
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    if counts[most] == counts[least]:
+        return Check("Class balance", f"every class has {counted(counts[most], 'training sample')}")
     ratio = counts[most] / counts[least] if counts[least] else float("inf")
     said = f"{ratio:.1f} times as many training samples of {most} ({counts[most]:,}) as of {least} ({counts[least]:,})"
     return Check("Class balance", said, sound=ratio < _UNEVEN)
@@ -107,9 +109,9 @@ def _shift(found: Findings) -> Check:
 def _score(found: Findings) -> Check:
     leak = found.leak
     said = f"test accuracy {percent(leak.accuracy)}"
-    if leak.rows and leak.without:
+    if leak.without:
         said += f"; {percent(leak.without)} without the {counted(len(leak.rows), 'sample')} that train has"
-    return Check("What the copies are worth", f"{said} (one logistic regression, nothing chosen)", sound=not leak.rows)
+    return Check("What the copies are worth", f"{said} (one logistic regression, nothing chosen)", sound=False)
 
 
 def _counted(sought: str, names: Sequence[str], noun: str, what: str) -> Check:

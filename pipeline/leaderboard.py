@@ -152,7 +152,9 @@ def _answer(entries: Sequence[Entry]) -> str:
     if best.rank is None:
         return f"{said}, the most so far or of those that could be scored."
     return (
-        f"{said}; no real difference from {listed(ties)}." if ties else f"{said}, more than all others beyond chance."
+        f"{said}; no real difference from {listed(ties)} is seen."
+        if ties
+        else f"{said}, more than all others beyond chance."
     )
 
 

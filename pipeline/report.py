@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.compare import Pair, compare
 from stages.datasets import Duplicates
 from stages.errors import counted
 from stages.evaluate import Evaluation
@@ -213,6 +214,16 @@ def table(report: Report) -> str:
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
+def p_value(pair: Pair) -> str:
+    """Return ``= 0.307`` or ``< 0.001``, after the correction for all pairs."""
+    return f"= {pair.corrected_p:.3f}" if pair.corrected_p >= 0.001 else "< 0.001"
+
+
+def verdict(pair: Pair) -> str:
+    """Return in words whether two heads differ beyond chance."""
+    return f"{'a' if pair.significant else 'no'} real difference (p {p_value(pair)})"
+
+
 def score_lines(probes: tuple[Probe, ...]) -> list[str]:
     """Return one line per scored probe, under a heading."""
     scored = [probe for probe in probes if probe.evaluation and probe.fitted]
@@ -270,6 +281,7 @@ def _notes(report: Report) -> list[str]:
         lines.append(f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples")
     if any(probe.curve for probe in report.probes):
         lines.append("±: standard deviation over the draws; smaller sets lie within the larger ones of a draw")
+    lines += _verdicts(report)
     for backbone in dict.fromkeys(probe.backbone for probe in report.probes):
         probes = [probe for probe in report.probes if probe.backbone == backbone]
         heads = [(f", {probe.head}" if len(probes) > 1 else "", _probe_notes(probe)) for probe in probes]
@@ -290,6 +302,23 @@ def _notes(report: Report) -> list[str]:
     if report.quarantined:
         lines.append(f"{counted(report.quarantined, 'sample')} quarantined and left out; run.json lists them")
     return [f"- {line}" for line in [*lines, *report.notes]]
+
+
+def _verdicts(report: Report) -> list[str]:
+    """Return whether the best head differs from the best on each baseline, all pairs of heads considered."""
+    scored = [probe for probe in report.probes if probe.evaluation and probe.predictions]
+    best: dict[str, Probe] = {}
+    for probe in sorted(scored, key=lambda probe: -probe.evaluation.scores["accuracy"].value):  # type: ignore[union-attr]
+        best.setdefault(probe.backbone, probe)
+    first = best.pop(report.probes[0].backbone, None)
+    names = [f"{probe.head} on {probe.backbone}" for probe in scored]
+    if first is None or not best or len({probe.predictions.ids for probe in scored if probe.predictions}) > 1:
+        return []
+    pairs = compare([probe.predictions for probe in scored if probe.predictions], names).pairs
+    said = {frozenset((pair.first, pair.second)): verdict(pair) for pair in pairs}
+    own = f"{first.head} on {first.backbone}"
+    others = [f"{probe.head} on {probe.backbone}" for probe in best.values()]
+    return [f"{own} and {other}: {said[frozenset((own, other))]}" for other in others]
 
 
 def _work_done(probe: Probe) -> str:
@@ -321,7 +350,7 @@ def selection_lines(selection: dict[str, Any]) -> list[str]:
         among = f"{len(grid)} values from {_number(grid[0])} to {_number(grid[-1])}"
         best = f"{100 * max(selection['accuracy']):.1f} %"
         lines.append(f"{name} chosen among {among} on {_rows_of(selection)} ({best}), then fitted on all")
-    if selection["at_edge"]:
+    if selection["at_edge"] and not _as_good_within(selection):
         lines.append(f"WARNING the chosen {selection['parameter']} lies at the edge of its grid; see --grid")
     failed = selection["converged"].count(False)
     if failed:
@@ -329,6 +358,12 @@ def selection_lines(selection: dict[str, Any]) -> list[str]:
     if not selection["final_converged"]:
         lines.append("WARNING the final fit did not converge")
     return lines
+
+
+def _as_good_within(selection: dict[str, Any]) -> bool:
+    """Return whether a value that is not at the grid's edge was right as often as the best: no wider grid is needed."""
+    accuracy = selection["accuracy"]
+    return bool(accuracy[1:-1]) and max(accuracy[1:-1]) >= max(accuracy)
 
 
 def _rows_of(selection: dict[str, Any]) -> str:

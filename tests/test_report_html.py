@@ -25,6 +25,8 @@ from pipeline.html import page_for, write_page
 from pipeline.html.answers import read_answers
 from pipeline.html.projection import plane
 from pipeline.html.words import command
+from pipeline.report import selection_lines
+from pipeline.report import table as terminal
 from pipeline.run import run
 from stages.errors import ConfigError, DataError, StoreError
 from stages.metrics import Predictions, predictions_csv
@@ -71,7 +73,7 @@ class Page(HTMLParser):
         if self._open and self._open[-1] == "style":
             self.style += data
         else:
-            self.text += data
+            self.text += data.replace("\u00a0", " ")
 
     def all(self, name: str) -> list[dict[str, str]]:
         return [attributes for tag, attributes in self.tags if tag == name]
@@ -346,7 +348,7 @@ def test_a_warning_about_the_choice_is_on_the_page(tmp_path: Path) -> None:
     table = photographs(tmp_path, balanced("ab", 12, 6))
     folder = made(table, head=("logreg",))
     record = unsealed((folder / "run.json").read_bytes())
-    record["probes"][0]["head"]["selection"]["at_edge"] = True
+    record["probes"][0]["head"]["selection"] |= {"at_edge": True, "accuracy": [0.0] * 44 + [1.0]}
     (folder / "run.json").write_bytes(sealed(record))
     assert "lies at the edge of its grid" in Page(write_page(folder)).text
 
@@ -368,6 +370,31 @@ def test_runs_of_other_test_samples_are_not_compared(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="only in the second"):
         page_for([first, other], tmp_path / "x.html")
     assert not (tmp_path / "x.html").exists()
+
+
+def test_runs_of_two_datasets_are_named_by_dataset_with_a_hint(tmp_path: Path, finished: Path) -> None:
+    other = made(photographs(tmp_path / "2", balanced("ab", 5, 6)))
+    record = unsealed((other / "run.json").read_bytes())
+    (other / "run.json").write_bytes(sealed({**record, "dataset": "others"}))
+    with pytest.raises(DataError, match=rf"(?s)name those of one, such as .*-\*/.*others: {other.name}"):
+        page_for([finished, other], tmp_path / "x.html")
+
+
+def test_a_run_that_is_named_twice_is_one_run(finished: Path) -> None:
+    assert page_for([finished, finished / "run.json"]) == finished / "report.html"
+
+
+def test_the_answer_says_whether_a_baseline_differs_beyond_chance(work: Path) -> None:
+    report = run(Settings(head=("centroid",)))
+    page = Page(report.path.parent / "report.html")
+    (found,) = re.findall(r"centroid on pixels alone reaches [\d.]+ %: (\w+ real difference \(p . [\d.]+\))", page.text)
+    assert f"centroid on resnet8-cifar10 and centroid on pixels: {found}" in terminal(report)
+
+
+def test_no_wider_grid_is_asked_for_where_a_value_within_it_is_as_often_right() -> None:
+    usual = {"by": None, "converged": [], "final_converged": True, "parameter": "C", "at_edge": True}
+    assert selection_lines({**usual, "accuracy": [0.9, 0.9, 0.9]}) == []
+    assert "edge of its grid" in selection_lines({**usual, "accuracy": [0.8, 0.8, 0.9]})[0]
 
 
 def test_the_command_writes_the_page_again(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:

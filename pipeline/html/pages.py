@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.html import words
 from pipeline.html.evidence import evidence_of
-from pipeline.html.record import RUN, read_run
+from pipeline.html.record import RUN, Run, read_run
 from pipeline.report import PAGE
 from stages.datasets import Dataset
-from stages.errors import ConfigError, FrostlineError, StoreError, printable
-from stages.store import make_folder, write_atomic
+from stages.errors import ConfigError, DataError, FrostlineError, StoreError, listing, printable
+from stages.store import make_folder, plain, write_atomic
 
 COMPARISON = "comparison.html"
 
@@ -36,16 +38,32 @@ def write_comparison(folders: Sequence[Path], out: Path | None = None) -> Path:
     """
     from pipeline.html.comparison import comparison
 
-    runs = list({run.folder.resolve(): run for run in map(read_run, folders)}.values())
+    runs = list(map(read_run, folders))
+    _check_datasets(runs)
     context = _told(" and ".join(str(run.folder / RUN) for run in runs), lambda: comparison(runs))
     return _write(out or Path(COMPARISON), "comparison.html", context)
 
 
 def page_for(folders: Sequence[Path], out: Path | None = None) -> Path:
-    """Write the page of one run, or the comparison of several."""
+    """Write the page of one run, or the comparison of several; a run that is named twice counts once."""
     if out is not None and out.is_dir():
         raise ConfigError(f"{out} is a folder; wanted the name of a file for the page")
-    return write_page(folders[0], out) if len(folders) == 1 else write_comparison(folders, out)
+    own = list({(path if path.is_dir() else path.parent).resolve(): path for path in folders}.values())
+    return write_page(own[0], out) if len(own) == 1 else write_comparison(own, out)
+
+
+def _check_datasets(runs: Sequence[Run]) -> None:
+    """Raise DataError that says which runs are of which dataset, if these are several."""
+    folders: dict[str, list[str]] = {}
+    for run in runs:
+        folders.setdefault(run.record["dataset"], []).append(run.folder.name)
+    if len(folders) > 1:
+        lines = [f"{name}: {', '.join(own)}" for name, own in folders.items()]
+        most = max(folders, key=lambda name: len(folders[name]))
+        hint = f"{os.path.relpath(runs[0].folder.parent)}/{plain(most)}-*"
+        raise DataError(
+            f"runs of {len(folders)} datasets can't be compared; name those of one, such as {hint}/\n{listing(lines)}"
+        )
 
 
 def _told(where: object, tell: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -77,7 +95,8 @@ def _render(template: str, context: dict[str, Any]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
+        finalize=lambda value: words.unbroken(printable(value)) if type(value) is str else value,
     )
     environment.filters["n"] = lambda value: f"{value:,}"
+    environment.filters["flags"] = words.flags
     return environment.get_template(template).render(context)

@@ -85,10 +85,10 @@ def selection(found: Mapping[str, Any]) -> Markup:
     best = int(np.argmin(np.abs(np.array(grid, float) - found["value"])))
 
     def draw(axes: Any) -> None:
-        axes.plot(grid, accuracy, "o-", color=ACCENT, ms=3, lw=1)
-        axes.plot(grid[best], accuracy[best], "D", color=WARM, mec=INK, mew=0.7, ms=8)
+        axes.plot(grid, accuracy, "o-", color=ACCENT, ms=3, lw=1, clip_on=False)
+        axes.plot(grid[best], accuracy[best], "D", color=WARM, mec=INK, mew=0.7, ms=8, clip_on=False)
         axes.set(xlabel=f"{found['parameter']} (diamond: the chosen one)", ylabel="right in %, held out")
-        axes.set_ylim(top=min(axes.get_ylim()[1], 102))
+        axes.set_ylim(top=min(axes.get_ylim()[1], 100))
         if min(grid) > 0:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
@@ -153,7 +153,7 @@ def scatter(points: NDArray[np.float64], y: NDArray[np.int64], classes: Sequence
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, markerscale=2, handletextpad=0.2)
 
     alt = f"Map of {len(y):,} test samples, labelled: {', '.join(classes[label] for label in sorted(named))}"
-    return figure("map", alt, (1.25 * _WIDTH, 4.6), draw)
+    return figure("map", alt, (2.1 * _WIDTH, 6.4), draw)
 
 
 def _apart(places: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.html import plots, words
 from pipeline.html.record import Scored
+from pipeline.report import p_value, verdict
 from stages.compare import Comparison, Pair, Ranked, compare
 
 PAIRS = 15
@@ -25,22 +26,25 @@ def ranking(scored: Sequence[Scored], names: Sequence[str] = ()) -> dict[str, An
     by_name = dict(zip(names, scored, strict=True))
     order = [place.name for place in found.ranks] if found else sorted(names, key=lambda n: -by_name[n].accuracy)
     places = {place.name: place for place in found.ranks} if found else {}
+    ranks = [place.rank for place in places.values()]
     columns = [name for name in _COLUMNS if any(name in one.scores for one in scored)]
     return {
         "columns": [words.SCORES[name][0] for name in columns],
-        "rows": [_row(name, by_name[name], places.get(name), columns) for name in order],
+        "rows": [_row(name, by_name[name], places.get(name), ranks, columns) for name in order],
+        "tied": words.TIED if len(set(ranks)) < len(ranks) else "",
         "figure": plots.accuracies(order, [by_name[name].scores["accuracy"] for name in order]),
         "fault": "" if found else next(one.fault for one in scored if one.fault),
         "pairs": _pairs(found, order) if found else [],
+        "verdicts": {frozenset((p.first, p.second)): verdict(p) for p in found.pairs} if found else {},
         "left_out": max(0, len(found.pairs) - PAIRS) if found else 0,
         "compared": found.rows if found else 0,
     }
 
 
-def _row(name: str, one: Scored, place: Ranked | None, columns: Sequence[str]) -> dict[str, Any]:
+def _row(name: str, one: Scored, place: Ranked | None, ranks: Sequence[int], columns: Sequence[str]) -> dict[str, Any]:
     cells = [words.valued(column, one.scores[column]) if column in one.scores else ("–", "") for column in columns]
     return {
-        "rank": place.rank if place else None,
+        "rank": words.place(place.rank, ranks) if place else None,
         "tied": place.tied if place else (),
         "name": name,
         "value": words.chosen(one.selection),
@@ -77,6 +81,6 @@ def _told(pair: Pair) -> dict[str, Any]:
         "difference": words.signed(100 * pair.difference),
         "interval": f"{words.signed(100 * pair.low)} to {words.signed(100 * pair.high)}",
         "only": (pair.first_only, pair.second_only),
-        "p": f"{pair.corrected_p:.3f}" if pair.corrected_p >= 0.001 else "< 0.001",
+        "p": p_value(pair).removeprefix("= "),
         "significant": pair.significant,
     }

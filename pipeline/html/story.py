@@ -26,12 +26,13 @@ _WARNING = "WARNING "
 def story(run: Run, evidence: Evidence) -> dict[str, Any]:
     """Return everything that the template of a run's page shows."""
     leader = run.leader
+    ranked = ranking(run.scored) if len(run.scored) > 1 else None
     return {
         "run": run,
         "made": words.moment(run.record["made"]),
         "title": f"{run.record['dataset']}: {_subject(run)}",
-        "answer": _answer(run, leader) if leader else _answer_of_curves(run),
-        "ranking": ranking(run.scored) if len(run.scored) > 1 else None,
+        "answer": _answer(run, leader, ranked) if leader else _answer_of_curves(run),
+        "ranking": ranked,
         "leader": leader,
         "scores": words.score_rows(leader.scores) if leader else [],
         "setup": _setup(run, leader),
@@ -51,7 +52,7 @@ def _subject(run: Run) -> str:
     return f"{', '.join(heads)} on {run.record['probes'][0]['backbone']}"
 
 
-def _answer(run: Run, leader: Scored) -> dict[str, Any]:
+def _answer(run: Run, leader: Scored, ranked: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the first lines: the accuracy, its interval, what it may be held against, and warnings."""
     rows = leader.record["evaluation"]["rows"]
     value, interval = words.valued("accuracy", leader.scores["accuracy"])
@@ -63,7 +64,7 @@ def _answer(run: Run, leader: Scored) -> dict[str, Any]:
         "by": _by(leader.head, leader.backbone),
         "context": [
             f"Naming the commonest class every time would be right for {words.share(commonest, rows)}.",
-            *_baselines(run),
+            *_baselines(run, leader, ranked["verdicts"] if ranked else {}),
             *_picked(run),
         ],
         "warnings": [f"{one.name}: {line}" for one in run.scored for line in _warnings(one)],
@@ -98,13 +99,18 @@ def _ends(spread: Mapping[str, float]) -> str:
     return f"{100 * spread['low']:.1f} – {100 * min(spread['high'], 1.0):.1f} %"
 
 
-def _baselines(run: Run) -> list[str]:
+def _baselines(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) -> list[str]:
     own = run.record["probes"][0]["backbone"]
     best: dict[str, Scored] = {}
     for one in run.scored:
         if one.backbone != own and (one.backbone not in best or one.accuracy > best[one.backbone].accuracy):
             best[one.backbone] = one
-    return [f"{one.head} on {name} alone reaches {100 * one.accuracy:.1f} %." for name, one in best.items()]
+    lines = []
+    for name, one in best.items():
+        said = verdicts.get(frozenset((leader.name, one.name)))
+        ending = f": {said}." if said else "."
+        lines.append(f"{one.head} on {name} alone reaches {100 * one.accuracy:.1f} %{ending}")
+    return lines
 
 
 def _picked(run: Run) -> list[str]:
@@ -196,9 +202,11 @@ def _reliability(evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
     mended = ""
     if temperature and "ece_calibrated" in scores:
         before, after = (words.valued("ece", scores[name])[0] for name in ("ece", "ece_calibrated"))
+        helps = scores["ece_calibrated"]["value"] < scores["ece"]["value"]
+        effect = "takes the calibration error from" if helps else "does not help here: calibration error"
         mended = (
-            f"Dividing log p by T = {temperature:.2f}, learned on held-out training samples, takes the calibration "
-            f"error from {before} to {after}."
+            f"Dividing log p by T = {temperature:.2f}, learned on held-out training samples, {effect} "
+            f"{before}{'' if helps else ' before,'} {'to ' if helps else ''}{after}{'' if helps else ' after'}."
         )
     return {"figure": plots.reliability(bins, calibrated), "said": said, "mended": mended}
 

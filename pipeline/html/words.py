@@ -7,7 +7,10 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup, escape
+
 from pipeline.config import Settings, load_settings
+from stages.errors import printable
 
 SCORES = {
     "accuracy": ("Accuracy", "share of test samples that are right"),
@@ -23,6 +26,7 @@ SCORES = {
 TIED = "1=: tied, the rank is shared. Between those that share the first, no difference beyond chance is seen."
 CALIBRATED = "_calibrated"
 _TORN = re.compile(r"(?<=\d) (?=[%±–] ?\d?)|(?<=[±–]) (?=\d)|(?<=\d,) (?=\d[\d.]*\])")
+_FLAG = re.compile(r"--[a-z]+(?:-[a-z]+)*")
 _SHARES = ("accuracy", "f1", "ece")
 
 
@@ -66,6 +70,12 @@ def place(rank: int, ranks: Iterable[int | None]) -> str:
 def unbroken(text: str) -> str:
     """Return text in which no line ends within ``98.1 %``, ``± 0.3`` or ``[96.4, 99.4]``."""
     return _TORN.sub("\u00a0", text)
+
+
+def flags(text: str) -> Markup:
+    """Return text in which no line ends within a flag such as ``--grid``."""
+    shown = str(escape(unbroken(printable(text))))
+    return Markup(_FLAG.sub(r'<code class="flag">\g<0></code>', shown))
 
 
 def signed(points: float) -> str:
