@@ -120,9 +120,14 @@ def test_a_signal_at_a_random_time_ends_the_command_with_its_code_and_the_next_r
     rng, command = np.random.default_rng(sent), ["extract", "--backbone", "pixels", "--data-dir"]
     assert main([*command, str(tmp_path / "wanted")]) == 0
     codes = []
+
+    def extracts(root: Path) -> int:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs do not listen
+        return main([*command, str(root)])
+
     for i in range(15):
         root = tmp_path / str(i)
-        child = Child(lambda tell, root=root: main([*command, str(root)]))
+        child = Child(lambda tell, root=root: extracts(root))
         while not root.exists():
             time.sleep(0.001)
         time.sleep(rng.uniform(0, 0.3))
