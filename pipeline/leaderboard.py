@@ -9,7 +9,7 @@ from statistics import fmean
 
 from pipeline.html.words import TIED, listed, place
 from pipeline.matrix import DEFAULT_LAYER, Name
-from pipeline.report import Curve, percent, plus_minus, size
+from pipeline.report import Curve, called, percent, plus_minus, size
 from stages.errors import counted
 from stages.metrics import RESAMPLES, Score
 from stages.transferability import Agreement
@@ -160,7 +160,7 @@ def _answer(entries: Sequence[Entry]) -> str:
 
 def _called(name: Name) -> str:
     layer = "" if name.layer == DEFAULT_LAYER else f", layer {name.layer}"
-    return f"{name.head} on {name.backbone}{layer}"
+    return called(name.head, name.backbone) + layer
 
 
 def tables(board: Leaderboard) -> list[Table]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.compare import Pair, compare
+from stages.compare import Comparison, Pair
 from stages.datasets import Duplicates
 from stages.errors import counted
 from stages.evaluate import Evaluation
@@ -24,6 +24,11 @@ PAGE = "report.html"
 def predictions_name(backbone: str, head: str) -> str:
     """Return the name of the file that holds what a head says of every test sample."""
     return f"predictions-{plain(backbone)}-{plain(head)}.csv"
+
+
+def called(head: str, backbone: str) -> str:
+    """Return ``logreg on resnet50``."""
+    return f"{head} on {backbone}"
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,10 @@ class Probe:
         return self.features[0].key.backbone.name
 
     @property
+    def name(self) -> str:
+        return called(self.head, self.backbone)
+
+    @property
     def quarantined(self) -> int:
         """How many samples were left out, in any view."""
         return len({(e.split, bad.row) for e in self.features for bad in e.quarantined})
@@ -110,7 +119,8 @@ class Probe:
 class Report:
     """A whole run. ``probes``: one per head of the backbone, then the baseline's if there is one.
 
-    ``files``: the SHA-256 of what lies beside ``path``, by name. ``unwritten``: why the files are not there.
+    ``comparison``: of the scored ones, by ``Probe.name``; None if there are fewer than two, or their test samples
+    differ. ``files``: the SHA-256 of what lies beside ``path``, by name. ``unwritten``: why the files are not there.
     """
 
     dataset: str
@@ -119,6 +129,7 @@ class Report:
     notes: tuple[str, ...]
     duplicates: Duplicates
     probes: tuple[Probe, ...]
+    comparison: Comparison | None
     settings: dict[str, Any]
     versions: dict[str, str]
     made: str
@@ -219,9 +230,12 @@ def p_value(pair: Pair) -> str:
     return f"= {pair.corrected_p:.3f}" if pair.corrected_p >= 0.001 else "< 0.001"
 
 
-def verdict(pair: Pair) -> str:
-    """Return in words whether two heads differ beyond chance."""
-    return f"{'a' if pair.significant else 'no'} real difference (p {p_value(pair)})"
+def verdicts(found: Comparison) -> dict[frozenset[str], str]:
+    """Return in words whether two heads differ beyond chance, by their names."""
+    return {
+        frozenset((pair.first, pair.second)): f"{'a' if pair.significant else 'no'} real difference (p {p_value(pair)})"
+        for pair in found.pairs
+    }
 
 
 def score_lines(probes: tuple[Probe, ...]) -> list[str]:
@@ -306,19 +320,17 @@ def _notes(report: Report) -> list[str]:
 
 def _verdicts(report: Report) -> list[str]:
     """Return whether the best head differs from the best on each baseline, all pairs of heads considered."""
-    scored = [probe for probe in report.probes if probe.evaluation and probe.predictions]
-    best: dict[str, Probe] = {}
-    for probe in sorted(scored, key=lambda probe: -probe.evaluation.scores["accuracy"].value):  # type: ignore[union-attr]
-        best.setdefault(probe.backbone, probe)
-    first = best.pop(report.probes[0].backbone, None)
-    names = [f"{probe.head} on {probe.backbone}" for probe in scored]
-    if first is None or not best or len({probe.predictions.ids for probe in scored if probe.predictions}) > 1:
+    if report.comparison is None:
         return []
-    pairs = compare([probe.predictions for probe in scored if probe.predictions], names).pairs
-    said = {frozenset((pair.first, pair.second)): verdict(pair) for pair in pairs}
-    own = f"{first.head} on {first.backbone}"
-    others = [f"{probe.head} on {probe.backbone}" for probe in best.values()]
-    return [f"{own} and {other}: {said[frozenset((own, other))]}" for other in others]
+    accuracy = {place.name: place.accuracy for place in report.comparison.ranks}
+    best: dict[str, str] = {}
+    for probe in sorted((p for p in report.probes if p.name in accuracy), key=lambda p: -accuracy[p.name]):
+        best.setdefault(probe.backbone, probe.name)
+    first = best.pop(report.probes[0].backbone, None)
+    if first is None:
+        return []
+    said = verdicts(report.comparison)
+    return [f"{first} and {other}: {said[frozenset((first, other))]}" for other in best.values()]
 
 
 def _work_done(probe: Probe) -> str:

@@ -16,6 +16,7 @@ from pipeline.heads import cached_head, fit_head, name_of
 from pipeline.health import glance
 from pipeline.plan import Plan, now
 from pipeline.report import Extracted, Fitted, Probe, Report, predictions_name, to_file
+from stages.compare import Comparison, compare
 from stages.datasets import duplicates
 from stages.errors import ConfigError, DamagedShard, StoreError
 from stages.evaluate import predictions, score
@@ -109,6 +110,7 @@ def run(settings: Settings) -> Report:
         plan.dataset.notes,
         duplicates(plan.dataset),
         probes,
+        _compared(probes),
         settings.model_dump(mode="json"),
         {name: version(name) for name in ("frostline", "torch", "torchvision", "scikit-learn", "numpy", "h5py")},
         now(),
@@ -121,6 +123,14 @@ def run(settings: Settings) -> Report:
         return replace(report, files={}, unwritten=str(error))
     _write_page(report, plan)
     return report
+
+
+def _compared(probes: tuple[Probe, ...]) -> Comparison | None:
+    """Return how the scored heads differ, if there are two or more and their test samples are the same."""
+    answers = {probe.name: probe.predictions for probe in probes if probe.predictions}
+    if len(answers) < 2 or len({one.ids for one in answers.values()}) > 1:
+        return None
+    return compare(list(answers.values()), list(answers))
 
 
 def _write(report: Report, files: Mapping[str, bytes]) -> None:
@@ -136,7 +146,7 @@ def _write_page(report: Report, plan: Plan) -> None:
 
     try:
         glance(plan)
-        write_page(report.path.parent, dataset=plan.dataset)
+        write_page(report.path.parent, dataset=plan.dataset, compared=report.comparison)
     except Exception as error:
         log.warning("no page could be made of %s (%s: %s)", report.path.parent, type(error).__name__, error)
 

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.html import plots, words
 from pipeline.html.ranking import ranking
 from pipeline.html.record import Run, Scored
+from pipeline.report import called
 from stages.errors import ConfigError, counted
 
 _UNTOLD = {"dataset", "view", "format", "data_dir"}
@@ -95,5 +96,5 @@ def _brief(value: Any) -> str:
 
 
 def _curves(curves: Sequence[tuple[Run, Any]]) -> Any:
-    names = _names([(run, f"{probe['name']} on {probe['backbone']}") for run, probe in curves])
+    names = _names([(run, called(probe["name"], probe["backbone"])) for run, probe in curves])
     return plots.learning_curves([(name, probe["curve"]) for name, (_, probe) in zip(names, curves, strict=True)])

@@ -11,6 +11,7 @@ from pipeline.html import words
 from pipeline.html.evidence import evidence_of
 from pipeline.html.record import RUN, Run, read_run
 from pipeline.report import PAGE
+from stages.compare import Comparison
 from stages.datasets import Dataset
 from stages.errors import ConfigError, DataError, FrostlineError, StoreError, listing, printable
 from stages.store import make_folder, plain, write_atomic
@@ -18,16 +19,19 @@ from stages.store import make_folder, plain, write_atomic
 COMPARISON = "comparison.html"
 
 
-def write_page(folder: Path, out: Path | None = None, dataset: Dataset | None = None) -> Path:
+def write_page(
+    folder: Path, out: Path | None = None, dataset: Dataset | None = None, compared: Comparison | None = None
+) -> Path:
     """Write the page of the run in a folder, by default beside its run.json, and return where it is.
 
-    ``dataset``: the run's, if it is at hand. Of the samples and features that are gone the
-    page says so. Raises ConfigError if no run is there, StoreError if its record is damaged.
+    ``dataset``: the run's, if it is at hand; ``compared``: its heads, if they were already. Of the samples
+    and features that are gone the page says so. Raises ConfigError if no run is there, StoreError if its
+    record is damaged.
     """
     from pipeline.html.story import MAPPED, story
 
     run = read_run(folder)
-    context = _told(run.folder / RUN, lambda: story(run, evidence_of(run, dataset, MAPPED)))
+    context = _told(run.folder / RUN, lambda: story(run, evidence_of(run, dataset, MAPPED), compared))
     return _write(out or run.folder / PAGE, "run.html", context)
 
 

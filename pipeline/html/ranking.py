@@ -8,21 +8,23 @@ from typing import Any
 
 from pipeline.html import plots, words
 from pipeline.html.record import Scored
-from pipeline.report import p_value, verdict
+from pipeline.report import p_value, verdicts
 from stages.compare import Comparison, Pair, Ranked, compare
 
 PAIRS = 15
 _COLUMNS = ("accuracy", "macro_f1", "log_loss", "ece")
 
 
-def ranking(scored: Sequence[Scored], names: Sequence[str] = ()) -> dict[str, Any]:
+def ranking(scored: Sequence[Scored], names: Sequence[str] = (), found: Comparison | None = None) -> dict[str, Any]:
     """Return a table and a chart of the heads, by rank; ranks need every head's answers.
 
+    ``found``: their comparison under the same names, if it was made already.
     Raises DataError if the answers are those of other samples.
     """
     names = names or [one.name for one in scored]
     answers = [one.answers for one in scored]
-    found = compare([one for one in answers if one is not None], names) if None not in answers else None
+    if found is None and None not in answers:
+        found = compare([one for one in answers if one is not None], names)
     by_name = dict(zip(names, scored, strict=True))
     order = [place.name for place in found.ranks] if found else sorted(names, key=lambda n: -by_name[n].accuracy)
     places = {place.name: place for place in found.ranks} if found else {}
@@ -35,7 +37,7 @@ def ranking(scored: Sequence[Scored], names: Sequence[str] = ()) -> dict[str, An
         "figure": plots.accuracies(order, [by_name[name].scores["accuracy"] for name in order]),
         "fault": "" if found else next(one.fault for one in scored if one.fault),
         "pairs": _pairs(found, order) if found else [],
-        "verdicts": {frozenset((p.first, p.second)): verdict(p) for p in found.pairs} if found else {},
+        "verdicts": verdicts(found) if found else {},
         "left_out": max(0, len(found.pairs) - PAIRS) if found else 0,
         "compared": found.rows if found else 0,
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.html.answers import Answers, read_answers
-from pipeline.report import predictions_name
+from pipeline.report import called, predictions_name
 from stages.errors import ConfigError, StoreError
 from stages.reading import read_file
 from stages.specs import unsealed
@@ -38,7 +38,7 @@ class Scored:
 
     @property
     def name(self) -> str:
-        return f"{self.head} on {self.backbone}"
+        return called(self.head, self.backbone)
 
     @property
     def scores(self) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from pipeline.html.pictures import Thumbnails
 from pipeline.html.projection import plane
 from pipeline.html.ranking import ranking
 from pipeline.html.record import Run, Scored
-from pipeline.report import selection_lines
+from pipeline.report import called, selection_lines
+from stages.compare import Comparison
 from stages.errors import counted
 
 MAPPED = 2000
@@ -23,10 +24,10 @@ _BARS, _LABELLED = 30, 20
 _WARNING = "WARNING "
 
 
-def story(run: Run, evidence: Evidence) -> dict[str, Any]:
-    """Return everything that the template of a run's page shows."""
+def story(run: Run, evidence: Evidence, compared: Comparison | None = None) -> dict[str, Any]:
+    """Return everything that the template of a run's page shows; ``compared``: its heads, if they were already."""
     leader = run.leader
-    ranked = ranking(run.scored) if len(run.scored) > 1 else None
+    ranked = ranking(run.scored, found=compared) if len(run.scored) > 1 else None
     return {
         "run": run,
         "made": words.moment(run.record["made"]),
@@ -106,10 +107,10 @@ def _baselines(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str])
         if one.backbone != own and (one.backbone not in best or one.accuracy > best[one.backbone].accuracy):
             best[one.backbone] = one
     lines = []
-    for name, one in best.items():
+    for one in best.values():
         said = verdicts.get(frozenset((leader.name, one.name)))
         ending = f": {said}." if said else "."
-        lines.append(f"{one.head} on {name} alone reaches {100 * one.accuracy:.1f} %{ending}")
+        lines.append(f"{one.name} alone reaches {100 * one.accuracy:.1f} %{ending}")
     return lines
 
 
@@ -224,7 +225,7 @@ def _map(run: Run, evidence: Evidence) -> dict[str, Any]:
 
 
 def _curves(run: Run) -> dict[str, Any] | None:
-    found = [(f"{p['name']} on {p['backbone']}", p["curve"]) for p in run.record["probes"] if p["curve"]]
+    found = [(called(p["name"], p["backbone"]), p["curve"]) for p in run.record["probes"] if p["curve"]]
     if not found:
         return None
     rows = [
