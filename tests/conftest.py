@@ -16,8 +16,11 @@ import pytest
 from faults.counts import Points
 from PIL import Image
 
+from pipeline.matrix import Matrix, read_matrix
+
 REPOSITORY = Path(__file__).parent.parent
 Command = Callable[..., subprocess.CompletedProcess[str]]
+Write = Callable[[str], Matrix]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -97,3 +100,15 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path / "data"
+
+
+@pytest.fixture
+def write(work: Path) -> Write:
+    """Write a matrix to ``some.toml`` and read it."""
+
+    def matrix(text: str) -> Matrix:
+        file = work.with_name("some.toml")
+        file.write_text(text)
+        return read_matrix(file, work)
+
+    return matrix

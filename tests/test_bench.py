@@ -1,4 +1,4 @@
-"""A matrix: read strictly, planned first, each pass once, whatever fails; and its leaderboard."""
+"""A matrix: read strictly, planned first, each pass once, whatever fails."""
 
 from __future__ import annotations
 
@@ -11,54 +11,23 @@ import subprocess
 import sys
 import time
 import tomllib
-from base64 import b64encode
-from collections.abc import Callable
-from dataclasses import asdict, replace
-from hashlib import sha256
-from html.parser import HTMLParser
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY, Command
-from scipy.stats import kendalltau
+from conftest import REPOSITORY, Command, Write
+from matrices import CENTROID, CURVE, DIGITS, LAYER1, PIXELS, RIDGE, SHIPPED, done
 
-from pipeline.bench import bench
 from pipeline.cli import main
 from pipeline.config import ExtractSettings, Settings
-from pipeline.leaderboard import Leaderboard, answers, mean_ranks, tables
-from pipeline.matrix import Matrix, read_matrix
+from pipeline.leaderboard import Leaderboard, tables
+from pipeline.matrix import read_matrix
 from pipeline.passes import passes_table, planned
-from pipeline.plan import Plan
-from pipeline.renderings import as_html, as_markdown
-from pipeline.report import percent
 from pipeline.run import extract, run
 from stages.compare import compare
 from stages.errors import ConfigError
-from stages.store import FeatureStore, load, open_set
-from stages.transferability import logme
-
-Write = Callable[[str], Matrix]
-DIGITS = '[[dataset]]\ndataset = "digits"\n'
-SHIPPED = '[[backbone]]\nbackbone = "resnet8-cifar10"\n'
-PIXELS = '[[backbone]]\nbackbone = "pixels"\n'
-RIDGE = '[[head]]\nhead = "ridge"\ngrid = [1]\n'
-LAYER1 = '[[backbone]]\nbackbone = "resnet8-cifar10"\nlayer = "layer1"\npool = "avg"\n'
-CENTROID = '[[head]]\nhead = "centroid"\n'
-CURVE = '[[head]]\nhead = "centroid"\nshots = [1, 2, 5]\ndraws = 3\n'
-
-
-@pytest.fixture
-def write(work: Path, tmp_path: Path) -> Write:
-    def matrix(text: str) -> Matrix:
-        (tmp_path / "some.toml").write_text(text)
-        return read_matrix(tmp_path / "some.toml", work)
-
-    return matrix
-
-
-def done(matrix: Matrix) -> Leaderboard:
-    return bench(matrix, planned(matrix))
+from stages.store import FeatureStore, open_set
 
 
 def numbers(board: Leaderboard | dict[str, Any]) -> list[Any]:
@@ -413,33 +382,6 @@ def test_curves_are_remembered_one_by_one_and_a_damaged_memory_is_drawn_anew(wri
     assert [p.accuracy for p in again[0].curve.points] == [p.accuracy for p in first[0].curve.points]
 
 
-def test_the_mean_rank_counts_only_what_ran_on_every_dataset(write: Write) -> None:
-    one, two = done(write(DIGITS + PIXELS + RIDGE + CENTROID)).entries
-    assert mean_ranks([one, two]) == ()
-    there = [replace(e, name=replace(e.name, dataset="other"), rank=rank) for e, rank in ((one, 4), (two, 1))]
-    first, second = mean_ranks([replace(one, rank=1), replace(two, rank=2), *there])
-    assert (first.head, first.ranks, first.mean) == (two.name.head, (2, 1), 1.5)
-    assert first.accuracy == two.accuracy.value
-    assert (second.head, second.ranks, second.mean) == (one.name.head, (1, 4), 2.5)
-    assert [m.head for m in mean_ranks([one, two, there[0]])] == [one.name.head]
-    assert mean_ranks([replace(one, rank=None), there[0]]) == ()
-
-
-def test_scores_without_a_fit_are_correlated_with_the_accuracies_of_the_first_head(write: Write, work: Path) -> None:
-    matrix = write(DIGITS + SHIPPED + LAYER1 + PIXELS + RIDGE + CENTROID)
-    board = done(matrix)
-    found = {p.score: p for p in board.predicted}
-    scores = []
-    for cell in matrix.cells[::2]:
-        features = load(Plan(cell.settings).need("train", "plain").found)  # type: ignore[arg-type]
-        scores.append(logme(features.X, features.y))
-    by = {e.name: e.accuracy.value for e in board.entries}
-    accuracies = [by[cell.name] for cell in matrix.cells[::2]]
-    assert "3 only" in as_markdown(board) and "even a perfect order may be chance" in as_markdown(board)
-    assert found["LogME"].agreement.n == 3 and found["LogME"].head == "ridge"
-    assert found["LogME"].agreement.kendall == pytest.approx(kendalltau(scores, accuracies).statistic)
-
-
 def test_a_dry_run_says_what_is_missing_and_computes_nothing(
     write: Write, work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -481,71 +423,3 @@ def test_the_sample_that_ships_is_a_matrix_of_eighteen_heads_and_six_curves(work
     matrix = read_matrix(file, work)
     assert [sum(cell.drawn is drawn for cell in matrix.cells) for drawn in (False, True)] == [18, 6]
     assert {cell.settings.dataset for cell in matrix.cells} == {"digits"} and tomllib.loads(file.read_text())
-
-
-class Page(HTMLParser):
-    """What a page holds."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.text: list[str] = []
-        self.policy = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        given = dict(attrs)
-        assert not any(name.startswith("on") or name in ("src", "href", "style") for name in given)
-        self.policy += given["content"] or "" if "http-equiv" in given else ""
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-
-HOSTILE = "<script>alert(1)</script>"
-
-
-def test_the_page_escapes_every_name_and_its_policy_allows_its_own_style_alone(write: Write, work: Path) -> None:
-    done(write(DIGITS + PIXELS + f'name = "{HOSTILE}"\n' + RIDGE + CENTROID))
-    page = Page()
-    page.feed(next(work.glob("bench/*/leaderboard.html")).read_text())
-    assert "script" not in page.tags and HOSTILE in page.text and page.tags.count("table") == 1
-    style = page.text[page.text.index(next(t for t in page.text if "border-collapse" in t))]
-    allowed = b64encode(sha256(style.encode()).digest()).decode()
-    assert page.policy == f"default-src 'none'; style-src 'sha256-{allowed}'"
-
-
-def test_the_leaderboard_begins_with_the_best_its_interval_and_what_it_is_tied_with(write: Write, work: Path) -> None:
-    board = done(write(DIGITS + PIXELS + RIDGE + CENTROID))
-    best, other = board.entries
-    said = f"digits: ridge on pixels is right for {percent(best.accuracy)} of the test samples"
-    shared = replace(best, rank=1, tied=("pixels default centroid",)), replace(other, rank=1)
-    tied, apart = (replace(board, entries=e) for e in (shared, (replace(best, tied=()), replace(other, rank=2))))
-    assert answers(tied) == [f"{said}; no real difference from centroid on pixels is seen."]
-    assert answers(apart) == [f"{said}, more than all others beyond chance."]
-    assert "1=: tied" in as_html(tied) and "1=: tied" not in as_html(apart)
-    assert as_html(tied).index("no real difference") < as_html(tied).index("<table")
-
-
-def test_accuracy_is_beside_the_names_and_a_layer_has_one_name_in_all_tables(write: Write) -> None:
-    board = done(write(DIGITS + SHIPPED + RIDGE + CURVE))
-    scores, curves = tables(board)
-    assert scores.columns[:5] == ("rank", "backbone", "layer", "head", "accuracy")
-    assert scores.rows[0][2] == curves.rows[0][2] == "default"
-    assert "layer default: fc:input of resnet8-cifar10" in as_html(board)
-
-
-def test_every_cell_of_the_page_has_its_columns_name_for_where_it_stands_alone(write: Write) -> None:
-    page = as_html(done(write(DIGITS + PIXELS + RIDGE)))
-    assert page.count("<td") == page.count(" data-label=") and 'data-label="accuracy"' in page
-
-
-def test_a_name_that_is_a_formula_or_steers_a_terminal_is_made_harmless(
-    write: Write, work: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write(DIGITS + PIXELS + 'name = "=1+1 \\u001b[31m"\n' + RIDGE)
-    assert main(["bench", "some.toml"]) == 0
-    out = capsys.readouterr()
-    assert "\x1b" not in out.out + out.err and "=1+1 \\x1b[31m" in out.out
-    with next(work.glob("bench/*/leaderboard.csv")).open() as file:
-        assert next(csv.DictReader(file))["backbone"].startswith("'=1+1")

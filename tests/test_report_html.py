@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
 import json
 import re
 import shlex
 import shutil
-from collections.abc import Sequence
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from pages import Page, balanced, made, photographs
 from PIL import Image
 
 from pipeline.cli import main
 from pipeline.config import Settings
-from pipeline.html import page_for, write_page
+from pipeline.html import write_page
 from pipeline.html.answers import read_answers
-from pipeline.html.projection import plane
-from pipeline.html.words import command
-from pipeline.report import selection_lines
 from pipeline.report import table as terminal
 from pipeline.run import run
-from stages.errors import ConfigError, DataError, StoreError
-from stages.metrics import Predictions, predictions_csv
+from stages.errors import ConfigError, StoreError
 from stages.specs import sealed, unsealed
 
-VOID = {"meta", "img", "br", "link", "input", "hr"}
 HOSTILE = (
     "<script>alert(1)</script>",
     "\"quoted\" & 'so'",
@@ -44,69 +36,6 @@ HOSTILE = (
     "\u202eevil",
     "_hidden",
 )
-
-
-class Page(HTMLParser):
-    """A page taken apart; its tags must nest."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.source = path.read_text()
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.text, self.style = "", ""
-        self._open: list[str] = []
-        self.feed(self.source)
-        assert not self._open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] == "style":
-            self.style += data
-        else:
-            self.text += data.replace("\u00a0", " ")
-
-    def all(self, name: str) -> list[dict[str, str]]:
-        return [attributes for tag, attributes in self.tags if tag == name]
-
-    @property
-    def sections(self) -> set[str]:
-        return {section["id"] for section in self.all("section")}
-
-
-def photographs(root: Path, rows: Sequence[tuple[str, str]], spread: int = 150) -> Path:
-    """Write a CSV of (label, split) and one small image for each row, whose colours give the label away."""
-    names = sorted({label for label, _ in rows})
-    (root / "images").mkdir(parents=True, exist_ok=True)
-    table = root / "samples.csv"
-    with table.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "label", "split"])
-        for i, (label, split) in enumerate(rows):
-            noise = np.random.default_rng(i).integers(0, 70, (8, 8, 3))
-            noise += np.random.default_rng(10_000 + names.index(label)).integers(0, spread, (8, 8, 3))
-            Image.fromarray(noise.astype(np.uint8)).save(root / "images" / f"{i}.png")
-            writer.writerow([f"images/{i}.png", label, split])
-    return table
-
-
-def made(table: Path, **settings: Any) -> Path:
-    """Run on a CSV's pixels and return the run's folder."""
-    usual = {"backbone": "pixels", "resize": (8, 8), "head": ("centroid",), "data_dir": table.parent / "data"}
-    return run(Settings(**{**usual, "dataset": f"csv:{table}", **settings})).path.parent
-
-
-def balanced(classes: Sequence[str], train: int = 4, test: int = 3) -> list[tuple[str, str]]:
-    return [(name, split) for split, n in (("train", train), ("test", test)) for name in classes for _ in range(n)]
 
 
 def mistaken(root: Path) -> Path:
@@ -159,6 +88,12 @@ def test_a_page_asks_nothing_of_anyone_and_runs_nothing(kept: Path) -> None:
 def test_the_same_run_gives_the_same_bytes(kept: Path, tmp_path: Path) -> None:
     first = (kept / "report.html").read_bytes()
     assert write_page(kept, tmp_path / "again.html").read_bytes() == first
+
+
+def test_a_page_that_is_written_again_ranks_heads_that_differ_as_the_run_did(work: Path) -> None:
+    folder = run(Settings(head=("centroid",))).path.parent
+    first = (folder / "report.html").read_bytes()
+    assert write_page(folder).read_bytes() == first
 
 
 def test_figures_speak_to_those_who_see_no_colour_and_to_those_who_see_nothing(kept: Path) -> None:
@@ -353,48 +288,11 @@ def test_a_warning_about_the_choice_is_on_the_page(tmp_path: Path) -> None:
     assert "lies at the edge of its grid" in Page(write_page(folder)).text
 
 
-def test_several_runs_are_compared_on_one_page(tmp_path: Path, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    table = photographs(tmp_path, balanced("abc", 8, 12))
-    folders = [made(table, head=("logreg",)), made(table, head=("logreg",), seed=1), made(table, head=("ridge",))]
-    assert main(["report", *map(str, folders)]) == 0
-    assert capsys.readouterr().out.strip() == "comparison.html"
-    page = Page(Path("comparison.html"))
-    assert {"heads", "setup", "provenance"} <= page.sections
-    assert page.text.count("ridge on pixels") and f"({folders[0].name[-12:]})" in page.text
-    assert "seed" in page.text and "--head ridge" in page.text
-
-
-def test_runs_of_other_test_samples_are_not_compared(tmp_path: Path) -> None:
-    first = made(photographs(tmp_path / "1", balanced("ab", 5, 4)))
-    other = made(photographs(tmp_path / "2", balanced("ab", 5, 6)))
-    with pytest.raises(DataError, match="only in the second"):
-        page_for([first, other], tmp_path / "x.html")
-    assert not (tmp_path / "x.html").exists()
-
-
-def test_runs_of_two_datasets_are_named_by_dataset_with_a_hint(tmp_path: Path, finished: Path) -> None:
-    other = made(photographs(tmp_path / "2", balanced("ab", 5, 6)))
-    record = unsealed((other / "run.json").read_bytes())
-    (other / "run.json").write_bytes(sealed({**record, "dataset": "others"}))
-    with pytest.raises(DataError, match=rf"(?s)name those of one, such as .*-\*/.*others: {other.name}"):
-        page_for([finished, other], tmp_path / "x.html")
-
-
-def test_a_run_that_is_named_twice_is_one_run(finished: Path) -> None:
-    assert page_for([finished, finished / "run.json"]) == finished / "report.html"
-
-
 def test_the_answer_says_whether_a_baseline_differs_beyond_chance(work: Path) -> None:
     report = run(Settings(head=("centroid",)))
     page = Page(report.path.parent / "report.html")
     (found,) = re.findall(r"centroid on pixels alone reaches [\d.]+ %: (\w+ real difference \(p . [\d.]+\))", page.text)
     assert f"centroid on resnet8-cifar10 and centroid on pixels: {found}" in terminal(report)
-
-
-def test_no_wider_grid_is_asked_for_where_a_value_within_it_is_as_often_right() -> None:
-    usual = {"by": None, "converged": [], "final_converged": True, "parameter": "C", "at_edge": True}
-    assert selection_lines({**usual, "accuracy": [0.9, 0.9, 0.9]}) == []
-    assert "edge of its grid" in selection_lines({**usual, "accuracy": [0.8, 0.8, 0.9]})[0]
 
 
 def test_the_command_writes_the_page_again(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -433,68 +331,3 @@ def test_a_page_that_fails_costs_the_run_nothing(
         folder = made(photographs(tmp_path, balanced("ab", 5, 4)))
     assert (folder / "run.json").exists() and not (folder / "report.html").exists()
     assert "no ink" in caplog.text
-
-
-def test_answers_are_read_as_they_were_written(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    classes = ("=a", "b", "-c", "d\n", "é")
-    ids = ("+1", "@x", "plain", "with,comma", "\udce9")
-    confidence = rng.dirichlet(np.ones(5), 5)
-    told = Predictions(ids, np.arange(5), confidence, classes, True, ())
-    data = predictions_csv(told).encode("utf-8", "surrogateescape")
-    found = read_answers(tmp_path / "p.csv", data, classes)
-    assert found.ids == ids and found.probabilistic
-    assert np.array_equal(found.y, told.y) and np.array_equal(found.labels, told.labels)
-    assert np.allclose(found.confidence[:, 0], confidence.max(1), rtol=1e-5)
-    with pytest.raises(StoreError, match="missing or unknown"):
-        read_answers(tmp_path / "p.csv", data, classes[1:])
-
-
-def test_the_command_to_repeat_a_run_has_its_settings() -> None:
-    from pipeline.arguments import Parser, add_settings, given
-
-    settings = Settings(
-        dataset="folder:my pets; rm -rf",
-        resize=(8, 16),
-        crop=7,
-        mean=(0.5, 0.5, 0.5),
-        head=("logreg",),
-        grid="C=0.1,1e-7,30000000",
-        head_params="max_iter=7",
-        views=("plain", "hflip"),
-        shots=(1, 2),
-    )
-    words = shlex.split(command(settings.model_dump(mode="json")))
-    parser = Parser()
-    add_settings(parser, Settings)
-    assert Settings(**given(parser.parse_args(words[2:]))) == settings
-
-
-def test_the_map_shows_rows_that_it_was_not_learned_on() -> None:
-    rng = np.random.default_rng(1)
-    y = rng.integers(0, 3, 600)
-    centres = rng.normal(0, 6, (3, 20))
-    told = plane(centres[y] + rng.normal(0, 1, (600, 20)), y)
-    assert told is not None
-    points, labels = told
-    means = np.array([points[labels == label].mean(0) for label in range(3)])
-    nearest = ((points[:, None] - means) ** 2).sum(2).argmin(1)
-    assert points.shape == (300, 2) and (nearest == labels).mean() > 0.99
-    noise = plane(rng.normal(0, 1, (600, 400)), y)
-    assert noise is not None
-    points, labels = noise
-    means = np.array([points[labels == label].mean(0) for label in range(3)])
-    assert (((points[:, None] - means) ** 2).sum(2).argmin(1) == labels).mean() < 0.5
-
-
-def test_one_class_or_constant_features_make_no_map_or_a_dull_one() -> None:
-    assert plane(np.random.default_rng(0).normal(size=(100, 5)), np.zeros(100, int)) is None
-    told = plane(np.ones((100, 5)), np.arange(100) % 2)
-    assert told is not None and np.isfinite(told[0]).all()
-
-
-def test_a_figure_takes_its_colours_from_the_page() -> None:
-    from pipeline.html.figures import INK, figure
-
-    drawn = figure("x", 'a "figure"', (3, 2), lambda axes: axes.plot([0, 1], [0, 1], color=INK, label="#010101"))
-    assert "var(--ink)" in drawn and "#0101" not in drawn and 'aria-label="a &#34;figure&#34;"' in drawn
