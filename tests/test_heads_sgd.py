@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from rows import Data, clustered
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from torch.nn.functional import cross_entropy
@@ -12,14 +13,10 @@ from torch.nn.functional import cross_entropy
 from stages.heads.sgd import SgdSolver
 
 RATES = (0.003, 0.03, 0.3)
-Data = tuple[np.ndarray, np.ndarray]
 
 
 def plain(n: int = 90, d: int = 6, classes: int = 4) -> Data:
-    rng = np.random.default_rng(0)
-    y = np.arange(n) % classes
-    X = rng.standard_normal((n, d)) + rng.standard_normal((classes, d))[y]
-    return X.astype(np.float32), y
+    return clustered(n, d, classes)
 
 
 def constant_and_duplicate_columns() -> Data:

@@ -4,20 +4,17 @@ import warnings
 
 import numpy as np
 import pytest
+from rows import Data, clustered
 from scipy.optimize import minimize
 from sklearn.svm import LinearSVC
 
 from stages.heads.svm import SVMSolver
 
 GRID = (1e-3, 0.1)
-Data = tuple[np.ndarray, np.ndarray]
 
 
 def plain(n: int = 120, d: int = 6, classes: int = 4) -> Data:
-    rng = np.random.default_rng(0)
-    y = np.arange(n) % classes
-    X = rng.standard_normal((n, d)) + rng.standard_normal((classes, d))[y]
-    return X.astype(np.float32), y
+    return clustered(n, d, classes)
 
 
 def solver(X, y, **options) -> SVMSolver:
