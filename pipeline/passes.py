@@ -54,7 +54,7 @@ def planned(matrix: Matrix) -> tuple[Pass, ...]:
     for cell in matrix.cells:
         groups.setdefault(cell.backbone_pass, []).append(cell)
     shared = [tuple(cells) for cells in groups.values()]
-    _each(shared, lambda cells: Plan(cells[0].settings))  # a missing file is said before any image is read
+    _each(shared, lambda cells: Plan(cells[0].settings))  # missing files and unknown names are said first
     opened: _Opened = {}
     return tuple(_each(shared, lambda cells: _planned(cells, opened)))
 

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from conftest import REPOSITORY
+from torchvision import models
 
 from stages.backbones import BackboneRequest, fingerprint, request
+from stages.errors import ConfigError
 from stages.sources import code_digest, factory_file
 
 NET = "import torch\nfrom helper import width\nfrom pkg.deep import tool\n\ndef net():\n    return torch.nn.ReLU()\n"
@@ -57,6 +59,23 @@ def test_no_torch_is_imported_for_any_kind_of_backbone(project: Path) -> None:
         "assert not {'torch', 'torchvision'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=project, env={"PYTHONPATH": str(REPOSITORY)})
+
+
+def test_every_model_of_torchvision_is_known_without_importing_it(tmp_path: Path) -> None:
+    names = models.list_models(module=models)
+    code = (
+        "import sys\nfrom stages.backbones import BackboneRequest as R, fingerprint\n"
+        "assert len([fingerprint(R(name)) for name in sys.argv[1:]]) >= 80\n"
+        "assert not {'torch', 'torchvision'} & set(sys.modules)"
+    )
+    clean = {"PYTHONPATH": str(REPOSITORY), "TORCH_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code, *names], check=True, env=clean)
+
+
+@pytest.mark.parametrize("name", ["resnet5O", "raft_small", "_resnet50", "res net", "\udcff", ""])
+def test_a_name_that_is_no_models_is_said_though_no_network_is_built(name: str) -> None:
+    with pytest.raises(ConfigError, match="unknown backbone"):
+        fingerprint(BackboneRequest(name))
 
 
 def test_a_fingerprint_is_json_and_the_same_each_time(project: Path) -> None:

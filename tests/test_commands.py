@@ -247,6 +247,8 @@ def test_listing_and_tidying(work: Path, folder: Path, capsys: pytest.CaptureFix
         (["run", "--bakbone", "x"], 2, "did you mean --backbone"),
         (["rnu"], 2, "invalid choice: 'rnu'"),
         (["run", "--backbone", "resnet5O"], 2, "did you mean 'resnet50'"),
+        (["run", "--backbone", "resnet5O", "--dataset", "folder:nowhere"], 2, "did you mean 'resnet50'"),
+        (["fit", "--backbone", "resnet5O"], 2, "did you mean 'resnet50'"),
         (["run", "--dataset", "cifar1O"], 2, "did you mean 'cifar10'"),
         (["run", "--dataset", "folder:nowhere"], 3, "no folder nowhere"),
         (["run", "--weights", "IMAGENET1K_V3", "--backbone", "resnet50"], 2, "did you mean 'IMAGENET1K_V"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +62,9 @@ def fingerprint(request: BackboneRequest) -> dict[str, Any] | None:
 
     Two equal fingerprints mean the same backbone; after any change the backbone must be
     resolved anew, though it may turn out to be the same. None if nothing can be known
-    without building it (weights made inside a factory). Raises ConfigError: no such file.
+    without building it (weights made inside a factory). Raises ConfigError: no such file, no such model.
     """
+    _check_name(request)
     file = request.weights_file
     if request.is_factory and file is None:
         return None
@@ -73,6 +76,23 @@ def fingerprint(request: BackboneRequest) -> dict[str, Any] | None:
         "files": _files(request, file),
         "versions": [version("torch"), version("torchvision"), version("frostline")],
     }
+
+
+def _check_name(request: BackboneRequest) -> None:
+    """Raise ConfigError for the name of a torchvision model that there is not; only then torchvision is imported."""
+    if not request.is_factory and request.name not in (SHIPPED, PIXELS) and not _in_sources(request.name):
+        from stages.backbones.vision import check_name
+
+        check_name(request.name)
+
+
+@cache
+def _in_sources(model: str) -> bool:
+    """Whether torchvision's sources, as far as they lie open, define a model."""
+    found = find_spec("torchvision")
+    line = f"\ndef {model}(".encode(errors="surrogateescape")
+    files = (f for place in (found and found.submodule_search_locations) or () for f in Path(place).glob("models/*.py"))
+    return any(line in file.read_bytes() for file in files)
 
 
 def _files(request: BackboneRequest, weights: Path | None) -> list[Any]:

@@ -30,9 +30,7 @@ def from_torchvision(request: BackboneRequest) -> Origin:
     does, wherever it lies. Any other is loaded into the bare model, with as many classes as
     the file has. Raises ConfigError: unknown names, weights that can't be had or don't fit.
     """
-    names = torchvision.models.list_models(module=torchvision.models)
-    if request.name not in names:
-        raise unknown_name("backbone", request.name, [SHIPPED, PIXELS, *names, "file.py:factory", "pkg.module:factory"])
+    check_name(request.name)
     entries: Any = torchvision.models.get_model_weights(request.name)
     if request.weights == "random":
         model = _bare(request.name)
@@ -46,6 +44,13 @@ def from_torchvision(request: BackboneRequest) -> Origin:
         if file.name == _file_name(entry) or sha256.startswith(_hash(entry) or "-"):
             return _official(request.name, entry, file)
     return _unofficial(request.name, entries, file)
+
+
+def check_name(model: str) -> None:
+    """Raise ConfigError with the nearest names if torchvision has no such classification model."""
+    names = torchvision.models.list_models(module=torchvision.models)
+    if model not in names:
+        raise unknown_name("backbone", model, [SHIPPED, PIXELS, *names, "file.py:factory", "pkg.module:factory"])
 
 
 def _entry(entries: Any, request: BackboneRequest) -> Any:
