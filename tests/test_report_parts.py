@@ -11,7 +11,7 @@ import pytest
 from pipeline.config import Settings
 from pipeline.html.answers import read_answers
 from pipeline.html.projection import plane
-from pipeline.html.words import command
+from pipeline.html.words import command, unbroken
 from pipeline.report import selection_lines
 from stages.errors import StoreError
 from stages.metrics import Predictions, predictions_csv
@@ -56,6 +56,11 @@ def test_the_command_to_repeat_a_run_has_its_settings() -> None:
     parser = Parser()
     add_settings(parser, Settings)
     assert Settings(**given(parser.parse_args(words[2:]))) == settings
+
+
+@pytest.mark.parametrize("whole", ["98.1 %", "0.0 s", "1.5 MB", "12 B", "71 ± 0.3", "[96.4, 99.4]", "94.2 – 98.1"])
+def test_no_line_ends_within_a_number_and_its_unit_or_interval(whole: str) -> None:
+    assert unbroken(f"in {whole}, of 3 Bees") == f"in {whole.replace(' ', chr(0xA0))}, of 3 Bees"
 
 
 def test_the_map_shows_rows_that_it_was_not_learned_on() -> None:
