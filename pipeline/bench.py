@@ -117,7 +117,9 @@ def _share(layers: Sequence[Pass], found: _Found) -> None:
     if len(layers) < 2:
         return
     try:
-        found.computed += extract_shared([Plan(one.cells[0].settings, one.dataset) for one in layers])
+        plans = [Plan(one.cells[0].settings, one.dataset) for one in layers]
+        if len({plan.way for plan in plans}) == 1:  # a pass has one kind of images
+            found.computed += extract_shared(plans)
     except Exception as error:  # a user's network may raise anything
         log.info("no pass is shared by the layers of %s: %s", layers[0].cells[0].settings.backbone, error)
 

@@ -91,6 +91,10 @@ class BackboneSettings(DatasetSettings):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="arithmetic of the backbone; auto: the fastest whose features agree with fp32's"
     )
+    decode: Literal["auto", "full", "scaled"] = Field(
+        "auto",
+        description="large JPEG files whole or at 1/2 to 1/8; auto: scaled where the features agree with the whole's",
+    )
     dtype: StoredType = Field("float32", description="stored type of a feature")
 
     def request(self) -> BackboneRequest:

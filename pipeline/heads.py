@@ -56,6 +56,7 @@ def _how_to_load(plan: Plan) -> dict[str, Any]:
         "weights": weights,
         "spec": asdict(plan.resolved.spec),
         "precision": plan.precision,
+        "jpeg_least": plan.way.least,
         "views": s.views,
     }
 

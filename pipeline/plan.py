@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -17,17 +15,17 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.config import ExtractSettings, PredictSettings
+from pipeline.ways import Chosen, Way, choose, distinct, ways
 from pipeline.workspace import Resolved, Workspace
-from stages.backbones import fingerprint, load_backbone, pixels_for
+from stages.backbones import fingerprint, load_backbone
 from stages.datasets import Dataset, Samples, open_dataset
 from stages.datasets.images import decoder
 from stages.errors import ConfigError, DataError, StoreError, UnreadableImage, counted, listing
-from stages.specs import BackboneSpec, FeatureKey, Precision, View, computation
+from stages.specs import FeatureKey, Precision, View, computation
 from stages.store import FeatureSet, Layout, Place
 
 if TYPE_CHECKING:
     from stages.backbones.backbone import Backbone
-    from stages.backbones.precision import Agreement
     from stages.backbones.sharing import SharedPass
 
 log = logging.getLogger("frostline")
@@ -80,7 +78,7 @@ class Plan:
         self.settings = settings
         self.may_load = may_load
         self.workspace = Workspace(settings.data_dir)
-        self.agreement: Agreement | None = None
+        self._chosen: Chosen | None = None
         self._loaded: Backbone | None = None
         if dataset is not None:
             self.dataset = dataset
@@ -153,60 +151,57 @@ class Plan:
             self._loaded = load_backbone(s.request(), self.example, precision=precision, device=device_of(s.device))
         return self._loaded
 
-    @cached_property
+    @property
     def precision(self) -> Precision:
-        """The backbone's arithmetic: what is asked for, else what is cached, else what is fast and bears a check."""
-        if self.settings.precision != "auto":
-            return self.settings.precision
-        cached = self._cached_precision()
-        if cached or not self.may_load:
-            return cached or "fp32"
-        from stages.backbones.precision import faster
+        """The backbone's arithmetic."""
+        return self.way.precision
 
-        pixels = list(self._some(self.resolved.spec))
-        if not pixels:
-            return "fp32"
-        self._loaded, self.agreement = faster(self._network, np.stack(pixels))
-        _say(self._loaded.precision, self.agreement)
-        return self._loaded.precision
+    @cached_property
+    def way(self) -> Way:
+        """How features are made: what is asked for, else what is cached, else what is fast and bears a check."""
+        spec, train = self.resolved.spec, self.dataset.train
+        asked = ways(self.settings, spec)
+        cached = self._cached_way(asked)
+        if cached:
+            return cached
+        left = distinct(asked, train)
+        cached = self._cached_way(left)
+        if cached or len(left) == 1 or not self.may_load:
+            return cached or left[0]
+        self._chosen = choose(self._network, left, spec, train)
+        self._loaded = self._chosen.network
+        return self._chosen.way
 
-    def _cached_precision(self) -> Precision | None:
-        """Return the precision of the most that is cached; of two that have the same, the more exact one."""
-        choices: tuple[Precision, ...] = ("fp32", "bf16")
-        score = {precision: self._cached_in(precision) for precision in choices}
-        best = max(choices, key=lambda precision: score[precision])
-        if score[best]:
-            return best
-        return next((precision for precision in choices if self._reusable_in(precision)), None)
+    def _cached_way(self, choices: list[Way]) -> Way | None:
+        """Return the way of the most that is cached, of equals the most exact one; what is exact has no choice."""
+        if len(choices) == 1 and choices[0].least is None:
+            return choices[0]
+        score = {way: self._cached_by(way) for way in choices}
+        best = max(choices, key=lambda way: score[way])
+        return best if score[best] else next((way for way in choices if self._reusable_by(way)), None)
 
-    def _reusable_in(self, precision: Precision) -> bool:
-        """Whether other sets hold rows computed in a precision, as those of a dataset that has grown since do."""
+    def _reusable_by(self, way: Way) -> bool:
+        """Whether other sets hold rows made in a way, as those of a dataset that has grown since do."""
         store, views = self.workspace.store, self.settings.views
-        return any(store.rows_like(self.key("train", view, precision)) for view in views)
+        return any(store.rows_like(self.key("train", view, way)) for view in views)
 
-    def _cached_in(self, precision: Precision) -> int:
-        """Return how much there is in a precision: 1 for each set begun, more for one that is complete."""
-        sets = [self.workspace.store.find(self.key(n, v, precision)) for n in SPLITS for v in self.settings.views]
+    def _cached_by(self, way: Way) -> int:
+        """Return how much there is of a way: 1 for each set begun, more for one that is complete."""
+        sets = [self.workspace.store.find(self.key(n, v, way)) for n in SPLITS for v in self.settings.views]
         return sum(1 + 1000 * found.complete for found in sets if found is not None)
-
-    def _some(self, spec: BackboneSpec) -> Iterator[Any]:
-        """Yield up to 32 images of the training split that can be used, preprocessed and evenly spread."""
-        train = self.dataset.train
-        for row in np.unique(np.linspace(0, len(train) - 1, 32).astype(int)).tolist():
-            with suppress(UnreadableImage):
-                yield pixels_for(train.read(row), spec)
 
     def samples(self, split: str) -> Samples:
         return self.dataset.train if split == "train" else self.dataset.test
 
-    def key(self, split: str, view: View, precision: Precision | None = None) -> FeatureKey:
-        """Return the key of one split's view, in the settings' precision or in another."""
-        content, spec = self.samples(split).content, self.resolved.spec
-        return FeatureKey(content, spec, decoder(), view, precision or self.precision, self.settings.dtype)
+    def key(self, split: str, view: View, way: Way | None = None) -> FeatureKey:
+        """Return the key of one split's view, made in the plan's way or in another."""
+        content, spec, way = self.samples(split).content, self.resolved.spec, way or self.way
+        return FeatureKey(content, spec, decoder(way.least), view, way.precision, self.settings.dtype)
 
     def need(self, split: str, view: View) -> Need:
         """Return what is there of one split's view, and why the rest is not."""
-        samples, key, store = self.samples(split), self.key(split, view), self.workspace.store
+        key, store = self.key(split, view), self.workspace.store
+        samples = self.samples(split).scaled(self.way.least)
         found = store.find(key)
         if found is not None and found.complete:
             return Need(samples, key, self.resolved.width, found, {}, ())
@@ -235,21 +230,16 @@ class Plan:
     def provenance(self) -> dict[str, Any]:
         """Return when, where and with which versions features are being made."""
         names = ("frostline", "torch", "torchvision", "numpy", "h5py", "pillow")
+        chosen = self._chosen
         return {
             "made": now(),
             "host": platform.node(),
             "processor": platform.processor() or platform.machine(),
             "device": str(self.backbone.device),
-            "agreement": asdict(self.agreement) if self.agreement else None,
+            "agreement": asdict(chosen.precision) if chosen and chosen.precision else None,
+            "decode_agreement": asdict(chosen.decode) if chosen and chosen.decode else None,
             "versions": {name: version(name) for name in names},
         }
-
-
-def _say(precision: Precision, found: Agreement | None) -> None:
-    if found:
-        cosine = f"least {found.least:.5f}, mean {found.mean:.5f}"
-        how = f"cosine with fp32 on {found.rows} images: {cosine}; error {found.error:.1%} of the spread"
-        log.info("features in %s (%s)", precision if found.good else "fp32, the faster precision differs too much", how)
 
 
 def _tick(bar: Any, done: int, total: int) -> None:

@@ -53,12 +53,13 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A backbone and a head: images to classes."""
+    """A backbone and a head: images to classes. ``least``: what JPEG files are scaled to, as in training."""
 
     head: Head
     backbone: Backbone
     views: tuple[View, ...]
     settings: PredictSettings
+    least: int | None = None
 
     def predict(self, images: Sequence[str | Path]) -> list[Answer]:
         """Return an answer for each image file, in order; one that can't be read has a fault and no class."""
@@ -68,7 +69,8 @@ class Classifier:
         """Yield the same, while the rest is still being computed."""
         batch_size, workers = pace(self.settings, self.backbone)
         how: Any = {"views": self.views, "batch_size": batch_size, "workers": workers}
-        for one in predict(self.head, self.backbone, lambda row: decode_file(files[row]), range(len(files)), **how):
+        rows = range(len(files))
+        for one in predict(self.head, self.backbone, lambda row: decode_file(files[row], self.least), rows, **how):
             yield Answer(files[one.row], self._ranked(one.confidence), one.fault, self.head.probabilistic)
 
     def _ranked(self, confidence: Any) -> tuple[tuple[str, float], ...]:
@@ -114,7 +116,7 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
         raise ConfigError(f"the head in {folder} was fitted on {made.name}, {made.weights}: {error}") from error
     _check_same(folder, wanted, backbone.spec)
     _check_width(folder, head, backbone.width)
-    return Classifier(head, backbone, made.views, s)
+    return Classifier(head, backbone, made.views, s, made.least)
 
 
 def _check_width(folder: str | Path, head: Head, width: int) -> None:
@@ -150,6 +152,7 @@ class _MadeOn:
     spec: BackboneSpec
     precision: Precision
     views: tuple[View, ...]
+    least: int | None
 
 
 def _made_on(folder: str | Path, record: Mapping[str, Any]) -> _MadeOn:
@@ -157,10 +160,12 @@ def _made_on(folder: str | Path, record: Mapping[str, Any]) -> _MadeOn:
     try:
         found = record["backbone"]
         spec = read_spec(found["spec"])
-        made = _MadeOn(found["name"], found["weights"], spec, found["precision"], tuple(found["views"]))
+        how = (found["precision"], tuple(found["views"]), found.get("jpeg_least"))  # older heads know no last one
+        made = _MadeOn(found["name"], found["weights"], spec, *how)
         words = (made.name, made.weights, spec.name, spec.weights, spec.layer, spec.code)
         good = all(isinstance(word, str) for word in words) and all(isinstance(side, int) for side in spec.size)
         good = good and made.precision in get_args(Precision) and made.views in (("plain",), ("plain", "hflip"))
+        good = good and (made.least is None or (isinstance(made.least, int) and made.least > 0))
         if not good or min(spec.size) < 1 or max(map(len, words)) > _LONGEST:
             raise ValueError("a value that can't be")
         replaced(spec.preprocessing, {})

@@ -33,6 +33,7 @@ LAYERS = [
     ["pipeline.arguments", "pipeline.matrix", "pipeline.html"],
     ["pipeline.leaderboard"],
     ["pipeline.renderings"],
+    ["pipeline.ways"],
     ["pipeline.plan"],
     ["pipeline.features"],
     ["pipeline.heads", "pipeline.draws", "pipeline.costs"],

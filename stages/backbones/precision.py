@@ -21,7 +21,7 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Agreement:
-    """How features of the same images in two precisions agree.
+    """How features of the same images, made in two ways, agree.
 
     ``least``, ``mean``: of the cosines between the rows. ``error``: the norm of all
     differences over that of the exact features less their mean, since what all images
@@ -73,7 +73,16 @@ def faster(backbone: Backbone, pixels: NDArray[np.uint8]) -> tuple[Backbone, Agr
         other = backbone.at(precision)
     except ConfigError:
         return backbone, None
-    parts = [pixels[i : i + _AT_ONCE] for i in range(0, len(pixels), _AT_ONCE)]
-    exact, rough = (np.concatenate([b.embed(part) for part in parts]) for b in (backbone, other))
-    found = agreement(exact, rough)
+    found = compared(backbone, pixels, other, pixels)
     return (other if found.good else backbone), found
+
+
+def compared(
+    backbone: Backbone, pixels: NDArray[np.uint8], other: Backbone, other_pixels: NDArray[np.uint8]
+) -> Agreement:
+    """Return how the features of the same images agree, first as exact as they can be, then otherwise made."""
+    return agreement(_features(backbone, pixels), _features(other, other_pixels))
+
+
+def _features(backbone: Backbone, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.concatenate([backbone.embed(pixels[i : i + _AT_ONCE]) for i in range(0, len(pixels), _AT_ONCE)])

@@ -17,15 +17,15 @@ from stages.datasets.tree import walk
 from stages.errors import DataError, UnreadableImage, listing
 
 
-def decode_file(path: Path) -> Image:
-    """Return the RGB image in a file. Raises UnreadableImage with the reason."""
+def decode_file(path: Path, least: int | None = None) -> Image:
+    """Return the RGB image in a file; ``least``: see ``images.decode``. Raises UnreadableImage with the reason."""
     try:
         if not path.is_file():
             raise UnreadableImage("not a regular file")
         data = path.read_bytes()
     except OSError as error:
         raise UnreadableImage(f"can't be read ({error.strerror})") from error
-    return decode(data)
+    return decode(data, least)
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -45,7 +45,7 @@ def file_samples(
     its digest must have come from it.
     """
 
-    def read(row: int) -> Image:
+    def encoded(row: int) -> bytes:
         if row in files.problems:
             raise UnreadableImage(files.problems[row])
         path = root / files.paths[row]
@@ -55,6 +55,9 @@ def file_samples(
             raise DataError(f"{path} can't be read any more ({error.strerror}); put it back and run again") from error
         if hashlib.sha256(data).digest() != files.digests[row].tobytes():
             raise DataError(f"{path} changed while it was being used; leave the images alone and run again")
-        return decode(data)
+        return data
 
-    return Samples(dataset, split, tuple(classes), files.paths, labels, files.digests, read, files.problems)
+    def read(row: int) -> Image:
+        return decode(encoded(row))
+
+    return Samples(dataset, split, tuple(classes), files.paths, labels, files.digests, read, files.problems, encoded)

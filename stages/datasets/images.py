@@ -13,7 +13,8 @@ float or 32-bit samples     refused: no fixed range
 ==========================  ==================================================
 
 The bytes decide what a file is, not the ending of its name. A JPEG that is damaged in the
-middle decodes without an error, as in every libjpeg program.
+middle decodes without an error, as in every libjpeg program. A JPEG alone can be decoded at
+1/2, 1/4 or 1/8 of its size, for less: see ``decode``.
 """
 
 from __future__ import annotations
@@ -41,9 +42,10 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 @cache
-def decoder() -> str:
-    """Return the decoder and its version, as it stands in a feature key."""
-    return f"Pillow {PIL.__version__}, libjpeg-turbo {features.version('libjpeg_turbo') or 'absent'}"
+def decoder(least: int | None = None) -> str:
+    """Return the decoder and its version, as it stands in a feature key; ``least`` is that of ``decode``."""
+    scaled = f", JPEG scaled to {least} or more" if least else ""
+    return f"Pillow {PIL.__version__}, libjpeg-turbo {features.version('libjpeg_turbo') or 'absent'}{scaled}"
 
 
 def find_fault(data: bytes) -> str | None:
@@ -63,18 +65,29 @@ def find_fault(data: bytes) -> str | None:
     return None
 
 
-def decode(data: bytes) -> Image.Image:
+def decode(data: bytes, least: int | None = None) -> Image.Image:
     """Return the 8-bit RGB image that a file's bytes hold.
 
-    Raises UnreadableImage with the reason: empty, of no known format, too large, damaged.
+    With ``least`` a JPEG is decoded at the smallest of 1/8, 1/4, 1/2 and 1 whose shorter side
+    keeps at least so many pixels; anything else comes whole. Raises UnreadableImage with the
+    reason: empty, of no known format, too large, damaged.
     """
     image = _open(data)
     try:
+        _scale(image, least)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         return to_rgb(image)
     except Exception as error:  # Pillow's decoders raise many types on damaged bytes
         raise UnreadableImage(f"damaged or unsupported {image.format} ({_first_line(error)})") from error
+
+
+def is_scaled(data: bytes, least: int) -> bool:
+    """Return whether ``decode`` scales an image for ``least``; decodes no pixel. Raises UnreadableImage."""
+    image = _open(data)
+    whole = image.size
+    _scale(image, least)
+    return image.size != whole
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -122,6 +135,12 @@ def _open(data: bytes) -> Image.Image:
     if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
         raise UnreadableImage("32-bit samples have no fixed range; save it with 8 or 16 bits")
     return image
+
+
+def _scale(image: Image.Image, least: int | None) -> None:
+    """Have an image that is not loaded yet load at a fraction of its size."""
+    if least is not None:
+        image.draft(None, (least, least))  # JPEG's alone does anything, and only by 2, 4 and 8
 
 
 def _grey16(image: Image.Image) -> Image.Image:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
+from stages.datasets.images import decode, is_scaled
 from stages.draws import held_of, hold_out
-from stages.errors import DataError, counted, listing
+from stages.errors import DataError, UnreadableImage, counted, listing
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +23,8 @@ class Samples:
     ``labels``: int64 (n,), positions in ``classes``. ``digests``: uint8 (n, 32), the
     SHA-256 of each sample's content. ``read``: row to RGB image; it raises
     UnreadableImage where the sample can't be decoded. ``problems``: the rows known to be
-    unreadable before any is decoded, each with its reason.
+    unreadable before any is decoded, each with its reason. ``encoded``: row to the bytes of
+    its file, raising as ``read`` does; None where the samples are no files.
     """
 
     dataset: str
@@ -33,6 +35,7 @@ class Samples:
     digests: NDArray[np.uint8]
     read: Callable[[int], Image]
     problems: Mapping[int, str] = field(default_factory=dict)
+    encoded: Callable[[int], bytes] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -49,9 +52,27 @@ class Samples:
             total.update(sample_digest.tobytes())
         return total.hexdigest()
 
+    def scaled(self, least: int | None) -> Samples:
+        """Return the same samples, their JPEG files decoded no larger than ``images.decode`` must for ``least``."""
+        encoded = self.encoded
+        if least is None or encoded is None:
+            return self
+        return replace(self, read=lambda row: decode(encoded(row), least))
+
+    def any_scaled(self, rows: Sequence[int], least: int) -> bool:
+        """Return whether ``scaled`` makes a difference to one of the rows."""
+        return any(self._is_scaled(row, least) for row in rows)
+
+    def _is_scaled(self, row: int, least: int) -> bool:
+        try:
+            return self.encoded is not None and is_scaled(self.encoded(row), least)
+        except UnreadableImage:
+            return False
+
     def take(self, rows: NDArray[np.int64], split: str) -> Samples:
         """Return the given rows, in the given order, as another split."""
         chosen = rows.tolist()
+        encoded = self.encoded
         problems = {new: self.problems[row] for new, row in enumerate(chosen) if row in self.problems}
         return Samples(
             self.dataset,
@@ -62,6 +83,7 @@ class Samples:
             self.digests[rows],
             lambda row: self.read(chosen[row]),
             problems,
+            encoded and (lambda row: encoded(chosen[row])),
         )
 
 
