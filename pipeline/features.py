@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from pipeline.plan import SPLITS, Need, Plan, check_bad, pace
+from pipeline.config import ExtractSettings
+from pipeline.devices import beside, counted_in, devices_of
+from pipeline.pacing import Pace, keep, paced
+from pipeline.plan import SPLITS, Need, Plan, check_bad
 from pipeline.report import Extracted
+from pipeline.ways import Way
 from stages.errors import DamagedShard, StoreError, counted
-from stages.extract import Extraction
+from stages.extract import Effort, Extraction
 from stages.extract import extract as run_backbone
-from stages.specs import View
+from stages.specs import FeatureKey, View
 from stages.store import Features, FeatureSet, JointSets, common, load
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from stages.backbones.sharing import SharedPass
 
 log = logging.getLogger("frostline")
+_WORTH = 16_384  # rows for each device: fewer are done before another process has begun
 
 
 def extract_missing(plan: Plan) -> tuple[Extracted, ...]:
@@ -59,12 +64,7 @@ def _share(plans: Sequence[Plan], split: str, view: View) -> int:
     sets = [plan.begin(need) for plan, need in lacking]
     layers = ", ".join(need.key.backbone.layer for _, need in lacking)
     log.info("%s %s (%s): %s in one pass", need.samples.dataset, split, view, layers)
-    started = time.perf_counter()
-    computed = _run_backbone(plan, replace(need, known={}), JointSets(sets), shared)
-    if computed:
-        for features in sets:
-            features.keep_speed(computed / (time.perf_counter() - started))
-    return computed
+    return _run_backbone(plan, replace(need, known={}), sets, shared)[0]
 
 
 def check_quarantined(plan: Plan, features: Iterable[Extracted]) -> None:
@@ -83,22 +83,65 @@ def _extract_one(plan: Plan, need: Need) -> Extracted:
     for change in need.changes:
         log.info("  not the cached features: %s", change)
     features = plan.begin(need)
-    backbone = plan.backbone
-    started = time.perf_counter()
-    computed = _run_backbone(plan, need, features, backbone)
-    seconds = time.perf_counter() - started
-    if computed:
-        features.keep_speed(computed / seconds)
+    computed, seconds = _run_backbone(plan, need, [features], plan.backbone)
     return _described(need, features, computed, seconds)
 
 
-def _run_backbone(plan: Plan, need: Need, features: FeatureSet | JointSets, backbone: Backbone | SharedPass) -> int:
+def _run_backbone(
+    plan: Plan, need: Need, sets: Sequence[FeatureSet], backbone: Backbone | SharedPass
+) -> tuple[int, float]:
+    """Fill sets side by side, on every device there is; return how many rows were computed, and in what time."""
+    started = time.perf_counter()
+    job = _job(need, sets, backbone)
+    pace = paced(plan, need.rows_to_compute, sets, backbone, job)
+    devices = devices_of(plan.settings.device)[: max(1, need.missing_rows // _WORTH)] if len(sets) == 1 else [""]
+    pace = replace(pace, workers=max(1, pace.workers // len(devices)))
+    parts = [(_settings_on(plan, device, pace), plan.way, need.samples.split, need.key) for device in devices[1:]]
+    with beside(help_with, parts) as helpers:
+        effort = _filled(job, sets, pace)
+    computed, seconds = effort.rows + sum(map(counted_in, helpers)), time.perf_counter() - started
+    if computed:
+        pace = pace.after(replace(effort, rows=computed, seconds=seconds))
+        keep(sets, pace)
+        if pace.limit:
+            log.info("%s", pace.limit)
+    return computed, seconds
+
+
+def help_with(settings: ExtractSettings, way: Way, split: str, key: FeatureKey) -> int:
+    """Compute shards of a set that another process has begun; return how many rows. None of a set with another key."""
+    plan = Plan(settings)
+    plan.way = way
+    need = plan.need(split, key.view)
+    if need.found is None or need.key != key:
+        return 0
+    job = _job(need, [need.found], plan.backbone)
+    pace = paced(plan, need.rows_to_compute, [need.found], plan.backbone, job)
+    return _filled(job, [need.found], pace).rows
+
+
+def _settings_on(plan: Plan, device: str, pace: Pace) -> ExtractSettings:
+    return plan.settings.model_copy(update={"device": device, "workers": pace.workers})
+
+
+def _job(need: Need, sets: Sequence[FeatureSet], backbone: Backbone | SharedPass) -> Extraction:
     ahead = 0 if backbone.device.type == "cpu" else 2
-    batch_size, workers = pace(plan.settings, backbone)
-    job = Extraction(need.samples, backbone, features, need.key.view, batch_size, workers, ahead, need.known)
-    bar = tqdm(total=need.missing_rows, desc=need.samples.split, unit=" images", disable=None, smoothing=0.05)
-    with bar:
-        return run_backbone(replace(job, progress=bar.update))
+    into = JointSets(sets) if len(sets) > 1 else sets[0]
+    return Extraction(need.samples, backbone, into, need.key.view, ahead=ahead, known=need.known)
+
+
+def _filled(job: Extraction, sets: Sequence[FeatureSet], pace: Pace) -> Effort:
+    from stages.backbones.pacing import in_threads
+
+    def halved(images: int, said: str) -> None:
+        log.warning("not enough memory for %d images at once (%s); going on with %d", 2 * images, said, images)
+        keep(sets, replace(pace, batch_size=images))
+
+    rows = sum(len(sets[0].span(shard)) for shard in job.features.missing())
+    bar = tqdm(total=rows, desc=job.samples.split, unit=" images", disable=None, smoothing=0.05)
+    job = replace(job, batch_size=pace.batch_size, workers=pace.workers, progress=bar.update, halved=halved)
+    with bar, in_threads(pace.threads):
+        return run_backbone(job)
 
 
 def cached(need: Need) -> Extracted:
@@ -115,9 +158,8 @@ def cached(need: Need) -> Extracted:
 
 def _described(need: Need, features: FeatureSet, computed: int, seconds: float) -> Extracted:
     bad = tuple(features.quarantined())
-    return Extracted(
-        need.samples.split, need.key, features.folder, len(need.samples), need.width, bad, computed, seconds
-    )
+    size = len(need.samples), need.width
+    return Extracted(need.samples.split, need.key, features.folder, *size, bad, computed, seconds, features.pace)
 
 
 class Loaded:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,10 @@ def called(head: str, backbone: str) -> str:
 
 @dataclass(frozen=True)
 class Extracted:
-    """One feature set. ``computed``: rows that went through the backbone, now, in ``seconds``."""
+    """One feature set. ``computed``: rows that went through the backbone, now, in ``seconds``.
+
+    ``pace``: how rows were computed when that was last done, as JSON values.
+    """
 
     split: str
     key: FeatureKey
@@ -43,6 +46,7 @@ class Extracted:
     quarantined: tuple[Bad, ...]
     computed: int
     seconds: float
+    pace: Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +170,7 @@ def extracted_json(done: Extracted) -> dict[str, Any]:
         "digest": done.key.digest,
         "key": done.key.fields(),
         "seconds": round(done.seconds, 3),
+        "pace": done.pace,
         "quarantined": [asdict(bad) for bad in done.quarantined],
     }
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from types import TracebackType
 from typing import TypeVar
 
@@ -54,7 +55,8 @@ class Loader:
     holds at most. ``workers`` threads decode, unless the first blocks show that one thread
     alone is faster: for thumbnails, whose decoding is mostly Python. A block is several
     batches, since a processor that changes between decoding and the network loses time at
-    each change. ``ahead``: blocks decoded while the caller works.
+    each change. ``ahead``: blocks decoded while the caller works. ``waited``: for how many
+    seconds the caller had no images to work on.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Loader:
         self._workers = workers
         self._threads = ThreadPoolExecutor(workers, "frostline-decode")
         self._times: list[float] = []
+        self.waited = 0.0
 
     def __enter__(self) -> Loader:
         return self
@@ -72,16 +75,20 @@ class Loader:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._threads.shutdown(cancel_futures=True)
 
-    def batches(self, rows: Sequence[int]) -> Iterator[Batch]:
-        """Yield the rows in order, ``batch_size`` at a time."""
-        blocks = deque(_parts(rows, self._block * self._batch_size))
+    def batches(self, groups: Iterable[Sequence[int]]) -> Iterator[Batch]:
+        """Yield the rows of each group in order, ``batch_size`` at a time; a group is asked for when it is needed."""
+        blocks = (block for rows in groups for block in _parts(rows, self._block * self._batch_size))
         waiting: deque[tuple[list[Batch], list[Future[None]]]] = deque()
-        while blocks or waiting:
-            while blocks and len(waiting) <= self._ahead:
-                waiting.append(self._begin(blocks.popleft()))
+        while True:
+            fresh = list(islice(blocks, self._ahead + 1 - len(waiting)))
+            started = time.perf_counter()
+            waiting += [self._begin(block) for block in fresh]
+            if not waiting:
+                return
             batches, futures = waiting.popleft()
             for future in futures:
                 future.result()
+            self.waited += time.perf_counter() - started
             yield from batches
 
     def _begin(self, rows: Sequence[int]) -> tuple[list[Batch], list[Future[None]]]:
@@ -97,6 +104,11 @@ class Loader:
             self._fill(places)
         self._times.append((time.perf_counter() - started) / len(rows))
         return batches, []
+
+    @property
+    def workers(self) -> int:
+        """How many threads decode, as far as that has been found out."""
+        return self._workers if self._ahead or self._in_threads() else 1
 
     def _in_threads(self) -> bool:
         if self._workers == 1:

@@ -48,7 +48,7 @@ def predict(
         return pixels_for(read(row), backbone.spec) if flipped else raw_or_pixels(read(row), backbone)
 
     with Loader(decode, image_bytes, batch_size, workers) as loader:
-        for batch in loader.batches(rows):
+        for batch in loader.batches([rows]):
             means = _means(head, backbone, batch, views, batch_size)
             for place, row in enumerate(batch.rows):
                 fault = batch.faults.get(row)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from extraction import KEY, begin, job, tiny_backbone
 from numpy.typing import NDArray
 from PIL import Image
 
+from stages.backbones.streaming import Room, in_turn
 from stages.datasets import Samples, open_dataset
 from stages.errors import UnreadableImage
 from stages.extract import extract
@@ -91,6 +93,9 @@ class Counting:
     def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.batches += 1
         return self.backbone.embed(pixels)
+
+    def stream(self, batches: Iterable[NDArray[np.uint8]], room: Room) -> Iterator[NDArray[np.float32]]:
+        return in_turn(self.embed, batches, room)
 
 
 def test_only_images_that_are_new_go_through_the_backbone(tmp_path: Path, samples: Samples) -> None:

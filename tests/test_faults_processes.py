@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from PIL import Image
 
 from pipeline.cli import main
 from pipeline.inventory import inventory, verify
+from stages.backbones.streaming import Room, in_turn
 from stages.datasets import Samples, open_dataset
 from stages.errors import ConfigError, DataError
 from stages.extract import Extraction, extract
@@ -183,16 +184,19 @@ class Greedy:
 
     def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.batches += 1
-        if self.batches == 5:
+        if self.batches >= 5:
             torch.empty(1 << 50)
         return backbone().embed(pixels)
+
+    def stream(self, batches: Iterable[NDArray[np.uint8]], room: Room) -> Iterator[NDArray[np.float32]]:
+        return in_turn(self.embed, batches, room)
 
 
 def test_a_batch_that_takes_too_much_memory_is_said_and_the_shards_before_are_kept(
     tmp_path: Path, wanted: dict[str, bytes]
 ) -> None:
     features = begin(tmp_path, MANY)
-    with pytest.raises(ConfigError, match=r"not enough memory for a batch of 4 images .* lower --batch-size"):
+    with pytest.raises(ConfigError, match=r"not enough memory for a batch of 1 image .* free some"):
         extract(Extraction(MANY, Greedy(), features, batch_size=4, workers=1))
     assert features.missing() == list(range(4, 20))
     work(tmp_path, some=MANY)

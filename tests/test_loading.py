@@ -30,7 +30,7 @@ def test_every_row_comes_once_and_in_order_with_its_image_or_its_fault(
     monkeypatch.setattr(loading, "_BLOCK_BYTES", 8 * 12)
     wanted = list(range(1000, 1000 + rows))
     with Loader(decode, 12, 4, workers, ahead=ahead) as loader:
-        batches = list(loader.batches(wanted))
+        batches = list(loader.batches([wanted[:2], wanted[2:2], wanted[2:]]))
     assert [row for batch in batches for row in batch.rows] == wanted
     for batch in batches:
         assert batch.faults == {row: f"row {row} is odd" for row in batch.rows if row % 7 == 3}
@@ -61,7 +61,7 @@ def test_what_decoding_raises_is_raised_and_no_thread_stays() -> None:
 
     for ahead in (0, 2):
         with pytest.raises(OSError, match="the disk is gone"), Loader(fails, 12, 4, 2, ahead=ahead) as loader:
-            list(loader.batches(range(100)))
+            list(loader.batches([range(100)]))
     assert not [t for t in threading.enumerate() if t.name.startswith("frostline-decode")]
 
 
@@ -74,6 +74,6 @@ def test_what_is_decoded_before_it_is_asked_for_is_bounded(monkeypatch: pytest.M
         return np.zeros(SHAPE, np.uint8)
 
     with Loader(note, 12, 4, 1, ahead=2) as loader:
-        batches = loader.batches(range(1000))
+        batches = loader.batches([range(1000)])
         next(batches)
     assert max(seen) < 12

@@ -35,6 +35,7 @@ LAYERS = [
     ["pipeline.renderings"],
     ["pipeline.ways"],
     ["pipeline.plan"],
+    ["pipeline.devices", "pipeline.pacing"],
     ["pipeline.features"],
     ["pipeline.heads", "pipeline.draws", "pipeline.costs"],
     ["pipeline.passes", "pipeline.curves", "pipeline.health"],

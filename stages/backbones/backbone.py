@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stages.backbones.allocator import keep_pages
-from stages.backbones.fusedconv import can_fuse
 from stages.backbones.fusing import fuse, has_hooks
+from stages.backbones.fusedconv import can_fuse
 from stages.backbones.origin import build
 from stages.backbones.pooling import default_pool, pool
 from stages.backbones.preprocess import centre, is_thumbnail, preprocess, replaced
 from stages.backbones.request import BackboneRequest
+from stages.backbones.streaming import Embeddings, Pixels, Room, stream
 from stages.backbones.tracing import INPUT, Cut, classifier_of, watch
 from stages.errors import ConfigError, FrostlineError
 from stages.specs import BackboneSpec, Pooling, Precision, Preprocessing
@@ -50,19 +51,26 @@ class Backbone:
 
         Or of images that ``enlarges`` is true of, as they are.
         """
-        return self.pooled(self.network(self.prepared(pixels)))
+        return self.features(on_device(pixels, self.device)).cpu().numpy()
 
-    def prepared(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """Return what the network is given of images as ``embed`` takes them, (batch, 3, height, width)."""
-        images = _on_device(pixels, self.device)
+    def stream(self, batches: Iterable[Pixels], room: Room) -> Iterator[Embeddings]:
+        """Yield what ``embed`` gives of each batch, in order, while the next ones are on their way."""
+        return stream(self, batches, room)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the features, float32 (batch, d), of images on the device, uint8 (batch, height, width, 3)."""
+        return self.pooled(self.network(self.prepared(images)))
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """Return what the network is given of images as ``features`` takes them, (batch, 3, height, width)."""
+        images = images.permute(0, 3, 1, 2)
         if images.shape[-2:] != self.spec.size:
             images = _enlarged(images, self.spec)
         return _to_input(images, self._mean, self._deviation).to(self._dtype)
 
-    def pooled(self, given: Tensor) -> NDArray[np.float32]:
+    def pooled(self, given: Tensor) -> Tensor:
         """Return the features, float32 (batch, d), of what the layer gives."""
-        result: NDArray[np.float32] = pool(given, self.spec.pool).float().cpu().numpy()
-        return result
+        return pool(given, self.spec.pool).float()
 
     def module(self) -> nn.Module:
         """Return the same as a network: images, uint8 (batch, height, width, 3), to features (batch, d)."""
@@ -124,7 +132,7 @@ def load_backbone(
     how = replaced(origin.preprocessing, request.preprocessing)
     shape = preprocess(example, how).shape
     noise = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
-    batch = _to_input(_on_device(noise, torch.device("cpu")), *_scaling(how, torch.device("cpu")))
+    batch = _to_input(torch.from_numpy(noise).permute(0, 3, 1, 2), *_scaling(how, torch.device("cpu")))
     model = _frozen(origin.model)
     with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", "see --resize, --crop"):
         layer = request.layer or origin.layer or _default_layer(model, batch)
@@ -171,10 +179,10 @@ def _blamed(what: str, remedy: str) -> Iterator[None]:
         raise ConfigError(f"{what} ({type(error).__name__}: {error}); {remedy}") from error
 
 
-def _on_device(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Return images, uint8 (batch, 3, height, width), channels-last in memory."""
+def on_device(pixels: Pixels, device: torch.device) -> Tensor:
+    """Return images as a tensor on a device, in the same shape."""
     writable = np.require(pixels, np.uint8, ["C", "W"])  # torch warns of any other
-    return torch.from_numpy(writable).to(device, non_blocking=True).permute(0, 3, 1, 2)
+    return torch.from_numpy(writable).to(device, non_blocking=True)
 
 
 def _enlarged(images: Tensor, spec: BackboneSpec) -> Tensor:

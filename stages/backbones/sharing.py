@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
-from stages.backbones.backbone import Backbone
+from stages.backbones.backbone import Backbone, on_device
+from stages.backbones.streaming import Embeddings, Pixels, Room, stream
 
 
 class SharedPass:
@@ -26,9 +27,16 @@ class SharedPass:
     @torch.inference_mode()
     def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the features, float32 (batch, the sum of all widths), of images as ``Backbone.embed`` takes them."""
-        given = self._network(self._backbones[0].prepared(pixels))
-        parts = [backbone.pooled(value) for backbone, value in zip(self._backbones, given, strict=True)]
-        return np.concatenate(parts, axis=1)
+        return self.features(on_device(pixels, self.device)).cpu().numpy()
+
+    def stream(self, batches: Iterable[Pixels], room: Room) -> Iterator[Embeddings]:
+        """Yield what ``embed`` gives of each batch, in order, as ``Backbone.stream`` does."""
+        return stream(self, batches, room)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the features, float32 (batch, all widths), of images as ``Backbone.features`` takes them."""
+        given = self._network(self._backbones[0].prepared(images))
+        return torch.cat([one.pooled(value) for one, value in zip(self._backbones, given, strict=True)], dim=1)
 
     def enlarges(self, size: tuple[int, int]) -> bool:
         """Whether ``embed`` may be given images of (width, height) as they are, with the same result."""

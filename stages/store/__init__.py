@@ -6,6 +6,7 @@ from stages.store.joint import JointSets
 from stages.store.rowfile import RowFile
 from stages.store.shard import OK, QUARANTINED, Shard, encode_ids
 from stages.store.store import Features, FeatureStore, Place, common, load, plain, stacked
+from stages.store.writeback import WriteBack
 
 __all__ = [
     "OK",
@@ -19,6 +20,7 @@ __all__ = [
     "Place",
     "RowFile",
     "Shard",
+    "WriteBack",
     "common",
     "encode_ids",
     "in_use",

@@ -2,7 +2,7 @@
 
 key.json            the key's fields, names and sizes; written first
 made.json           when, where and with which versions it was begun
-speed.json          rows per second of the last extraction
+speed.json          how its rows are computed, and how many a second when that was last done
 shards/00000.h5     rows 0 to shard_rows - 1
 shards/00000.json   its record, written after it: a record present means committed
 features.h5         all shards as one virtual file, for other tools; written last
@@ -121,12 +121,17 @@ class FeatureSet:
     @property
     def speed(self) -> float | None:
         """Rows per second of the last extraction, if one was measured."""
-        speed = _sealed_in(self._speed).get("rows_per_second")
+        speed = self.pace.get("rows_per_second")
         return speed if isinstance(speed, int | float) and speed > 0 else None
 
-    def keep_speed(self, rows_per_second: float) -> None:
-        """Remember how fast an extraction was, for the next plan's estimate."""
-        write_atomic(self._speed, sealed({"rows_per_second": round(rows_per_second, 2)}))
+    @property
+    def pace(self) -> dict[str, Any]:
+        """What ``keep_pace`` was told last; empty if that is lost."""
+        return _sealed_in(self._speed)
+
+    def keep_pace(self, pace: Mapping[str, Any]) -> None:
+        """Remember how rows are computed, for those that go on with it, and ``rows_per_second``, for plans."""
+        write_atomic(self._speed, sealed(pace))
 
     @contextmanager
     def claim(self, shard: int, *, wait: bool) -> Iterator[bool]:

@@ -21,7 +21,7 @@ class JointSets:
 
     def __init__(self, sets: Sequence[FeatureSet]) -> None:
         self._sets = sets
-        self._ours: list[FeatureSet] = []
+        self._ours: dict[int, list[FeatureSet]] = {}
         self._left: set[int] = set()
 
     @property
@@ -43,8 +43,8 @@ class JointSets:
         with ExitStack() as held:
             # In one order everywhere, so that two processes never wait for each other.
             order = sorted(self._sets, key=lambda one: one.layout.digest)
-            self._ours = [one for one in order if held.enter_context(one.claim(shard, wait=wait))]
-            yield bool(self._ours)
+            self._ours[shard] = [one for one in order if held.enter_context(one.claim(shard, wait=wait))]
+            yield bool(self._ours[shard])
 
     def commit(self, shard: int, content: Shard, quarantined: tuple[Bad, ...]) -> None:
         """Commit each held set's columns, which lie side by side in the order of the sets."""
@@ -53,7 +53,7 @@ class JointSets:
             return
         last = np.cumsum([one.layout.width for one in self._sets])
         for one, columns in zip(self._sets, np.split(content.features, last[:-1], axis=1), strict=True):
-            if one in self._ours:
+            if one in self._ours[shard]:
                 one.commit(shard, replace(content, features=np.ascontiguousarray(columns)))
 
     def publish(self) -> None:

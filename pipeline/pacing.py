@@ -1,0 +1,124 @@
+"""How the rows of a feature set are computed: how many images at once, in how many threads; and what was the limit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config import ExtractSettings
+from pipeline.plan import Plan, cores
+from stages.extract import Effort, Extraction, first_pixels
+from stages.specs import computation
+from stages.store import FeatureSet, FeatureStore
+
+if TYPE_CHECKING:
+    from stages.backbones.streaming import Network
+
+_SHARE = 0.03  # of the rows: how many a calibration may take
+_MOST = 65536
+_LIMIT = 0.2  # of the time without images: decoding is the limit
+
+
+@dataclass(frozen=True)
+class Pace:
+    """On which ``device``, beside how many processor ``cores``; images at once; threads that decode and that compute.
+
+    ``rows_per_second`` and ``waiting``, the share of the time in which the backbone had no images: of the last
+    extraction, once it has ended.
+    """
+
+    device: str
+    cores: int
+    batch_size: int
+    workers: int
+    threads: int
+    rows_per_second: float | None = None
+    waiting: float | None = None
+
+    def after(self, effort: Effort) -> Pace:
+        """Return the same once an extraction has shown how fast it is."""
+        speed, waiting = round(effort.rows / effort.seconds, 2), round(effort.waited / effort.seconds, 3)
+        same = replace(self, batch_size=effort.batch_size, workers=effort.workers)
+        return replace(same, rows_per_second=speed, waiting=waiting)
+
+    @property
+    def limit(self) -> str:
+        """Say so if decoding is the limit; else nothing."""
+        if not self.rows_per_second or not self.waiting or self.waiting <= _LIMIT:
+            return ""
+        decoded = self.rows_per_second / (self.waiting if self.device == "cpu" else 1)  # by turns there
+        possible = f"{self.rows_per_second / (1 - self.waiting):,.0f}" if self.waiting < 1 else "any number of"
+        return f"decoding is the limit: {decoded:,.0f} images/s decoded, {possible} images/s the backbone could take"
+
+
+def paced(plan: Plan, rows: int, sets: Sequence[FeatureSet], network: Network, job: Extraction) -> Pace:
+    """Return the pace for sets filled side by side, and record it: that of finished shards, else what is fast here.
+
+    What is fixed by the settings, or by OMP_NUM_THREADS, is so. ``rows``: how many there are to compute.
+    """
+    first = sets[0]
+    found = _recorded(first, network)
+    if found:
+        return keep(sets, _fixed(plan.settings, found), found)
+    with first.claim(0, wait=True):  # the first one of several processes finds out
+        found = _recorded(first, network)
+        if not found and len(first.missing()) == len(first.shards):
+            may_take = 0 if plan.settings.batch_size else int(_SHARE * rows)
+            found = _like(plan.workspace.store, first, network) or _tried(network, job, may_take)
+        return keep(sets, _fixed(plan.settings, found or _usual(network)))
+
+
+def keep(sets: Sequence[FeatureSet], pace: Pace, known: Pace | None = None) -> Pace:
+    """Record the pace of sets, unless it is known; return it."""
+    if pace != known:
+        for features in sets:
+            features.keep_pace(asdict(pace))
+    return pace
+
+
+def _fixed(settings: ExtractSettings, found: Pace) -> Pace:
+    import torch
+
+    threads = torch.get_num_threads() if "OMP_NUM_THREADS" in os.environ else found.threads
+    batch_size = settings.batch_size or found.batch_size
+    return replace(found, batch_size=batch_size, workers=settings.workers or cores(), threads=threads)
+
+
+def _usual(network: Network) -> Pace:
+    from stages.backbones.pacing import usual
+
+    size, threads = usual(network.device)
+    return Pace(network.device.type, cores(), size, cores(), threads)
+
+
+def _tried(network: Network, job: Extraction, may_take: int) -> Pace:
+    """Return what is fastest on the first images, if it may take enough of them to tell."""
+    from stages.backbones.pacing import fastest
+
+    start = _usual(network)
+    pixels = first_pixels(job, start.batch_size if may_take >= start.batch_size else 0)
+    free = "OMP_NUM_THREADS" not in os.environ
+    size, threads = fastest(network, pixels, may_take, may_set_threads=free)
+    return replace(start, batch_size=size, threads=threads)
+
+
+def _like(store: FeatureStore, features: FeatureSet, network: Network) -> Pace | None:
+    """Return the pace of the newest set that was computed alike."""
+    same = computation(features.layout.key)
+    like = [one for one in store.sets() if computation(one.layout.key) == same]
+    paces = [_recorded(one, network) for one in sorted(like, key=lambda one: str(one.made.get("made")), reverse=True)]
+    found = next((pace for pace in paces if pace), None)
+    return found and replace(found, rows_per_second=None, waiting=None)
+
+
+def _recorded(features: FeatureSet, network: Network) -> Pace | None:
+    """Return a set's pace, if it is one of a machine like this: a number that can't be is as good as none."""
+    found = features.pace
+    numbers: list[Any] = [found.get(name) for name in ("cores", "batch_size", "workers", "threads")]
+    sound = all(type(number) is int and 0 < number <= _MOST for number in numbers)
+    if not sound or (found.get("device"), found["cores"]) != (network.device.type, cores()):
+        return None
+    here, size, workers, threads = numbers
+    return Pace(network.device.type, here, size, workers, threads, features.speed)
