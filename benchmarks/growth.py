@@ -84,7 +84,7 @@ def plot(found: Sequence[Size], file: Path) -> None:
     axes[1].set_ylabel("MiB of memory at most")
     for one in axes:
         one.set_xlim(0)
-        one.set_ylim(0)
+        one.set_ylim(0, 1.1 * one.get_ylim()[1])
         one.xaxis.set_major_formatter("{x:,.0f}")
         one.set_xlabel("images")
     figure.savefig(file, metadata={"Date": None})

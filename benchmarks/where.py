@@ -1,0 +1,205 @@
+"""Where the time of one extraction goes.
+
+    python benchmarks/where.py [--models mobilenet_v2 resnet50] [--thumbnails 1024] [--photographs 512] [--rounds 3]
+        [--precision auto] [--folder .] [--json FILE]
+
+Images made here, thumbnails of 32 x 32 and photographs of 500 x 375 as JPEG, with random weights (the arithmetic is
+the same), each extraction on a new workspace below --folder. The functions that do the work are wrapped, and every
+second belongs to the innermost of them: so that seconds can be added up, one thread decodes, though the network
+takes all cores. Imports are not counted, and what comes once, whatever the number of images, is apart: loading the
+network and choosing its precision. Files are in the system's memory. Medians of the rounds, all in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from pathlib import Path
+from statistics import median
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from processes import machine
+
+from pipeline.config import ExtractSettings
+from pipeline.run import extract
+from pipeline.ways import choose
+from stages.backbones import load_backbone, raw_or_pixels
+from stages.backbones.backbone import Backbone
+from stages.datasets.images import decode
+from stages.datasets.index import _examine
+from stages.datasets.tree import walk
+from stages.loading import Batch
+from stages.store import FeatureSet
+from stages.store.files import _write_new
+from stages.store.shard import to_bytes
+
+LOAD = "before: load, choose a precision"
+READ, DECODE, TRANSFORM = "read and hash files", "decode", "resize, crop, stack"
+BACKBONE = "backbone, normalization included"
+COMMIT, ENCODE, WRITE, FSYNC = "store: hash, records", "store: encode", "store: write", "store: fsync"
+LIST = "list the folder"
+PARTS = (LIST, READ, DECODE, TRANSFORM, BACKBONE, ENCODE, COMMIT, WRITE, FSYNC)
+REST, WHOLE, BUSY = "rest", "whole", "cores busy"
+SIZES = {"thumbnails": (32, 32), "photographs": (500, 375)}
+
+
+class Clock:
+    """The seconds of each part, less those of the parts within it; of the thread that made it."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._stack: list[str] = []
+        self._since = time.perf_counter()
+        self._thread = threading.get_ident()
+
+    def timed(self, part: str, work: Callable[..., Any], *, alone: bool = False) -> Callable[..., Any]:
+        """Return the function with its time counted; ``alone``: only where it is called from none of the parts."""
+
+        @wraps(work)
+        def call(*arguments: Any, **named: Any) -> Any:
+            if self._thread != threading.get_ident() or LOAD in self._stack or (alone and self._stack):
+                return work(*arguments, **named)
+            self._turn()
+            self._stack.append(part)
+            try:
+                return work(*arguments, **named)
+            finally:
+                self._turn()
+                self._stack.pop()
+
+        return call
+
+    def _turn(self) -> None:
+        now = time.perf_counter()
+        if self._stack:
+            self.seconds[self._stack[-1]] += now - self._since
+        self._since = now
+
+
+@contextmanager
+def counted(clock: Clock) -> Iterator[None]:
+    """Have the functions that do the work counted, under whatever names they were imported."""
+    functions: dict[Any, str] = {
+        load_backbone: LOAD,
+        choose: LOAD,
+        walk: LIST,
+        _examine: READ,
+        decode: DECODE,
+        raw_or_pixels: TRANSFORM,
+        to_bytes: ENCODE,
+        _write_new: WRITE,
+    }
+    own = [module for name, module in sys.modules.items() if name.split(".")[0] in ("pipeline", "stages")]
+    places: list[tuple[Any, str, str]] = [
+        (module, name, functions[value])
+        for module in own
+        for name, value in vars(module).items()
+        if isinstance(value, FunctionType) and value in functions
+    ]
+    places += [(Batch, "stacked", TRANSFORM), (Backbone, "embed", BACKBONE), (os, "fsync", FSYNC)]
+    places += [(FeatureSet, "commit", COMMIT), (FeatureSet, "publish", COMMIT)]
+    places += [(hashlib, "sha256", READ), (Path, "read_bytes", READ)]
+    with ExitStack() as undo:
+        for owner, name, part in places:
+            original = getattr(owner, name)
+            undo.callback(setattr, owner, name, original)
+            setattr(owner, name, clock.timed(part, original, alone=owner in (hashlib, Path)))
+        yield
+
+
+def make_images(folder: Path, size: tuple[int, int], n: int) -> float:
+    """Write n JPEG files, two classes of smooth colours with grain, and return their mean size in kB."""
+    total = 0
+    for i in range(n):
+        rng = np.random.default_rng(i)
+        coarse = rng.integers(0, 256, (size[1] // 8, size[0] // 8, 3), np.uint8)
+        smooth = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC), np.float64)
+        pixels = np.clip(smooth + rng.normal(0, 6, smooth.shape), 0, 255).astype(np.uint8)
+        file = folder / f"class{i % 2}" / f"{i:05d}.jpg"
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(file, quality=85)
+        total += file.stat().st_size
+    return total / n / 1000
+
+
+def once(images: Path, model: str, args: argparse.Namespace) -> dict[str, float]:
+    """Return the seconds of every part of one extraction, the rest, these together, loading, and how many cores."""
+    settings: dict[str, Any] = {"backbone": model, "weights": "random", "precision": args.precision}
+    clock = Clock()
+    with tempfile.TemporaryDirectory(dir=args.folder) as workspace:
+        asked = ExtractSettings(dataset=f"folder:{images}", data_dir=workspace, device="cpu", workers=1, **settings)
+        with counted(clock):
+            busy, started = time.process_time(), time.perf_counter()
+            extract(asked)
+            whole, busy = time.perf_counter() - started, time.process_time() - busy
+    parts = {part: clock.seconds[part] for part in PARTS}
+    left = whole - clock.seconds[LOAD]
+    return {**parts, REST: left - sum(parts.values()), WHOLE: left, LOAD: clock.seconds[LOAD], BUSY: busy / whole}
+
+
+def measured(args: argparse.Namespace) -> dict[tuple[str, str], dict[str, float]]:
+    """Return median seconds by model and kind of image."""
+    counts = {"thumbnails": args.thumbnails, "photographs": args.photographs}
+    times: dict[tuple[str, str], list[dict[str, float]]] = {}
+    with tempfile.TemporaryDirectory(dir=args.folder) as root:
+        for kind, size in SIZES.items():
+            (Path(root) / kind).mkdir()
+            mean = make_images(Path(root) / kind, size, counts[kind])
+            print(f"{counts[kind]:,} {kind} of {size[0]} x {size[1]}, {mean:.1f} kB each")
+        for model in args.models:
+            once(Path(root) / "thumbnails", model, args)  # what happens once in a process
+        for _ in range(args.rounds):
+            for model in args.models:
+                for kind in SIZES:
+                    times.setdefault((model, kind), []).append(once(Path(root) / kind, model, args))
+    return {which: {part: median(t[part] for t in all_of) for part in all_of[0]} for which, all_of in times.items()}
+
+
+def show(found: dict[tuple[str, str], dict[str, float]], counts: dict[str, int]) -> None:
+    print("\n" + " " * 40 + "".join(f"{model:>15}" for model, _ in found))
+    print(" " * 40 + "".join(f"{kind:>15}" for _, kind in found))
+    for part in (*PARTS, REST):
+        print(f"{part:40}" + "".join(f"{seconds[part] / seconds[WHOLE]:15.1%}" for seconds in found.values()))
+    print(f"{'seconds':40}" + "".join(f"{seconds[WHOLE]:15.1f}" for seconds in found.values()))
+    print(f"{LOAD + ', seconds':40}" + "".join(f"{seconds[LOAD]:15.1f}" for seconds in found.values()))
+    rates = [counts[kind] / seconds[WHOLE] for (_, kind), seconds in found.items()]
+    print(f"{'images/s':40}" + "".join(f"{rate:15.1f}" for rate in rates))
+    print(f"{BUSY:40}" + "".join(f"{seconds[BUSY]:15.2f}" for seconds in found.values()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=["mobilenet_v2", "resnet50"])
+    parser.add_argument("--thumbnails", type=int, default=1024)
+    parser.add_argument("--photographs", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--folder", type=Path, default=Path())
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    about = machine()
+    print(f"{about['machine']}; {about['versions']}\nmedians of {args.rounds} rounds, precision {args.precision}")
+    found = measured(args)
+    counts = {"thumbnails": args.thumbnails, "photographs": args.photographs}
+    show(found, counts)
+    if args.json:
+        seconds = [{"model": model, "images": kind, "seconds": parts} for (model, kind), parts in found.items()]
+        whole = {**about, "precision": args.precision, "counts": counts, "rounds": args.rounds, "found": seconds}
+        args.json.write_text(json.dumps(whole, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
