@@ -13,7 +13,7 @@ from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
 from stages.backbones import BackboneRequest, load_backbone, preprocess
-from stages.backbones.backbone import _on_device, _scaling, _to_input
+from stages.backbones.backbone import _scaling, _to_input
 from stages.backbones.preprocess import replaced
 from stages.backbones.vision import _preset
 from stages.errors import ConfigError
@@ -38,7 +38,7 @@ def test_a_weights_own_preset_is_reproduced_to_the_pixel(entry: Any, size: tuple
     wanted = entry.transforms()(image)
     pixels = preprocess(image, how)
     cpu = torch.device("cpu")
-    got = _to_input(_on_device(pixels[None], cpu), *_scaling(how, cpu))[0]
+    got = _to_input(torch.tensor(pixels[None]).permute(0, 3, 1, 2), *_scaling(how, cpu))[0]
     scale = torch.tensor(how.std).view(3, 1, 1) * 255
     shift = torch.tensor(how.mean).view(3, 1, 1) * 255
     assert np.array_equal(pixels, (wanted * scale + shift).round().permute(1, 2, 0).numpy().astype(np.uint8))

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
-from torch.nn import functional
 
 from stages.backbones.allocator import keep_pages
+from stages.backbones.enlarging import agrees, enlarged
 from stages.backbones.fusing import fuse, has_hooks
 from stages.backbones.fusedconv import can_fuse
 from stages.backbones.origin import build
@@ -41,6 +41,8 @@ class Backbone:
         self.width = width
         self.precision = precision
         self.device = torch.device(device)
+        if self.device.type == "cuda":
+            _compute_exactly()
         self._dtype = _DTYPES[precision]
         self.network = network.to(self.device, self._dtype)
         self._mean, self._deviation = _scaling(spec.preprocessing, self.device)
@@ -78,7 +80,7 @@ class Backbone:
 
     def enlarges(self, size: tuple[int, int]) -> bool:
         """Whether ``embed`` may be given images of (width, height) as they are, with the same result."""
-        return self.device.type == "cpu" and is_thumbnail(size, self.spec)
+        return is_thumbnail(size, self.spec) and agrees(self.device)
 
     @property
     def has_weights(self) -> bool:
@@ -179,6 +181,12 @@ def _blamed(what: str, remedy: str) -> Iterator[None]:
         raise ConfigError(f"{what} ({type(error).__name__}: {error}); {remedy}") from error
 
 
+def _compute_exactly() -> None:
+    """Have a GPU compute fp32 in fp32: convolutions use TF32, with ten bits of mantissa, unless told not to."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def on_device(pixels: Pixels, device: torch.device) -> Tensor:
     """Return images as a tensor on a device, in the same shape."""
     writable = np.require(pixels, np.uint8, ["C", "W"])  # torch warns of any other
@@ -190,9 +198,8 @@ def _enlarged(images: Tensor, spec: BackboneSpec) -> Tensor:
     wanted = spec.preprocessing.resize
     side = wanted[0] if isinstance(wanted, tuple) else wanted
     assert side is not None
-    images = functional.interpolate(images, (side, side), mode="bilinear", antialias=True)
     left, top, right, bottom = centre((side, side), spec.size)
-    return images[..., top:bottom, left:right]
+    return enlarged(images, side)[..., top:bottom, left:right]
 
 
 def _to_input(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
