@@ -6,8 +6,9 @@
 Images made here, thumbnails of 32 x 32 and photographs of 500 x 375 as JPEG, with random weights (the arithmetic is
 the same), each extraction on a new workspace below --folder. The functions that do the work are wrapped, and every
 second belongs to the innermost of them: so that seconds can be added up, one thread decodes, though the network
-takes all cores. Imports are not counted, and what comes once, whatever the number of images, is apart: loading the
-network and choosing its precision. Files are in the system's memory. Medians of the rounds, all in turn.
+takes all cores. Imports are not counted, and what comes once, whatever the number of images, is apart: loading
+the network, and finding its fastest precision, batch and threads. Files are in the system's memory. Medians of
+the rounds, all in turn.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from PIL import Image
 from processes import machine
 
 from pipeline.config import ExtractSettings
+from pipeline.pacing import paced
 from pipeline.run import extract
 from pipeline.ways import choose
 from stages.backbones import load_backbone, raw_or_pixels
@@ -46,7 +48,7 @@ from stages.store import FeatureSet
 from stages.store.files import _write_new
 from stages.store.shard import to_bytes
 
-LOAD = "before: load, choose a precision"
+LOAD = "before: load, find what is fast"
 READ, DECODE, TRANSFORM = "read and hash files", "decode", "resize, crop, stack"
 BACKBONE = "backbone, normalization included"
 COMMIT, ENCODE, WRITE, FSYNC = "store: hash, records", "store: encode", "store: write", "store: fsync"
@@ -95,6 +97,7 @@ def counted(clock: Clock) -> Iterator[None]:
     functions: dict[Any, str] = {
         load_backbone: LOAD,
         choose: LOAD,
+        paced: LOAD,
         walk: LIST,
         _examine: READ,
         decode: DECODE,
