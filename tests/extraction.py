@@ -1,16 +1,20 @@
-"""One small extraction, for tests to disturb: ``python tests/extraction.py ROOT``.
+"""One small extraction, for tests to disturb: ``python tests/extraction.py ROOT [ahead]``.
 
-The test digits through the shipped backbone, in shards of 16 rows.
+The test digits through the shipped backbone, in shards of 16 rows; ``ahead`` as on a GPU.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from stages.backbones import BackboneRequest, load_backbone
 from stages.backbones.backbone import Backbone
+from stages.backbones.overlapped import overlapped
+from stages.backbones.streaming import Embeddings, Pixels, Room
 from stages.datasets import Samples, open_dataset
 from stages.extract import Extraction, extract
 from stages.specs import FeatureKey, StoredType
@@ -36,6 +40,23 @@ def job(samples: Samples, features: FeatureSet) -> Extraction:
     return Extraction(samples, tiny_backbone(), features, batch_size=16)
 
 
+class Overlapped:
+    """The backbone, its batches on their way as they would be on a GPU."""
+
+    def __init__(self) -> None:
+        self.backbone = tiny_backbone()
+        self.spec, self.width, self.device = self.backbone.spec, self.backbone.width, self.backbone.device
+        self.embed, self.features, self.enlarges = self.backbone.embed, self.backbone.features, self.backbone.enlarges
+
+    def stream(self, batches: Iterable[Pixels], room: Room) -> Iterator[Embeddings]:
+        return overlapped(self, batches, room)
+
+
+def job_ahead(samples: Samples, features: FeatureSet) -> Extraction:
+    return replace(job(samples, features), backbone=Overlapped(), ahead=2)
+
+
 if __name__ == "__main__":
     digits = open_dataset("digits").test
-    extract(job(digits, begin(Path(sys.argv[1]), digits)))
+    kind = job_ahead if "ahead" in sys.argv else job
+    extract(kind(digits, begin(Path(sys.argv[1]), digits)))
