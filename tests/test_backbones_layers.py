@@ -12,8 +12,8 @@ from pictures import picture
 from torch import Tensor, nn
 
 from stages.backbones import BackboneRequest, load_backbone
-from stages.backbones.fusedconv import can_fuse
 from stages.backbones.fusing import fuse
+from stages.backbones.onednn import can_fuse
 from stages.backbones.pooling import default_pool, pool
 from stages.backbones.tracing import Cut, classifier_of, watch
 from stages.errors import ConfigError
@@ -56,7 +56,7 @@ def at(model: nn.Module, layer: str) -> Tensor:
 def fused(model: nn.Module, layer: str) -> tuple[nn.Module, Tensor, Tensor]:
     """Return the network made faster, and what the layer gave before and gives after."""
     cut, before = Cut(model, layer), at(model, layer)
-    network = fuse(cut, before, X, convolutions=can_fuse())
+    network = fuse(cut, before, X, onednn=can_fuse())
     with torch.no_grad():
         return network, before, network(X).clone()
 
@@ -111,7 +111,7 @@ def test_fusing_leaves_every_weight_of_the_model_as_it_was() -> None:
 
 def test_a_graph_that_does_not_give_what_the_network_gives_is_not_used() -> None:
     cut = Cut(Net(), "fc:input")
-    assert fuse(cut, at(cut.model, "fc:input") * 1.001, X, convolutions=False) is cut
+    assert fuse(cut, at(cut.model, "fc:input") * 1.001, X, onednn=False) is cut
 
 
 @pytest.mark.parametrize(

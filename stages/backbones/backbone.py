@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from stages.backbones.allocator import keep_pages
 from stages.backbones.enlarging import agrees, enlarged
 from stages.backbones.fusing import fuse, has_hooks
-from stages.backbones.fusedconv import can_fuse
+from stages.backbones.onednn import can_fuse
 from stages.backbones.origin import build
 from stages.backbones.pooling import default_pool, pool
 from stages.backbones.preprocess import centre, is_thumbnail, preprocess, replaced
@@ -142,7 +142,7 @@ def load_backbone(
         given: Tensor = watch(cut, batch).output
         pooling = request.pool or default_pool(given, *shape[:2])
         width = _width(layer, given, pooling)
-        network = fuse(cut, given, batch, convolutions=device == "cpu" and can_fuse() and not portable)
+        network = fuse(cut, given, batch, onednn=device == "cpu" and can_fuse() and not portable)
     spec = BackboneSpec(_portable(request.name), origin.code, origin.weights, layer, pooling, how, (shape[0], shape[1]))
     with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
         backbone = Backbone(spec, network, width, precision, device)

@@ -11,7 +11,9 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.ops import StochasticDepth
 
-from stages.backbones.fusedconv import Activation, FusedConv, activation, is_conv
+from stages.backbones.fusedconv import FusedConv, is_conv
+from stages.backbones.fusedlinear import FusedAttention, FusedLinear, is_attention, is_linear
+from stages.backbones.onednn import NO_ACTIVATION, Activation, activation
 from stages.backbones.tracing import INPUT, Cut, module_of
 
 _TOLERANCE = 1e-5
@@ -19,15 +21,15 @@ _ADDITIONS = (operator.add, operator.iadd, torch.add)
 _NOTHING_IN_EVALUATION = (nn.Identity, nn.Dropout, nn.Dropout2d, StochasticDepth)
 
 
-def fuse(cut: Cut, expected: Tensor, batch: Tensor, *, convolutions: bool) -> nn.Module:
+def fuse(cut: Cut, expected: Tensor, batch: Tensor, *, onednn: bool) -> nn.Module:
     """Return the network up to its layer, faster where that is possible.
 
-    Batch normalisation is folded into the convolution before it; with ``convolutions``,
-    these are also fused with additions and activations after them. A network whose code
+    Batch normalisation is folded into the convolution before it; with ``onednn``, convolutions,
+    linear layers and attention are also fused with additions and activations after them. A network whose code
     can't be traced is returned as it is, and so is one that does not give ``expected`` on
     ``batch`` any more, to 1e-5 of its largest value. The weights of ``cut`` are shared.
     """
-    graph = None if has_hooks(cut) else _rewritten(cut, convolutions)
+    graph = None if has_hooks(cut) else _rewritten(cut, onednn)
     return graph if graph is not None and _agrees(graph, expected, batch) else cut
 
 
@@ -36,7 +38,7 @@ def has_hooks(network: nn.Module) -> bool:
     return any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
 
 
-def _rewritten(cut: Cut, convolutions: bool) -> fx.GraphModule | None:
+def _rewritten(cut: Cut, onednn: bool) -> fx.GraphModule | None:
     """Return the graph with what can be fused fused; None where the code defies that.
 
     Nodes that nobody uses stay: they may write in place.
@@ -47,8 +49,10 @@ def _rewritten(cut: Cut, convolutions: bool) -> fx.GraphModule | None:
             graph = fx.GraphModule(cut, _Tracer(cut).trace(cut))
             _drop_idle(graph)
             _fold_norms(graph)
-            if convolutions:
+            if onednn:
                 _fuse_convolutions(graph)
+                _fuse_attention(graph)
+                _fuse_linear(graph)
             graph.delete_all_unused_submodules()
             graph.recompile()
         except Exception:  # whatever the code does with a value that it does not have yet
@@ -115,29 +119,73 @@ def _fold_norms(graph: fx.GraphModule) -> None:
 def _fuse_convolutions(graph: fx.GraphModule) -> None:
     for node, conv in _modules(graph, nn.Conv2d):
         if is_conv(conv):
-            name = f"fused.{node.name}"
-            graph.add_submodule(name, FusedConv(conv))
-            node.target = name
+            _replace(graph, node, FusedConv(conv))
     for node, conv in _modules(graph, FusedConv):
-        last = _fuse_addition(graph, node)
-        after = _only_user(last)
-        found = after and _activation(graph, after)
-        if after and found:
-            conv.activation = found
-            _absorb(graph, last, after)
+        after, other = _addition(node)
+        if after and _may_overwrite(graph, other, node, after):
+            _take_addend(graph, node, after, other)
+        _fuse_activation(graph, node, conv)
 
 
-def _fuse_addition(graph: fx.GraphModule, node: fx.Node) -> fx.Node:
-    """Give the convolution what is added to its output, if that may be overwritten; return where it is now."""
+def _fuse_attention(graph: fx.GraphModule) -> None:
+    """Rewrite attention of a value to itself of which only the output is taken, not the weights."""
+    for node, attention in _modules(graph, nn.MultiheadAttention):
+        outputs = [user for user in node.users if user.target is operator.getitem and user.args[1] == 0]
+        idle = [user for user in node.users if user not in outputs]
+        taken = len(outputs) == 1 and not any(user.users for user in idle)
+        itself = len(node.args) == 3 and len(set(node.args)) == 1 and set(node.kwargs) <= {"need_weights"}
+        if taken and itself and is_attention(attention):
+            _replace(graph, node, FusedAttention(attention))
+            node.args, node.kwargs = node.args[:1], {}
+            for user in idle:
+                graph.graph.erase_node(user)
+            _absorb(graph, node, outputs[0])
+            _fuse_next_addition(graph, node)
+
+
+def _fuse_linear(graph: fx.GraphModule) -> None:
+    for node, linear in _modules(graph, nn.Linear):
+        if is_linear(linear) and len(node.args) == 1:
+            fused = FusedLinear(linear.weight, linear.bias)
+            _replace(graph, node, fused)
+            _fuse_activation(graph, node, fused)
+            if fused.activation == NO_ACTIVATION:
+                _fuse_next_addition(graph, node)
+
+
+def _replace(graph: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:
+    name = f"fused.{node.name}"
+    graph.add_submodule(name, module)
+    node.target = name
+
+
+def _fuse_activation(graph: fx.GraphModule, node: fx.Node, module: FusedConv | FusedLinear) -> None:
+    after = _only_user(node)
+    found = after and _activation(graph, after)
+    if after and found:
+        module.activation = found
+        _absorb(graph, node, after)
+
+
+def _fuse_next_addition(graph: fx.GraphModule, node: fx.Node) -> None:
+    """Give a module what is added to its output, if that comes next: nothing is written in place in between."""
+    after, other = _addition(node)
+    if after is node.next and isinstance(other, fx.Node):
+        _take_addend(graph, node, after, other)
+
+
+def _addition(node: fx.Node) -> tuple[fx.Node | None, Any]:
+    """Return the addition that alone uses what a node gives, and what is added to it."""
     after = _only_user(node)
     if after is None or after.op != "call_function" or after.target not in _ADDITIONS or len(after.args) != 2:
-        return node
+        return None, None
     others = [value for value in after.args if value is not node]
-    if len(others) != 1 or after.kwargs or not _may_overwrite(graph, others[0], node, after):
-        return node
-    node.args = (node.args[0], others[0])
-    _absorb(graph, node, after)
-    return node
+    return (after, others[0]) if len(others) == 1 and not after.kwargs else (None, None)
+
+
+def _take_addend(graph: fx.GraphModule, node: fx.Node, addition: fx.Node, other: fx.Node) -> None:
+    node.args = (node.args[0], other)
+    _absorb(graph, node, addition)
 
 
 def _may_overwrite(graph: fx.GraphModule, other: Any, node: fx.Node, addition: fx.Node) -> bool:
