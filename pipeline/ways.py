@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("frostline")
 _CHECKED = 32  # images
 # Scaled to so many times the size it is resized to, an image gives features that agree with those of the whole one;
-# at three times texture does not, at two hardly anything does (benchmarks/photographs.py).
-_AMPLE = 4
+# at three and four times some do not, at two hardly any do (benchmarks/photographs.py).
+_AMPLE = 5
 
 
 @dataclass(frozen=True)

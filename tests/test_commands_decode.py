@@ -13,11 +13,12 @@ from PIL import Image
 
 from pipeline.cli import main
 from pipeline.config import ExtractSettings
+from pipeline.features import extract_missing, extract_shared
 from pipeline.plan import Plan
 from pipeline.predict import load_classifier
 from stages.store import FeatureSet, load, open_set
 
-BACKBONE = ["--backbone", "resnet8-cifar10"]  # resizes to 32 pixels, so 128 are ample
+BACKBONE = ["--backbone", "resnet8-cifar10"]  # resizes to 32 pixels, so 160 are ample
 HEAD = ["--grid", "C=0.1,1"]
 
 
@@ -32,7 +33,7 @@ def photograph(file: Path, label: int, seed: int, size: tuple[int, int], noise: 
     Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(file)
 
 
-def photographs(root: Path, ending: str = "jpg", size: tuple[int, int] = (400, 300), noise: int = 0) -> Path:
+def photographs(root: Path, ending: str = "jpg", size: tuple[int, int] = (480, 360), noise: int = 0) -> Path:
     for label, name in enumerate(("cat", "dog")):
         for split, n, first in (("train", 6, 0), ("test", 3, 50)):
             for i in range(first, first + n):
@@ -66,7 +67,7 @@ def made(features: FeatureSet) -> Any:
 def test_a_scaled_set_is_another_one_and_says_to_what_it_was_scaled(work: Path, large: Path) -> None:
     how = [*BACKBONE, "--precision", "fp32"]
     whole, scaled = (extracted(work, large, *how, "--decode", decode) for decode in ("full", "scaled"))
-    assert decoder_of(scaled) == decoder_of(whole) + ", JPEG scaled to 128 or more"
+    assert decoder_of(scaled) == decoder_of(whole) + ", JPEG scaled to 160 or more"
     a, b = load(whole).X, load(scaled).X
     assert not np.array_equal(a, b)
     np.testing.assert_allclose(a, b, atol=0.1 * np.abs(a).max())
@@ -76,7 +77,7 @@ def test_large_photographs_are_scaled_by_default_where_their_features_agree_and_
     work: Path, large: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = extracted(work, large, *BACKBONE)
-    assert "scaled to 128" in decoder_of(found)
+    assert "scaled to 160" in decoder_of(found)
     assert "large JPEG files decoded at a fraction (cosine with whole ones on 12 images" in capsys.readouterr().err
     assert made(found)["decode_agreement"]["least"] > 0.999
 
@@ -98,7 +99,7 @@ def test_fp32_that_is_asked_for_is_exact_unless_scaling_is_asked_for_too(work: P
     assert "scaled" not in decoder_of(extracted(work, large, *how))
 
 
-@pytest.mark.parametrize(("ending", "size"), [("png", (400, 300)), ("jpg", (300, 255))])
+@pytest.mark.parametrize(("ending", "size"), [("png", (480, 360)), ("jpg", (300, 255))])
 def test_where_scaling_would_touch_nothing_the_set_is_that_of_whole_images(
     work: Path, tmp_path: Path, ending: str, size: tuple[int, int], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,7 +133,7 @@ def test_a_dataset_that_grew_is_decoded_as_its_first_rows_were(
 ) -> None:
     extracted(work, large, *BACKBONE, "--decode", "full")
     for split in ("train", "test"):
-        photograph(large / split / "cat" / "new.jpg", 0, 77, (400, 300), 0)
+        photograph(large / split / "cat" / "new.jpg", 0, 77, (480, 360), 0)
     capsys.readouterr()
     assert main(["extract", "--dataset", f"folder:{large}", *BACKBONE, "--dry-run", "--json"]) == 0
     assert [need["to_compute"] for need in json.loads(capsys.readouterr().out)[0]["features"]] == [1, 1]
@@ -164,3 +165,16 @@ def rewrite(file: Path, **changes: Any) -> None:
 
     record = unsealed(file.read_bytes())
     file.write_bytes(sealed({**record, "backbone": {**record["backbone"], **changes}}))
+
+
+def test_layers_that_share_a_pass_share_its_scaled_images(work: Path, large: Path) -> None:
+    how: dict[str, Any] = {"dataset": f"folder:{large}", "pool": "avg", "precision": "fp32", "decode": "scaled"}
+    layers = ("layer1", "layer2")
+    plans = [Plan(ExtractSettings(data_dir=work, layer=layer, **how)) for layer in layers]
+    assert extract_shared(plans) == 18
+    for shared, layer in zip(plans, layers, strict=True):
+        alone = Plan(ExtractSettings(data_dir=work.with_name("alone"), layer=layer, **how))
+        extract_missing(alone)
+        one, other = (plan.need("train", "plain").found for plan in (shared, alone))
+        assert one and other and one.layout.digest == other.layout.digest
+        np.testing.assert_array_equal(load(one).X, load(other).X)
