@@ -1,0 +1,223 @@
+"""A whole extraction against OpenVINO and ONNX Runtime, which are fed with ready-made batches.
+
+    python benchmarks/engines.py IMAGES [--models resnet50 vit_b_16 mobilenet_v2] [--seconds 10] [--json FILE]
+
+IMAGES is a folder of images, searched below. Ways through the same images at 224 px, in turn:
+
+- extraction: a whole one of Frostline's, files, digests, decoding and the store included, with its usual batches
+- backbone: Frostline's network alone, on ready batches
+- OpenVINO, ONNX Runtime: the same network, exported as Frostline exports it, on ready batches; OpenVINO in bf16 where
+  the processor computes in it, and in float32, on all threads for one batch or on a stream for each
+
+Batches ready are preprocessed images, uint8, as Frostline's network takes them. Each engine has the batch size, of a
+few, at which it is fastest. "Agreement" is that of its features with Frostline's in float32: the least cosine, and
+the differences over the spread. Random weights serve: the arithmetic is the same.
+`pip install openvino onnxruntime onnx onnxscript` first; an engine that isn't there is left out, and said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from extraction import some_images, whole_extraction
+from numpy.typing import NDArray
+from processes import machine
+
+from stages.backbones import BackboneRequest, load_backbone, preprocess
+from stages.backbones.backbone import Backbone
+from stages.backbones.precision import agreement, fastest
+from stages.datasets import Samples, open_dataset
+
+POOL = 256  # images made ready: more than stay in the processor's cache
+BATCHES = (4, 8, 16, 32)
+Pixels = NDArray[np.uint8]
+Features = NDArray[np.float32]
+Engine = Callable[[Sequence[Pixels]], list[Features]]  # from batches to their features
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way through the images, at its best batch size: images/s, and agreement with Frostline in float32."""
+
+    name: str
+    precision: str
+    batch: int
+    speed: float
+    cosine: float
+    error: float
+
+
+def frostline(backbone: Backbone) -> Engine:
+    return lambda batches: [backbone.embed(batch) for batch in batches]
+
+
+def to_onnx(backbone: Backbone, file: Path) -> None:
+    """Write the network as ONNX: images, uint8 (batch, height, width, 3), to features."""
+    images = torch.zeros((2, *backbone.spec.size, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        program = torch.export.export(backbone.module(), (images,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        exported = torch.onnx.export(program, (images,), dynamo=True, verbose=False, input_names=["images"])
+    assert exported is not None
+    exported.save(str(file))
+
+
+def openvino(file: Path, precision: str, streams: int) -> Engine:
+    """Return OpenVINO's engine: all threads on one batch, or each stream on a batch of its own."""
+    from openvino import AsyncInferQueue, Core
+
+    hint = {"bf16": "bf16", "fp32": "f32"}[precision]
+    settings = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": streams}
+    model = Core().compile_model(str(file), "CPU", {"INFERENCE_PRECISION_HINT": hint, **settings})
+    queue = AsyncInferQueue(model, streams)
+    done: dict[int, Features] = {}
+    queue.set_callback(lambda request, place: done.__setitem__(place, request.get_output_tensor().data.copy()))
+
+    def run(batches: Sequence[Pixels]) -> list[Features]:
+        for place, batch in enumerate(batches):
+            queue.start_async({0: batch}, place, share_inputs=True)
+        queue.wait_all()
+        return [done[place] for place in range(len(batches))]
+
+    return run
+
+
+def onnxruntime(file: Path) -> Engine:
+    from onnxruntime import InferenceSession, SessionOptions
+
+    options = SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    return lambda batches: [session.run(None, {"images": batch})[0] for batch in batches]
+
+
+def peers(file: Path, precisions: Sequence[str]) -> dict[tuple[str, str], Engine]:
+    """Return the engines that are installed, by name and precision."""
+    found: dict[tuple[str, str], Engine] = {}
+    if find_spec("openvino"):
+        for precision in precisions:
+            for streams in sorted({1, torch.get_num_threads()}):
+                name = "OpenVINO" + (f", {streams} streams" if streams > 1 else "")
+                found[name, precision] = openvino(file, precision, streams)
+    if find_spec("onnxruntime"):
+        found["ONNX Runtime", "fp32"] = onnxruntime(file)
+    return found
+
+
+def batched(pool: Pixels, size: int, images: int) -> list[Pixels]:
+    """Return at least so many images as full batches, taken from the pool again and again."""
+    starts = range(0, len(pool), size)
+    return [pool[starts[i % len(starts)] :][:size] for i in range(-(-images // size))]
+
+
+def rate(engine: Engine, batches: Sequence[Pixels]) -> float:
+    started = time.perf_counter()
+    engine(batches)
+    return sum(map(len, batches)) / (time.perf_counter() - started)
+
+
+def best_batch(engine: Engine, pool: Pixels) -> int:
+    """Return the batch size at which an engine is fastest, in short trials of each after a warm-up."""
+    trials = {size: batched(pool, size, max(BATCHES)) for size in BATCHES}
+    for batches in trials.values():
+        engine(batches)
+    return max(BATCHES, key=lambda size: statistics.median(rate(engine, trials[size]) for _ in range(3)))
+
+
+def measure(name: str, folder: Path, rounds: int, duration: float) -> list[Way]:
+    samples = open_dataset(f"folder:{folder}", test_fraction=0.1).train
+    exact = load_backbone(BackboneRequest(name, "random"), samples.read(0))
+    pool = np.stack([preprocess(samples.read(row), exact.spec.preprocessing) for row in range(POOL)])
+    own: dict[str, Backbone] = {"fp32": exact, fastest("cpu"): exact.at(fastest("cpu"))}
+    engines: dict[tuple[str, str], Engine] = {("backbone", p): frostline(own[p]) for p in own}
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "network.onnx"
+        to_onnx(load_backbone(BackboneRequest(name, "random"), samples.read(0), portable=True), file)
+        engines |= peers(file, list(own))
+    sizes = {key: best_batch(engine, pool) for key, engine in engines.items()}
+    works: dict[tuple[str, str], Callable[[], float]] = {}
+    for key, engine in engines.items():
+        images = round(duration * rate(engine, batched(pool, sizes[key], POOL // 4)))
+        works[key] = partial(rate, engine, batched(pool, sizes[key], max(images, 2 * sizes[key])))
+        if key[0] == "backbone":
+            works["extraction", key[1]] = partial(whole_rate, own[key[1]], samples, images)
+    speeds: dict[tuple[str, str], list[float]] = {key: [] for key in works}
+    for _ in range(rounds):
+        for key, work in works.items():
+            speeds[key].append(work())
+    return [described(key, speeds[key], engines, sizes, pool) for key in sorted(works, key=order)]
+
+
+def whole_rate(backbone: Backbone, samples: Samples, images: int) -> float:
+    some = samples.take(np.arange(min(images, len(samples)) // 16 * 16), "train")  # full batches
+    started = time.perf_counter()
+    whole_extraction(backbone, some)
+    return len(some) / (time.perf_counter() - started)
+
+
+def order(key: tuple[str, str]) -> tuple[str, int]:
+    return key[1], ["extraction", "backbone"].index(key[0]) if key[0] in ("extraction", "backbone") else 2
+
+
+def described(
+    key: tuple[str, str],
+    speeds: Sequence[float],
+    engines: dict[tuple[str, str], Engine],
+    sizes: dict[tuple[str, str], int],
+    pool: Pixels,
+) -> Way:
+    batches = batched(pool, 16, 32)
+    computed = ("backbone", key[1]) if key[0] == "extraction" else key
+    wanted, got = (np.concatenate(engines[which](batches)) for which in (("backbone", "fp32"), computed))
+    found = agreement(wanted, got)
+    size = 16 if key[0] == "extraction" else sizes[key]
+    return Way(*key, size, statistics.median(speeds), found.least, found.error)
+
+
+def table(ways: Sequence[Way]) -> str:
+    """Return a line for each way, with the extraction's speed over it."""
+    lines = []
+    whole = {way.precision: way.speed for way in ways if way.name == "extraction"}
+    for way in ways:
+        ratios = " ".join(f"{speed / way.speed:6.2f} × ({precision})" for precision, speed in whole.items())
+        numbers = f"{way.batch:5} {way.speed:9.1f} {way.cosine:9.5f} {way.error:8.1e}"
+        lines.append(f"  {way.name:20} {way.precision:5} {numbers}  {ratios}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("images", type=Path)
+    parser.add_argument("--models", nargs="+", default=["resnet50", "vit_b_16", "mobilenet_v2"])
+    parser.add_argument("--seconds", type=float, default=10, help="of each way in a round, about")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    there = [package for package in ("openvino", "onnxruntime") if find_spec(package)]
+    where = {**machine(), "engines": ", ".join(f"{package} {version(package)}" for package in there) or "none"}
+    print("; ".join(where.values()), f"; {torch.get_num_threads()} threads", sep="")
+    results: dict[str, list[Way]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        some_images(args.images, Path(folder), 8192)
+        for name in args.models:
+            results[name] = measure(name, Path(folder), args.rounds, args.seconds)
+            print(f"\n{name}: batch, images/s, agreement (cosine, error), and the whole extraction's speed over it")
+            print(table(results[name]), flush=True)
+    if args.json:
+        ways = {name: [asdict(way) for way in found] for name, found in results.items()}
+        args.json.write_text(json.dumps({"machine": where, "ways": ways}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
