@@ -204,7 +204,11 @@ def _enlarged(images: Tensor, spec: BackboneSpec) -> Tensor:
 
 def _to_input(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
     """Return (images / 255 - mean) / std, float32 (batch, 3, height, width), channels-last in memory."""
-    return images.float().contiguous(memory_format=torch.channels_last).sub_(mean).div_(deviation)
+    result = images.float().contiguous(memory_format=torch.channels_last)
+    batch, channels, height, width = result.shape
+    rows = result.permute(0, 2, 3, 1).view(batch, height, width * channels)  # three values at a time are slow
+    rows.sub_(mean.flatten().repeat(width)).div_(deviation.flatten().repeat(width))
+    return result
 
 
 def _scaling(how: Preprocessing, device: torch.device) -> tuple[Tensor, Tensor]:
