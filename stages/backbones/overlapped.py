@@ -140,16 +140,17 @@ def _made_ready(network: Network, given: Tensor, compute: Stream) -> tuple[Calla
 
     On a GPU a captured graph, unless the network's code can't be captured, which is said.
     """
-    with torch.get_device_module(given.device).stream(compute):
+    with torch.get_device_module(given.device).stream(compute):  # which is left even if a capture fails within
         for _ in range(_WARM_UPS if given.device.type == "cuda" else 1):
             result = network.features(given)
-    if given.device.type == "cuda":
-        try:
-            return _captured(network, given, compute)
-        except RuntimeError as error:
-            if out_of_memory(error):
-                raise
-            log.info("the network can't be captured as a graph and runs as it is: %s", str(error).partition("\n")[0])
+        if given.device.type == "cuda":
+            try:
+                return _captured(network, given, compute)
+            except RuntimeError as error:
+                if out_of_memory(error):
+                    raise
+                said = str(error).partition("\n")[0]
+                log.info("the network can't be captured as a graph and runs as it is: %s", said)
     return lambda: result.copy_(network.features(given)), result
 
 
