@@ -1,6 +1,6 @@
 """Extraction against the articles' own loop, and what is lost around the backbone.
 
-    python benchmarks/extraction.py IMAGES [--models mobilenet_v2 resnet50] [--json FILE]
+    python benchmarks/extraction.py IMAGES [--models mobilenet_v2 resnet50 vit_b_16] [--json FILE]
 
 IMAGES is a folder of images, searched below. Three ways through the same images at 224 px, in turn:
 
@@ -124,7 +124,7 @@ def row(name: str, precision: str, speed: dict[str, float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path)
-    parser.add_argument("--models", nargs="+", default=["mobilenet_v2", "resnet50"])
+    parser.add_argument("--models", nargs="+", default=["mobilenet_v2", "resnet50", "vit_b_16"])
     parser.add_argument("--images-used", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
