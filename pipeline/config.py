@@ -26,7 +26,8 @@ PREFIX = "FROSTLINE_"
 
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")]
 BatchSize = Annotated[
-    int | None, Field(ge=1, le=65536, description="images through the backbone at once (default: found out, or 16, on a GPU 128)")
+    int | None,
+    Field(ge=1, le=65536, description="images through the backbone at once (default: found out, or 16, on a GPU 128)"),
 ]
 Workers = Annotated[
     int | None, Field(ge=1, le=256, description="threads that decode (default: one per core, or one if that is faster)")
