@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("frostline")
 _WORTH = 16_384  # rows for each device: fewer are done before another process has begun
+_LONG = 10.0  # seconds: of what is done sooner nobody asks what took so long
 
 
 def extract_missing(plan: Plan) -> tuple[Extracted, ...]:
@@ -103,7 +104,7 @@ def _run_backbone(
     if computed:
         pace = pace.after(replace(effort, rows=computed, seconds=seconds))
         keep(sets, pace)
-        if pace.limit:
+        if pace.limit and seconds > _LONG:
             log.info("%s", pace.limit)
     return computed, seconds
 

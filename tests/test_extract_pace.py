@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,13 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL.Image import Image
 
+from pipeline import features
 from pipeline.cli import main
+from pipeline.config import ExtractSettings
+from pipeline.features import extract_missing
 from pipeline.pacing import Pace
-from pipeline.plan import cores
+from pipeline.plan import Plan, cores
 from stages.backbones import pacing
 from stages.backbones.pacing import fastest, in_threads
 from stages.backbones.streaming import Embeddings, Pixels, Room, in_turn
+from stages.datasets import open_dataset
 from stages.store import open_set
 
 PIXELS = np.zeros((3, 2, 2, 3), np.uint8)
@@ -96,11 +103,11 @@ def test_a_record_of_another_machine_or_of_what_can_not_be_is_not_followed(
 ) -> None:
     assert main(["extract", "--batch-size", "7"]) == 0
     (folder,) = work.glob("features/*-train-*")
-    features = open_set(folder)
-    features.keep_pace({} if broken is None else {**features.pace, **broken})
-    features.drop(1)
+    found = open_set(folder)
+    found.keep_pace({} if broken is None else {**found.pace, **broken})
+    found.drop(1)
     assert main(["extract"]) == 0
-    assert features.pace["batch_size"] == 16
+    assert found.pace["batch_size"] == 16
 
 
 def test_how_rows_were_computed_is_shown(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,6 +133,25 @@ def test_where_the_backbone_waits_for_images_it_is_said_how_much_it_could_take(
     device: str, waiting: float, limit: str
 ) -> None:
     assert Pace(device, 2, 16, 2, 2, rows_per_second=100.0, waiting=waiting).limit == limit
+
+
+def test_after_a_long_extraction_that_waited_for_images_it_is_said(
+    work: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset = open_dataset("digits")
+    few = dataset.train.take(np.arange(100), "train")
+
+    def slowly(row: int) -> Image:
+        time.sleep(0.01)
+        return few.read(row)
+
+    slow = dataclasses.replace(dataset, train=dataclasses.replace(few, read=slowly))
+    with caplog.at_level(logging.INFO, "frostline"):
+        extract_missing(Plan(ExtractSettings(data_dir=work / "soon"), slow))
+        assert "decoding is the limit" not in caplog.text
+        monkeypatch.setattr(features, "_LONG", 0.0)
+        extract_missing(Plan(ExtractSettings(data_dir=work / "long"), slow))
+    assert "decoding is the limit" in caplog.text
 
 
 def test_a_calibration_is_done_where_it_pays_and_serves_the_next_split(

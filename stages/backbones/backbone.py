@@ -43,6 +43,7 @@ class Backbone:
         self.device = torch.device(device)
         if self.device.type == "cuda":
             _compute_exactly()
+        self._as_pillow = agrees(self.device)  # not when it is asked for: the threads that decode ask
         self._dtype = _DTYPES[precision]
         self.network = network.to(self.device, self._dtype)
         self._mean, self._deviation = _scaling(spec.preprocessing, self.device)
@@ -80,7 +81,7 @@ class Backbone:
 
     def enlarges(self, size: tuple[int, int]) -> bool:
         """Whether ``embed`` may be given images of (width, height) as they are, with the same result."""
-        return is_thumbnail(size, self.spec) and agrees(self.device)
+        return self._as_pillow and is_thumbnail(size, self.spec)
 
     @property
     def has_weights(self) -> bool:
