@@ -38,7 +38,6 @@ def test_the_logistic_path_is_the_processors_to_1e_4(dtype: str) -> None:
 def test_linear_layers_trained_there_are_those_trained_here_to_1e_4() -> None:
     X, y = rows()
     here, there = (
-        SgdSolver(X, y, CLASSES, steps=300, device=device).fit([1e-3, 1e-2], np.ones(N))
-        for device in ("cpu", DEVICE)
+        SgdSolver(X, y, CLASSES, steps=300, device=device).fit([1e-3, 1e-2], np.ones(N)) for device in ("cpu", DEVICE)
     )
     assert np.abs(confidences(X, here.weight, here.bias) - confidences(X, there.weight, there.bias)).max() < 1e-4

@@ -41,7 +41,8 @@ class LogisticPath(LinearPath):
     Attributes:
         C: (k,) float64, as asked.
         objective: (k,) float64,  C sum_i w_i CE_i + 1/2 ||W||^2.
-        gap: (k,) float64, an upper bound of (objective - optimum) / objective.
+        gap: (k,) float64, what (objective - optimum) / objective is at most: proven from the gradient, or twice the
+            Newton decrement where that is less.
     """
 
     C: NDArray[np.float64]
@@ -295,7 +296,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         coef_: (classes, d) float64, or (1, d) for two classes.
         intercept_: (classes,) float64, or (1,) for two classes.
         n_iter_: Newton steps taken.
-        converged_: whether the bound on that distance is at most ``tol``.
+        converged_: whether that distance is at most ``tol``, see :class:`LogisticPath`.
     """
 
     def __init__(

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stages.heads.rotated import StreamedFeatures
+from stages.heads.preconditioner import Path, Preconditioner
 from stages.heads.softmax import Evaluation, SoftmaxProblem
 
 _PRODUCTS = 500  # Hessian products one direction may cost
-_FAR, _NEAR, _TIGHT = 0.2, 0.05, 0.02  # residuals a Newton system may leave, as fractions
-_RIDGE = 1e-7  # keeps correlations of duplicate columns definite
+_LATE = 5  # products at the end of a system, at least, by which it is judged
+_ENOUGH = 0.15  # of a system's decrement: what these may still add to it
 _ROUNDING = 1e-13  # relative change of an objective that is noise
 _PATIENCE = 5  # steps in a row that neither lower the objective nor halve the gap
 _SHORTEST = 1e-6  # step below which a head has stalled
@@ -27,7 +27,8 @@ _SHORTEST = 1e-6  # step below which a head has stalled
 class Solution:
     """h minimised heads: theta (h, classes, d + 1) float64, bias last, and, per head (h,), how it went.
 
-    ``gap`` bounds (objective - optimum) / objective, see :func:`optimality_gap`.
+    ``gap`` is what (objective - optimum) / objective is at most: by :func:`optimality_gap`, or, after a whole Newton
+    step, by twice the Newton decrement.
     """
 
     theta: Tensor
@@ -51,58 +52,6 @@ def optimality_gap(problem: SoftmaxProblem, theta: Tensor, point: Evaluation) ->
     return above / point.objective
 
 
-class Preconditioner:
-    """An approximate inverse of the Hessian, for heads whose probabilities are alike.
-
-    It is block diagonal over classes: each head's own diagonal, and correlations shared by all
-    heads. Before the first :meth:`refresh` the correlations are zero. Rows that are far from a
-    class's boundary hardly enter its block, so 2 (r + 1) rows nearest to it are enough.
-    """
-
-    def __init__(self, limit: int) -> None:
-        """``limit``: bytes the correlations may take; beyond it they stay zero."""
-        self.limit = limit
-        self.factor: Tensor | None = None
-        self.products = 0
-
-    def __call__(self, residual: Tensor, diagonal: Tensor) -> Tensor:
-        """Approximate inverse times residual (h, classes, r + 1), given the Hessians' diagonals."""
-        scale = diagonal.rsqrt()
-        scaled = residual * scale
-        if self.factor is not None:
-            across = scaled.transpose(0, 1).to(self.factor.dtype)
-            across = (across @ self.factor.mT) @ self.factor
-            scaled = across.transpose(0, 1).to(residual.dtype)
-        return scaled * scale
-
-    def refresh(self, problem: SoftmaxProblem, point: Evaluation) -> None:
-        """Take the correlations of the middle head, where the last system cost more than they do."""
-        heads, classes, width = point.gradient.shape
-        if isinstance(problem.features, StreamedFeatures):  # whose nearest rows are anywhere in a file
-            return
-        rows = problem.features.rows
-        nearest = min(2 * width, len(rows))
-        worth = 10 + width * (nearest + width) / (4 * len(rows) * heads)
-        if self.products < worth or classes * width**2 * rows.element_size() > self.limit:
-            return
-        variance, diagonal = problem.variance(point, heads // 2), point.diagonal[heads // 2]
-        self.factor = rows.new_empty((classes, width, width))
-        for label in range(classes):
-            weights, chosen = variance[label].topk(nearest)
-            self.factor[label] = _inverse_factor(rows[chosen], weights, diagonal[label])
-
-
-def _inverse_factor(rows: Tensor, weights: Tensor, diagonal: Tensor) -> Tensor:
-    """L^-1 where L L^T is the correlation matrix of sum_i weights_i x_i x_i^T with this diagonal."""
-    matrix = (rows.T @ (rows * weights[:, None])).double()
-    scale = torch.maximum(diagonal, matrix.diagonal()).rsqrt()
-    matrix *= scale[:, None] * scale
-    matrix.diagonal().fill_(1 + _RIDGE)
-    lower = torch.linalg.cholesky(matrix)
-    factor: Tensor = torch.linalg.solve_triangular(lower, torch.eye(len(lower), out=matrix), upper=False)
-    return factor
-
-
 class _Descent:
     """Newton steps with backtracking for h heads in step; heads leave when they converge or stall."""
 
@@ -113,6 +62,7 @@ class _Descent:
         self.iterations = torch.zeros(len(theta), dtype=torch.int64, device=theta.device)
         self.direction = torch.zeros_like(theta)
         self.slope = torch.zeros_like(self.objective)
+        self.decrement = torch.full_like(self.objective, torch.inf)
         self.step = torch.ones_like(self.objective)
         self.idle = torch.zeros_like(self.iterations)
         self.heads = torch.arange(len(theta), device=theta.device)
@@ -132,7 +82,7 @@ class _Descent:
         self.heads = heads[going]
 
     def _take(self, heads: Tensor, trial: Tensor, point: Evaluation, taken: Tensor) -> None:
-        gap = optimality_gap(self.problem.only(heads), trial, point)[taken]
+        gap = self._gap(heads, trial, point)[taken]
         heads, objective = heads[taken], point.objective[taken]
         better = (self.objective[heads] - objective > _ROUNDING * objective) | (gap < 0.5 * self.gap[heads])
         self.idle[heads] = torch.where(better, 0, self.idle[heads] + 1)
@@ -141,26 +91,29 @@ class _Descent:
         self.gap[heads] = gap
         self.iterations[heads] += 1
 
+    def _gap(self, heads: Tensor, trial: Tensor, point: Evaluation) -> Tensor:
+        """The bound of :func:`optimality_gap`; or, after a whole step, an estimate if that is less.
+
+        It is twice the Newton decrement (Boyd & Vandenberghe, equation 9.30), of which two are at hand, and the
+        larger counts: that of the last step, and what the approximate inverse makes of the gradient now.
+        """
+        problem = self.problem.only(heads)
+        bound = optimality_gap(problem, trial, point)
+        promised = self.inverse.at(problem, point, heads)(point.gradient) * point.gradient
+        estimate = torch.maximum(2 * self.decrement[heads], promised.sum((1, 2)) / point.objective)
+        return torch.where(self.step[heads] == 1, torch.minimum(bound, estimate), bound)
+
     def _aim(self, heads: Tensor, point: Evaluation, chosen: Tensor) -> None:
         if len(chosen) == 0:
             return
         heads, point = heads[chosen], point.only(chosen) if len(chosen) < len(heads) else point
-        forcing = _forcing(self.gap[heads], self.tolerance[heads])
         problem = self.problem.only(heads)
         self.inverse.refresh(problem, point)
-        direction = newton_direction(problem, point, forcing, self.inverse)
+        direction, decrement = newton_direction(problem, point, self.inverse, heads)
         self.direction[heads] = problem.features.to_original(direction)
         self.slope[heads] = (direction * point.gradient).sum((1, 2))
+        self.decrement[heads] = decrement / point.objective
         self.step[heads] = 1
-
-
-def _forcing(gap: Tensor, tolerance: Tensor) -> Tensor:
-    """How far to solve each Newton system: loosely far away, and no further than convergence needs.
-
-    The gap falls with the square of the gradient, and the gradient to what the system leaves of it.
-    """
-    needed = (0.5 * (tolerance / gap).sqrt()).clamp(_TIGHT, _NEAR)
-    return torch.where(gap > 1, _FAR, needed)
 
 
 def minimise(
@@ -171,6 +124,7 @@ def minimise(
     A head stops early, its gap above the tolerance, after ``max_iterations`` evaluations or when
     no step along its direction lowers its objective any more.
     """
+    inverse.begin(problem)
     descent = _Descent(problem, theta, tolerance, inverse)
     for _ in range(max_iterations):
         if len(descent.heads) == 0:
@@ -179,37 +133,42 @@ def minimise(
     return Solution(descent.theta, descent.objective, descent.gap, descent.iterations)
 
 
-def newton_direction(problem: SoftmaxProblem, point: Evaluation, forcing: Tensor, inverse: Preconditioner) -> Tensor:
-    """Preconditioned conjugate gradients on  Hessian d = -gradient, one system per head.
+def newton_direction(
+    problem: SoftmaxProblem, point: Evaluation, inverse: Preconditioner, heads: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Preconditioned conjugate gradients on  Hessian d = -gradient, one system for each of some heads (l indices).
 
-    A system stops when the preconditioned norm of its residual has shrunk by ``forcing`` (h,).
-    Directions are kept summing to zero over classes: the loss does not change along the others.
+    Returns the directions (l, classes, r + 1) and their decrements (l,): how much the quadratic model falls along
+    each. What the last products added to that tells what is left to gain: Strakos & Tichy, "On error estimation in
+    the conjugate gradient method and why it works in finite precision computations" (ETNA 13, 2002). Here the
+    last half of them must have added little. Directions are kept summing to zero over classes: the loss does not
+    change along the others.
     """
+    approximate = inverse.at(problem, point, heads)
+    path = Path(len(heads), inverse.most)
     residual = -point.gradient
     solution = torch.zeros_like(residual)
-    present = problem.presence
-    search = _centre(inverse(residual, point.diagonal), present)
+    search = approximate(residual)
     size = (residual * search).sum((1, 2))
-    enough = forcing.square() * size
+    decrement = [torch.zeros_like(size)]  # after each product
+    noise = _ROUNDING * size
     live = torch.arange(len(size), device=size.device)
     inverse.products = 0
     while len(live) and inverse.products < _PRODUCTS:
         inverse.products += 1
         ahead = search[live]
         bent = problem.curve(point, ahead, live)
-        length = (size[live] / (ahead * bent).sum((1, 2)))[:, None, None]
-        solution[live] += length * ahead
-        residual[live] -= length * bent
-        scaled = _centre(inverse(residual[live], point.diagonal[live]), present[live])
+        path.add(ahead, bent, live)
+        length = size[live] / (ahead * bent).sum((1, 2))
+        solution[live] += length[:, None, None] * ahead
+        residual[live] -= length[:, None, None] * bent
+        scaled = approximate.only(live)(residual[live]) if len(live) < len(heads) else approximate(residual)
         shrunk = (residual[live] * scaled).sum((1, 2))
         search[live] = scaled + (shrunk / size[live])[:, None, None] * ahead
+        decrement.append(decrement[-1].index_add(0, live, 0.5 * length * size[live]))
         size[live] = shrunk
-        live = live[shrunk > enough[live]]
-    return solution
-
-
-def _centre(direction: Tensor, present: Tensor) -> Tensor:
-    """Remove the mean over the ``present`` (h, classes) classes and zero the others."""
-    kept = present[..., None].to(direction.dtype)
-    direction = direction * kept
-    return (direction - direction.sum(1, keepdim=True) / kept.sum(1, keepdim=True)) * kept
+        before = decrement[max(0, inverse.products - max(_LATE, inverse.products // 2))]
+        going = decrement[-1] - before > _ENOUGH * decrement[-1]
+        live = live[going[live] & (shrunk > noise[live])]
+    inverse.learn(path, heads)
+    return solution, decrement[-1]

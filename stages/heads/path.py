@@ -8,7 +8,8 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
-from stages.heads.newton import Preconditioner, Solution, minimise
+from stages.heads.newton import Solution, minimise
+from stages.heads.preconditioner import Preconditioner
 from stages.heads.softmax import SoftmaxProblem
 
 _STRETCH = 6.0  # a factor of C: heads this close are solved together, where that is easy
