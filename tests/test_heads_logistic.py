@@ -130,6 +130,33 @@ def test_no_objective_is_further_from_a_tight_float64_one_than_its_gap_says(name
     assert (above <= loose.gap + 1e-12).all(), above
 
 
+@pytest.mark.parametrize("noise", [0.5, 3.0])
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4])
+def test_where_columns_outnumber_what_is_remembered_the_gap_still_holds(noise: float, tolerance: float) -> None:
+    X, y = plain(n=900, d=200, classes=5, noise=noise)
+    grid = tuple(np.logspace(0, 5, 11))
+    loose = logistic_path(X, y, grid, tolerance=tolerance)
+    tight = logistic_path(X, y, grid, tolerance=1e-9, dtype="float64")
+    assert loose.converged.all() and tight.converged.all(), (loose.gap, tight.gap)
+    above = loose.objective / tight.objective - 1
+    assert (above <= loose.gap + 1e-9).all(), above / loose.gap
+    assert (tight.objective - 1e-9 <= loose.objective).all()
+
+
+def test_the_gradient_norm_is_that_of_the_objective() -> None:
+    X, y = plain()
+    path = logistic_path(X.astype(np.float64), y, (0.1, 10.0), tolerance=1e-2, dtype="float64")
+    centred = torch.as_tensor(X.astype(np.float64) - X.astype(np.float64).mean(0))
+    for index, C in enumerate(path.C):
+        W, b = (torch.tensor(v[index], requires_grad=True) for v in (path.weight, path.bias))
+        shifted = b + (W @ torch.as_tensor(X.astype(np.float64).mean(0))).detach()
+        shifted.retain_grad()
+        loss = torch.nn.functional.cross_entropy(centred @ W.T + shifted, torch.as_tensor(y), reduction="sum")
+        (C * loss + 0.5 * W.square().sum()).backward()
+        norm = torch.sqrt(W.grad.square().sum() + shifted.grad.square().sum())
+        np.testing.assert_allclose(path.gradient_norm[index], norm.item(), rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", HARD)
 def test_the_reported_objective_is_that_of_the_returned_heads(name: str) -> None:
     X, y = HARD[name]

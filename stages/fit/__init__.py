@@ -30,7 +30,7 @@ class Selection(Choice):
     both are where nothing was chosen. ``converged``: of the fits on ``fitted_rows``, one per
     value, in every fold. ``temperature``: what the logits of the held-out rows are best divided
     by, None without probabilities or held-out rows. ``final_gap``: how far the objective of the last
-    fit may be above its optimum, as a share of it, where the head says so.
+    fit may be above its optimum, as a share of it, and ``final_gradient_norm``, where the head says so.
     """
 
     parameter: str
@@ -40,6 +40,7 @@ class Selection(Choice):
     final_converged: bool
     final_iterations: int
     final_gap: float | None
+    final_gradient_norm: float | None
     seed: int
 
 
@@ -54,7 +55,7 @@ def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[Head, Selection]:
     rows = Rows(X, y, len(views[0].classes), spec)
     choice = choose(rows, digests, len(views)) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
     last = rows.fit((choice.value,), np.ones(len(y), bool))
-    gap = getattr(last, "gap", None)
+    gap, slope = (getattr(last, name, None) for name in ("gap", "gradient_norm"))
     selection = Selection(
         **asdict(choice),
         parameter=spec.parameter,
@@ -64,6 +65,7 @@ def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[Head, Selection]:
         final_converged=bool(last.converged[0]),
         final_iterations=int(last.iterations[0]),
         final_gap=None if gap is None else float(gap[0]),
+        final_gradient_norm=None if slope is None else float(slope[0]),
         seed=spec.seed,
     )
     return last.head(0, views[0].classes), selection

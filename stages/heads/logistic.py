@@ -41,13 +41,16 @@ class LogisticPath(LinearPath):
     Attributes:
         C: (k,) float64, as asked.
         objective: (k,) float64,  C sum_i w_i CE_i + 1/2 ||W||^2.
-        gap: (k,) float64, what (objective - optimum) / objective is at most: proven from the gradient, or twice the
-            Newton decrement where that is less.
+        gap: (k,) float64, (objective - optimum) / objective as it is known: bounded by the gradient, or estimated as
+            twice the Newton decrement where that is less.
+        gradient_norm: (k,) float64, of the objective, in W and the bias for features less their mean. Where the bias
+            is at its optimum, gradient_norm^2 / 2 bounds objective - optimum.
     """
 
     C: NDArray[np.float64]
     objective: NDArray[np.float64]
     gap: NDArray[np.float64]
+    gradient_norm: NDArray[np.float64]
 
     def of_task(self, index: int) -> LogisticPath:
         """The heads of one task."""
@@ -105,8 +108,9 @@ class PreparedRows:
             values = torch.cat(list(parts), 1).transpose(0, 1).cpu().numpy()[:, back]
             return values[0] if single else values
 
-        weight, bias, objective, gap, iterations = (gathered(parts) for parts in zip(*solved, strict=True))
-        return LogisticPath(weight, bias, gap <= tolerance, iterations, C=grid, objective=objective, gap=gap)
+        weight, bias, objective, gap, slope, iterations = (gathered(parts) for parts in zip(*solved, strict=True))
+        how: dict[str, Any] = {"C": grid, "objective": objective, "gap": gap, "gradient_norm": slope}
+        return LogisticPath(weight, bias, gap <= tolerance, iterations, **how)
 
     def _together(self, working_set: int) -> int:
         """How many tasks may be solved at once."""
@@ -121,8 +125,8 @@ class PreparedRows:
         tolerance: float,
         max_iterations: int,
         working_set: int,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Weight, bias, objective, gap and iterations, (k, t, …) each, of the ascending grid for weights (t, n)."""
+    ) -> tuple[Tensor, ...]:
+        """Weight, bias, objective, gap, gradient's norm, iterations, (k, t, …) each, of the ascending grid."""
         rows, weights = self._used(weights)
         total, ascending = weights.sum(1), torch.as_tensor(grid, device=weights.device)
         present = torch.stack([rows._class_weights(w) for w in weights]) > 0
@@ -131,8 +135,9 @@ class PreparedRows:
         problem = SoftmaxProblem(rows.features, rows.labels, weights / total[:, None], present, penalty, task)
         solution = solve_path(problem, ascending, tolerance, max_iterations, working_set)
         weight, bias = solution.theta[..., :-1], solution.theta[..., -1]
-        objective = solution.objective * total * ascending[:, None]
-        return weight, bias.masked_fill(~present, -torch.inf), objective, solution.gap, solution.iterations
+        scale = total * ascending[:, None]
+        objective, slope = solution.objective * scale, solution.gradient * scale
+        return weight, bias.masked_fill(~present, -torch.inf), objective, solution.gap, slope, solution.iterations
 
     def _used(self, weights: Tensor) -> tuple[PreparedRows, Tensor]:
         """The rows with weight in any task and their weights (t, m), on their own where most rows have none."""

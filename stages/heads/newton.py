@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stages.heads.preconditioner import Path, Preconditioner
+from stages.heads.preconditioner import Inverse, Path, Preconditioner
 from stages.heads.softmax import Evaluation, SoftmaxProblem
 
 _PRODUCTS = 500  # Hessian products one direction may cost
@@ -27,13 +27,14 @@ _SHORTEST = 1e-6  # step below which a head has stalled
 class Solution:
     """h minimised heads: theta (h, classes, d + 1) float64, bias last, and, per head (h,), how it went.
 
-    ``gap`` is what (objective - optimum) / objective is at most: by :func:`optimality_gap`, or, after a whole Newton
-    step, by twice the Newton decrement.
+    ``gap`` is (objective - optimum) / objective as it is known: bounded by :func:`optimality_gap`, or, after a whole
+    Newton step, estimated as twice the Newton decrement, if that is less. ``gradient`` is its norm, for centred rows.
     """
 
     theta: Tensor
     objective: Tensor
     gap: Tensor
+    gradient: Tensor
     iterations: Tensor
 
 
@@ -59,6 +60,7 @@ class _Descent:
         self.problem, self.theta, self.tolerance, self.inverse = problem, theta.clone(), tolerance, inverse
         self.objective = theta.new_full((len(theta),), torch.inf)
         self.gap = torch.full_like(self.objective, torch.inf)
+        self.bound, self.gradient = self.gap.clone(), self.gap.clone()
         self.iterations = torch.zeros(len(theta), dtype=torch.int64, device=theta.device)
         self.direction = torch.zeros_like(theta)
         self.slope = torch.zeros_like(self.objective)
@@ -82,26 +84,26 @@ class _Descent:
         self.heads = heads[going]
 
     def _take(self, heads: Tensor, trial: Tensor, point: Evaluation, taken: Tensor) -> None:
-        gap = self._gap(heads, trial, point)[taken]
+        bound = optimality_gap(self.problem.only(heads), trial, point)[taken]
+        gap = torch.minimum(bound, self._estimate(heads, point)[taken])
         heads, objective = heads[taken], point.objective[taken]
-        better = (self.objective[heads] - objective > _ROUNDING * objective) | (gap < 0.5 * self.gap[heads])
+        better = (self.objective[heads] - objective > _ROUNDING * objective) | (bound < 0.5 * self.bound[heads])
         self.idle[heads] = torch.where(better, 0, self.idle[heads] + 1)
         self.theta[heads] = trial[taken]
         self.objective[heads] = objective
-        self.gap[heads] = gap
+        self.bound[heads], self.gap[heads] = bound, gap
+        self.gradient[heads] = point.gradient[taken].square().sum((1, 2)).sqrt()
         self.iterations[heads] += 1
 
-    def _gap(self, heads: Tensor, trial: Tensor, point: Evaluation) -> Tensor:
-        """The bound of :func:`optimality_gap`; or, after a whole step, an estimate if that is less.
+    def _estimate(self, heads: Tensor, point: Evaluation) -> Tensor:
+        """(objective - optimum) / objective after a whole step, as twice the Newton decrement makes it; else infinite.
 
-        It is twice the Newton decrement (Boyd & Vandenberghe, equation 9.30), of which two are at hand, and the
-        larger counts: that of the last step, and what the approximate inverse makes of the gradient now.
+        Boyd & Vandenberghe, equation 9.30. Two decrements are at hand, and the larger counts: that of the last
+        step, and what the approximate inverse makes of the gradient now.
         """
-        problem = self.problem.only(heads)
-        bound = optimality_gap(problem, trial, point)
-        promised = self.inverse.at(problem, point, heads)(point.gradient) * point.gradient
-        estimate = torch.maximum(2 * self.decrement[heads], promised.sum((1, 2)) / point.objective)
-        return torch.where(self.step[heads] == 1, torch.minimum(bound, estimate), bound)
+        inverse = self.inverse.at(self.problem.only(heads), point, heads)
+        promised = _dot(inverse(point.gradient), point.gradient) / point.objective
+        return torch.maximum(2 * self.decrement[heads], promised).masked_fill(self.step[heads] < 1, torch.inf)
 
     def _aim(self, heads: Tensor, point: Evaluation, chosen: Tensor) -> None:
         if len(chosen) == 0:
@@ -111,7 +113,7 @@ class _Descent:
         self.inverse.refresh(problem, point)
         direction, decrement = newton_direction(problem, point, self.inverse, heads)
         self.direction[heads] = problem.features.to_original(direction)
-        self.slope[heads] = (direction * point.gradient).sum((1, 2))
+        self.slope[heads] = _dot(direction, point.gradient)
         self.decrement[heads] = decrement / point.objective
         self.step[heads] = 1
 
@@ -130,45 +132,75 @@ def minimise(
         if len(descent.heads) == 0:
             break
         descent.advance()
-    return Solution(descent.theta, descent.objective, descent.gap, descent.iterations)
+    return Solution(descent.theta, descent.objective, descent.gap, descent.gradient, descent.iterations)
 
 
 def newton_direction(
     problem: SoftmaxProblem, point: Evaluation, inverse: Preconditioner, heads: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Preconditioned conjugate gradients on  Hessian d = -gradient, one system for each of some heads (l indices).
+    """Solve  Hessian d = -gradient  roughly for some heads (l indices), whose problem and point these are.
 
-    Returns the directions (l, classes, r + 1) and their decrements (l,): how much the quadratic model falls along
-    each. What the last products added to that tells what is left to gain: Strakos & Tichy, "On error estimation in
-    the conjugate gradient method and why it works in finite precision computations" (ETNA 13, 2002). Here the
-    last half of them must have added little. Directions are kept summing to zero over classes: the loss does not
-    change along the others.
+    Returns the directions (l, classes, r + 1), which sum to zero over classes (the loss does not change along the
+    others), and their decrements (l,): how much the quadratic model falls along each.
     """
-    approximate = inverse.at(problem, point, heads)
-    path = Path(len(heads), inverse.most)
-    residual = -point.gradient
-    solution = torch.zeros_like(residual)
-    search = approximate(residual)
-    size = (residual * search).sum((1, 2))
-    decrement = [torch.zeros_like(size)]  # after each product
-    noise = _ROUNDING * size
-    live = torch.arange(len(size), device=size.device)
+    systems = _Systems(problem, point, inverse.at(problem, point, heads), Path(len(heads), inverse.most))
     inverse.products = 0
-    while len(live) and inverse.products < _PRODUCTS:
+    while len(systems.live) and inverse.products < _PRODUCTS:
         inverse.products += 1
-        ahead = search[live]
-        bent = problem.curve(point, ahead, live)
-        path.add(ahead, bent, live)
-        length = size[live] / (ahead * bent).sum((1, 2))
-        solution[live] += length[:, None, None] * ahead
-        residual[live] -= length[:, None, None] * bent
-        scaled = approximate.only(live)(residual[live]) if len(live) < len(heads) else approximate(residual)
-        shrunk = (residual[live] * scaled).sum((1, 2))
-        search[live] = scaled + (shrunk / size[live])[:, None, None] * ahead
-        decrement.append(decrement[-1].index_add(0, live, 0.5 * length * size[live]))
-        size[live] = shrunk
-        before = decrement[max(0, inverse.products - max(_LATE, inverse.products // 2))]
-        going = decrement[-1] - before > _ENOUGH * decrement[-1]
-        live = live[going[live] & (shrunk > noise[live])]
-    inverse.learn(path, heads)
-    return solution, decrement[-1]
+        systems.advance()
+    inverse.learn(systems.path, heads)
+    return systems.solution, systems.decrement[-1]
+
+
+class _Systems:
+    """Preconditioned conjugate gradients for l heads in step; heads leave when theirs is solved well enough.
+
+    What the last products added to the decrement tells what is left to gain: Strakos & Tichy, "On error estimation
+    in the conjugate gradient method and why it works in finite precision computations" (ETNA 13, 2002). Here the
+    last half of them must have added little.
+    """
+
+    def __init__(self, problem: SoftmaxProblem, point: Evaluation, inverse: Inverse, path: Path) -> None:
+        self.problem, self.point, self.path = problem, point, path
+        self.solution = torch.zeros_like(point.gradient)
+        self.live = torch.arange(len(self.solution), device=self.solution.device)
+        self._inverse, self._residual = inverse, -point.gradient
+        self._search = inverse(self._residual)
+        self._size = _dot(self._residual, self._search)
+        self._noise = _ROUNDING * self._size
+        self.decrement = [torch.zeros_like(self._size)]  # after each product
+
+    def advance(self) -> None:
+        """One product for every head that is live."""
+        bent = self.problem.curve(self.point, self._search, self.live)
+        curvature = _dot(self._search, bent)
+        sound = (curvature > 0) & curvature.isfinite()  # rounding may hide how little it is
+        bent, curvature = bent[sound], curvature[sound]
+        self._keep(sound)
+        self.path.add(self._search, bent, self.live)
+        length = (self._size / curvature)[:, None, None]
+        self.solution[self.live] += length * self._search
+        self.decrement.append(self.decrement[-1].index_add(0, self.live, 0.5 * self._size.square() / curvature))
+        self._residual = self._residual - length * bent
+        scaled = self._inverse(self._residual)
+        shrunk = _dot(self._residual, scaled)
+        self._search = scaled + (shrunk / self._size)[:, None, None] * self._search
+        self._size = shrunk
+        self._keep(self._gaining() & (shrunk > self._noise))
+
+    def _gaining(self) -> Tensor:
+        products = len(self.decrement) - 1
+        now, before = self.decrement[-1], self.decrement[max(0, products - max(_LATE, products // 2))]
+        return (now - before > _ENOUGH * now)[self.live]
+
+    def _keep(self, heads: Tensor) -> None:
+        """Go on with the live heads where ``heads`` is true."""
+        if heads.all():
+            return
+        self.live, self._size, self._noise = self.live[heads], self._size[heads], self._noise[heads]
+        self._residual, self._search = self._residual[heads], self._search[heads]
+        self._inverse = self._inverse.only(heads)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum((1, 2))

@@ -34,8 +34,8 @@ def solve_path(
     inverse = Preconditioner(working_set // 4)
     most = max(1, working_set // (2 * problem.bytes_per_head * tasks))
     shape = (len(stations), tasks, problem.present.shape[1], problem.features.basis.shape[0] + 1)
-    objective = stations.new_zeros(shape[:2])
-    path = Solution(stations.new_zeros(shape), objective, torch.zeros_like(objective), objective.long())
+    numbers = stations.new_zeros((3, *shape[:2]))
+    path = Solution(stations.new_zeros(shape), numbers[0], numbers[1], numbers[2], numbers[0].long())
     reach, first = _STRETCH, 0
     while first < len(stations):
         near = _near(stations, first, reach, most)

@@ -15,6 +15,7 @@ from stages.heads.rotated import StreamedFeatures
 from stages.heads.softmax import Evaluation, SoftmaxProblem
 
 _PAIRS = 60  # directions remembered of each head, at most
+_COPIES = 6  # of the pairs, at once: while a system is solved, and while it is learned from
 _RIDGE = 1e-7  # keeps correlations of duplicate columns definite
 
 
@@ -39,7 +40,7 @@ class Pairs:
         return cls(s, y, cross)
 
     def only(self, heads: Tensor) -> Pairs:
-        """The pairs of some heads (indices)."""
+        """The pairs of some heads (indices, or which)."""
         return Pairs(self.s[heads], self.y[heads], self.cross[heads])
 
 
@@ -63,10 +64,9 @@ class Path:
     def scaled(self) -> tuple[Tensor, Tensor]:
         """Return s and y (l, kept, classes * (r + 1)), s . y = 1, zero where a head was not live any more."""
         first = self._kept[0][0]
-        s, y = first.new_zeros((2, self.heads, len(self._kept), first[0].numel()))
+        s, y = first.new_zeros((2, self.heads, len(self._kept), first.shape[1:].numel()))
         for place, (direction, product, live) in enumerate(self._kept):
-            curvature = (direction * product).sum((1, 2))
-            scale = torch.where(curvature > 0, curvature.rsqrt(), 0)[:, None]  # rounding may hide it
+            scale = (direction * product).sum((1, 2)).rsqrt()[:, None]
             s[live, place] = direction.flatten(1) * scale
             y[live, place] = product.flatten(1) * scale
         return s, y
@@ -82,7 +82,7 @@ class Inverse:
     pairs: Pairs
 
     def only(self, heads: Tensor) -> Inverse:
-        """Those of some heads (indices)."""
+        """Those of some heads (indices, or which)."""
         return Inverse(self.scale[heads], self.present[heads], self.factor, self.pairs.only(heads))
 
     def __call__(self, residual: Tensor) -> Tensor:
@@ -126,12 +126,12 @@ class Preconditioner:
     def begin(self, problem: SoftmaxProblem) -> None:
         """Make room for the pairs of a problem's heads: each takes over those of the last head of its task."""
         heads, size = len(problem.task), problem.present.shape[1] * problem.features.width
-        most = min(_PAIRS, self.limit // (2 * heads * size * 8))
+        most = min(_PAIRS, self.limit // (_COPIES * 2 * heads * size * 8))
         old = self._pairs
         self._pairs = Pairs.of(*problem.penalty.new_zeros((2, heads, most, size)))
         if len(old.s):
-            last = problem.task + len(old.s) - len(problem.present)
-            self._add(old.s[last], old.y[last], torch.arange(heads, device=last.device))
+            last, newest = problem.task + len(old.s) - len(problem.present), max(0, old.s.shape[1] - most)
+            self._add(old.s[:, newest:][last], old.y[:, newest:][last], torch.arange(heads, device=last.device))
 
     @property
     def most(self) -> int:
@@ -149,7 +149,9 @@ class Preconditioner:
     def _add(self, s: Tensor, y: Tensor, heads: Tensor) -> None:
         """Put pairs (l, k, classes * (r + 1)) behind those of some heads (l indices), whose oldest are forgotten."""
         old = self._pairs
-        new = Pairs.of(*(torch.cat((a[heads], b), 1)[:, b.shape[1] :] for a, b in ((old.s, s), (old.y, y))))
+        real = torch.cat((old.s[heads].any(2), s.any(2)), 1)
+        kept = real.int().argsort(dim=1, stable=True)[:, s.shape[1] :, None]  # what is zero is forgotten first
+        new = Pairs.of(*(torch.cat((a[heads], b), 1).take_along_dim(kept, 1) for a, b in ((old.s, s), (old.y, y))))
         old.s[heads], old.y[heads], old.cross[heads] = new.s, new.y, new.cross
 
     def refresh(self, problem: SoftmaxProblem, point: Evaluation) -> None:
