@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from pipeline.config import ExtractSettings, PredictSettings
+from pipeline.config import ExtractSettings
 from pipeline.ways import Chosen, Way, choose, distinct, ways
 from pipeline.workspace import Resolved, Workspace
 from stages.backbones import fingerprint, load_backbone
@@ -26,7 +26,6 @@ from stages.store import FeatureSet, Layout, Place
 
 if TYPE_CHECKING:
     from stages.backbones.backbone import Backbone
-    from stages.backbones.sharing import SharedPass
 
 log = logging.getLogger("frostline")
 SPLITS = ("train", "test")
@@ -275,12 +274,6 @@ def device_of(name: str) -> str:
 def now() -> str:
     """Return the time, UTC, as ``2026-01-31T23:59:59.123Z``: two sets of one second are told apart."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def pace(settings: ExtractSettings | PredictSettings, backbone: Backbone | SharedPass) -> tuple[int, int]:
-    """Return the batch size and the threads that decode, as asked for or as fits the device."""
-    fitting = 16 if backbone.device.type == "cpu" else 128
-    return settings.batch_size or fitting, settings.workers or cores()
 
 
 def cores() -> int:

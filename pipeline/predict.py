@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.config import PredictSettings, load_settings
-from pipeline.plan import check_bad, device_of, pace
+from pipeline.plan import check_bad, cores, device_of
 from stages.backbones import BackboneRequest, load_backbone
 from stages.backbones.preprocess import replaced
 from stages.datasets import decode_file, images_in, paths_of
@@ -27,7 +28,7 @@ from stages.specs import BackboneSpec, Precision, View, differences, file_digest
 if TYPE_CHECKING:
     from stages.backbones.backbone import Backbone
 
-
+log = logging.getLogger("frostline")
 _LARGEST = 2048  # pixels a side
 _LONGEST = 4096  # letters of a name or path
 _ENTRY = re.compile(r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*")  # a name of torchvision's, such as IMAGENET1K_V2
@@ -67,8 +68,11 @@ class Classifier:
 
     def answers(self, files: Sequence[Path]) -> Iterator[Answer]:
         """Yield the same, while the rest is still being computed."""
-        batch_size, workers = pace(self.settings, self.backbone)
-        how: Any = {"views": self.views, "batch_size": batch_size, "workers": workers}
+        from stages.backbones.pacing import usual
+
+        batch_size = self.settings.batch_size or usual(self.backbone.device)[0]
+        workers = self.settings.workers or cores()
+        how: Any = {"views": self.views, "batch_size": batch_size, "workers": workers, "halved": _halved}
         rows = range(len(files))
         for one in predict(self.head, self.backbone, lambda row: decode_file(files[row], self.least), rows, **how):
             yield Answer(files[one.row], self._ranked(one.confidence), one.fault, self.head.probabilistic)
@@ -78,6 +82,10 @@ class Classifier:
             return ()
         order = np.argsort(-confidence, kind="stable")
         return tuple((self.head.classes[i], float(confidence[i])) for i in order)
+
+
+def _halved(images: int, said: str) -> None:
+    log.warning("not enough memory for %d images at once (%s); going on with %d", 2 * images, said, images)
 
 
 def load_classifier(folder: str | Path, settings: PredictSettings | None = None) -> Classifier:

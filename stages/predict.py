@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from stages.backbones import Embedder, finished, pixels_for, raw_or_pixels
+from stages.backbones.streaming import Room, in_turn
 from stages.heads import Head
 from stages.loading import Batch, Loader
 from stages.specs import View
@@ -35,13 +36,16 @@ def predict(
     views: Sequence[View] = ("plain",),
     batch_size: int = 16,
     workers: int = 2,
+    halved: Callable[[int, str], object] | None = None,
 ) -> Iterator[Predicted]:
     """Yield the head's confidence in each class for the rows, in order, averaged over the views.
 
     ``read`` gives a row's image or raises UnreadableImage. No more than a block of images is
-    held at a time.
+    held at a time. ``halved`` is told whenever a batch takes too much memory: how many images at
+    once are tried from then on, and why. Raises ConfigError where one takes too much.
     """
     image_bytes = 3 * prod(backbone.spec.size)
+    room = Room(batch_size, halved)
     flipped = "hflip" in views  # which needs the finished pixels
 
     def decode(row: int) -> NDArray[np.uint8]:
@@ -49,7 +53,7 @@ def predict(
 
     with Loader(decode, image_bytes, batch_size, workers) as loader:
         for batch in loader.batches([rows]):
-            means = _means(head, backbone, batch, views, batch_size)
+            means = _means(head, backbone, batch, views, batch_size, room)
             for place, row in enumerate(batch.rows):
                 fault = batch.faults.get(row)
                 if not fault and not np.isfinite(means[place].max()):  # -inf is a class never trained on
@@ -57,11 +61,14 @@ def predict(
                 yield Predicted(row, None if fault else means[place], fault)
 
 
-def _means(head: Head, backbone: Embedder, batch: Batch, views: Sequence[View], batch_size: int) -> NDArray[np.float64]:
+def _means(
+    head: Head, backbone: Embedder, batch: Batch, views: Sequence[View], batch_size: int, room: Room
+) -> NDArray[np.float64]:
     """Return the confidences of a batch, averaged over the views; zeros where none has an image."""
     if not batch.images:
         return np.zeros((len(batch.rows), len(head.classes)))
     plain = batch.stacked(batch_size, partial(finished, spec=backbone.spec))
     images = [plain if view == "plain" else plain[:, :, ::-1] for view in views]
-    means: NDArray[np.float64] = np.mean([head.confidence(backbone.embed(pixels)) for pixels in images], axis=0)
+    features = in_turn(backbone.embed, images, room)
+    means: NDArray[np.float64] = np.mean([head.confidence(X) for X in features], axis=0)
     return means

@@ -6,10 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from pictures import picture
+from torch import nn
 
 from stages.backbones import BackboneRequest, load_backbone
-from stages.backbones.precision import agreement, faster, fastest
+from stages.backbones.backbone import Backbone
+from stages.backbones.precision import agreement, compared, faster, fastest
+from stages.errors import ConfigError
+from stages.specs import BackboneSpec, Preprocessing
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(8, 5)).astype(np.float32)
@@ -57,3 +62,54 @@ def test_a_network_with_weights_is_made_faster_and_plain_pixels_stay_exact(
     assert chosen.precision == precision
     assert exact.precision == "fp32"
     assert (found is None) == (precision == "fp32")
+
+
+class Picky(nn.Module):
+    """Computes in fp32 alone."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error, self.linear = error, nn.Linear(3, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.dtype != torch.float32:
+            raise self.error
+        return self.linear(x.mean((2, 3)))
+
+
+def picky(error: Exception) -> Backbone:
+    spec = BackboneSpec("picky", "", "0" * 64, "layer", "none", Preprocessing(), (8, 8))
+    return Backbone(spec, Picky(error), 4, "fp32", "cpu")
+
+
+PIXELS = np.zeros((4, 8, 8, 3), np.uint8)
+
+
+def test_a_network_that_can_not_run_faster_stays_exact_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("stages.backbones.precision.fastest", lambda device: "bf16")
+    caplog.set_level("INFO")
+    exact = picky(RuntimeError("no kernel"))
+    assert faster(exact, PIXELS) == (exact, None)
+    assert "features in fp32: picky can't run in bf16 on cpu (RuntimeError: no kernel)" in caplog.text
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory."), MemoryError()])
+def test_a_lack_of_memory_does_not_choose_the_precision(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    monkeypatch.setattr("stages.backbones.precision.fastest", lambda device: "bf16")
+    with pytest.raises(ConfigError, match=r"picky can't run in bf16 on cpu .*see --precision"):
+        faster(picky(error), PIXELS)
+
+
+def test_the_check_of_a_precision_goes_on_with_fewer_images_where_memory_runs_out() -> None:
+    class Narrow(Picky):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if len(x) > 3:
+                raise self.error
+            return self.linear(x.mean((2, 3)))
+
+    narrow = picky(torch.OutOfMemoryError("CUDA out of memory."))
+    narrow.network = Narrow(narrow.network.error)
+    pixels = RNG.integers(0, 256, (9, 8, 8, 3), np.uint8)
+    assert compared(narrow, pixels, narrow, pixels).rows == 9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from stages.backbones.streaming import Room, in_turn, out_of_memory
 from stages.errors import ConfigError
 from stages.specs import Precision
 
 if TYPE_CHECKING:
     from stages.backbones.backbone import Backbone
 
+log = logging.getLogger("frostline")
 LEAST_COSINE, LEAST_MEAN, MOST_ERROR = 0.999, 0.9995, 0.1
 _AT_ONCE = 8
 
@@ -64,14 +67,18 @@ def faster(backbone: Backbone, pixels: NDArray[np.uint8]) -> tuple[Backbone, Agr
 
     ``pixels``: preprocessed images, uint8 (n, height, width, 3). The agreement is None where
     nothing was compared: there is no faster precision, or the network has no weights or
-    can't run in it.
+    can't run in it, which is said. Raises ConfigError if memory has no room to find out.
     """
     precision = fastest(str(backbone.device))
     if precision == backbone.precision or not backbone.has_weights:
         return backbone, None
     try:
         other = backbone.at(precision)
-    except ConfigError:
+    except ConfigError as error:
+        cause = error.__cause__
+        if isinstance(cause, MemoryError | RuntimeError) and out_of_memory(cause):
+            raise  # the precision, which is in the key, must not hang on how much memory is free
+        log.info("features in %s: %s", backbone.precision, error)
         return backbone, None
     found = compared(backbone, pixels, other, pixels)
     return (other if found.good else backbone), found
@@ -85,4 +92,5 @@ def compared(
 
 
 def _features(backbone: Backbone, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.concatenate([backbone.embed(pixels[i : i + _AT_ONCE]) for i in range(0, len(pixels), _AT_ONCE)])
+    (features,) = in_turn(backbone.embed, [pixels], Room(_AT_ONCE))
+    return features
