@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from conftest import Command
 from PIL import Image
 
@@ -148,6 +149,17 @@ def test_predict_decodes_as_the_features_of_its_head_were(work: Path, large: Pat
     answers = classifier.predict([large / name for name in features.ids])
     found = [[dict(answer.classes)[name] for name in features.classes] for answer in answers]
     np.testing.assert_allclose(found, classifier.head.confidence(features.X), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("decode", "least"), [("full", None), ("scaled", 160)])
+def test_an_exported_file_says_how_its_jpeg_files_were_decoded(
+    work: Path, large: Path, tmp_path: Path, decode: str, least: int | None
+) -> None:
+    assert main(["run", "--dataset", f"folder:{large}", *BACKBONE, "--decode", decode, *HEAD]) == 0
+    (head,), file, said = work.glob("heads/*"), tmp_path / "model.pt2", {"frostline": ""}
+    assert main(["export", str(head), str(file)]) == 0
+    torch.export.load(file, extra_files=said)
+    assert json.loads(said["frostline"])["jpeg_least"] == least
 
 
 def test_a_head_that_asks_for_a_scale_that_cannot_be_is_refused(frostline: Command, work: Path, large: Path) -> None:
