@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stages.backbones import BackboneRequest, load_backbone
+from stages.backbones import BackboneRequest, enlarging, load_backbone
 from stages.backbones.enlarging import agrees, enlarged, in_floats
 
 SIDES = [(s, s << k) for s in (1, 2, 7, 8, 28, 32, 64, 96) for k in (1, 2, 3, 5) if s << k <= 512]
@@ -28,3 +28,12 @@ def test_a_device_is_tried_before_it_enlarges() -> None:
     assert agrees(torch.device("cpu"))
     backbone = load_backbone(BackboneRequest("squeezenet1_0", "random"), Image.new("RGB", (32, 32)))
     assert backbone.enlarges((32, 32)) and not backbone.enlarges((33, 33))
+
+
+def test_a_device_that_is_off_by_one_level_does_not_enlarge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enlarging, "enlarged", lambda images, side: enlarged(images, side) ^ 1)
+    agrees.cache_clear()
+    try:
+        assert not agrees(torch.device("cpu"))
+    finally:
+        agrees.cache_clear()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
@@ -30,10 +32,12 @@ def in_floats(images: Tensor, side: int) -> Tensor:
 
 @cache
 def agrees(device: torch.device) -> bool:
-    """Whether a device enlarges noise to the pixels that the processor makes of it."""
+    """Whether a device enlarges noise to the pixels that Pillow makes of it."""
     for side, larger in _TRIED:
-        noise = torch.randint(0, 256, (2, 3, side, side), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-        if not torch.equal(enlarged(noise.to(device), larger).cpu(), enlarged(noise, larger)):
+        noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+        wanted = np.asarray(Image.fromarray(noise).resize((larger, larger), Image.Resampling.BILINEAR))
+        found = enlarged(torch.from_numpy(noise).permute(2, 0, 1)[None].to(device), larger)
+        if not np.array_equal(found[0].permute(1, 2, 0).cpu().numpy(), wanted):
             return False
     return True
 
