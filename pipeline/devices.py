@@ -1,12 +1,13 @@
-"""Which devices there are to work on, and work in a process for each beside this one."""
+"""Which devices there are to work on, and a process for each beside this one."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+import os
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from multiprocessing import get_context
+from subprocess import PIPE, Popen
 
 from pipeline.plan import device_of
 
@@ -23,19 +24,27 @@ def devices_of(name: str) -> list[str]:
 
 
 @contextmanager
-def beside(work: Callable[..., int], jobs: Sequence[tuple[object, ...]]) -> Iterator[list[Future[int]]]:
-    """Do each job in a new process while the caller works, and wait for all of them in the end."""
-    spawn = get_context("spawn")  # a forked process can't use a GPU
-    with ExitStack() as pools:
-        yield [pools.enter_context(ProcessPoolExecutor(1, spawn)).submit(work, *job) for job in jobs]
+def beside(commands: Sequence[Sequence[str]]) -> Iterator[list[Popen[str]]]:
+    """Start Python with each of these arguments while the caller works; whichever still runs in the end is killed.
+
+    Modules are found as here. Standard input ends with this process, however that ends.
+    """
+    found = os.pathsep.join(map(os.path.abspath, sys.path))
+    environment = {**os.environ, "PYTHONPATH": found}
+    with ExitStack() as started:
+        processes = []
+        for command in commands:
+            process = Popen([sys.executable, "-P", *command], stdin=PIPE, stdout=PIPE, text=True, env=environment)
+            processes.append(started.enter_context(process))
+            started.callback(process.kill)
+        yield processes
 
 
-def counted_in(helper: Future[int]) -> int:
-    """Return what a job in another process gives; 0, and say why, where it failed: its shards are done by others."""
-    try:
-        return helper.result()
-    except Exception as error:
-        log.warning(
-            "a process beside this one ended early (%s: %s); its part was done here", type(error).__name__, error
-        )
-        return 0
+def counted_in(helper: Popen[str]) -> int:
+    """Return what a process prints in the end; 0, and say why, where it fails: its shards are done by others."""
+    assert helper.stdout is not None
+    said, status = helper.stdout.read().strip(), helper.wait()
+    if status == 0:
+        return int(said)
+    log.warning("a process beside this one ended early (%s); its part was done here", said or f"status {status}")
+    return 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING
@@ -15,14 +16,14 @@ from tqdm import tqdm
 
 from pipeline.config import ExtractSettings
 from pipeline.devices import beside, counted_in, devices_of
-from pipeline.pacing import Pace, keep, paced
+from pipeline.pacing import Pace, keep, paced, recorded
 from pipeline.plan import SPLITS, Need, Plan, check_bad
 from pipeline.report import Extracted
 from pipeline.ways import Way
 from stages.errors import DamagedShard, StoreError, counted
 from stages.extract import Effort, Extraction
 from stages.extract import extract as run_backbone
-from stages.specs import FeatureKey, View
+from stages.specs import View
 from stages.store import Features, FeatureSet, JointSets, common, load
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def extract_shared(plans: Sequence[Plan]) -> int:
     """Compute what plans that differ in layer and pooling alone lack, from one pass; return how many rows it took.
 
     What can't be had so, to the bit, is left to each plan alone: layers that one pass does not give, sets most
-    of whose rows lie in other sets, shards with a sample that can't be used.
+    of whose rows lie in other sets, sets begun at another pace than the others, shards with a sample that
+    can't be used.
     """
     return sum(_share(plans, split, view) for split, view in product(SPLITS, plans[0].settings.views))
 
@@ -54,6 +56,7 @@ def _share(plans: Sequence[Plan], split: str, view: View) -> int:
     needs = [(plan, plan.need(split, view)) for plan in plans]
     wanted = {need.key.digest: (plan, need) for plan, need in needs}  # two names may mean one layer
     lacking = [(plan, need) for plan, need in wanted.values() if 2 * need.rows_to_compute > need.missing_rows]
+    lacking = _at_one_pace(lacking)
     if len(lacking) < 2:
         return 0
     from stages.backbones.sharing import share
@@ -66,6 +69,14 @@ def _share(plans: Sequence[Plan], split: str, view: View) -> int:
     layers = ", ".join(need.key.backbone.layer for _, need in lacking)
     log.info("%s %s (%s): %s in one pass", need.samples.dataset, split, view, layers)
     return _run_backbone(plan, replace(need, known={}), sets, shared)[0]
+
+
+def _at_one_pace(lacking: list[tuple[Plan, Need]]) -> list[tuple[Plan, Need]]:
+    """Return those that can be gone on with at one pace: the one that most of them have, or none yet."""
+    paces = [recorded(need.found, plan.backbone.device.type) if need.found else None for plan, need in lacking]
+    ways = [(pace.batch_size, pace.threads) if pace else None for pace in paces]
+    most = max(filter(None, ways), key=ways.count, default=None)
+    return [one for one, way in zip(lacking, ways, strict=True) if way in (None, most)]
 
 
 def check_quarantined(plan: Plan, features: Iterable[Extracted]) -> None:
@@ -92,15 +103,17 @@ def _run_backbone(
     plan: Plan, need: Need, sets: Sequence[FeatureSet], backbone: Backbone | SharedPass
 ) -> tuple[int, float]:
     """Fill sets side by side, on every device there is; return how many rows were computed, and in what time."""
-    started = time.perf_counter()
+    started, rows = time.perf_counter(), need.rows_to_compute
     job = _job(need, sets, backbone)
-    pace = paced(plan, need.rows_to_compute, sets, backbone, job)
-    devices = devices_of(plan.settings.device)[: max(1, need.missing_rows // _WORTH)] if len(sets) == 1 else [""]
+    pace = paced(plan, rows, sets, backbone, job)
+    # Sets side by side are filled here alone, as one pass: a helper knows one set
+    devices = devices_of(plan.settings.device)[: max(1, rows // _WORTH)] if len(sets) == 1 else [str(backbone.device)]
     pace = replace(pace, workers=max(1, pace.workers // len(devices)))
-    parts = [(_settings_on(plan, device, pace), plan.way, need.samples.split, need.key) for device in devices[1:]]
-    with beside(help_with, parts) as helpers:
+    parts = [["-m", "pipeline.helper", _part(plan, need, pace, device)] for device in devices[1:]]
+    with beside(parts) as helpers:
         effort = _filled(job, sets, pace)
-    computed, seconds = effort.rows + sum(map(counted_in, helpers)), time.perf_counter() - started
+        computed = effort.rows + sum(map(counted_in, helpers))
+    seconds = time.perf_counter() - started
     if computed:
         pace = pace.after(replace(effort, rows=computed, seconds=seconds))
         keep(sets, pace)
@@ -109,20 +122,23 @@ def _run_backbone(
     return computed, seconds
 
 
-def help_with(settings: ExtractSettings, way: Way, split: str, key: FeatureKey) -> int:
+def _part(plan: Plan, need: Need, pace: Pace, device: str) -> str:
+    """Return what ``help_with`` needs to know, as JSON."""
+    own = plan.settings.model_dump(mode="json", include=set(ExtractSettings.model_fields))
+    settings = {**own, "device": device}
+    there = {"split": need.samples.split, "view": need.key.view, "digest": need.key.digest}
+    return json.dumps({"settings": settings, "way": asdict(plan.way), "pace": asdict(pace), **there})
+
+
+def help_with(part: str) -> int:
     """Compute shards of a set that another process has begun; return how many rows. None of a set with another key."""
-    plan = Plan(settings)
-    plan.way = way
-    need = plan.need(split, key.view)
-    if need.found is None or need.key != key:
+    told = json.loads(part)
+    plan = Plan(ExtractSettings(**told["settings"]))
+    plan.way = Way(**told["way"])
+    need = plan.need(told["split"], told["view"])
+    if need.found is None or need.key.digest != told["digest"]:
         return 0
-    job = _job(need, [need.found], plan.backbone)
-    pace = paced(plan, need.rows_to_compute, [need.found], plan.backbone, job)
-    return _filled(job, [need.found], pace).rows
-
-
-def _settings_on(plan: Plan, device: str, pace: Pace) -> ExtractSettings:
-    return plan.settings.model_copy(update={"device": device, "workers": pace.workers})
+    return _filled(_job(need, [need.found], plan.backbone), [need.found], Pace(**told["pace"])).rows
 
 
 def _job(need: Need, sets: Sequence[FeatureSet], backbone: Backbone | SharedPass) -> Extraction:
@@ -136,7 +152,7 @@ def _filled(job: Extraction, sets: Sequence[FeatureSet], pace: Pace) -> Effort:
 
     def halved(images: int, said: str) -> None:
         log.warning("not enough memory for %d images at once (%s); going on with %d", 2 * images, said, images)
-        keep(sets, replace(pace, batch_size=images))
+        keep(sets, replace(pace, batch_size=images, measured=False))
 
     rows = sum(len(sets[0].span(shard)) for shard in job.features.missing())
     bar = tqdm(total=rows, desc=job.samples.split, unit=" images", disable=None, smoothing=0.05)

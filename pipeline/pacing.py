@@ -25,8 +25,9 @@ _LIMIT = 0.2  # of the time without images: decoding is the limit
 class Pace:
     """On which ``device``, beside how many processor ``cores``; images at once; threads that decode and that compute.
 
-    ``rows_per_second`` and ``waiting``, the share of the time in which the backbone had no images: of the last
-    extraction, once it has ended.
+    ``measured``: whether that is what was fastest here, and not asked for, usual, or all that memory had room for.
+    ``rows_per_second`` and ``waiting``, the share of the time spent waiting for images: of the last extraction,
+    once it has ended.
     """
 
     device: str
@@ -34,13 +35,15 @@ class Pace:
     batch_size: int
     workers: int
     threads: int
+    measured: bool = False
     rows_per_second: float | None = None
     waiting: float | None = None
 
     def after(self, effort: Effort) -> Pace:
         """Return the same once an extraction has shown how fast it is."""
         speed, waiting = round(effort.rows / effort.seconds, 2), round(effort.waited / effort.seconds, 3)
-        same = replace(self, batch_size=effort.batch_size, workers=effort.workers)
+        measured = self.measured and effort.batch_size == self.batch_size
+        same = replace(self, batch_size=effort.batch_size, workers=effort.workers, measured=measured)
         return replace(same, rows_per_second=speed, waiting=waiting)
 
     @property
@@ -48,7 +51,9 @@ class Pace:
         """Say so if decoding is the limit; else nothing."""
         if not self.rows_per_second or not self.waiting or self.waiting <= _LIMIT:
             return ""
-        decoded = self.rows_per_second / (self.waiting if self.device == "cpu" else 1)  # by turns there
+        if self.device != "cpu":  # batches are on their way while it waits: nobody knows what more it could take
+            return f"decoding is the limit: {self.rows_per_second:,.0f} images/s decoded"
+        decoded = self.rows_per_second / self.waiting  # by turns with the backbone
         possible = f"{self.rows_per_second / (1 - self.waiting):,.0f}" if self.waiting < 1 else "any number of"
         return f"decoding is the limit: {decoded:,.0f} images/s decoded, {possible} images/s the backbone could take"
 
@@ -56,26 +61,37 @@ class Pace:
 def paced(plan: Plan, rows: int, sets: Sequence[FeatureSet], network: Network, job: Extraction) -> Pace:
     """Return the pace for sets filled side by side, and record it: that of finished shards, else what is fast here.
 
-    What is fixed by the settings, or by OMP_NUM_THREADS, is so. ``rows``: how many there are to compute.
+    What is fixed by the settings, or by OMP_NUM_THREADS, is so. ``rows``: how many there are to compute. Of the
+    sets, those that have a pace have the same.
     """
-    first = sets[0]
-    found = _recorded(first, network)
+    found = _of_any(sets, network)
     if found:
-        return keep(sets, _fixed(plan.settings, found), found)
-    with first.claim(0, wait=True):  # the first one of several processes finds out
-        found = _recorded(first, network)
-        if not found and len(first.missing()) == len(first.shards):
+        return keep(sets, _fixed(plan.settings, found))
+    with sets[0].claim(0, wait=True):  # the first one of several processes finds out
+        found = _of_any(sets, network)
+        if not found and not any(map(_begun, sets)):
             may_take = 0 if plan.settings.batch_size else int(_SHARE * rows)
-            found = _like(plan.workspace.store, first, network) or _tried(network, job, may_take)
+            found = _like(plan.workspace.store, sets[0], network) or _tried(network, job, may_take)
         return keep(sets, _fixed(plan.settings, found or _usual(network)))
 
 
-def keep(sets: Sequence[FeatureSet], pace: Pace, known: Pace | None = None) -> Pace:
-    """Record the pace of sets, unless it is known; return it."""
-    if pace != known:
-        for features in sets:
-            features.keep_pace(asdict(pace))
+def keep(sets: Sequence[FeatureSet], pace: Pace) -> Pace:
+    """Record the pace of sets; return it. The batch size of a set that is begun is only ever lowered.
+
+    For another process may have had less room, and whoever goes on with the set should not run out of it again.
+    """
+    for features in sets:
+        known, now = recorded(features, pace.device), pace
+        if known and known.batch_size < pace.batch_size and _begun(features):
+            now = replace(pace, batch_size=known.batch_size, measured=False)
+        if asdict(now) != features.pace:
+            features.keep_pace(asdict(now))
     return pace
+
+
+def _begun(features: FeatureSet) -> bool:
+    """Whether a shard is committed."""
+    return len(features.missing()) < len(features.shards)
 
 
 def _fixed(settings: ExtractSettings, found: Pace) -> Pace:
@@ -83,7 +99,8 @@ def _fixed(settings: ExtractSettings, found: Pace) -> Pace:
 
     threads = torch.get_num_threads() if "OMP_NUM_THREADS" in os.environ else found.threads
     batch_size = settings.batch_size or found.batch_size
-    return replace(found, batch_size=batch_size, workers=settings.workers or cores(), threads=threads)
+    same = replace(found, measured=found.measured and not settings.batch_size)
+    return replace(same, batch_size=batch_size, workers=settings.workers or cores(), threads=threads)
 
 
 def _usual(network: Network) -> Pace:
@@ -94,31 +111,42 @@ def _usual(network: Network) -> Pace:
 
 
 def _tried(network: Network, job: Extraction, may_take: int) -> Pace:
-    """Return what is fastest on the first images, if it may take enough of them to tell."""
+    """Return what is fastest on the first images; the usual pace if it may not take enough of them to tell."""
     from stages.backbones.pacing import fastest
 
     start = _usual(network)
     pixels = first_pixels(job, start.batch_size if may_take >= start.batch_size else 0)
     free = "OMP_NUM_THREADS" not in os.environ
-    size, threads = fastest(network, pixels, may_take, may_set_threads=free)
-    return replace(start, batch_size=size, threads=threads)
+    found = fastest(network, pixels, may_take, may_set_threads=free)
+    return replace(start, batch_size=found[0], threads=found[1], measured=True) if found else start
 
 
 def _like(store: FeatureStore, features: FeatureSet, network: Network) -> Pace | None:
-    """Return the pace of the newest set that was computed alike."""
+    """Return the pace of the newest set that was computed alike, if it was measured.
+
+    What was asked for, or halved for want of memory, is that set's own: memory may be free now.
+    """
     same = computation(features.layout.key)
     like = [one for one in store.sets() if computation(one.layout.key) == same]
-    paces = [_recorded(one, network) for one in sorted(like, key=lambda one: str(one.made.get("made")), reverse=True)]
-    found = next((pace for pace in paces if pace), None)
-    return found and replace(found, rows_per_second=None, waiting=None)
+    newest = sorted(like, key=lambda one: str(one.made.get("made")), reverse=True)
+    paces = [recorded(one, network.device.type) for one in newest]
+    found = next((pace for pace in paces if pace and pace.measured), None)
+    return found and replace(found, rows_per_second=None)
 
 
-def _recorded(features: FeatureSet, network: Network) -> Pace | None:
-    """Return a set's pace, if it is one of a machine like this: a number that can't be is as good as none."""
+def _of_any(sets: Sequence[FeatureSet], network: Network) -> Pace | None:
+    return next(filter(None, (recorded(features, network.device.type) for features in sets)), None)
+
+
+def recorded(features: FeatureSet, device: str) -> Pace | None:
+    """Return a set's pace, if it is one of a machine like this: a number that can't be is as good as none.
+
+    How many threads decode is found out every time.
+    """
     found = features.pace
-    numbers: list[Any] = [found.get(name) for name in ("cores", "batch_size", "workers", "threads")]
+    numbers: list[Any] = [found.get(name) for name in ("cores", "batch_size", "threads")]
     sound = all(type(number) is int and 0 < number <= _MOST for number in numbers)
-    if not sound or (found.get("device"), found["cores"]) != (network.device.type, cores()):
+    if not sound or (found.get("device"), found["cores"]) != (device, cores()):
         return None
-    here, size, workers, threads = numbers
-    return Pace(network.device.type, here, size, workers, threads, features.speed)
+    here, size, threads = numbers
+    return Pace(device, here, size, cores(), threads, found.get("measured") is True, features.speed)

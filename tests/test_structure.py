@@ -37,6 +37,7 @@ LAYERS = [
     ["pipeline.plan"],
     ["pipeline.devices", "pipeline.pacing"],
     ["pipeline.features"],
+    ["pipeline.helper"],
     ["pipeline.heads", "pipeline.draws", "pipeline.costs"],
     ["pipeline.passes", "pipeline.curves", "pipeline.health"],
     ["pipeline.bench"],

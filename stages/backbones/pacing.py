@@ -16,7 +16,7 @@ _WORTH = 0.95  # of the usual way's time: what is no faster than that is noise
 _SIZES = {"cpu": (4, 8, 16, 32), "cuda": (64, 128, 256, 512)}
 _USUAL = {"cpu": 16, "cuda": 128}
 _LEAST_ROUNDS, _MOST_ROUNDS = 2, 4
-_SET_UP = {"cpu": 0, "cuda": 6}  # rounds more: a graph is captured, and its slots are filled
+_SET_UP = {"cpu": 0, "cuda": 6}  # batches more: a graph is captured, and its slots are filled
 
 Way = tuple[int, int]  # images at once, threads
 
@@ -26,18 +26,19 @@ def usual(device: torch.device) -> Way:
     return _USUAL[device.type], torch.get_num_threads()
 
 
-def fastest(network: Network, pixels: Pixels, may_take: int, *, may_set_threads: bool) -> Way:
+def fastest(network: Network, pixels: Pixels, may_take: int, *, may_set_threads: bool) -> Way | None:
     """Return images at once and threads, the usual ones unless others are clearly faster on some ``pixels``.
 
-    No more than ``may_take`` images go through the network; where that is too few to tell, none does.
+    No more than ``may_take`` images go through the network; where that is too few to tell, none does: None.
     """
     first = usual(network.device)
     ways = [(size, first[1]) for size in _SIZES[network.device.type]]
     if may_set_threads and network.device.type == "cpu" and first[1] > 1:  # half: a thread per core of two threads
         ways.append((first[0], first[1] // 2))
-    rounds = min(_MOST_ROUNDS, may_take // sum(size for size, _ in ways) - _SET_UP[network.device.type])
+    batches = may_take // sum(size for size, _ in ways) - _SET_UP[network.device.type]
+    rounds = min(_MOST_ROUNDS, batches // 2)  # one of two is timed
     if rounds < _LEAST_ROUNDS or not len(pixels):
-        return first
+        return None
     times = _times(network, pixels, ways, rounds)
     best = min(times, key=lambda way: times[way])
     return best if times[best] < _WORTH * times.get(first, np.inf) else first
@@ -50,6 +51,7 @@ def _times(network: Network, pixels: Pixels, ways: list[Way], rounds: int) -> di
     times: dict[Way, float] = dict.fromkeys(ways, np.inf)
     for _ in range(rounds):
         for way, results in streams.items():
+            _next(network.device, results, way[1])  # weights are brought into the order for this size
             seconds = _next(network.device, results, way[1])
             if rooms[way].images == way[0]:
                 times[way] = min(times[way], seconds / way[0])

@@ -241,7 +241,7 @@ class FeatureSet:
             self._settle()
             write_atomic(self.folder / "features.h5", self._virtual_file())
         if os.path.lexists(self._speed) and not _sealed_in(self._speed):
-            with suppress(OSError):  # no number depends on it
+            with suppress(OSError):  # all shards that hang on it are there
                 self._speed.unlink()
 
     def _virtual_file(self) -> bytes:
