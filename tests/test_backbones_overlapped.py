@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -77,6 +78,59 @@ def test_where_memory_runs_out_a_batch_goes_in_parts_and_comes_whole() -> None:
         assert np.array_equal(one, alone)
     with pytest.raises(ConfigError, match="a batch of 1 image"):
         list(overlapped(Narrow(0), batches, Room(8)))
+
+
+class Small(Narrow):
+    """The backbone, on a device whose memory is taken by what its lanes hold: so many images in all."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.given: dict[int, weakref.ref[Tensor]] = {}
+
+    def features(self, images: Tensor) -> Tensor:
+        if not self.held(images):
+            self.given[id(images)] = weakref.ref(images)
+        if sum(len(one) for one in map(self.alive, self.given) if one is not None) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return self.backbone.features(images)
+
+    def alive(self, place: int) -> Tensor | None:
+        return self.given[place]()
+
+    def held(self, images: Tensor) -> bool:
+        return id(images) in self.given and self.alive(id(images)) is images
+
+
+def test_what_one_shape_holds_is_let_go_before_another_is_tried_with_less() -> None:
+    room, backbone = Room(8), tiny_backbone()
+    batches = [noise(3)[0], noise(3)[1], noise(3, side=16)[0], noise(3)[2], noise(3, side=16)[1]]
+    found = list(overlapped(Small(11), batches, room))
+    assert room.images == 4  # 8 of one shape and 8 of another are too many, 4 and 4 are not; 8 and 4 would be
+    sizes = [8, 8, 4, 4, 4]  # what was on its way came back
+    for one, batch, size in zip(found, batches, sizes, strict=True):
+        assert np.array_equal(one, np.concatenate([backbone.embed(batch[i : i + size]) for i in range(0, 8, size)]))
+
+
+class Later(Narrow):
+    """The backbone, on a device that has room for 8 images at first, and for ``most`` after so many batches."""
+
+    def __init__(self, most: int, after: int) -> None:
+        super().__init__(most)
+        self.left = after
+
+    def features(self, images: Tensor) -> Tensor:
+        self.left -= 1
+        return super().features(images) if self.left < 0 else self.backbone.features(images)
+
+
+@pytest.mark.parametrize("after", [2, 3, 4])
+def test_a_network_that_runs_out_of_memory_on_the_way_goes_on_with_less(after: int) -> None:
+    room, backbone, batches = Room(8), tiny_backbone(), noise(6)
+    found = list(overlapped(Later(2, after), batches, room))
+    assert room.images == 2 and len(found) == 6
+    for i, (one, batch) in enumerate(zip(found, batches, strict=True)):
+        size = 8 if i < after - 1 else 2  # the first one is spent on making ready
+        assert np.array_equal(one, np.concatenate([backbone.embed(batch[j : j + size]) for j in range(0, 8, size)]))
 
 
 def test_what_making_batches_raises_is_raised() -> None:

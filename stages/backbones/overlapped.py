@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle
 from typing import Any
@@ -34,6 +35,15 @@ def overlapped(network: Network, batches: Iterable[Pixels], room: Room) -> Itera
     return _Flow(network, room).run(batches)
 
 
+@dataclass
+class _Passing:
+    """A batch on its way: how many ``images`` it has, in how many ``parts`` it goes, and what has come back of it."""
+
+    images: int
+    parts: int
+    done: list[Embeddings] = field(default_factory=list)
+
+
 class _Flow:
     """One network's batches, on their way in parts of as many images as there is room for."""
 
@@ -41,53 +51,63 @@ class _Flow:
         self._network, self._room = network, room
         self._api = torch.get_device_module(network.device)
         self._lanes: dict[Shape, _Lane] = {}
-        self._sizes: deque[tuple[int, int]] = deque()  # of each batch on its way: its parts, its images
+        self._flying: deque[tuple[_Slot, _Passing]] = deque()
+        self._batches: deque[_Passing] = deque()
 
     def run(self, batches: Iterable[Pixels]) -> Iterator[Embeddings]:
-        done: list[Embeddings] = []
         try:
-            for features in self._through(batches):
-                done.append(features)
-                if len(done) == self._sizes[0][0]:
-                    yield np.concatenate(done)[: self._sizes.popleft()[1]]
-                    done.clear()
+            for pixels in batches:
+                self._batches.append(self._room.run(partial(self._launched, pixels), self._release))
+                yield from self._back()
+            self._land()
+            yield from self._back()
         finally:
             self._api.synchronize(self._network.device)  # nothing may still be written when its memory is let go
 
-    def _through(self, batches: Iterable[Pixels]) -> Iterator[Embeddings]:
-        """Yield the features of each part, a few parts behind."""
-        flying: deque[_Slot] = deque()
-        for pixels in batches:
-            lane = self._room.run(partial(self._lane, pixels.shape[1:]), self._release)
-            cut = parts(pixels, lane.images)
-            self._sizes.append((len(cut), len(pixels)))
-            for part in cut:
-                slot = next(lane.slots)
-                while slot in flying:
-                    yield flying.popleft().collected()
-                slot.launch(part)
-                flying.append(slot)
-        while flying:
-            yield flying.popleft().collected()
+    def _launched(self, pixels: Pixels, images: int) -> _Passing:
+        """Send a batch on its way in parts of so many images; where memory runs out meanwhile, it is sent anew."""
+        lane, cut = self._lane((images, *pixels.shape[1:])), parts(pixels, images)
+        passing = _Passing(len(pixels), len(cut))
+        for part in cut:
+            slot = next(lane.slots)
+            while any(slot is one for one, _ in self._flying):
+                self._land(1)
+            slot.launch(part)
+            self._flying.append((slot, passing))
+        return passing
 
-    def _lane(self, shape: Shape, images: int) -> _Lane:
-        """Return what computes so many images of a shape; made at the first call."""
-        if (images, *shape) not in self._lanes:
+    def _lane(self, shape: Shape) -> _Lane:
+        """Return what computes batches of a shape; made at the first call."""
+        if shape not in self._lanes:
             with torch.inference_mode():
-                self._lanes[images, *shape] = _Lane(self._network, (images, *shape))
-        return self._lanes[images, *shape]
+                self._lanes[shape] = _Lane(self._network, shape)
+        return self._lanes[shape]
+
+    def _land(self, most: int | None = None) -> None:
+        """Wait for what was launched first, or for all of it."""
+        for _ in range(len(self._flying) if most is None else most):
+            slot, passing = self._flying.popleft()
+            passing.done.append(slot.collected())
+
+    def _back(self) -> Iterator[Embeddings]:
+        """Yield the features of the first batches that have come back whole."""
+        while self._batches and len(self._batches[0].done) == self._batches[0].parts:
+            batch = self._batches.popleft()
+            yield np.concatenate(batch.done)[: batch.images]
 
     def _release(self) -> None:
+        """Let go of all memory that batches pass through, once they have."""
+        self._land()
+        self._api.synchronize(self._network.device)  # what failed had been begun
         self._lanes.clear()
         if self._network.device.type == "cuda":
             torch.cuda.empty_cache()
 
 
 class _Lane:
-    """A network made ready for batches of one shape, and the slots in which they come and go, in turn."""
+    """A network made ready for batches of one shape, and the ``slots`` in which they come and go, in turn."""
 
     def __init__(self, network: Network, shape: Shape) -> None:
-        self.images = shape[0]
         device, api = network.device, torch.get_device_module(network.device)
         with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
             there, compute, back = api.Stream(), api.Stream(), api.Stream()
