@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from images import images_below, link, spread
 from processes import frostline, machine
 
 MORE = 10
@@ -34,13 +35,6 @@ class Answer:
     computed: int
     rows: int
     accuracy: float
-
-
-def link(files: Sequence[Path], target: Path) -> None:
-    for i, file in enumerate(files):
-        folder = target / file.parent.name
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{file.parent.parent.name}-{i:06d}-{file.name}").symlink_to(file.absolute())
 
 
 def answer(images: Path, workspace: Path, backbone: str, weights: str, head: str) -> Answer:
@@ -58,11 +52,11 @@ def answers(files: Sequence[Path], args: argparse.Namespace) -> list[Answer]:
     (first, second), (weights, others) = args.backbones, args.weights
     with tempfile.TemporaryDirectory(dir=args.folder) as root:
         images, workspace = Path(root) / "images", Path(root) / "data"
-        link(files[:-MORE], images)
+        link(files[:-MORE], images, lambda i, ending: f"{files[i].parent.name}/{i:06d}{ending}")
         found = [answer(images, workspace, first, weights, "logreg") for _ in range(2)]
         found.append(answer(images, workspace, first, weights, "ridge"))
         found.append(answer(images, workspace, second, others, "logreg"))
-        link(files[-MORE:], images)
+        link(files[-MORE:], images, lambda i, ending: f"{files[i - MORE].parent.name}/more-{i:06d}{ending}")
         return [*found, *(answer(images, workspace, first, weights, "logreg") for _ in range(2))]
 
 
@@ -76,9 +70,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path())
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    files = sorted(p for p in args.images.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    step = max(1, len(files) // (args.images_used + MORE))
-    files = files[::step][: args.images_used + MORE]
+    files = spread(images_below(args.images), args.images_used + MORE)
     about = machine()
     print(f"{about['machine']}; {about['versions']}\n{' and '.join(args.backbones)}, medians of {args.rounds} rounds\n")
     rounds = [answers(files, args) for _ in range(args.rounds)]

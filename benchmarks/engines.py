@@ -1,17 +1,19 @@
 """A whole extraction against OpenVINO and ONNX Runtime, which are fed with ready-made batches.
 
-    python benchmarks/engines.py IMAGES [--models resnet50 vit_b_16 mobilenet_v2] [--seconds 10] [--json FILE]
+    python benchmarks/engines.py IMAGES [--models resnet50 vit_b_16 mobilenet_v2] [--seconds 3] [--json FILE]
 
 IMAGES is a folder of images, searched below. Ways through the same images at 224 px, in turn:
 
-- extraction: a whole one of Frostline's, files, digests, decoding and the store included, with its usual batches
+- extraction: a whole one of Frostline's, with its usual batches: reading files, digests, decoding, the network and
+  the store. Listing the folder, loading the network and finding its precision are not in it
 - backbone: Frostline's network alone, on ready batches
 - OpenVINO, ONNX Runtime: the same network, exported as Frostline exports it, on ready batches; OpenVINO in bf16 where
   the processor computes in it, and in float32, on all threads for one batch or on a stream for each
 
 Batches ready are preprocessed images, uint8, as Frostline's network takes them. Each engine has the batch size, of a
-few, at which it is fastest. "Agreement" is that of its features with Frostline's in float32: the least cosine, and
-the differences over the spread. Random weights serve: the arithmetic is the same.
+few, at which it is fastest, all its streams at work; that is found out before, in about 15 seconds at most.
+"Agreement" is that of its features with Frostline's in float32: the least cosine, and the differences over the
+spread. Random weights serve: the arithmetic is the same.
 `pip install openvino onnxruntime onnx onnxscript` first; an engine that isn't there is left out, and said.
 """
 
@@ -31,7 +33,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from extraction import some_images, whole_extraction
+from extraction import full_batches, whole_extraction
+from images import images_below, link, spread
 from numpy.typing import NDArray
 from processes import machine
 
@@ -41,10 +44,19 @@ from stages.backbones.precision import agreement, fastest
 from stages.datasets import Samples, open_dataset
 
 POOL = 256  # images made ready: more than stay in the processor's cache
-BATCHES = (4, 16, 32)
+BATCHES = (16, 32, 8, 4)  # the likeliest first: slow networks have no time for all
+LEAST, TRIAL, TRIALS = 32, 1.0, 15.0  # images, and seconds, of a trial of a batch size; seconds of all
 Pixels = NDArray[np.uint8]
 Features = NDArray[np.float32]
-Engine = Callable[[Sequence[Pixels]], list[Features]]  # from batches to their features
+Key = tuple[str, str]  # name, precision
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What computes features of batches, ``streams`` of them at a time."""
+
+    run: Callable[[Sequence[Pixels]], list[Features]]
+    streams: int = 1
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,7 @@ class Way:
 
 
 def frostline(backbone: Backbone) -> Engine:
-    return lambda batches: [backbone.embed(batch) for batch in batches]
+    return Engine(lambda batches: [backbone.embed(batch) for batch in batches])
 
 
 def to_onnx(backbone: Backbone, file: Path) -> None:
@@ -90,7 +102,7 @@ def openvino(file: Path, precision: str, streams: int) -> Engine:
         queue.wait_all()
         return [done[place] for place in range(len(batches))]
 
-    return run
+    return Engine(run, streams)
 
 
 def onnxruntime(file: Path) -> Engine:
@@ -99,12 +111,12 @@ def onnxruntime(file: Path) -> Engine:
     options = SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    return lambda batches: [session.run(None, {"images": batch})[0] for batch in batches]
+    return Engine(lambda batches: [session.run(None, {"images": batch})[0] for batch in batches])
 
 
-def peers(file: Path, precisions: Sequence[str]) -> dict[tuple[str, str], Engine]:
-    """Return the engines that are installed, by name and precision."""
-    found: dict[tuple[str, str], Engine] = {}
+def peers(file: Path, precisions: Sequence[str]) -> dict[Key, Engine]:
+    """Return the engines that are installed."""
+    found: dict[Key, Engine] = {}
     if find_spec("openvino"):
         for precision in precisions:
             for streams in sorted({1, torch.get_num_threads()}):
@@ -123,66 +135,80 @@ def batched(pool: Pixels, size: int, images: int) -> list[Pixels]:
 
 def rate(engine: Engine, batches: Sequence[Pixels]) -> float:
     started = time.perf_counter()
-    engine(batches)
+    engine.run(batches)
     return sum(map(len, batches)) / (time.perf_counter() - started)
 
 
-def best_batch(engine: Engine, pool: Pixels) -> int:
-    """Return the batch size at which an engine is fastest, in two short trials of each after a warm-up."""
-    best: dict[int, float] = {}
+def rates(engine: Engine, pool: Pixels) -> dict[int, float]:
+    """Return images/s by batch size, each in a trial after a warm-up; without the sizes that there is no time for.
+
+    Each stream computes two batches or more.
+    """
+    found: dict[int, float] = {}
+    until = time.perf_counter() + TRIALS
     for size in BATCHES:
-        batches = batched(pool, size, max(BATCHES))
-        engine(batches[:1])
-        best[size] = max(rate(engine, batches) for _ in range(2))
-    return max(best, key=best.__getitem__)
+        batches = batched(pool, size, max(2 * size * engine.streams, LEAST))
+        images = size * (len(batches) + engine.streams)
+        if found and time.perf_counter() + images / max(found.values()) > until:
+            continue
+        engine.run(batches[: engine.streams])
+        found[size] = tried(engine, batches)
+    return found
+
+
+def tried(engine: Engine, batches: Sequence[Pixels]) -> float:
+    """Return the best rate of a trial, which goes through the batches as often as time allows, once at least."""
+    until, best = time.perf_counter() + TRIAL, 0.0
+    while not best or time.perf_counter() < until:
+        best = max(best, rate(engine, batches))
+    return best
 
 
 def measure(name: str, folder: Path, rounds: int, duration: float) -> list[Way]:
     samples = open_dataset(f"folder:{folder}", test_fraction=0.1).train
+    full_batches(samples)  # there must be one
     exact = load_backbone(BackboneRequest(name, "random"), samples.read(0))
-    pool = np.stack([preprocess(samples.read(row), exact.spec.preprocessing) for row in range(POOL)])
+    rows = [row % len(samples) for row in range(POOL)]
+    pool = np.stack([preprocess(samples.read(row), exact.spec.preprocessing) for row in rows])
     own: dict[str, Backbone] = {"fp32": exact, fastest("cpu"): exact.at(fastest("cpu"))}
-    engines: dict[tuple[str, str], Engine] = {("backbone", p): frostline(own[p]) for p in own}
+    engines: dict[Key, Engine] = {("backbone", p): frostline(own[p]) for p in own}
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "network.onnx"
         to_onnx(load_backbone(BackboneRequest(name, "random"), samples.read(0), portable=True), file)
         engines |= peers(file, list(own))
-    sizes = {key: best_batch(engine, pool) for key, engine in engines.items()}
-    works: dict[tuple[str, str], Callable[[], float]] = {}
+    sizes: dict[Key, int] = {}
+    works: dict[Key, Callable[[], float]] = {}
     for key, engine in engines.items():
-        images = round(duration * rate(engine, batched(pool, sizes[key], POOL // 4)))
-        works[key] = partial(rate, engine, batched(pool, sizes[key], max(images, 2 * sizes[key])))
+        found = rates(engine, pool)
+        size = sizes[key] = max(found, key=found.__getitem__)
+        print(f"  {key[0]:20} {key[1]:5} {', '.join(f'{n}: {found[n]:.1f}' for n in sorted(found))}", flush=True)
+        at_once = size * engine.streams
+        images = at_once * max(round(duration * found[size] / at_once), 1)
+        works[key] = partial(rate, engine, batched(pool, size, images))
         if key[0] == "backbone":
-            works["extraction", key[1]] = partial(whole_rate, own[key[1]], samples, images)
-    speeds: dict[tuple[str, str], list[float]] = {key: [] for key in works}
+            works["extraction", key[1]] = partial(whole_rate, own[key[1]], full_batches(samples, max(images, 16)))
+    speeds: dict[Key, list[float]] = {key: [] for key in works}
     for _ in range(rounds):
         for key, work in works.items():
             speeds[key].append(work())
-    return [described(key, speeds[key], engines, sizes, pool) for key in sorted(works, key=order)]
+    features = {key: np.concatenate(engine.run(batched(pool, 16, 32))) for key, engine in engines.items()}
+    return [described(key, speeds[key], features, sizes) for key in sorted(works, key=order)]
 
 
-def whole_rate(backbone: Backbone, samples: Samples, images: int) -> float:
-    some = samples.take(np.arange(min(images, len(samples)) // 16 * 16), "train")  # full batches
+def whole_rate(backbone: Backbone, some: Samples) -> float:
+    """Return images/s of a whole extraction: what is in it, and what not, ``whole_extraction`` says."""
     started = time.perf_counter()
     whole_extraction(backbone, some)
     return len(some) / (time.perf_counter() - started)
 
 
-def order(key: tuple[str, str]) -> tuple[str, int]:
+def order(key: Key) -> tuple[str, int]:
     return key[1], ["extraction", "backbone"].index(key[0]) if key[0] in ("extraction", "backbone") else 2
 
 
-def described(
-    key: tuple[str, str],
-    speeds: Sequence[float],
-    engines: dict[tuple[str, str], Engine],
-    sizes: dict[tuple[str, str], int],
-    pool: Pixels,
-) -> Way:
-    batches = batched(pool, 16, 32)
+def described(key: Key, speeds: Sequence[float], features: dict[Key, Features], sizes: dict[Key, int]) -> Way:
     computed = ("backbone", key[1]) if key[0] == "extraction" else key
-    wanted, got = (np.concatenate(engines[which](batches)) for which in (("backbone", "fp32"), computed))
-    found = agreement(wanted, got)
+    found = agreement(features["backbone", "fp32"], features[computed])
     size = 16 if key[0] == "extraction" else sizes[key]
     return Way(*key, size, statistics.median(speeds), found.least, found.error)
 
@@ -202,7 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path)
     parser.add_argument("--models", nargs="+", default=["resnet50", "vit_b_16", "mobilenet_v2"])
-    parser.add_argument("--seconds", type=float, default=10, help="of each way in a round, about")
+    parser.add_argument("--seconds", type=float, default=3, help="of each way in a round, about")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
@@ -211,10 +237,11 @@ def main() -> None:
     print("; ".join(where.values()), f"; {torch.get_num_threads()} threads", sep="")
     results: dict[str, list[Way]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        some_images(args.images, Path(folder), 8192)
+        link(spread(images_below(args.images), 8192), Path(folder))
         for name in args.models:
+            print(f"\n{name}: images/s by batch size, tried once", flush=True)
             results[name] = measure(name, Path(folder), args.rounds, args.seconds)
-            print(f"\n{name}: batch, images/s, agreement (cosine, error), and the whole extraction's speed over it")
+            print(f"{name}: batch, images/s, agreement (cosine, error), and the whole extraction's speed over it")
             print(table(results[name]), flush=True)
     if args.json:
         ways = {name: [asdict(way) for way in found] for name, found in results.items()}

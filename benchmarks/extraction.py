@@ -6,8 +6,8 @@ IMAGES is a folder of images, searched below. Three ways through the same images
 
 - articles: torchvision's transform, a DataLoader of batch 4 with two workers, eager fp32
   (before Frostline's allocator settings touch the process), on at most 512 of them
-- frostline: a whole extraction, decoding, digests and the store included, in the precision
-  that is the default here, and in fp32
+- frostline: a whole extraction: reading files, digests, decoding, the network and the store, in the precision
+  that is the default here, and in fp32. Listing the folder, loading the network and finding its precision are not in it
 - backbone: Frostline's network alone in the same precision, on ready batches
 
 Random weights serve: the arithmetic is the same.
@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,6 +28,8 @@ from pathlib import Path
 import numpy as np
 import torch
 import torchvision
+from images import images_below, link, spread
+from processes import machine
 from torchvision import transforms
 
 from pipeline.plan import cores
@@ -59,7 +61,19 @@ def articles_loop(model: torch.nn.Module, folder: Path) -> None:
             model(images)
 
 
+def full_batches(samples: Samples, most: int | None = None) -> Samples:
+    """Return the first samples, at most so many, that fill batches; end the benchmark if there are too few for one."""
+    n = min(len(samples), most or len(samples)) // BATCH * BATCH
+    if not n:
+        sys.exit(f"{len(samples)} images to train on, {most or 'all'} of them asked for; wanted {BATCH} or more")
+    return samples.take(np.arange(n), "train")
+
+
 def whole_extraction(backbone: Backbone, samples: Samples) -> None:
+    """Extract: read the files, make their digests, decode them, run the network, and store the features.
+
+    The folder has been listed before, the network loaded, and its precision found.
+    """
     with tempfile.TemporaryDirectory() as root:
         key = FeatureKey(samples.content, backbone.spec, "benchmark")
         layout = Layout(key.fields(), samples.dataset, samples.split, samples.classes, len(samples), backbone.width)
@@ -74,7 +88,8 @@ def backbone_alone(backbone: Backbone, batches: list[np.ndarray], images: int) -
 
 def ready(backbone: Backbone, samples: Samples) -> list[np.ndarray]:
     """Return batches enough that they don't stay in the processor's cache."""
-    images = [preprocess(samples.read(row), backbone.spec.preprocessing) for row in range(16 * BATCH)]
+    rows = [row % len(samples) for row in range(16 * BATCH)]
+    images = [preprocess(samples.read(row), backbone.spec.preprocessing) for row in rows]
     return [np.stack(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
 
 
@@ -84,19 +99,10 @@ def seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - started
 
 
-def some_images(source: Path, target: Path, n: int) -> None:
-    """Link n images, evenly spread, as one folder of two classes."""
-    files = sorted(p for p in source.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    for i, file in enumerate(files[:: max(1, len(files) // n)][:n]):
-        folder = target / f"class{i % 2}"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{i:05d}{file.suffix}").symlink_to(file.absolute())
-
-
 def measure(name: str, folder: Path, rounds: int) -> dict[str, dict[str, float]]:
     """Return images/s by precision and way."""
     dataset = open_dataset(f"folder:{folder}", test_fraction=0.1)
-    samples = dataset.train.take(np.arange(len(dataset.train) // BATCH * BATCH), "train")  # full batches
+    samples = full_batches(dataset.train)
     peer = torchvision.models.get_model(name, weights=None).eval()
     articles = [seconds(lambda: articles_loop(peer, folder)) for _ in range(rounds)]
     exact = load_backbone(BackboneRequest(name, "random"), samples.read(0))
@@ -129,20 +135,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    versions = f"torch {torch.__version__}, torchvision {torchvision.__version__}"
-    machine = f"{platform.machine()}, {cores()} cores, {versions}"
-    print(f"{machine}; images/s, medians of {args.rounds} rounds of {args.images_used} images\n")
+    about = machine()
+    print(f"{about['machine']}; {about['versions']}")
+    print(f"images/s, medians of {args.rounds} rounds of {args.images_used} images\n")
     ways = f"{'articles':>9} {'frostline':>9} {'backbone':>9}"
     print(f"{'model':16} {'precision':9} {ways} {'against articles':>18} {'over backbone':>14}")
     speeds = {}
     with tempfile.TemporaryDirectory() as folder:
-        some_images(args.images, Path(folder), args.images_used)
+        link(spread(images_below(args.images), args.images_used), Path(folder))
         for name in args.models:
             speeds[name] = measure(name, Path(folder), args.rounds)
             for precision, speed in speeds[name].items():
                 print(row(name, precision, speed), flush=True)
     if args.json:
-        args.json.write_text(json.dumps({"machine": machine, "images_per_second": speeds}, indent=2))
+        args.json.write_text(json.dumps({**about, "images_per_second": speeds}, indent=2))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import linear_regression, median
 from typing import Any
 
-from memory import link
+from images import images_below, link, spread
 from processes import Done, frostline, machine
 
 
@@ -48,8 +48,7 @@ def measured(files: list[Path], sizes: Sequence[int], args: argparse.Namespace) 
     runs: dict[int, list[Done]] = {n: [] for n in sizes}
     with tempfile.TemporaryDirectory(dir=args.folder) as root:
         for n in sizes:
-            (Path(root) / str(n)).mkdir()
-            link(files[:: len(files) // n][:n], Path(root) / str(n))
+            link(spread(files, n), Path(root) / str(n))
         for _ in range(args.rounds):
             for n in sizes:
                 runs[n].append(extraction(Path(root) / str(n), n, backbone, Path(root)))
@@ -101,7 +100,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    files = sorted(p for p in args.images.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    files = images_below(args.images)
     sizes = sorted(set(args.sizes))
     if sizes[-1] > len(files):
         parser.error(f"{len(files):,} images in {args.images}; wanted {sizes[-1]:,}, or other --sizes")

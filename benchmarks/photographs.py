@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import platform
 import statistics
 import tempfile
 import time
@@ -28,14 +27,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-import torchvision
+from images import images_below, write
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from processes import machine
 
 from pipeline.config import ExtractSettings
 from pipeline.features import extract_missing
-from pipeline.plan import Plan, cores
+from pipeline.plan import Plan
 from stages.backbones import BackboneRequest, load_backbone, preprocess
 from stages.backbones.precision import agreement
 from stages.datasets.images import decode, decoder
@@ -105,14 +104,6 @@ def costs(images: list[bytes]) -> dict[str, float]:
         both = core_ms(lambda data, size=size: preprocess(decode(data, size), HOW), images)  # type: ignore[misc]
         found[f"resize {name}"] = both - found[f"decode {name}"]
     return found
-
-
-def folder_of(images: list[bytes], folder: Path) -> Path:
-    for i, data in enumerate(images):
-        file = folder / f"class{i % 2}" / f"{i:05d}.jpg"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
-    return folder
 
 
 def extraction(settings: dict[str, Any]) -> tuple[float, float]:
@@ -187,15 +178,15 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     n = -(-args.photographs // FULL) * FULL
-    found = args.images.rglob("*") if args.images else ()
-    sources = sorted(p for p in found if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    record: dict[str, Any] = {"costs": {}, "speeds": {}, "agreement": {}}
-    versions = f"torch {torch.__version__}, torchvision {torchvision.__version__}, {decoder()}"
-    record["machine"] = f"{platform.machine()}, {cores()} cores, {versions}"
-    print(f"{record['machine']}; medians, {n} photographs of each size, {args.rounds} rounds\n")
+    sources = images_below(args.images) if args.images else []
+    record: dict[str, Any] = {**machine(), "decoder": decoder(), "costs": {}, "speeds": {}, "agreement": {}}
+    print(f"{record['machine']}; {record['versions']}; {record['decoder']}")
+    print(f"medians, {n} photographs of each size, {args.rounds} rounds\n")
     with tempfile.TemporaryDirectory() as root:
         made = {size: photographs(size, n, sources) for size in SIZES}
-        folders = {size: folder_of(images, Path(root, str(size[0]))) for size, images in made.items()}
+        folders = {size: Path(root, str(size[0])) for size in SIZES}
+        for size, images in made.items():
+            write(images, folders[size])
         print_costs(record["costs"], made)
         print_speeds(record["speeds"], made, folders, args.models, args.rounds)
     if args.weights:

@@ -26,12 +26,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from types import FunctionType
 from typing import Any
 
-import numpy as np
-from PIL import Image
+from images import SIZES, made_up, write
 from processes import machine
 
 from pipeline.config import ExtractSettings
@@ -55,7 +54,6 @@ COMMIT, ENCODE, WRITE, FSYNC = "store: hash, records", "store: encode", "store: 
 LIST = "list the folder"
 PARTS = (LIST, READ, DECODE, TRANSFORM, BACKBONE, ENCODE, COMMIT, WRITE, FSYNC)
 REST, WHOLE, BUSY = "rest", "whole", "cores busy"
-SIZES = {"thumbnails": (32, 32), "photographs": (500, 375)}
 
 
 class Clock:
@@ -123,21 +121,6 @@ def counted(clock: Clock) -> Iterator[None]:
         yield
 
 
-def make_images(folder: Path, size: tuple[int, int], n: int) -> float:
-    """Write n JPEG files, two classes of smooth colours with grain, and return their mean size in kB."""
-    total = 0
-    for i in range(n):
-        rng = np.random.default_rng(i)
-        coarse = rng.integers(0, 256, (size[1] // 8, size[0] // 8, 3), np.uint8)
-        smooth = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC), np.float64)
-        pixels = np.clip(smooth + rng.normal(0, 6, smooth.shape), 0, 255).astype(np.uint8)
-        file = folder / f"class{i % 2}" / f"{i:05d}.jpg"
-        file.parent.mkdir(exist_ok=True)
-        Image.fromarray(pixels).save(file, quality=85)
-        total += file.stat().st_size
-    return total / n / 1000
-
-
 def once(images: Path, model: str, args: argparse.Namespace) -> dict[str, float]:
     """Return the seconds of every part of one extraction, the rest, these together, loading, and how many cores."""
     settings: dict[str, Any] = {"backbone": model, "weights": "random", "precision": args.precision}
@@ -159,9 +142,9 @@ def measured(args: argparse.Namespace) -> dict[tuple[str, str], dict[str, float]
     times: dict[tuple[str, str], list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory(dir=args.folder) as root:
         for kind, size in SIZES.items():
-            (Path(root) / kind).mkdir()
-            mean = make_images(Path(root) / kind, size, counts[kind])
-            print(f"{counts[kind]:,} {kind} of {size[0]} x {size[1]}, {mean:.1f} kB each")
+            images = list(made_up(size, counts[kind]))
+            write(images, Path(root) / kind)
+            print(f"{counts[kind]:,} {kind} of {size[0]} x {size[1]}, {mean(map(len, images)) / 1000:.1f} kB each")
         for model in args.models:
             once(Path(root) / "thumbnails", model, args)  # what happens once in a process
         for _ in range(args.rounds):
