@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
+import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,13 +19,14 @@ from PIL.Image import Image
 from pipeline import features
 from pipeline.cli import main
 from pipeline.config import ExtractSettings
-from pipeline.features import extract_missing
-from pipeline.pacing import Pace
+from pipeline.features import extract_missing, extract_shared
+from pipeline.pacing import Pace, keep, recorded
 from pipeline.plan import Plan, cores
 from stages.backbones import pacing
 from stages.backbones.pacing import fastest, in_threads
 from stages.backbones.streaming import Embeddings, Pixels, Room, in_turn
 from stages.datasets import open_dataset
+from stages.extract import Effort
 from stages.store import open_set
 
 PIXELS = np.zeros((3, 2, 2, 3), np.uint8)
@@ -50,9 +53,10 @@ class Timed:
         return in_turn(self.embed, batches, room)
 
 
-def chosen(seconds: dict[int, float], may_take: int = 10 * ROUND) -> tuple[int, list[int]]:
+def chosen(seconds: dict[int, float], may_take: int = 10 * ROUND) -> tuple[int | None, list[int]]:
     network = Timed(seconds)
-    return fastest(network, PIXELS, may_take, may_set_threads=False)[0], network.sizes  # type: ignore[arg-type]
+    found = fastest(network, PIXELS, may_take, may_set_threads=False)  # type: ignore[arg-type]
+    return found and found[0], network.sizes
 
 
 def test_the_batch_size_that_is_fastest_by_far_is_taken_and_else_the_usual_one() -> None:
@@ -66,9 +70,22 @@ def test_sizes_that_memory_has_no_room_for_are_not_taken() -> None:
 
 def test_no_more_images_are_tried_than_allowed_and_none_where_that_tells_nothing() -> None:
     same = dict.fromkeys((4, 8, 16, 32), 0.0)
-    assert chosen(same, 2 * ROUND - 1) == (16, [])
-    assert sum(chosen(same, 3 * ROUND + 1)[1]) == 3 * ROUND
-    assert sum(chosen(same, 100 * ROUND)[1]) == pacing._MOST_ROUNDS * ROUND
+    assert chosen(same, 4 * ROUND - 1) == (None, [])
+    assert sum(chosen(same, 7 * ROUND + 1)[1]) == 6 * ROUND
+    assert sum(chosen(same, 100 * ROUND)[1]) == 2 * pacing._MOST_ROUNDS * ROUND
+
+
+class Repacks(Timed):
+    """A network that takes its time wherever a batch has another size than the one before."""
+
+    def embed(self, pixels: Pixels) -> Embeddings:
+        time.sleep(0.05 if self.sizes[-1:] != [len(pixels)] else 0.0)
+        return super().embed(pixels)
+
+
+def test_what_the_first_batch_of_a_size_takes_is_not_counted() -> None:
+    network = Repacks({4: 0.0, 8: 0.001, 16: 0.02, 32: 0.08})  # 4 is fastest, and would be slowest with 0.05 s more
+    assert fastest(network, PIXELS, 10 * ROUND, may_set_threads=False) == (4, torch.get_num_threads())  # type: ignore[arg-type]
 
 
 def test_threads_are_set_for_a_while() -> None:
@@ -92,6 +109,72 @@ def test_a_set_is_gone_on_with_at_the_batch_size_that_its_shards_were_made_with(
     open_set(folder).drop(1)
     assert main(["extract", "--batch-size", "3"]) == 0  # what is asked for is done
     assert open_set(folder).pace["batch_size"] == 3
+
+
+def test_the_batch_size_of_a_begun_set_is_only_lowered(work: Path) -> None:
+    assert main(["extract", "--batch-size", "7"]) == 0
+    features = open_set(next(work.glob("features/*-train-*")))
+    known = recorded(features, "cpu")
+    assert known is not None
+    for asked, kept in ((9, 7), (4, 4), (7, 4)):
+        assert keep([features], replace(known, batch_size=asked)).batch_size == asked
+        assert features.pace["batch_size"] == kept
+    for shard in features.shards:
+        features.drop(shard)
+    keep([features], replace(known, batch_size=9))
+    assert features.pace["batch_size"] == 9  # nothing is there that was made with another
+
+
+LAYERS = ("layer1", "layer2", "layer3")
+HOW: dict[str, Any] = {"pool": "avg", "precision": "fp32"}
+
+
+def of_layers(work: Path, batch_sizes: Sequence[int | None]) -> list[Plan]:
+    """Return a plan for each layer, its training set begun at a batch size of its own, or not begun."""
+    plans = [Plan(ExtractSettings(data_dir=work, layer=layer, **HOW)) for layer in LAYERS]
+    for plan, images in zip(plans, batch_sizes, strict=True):
+        if images:
+            extract_missing(Plan(plan.settings.model_copy(update={"batch_size": images})))
+            for need in plan.needs():
+                assert need.found is not None
+                need.found.drop(0)
+    return plans
+
+
+@pytest.mark.parametrize(
+    ("begun", "ended"), [([8, 8, None], [8, 8, 8]), ([8, 4, None], [8, 4, 8]), ([None, 4, 4], [4, 4, 4])]
+)
+def test_sets_side_by_side_end_at_the_batch_sizes_that_they_were_begun_with(
+    tmp_path: Path, begun: list[int | None], ended: list[int]
+) -> None:
+    plans = of_layers(tmp_path / "some", begun)
+    wanted = [Plan(ExtractSettings(data_dir=tmp_path / "whole", layer=layer, **HOW)) for layer in LAYERS]
+    assert extract_shared(plans) > 0
+    for plan, other, images in zip(plans, wanted, ended, strict=True):
+        extract_missing(plan)
+        extract_missing(Plan(other.settings.model_copy(update={"batch_size": images})))
+        for one, alone in zip(plan.needs(), other.needs(), strict=True):
+            assert one.found is not None and alone.found is not None
+            assert one.found.pace["batch_size"] == images
+            shards = [{f.name: f.read_bytes() for f in x.folder.glob("shards/*")} for x in (one.found, alone.found)]
+            assert shards[0] == shards[1]
+
+
+def test_what_was_asked_for_or_halved_is_not_lent_and_what_was_measured_is(work: Path) -> None:
+    assert main(["extract", "--batch-size", "7"]) == 0
+    sets = [open_set(folder) for folder in work.glob("features/*")]
+    for measured, wanted in ((False, 16), (True, 7)):
+        for one in sets:
+            one.keep_pace({**one.pace, "measured": measured})
+        (train, _) = extract_missing(Plan(ExtractSettings(seed=1 + measured)))  # split otherwise
+        assert train.pace["batch_size"] == wanted and train.pace["measured"] == measured
+        shutil.rmtree(train.folder)
+
+
+def test_a_pace_is_no_longer_the_measured_one_once_memory_ran_out() -> None:
+    measured = Pace("cpu", 2, 16, 2, 2, measured=True)
+    assert measured.after(Effort(10, 1.0, 0.0, 16, 2)).measured
+    assert not measured.after(Effort(10, 1.0, 0.0, 8, 2)).measured
 
 
 @pytest.mark.parametrize(
@@ -125,8 +208,9 @@ def test_how_rows_were_computed_is_shown(work: Path, capsys: pytest.CaptureFixtu
     [
         ("cpu", 0.2, ""),
         ("cpu", 0.5, "decoding is the limit: 200 images/s decoded, 200 images/s the backbone could take"),
-        ("cuda", 0.5, "decoding is the limit: 100 images/s decoded, 200 images/s the backbone could take"),
-        ("cuda", 1.0, "decoding is the limit: 100 images/s decoded, any number of images/s the backbone could take"),
+        ("cpu", 1.0, "decoding is the limit: 100 images/s decoded, any number of images/s the backbone could take"),
+        ("cuda", 0.2, ""),
+        ("cuda", 0.5, "decoding is the limit: 100 images/s decoded"),
     ],
 )
 def test_where_the_backbone_waits_for_images_it_is_said_how_much_it_could_take(
@@ -145,7 +229,7 @@ def test_after_a_long_extraction_that_waited_for_images_it_is_said(
         time.sleep(0.01)
         return few.read(row)
 
-    slow = dataclasses.replace(dataset, train=dataclasses.replace(few, read=slowly))
+    slow = replace(dataset, train=replace(few, read=slowly))
     with caplog.at_level(logging.INFO, "frostline"):
         extract_missing(Plan(ExtractSettings(data_dir=work / "soon"), slow))
         assert "decoding is the limit" not in caplog.text

@@ -15,6 +15,7 @@ from stages.heads.rotated import StreamedFeatures
 from stages.heads.softmax import Evaluation, SoftmaxProblem
 
 _PAIRS = 60  # directions remembered of each head, at most
+_ROWS = 300  # for each of these: with fewer rows a product costs less than what it would save
 _COPIES = 6  # of the pairs, at once: while a system is solved, and while it is learned from
 _RIDGE = 1e-7  # keeps correlations of duplicate columns definite
 
@@ -126,7 +127,7 @@ class Preconditioner:
     def begin(self, problem: SoftmaxProblem) -> None:
         """Make room for the pairs of a problem's heads: each takes over those of the last head of its task."""
         heads, size = len(problem.task), problem.present.shape[1] * problem.features.width
-        most = min(_PAIRS, self.limit // (_COPIES * 2 * heads * size * 8))
+        most = min(_PAIRS, len(problem.labels) // _ROWS, self.limit // (_COPIES * 2 * heads * size * 8))
         old = self._pairs
         self._pairs = Pairs.of(*problem.penalty.new_zeros((2, heads, most, size)))
         if len(old.s):
