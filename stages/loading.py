@@ -57,7 +57,7 @@ class Loader:
     alone is faster: for thumbnails, whose decoding is mostly Python. A block is several
     batches, since a processor that changes between decoding and the network loses time at
     each change. ``ahead``: blocks decoded while the caller works. ``waited``: for how many
-    seconds the caller had no images to work on.
+    seconds the caller waited for images; a GPU may have had batches to work on meanwhile.
     """
 
     def __init__(
