@@ -47,7 +47,7 @@ class Extraction:
 
 @dataclass(frozen=True)
 class Effort:
-    """What an extraction took: the rows that were computed, and for how long the backbone had no images.
+    """What an extraction took: the rows that were computed, and for how long it was waited for images.
 
     ``batch_size``: images at once in the end. ``workers``: threads that decoded.
     """
