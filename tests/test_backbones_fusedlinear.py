@@ -59,7 +59,7 @@ def additions(network: fx.GraphModule) -> int:
     return sum(len(node.args) == 2 for kind in kinds for node in calls(network, kind))
 
 
-@pytest.mark.parametrize("act", ACTIVATIONS, ids=str)
+@pytest.mark.parametrize("act", ACTIVATIONS, ids=lambda act: getattr(act, "__name__", str(act)))
 def test_an_activation_after_a_linear_layer_is_the_same_number_fused(act: Any) -> None:
     model = Block(lambda net, x: net.second(net.act(net.first(x * 9))))
     model.act = act
