@@ -79,8 +79,11 @@ def peer(X: NDArray[Any], y: NDArray[Any], C: float, enough: float, most: float)
         if intermediate_result.fun * scale <= enough or time.perf_counter() - started > most:
             raise StopIteration
 
+    def watched(*args: Any, **options: Any) -> Any:
+        return minimize(*args, **{**options, "callback": ended})
+
     model = LogisticRegression(C=C, tol=1e-12, max_iter=10**6)
-    with warnings.catch_warnings(), patch.object(_logistic.optimize, "minimize", partial(minimize, callback=ended)):
+    with warnings.catch_warnings(), patch.object(_logistic.optimize, "minimize", watched):
         warnings.simplefilter("ignore", ConvergenceWarning)
         seconds, _ = timed(partial(model.fit, X, y))
     above = objective(X, y, model.coef_, model.intercept_, C) / enough - 1
