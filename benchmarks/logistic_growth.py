@@ -67,6 +67,8 @@ def plot(found: dict[str, list[tuple[int, float]]], file: Path) -> None:
         x, y = zip(*points, strict=True)
         axes.loglog(x, y, "o-", color="black")
         axes.loglog(x, [y[-1] * a / x[-1] for a in x], ":", color="grey")
+        axes.set_xticks(x, [f"{value:,}" for value in x], rotation=45)
+        axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
         axes.set_xlabel(name)
     all_axes[0].set_ylabel("seconds (dotted: in proportion)")
     figure.savefig(file, metadata={"Date": None})
