@@ -22,6 +22,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -95,14 +96,17 @@ def core_ms(work: Callable[[bytes], object], images: list[bytes]) -> float:
     return 1000 * statistics.median(times)
 
 
+def _resized(data: bytes, least: int | None) -> np.ndarray:
+    return preprocess(decode(data, least), HOW)
+
+
 def costs(images: list[bytes]) -> dict[str, float]:
     least = TIMES * 256
     found = {"megabytes": statistics.mean(map(len, images)) / 1e6}
     found["sha256"] = core_ms(lambda data: hashlib.sha256(data).digest(), images)
     for name, size in (("full", None), ("scaled", least)):
-        found[f"decode {name}"] = core_ms(lambda data, size=size: decode(data, size), images)  # type: ignore[misc]
-        both = core_ms(lambda data, size=size: preprocess(decode(data, size), HOW), images)  # type: ignore[misc]
-        found[f"resize {name}"] = both - found[f"decode {name}"]
+        found[f"decode {name}"] = core_ms(partial(decode, least=size), images)
+        found[f"resize {name}"] = core_ms(partial(_resized, least=size), images) - found[f"decode {name}"]
     return found
 
 

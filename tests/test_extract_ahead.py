@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +124,7 @@ def test_commits_are_done_in_order_and_no_more_than_two_wait() -> None:
         assert held == [0, 1] and done == []
         gate.set()
         for i in range(2, 6):
-            writer.commit(lambda i=i: commit(i), hold(i))  # type: ignore[misc]
+            writer.commit(partial(commit, i), hold(i))
             assert len(held) <= 2
         writer.finish()
     assert done == list(range(6)) and held == []
