@@ -48,16 +48,20 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return contents(next(root.iterdir()))
 
 
+def killed(process: subprocess.Popen[bytes], root: Path, after: int) -> dict[str, bytes]:
+    """Kill a process when so many records are there; return them."""
+    while process.poll() is None and len(list(root.glob("*/shards/*.json"))) < after:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return {p.name: p.read_bytes() for p in root.glob("*/shards/*.json")}
+
+
 @pytest.mark.parametrize("after", [0, 5, 22])
 def test_a_killed_extraction_resumes_to_the_same_bytes(
     tmp_path: Path, undisturbed: dict[str, bytes], after: int
 ) -> None:
-    process = start(tmp_path)
-    while process.poll() is None and len(list(tmp_path.glob("*/shards/*.json"))) < after:
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    committed = {p.name: p.read_bytes() for p in tmp_path.glob("*/shards/*.json")}
+    committed = killed(start(tmp_path), tmp_path, after)
     assert len(committed) >= after
     assert start(tmp_path).wait() == 0
     final = contents(next(tmp_path.iterdir()))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -16,7 +14,7 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 from extraction import begin, job, job_ahead
-from test_extract import contents
+from test_extract import contents, killed
 
 from stages.datasets import Samples, open_dataset
 from stages.errors import StoreError, UnreadableImage
@@ -53,12 +51,7 @@ def test_work_done_ahead_gives_the_same_files(tmp_path: Path, samples: Samples, 
 
 @pytest.mark.parametrize("after", [0, 3, 15])
 def test_a_killed_one_resumes_to_the_same_bytes(tmp_path: Path, undisturbed: dict[str, bytes], after: int) -> None:
-    process = start(tmp_path)
-    while process.poll() is None and len(list(tmp_path.glob("*/shards/*.json"))) < after:
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    committed = {p.name: p.read_bytes() for p in tmp_path.glob("*/shards/*.json")}
+    committed = killed(start(tmp_path), tmp_path, after)
     assert start(tmp_path).wait() == 0
     final = contents(set_in(tmp_path))
     assert final == undisturbed
