@@ -20,7 +20,8 @@ import numpy as np
 from logistic_path import Rows, loaded, machine, synthetic
 from numpy.typing import NDArray
 
-from stages.heads.logistic import LogisticPath, logistic_path
+from stages.heads.logistic import logistic_path
+from stages.heads.penalised import PenalisedPath
 
 
 def drawn(y: NDArray[np.int64], shots: int, seed: int) -> NDArray[np.int64]:
@@ -39,7 +40,7 @@ def compared(rows: Rows, shots: int, draws: int) -> dict[str, float]:
     chosen = [drawn(y, shots, seed) for seed in range(draws)]
     union = np.unique(np.concatenate(chosen))
     weights = np.stack([np.isin(union, rows) for rows in chosen])
-    alone: list[LogisticPath]
+    alone: list[PenalisedPath]
     one_by_one, alone = processor_seconds(lambda: [logistic_path(X[rows], y[rows]) for rows in chosen])
     at_once, together = processor_seconds(lambda: logistic_path(X[union], y[union], row_weights=weights))
     apart = max(np.abs(path.objective / together.objective[i] - 1).max() for i, path in enumerate(alone))

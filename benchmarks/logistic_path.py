@@ -30,7 +30,8 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, _logistic
 
-from stages.heads.logistic import LogisticPath, logistic_path
+from stages.heads.logistic import logistic_path
+from stages.heads.penalised import PenalisedPath
 from stages.specs import DINOV2_GRID
 
 Rows = tuple[NDArray[np.float32], NDArray[np.int64]]
@@ -113,7 +114,7 @@ def compared(X: NDArray[Any], y: NDArray[Any], args: argparse.Namespace) -> dict
     show(report, path)
     peers = []
     for C in args.peer:
-        nearest: LogisticPath = logistic_path(X, y, C, tolerance=args.within / 10)
+        nearest: PenalisedPath = logistic_path(X, y, C, tolerance=args.within / 10)
         enough = float(nearest.objective[0]) * (1 + args.within)
         for rows in [X, X.astype(np.float64)] if args.both else [X.astype(np.float64)]:
             peers.append(peer(rows, y, C, enough, args.most))
@@ -127,7 +128,7 @@ def compared(X: NDArray[Any], y: NDArray[Any], args: argparse.Namespace) -> dict
     return report
 
 
-def show(report: dict[str, Any], path: LogisticPath) -> None:
+def show(report: dict[str, Any], path: PenalisedPath) -> None:
     print("{rows} x {width} x {classes}; {machine}; {versions}".format(**report))
     print("{:>10} {:>6} {:>8}  {}".format("C", "steps", "gap", "converged"))
     for row in zip(path.C, path.iterations, path.gap, path.converged, strict=True):

@@ -17,9 +17,10 @@ from pipeline.heads import fit_head
 from pipeline.leaderboard import CurveEntry, Entry, Failure, Leaderboard, Predicted, mean_ranks
 from pipeline.matrix import Cell, Matrix, Name
 from pipeline.passes import Pass, pass_name
+from pipeline.phrases import chosen
 from pipeline.plan import Plan, now
 from pipeline.renderings import as_csv, as_html, as_json, as_markdown
-from pipeline.report import Extracted, chosen
+from pipeline.report import Extracted
 from stages.compare import compare
 from stages.draws import train_size
 from stages.errors import DataError, FrostlineError

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.findings import CopiesOf, Findings
-from pipeline.report import percent
+from pipeline.phrases import percent
 from stages.errors import counted, listing, printable
 
 _SHOWN = 10

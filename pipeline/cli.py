@@ -213,8 +213,9 @@ def _print(args: argparse.Namespace, document: Any, text: str) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from pipeline.heads import cached_head
-    from pipeline.report import table, to_json
+    from pipeline.report import to_json
     from pipeline.run import plans_of, run
+    from pipeline.text import table
 
     settings = _settings(args)
     if args.dry_run:
@@ -241,8 +242,9 @@ def _dry_run(args: argparse.Namespace, plans: list[Any], lines: list[str]) -> in
 
 def _extract(args: argparse.Namespace) -> int:
     from pipeline.plan import Plan
-    from pipeline.report import extracted_json, extracted_lines
+    from pipeline.report import extracted_json
     from pipeline.run import extract
+    from pipeline.text import extracted_lines
 
     settings = _settings(args)
     if args.dry_run:
@@ -253,8 +255,9 @@ def _extract(args: argparse.Namespace) -> int:
 
 
 def _fit(args: argparse.Namespace) -> int:
-    from pipeline.report import fitted_json, fitted_lines
+    from pipeline.report import fitted_json
     from pipeline.run import fit
+    from pipeline.text import fitted_lines
 
     done = fit(_settings(args))
     _print(args, [fitted_json(fitted) for fitted in done], "\n".join(line for f in done for line in fitted_lines(f)))
@@ -262,8 +265,9 @@ def _fit(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from pipeline.report import probe_json, probe_lines
+    from pipeline.report import probe_json
     from pipeline.run import evaluate
+    from pipeline.text import probe_lines
 
     probes = evaluate(_settings(args))
     _print(args, [probe_json(probe) for probe in probes], "\n".join(line for p in probes for line in probe_lines(p)))

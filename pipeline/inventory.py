@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.report import size
+from pipeline.phrases import size
 from pipeline.workspace import Workspace
 from stages.datasets import is_sound
 from stages.errors import ConfigError, FrostlineError, StoreError, printable

@@ -9,7 +9,8 @@ from statistics import fmean
 
 from pipeline.html.words import TIED, listed, place
 from pipeline.matrix import DEFAULT_LAYER, Name
-from pipeline.report import Curve, called, percent, plus_minus, size
+from pipeline.phrases import percent, plus_minus, size
+from pipeline.report import Curve, called
 from stages.errors import counted
 from stages.metrics import RESAMPLES, Score
 from stages.transferability import Agreement

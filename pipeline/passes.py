@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from pipeline.heads import cached_head
 from pipeline.leaderboard import Table
 from pipeline.matrix import Cell, Matrix
+from pipeline.phrases import size
 from pipeline.plan import Plan
 from pipeline.renderings import lines
-from pipeline.report import size
 from stages.datasets import Dataset
 from stages.errors import ConfigError, DataError, counted, listing, printable
 

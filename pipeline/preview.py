@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.phrases import size
 from pipeline.plan import Plan
-from pipeline.report import size
 
 
 def plan_json(plan: Plan) -> list[dict[str, Any]]:

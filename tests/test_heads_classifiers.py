@@ -26,7 +26,6 @@ def expected_failures(head) -> dict[str, str]:
     repeated = "check_sample_weight_equivalence_on_dense_data"
     reasons = {
         KNNHead: {repeated: "k counts rows: two copies of one fill two places, a row of weight 2 one"},
-        SVMHead: {repeated: "LIBLINEAR stops within its tolerance, not at the optimum; so does LinearSVC itself"},
         LinearSGDHead: {repeated: "batches are drawn from rows: a row of weight 2 is drawn once an epoch"},
     }
     return reasons.get(type(head), {})

@@ -128,7 +128,7 @@ def test_a_factory_of_ones_own_makes_an_estimator_with_its_parameters(tmp_path: 
         ("logreg", {"options": {"dtype": "int8"}}, "logreg with"),
         ("logreg", {"options": {"device": "cuda:99"}}, "logreg with"),
         ("linear", {"options": {"momentum": "x"}}, "linear with"),
-        ("svm", {"options": {"max_iter": "x"}}, "svm with"),
+        ("svm", {"options": {"max_iterations": "x"}}, "svm with"),
     ],
 )
 def test_what_a_head_can_not_take_is_said(name: str, more: dict[str, Any], said: str) -> None:

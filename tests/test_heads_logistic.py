@@ -10,7 +10,8 @@ from rows import Data, badly_scaled, duplicate_columns, half_precision, scored
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from stages.heads.logistic import LogisticHead, logistic_path, prepare
+from stages.heads.logistic import LogisticHead, logistic_path
+from stages.heads.penalised import prepare
 from stages.specs import DINOV2_GRID
 
 GRID = (1e-6, 1e-3, 1.0, 1e3, 1e5)

@@ -5,20 +5,22 @@ import pytest
 import torch
 from rows import scored
 
+from stages.heads.losses import Softmax
 from stages.heads.newton import newton_direction
 from stages.heads.preconditioner import Path, Preconditioner
+from stages.heads.problem import Problem
 from stages.heads.rotated import rotate
-from stages.heads.softmax import SoftmaxProblem
 
 ROOM = 2**26  # bytes, more than enough
 
 
-def problem(heads: int = 2) -> SoftmaxProblem:
+def problem(heads: int = 2) -> Problem:
     X, y = scored(6000, 30, 3, noise=1.0)
     weights = torch.full((1, len(y)), 1 / len(y), dtype=torch.float64)
     present = torch.ones((1, 3), dtype=torch.bool)
     penalty = torch.logspace(-3, -5, heads, dtype=torch.float64)
-    return SoftmaxProblem(
+    return Problem(
+        Softmax(),
         rotate(torch.as_tensor(X), torch.float64),
         torch.as_tensor(y),
         weights,
@@ -28,7 +30,7 @@ def problem(heads: int = 2) -> SoftmaxProblem:
     )
 
 
-def start(of: SoftmaxProblem) -> torch.Tensor:
+def start(of: Problem) -> torch.Tensor:
     theta = torch.as_tensor(np.random.default_rng(0).standard_normal((len(of.penalty), 3, 31)))
     return theta - theta.mean(1, keepdim=True)
 

@@ -16,9 +16,9 @@ from scipy.stats import kendalltau
 
 from pipeline.cli import main
 from pipeline.leaderboard import answers, mean_ranks, tables
+from pipeline.phrases import percent
 from pipeline.plan import Plan
 from pipeline.renderings import as_html, as_markdown
-from pipeline.report import percent
 from stages.store import load
 from stages.transferability import logme
 

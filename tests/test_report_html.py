@@ -20,8 +20,8 @@ from pipeline.cli import main
 from pipeline.config import Settings
 from pipeline.html import write_page
 from pipeline.html.answers import read_answers
-from pipeline.report import table as terminal
 from pipeline.run import run
+from pipeline.text import table as terminal
 from stages.errors import ConfigError, StoreError
 from stages.specs import sealed, unsealed
 

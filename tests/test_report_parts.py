@@ -12,7 +12,7 @@ from pipeline.config import Settings
 from pipeline.html.answers import read_answers
 from pipeline.html.projection import plane
 from pipeline.html.words import command, unbroken
-from pipeline.report import selection_lines
+from pipeline.phrases import selection_lines
 from stages.errors import StoreError
 from stages.metrics import Predictions, predictions_csv
 

@@ -12,7 +12,7 @@ from test_fit import features
 
 from stages.fit import fit
 from stages.heads import KINDS, head_spec
-from stages.heads.logistic import prepare
+from stages.heads.penalised import prepare
 from stages.store import Features, RowFile, stacked
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.html import plots, words
 from pipeline.html.record import Scored
-from pipeline.report import p_value, verdicts
+from pipeline.phrases import p_value, verdicts
 from stages.compare import Comparison, Pair, Ranked, compare
 
 PAIRS = 15

@@ -15,7 +15,8 @@ from pipeline.html.pictures import Thumbnails
 from pipeline.html.projection import plane
 from pipeline.html.ranking import ranking
 from pipeline.html.record import Run, Scored
-from pipeline.report import called, selection_lines
+from pipeline.phrases import selection_lines
+from pipeline.report import called
 from stages.compare import Comparison
 from stages.errors import counted
 

@@ -1,4 +1,4 @@
-"""Many softmax heads minimised together by truncated Newton.
+"""Many linear heads minimised together by truncated Newton.
 
 Dembo, Eisenstat & Steihaug, "Inexact Newton methods" (SIAM J. Numer. Anal. 19, 1982); for
 logistic regression Lin, Weng & Keerthi, "Trust region Newton method for large-scale logistic
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from stages.heads.preconditioner import Inverse, Path, Preconditioner
-from stages.heads.softmax import Evaluation, SoftmaxProblem
+from stages.heads.problem import Evaluation, Problem
 
 _PRODUCTS = 500  # Hessian products one direction may cost
 _LATE = 5  # products at the end of a system, at least, by which it is judged
@@ -38,7 +38,7 @@ class Solution:
     iterations: Tensor
 
 
-def optimality_gap(problem: SoftmaxProblem, theta: Tensor, point: Evaluation) -> Tensor:
+def optimality_gap(problem: Problem, theta: Tensor, point: Evaluation) -> Tensor:
     """Upper bound (h,) of (objective - optimum) / objective.
 
     The objective is strongly convex in W with constant ``penalty``, so W adds at most
@@ -56,7 +56,7 @@ def optimality_gap(problem: SoftmaxProblem, theta: Tensor, point: Evaluation) ->
 class _Descent:
     """Newton steps with backtracking for h heads in step; heads leave when they converge or stall."""
 
-    def __init__(self, problem: SoftmaxProblem, theta: Tensor, tolerance: Tensor, inverse: Preconditioner) -> None:
+    def __init__(self, problem: Problem, theta: Tensor, tolerance: Tensor, inverse: Preconditioner) -> None:
         self.problem, self.theta, self.tolerance, self.inverse = problem, theta.clone(), tolerance, inverse
         self.objective = theta.new_full((len(theta),), torch.inf)
         self.gap = torch.full_like(self.objective, torch.inf)
@@ -119,7 +119,7 @@ class _Descent:
 
 
 def minimise(
-    problem: SoftmaxProblem, theta: Tensor, tolerance: Tensor, max_iterations: int, inverse: Preconditioner
+    problem: Problem, theta: Tensor, tolerance: Tensor, max_iterations: int, inverse: Preconditioner
 ) -> Solution:
     """Newton steps from theta (h, classes, d + 1) until each ``gap`` is at most ``tolerance`` (h,).
 
@@ -136,7 +136,7 @@ def minimise(
 
 
 def newton_direction(
-    problem: SoftmaxProblem, point: Evaluation, inverse: Preconditioner, heads: Tensor
+    problem: Problem, point: Evaluation, inverse: Preconditioner, heads: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Solve  Hessian d = -gradient  roughly for some heads (l indices), whose problem and point these are.
 
@@ -160,7 +160,7 @@ class _Systems:
     last half of them must have added little.
     """
 
-    def __init__(self, problem: SoftmaxProblem, point: Evaluation, inverse: Inverse, path: Path) -> None:
+    def __init__(self, problem: Problem, point: Evaluation, inverse: Inverse, path: Path) -> None:
         self.problem, self.point, self.path = problem, point, path
         self.solution = torch.zeros_like(point.gradient)
         self.live = torch.arange(len(self.solution), device=self.solution.device)

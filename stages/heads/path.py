@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stages.heads.newton import Solution, minimise
 from stages.heads.preconditioner import Preconditioner
-from stages.heads.softmax import SoftmaxProblem
+from stages.heads.problem import Problem
 
 _STRETCH = 6.0  # a factor of C: heads this close are solved together, where that is easy
 _EASILY, _HARDLY = 4, 6  # Newton steps: with fewer the next stretch is longer, with more it is shorter
@@ -19,9 +19,7 @@ _EASY = 1e-5  # penalty, as a fraction of the largest variance, that needs no he
 _PASSING = 1e-2  # gap of heads nobody asked for
 
 
-def solve_path(
-    problem: SoftmaxProblem, grid: Tensor, tolerance: float, max_iterations: int, working_set: int
-) -> Solution:
+def solve_path(problem: Problem, grid: Tensor, tolerance: float, max_iterations: int, working_set: int) -> Solution:
     """Heads of every task for the ascending ``grid`` (k,) of C; k, then t, come first in what is returned.
 
     ``problem`` has one head per task, its penalty being that of C = 1. Where the grid leaves large gaps, or

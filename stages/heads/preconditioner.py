@@ -1,4 +1,4 @@
-"""Approximate inverses of the Hessians of softmax heads, which learn from every system that they help to solve.
+"""Approximate inverses of the Hessians of linear heads, which learn from every system that they help to solve.
 
 Morales & Nocedal, "Automatic preconditioning by limited memory quasi-Newton updating" (SIAM J. Optim. 10,
 2000): what a Hessian made of the directions of the last systems is built into the inverse for the next one.
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stages.heads.problem import Evaluation, Problem
 from stages.heads.rotated import StreamedFeatures
-from stages.heads.softmax import Evaluation, SoftmaxProblem
 
 _PAIRS = 60  # directions remembered of each head, at most
 _ROWS = 300  # for each of these: with fewer rows a product costs less than what it would save
@@ -77,17 +77,17 @@ class Path:
 class Inverse:
     """The approximate inverses of l heads at a point; see :class:`Preconditioner`."""
 
+    problem: Problem
     scale: Tensor
-    present: Tensor
     factor: Tensor | None
     pairs: Pairs
 
     def only(self, heads: Tensor) -> Inverse:
         """Those of some heads (indices, or which)."""
-        return Inverse(self.scale[heads], self.present[heads], self.factor, self.pairs.only(heads))
+        return Inverse(self.problem.only(heads), self.scale[heads], self.factor, self.pairs.only(heads))
 
     def __call__(self, residual: Tensor) -> Tensor:
-        """The inverses times residuals (l, classes, r + 1) that sum to zero over the classes; so do the results.
+        """The inverses times residuals (l, classes, r + 1), both such that :meth:`Problem.project` changes nothing.
 
         The compact form of the two loops of L-BFGS: Nocedal & Wright, "Numerical Optimization" (2006),
         algorithm 7.4, each loop solved as a triangular system.
@@ -105,11 +105,11 @@ class Inverse:
             across = scaled.transpose(0, 1).to(self.factor.dtype)
             across = (across @ self.factor.mT) @ self.factor
             scaled = across.transpose(0, 1).to(residual.dtype)
-        return centre(scaled * self.scale, self.present)
+        return self.problem.project(scaled * self.scale)
 
 
 class Preconditioner:
-    """Approximate inverses of the Hessians of heads whose probabilities are alike.
+    """Approximate inverses of the Hessians of heads that are alike.
 
     They start block diagonal over classes: each head's own diagonal, and correlations shared by all heads, which
     are zero before the first :meth:`refresh`. Rows that are far from a class's boundary hardly enter its block, so
@@ -124,7 +124,7 @@ class Preconditioner:
         self._factor: Tensor | None = None
         self._pairs = Pairs.of(*torch.zeros((2, 0, 0, 0), dtype=torch.float64))
 
-    def begin(self, problem: SoftmaxProblem) -> None:
+    def begin(self, problem: Problem) -> None:
         """Make room for the pairs of a problem's heads: each takes over those of the last head of its task."""
         heads, size = len(problem.task), problem.present.shape[1] * problem.features.width
         most = min(_PAIRS, len(problem.labels) // _ROWS, self.limit // (_COPIES * 2 * heads * size * 8))
@@ -139,9 +139,9 @@ class Preconditioner:
         """How many pairs of a head are remembered."""
         return self._pairs.s.shape[1]
 
-    def at(self, problem: SoftmaxProblem, point: Evaluation, heads: Tensor) -> Inverse:
+    def at(self, problem: Problem, point: Evaluation, heads: Tensor) -> Inverse:
         """Return the inverses for some heads (l indices), whose problem and point these are."""
-        return Inverse(point.diagonal.rsqrt(), problem.presence, self._factor, self._pairs.only(heads))
+        return Inverse(problem, point.diagonal.rsqrt(), self._factor, self._pairs.only(heads))
 
     def learn(self, path: Path, heads: Tensor) -> None:
         """Remember the directions of a system for some heads (l indices)."""
@@ -155,7 +155,7 @@ class Preconditioner:
         new = Pairs.of(*(torch.cat((a[heads], b), 1).take_along_dim(kept, 1) for a, b in ((old.s, s), (old.y, y))))
         old.s[heads], old.y[heads], old.cross[heads] = new.s, new.y, new.cross
 
-    def refresh(self, problem: SoftmaxProblem, point: Evaluation) -> None:
+    def refresh(self, problem: Problem, point: Evaluation) -> None:
         """Take the correlations of the middle head, where the last system cost more than they do."""
         heads, classes, width = point.gradient.shape
         if isinstance(problem.features, StreamedFeatures):  # whose nearest rows are anywhere in a file
@@ -181,10 +181,3 @@ def _inverse_factor(rows: Tensor, weights: Tensor, diagonal: Tensor) -> Tensor:
     lower = torch.linalg.cholesky(matrix)
     factor: Tensor = torch.linalg.solve_triangular(lower, torch.eye(len(lower), out=matrix), upper=False)
     return factor
-
-
-def centre(direction: Tensor, present: Tensor) -> Tensor:
-    """Remove the mean over the ``present`` (h, classes) classes and zero the others."""
-    kept = present[..., None].to(direction.dtype)
-    direction = direction * kept
-    return (direction - direction.sum(1, keepdim=True) / kept.sum(1, keepdim=True)) * kept

@@ -55,7 +55,7 @@ KINDS = {
     "lda": Kind(
         "stages.heads.lda:LDASolver", "shrinkage", (1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0), 0.1, 0, 1, streams=True
     ),
-    "svm": Kind("stages.heads.svm:SVMSolver", "C", (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0), 0.1),
+    "svm": Kind("stages.heads.svm:SVMSolver", "C", (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0), 0.1, streams=True),
 }
 
 
@@ -85,7 +85,7 @@ class HeadSpec:
     class_weight: ClassWeight = "none"
     seed: int = 0
     code: str = ""
-    format: int = 4
+    format: int = 5
 
     @property
     def default(self) -> Number:

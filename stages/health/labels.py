@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stages.draws import folds
 
 if TYPE_CHECKING:
-    from stages.heads.logistic import PreparedRows
+    from stages.heads.penalised import PreparedRows
 
 _STRENGTH = 3.0
 
@@ -78,7 +78,7 @@ def out_of_fold(
     10,000 rows of CIFAR-10 through three backbones its held-out log-loss came within 8 % of the best of
     seven C's. Equal content, by ``digests``, uint8 (n, 32), is in one fold.
     """
-    from stages.heads.logistic import prepare
+    from stages.heads.penalised import prepare
 
     fold, prepared = folds(y, digests, classes, count, seed), prepare(X, y, classes=classes)
     result = np.zeros((len(y), classes))

@@ -42,7 +42,7 @@ def shift(train: Features, test: Features, most: int = 5000, seed: int = 0) -> S
     split, drawn by content. Features are finite. Copies in both splits pull the value below one half.
     The head is linear: a change of the features' spread alone, with the same mean, is not seen.
     """
-    from stages.heads.logistic import prepare
+    from stages.heads.penalised import prepare
 
     first, second = (_drawn(features, most, seed) for features in (train, test))
     if min(len(first), len(second)) < _LEAST:

@@ -1,0 +1,139 @@
+"""The losses of linear heads: what each makes of the logits of a block of rows.
+
+``Softmax`` is the cross-entropy of a multinomial model. ``SquaredHinge`` sets each class against the rest:
+sum over classes of max(0, 1 - t z)^2, t = 1 for the class of the row and -1 for the others (Fan et al. 2008,
+"LIBLINEAR"; its Newton steps: Keerthi & DeCoste 2005, "A modified finite Newton method for fast solution of
+large scale linear SVMs", JMLR 6).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+
+class Block(NamedTuple):
+    """What h heads make of b rows, all times the row weights.
+
+    Attributes:
+        loss: (h,) float64, summed over the rows.
+        residual: (h, classes, b), its first derivatives by the logits.
+        variance: (h, classes, b), its second derivatives, each by one logit twice.
+        saved: (h, classes, b), what :meth:`Loss.bend` needs of this point.
+    """
+
+    loss: Tensor
+    residual: Tensor
+    variance: Tensor
+    saved: Tensor
+
+
+class Loss(Protocol):
+    """A convex loss of logits, one for each class."""
+
+    probabilistic: bool
+
+    def penalty(self, classes: int, /) -> float:
+        """How often 1/2 ||W||^2 counts, W having a row for each class."""
+
+    def block(self, logits: Tensor, labels: Tensor, w: Tensor, /) -> Block:
+        """From logits (h, classes, b), which are overwritten, labels (b,) and row weights (h, b)."""
+
+    def bend(self, v: Tensor, saved: Tensor, labels: Tensor, w: Tensor, /) -> Tensor:
+        """Second derivatives times changes v (h, classes, b) of the logits, which are overwritten."""
+
+    def variance(self, saved: Tensor, labels: Tensor, w: Tensor, /) -> Tensor:
+        """The ``variance`` (classes, n) of one head again, from its ``saved`` and row weights (n,)."""
+
+    def project(self, direction: Tensor, present: Tensor, /) -> Tensor:
+        """The part of directions (h, classes, m) that changes the loss of the ``present`` (h, classes) classes."""
+
+
+class Softmax:
+    """Cross-entropy. Derivatives are exact where rows saturate; ``saved`` are the probabilities."""
+
+    probabilistic = True
+
+    def penalty(self, classes: int) -> float:
+        """Twice with two classes: there scikit-learn has one vector u, and W = (-u/2, u/2)."""
+        return 2.0 if classes == 2 else 1.0
+
+    def block(self, logits: Tensor, labels: Tensor, w: Tensor) -> Block:
+        """1 - p of the label is summed from the other classes, so it keeps its digits when p is near 1."""
+        index = _index(labels, logits)
+        logits -= logits.gather(1, index)
+        top = logits.amax(1, keepdim=True)
+        p = logits.sub_(top).exp_().scatter_(1, index, 0)
+        others, label = p.sum(1, keepdim=True), torch.exp(-top)
+        total = others + label
+        loss = (top + torch.log1p(others + torch.expm1(-top))).squeeze(1)
+        p /= total
+        others, label = others / total, label / total
+        loss = (loss * w).sum(1)
+        w = w[:, None]
+        variance = torch.addcmul(p, p, p, value=-1).scatter_(1, index, label * others).mul_(w)
+        p *= w
+        residual = p.scatter(1, index, -others * w)
+        return Block(loss, residual, variance, p.scatter_(1, index, label * w))
+
+    def bend(self, v: Tensor, saved: Tensor, labels: Tensor, w: Tensor) -> Tensor:
+        """diag(p) v - p p.v, with v less that of the label, for the digits."""
+        v -= v.gather(1, _index(labels, v))
+        v -= (saved * v).sum(1, keepdim=True).div_(torch.where(w > 0, w, 1).to(v.dtype)[:, None])
+        return v.mul_(saved)
+
+    def variance(self, saved: Tensor, labels: Tensor, w: Tensor) -> Tensor:
+        """p (1 - p)."""
+        label = labels[None]
+        others = saved.scatter(0, label, 0).sum(0, keepdim=True)
+        share = saved / torch.where(w > 0, w, 1).to(saved.dtype)
+        return (saved * (1 - share)).scatter_(0, label, others * share.gather(0, label)).clamp_(min=0)
+
+    def project(self, direction: Tensor, present: Tensor) -> Tensor:
+        """Less the mean over the classes, along which the loss does not change."""
+        kept = present[..., None].to(direction.dtype)
+        direction = direction * kept
+        return (direction - direction.sum(1, keepdim=True) / kept.sum(1, keepdim=True)) * kept
+
+
+class SquaredHinge:
+    """One class against the rest. ``saved`` is 2 where a row is short of its margin, and 0 elsewhere."""
+
+    probabilistic = False
+
+    def penalty(self, *_: int) -> float:
+        """Once, for any number of classes."""
+        return 1.0
+
+    def block(self, logits: Tensor, labels: Tensor, w: Tensor) -> Block:
+        """The second derivative at the margin itself, where there is none, is 0."""
+        sides = _sides(labels, logits)
+        short = logits.mul_(-sides).add_(1).clamp_(min=0)
+        w = w[:, None]
+        curvature = 2 * w * (short > 0)
+        loss = (short.square() * w).sum((1, 2))
+        return Block(loss, short.mul_(-2 * w * sides), curvature, curvature)
+
+    def bend(self, v: Tensor, saved: Tensor, *_: Tensor) -> Tensor:
+        """Each class by itself."""
+        return v.mul_(saved)
+
+    def variance(self, saved: Tensor, *_: Tensor) -> Tensor:
+        """What was saved."""
+        return saved
+
+    def project(self, direction: Tensor, present: Tensor) -> Tensor:
+        """All of it."""
+        return direction * present[..., None]
+
+
+def _index(labels: Tensor, like: Tensor) -> Tensor:
+    """Labels (b,) as an index of the classes of ``like`` (h, classes, b)."""
+    return labels.expand(len(like), 1, -1)
+
+
+def _sides(labels: Tensor, like: Tensor) -> Tensor:
+    """(classes, b): 1 for the class of the row, -1 for the others."""
+    return torch.full_like(like[0], -1).scatter_(0, labels[None], 1)
