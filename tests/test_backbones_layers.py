@@ -376,7 +376,8 @@ def test_swins_channels_last_maps_must_be_pooled_by_choice_and_then_over_the_rig
 
 
 def test_vits_class_token_after_its_encoder_is_what_its_classifier_takes() -> None:
-    assert np.array_equal(cut("vit_b_32", "encoder", "cls", side=224), cut("vit_b_32", "heads.head:input", side=224))
+    token, taken = cut("vit_b_32", "encoder", "cls", side=224), cut("vit_b_32", "heads.head:input", side=224)
+    np.testing.assert_allclose(taken, token, rtol=1e-4, atol=1e-5)  # which of the last block computes that token alone
 
 
 def test_a_layer_that_has_no_row_per_image_is_refused() -> None:

@@ -63,21 +63,32 @@ class FusedLinear(nn.Module):
 
 
 class FusedAttention(nn.Module):
-    """Self-attention of ``nn.MultiheadAttention``, without a mask; x and what is added: (batch, tokens, width)."""
+    """Self-attention of ``nn.MultiheadAttention``, without a mask: x (batch, tokens, width).
 
-    def __init__(self, attention: nn.MultiheadAttention) -> None:
+    The result, and what is added to it, is of all tokens, or only of the ``first`` (batch, 1, width).
+    """
+
+    def __init__(self, attention: nn.MultiheadAttention, *, first: bool = False) -> None:
         super().__init__()
         self.heads = attention.num_heads
-        self.into = FusedLinear(attention.in_proj_weight, attention.in_proj_bias)
+        weight, bias = attention.in_proj_weight, attention.in_proj_bias
+        alone = attention.embed_dim if first else 0  # rows that give the query
+        self.query = FusedLinear(weight[:alone], None if bias is None else bias[:alone]) if first else None
+        self.into = FusedLinear(weight[alone:], None if bias is None else bias[alone:])
         self.out = FusedLinear(attention.out_proj.weight, attention.out_proj.bias)
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
-        batch, tokens, width = x.shape
-        parts = self.into(x).view(batch, tokens, 3, self.heads, width // self.heads)
-        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind()
-        mixed = attended(query, key, value)
-        result: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, tokens, width), other)
+        parts = self._by_head(self.into(x))
+        query, key, value = parts if self.query is None else (*self._by_head(self.query(x[:, :1].contiguous())), *parts)
+        mixed = attended(query, key, value).transpose(1, 2).flatten(2)
+        result: Tensor = self.out(mixed, other)
         return result
+
+    def _by_head(self, x: Tensor) -> tuple[Tensor, ...]:
+        """(batch, heads, tokens, width of a head) each, of x (batch, tokens, all widths)."""
+        batch, tokens, _ = x.shape
+        width = self.out.weight.shape[1] // self.heads
+        return x.view(batch, tokens, -1, self.heads, width).permute(2, 0, 3, 1, 4).unbind()
 
 
 def attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torchvision.ops import StochasticDepth
 
 from stages.backbones.fusedconv import FusedConv, is_conv
 from stages.backbones.fusedlinear import FusedAttention, FusedLinear, is_attention, is_linear
+from stages.backbones.narrowing import FIRST_KEPT, narrow
 from stages.backbones.onednn import NO_ACTIVATION, Activation, activation
 from stages.backbones.tracing import INPUT, Cut, module_of
 
@@ -24,10 +25,10 @@ _NOTHING_IN_EVALUATION = (nn.Identity, nn.Dropout, nn.Dropout2d, StochasticDepth
 def fuse(cut: Cut, expected: Tensor, batch: Tensor, *, onednn: bool) -> nn.Module:
     """Return the network up to its layer, faster where that is possible.
 
-    Batch normalisation is folded into the convolution before it; with ``onednn``, convolutions,
-    linear layers and attention are also fused with additions and activations after them. A network whose code
-    can't be traced is returned as it is, and so is one that does not give ``expected`` on
-    ``batch`` any more, to 1e-5 of its largest value. The weights of ``cut`` are shared.
+    Batch normalisation is folded into the convolution before it, and tokens that nobody reads are not computed;
+    with ``onednn``, convolutions, linear layers and attention are also fused with additions and activations after
+    them. A network whose code can't be traced is returned as it is, and so is one that does not give ``expected``
+    on ``batch`` any more, to 1e-5 of its largest value. The weights of ``cut`` are shared.
     """
     graph = None if has_hooks(cut) else _rewritten(cut, onednn)
     return graph if graph is not None and _agrees(graph, expected, batch) else cut
@@ -48,6 +49,7 @@ def _rewritten(cut: Cut, onednn: bool) -> fx.GraphModule | None:
         try:
             graph = fx.GraphModule(cut, _Tracer(cut).trace(cut))
             _drop_idle(graph)
+            narrow(graph)
             _fold_norms(graph)
             if onednn:
                 _fuse_convolutions(graph)
@@ -128,19 +130,28 @@ def _fuse_convolutions(graph: fx.GraphModule) -> None:
 
 
 def _fuse_attention(graph: fx.GraphModule) -> None:
-    """Rewrite attention of a value to itself of which only the output is taken, not the weights."""
+    """Rewrite attention to a value of itself, or of its first token, of which only the output is taken."""
     for node, attention in _modules(graph, nn.MultiheadAttention):
         outputs = [user for user in node.users if user.target is operator.getitem and user.args[1] == 0]
         idle = [user for user in node.users if user not in outputs]
         taken = len(outputs) == 1 and not any(user.users for user in idle)
-        itself = len(node.args) == 3 and len(set(node.args)) == 1 and set(node.kwargs) <= {"need_weights"}
+        first = _first_of(node.args[0])
+        query = node.args[0] if first is None else first
+        itself = len(node.args) == 3 and len({query, *node.args[1:]}) == 1 and set(node.kwargs) <= {"need_weights"}
         if taken and itself and is_attention(attention):
-            _replace(graph, node, FusedAttention(attention))
-            node.args, node.kwargs = node.args[:1], {}
+            _replace(graph, node, FusedAttention(attention, first=first is not None))
+            node.args, node.kwargs = (query,), {}
             for user in idle:
                 graph.graph.erase_node(user)
             _absorb(graph, node, outputs[0])
             _fuse_next_addition(graph, node)
+
+
+def _first_of(value: Any) -> fx.Node | None:
+    """Return what a value is the first token of."""
+    if isinstance(value, fx.Node) and value.target is operator.getitem and value.args[1] == FIRST_KEPT:
+        return value.args[0] if isinstance(value.args[0], fx.Node) else None
+    return None
 
 
 def _fuse_linear(graph: fx.GraphModule) -> None:

@@ -1,0 +1,71 @@
+"""Tokens that nobody reads are not computed.
+
+A vision transformer's classifier reads the first token alone (Dosovitskiy et al. 2021, "An image is worth 16x16
+words"); in its last block only keys and values depend on the others.
+"""
+
+from __future__ import annotations
+
+import operator
+
+import torch
+from torch import fx, nn
+
+_BY_TOKEN = (nn.LayerNorm, nn.Linear, nn.GELU)
+_ADDITIONS = (operator.add, torch.add)
+FIRST_KEPT = (slice(None), slice(0, 1))
+
+
+def narrow(graph: fx.GraphModule) -> None:
+    """Have what is read by ``[:, 0]`` alone compute no more than that, back to where all tokens are needed.
+
+    The values are taken to be (batch, tokens, width): whoever calls this compares results.
+    """
+    narrowed: dict[fx.Node, tuple[int, ...]] = {}
+    for node in reversed(graph.graph.nodes):
+        places = _by_token(graph, node)
+        if places and node.users and all(_reads_first(user, node, narrowed) for user in node.users):
+            narrowed[node] = places
+    firsts: dict[fx.Node, fx.Node] = {}
+    for node, places in narrowed.items():
+        for place in places:
+            whole = node.args[place]
+            if isinstance(whole, fx.Node) and whole not in narrowed:
+                if whole not in firsts:
+                    with graph.graph.inserting_after(whole):
+                        firsts[whole] = graph.graph.call_function(operator.getitem, (whole, FIRST_KEPT))
+                node.update_arg(place, firsts[whole])
+
+
+def _by_token(graph: fx.GraphModule, node: fx.Node) -> tuple[int, ...]:
+    """Return the places of a node's arguments of which a token of its result needs the same token alone."""
+    values = all(isinstance(arg, fx.Node) for arg in node.args)
+    if node.op == "call_module" and values:
+        module = graph.get_submodule(str(node.target))
+        single = isinstance(module, _BY_TOKEN) and len(node.args) == 1
+        return (0,) if single or _is_attention(graph, node) else ()
+    if node.target in _ADDITIONS and values and len(node.args) == 2 and not node.kwargs:
+        return (0, 1)
+    return (0,) if _is_output(graph, node) else ()
+
+
+def _is_attention(graph: fx.GraphModule, node: fx.Node) -> bool:
+    module = graph.get_submodule(str(node.target)) if node.op == "call_module" else None
+    fits = len(node.args) == 3 and set(node.kwargs) <= {"need_weights"}
+    return isinstance(module, nn.MultiheadAttention) and module.batch_first and fits
+
+
+def _is_output(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether a node takes the output of attention whose weights nobody takes."""
+    if node.target is not operator.getitem or node.args[1] != 0 or not isinstance(node.args[0], fx.Node):
+        return False
+    attention = node.args[0]
+    return _is_attention(graph, attention) and not any(user.users for user in attention.users if user is not node)
+
+
+def _reads_first(user: fx.Node, node: fx.Node, narrowed: dict[fx.Node, tuple[int, ...]]) -> bool:
+    """Whether a user of a node reads nothing but the node's first token."""
+    if user.target is operator.getitem and user not in narrowed:
+        return user.args[1] == (slice(None), 0) or not user.users
+    own = [place for place, arg in enumerate(user.args) if arg is node]
+    return user in narrowed and set(own) <= set(narrowed[user])
