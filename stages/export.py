@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -55,8 +56,9 @@ def export(head: Head, backbone: Backbone, views: Sequence[View], record: Mappin
     """Write a head on a portable fp32 backbone as ONNX (``.onnx``) or for ``torch.export.load`` (``.pt2``).
 
     ``record``: what to say of it inside the file, as JSON under the name ``frostline``. The batch
-    may have any size; the image's is fixed. Raises ConfigError: another ending; a head that is not
-    linear; a network that can't be traced; ONNX's packages are not there.
+    may have any size; the image's is fixed. A file that is there stays until the new one is whole.
+    Raises ConfigError: another ending; a head that is not linear; a network that can't be
+    traced; ONNX's packages are not there.
     """
     if file.suffix not in FORMATS:
         raise ConfigError(f"can't export to {file.name!r}; wanted a name that ends in {' or '.join(FORMATS)}")
@@ -70,7 +72,10 @@ def export(head: Head, backbone: Backbone, views: Sequence[View], record: Mappin
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporters' own deprecations
-            (_to_onnx if file.suffix == ".onnx" else _to_torch)(whole, images, text, file)
+            with TemporaryDirectory(prefix=".", dir=file.absolute().parent) as place:
+                (_to_onnx if file.suffix == ".onnx" else _to_torch)(whole, images, text, Path(place, file.name))
+                for part in sorted(Path(place).iterdir(), reverse=True):  # what a large ONNX file refers to goes first
+                    part.replace(file.with_name(part.name))
     except ConfigError:
         raise
     except OSError as error:

@@ -17,7 +17,9 @@ OTHERS = [RidgeHead(), LDAHead(), CentroidHead(), SVMHead(), LinearSGDHead(**QUI
 ALL = [*OTHERS, KNNHead()]
 # Some processors sum one row's float32 product in another order than many rows'; at the default temperature the
 # last digit of a cosine is then the sixth of a vote, and scikit-learn asks for seven.
-CHECKED = [*OTHERS, KNNHead(temperature=1.0)]
+# It also asks for seven digits of a fit to repeated rows, so the machine's is a close one.
+CLOSE = SVMHead(tolerance=1e-14, dtype="float64")
+CHECKED = [CLOSE if isinstance(head, SVMHead) else head for head in OTHERS] + [KNNHead(temperature=1.0)]
 WEIGHTED = [head for head in ALL if "class_weight" in head.get_params()]
 Data = tuple[np.ndarray, np.ndarray]
 
@@ -101,7 +103,7 @@ def test_an_estimator_that_did_not_converge_warns() -> None:
 @pytest.mark.parametrize("head", ALL, ids=repr)
 def test_what_cannot_be_fitted_is_refused_in_words(head) -> None:
     X, y = named()
-    with pytest.raises(ValueError, match="rows of 1 class"):
+    with pytest.raises(ValueError, match=r"(rows of 1|holds one) class"):
         clone(head).fit(X, np.full(len(y), "cat"))
     with pytest.raises(ValueError, match="X has 5 features, but"):
         clone(head).fit(X, y).predict(X[:, :5])

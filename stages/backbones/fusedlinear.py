@@ -73,8 +73,8 @@ class FusedAttention(nn.Module):
         self.heads = attention.num_heads
         weight, bias = attention.in_proj_weight, attention.in_proj_bias
         alone = attention.embed_dim if first else 0  # rows that give the query
-        self.query = FusedLinear(weight[:alone], None if bias is None else bias[:alone]) if first else None
-        self.into = FusedLinear(weight[alone:], None if bias is None else bias[alone:])
+        self.query = _linear_of(weight, bias, slice(alone)) if first else None
+        self.into = _linear_of(weight, bias, slice(alone, None))
         self.out = FusedLinear(attention.out_proj.weight, attention.out_proj.bias)
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
@@ -89,6 +89,13 @@ class FusedAttention(nn.Module):
         batch, tokens, _ = x.shape
         width = self.out.weight.shape[1] // self.heads
         return x.view(batch, tokens, -1, self.heads, width).permute(2, 0, 3, 1, 4).unbind()
+
+
+def _linear_of(weight: nn.Parameter, bias: nn.Parameter | None, rows: slice) -> FusedLinear:
+    """Return the layer of some rows of a weight and a bias, whose memory it shares."""
+    parts = [None if whole is None else nn.Parameter(whole[rows], requires_grad=False) for whole in (weight, bias)]
+    assert parts[0] is not None
+    return FusedLinear(*parts)
 
 
 def attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

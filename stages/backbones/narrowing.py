@@ -39,7 +39,7 @@ def narrow(graph: fx.GraphModule) -> None:
 
 def _by_token(graph: fx.GraphModule, node: fx.Node) -> tuple[int, ...]:
     """Return the places of a node's arguments of which a token of its result needs the same token alone."""
-    values = all(isinstance(arg, fx.Node) for arg in node.args)
+    values = all(isinstance(arg, fx.Node) and arg.op != "get_attr" for arg in node.args)  # parameters broadcast
     if node.op == "call_module" and values:
         module = graph.get_submodule(str(node.target))
         single = isinstance(module, _BY_TOKEN) and len(node.args) == 1

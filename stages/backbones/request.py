@@ -64,7 +64,7 @@ def fingerprint(request: BackboneRequest) -> dict[str, Any] | None:
     resolved anew, though it may turn out to be the same. None if nothing can be known
     without building it (weights made inside a factory). Raises ConfigError: no such file, no such model.
     """
-    _check_name(request)
+    _check_names(request)
     file = request.weights_file
     if request.is_factory and file is None:
         return None
@@ -78,21 +78,26 @@ def fingerprint(request: BackboneRequest) -> dict[str, Any] | None:
     }
 
 
-def _check_name(request: BackboneRequest) -> None:
-    """Raise ConfigError for the name of a torchvision model that there is not; only then torchvision is imported."""
-    if not request.is_factory and request.name not in (SHIPPED, PIXELS) and not _in_sources(request.name):
-        from stages.backbones.vision import check_name
+def _check_names(request: BackboneRequest) -> None:
+    """Raise ConfigError for a model or weights that torchvision hasn't; only where it looks so it is imported."""
+    if request.is_factory or request.name in (SHIPPED, PIXELS):
+        return
+    by_name = request.weights_file is None and request.weights not in ("DEFAULT", "random")
+    line = f"\n    {request.weights.rpartition('.')[2]} = Weights(" if by_name else ""
+    source = _source(request.name)
+    if source is None or line.encode(errors="surrogateescape") not in source:
+        from stages.backbones.vision import check_names
 
-        check_name(request.name)
+        check_names(request)
 
 
 @cache
-def _in_sources(model: str) -> bool:
-    """Whether torchvision's sources, as far as they lie open, define a model."""
+def _source(model: str) -> bytes | None:
+    """Return the one of torchvision's sources that defines a model, as far as they lie open."""
     found = find_spec("torchvision")
     line = f"\ndef {model}(".encode(errors="surrogateescape")
     files = (f for place in (found and found.submodule_search_locations) or () for f in Path(place).glob("models/*.py"))
-    return any(line in file.read_bytes() for file in files)
+    return next((source for source in map(Path.read_bytes, files) if line in source), None)
 
 
 def _files(request: BackboneRequest, weights: Path | None) -> list[Any]:

@@ -30,8 +30,7 @@ def from_torchvision(request: BackboneRequest) -> Origin:
     does, wherever it lies. Any other is loaded into the bare model, with as many classes as
     the file has. Raises ConfigError: unknown names, weights that can't be had or don't fit.
     """
-    check_name(request.name)
-    entries: Any = torchvision.models.get_model_weights(request.name)
+    entries = check_names(request)
     if request.weights == "random":
         model = _bare(request.name)
         return Origin(model, state_digest(model), _preset_for(model, entries))
@@ -46,11 +45,15 @@ def from_torchvision(request: BackboneRequest) -> Origin:
     return _unofficial(request.name, entries, file)
 
 
-def check_name(model: str) -> None:
-    """Raise ConfigError with the nearest names if torchvision has no such classification model."""
+def check_names(request: BackboneRequest) -> Any:
+    """Return the weights of a model. Raises ConfigError with the nearest names if torchvision hasn't it, or them."""
     names = torchvision.models.list_models(module=torchvision.models)
-    if model not in names:
-        raise unknown_name("backbone", model, [SHIPPED, PIXELS, *names, "file.py:factory", "pkg.module:factory"])
+    if request.name not in names:
+        raise unknown_name("backbone", request.name, [SHIPPED, PIXELS, *names, "file.py:factory", "pkg.module:factory"])
+    entries: Any = torchvision.models.get_model_weights(request.name)
+    if request.weights != "random" and request.weights_file is None:
+        _entry(entries, request)
+    return entries
 
 
 def _entry(entries: Any, request: BackboneRequest) -> Any:

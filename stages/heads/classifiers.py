@@ -25,6 +25,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from stages.heads.centroid import CentroidSolver
 from stages.heads.lda import LDASolver
 from stages.heads.neighbours import NeighbourSolver
+from stages.heads.penalised import Precision
 from stages.heads.ridge import RidgeSolver
 from stages.heads.sgd import Schedule, SgdSolver
 from stages.heads.svm import SVMSolver
@@ -127,8 +128,19 @@ class SVMHead(_Scored):
 
     solver = SVMSolver
 
-    def __init__(self, C: float = 1.0, *, class_weight: ClassWeight = None) -> None:
+    def __init__(
+        self,
+        C: float = 1.0,
+        *,
+        tolerance: float = 1e-5,
+        max_iterations: int = 200,
+        dtype: Precision = "float32",
+        class_weight: ClassWeight = None,
+    ) -> None:
         self.C = C
+        self.tolerance = tolerance
+        self.max_iterations = max_iterations
+        self.dtype = dtype
         self.class_weight = class_weight
 
 
