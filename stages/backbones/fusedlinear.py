@@ -93,9 +93,8 @@ class FusedAttention(nn.Module):
 
 def _linear_of(weight: nn.Parameter, bias: nn.Parameter | None, rows: slice) -> FusedLinear:
     """Return the layer of some rows of a weight and a bias, whose memory it shares."""
-    parts = [None if whole is None else nn.Parameter(whole[rows], requires_grad=False) for whole in (weight, bias)]
-    assert parts[0] is not None
-    return FusedLinear(*parts)
+    part = nn.Parameter(weight[rows], requires_grad=False)
+    return FusedLinear(part, None if bias is None else nn.Parameter(bias[rows], requires_grad=False))
 
 
 def attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
