@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from typing import Any
+
 from pipeline.bench import bench
 from pipeline.leaderboard import Leaderboard
 from pipeline.matrix import Matrix
@@ -18,3 +22,16 @@ CURVE = '[[head]]\nhead = "centroid"\nshots = [1, 2, 5]\ndraws = 3\n'
 
 def done(matrix: Matrix) -> Leaderboard:
     return bench(matrix, planned(matrix))
+
+
+def numbers(board: Leaderboard | dict[str, Any]) -> list[Any]:
+    """Return what a leaderboard says, but for times, and for bytes: the speed that lies with features is among them."""
+    whole = asdict(board) if isinstance(board, Leaderboard) else board
+    text = json.loads(json.dumps([whole["entries"], whole["curves"], whole["predicted"]]))
+    for entry in text[0]:
+        entry["costs"] = entry["costs"]["parameters"]
+        del entry["fit_seconds"]
+    for curve in text[1]:
+        for point in curve["curve"]["points"]:
+            del point["seconds"]
+    return text
