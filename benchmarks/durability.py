@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from unittest.mock import patch
 
 import numpy as np
 
@@ -65,10 +66,9 @@ def shards(width: int, rate: float) -> None:
         content = _content(width)
         synced: list[float] = []
         real = os.fsync
-        os.fsync = lambda handle: synced.append(seconds(lambda: real(handle), 1))  # type: ignore[assignment]
         numbers = iter(features.shards)
-        commit = seconds(lambda: features.commit(next(numbers), content), SHARDS)
-        os.fsync = real
+        with patch.object(os, "fsync", lambda handle: synced.append(seconds(lambda: real(handle), 1))):
+            commit = seconds(lambda: features.commit(next(numbers), content), SHARDS)
         data = (features.folder / "shards" / "00001.h5").read_bytes()
         _report(rate, commit, sum(synced) / SHARDS, data, content)
 

@@ -25,6 +25,7 @@ _LIMIT = 0.2  # of the time without images: decoding is the limit
 class Pace:
     """On which ``device``, beside how many processor ``cores``; images at once; threads that decode and that compute.
 
+    ``max_threads``: how many torch had to choose those from that compute.
     ``measured``: whether that is what was fastest here, and not asked for, usual, or all that memory had room for.
     ``rows_per_second`` and ``waiting``, the share of the time spent waiting for images: of the last extraction,
     once it has ended.
@@ -35,6 +36,7 @@ class Pace:
     batch_size: int
     workers: int
     threads: int
+    max_threads: int
     measured: bool = False
     rows_per_second: float | None = None
     waiting: float | None = None
@@ -107,7 +109,7 @@ def _usual(network: Network) -> Pace:
     from stages.backbones.pacing import usual
 
     size, threads = usual(network.device)
-    return Pace(network.device.type, cores(), size, cores(), threads)
+    return Pace(network.device.type, cores(), size, cores(), threads, max_threads=threads)
 
 
 def _tried(network: Network, job: Extraction, may_take: int) -> Pace:
@@ -141,12 +143,18 @@ def _of_any(sets: Sequence[FeatureSet], network: Network) -> Pace | None:
 def recorded(features: FeatureSet, device: str) -> Pace | None:
     """Return a set's pace, if it is one of a machine like this: a number that can't be is as good as none.
 
-    How many threads decode is found out every time.
+    What was found among more threads or fewer than torch has here says nothing of what is fast; a set that is begun
+    is gone on with at its batch size nevertheless, in all threads. How many decode is found out every time.
     """
-    found = features.pace
+    import torch
+
+    found, here = features.pace, torch.get_num_threads()
     numbers: list[Any] = [found.get(name) for name in ("cores", "batch_size", "threads")]
     sound = all(type(number) is int and 0 < number <= _MOST for number in numbers)
     if not sound or (found.get("device"), found["cores"]) != (device, cores()):
         return None
-    here, size, threads = numbers
-    return Pace(device, here, size, cores(), threads, found.get("measured") is True, features.speed)
+    size, threads = numbers[1:]
+    same = Pace(device, cores(), size, cores(), threads, here, found.get("measured") is True, features.speed)
+    if found.get("max_threads") == here:
+        return same
+    return replace(same, threads=here, measured=False) if _begun(features) else None

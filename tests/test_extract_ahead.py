@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from conftest import REPOSITORY
 from extraction import begin, job, job_ahead
 from test_extract import contents, killed
 
+from stages.backbones.streaming import Embeddings, Pixels, Room
 from stages.datasets import Samples, open_dataset
 from stages.errors import StoreError, UnreadableImage
 from stages.extract import extract
@@ -134,8 +136,8 @@ def test_two_sets_filled_at_once_hold_what_each_lacks(tmp_path: Path, samples: S
             self.backbone = (job_ahead if ahead else job)(samples, begin(tmp_path / "none", samples)).backbone
             self.spec, self.width, self.enlarges = self.backbone.spec, 2 * self.backbone.width, self.backbone.enlarges
 
-        def stream(self, batches: object, room: object) -> object:
-            for features in self.backbone.stream(batches, room):  # type: ignore[arg-type]
+        def stream(self, batches: Iterable[Pixels], room: Room) -> Iterator[Embeddings]:
+            for features in self.backbone.stream(batches, room):
                 yield np.concatenate([features, features], axis=1)
 
     found = []

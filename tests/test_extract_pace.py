@@ -55,7 +55,7 @@ class Timed:
 
 def chosen(seconds: dict[int, float], may_take: int = 10 * ROUND) -> tuple[int | None, list[int]]:
     network = Timed(seconds)
-    found = fastest(network, PIXELS, may_take, may_set_threads=False)  # type: ignore[arg-type]
+    found = fastest(network, PIXELS, may_take, may_set_threads=False)
     return found and found[0], network.sizes
 
 
@@ -85,7 +85,7 @@ class Repacks(Timed):
 
 def test_what_the_first_batch_of_a_size_takes_is_not_counted() -> None:
     network = Repacks({4: 0.0, 8: 0.001, 16: 0.02, 32: 0.08})  # 4 is fastest, and would be slowest with 0.05 s more
-    assert fastest(network, PIXELS, 10 * ROUND, may_set_threads=False) == (4, torch.get_num_threads())  # type: ignore[arg-type]
+    assert fastest(network, PIXELS, 10 * ROUND, may_set_threads=False) == (4, torch.get_num_threads())
 
 
 def test_threads_are_set_for_a_while() -> None:
@@ -171,8 +171,31 @@ def test_what_was_asked_for_or_halved_is_not_lent_and_what_was_measured_is(work:
         shutil.rmtree(train.folder)
 
 
+def test_what_was_measured_among_other_threads_is_not_lent(work: Path) -> None:
+    with in_threads(torch.get_num_threads() + 1):
+        assert main(["extract", "--batch-size", "7"]) == 0
+    for folder in work.glob("features/*"):
+        one = open_set(folder)
+        one.keep_pace({**one.pace, "measured": True})
+    (train, _) = extract_missing(Plan(ExtractSettings(seed=1)))
+    assert train.pace["batch_size"] == 16
+
+
+def test_a_begun_set_is_gone_on_with_at_its_batch_size_in_as_many_threads_as_there_are_now(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # which fixes the threads by itself
+    with in_threads(torch.get_num_threads() + 1):
+        assert main(["extract", "--batch-size", "7"]) == 0
+    (folder,) = work.glob("features/*-train-*")
+    open_set(folder).drop(1)
+    assert main(["extract"]) == 0
+    pace = open_set(folder).pace
+    assert (pace["batch_size"], pace["threads"], pace["max_threads"]) == (7, *2 * [torch.get_num_threads()])
+
+
 def test_a_pace_is_no_longer_the_measured_one_once_memory_ran_out() -> None:
-    measured = Pace("cpu", 2, 16, 2, 2, measured=True)
+    measured = Pace("cpu", 2, 16, 2, 2, 2, measured=True)
     assert measured.after(Effort(10, 1.0, 0.0, 16, 2)).measured
     assert not measured.after(Effort(10, 1.0, 0.0, 8, 2)).measured
 
@@ -198,7 +221,8 @@ def test_how_rows_were_computed_is_shown(work: Path, capsys: pytest.CaptureFixtu
     for shown in json.loads(capsys.readouterr().out):
         pace = shown["pace"]
         assert (pace["device"], pace["cores"], pace["batch_size"], pace["workers"]) == ("cpu", cores(), 16, 1)
-        assert pace["threads"] == torch.get_num_threads() and pace["rows_per_second"] > 0 and 0 < pace["waiting"] < 1
+        assert pace["threads"] == pace["max_threads"] == torch.get_num_threads()
+        assert pace["rows_per_second"] > 0 and 0 < pace["waiting"] < 1
     assert main(["extract", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[1]["pace"] == pace  # of the cache, too
 
@@ -216,7 +240,7 @@ def test_how_rows_were_computed_is_shown(work: Path, capsys: pytest.CaptureFixtu
 def test_where_the_backbone_waits_for_images_it_is_said_how_much_it_could_take(
     device: str, waiting: float, limit: str
 ) -> None:
-    assert Pace(device, 2, 16, 2, 2, rows_per_second=100.0, waiting=waiting).limit == limit
+    assert Pace(device, 2, 16, 2, 2, 2, rows_per_second=100.0, waiting=waiting).limit == limit
 
 
 def test_after_a_long_extraction_that_waited_for_images_it_is_said(

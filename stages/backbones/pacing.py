@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import repeat
+from typing import Protocol
 
 import numpy as np
 import torch
 
-from stages.backbones.streaming import Embeddings, Network, Pixels, Room
+from stages.backbones.streaming import Embeddings, Pixels, Room
 
 _WORTH = 0.95  # of the usual way's time: what is no faster than that is noise
 _SIZES = {"cpu": (4, 8, 16, 32), "cuda": (64, 128, 256, 512)}
@@ -21,12 +22,20 @@ _SET_UP = {"cpu": 0, "cuda": 6}  # batches more: a graph is captured, and its sl
 Way = tuple[int, int]  # images at once, threads
 
 
+class Timed(Protocol):
+    """What of a network is timed."""
+
+    device: torch.device
+
+    def stream(self, batches: Iterable[Pixels], room: Room, /) -> Iterator[Embeddings]: ...
+
+
 def usual(device: torch.device) -> Way:
     """Return what fits most backbones: images at once, and the threads that torch takes by itself."""
     return _USUAL[device.type], torch.get_num_threads()
 
 
-def fastest(network: Network, pixels: Pixels, may_take: int, *, may_set_threads: bool) -> Way | None:
+def fastest(network: Timed, pixels: Pixels, may_take: int, *, may_set_threads: bool) -> Way | None:
     """Return images at once and threads, the usual ones unless others are clearly faster on some ``pixels``.
 
     No more than ``may_take`` images go through the network; where that is too few to tell, none does: None.
@@ -44,7 +53,7 @@ def fastest(network: Network, pixels: Pixels, may_take: int, *, may_set_threads:
     return best if times[best] < _WORTH * times.get(first, np.inf) else first
 
 
-def _times(network: Network, pixels: Pixels, ways: list[Way], rounds: int) -> dict[Way, float]:
+def _times(network: Timed, pixels: Pixels, ways: list[Way], rounds: int) -> dict[Way, float]:
     """Return the least seconds per image of each way that memory has room for; all ways in turn, round by round."""
     rooms = {way: Room(way[0]) for way in ways}
     streams = {way: network.stream(repeat(np.resize(pixels, (way[0], *pixels.shape[1:]))), rooms[way]) for way in ways}

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from PIL import Image
@@ -66,8 +67,8 @@ def work(root: Path, promise: Callable[[str], object] = str, some: Samples | Non
         commit(shard, content, quarantined)
         promise(f"{shard:05d}")
 
-    features.commit = committed  # type: ignore[method-assign]
-    extract(Extraction(some, backbone(), features, batch_size=4, workers=1))
+    with patch.object(features, "commit", committed):
+        extract(Extraction(some, backbone(), features, batch_size=4, workers=1))
     promise("published")
     return features
 
