@@ -45,7 +45,7 @@ def predict(
     once are tried from then on, and why. Raises ConfigError where one takes too much.
     """
     image_bytes = 3 * prod(backbone.spec.size)
-    room = Room(batch_size, halved)
+    room = Room(batch_size, halved, remedy="free some, or see --device, and run again")  # the head fixes the size
     flipped = "hflip" in views  # which needs the finished pixels
 
     def decode(row: int) -> NDArray[np.uint8]:

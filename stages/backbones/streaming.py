@@ -29,12 +29,17 @@ def out_of_memory(error: MemoryError | RuntimeError) -> bool:
 class Room:
     """How many ``images`` go through a network at once: as many as are asked for, halved whenever memory runs out.
 
-    ``halved`` is told of it: how many from now on, and what was said.
+    ``halved`` is told of it: how many from now on, and what was said. ``remedy``: what to do where one takes too much.
     """
 
-    def __init__(self, images: int, halved: Callable[[int, str], object] | None = None) -> None:
+    def __init__(
+        self,
+        images: int,
+        halved: Callable[[int, str], object] | None = None,
+        remedy: str = "free some, or see --resize, and run again; finished shards are kept",
+    ) -> None:
         self.images = images
-        self._halved = halved
+        self._halved, self._remedy = halved, remedy
 
     def run(self, work: Callable[[int], T], release: Callable[[], object] = int) -> T:
         """Return what ``work`` gives for so many images at once; where memory runs out, ``release`` some and try less.
@@ -53,10 +58,7 @@ class Room:
         if not out_of_memory(error):
             raise error
         if self.images == 1:
-            raise ConfigError(
-                f"not enough memory for a batch of 1 image ({said}); "
-                "free some, or see --resize, and run again; finished shards are kept"
-            ) from error
+            raise ConfigError(f"not enough memory for a batch of 1 image ({said}); {self._remedy}") from error
         self.images //= 2
         if self._halved:
             self._halved(self.images, said)
