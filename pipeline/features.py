@@ -17,6 +17,7 @@ from tqdm import tqdm
 from pipeline.config import ExtractSettings
 from pipeline.devices import beside, counted_in, devices_of
 from pipeline.pacing import Pace, keep, paced, recorded
+from pipeline.phrases import decoding_limit
 from pipeline.plan import SPLITS, Need, Plan, check_bad
 from pipeline.report import Extracted
 from pipeline.ways import Way
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("frostline")
 _WORTH = 16_384  # rows for each device: fewer are done before another process has begun
-_LONG = 10.0  # seconds: of what is done sooner nobody asks what took so long
 
 
 def extract_missing(plan: Plan) -> tuple[Extracted, ...]:
@@ -117,8 +117,9 @@ def _run_backbone(
     if computed:
         pace = pace.after(replace(effort, rows=computed, seconds=seconds))
         keep(sets, pace)
-        if pace.limit and seconds > _LONG:
-            log.info("%s", pace.limit)
+        limit = decoding_limit(asdict(pace), seconds)
+        if limit:
+            log.info("%s", limit)
     return computed, seconds
 
 

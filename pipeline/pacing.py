@@ -1,4 +1,4 @@
-"""How the rows of a feature set are computed: how many images at once, in how many threads; and what was the limit."""
+"""How the rows of a feature set are computed: how many images at once, in how many threads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _SHARE = 0.03  # of the rows: how many a calibration may take
 _MOST = 65536
-_LIMIT = 0.2  # of the time without images: decoding is the limit
 
 
 @dataclass(frozen=True)
@@ -47,17 +46,6 @@ class Pace:
         measured = self.measured and effort.batch_size == self.batch_size
         same = replace(self, batch_size=effort.batch_size, workers=effort.workers, measured=measured)
         return replace(same, rows_per_second=speed, waiting=waiting)
-
-    @property
-    def limit(self) -> str:
-        """Say so if decoding is the limit; else nothing."""
-        if not self.rows_per_second or not self.waiting or self.waiting <= _LIMIT:
-            return ""
-        if self.device != "cpu":  # batches are on their way while it waits: nobody knows what more it could take
-            return f"decoding is the limit: {self.rows_per_second:,.0f} images/s decoded"
-        decoded = self.rows_per_second / self.waiting  # by turns with the backbone
-        possible = f"{self.rows_per_second / (1 - self.waiting):,.0f}" if self.waiting < 1 else "any number of"
-        return f"decoding is the limit: {decoded:,.0f} images/s decoded, {possible} images/s the backbone could take"
 
 
 def paced(plan: Plan, rows: int, sets: Sequence[FeatureSet], network: Network, job: Extraction) -> Pace:

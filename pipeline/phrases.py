@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from stages.compare import Comparison, Pair
 from stages.metrics import Score, Spread
+
+_LONG = 10.0  # seconds: of what is done sooner nobody asks what took so long
+_LIMIT = 0.2  # of the time without images: decoding is the limit
 
 
 def chosen(selection: dict[str, Any]) -> str:
@@ -80,3 +84,15 @@ def size(n: int) -> str:
     while value >= 1000 and len(units) > 1:
         value, units = value / 1000, units[1:]
     return f"{value:.0f} {units[0]}" if units[0] == "B" else f"{value:.1f} {units[0]}"
+
+
+def decoding_limit(pace: Mapping[str, Any], seconds: float) -> str:
+    """Say so if decoding was the limit of an extraction at this pace that took so long; else nothing."""
+    speed, waiting = pace.get("rows_per_second"), pace.get("waiting")
+    if not speed or not waiting or waiting <= _LIMIT or seconds <= _LONG:
+        return ""
+    if pace["device"] != "cpu":  # batches are on their way while it waits: nobody knows what more it could take
+        return f"decoding is the limit: {speed:,.0f} images/s decoded"
+    possible = f"{speed / (1 - waiting):,.0f}" if waiting < 1 else "any number of"
+    decoded = f"{speed / waiting:,.0f}"  # by turns with the backbone
+    return f"decoding is the limit: {decoded} images/s decoded, {possible} images/s the backbone could take"

@@ -7,7 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ import pytest
 import torch
 from PIL.Image import Image
 
-from pipeline import features
+from pipeline import phrases
 from pipeline.cli import main
 from pipeline.config import ExtractSettings
 from pipeline.features import extract_missing, extract_shared
 from pipeline.pacing import Pace, keep, recorded
+from pipeline.phrases import decoding_limit
 from pipeline.plan import Plan, cores
 from stages.backbones import pacing
 from stages.backbones.pacing import fastest, in_threads
@@ -240,7 +241,9 @@ def test_how_rows_were_computed_is_shown(work: Path, capsys: pytest.CaptureFixtu
 def test_where_the_backbone_waits_for_images_it_is_said_how_much_it_could_take(
     device: str, waiting: float, limit: str
 ) -> None:
-    assert Pace(device, 2, 16, 2, 2, 2, rows_per_second=100.0, waiting=waiting).limit == limit
+    pace = asdict(Pace(device, 2, 16, 2, 2, 2, rows_per_second=100.0, waiting=waiting))
+    assert decoding_limit(pace, 11.0) == limit
+    assert decoding_limit(pace, 9.0) == ""
 
 
 def test_after_a_long_extraction_that_waited_for_images_it_is_said(
@@ -257,7 +260,7 @@ def test_after_a_long_extraction_that_waited_for_images_it_is_said(
     with caplog.at_level(logging.INFO, "frostline"):
         extract_missing(Plan(ExtractSettings(data_dir=work / "soon"), slow))
         assert "decoding is the limit" not in caplog.text
-        monkeypatch.setattr(features, "_LONG", 0.0)
+        monkeypatch.setattr(phrases, "_LONG", 0.0)
         extract_missing(Plan(ExtractSettings(data_dir=work / "long"), slow))
     assert "decoding is the limit" in caplog.text
 

@@ -15,7 +15,7 @@ from pipeline.html.pictures import Thumbnails
 from pipeline.html.projection import plane
 from pipeline.html.ranking import ranking
 from pipeline.html.record import Run, Scored
-from pipeline.phrases import selection_lines
+from pipeline.phrases import decoding_limit, selection_lines
 from pipeline.report import called
 from stages.compare import Comparison
 from stages.errors import counted
@@ -146,6 +146,7 @@ def _setup(run: Run, leader: Scored | None) -> dict[str, Any]:
         ("Weights", f"SHA-256 {key['weights'][:16]}…" if key["weights"] else "none"),
         ("Images", f"{resized}{cropped}, {key['interpolation']}; views: {views}"),
         ("Arithmetic", f"{key['precision']}, stored as {key['dtype']}"),
+        *[("Speed", line) for line in _limits(record["probes"][0]["features"])],
     ]
     if leader is None:
         return {"terms": terms, "figure": None}
@@ -155,6 +156,16 @@ def _setup(run: Run, leader: Scored | None) -> dict[str, Any]:
     terms += [("Chosen", line) for line in how]
     drawn = len(leader.selection["grid"]) > 1 and len(leader.selection["accuracy"]) > 1
     return {"terms": terms, "figure": plots.selection(leader.selection) if drawn else None}
+
+
+def _limits(sets: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return of which feature sets decoding was the limit, whenever they were computed."""
+    lines = []
+    for one in sets:
+        speed = one["pace"].get("rows_per_second")
+        limit = decoding_limit(one["pace"], one["rows"] / speed if speed else 0.0)
+        lines += [f"{one['split']} ({one['view']}): {limit}"] if limit else []
+    return lines
 
 
 def _errors(run: Run, leader: Scored, evidence: Evidence) -> dict[str, Any]:
