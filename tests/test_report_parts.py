@@ -58,7 +58,9 @@ def test_the_command_to_repeat_a_run_has_its_settings() -> None:
     assert Settings(**given(parser.parse_args(words[2:]))) == settings
 
 
-@pytest.mark.parametrize("whole", ["98.1 %", "0.0 s", "1.5 MB", "12 B", "71 ± 0.3", "[96.4, 99.4]", "94.2 – 98.1"])
+@pytest.mark.parametrize(
+    "whole", ["98.1 %", "0.0 s", "1.5 MB", "12 B", "39 images/s", "71 ± 0.3", "[96.4, 99.4]", "94.2 – 98.1"]
+)
 def test_no_line_ends_within_a_number_and_its_unit_or_interval(whole: str) -> None:
     assert unbroken(f"in {whole}, of 3 Bees") == f"in {whole.replace(' ', chr(0xA0))}, of 3 Bees"
 

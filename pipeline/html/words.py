@@ -25,7 +25,7 @@ SCORES = {
 }
 TIED = "1=: tied, the rank is shared. Between those that share the first, no difference beyond chance is seen."
 CALIBRATED = "_calibrated"
-_TORN = re.compile(r"(?<=\d) (?=[%±–] ?\d?|(?:s|[kMGT]?B)\b)|(?<=[±–]) (?=\d)|(?<=\d,) (?=\d[\d.]*\])")
+_TORN = re.compile(r"(?<=\d) (?=[%±–] ?\d?|(?:s|images/s|[kMGT]?B)\b)|(?<=[±–]) (?=\d)|(?<=\d,) (?=\d[\d.]*\])")
 _FLAG = re.compile(r"--[a-z]+(?:-[a-z]+)*")
 _SHARES = ("accuracy", "f1", "ece")
 
@@ -68,7 +68,7 @@ def place(rank: int, ranks: Iterable[int | None]) -> str:
 
 
 def unbroken(text: str) -> str:
-    """Return text in which no line ends within ``98.1 %``, ``0.3 s``, ``1.5 MB``, ``± 0.3`` or ``[96.4, 99.4]``."""
+    """Return text in which no line ends within ``98.1 %``, ``0.3 s``, ``9 images/s``, ``1.5 MB``, ``± 0.3`` or ``[96.4, 99.4]``."""
     return _TORN.sub("\u00a0", text)
 
 
