@@ -68,7 +68,7 @@ def place(rank: int, ranks: Iterable[int | None]) -> str:
 
 
 def unbroken(text: str) -> str:
-    """Return text in which no line ends within ``98.1 %``, ``9 images/s``, ``1.5 MB``, ``± 0.3`` or ``[96.4, 99.4]``."""
+    """Return text in which no line ends within ``98 %``, ``9 images/s``, ``1.5 MB``, ``± 0.3`` or ``[96.4, 99.4]``."""
     return _TORN.sub("\u00a0", text)
 
 
