@@ -18,7 +18,7 @@ class Block(NamedTuple):
     """What h heads make of b rows, all times the row weights.
 
     Attributes:
-        loss: (h,) float64, summed over the rows.
+        loss: (h, classes) float64, summed over the rows; or (h, 1), of losses that are not ``apart``.
         residual: (h, classes, b), its first derivatives by the logits.
         variance: (h, classes, b), its second derivatives, each by one logit twice.
         saved: (h, classes, b), what :meth:`Loss.bend` needs of this point.
@@ -31,9 +31,15 @@ class Block(NamedTuple):
 
 
 class Loss(Protocol):
-    """A convex loss of logits, one for each class."""
+    """A convex loss of logits, one for each class.
+
+    ``apart``: each class has a loss of its own logits alone. ``smooth``: its second derivatives are continuous, so
+    that what they say of a point holds around it.
+    """
 
     probabilistic: bool
+    apart: bool
+    smooth: bool
 
     def penalty(self, classes: int, /) -> float:
         """How often 1/2 ||W||^2 counts, W having a row for each class."""
@@ -55,6 +61,8 @@ class Softmax:
     """Cross-entropy. Derivatives are exact where rows saturate; ``saved`` are the probabilities."""
 
     probabilistic = True
+    apart = False
+    smooth = True
 
     def penalty(self, classes: int) -> float:
         """Twice with two classes: there scikit-learn has one vector u, and W = (-u/2, u/2)."""
@@ -71,7 +79,7 @@ class Softmax:
         loss = (top + torch.log1p(others + torch.expm1(-top))).squeeze(1)
         p /= total
         others, label = others / total, label / total
-        loss = (loss * w).sum(1)
+        loss = (loss * w).sum(1, keepdim=True)
         w = w[:, None]
         variance = torch.addcmul(p, p, p, value=-1).scatter_(1, index, label * others).mul_(w)
         p *= w
@@ -102,6 +110,8 @@ class SquaredHinge:
     """One class against the rest. ``saved`` is 2 where a row is short of its margin, and 0 elsewhere."""
 
     probabilistic = False
+    apart = True
+    smooth = False
 
     def penalty(self, *_: int) -> float:
         """Once, for any number of classes."""
@@ -113,7 +123,7 @@ class SquaredHinge:
         short = logits.mul_(-sides).add_(1).clamp_(min=0)
         w = w[:, None]
         curvature = 2 * w * (short > 0)
-        loss = (short.square() * w).sum((1, 2))
+        loss = (short.square() * w).sum(2)
         return Block(loss, short.mul_(-2 * w * sides), curvature, curvature)
 
     def bend(self, v: Tensor, saved: Tensor, *_: Tensor) -> Tensor:

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import threshold
 
 from stages.heads.preconditioner import Inverse, Path, Preconditioner
 from stages.heads.problem import Evaluation, Problem
 
 _PRODUCTS = 500  # Hessian products one direction may cost
-_LATE = 5  # products at the end of a system, at least, by which it is judged
-_ENOUGH = 0.15  # of a system's decrement: what these may still add to it
+# By whether the loss is smooth. Where it is not, the quadratic model is exact once the rows within their margins are
+# the right ones, and it pays to solve it well.
+_LATE = {True: 5, False: 15}  # products at the end of a system, at least, by which it is judged
+_ENOUGH = {True: 0.15, False: 0.02}  # of a system's decrement: what these may still add to it
 _ROUNDING = 1e-13  # relative change of an objective that is noise
 _PATIENCE = 5  # steps in a row that neither lower the objective nor halve the gap
 _SHORTEST = 1e-6  # step below which a head has stalled
@@ -28,7 +31,8 @@ class Solution:
     """h minimised heads: theta (h, classes, d + 1) float64, bias last, and, per head (h,), how it went.
 
     ``gap`` is (objective - optimum) / objective as it is known: bounded by :func:`optimality_gap`, or, after a whole
-    Newton step, estimated as twice the Newton decrement, if that is less. ``gradient`` is its norm, for centred rows.
+    Newton step for a smooth loss, estimated as twice the Newton decrement, if that is less. ``gradient`` is its norm,
+    for centred rows.
     """
 
     theta: Tensor
@@ -54,43 +58,49 @@ def optimality_gap(problem: Problem, theta: Tensor, point: Evaluation) -> Tensor
 
 
 class _Descent:
-    """Newton steps with backtracking for h heads in step; heads leave when they converge or stall."""
+    """Newton steps with backtracking for h heads in step; heads leave when they converge or stall.
+
+    Classes that share nothing (``parts``, see :class:`Evaluation`) have steps of their own lengths.
+    """
 
     def __init__(self, problem: Problem, theta: Tensor, tolerance: Tensor, inverse: Preconditioner) -> None:
         self.problem, self.theta, self.tolerance, self.inverse = problem, theta.clone(), tolerance, inverse
-        self.objective = theta.new_full((len(theta),), torch.inf)
+        self.parts = theta.new_full((len(theta), theta.shape[1] if problem.loss.apart else 1), torch.inf)
+        self.objective = self.parts[:, 0].clone()
         self.gap = torch.full_like(self.objective, torch.inf)
         self.bound, self.gradient = self.gap.clone(), self.gap.clone()
         self.iterations = torch.zeros(len(theta), dtype=torch.int64, device=theta.device)
         self.direction = torch.zeros_like(theta)
-        self.slope = torch.zeros_like(self.objective)
+        self.slope = torch.zeros_like(self.parts)
         self.decrement = torch.full_like(self.objective, torch.inf)
-        self.step = torch.ones_like(self.objective)
+        self.step = torch.ones_like(self.parts)
         self.idle = torch.zeros_like(self.iterations)
         self.heads = torch.arange(len(theta), device=theta.device)
 
     def advance(self) -> None:
         """Try each head's step; give the heads that took theirs a new direction."""
         heads = self.heads
-        trial = self.theta[heads] + self.step[heads, None, None] * self.direction[heads]
+        trial = self.theta[heads] + self.step[heads][..., None] * self.direction[heads]
         point = self.problem.only(heads).evaluate(trial)
-        target = self.objective[heads] + 1e-4 * self.step[heads] * self.slope[heads]
-        taken = point.objective <= target + _ROUNDING * point.objective
+        target = self.parts[heads] + 1e-4 * self.step[heads] * self.slope[heads]
+        lower = point.parts <= target + _ROUNDING * point.objective[:, None]
+        taken = lower.all(1)
         self._take(heads, trial, point, taken)
-        self.step[heads[~taken]] *= 0.25
+        step = torch.where(lower, self.step[heads], 0.25 * self.step[heads])
+        self.step[heads] = threshold(step, _SHORTEST, 0.0)
         going = self.gap[heads] > self.tolerance[heads]
-        going &= (self.step[heads] > _SHORTEST) & (self.idle[heads] < _PATIENCE)
+        going &= self.step[heads].any(1) & (self.idle[heads] < _PATIENCE)
         self._aim(heads, point, (taken & going).nonzero().flatten())
         self.heads = heads[going]
 
     def _take(self, heads: Tensor, trial: Tensor, point: Evaluation, taken: Tensor) -> None:
         bound = optimality_gap(self.problem.only(heads), trial, point)[taken]
-        gap = torch.minimum(bound, self._estimate(heads, point)[taken])
+        gap = torch.minimum(bound, self._estimate(heads, point)[taken]) if self.problem.loss.smooth else bound
         heads, objective = heads[taken], point.objective[taken]
         better = (self.objective[heads] - objective > _ROUNDING * objective) | (bound < 0.5 * self.bound[heads])
         self.idle[heads] = torch.where(better, 0, self.idle[heads] + 1)
         self.theta[heads] = trial[taken]
-        self.objective[heads] = objective
+        self.objective[heads], self.parts[heads] = objective, point.parts[taken]
         self.bound[heads], self.gap[heads] = bound, gap
         self.gradient[heads] = point.gradient[taken].square().sum((1, 2)).sqrt()
         self.iterations[heads] += 1
@@ -103,7 +113,7 @@ class _Descent:
         """
         inverse = self.inverse.at(self.problem.only(heads), point, heads)
         promised = _dot(inverse(point.gradient), point.gradient) / point.objective
-        return torch.maximum(2 * self.decrement[heads], promised).masked_fill(self.step[heads] < 1, torch.inf)
+        return torch.maximum(2 * self.decrement[heads], promised).masked_fill((self.step[heads] < 1).any(1), torch.inf)
 
     def _aim(self, heads: Tensor, point: Evaluation, chosen: Tensor) -> None:
         if len(chosen) == 0:
@@ -113,7 +123,7 @@ class _Descent:
         self.inverse.refresh(problem, point)
         direction, decrement = newton_direction(problem, point, self.inverse, heads)
         self.direction[heads] = problem.features.to_original(direction)
-        self.slope[heads] = _dot(direction, point.gradient)
+        self.slope[heads] = problem.by_part(direction * point.gradient).clamp(max=0)
         self.decrement[heads] = decrement / point.objective
         self.step[heads] = 1
 
@@ -189,9 +199,9 @@ class _Systems:
         self._keep(self._gaining() & (shrunk > self._noise))
 
     def _gaining(self) -> Tensor:
-        products = len(self.decrement) - 1
-        now, before = self.decrement[-1], self.decrement[max(0, products - max(_LATE, products // 2))]
-        return (now - before > _ENOUGH * now)[self.live]
+        products, smooth = len(self.decrement) - 1, self.problem.loss.smooth
+        now, before = self.decrement[-1], self.decrement[max(0, products - max(_LATE[smooth], products // 2))]
+        return (now - before > _ENOUGH[smooth] * now)[self.live]
 
     def _keep(self, heads: Tensor) -> None:
         """Go on with the live heads where ``heads`` is true."""

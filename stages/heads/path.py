@@ -37,7 +37,8 @@ def solve_path(problem: Problem, grid: Tensor, tolerance: float, max_iterations:
     reach, first = _STRETCH, 0
     while first < len(stations):
         near = _near(stations, first, reach, most)
-        start = _extrapolated(path.theta, stations.log(), near).flatten(0, 1)
+        known = 3 if problem.loss.smooth else 1
+        start = _extrapolated(path.theta, stations.log(), near, known).flatten(0, 1)
         penalty = (problem.penalty / stations[near, None]).flatten()
         heads = problem.with_heads(penalty, problem.task.repeat(len(near)))
         found = minimise(heads, start, tolerances[near].repeat_interleave(tasks), max_iterations, inverse)
@@ -76,13 +77,13 @@ def _adapted(reach: float, steps: int) -> float:
     return min(reach**2, _STRETCH) if steps <= _EASILY else reach
 
 
-def _extrapolated(theta: Tensor, logs: Tensor, heads: Tensor) -> Tensor:
-    """Where heads (m, t, classes, d + 1) start: on the parabola in log C through the three before them.
+def _extrapolated(theta: Tensor, logs: Tensor, heads: Tensor, known: int) -> Tensor:
+    """Where heads (m, t, classes, d + 1) start: on the parabola in log C through the ``known`` = 3 before them.
 
     With fewer before them, on a line or at the only one; the first heads start at zero.
     """
     first = int(heads[0])
-    nodes = range(max(0, first - 3), max(1, first))
+    nodes = range(max(0, first - known), max(1, first))
     start = torch.zeros_like(theta[heads])
     for node in nodes:
         others = torch.tensor([other for other in nodes if other != node], dtype=torch.int64, device=logs.device)

@@ -36,8 +36,8 @@ class PenalisedPath(LinearPath):
     Attributes:
         C: (k,) float64, as asked.
         objective: (k,) float64,  C sum_i w_i loss_i + 1/2 ||W||^2.
-        gap: (k,) float64, (objective - optimum) / objective as it is known: bounded by the gradient, or estimated as
-            twice the Newton decrement where that is less.
+        gap: (k,) float64, (objective - optimum) / objective as it is known: bounded by the gradient, or, of a smooth
+            loss, estimated as twice the Newton decrement where that is less.
         gradient_norm: (k,) float64, of the objective, in W and the bias for features less their mean. Where the bias
             is at its optimum, gradient_norm^2 / 2 bounds objective - optimum.
     """

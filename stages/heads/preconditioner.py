@@ -177,7 +177,10 @@ def _inverse_factor(rows: Tensor, weights: Tensor, diagonal: Tensor) -> Tensor:
     matrix = (rows.T @ (rows * weights[:, None])).double()
     scale = torch.maximum(diagonal, matrix.diagonal()).rsqrt()
     matrix *= scale[:, None] * scale
-    matrix.diagonal().fill_(1 + _RIDGE)
-    lower = torch.linalg.cholesky(matrix)
+    ridge, failed = _RIDGE, True
+    while failed:  # rounding makes of few rows a matrix that is not quite definite
+        matrix.diagonal().fill_(1 + ridge)
+        lower, info = torch.linalg.cholesky_ex(matrix)
+        ridge, failed = 10 * ridge, bool(info)
     factor: Tensor = torch.linalg.solve_triangular(lower, torch.eye(len(lower), out=matrix), upper=False)
     return factor

@@ -26,16 +26,21 @@ class Evaluation:
     """Value and derivatives of h heads at one point.
 
     Attributes:
-        objective: (h,) float64.
+        parts: (h, classes) float64, of the objective, where classes are ``apart``; otherwise (h, 1), all of it.
         gradient: (h, classes, r + 1) float64.
         diagonal: (h, classes, r + 1) float64, of the Hessian; positive.
         saved: (h, classes, n), what the loss needs for its second derivatives, in the dtype of the rotated copy.
     """
 
-    objective: Tensor
+    parts: Tensor
     gradient: Tensor
     diagonal: Tensor
     saved: Tensor
+
+    @property
+    def objective(self) -> Tensor:
+        """(h,) float64."""
+        return self.parts.sum(1)
 
     def only(self, heads: Tensor) -> Evaluation:
         """The evaluation of some heads (indices)."""
@@ -109,9 +114,9 @@ class Problem:
             sums.add(rows, self.loss.block(logits, self.labels[rows], w), given)
         penalty = self.penalty[:, None, None]
         gradient = self.features.to_rotated(sums.weight.addcmul_(penalty, weight), sums.bias)
-        objective = sums.loss + 0.5 * self.penalty * weight.square().sum((1, 2))
+        parts = sums.loss + 0.5 * self.penalty[:, None] * self.by_part(weight.square())
         diagonal = (sums.diagonal.double() + self.ridge()).clamp_(min=_LEAST)
-        return Evaluation(objective, gradient, diagonal, sums.saved)
+        return Evaluation(parts, gradient, diagonal, sums.saved)
 
     def curve(self, point: Evaluation, direction: Tensor, live: Tensor) -> Tensor:
         """Hessian at ``point`` times direction (l, classes, r + 1), for l ``live`` heads (indices)."""
@@ -130,6 +135,10 @@ class Problem:
         """The weight of each row in each class's Hessian, of one head: (classes, n)."""
         return self.loss.variance(point.saved[head], self.labels, self.row_weights[self.task[head]])
 
+    def by_part(self, values: Tensor) -> Tensor:
+        """Sums (h, classes) of values (h, classes, m), where the loss of each class is its own; otherwise (h, 1)."""
+        return values.sum(2) if self.loss.apart else values.sum((1, 2))[:, None]
+
     def project(self, direction: Tensor) -> Tensor:
         """The part of directions (h, classes, r + 1) that changes the objective."""
         return self.loss.project(direction, self.presence)
@@ -147,12 +156,12 @@ class _Sums:
         self.features = features
         self.weight = torch.zeros_like(weight)
         self.bias = weight.new_zeros(weight.shape[:2])
-        self.loss = weight.new_zeros(len(weight))
+        self.loss = weight.new_zeros((len(weight), 1))
         self.diagonal = weight.new_zeros((*weight.shape[:2], features.width), dtype=features.dtype)
         self.saved = weight.new_empty((*weight.shape[:2], n), dtype=features.dtype)
 
     def add(self, rows: slice, block: Block, given: Tensor) -> None:
-        self.loss += block.loss
+        self.loss = self.loss + block.loss
         self.bias += block.residual.sum(2)
         self.weight.flatten(0, 1).addmm_(block.residual.flatten(0, 1), given)
         variance = threshold(block.variance.to(self.features.dtype), _LEAST, 0.0).flatten(0, 1)
