@@ -12,6 +12,7 @@ from test_fit import features
 
 from stages.fit import fit
 from stages.heads import KINDS, head_spec
+from stages.heads.losses import Loss, Softmax, SquaredHinge
 from stages.heads.penalised import prepare
 from stages.store import Features, RowFile, stacked
 
@@ -34,13 +35,15 @@ def test_a_file_of_rows_is_indexed_as_an_array_is(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("loss", [Softmax(), SquaredHinge()], ids=["logreg", "svm"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_streamed_path_reaches_the_optimum_of_the_one_in_memory(tmp_path: Path, dtype: Any) -> None:
+def test_the_streamed_path_reaches_the_optimum_of_the_one_in_memory(tmp_path: Path, dtype: Any, loss: Loss) -> None:
     data = features(n=3000, classes=5, width=24)
     grid = (1e-5, 1e-3, 0.1, 10.0)
     weights = np.random.default_rng(1).random((2, 3000)) * (np.arange(3000) % 4 > 0)
     near, far = (
-        prepare(X, data.y, classes=5, dtype=dtype).fit(grid, weights) for X in (data.X, on_disk(data, tmp_path).X)
+        prepare(X, data.y, loss=loss, classes=5, dtype=dtype).fit(grid, weights)
+        for X in (data.X, on_disk(data, tmp_path).X)
     )
     assert far.converged.all()
     np.testing.assert_allclose(far.objective, near.objective, rtol=2e-5)
