@@ -20,7 +20,7 @@ from stages.compare import Comparison, compare
 from stages.datasets import duplicates
 from stages.errors import ConfigError, DamagedShard, StoreError
 from stages.evaluate import predictions, score
-from stages.heads import HeadSpec
+from stages.heads import HeadSpec, check_options
 from stages.heads.protocols import PROTOCOLS
 from stages.metrics import predictions_csv
 from stages.specs import digest
@@ -77,6 +77,8 @@ def _checked(settings: HeadSettings) -> list[HeadSpec]:
             from stages.heads.estimator import check
 
             check(spec)
+        elif settings.head_params:
+            check_options(spec)
     return specs
 
 

@@ -61,11 +61,15 @@ def test_no_torch_is_imported_for_any_kind_of_backbone(project: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=project, env={"PYTHONPATH": str(REPOSITORY)})
 
 
-def test_every_model_of_torchvision_is_known_without_importing_it(tmp_path: Path) -> None:
-    names = models.list_models(module=models)
+def weights_of(model: str) -> list[str]:
+    return ["DEFAULT", *(str(one) for entry in models.get_model_weights(model) for one in (entry, entry.name))]
+
+
+def test_every_model_of_torchvision_and_its_weights_are_known_without_importing_it(tmp_path: Path) -> None:
+    names = [f"{name} {one}" for name in models.list_models(module=models) for one in weights_of(name)]
     code = (
         "import sys\nfrom stages.backbones import BackboneRequest as R, fingerprint\n"
-        "assert len([fingerprint(R(name)) for name in sys.argv[1:]]) >= 80\n"
+        "assert len([fingerprint(R(*each.split())) for each in sys.argv[1:]]) >= 80\n"
         "assert not {'torch', 'torchvision'} & set(sys.modules)"
     )
     clean = {"PYTHONPATH": str(REPOSITORY), "TORCH_HOME": str(tmp_path)}
@@ -76,6 +80,20 @@ def test_every_model_of_torchvision_is_known_without_importing_it(tmp_path: Path
 def test_a_name_that_is_no_models_is_said_though_no_network_is_built(name: str) -> None:
     with pytest.raises(ConfigError, match="unknown backbone"):
         fingerprint(BackboneRequest(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("resnet18", "IMAGENET1K_V2"),  # which resnet50 has
+        ("vit_b_32", "ResNet18_Weights.IMAGENET1K_V1"),
+        ("vgg16", "imagenet1k_v1"),
+        ("mobilenet_v2", "IMAGENET1K_V22"),
+    ],
+)
+def test_weights_that_a_model_has_not_are_said_though_none_are_loaded(name: str, weights: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown weights of {name}"):
+        fingerprint(BackboneRequest(name, weights))
 
 
 def test_a_fingerprint_is_json_and_the_same_each_time(project: Path) -> None:

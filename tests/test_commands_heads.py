@@ -123,3 +123,20 @@ def test_what_can_not_be_asked_of_heads_is_said(
 ) -> None:
     assert main(["run", "--dataset", f"folder:{folder}", *RESNET, *arguments]) == code
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("head", "params", "said"),
+    [
+        ("svm", "tolerance=abc", "tolerance 'abc'"),
+        ("logreg", "max_iterations=1.5", "max_iterations 1.5"),
+        ("logreg", "device=nope", "logreg with"),
+        ("linear", "step=3", "did you mean 'steps'"),
+    ],
+)
+def test_parameters_that_a_head_can_not_take_are_said_before_anything_is_read(
+    work: Path, folder: Path, capsys: pytest.CaptureFixture[str], head: str, params: str, said: str
+) -> None:
+    what = ["run", "--dataset", f"folder:{folder}", *RESNET, "--head", head, "--head-params", params]
+    assert main(what) == 2
+    assert said in capsys.readouterr().err and not list(work.glob("features/*"))

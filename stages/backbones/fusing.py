@@ -30,8 +30,13 @@ def fuse(cut: Cut, expected: Tensor, batch: Tensor, *, onednn: bool) -> nn.Modul
     them. A network whose code can't be traced is returned as it is, and so is one that does not give ``expected``
     on ``batch`` any more, to 1e-5 of its largest value. The weights of ``cut`` are shared.
     """
-    graph = None if has_hooks(cut) else _rewritten(cut, onednn)
-    return graph if graph is not None and _agrees(graph, expected, batch) else cut
+    if has_hooks(cut):
+        return cut
+    for narrowed in (True, False):  # what is taken for tokens may be something else
+        graph = _rewritten(cut, onednn, narrowed=narrowed)
+        if graph is not None and _agrees(graph, expected, batch):
+            return graph
+    return cut
 
 
 def has_hooks(network: nn.Module) -> bool:
@@ -39,7 +44,7 @@ def has_hooks(network: nn.Module) -> bool:
     return any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
 
 
-def _rewritten(cut: Cut, onednn: bool) -> fx.GraphModule | None:
+def _rewritten(cut: Cut, onednn: bool, *, narrowed: bool) -> fx.GraphModule | None:
     """Return the graph with what can be fused fused; None where the code defies that.
 
     Nodes that nobody uses stay: they may write in place.
@@ -49,7 +54,8 @@ def _rewritten(cut: Cut, onednn: bool) -> fx.GraphModule | None:
         try:
             graph = fx.GraphModule(cut, _Tracer(cut).trace(cut))
             _drop_idle(graph)
-            narrow(graph)
+            if narrowed:
+                narrow(graph)
             _fold_norms(graph)
             if onednn:
                 _fuse_convolutions(graph)

@@ -12,7 +12,8 @@ import torch
 from torch import fx, nn
 
 _BY_TOKEN = (nn.LayerNorm, nn.Linear, nn.GELU)
-_ADDITIONS = (operator.add, torch.add)
+_ELEMENTWISE = (operator.add, torch.add, operator.mul, torch.mul)
+_FIRST = ((slice(None), 0), (slice(None), 0, slice(None)))
 FIRST_KEPT = (slice(None), slice(0, 1))
 
 
@@ -39,14 +40,24 @@ def narrow(graph: fx.GraphModule) -> None:
 
 def _by_token(graph: fx.GraphModule, node: fx.Node) -> tuple[int, ...]:
     """Return the places of a node's arguments of which a token of its result needs the same token alone."""
-    values = all(isinstance(arg, fx.Node) and arg.op != "get_attr" for arg in node.args)  # parameters broadcast
-    if node.op == "call_module" and values:
-        module = graph.get_submodule(str(node.target))
-        single = isinstance(module, _BY_TOKEN) and len(node.args) == 1
+    if node.op == "call_module":
+        single = isinstance(graph.get_submodule(str(node.target)), _BY_TOKEN) and len(node.args) == 1
         return (0,) if single or _is_attention(graph, node) else ()
-    if node.target in _ADDITIONS and values and len(node.args) == 2 and not node.kwargs:
-        return (0, 1)
+    if node.target in _ELEMENTWISE and not node.kwargs:
+        vectors = [_is_vector(graph, arg) for arg in node.args]  # a number for each column: alike for all tokens
+        values = [isinstance(arg, fx.Node) and arg.op != "get_attr" for arg in node.args]
+        fit = all(vector or value for vector, value in zip(vectors, values, strict=True))
+        return tuple(place for place, value in enumerate(values) if value) if fit else ()
     return (0,) if _is_output(graph, node) else ()
+
+
+def _is_vector(graph: fx.GraphModule, value: object) -> bool:
+    """Whether a value is a parameter of one axis."""
+    if not isinstance(value, fx.Node) or value.op != "get_attr":
+        return False
+    path, _, name = str(value.target).rpartition(".")
+    found = getattr(graph.get_submodule(path), name)
+    return isinstance(found, torch.Tensor) and found.ndim == 1
 
 
 def _is_attention(graph: fx.GraphModule, node: fx.Node) -> bool:
@@ -66,6 +77,6 @@ def _is_output(graph: fx.GraphModule, node: fx.Node) -> bool:
 def _reads_first(user: fx.Node, node: fx.Node, narrowed: dict[fx.Node, tuple[int, ...]]) -> bool:
     """Whether a user of a node reads nothing but the node's first token."""
     if user.target is operator.getitem and user not in narrowed:
-        return user.args[1] == (slice(None), 0) or not user.users
+        return user.args[1] in _FIRST or not user.users
     own = [place for place, arg in enumerate(user.args) if arg is node]
     return user in narrowed and set(own) <= set(narrowed[user])

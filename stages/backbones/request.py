@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -82,22 +83,26 @@ def _check_names(request: BackboneRequest) -> None:
     """Raise ConfigError for a model or weights that torchvision hasn't; only where it looks so it is imported."""
     if request.is_factory or request.name in (SHIPPED, PIXELS):
         return
-    by_name = request.weights_file is None and request.weights not in ("DEFAULT", "random")
-    line = f"\n    {request.weights.rpartition('.')[2]} = Weights(" if by_name else ""
-    source = _source(request.name)
-    if source is None or line.encode(errors="surrogateescape") not in source:
+    names = _weights(request.name)
+    if not names or (request.weights_file is None and request.weights not in (*names, "random")):
         from stages.backbones.vision import check_names
 
         check_names(request)
 
 
 @cache
-def _source(model: str) -> bytes | None:
-    """Return the one of torchvision's sources that defines a model, as far as they lie open."""
+def _weights(model: str) -> frozenset[str]:
+    """Return the names of a model's weights, as far as torchvision's sources lie open and say them."""
     found = find_spec("torchvision")
-    line = f"\ndef {model}(".encode(errors="surrogateescape")
     files = (f for place in (found and found.submodule_search_locations) or () for f in Path(place).glob("models/*.py"))
-    return next((source for source in map(Path.read_bytes, files) if line in source), None)
+    made = re.compile(rf"\ndef {re.escape(model)}\([^)]*?weights: (?:Optional\[)?(\w+)")
+    for source in (file.read_text(errors="replace") for file in files):
+        if signature := made.search(source):
+            kind = signature[1]
+            body = re.search(rf"\nclass {kind}\(WeightsEnum\):\n(?:(?:    .*|\))?\n)*", source)
+            names = re.findall(r"\n    (\w+) = ", body[0]) if body else []
+            return frozenset([*names, *(f"{kind}.{name}" for name in names)])
+    return frozenset()
 
 
 def _files(request: BackboneRequest, weights: Path | None) -> list[Any]:

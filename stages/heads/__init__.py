@@ -2,7 +2,7 @@
 
 from stages.heads.bundle import head_files, read_head
 from stages.heads.linear import LinearHead, LinearPath
-from stages.heads.solver import Head, Path, solver
+from stages.heads.solver import Head, Path, check_options, solver
 from stages.heads.spec import KINDS, HeadSpec, head_spec
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "LinearHead",
     "LinearPath",
     "Path",
+    "check_options",
     "head_files",
     "head_spec",
     "read_head",

@@ -224,8 +224,10 @@ class PenalisedSolver:
         max_iterations: int = 200,
     ) -> None:
         """Prepare the rows. Raises ValueError as :func:`prepare` does, or for limits that can't be."""
-        if not 0 < tolerance < 1 or max_iterations < 1:
-            raise ValueError(f"tolerance {tolerance}, {max_iterations} iterations; give one in 0 to 1, and one or more")
+        sound = isinstance(tolerance, float) and isinstance(max_iterations, int)
+        if not sound or not 0 < tolerance < 1 or max_iterations < 1:
+            found = f"tolerance {tolerance!r}, max_iterations {max_iterations!r}"
+            raise ValueError(f"{found}; give a number between 0 and 1, and a whole number of 1 or more")
         self.rows = prepare(X, y, loss=self.loss, classes=classes, dtype=dtype, device=device)
         self.limits: dict[str, Any] = {"tolerance": tolerance, "max_iterations": max_iterations}
 

@@ -17,7 +17,7 @@ from stages.heads.rotated import StreamedFeatures
 _PAIRS = 60  # directions remembered of each head, at most
 _ROWS = 300  # for each of these: with fewer rows a product costs less than what it would save
 _COPIES = 6  # of the pairs, at once: while a system is solved, and while it is learned from
-_RIDGE = 1e-7  # keeps correlations of duplicate columns definite
+_RIDGES = (1e-7, 1e-5, 1e-3, 0.1)  # added to correlations until they are definite: rounding, duplicate columns
 
 
 @dataclass(frozen=True)
@@ -177,10 +177,10 @@ def _inverse_factor(rows: Tensor, weights: Tensor, diagonal: Tensor) -> Tensor:
     matrix = (rows.T @ (rows * weights[:, None])).double()
     scale = torch.maximum(diagonal, matrix.diagonal()).rsqrt()
     matrix *= scale[:, None] * scale
-    ridge, failed = _RIDGE, True
-    while failed:  # rounding makes of few rows a matrix that is not quite definite
+    for ridge in _RIDGES:
         matrix.diagonal().fill_(1 + ridge)
-        lower, info = torch.linalg.cholesky_ex(matrix)
-        ridge, failed = 10 * ridge, bool(info)
+        lower, failed = torch.linalg.cholesky_ex(matrix)
+        if not failed:
+            break
     factor: Tensor = torch.linalg.solve_triangular(lower, torch.eye(len(lower), out=matrix), upper=False)
     return factor

@@ -1,6 +1,6 @@
 """The rows of a fit in the eigenbasis of their covariance: a rotated copy in memory, or rows read again at every pass.
 
-In that basis the Hessian of a softmax loss is close to diagonal. Directions there have r coordinates and
+In that basis the Hessian of a classification loss is close to diagonal. Directions there have r coordinates and
 the bias, (..., r + 1); the products of a pass are taken with :meth:`block`, in whose coordinates
 :meth:`outward` puts directions and from which :meth:`inward` brings sums back.
 """

@@ -77,3 +77,8 @@ def solver(spec: HeadSpec, X: NDArray[Any], y: NDArray[np.int64], classes: int) 
         if not spec.options:
             raise
         raise ConfigError(f"{spec.kind} with {dict(spec.options)}: {error}; see --head-params") from error
+
+
+def check_options(spec: HeadSpec) -> None:
+    """Raise ConfigError for an option that the kind of head doesn't have or can't take; on a few made-up rows."""
+    solver(spec, np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1]), 2)
