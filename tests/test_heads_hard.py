@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from rows import clustered, scored
 from scipy.optimize import minimize
 from sklearn.svm import LinearSVC
@@ -13,6 +14,7 @@ from test_heads_logistic import GRID, HARD
 from test_heads_svm import objective
 
 from stages.heads.penalised import PenalisedPath
+from stages.heads.preconditioner import _inverse_factor
 from stages.heads.svm import SVMSolver
 
 BEYOND = {"few_badly_scaled_rows": 1e-3}  # the largest C that is certain to be reached, in any precision
@@ -89,3 +91,9 @@ def test_a_class_whose_step_must_be_short_does_not_shorten_those_of_others() -> 
     assert path.converged.all() and path.iterations.max() < 15, path.iterations
     again = SVMSolver(X, y, 4).fit(GRID[::-1], np.ones(len(y)))
     np.testing.assert_array_equal(again.objective[::-1], path.objective)
+
+
+def test_few_rows_in_single_precision_have_a_factor_all_the_same() -> None:
+    rows = torch.randn(30, 200, generator=torch.Generator().manual_seed(0))
+    factor = _inverse_factor(rows, torch.ones(30), rows.square().sum(0))
+    assert factor.isfinite().all() and factor.diagonal().min() > 0
