@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import threshold
 
+from stages.heads.direct import direct_direction
 from stages.heads.preconditioner import Inverse, Path, Preconditioner
 from stages.heads.problem import Evaluation, Problem
 
@@ -120,11 +121,15 @@ class _Descent:
             return
         heads, point = heads[chosen], point.only(chosen) if len(chosen) < len(heads) else point
         problem = self.problem.only(heads)
-        self.inverse.refresh(problem, point)
-        direction, decrement = newton_direction(problem, point, self.inverse, heads)
+        direction = direct_direction(problem, point, self.inverse.products)
+        if direction is None:
+            self.inverse.refresh(problem, point)
+            direction, decrement = newton_direction(problem, point, self.inverse, heads)
+        else:
+            decrement = -0.5 * _dot(direction, point.gradient)
+        self.decrement[heads] = decrement / point.objective
         self.direction[heads] = problem.features.to_original(direction)
         self.slope[heads] = problem.by_part(direction * point.gradient).clamp(max=0)
-        self.decrement[heads] = decrement / point.objective
         self.step[heads] = 1
 
 

@@ -1,0 +1,52 @@
+"""Newton directions by factorisation are those that conjugate gradients approach."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from rows import scored
+
+from stages.heads.direct import direct_direction
+from stages.heads.losses import Loss, Softmax, SquaredHinge
+from stages.heads.problem import Problem
+from stages.heads.rotated import rotate
+
+
+def problem(loss: Loss, n: int, d: int, absent: bool = False) -> Problem:
+    X, y = scored(n, d, 3, noise=1.0)
+    present = torch.tensor([[True, True, not absent]])
+    weights, penalty = torch.full((1, n), 1 / n, dtype=torch.float64), torch.tensor([1e-2, 1e-4], dtype=torch.float64)
+    rows = rotate(torch.as_tensor(X), torch.float64)
+    return Problem(loss, rows, torch.as_tensor(y), weights, present, penalty, torch.zeros(2).long())
+
+
+def theta(many: Problem) -> torch.Tensor:
+    shape = (2, 3, many.features.basis.shape[0] + 1)
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(("n", "d"), [(60, 8), (20, 40)])
+def test_the_hessian_times_the_direction_is_the_gradient(n: int, d: int) -> None:
+    many = problem(SquaredHinge(), n, d)
+    point = many.evaluate(theta(many))
+    direction = direct_direction(many, point, 0)
+    assert direction is not None
+    product = many.curve(point, direction, torch.arange(2))
+    torch.testing.assert_close(product, -point.gradient, rtol=1e-6, atol=1e-9)
+
+
+def test_a_class_without_rows_stays_where_it_is_and_one_without_errors_loses_its_weights() -> None:
+    many = problem(SquaredHinge(), 60, 8, absent=True)
+    start = torch.zeros_like(theta(many))
+    start[:, 0, -1] = 1e6  # every row of the others is far on the wrong side of class 0
+    start[:, 1, -1], start[:, 1, :-1] = -1e6, 1e-3
+    direction = direct_direction(many, many.evaluate(start), 0)
+    assert direction is not None and direction.isfinite().all() and not direction[:, 2].any()
+
+
+def test_it_is_left_to_conjugate_gradients_where_they_cost_less_or_classes_share_a_loss() -> None:
+    soft, wide = problem(Softmax(), 60, 8), problem(SquaredHinge(), 500, 300)
+    assert direct_direction(soft, soft.evaluate(theta(soft)), 0) is None
+    point = wide.evaluate(0 * theta(wide))  # where every row is short of its margin
+    assert direct_direction(wide, point, 0) is None
+    assert direct_direction(wide, point, 10_000) is not None
