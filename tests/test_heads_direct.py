@@ -45,7 +45,7 @@ def test_a_class_without_rows_stays_where_it_is_and_one_without_errors_loses_its
 
 
 def test_it_is_left_to_conjugate_gradients_where_they_cost_less_or_classes_share_a_loss() -> None:
-    soft, wide = problem(Softmax(), 60, 8), problem(SquaredHinge(), 500, 300)
+    soft, wide = problem(Softmax(), 60, 8), problem(SquaredHinge(), 2000, 500)
     assert direct_direction(soft, soft.evaluate(theta(soft)), 0) is None
     point = wide.evaluate(0 * theta(wide))  # where every row is short of its margin
     assert direct_direction(wide, point, 0) is None

@@ -17,7 +17,7 @@ from stages.heads.penalised import PenalisedPath
 from stages.heads.preconditioner import _inverse_factor
 from stages.heads.svm import SVMSolver
 
-BEYOND = {"few_badly_scaled_rows": 1e-3}  # the largest C that is certain to be reached, in any precision
+BEYOND = {"few_badly_scaled_rows": 1e3}  # the largest C that is certain to be reached, in any precision
 
 
 def solved(name: str, **options) -> PenalisedPath:
@@ -54,11 +54,11 @@ def test_each_objective_is_within_1e_5_of_the_best_solver_and_says_so(name: str)
 @pytest.mark.parametrize("name", HARD)
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-5])
 def test_no_objective_is_further_from_a_tight_float64_one_than_its_gap_says(name: str, tolerance: float) -> None:
-    loose, tight = solved(name, tolerance=tolerance), solved(name, tolerance=1e-8, dtype="float64")
+    loose, tight = solved(name, tolerance=tolerance), solved(name, tolerance=1e-7, dtype="float64")
     above = loose.objective / tight.objective - 1
-    assert (above <= loose.gap + 1e-9).all(), above
+    assert (above <= loose.gap + 1e-8).all(), above
     known = np.array(GRID) <= BEYOND.get(name, np.inf)
-    assert tight.converged[known].all() and (above[known] > -1e-8).all(), (tight.gap, above)
+    assert tight.converged[known].all() and (above[known] > -1e-7).all(), (tight.gap, above)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.5, 3.0])
