@@ -18,7 +18,7 @@ ALL = [*OTHERS, KNNHead()]
 # Some processors sum one row's float32 product in another order than many rows'; at the default temperature the
 # last digit of a cosine is then the sixth of a vote, and scikit-learn asks for seven.
 # It also asks for seven digits of a fit to repeated rows, so the machine's is a close one.
-CLOSE = SVMHead(tolerance=1e-12, dtype="float64")
+CLOSE = SVMHead(tolerance=1e-9, dtype="float64")
 CHECKED = [CLOSE if isinstance(head, SVMHead) else head for head in OTHERS] + [KNNHead(temperature=1.0)]
 WEIGHTED = [head for head in ALL if "class_weight" in head.get_params()]
 Data = tuple[np.ndarray, np.ndarray]
