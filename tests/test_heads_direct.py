@@ -26,7 +26,11 @@ def theta(many: Problem) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("n", "d"), [(60, 8), (20, 40)])
-def test_the_hessian_times_the_direction_is_the_gradient(n: int, d: int) -> None:
+@pytest.mark.parametrize("block", [2**25, 600])
+def test_the_hessian_times_the_direction_is_the_gradient(
+    monkeypatch: pytest.MonkeyPatch, n: int, d: int, block: int
+) -> None:
+    monkeypatch.setattr("stages.heads.direct.BLOCK", block)
     many = problem(SquaredHinge(), n, d)
     point = many.evaluate(theta(many))
     direction = direct_direction(many, point, 0)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from stages.heads.problem import Evaluation, Problem
-from stages.heads.rotated import StreamedFeatures
+from stages.heads.rotated import BLOCK, StreamedFeatures
 
 _USUAL = 50  # products that conjugate gradients take
 _CALLS = 1e7, 5e6  # multiplications that the calls for a product, and for a factorisation, are worth
@@ -39,7 +39,10 @@ def direct_direction(problem: Problem, point: Evaluation, products: int) -> Tens
 
 
 def _hessian(rows: Tensor, curvature: Tensor) -> Tensor:
-    """sum_i curvature_i x_i x_i^T in float64, (r + 1, r + 1)."""
-    counting = curvature.nonzero().flatten()
-    chosen = rows[counting].double()
-    return chosen.T @ (chosen * curvature[counting, None])
+    """sum_i curvature_i x_i x_i^T in float64, (r + 1, r + 1), a block of rows at a time."""
+    width = rows.shape[1]
+    hessian = rows.new_zeros((width, width), dtype=torch.float64)
+    for counting in curvature.nonzero().flatten().split(max(1, BLOCK // (8 * width))):
+        chosen = rows[counting].double()
+        hessian.addmm_(chosen.T, chosen * curvature[counting, None])
+    return hessian
