@@ -77,8 +77,6 @@ def _checked(settings: HeadSettings) -> list[HeadSpec]:
             from stages.heads.estimator import check
 
             check(spec)
-        elif settings.head_params:
-            check_options(spec)
     return specs
 
 
@@ -169,6 +167,9 @@ def plans_of(settings: Settings) -> list[Plan]:
 
 def _probes(plan: Plan, settings: Settings) -> tuple[Probe, ...]:
     """Do all stages for one backbone; a damaged shard met on the way is made anew."""
+    if settings.head_params and not all(need.complete for need in plan.needs()):
+        for name in settings.head:
+            check_options(settings.spec(name))  # before the backbone's long work; a cached head needs no solver
     met: set[str] = set()
     while True:
         try:

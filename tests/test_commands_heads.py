@@ -134,7 +134,7 @@ def test_what_can_not_be_asked_of_heads_is_said(
         ("linear", "step=3", "did you mean 'steps'"),
     ],
 )
-def test_parameters_that_a_head_can_not_take_are_said_before_anything_is_read(
+def test_parameters_that_a_head_can_not_take_are_said_before_a_feature_is_computed(
     work: Path, folder: Path, capsys: pytest.CaptureFixture[str], head: str, params: str, said: str
 ) -> None:
     what = ["run", "--dataset", f"folder:{folder}", *RESNET, "--head", head, "--head-params", params]

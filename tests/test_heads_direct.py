@@ -6,7 +6,7 @@ import pytest
 import torch
 from rows import scored
 
-from stages.heads.direct import direct_direction
+from stages.heads.direct import best_steps, direct_direction
 from stages.heads.losses import Loss, Softmax, SquaredHinge
 from stages.heads.problem import Problem
 from stages.heads.rotated import rotate
@@ -54,3 +54,16 @@ def test_it_is_left_to_conjugate_gradients_where_they_cost_less_or_classes_share
     point = wide.evaluate(0 * theta(wide))  # where every row is short of its margin
     assert direct_direction(wide, point, 0) is None
     assert direct_direction(wide, point, 10_000) is not None
+
+
+def test_the_best_step_is_where_the_loss_along_the_direction_is_least() -> None:
+    many = problem(SquaredHinge(), 60, 8).only(torch.tensor([0]))
+    start = theta(problem(SquaredHinge(), 60, 8))[:1]
+    direction = direct_direction(many, many.evaluate(start), 0)
+    assert direction is not None
+    along = many.features.to_original(5 * direction)
+    steps = best_steps(many, start[0], along[0], torch.arange(3))
+    assert ((steps > 0) & (steps < 1)).all()
+    tried = torch.linspace(0, 1, 1001, dtype=torch.float64)
+    lost = torch.stack([many.evaluate(start + step * along).parts[0] for step in tried])
+    torch.testing.assert_close(steps, tried[lost.argmin(0)], rtol=0, atol=1e-3)

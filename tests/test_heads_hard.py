@@ -54,11 +54,11 @@ def test_each_objective_is_within_1e_5_of_the_best_solver_and_says_so(name: str)
 @pytest.mark.parametrize("name", HARD)
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-5])
 def test_no_objective_is_further_from_a_tight_float64_one_than_its_gap_says(name: str, tolerance: float) -> None:
-    loose, tight = solved(name, tolerance=tolerance), solved(name, tolerance=1e-7, dtype="float64")
+    loose, tight = solved(name, tolerance=tolerance), solved(name, tolerance=1e-6, dtype="float64")
     above = loose.objective / tight.objective - 1
     assert (above <= loose.gap + 1e-8).all(), above
     known = np.array(GRID) <= BEYOND.get(name, np.inf)
-    assert tight.converged[known].all() and (above[known] > -1e-7).all(), (tight.gap, above)
+    assert tight.converged[known].all() and (above[known] > -1e-6).all(), (tight.gap, above)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.5, 3.0])
@@ -97,3 +97,11 @@ def test_few_rows_in_single_precision_have_a_factor_all_the_same() -> None:
     rows = torch.randn(30, 200, generator=torch.Generator().manual_seed(0))
     factor = _inverse_factor(rows, torch.ones(30), rows.square().sum(0))
     assert factor.isfinite().all() and factor.diagonal().min() > 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_weights_of_very_different_rows_converge(seed: int) -> None:
+    X, y = clustered(150, 30, 4)
+    weights = 10.0 ** np.random.default_rng(seed).uniform(-8, 4, len(y))
+    path = SVMSolver(X, y, 4).fit((1e-4, 1e-2, 1.0, 1e2, 1e4), weights)
+    assert path.converged.all(), path.gap

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import threshold
 
-from stages.heads.direct import direct_direction
+from stages.heads.direct import best_steps, direct_direction
 from stages.heads.preconditioner import Inverse, Path, Preconditioner
 from stages.heads.problem import Evaluation, Problem
 
@@ -87,12 +87,31 @@ class _Descent:
         lower = point.parts <= target + _ROUNDING * point.objective[:, None]
         taken = lower.all(1)
         self._take(heads, trial, point, taken)
-        step = torch.where(lower, self.step[heads], 0.25 * self.step[heads])
-        self.step[heads] = threshold(step, _SHORTEST, 0.0)
+        self._shorten(heads, lower)
         going = self.gap[heads] > self.tolerance[heads]
         going &= self.step[heads].any(1) & (self.idle[heads] < _PATIENCE)
         self._aim(heads, point, (taken & going).nonzero().flatten())
         self.heads = heads[going]
+
+    def _shorten(self, heads: Tensor, lower: Tensor) -> None:
+        """Shorten the steps of classes that did not come lower; to 0 where nothing lower is found."""
+        step = self.step[heads]
+        if self.problem.loss.apart:
+            for place in (~lower).any(1).nonzero().flatten().tolist():
+                step[place] = self._best(heads[place], ~lower[place])
+        else:
+            step = threshold(torch.where(lower, step, 0.25 * step), _SHORTEST, 0.0)
+        self.step[heads] = step
+
+    def _best(self, head: Tensor, failed: Tensor) -> Tensor:
+        """The steps of one head: the best of classes that ``failed`` (classes,) once, 0 for those that did again."""
+        labels = (failed & (self.slope[head] < 0)).nonzero().flatten()
+        step = self.step[head].masked_fill(failed, 0.0)
+        if len(labels):
+            theta, direction = self.theta[head][labels], self.direction[head][labels]
+            step[labels] = best_steps(self.problem.only(head[None]), theta, direction, labels)
+            self.slope[head, labels] = 0  # whatever is lower will do
+        return step
 
     def _take(self, heads: Tensor, trial: Tensor, point: Evaluation, taken: Tensor) -> None:
         bound = optimality_gap(self.problem.only(heads), trial, point)[taken]

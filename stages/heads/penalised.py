@@ -224,7 +224,7 @@ class PenalisedSolver:
         max_iterations: int = 200,
     ) -> None:
         """Prepare the rows. Raises ValueError as :func:`prepare` does, or for limits that can't be."""
-        sound = isinstance(tolerance, float) and isinstance(max_iterations, int)
+        sound = isinstance(tolerance, float) and type(max_iterations) is int
         if not sound or not 0 < tolerance < 1 or max_iterations < 1:
             found = f"tolerance {tolerance!r}, max_iterations {max_iterations!r}"
             raise ValueError(f"{found}; give a number between 0 and 1, and a whole number of 1 or more")
