@@ -56,6 +56,22 @@ def test_an_exported_file_gives_the_same_confidences(
     np.testing.assert_allclose(found, expected(head, images), atol=1e-4)
 
 
+def test_a_file_that_can_not_be_written_whole_leaves_the_one_before_it(
+    work: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head, file = fitted(work, folder, "--grid", "C=1", "--precision", "fp32"), tmp_path / "place" / "model.pt2"
+    file.parent.mkdir()
+    file.write_bytes(b"the one before")
+
+    def fails(program: object, path: Path, **more: object) -> None:
+        path.write_bytes(b"half of")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch.export, "save", fails)
+    assert main(["export", str(head), str(file)]) == 2
+    assert file.read_bytes() == b"the one before" and list(file.parent.iterdir()) == [file]
+
+
 def test_the_file_says_what_it_is(work: Path, folder: Path, tmp_path: Path) -> None:
     import onnx
 

@@ -34,7 +34,9 @@ def fuse(cut: Cut, expected: Tensor, batch: Tensor, *, onednn: bool) -> nn.Modul
         return cut
     for narrowed in (True, False):  # what is taken for tokens may be something else
         graph = _rewritten(cut, onednn, narrowed=narrowed)
-        if graph is not None and _agrees(graph, expected, batch):
+        if graph is None:
+            break
+        if _agrees(graph, expected, batch):
             return graph
     return cut
 

@@ -135,12 +135,14 @@ class SVMHead(_Scored):
         tolerance: float = 1e-5,
         max_iterations: int = 200,
         dtype: Precision = "float32",
+        device: str = "cpu",
         class_weight: ClassWeight = None,
     ) -> None:
         self.C = C
         self.tolerance = tolerance
         self.max_iterations = max_iterations
         self.dtype = dtype
+        self.device = device
         self.class_weight = class_weight
 
 

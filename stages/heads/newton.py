@@ -174,8 +174,8 @@ def newton_direction(
 ) -> tuple[Tensor, Tensor]:
     """Solve  Hessian d = -gradient  roughly for some heads (l indices), whose problem and point these are.
 
-    Returns the directions (l, classes, r + 1), which sum to zero over classes (the loss does not change along the
-    others), and their decrements (l,): how much the quadratic model falls along each.
+    Returns the directions (l, classes, r + 1), which :meth:`Problem.project` leaves as they are, and their decrements
+    (l,): how much the quadratic model falls along each.
     """
     systems = _Systems(problem, point, inverse.at(problem, point, heads), Path(len(heads), inverse.most))
     inverse.products = 0

@@ -78,9 +78,9 @@ def _adapted(reach: float, steps: int) -> float:
 
 
 def _extrapolated(theta: Tensor, logs: Tensor, heads: Tensor, known: int) -> Tensor:
-    """Where heads (m, t, classes, d + 1) start: on the parabola in log C through the ``known`` = 3 before them.
+    """Where heads (m, t, classes, d + 1) start: on the polynomial in log C through the ``known`` heads before them.
 
-    With fewer before them, on a line or at the only one; the first heads start at zero.
+    That is a parabola through three, a line through two, or the only one itself; the first heads start at zero.
     """
     first = int(heads[0])
     nodes = range(max(0, first - known), max(1, first))

@@ -60,10 +60,10 @@ class SgdSolver:
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
-        if steps < 1 or batch < 1 or schedule not in ("cosine", "constant"):
-            raise ValueError(
-                f"{steps} steps of {batch} rows, schedule {schedule!r}; give at least one of one, cosine or constant"
-            )
+        if steps < 1 or batch < 1:
+            raise ValueError(f"{steps} steps of {batch} rows; give 1 or more of each")
+        if schedule not in ("cosine", "constant"):
+            raise ValueError(f"schedule is {schedule!r}; give cosine or constant")
         _check_device(device)
         self.X, self.y, self.classes = X, y, classes
         self.steps, self.batch, self.schedule, self.seed = steps, batch, schedule, seed

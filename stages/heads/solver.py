@@ -69,6 +69,8 @@ def solver(spec: HeadSpec, X: NDArray[Any], y: NDArray[np.int64], classes: int) 
     known = [n for n in inspect.signature(made).parameters if n not in ("X", "y", "classes")]
     for option in spec.options:
         if option not in known:
+            if not known:
+                raise ConfigError(f"{spec.kind} takes no parameters with --head-params, and {option!r} was given")
             raise unknown_name(f"parameter of {spec.kind}", option, known)
     options = {"seed": spec.seed, **spec.options} if "seed" in known else dict(spec.options)
     try:
