@@ -164,9 +164,16 @@ def test_a_cuda_device_gives_the_same_heads() -> None:
     np.testing.assert_allclose(here.weight, there.weight, atol=1e-4)
 
 
-@pytest.mark.parametrize("options", [{"steps": 0}, {"batch": 0}, {"schedule": "linear"}])
-def test_options_that_cannot_be_used_are_refused(options) -> None:
-    with pytest.raises(ValueError, match="give at least one of one, cosine or constant"):
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"steps": 0}, "0 steps of .* rows; give 1 or more"),
+        ({"batch": 0}, "steps of 0 rows; give 1 or more"),
+        ({"schedule": "linear"}, "schedule is 'linear'; give cosine or constant"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(options, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
         solver(*plain(), **options)
 
 
