@@ -25,6 +25,7 @@ Write = Callable[[str], Matrix]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--campaign", action="store_true", help="the long version of the fault campaigns")
+    parser.addoption("--rewrite-golden", action="store_true", help="write the golden records of tests/golden anew")
 
 
 _points = Points()
