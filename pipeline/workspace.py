@@ -17,9 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.reading import read_sealed
-from stages.specs import BackboneSpec, digest, read_spec, sealed
-from stages.store import FeatureStore, make_folder, write_atomic
+from frostline.stages.backbones.spec import BackboneSpec, read_spec
+from frostline.stages.records.safe_read import read_sealed
+from frostline.stages.records.sealed import digest, sealed
+from frostline.stages.store import FeatureStore, make_folder, write_atomic
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import DataError, StoreError
-from stages.heads import Head
-from stages.metrics import (
+from frostline.stages.errors import DataError, StoreError
+from frostline.stages.heads import Head
+from frostline.stages.metrics import (
     Bin,
     ClassScore,
     Predictions,
@@ -30,7 +30,7 @@ from stages.metrics import (
     reliability,
     tempered,
 )
-from stages.store import Features
+from frostline.stages.store import Features
 
 AVERAGES = ("balanced_accuracy", "macro_f1", "weighted_f1")
 

@@ -5,22 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several processes that each take every core stand in each other's way
     os.environ["OMP_NUM_THREADS"] = "1"
 
-import numpy as np
 import pytest
+
 from faults.counts import Points
-from PIL import Image
-
-from pipeline.matrix import Matrix, read_matrix
-
-REPOSITORY = Path(__file__).parent.parent
-Command = Callable[..., subprocess.CompletedProcess[str]]
-Write = Callable[[str], Matrix]
+from frostline.pipeline.bench.matrix import Matrix, read_matrix
+from support.pictures import paint
+from support.project import REPOSITORY, Command, Write
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,14 +54,6 @@ def assets() -> Path:
     return folder
 
 
-def paint(file: Path, label: int, seed: int, size: tuple[int, int] = (24, 20)) -> None:
-    """Write an image whose colour gives its label away, through noise."""
-    noise = np.random.default_rng(seed).integers(0, 60, (*size, 3))
-    noise[..., label % 3] += 120
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(noise.astype(np.uint8)).save(file)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An image folder: three classes, 12 training and 4 test images each, sizes differ."""
@@ -84,9 +71,9 @@ def frostline(tmp_path: Path) -> Command:
     """Run the command in a process of its own, its workspace below the test's folder."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pipeline", *arguments]
+        command = [sys.executable, "-m", "frostline", *arguments]
         clean = {n: v for n, v in os.environ.items() if not n.startswith("FROSTLINE_")}
-        where = {"FROSTLINE_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(REPOSITORY)}
+        where = {"FROSTLINE_DATA_DIR": str(tmp_path / "data")}
         return subprocess.run(
             command, capture_output=True, text=True, env={**clean, **where, **environment}, cwd=tmp_path, check=False
         )

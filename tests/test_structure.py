@@ -5,102 +5,111 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
 
-LAYERS = [
-    ["stages.errors", "stages.specs"],
-    ["stages.draws", "stages.reading", "stages.sources"],
-    ["stages.factories"],
-    ["stages.datasets", "stages.backbones", "stages.loading", "stages.store", "stages.heads", "stages.metrics"],
-    [
-        "stages.extract",
-        "stages.fit",
-        "stages.evaluate",
-        "stages.predict",
-        "stages.compare",
-        "stages.export",
-        "stages.transferability",
-        "stages.health",
-        "stages.learning_curve",
-    ],
-    ["pipeline.values", "pipeline.phrases"],
-    ["pipeline.config", "pipeline.workspace", "pipeline.report"],
-    ["pipeline.findings", "pipeline.text"],
-    ["pipeline.checks"],
-    ["pipeline.arguments", "pipeline.matrix", "pipeline.html"],
-    ["pipeline.leaderboard"],
-    ["pipeline.renderings"],
-    ["pipeline.ways"],
-    ["pipeline.plan"],
-    ["pipeline.devices", "pipeline.pacing"],
-    ["pipeline.features"],
-    ["pipeline.helper"],
-    ["pipeline.heads", "pipeline.draws", "pipeline.costs"],
-    ["pipeline.passes", "pipeline.curves", "pipeline.health"],
-    ["pipeline.bench"],
-    ["pipeline.run", "pipeline.preview", "pipeline.predict", "pipeline.inventory", "pipeline.rank"],
-    ["pipeline.export"],
-    ["pipeline.cli"],
-    ["pipeline.__main__"],
-]
-ROOM = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
-SOURCES = sorted(p for top in ("stages", "pipeline") for p in (REPOSITORY / top).rglob("*.py"))
+from support.project import REPOSITORY
+
+SOURCES = {
+    ".".join(("frostline", *path.relative_to(REPOSITORY).with_suffix("").parts)).removesuffix(".__init__"): path
+    for top in ("stages", "pipeline")
+    for path in sorted((REPOSITORY / top).rglob("*.py"))
+}
+FACE = "frostline.pipeline.face"
+Edge = tuple[str, str]
 
 
-def room_of(module: str) -> str:
-    return ".".join(module.split(".")[:2])
+def imports() -> Iterator[tuple[str, str, str]]:
+    """Yield (importing module, imported module, imported name) of each import of our own code."""
+    for module, path in SOURCES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("frostline"):
+                for alias in node.names:
+                    inner = f"{node.module}.{alias.name}"
+                    yield (module, inner, "") if inner in SOURCES else (module, node.module, alias.name)
+            elif isinstance(node, ast.Import):
+                yield from ((module, a.name, "") for a in node.names if a.name.startswith("frostline."))
 
 
-def module_of(path: Path) -> str:
-    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+IMPORTS = sorted(set(imports()))
 
 
-def imported(path: Path) -> list[str]:
-    names = []
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            own = node.module in ("stages", "pipeline")
-            names += [f"{node.module}.{alias.name}" for alias in node.names] if own else [node.module]
-    return [name for name in names if name.split(".")[0] in ("stages", "pipeline")]
+def edges_within(room: str) -> set[Edge]:
+    """Return which parts of a room import which others; a part is a module or a room inside."""
+    depth = room.count(".") + 1
+    parts = lambda name: ".".join(name.split(".")[: depth + 1])  # noqa: E731
+    inside = [(a, b) for a, b, _ in IMPORTS if a.startswith(f"{room}.") and b.startswith(f"{room}.")]
+    return {(parts(a), parts(b)) for a, b in inside if parts(a) != parts(b)}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_of)
-def test_imports_go_strictly_down(path: Path) -> None:
-    own = room_of(module_of(path))
-    if own in ("stages", "pipeline"):
-        assert not imported(path)
-        return
-    for name in imported(path):
-        other = room_of(name)
-        assert other == own or ROOM[other] < ROOM[own], f"{own} imports {name}"
+def floors(edges: set[Edge]) -> list[list[str]]:
+    """Return the parts by floor, the lowest first. Raises CycleError."""
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for above, below in edges:
+        sorter.add(above, below)
+    sorter.prepare()
+    found = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        found.append(ready)
+        sorter.done(*ready)
+    return found
+
+
+ROOMS = sorted(name for name, path in SOURCES.items() if path.name == "__init__.py" and name != FACE)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_parts_of_a_room_stand_on_floors_without_a_circle(room: str) -> None:
+    edges = edges_within(room)
+    try:
+        for number, floor in enumerate(floors(edges)):
+            print(f"{room} floor {number}: {', '.join(name.removeprefix(room + '.') for name in floor)}")
+    except CycleError as error:
+        pytest.fail(f"a circle in {room}: {' -> '.join(error.args[1])}")
+
+
+def test_a_circle_is_seen() -> None:
+    with pytest.raises(CycleError):
+        floors({("a", "b"), ("b", "c"), ("c", "a")})
+
+
+def test_no_stage_knows_a_pipeline() -> None:
+    assert not [(a, b) for a, b, _ in IMPORTS if ".stages." in a and ".pipeline." in b]
+
+
+def test_no_module_imports_the_room_that_it_lies_in() -> None:
+    assert not [(a, b) for a, b, _ in IMPORTS if a.startswith(f"{b}.") and b in ROOMS]
+
+
+def test_no_private_name_crosses_a_room() -> None:
+    crossing = [(a, b, n) for a, b, n in IMPORTS if a.rpartition(".")[0] != b.rpartition(".")[0]]
+    private = [(a, b, n) for a, b, n in crossing if n.startswith("_") or b.rpartition(".")[2].startswith("_")]
+    assert not private
 
 
 def test_every_package_is_listed_for_the_distribution() -> None:
-    import tomllib
-
     listed = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    found = {module_of(p) for p in SOURCES if p.name == "__init__.py"}
-    assert set(listed) == found
+    assert set(listed) == {*ROOMS, "frostline"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["ls"], ["gc"]])
 def test_help_and_listings_never_import_torch(arguments: list[str], tmp_path: Path) -> None:
     code = (
-        "import sys; from pipeline.cli import main\n"
+        "import sys; from frostline.pipeline.cli.main import main\n"
         f"try: main({arguments!r})\nexcept SystemExit: pass\n"
         "assert 'torch' not in sys.modules and 'sklearn' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env={"PYTHONPATH": str(REPOSITORY)})
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env={})
 
 
 def test_every_command_and_setting_is_in_the_documentation() -> None:
-    from pipeline.cli import commands
-    from pipeline.config import Settings
+    from frostline.pipeline.cli.main import commands
+    from frostline.pipeline.settings.models import Settings
 
     text = (REPOSITORY / "README.md").read_text() + (REPOSITORY / "docs" / "settings.md").read_text()
     missing = [name for name in commands() if f"frostline {name}" not in text]
@@ -109,8 +118,8 @@ def test_every_command_and_setting_is_in_the_documentation() -> None:
 
 
 def test_a_run_from_the_cache_never_imports_torch(tmp_path: Path) -> None:
-    code = "import sys; from pipeline.cli import main; assert main(['run', '--grid', 'C=1']) == 0\n"
-    clean = {"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"}
+    code = "import sys; from frostline.pipeline.cli.main import main; assert main(['run', '--grid', 'C=1']) == 0\n"
+    clean = {"PATH": "/usr/bin:/bin"}
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=clean, capture_output=True)
     code += "assert 'torch' not in sys.modules, 'torch'"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=clean, capture_output=True)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from PIL.Image import Image
 
-from stages.backbones.preprocess import Embedder, finished, pixels_for, preprocess, raw_or_pixels
-from stages.backbones.request import BackboneRequest, fingerprint
-from stages.specs import Precision
+from frostline.stages.backbones.families.fingerprint import fingerprint
+from frostline.stages.backbones.inference.pixels import Embedder, finished, pixels_for, raw_or_pixels
+from frostline.stages.backbones.request import BackboneRequest
+from frostline.stages.backbones.spec import Precision
+from frostline.stages.modalities.image.transform import preprocess
 
 if TYPE_CHECKING:
-    from stages.backbones.backbone import Backbone
+    from frostline.stages.backbones.inference.backbone import Backbone
 
 __all__ = [
     "BackboneRequest",
@@ -37,6 +39,6 @@ def load_backbone(
     portable: bool = False,
 ) -> Backbone:
     """Return the backbone that a request names, resolved on one image; see ``backbone.load_backbone``."""
-    from stages.backbones import backbone
+    from frostline.stages.backbones.inference import backbone
 
     return backbone.load_backbone(request, example, precision=precision, device=device, portable=portable)

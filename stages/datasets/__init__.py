@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stages.datasets.digits import open_digits
-from stages.datasets.duplicates import Duplicates, duplicates
-from stages.datasets.files import decode_file, images_in
-from stages.datasets.folder import open_folder
-from stages.datasets.index import Progress
-from stages.datasets.memory import is_sound
-from stages.datasets.samples import Dataset, Samples, check_classes
-from stages.datasets.table import open_table, paths_of
-from stages.datasets.vision import open_vision
+from frostline.stages.datasets.duplicates import Duplicates, duplicates
+from frostline.stages.datasets.files import decode_file, images_in
+from frostline.stages.datasets.index import Progress
+from frostline.stages.datasets.memo import is_sound
+from frostline.stages.datasets.samples import Dataset, Samples, check_classes
+from frostline.stages.datasets.sources.csv_file import open_table, paths_of
+from frostline.stages.datasets.sources.digits import open_digits
+from frostline.stages.datasets.sources.folder import open_folder
+from frostline.stages.datasets.sources.torchvision import open_vision
 
 __all__ = [
     "Dataset",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from stages.datasets.samples import Dataset
+from frostline.stages.datasets.samples import Dataset
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from stages.datasets.images import decode
-from stages.datasets.index import Indexed
-from stages.datasets.samples import Samples
-from stages.datasets.tree import walk
-from stages.errors import DataError, UnreadableImage, listing
+from frostline.stages.datasets.index import Indexed
+from frostline.stages.datasets.samples import Samples
+from frostline.stages.datasets.walk import walk
+from frostline.stages.errors import DataError, UnreadableImage, listing
+from frostline.stages.modalities.image.decode import decode
 
 
 def decode_file(path: Path, least: int | None = None) -> Image:

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.datasets.images import decoder, find_fault
-from stages.datasets.memory import GRAIN_NS, recall, remember
-from stages.datasets.tree import Files
-from stages.errors import UnreadableImage
+from frostline.stages.datasets.memo import GRAIN_NS, recall, remember
+from frostline.stages.datasets.walk import Files
+from frostline.stages.errors import UnreadableImage
+from frostline.stages.modalities.image.decode import decoder, find_fault
 
 Progress = Callable[[int, int], None]
 

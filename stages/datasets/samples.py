@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from stages.datasets.images import decode, is_scaled
-from stages.draws import held_of, hold_out
-from stages.errors import DataError, UnreadableImage, counted, listing
+from frostline.stages.datasets.sampling import held_of, hold_out
+from frostline.stages.errors import DataError, UnreadableImage, counted, listing
+from frostline.stages.modalities.image.decode import decode, is_scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +149,7 @@ def split_faults(classes: Sequence[str], labels: NDArray[np.int64], test_fractio
 def split_by_content(samples: Samples, test_fraction: float, seed: int) -> tuple[Samples, Samples]:
     """Return (train, test) of one tree: stratified, seeded, blind to order and file names.
 
-    See ``stages.draws.hold_out``. Raises DataError if a class is too small to be on both sides.
+    See ``frostline.stages.datasets.sampling.hold_out``. Raises DataError if a class is too small to be on both sides.
     """
     wrong = split_faults(samples.classes, samples.labels, test_fraction)
     if wrong:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import DataError, listing
-from stages.fit.choice import Choice, choose
-from stages.fit.rows import Rows
-from stages.heads import Head, HeadSpec
-from stages.store import Features, stacked
+from frostline.stages.errors import DataError, listing
+from frostline.stages.fit.select import Choice, choose
+from frostline.stages.fit.training_rows import Rows
+from frostline.stages.heads import Head, HeadSpec
+from frostline.stages.store import Features, stacked
 
 __all__ = ["Selection", "fit"]
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stages.heads.spec import KINDS, HeadSpec, Number, Scaling, head_spec
-from stages.specs import DINOV2_GRID
+from frostline.stages.heads.spec import DINOV2_GRID, KINDS, HeadSpec, Number, Scaling, head_spec
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.heads.linear import normalized
+from frostline.stages.heads.linear import normalized
 
 if TYPE_CHECKING:
-    from stages.heads.solver import Head, Path
+    from frostline.stages.heads.base import Head, Path
 
 _BLOCK = 8192
 

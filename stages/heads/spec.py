@@ -8,9 +8,12 @@ from importlib.metadata import version
 from math import log
 from typing import Any, Literal
 
-from stages.errors import ConfigError, unknown_name
-from stages.sources import code_digest
-from stages.specs import DINOV2_GRID
+from frostline.stages.errors import ConfigError, unknown_name
+from frostline.stages.user_code.locate import code_digest
+
+# Oquab et al., "DINOv2" (arXiv:2304.07193): the C values that its linear evaluation tries.
+DINOV2_GRID = tuple(10 ** (-6 + 11 * i / 44) for i in range(45))
+
 
 Scaling = Literal["none", "standardize", "l2"]
 ClassWeight = Literal["none", "balanced"]
@@ -47,15 +50,25 @@ class Kind:
 
 
 KINDS = {
-    "logreg": Kind("stages.heads.logistic:LogisticSolver", "C", DINOV2_GRID, 1.0, streams=True),
-    "linear": Kind("stages.heads.sgd:SgdSolver", "lr", _RATES, 0.005, streams=True),
-    "ridge": Kind("stages.heads.ridge:RidgeSolver", "alpha", _ALPHAS, 1.0, exact=True, streams=True),
-    "knn": Kind("stages.heads.neighbours:NeighbourSolver", "k", (10, 20, 100, 200), 20, 1, whole=True, exact=True),
-    "centroid": Kind("stages.heads.centroid:CentroidSolver", "", (0.0,), 0.0, 0, streams=True),
-    "lda": Kind(
-        "stages.heads.lda:LDASolver", "shrinkage", (1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0), 0.1, 0, 1, streams=True
+    "logreg": Kind("frostline.stages.heads.solvers.logistic:LogisticSolver", "C", DINOV2_GRID, 1.0, streams=True),
+    "linear": Kind("frostline.stages.heads.solvers.sgd:SgdSolver", "lr", _RATES, 0.005, streams=True),
+    "ridge": Kind("frostline.stages.heads.solvers.ridge:RidgeSolver", "alpha", _ALPHAS, 1.0, exact=True, streams=True),
+    "knn": Kind(
+        "frostline.stages.heads.solvers.knn:NeighbourSolver", "k", (10, 20, 100, 200), 20, 1, whole=True, exact=True
     ),
-    "svm": Kind("stages.heads.svm:SVMSolver", "C", (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0), 0.1, streams=True),
+    "centroid": Kind("frostline.stages.heads.solvers.centroid:CentroidSolver", "", (0.0,), 0.0, 0, streams=True),
+    "lda": Kind(
+        "frostline.stages.heads.solvers.lda:LDASolver",
+        "shrinkage",
+        (1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0),
+        0.1,
+        0,
+        1,
+        streams=True,
+    ),
+    "svm": Kind(
+        "frostline.stages.heads.solvers.svm:SVMSolver", "C", (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0), 0.1, streams=True
+    ),
 }
 
 
@@ -136,7 +149,7 @@ def _code(name: str) -> str:
 
 def _kind(name: str) -> Kind:
     if ":" in name:
-        return Kind("stages.heads.estimator:EstimatorSolver", "", (0.0,), 0.0)
+        return Kind("frostline.stages.heads.solvers.sklearn_estimator:EstimatorSolver", "", (0.0,), 0.0)
     if name not in KINDS:
         raise unknown_name("head", name, [*KINDS, "module:Class", "file.py:factory"])
     return KINDS[name]

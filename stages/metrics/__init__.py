@@ -1,7 +1,7 @@
 """Metrics: scores of predictions, with intervals. Importing this loads neither scipy nor scikit-learn."""
 
-from stages.metrics.auroc import one_versus_rest
-from stages.metrics.calibration import (
+from frostline.stages.metrics.auroc import one_versus_rest
+from frostline.stages.metrics.calibration import (
     Bin,
     brier_losses,
     calibration_error,
@@ -10,10 +10,10 @@ from stages.metrics.calibration import (
     temperature,
     tempered,
 )
-from stages.metrics.decisions import ClassScore, by_class, class_scores, confusion, in_top
-from stages.metrics.predictions import Predictions, predictions_csv
-from stages.metrics.score import RESAMPLES, Score, Spread, spread, wilson
-from stages.metrics.statistic import Statistic, bootstrap, means
+from frostline.stages.metrics.decisions import ClassScore, by_class, class_scores, confusion, in_top
+from frostline.stages.metrics.predictions import Predictions, predictions_csv
+from frostline.stages.metrics.score import RESAMPLES, Score, Spread, spread, wilson
+from frostline.stages.metrics.statistic import Statistic, bootstrap, means
 
 __all__ = [
     "RESAMPLES",

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.score import RESAMPLES
-from stages.metrics.statistic import Array, Statistic, ratio
+from frostline.stages.metrics.score import RESAMPLES
+from frostline.stages.metrics.statistic import Array, Statistic, ratio
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

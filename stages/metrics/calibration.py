@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.statistic import Array, Statistic, membership
+from frostline.stages.metrics.statistic import Array, Statistic, membership
 
 BINS = 15
 COLDEST, HOTTEST = 0.01, 100.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.score import Score
-from stages.metrics.statistic import Array, Statistic, membership, ratio
+from frostline.stages.metrics.score import Score
+from frostline.stages.metrics.statistic import Array, Statistic, membership, ratio
 
 
 @dataclass(frozen=True)

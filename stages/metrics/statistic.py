@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.score import RESAMPLES, Score, wilson
+from frostline.stages.metrics.score import RESAMPLES, Score, wilson
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

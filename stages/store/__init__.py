@@ -1,12 +1,12 @@
 """The feature store: shards on disk that are there whole or not at all."""
 
-from stages.store.featureset import Bad, FeatureSet, Layout, in_use, open_set
-from stages.store.files import make_folder, write_atomic
-from stages.store.joint import JointSets
-from stages.store.rowfile import RowFile
-from stages.store.shard import OK, QUARANTINED, Shard, encode_ids
-from stages.store.store import Features, FeatureStore, Place, common, load, plain, stacked
-from stages.store.writeback import WriteBack
+from frostline.stages.store.featureset import Bad, FeatureSet, Layout, in_use, open_set
+from frostline.stages.store.files import make_folder, write_atomic
+from frostline.stages.store.joint import JointSets
+from frostline.stages.store.rowfile import RowFile
+from frostline.stages.store.shard import OK, QUARANTINED, Shard, encode_ids
+from frostline.stages.store.store import Features, FeatureStore, Place, common, load, plain, stacked
+from frostline.stages.store.writeback import WriteBack
 
 __all__ = [
     "OK",

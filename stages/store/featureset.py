@@ -22,13 +22,14 @@ from typing import Any, get_args
 import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
 
-from stages.errors import DamagedShard, StoreError
-from stages.reading import read_file, read_sealed
-from stages.specs import FORMAT, StoredType, sealed
-from stages.specs import digest as digest_of
-from stages.store.files import TEMPORARY, explained, make_folder, write_atomic
-from stages.store.shard import Shard, from_bytes, to_bytes
-from stages.store.virtual import virtual_file
+from frostline.stages.errors import DamagedShard, StoreError
+from frostline.stages.records.safe_read import read_file, read_sealed
+from frostline.stages.records.sealed import digest as digest_of
+from frostline.stages.records.sealed import sealed
+from frostline.stages.store.files import TEMPORARY, explained, make_folder, write_atomic
+from frostline.stages.store.key import FORMAT, StoredType
+from frostline.stages.store.shard import Shard, from_bytes, to_bytes
+from frostline.stages.store.virtual import virtual_file
 
 SHARD_ROWS = 1024
 _TYPES = get_args(StoredType)

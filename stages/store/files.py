@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from stages.errors import StoreError
+from frostline.stages.errors import StoreError
 
 TEMPORARY = ".tmp"
 

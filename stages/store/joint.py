@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from stages.store.featureset import Bad, FeatureSet, Layout
-from stages.store.shard import Shard
+from frostline.stages.store.featureset import Bad, FeatureSet, Layout
+from frostline.stages.store.shard import Shard
 
 
 class JointSets:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import StoreError
-from stages.store.files import TEMPORARY, explained, write_all
+from frostline.stages.errors import StoreError
+from frostline.stages.store.files import TEMPORARY, explained, write_all
 
 
 class RowFile:

@@ -11,12 +11,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import StoreError
-from stages.specs import FeatureKey, computation, differences, sealed
-from stages.store.featureset import FeatureSet, Layout, open_set
-from stages.store.files import make_folder, write_atomic
-from stages.store.rowfile import RowFile
-from stages.store.shard import OK
+from frostline.stages.errors import StoreError
+from frostline.stages.records.sealed import sealed
+from frostline.stages.store.featureset import FeatureSet, Layout, open_set
+from frostline.stages.store.files import make_folder, write_atomic
+from frostline.stages.store.key import FeatureKey, computation, differences
+from frostline.stages.store.rowfile import RowFile
+from frostline.stages.store.shard import OK
 
 _BLOCK = 8192
 

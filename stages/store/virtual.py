@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.store.shard import Shard, h5_type
+from frostline.stages.store.shard import Shard, h5_type
 
 
 def virtual_file(attributes: Mapping[str, Any], first: Shard, sources: Sequence[tuple[str, range]]) -> bytes:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from stages.errors import FrostlineError
+from frostline.stages.errors import FrostlineError
 
 
 @dataclass

@@ -13,24 +13,24 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from conftest import paint
 from markupsafe import Markup
 
 from faults.layer import Layer
-from pipeline.bench import bench
-from pipeline.config import Settings
-from pipeline.health import health
-from pipeline.html.figures import figure
-from pipeline.html.pages import page_for
-from pipeline.html.record import read_run
-from pipeline.inventory import inventory, verify
-from pipeline.matrix import read_matrix
-from pipeline.passes import planned
-from pipeline.plan import Plan, now
-from pipeline.run import fit, run
-from stages.errors import FrostlineError
-from stages.heads.estimator import EstimatorHead
-from stages.store import write_atomic
+from frostline.pipeline.bench.bench import bench
+from frostline.pipeline.bench.matrix import read_matrix
+from frostline.pipeline.bench.schedule import planned
+from frostline.pipeline.diagnose.health import health
+from frostline.pipeline.maintain.inventory import inventory, verify
+from frostline.pipeline.plan.plan import Plan, now
+from frostline.pipeline.report.html.pages import page_for
+from frostline.pipeline.report.html.record import read_run
+from frostline.pipeline.report.html.svg import figure
+from frostline.pipeline.run.run import fit, run
+from frostline.pipeline.settings.models import Settings
+from frostline.stages.errors import FrostlineError
+from frostline.stages.heads.solvers.sklearn_estimator import EstimatorHead
+from frostline.stages.store import write_atomic
+from support.pictures import paint
 
 HEADS = ("ridge", "sklearn.naive_bayes:GaussianNB")  # one in safetensors, one in skops
 MATRIX = """
@@ -118,7 +118,7 @@ def _first_bytes(head: EstimatorHead) -> bytes:
 @contextmanager
 def _replaced(old: Any, new: Any) -> Iterator[None]:
     """Replace a function wherever it was imported by its name."""
-    own = [m for name, m in list(sys.modules.items()) if name.partition(".")[0] in ("stages", "pipeline")]
+    own = [m for name, m in list(sys.modules.items()) if name.startswith("frostline.")]
     with ExitStack() as stack:
         for module, name in [(m, n) for m in own for n, value in vars(m).items() if value is old]:
             stack.enter_context(mock.patch.object(module, name, new))
@@ -172,7 +172,7 @@ def job(name: str, root: Path) -> Job:
     settings = Settings(
         dataset=f"folder:{root / 'pets'}", data_dir=root / "data", backbone="pixels", resize="8x8", head=HEADS
     )
-    with mock.patch("stages.datasets.index.GRAIN_NS", 0):
+    with mock.patch("frostline.stages.datasets.index.GRAIN_NS", 0):
         made = JOBS[name](root, settings)
     made.root.mkdir(exist_ok=True)
     made.clear()

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from faults.children import Child
-from stages.errors import FrostlineError
+from frostline.stages.errors import FrostlineError
 
 
 class Trap:

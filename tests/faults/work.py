@@ -11,13 +11,13 @@ from unittest.mock import patch
 import numpy as np
 from PIL import Image
 
-from stages.backbones import BackboneRequest, load_backbone
-from stages.backbones.backbone import Backbone
-from stages.datasets import Samples
-from stages.errors import StoreError
-from stages.extract import Extraction, extract
-from stages.specs import FeatureKey
-from stages.store import Bad, FeatureSet, FeatureStore, Layout, Shard, open_set
+from frostline.stages.backbones import BackboneRequest, load_backbone
+from frostline.stages.backbones.inference.backbone import Backbone
+from frostline.stages.datasets import Samples
+from frostline.stages.errors import StoreError
+from frostline.stages.extract.extraction import Extraction, extract
+from frostline.stages.store import Bad, FeatureSet, FeatureStore, Layout, Shard, open_set
+from frostline.stages.store.key import FeatureKey
 
 ROWS, SHARD_ROWS = 8, 3
 SIDE = 4

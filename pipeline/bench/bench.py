@@ -1,0 +1,246 @@
+"""The bench: every cell of a matrix, each backbone pass once, whatever fails."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, groupby
+from pathlib import Path
+
+from frostline.pipeline.bench.costs import costs_of
+from frostline.pipeline.bench.curves import curve_of
+from frostline.pipeline.bench.leaderboard import CurveEntry, Entry, Failure, Leaderboard, Predicted, mean_ranks
+from frostline.pipeline.bench.matrix import Cell, Matrix, Name
+from frostline.pipeline.bench.render import as_csv, as_html, as_json, as_markdown
+from frostline.pipeline.bench.schedule import Pass, pass_name
+from frostline.pipeline.plan.plan import Plan, now
+from frostline.pipeline.records.run import Extracted
+from frostline.pipeline.report.wording import chosen
+from frostline.pipeline.steps.features import Loaded, drop, extract_missing, extract_shared
+from frostline.pipeline.steps.heads import fit_head
+from frostline.stages.datasets.sampling import train_size
+from frostline.stages.diagnostics.transferability import Transferability, measured, transferability
+from frostline.stages.errors import DataError, FrostlineError
+from frostline.stages.evaluate import predictions, score
+from frostline.stages.metrics import Predictions
+from frostline.stages.metrics.compare import compare
+from frostline.stages.records.safe_read import read_file
+from frostline.stages.store import make_folder, plain, write_atomic
+
+log = logging.getLogger("frostline")
+_SAMPLE = 2000
+_SCORES = {"logme": "LogME", "h_score_shrunk": "H-score, shrunk", "gbc": "GBC"}
+
+
+@dataclass(eq=False)
+class _Found:
+    """What the passes so far gave. ``answers``: of each entry; ``scores``: without a fit, by dataset and the rest."""
+
+    entries: list[Entry] = field(default_factory=list)
+    answers: list[Predictions] = field(default_factory=list)
+    curves: list[CurveEntry] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    scores: dict[tuple[str, str, str], Transferability] = field(default_factory=dict)
+    quarantined: set[tuple[str, str, str]] = field(default_factory=set)
+    computed: int = 0
+    fitted: int = 0
+
+
+def bench(matrix: Matrix, passes: Sequence[Pass]) -> Leaderboard:
+    """Run every cell of a planned matrix, write the leaderboard after each, and return it.
+
+    What fails is among ``failures``, and the rest goes on. Features, heads and curves are cached as they are
+    made: the same matrix goes on where it was interrupted.
+    """
+    started, found = time.perf_counter(), _Found()
+    cells = [cell for one in passes for cell in one.cells]
+    least = _pending_in(_folder(matrix))
+    for done, _ in enumerate(_run_all(passes, found), 1):
+        pending = tuple(cell.name for cell in cells[done:])
+        if pending and (least is None or len(pending) <= least):
+            _write(_board(matrix, found, pending, started))
+    board = _board(matrix, found, (), started)
+    _write(board)
+    return board
+
+
+def _folder(matrix: Matrix) -> Path:
+    return matrix.cells[0].settings.data_dir / "bench" / f"{plain(matrix.name)}-{matrix.digest}"
+
+
+def _pending_in(folder: Path) -> int | None:
+    """Return how many cells the leaderboard that is there lacks, so that none with fewer is laid over it."""
+    try:
+        return len(json.loads(read_file(folder / "leaderboard.json"))["pending"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _board(matrix: Matrix, found: _Found, pending: tuple[Name, ...], started: float) -> Leaderboard:
+    """Return what was found; ranks, which are corrected for all pairs of entries, once nothing is pending."""
+    entries = tuple(found.entries if pending else _ranked(found))
+    return Leaderboard(
+        matrix.name,
+        _folder(matrix),
+        entries,
+        tuple(found.curves),
+        tuple(found.failures),
+        pending,
+        mean_ranks(entries),
+        tuple(_predicted(found)),
+        len(found.quarantined),
+        found.computed,
+        found.fitted,
+        round(time.perf_counter() - started, 1),
+        now(),
+    )
+
+
+def _write(board: Leaderboard) -> None:
+    make_folder(board.folder)
+    for ending, render in (("md", as_markdown), ("csv", as_csv), ("json", as_json), ("html", as_html)):
+        write_atomic(board.folder / f"leaderboard.{ending}", render(board).encode("utf-8", "backslashreplace"))
+
+
+def _run_all(passes: Sequence[Pass], found: _Found) -> Iterator[Cell]:
+    """Run all cells and yield each when it is done; layers of one network share its pass."""
+    for _, layers in groupby(passes, lambda one: one.cells[0].network):
+        several = list(layers)
+        _share([one for one in several if not one.failure], found)
+        yield from chain.from_iterable(_run(one, found) for one in several)
+
+
+def _share(layers: Sequence[Pass], found: _Found) -> None:
+    """Compute the features of several layers at once, as far as that can be; each pass does the rest, or fails."""
+    if len(layers) < 2:
+        return
+    try:
+        plans = [Plan(one.cells[0].settings, one.dataset) for one in layers]
+        if len({plan.way for plan in plans}) == 1:  # a pass has one kind of images
+            found.computed += extract_shared(plans)
+    except Exception as error:  # a user's network may raise anything
+        log.info("no pass is shared by the layers of %s: %s", layers[0].cells[0].settings.backbone, error)
+
+
+def _run(one: Pass, found: _Found) -> Iterator[Cell]:
+    """Run the cells of one pass and yield each when it is done."""
+    if one.failure:
+        yield from _all_failed(one, one.failure, found)
+        return
+    plan = Plan(one.cells[0].settings, one.dataset)
+    try:
+        features, loaded = _features(plan), Loaded(plan)
+    except Exception as error:  # a user's network may raise anything
+        yield from _all_failed(one, error, found)
+        return
+    found.computed += sum(e.computed for e in features)
+    found.quarantined |= {(one.cells[0].name.dataset, e.split, bad.id) for e in features for bad in e.quarantined}
+    for cell in one.cells:
+        try:
+            _run_cell(cell, plan, features, loaded, found)
+        except Exception as error:  # so may an estimator
+            log.error("%s failed: %s", cell.name, _reason(error))
+            found.failures.append(_failed(cell, error))
+        yield cell
+    _keep_scores(one.cells[0], loaded, found)
+
+
+def _all_failed(one: Pass, error: Exception, found: _Found) -> Iterator[Cell]:
+    log.error("%s failed: %s", pass_name(one.cells[0]), _reason(error))
+    for cell in one.cells:
+        found.failures.append(_failed(cell, error))
+        yield cell
+
+
+def _failed(cell: Cell, error: Exception) -> Failure:
+    code = error.exit_code if isinstance(error, FrostlineError) else FrostlineError.exit_code
+    return Failure(cell.name, " ".join(_reason(error).split()), code)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, FrostlineError) else f"{type(error).__name__}: {error}"
+
+
+def _features(plan: Plan) -> tuple[Extracted, ...]:
+    """Return a plan's features, what is missing or damaged of them computed."""
+    for found in [need.found for need in plan.needs() if need.found]:
+        for damaged in found.damaged():
+            drop(found, damaged)
+    return extract_missing(plan)
+
+
+def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: Loaded, found: _Found) -> None:
+    name = cell.settings.head[0]
+    spec, draw = cell.settings.spec(name), cell.settings.draw(name)
+    log.info("%s", cell.name)
+    if draw:
+        keys = [e.key.digest for e in features]
+        curve = curve_of(plan.workspace.root / "bench" / "curves", keys, spec, draw, loaded)
+        found.curves.append(CurveEntry(cell.name, curve))
+        return
+    fitted = fit_head(plan, spec, loaded)
+    answers = predictions(fitted.head, loaded.test)
+    scores = score(answers, seed=cell.settings.seed, temperature=fitted.selection["temperature"]).scores
+    entry = Entry(
+        cell.name,
+        cut=features[0].key.backbone.layer,
+        value=chosen(fitted.selection),
+        accuracy=scores["accuracy"],
+        macro_f1=scores["macro_f1"],
+        width=features[0].width,
+        costs=costs_of(plan, features),
+        fit_seconds=fitted.seconds,
+    )
+    found.entries.append(entry)
+    found.answers.append(answers)
+    found.fitted += not fitted.cached
+
+
+def _ranked(found: _Found) -> Iterator[Entry]:
+    """Yield the entries with their ranks, within each dataset the best first."""
+    for dataset in dict.fromkeys(entry.name.dataset for entry in found.entries):
+        own = [i for i, entry in enumerate(found.entries) if entry.name.dataset == dataset]
+        yield from _ranked_within([found.entries[i] for i in own], [found.answers[i] for i in own])
+
+
+def _ranked_within(entries: list[Entry], answers: list[Predictions]) -> list[Entry]:
+    if len(entries) < 2:
+        return entries
+    by = {" ".join(entry.name.within): entry for entry in entries}
+    try:
+        ranks = compare(answers, list(by)).ranks
+    except DataError as error:  # samples quarantined in some features and not in others
+        log.warning("no ranks: %s", error)
+        return entries
+    return [replace(by[r.name], rank=r.rank, tied=r.tied) for r in ranks]
+
+
+def _keep_scores(cell: Cell, loaded: Loaded, found: _Found) -> None:
+    """Score the features of a sample of the training rows without a fit, where that can be."""
+    try:
+        train = loaded.train[0]
+        drawn = train_size(train.y, train.digests, len(train.classes), _SAMPLE, cell.settings.seed)
+        some = train.take(drawn.tolist())
+        found.scores[_pass_of(cell.name)] = transferability(some.X, some.y)
+    except FrostlineError as error:
+        log.warning("%s: no scores without a fit: %s", pass_name(cell), error)
+
+
+def _predicted(found: _Found) -> Iterator[Predicted]:
+    """Yield how well the scores without a fit order each dataset's backbones, by the first head's accuracies."""
+    for dataset in dict.fromkeys(entry.name.dataset for entry in found.entries):
+        entries = [entry for entry in found.entries if entry.name.dataset == dataset]
+        head = entries[0].name.head
+        own = [e for e in entries if e.name.head == head and _pass_of(e.name) in found.scores]
+        for name, title in _SCORES.items():
+            values = [getattr(found.scores[_pass_of(e.name)], name) for e in own]
+            agreement = measured(values, [e.accuracy.value for e in own])
+            if agreement:
+                yield Predicted(dataset, title, head, agreement)
+
+
+def _pass_of(name: Name) -> tuple[str, str, str]:
+    return name.dataset, name.backbone, name.layer

@@ -1,0 +1,285 @@
+"""The leaderboard: what a matrix found, as records, and as tables of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from statistics import fmean
+
+from frostline.pipeline.bench.matrix import DEFAULT_LAYER, Name
+from frostline.pipeline.records.run import Curve, called
+from frostline.pipeline.report.wording import TIED, listed, percent, place, plus_minus, size
+from frostline.stages.diagnostics.transferability import Agreement
+from frostline.stages.errors import counted
+from frostline.stages.metrics import RESAMPLES, Score
+
+NAMES = tuple(field.name for field in fields(Name))
+FEW = 5  # of fewer, no order can be told from chance: 2 of 24 are as good as the best
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What features cost.
+
+    ``parameters``: of the network up to the layer, None if that can't be told. ``images_per_second`` and
+    ``extract_seconds``: of all splits and views, as when they were last computed; None if that is lost. ``bytes``: on
+    disk.
+    """
+
+    parameters: int | None
+    images_per_second: float | None
+    extract_seconds: float | None
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One scored cell.
+
+    ``cut``: the layer by its name in the network. ``value``: the parameter chosen, as ``C = 0.1``. ``costs``: of its
+    features; ``fit_seconds``: choosing the parameter included. ``rank``: one more than the entries of the
+    dataset that are significantly better; None if there is nothing to compare with. ``tied``: with these.
+    """
+
+    name: Name
+    cut: str
+    value: str
+    accuracy: Score
+    macro_f1: Score
+    width: int
+    costs: Costs
+    fit_seconds: float
+    rank: int | None = None
+    tied: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CurveEntry:
+    """One cell over draws of the training rows."""
+
+    name: Name
+    curve: Curve
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that failed, and why; ``exit_code`` is its error's."""
+
+    name: Name
+    reason: str
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class MeanRank:
+    """A backbone's layer and head over the datasets: its rank in each, their mean, and that of its accuracies."""
+
+    backbone: str
+    layer: str
+    head: str
+    ranks: tuple[int, ...]
+    mean: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """How well a score without a fit orders a dataset's backbones: with one head's accuracies."""
+
+    dataset: str
+    score: str
+    head: str
+    agreement: Agreement
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """All that a bench found.
+
+    ``pending``: the cells still to run; with any, there are no ranks yet. ``computed``: rows that went through a
+    backbone this time, in ``seconds`` all in all.
+    """
+
+    name: str
+    folder: Path
+    entries: tuple[Entry, ...]
+    curves: tuple[CurveEntry, ...]
+    failures: tuple[Failure, ...]
+    pending: tuple[Name, ...]
+    mean_ranks: tuple[MeanRank, ...]
+    predicted: tuple[Predicted, ...]
+    quarantined: int
+    computed: int
+    fitted: int
+    seconds: float
+    made: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a heading; ``align`` has < or > for each column; ``note``: how to read it."""
+
+    title: str
+    columns: tuple[str, ...]
+    align: str
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def mean_ranks(entries: Sequence[Entry]) -> tuple[MeanRank, ...]:
+    """Return the mean rank over datasets, the best first, of what has a rank on every one of two or more."""
+    datasets = dict.fromkeys(entry.name.dataset for entry in entries)
+    found: dict[tuple[str, str, str], list[tuple[int, float]]] = {}
+    for entry in entries:
+        if entry.rank is not None:
+            found.setdefault(entry.name.within, []).append((entry.rank, entry.accuracy.value))
+    whole = {names: tuple(zip(*r, strict=True)) for names, r in found.items() if len(r) == len(datasets) > 1}
+    means = [MeanRank(*names, ranks, fmean(ranks), fmean(shares)) for names, (ranks, shares) in whole.items()]
+    return tuple(sorted(means, key=lambda one: (one.mean, -one.accuracy)))
+
+
+def answers(board: Leaderboard) -> list[str]:
+    """Return a sentence per dataset: which entry is best, its interval, and what it is tied with."""
+    datasets = dict.fromkeys(entry.name.dataset for entry in board.entries)
+    return [_answer([entry for entry in board.entries if entry.name.dataset == name]) for name in datasets]
+
+
+def _answer(entries: Sequence[Entry]) -> str:
+    best = max(entries, key=lambda entry: (-(entry.rank or 0), entry.accuracy.value))
+    said = f"{best.name.dataset}: {_called(best.name)} is right for {percent(best.accuracy)} of the test samples"
+    ties = [_called(entry.name) for entry in entries if " ".join(entry.name.within) in best.tied]
+    if best.rank is None:
+        return f"{said}, the most so far or of those that could be scored."
+    return (
+        f"{said}; no real difference from {listed(ties)} is seen."
+        if ties
+        else f"{said}, more than all others beyond chance."
+    )
+
+
+def _called(name: Name) -> str:
+    layer = "" if name.layer == DEFAULT_LAYER else f", layer {name.layer}"
+    return called(name.head, name.backbone) + layer
+
+
+def tables(board: Leaderboard) -> list[Table]:
+    """Return the leaderboard's tables, those without rows left out."""
+    datasets = dict.fromkeys(entry.name.dataset for entry in board.entries)
+    found = [
+        *(_scores(name, [entry for entry in board.entries if entry.name.dataset == name]) for name in datasets),
+        _mean_ranks(board.mean_ranks),
+        _curves(board.curves),
+        _predicted(board.predicted),
+        _failures(board.failures),
+        Table("Still to run", NAMES, "<<<<", tuple(astuple(name) for name in board.pending)),
+    ]
+    return [table for table in found if table.rows]
+
+
+def _scores(dataset: str, entries: Sequence[Entry]) -> Table:
+    columns = ("rank", "backbone", "layer", "head", "accuracy", "chosen", "macro-F1", "width", "parameters")
+    costs = ("images/s", "extraction", "fit", "disk")
+    ranks = [entry.rank for entry in entries]
+    rows = tuple(_score(entry, ranks) for entry in entries)
+    return Table(dataset, columns + costs, "><<<><>>>>>>>", rows, TIED if any("=" in row[0] for row in rows) else "")
+
+
+def _score(entry: Entry, ranks: Sequence[int | None]) -> tuple[str, ...]:
+    names = ("" if entry.rank is None else place(entry.rank, ranks), *entry.name.within)
+    scores = percent(entry.accuracy), entry.value, percent(entry.macro_f1)
+    speed, seconds = _number(entry.costs.images_per_second), _number(entry.costs.extract_seconds, " s")
+    costs = (_number(entry.costs.parameters), speed, seconds, f"{entry.fit_seconds:,.1f} s", size(entry.costs.bytes))
+    return (*names, *scores, f"{entry.width:,}", *costs)
+
+
+def _number(value: float | None, unit: str = "") -> str:
+    return "" if value is None else f"{value:,.0f}{unit}"
+
+
+def _mean_ranks(found: Iterable[MeanRank]) -> Table:
+    columns = ("mean", "backbone", "layer", "head", "mean accuracy", "ranks")
+    rows = [
+        (f"{m.mean:.1f}", m.backbone, m.layer, m.head, f"{100 * m.accuracy:.1f} %", ", ".join(map(str, m.ranks)))
+        for m in found
+    ]
+    return Table("Mean rank over the datasets", columns, "><<<><", tuple(rows))
+
+
+def _curves(found: Iterable[CurveEntry]) -> Table:
+    columns = ("dataset", "backbone", "layer", "head", "training data", "draws", "accuracy")
+    rows = [
+        (*astuple(one.name), f"{point.size:,} {unit_of(one.curve)}", str(len(point.accuracy)), plus_minus(point.spread))
+        for one in found
+        for point in one.curve.points
+    ]
+    return Table("Little training data", columns, "<<<<>>>", tuple(rows))
+
+
+def unit_of(curve: Curve) -> str:
+    """Return what a curve's sizes count."""
+    return "per class" if curve.unit == "shots" else "samples"
+
+
+def _predicted(found: Iterable[Predicted]) -> Table:
+    rows = [
+        (p.dataset, p.score, p.head, _few(p.agreement.n), f"{p.agreement.kendall:.2f}", f"{p.agreement.spearman:.2f}")
+        for p in found
+    ]
+    columns = ("dataset", "score", "accuracy of", "backbones", "Kendall's τ", "Spearman's ρ")
+    return Table("Scores without a fit against measured accuracy", columns, "<<<>>>", tuple(rows))
+
+
+def _few(n: int) -> str:
+    return f"{n} only" if n < FEW else str(n)
+
+
+def _failures(found: Iterable[Failure]) -> Table:
+    """Return a row for all cells that fail for one reason, as far as they are every combination of some names."""
+    rows = [(*astuple(one.name), one.reason) for one in found]
+    for column in reversed(range(len(NAMES))):
+        rows = _joined(rows, column)
+    return Table("Failed", (*NAMES, "reason"), "<<<<<", tuple(rows))
+
+
+def _joined(rows: Iterable[tuple[str, ...]], column: int) -> list[tuple[str, ...]]:
+    """Return the rows, those that differ in one column alone made one."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        alike.setdefault(row[:column] + row[column + 1 :], []).append(row[column])
+    return [(*row[:column], ", ".join(dict.fromkeys(names)), *row[column:]) for row, names in alike.items()]
+
+
+def notes(board: Leaderboard) -> list[str]:
+    """Return how to read the tables, and what this run did."""
+    lines = []
+    if board.pending:
+        lines.append(
+            f"INCOMPLETE: {counted(len(board.pending), 'cell')} still to run; `frostline bench` with the same file "
+            "goes on from here, and ranks come with the last cell"
+        )
+    if board.entries:
+        lines += [
+            f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples",
+            "rank: one more than the number of entries of the dataset that are significantly better (McNemar's mid-p "
+            "test on the same test samples, 0.05 after Holm's correction for all pairs)",
+            *_cuts(board.entries),
+            "parameters: those that the features depend on; extraction: of all splits and views, when last computed; "
+            "fit: the choice of the parameter included; disk: of the features, which a layer's heads share",
+        ]
+    if board.curves:
+        lines.append("±: standard deviation over the draws; smaller sets lie within the larger ones of a draw")
+    if board.predicted:
+        lines.append("scores without a fit: of up to 2,000 training samples; an entry per backbone and layer")
+        if any(p.agreement.n < FEW for p in board.predicted):
+            lines.append(f"of fewer than {FEW} entries, even a perfect order may be chance")
+    if board.quarantined:
+        lines.append(f"{counted(board.quarantined, 'sample')} quarantined and left out")
+    did = f"{board.computed:,} features computed, {counted(board.fitted, 'head')} fitted"
+    return [*lines, f"this time: {did}, {board.seconds:,.0f} s in all; the rest came from the cache"]
+
+
+def _cuts(entries: Iterable[Entry]) -> list[str]:
+    """Return which layer of each network is the default one."""
+    cuts = dict.fromkeys(f"{e.cut} of {e.name.backbone}" for e in entries if e.name.layer == DEFAULT_LAYER)
+    return [f"layer default: {', '.join(cuts)}"] if cuts else []

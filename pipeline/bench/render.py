@@ -1,0 +1,137 @@
+"""The leaderboard's files: text, Markdown, CSV, JSON, and a page of HTML that runs nothing and loads nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import asdict
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from frostline.pipeline.bench.leaderboard import NAMES, Leaderboard, Table, answers, notes, tables, unit_of
+from frostline.pipeline.report import html
+from frostline.pipeline.report.wording import unbroken
+from frostline.stages.errors import printable
+
+_STYLE = Path(html.__file__).with_name("style.css")  # the one that a run's page has
+
+
+def as_text(board: Leaderboard) -> str:
+    """Return the leaderboard for a terminal."""
+    blocks = [printable(line) for line in answers(board)]
+    for table in tables(board):
+        note = [f"- {table.note}"] if table.note else []
+        blocks.append("\n".join([printable(table.title), "", *lines(table), *note]))
+    files = "\n".join(f"leaderboard  {board.folder / f'leaderboard.{end}'}" for end in ("md", "csv", "json", "html"))
+    return "\n\n".join([*blocks, "\n".join(f"- {printable(note)}" for note in notes(board)), files])
+
+
+def lines(table: Table) -> list[str]:
+    """Return a table for a terminal: columns as wide as their widest cell, empty ones left out."""
+    rows = [[printable(cell) for cell in row] for row in table.rows]
+    kept = [i for i in range(len(table.columns)) if any(row[i] for row in rows)]
+    whole = [table.columns, *rows]
+    wide = {i: max(len(row[i]) for row in whole) for i in kept}
+    return ["  ".join(f"{row[i]:{table.align[i]}{wide[i]}}" for i in kept).rstrip() for row in whole]
+
+
+def as_markdown(board: Leaderboard) -> str:
+    """Return the leaderboard as Markdown, whose tables' cells are plain text."""
+    blocks = [f"# {_plain(_title(board))}", *map(_plain, answers(board))]
+    for table in tables(board):
+        rule = ["--:" if side == ">" else ":--" for side in table.align]
+        rows = [table.columns, rule, *([_plain(cell) for cell in row] for row in table.rows)]
+        blocks.append(f"## {_plain(table.title)}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows))
+        blocks += [table.note] if table.note else []
+    return "\n\n".join([*blocks, "\n".join(f"- {_plain(note)}" for note in notes(board))]) + "\n"
+
+
+def _title(board: Leaderboard) -> str:
+    return f"{board.name} (incomplete)" if board.pending else board.name
+
+
+def _plain(text: str) -> str:
+    """Return text without a meaning in Markdown or HTML."""
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#&" else c for c in printable(text))
+
+
+def as_csv(board: Leaderboard) -> str:
+    """Return one line per scored cell, per point of a curve and per other cell; a formula's first letter is quoted."""
+    columns = ("accuracy", "low", "high", "macro_f1", "std", "draws", "training_data", "cut", "value", "width")
+    costs = ("parameters", "images_per_second", "extract_seconds", "fit_seconds", "bytes", "failure")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ("rank", *NAMES, *columns, *costs), restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in _records(board):
+        writer.writerow({n: _harmless(v) if isinstance(v, str) else v for n, v in row.items()})
+    return text.getvalue()
+
+
+def _records(board: Leaderboard) -> Iterator[dict[str, Any]]:
+    for entry in board.entries:
+        own = {n: v for n, v in asdict(entry).items() if n not in ("name", "accuracy", "macro_f1", "tied", "costs")}
+        scores = {"accuracy": entry.accuracy.value, "low": entry.accuracy.low, "high": entry.accuracy.high}
+        costs = {**asdict(entry.costs), "macro_f1": entry.macro_f1.value, "training_data": "all"}
+        yield {**asdict(entry.name), **own, **costs, **scores}
+    for one in board.curves:
+        for point in one.curve.points:
+            found = {"accuracy": point.spread.mean, "std": point.spread.std, "draws": point.spread.draws}
+            amount = f"{point.size} {unit_of(one.curve)}"
+            yield {**asdict(one.name), **found, "training_data": amount}
+    for failure in board.failures:
+        yield {**asdict(failure.name), "failure": failure.reason}
+    for name in board.pending:
+        yield {**asdict(name), "failure": "not run yet"}
+
+
+def _harmless(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
+def as_json(board: Leaderboard) -> str:
+    """Return the leaderboard as one JSON document."""
+    return json.dumps({**asdict(board), "notes": notes(board)}, indent=2, sort_keys=True, default=str)
+
+
+def as_html(board: Leaderboard) -> str:
+    """Return one page on its own: every name escaped, its policy allows its own style and nothing else."""
+    style = _STYLE.read_text()
+    allowed = b64encode(sha256(style.encode()).digest()).decode()
+    title = escape(printable(_title(board)))
+    said = "".join(f'<p class="lede">{_shown(line)}</p>\n' for line in answers(board))
+    listed = "".join(f"<li>{_shown(note)}</li>" for note in notes(board))
+    return (
+        "<!doctype html>\n"
+        '<html lang="en"><head><meta charset="utf-8">'
+        f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{allowed}'\">"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>{style}</style></head>\n"
+        f'<body class="wide"><h1>{title}</h1>\n{said}{"".join(map(_section, tables(board)))}'
+        f'<ul class="small">{listed}</ul></body></html>\n'
+    )
+
+
+def _section(table: Table) -> str:
+    head = _cells("th", table.columns, table)
+    rows = "\n".join(f"<tr>{_cells('td', row, table)}</tr>" for row in table.rows)
+    body = f'<table class="stack"><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>'
+    note = f'<p class="small">{table.note}</p>' if table.note else ""
+    return f'<section><h2>{escape(printable(table.title))}</h2><div class="scroll">{body}</div>{note}</section>\n'
+
+
+def _cells(tag: str, cells: tuple[str, ...], table: Table) -> str:
+    sides = [' class="number"' if side == ">" else "" for side in table.align]
+    labels = [f' data-label="{column}"' if tag == "td" else "" for column in table.columns]
+    parts = zip(cells, sides, labels, strict=True)
+    return "".join(f"<{tag}{side}{label}>{_shown(cell)}</{tag}>" for cell, side, label in parts)
+
+
+def _shown(text: str) -> str:
+    """Return text for the page, no number torn from its unit or its interval."""
+    return unbroken(escape(printable(text)))

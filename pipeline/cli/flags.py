@@ -1,0 +1,72 @@
+"""The command line's flags, made from the settings models."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, NoReturn, get_args, get_origin
+
+from pydantic import BaseModel
+
+from frostline.pipeline.settings.models import AnySettings
+from frostline.stages.errors import ConfigError
+
+_SETTING = "setting_"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with hints: an unknown flag is answered with the nearest known one."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = message.removeprefix("unrecognized arguments: ").split()[0].split("=")[0]
+        if unknown.startswith("--"):
+            known = [flag for action in self._actions for flag in action.option_strings]
+            near = get_close_matches(unknown, known, 1, 0.5)
+            message = f"unknown flag {unknown}" + (f"; did you mean {near[0]}?" if near else "")
+        print(f"error: {message}\n       {self.prog} --help lists what there is", file=sys.stderr)
+        raise SystemExit(ConfigError.exit_code)
+
+
+def add_settings(parser: argparse.ArgumentParser, model: type[AnySettings]) -> None:
+    """Give a parser one flag per field of a model, grouped by the class that has the field."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
+    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    added: set[str] = set()
+    for part in reversed(model.__mro__):
+        if issubclass(part, AnySettings) and part is not AnySettings:
+            section = parser.add_argument_group(str(part.model_config["title"]))
+            for name in [n for n in part.model_fields if n not in added]:
+                _add_setting(section, part, name)
+                added.add(name)
+
+
+def given(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that were given as flags."""
+    return {n.removeprefix(_SETTING): v for n, v in vars(args).items() if n.startswith(_SETTING)}
+
+
+def _add_setting(section: Any, model: type[BaseModel], name: str) -> None:
+    field = model.model_fields[name]
+    default = field.default
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default)) if len(default) < 4 else None
+    choices = _choices(field.annotation)
+    shown = str(field.description) + (f": {', '.join(choices)}" if choices else "")
+    shown += f" (default: {default})" if default not in (None, "", {}) else ""
+    section.add_argument(
+        f"--{name.replace('_', '-')}",
+        dest=f"{_SETTING}{name}",
+        metavar="VALUE",
+        default=argparse.SUPPRESS,
+        help=shown.replace("%", "%%"),
+    )
+
+
+def _choices(annotation: Any) -> list[str]:
+    """Return the words that a setting's type allows, if it allows nothing else."""
+    words = [a for a in get_args(annotation) if a is not type(None)]
+    if words and all(isinstance(word, str) for word in words):
+        return words
+    return _choices(words[0]) if len(words) == 1 and get_origin(words[0]) is Literal else []

@@ -1,0 +1,189 @@
+"""Which backbone? Transferability on a sample of the training rows, beside the accuracies of past runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.pipeline.plan.plan import Need, Plan
+from frostline.pipeline.settings.models import RankSettings
+from frostline.pipeline.steps.features import Loaded, extract_missing
+from frostline.stages.datasets import Dataset
+from frostline.stages.datasets.sampling import train_size
+from frostline.stages.diagnostics.transferability import Agreement, Transferability, measured, transferability
+from frostline.stages.errors import counted
+from frostline.stages.heads import LinearHead
+from frostline.stages.records.safe_read import read_file
+from frostline.stages.records.sealed import unsealed
+from frostline.stages.store.key import FeatureKey
+
+log = logging.getLogger("frostline")
+SCORES = {
+    "logme": "LogME",
+    "h_score": "H-score",
+    "h_score_shrunk": "H-score, shrunk",
+    "gbc": "GBC",
+    "leep": "LEEP",
+    "nce": "NCE",
+}
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One backbone: its scores, the numbers of rows computed for them and left out, and what past runs measured.
+
+    ``accuracy``: of the newest run of this dataset through this backbone, None where there is none.
+    """
+
+    backbone: str
+    width: int
+    computed: int
+    quarantined: int
+    scores: Transferability
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Backbones by LogME, the best first. ``agreement``: of each score with the measured accuracies."""
+
+    dataset: str
+    rows: int
+    of: int
+    backbones: tuple[Ranked, ...]
+    agreement: dict[str, Agreement | None]
+
+
+class _Sampled(Plan):
+    """A plan that needs the training rows alone."""
+
+    def needs(self) -> list[Need]:
+        return [self.need("train", "plain")]
+
+
+def rank(names: Sequence[str], settings: RankSettings) -> Ranking:
+    """Return the backbones by their scores on ``settings.samples`` training rows; no other row is extracted.
+
+    ``names``: backbones, each as NAME or NAME=WEIGHTS; without any, that of the settings. The
+    sample is stratified, drawn by content, and cached as a split of its own, from which a larger sample and the
+    whole dataset take their rows. Raises what ``extract`` does.
+    """
+    asked = [_asked(name, settings) for name in names or [settings.backbone]]
+    whole = Plan(asked[0]).dataset
+    sample = _sample(whole, settings)
+    found = [_ranked(one, whole, sample) for one in asked]
+    return Ranking(
+        whole.name,
+        len(sample.train),
+        len(whole.train),
+        tuple(sorted(found, key=lambda ranked: -ranked.scores.logme)),
+        {name: _agreement(name, found) for name in SCORES},
+    )
+
+
+def _asked(name: str, settings: RankSettings) -> RankSettings:
+    backbone, _, weights = name.partition("=")
+    given: dict[str, Any] = {"backbone": backbone, "views": ("plain",), **({"weights": weights} if weights else {})}
+    return RankSettings(**{**settings.model_dump(exclude_unset=True), **given})
+
+
+def _sample(whole: Dataset, settings: RankSettings) -> Dataset:
+    train = whole.train
+    drawn = train_size(train.labels, train.digests, len(train.classes), settings.samples, settings.seed)
+    if drawn.all():  # the same key as the training split's, so it must be that
+        return whole
+    return Dataset(whole.name, train.take(np.flatnonzero(drawn), "sample"), whole.test, whole.notes)
+
+
+def _ranked(settings: RankSettings, whole: Dataset, sample: Dataset) -> Ranked:
+    plan = _Sampled(settings, sample)
+    (done,) = extract_missing(plan)
+    features = Loaded(plan).train[0]
+    scores = transferability(features.X, features.y, _source_probabilities(plan, features.X))
+    key = replace(plan.key("train", "plain"), dataset=whole.train.content)
+    accuracy = _newest(_accuracies(plan.workspace.runs, key))
+    return Ranked(settings.backbone, features.X.shape[1], done.computed, len(done.quarantined), scores, accuracy)
+
+
+def _source_probabilities(plan: Plan, X: NDArray[Any]) -> NDArray[np.float64] | None:
+    from frostline.stages.backbones.describe.source_classifier import source_classifier
+
+    found = source_classifier(plan.settings.request(), plan.resolved.spec.layer)
+    if found is None:
+        log.info("%s: no LEEP and NCE, its features are not the input of one linear layer", plan.settings.backbone)
+        return None
+    weight, bias = found
+    return LinearHead(weight, bias, tuple(map(str, range(len(bias))))).confidence(X)
+
+
+def _accuracies(runs: Path, key: FeatureKey) -> Iterator[tuple[str, float]]:
+    """Yield when and what past runs measured on features like a key's; how exactly they were computed doesn't count."""
+    wanted = _identity(key.fields())
+    for path in runs.glob("*/run.json"):
+        try:
+            report = unsealed(read_file(path))
+            for probe in report["probes"]:
+                same = any(e["split"] == "train" and _identity(e["key"]) == wanted for e in probe["features"])
+                if same and probe["evaluation"]:
+                    yield str(report["made"]), float(probe["evaluation"]["scores"]["accuracy"]["value"])
+        except (OSError, ValueError, KeyError, TypeError):
+            log.warning("%s is no report of a run; it is passed over", path)
+
+
+def _identity(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: v for n, v in fields.items() if n not in ("precision", "dtype", "view", "decoder")}
+
+
+def _newest(found: Iterator[tuple[str, float]]) -> float | None:
+    latest = max(found, default=None, key=lambda run: run[0])
+    return latest[1] if latest else None
+
+
+def _agreement(name: str, found: Sequence[Ranked]) -> Agreement | None:
+    pairs = [(getattr(one.scores, name), one.accuracy) for one in found]
+    both = [pair for pair in pairs if None not in pair]
+    return measured(*zip(*both, strict=True)) if both else None
+
+
+def ranking_json(ranking: Ranking) -> dict[str, Any]:
+    """Return a ranking as JSON values."""
+    return asdict(ranking)
+
+
+def ranking_table(ranking: Ranking) -> str:
+    """Return a ranking for a terminal."""
+    shown = [n for n in SCORES if any(getattr(one.scores, n) is not None for one in ranking.backbones)]
+    rows = [["backbone", "width", *(SCORES[n] for n in shown), "accuracy measured"]]
+    for one in ranking.backbones:
+        values = [getattr(one.scores, n) for n in shown]
+        cells = ["none" if value is None else f"{value:.3f}" for value in values]
+        accuracy = "none" if one.accuracy is None else f"{100 * one.accuracy:.1f} %"
+        rows.append([one.backbone, f"{one.width:,}", *cells, accuracy])
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(wide[0]), *(c.rjust(w) for c, w in zip(row[1:], wide[1:], strict=True))])
+        for row in rows
+    ]
+    head = f"{ranking.dataset}: {ranking.rows:,} of {counted(ranking.of, 'training sample')}; by LogME, the best first"
+    return "\n".join([head, "", *lines, "", *_trust(ranking)])
+
+
+def _trust(ranking: Ranking) -> list[str]:
+    """Return how far to trust the scores, one line each."""
+    known = sum(one.accuracy is not None for one in ranking.backbones)
+    if known < 3:
+        runs = "no run" if not known else "a run" if known == 1 else "runs"
+        what = f"{runs} of {counted(known, 'backbone')}" if known else runs
+        return [f"- {what} on this dataset so far: from three on, how well each score ordered them stands here"]
+    return [
+        f"- {SCORES[name]}: Kendall's τ {found.kendall:.2f}, Spearman's ρ {found.spearman:.2f} "
+        f"with the accuracies of {found.n} backbones"
+        for name, found in ranking.agreement.items()
+        if found
+    ]

@@ -1,0 +1,232 @@
+"""What lies in the workspace: listed, verified, tidied."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from frostline.pipeline.report.wording import size
+from frostline.pipeline.workspace import Workspace
+from frostline.stages.datasets import is_sound
+from frostline.stages.errors import ConfigError, FrostlineError, StoreError, printable
+from frostline.stages.heads import read_head
+from frostline.stages.records.safe_read import read_sealed
+from frostline.stages.store import FeatureSet, in_use, open_set
+from frostline.stages.store.key import computation
+
+Garbage = list[dict[str, Any]]
+
+log = logging.getLogger("frostline")
+
+
+def inventory(root: Path) -> list[dict[str, Any]]:
+    """Return every feature set that can be read: rows, bytes on disk, when it was begun, where, with what."""
+    rows = []
+    for found in _readable(_workspace(root)):
+        missing = sum(len(found.span(shard)) for shard in found.missing())
+        rows.append(
+            {
+                "folder": str(found.folder),
+                "dataset": found.layout.dataset,
+                "split": found.layout.split,
+                "backbone": found.layout.key["backbone"],
+                "layer": found.layout.key["layer"],
+                "view": found.layout.key["view"],
+                "rows": found.layout.rows,
+                "width": found.layout.width,
+                "missing": missing,
+                "bytes": _bytes(found.folder),
+                "made": found.made.get("made", "unknown"),
+                "by": found.made.get("host", "unknown"),
+                "device": found.made.get("device", "unknown"),
+            }
+        )
+    return rows
+
+
+def _readable(workspace: Workspace) -> Iterator[FeatureSet]:
+    for folder in workspace.store.folders():
+        try:
+            yield open_set(folder)
+        except StoreError as error:
+            log.warning("%s", printable(str(error)))
+
+
+def inventory_table(rows: list[dict[str, Any]]) -> str:
+    """Return the inventory for a terminal."""
+    if not rows:
+        return "nothing is cached"
+    lines = [f"{'rows':>9}  {'width':>5}  {'size':>9}  {'made':24}  {'by':16}  features"]
+    for r in rows:
+        unfinished = f"  ({r['missing']:,} rows missing)" if r["missing"] else ""
+        name = f"{Path(r['folder']).name}{unfinished}"
+        by, made = printable(f"{r['by']}, {r['device']}"), printable(str(r["made"]))
+        lines.append(f"{r['rows']:>9,}  {r['width']:>5}  {size(r['bytes']):>9}  {made:24}  {by:16}  {printable(name)}")
+    return "\n".join([*lines, f"{size(sum(r['bytes'] for r in rows))} in all"])
+
+
+def verify(root: Path) -> tuple[int, list[str]]:
+    """Read all committed features, heads and runs again; return how many files, and what is damaged."""
+    checked, damaged = 0, []
+    workspace = _workspace(root)
+    for folder in workspace.store.folders():
+        try:
+            found = open_set(folder)
+        except StoreError as error:
+            damaged.append(str(error))
+            continue
+        problems = [str(error) for error in found.damaged()]
+        checked += 1 + 2 * (len(found.shards) - len(found.missing())) + found.complete
+        if found.complete and not problems and not found.published:
+            problems.append(f"{folder / 'features.h5'} is missing or damaged; `frostline extract` writes it anew")
+        damaged += problems
+    memories = _memories(workspace)
+    damaged += [f"{path} is damaged: {advice}" for path, (sound, advice) in memories.items() if not sound]
+    checked += len(memories)
+    for path in _in_each(workspace.heads, "head.json"):
+        checked += 2
+        try:
+            read_head(path.parent)
+        except StoreError as error:
+            damaged.append(str(error))
+    of_runs, wrong = _verify_runs(workspace)
+    return checked + of_runs, damaged + wrong
+
+
+def _verify_runs(workspace: Workspace) -> tuple[int, list[str]]:
+    from frostline.pipeline.report.html.record import read_run
+
+    checked, damaged = 0, []
+    for path in _in_each(workspace.runs, "run.json"):
+        checked += 1
+        try:
+            run = read_run(path.parent)
+        except FrostlineError as error:
+            damaged.append(str(error))
+            continue
+        for name in run.record["files"]:
+            checked += 1
+            try:
+                run.read(name)
+            except StoreError as error:
+                damaged.append(str(error))
+    return checked, damaged
+
+
+def _memories(workspace: Workspace) -> dict[Path, tuple[bool, str]]:
+    """Return the files that no number depends on: whether each is sound, and what to do if it isn't."""
+    root = workspace.root
+    made, known = _in_each(workspace.store.root, "made.json"), "it is taken for missing; delete it"
+    kept = ("backbones", "health", "bench/curves", "bench/parameters")
+    sealed = [path for place in kept for path in sorted(root.glob(f"{place}/*.json"))]
+    sealed += _in_each(workspace.store.root, "speed.json")
+    return {
+        **{path: (_is_sealed(path), "when and where these features were made is lost; delete it") for path in made},
+        **{path: (_is_sealed(path), known) for path in sealed},
+        **{path: (is_sound(path), known) for path in sorted(root.glob("index/*.index"))},
+    }
+
+
+def _in_each(folder: Path, name: str) -> list[Path]:
+    """Return the files of one name in a folder's folders; links that lead nowhere too, which ``glob`` leaves out."""
+    return [path for inner in sorted(folder.glob("*")) if os.path.lexists(path := inner / name)]
+
+
+def _is_sealed(path: Path) -> bool:
+    try:
+        return bool(read_sealed(path))
+    except (OSError, ValueError):
+        return False
+
+
+def garbage(root: Path, *, unfinished: bool = False) -> Garbage:
+    """Return what can go: leftovers of killed writes and superseded feature sets.
+
+    With ``unfinished`` the sets that were begun and not finished too, and those without a readable
+    description that hold no shard: with shards, extracting mends them. What a process is working on
+    is left alone.
+    """
+    workspace = _workspace(root)
+    found: Garbage = []
+    latest: dict[tuple[str, ...], list[FeatureSet]] = defaultdict(list)
+    if unfinished:
+        found += [_item(folder, "no readable description, no shards") for folder in _shells(workspace)]
+    for features in _readable(workspace):
+        folder = features.folder
+        if in_use(folder):
+            continue
+        if unfinished and not features.complete:
+            found.append(_item(folder, "unfinished"))
+            continue
+        found += [_item(path, "left by a killed write") for path in folder.rglob("*.tmp")]
+        if not features.complete:
+            continue
+        layout = features.layout
+        latest[layout.dataset, layout.split, computation(layout.key)].append(features)
+    for sets in latest.values():
+        *older, newest = sorted(sets, key=lambda f: str(f.made.get("made", "")))
+        superseded = [f for f in older if _mostly_in(f, newest)]
+        found += [_item(f.folder, "superseded: the dataset has changed since") for f in superseded]
+    return found
+
+
+def _shells(workspace: Workspace) -> Iterator[Path]:
+    """Yield the feature sets' folders that say nothing and hold nothing: as yet, if a process has just begun one."""
+    for folder in workspace.store.folders():
+        try:
+            open_set(folder)
+        except StoreError:
+            if not in_use(folder) and not any(folder.glob("shards/*.h5")):
+                yield folder
+
+
+def remove(found: Garbage) -> None:
+    """Remove what ``garbage`` returned."""
+    for item in found:
+        path = Path(item["path"])
+        if path.is_dir() and not path.is_symlink():  # what a link leads to is not ours to remove
+            (path / "key.json").unlink(missing_ok=True)  # first, so that a half-removed set is no set
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def garbage_table(found: Garbage, *, removed: bool) -> str:
+    """Return the garbage for a terminal."""
+    if not found:
+        return "nothing to remove"
+    lines = [f"{size(item['bytes']):>9}  {printable(item['path'])}  ({item['why']})" for item in found]
+    total = size(sum(item["bytes"] for item in found))
+    return "\n".join([*lines, f"{total} {'removed' if removed else 'can go; --yes removes it'}"])
+
+
+def _workspace(root: Path) -> Workspace:
+    if not root.is_dir():
+        raise ConfigError(f"no workspace at {root}; `frostline run` makes one, --data-dir names another")
+    return Workspace(root)
+
+
+def _mostly_in(old: FeatureSet, new: FeatureSet) -> bool:
+    """Whether most of a set's samples are in another: two folders may share a name by chance."""
+    own, others = _contents(old), _contents(new)
+    return 2 * len(own & others) > len(own)
+
+
+def _contents(features: FeatureSet) -> set[bytes]:
+    try:
+        return {row.tobytes() for shard in features.shards for row in features.read(shard).digests}
+    except StoreError:
+        return set()
+
+
+def _item(path: Path, why: str) -> dict[str, Any]:
+    return {"path": str(path), "why": why, "bytes": _bytes(path) if path.is_dir() else path.stat().st_size}
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

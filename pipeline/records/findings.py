@@ -1,0 +1,127 @@
+"""What is wrong with a dataset, by the samples' names, and the memory of it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from frostline.stages.diagnostics import Shift
+from frostline.stages.errors import StoreError
+from frostline.stages.metrics import Score
+from frostline.stages.records.safe_read import read_sealed
+from frostline.stages.records.sealed import digest, sealed
+from frostline.stages.store import Bad, make_folder, write_atomic
+
+log = logging.getLogger("frostline")
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """A sample whose features are of an outlying length: ``z`` deviations from the median."""
+
+    id: str
+    z: float
+
+
+@dataclass(frozen=True)
+class CopiesOf:
+    """All samples of one content; ``conflicting``: under different labels."""
+
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    conflicting: bool
+
+    @property
+    def leaks(self) -> bool:
+        """Whether test samples are in train."""
+        return bool(self.train and self.test)
+
+
+@dataclass(frozen=True)
+class Near:
+    """Two near duplicates: a sample and its nearest. ``distance``: in units of the typical one."""
+
+    id: str
+    nearest: str
+    distance: float
+
+
+@dataclass(frozen=True)
+class NearPairs:
+    """Near duplicates of different content; ``across``: a sample of test and its nearest of train."""
+
+    train: tuple[Near, ...]
+    test: tuple[Near, ...]
+    across: tuple[Near, ...]
+    typical_distance: float
+
+
+@dataclass(frozen=True)
+class Issue:
+    """A training label that is likely wrong: ``probability`` is that of the suggested one, out of fold."""
+
+    id: str
+    given: str
+    suggested: str
+    probability: float
+    margin: float
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Test samples that are in train, as copies or near duplicates, and the accuracy with and without them.
+
+    ``rows``: their names. The head is a logistic regression with one C, fitted on all of train.
+    ``without`` is None where no test sample is left.
+    """
+
+    rows: tuple[str, ...]
+    accuracy: Score
+    without: Score | None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that is found. ``rows``: of finite features, by split; ``width``: features of each."""
+
+    dataset: str
+    backbone: str
+    rows: dict[str, int]
+    width: int
+    quarantined: dict[str, tuple[Bad, ...]]
+    not_finite: dict[str, tuple[str, ...]]
+    dead_dimensions: tuple[int, ...]
+    constant_dimensions: tuple[int, ...]
+    outlying_lengths: dict[str, tuple[Outlier, ...]]
+    copies: tuple[CopiesOf, ...]
+    near_duplicates: NearPairs
+    rows_by_class: dict[str, int]
+    label_issues: tuple[Issue, ...]
+    shift: Shift | None
+    leak: Leak
+
+
+def memory(root: Path, train: str, test: str, seed: int) -> Path:
+    """Return the file of a workspace that remembers the findings on two feature sets, named by their keys' digests."""
+    return root / "health" / f"{digest([train, test, seed, version('frostline')])[:16]}.json"
+
+
+def recall(path: Path) -> Findings | None:
+    """Return the findings that a file remembers; None if it is not there or not sound."""
+    try:
+        return TypeAdapter(Findings).validate_python(read_sealed(path))
+    except (OSError, ValueError):
+        return None
+
+
+def remember(path: Path, found: Findings) -> None:
+    """Keep findings in a file; where that can't be, it is said."""
+    try:
+        make_folder(path.parent)
+        write_atomic(path, sealed(asdict(found)))
+    except StoreError as error:
+        log.warning("the findings are not remembered: %s", error)

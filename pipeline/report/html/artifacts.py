@@ -1,0 +1,115 @@
+"""What lies behind a run's numbers, as far as it is still there: samples, features, and findings on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.pipeline.records.findings import Findings, memory, recall
+from frostline.pipeline.report.html.record import Run
+from frostline.pipeline.settings.models import DatasetSettings
+from frostline.pipeline.workspace import Workspace
+from frostline.stages.datasets import Dataset, Samples, open_dataset
+from frostline.stages.errors import DataError, FrostlineError
+from frostline.stages.store import OK, FeatureSet, open_set
+
+Array = NDArray[np.float64]
+_AT_HAND = ("folder:", "csv:")
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """``X`` (n, d), ``y`` (n,): of some test samples. Without test samples or features, ``no_…`` says why."""
+
+    train: Samples | None
+    test: Samples | None
+    no_samples: str
+    X: Array | None
+    y: NDArray[np.int64] | None
+    no_features: str
+    findings: Findings | None
+
+
+def evidence_of(run: Run, dataset: Dataset | None, most: int) -> Evidence:
+    """Return what is there of a run's evidence: its dataset if it is given, and at most ``most`` rows' features.
+
+    Nothing is downloaded and nothing computed.
+    """
+    no_samples = no_features = ""
+    train, test, X, y = None, None, None, None
+    try:
+        dataset = dataset or _reopened(run)
+        train = dataset.train if _is_same(run, dataset.train) else None
+        test = dataset.test
+    except _Other as error:
+        no_samples = f"The dataset can’t be opened from here: {error}"
+    except (FrostlineError, OSError, KeyError, TypeError, ValueError):
+        # What was said may quote a file, and a record may name any; the page is made to be passed on.
+        no_samples = "The dataset can’t be opened from here as it was."
+    try:
+        X, y = _some(open_set(run.data_dir / "features" / _folder_name(run)), most)
+    except (FrostlineError, OSError, IndexError, KeyError, TypeError, ValueError) as error:
+        no_features = f"The test features are not in {run.data_dir.name}/features any more: {error}"
+    return Evidence(train, test, no_samples, X, y, no_features, _findings(run))
+
+
+def _findings(run: Run) -> Findings | None:
+    """Return what is remembered of the health of the run's data, as its first backbone sees it."""
+    train, test = ([one["digest"] for one in run.features(n) if one["view"] == "plain"] for n in ("train", "test"))
+    if not train or not test:
+        return None
+    return recall(memory(run.data_dir, train[0], test[0], run.record["settings"]["seed"]))
+
+
+class _Other(DataError):
+    """The dataset is not the one that was run."""
+
+
+def _folder_name(run: Run) -> str:
+    return str(run.features("test")[0]["folder"]).rpartition("/")[2]
+
+
+def _is_same(run: Run, samples: Samples) -> bool:
+    """Whether a split is as it was when the run used it."""
+    return bool(samples.content == run.features(samples.split)[0]["key"]["dataset"])
+
+
+def _reopened(run: Run) -> Dataset:
+    """Return the run's dataset. Raises DataError if its test samples have changed, or it would be downloaded."""
+    settings: Mapping[str, Any] = run.record["settings"]
+    s = DatasetSettings(**{n: settings[n] for n in DatasetSettings.model_fields})
+    workspace = Workspace(run.data_dir)
+    place = s.root or workspace.downloads / s.dataset
+    if s.dataset != "digits" and not s.dataset.startswith(_AT_HAND) and not place.is_dir():
+        raise _Other(f"{s.dataset} is not in {place}")
+    dataset = open_dataset(
+        s.dataset,
+        root=s.root,
+        test_fraction=s.test_fraction,
+        seed=s.seed,
+        downloads=workspace.downloads,
+        memory=workspace.index(s.dataset, s.root),
+    )
+    if not _is_same(run, dataset.test):
+        raise _Other("its test samples have changed since the run")
+    return dataset
+
+
+def _some(features: FeatureSet, most: int) -> tuple[Array, NDArray[np.int64]]:
+    """Return features and labels of rows drawn at random (seed 0), at most ``most``, quarantined ones left out."""
+    rng = np.random.default_rng(0)
+    rows = np.sort(rng.permutation(features.layout.rows)[:most])
+    parts, labels = [], []
+    for shard in features.shards:
+        span = features.span(shard)
+        own = rows[(rows >= span.start) & (rows < span.stop)] - span.start
+        if len(own):
+            content = features.read(shard)
+            own = own[content.status[own] == OK]
+            parts.append(content.features[own].astype(np.float64))
+            labels.append(content.labels[own])
+    return np.concatenate(parts), np.concatenate(labels)

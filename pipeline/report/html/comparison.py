@@ -1,0 +1,101 @@
+"""What the page that compares several runs says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from frostline.pipeline.records.run import called
+from frostline.pipeline.report import wording
+from frostline.pipeline.report.html import formatting, plots
+from frostline.pipeline.report.html.ranking import ranking
+from frostline.pipeline.report.html.record import Run, Scored
+from frostline.stages.errors import ConfigError, counted
+
+_UNTOLD = {"dataset", "view", "format", "data_dir"}
+
+
+def comparison(runs: Sequence[Run]) -> dict[str, Any]:
+    """Return everything that the template of a comparison shows.
+
+    Raises ConfigError if there is nothing to compare, DataError if the runs were tested on other samples.
+    """
+    entries = [(run, one) for run in runs for one in run.scored]
+    curves = [(run, probe) for run in runs for probe in run.record["probes"] if probe["curve"]]
+    if len(entries) < 2 and len(curves) < 2:
+        raise ConfigError(
+            f"{counted(len(entries), 'scored head')} in {counted(len(runs), 'run')}; a comparison takes two or more"
+        )
+    names = _names([(run, one.name) for run, one in entries])
+    found = ranking([one for _, one in entries], names) if len(entries) > 1 else None
+    return {
+        "title": f"{counted(len(runs), 'run')} compared",
+        "runs": [_described(run) for run in runs],
+        "answer": _answer(found, entries, names) if found else None,
+        "ranking": found,
+        "differing": _differing(runs),
+        "curves": _curves(curves) if curves else None,
+    }
+
+
+def _names(entries: Sequence[tuple[Run, str]]) -> list[str]:
+    """Return a name of its own for each head: with its run's digest, and a number, where it takes them."""
+    times = Counter(name for _, name in entries)
+    longer = [name if times[name] == 1 else f"{name} ({run.folder.name[-12:]})" for run, name in entries]
+    seen: Counter[str] = Counter()
+    names = []
+    for name in longer:
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
+    return names
+
+
+def _answer(found: dict[str, Any], entries: Sequence[tuple[Run, Scored]], names: Sequence[str]) -> dict[str, Any]:
+    first = found["rows"][0]
+    one = dict(zip(names, (one for _, one in entries), strict=True))[first["name"]]
+    value, interval = formatting.valued("accuracy", one.scores["accuracy"])
+    ties = [name for name in first["tied"] if name != first["name"]]
+    told = (
+        f"No real difference from {wording.listed(ties)} is seen."
+        if ties
+        else "It is better than every other beyond chance."
+    )
+    return {
+        "value": value,
+        "claim": f"of {counted(one.record['evaluation']['rows'], 'test sample')} are named right by {first['name']}",
+        "interval": f"95 % interval {interval}",
+        "by": "",
+        "context": [told] if first["rank"] else [],
+        "warnings": [],
+    }
+
+
+def _described(run: Run) -> dict[str, Any]:
+    return {
+        "folder": run.folder.name,
+        "dataset": run.record["dataset"],
+        "made": formatting.moment(run.record["made"]),
+        "command": formatting.command(run.record["settings"]),
+    }
+
+
+def _differing(runs: Sequence[Run]) -> dict[str, Any]:
+    """Return the settings and key fields in which the runs differ, one row per field."""
+    all_of = [{**run.record["settings"], **run.features("test")[0]["key"]} for run in runs]
+    fields = sorted({name for one in all_of for name in one} - _UNTOLD)
+    rows = [(name, [_brief(one.get(name)) for one in all_of]) for name in fields]
+    return {"rows": [row for row in rows if len(set(row[1])) > 1], "runs": [run.folder.name for run in runs]}
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, str) and len(value) == 64:
+        return value[:12]
+    if value in (None, "", [], {}):
+        return "–"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _curves(curves: Sequence[tuple[Run, Any]]) -> Any:
+    names = _names([(run, called(probe["name"], probe["backbone"])) for run, probe in curves])
+    return plots.learning_curves([(name, probe["curve"]) for name, (_, probe) in zip(names, curves, strict=True)])

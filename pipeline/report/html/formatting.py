@@ -1,0 +1,107 @@
+"""Numbers and settings as text."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from frostline.pipeline.report.wording import unbroken
+from frostline.pipeline.settings.models import Settings, load_settings
+from frostline.stages.errors import printable
+
+SCORES = {
+    "accuracy": ("Accuracy", "share of test samples that are right"),
+    "top5_accuracy": ("Top-5 accuracy", "the label is among the five likeliest"),
+    "balanced_accuracy": ("Balanced accuracy", "mean recall of the classes"),
+    "macro_f1": ("Macro-F1", "mean F1 of the classes"),
+    "weighted_f1": ("Weighted F1", "F1 of the classes, weighed by their samples"),
+    "auroc": ("AUROC", "each class against the rest; 0.5 is chance"),
+    "log_loss": ("Log-loss", "in nats; lower is better"),
+    "brier": ("Brier score", "from 0 to 2; lower is better"),
+    "ece": ("Calibration error", "mean gap between confidence and accuracy, 15 bins"),
+}
+CALIBRATED = "_calibrated"
+_FLAG = re.compile(r"--[a-z]+(?:-[a-z]+)*")
+_SHARES = ("accuracy", "f1", "ece")
+
+
+def score_rows(scores: Mapping[str, Mapping[str, float]]) -> list[dict[str, str]]:
+    """Return one row per score that is there: title, meaning, value and interval."""
+    rows = []
+    for suffix, remark in (("", ""), (CALIBRATED, ", after temperature scaling")):
+        for name, (title, meaning) in SCORES.items():
+            if name + suffix in scores:
+                value, interval = valued(name, scores[name + suffix])
+                rows.append({"title": title + remark, "meaning": meaning, "value": value, "interval": interval})
+    return rows
+
+
+def valued(name: str, score: Mapping[str, float]) -> tuple[str, str]:
+    """Return a score and its interval: shares in per cent, others as they are."""
+    ends = [score[part] for part in ("value", "low", "high")]
+    if name.endswith(_SHARES):
+        value, low, high = (f"{100 * end:.1f}" for end in ends)
+        return f"{value} %", f"{low} – {high} %"
+    value, low, high = (f"{end:.3f}" for end in ends)
+    return value, f"{low} – {high}"
+
+
+def chosen(selection: Mapping[str, Any]) -> str:
+    """Return ``C = 0.316``; nothing for a head without a parameter."""
+    return f"{selection['parameter']} = {selection['value']:.3g}" if selection["parameter"] else ""
+
+
+def flags(text: str) -> Markup:
+    """Return text in which no line ends within a flag such as ``--grid``."""
+    shown = str(escape(unbroken(printable(text))))
+    return Markup(_FLAG.sub(r'<code class="flag">\g<0></code>', shown))
+
+
+def signed(points: float) -> str:
+    """Return ``+1.2`` or ``−1.2``."""
+    return f"{points:+.1f}".replace("-", "−")
+
+
+def share(part: int, whole: int) -> str:
+    """Return ``12.3 %``."""
+    return f"{100 * part / whole:.1f} %" if whole else "–"
+
+
+def command(settings: Mapping[str, Any]) -> str:
+    """Return the `frostline run` that has these settings, as run.json records them."""
+    usual = load_settings(Settings).model_dump(mode="json")
+    words = ["frostline", "run"]
+    for name, value in sorted(settings.items()):
+        if value != usual.get(name) and value is not None and name != "data_dir":
+            words += [f"--{name.replace('_', '-')}", shlex.quote(_flag(name, value))]
+    return " ".join(words)
+
+
+def sized(value: Any) -> str:
+    """Return a size in pixels as ``224`` or ``224 × 224``."""
+    return " × ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def moment(made: str) -> str:
+    """Return ``2026-01-31 23:59 UTC`` of ``2026-01-31T23:59:59.123Z``."""
+    return f"{made[:16].replace('T', ' ')} UTC"
+
+
+def _flag(name: str, value: Any) -> str:
+    """Return a setting's value as the command line takes it."""
+    if name in ("resize", "crop") and isinstance(value, list):
+        return "x".join(map(str, value))
+    if name == "grid":
+        parameter, values = value
+        return (f"{parameter}=" if parameter else "") + ",".join(f"{v:g}" if v < 1e6 else repr(v) for v in values)
+    if isinstance(value, dict):
+        return ",".join(f"{n}={_scalar(v)}" for n, v in value.items())
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _scalar(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)

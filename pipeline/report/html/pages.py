@@ -1,0 +1,107 @@
+"""Pages written: one HTML file each, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from frostline.pipeline.records.run import PAGE
+from frostline.pipeline.report import wording
+from frostline.pipeline.report.html import formatting
+from frostline.pipeline.report.html.artifacts import evidence_of
+from frostline.pipeline.report.html.record import RUN, Run, read_run
+from frostline.stages.datasets import Dataset
+from frostline.stages.errors import ConfigError, DataError, FrostlineError, StoreError, listing, printable
+from frostline.stages.metrics.compare import Comparison
+from frostline.stages.store import make_folder, plain, write_atomic
+
+COMPARISON = "comparison.html"
+
+
+def write_page(
+    folder: Path, out: Path | None = None, dataset: Dataset | None = None, compared: Comparison | None = None
+) -> Path:
+    """Write the page of the run in a folder, by default beside its run.json, and return where it is.
+
+    ``dataset``: the run's, if it is at hand; ``compared``: its heads, if they were already. Of the samples
+    and features that are gone the page says so. Raises ConfigError if no run is there, StoreError if its
+    record is damaged.
+    """
+    from frostline.pipeline.report.html.run_page import MAPPED, story
+
+    run = read_run(folder)
+    context = _told(run.folder / RUN, lambda: story(run, evidence_of(run, dataset, MAPPED), compared))
+    return _write(out or run.folder / PAGE, "run.html", context)
+
+
+def write_comparison(folders: Sequence[Path], out: Path | None = None) -> Path:
+    """Write one page that compares several runs, by default in the current folder, and return where it is.
+
+    Raises ConfigError if there is nothing to compare, DataError if the runs were tested on other samples.
+    """
+    from frostline.pipeline.report.html.comparison import comparison
+
+    runs = list(map(read_run, folders))
+    _check_datasets(runs)
+    context = _told(" and ".join(str(run.folder / RUN) for run in runs), lambda: comparison(runs))
+    return _write(out or Path(COMPARISON), "comparison.html", context)
+
+
+def page_for(folders: Sequence[Path], out: Path | None = None) -> Path:
+    """Write the page of one run, or the comparison of several; a run that is named twice counts once."""
+    if out is not None and out.is_dir():
+        raise ConfigError(f"{out} is a folder; wanted the name of a file for the page")
+    own = list({(path if path.is_dir() else path.parent).resolve(): path for path in folders}.values())
+    return write_page(own[0], out) if len(own) == 1 else write_comparison(own, out)
+
+
+def _check_datasets(runs: Sequence[Run]) -> None:
+    """Raise DataError that says which runs are of which dataset, if these are several."""
+    folders: dict[str, list[str]] = {}
+    for run in runs:
+        folders.setdefault(run.record["dataset"], []).append(run.folder.name)
+    if len(folders) > 1:
+        lines = [f"{name}: {', '.join(own)}" for name, own in folders.items()]
+        most = max(folders, key=lambda name: len(folders[name]))
+        hint = f"{os.path.relpath(runs[0].folder.parent)}/{plain(most)}-*"
+        raise DataError(
+            f"runs of {len(folders)} datasets can't be compared; name those of one, such as {hint}/\n{listing(lines)}"
+        )
+
+
+def _told(where: object, tell: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what a page says. Raises StoreError if a run.json has its parts but not what belongs into them."""
+    try:
+        return tell()
+    except FrostlineError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise StoreError(
+            f"{where} is not as this version of frostline writes it ({type(error).__name__}: {error}); "
+            "`frostline run` with the same settings writes it again"
+        ) from error
+
+
+def _write(path: Path, template: str, context: dict[str, Any]) -> Path:
+    make_folder(path.parent)
+    write_atomic(path, _render(template, context).encode())
+    return path
+
+
+def _render(template: str, context: dict[str, Any]) -> str:
+    """Return a template filled in; all text is escaped, and what can't be seen in it written out."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("frostline.pipeline.report.html", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: wording.unbroken(printable(value)) if type(value) is str else value,
+    )
+    environment.filters["n"] = lambda value: f"{value:,}"
+    environment.filters["flags"] = formatting.flags
+    return environment.get_template(template).render(context)

@@ -1,0 +1,191 @@
+"""What the pages draw. Every function returns one figure; nothing is told by colour alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from frostline.pipeline.report.html.svg import ACCENT, HUES, INK, LINE, MUTED, WARM, figure, short
+
+_WIDTH = 4.6
+_MARKERS = "os^Dv<P>Xp"
+
+
+def accuracies(names: Sequence[str], scores: Sequence[Mapping[str, float]]) -> Markup:
+    """Return each head's accuracy and its 95 % interval, one line each, in the order given."""
+    values = [f"{name} {100 * s['value']:.1f} %" for name, s in zip(names, scores, strict=True)]
+
+    def draw(axes: Any) -> None:
+        for row, score in enumerate(scores):
+            axes.plot([100 * score["low"], 100 * score["high"]], [row, row], color=ACCENT, lw=2, solid_capstyle="butt")
+            axes.plot(100 * score["value"], row, "o", color=ACCENT, ms=5)
+        _rows(axes, [short(name, 34) for name in names])
+        axes.set_xlabel("accuracy in %, with its 95 % interval")
+        axes.grid(axis="x")
+
+    return figure("accuracies", f"Accuracy of each head: {'; '.join(values)}", (_WIDTH, 0.7 + 0.25 * len(names)), draw)
+
+
+def by_class(scores: Sequence[Mapping[str, Any]]) -> Markup:
+    """Return recall (bar, with its interval) and precision (diamond) of each class, in the order given."""
+    recalls = [100 * one["recall"]["value"] for one in scores]
+
+    def draw(axes: Any) -> None:
+        places = range(len(scores))
+        axes.barh(places, recalls, height=0.62, facecolor="none", edgecolor=ACCENT, hatch="////", lw=0.8)
+        for row, one in enumerate(scores):
+            axes.plot([100 * one["recall"]["low"], 100 * one["recall"]["high"]], [row, row], color=INK, lw=1.3)
+            axes.plot(100 * one["precision"]["value"], row, "D", color=WARM, ms=4.5, mec=INK, mew=0.5)
+            axes.annotate(f"{recalls[row]:.0f}", (104, row), va="center", ha="left", color=INK, annotation_clip=False)
+        _rows(axes, [short(one["name"]) for one in scores])
+        axes.set(xlim=(0, 102), xlabel="bar: recall in %, line: its 95 % interval, diamond: precision")
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+
+    first, last = scores[0], scores[-1]
+    alt = f"Recall by class, from {first['name']} {recalls[0]:.0f} % to {last['name']} {recalls[-1]:.0f} %"
+    return figure("classes", alt, (_WIDTH, 0.7 + 0.24 * len(scores)), draw)
+
+
+def reliability(bins: Sequence[Mapping[str, float]], calibrated: Sequence[Mapping[str, float]]) -> Markup:
+    """Return accuracy by confidence, as given and after temperature scaling; the area tells a bin's rows."""
+
+    def draw(axes: Any) -> None:
+        axes.plot([0, 100], [0, 100], color=MUTED, lw=1, ls=(0, (4, 3)))
+        for found, colour, marker, label in (
+            (calibrated, WARM, "D", "after temperature scaling"),
+            (bins, ACCENT, "o", "as the head says it"),
+        ):
+            if found:
+                x, y = ([100 * one[name] for one in found] for name in ("confidence", "accuracy"))
+                area = np.array([one["rows"] for one in found], float)
+                axes.plot(x, y, color=colour, lw=0.8, alpha=0.5, ls="-" if marker == "o" else ":")
+                axes.scatter(
+                    x, y, 12 + 90 * area / area.max(), colour, marker=marker, lw=0.6, edgecolors=INK, label=label
+                )
+        axes.set(xlim=(0, 102), ylim=(0, 102), xlabel="confidence in %", ylabel="right in %", aspect="equal")
+        _legend(axes, sizes=26)
+        axes.grid()
+
+    worst = max(bins, key=lambda one: one["rows"])
+    alt = (
+        f"Reliability: of the {worst['rows']:,} samples in the fullest bin, predicted with "
+        f"{100 * worst['confidence']:.0f} % confidence, {100 * worst['accuracy']:.0f} % are right"
+    )
+    return figure("reliability", alt, (_WIDTH, 3.9), draw)
+
+
+def selection(found: Mapping[str, Any]) -> Markup:
+    """Return the held-out accuracy of every value of the grid, the chosen one marked."""
+    grid, accuracy = found["grid"], [100 * value for value in found["accuracy"]]
+    best = int(np.argmin(np.abs(np.array(grid, float) - found["value"])))
+
+    def draw(axes: Any) -> None:
+        axes.plot(grid, accuracy, "o-", color=ACCENT, ms=3, lw=1, clip_on=False)
+        axes.plot(grid[best], accuracy[best], "D", color=WARM, mec=INK, mew=0.7, ms=8, clip_on=False)
+        axes.set(xlabel=f"{found['parameter']} (diamond: the chosen one)", ylabel="right in %, held out")
+        axes.set_ylim(top=min(axes.get_ylim()[1], 100))
+        if min(grid) > 0:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+            axes.xaxis.set_minor_formatter(lambda *_: "")
+            axes.set_xticks(_decades(grid))
+        axes.grid()
+
+    alt = f"Validation curve over {found['parameter']}: {accuracy[best]:.1f} % at the chosen {found['value']:.3g}"
+    return figure("selection", alt, (_WIDTH, 2.6), draw)
+
+
+def learning_curves(curves: Sequence[tuple[str, Mapping[str, Any]]]) -> Markup:
+    """Return accuracy by the size of the training set: the mean of the draws, and each draw."""
+
+    def draw(axes: Any) -> None:
+        for row, (name, curve) in enumerate(curves):
+            colour, points = HUES[row % len(HUES)], curve["points"]
+            sizes = [point["size"] for point in points]
+            axes.plot(
+                sizes,
+                [100 * point["spread"]["mean"] for point in points],
+                marker=_MARKERS[row % len(_MARKERS)],
+                color=colour,
+                lw=1.3,
+                ms=5,
+                label=f" {short(name, 34)}",
+            )
+            each = [(point["size"], 100 * value) for point in points for value in point["accuracy"]]
+            axes.plot(*zip(*each, strict=True), "_", color=colour, ms=7, alpha=0.6)
+        units = {"per class" if curve["unit"] == "shots" else "in all" for _, curve in curves}
+        axes.set(xscale="log", xlabel=f"training samples {' or '.join(sorted(units))}", ylabel="right in %")
+        axes.set_xticks(sorted({point["size"] for _, curve in curves for point in curve["points"]}))
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+        axes.xaxis.set_minor_formatter(lambda *_: "")
+        _legend(axes)
+        axes.grid()
+
+    ends = [f"{name} {100 * curve['points'][-1]['spread']['mean']:.1f} %" for name, curve in curves]
+    return figure("curves", f"Learning curves, at their largest size: {'; '.join(ends)}", (_WIDTH, 3.1), draw)
+
+
+def scatter(points: NDArray[np.float64], y: NDArray[np.int64], classes: Sequence[str], most: int) -> Markup:
+    """Return a map (n, 2) of samples: colour, shape and a name for each of the ``most`` commonest classes.
+
+    A class's name stands at the median of its samples; samples of other classes are small and grey.
+    """
+    counts = np.bincount(y, minlength=len(classes))
+    named = [int(c) for c in np.argsort(-counts, kind="stable")[:most] if counts[c]]
+
+    def draw(axes: Any) -> None:
+        others = ~np.isin(y, named)
+        axes.plot(*points[others].T, ".", color=LINE, ms=3)
+        for place, label in enumerate(sorted(named)):
+            marker, colour = _MARKERS[(place + place // 10) % 10], HUES[place % 10]
+            shown = f" {short(classes[label])}"  # matplotlib hides a label that begins with an underscore
+            axes.plot(*points[y == label].T, marker, color=colour, ms=3.4, mew=0, alpha=0.75, label=shown)
+        places = _apart(np.array([np.median(points[y == label], axis=0) for label in sorted(named)]), points)
+        for label, at in zip(sorted(named), places, strict=True):
+            axes.text(*at, short(classes[label]), ha="center", va="center", weight=600, size=11, color=INK)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, markerscale=2, handletextpad=0.2)
+
+    alt = f"Map of {len(y):,} test samples, labelled: {', '.join(classes[label] for label in sorted(named))}"
+    return figure("map", alt, (2.1 * _WIDTH, 6.4), draw)
+
+
+def _apart(places: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the places of labels (n, 2), from the lowest up, raised where one would cover another."""
+    wide, high = np.ptp(points, axis=0) * (0.22, 0.05)
+    placed: list[NDArray[np.float64]] = []
+    moved = places.copy()
+    for row in np.argsort(places[:, 1], kind="stable"):
+        for x, y in sorted(map(tuple, placed), key=lambda at: at[1]):
+            if abs(x - moved[row, 0]) < wide and abs(y - moved[row, 1]) < high:
+                moved[row, 1] = y + high
+        placed.append(moved[row])
+    return moved
+
+
+def _rows(axes: Any, names: Sequence[str]) -> None:
+    """Label the rows of a horizontal chart, the first one on top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+
+
+def _legend(axes: Any, sizes: float | None = None) -> None:
+    legend = axes.legend(loc="best", handlelength=1.4)
+    for handle in legend.legend_handles if sizes else ():
+        handle.set_sizes([sizes])
+
+
+def _decades(grid: Sequence[float]) -> list[float]:
+    """Return at most six powers of ten that lie on a grid's range; where there is none, its ends."""
+    low, high = np.ceil(np.log10(min(grid)) - 1e-9), np.floor(np.log10(max(grid)) + 1e-9)
+    if low >= high:
+        return [min(grid), max(grid)]
+    step = max(1, int(np.ceil((high - low) / 5)))
+    return [10.0**k for k in range(int(low), int(high) + 1, step)]

@@ -1,0 +1,89 @@
+"""Heads beside each other: scores, which are better beyond chance, which tied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from frostline.pipeline.report import wording
+from frostline.pipeline.report.html import formatting, plots
+from frostline.pipeline.report.html.record import Scored
+from frostline.pipeline.report.wording import p_value, verdicts
+from frostline.stages.metrics.compare import Comparison, Pair, Ranked, compare
+
+PAIRS = 15
+_COLUMNS = ("accuracy", "macro_f1", "log_loss", "ece")
+
+
+def ranking(scored: Sequence[Scored], names: Sequence[str] = (), found: Comparison | None = None) -> dict[str, Any]:
+    """Return a table and a chart of the heads, by rank; ranks need every head's answers.
+
+    ``found``: their comparison under the same names, if it was made already.
+    Raises DataError if the answers are those of other samples.
+    """
+    names = names or [one.name for one in scored]
+    answers = [one.answers for one in scored]
+    if found is None and None not in answers:
+        found = compare([one for one in answers if one is not None], names)
+    by_name = dict(zip(names, scored, strict=True))
+    order = [place.name for place in found.ranks] if found else sorted(names, key=lambda n: -by_name[n].accuracy)
+    places = {place.name: place for place in found.ranks} if found else {}
+    ranks = [place.rank for place in places.values()]
+    columns = [name for name in _COLUMNS if any(name in one.scores for one in scored)]
+    return {
+        "columns": [formatting.SCORES[name][0] for name in columns],
+        "rows": [_row(name, by_name[name], places.get(name), ranks, columns) for name in order],
+        "tied": wording.TIED if len(set(ranks)) < len(ranks) else "",
+        "figure": plots.accuracies(order, [by_name[name].scores["accuracy"] for name in order]),
+        "fault": "" if found else next(one.fault for one in scored if one.fault),
+        "pairs": _pairs(found, order) if found else [],
+        "verdicts": verdicts(found) if found else {},
+        "left_out": max(0, len(found.pairs) - PAIRS) if found else 0,
+        "compared": found.rows if found else 0,
+    }
+
+
+def _row(name: str, one: Scored, place: Ranked | None, ranks: Sequence[int], columns: Sequence[str]) -> dict[str, Any]:
+    cells = [formatting.valued(column, one.scores[column]) if column in one.scores else ("–", "") for column in columns]
+    return {
+        "rank": wording.place(place.rank, ranks) if place else None,
+        "tied": place.tied if place else (),
+        "name": name,
+        "value": formatting.chosen(one.selection),
+        "cells": cells,
+    }
+
+
+def _pairs(found: Comparison, order: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the first pairs by rank, each with its better-ranked member first."""
+    place = {name: i for i, name in enumerate(order)}
+    pairs = [_turned(pair) if place[pair.first] > place[pair.second] else pair for pair in found.pairs]
+    pairs.sort(key=lambda pair: (place[pair.first], place[pair.second]))
+    return [_told(pair) for pair in pairs[:PAIRS]]
+
+
+def _turned(pair: Pair) -> Pair:
+    """Return the same pair, the second first."""
+    return replace(
+        pair,
+        first=pair.second,
+        second=pair.first,
+        difference=-pair.difference,
+        low=-pair.high,
+        high=-pair.low,
+        first_only=pair.second_only,
+        second_only=pair.first_only,
+    )
+
+
+def _told(pair: Pair) -> dict[str, Any]:
+    return {
+        "first": pair.first,
+        "second": pair.second,
+        "difference": formatting.signed(100 * pair.difference),
+        "interval": f"{formatting.signed(100 * pair.low)} to {formatting.signed(100 * pair.high)}",
+        "only": (pair.first_only, pair.second_only),
+        "p": p_value(pair).removeprefix("= "),
+        "significant": pair.significant,
+    }

@@ -1,0 +1,154 @@
+"""The Report as text, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from frostline.pipeline.records.run import PAGE, Extracted, Fitted, Probe, Report
+from frostline.pipeline.report.wording import chosen, percent, plus_minus, selection_lines, verdicts
+from frostline.stages.errors import counted
+from frostline.stages.metrics import RESAMPLES
+
+
+def extracted_lines(done: tuple[Extracted, ...]) -> list[str]:
+    """Return one line per feature set, for a terminal."""
+    lines = []
+    for e in done:
+        what = f"{e.computed:,} computed in {e.seconds:.1f} s" if e.computed else "from the cache"
+        left = f", {counted(len(e.quarantined), 'sample')} quarantined" if e.quarantined else ""
+        lines.append(f"{e.split} ({e.key.view}): {e.rows:,} × {e.width:,}, {what}{left}\n  {e.folder / 'features.h5'}")
+    return lines
+
+
+def fitted_lines(fitted: Fitted) -> list[str]:
+    """Return what was fitted, for a terminal."""
+    how = "from the cache" if fitted.cached else f"fitted in {fitted.seconds:.1f} s"
+    value = chosen(fitted.selection)
+    first = f"head {how}{': ' + value if value else ''}"
+    return [first, *(f"- {line}" for line in selection_lines(fitted.selection)), f"  {fitted.folder}"]
+
+
+def table(report: Report) -> str:
+    """Return the report for a terminal."""
+    rows = report.rows
+    head = (
+        f"{report.dataset}: {len(report.classes)} classes, {rows['train']:,} training and {rows['test']:,} test samples"
+    )
+    blocks = [[head], score_lines(report.probes), curve_lines(report.probes), _notes(report), _places(report)]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def score_lines(probes: tuple[Probe, ...]) -> list[str]:
+    """Return one line per scored probe, under a heading."""
+    scored = [probe for probe in probes if probe.evaluation and probe.fitted]
+    rows: list[tuple[str, ...]] = [("backbone", "width", "head", "", "accuracy", "macro-F1")]
+    for probe in scored:
+        assert probe.evaluation and probe.fitted
+        scores = [percent(probe.evaluation.scores[name]) for name in ("accuracy", "macro_f1")]
+        width, value = str(probe.features[0].width), chosen(probe.fitted.selection)
+        rows.append((probe.backbone, width, probe.head, value, *scores))
+    return _columns(rows, "<><<>>") if scored else []
+
+
+def curve_lines(probes: tuple[Probe, ...]) -> list[str]:
+    """Return one line per probe and size of training set, under a heading."""
+    rows: list[tuple[str, ...]] = [("backbone", "head", "training data", "draws", "accuracy", "least", "most")]
+    for probe in probes:
+        for point in probe.curve.points if probe.curve else ():
+            unit = "per class" if probe.curve and probe.curve.unit == "shots" else "samples"
+            ends = [f"{100 * end:.1f} %" for end in (min(point.accuracy), max(point.accuracy))]
+            amount, n = f"{point.size:,} {unit}", str(len(point.accuracy))
+            rows.append((probe.backbone, probe.head, amount, n, plus_minus(point.spread), *ends))
+    return _columns(rows, "<<>>>>>") if len(rows) > 1 else []
+
+
+def _columns(rows: Sequence[tuple[str, ...]], align: str) -> list[str]:
+    """Return the rows with every column as wide as its widest cell; columns that are empty left out."""
+    kept = [i for i in range(len(align)) if any(row[i] for row in rows)]
+    wide = {i: max(len(row[i]) for row in rows) for i in kept}
+    return ["  ".join(f"{row[i]:{align[i]}{wide[i]}}" for i in kept).rstrip() for row in rows]
+
+
+def probe_lines(probe: Probe) -> list[str]:
+    """Return one probe's scores and what to know about them."""
+    selection = probe.fitted.selection if probe.fitted else {}
+    lines = [*score_lines((probe,)), *(f"- {line}" for line in selection_lines(selection))]
+    if probe.quarantined:
+        lines.append(f"- {counted(probe.quarantined, 'test sample')} quarantined and left out")
+    return lines
+
+
+def _notes(report: Report) -> list[str]:
+    lines = []
+    if any(probe.evaluation for probe in report.probes):
+        lines.append(f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples")
+    if any(probe.curve for probe in report.probes):
+        lines.append("±: standard deviation over the draws; smaller sets lie within the larger ones of a draw")
+    lines += _verdicts(report)
+    for backbone in dict.fromkeys(probe.backbone for probe in report.probes):
+        probes = [probe for probe in report.probes if probe.backbone == backbone]
+        heads = [(f", {probe.head}" if len(probes) > 1 else "", _probe_notes(probe)) for probe in probes]
+        first = [_work_done(probes[0])]
+        if len(probes) == 1:  # one line says all of the work
+            first += heads[0][1][:1]
+            heads[0][1].pop(0)
+        lines.append(f"{backbone}: {'; '.join(first)}")
+        lines += [f"{backbone}{name}: {note}" for name, notes in heads for note in notes]
+    twice = report.duplicates
+    if twice.across or twice.within_train or twice.within_test:
+        lines.append(
+            f"exact duplicates: {twice.across:,} of the test samples are also in train, "
+            f"{twice.within_train:,} repeat within train, {twice.within_test:,} within test"
+        )
+    if twice.conflicting:
+        lines.append(f"{counted(twice.conflicting, 'identical sample')} with different labels")
+    if report.quarantined:
+        lines.append(f"{counted(report.quarantined, 'sample')} quarantined and left out; run.json lists them")
+    return [f"- {line}" for line in [*lines, *report.notes]]
+
+
+def _verdicts(report: Report) -> list[str]:
+    """Return whether the best head differs from the best on each baseline, all pairs of heads considered."""
+    if report.comparison is None:
+        return []
+    accuracy = {place.name: place.accuracy for place in report.comparison.ranks}
+    best: dict[str, str] = {}
+    for probe in sorted((p for p in report.probes if p.name in accuracy), key=lambda p: -accuracy[p.name]):
+        best.setdefault(probe.backbone, probe.name)
+    first = best.pop(report.probes[0].backbone, None)
+    if first is None:
+        return []
+    said = verdicts(report.comparison)
+    return [f"{first} and {other}: {said[frozenset((first, other))]}" for other in best.values()]
+
+
+def _work_done(probe: Probe) -> str:
+    computed, seconds = sum(e.computed for e in probe.features), sum(e.seconds for e in probe.features)
+    if not computed:
+        return "features from the cache, no backbone run"
+    return f"{computed:,} features computed in {seconds:.1f} s ({computed / seconds:,.0f} images/s)"
+
+
+def _probe_notes(probe: Probe) -> list[str]:
+    """Return what to know about one head."""
+    if probe.curve:
+        unchosen = [point.size for point in probe.curve.points if point.by == "default"]
+        seconds = sum(point.seconds for point in probe.curve.points)
+        lines = [f"heads of all draws fitted and scored in {seconds:.1f} s"]
+        if unchosen:
+            lines.append(f"the usual value where nothing could be held out, at {', '.join(map(str, unchosen))}")
+        return [*lines, probe.curve.sentence]
+    assert probe.fitted
+    how = "head from the cache" if probe.fitted.cached else f"head fitted in {probe.fitted.seconds:.1f} s"
+    return [how, *selection_lines(probe.fitted.selection)]
+
+
+def _places(report: Report) -> list[str]:
+    folders = dict.fromkeys(done.folder for probe in report.probes for done in probe.features)
+    lines = [f"features  {folder}" for folder in folders]
+    lines += [f"head      {probe.fitted.folder}" for probe in report.probes if probe.fitted]
+    if report.unwritten:
+        return lines
+    page = report.path.with_name(PAGE)
+    lines.append(f"report    {report.path}")
+    return [*lines, f"page      {page}"] if page.is_file() else lines

@@ -1,0 +1,121 @@
+"""What the terminal and the pages say in the same words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from frostline.stages.metrics import Score, Spread
+from frostline.stages.metrics.compare import Comparison, Pair
+
+TIED = "1=: tied, the rank is shared. Between those that share the first, no difference beyond chance is seen."
+
+
+_TORN = re.compile(r"(?<=\d) (?=[%±–] ?\d?|(?:s|images/s|[kMGT]?B)\b)|(?<=[±–]) (?=\d)|(?<=\d,) (?=\d[\d.]*\])")
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Return ``a, b, c and 2 more``."""
+    shown = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]
+    return ", ".join(shown[:-1]) + (" and " if len(shown) > 1 else "") + shown[-1]
+
+
+def place(rank: int, ranks: Iterable[int | None]) -> str:
+    """Return a rank among all ranks as ``4``, or ``1=`` where it is shared."""
+    return f"{rank}{'=' if list(ranks).count(rank) > 1 else ''}"
+
+
+def unbroken(text: str) -> str:
+    """Return text in which no line ends within ``98 %``, ``9 images/s``, ``1.5 MB``, ``± 0.3`` or ``[96.4, 99.4]``."""
+    return _TORN.sub("\u00a0", text)
+
+
+_LONG = 10.0  # seconds: of what is done sooner nobody asks what took so long
+_LIMIT = 0.2  # of the time without images: decoding is the limit
+
+
+def chosen(selection: dict[str, Any]) -> str:
+    """Return ``C = 0.316``; nothing for a head without a parameter."""
+    return f"{selection['parameter']} = {_number(selection['value'])}" if selection["parameter"] else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+
+
+def p_value(pair: Pair) -> str:
+    """Return ``= 0.307`` or ``< 0.001``, after the correction for all pairs."""
+    return f"= {pair.corrected_p:.3f}" if pair.corrected_p >= 0.001 else "< 0.001"
+
+
+def verdicts(found: Comparison) -> dict[frozenset[str], str]:
+    """Return in words whether two heads differ beyond chance, by their names."""
+    return {
+        frozenset((pair.first, pair.second)): f"{'a' if pair.significant else 'no'} real difference (p {p_value(pair)})"
+        for pair in found.pairs
+    }
+
+
+def plus_minus(found: Spread) -> str:
+    """Return mean and standard deviation as ``72.1 ± 0.8 %``."""
+    deviation = f" ± {100 * found.std:.1f}" if found.std is not None else ""
+    return f"{100 * found.mean:.1f}{deviation} %"
+
+
+def percent(score: Score) -> str:
+    """Return ``97.2 % [95.3, 98.6]``."""
+    return f"{100 * score.value:.1f} % [{100 * score.low:.1f}, {100 * score.high:.1f}]"
+
+
+def selection_lines(selection: dict[str, Any]) -> list[str]:
+    """Return how the head's parameter was chosen, and every warning about it."""
+    lines = []
+    if selection["by"]:
+        name, grid = selection["parameter"], selection["grid"]
+        among = f"{len(grid)} values from {_number(grid[0])} to {_number(grid[-1])}"
+        best = f"{100 * max(selection['accuracy']):.1f} %"
+        lines.append(f"{name} chosen among {among} on {_rows_of(selection)} ({best}), then fitted on all")
+    if selection["at_edge"] and not _as_good_within(selection):
+        lines.append(f"WARNING the chosen {selection['parameter']} lies at the edge of its grid; see --grid")
+    failed = selection["converged"].count(False)
+    if failed:
+        lines.append(f"WARNING {failed} of the {len(selection['grid'])} values it was chosen among did not converge")
+    if not selection["final_converged"]:
+        lines.append("WARNING the final fit did not converge")
+    return lines
+
+
+def _as_good_within(selection: dict[str, Any]) -> bool:
+    """Return whether a value that is not at the grid's edge was right as often as the best: no wider grid is needed."""
+    accuracy = selection["accuracy"]
+    return bool(accuracy[1:-1]) and max(accuracy[1:-1]) >= max(accuracy)
+
+
+def _rows_of(selection: dict[str, Any]) -> str:
+    """Return which rows a value was chosen on."""
+    if selection["by"] == "folds":
+        return f"{selection['folds']} folds of the training rows"
+    if selection["by"] == "leave-one-out":
+        return f"{selection['held_out_rows']:,} training rows, each left out"
+    return f"{selection['held_out_rows']:,} held-out training rows"
+
+
+def size(n: int) -> str:
+    """Return a number of bytes as ``1.5 MB``."""
+    value, units = float(n), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.0f} {units[0]}" if units[0] == "B" else f"{value:.1f} {units[0]}"
+
+
+def decoding_limit(pace: Mapping[str, Any], seconds: float) -> str:
+    """Say so if decoding was the limit of an extraction at this pace that took so long; else nothing."""
+    speed, waiting = pace.get("rows_per_second"), pace.get("waiting")
+    if not speed or not waiting or waiting <= _LIMIT or seconds <= _LONG:
+        return ""
+    if pace["device"] != "cpu":  # batches are on their way while it waits: nobody knows what more it could take
+        return f"decoding is the limit: {speed:,.0f} images/s decoded"
+    possible = f"{speed / (1 - waiting):,.0f}" if waiting < 1 else "any number of"
+    decoded = f"{speed / waiting:,.0f}"  # by turns with the backbone
+    return f"decoding is the limit: {decoded} images/s decoded, {possible} images/s the backbone could take"

@@ -1,0 +1,218 @@
+"""The stages in order, doing what is missing: extract, fit, evaluate, and all of them."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from frostline.pipeline.diagnose.health import glance
+from frostline.pipeline.plan.plan import Plan, now
+from frostline.pipeline.records.run import Extracted, Fitted, Probe, Report, predictions_name, to_file
+from frostline.pipeline.settings.models import (
+    BackboneSettings,
+    DatasetSettings,
+    ExtractSettings,
+    HeadSettings,
+    Settings,
+)
+from frostline.pipeline.steps.features import Loaded, cached, drop, extract_missing, needs_of
+from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
+from frostline.pipeline.steps.subsets import drawn_curve
+from frostline.stages.datasets import duplicates
+from frostline.stages.errors import ConfigError, DamagedShard, StoreError
+from frostline.stages.evaluate import predictions, score
+from frostline.stages.heads import HeadSpec, check_options
+from frostline.stages.heads.protocols import PROTOCOLS
+from frostline.stages.metrics import predictions_csv
+from frostline.stages.metrics.compare import Comparison, compare
+from frostline.stages.records.sealed import digest
+from frostline.stages.store import make_folder, open_set, write_atomic
+
+log = logging.getLogger("frostline")
+
+
+def extract(settings: ExtractSettings) -> tuple[Extracted, ...]:
+    """Compute every feature that is missing or damaged, and return what is cached now.
+
+    Raises DataError if more than ``max_bad`` samples can't be used; all others are cached.
+    """
+    plan = Plan(settings)
+    for need in plan.needs():
+        if need.found is not None:
+            for damaged in need.found.damaged():
+                drop(need.found, damaged)
+    return extract_missing(plan)
+
+
+def fit(settings: HeadSettings) -> tuple[Fitted, ...]:
+    """Fit every head on cached training features. Raises StoreError if they are not there."""
+    specs = _whole(settings)
+    plan = Plan(settings, may_load=False)
+    loaded = Loaded(plan)
+    return tuple(fit_head(plan, spec, loaded) for spec in specs)
+
+
+def evaluate(settings: HeadSettings) -> tuple[Probe, ...]:
+    """Score every fitted head on cached test features. Raises StoreError if anything is not there."""
+    specs = _whole(settings)
+    plan = Plan(settings, may_load=False)
+    features, loaded = tuple(map(cached, needs_of(plan, "test"))), Loaded(plan)
+    return tuple(
+        _scored(Probe(features, name, fitted=_there(plan, spec)), settings.seed, loaded)
+        for name, spec in zip(settings.head, specs, strict=True)
+    )
+
+
+def _whole(settings: HeadSettings) -> list[HeadSpec]:
+    """Return the specs of heads that are fitted on all training rows. Raises ConfigError for any other."""
+    few = [name for name in settings.head if name in PROTOCOLS and PROTOCOLS[name].shots]
+    if few:
+        raise ConfigError(f"{few[0]} draws its training rows; wanted `frostline run`, which scores every draw")
+    return _checked(settings)
+
+
+def _checked(settings: HeadSettings) -> list[HeadSpec]:
+    """Return the specs of all heads; a mistake in one is said before anything is read."""
+    specs = [settings.spec(name) for name in settings.head]
+    for spec in specs:
+        if ":" in spec.kind:
+            from frostline.stages.heads.solvers.sklearn_estimator import check
+
+            check(spec)
+    return specs
+
+
+def _there(plan: Plan, spec: HeadSpec) -> Fitted:
+    found = cached_head(plan, spec)
+    if found is None:
+        raise StoreError(f"no {spec.kind} is fitted with these settings; `frostline fit` with the same ones makes it")
+    return found
+
+
+def run(settings: Settings) -> Report:
+    """Do what is missing of extract, fit and evaluate, write ``run.json`` and ``report.html``, and return it all.
+
+    Where these can't be written, on a read-only disk for instance, the answers are returned all the same and
+    ``unwritten`` says why.
+    """
+    plans = plans_of(settings)
+    probes = tuple(probe for plan in plans for probe in _probes(plan, settings))
+    plan = plans[0]
+    train, test = plan.dataset.splits
+    folder = plan.workspace.runs / f"{name_of(plan, '-'.join(settings.head))}-{_digest(probes, settings)}"
+    files = {
+        predictions_name(one.backbone, one.head): predictions_csv(one.predictions).encode(errors="surrogateescape")
+        for one in probes
+        if one.predictions is not None
+    }
+    report = Report(
+        plan.dataset.name,
+        train.classes,
+        {"train": len(train), "test": len(test)},
+        plan.dataset.notes,
+        duplicates(plan.dataset),
+        probes,
+        _compared(probes),
+        settings.model_dump(mode="json"),
+        {name: version(name) for name in ("frostline", "torch", "torchvision", "scikit-learn", "numpy", "h5py")},
+        now(),
+        folder / "run.json",
+        {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+    )
+    try:
+        _write(report, files)
+    except StoreError as error:
+        return replace(report, files={}, unwritten=str(error))
+    _write_page(report, plan)
+    return report
+
+
+def _compared(probes: tuple[Probe, ...]) -> Comparison | None:
+    """Return how the scored heads differ, if there are two or more and their test samples are the same."""
+    answers = {probe.name: probe.predictions for probe in probes if probe.predictions}
+    if len(answers) < 2 or len({one.ids for one in answers.values()}) > 1:
+        return None
+    return compare(list(answers.values()), list(answers))
+
+
+def _write(report: Report, files: Mapping[str, bytes]) -> None:
+    make_folder(report.path.parent)
+    for name, data in files.items():
+        write_atomic(report.path.with_name(name), data)
+    write_atomic(report.path, to_file(report))
+
+
+def _write_page(report: Report, plan: Plan) -> None:
+    """Write ``report.html``. The run's numbers are safe by then: whatever keeps the page from being made is told."""
+    from frostline.pipeline.report.html import write_page
+
+    try:
+        glance(plan)
+        write_page(report.path.parent, dataset=plan.dataset, compared=report.comparison)
+    except Exception as error:
+        log.warning("no page could be made of %s (%s: %s)", report.path.parent, type(error).__name__, error)
+
+
+def _digest(probes: tuple[Probe, ...], settings: Settings) -> str:
+    """Return what tells this run's answers from another's."""
+    keys = [e.key.digest for probe in probes for e in probe.features]
+    heads = [[asdict(settings.spec(name)), settings.draw(name)] for name in settings.head]
+    return digest([keys, heads, settings.seed])[:12]
+
+
+def plans_of(settings: Settings) -> list[Plan]:
+    """Return the plan of a run: its backbone's, then its baseline's if there is one."""
+    _checked(settings)
+    plan = Plan(settings)
+    return [plan, Plan(_pixels(settings), plan.dataset)] if _wants_baseline(settings) else [plan]
+
+
+def _probes(plan: Plan, settings: Settings) -> tuple[Probe, ...]:
+    """Do all stages for one backbone; a damaged shard met on the way is made anew."""
+    if settings.head_params and not all(need.complete for need in plan.needs()):
+        for name in settings.head:
+            check_options(settings.spec(name))  # before the backbone's long work; a cached head needs no solver
+    met: set[str] = set()
+    while True:
+        try:
+            features, loaded = extract_missing(plan), Loaded(plan)
+            return tuple(_probe(plan, Probe(features, name), settings, loaded) for name in settings.head)
+        except DamagedShard as damaged:
+            if damaged.path in met:
+                raise
+            met.add(damaged.path)
+            drop(open_set(Path(damaged.path).parents[1]), damaged)
+
+
+def _probe(plan: Plan, probe: Probe, settings: Settings, loaded: Loaded) -> Probe:
+    spec, draw = settings.spec(probe.head), settings.draw(probe.head)
+    if draw:
+        return replace(probe, curve=drawn_curve(spec, draw, loaded))
+    return _scored(replace(probe, fitted=fit_head(plan, spec, loaded)), settings.seed, loaded)
+
+
+def _scored(probe: Probe, seed: int, loaded: Loaded) -> Probe:
+    assert probe.fitted is not None
+    answers = predictions(probe.fitted.head, loaded.test)
+    evaluation = score(answers, seed=seed, temperature=probe.fitted.selection["temperature"])
+    return replace(probe, evaluation=evaluation, predictions=answers)
+
+
+def _wants_baseline(settings: Settings) -> bool:
+    chosen = settings.baseline == "pixels" or (settings.baseline == "auto" and settings.dataset == "digits")
+    return chosen and settings.backbone != "pixels"
+
+
+def _pixels(settings: Settings) -> Settings:
+    """Return the same settings for plain pixels: backbone settings, but the views, at their defaults.
+
+    Images other than the digits come in any size: they are made 32 x 32.
+    """
+    own = set(BackboneSettings.model_fields) - set(DatasetSettings.model_fields) - {"views"}
+    size = {} if settings.dataset == "digits" else {"resize": (32, 32)}
+    kept = {name: getattr(settings, name) for name in settings.model_fields_set - own}
+    return Settings(**{**kept, **size, "backbone": "pixels"})

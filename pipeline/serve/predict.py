@@ -1,0 +1,283 @@
+"""A fitted head with its backbone, ready for images of one's own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+from PIL import Image
+
+from frostline.pipeline.plan.plan import check_bad, cores, device_of
+from frostline.pipeline.settings.models import PredictSettings, load_settings
+from frostline.stages.backbones import BackboneRequest, load_backbone
+from frostline.stages.backbones.spec import BackboneSpec, Precision, read_spec
+from frostline.stages.datasets import decode_file, images_in, paths_of
+from frostline.stages.errors import ConfigError, DataError, StoreError, listing, printable, shortened
+from frostline.stages.heads import Head, read_head
+from frostline.stages.metrics.predictions import harmless
+from frostline.stages.modalities.image.spec import View
+from frostline.stages.modalities.image.transform import replaced
+from frostline.stages.records.sealed import file_digest
+from frostline.stages.serve.predict import predict
+from frostline.stages.store.key import differences
+
+if TYPE_CHECKING:
+    from frostline.stages.backbones.inference.backbone import Backbone
+
+log = logging.getLogger("frostline")
+_LARGEST = 2048  # pixels a side
+_LONGEST = 4096  # letters of a name or path
+_ENTRY = re.compile(r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*")  # a name of torchvision's, such as IMAGENET1K_V2
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One image: its classes with their probabilities, the likeliest first; or the ``fault`` that left it out.
+
+    Heads without probabilities give decision values instead, of any scale: ``probabilistic`` is false.
+    """
+
+    path: Path
+    classes: tuple[tuple[str, float], ...]
+    fault: str | None = None
+    probabilistic: bool = True
+
+    @property
+    def label(self) -> str | None:
+        """The likeliest class."""
+        return self.classes[0][0] if self.classes else None
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A backbone and a head: images to classes. ``least``: what JPEG files are scaled to, as in training."""
+
+    head: Head
+    backbone: Backbone
+    views: tuple[View, ...]
+    settings: PredictSettings
+    least: int | None = None
+
+    def predict(self, images: Sequence[str | Path]) -> list[Answer]:
+        """Return an answer for each image file, in order; one that can't be read has a fault and no class."""
+        return list(self.answers([Path(image) for image in images]))
+
+    def answers(self, files: Sequence[Path]) -> Iterator[Answer]:
+        """Yield the same, while the rest is still being computed."""
+        from frostline.stages.backbones.calibrate.batch_size import usual
+
+        batch_size = self.settings.batch_size or usual(self.backbone.device)[0]
+        workers = self.settings.workers or cores()
+        how: Any = {"views": self.views, "batch_size": batch_size, "workers": workers, "halved": _halved}
+        rows = range(len(files))
+        for one in predict(self.head, self.backbone, lambda row: decode_file(files[row], self.least), rows, **how):
+            yield Answer(files[one.row], self._ranked(one.confidence), one.fault, self.head.probabilistic)
+
+    def _ranked(self, confidence: Any) -> tuple[tuple[str, float], ...]:
+        if confidence is None:
+            return ()
+        order = np.argsort(-confidence, kind="stable")
+        return tuple((self.head.classes[i], float(confidence[i])) for i in order)
+
+
+def _halved(images: int, said: str) -> None:
+    log.warning("not enough memory for %d images at once (%s); going on with %d", 2 * images, said, images)
+
+
+def load_classifier(folder: str | Path, settings: PredictSettings | None = None) -> Classifier:
+    """Return the classifier that ``fit`` left in a folder of ``data/heads``.
+
+    Raises StoreError if it is damaged, or the backbone that is there now is not the one that
+    it was fitted on; ConfigError if that can't be loaded.
+    """
+    return _loaded(folder, settings or load_settings(PredictSettings))
+
+
+def load_portable(folder: str | Path, settings: PredictSettings) -> Classifier:
+    """Return the same in fp32, without operations of this processor's own: fit to be exported."""
+    return _loaded(folder, settings, portable=True)
+
+
+def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -> Classifier:
+    head, record = read_head(Path(folder))
+    made = _made_on(folder, record)
+    wanted = made.spec
+    if made.name == "pixels" and wanted.layer == "flatten":  # known before anything of that size is made
+        _check_width(folder, head, 3 * wanted.size[0] * wanted.size[1])
+    if ":" in made.name and not s.backbone:  # a head may come from a stranger, and must not choose what runs
+        raise ConfigError(f"the head in {folder} was fitted on a network of one's own; name it: --backbone {made.name}")
+    if not s.weights:
+        _check_weights(folder, made)
+    preprocessing = asdict(wanted.preprocessing)
+    name, weights = s.backbone or made.name, s.weights or made.weights
+    request = BackboneRequest(name, weights, wanted.layer, wanted.pool, preprocessing)
+    blank = Image.new("RGB", (wanted.size[1], wanted.size[0]))
+    try:
+        precision = "fp32" if portable else made.precision
+        device = "cpu" if portable else device_of(s.device)
+        backbone = load_backbone(request, blank, precision=precision, device=device, portable=portable)
+    except ConfigError as error:
+        raise ConfigError(f"the head in {folder} was fitted on {made.name}, {made.weights}: {error}") from error
+    _check_same(folder, wanted, backbone.spec)
+    _check_width(folder, head, backbone.width)
+    return Classifier(head, backbone, made.views, s, made.least)
+
+
+def _check_width(folder: str | Path, head: Head, width: int) -> None:
+    if head.width != width:
+        raise StoreError(f"the head in {folder} takes {head.width} features, its backbone has {width}")
+
+
+def _check_weights(folder: str | Path, made: _MadeOn) -> None:
+    """Raise one and the same ConfigError unless the weights that a head names are a name, or the file it was fitted on.
+
+    A head may come from a stranger, and must learn nothing of the files that are here.
+    """
+    if made.weights in ("DEFAULT", "random", "factory"):
+        return
+    try:
+        file = Path(made.weights)
+        is_own = file_digest(file) == made.spec.weights if file.is_file() else bool(_ENTRY.fullmatch(made.weights))
+    except OSError:
+        is_own = False
+    if not is_own:
+        raise ConfigError(
+            f"the weights that the head in {folder} was fitted on, {made.weights}, are not there or are "
+            "others; name them: --weights FILE"
+        )
+
+
+@dataclass(frozen=True)
+class _MadeOn:
+    """The backbone of a head, as its record names it."""
+
+    name: str
+    weights: str
+    spec: BackboneSpec
+    precision: Precision
+    views: tuple[View, ...]
+    least: int | None
+
+
+def _made_on(folder: str | Path, record: Mapping[str, Any]) -> _MadeOn:
+    """Return what a head was fitted on. Raises StoreError where the record, which may be anyone's, does not say."""
+    try:
+        found = record["backbone"]
+        spec = read_spec(found["spec"])
+        how = (found["precision"], tuple(found["views"]), found.get("jpeg_least"))  # older heads know no last one
+        made = _MadeOn(found["name"], found["weights"], spec, *how)
+        words = (made.name, made.weights, spec.name, spec.weights, spec.layer, spec.code)
+        good = all(isinstance(word, str) for word in words) and all(isinstance(side, int) for side in spec.size)
+        good = good and made.precision in get_args(Precision) and made.views in (("plain",), ("plain", "hflip"))
+        good = good and (made.least is None or (isinstance(made.least, int) and made.least > 0))
+        if not good or min(spec.size) < 1 or max(map(len, words)) > _LONGEST:
+            raise ValueError("a value that can't be")
+        replaced(spec.preprocessing, {})
+        _check_size(spec)
+    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+        found = f"{type(error).__name__}: {shortened(str(error))}"
+        raise StoreError(
+            f"the head in {folder} does not say what it was fitted on ({found}); `frostline fit` makes it anew"
+        ) from error
+    return made
+
+
+def _check_size(spec: BackboneSpec) -> None:
+    """Raise ValueError for images so large that a head of a few bytes could take all memory."""
+    for name, size in (("size", spec.size), ("resize", spec.preprocessing.resize), ("crop", spec.preprocessing.crop)):
+        sides = size if isinstance(size, tuple) else (size or 0,)
+        if max(sides) > _LARGEST:
+            raise ValueError(f"{name} {shortened(str(size))}; wanted at most {_LARGEST:,} pixels a side")
+
+
+def _check_same(folder: str | Path, wanted: BackboneSpec, found: BackboneSpec) -> None:
+    changes = differences(_flat(wanted), _flat(found))
+    if changes:
+        raise StoreError(
+            f"the backbone that is here now is not the one that {folder} was fitted on:\n{listing(changes)}\n"
+            "Name the right one with --weights or --backbone, or fit again."
+        )
+
+
+def _flat(spec: BackboneSpec) -> dict[str, Any]:
+    fields = asdict(spec)
+    return {**fields.pop("preprocessing"), **fields}
+
+
+def classify(folder: Path, inputs: Sequence[Path], settings: PredictSettings) -> list[Answer]:
+    """Return the answers for image files, folders of them and CSV files with a ``path`` column.
+
+    An image that can't be read has a fault. Raises DataError if there is nothing to answer for.
+    """
+    files = [file for given in inputs for file in _files(given)]
+    if not files:
+        raise DataError(f"no image in {', '.join(map(str, inputs))}; wanted image files, folders or a CSV of paths")
+    return load_classifier(folder, settings).predict(files)
+
+
+def check_answers(answers: Sequence[Answer], max_bad: int) -> None:
+    """Raise DataError that lists the images that can't be read if there are more than ``max_bad``."""
+    check_bad([f"{answer.path}: {answer.fault}" for answer in answers if answer.fault], max_bad)
+
+
+def _files(given: Path) -> list[Path]:
+    if given.is_dir():
+        return images_in(given)
+    if given.suffix.lower() == ".csv":
+        return paths_of(given)
+    if not given.is_file():
+        raise DataError(f"no file or folder {given}; wanted an image, a folder of images or a CSV of paths")
+    return [given]
+
+
+def answers_json(answers: Sequence[Answer], top: int) -> list[dict[str, Any]]:
+    """Return the answers as JSON values."""
+    return [
+        {
+            "path": str(a.path),
+            "label": a.label,
+            "classes": [list(c) for c in a.classes[:top]],
+            "values": _value(answers),
+            "fault": a.fault,
+        }
+        for a in answers
+    ]
+
+
+def answers_csv(answers: Sequence[Answer], top: int) -> str:
+    """Return the answers as CSV: ``path``, ``label``, ``probability`` or ``decision``, the next ones with a number.
+
+    What a spreadsheet would take for a formula has an apostrophe before it.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    top = min(top, max((len(a.classes) for a in answers), default=1))
+    numbers = ["", *[f"_{i}" for i in range(2, top + 1)]]
+    writer.writerow(["path", *[f"{name}{n}" for n in numbers for name in ("label", _value(answers))], "fault"])
+    for a in answers:
+        cells = [cell for label, p in a.classes[:top] for cell in (harmless(label), f"{p:.6f}")]
+        writer.writerow([harmless(str(a.path)), *cells, *[""] * (2 * top - len(cells)), a.fault or ""])
+    return text.getvalue().rstrip("\n")
+
+
+def answers_table(answers: Sequence[Answer], top: int) -> str:
+    """Return the answers for a terminal."""
+    names = [printable(str(a.path)) for a in answers]
+    width = min(60, max(map(len, names)))
+    form = ".1%" if _value(answers) == "probability" else ".3g"
+    lines = []
+    for name, a in zip(names, answers, strict=True):
+        found = "   ".join(f"{printable(label)} {p:{form}}" for label, p in a.classes[:top]) or f"left out: {a.fault}"
+        lines.append(f"{name:{width}}  {found}")
+    return "\n".join(lines)
+
+
+def _value(answers: Sequence[Answer]) -> str:
+    return "probability" if all(a.probabilistic for a in answers) else "decision"

@@ -1,0 +1,294 @@
+"""Settings: one model for the command line, the environment, a TOML file and Python.
+
+What is given on the command line wins over ``FROSTLINE_<NAME>`` in the environment, that
+over the file, that over the defaults. An unknown name is an error with a hint.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from frostline.pipeline.settings.parsing import (
+    Channels,
+    GivenFolds,
+    GivenGrid,
+    GivenSize,
+    Grid,
+    Names,
+    Params,
+    Shots,
+    TrainSizes,
+    Views,
+)
+from frostline.stages.backbones import BackboneRequest
+from frostline.stages.backbones.spec import Pooling
+from frostline.stages.errors import ConfigError, unknown_name
+from frostline.stages.heads import KINDS, HeadSpec, head_spec
+from frostline.stages.heads.protocols import PROTOCOLS
+from frostline.stages.heads.spec import ClassWeight, Scaling
+from frostline.stages.modalities.image.spec import Interpolation
+from frostline.stages.store.key import StoredType
+
+PREFIX = "FROSTLINE_"
+
+
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")]
+BatchSize = Annotated[
+    int | None,
+    Field(ge=1, le=65536, description="images through the backbone at once (default: found out, or 16, on a GPU 128)"),
+]
+Workers = Annotated[
+    int | None, Field(ge=1, le=256, description="threads that decode (default: one per core, or one if that is faster)")
+]
+
+
+class AnySettings(BaseModel):
+    """What the settings of all commands share."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def __init__(self, **given: Any) -> None:
+        """Raises ConfigError for unknown names, with a hint, and for values that can't be."""
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            raise ConfigError("\n".join(_explained(e) for e in error.errors())) from error
+
+
+class WorkspaceSettings(AnySettings):
+    """Where everything lies."""
+
+    model_config = ConfigDict(title="workspace")
+
+    data_dir: Path = Field(Path("data"), description="the workspace: features, heads, runs, downloads")
+
+
+class DatasetSettings(WorkspaceSettings):
+    """Which samples."""
+
+    model_config = ConfigDict(title="dataset")
+
+    dataset: str = Field("digits", description="digits, folder:PATH, csv:FILE, or a torchvision name (cifar10, …)")
+    root: Path | None = Field(None, description="where a CSV's paths start, or where a torchvision dataset lies")
+    test_fraction: float = Field(0.2, gt=0, lt=1, description="share of a single tree that is kept for testing")
+    seed: int = Field(0, ge=0, description="seed of every split, draw and resample")
+
+    @model_validator(mode="after")
+    def _check_root(self) -> DatasetSettings:
+        if self.root is not None and (self.dataset == "digits" or self.dataset.startswith("folder:")):
+            raise ValueError(f"root {self.root} with {self.dataset}; wanted for csv: and torchvision's datasets only")
+        return self
+
+
+class BackboneSettings(DatasetSettings):
+    """Which network, cut where, on which pixels."""
+
+    model_config = ConfigDict(title="backbone")
+
+    backbone: str = Field(
+        "resnet8-cifar10", description="a torchvision model, file.py:factory, pkg.module:factory, pixels"
+    )
+    weights: str = Field("DEFAULT", description="a torchvision enum name, DEFAULT, FILE, random, or factory")
+    layer: str | None = Field(None, description="a module, or MODULE:input (default: input of the final classifier)")
+    pool: Pooling | None = Field(None, description="what makes a layer's output one vector")
+    resize: GivenSize = Field(None, description="shorter side, HxW, or none (default: the weights' own)")
+    crop: GivenSize = Field(None, description="centre crop's side, HxW, or none (default: the weights' own)")
+    interpolation: Interpolation | None = Field(None, description="how to resize (default: the weights' own)")
+    mean: Channels = Field(None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
+    std: Channels = Field(None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
+    views: Views = Field(("plain",), description="plain,hflip: used together in training, averaged at test")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="arithmetic of the backbone; auto: the fastest whose features agree with fp32's"
+    )
+    decode: Literal["auto", "full", "scaled"] = Field(
+        "auto",
+        description="large JPEG files whole or at 1/2 to 1/8; auto: scaled where the features agree with the whole's",
+    )
+    dtype: StoredType = Field("float32", description="stored type of a feature")
+
+    def request(self) -> BackboneRequest:
+        """Return the backbone these settings ask for."""
+        given = {n: getattr(self, n) for n in ("resize", "crop", "interpolation", "mean", "std")}
+        replaced = {n: None if v == "none" else v for n, v in given.items() if v is not None}
+        return BackboneRequest(self.backbone, self.weights, self.layer, self.pool, replaced)
+
+    @model_validator(mode="after")
+    def _check(self) -> BackboneSettings:
+        if self.std is not None and min(self.std) <= 0:
+            raise ValueError(f"std {self.std}; wanted numbers above 0")
+        return self
+
+
+class ExtractSettings(BackboneSettings):
+    """How the network is run; changes no number beyond rounding."""
+
+    model_config = ConfigDict(title="extraction")
+
+    device: Device = "auto"
+    batch_size: BatchSize = None
+    workers: Workers = None
+    max_bad: int = Field(0, ge=0, description="how many unreadable samples to tolerate")
+
+
+class RankSettings(ExtractSettings):
+    """How much of the training split backbones are ranked by."""
+
+    model_config = ConfigDict(title="ranking")
+
+    samples: int = Field(2000, ge=2, description="training samples to rank by; the others are not extracted")
+
+
+class HeadSettings(ExtractSettings):
+    """Which classifiers, and how each is chosen."""
+
+    model_config = ConfigDict(title="head")
+
+    head: Names = Field(
+        ("logreg",),
+        description=f"{', '.join(KINDS)}, a scikit-learn module:Class or file.py:factory, "
+        f"or a published protocol: {', '.join(PROTOCOLS)}; several by commas",
+    )
+    grid: GivenGrid = Field(
+        None, description="values of its parameter to choose from, or one to take: C=0.1,1,10 (default: the head's own)"
+    )
+    head_params: Params = Field({}, description="what else the head is given: NAME=VALUE,NAME=VALUE")
+    hold_out: float = Field(0.1, gt=0, lt=1, description="share of the training rows that chooses")
+    folds: GivenFolds = Field(
+        0, description="choose by so many folds, or loo: each row by all others; 0: hold out a share"
+    )
+    scaling: Scaling = Field("none", description="of each feature, or of each row (l2)")
+    class_weight: ClassWeight = Field("none", description="balanced: every class counts the same")
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> HeadSettings:
+        if self.folds != "loo" and not (self.folds == 0 or 2 <= self.folds <= 100):
+            raise ValueError(f"folds {self.folds}; wanted 2 to 100, loo, or 0 to hold out a share")
+        if self.folds and "hold_out" in self.model_fields_set:
+            raise ValueError("hold-out and folds; wanted one of them, they are two ways to choose")
+        if self.folds == "loo" and (self.scaling == "standardize" or len(self.views) > 1):
+            raise ValueError(
+                "folds loo with standardised features or several views, which know every row; wanted a number"
+            )
+        own = [f"--{n.replace('_', '-')}" for n in ("grid", "head_params") if n in self.model_fields_set]
+        if own and len(self.head) > 1:
+            raise ValueError(f"{' and '.join(own)} with {len(self.head)} heads; wanted one head with them")
+        fixed = self.model_fields_set & {"grid", "head_params", "hold_out", "folds", "scaling", "class_weight"}
+        protocols = [name for name in self.head if name in PROTOCOLS]
+        if fixed and protocols:
+            raise ValueError(f"{', '.join(sorted(fixed))} with {protocols[0]}; a protocol fixes them, wanted none")
+        return self
+
+    def spec(self, name: str) -> HeadSpec:
+        """Return the spec of one of the heads. Raises ConfigError for names and values that can't be."""
+        if name in PROTOCOLS:
+            return PROTOCOLS[name].spec(self.seed)
+        if ":" not in name and name not in KINDS:
+            raise unknown_name("head", name, [*KINDS, *PROTOCOLS, "module:Class", "file.py:factory"])
+        grid = self.grid or Grid(None, ())
+        chosen = self.model_fields_set & {"folds", "hold_out"}
+        if len(grid.values) == 1 and chosen:
+            raise ConfigError(f"{chosen.pop().replace('_', '-')} with one value of --grid; there is nothing to choose")
+        how: dict[str, Any] = {n: getattr(self, n) for n in ("hold_out", "folds", "scaling", "class_weight", "seed")}
+        return head_spec(name, grid.values or None, parameter=grid.parameter, options=self.head_params, **how)
+
+
+class Settings(HeadSettings):
+    """Everything that ``run`` takes."""
+
+    model_config = ConfigDict(title="run")
+
+    baseline: Literal["auto", "pixels", "none"] = Field(
+        "auto", description="the same heads on raw pixels beside it; auto is for digits"
+    )
+    shots: Shots = Field((), description="training samples per class: 1,2,4,8,16; each drawn several times")
+    train_sizes: TrainSizes = Field((), description="training samples in all: 100,1000,all; each drawn several times")
+    draws: int = Field(10, ge=1, le=1000, description="how many times each of these is drawn")
+
+    @model_validator(mode="after")
+    def _check_draws(self) -> Settings:
+        if self.shots and self.train_sizes:
+            raise ValueError("shots and train-sizes; wanted one of them")
+        few = [name for name in self.head if name in PROTOCOLS and PROTOCOLS[name].shots]
+        if few and self.model_fields_set & {"shots", "train_sizes", "draws"}:
+            raise ValueError(f"{few[0]} fixes its shots and draws; wanted none of --shots, --train-sizes and --draws")
+        if "draws" in self.model_fields_set and not (self.shots or self.train_sizes):
+            raise ValueError("draws without shots or train-sizes; wanted one of them beside it")
+        return self
+
+    def draw(self, name: str) -> Draw | None:
+        """Return how much of the training rows a head is fitted on, None for all of them."""
+        if name in PROTOCOLS and PROTOCOLS[name].shots:
+            return Draw("shots", PROTOCOLS[name].shots, PROTOCOLS[name].draws)
+        if self.shots or self.train_sizes:
+            return Draw("shots" if self.shots else "samples", self.shots or self.train_sizes, self.draws)
+        return None
+
+
+class Draw(NamedTuple):
+    """Sizes of training sets, in samples per class (``shots``) or in all (``samples``), each drawn ``times``."""
+
+    unit: Literal["shots", "samples"]
+    sizes: tuple[int | Literal["all"], ...]
+    times: int
+
+
+class PredictSettings(AnySettings):
+    """How a fitted head is used on new images; the rest is recorded with it."""
+
+    model_config = ConfigDict(title="prediction")
+
+    backbone: str | None = Field(None, description="one's own file.py:factory, which is never run unnamed")
+    weights: str | None = Field(None, description="where the weights are now (default: where they were)")
+    device: Device = "auto"
+    batch_size: BatchSize = None
+    workers: Workers = None
+    max_bad: int = Field(0, ge=0, description="how many unreadable images to tolerate")
+    top: int = Field(1, ge=1, le=1000, description="how many classes to print for an image, the likeliest first")
+
+
+Model = TypeVar("Model", bound=AnySettings)
+
+
+def load_settings(
+    model: type[Model],
+    given: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Model:
+    """Return the settings of one command from all their sources.
+
+    The file and the environment may hold any setting of Frostline, ``model`` takes its own.
+    Raises ConfigError for unknown names, with a hint, and for values that can't be.
+    """
+    known = {*Settings.model_fields, *PredictSettings.model_fields, *RankSettings.model_fields}
+    from_file = _read(file) if file else {}
+    from_environ = {n.removeprefix(PREFIX).lower(): v for n, v in (environ or {}).items() if n.startswith(PREFIX)}
+    for where, source in (("setting in " + str(file), from_file), ("environment setting", from_environ)):
+        for name in source:
+            if name not in known:
+                raise unknown_name(where, name, known)
+    merged = {n: v for n, v in {**from_file, **from_environ}.items() if n in model.model_fields}
+    return model(**{**merged, **(given or {})})
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            return tomllib.load(stream)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"can't read the settings file {file}: {error}") from error
+
+
+def _explained(error: Any) -> str:
+    name = str(error["loc"][0]) if error["loc"] else ""
+    if error["type"] == "extra_forbidden":
+        return str(unknown_name("setting", name, Settings.model_fields))
+    if not name:
+        return str(error["msg"]).removeprefix("Value error, ")
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"--{name.replace('_', '-')} {error['input']!r}: {message[0].lower()}{message[1:]}"

@@ -1,0 +1,89 @@
+"""How much data? Heads fitted on seeded draws of the training rows, scored on all test rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.pipeline.records.run import Curve, Point
+from frostline.pipeline.settings.models import Draw
+from frostline.pipeline.steps.features import Loaded
+from frostline.stages.datasets.sampling import shots, train_size
+from frostline.stages.errors import DataError
+from frostline.stages.evaluate import predictions
+from frostline.stages.fit import fit
+from frostline.stages.heads import HeadSpec
+from frostline.stages.metrics import spread
+from frostline.stages.metrics.learning_curve import learning_curve
+from frostline.stages.store import Features
+
+_FOLDS = 5
+_LEAST_HELD = 5  # rows of every class that a hold-out must have to choose by
+
+
+def drawn_curve(spec: HeadSpec, draw: Draw, loaded: Loaded) -> Curve:
+    """Return a head's accuracy at every size, of ``draw.times`` draws each; draw i has the seed of the head + i.
+
+    Within a draw the smaller sets lie in the larger ones. Raises DataError where there are fewer
+    training samples than a size asks for.
+    """
+    train = loaded.train[0]
+    contents = [len(np.unique(train.digests[train.y == label], axis=0)) for label in range(len(train.classes))]
+    sizes = list(dict.fromkeys(_size(draw.unit, size, contents, train.classes) for size in draw.sizes))
+    times = [1 if draw.unit == "samples" and size == sum(contents) else draw.times for size in sizes]
+    points = [_point(spec, draw.unit, size, n, loaded) for size, n in zip(sizes, times, strict=True)]
+    law = learning_curve([point.rows for point in points], [point.accuracy for point in points], seed=spec.seed)
+    return Curve(draw.unit, tuple(points), law.forecast, law.sentence)
+
+
+def _size(unit: str, size: int | Literal["all"], contents: list[int], classes: tuple[str, ...]) -> int:
+    """Return a size as a number. Raises DataError if there are not as many different samples."""
+    if size == "all" or (unit == "samples" and size <= sum(contents)):
+        return sum(contents) if size == "all" else size
+    if unit == "samples":
+        raise DataError(f"train size {size:,}; there are {sum(contents):,} different training samples")
+    n, name = min(zip(contents, classes, strict=True))
+    if size > n:
+        raise DataError(f"{size} shots; class {name!r} has {n} different training samples, wanted --shots {n} at most")
+    return size
+
+
+def _point(spec: HeadSpec, unit: str, size: int, times: int, loaded: Loaded) -> Point:
+    started = time.perf_counter()
+    found = [_drawn(replace(spec, seed=spec.seed + i), unit, size, loaded) for i in range(times)]
+    accuracy, values, by, rows = zip(*found, strict=True)
+    seconds = round(time.perf_counter() - started, 3)
+    return Point(size, max(rows), tuple(accuracy), spread(accuracy), tuple(values), by[0], seconds)
+
+
+def _drawn(spec: HeadSpec, unit: str, size: int, loaded: Loaded) -> tuple[float, Any, str, int]:
+    """Return the accuracy of one draw's head, the value chosen for it, what by, and its training rows."""
+    views = [view.take(_mask(view, unit, size, spec.seed).tolist()) for view in loaded.train]
+    head, selection = fit(views, _choosable(spec, views))
+    right: NDArray[np.bool_] = predictions(head, loaded.test).right
+    by = selection.by or ("default" if len(spec.grid) > 1 else "")
+    return float(right.mean()), selection.value, by, selection.final_rows
+
+
+def _mask(view: Features, unit: str, size: int, seed: int) -> NDArray[np.bool_]:
+    drawn = shots if unit == "shots" else train_size
+    return drawn(view.y, view.digests, len(view.classes), size, seed)
+
+
+def _choosable(spec: HeadSpec, views: Sequence[Features]) -> HeadSpec:
+    """Return the spec with a way to choose that so few rows allow: folds where a hold-out would be a handful of rows.
+
+    With one sample of a class nothing can be held out: ``spec.default`` is taken.
+    """
+    first = views[0]
+    least = min(len(np.unique(first.digests[first.y == label], axis=0)) for label in np.unique(first.y))
+    if len(spec.grid) == 1 or spec.folds == "loo" or (not spec.folds and spec.hold_out * least >= _LEAST_HELD):
+        return spec
+    if least < 2:
+        return replace(spec, grid=(spec.default,), folds=0, hold_out=0.0)
+    return replace(spec, folds=min(int(spec.folds) or _FOLDS, least), hold_out=0.0)

@@ -1,0 +1,89 @@
+"""How many images at once, and in how many threads, a backbone takes fastest: measured, for that differs by machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import repeat
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from frostline.stages.backbones.inference.batches import Embeddings, Pixels, Room
+
+_WORTH = 0.95  # of the usual way's time: what is no faster than that is noise
+_SIZES = {"cpu": (4, 8, 16, 32), "cuda": (64, 128, 256, 512)}
+_USUAL = {"cpu": 16, "cuda": 128}
+_LEAST_ROUNDS, _MOST_ROUNDS = 2, 4
+_SET_UP = {"cpu": 0, "cuda": 6}  # batches more: a graph is captured, and its slots are filled
+
+Way = tuple[int, int]  # images at once, threads
+
+
+class Timed(Protocol):
+    """What of a network is timed."""
+
+    device: torch.device
+
+    def stream(self, batches: Iterable[Pixels], room: Room, /) -> Iterator[Embeddings]: ...
+
+
+def usual(device: torch.device) -> Way:
+    """Return what fits most backbones: images at once, and the threads that torch takes by itself."""
+    return _USUAL[device.type], torch.get_num_threads()
+
+
+def fastest(network: Timed, pixels: Pixels, may_take: int, *, may_set_threads: bool) -> Way | None:
+    """Return images at once and threads, the usual ones unless others are clearly faster on some ``pixels``.
+
+    No more than ``may_take`` images go through the network; where that is too few to tell, none does: None.
+    """
+    first = usual(network.device)
+    ways = [(size, first[1]) for size in _SIZES[network.device.type]]
+    if may_set_threads and network.device.type == "cpu" and first[1] > 1:  # half: a thread per core of two threads
+        ways.append((first[0], first[1] // 2))
+    batches = may_take // sum(size for size, _ in ways) - _SET_UP[network.device.type]
+    rounds = min(_MOST_ROUNDS, batches // 2)  # one of two is timed
+    if rounds < _LEAST_ROUNDS or not len(pixels):
+        return None
+    times = _times(network, pixels, ways, rounds)
+    best = min(times, key=lambda way: times[way])
+    return best if times[best] < _WORTH * times.get(first, np.inf) else first
+
+
+def _times(network: Timed, pixels: Pixels, ways: list[Way], rounds: int) -> dict[Way, float]:
+    """Return the least seconds per image of each way that memory has room for; all ways in turn, round by round."""
+    rooms = {way: Room(way[0]) for way in ways}
+    streams = {way: network.stream(repeat(np.resize(pixels, (way[0], *pixels.shape[1:]))), rooms[way]) for way in ways}
+    times: dict[Way, float] = dict.fromkeys(ways, np.inf)
+    for _ in range(rounds):
+        for way, results in streams.items():
+            _next(network.device, results, way[1])  # weights are brought into the order for this size
+            seconds = _next(network.device, results, way[1])
+            if rooms[way].images == way[0]:
+                times[way] = min(times[way], seconds / way[0])
+    return times
+
+
+def _next(device: torch.device, results: Iterator[Embeddings], threads: int) -> float:
+    """Return how many seconds a batch takes in so many threads."""
+    synchronize = torch.get_device_module(device).synchronize
+    with in_threads(threads):
+        synchronize()
+        started = time.perf_counter()
+        next(results)
+        synchronize()
+        return time.perf_counter() - started
+
+
+@contextmanager
+def in_threads(threads: int) -> Iterator[None]:
+    """Have torch compute in so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

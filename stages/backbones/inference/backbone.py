@@ -1,0 +1,226 @@
+"""f(x): a frozen network, from uint8 pixels to features."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL.Image import Image
+from torch import Tensor, nn
+
+from frostline.stages.backbones.families.registry import build
+from frostline.stages.backbones.inference.batches import Embeddings, Pixels, Room
+from frostline.stages.backbones.inference.dispatch import stream
+from frostline.stages.backbones.inference.pixels import is_thumbnail
+from frostline.stages.backbones.network.cut import INPUT, Cut, classifier_of, watch
+from frostline.stages.backbones.network.pooling import default_pool, pool
+from frostline.stages.backbones.optimize.allocator import keep_pages
+from frostline.stages.backbones.optimize.fuse import fuse, has_hooks
+from frostline.stages.backbones.optimize.onednn import can_fuse
+from frostline.stages.backbones.request import BackboneRequest
+from frostline.stages.backbones.spec import BackboneSpec, Pooling, Precision
+from frostline.stages.errors import ConfigError, FrostlineError
+from frostline.stages.modalities.image.spec import Preprocessing
+from frostline.stages.modalities.image.transform import centre, preprocess, replaced
+from frostline.stages.modalities.image.upsample import agrees, enlarged
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Backbone:
+    """A network up to a layer, in evaluation mode, its weights frozen.
+
+    ``spec``: what it is, resolved. ``network``: from images as the network wants them to
+    what the layer gives. ``width``: d, the length of a feature. Not to be used by two
+    threads at once.
+    """
+
+    def __init__(self, spec: BackboneSpec, network: nn.Module, width: int, precision: Precision, device: str) -> None:
+        self.spec = spec
+        self.width = width
+        self.precision = precision
+        self.device = torch.device(device)
+        if self.device.type == "cuda":
+            _compute_exactly()
+        self._as_pillow = agrees(self.device)  # not when it is asked for: the threads that decode ask
+        self._dtype = _DTYPES[precision]
+        self.network = network.to(self.device, self._dtype)
+        self._mean, self._deviation = _scaling(spec.preprocessing, self.device)
+
+    @torch.inference_mode()
+    def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the features, float32 (batch, d), of preprocessed images, uint8 (batch, height, width, 3).
+
+        Or of images that ``enlarges`` is true of, as they are.
+        """
+        return self.features(on_device(pixels, self.device)).cpu().numpy()
+
+    def stream(self, batches: Iterable[Pixels], room: Room) -> Iterator[Embeddings]:
+        """Yield what ``embed`` gives of each batch, in order, while the next ones are on their way."""
+        return stream(self, batches, room)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the features, float32 (batch, d), of images on the device, uint8 (batch, height, width, 3)."""
+        return self.pooled(self.network(self.prepared(images)))
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """Return what the network is given of images as ``features`` takes them, (batch, 3, height, width)."""
+        images = images.permute(0, 3, 1, 2)
+        if images.shape[-2:] != self.spec.size:
+            images = _enlarged(images, self.spec)
+        return _to_input(images, self._mean, self._deviation).to(self._dtype)
+
+    def pooled(self, given: Tensor) -> Tensor:
+        """Return the features, float32 (batch, d), of what the layer gives."""
+        return pool(given, self.spec.pool).float()
+
+    def module(self) -> nn.Module:
+        """Return the same as a network: images, uint8 (batch, height, width, 3), to features (batch, d)."""
+        return _FromPixels(self.network, self._mean, self._deviation, self.spec.pool)
+
+    def enlarges(self, size: tuple[int, int]) -> bool:
+        """Whether ``embed`` may be given images of (width, height) as they are, with the same result."""
+        return self._as_pillow and is_thumbnail(size, self.spec)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the network computes anything that a precision could make faster."""
+        return any(True for _ in self.network.parameters())
+
+    def at(self, precision: Precision) -> Backbone:
+        """Return a copy that computes in another precision. Raises ConfigError if the network can't."""
+        if has_hooks(self.network):  # a copy's hooks would still write to the original
+            raise ConfigError(f"{self.spec.name} has hooks and can't be copied to {precision}; choose a --precision")
+        with _blamed(f"{self.spec.name} can't run in {precision} on {self.device}", "see --precision, --device"):
+            network = copy.deepcopy(self.network)
+            other = Backbone(self.spec, network, self.width, precision, str(self.device))
+            other.embed(np.zeros((1, *self.spec.size, 3), np.uint8))
+        return other
+
+
+class _FromPixels(nn.Module):
+    """Preprocessed images to features, in float32."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, network: nn.Module, mean: Tensor, deviation: Tensor, how: Pooling) -> None:
+        super().__init__()
+        self.network, self.how = network, how
+        self.register_buffer("mean", mean.clone())
+        self.register_buffer("deviation", deviation.clone())
+
+    def forward(self, images: Tensor) -> Tensor:
+        batch = (images.permute(0, 3, 1, 2).float() - self.mean) / self.deviation
+        return pool(self.network(batch), self.how)
+
+
+def load_backbone(
+    request: BackboneRequest,
+    example: Image,
+    *,
+    precision: Precision = "fp32",
+    device: str = "cpu",
+    portable: bool = False,
+) -> Backbone:
+    """Return the backbone that a request names, resolved for images of one image's size.
+
+    The default layer is the input of the final classifier, found by watching a forward
+    pass over noise. ``portable``: without operations of this processor's own. Raises
+    ConfigError: unknown names, weights or layers that don't fit, an input size or a precision
+    that the network can't take.
+    """
+    origin = build(request)
+    how = replaced(origin.preprocessing, request.preprocessing)
+    shape = preprocess(example, how).shape
+    noise = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
+    batch = _to_input(torch.from_numpy(noise).permute(0, 3, 1, 2), *_scaling(how, torch.device("cpu")))
+    model = _frozen(origin.model)
+    with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", "see --resize, --crop"):
+        layer = request.layer or origin.layer or _default_layer(model, batch)
+        cut = Cut(model, layer)
+        given: Tensor = watch(cut, batch).output
+        pooling = request.pool or default_pool(given, *shape[:2])
+        width = _width(layer, given, pooling)
+        network = fuse(cut, given, batch, onednn=device == "cpu" and can_fuse() and not portable)
+    spec = BackboneSpec(_portable(request.name), origin.code, origin.weights, layer, pooling, how, (shape[0], shape[1]))
+    with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
+        backbone = Backbone(spec, network, width, precision, device)
+        backbone.embed(noise)
+    return backbone
+
+
+def _frozen(model: nn.Module) -> nn.Module:
+    """Return the model in evaluation mode, without gradients, float32, channels-last in memory."""
+    keep_pages()
+    return model.eval().requires_grad_(False).float().to(memory_format=torch.channels_last)
+
+
+def _default_layer(model: nn.Module, batch: Tensor) -> str:
+    """Return the name of the input of the model's final classifier."""
+    return classifier_of(model, watch(model, batch)) + INPUT
+
+
+def _width(layer: str, given: Tensor, pooling: Pooling) -> int:
+    if given.ndim == 0 or len(given) != 2:
+        raise ConfigError(
+            f"layer {layer!r} gives {tuple(given.shape)} for 2 images; wanted one row per image, "
+            "choose another with --layer"
+        )
+    return pool(given, pooling).shape[1]
+
+
+@contextmanager
+def _blamed(what: str, remedy: str) -> Iterator[None]:
+    """Raise as ConfigError whatever a network raises: its code may be anyone's."""
+    try:
+        yield
+    except FrostlineError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{what} ({type(error).__name__}: {error}); {remedy}") from error
+
+
+def _compute_exactly() -> None:
+    """Have a GPU compute fp32 in fp32: convolutions use TF32, with ten bits of mantissa, unless told not to."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def on_device(pixels: Pixels, device: torch.device) -> Tensor:
+    """Return images as a tensor on a device, in the same shape."""
+    writable = np.require(pixels, np.uint8, ["C", "W"])  # torch warns of any other
+    return torch.from_numpy(writable).to(device, non_blocking=True)
+
+
+def _enlarged(images: Tensor, spec: BackboneSpec) -> Tensor:
+    """Return square images resized and cropped as ``preprocess`` does."""
+    wanted = spec.preprocessing.resize
+    side = wanted[0] if isinstance(wanted, tuple) else wanted
+    assert side is not None
+    left, top, right, bottom = centre((side, side), spec.size)
+    return enlarged(images, side)[..., top:bottom, left:right]
+
+
+def _to_input(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    """Return (images / 255 - mean) / std, float32 (batch, 3, height, width), channels-last in memory."""
+    result = images.float().contiguous(memory_format=torch.channels_last)
+    batch, channels, height, width = result.shape
+    rows = result.permute(0, 2, 3, 1).view(batch, height, width * channels)  # three values at a time are slow
+    rows.sub_(mean.flatten().repeat(width)).div_(deviation.flatten().repeat(width))
+    return result
+
+
+def _scaling(how: Preprocessing, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation on the scale of uint8, (1, 3, 1, 1)."""
+    mean, std = (torch.tensor(v, device=device).mul(255).view(1, 3, 1, 1) for v in (how.mean, how.std))
+    return mean, std
+
+
+def _portable(name: str) -> str:
+    """Return a name without the folders of a factory's file: moving the file changes nothing."""
+    return name.rpartition("/")[2]

@@ -1,0 +1,182 @@
+"""Batches through a network on a GPU: what goes there, what runs there and what comes back, at the same time.
+
+A batch lies in pinned memory, crosses the bus as uint8 on a stream of its own, runs as one captured graph, and its
+features come back on a third stream, while the next batches are being made. The processor runs the same code, without
+streams to speak of and without a graph, which is how it is tested where there is no GPU.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from frostline.stages.backbones.inference.batches import Embeddings, Network, Pixels, Room, out_of_memory, parts
+
+log = logging.getLogger("frostline")
+_SLOTS = 3  # one runs, one waits its turn, one is being filled
+_WARM_UPS = 3  # libraries choose and set themselves up in the first calls, which must not be captured
+
+Shape = tuple[int, ...]
+Stream = Any  # torch.cuda's or, where there is no GPU, torch.cpu's
+
+
+def overlapped(network: Network, batches: Iterable[Pixels], room: Room) -> Iterator[Embeddings]:
+    """Yield the features of each batch, in order. Where memory runs out, a batch goes through in parts."""
+    return _Flow(network, room).run(batches)
+
+
+@dataclass
+class _Passing:
+    """A batch on its way: how many ``images`` it has, in how many ``parts`` it goes, and what has come back of it."""
+
+    images: int
+    parts: int
+    done: list[Embeddings] = field(default_factory=list)
+
+
+class _Flow:
+    """One network's batches, on their way in parts of as many images as there is room for."""
+
+    def __init__(self, network: Network, room: Room) -> None:
+        self._network, self._room = network, room
+        self._api = torch.get_device_module(network.device)
+        self._lanes: dict[Shape, _Lane] = {}
+        self._flying: deque[tuple[_Slot, _Passing]] = deque()
+        self._batches: deque[_Passing] = deque()
+
+    def run(self, batches: Iterable[Pixels]) -> Iterator[Embeddings]:
+        try:
+            for pixels in batches:
+                self._batches.append(self._room.run(partial(self._launched, pixels), self._release))
+                yield from self._back()
+            self._land()
+            yield from self._back()
+        finally:
+            self._api.synchronize(self._network.device)  # nothing may still be written when its memory is let go
+
+    def _launched(self, pixels: Pixels, images: int) -> _Passing:
+        """Send a batch on its way in parts of so many images; where memory runs out meanwhile, it is sent anew."""
+        lane, cut = self._lane((images, *pixels.shape[1:])), parts(pixels, images)
+        passing = _Passing(len(pixels), len(cut))
+        for part in cut:
+            slot = next(lane.slots)
+            while any(slot is one for one, _ in self._flying):
+                self._land(1)
+            slot.launch(part)
+            self._flying.append((slot, passing))
+        return passing
+
+    def _lane(self, shape: Shape) -> _Lane:
+        """Return what computes batches of a shape; made at the first call."""
+        if shape not in self._lanes:
+            with torch.inference_mode():
+                self._lanes[shape] = _Lane(self._network, shape)
+        return self._lanes[shape]
+
+    def _land(self, most: int | None = None) -> None:
+        """Wait for what was launched first, or for all of it."""
+        for _ in range(len(self._flying) if most is None else most):
+            slot, passing = self._flying.popleft()
+            passing.done.append(slot.collected())
+
+    def _back(self) -> Iterator[Embeddings]:
+        """Yield the features of the first batches that have come back whole."""
+        while self._batches and len(self._batches[0].done) == self._batches[0].parts:
+            batch = self._batches.popleft()
+            yield np.concatenate(batch.done)[: batch.images]
+
+    def _release(self) -> None:
+        """Let go of all memory that batches pass through, once they have."""
+        self._land()
+        self._api.synchronize(self._network.device)  # what failed had been begun
+        self._lanes.clear()
+        if self._network.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+class _Lane:
+    """A network made ready for batches of one shape, and the ``slots`` in which they come and go, in turn."""
+
+    def __init__(self, network: Network, shape: Shape) -> None:
+        device, api = network.device, torch.get_device_module(network.device)
+        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+            there, compute, back = api.Stream(), api.Stream(), api.Stream()
+            given = torch.zeros(shape, dtype=torch.uint8, device=device)
+            api.synchronize(device)
+            run, result = _made_ready(network, given, compute)
+            slots = [_Slot(given, result, run, (there, compute, back)) for _ in range(_SLOTS)]
+            api.synchronize(device)
+        self.slots = cycle(slots)
+
+
+class _Slot:
+    """One batch on its way. ``given``, ``result``: where ``run`` finds and leaves what it computes, shared by all."""
+
+    def __init__(self, given: Tensor, result: Tensor, run: Callable[[], object], streams: tuple[Stream, ...]):
+        self._api = torch.get_device_module(given.device)
+        self._given, self._result, self._run, self._streams = given, result, run, streams
+        pinned = given.device.type == "cuda"
+        self._pixels = torch.empty(given.shape, dtype=given.dtype, pin_memory=pinned)
+        self._sent = torch.empty_like(given)
+        self._computed = torch.empty_like(result)
+        self._features = torch.empty(result.shape, dtype=result.dtype, pin_memory=pinned)
+        self._done = self._api.Event()
+
+    def launch(self, pixels: Pixels) -> None:
+        """Send a batch on its way; what was collected before is written over."""
+        api, (there, compute, back) = self._api, self._streams
+        np.copyto(self._pixels.numpy(), pixels)
+        with torch.inference_mode():
+            with api.stream(there):
+                self._sent.copy_(self._pixels, non_blocking=True)
+            compute.wait_stream(there)
+            with api.stream(compute):
+                self._given.copy_(self._sent)
+                self._run()
+                self._computed.copy_(self._result)
+            back.wait_stream(compute)
+            with api.stream(back):
+                self._features.copy_(self._computed, non_blocking=True)
+        self._done.record(back)
+
+    def collected(self) -> Embeddings:
+        """Wait for the features of what was launched, and return them."""
+        self._done.synchronize()
+        return self._features.numpy().copy()
+
+
+def _made_ready(network: Network, given: Tensor, compute: Stream) -> tuple[Callable[[], object], Tensor]:
+    """Return what computes the features of what ``given`` holds, and where they then lie.
+
+    On a GPU a captured graph, unless the network's code can't be captured, which is said.
+    """
+    with torch.get_device_module(given.device).stream(compute):  # which is left even if a capture fails within
+        for _ in range(_WARM_UPS if given.device.type == "cuda" else 1):
+            result = network.features(given)
+        if given.device.type == "cuda":
+            try:
+                return _captured(network, given, compute)
+            except RuntimeError as error:
+                if out_of_memory(error):
+                    raise
+                said = str(error).partition("\n")[0]
+                log.info("the network can't be captured as a graph and runs as it is: %s", said)
+    return lambda: result.copy_(network.features(given)), result
+
+
+def _captured(network: Network, given: Tensor, compute: Stream) -> tuple[Callable[[], object], Tensor]:
+    graph = torch.cuda.CUDAGraph()
+    # Other threads decode; should code of the user's use the GPU there, that is no part of this
+    with torch.cuda.graph(graph, stream=compute, capture_error_mode="thread_local"):
+        result = network.features(given)
+    return graph.replay, result

@@ -1,0 +1,61 @@
+"""A decoded image to the uint8 pixels that one backbone is given."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from frostline.stages.backbones.spec import BackboneSpec
+from frostline.stages.errors import UnreadableImage
+from frostline.stages.modalities.image.spec import View
+from frostline.stages.modalities.image.transform import preprocess, resized_size
+
+
+def pixels_for(image: Image.Image, spec: BackboneSpec, view: View = "plain") -> NDArray[np.uint8]:
+    """Return an image preprocessed for a backbone. Raises UnreadableImage if it comes out with another size."""
+    pixels = preprocess(image, spec.preprocessing, view)
+    if pixels.shape[:2] != spec.size:
+        found, wanted = (" × ".join(map(str, shape)) for shape in (pixels.shape[:2], spec.size))
+        raise UnreadableImage(f"{found} pixels where the backbone has {wanted}; see --resize")
+    return pixels
+
+
+class Embedder(Protocol):
+    """What extraction and prediction need of a backbone."""
+
+    spec: BackboneSpec
+    width: int
+
+    def embed(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]: ...
+
+    def enlarges(self, size: tuple[int, int], /) -> bool: ...
+
+
+def raw_or_pixels(image: Image.Image, backbone: Embedder, view: View = "plain") -> NDArray[np.uint8]:
+    """Return an image as it is where the backbone enlarges it faster, else as ``pixels_for``."""
+    if view == "plain" and backbone.enlarges(image.size):
+        return np.asarray(image)
+    return pixels_for(image, backbone.spec, view)
+
+
+def finished(pixels: NDArray[np.uint8], spec: BackboneSpec) -> NDArray[np.uint8]:
+    """Return what ``raw_or_pixels`` gave as ``pixels_for`` would have."""
+    return pixels if pixels.shape[:2] == spec.size else pixels_for(Image.fromarray(pixels), spec)
+
+
+def is_thumbnail(size: tuple[int, int], spec: BackboneSpec) -> bool:
+    """Whether torch enlarges an image of (width, height) to the very pixels that Pillow makes of it.
+
+    It does with bilinear filtering at a power of two, where every weight is a sixteenth or the
+    like and nothing is rounded but the result; torch is five times as fast.
+    """
+    how = spec.preprocessing
+    if how.resize is None or how.interpolation != "bilinear" or size[0] != size[1] or size == spec.size:
+        return False
+    width, height = resized_size(size, how.resize)
+    larger = width == height > size[0] and math.frexp(width / size[0])[0] == 0.5
+    return larger and max(spec.size) <= width

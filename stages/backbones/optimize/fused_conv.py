@@ -1,0 +1,66 @@
+"""A convolution with what follows it in one pass over memory: bias, addition, activation."""
+
+from __future__ import annotations
+
+from typing import Any, TypeGuard
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from frostline.stages.backbones.optimize.onednn import NO_ACTIVATION, Activation, applied, computes_in
+
+
+def is_conv(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Whether a module is a plain convolution, nothing of it computed by code of another's."""
+    return (
+        type(module) is nn.Conv2d
+        and isinstance(module.weight, nn.Parameter)
+        and module.padding_mode == "zeros"
+        and not isinstance(module.padding, str)
+    )
+
+
+class FusedConv(nn.Module):
+    """``activation(conv(x) + other)``; what is added is overwritten by the result.
+
+    The weights are brought into the processor's own order at the first batch of a shape.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight, self.bias = conv.weight, conv.bias
+        self.activation: Activation = NO_ACTIVATION
+        self._geometry: list[Any] = [list(v) for v in (conv.padding, conv.stride, conv.dilation)]
+        self._groups = conv.groups
+        self._packed: tuple[Any, Tensor] | None = None
+
+    def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
+        if not computes_in(self.weight.dtype):
+            return self._as_written(x, other)
+        name, numbers, algorithm = self.activation
+        weight, how = self._weight_for(x), (*self._geometry, self._groups)
+        if other is None:
+            result: Tensor = torch.ops.mkldnn._convolution_pointwise(
+                x, weight, self.bias, *how, name, numbers, algorithm
+            )
+            return result
+        after = (None if name == "none" else name, numbers, algorithm)
+        result = torch.ops.mkldnn._convolution_pointwise_.binary(other, x, weight, self.bias, *how, "add", 1.0, *after)
+        return result
+
+    def _as_written(self, x: Tensor, other: Tensor | None) -> Tensor:
+        padding, stride, dilation = self._geometry
+        result = functional.conv2d(x, self.weight, self.bias, stride, padding, dilation, self._groups)
+        return applied(self.activation, result if other is None else result + other)
+
+    def _weight_for(self, x: Tensor) -> Tensor:
+        wanted = (x.shape, self.weight.dtype)
+        if self._packed is None or self._packed[0] != wanted:
+            how = (*self._geometry, self._groups)
+            weight = self.weight.detach().contiguous(memory_format=torch.channels_last)
+            self._packed = wanted, torch.ops.mkldnn._reorder_convolution_weight(weight, *how, list(x.shape))
+        return self._packed[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_packed": None}

@@ -1,0 +1,122 @@
+"""The image files below a folder, each with the size and times that an unchanged file keeps."""
+
+from __future__ import annotations
+
+import os
+import stat
+from array import array
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.stages.modalities.image.decode import EXTENSIONS
+
+Identity = tuple[int, int]
+
+
+class Files:
+    """Files below one root, in columns: an object per file is what takes the time of a large folder.
+
+    ``paths``: below the root. ``facts``: int64 (n, 3), size in bytes (-1: not a regular file), mtime and ctime in ns.
+    """
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self._facts = array("q")
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def facts(self) -> NDArray[np.int64]:
+        return np.frombuffer(self._facts, np.int64).reshape(-1, 3) if self.paths else np.zeros((0, 3), np.int64)
+
+    def add(self, path: str, info: os.stat_result) -> None:
+        size = info.st_size if stat.S_ISREG(info.st_mode) else -1
+        self.paths.append(path)
+        self._facts.extend((size, info.st_mtime_ns, info.st_ctime_ns))
+
+    def extend(self, other: Files) -> None:
+        self.paths += other.paths
+        self._facts += other._facts
+
+    def sort(self) -> None:
+        """Order the files by path."""
+        order = sorted(range(len(self)), key=self.paths.__getitem__)
+        self._facts = array("q", self.facts[order].tobytes())
+        self.paths = [self.paths[i] for i in order]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What lies below one folder.
+
+    ``images``: the files with an image's ending, sorted by path. ``others``: the paths of
+    the other files. ``unreadable``: the folders that can't be listed, each with the reason.
+    """
+
+    images: Files = field(default_factory=Files)
+    others: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+def walk(root: Path, below: str) -> Tree:
+    """Return the files under ``root/below``. No file is opened.
+
+    Links are followed; a folder that several lead to is entered once, by its own path if
+    that is in the tree, and none leads back up. Names that begin with a dot are passed over.
+    """
+    tree = Tree()
+    seen = {_identity(root / parent) for parent in PurePosixPath(below).parents}
+    waiting = deque([below])
+    while waiting:
+        folder = waiting.popleft()
+        try:
+            here = _identity(root / folder)
+            if here not in seen:
+                seen.add(here)
+                _enter(root, folder, tree, waiting)
+        except OSError as error:
+            tree.unreadable.append(f"{folder}: the folder can't be read ({error.strerror})")
+    tree.images.sort()
+    return tree
+
+
+def _enter(root: Path, folder: str, tree: Tree, waiting: deque[str]) -> None:
+    folders: list[os.DirEntry[str]] = []
+    with os.scandir(root / folder) as entries:
+        for entry in entries:
+            name = entry.name
+            if name.startswith("."):
+                continue
+            if _is_folder(entry):
+                folders.append(entry)
+            elif name[name.rfind(".") :].lower() in EXTENSIONS:
+                tree.images.add(f"{folder}/{name}", _status(entry))
+            else:
+                tree.others.append(f"{folder}/{name}")
+    for entry in sorted(folders, key=lambda entry: entry.name):
+        # Linked folders wait until all others are entered.
+        (waiting.append if entry.is_symlink() else waiting.appendleft)(f"{folder}/{entry.name}")
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result:
+    try:
+        return entry.stat()
+    except OSError:  # a link to nothing: kept, so that it is reported
+        return entry.stat(follow_symlinks=False)
+
+
+def _identity(folder: Path) -> Identity:
+    info = folder.stat()
+    return info.st_dev, info.st_ino

@@ -1,0 +1,157 @@
+"""Duplicates: samples of identical content, and samples that a backbone hardly tells apart."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.stages.store import Features
+
+NEAR = 0.13
+_BLOCK = 2048
+_ROUNDING = 1e-6  # of a cosine in float32
+
+
+@dataclass(frozen=True)
+class Copies:
+    """All samples of one content, where there are several: their rows of train and of test."""
+
+    train: tuple[int, ...]
+    test: tuple[int, ...]
+    conflicting: bool
+
+    @property
+    def leaks(self) -> bool:
+        """Whether test samples are in train."""
+        return bool(self.train and self.test)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two near duplicates: a row and its nearest. ``distance``: in units of the typical one."""
+
+    row: int
+    nearest: int
+    distance: float
+
+
+@dataclass(frozen=True)
+class NearDuplicates:
+    """Near duplicates of different content, the nearest first.
+
+    ``across``: a row of test and its nearest of train. ``typical``: the median cosine
+    distance, 1 - cos, of a training row from its nearest other one.
+    """
+
+    train: tuple[Pair, ...]
+    test: tuple[Pair, ...]
+    across: tuple[Pair, ...]
+    typical: float
+
+
+def copies(train: Features, test: Features) -> tuple[Copies, ...]:
+    """Return every content that occurs more than once, by the samples' digests, in row order."""
+    places: dict[bytes, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for split, features in enumerate((train, test)):
+        for row, content in enumerate(features.digests):
+            places[content.tobytes()][split].append(row)
+    several = [(rows, others) for rows, others in places.values() if len(rows) + len(others) > 1]
+    return tuple(
+        Copies(tuple(rows), tuple(others), len({*train.y[rows].tolist(), *test.y[others].tolist()}) > 1)
+        for rows, others in several
+    )
+
+
+def near_duplicates(train: Features, test: Features, threshold: float = NEAR) -> NearDuplicates:
+    """Return pairs of different content whose cosine distance is at most ``threshold`` typical ones.
+
+    Relative to the typical distance, because every backbone has its own scale; 0.13 is the default
+    of cleanlab's Datalab. How much it finds is up to the backbone. On 10,000 images of CIFAR-10: through this
+    package's ResNet-8 all of 200 images again with one pixel changed, all of 200 saved again as JPEG
+    (quality 90), and 3 pairs besides, the same picture each; through MobileNetV2 at 224 pixels 58 %, 92 % and
+    none. Of each content the first row is searched for; features are finite.
+    About (n + m)² d operations of float32 for n training and m test rows, in blocks.
+    """
+    rows, others = _first(train), _first(test)
+    known = {content.tobytes() for content in train.digests}
+    new = others[[content.tobytes() not in known for content in test.digests[others]]]
+    U, V, W = _directions(train.X[rows]), _directions(test.X[others]), _directions(test.X[new])
+    within, among, across = _nearest(U), _nearest(V), _nearest(W, U)
+    typical = max(float(np.median(1 - within[1])), _ROUNDING)
+    reach = max(threshold * typical, _ROUNDING)
+    return NearDuplicates(
+        _pairs(within, rows, rows, reach, typical),
+        _pairs(among, others, others, reach, typical),
+        _pairs(across, new, rows, reach, typical),
+        typical,
+    )
+
+
+Neighbours = tuple[NDArray[np.int64], NDArray[np.float32]]
+
+
+def _first(features: Features) -> NDArray[np.int64]:
+    """Return the first row of each content, ascending."""
+    whole = features.digests.view(f"V{features.digests.shape[1]}").ravel()
+    return np.sort(np.unique(whole, return_index=True)[1])
+
+
+def _directions(X: NDArray[Any]) -> NDArray[np.float32]:
+    """Return rows divided by their lengths, float32; rows of zeros as they are."""
+    rows = X.astype(np.float32)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)).astype(np.float32)
+    rows /= np.where(lengths > 0, lengths, 1)[:, None]
+    return rows
+
+
+def _nearest(U: NDArray[np.float32], V: NDArray[np.float32] | None = None) -> Neighbours:
+    """Return for each row of U its nearest row of V, or of U but itself, and their cosine (-2 if there is none).
+
+    Within U every block of cosines serves both its rows and its columns.
+    """
+    place, cosine = np.zeros(len(U), np.int64), np.full(len(U), -2, np.float32)
+    for rows in _spans(len(U)):
+        for columns in _spans(len(U if V is None else V), rows.start if V is None else 0):
+            found = U[rows] @ (U if V is None else V)[columns].T
+            if V is None and columns == rows:
+                np.fill_diagonal(found, -2)
+            elif V is None:
+                _improve(place, cosine, columns, found.T, rows.start)
+            _improve(place, cosine, rows, found, columns.start)
+    return place, cosine
+
+
+def _spans(n: int, start: int = 0) -> Iterator[slice]:
+    for first in range(start, n, _BLOCK):
+        yield slice(first, min(first + _BLOCK, n))
+
+
+def _improve(
+    place: NDArray[np.int64], cosine: NDArray[np.float32], rows: slice, found: NDArray[np.float32], offset: int
+) -> None:
+    """Keep what of a block of cosines is nearer than what the rows have so far."""
+    best = found.argmax(1)
+    values = np.take_along_axis(found, best[:, None], 1)[:, 0]
+    better = values > cosine[rows]
+    place[rows][better] = best[better] + offset
+    cosine[rows][better] = values[better]
+
+
+def _pairs(
+    found: Neighbours, rows: NDArray[np.int64], others: NDArray[np.int64], reach: float, typical: float
+) -> tuple[Pair, ...]:
+    """Return the pairs within reach, each once, by the rows' own numbers, the nearest first."""
+    place, cosine = found
+    pairs: dict[tuple[int, ...], Pair] = {}
+    near = np.flatnonzero(1 - cosine <= reach)
+    for i in near[np.argsort(-cosine[near], kind="stable")].tolist():
+        row, nearest = int(rows[i]), int(others[place[i]])
+        distance = max(float(1 - cosine[i]), 0.0) / typical
+        same = rows is others
+        pairs.setdefault(tuple(sorted((row, nearest))) if same else (row, nearest), Pair(row, nearest, distance))
+    return tuple(pairs.values())

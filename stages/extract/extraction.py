@@ -1,0 +1,207 @@
+"""Extract: run a backbone over one split, once, and commit the features shard by shard."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.stages.backbones import finished, raw_or_pixels
+from frostline.stages.backbones.inference.batches import Room, Streamer
+from frostline.stages.datasets import Samples
+from frostline.stages.errors import UnreadableImage
+from frostline.stages.extract.loader import Batch, Loader
+from frostline.stages.modalities.image.spec import View
+from frostline.stages.store import OK, QUARANTINED, Bad, FeatureSet, JointSets, Place, Shard, WriteBack, encode_ids
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """One split, the backbone that runs over it, and how.
+
+    ``known``: where rows already lie that this backbone computed, by sample digest.
+    ``workers``: threads that decode. ``ahead``: blocks decoded while the backbone runs, and
+    whether shards are written meanwhile; on the processor that the backbone itself needs,
+    both only disturb it. ``progress`` is told how many rows were done, ``halved`` whenever a
+    batch takes too much memory: how many images at once are tried from then on, and why.
+    """
+
+    samples: Samples
+    backbone: Streamer
+    features: FeatureSet | JointSets
+    view: View = "plain"
+    batch_size: int = 16
+    workers: int = 2
+    ahead: int = 0
+    known: Mapping[bytes, Place] | None = None
+    progress: Callable[[int], object] = int
+    halved: Callable[[int, str], object] | None = None
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What an extraction took: the rows that were computed, and for how long it was waited for images.
+
+    ``batch_size``: images at once in the end. ``workers``: threads that decoded.
+    """
+
+    rows: int
+    seconds: float
+    waited: float
+    batch_size: int
+    workers: int
+
+
+def extract(job: Extraction) -> Effort:
+    """Compute every missing shard of ``job.features``, publish the set, and return what it took.
+
+    A sample that can't be decoded, or whose features are not finite, is quarantined; the
+    caller decides how many are too many. Several processes may do the same set at once:
+    each shard is taken by one, and what the others hold is waited for. Raises StoreError
+    if the set is not complete after all, because something removes its files.
+    """
+    started = time.perf_counter()
+    room = Room(job.batch_size, job.halved)
+    image_bytes = 3 * prod(job.backbone.spec.size)
+    with Loader(partial(_pixels, job), image_bytes, job.batch_size, job.workers, ahead=job.ahead) as loader:
+        filling = _Filling(job, loader, room)
+        filling.fill(job.features.missing(), wait=False)
+        for shard in job.features.missing():  # one by one: who holds none while waiting can't be waited for
+            filling.fill([shard], wait=True)
+        job.features.publish()
+        seconds = time.perf_counter() - started
+        return Effort(filling.computed, seconds, loader.waited, room.images, loader.workers)
+
+
+def first_pixels(job: Extraction, n: int) -> NDArray[np.uint8]:
+    """Return what the backbone is given of the first images that are alike in shape, at most n, uint8 (…, h, w, 3)."""
+    found: list[NDArray[np.uint8]] = []
+    for row in range(min(2 * n, len(job.samples))):
+        try:
+            found.append(_pixels(job, row))
+        except UnreadableImage:
+            continue
+    alike = [pixels for pixels in found if pixels.shape == found[0].shape]
+    return np.stack(alike[:n]) if alike else np.empty((0, *job.backbone.spec.size, 3), np.uint8)
+
+
+@dataclass(eq=False)
+class _Piece:
+    """A shard in the making, and what holds it. ``left``: rows that are still to come; ``reasons``: for bad rows."""
+
+    shard: int
+    span: range
+    held: ExitStack
+    result: NDArray[np.floating]
+    left: int = 0
+    reasons: dict[int, str] = field(default_factory=dict)
+
+
+class _Filling:
+    """Shards on their way from a claim, through the backbone, to a commit; several at once where that runs ahead."""
+
+    def __init__(self, job: Extraction, loader: Loader, room: Room) -> None:
+        self._job, self._loader, self._room = job, loader, room
+        self._ids = encode_ids(job.samples.ids)
+        self._finish = partial(finished, spec=job.backbone.spec)
+        self._pieces: dict[int, _Piece] = {}
+        self._flowing: deque[Batch] = deque()
+        self.computed = 0
+
+    def fill(self, shards: Sequence[int], *, wait: bool) -> None:
+        """Compute and commit those of the shards that nobody else holds, or, with ``wait``, still lacks then."""
+        self._pieces.clear()
+        self._flowing.clear()
+        with ExitStack() as held, WriteBack(behind=self._job.ahead > 0) as writer:
+            batches = self._loader.batches(self._claimed(shards, wait, held, writer))
+            for features in self._job.backbone.stream(self._stacked(batches, writer), self._room):
+                batch = self._flowing.popleft()
+                self._put(batch, features, writer)
+            writer.finish()
+
+    def _claimed(
+        self, shards: Sequence[int], wait: bool, held: ExitStack, writer: WriteBack
+    ) -> Iterator[Sequence[int]]:
+        """Claim shard after shard; yield which of its rows must go through the backbone."""
+        job = self._job
+        for shard in shards:
+            claim = held.enter_context(ExitStack())
+            if not claim.enter_context(job.features.claim(shard, wait=wait)):
+                claim.close()
+                continue
+            span = job.features.span(shard)
+            result = np.full((len(span), job.backbone.width), np.nan, job.features.layout.key["dtype"])
+            piece = _Piece(shard, span, claim, result)
+            copied = _copy_known(job, span, result)
+            job.progress(len(copied))
+            rows = [row for row in span if row not in copied]
+            self.computed += len(rows)
+            self._pieces[shard], piece.left = piece, len(rows)
+            if rows:
+                yield rows
+            else:
+                self._commit(piece, writer)
+
+    def _stacked(self, batches: Iterator[Batch], writer: WriteBack) -> Iterator[NDArray[np.uint8]]:
+        """Yield what the backbone is given of the batches that have an image, and note which those are."""
+        for batch in batches:
+            if batch.images:
+                self._flowing.append(batch)
+                yield batch.stacked(self._job.batch_size, self._finish)
+            else:
+                self._put(batch, np.empty((0, self._job.backbone.width), np.float32), writer)
+
+    def _put(self, batch: Batch, features: NDArray[np.float32], writer: WriteBack) -> None:
+        piece = self._pieces[batch.rows[0] // self._job.features.layout.shard_rows]
+        piece.reasons |= batch.faults
+        fit = [place for place, row in enumerate(batch.rows) if row not in batch.faults]
+        _put(piece, [batch.rows[place] for place in fit], features[fit])
+        piece.left -= len(batch.rows)
+        self._job.progress(len(batch.rows))
+        if not piece.left:
+            self._commit(piece, writer)
+
+    def _commit(self, piece: _Piece, writer: WriteBack) -> None:
+        samples, here = self._job.samples, slice(piece.span.start, piece.span.stop)
+        status = np.full(len(piece.span), OK, np.uint8)
+        status[[row - piece.span.start for row in piece.reasons]] = QUARANTINED
+        content = Shard(piece.result, samples.labels[here], self._ids[here], samples.digests[here], status)
+        bad = tuple(Bad(row, samples.ids[row], piece.reasons[row]) for row in sorted(piece.reasons))
+        writer.commit(partial(self._job.features.commit, piece.shard, content, bad), piece.held)
+        del self._pieces[piece.shard]
+
+
+def _copy_known(job: Extraction, span: range, result: NDArray[np.floating]) -> set[int]:
+    """Fill in the rows that lie in other feature sets; return which they were."""
+    wanted: dict[tuple[str, int], list[tuple[int, Place]]] = {}
+    for row in span:
+        place = (job.known or {}).get(job.samples.digests[row].tobytes())
+        if place:
+            wanted.setdefault((place.features.layout.digest, place.shard), []).append((row, place))
+    for places in wanted.values():
+        source = places[0][1].features.read(places[0][1].shard)
+        rows = [row - span.start for row, _ in places]
+        result[rows] = source.features[[place.position for _, place in places]]
+    return {row for places in wanted.values() for row, _ in places}
+
+
+def _put(piece: _Piece, rows: list[int], computed: NDArray[np.float32]) -> None:
+    with np.errstate(over="ignore"):
+        stored = computed.astype(piece.result.dtype)
+    for i in np.flatnonzero(~np.isfinite(stored).all(axis=1)).tolist():
+        finite = np.isfinite(computed[i]).all()
+        largest = f"a feature of {np.abs(computed[i]).max():.3g} is too large for {stored.dtype}; see --dtype"
+        piece.reasons[rows[i]] = largest if finite else "the backbone gave NaN or infinity"
+        stored[i] = np.nan
+    piece.result[[row - piece.span.start for row in rows]] = stored
+
+
+def _pixels(job: Extraction, row: int) -> NDArray[np.uint8]:
+    return raw_or_pixels(job.samples.read(row), job.backbone, job.view)

@@ -1,0 +1,119 @@
+"""Training rows: scaled, weighed, and fitted again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.stages.errors import ConfigError, DataError
+from frostline.stages.heads import HeadSpec, LinearPath, Path, solver
+from frostline.stages.heads.base import Solver, streams
+from frostline.stages.heads.scaling import ScaledPath, Scaler, standardizer
+from frostline.stages.heads.spec import Number
+from frostline.stages.store import RowFile
+
+Mask = NDArray[np.bool_]
+
+
+class Rows:
+    """Training rows, fitted again and again; the paths that come back act on the features as they were given."""
+
+    def __init__(self, X: NDArray[Any], y: NDArray[np.int64], classes: int, spec: HeadSpec) -> None:
+        self.X, self.y, self.classes, self.spec = X, y, classes, spec
+
+    def fit(self, grid: tuple[Number, ...], used: Mask) -> Path:
+        """Return a head for each value, fitted on the rows that are used."""
+        weights = self.weights(used)
+        if self.spec.scaling != "standardize":
+            path = _fitted(self.spec, self._shared, grid, weights)
+            return unscaled(path, Scaler()) if self.spec.scaling == "l2" else path
+        scaler = standardizer(self.X, used)
+        if isinstance(self.X, RowFile):
+            X = scaled(self.X, scaler)
+            own = solver(self.spec, X if streams(self.spec) else X[:], self.y, self.classes)
+            return unscaled(_fitted(self.spec, own, grid, weights), scaler)
+        own = solver(self.spec, scaler(self.X[used]), self.y[used], self.classes)
+        return unscaled(_fitted(self.spec, own, grid, weights[used]), scaler)
+
+    def fit_each(self, grid: tuple[Number, ...], several: Sequence[Mask]) -> list[Path]:
+        """Return what ``fit`` does for each of several masks, in one call where the solver can."""
+        if self.spec.scaling == "standardize" or not hasattr(self._shared, "fit_each"):
+            return [self.fit(grid, used) for used in several]
+        weights = np.stack([self.weights(used) for used in several])
+        with _explained(self.spec):
+            paths = self._shared.fit_each(grid, weights)
+        return [unscaled(path, Scaler()) if self.spec.scaling == "l2" else path for path in paths]
+
+    def leave_one_out(self, grid: tuple[Number, ...]) -> NDArray[np.float64]:
+        """Return each row's confidence by a head that has not seen it, float64 (k, n, classes)."""
+        exact = cast(_Exact, self._shared)
+        return exact.leave_one_out(grid, self.weights(np.ones(len(self.y), bool)))
+
+    @cached_property
+    def _shared(self) -> Solver:
+        X = scaled(self.X, Scaler()) if self.spec.scaling == "l2" else self.X
+        if isinstance(X, RowFile | ScaledRows) and not streams(self.spec):
+            X = X[:]
+        return solver(self.spec, X, self.y, self.classes)
+
+    def weights(self, used: Mask) -> NDArray[np.float64]:
+        """Return what each row counts among those that are used."""
+        if self.spec.class_weight == "none":
+            return used.astype(np.float64)
+        counts = np.bincount(self.y[used], minlength=self.classes)
+        each = used.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        weights: NDArray[np.float64] = used * each[self.y]
+        return weights
+
+
+class ScaledRows:
+    """Rows of a file, scaled as they are read; indexed as the file is."""
+
+    def __init__(self, rows: RowFile, scaler: Scaler) -> None:
+        self.rows, self.scaler = rows, scaler
+        self.shape, self.dtype = rows.shape, np.dtype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: Any) -> NDArray[np.float32]:
+        return self.scaler(self.rows[rows])
+
+
+def scaled(X: NDArray[Any], scaler: Scaler) -> NDArray[np.float32]:
+    """Return scaled rows, those of a file when they are read."""
+    return cast(NDArray[np.float32], ScaledRows(X, scaler)) if isinstance(X, RowFile) else scaler(X)
+
+
+class _Exact(Protocol):
+    def leave_one_out(self, grid: Sequence[Number], row_weights: NDArray[np.float64]) -> NDArray[np.float64]: ...
+
+
+def _fitted(spec: HeadSpec, made: Solver, grid: tuple[Number, ...], weights: NDArray[np.float64]) -> Path:
+    with _explained(spec):
+        return made.fit(grid, weights)
+
+
+@contextmanager
+def _explained(spec: HeadSpec) -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if spec.options:
+            raise ConfigError(f"{spec.kind} with {dict(spec.options)}: {error}; see --head-params") from error
+        raise DataError(f"{spec.kind} can't be fitted: {error}") from error
+
+
+def unscaled(path: Path, scaler: Scaler) -> Path:
+    """Return a path that acts on features as they were before scaling; folded into W and b where there are any."""
+    if not isinstance(path, LinearPath) or (path.normalized and scaler.mean is not None):
+        return ScaledPath(path, scaler)
+    if scaler.mean is None or scaler.deviation is None:
+        return replace(path, normalized=True)
+    return path.rescaled(scaler.mean.astype(np.float64), scaler.deviation.astype(np.float64))

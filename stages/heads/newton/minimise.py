@@ -1,0 +1,240 @@
+"""Many linear heads minimised together by truncated Newton.
+
+Dembo, Eisenstat & Steihaug, "Inexact Newton methods" (SIAM J. Numer. Anal. 19, 1982); for
+logistic regression Lin, Weng & Keerthi, "Trust region Newton method for large-scale logistic
+regression" (JMLR 9, 2008).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import threshold
+
+from frostline.stages.heads.newton.direct import best_steps, direct_direction
+from frostline.stages.heads.newton.preconditioner import Inverse, Path, Preconditioner
+from frostline.stages.heads.newton.problem import Evaluation, Problem
+
+_PRODUCTS = 500  # Hessian products one direction may cost
+# By whether the loss is smooth. Where it is not, the quadratic model is exact once the rows within their margins are
+# the right ones, and it pays to solve it well.
+_LATE = {True: 5, False: 15}  # products at the end of a system, at least, by which it is judged
+_ENOUGH = {True: 0.15, False: 0.02}  # of a system's decrement: what these may still add to it
+_ROUNDING = 1e-13  # relative change of an objective that is noise
+_PATIENCE = 5  # steps in a row that neither lower the objective nor halve the gap
+_SHORTEST = 1e-6  # step below which a head has stalled
+
+
+@dataclass(frozen=True)
+class Solution:
+    """h minimised heads: theta (h, classes, d + 1) float64, bias last, and, per head (h,), how it went.
+
+    ``gap`` is (objective - optimum) / objective as it is known: bounded by :func:`optimality_gap`, or, after a whole
+    Newton step for a smooth loss, estimated as twice the Newton decrement, if that is less. ``gradient`` is its norm,
+    for centred rows.
+    """
+
+    theta: Tensor
+    objective: Tensor
+    gap: Tensor
+    gradient: Tensor
+    iterations: Tensor
+
+
+def optimality_gap(problem: Problem, theta: Tensor, point: Evaluation) -> Tensor:
+    """Upper bound (h,) of (objective - optimum) / objective.
+
+    The objective is strongly convex in W with constant ``penalty``, so W adds at most
+    |gradient|^2 / (2 penalty); Boyd & Vandenberghe, "Convex Optimization" (2004), equation 9.9.
+    The bias is not penalised: it adds at most its gradient times its distance from the optimum,
+    for which 1 + the largest bias of the centred features stands in.
+    """
+    weight, bias = point.gradient[..., :-1], point.gradient[..., -1]
+    centred = theta[..., -1] + theta[..., :-1] @ problem.features.mean
+    distance = 1 + centred.abs().amax(1)
+    above = weight.square().sum((1, 2)) / (2 * problem.penalty) + bias.abs().sum(1) * distance
+    return above / point.objective
+
+
+class _Descent:
+    """Newton steps with backtracking for h heads in step; heads leave when they converge or stall.
+
+    Classes that share nothing (``parts``, see :class:`Evaluation`) have steps of their own lengths.
+    """
+
+    def __init__(self, problem: Problem, theta: Tensor, tolerance: Tensor, inverse: Preconditioner) -> None:
+        self.problem, self.theta, self.tolerance, self.inverse = problem, theta.clone(), tolerance, inverse
+        self.parts = theta.new_full((len(theta), theta.shape[1] if problem.loss.apart else 1), torch.inf)
+        self.objective = self.parts[:, 0].clone()
+        self.gap = torch.full_like(self.objective, torch.inf)
+        self.bound, self.gradient = self.gap.clone(), self.gap.clone()
+        self.iterations = torch.zeros(len(theta), dtype=torch.int64, device=theta.device)
+        self.direction = torch.zeros_like(theta)
+        self.slope = torch.zeros_like(self.parts)
+        self.decrement = torch.full_like(self.objective, torch.inf)
+        self.step = torch.ones_like(self.parts)
+        self.idle = torch.zeros_like(self.iterations)
+        self.heads = torch.arange(len(theta), device=theta.device)
+
+    def advance(self) -> None:
+        """Try each head's step; give the heads that took theirs a new direction."""
+        heads = self.heads
+        trial = self.theta[heads] + self.step[heads][..., None] * self.direction[heads]
+        point = self.problem.only(heads).evaluate(trial)
+        target = self.parts[heads] + 1e-4 * self.step[heads] * self.slope[heads]
+        lower = point.parts <= target + _ROUNDING * point.objective[:, None]
+        taken = lower.all(1)
+        self._take(heads, trial, point, taken)
+        self._shorten(heads, lower)
+        going = self.gap[heads] > self.tolerance[heads]
+        going &= self.step[heads].any(1) & (self.idle[heads] < _PATIENCE)
+        self._aim(heads, point, (taken & going).nonzero().flatten())
+        self.heads = heads[going]
+
+    def _shorten(self, heads: Tensor, lower: Tensor) -> None:
+        """Shorten the steps of classes that did not come lower; to 0 where nothing lower is found."""
+        step = self.step[heads]
+        if self.problem.loss.apart:
+            for place in (~lower).any(1).nonzero().flatten().tolist():
+                step[place] = self._best(heads[place], ~lower[place])
+        else:
+            step = threshold(torch.where(lower, step, 0.25 * step), _SHORTEST, 0.0)
+        self.step[heads] = step
+
+    def _best(self, head: Tensor, failed: Tensor) -> Tensor:
+        """The steps of one head: the best of classes that ``failed`` (classes,) once, 0 for those that did again."""
+        labels = (failed & (self.slope[head] < 0)).nonzero().flatten()
+        step = self.step[head].masked_fill(failed, 0.0)
+        if len(labels):
+            theta, direction = self.theta[head][labels], self.direction[head][labels]
+            step[labels] = best_steps(self.problem.only(head[None]), theta, direction, labels)
+            self.slope[head, labels] = 0  # whatever is lower will do
+        return step
+
+    def _take(self, heads: Tensor, trial: Tensor, point: Evaluation, taken: Tensor) -> None:
+        bound = optimality_gap(self.problem.only(heads), trial, point)[taken]
+        gap = torch.minimum(bound, self._estimate(heads, point)[taken]) if self.problem.loss.smooth else bound
+        heads, objective = heads[taken], point.objective[taken]
+        better = (self.objective[heads] - objective > _ROUNDING * objective) | (bound < 0.5 * self.bound[heads])
+        self.idle[heads] = torch.where(better, 0, self.idle[heads] + 1)
+        self.theta[heads] = trial[taken]
+        self.objective[heads], self.parts[heads] = objective, point.parts[taken]
+        self.bound[heads], self.gap[heads] = bound, gap
+        self.gradient[heads] = point.gradient[taken].square().sum((1, 2)).sqrt()
+        self.iterations[heads] += 1
+
+    def _estimate(self, heads: Tensor, point: Evaluation) -> Tensor:
+        """(objective - optimum) / objective after a whole step, as twice the Newton decrement makes it; else infinite.
+
+        Boyd & Vandenberghe, equation 9.30. Two decrements are at hand, and the larger counts: that of the last
+        step, and what the approximate inverse makes of the gradient now.
+        """
+        inverse = self.inverse.at(self.problem.only(heads), point, heads)
+        promised = _dot(inverse(point.gradient), point.gradient) / point.objective
+        return torch.maximum(2 * self.decrement[heads], promised).masked_fill((self.step[heads] < 1).any(1), torch.inf)
+
+    def _aim(self, heads: Tensor, point: Evaluation, chosen: Tensor) -> None:
+        if len(chosen) == 0:
+            return
+        heads, point = heads[chosen], point.only(chosen) if len(chosen) < len(heads) else point
+        problem = self.problem.only(heads)
+        direction = direct_direction(problem, point, self.inverse.products)
+        if direction is None:
+            self.inverse.refresh(problem, point)
+            direction, decrement = newton_direction(problem, point, self.inverse, heads)
+        else:
+            decrement = -0.5 * _dot(direction, point.gradient)
+        self.decrement[heads] = decrement / point.objective
+        self.direction[heads] = problem.features.to_original(direction)
+        self.slope[heads] = problem.by_part(direction * point.gradient).clamp(max=0)
+        self.step[heads] = 1
+
+
+def minimise(
+    problem: Problem, theta: Tensor, tolerance: Tensor, max_iterations: int, inverse: Preconditioner
+) -> Solution:
+    """Newton steps from theta (h, classes, d + 1) until each ``gap`` is at most ``tolerance`` (h,).
+
+    A head stops early, its gap above the tolerance, after ``max_iterations`` evaluations or when
+    no step along its direction lowers its objective any more.
+    """
+    inverse.begin(problem)
+    descent = _Descent(problem, theta, tolerance, inverse)
+    for _ in range(max_iterations):
+        if len(descent.heads) == 0:
+            break
+        descent.advance()
+    return Solution(descent.theta, descent.objective, descent.gap, descent.gradient, descent.iterations)
+
+
+def newton_direction(
+    problem: Problem, point: Evaluation, inverse: Preconditioner, heads: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Solve  Hessian d = -gradient  roughly for some heads (l indices), whose problem and point these are.
+
+    Returns the directions (l, classes, r + 1), which :meth:`Problem.project` leaves as they are, and their decrements
+    (l,): how much the quadratic model falls along each.
+    """
+    systems = _Systems(problem, point, inverse.at(problem, point, heads), Path(len(heads), inverse.most))
+    inverse.products = 0
+    while len(systems.live) and inverse.products < _PRODUCTS:
+        inverse.products += 1
+        systems.advance()
+    inverse.learn(systems.path, heads)
+    return systems.solution, systems.decrement[-1]
+
+
+class _Systems:
+    """Preconditioned conjugate gradients for l heads in step; heads leave when theirs is solved well enough.
+
+    What the last products added to the decrement tells what is left to gain: Strakos & Tichy, "On error estimation
+    in the conjugate gradient method and why it works in finite precision computations" (ETNA 13, 2002). Here the
+    last half of them must have added little.
+    """
+
+    def __init__(self, problem: Problem, point: Evaluation, inverse: Inverse, path: Path) -> None:
+        self.problem, self.point, self.path = problem, point, path
+        self.solution = torch.zeros_like(point.gradient)
+        self.live = torch.arange(len(self.solution), device=self.solution.device)
+        self._inverse, self._residual = inverse, -point.gradient
+        self._search = inverse(self._residual)
+        self._size = _dot(self._residual, self._search)
+        self._noise = _ROUNDING * self._size
+        self.decrement = [torch.zeros_like(self._size)]  # after each product
+
+    def advance(self) -> None:
+        """One product for every head that is live."""
+        bent = self.problem.curve(self.point, self._search, self.live)
+        curvature = _dot(self._search, bent)
+        sound = (curvature > 0) & curvature.isfinite()  # rounding may hide how little it is
+        bent, curvature = bent[sound], curvature[sound]
+        self._keep(sound)
+        self.path.add(self._search, bent, self.live)
+        length = (self._size / curvature)[:, None, None]
+        self.solution[self.live] += length * self._search
+        self.decrement.append(self.decrement[-1].index_add(0, self.live, 0.5 * self._size.square() / curvature))
+        self._residual = self._residual - length * bent
+        scaled = self._inverse(self._residual)
+        shrunk = _dot(self._residual, scaled)
+        self._search = scaled + (shrunk / self._size)[:, None, None] * self._search
+        self._size = shrunk
+        self._keep(self._gaining() & (shrunk > self._noise))
+
+    def _gaining(self) -> Tensor:
+        products, smooth = len(self.decrement) - 1, self.problem.loss.smooth
+        now, before = self.decrement[-1], self.decrement[max(0, products - max(_LATE[smooth], products // 2))]
+        return (now - before > _ENOUGH[smooth] * now)[self.live]
+
+    def _keep(self, heads: Tensor) -> None:
+        """Go on with the live heads where ``heads`` is true."""
+        if heads.all():
+            return
+        self.live, self._size, self._noise = self.live[heads], self._size[heads], self._noise[heads]
+        self._residual, self._search = self._residual[heads], self._search[heads]
+        self._inverse = self._inverse.only(heads)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum((1, 2))

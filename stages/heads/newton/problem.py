@@ -1,0 +1,169 @@
+"""The objective of many linear heads on the same rows, and its derivatives.
+
+Coordinates are those of :mod:`.rotated_rows`, in which the Hessian is close to
+diagonal: that keeps the conjugate gradients of :mod:`.minimise` short. Gradients are float64 on the
+features as given; Hessian products only choose directions and run in the features' ``dtype``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import threshold
+
+from frostline.stages.heads.newton.losses import Block, Loss
+from frostline.stages.heads.newton.rotated_rows import BLOCK, RotatedFeatures, StreamedFeatures
+
+_NEVER = -1e30  # the bias of a class without weight: its probability is 0, and nothing is NaN
+_LEAST = 1e-25  # smaller probabilities are 0: denormal numbers are several times slower to multiply
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Value and derivatives of h heads at one point.
+
+    Attributes:
+        parts: (h, classes) float64, of the objective, where classes are ``apart``; otherwise (h, 1), all of it.
+        gradient: (h, classes, r + 1) float64.
+        diagonal: (h, classes, r + 1) float64, of the Hessian; positive.
+        saved: (h, classes, n), what the loss needs for its second derivatives, in the dtype of the rotated copy.
+    """
+
+    parts: Tensor
+    gradient: Tensor
+    diagonal: Tensor
+    saved: Tensor
+
+    @property
+    def objective(self) -> Tensor:
+        """(h,) float64."""
+        return self.parts.sum(1)
+
+    def only(self, heads: Tensor) -> Evaluation:
+        """The evaluation of some heads (indices)."""
+        return Evaluation(*(getattr(self, field.name)[heads] for field in fields(Evaluation)))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """h heads of t tasks, each minimising  sum_i w_i loss_i + penalty / 2 ||W||^2.
+
+    Attributes:
+        loss: of the logits.
+        features: the n rows shared by all heads.
+        labels: (n,) int64.
+        row_weights: (t, n) float64, each summing to 1.
+        present: (t, classes) bool, the classes with weight.
+        penalty: (h,) float64.
+        task: (h,) int64, the row weights of each head.
+    """
+
+    loss: Loss
+    features: RotatedFeatures | StreamedFeatures
+    labels: Tensor
+    row_weights: Tensor
+    present: Tensor
+    penalty: Tensor
+    task: Tensor
+
+    @property
+    def bytes_per_head(self) -> int:
+        """What minimising one head keeps: what its loss saves and a dozen arrays like theta."""
+        n, width = len(self.labels), self.features.width
+        return self.present.shape[1] * (n * self.features.dtype.itemsize + 12 * width * 8)
+
+    def only(self, heads: Tensor) -> Problem:
+        """The problem of some heads (indices)."""
+        return self.with_heads(self.penalty[heads], self.task[heads])
+
+    def with_heads(self, penalty: Tensor, task: Tensor) -> Problem:
+        """The same rows and tasks with other heads (h,)."""
+        return replace(self, penalty=penalty, task=task)
+
+    @property
+    def presence(self) -> Tensor:
+        """(h, classes) bool, the classes with weight of each head."""
+        return self.present[self.task]
+
+    def weights(self, heads: Tensor, rows: slice) -> Tensor:
+        """(l, b) float64, the weights of some rows for some heads (indices)."""
+        return self.row_weights[:, rows][self.task[heads]]
+
+    def ridge(self) -> Tensor:
+        """(h, 1, r + 1): the penalty of each coordinate, 0 on the bias."""
+        ridge = self.penalty[:, None, None].repeat(1, 1, self.features.width)
+        ridge[..., -1] = 0
+        return ridge
+
+    def evaluate(self, theta: Tensor) -> Evaluation:
+        """Value, gradient and curvature at theta (h, classes, d + 1) float64, bias last.
+
+        theta acts on the features as given: were it rotated, rounding would mix the weights of
+        large and small features.
+        """
+        weight = theta[..., :-1].contiguous()
+        bias = theta[..., -1].masked_fill(~self.presence, _NEVER)
+        every = torch.arange(len(theta), device=theta.device)
+        sums = _Sums(weight, self.features, len(self.labels))
+        for rows in self._blocks(BLOCK // (8 * max(weight.shape[2], bias.numel()))):
+            given, w = self.features.given(rows), self.weights(every, rows)
+            logits = (weight.flatten(0, 1) @ given.T).view(*bias.shape, -1).add_(bias[..., None])
+            sums.add(rows, self.loss.block(logits, self.labels[rows], w), given)
+        penalty = self.penalty[:, None, None]
+        gradient = self.features.to_rotated(sums.weight.addcmul_(penalty, weight), sums.bias)
+        parts = sums.loss + 0.5 * self.penalty[:, None] * self.by_part(weight.square())
+        diagonal = (sums.diagonal.double() + self.ridge()).clamp_(min=_LEAST)
+        return Evaluation(parts, gradient, diagonal, sums.saved)
+
+    def curve(self, point: Evaluation, direction: Tensor, live: Tensor) -> Tensor:
+        """Hessian at ``point`` times direction (l, classes, r + 1), for l ``live`` heads (indices)."""
+        flat = self.features.outward(direction.flatten(0, 1))
+        product = torch.zeros_like(flat)
+        for rows in self._blocks(self.features.together(len(flat))):
+            part, saved = self.features.block(rows), point.saved[..., rows]
+            saved = saved[live] if len(live) < len(saved) else saved
+            v = (flat @ part.T).view(saved.shape)
+            v = self.loss.bend(v, saved, self.labels[rows], self.weights(live, rows))
+            product.addmm_(v.flatten(0, 1), part)
+        product = self.features.inward(product)
+        return product.view(direction.shape).addcmul_(self.only(live).ridge(), direction)
+
+    def variance(self, point: Evaluation, head: int) -> Tensor:
+        """The weight of each row in each class's Hessian, of one head: (classes, n)."""
+        return self.loss.variance(point.saved[head], self.labels, self.row_weights[self.task[head]])
+
+    def by_part(self, values: Tensor) -> Tensor:
+        """Sums (h, classes) of values (h, classes, m), where the loss of each class is its own; otherwise (h, 1)."""
+        return values.sum(2) if self.loss.apart else values.sum((1, 2))[:, None]
+
+    def project(self, direction: Tensor) -> Tensor:
+        """The part of directions (h, classes, r + 1) that changes the objective."""
+        return self.loss.project(direction, self.presence)
+
+    def _blocks(self, length: int) -> Iterator[slice]:
+        """Slices of so many rows, at least one."""
+        length = max(1, length)
+        return (slice(start, start + length) for start in range(0, len(self.labels), length))
+
+
+class _Sums:
+    """What :meth:`Problem.evaluate` adds up over blocks of rows."""
+
+    def __init__(self, weight: Tensor, features: RotatedFeatures | StreamedFeatures, n: int) -> None:
+        self.features = features
+        self.weight = torch.zeros_like(weight)
+        self.bias = weight.new_zeros(weight.shape[:2])
+        self.loss = weight.new_zeros((len(weight), 1))
+        self.diagonal = weight.new_zeros((*weight.shape[:2], features.width), dtype=features.dtype)
+        self.saved = weight.new_empty((*weight.shape[:2], n), dtype=features.dtype)
+
+    def add(self, rows: slice, block: Block, given: Tensor) -> None:
+        self.loss = self.loss + block.loss
+        self.bias += block.residual.sum(2)
+        self.weight.flatten(0, 1).addmm_(block.residual.flatten(0, 1), given)
+        variance = threshold(block.variance.to(self.features.dtype), _LEAST, 0.0).flatten(0, 1)
+        self.diagonal.flatten(0, 1).add_(self.features.squares(variance, rows))
+        self.saved[..., rows] = threshold(block.saved.to(self.features.dtype), _LEAST, 0.0)

@@ -1,0 +1,204 @@
+"""Any scikit-learn classifier as a head, by ``module:Class`` or ``file.py:factory``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import has_fit_parameter
+
+from frostline.stages.errors import ConfigError, StoreError
+from frostline.stages.heads.solvers.skops_archive import check_archive
+from frostline.stages.heads.spec import HeadSpec, Number
+from frostline.stages.user_code.call import call_factory
+
+_BLOCK = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class EstimatorHead:
+    """A fitted estimator whose labels are positions in ``classes``.
+
+    Its confidences are its probabilities, else its decision function, else 1 for what it predicts.
+    """
+
+    estimator: Any
+    classes: tuple[str, ...]
+    width: int
+
+    @property
+    def probabilistic(self) -> bool:
+        return hasattr(self.estimator, "predict_proba")
+
+    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return float64 (n, classes), a block of rows at a time; the least of all for a class it was not shown."""
+        blocks = [self._confidence(X[start : start + _BLOCK]) for start in range(0, len(X), _BLOCK)]
+        return np.concatenate(blocks) if blocks else np.zeros((0, len(self.classes)))
+
+    def _confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        result = np.full((len(X), len(self.classes)), 0.0 if self.probabilistic else -np.inf)
+        result[:, self.estimator.classes_] = self._of_known(X.astype(np.float32, copy=False))
+        return result
+
+    def _of_known(self, X: NDArray[np.float32]) -> NDArray[Any]:
+        """Return (n, labels) of the labels that the estimator knows."""
+        known: NDArray[np.int64] = self.estimator.classes_
+        result: NDArray[Any]
+        if self.probabilistic:
+            result = np.asarray(self.estimator.predict_proba(X))
+            return result
+        if not hasattr(self.estimator, "decision_function"):
+            result = np.asarray(self.estimator.predict(X))[:, None] == known
+            return result
+        decided = np.asarray(self.estimator.decision_function(X))
+        result = decided if decided.ndim > 1 else np.stack([-decided, decided], 1)
+        return result
+
+    def to_bytes(self) -> bytes:
+        """Return the estimator in skops' format. Raises ConfigError if loading that would run code."""
+        skops = _skops()
+        data: bytes = skops.dumps(self.estimator)
+        unknown = skops.get_untrusted_types(data=data)
+        if unknown:
+            raise ConfigError(
+                f"a head that holds {', '.join(sorted(unknown))} can't be stored so that loading it is safe; "
+                "wanted an estimator of types that skops trusts, as most linear ones, naive Bayes and SVC are"
+            )
+        try:
+            check_archive(data)
+        except ValueError as error:
+            raise ConfigError(f"this head can't be stored so that loading it is safe: {error}") from error
+        return data
+
+
+@dataclass(frozen=True, eq=False)
+class EstimatorPath:
+    """Fitted estimators, one per value."""
+
+    estimators: tuple[Any, ...]
+    converged: NDArray[np.bool_]
+    classes: int
+    width: int
+
+    @property
+    def iterations(self) -> NDArray[np.int64]:
+        """The most iterations of any part of each; 0 where the estimator counts none."""
+        counted = [getattr(estimator, "n_iter_", None) for estimator in self.estimators]
+        return np.array([0 if n is None else np.max(n, initial=0) for n in counted], np.int64)
+
+    @property
+    def probabilistic(self) -> bool:
+        return hasattr(self.estimators[0], "predict_proba")
+
+    def confidence(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return float64 (k, n, classes), see :class:`EstimatorHead`."""
+        names = ("",) * self.classes
+        return np.stack([self.head(i, names).confidence(X) for i in range(len(self.estimators))])
+
+    def head(self, index: int, classes: tuple[str, ...]) -> EstimatorHead:
+        """Return the head of one value."""
+        return EstimatorHead(self.estimators[index], classes, self.width)
+
+
+class EstimatorSolver:
+    """Fits one clone of an estimator per value."""
+
+    def __init__(self, X: NDArray[Any], y: NDArray[np.int64], classes: int, spec: HeadSpec) -> None:
+        """Make the estimator; raises ConfigError if it is no classifier or has no such parameter."""
+        self.X, self.y, self.classes, self.spec = X, y, classes, spec
+        self.estimator = _made(spec)
+
+    def fit(self, grid: Sequence[Number], row_weights: NDArray[np.float64]) -> EstimatorPath:
+        """Return an estimator fitted with each value; ``row_weights`` (n,), those of weight 0 left out."""
+        used = row_weights > 0
+        X, y = self.X[used].astype(np.float32, copy=False), self.y[used]
+        weights = self._weights(row_weights[used])
+        fitted, converged = zip(*(self._fitted(value, X, y, weights) for value in grid), strict=True)
+        return EstimatorPath(fitted, np.array(converged), self.classes, X.shape[1])
+
+    def _weights(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        if (weights == weights[0]).all():
+            return {}
+        if not has_fit_parameter(self.estimator, "sample_weight"):
+            raise ConfigError(f"{self.spec.kind} takes no weights of samples; leave --class-weight out")
+        return {"sample_weight": weights}
+
+    def _fitted(
+        self, value: Number, X: NDArray[Any], y: NDArray[np.int64], weights: dict[str, NDArray[np.float64]]
+    ) -> tuple[Any, bool]:
+        estimator = clone(self.estimator)
+        try:
+            if self.spec.parameter:
+                estimator.set_params(**{self.spec.parameter: value})
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                estimator.fit(X, y, **weights)
+        except Exception as error:  # an estimator may be anyone's
+            raise ConfigError(f"{self.spec.kind} raised {type(error).__name__}: {error}") from error
+        return estimator, not any(issubclass(w.category, ConvergenceWarning) for w in said)
+
+
+def check(spec: HeadSpec) -> None:
+    """Raise ConfigError if an estimator can't be made, or can't be stored once it is fitted; on a few made-up rows."""
+    estimator, y = _made(spec), np.repeat([0, 1], 20)
+    X = np.random.default_rng(0).normal(size=(40, 6)) + y[:, None]
+    with warnings.catch_warnings(), suppress(Exception):  # what it says of real rows is what counts
+        warnings.simplefilter("ignore")
+        estimator.fit(X.astype(np.float32), y)
+    EstimatorHead(estimator, (), 6).to_bytes()
+
+
+def _made(spec: HeadSpec) -> Any:
+    estimator = call_factory(spec.kind, spec.options)
+    if not hasattr(estimator, "get_params") or not is_classifier(estimator):
+        raise ConfigError(f"{spec.kind} returned a {type(estimator).__name__}; wanted a scikit-learn classifier")
+    known = estimator.get_params()
+    unseeded = [name for name, value in known.items() if name.endswith("random_state") and value is None]
+    estimator.set_params(**dict.fromkeys(unseeded, spec.seed))
+    if spec.parameter and spec.parameter not in known:
+        raise ConfigError(f"{spec.kind} has no parameter {spec.parameter!r}; it has {', '.join(sorted(known))}")
+    return estimator
+
+
+def _skops() -> Any:
+    try:
+        import skops.io
+    except ImportError as error:
+        raise ConfigError(
+            "scikit-learn estimators as heads need skops; `pip install 'frostline[estimators]'`"
+        ) from error
+    return skops.io
+
+
+def read_estimator(data: bytes, classes: tuple[str, ...], width: int) -> EstimatorHead:
+    """Return the head whose ``to_bytes`` these are.
+
+    Raises StoreError if loading them would run code of others, take more memory than they do, or can't be done.
+    """
+    skops = _skops()
+    try:
+        check_archive(data)
+        unknown = skops.get_untrusted_types(data=data)
+        estimator = None if unknown else skops.loads(data)
+    except Exception as error:  # whatever a file that was made for it makes a parser raise
+        raise StoreError(f"the head's estimator can't be read: {type(error).__name__}: {error}") from error
+    if unknown:
+        raise StoreError(f"the head holds {', '.join(sorted(unknown))}, which only code of others can load; refused")
+    head = EstimatorHead(estimator, classes, width)
+    if not is_classifier(head.estimator) or getattr(head.estimator, "n_features_in_", width) != width:
+        raise StoreError(f"the head holds no classifier of {width} features")
+    known = getattr(head.estimator, "classes_", None)
+    if (
+        not isinstance(known, np.ndarray)
+        or known.dtype.kind != "i"
+        or not set(known.tolist()) <= set(range(len(classes)))
+    ):
+        raise StoreError("the head's estimator knows other classes than its record")
+    return head

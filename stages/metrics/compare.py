@@ -1,0 +1,175 @@
+"""Compare: which of several heads or backbones is better on the same test rows, and which are tied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.stages.errors import DataError
+from frostline.stages.metrics.predictions import Predictions
+from frostline.stages.metrics.score import RESAMPLES, wilson
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two runs on the same rows.
+
+    Attributes:
+        first, second: their names.
+        difference: accuracy of the first less that of the second, with its 95 % interval ``low``, ``high``.
+        first_only, second_only: rows that only the one, only the other gets right.
+        exact_p: of McNemar's exact test.
+        mid_p: of its mid-p variant, which is less conservative.
+        corrected_p: ``mid_p`` after Holm's correction for all pairs compared.
+    """
+
+    first: str
+    second: str
+    difference: float
+    low: float
+    high: float
+    first_only: int
+    second_only: int
+    exact_p: float
+    mid_p: float
+    corrected_p: float
+
+    @property
+    def significant(self) -> bool:
+        """Whether the two differ at the level of 0.05, all pairs considered."""
+        return self.corrected_p < LEVEL
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A run's place: one more than the runs that are significantly better; those it is tied with by name."""
+
+    name: str
+    accuracy: float
+    rank: int
+    tied: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every run by rank, then by accuracy, and every pair of them on ``rows`` test rows."""
+
+    rows: int
+    ranks: tuple[Ranked, ...]
+    pairs: tuple[Pair, ...]
+
+
+def compare(runs: Sequence[Predictions], names: Sequence[str], *, seed: int = 0) -> Comparison:
+    """Return how the runs differ in accuracy, on rows matched by sample id, whatever their order.
+
+    Raises DataError if these are fewer than two runs, if names or ids repeat, or if the runs hold
+    other samples or other labels.
+    """
+    _check(runs, names)
+    order = [_order(runs[0], run, f"{names[0]!r} and {name!r}") for run, name in zip(runs, names, strict=True)]
+    right = np.array([run.right[rows] for run, rows in zip(runs, order, strict=True)])
+    rng = np.random.default_rng(seed)
+    pairs = [_pair((names[i], names[j]), right[i], right[j], rng) for i, j in combinations(range(len(runs)), 2)]
+    corrected = holm([pair.mid_p for pair in pairs])
+    pairs = [replace(pair, corrected_p=p) for pair, p in zip(pairs, corrected, strict=True)]
+    return Comparison(right.shape[1], _ranks(names, right.mean(1).tolist(), pairs), tuple(pairs))
+
+
+def mcnemar(first_only: int, second_only: int) -> tuple[float, float]:
+    """Return the exact and the mid-p value of McNemar's test, from the rows that only one run gets right.
+
+    Either is as likely as the other if the runs are equally good, hence a binomial with 1/2. Two-sided;
+    the mid-p value counts what was observed half (Fagerland, Lydersen and Laake, BMC Medical Research
+    Methodology 13:91, 2013). Without such rows both are 1.
+    """
+    from scipy.stats import binom, binomtest
+
+    rows = first_only + second_only
+    if not rows:
+        return 1.0, 1.0
+    exact = float(binomtest(first_only, rows).pvalue)
+    observed = float(binom.pmf(first_only, rows, 0.5))
+    return exact, exact - (observed / 2 if first_only == second_only else observed)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Return the p-values corrected for their number, in the same order (Holm, Scand. J. Stat. 6, 1979)."""
+    values = np.asarray(p)
+    order = np.argsort(values, kind="stable")
+    steps = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    corrected = np.empty(len(values))
+    corrected[order] = np.minimum(steps, 1)
+    result: list[float] = corrected.tolist()
+    return result
+
+
+def _pair(
+    names: tuple[str, str], first: NDArray[np.bool_], second: NDArray[np.bool_], rng: np.random.Generator
+) -> Pair:
+    """Return two runs' difference, not yet corrected for other pairs.
+
+    The paired bootstrap draws rows, of which a difference only needs how many of each kind there are:
+    these counts are multinomial. Two runs that are right on the same rows would show no spread;
+    their interval is Wilson's of no such row, to both sides.
+    """
+    n, first_only, second_only = len(first), int((first & ~second).sum()), int((second & ~first).sum())
+    drawn = rng.multinomial(n, [first_only / n, second_only / n, 1 - (first_only + second_only) / n], RESAMPLES)
+    low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / n, (0.025, 0.975)).tolist()
+    if not first_only + second_only:
+        high = wilson(0.0, n).high
+        low = -high
+    exact_p, mid_p = mcnemar(first_only, second_only)
+    difference = (first_only - second_only) / n
+    return Pair(*names, difference, low, high, first_only, second_only, exact_p, mid_p, corrected_p=mid_p)
+
+
+def _ranks(names: Sequence[str], accuracy: Sequence[float], pairs: Sequence[Pair]) -> tuple[Ranked, ...]:
+    better: dict[str, int] = dict.fromkeys(names, 0)
+    tied: dict[str, list[str]] = {name: [] for name in names}
+    for pair in pairs:
+        if pair.significant:
+            better[pair.second if pair.difference > 0 else pair.first] += 1
+        else:
+            tied[pair.first].append(pair.second)
+            tied[pair.second].append(pair.first)
+    ranked = [Ranked(name, a, 1 + better[name], tuple(tied[name])) for name, a in zip(names, accuracy, strict=True)]
+    return tuple(sorted(ranked, key=lambda run: (run.rank, -run.accuracy)))
+
+
+def _order(reference: Predictions, run: Predictions, names: str) -> list[int]:
+    """Return the rows of a run in the order of the reference's ids; raise DataError if the samples differ."""
+    place = {sample: row for row, sample in enumerate(run.ids)}
+    both = sum(sample in place for sample in reference.ids)
+    if not both == len(reference) == len(run):
+        raise DataError(
+            f"{names} were tested on other samples: {both:,} are the same, {len(reference) - both:,} only in the "
+            f"first, {len(run) - both:,} only in the second; evaluate both on the same dataset"
+        )
+    order = [place[sample] for sample in reference.ids]
+    theirs, ours = _labels(run), _labels(reference)
+    other = sum(theirs[row] != label for row, label in zip(order, ours, strict=True))
+    if other:
+        raise DataError(
+            f"{names} have other labels for {other:,} of {both:,} samples; evaluate both on the same dataset"
+        )
+    return order
+
+
+def _labels(run: Predictions) -> list[str]:
+    return [run.classes[y] for y in run.y.tolist()]
+
+
+def _check(runs: Sequence[Predictions], names: Sequence[str]) -> None:
+    if len(runs) < 2 or not len(runs[0]):
+        raise DataError(f"{len(runs)} run with {len(runs[0]) if runs else 0} rows; a comparison takes two runs or more")
+    if len(set(names)) != len(runs):
+        raise DataError(f"{len(set(names))} names for {len(runs)} runs; wanted a name of its own for each")
+    for run, name in zip(runs, names, strict=True):
+        if len(set(run.ids)) != len(run):
+            raise DataError(f"{name!r} holds {len(run) - len(set(run.ids)):,} sample ids twice; rows can't be matched")

@@ -1,0 +1,87 @@
+"""A decoded image to the uint8 pixels that a backbone is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from frostline.stages.errors import ConfigError, UnreadableImage, unknown_name
+from frostline.stages.modalities.image.spec import MAX_PIXELS, Preprocessing, Size, View
+
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def preprocess(image: Image.Image, how: Preprocessing, view: View = "plain") -> NDArray[np.uint8]:
+    """Return an RGB image resized and cropped, uint8 (height, width, 3).
+
+    The same arithmetic, pixel for pixel, as torchvision's ``Resize`` and ``CenterCrop`` on
+    a PIL image. The flip comes last. Raises UnreadableImage for an image so long and narrow
+    that resizing its shorter side would make it enormous.
+    """
+    if how.resize is not None:
+        width, height = resized_size(image.size, how.resize)
+        if width * height > MAX_PIXELS:
+            found = f"{image.width:,} × {image.height:,} pixels"
+            raise UnreadableImage(f"too narrow ({found}; a shorter side of {how.resize} makes {width:,} × {height:,})")
+        image = image.resize((width, height), _FILTERS[how.interpolation])
+    if how.crop is not None:
+        image = image.crop(centre(image.size, how.crop))
+    pixels = np.asarray(image)
+    return pixels[:, ::-1] if view == "hflip" else pixels
+
+
+def replaced(own: Preprocessing, changes: Mapping[str, Any]) -> Preprocessing:
+    """Return a preprocessing with fields replaced. Raises ConfigError: unknown fields or values out of range."""
+    names = [field.name for field in fields(Preprocessing)]
+    for name in changes:
+        if name not in names:
+            raise unknown_name("preprocessing", name, names)
+    how = replace(own, **changes)
+    _check(how)
+    return how
+
+
+def _check(how: Preprocessing) -> None:
+    for name, size in (("resize", how.resize), ("crop", how.crop)):
+        sides = size if isinstance(size, tuple) else (1 if size is None else size,)
+        if not all(isinstance(side, int) and side > 0 for side in sides):
+            raise ConfigError(f"{name} {size!r}; wanted pixels, a number or (height, width) above 0, or None")
+    if how.interpolation not in _FILTERS:
+        raise unknown_name("interpolation", str(how.interpolation), _FILTERS)
+    if not all(len(values) == 3 and all(map(math.isfinite, values)) for values in (how.mean, how.std)):
+        raise ConfigError(f"mean {how.mean}, std {how.std}; wanted three numbers each")
+    if min(how.std) <= 0:
+        raise ConfigError(f"std {how.std}; wanted numbers above 0")
+
+
+def resized_size(size: tuple[int, int], wanted: Size) -> tuple[int, int]:
+    """Return (width, height); a single number is the shorter side's."""
+    if isinstance(wanted, tuple):
+        return wanted[1], wanted[0]
+    width, height = size
+    if width <= height:
+        return wanted, int(wanted * height / width)
+    return int(wanted * width / height), wanted
+
+
+def centre(size: tuple[int, int], wanted: Size) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of the centre of (width, height); negative where that is smaller."""
+    height, width = wanted if isinstance(wanted, tuple) else (wanted, wanted)
+    left, top = _start(size[0], width), _start(size[1], height)
+    return left, top, left + width, top + height
+
+
+def _start(found: int, wanted: int) -> int:
+    """Return where the centre begins, rounded as torchvision rounds: to even, but padding downwards."""
+    return round((found - wanted) / 2.0) if found >= wanted else -((wanted - found) // 2)

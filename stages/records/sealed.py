@@ -1,0 +1,42 @@
+"""JSON with a seal, and digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the one JSON text of a value: sorted names, no spaces, ASCII, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def sealed(fields: Mapping[str, Any], indent: int | None = None) -> bytes:
+    """Return a mapping as JSON with a digest of itself, so that a changed byte is seen; canonical unless indented."""
+    whole = {**fields, "seal": digest(dict(fields))}
+    return canonical_json(whole) if indent is None else json.dumps(whole, indent=indent, sort_keys=True).encode()
+
+
+def unsealed(data: bytes) -> dict[str, Any]:
+    """Return what ``sealed`` was given. Raises ValueError if it is not that any more."""
+    try:
+        fields = json.loads(data)
+        if not isinstance(fields, dict) or fields.pop("seal", None) != digest(fields):
+            raise ValueError("its content is not what its seal says")
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    return fields
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a value's canonical JSON, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,61 @@
+"""The key of a feature set: everything that changes a cached feature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from frostline.stages.backbones.spec import BackboneSpec, Precision
+from frostline.stages.modalities.image.spec import View
+from frostline.stages.records.sealed import digest
+
+StoredType = Literal["float32", "float16"]
+
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class FeatureKey:
+    """Everything that changes a cached feature; its digest names the feature set.
+
+    ``dataset`` is the content digest of one split: ids, label names and sample digests.
+    """
+
+    dataset: str
+    backbone: BackboneSpec
+    decoder: str
+    view: View = "plain"
+    precision: Precision = "fp32"
+    dtype: StoredType = "float32"
+
+    def fields(self) -> dict[str, Any]:
+        """Return the key as a flat mapping of JSON values."""
+        backbone = asdict(self.backbone)
+        preprocessing = backbone.pop("preprocessing")
+        own = {n: getattr(self, n) for n in ("dataset", "decoder", "view", "precision", "dtype")}
+        flat = {"backbone": backbone.pop("name"), **backbone, **preprocessing, **own, "format": FORMAT}
+        return {n: list(v) if isinstance(v, tuple) else v for n, v in flat.items()}
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the canonical JSON of ``fields()``."""
+        return digest(self.fields())
+
+
+def computation(fields: Mapping[str, Any]) -> str:
+    """Return the digest of a key's fields without its dataset: equal ones may share rows."""
+    return digest({n: v for n, v in fields.items() if n != "dataset"})
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return one phrase per field of two keys that differ, such as ``resize 256 → 224``."""
+    names = sorted(set(old) | set(new))
+    return [f"{n} {_brief(old.get(n))} → {_brief(new.get(n))}" for n in names if old.get(n) != new.get(n)]
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, str) and len(value) == 64:
+        return value[:12]
+    return "none" if value in (None, "") else str(value)

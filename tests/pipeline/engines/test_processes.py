@@ -1,0 +1,195 @@
+"""Several devices: a process for each does shards of one set; the processor stands for all of them here."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from frostline.pipeline.cli.main import main
+from frostline.pipeline.engines import local
+from frostline.pipeline.engines import processes as devices
+from frostline.pipeline.engines.batching import keep, paced
+from frostline.pipeline.engines.processes import beside, counted_in, devices_of
+from frostline.pipeline.plan.plan import Plan
+from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.steps.features import extract_missing
+from frostline.stages.errors import ConfigError
+from frostline.stages.extract.extraction import Extraction
+from frostline.stages.store import open_set
+from support.project import REPOSITORY
+
+SLEEPS = ["-c", "import time; time.sleep(600)"]
+
+
+def shard_files(work: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(work)): path.read_bytes() for path in work.glob("features/*/shards/*")}
+
+
+def test_a_process_beside_this_one_does_shards_of_the_set_that_this_one_began(work: Path) -> None:
+    assert main(["extract", "--batch-size", "5", "--data-dir", "alone"]) == 0
+    plan = Plan(ExtractSettings(batch_size=5))
+    need = plan.need("train", "plain")
+    begun = plan.begin(need)
+    pace = keep([begun], paced(plan, 1438, [begun], plan.backbone, Extraction(need.samples, plan.backbone, begun)))
+    part = local._part(plan, need, pace, "cpu")
+    another = json.dumps({**json.loads(part), "digest": "that of another key"})
+    with beside([["-m", "frostline.pipeline.engines.worker", another]]) as (nothing,):
+        assert counted_in(nothing) == 0
+    with beside([["-m", "frostline.pipeline.engines.worker", part]]) as (helper,):
+        assert counted_in(helper) == len(need.samples) and begun.complete
+    extract_missing(plan)
+    assert shard_files(work) == shard_files(work.parent / "alone")
+
+
+def on_processors(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    monkeypatch.setattr(local, "devices_of", lambda name: ["cpu"] * n)
+    monkeypatch.setattr(local, "_WORTH", 400)
+
+
+def test_what_a_process_that_dies_leaves_is_done_here(
+    work: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    on_processors(monkeypatch, 3)
+    monkeypatch.setattr(local, "_part", lambda *about: "no job")
+    with caplog.at_level(logging.WARNING, "frostline"):
+        (train, _) = extract_missing(Plan(ExtractSettings()))
+    assert train.computed == 1438 and len(caplog.messages) == 2
+    assert all("ended early (JSONDecodeError: " in message for message in caplog.messages)
+
+
+def test_a_process_that_is_killed_is_said_and_counts_for_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    dies = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    with caplog.at_level(logging.WARNING, "frostline"), beside([["-c", dies]]) as (dead,):
+        assert counted_in(dead) == 0
+    assert "ended early (status -9)" in caplog.text
+
+
+def test_when_this_process_fails_those_beside_it_are_ended_and_not_waited_for() -> None:
+    with pytest.raises(OSError, match="disk full"), beside([SLEEPS, SLEEPS]) as sleeping:
+        raise OSError("disk full")
+    assert [process.returncode for process in sleeping] == [-signal.SIGKILL] * 2
+
+
+SLOW = """
+import time
+from torch import nn
+
+class Slow(nn.Module):
+    def forward(self, x):
+        with open("seen", "a") as file:
+            file.write(f"{__import__('os').getpid()}\\n")
+        time.sleep(0.6 * len(x))  # which no graph can hold; a process beside it takes seconds to begin
+        return x.mean((2, 3))
+
+def net():
+    return nn.Sequential(Slow(), nn.Linear(3, 10))
+"""
+RUN = """
+import sys
+from frostline.pipeline.engines import local
+from frostline.pipeline.cli.main import main
+local.devices_of, local._WORTH = lambda name: ["cpu", "cpu"], 5
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_ended_leaves_no_process_behind(tmp_path: Path, folder: Path, sent: signal.Signals) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    network = ["--backbone", "slow.py:net", "--weights", "factory", "--mean", "0", "--std", "1", "--resize", "8x8"]
+    flags = ["--precision", "fp32", "--batch-size", "1", "--dataset", f"folder:{folder}"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    run = subprocess.Popen([sys.executable, "-c", RUN, "extract", *network, *flags], cwd=tmp_path, env=environment)
+    helper = next(pid for pid in seen_in(tmp_path / "seen") if pid != run.pid)
+    run.send_signal(sent)
+    assert run.wait() == (143 if sent == signal.SIGTERM else -signal.SIGKILL)
+    while is_running(helper):
+        time.sleep(0.01)
+    computed = len((tmp_path / "seen").read_text().split())
+    assert computed < 36  # or it ended by itself
+
+
+def seen_in(file: Path) -> Iterator[int]:
+    """Yield the processes that a file names, without end."""
+    while True:
+        yield from map(int, file.read_text().split("\n")[:-1] if file.exists() else [])
+        time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_devices_share_the_rows_and_the_threads_that_decode(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Sequence[str]] = []
+
+    @contextmanager
+    def noted(commands: Sequence[Sequence[str]]) -> Iterator[object]:
+        asked.extend(commands)
+        with beside([["-c", "print(4)"] for _ in commands]) as helpers:
+            yield helpers
+
+    monkeypatch.setattr(local, "devices_of", lambda name: ["cuda:0", "cuda:1", "cuda:2"])
+    monkeypatch.setattr(local, "_WORTH", 700)
+    monkeypatch.setattr(local, "beside", noted)
+    (train, test) = extract_missing(Plan(ExtractSettings(workers=9)))
+    ((_, module, part),) = asked  # 1,438 rows are enough for two devices, 359 for one
+    told = json.loads(part)
+    assert (
+        module == "frostline.pipeline.engines.worker"
+        and told["settings"]["device"] == "cuda:1"
+        and told["pace"]["workers"] == 4
+    )
+    assert told["digest"] == train.key.digest and train.computed == 1438 + 4 and test.computed == 359
+
+
+def test_devices_are_as_many_as_rows_to_compute_want_and_copied_rows_want_none(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract_missing(Plan(ExtractSettings()))
+    started: list[int] = []
+    on_processors(monkeypatch, 2)
+    monkeypatch.setattr(local, "beside", lambda commands: started.append(len(commands)) or beside(commands))
+    extract_missing(Plan(ExtractSettings(seed=1)))  # the same digits, split otherwise
+    assert started and not any(started)
+
+
+def test_a_script_that_extracts_on_several_devices_is_not_run_again(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "print('once')\nfrom frostline.pipeline.engines import local\n"
+        "from frostline.pipeline.settings.models import ExtractSettings\n"
+        "from frostline.pipeline.run.run import extract\n"
+        "local.devices_of, local._WORTH = lambda name: ['cpu', 'cpu'], 400\n"
+        "print([done.computed for done in extract(ExtractSettings())])\n"
+    )
+    environment = {"OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
+    ran = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "once\n[1438, 359]\n" and "ended early" not in ran.stderr
+    assert all(open_set(folder).complete for folder in tmp_path.glob("data/features/*"))
+
+
+def test_every_gpu_is_meant_unless_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert devices_of("cuda") == devices_of("auto") == ["cuda:0", "cuda:1"] and devices_of("cpu") == ["cpu"]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert devices_of("auto") == [devices.device_of("auto")]
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match="no device 'cuda' here"):
+            devices_of("cuda")

@@ -1,0 +1,46 @@
+"""The page of several runs: which are compared, and which are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from frostline.pipeline.cli.main import main
+from frostline.pipeline.report.html import page_for
+from frostline.stages.errors import DataError
+from frostline.stages.records.sealed import sealed, unsealed
+from support.pages import Page, balanced, made, photographs
+
+
+def test_several_runs_are_compared_on_one_page(tmp_path: Path, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = photographs(tmp_path, balanced("abc", 8, 12))
+    folders = [made(table, head=("logreg",)), made(table, head=("logreg",), seed=1), made(table, head=("ridge",))]
+    assert main(["report", *map(str, folders)]) == 0
+    assert capsys.readouterr().out.strip() == "comparison.html"
+    page = Page(Path("comparison.html"))
+    assert {"heads", "setup", "provenance"} <= page.sections
+    assert page.text.count("ridge on pixels") and f"({folders[0].name[-12:]})" in page.text
+    assert "seed" in page.text and "--head ridge" in page.text
+
+
+def test_runs_of_other_test_samples_are_not_compared(tmp_path: Path) -> None:
+    first = made(photographs(tmp_path / "1", balanced("ab", 5, 4)))
+    other = made(photographs(tmp_path / "2", balanced("ab", 5, 6)))
+    with pytest.raises(DataError, match="only in the second"):
+        page_for([first, other], tmp_path / "x.html")
+    assert not (tmp_path / "x.html").exists()
+
+
+def test_runs_of_two_datasets_are_named_by_dataset_with_a_hint(tmp_path: Path) -> None:
+    first = made(photographs(tmp_path / "1", balanced("ab", 5, 4)))
+    other = made(photographs(tmp_path / "2", balanced("ab", 5, 6)))
+    record = unsealed((other / "run.json").read_bytes())
+    (other / "run.json").write_bytes(sealed({**record, "dataset": "others"}))
+    with pytest.raises(DataError, match=rf"(?s)name those of one, such as .*-\*/.*others: {other.name}"):
+        page_for([first, other], tmp_path / "x.html")
+
+
+def test_a_run_that_is_named_twice_is_one_run(tmp_path: Path) -> None:
+    one = made(photographs(tmp_path, balanced("ab", 5, 4)))
+    assert page_for([one, one / "run.json"]) == one / "report.html"

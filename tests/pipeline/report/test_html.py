@@ -1,0 +1,333 @@
+"""The pages: what they show, what they survive, and that they ask nothing of anyone."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shlex
+import shutil
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from frostline.pipeline.cli.main import main
+from frostline.pipeline.report.html import write_page
+from frostline.pipeline.report.html.predictions import read_answers
+from frostline.pipeline.report.text import table as terminal
+from frostline.pipeline.run.run import run
+from frostline.pipeline.settings.models import Settings
+from frostline.stages.errors import ConfigError, StoreError
+from frostline.stages.records.sealed import sealed, unsealed
+from support.pages import Page, balanced, made, photographs
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"quoted\" & 'so'",
+    "日本語",
+    "عربى",
+    "$x_1$",
+    "w" * 300,
+    "font-family:x",
+    "\u202eevil",
+    "_hidden",
+)
+
+
+def mistaken(root: Path) -> Path:
+    """Return the folder of a run of two heads, one with probabilities, on test labels of which some are wrong."""
+    table = photographs(root, balanced("abc", 20, 16))
+    lines = table.read_text().splitlines()
+    lines[-1], lines[-20] = lines[-1].replace(",c,", ",a,"), lines[-20].replace(",b,", ",c,")
+    table.write_text("\n".join(lines) + "\n")
+    return made(table, head=("logreg", "centroid"))
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """A run of the test's own, to be spoilt."""
+    return mistaken(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run to be looked at alone."""
+    return mistaken(tmp_path_factory.mktemp("kept"))
+
+
+def test_a_run_writes_a_page_with_every_section(kept: Path) -> None:
+    page = Page(kept / "report.html")
+    wanted = {"heads", "scores", "setup", "mistakes", "confidence", "map", "data", "provenance"}
+    assert page.sections == wanted
+    assert page.all("html") == [{"lang": "en"}]
+    score = json.loads((kept / "run.json").read_text())["probes"][0]["evaluation"]["scores"]["accuracy"]
+    first = page.text[page.text.index("Frostline") :][:200]
+    assert f"{100 * score['value']:.1f} %" in first
+    assert f"{100 * score['low']:.1f} – {100 * score['high']:.1f} %" in first
+
+
+def test_a_page_asks_nothing_of_anyone_and_runs_nothing(kept: Path) -> None:
+    page = Page(kept / "report.html")
+    policy = [m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    assert policy and "default-src 'none'" in policy[0] and "script" not in policy[0]
+    names = {tag for tag, _ in page.tags}
+    assert not names & {"script", "link", "iframe", "object", "embed", "form", "foreignobject", "base", "metadata"}
+    for _, attributes in page.tags:
+        assert not [name for name in attributes if name.startswith("on")]
+        for name in ("href", "xlink:href"):
+            assert attributes.get(name, "#").startswith("#")
+        assert attributes.get("src", "data:image/").startswith("data:image/")
+    assert not re.search(r"url\((?!#)|@import", page.source)
+    assert "://" not in page.source
+
+
+def test_the_same_run_gives_the_same_bytes(kept: Path, tmp_path: Path) -> None:
+    first = (kept / "report.html").read_bytes()
+    assert write_page(kept, tmp_path / "again.html").read_bytes() == first
+
+
+def test_a_page_that_is_written_again_ranks_heads_that_differ_as_the_run_did(work: Path) -> None:
+    folder = run(Settings(head=("centroid",))).path.parent
+    first = (folder / "report.html").read_bytes()
+    assert write_page(folder).read_bytes() == first
+
+
+def test_figures_speak_to_those_who_see_no_colour_and_to_those_who_see_nothing(kept: Path) -> None:
+    page = Page(kept / "report.html")
+    figures = page.all("svg")
+    assert len(figures) >= 5
+    assert all(one["role"] == "img" and one["aria-label"] for one in figures)
+    assert all(image["alt"] for image in page.all("img"))
+    assert not re.search(r"(fill|stroke): #", page.source)
+    assert "prefers-color-scheme: dark" in page.style and "@media print" in page.style
+
+
+def test_ids_are_there_once(kept: Path) -> None:
+    ids = [attributes["id"] for _, attributes in Page(kept / "report.html").tags if "id" in attributes]
+    links = {a["href"].removeprefix("#") for a in Page(kept / "report.html").all("a")}
+    assert len(set(ids)) == len(ids)
+    assert links <= set(ids)
+
+
+def test_the_worst_mistakes_are_shown_as_they_are(kept: Path) -> None:
+    page = Page(kept / "report.html")
+    path = next(kept.glob("*logreg.csv"))
+    answers = read_answers(path, path.read_bytes(), ("a", "b", "c"))
+    rows = answers.mistakes()
+    assert len(rows) and page.text.index(answers.ids[rows[0]]) <= page.text.index(answers.ids[rows[-1]])
+    source = next(image["src"] for image in page.all("img") if image["title"] == answers.ids[rows[0]])
+    shown = Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2])))
+    original = Image.open(kept.parents[2] / answers.ids[rows[0]])
+    assert np.array_equal(np.asarray(shown), np.asarray(original))
+
+
+@pytest.fixture
+def defective(tmp_path: Path) -> Path:
+    """The folder of a run on samples of which two are copies, one nearly is, and one training label is wrong."""
+    table = photographs(tmp_path, balanced("abc", 20, 16))
+    images = tmp_path / "images"
+    lines = table.read_text().splitlines()
+    lines[3] = lines[3].replace(",a,", ",c,")
+    lines += ["images/copy.png,a,test", "images/near.png,b,test"]
+    table.write_text("\n".join(lines) + "\n")
+    shutil.copy(images / "5.png", images / "copy.png")
+    pixels = np.array(Image.open(images / "25.png"))
+    pixels[0, 0] += 2
+    Image.fromarray(pixels).save(images / "near.png")
+    return made(table, head=("centroid",))
+
+
+def test_a_small_runs_page_says_what_is_wrong_with_its_data(defective: Path) -> None:
+    page = Page(defective / "report.html")
+    for said in (
+        "1 image both in train and in test",
+        "images/5.png = images/copy.png",
+        "images/near.png ≈ images/25.png",
+        "1 training label that the other samples speak against",
+        "labelled clikelier a",
+        "0 samples with NaN or infinite features",
+        "without the 2 samples that train has",
+        "frostline health --backbone pixels",
+    ):
+        assert said in page.text
+    assert len([one for one in page.tags if one == ("dt", {"class": "seen"})]) == 4
+
+
+def test_doubtful_labels_and_near_duplicates_are_shown_as_they_are(defective: Path) -> None:
+    images = {image["title"]: image for image in Page(defective / "report.html").all("img")}
+    for name, alt in (
+        ("images/2.png", "A training sample labelled c, likelier a"),
+        ("images/near.png", "A test sample"),
+        ("images/25.png", "Its near duplicate of train"),
+    ):
+        shown = Image.open(io.BytesIO(base64.b64decode(images[name]["src"].partition(",")[2])))
+        assert images[name]["alt"] == alt
+        assert np.array_equal(np.asarray(shown), np.asarray(Image.open(defective.parents[2] / name)))
+
+
+def test_many_doubtful_labels_make_no_heavy_page(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [(str(rng.choice(["a", "b"], p=p)), "train") for p in ([0.7, 0.3], [0.3, 0.7]) for _ in range(60)]
+    table = photographs(tmp_path, [*rows, *balanced("ab", 0, 6)])
+    for i in range(120):  # what the images show is not what their labels say
+        shown = np.random.default_rng(i).integers(0, 60, (300, 300, 3)) + np.array(
+            [120, 0, 0] if i < 60 else [0, 0, 120]
+        )
+        Image.fromarray(shown.astype(np.uint8)).save(tmp_path / "images" / f"{i}.png")
+    page = Page(made(table) / "report.html")
+    assert page.text.count("likelier") - page.text.count("margin") == 12 and "more are left out" in page.text
+    assert len(page.source) < 500_000
+
+
+def test_an_image_that_is_there_many_times_fills_no_page(tmp_path: Path) -> None:
+    table = photographs(tmp_path, balanced("ab", 40, 6))
+    for i in range(1, 30):
+        shutil.copy(tmp_path / "images" / "0.png", tmp_path / "images" / f"{i}.png")
+    page = Page(made(table) / "report.html")
+    assert "1 image more than once in one split" in page.text and "images/9.png = 20 more" in page.text
+
+
+def test_a_large_runs_page_has_the_command_until_health_was_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frostline.pipeline.diagnose.health._QUICK", 1000)
+    folder = made(photographs(tmp_path, balanced("ab", 12, 6)))
+    assert "were not looked for" in Page(folder / "report.html").text and not (tmp_path / "data" / "health").exists()
+    command = re.search(r"frostline health [^<\n]*", (folder / "report.html").read_text())
+    assert command
+    assert main([*shlex.split(unescape(command[0]))[1:], "--data-dir", str(tmp_path / "data")]) == 0
+    assert "0 samples of outlying length" in Page(write_page(folder)).text
+    (memory,) = (tmp_path / "data" / "health").iterdir()
+    memory.write_bytes(memory.read_bytes().replace(b'"width":192', b'"width":193'))
+    assert "were not looked for" in Page(write_page(folder)).text
+
+
+def test_training_samples_that_changed_since_are_not_shown(defective: Path) -> None:
+    table = defective.parents[2] / "samples.csv"
+    table.write_text(table.read_text().replace("images/2.png,c,train\n", ""))
+    page = Page(write_page(defective))
+    titles = {image["title"] for image in page.all("img")}
+    assert "images/near.png" in titles and not titles & {"images/2.png", "images/25.png"}
+    assert page.text.count("no picture") == 2
+
+
+def test_names_of_any_kind_are_text_and_nothing_else(tmp_path: Path) -> None:
+    folder = made(photographs(tmp_path, balanced(HOSTILE, 12, 8)), head=("logreg",))
+    page = Page(folder / "report.html")
+    assert not page.all("script")
+    for name in HOSTILE[:5]:
+        assert name in page.text
+    texts = re.findall(r"<text[^>]*>(.*?)</text>", page.source)
+    assert {" _hidden", "$x_1$", "日本語", "عربى", "font-family:x", "wwwwwwwwwwwwww…wwwww"} <= set(texts)
+    assert not [text for text in texts if "font-family" in text and text.strip() != "font-family:x"]
+    assert "\u202e" not in page.source
+
+
+def test_a_head_without_probabilities_says_so(tmp_path: Path) -> None:
+    page = Page(made(photographs(tmp_path, balanced("ab", 6, 6)), head=("ridge",)) / "report.html")
+    assert "gives no probabilities" in page.text
+    assert not [svg for svg in page.all("svg") if svg["aria-label"].startswith("Reliability")]
+
+
+@pytest.mark.parametrize("tested", ["a", "ab"])
+def test_classes_without_test_samples_are_named(tmp_path: Path, tested: str) -> None:
+    rows = [*balanced("abc", 5, 0), *[(name, "test") for name in tested for _ in range(4)]]
+    page = Page(made(photographs(tmp_path, rows)) / "report.html")
+    absent = ", ".join(name for name in "abc" if name not in tested)
+    assert f"Without test samples: {absent}." in page.text
+    assert "Too few test samples" in page.text
+
+
+def test_hundreds_of_classes_make_no_table_of_hundreds_of_columns(tmp_path: Path) -> None:
+    names = [f"class {i:03d}" for i in range(300)]
+    folder = made(photographs(tmp_path, balanced(names, 1, 1), spread=30))
+    page = Page(folder / "report.html")
+    assert "300 classes would be too wide" in page.text
+    assert "270 found better are left out" in page.text
+    assert "other pairs of classes are confused less often" in page.text
+    assert len(page.all("img")) <= 24
+    assert len(page.source) < 2_000_000
+
+
+def test_a_run_of_learning_curves_alone_has_a_page(tmp_path: Path) -> None:
+    folder = made(photographs(tmp_path, balanced("ab", 8, 6)), head=("ridge",), shots=(1, 2, 4), draws=3)
+    page = Page(folder / "report.html")
+    assert "curves" in page.sections and "mistakes" not in page.sections
+    assert "after 4 training samples of each class" in page.text
+
+
+def test_what_is_gone_is_said_and_the_rest_is_shown(finished: Path) -> None:
+    whole = Page(finished / "report.html")
+    shutil.rmtree(finished.parents[1] / "features")
+    shutil.rmtree(finished.parents[2] / "images")
+    page = Page(write_page(finished))
+    assert "No pictures." in page.text and "The test features are not in data/features any more" in page.text
+    assert page.sections == whole.sections and not page.all("img")
+    for path in finished.glob("*.csv"):
+        path.unlink()
+    assert "Single mistakes can’t be shown" in Page(write_page(finished)).text
+
+
+def test_a_dataset_that_changed_since_gives_no_pictures(finished: Path) -> None:
+    table = finished.parents[2] / "samples.csv"
+    table.write_text(table.read_text().rpartition("images/")[0])
+    page = Page(write_page(finished))
+    assert "have changed since the run" in page.text and not page.all("img")
+
+
+def test_a_warning_about_the_choice_is_on_the_page(tmp_path: Path) -> None:
+    table = photographs(tmp_path, balanced("ab", 12, 6))
+    folder = made(table, head=("logreg",))
+    record = unsealed((folder / "run.json").read_bytes())
+    record["probes"][0]["head"]["selection"] |= {"at_edge": True, "accuracy": [0.0] * 44 + [1.0]}
+    (folder / "run.json").write_bytes(sealed(record))
+    assert "lies at the edge of its grid" in Page(write_page(folder)).text
+
+
+def test_the_answer_says_whether_a_baseline_differs_beyond_chance(work: Path) -> None:
+    report = run(Settings(head=("centroid",)))
+    page = Page(report.path.parent / "report.html")
+    (found,) = re.findall(r"centroid on pixels alone reaches [\d.]+ %: (\w+ real difference \(p . [\d.]+\))", page.text)
+    assert f"centroid on resnet8-cifar10 and centroid on pixels: {found}" in terminal(report)
+
+
+def test_the_command_writes_the_page_again(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (finished / "report.html").read_bytes()
+    (finished / "report.html").unlink()
+    assert main(["report", str(finished / "run.json"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"page": str(finished / "report.html")}
+    assert (finished / "report.html").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"probes": 3}', "[" * 100_000])
+def test_what_is_no_run_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(StoreError, match=r"run\.json"):
+        write_page(tmp_path)
+
+
+def test_a_folder_without_a_run_and_one_run_twice_are_refused(tmp_path: Path, finished: Path) -> None:
+    with pytest.raises(ConfigError, match="no run in"):
+        write_page(tmp_path / "nothing")
+    with pytest.raises(StoreError, match="not as this version"):
+        record = unsealed((finished / "run.json").read_bytes())
+        record["probes"][0]["evaluation"] = {"scores": 3}
+        (finished / "run.json").write_bytes(sealed(record))
+        write_page(finished)
+
+
+def test_a_page_that_fails_costs_the_run_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr("frostline.pipeline.report.html.write_page", fail)
+    with caplog.at_level("WARNING", "frostline"):
+        folder = made(photographs(tmp_path, balanced("ab", 5, 4)))
+    assert (folder / "run.json").exists() and not (folder / "report.html").exists()
+    assert "no ink" in caplog.text

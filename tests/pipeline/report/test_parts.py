@@ -1,0 +1,95 @@
+"""What a page is made of, each part without a run: answers, commands, warnings, maps, figures."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from frostline.pipeline.report.html.formatting import command
+from frostline.pipeline.report.html.predictions import read_answers
+from frostline.pipeline.report.html.projection import plane
+from frostline.pipeline.report.wording import selection_lines, unbroken
+from frostline.pipeline.settings.models import Settings
+from frostline.stages.errors import StoreError
+from frostline.stages.metrics import Predictions, predictions_csv
+
+
+def test_no_wider_grid_is_asked_for_where_a_value_within_it_is_as_often_right() -> None:
+    usual = {"by": None, "converged": [], "final_converged": True, "parameter": "C", "at_edge": True}
+    assert selection_lines({**usual, "accuracy": [0.9, 0.9, 0.9]}) == []
+    assert "edge of its grid" in selection_lines({**usual, "accuracy": [0.8, 0.8, 0.9]})[0]
+
+
+def test_answers_are_read_as_they_were_written(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    classes = ("=a", "b", "-c", "d\n", "é")
+    ids = ("+1", "@x", "plain", "with,comma", "\udce9")
+    confidence = rng.dirichlet(np.ones(5), 5)
+    told = Predictions(ids, np.arange(5), confidence, classes, True, ())
+    data = predictions_csv(told).encode("utf-8", "surrogateescape")
+    found = read_answers(tmp_path / "p.csv", data, classes)
+    assert found.ids == ids and found.probabilistic
+    assert np.array_equal(found.y, told.y) and np.array_equal(found.labels, told.labels)
+    assert np.allclose(found.confidence[:, 0], confidence.max(1), rtol=1e-5)
+    with pytest.raises(StoreError, match="missing or unknown"):
+        read_answers(tmp_path / "p.csv", data, classes[1:])
+
+
+def test_the_command_to_repeat_a_run_has_its_settings() -> None:
+    from frostline.pipeline.cli.flags import Parser, add_settings, given
+
+    settings = Settings(
+        dataset="folder:my pets; rm -rf",
+        resize=(8, 16),
+        crop=7,
+        mean=(0.5, 0.5, 0.5),
+        head=("logreg",),
+        grid="C=0.1,1e-7,30000000",
+        head_params="max_iter=7",
+        views=("plain", "hflip"),
+        shots=(1, 2),
+    )
+    words = shlex.split(command(settings.model_dump(mode="json")))
+    parser = Parser()
+    add_settings(parser, Settings)
+    assert Settings(**given(parser.parse_args(words[2:]))) == settings
+
+
+@pytest.mark.parametrize(
+    "whole", ["98.1 %", "0.0 s", "1.5 MB", "12 B", "39 images/s", "71 ± 0.3", "[96.4, 99.4]", "94.2 – 98.1"]
+)
+def test_no_line_ends_within_a_number_and_its_unit_or_interval(whole: str) -> None:
+    assert unbroken(f"in {whole}, of 3 Bees") == f"in {whole.replace(' ', chr(0xA0))}, of 3 Bees"
+
+
+def test_the_map_shows_rows_that_it_was_not_learned_on() -> None:
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 3, 600)
+    centres = rng.normal(0, 6, (3, 20))
+    told = plane(centres[y] + rng.normal(0, 1, (600, 20)), y)
+    assert told is not None
+    points, labels = told
+    means = np.array([points[labels == label].mean(0) for label in range(3)])
+    nearest = ((points[:, None] - means) ** 2).sum(2).argmin(1)
+    assert points.shape == (300, 2) and (nearest == labels).mean() > 0.99
+    noise = plane(rng.normal(0, 1, (600, 400)), y)
+    assert noise is not None
+    points, labels = noise
+    means = np.array([points[labels == label].mean(0) for label in range(3)])
+    assert (((points[:, None] - means) ** 2).sum(2).argmin(1) == labels).mean() < 0.5
+
+
+def test_one_class_or_constant_features_make_no_map_or_a_dull_one() -> None:
+    assert plane(np.random.default_rng(0).normal(size=(100, 5)), np.zeros(100, int)) is None
+    told = plane(np.ones((100, 5)), np.arange(100) % 2)
+    assert told is not None and np.isfinite(told[0]).all()
+
+
+def test_a_figure_takes_its_colours_from_the_page() -> None:
+    from frostline.pipeline.report.html.svg import INK, figure
+
+    drawn = figure("x", 'a "figure"', (3, 2), lambda axes: axes.plot([0, 1], [0, 1], color=INK, label="#010101"))
+    assert "var(--ink)" in drawn and "#0101" not in drawn and 'aria-label="a &#34;figure&#34;"' in drawn

@@ -1,0 +1,116 @@
+"""Settings: one meaning from every source, and an error for what can't be meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from frostline.pipeline.settings.models import ExtractSettings, Settings, load_settings
+from frostline.stages.errors import ConfigError
+
+
+def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "frostline.toml"
+    file.write_text('backbone = "vgg16"\nseed = 1\ntest_fraction = 0.3')
+    environ = {"FROSTLINE_BACKBONE": "resnet18", "FROSTLINE_SEED": "2", "PATH": "/bin"}
+    settings = load_settings(Settings, {"backbone": "vit_b_16"}, environ, file)
+    assert (settings.backbone, settings.seed, settings.test_fraction) == ("vit_b_16", 2, 0.3)
+    assert settings.precision == "auto"
+
+
+def test_a_value_means_the_same_from_every_source(tmp_path: Path) -> None:
+    file = tmp_path / "frostline.toml"
+    file.write_text(
+        'resize = [32, 48]\ncrop = "none"\nmean = 0.5\nviews = ["plain", "hflip"]\n'
+        'head = ["knn"]\ngrid = {k = [1, 5]}\nhead_params = {temperature = 0.1}\ntrain_sizes = [10, "all"]'
+    )
+    given = {"resize": "32x48", "crop": "none", "mean": "0.5", "views": "plain,hflip"}
+    given |= {"head": "knn", "grid": "k=1,5", "head_params": "temperature=0.1", "train_sizes": "10,all"}
+    environ = {f"FROSTLINE_{name.upper()}": value for name, value in given.items()}
+    from_file = load_settings(Settings, file=file)
+    assert from_file == load_settings(Settings, given) == load_settings(Settings, environ=environ)
+    assert from_file.request().preprocessing == {"resize": (32, 48), "crop": None, "mean": (0.5, 0.5, 0.5)}
+
+
+def test_a_command_takes_its_own_settings_from_a_file_for_all(tmp_path: Path) -> None:
+    file = tmp_path / "frostline.toml"
+    file.write_text('baseline = "none"\nbatch_size = 8')
+    assert load_settings(ExtractSettings, file=file).batch_size == 8
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "said"),
+    [
+        ({"bakbone": "x"}, {}, "did you mean 'backbone'"),
+        ({}, {"FROSTLINE_BATCHSIZE": "4"}, "did you mean 'batch_size'"),
+        ({"test_fraction": "1.5"}, {}, "--test-fraction '1.5': input should be less than 1"),
+        ({"precision": "fp8"}, {}, "--precision 'fp8': input should be 'auto', 'fp32', 'bf16' or 'fp16'"),
+        ({"resize": "big"}, {}, "--resize 'big'"),
+        ({"resize": "5.5"}, {}, "--resize '5.5': wanted a number of pixels from 1 to 8192, HxW, or none"),
+        ({"crop": "0"}, {}, "--crop '0': wanted a number of pixels"),
+        ({"mean": "1,2"}, {}, "--mean '1,2': wanted one number, or three for R,G,B; found 2"),
+        ({"std": "0"}, {}, "wanted numbers above 0"),
+        ({"grid": "C=0.1,x"}, {}, "--grid 'C=0.1,x': wanted numbers"),
+        ({"grid": "nan"}, {}, "--grid 'nan': wanted numbers, separated by commas"),
+        ({"grid": "=1"}, {}, "--grid '=1': wanted NAME=VALUE,VALUE,…"),
+        ({"head": "logreg,logreg"}, {}, "--head 'logreg,logreg': wanted one name, or several different ones"),
+        ({"head_params": "dtype"}, {}, "--head-params 'dtype': wanted NAME=VALUE"),
+        ({"head": "ridge,knn", "grid": "1"}, {}, "--grid with 2 heads; wanted one head"),
+        ({"head": "clip", "scaling": "l2"}, {}, "scaling with clip; a protocol fixes them"),
+        ({"folds": "3", "hold_out": "0.2"}, {}, "hold-out and folds; wanted one of them"),
+        ({"folds": "1"}, {}, "folds 1; wanted 2 to 100"),
+        ({"shots": "0"}, {}, "--shots '0': wanted different numbers from 1"),
+        ({"shots": "1", "train_sizes": "all"}, {}, "shots and train-sizes; wanted one of them"),
+        ({"head": "mteb", "shots": "1"}, {}, "mteb fixes its shots and draws"),
+        ({"draws": "3"}, {}, "draws without shots or train-sizes"),
+        ({"views": ""}, {}, "--views '': wanted plain, or plain,hflip"),
+        ({"device": "tpu"}, {}, "--device 'tpu'"),
+        ({"views": "hflip"}, {}, "wanted plain, or plain,hflip"),
+        ({"dataset": "folder:x", "root": "y"}, {}, "root y with folder:x"),
+        ({"max_bad": "-1"}, {}, "--max-bad '-1'"),
+    ],
+)
+def test_what_can_not_be_meant_is_an_error_that_says_so(given: dict, environ: dict, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(Settings, given, environ)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"head": "rigde"}, "unknown head 'rigde'; did you mean 'ridge'?"),
+        ({"grid": "k=1"}, "logreg is chosen by C, not by 'k'"),
+        ({"grid": "C=0"}, "C 0 for logreg; wanted numbers above 0"),
+        ({"head": "knn", "grid": "1.5"}, "k 1.5 for knn; wanted whole numbers from 1"),
+        ({"head": "lda", "grid": "1.5"}, "shrinkage 1.5 for lda; wanted numbers from 0 to 1"),
+        ({"head": "centroid", "grid": "1"}, "centroid has no parameter to choose"),
+        ({"folds": "loo"}, "folds loo with logreg"),
+        ({"head": "sklearn.svm:SVC", "grid": "1"}, "without its parameter's name"),
+        ({"head": "nothing_here:SVC"}, "no module 'nothing_here'"),
+    ],
+)
+def test_a_head_that_can_not_be_is_an_error_before_anything_is_read(given: dict, said: str) -> None:
+    settings = Settings(**given)
+    with pytest.raises(ConfigError, match=said):
+        settings.spec(settings.head[0])
+
+
+def test_an_unknown_name_in_a_file_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    file = tmp_path / "frostline.toml"
+    file.write_text("normalise = false")
+    with pytest.raises(ConfigError, match=r"unknown setting in .*normalise"):
+        load_settings(Settings, file=file)
+
+
+def test_a_file_that_is_no_toml_or_not_there_is_an_error(tmp_path: Path) -> None:
+    for file in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(ConfigError, match="can't read the settings file"):
+            load_settings(Settings, file=file)
+
+
+def test_settings_made_in_python_raise_the_same_errors() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'backbone'"):
+        Settings(bakbone="resnet18")

@@ -1,0 +1,174 @@
+"""CSV tables: what they mean, and every row at fault named at once."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from frostline.stages.datasets import open_dataset
+from frostline.stages.errors import DataError
+from support.pictures import encoded, picture, plant, put
+
+
+@pytest.fixture
+def images(tmp_path):
+    return plant(tmp_path, {"img": 12})
+
+
+def written(folder, text, encoding="utf-8"):
+    (folder / "table.csv").write_bytes(text.encode(encoding))
+    return f"csv:{folder / 'table.csv'}"
+
+
+def rows(*lines, header="path,label,split"):
+    return "\n".join([header, *lines]) + "\n"
+
+
+def split_table(*more):
+    return rows("img/0000.png,cat,train", "img/0001.png,dog,train", "img/0002.png,cat,test", *more)
+
+
+def refusal(folder, text, **options):
+    with pytest.raises(DataError) as caught:
+        open_dataset(written(folder, text), **options)
+    return str(caught.value)
+
+
+def test_path_label_and_split_make_the_dataset_in_row_order(images):
+    put(images / "img/0001.png", encoded(picture(77)))
+    text = rows("img/0002.png,dog,test", "img/0001.png,cat,train", "img/0000.png,dog,train")
+    dataset = open_dataset(written(images, text))
+    assert (dataset.name, dataset.notes, dataset.train.classes) == ("table", (), ("cat", "dog"))
+    assert dataset.train.ids == ["img/0001.png", "img/0000.png"] and dataset.train.labels.tolist() == [0, 1]
+    assert dataset.test.ids == ["img/0002.png"] and dataset.test.labels.tolist() == [1]
+    assert np.array_equal(dataset.train.read(0), picture(77))
+
+
+def test_without_splits_the_rows_are_split_by_fraction(images):
+    text = rows(*(f"img/{i:04d}.png,{'cat' if i < 8 else 'dog'}" for i in range(12)), header="path,label")
+    dataset = open_dataset(written(images, text), test_fraction=0.25)
+    assert np.bincount(dataset.train.labels).tolist() == [6, 3] and np.bincount(dataset.test.labels).tolist() == [2, 1]
+
+
+def test_val_is_the_test_split_where_there_is_no_test(images):
+    dataset = open_dataset(written(images, split_table().replace("test", "val")))
+    assert dataset.test.ids == ["img/0002.png"]
+    assert dataset.notes == ("split val is the test split; there is no split test",)
+
+
+def test_val_rows_beside_test_rows_are_noted(images):
+    dataset = open_dataset(written(images, split_table("img/0003.png,dog,val")))
+    assert len(dataset.train) + len(dataset.test) == 3
+    assert dataset.notes == ("1 row of split val not used",)
+
+
+def test_a_byte_order_mark_quotes_spaces_blank_lines_and_other_columns_are_understood(images):
+    put(images / 'img/a, "b".png', encoded(picture(5)))
+    text = '"path", age ,label,split\r\n"img/a, ""b"".png",3, big cat ,Train\r\n\r\nimg/0001.png,,dog,train\r\n'
+    dataset = open_dataset(written(images, text + "./img/../img/0002.png,1,dog,TEST", "utf-8-sig"))
+    assert dataset.train.ids == ['img/a, "b".png', "img/0001.png"] and dataset.train.classes == ("big cat", "dog")
+    assert dataset.test.ids == ["img/0002.png"]
+
+
+def test_paths_start_at_the_root_that_is_given(images, tmp_path_factory):
+    away = tmp_path_factory.mktemp("tables")
+    dataset = open_dataset(written(away, split_table()), root=images)
+    assert dataset.train.ids == ["img/0000.png", "img/0001.png"]
+
+
+def test_absolute_paths_below_the_root_are_as_good_as_relative_ones(images):
+    by_name = open_dataset(written(images, split_table()))
+    absolute = open_dataset(written(images, split_table().replace("img/", f"{images}/img/")))
+    assert absolute.train.content == by_name.train.content
+
+
+def test_a_root_that_is_a_link_is_a_root(images, tmp_path_factory):
+    link = tmp_path_factory.mktemp("links") / "root"
+    link.symlink_to(images)
+    text = split_table().replace("img/", f"{link}/img/")
+    assert open_dataset(written(images, text), root=link).train.ids == ["img/0000.png", "img/0001.png"]
+
+
+def test_a_folder_and_a_table_of_the_same_files_hold_the_same_content(tmp_path):
+    plant(tmp_path, {"train/cat": 1, "train/dog": 1, "test/cat": 1})
+    text = rows("train/cat/0000.png,cat,train", "train/dog/0000.png,dog,train", "test/cat/0000.png,cat,test")
+    table, folder = open_dataset(written(tmp_path, text)), open_dataset(f"folder:{tmp_path}")
+    assert [x.content for x in table.splits] == [x.content for x in folder.splits]
+
+
+def test_every_row_at_fault_is_listed_with_its_line_and_all_its_faults(images):
+    outside = put(images.parent / "outside.png")
+    (images / "img/leak.png").symlink_to(outside)
+    (images / "img/up").symlink_to(images.parent)
+    os.mkfifo(images / "img/pipe.png")
+    said = refusal(
+        images,
+        split_table(
+            "img/0000.png,cat,test",
+            "img/0009.png,,dev",
+            "img/gone.png,cat,train",
+            "",
+            "../outside.png,cat,train",
+            f"{outside},cat,train",
+            "img/leak.png,cat,train",
+            "img/up/outside.png,cat,train",
+            ",cat,train",
+            "img,cat,train",
+            "img/pipe.png,cat,train",
+            "im\0g,cat,train",
+            "img/0008.png,cow,test",
+        ),
+    )
+    assert f"images are looked for below {images}; see --root" in said
+    for fault in (
+        "line 5: img/0000.png again, as on line 2",
+        "line 6: no label",
+        "line 6: split 'dev'; wanted train, test, val",
+        "line 7: img/gone.png: no such file",
+        "line 9: ../outside.png leads out of the folder of the images",
+        f"line 10: {outside} leads out of the folder",
+        "line 11: img/leak.png is a link that leads out of the folder",
+        "line 12: img/up/outside.png is a link that leads out",
+        "line 13: no path",
+        "line 14: img is not a regular file",
+        "line 15: img/pipe.png is not a regular file",
+        "line 16: im\\x00g: no such file",
+        "class 'cow': no training sample, 1 test sample",
+    ):
+        assert fault in said
+
+
+def test_the_same_file_by_another_spelling_is_a_duplicate(images):
+    assert "line 5: ./img/0001.png again, as on line 3" in refusal(images, split_table("./img/0001.png,dog,test"))
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("file,label\na,b\n", "has no column path; found file, label; wanted path, label and maybe split"),
+        ("a;b\n", "has no column path and label; found a;b"),
+        ("", "has no column path and label"),
+        ("path,label,label\na,b,c\n", "has two columns label"),
+        ("path,label\n", "has a header and no rows; wanted one row per image"),
+        (
+            "path,label\na,b,c\nd\n\ne,f\n",
+            "quote a cell that holds a comma:\n  line 2: 3 cells, 2 columns\n  line 3: 1",
+        ),
+        ('path,label\n"a,b\n', "can't read the table"),
+        (split_table().replace("test", "train"), "no test sample"),
+        (split_table().replace("train", "test"), "no training sample"),
+        (split_table().replace("dog", "cat"), "1 class found (cat); a classifier needs two or more"),
+        (rows("img/0000.png,cat", "img/0001.png,dog", header="path,label"), "class 'cat': 1 sample, 0 of them"),
+    ],
+)
+def test_a_table_that_cannot_be_used_says_why(images, text, message):
+    assert message in refusal(images, text)
+
+
+def test_a_table_that_is_not_there_or_not_text_is_named(images):
+    with pytest.raises(DataError, match=r"can't read the table .*nowhere\.csv"):
+        open_dataset(f"csv:{images / 'nowhere.csv'}")
+    with pytest.raises(DataError, match="wanted a UTF-8 CSV file"):
+        open_dataset(written(images, "path,label\nimg/ä.png,x\n", "latin-1"))

@@ -1,0 +1,43 @@
+"""Heads fitted on a GPU are those fitted on the processor."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from frostline.stages.heads.solvers.logistic import logistic_path
+from frostline.stages.heads.solvers.sgd import SgdSolver
+from support.gpu import DEVICE, needs_gpu
+
+pytestmark = needs_gpu
+N, D, CLASSES = 600, 24, 5
+
+
+def rows() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, CLASSES, N)
+    X = rng.normal(0, 1, (CLASSES, D))[y] + rng.normal(0, 1.5, (N, D))
+    return X.astype(np.float32), y
+
+
+def confidences(X: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    logits = np.einsum("nd,kcd->knc", X.astype(np.float64), weight) + bias[:, None]
+    odds = np.exp(logits - logits.max(axis=2, keepdims=True))
+    return odds / odds.sum(axis=2, keepdims=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_logistic_path_is_the_processors_to_1e_4(dtype: str) -> None:
+    X, y = rows()
+    how = {"classes": CLASSES, "tolerance": 1e-9, "dtype": dtype}
+    here, there = (logistic_path(X, y, [1e-3, 1e-1, 10.0], device=device, **how) for device in ("cpu", DEVICE))
+    assert here.converged.all() and there.converged.all()
+    assert np.abs(confidences(X, here.weight, here.bias) - confidences(X, there.weight, there.bias)).max() < 1e-4
+
+
+def test_linear_layers_trained_there_are_those_trained_here_to_1e_4() -> None:
+    X, y = rows()
+    here, there = (
+        SgdSolver(X, y, CLASSES, steps=300, device=device).fit([1e-3, 1e-2], np.ones(N)) for device in ("cpu", DEVICE)
+    )
+    assert np.abs(confidences(X, here.weight, here.bias) - confidences(X, there.weight, there.bias)).max() < 1e-4

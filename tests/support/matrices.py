@@ -1,0 +1,37 @@
+"""Parts of a matrix for tests, and a bench of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from frostline.pipeline.bench.bench import bench
+from frostline.pipeline.bench.leaderboard import Leaderboard
+from frostline.pipeline.bench.matrix import Matrix
+from frostline.pipeline.bench.schedule import planned
+
+DIGITS = '[[dataset]]\ndataset = "digits"\n'
+SHIPPED = '[[backbone]]\nbackbone = "resnet8-cifar10"\n'
+PIXELS = '[[backbone]]\nbackbone = "pixels"\n'
+RIDGE = '[[head]]\nhead = "ridge"\ngrid = [1]\n'
+LAYER1 = '[[backbone]]\nbackbone = "resnet8-cifar10"\nlayer = "layer1"\npool = "avg"\n'
+CENTROID = '[[head]]\nhead = "centroid"\n'
+CURVE = '[[head]]\nhead = "centroid"\nshots = [1, 2, 5]\ndraws = 3\n'
+
+
+def done(matrix: Matrix) -> Leaderboard:
+    return bench(matrix, planned(matrix))
+
+
+def numbers(board: Leaderboard | dict[str, Any]) -> list[Any]:
+    """Return what a leaderboard says, but for times, and for bytes: the speed that lies with features is among them."""
+    whole = asdict(board) if isinstance(board, Leaderboard) else board
+    text = json.loads(json.dumps([whole["entries"], whole["curves"], whole["predicted"]]))
+    for entry in text[0]:
+        entry["costs"] = entry["costs"]["parameters"]
+        del entry["fit_seconds"]
+    for curve in text[1]:
+        for point in curve["curve"]["points"]:
+            del point["seconds"]
+    return text

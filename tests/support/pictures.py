@@ -1,0 +1,49 @@
+"""Small image files for tests, no two alike unless asked for."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+_counter = itertools.count()
+
+
+def picture(seed: int = 0, size: tuple[int, int] = (8, 6)) -> Image.Image:
+    """Return noise as RGB, of the given (width, height)."""
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8))
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def put(file: Path, content: bytes | None = None) -> Path:
+    """Write a file, by default a picture unlike all others, and the folders above it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(encoded(picture(next(_counter))) if content is None else content)
+    return file
+
+
+def plant(root: Path, counts: Mapping[str, int]) -> Path:
+    """Write so many pictures into each folder below the root."""
+    for folder, count in counts.items():
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            put(root / folder / f"{i:04d}.png")
+    return root
+
+
+def paint(file: Path, label: int, seed: int, size: tuple[int, int] = (24, 20)) -> None:
+    """Write an image whose colour gives its label away, through noise."""
+    noise = np.random.default_rng(seed).integers(0, 60, (*size, 3))
+    noise[..., label % 3] += 120
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(noise.astype(np.uint8)).save(file)
