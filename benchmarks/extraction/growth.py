@@ -1,7 +1,7 @@
 """How the time and the memory of a whole extraction grow with the number of images.
 
-    python -m benchmarks.extraction.growth IMAGES [--sizes 1000 5000 20000 60000] [--backbone resnet8-cifar10] [--weights DEFAULT]
-        [--rounds 3] [--folder .] [--plot FILE.svg] [--json FILE]
+    python -m benchmarks.extraction.growth IMAGES [--sizes 1000 5000 20000 60000] [--backbone resnet8-cifar10]
+        [--weights DEFAULT] [--rounds 3] [--folder .] [--plot FILE.svg] [--json FILE]
 
 IMAGES is a folder of images, searched below. Each extraction is a process of its own on a new workspace below
 --folder, from the start of Python to its end; all files are read once before, so that none waits for the disk.

@@ -1,7 +1,7 @@
 """Where the time of one extraction goes.
 
-    python -m benchmarks.extraction.where [--models mobilenet_v2 resnet50] [--thumbnails 1024] [--photographs 512] [--rounds 3]
-        [--precision auto] [--folder .] [--json FILE]
+    python -m benchmarks.extraction.where [--models mobilenet_v2 resnet50] [--thumbnails 1024] [--photographs 512]
+        [--rounds 3] [--precision auto] [--folder .] [--json FILE]
 
 Images made here, thumbnails of 32 x 32 and photographs of 500 x 375 as JPEG, with random weights (the arithmetic is
 the same), each extraction on a new workspace below --folder. The functions that do the work are wrapped, and every

@@ -1,6 +1,7 @@
 """How long each kind of head takes for all values of its parameter, and what the best of them is worth.
 
-    python -m benchmarks.heads.all_heads [KIND ...] [--features FEATURES.npz] [--rows 50000] [--loo] [--peer C ...] [--json FILE]
+    python -m benchmarks.heads.all_heads [KIND ...] [--features FEATURES.npz] [--rows 50000] [--loo] [--peer C ...]
+        [--json FILE]
 
 FEATURES.npz holds X (n, d) and y (n,); without it the rows are those of ``logistic_path.py``, made up: rectified,
 with a decaying spectrum, 1,280 wide, 10 classes. They are kept in float16. A tenth as many further rows are

@@ -1,1 +1,1 @@
-"""bench."""
+"""Many backbones and heads: scheduled, run and ranked."""

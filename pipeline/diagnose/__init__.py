@@ -1,1 +1,1 @@
-"""diagnose."""
+"""Which backbone suits the data, and what is wrong with the data."""

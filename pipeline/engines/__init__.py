@@ -1,1 +1,1 @@
-"""engines."""
+"""Who computes the features that are missing."""

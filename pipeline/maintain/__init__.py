@@ -1,1 +1,1 @@
-"""maintain."""
+"""What lies in the workspace: listed, verified, tidied."""

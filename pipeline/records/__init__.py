@@ -1,1 +1,1 @@
-"""records."""
+"""What a command returns, and what of it is kept."""

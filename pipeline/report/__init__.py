@@ -1,1 +1,1 @@
-"""report."""
+"""Records as text and as pages."""

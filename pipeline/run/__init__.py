@@ -1,1 +1,1 @@
-"""run."""
+"""The stages in order, doing what is missing."""

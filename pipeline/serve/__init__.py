@@ -1,1 +1,1 @@
-"""serve."""
+"""A fitted head and its backbone: used on new images, or written as one file."""

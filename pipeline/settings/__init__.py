@@ -1,1 +1,1 @@
-"""settings."""
+"""Settings, from the command line, the environment, a TOML file and Python."""

@@ -1,1 +1,1 @@
-"""steps."""
+"""Single steps that commands are made of: features, heads, learning curves."""

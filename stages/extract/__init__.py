@@ -1,1 +1,1 @@
-"""extract."""
+"""Extract: a backbone over one split, once, shard by shard."""

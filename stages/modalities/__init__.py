@@ -1,1 +1,1 @@
-"""modalities."""
+"""What a sample is: one room for each modality."""

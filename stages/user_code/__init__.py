@@ -1,1 +1,1 @@
-"""user_code."""
+"""A user's own ``file.py:factory``: found, told from any other, and called."""

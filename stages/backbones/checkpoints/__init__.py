@@ -1,1 +1,1 @@
-"""checkpoints."""
+"""Checkpoint files, read without running what they hold."""

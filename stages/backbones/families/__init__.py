@@ -1,1 +1,1 @@
-"""families."""
+"""Where networks come from: one file for each family."""

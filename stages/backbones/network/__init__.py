@@ -1,1 +1,1 @@
-"""network."""
+"""A network cut at a layer, and its output made one vector."""

@@ -1,1 +1,1 @@
-"""sources."""
+"""Where samples come from: one file for each source."""

@@ -1,1 +1,1 @@
-"""newton."""
+"""Penalised linear heads for all values of C at once, by Newton steps."""

@@ -1,1 +1,1 @@
-"""solvers."""
+"""One file for each kind of head: what fits it."""

@@ -1,0 +1,93 @@
+"""Doors: things of one kind by name, built in or from an installed distribution, loaded when they are asked for.
+
+A distribution adds to a door by an entry point, in its ``pyproject.toml``::
+
+    [project.entry-points."frostline.heads"]
+    mine = "my_package.head:KIND"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from frostline.stages.errors import ConfigError, unknown_name
+
+T = TypeVar("T")
+
+
+class Door(Generic[T]):
+    """Things of one kind by name.
+
+    Args:
+        kind: what one of them is called in a message, such as ``head``.
+        group: the group of entry points by which distributions add some, such as ``frostline.heads``.
+        built_in: those of Frostline itself: each the thing, or where it is, as ``module:attribute``.
+
+    A built-in name means the built-in thing whatever else is installed.
+
+    >>> door = Door("shape", "example.shapes", {"square": 4, "pi": "math:pi"})
+    >>> door.names()
+    ('square', 'pi')
+    >>> door.load("pi")
+    3.141592653589793
+    """
+
+    def __init__(self, kind: str, group: str, built_in: Mapping[str, T | str]) -> None:
+        self.kind = kind
+        self.group = group
+        self._built_in = built_in
+        self._loaded: dict[str, T] = {}
+
+    def names(self) -> tuple[str, ...]:
+        """Return all names: the built-in ones in their order, then those of distributions in alphabetical order."""
+        return (*self._built_in, *sorted(set(self._added) - set(self._built_in)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._built_in or name in self._added
+
+    def load(self, name: str) -> T:
+        """Return what a name stands for.
+
+        Raises ConfigError: no such name; one that two distributions give; one whose code can't be loaded.
+        """
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name)
+        return self._loaded[name]
+
+    def _load(self, name: str) -> T:
+        if name in self._built_in:
+            found = self._built_in[name]
+            there: T = _attribute(found) if isinstance(found, str) else found
+            return there
+        added = self._added.get(name, [])
+        if not added:
+            raise unknown_name(self.kind, name, self.names())
+        if len(added) > 1:
+            by = " and ".join(sorted(_distribution(one) for one in added))
+            raise ConfigError(f"{self.kind} {name!r} comes from {by}; uninstall all but one of them")
+        try:
+            loaded: T = added[0].load()
+        except Exception as error:  # a distribution's code may raise anything
+            what = f"{self.kind} {name!r} of {_distribution(added[0])} can't be loaded"
+            raise ConfigError(f"{what} ({type(error).__name__}: {error}); mend or uninstall it") from error
+        return loaded
+
+    @cached_property
+    def _added(self) -> dict[str, list[EntryPoint]]:
+        found: dict[str, list[EntryPoint]] = {}
+        for one in entry_points(group=self.group):
+            found.setdefault(one.name, []).append(one)
+        return found
+
+
+def _attribute(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _distribution(one: EntryPoint) -> str:
+    return one.dist.name if one.dist else one.value
