@@ -21,7 +21,7 @@ class Block(NamedTuple):
         loss: (h, classes) float64, summed over the rows; or (h, 1), of losses that are not ``apart``.
         residual: (h, classes, b), its first derivatives by the logits.
         variance: (h, classes, b), its second derivatives, each by one logit twice.
-        saved: (h, classes, b), what :meth:`Loss.bend` needs of this point.
+        saved: (h, classes, b), what :meth:`Loss.hessian_logits` needs of this point.
     """
 
     loss: Tensor
@@ -47,8 +47,8 @@ class Loss(Protocol):
     def block(self, logits: Tensor, labels: Tensor, w: Tensor, /) -> Block:
         """From logits (h, classes, b), which are overwritten, labels (b,) and row weights (h, b)."""
 
-    def bend(self, v: Tensor, saved: Tensor, labels: Tensor, w: Tensor, /) -> Tensor:
-        """Second derivatives times changes v (h, classes, b) of the logits, which are overwritten."""
+    def hessian_logits(self, v: Tensor, saved: Tensor, labels: Tensor, w: Tensor, /) -> Tensor:
+        """Hessian in the logits times changes v (h, classes, b) of them, which are overwritten."""
 
     def variance(self, saved: Tensor, labels: Tensor, w: Tensor, /) -> Tensor:
         """The ``variance`` (classes, n) of one head again, from its ``saved`` and row weights (n,)."""
@@ -86,7 +86,7 @@ class Softmax:
         residual = p.scatter(1, index, -others * w)
         return Block(loss, residual, variance, p.scatter_(1, index, label * w))
 
-    def bend(self, v: Tensor, saved: Tensor, labels: Tensor, w: Tensor) -> Tensor:
+    def hessian_logits(self, v: Tensor, saved: Tensor, labels: Tensor, w: Tensor) -> Tensor:
         """diag(p) v - p p.v, with v less that of the label, for the digits."""
         v -= v.gather(1, _index(labels, v))
         v -= (saved * v).sum(1, keepdim=True).div_(torch.where(w > 0, w, 1).to(v.dtype)[:, None])
@@ -126,7 +126,7 @@ class SquaredHinge:
         loss = (short.square() * w).sum(2)
         return Block(loss, short.mul_(-2 * w * sides), curvature, curvature)
 
-    def bend(self, v: Tensor, saved: Tensor, *_: Tensor) -> Tensor:
+    def hessian_logits(self, v: Tensor, saved: Tensor, *_: Tensor) -> Tensor:
         """Each class by itself."""
         return v.mul_(saved)
 

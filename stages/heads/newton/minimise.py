@@ -206,16 +206,16 @@ class _Systems:
 
     def advance(self) -> None:
         """One product for every head that is live."""
-        bent = self.problem.curve(self.point, self._search, self.live)
-        curvature = _dot(self._search, bent)
+        product = self.problem.hvp(self.point, self._search, self.live)
+        curvature = _dot(self._search, product)
         sound = (curvature > 0) & curvature.isfinite()  # rounding may hide how little it is
-        bent, curvature = bent[sound], curvature[sound]
+        product, curvature = product[sound], curvature[sound]
         self._keep(sound)
-        self.path.add(self._search, bent, self.live)
+        self.path.add(self._search, product, self.live)
         length = (self._size / curvature)[:, None, None]
         self.solution[self.live] += length * self._search
         self.decrement.append(self.decrement[-1].index_add(0, self.live, 0.5 * self._size.square() / curvature))
-        self._residual = self._residual - length * bent
+        self._residual = self._residual - length * product
         scaled = self._inverse(self._residual)
         shrunk = _dot(self._residual, scaled)
         self._search = scaled + (shrunk / self._size)[:, None, None] * self._search

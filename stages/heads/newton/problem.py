@@ -118,15 +118,15 @@ class Problem:
         diagonal = (sums.diagonal.double() + self.ridge()).clamp_(min=_LEAST)
         return Evaluation(parts, gradient, diagonal, sums.saved)
 
-    def curve(self, point: Evaluation, direction: Tensor, live: Tensor) -> Tensor:
-        """Hessian at ``point`` times direction (l, classes, r + 1), for l ``live`` heads (indices)."""
+    def hvp(self, point: Evaluation, direction: Tensor, live: Tensor) -> Tensor:
+        """Hessian-vector product: the Hessian at ``point`` times direction (l, classes, r + 1), for l ``live`` heads (indices)."""
         flat = self.features.outward(direction.flatten(0, 1))
         product = torch.zeros_like(flat)
         for rows in self._blocks(self.features.together(len(flat))):
             part, saved = self.features.block(rows), point.saved[..., rows]
             saved = saved[live] if len(live) < len(saved) else saved
             v = (flat @ part.T).view(saved.shape)
-            v = self.loss.bend(v, saved, self.labels[rows], self.weights(live, rows))
+            v = self.loss.hessian_logits(v, saved, self.labels[rows], self.weights(live, rows))
             product.addmm_(v.flatten(0, 1), part)
         product = self.features.inward(product)
         return product.view(direction.shape).addcmul_(self.only(live).ridge(), direction)

@@ -35,7 +35,7 @@ def test_the_hessian_times_the_direction_is_the_gradient(
     point = many.evaluate(theta(many))
     direction = direct_direction(many, point, 0)
     assert direction is not None
-    product = many.curve(point, direction, torch.arange(2))
+    product = many.hvp(point, direction, torch.arange(2))
     torch.testing.assert_close(product, -point.gradient, rtol=1e-6, atol=1e-9)
 
 

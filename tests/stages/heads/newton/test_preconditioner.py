@@ -43,7 +43,7 @@ def test_the_inverse_is_exact_on_the_last_direction_that_it_has_seen() -> None:
     for seed in range(3):
         direction = torch.as_tensor(np.random.default_rng(seed).standard_normal((2, 3, 31)))
         direction -= direction.mean(1, keepdim=True)
-        product = many.curve(point, direction, heads)
+        product = many.hvp(point, direction, heads)
         path.add(direction, product, heads)
     inverse.learn(path, heads)
     torch.testing.assert_close(inverse.at(many, point, heads)(product), direction)
@@ -57,8 +57,8 @@ def test_the_second_system_with_the_same_hessian_costs_fewer_products() -> None:
     cost = inverse.products
     second, _ = newton_direction(many, point, inverse, heads)
     assert inverse.products < cost
-    left = many.curve(point, second, heads) + point.gradient
-    assert left.norm() < (many.curve(point, first, heads) + point.gradient).norm()
+    left = many.hvp(point, second, heads) + point.gradient
+    assert left.norm() < (many.hvp(point, first, heads) + point.gradient).norm()
 
 
 @pytest.mark.parametrize(("room", "most"), [(0, 0), (6 * 2 * 2 * 3 * 31 * 8 * 7, 7), (ROOM, 20)])
