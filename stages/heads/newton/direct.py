@@ -27,13 +27,13 @@ def direct_direction(problem: Problem, point: Evaluation, products: int) -> Tens
         return None
     heads, classes, width = point.gradient.shape
     n, count = len(problem.labels), heads * classes
-    factored = int(point.saved.count_nonzero()) * width**2 + count * (width**3 / 3 + _CALLS[1])
+    factored = int(point.loss_cache.count_nonzero()) * width**2 + count * (width**3 / 3 + _CALLS[1])
     if factored > max(products, _USUAL) * (2 * count * n * width + _CALLS[0]):
         return None
     ridge, direction = problem.ridge(), torch.empty_like(point.gradient)
     for head in range(heads):
         for label in range(classes):
-            hessian = _hessian(problem.features.rows, point.saved[head, label])
+            hessian = _hessian(problem.features.rows, point.loss_cache[head, label])
             hessian.diagonal().add_(ridge[head, 0]).clamp_(min=_LEAST)
             lower, failed = torch.linalg.cholesky_ex(hessian)
             if failed:

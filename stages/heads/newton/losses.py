@@ -21,13 +21,13 @@ class Block(NamedTuple):
         loss: (h, classes) float64, summed over the rows; or (h, 1), of losses that are not ``apart``.
         residual: (h, classes, b), its first derivatives by the logits.
         variance: (h, classes, b), its second derivatives, each by one logit twice.
-        saved: (h, classes, b), what :meth:`Loss.hessian_logits` needs of this point.
+        loss_cache: (h, classes, b), what :meth:`Loss.hessian_logits` needs of this point.
     """
 
     loss: Tensor
     residual: Tensor
     variance: Tensor
-    saved: Tensor
+    loss_cache: Tensor
 
 
 class Loss(Protocol):
@@ -47,18 +47,18 @@ class Loss(Protocol):
     def block(self, logits: Tensor, labels: Tensor, w: Tensor, /) -> Block:
         """From logits (h, classes, b), which are overwritten, labels (b,) and row weights (h, b)."""
 
-    def hessian_logits(self, v: Tensor, saved: Tensor, labels: Tensor, w: Tensor, /) -> Tensor:
+    def hessian_logits(self, v: Tensor, loss_cache: Tensor, labels: Tensor, w: Tensor, /) -> Tensor:
         """Hessian in the logits times changes v (h, classes, b) of them, which are overwritten."""
 
-    def variance(self, saved: Tensor, labels: Tensor, w: Tensor, /) -> Tensor:
-        """The ``variance`` (classes, n) of one head again, from its ``saved`` and row weights (n,)."""
+    def variance(self, loss_cache: Tensor, labels: Tensor, w: Tensor, /) -> Tensor:
+        """The ``variance`` (classes, n) of one head again, from its ``loss_cache`` and row weights (n,)."""
 
     def project(self, direction: Tensor, present: Tensor, /) -> Tensor:
         """The part of directions (h, classes, m) that changes the loss of the ``present`` (h, classes) classes."""
 
 
 class Softmax:
-    """Cross-entropy. Derivatives are exact where rows saturate; ``saved`` are the probabilities."""
+    """Cross-entropy. Derivatives are exact where rows saturate; ``loss_cache`` are the probabilities."""
 
     probabilistic = True
     apart = False
@@ -86,18 +86,18 @@ class Softmax:
         residual = p.scatter(1, index, -others * w)
         return Block(loss, residual, variance, p.scatter_(1, index, label * w))
 
-    def hessian_logits(self, v: Tensor, saved: Tensor, labels: Tensor, w: Tensor) -> Tensor:
+    def hessian_logits(self, v: Tensor, loss_cache: Tensor, labels: Tensor, w: Tensor) -> Tensor:
         """diag(p) v - p p.v, with v less that of the label, for the digits."""
         v -= v.gather(1, _index(labels, v))
-        v -= (saved * v).sum(1, keepdim=True).div_(torch.where(w > 0, w, 1).to(v.dtype)[:, None])
-        return v.mul_(saved)
+        v -= (loss_cache * v).sum(1, keepdim=True).div_(torch.where(w > 0, w, 1).to(v.dtype)[:, None])
+        return v.mul_(loss_cache)
 
-    def variance(self, saved: Tensor, labels: Tensor, w: Tensor) -> Tensor:
+    def variance(self, loss_cache: Tensor, labels: Tensor, w: Tensor) -> Tensor:
         """p (1 - p)."""
         label = labels[None]
-        others = saved.scatter(0, label, 0).sum(0, keepdim=True)
-        share = saved / torch.where(w > 0, w, 1).to(saved.dtype)
-        return (saved * (1 - share)).scatter_(0, label, others * share.gather(0, label)).clamp_(min=0)
+        others = loss_cache.scatter(0, label, 0).sum(0, keepdim=True)
+        share = loss_cache / torch.where(w > 0, w, 1).to(loss_cache.dtype)
+        return (loss_cache * (1 - share)).scatter_(0, label, others * share.gather(0, label)).clamp_(min=0)
 
     def project(self, direction: Tensor, present: Tensor) -> Tensor:
         """Less the mean over the classes, along which the loss does not change."""
@@ -107,7 +107,7 @@ class Softmax:
 
 
 class SquaredHinge:
-    """One class against the rest. ``saved`` is 2 where a row is short of its margin, and 0 elsewhere."""
+    """One class against the rest. ``loss_cache`` is 2 where a row is short of its margin, and 0 elsewhere."""
 
     probabilistic = False
     apart = True
@@ -126,13 +126,13 @@ class SquaredHinge:
         loss = (short.square() * w).sum(2)
         return Block(loss, short.mul_(-2 * w * sides), curvature, curvature)
 
-    def hessian_logits(self, v: Tensor, saved: Tensor, *_: Tensor) -> Tensor:
+    def hessian_logits(self, v: Tensor, loss_cache: Tensor, *_: Tensor) -> Tensor:
         """Each class by itself."""
-        return v.mul_(saved)
+        return v.mul_(loss_cache)
 
-    def variance(self, saved: Tensor, *_: Tensor) -> Tensor:
-        """What was saved."""
-        return saved
+    def variance(self, loss_cache: Tensor, *_: Tensor) -> Tensor:
+        """What was loss_cache."""
+        return loss_cache
 
     def project(self, direction: Tensor, present: Tensor) -> Tensor:
         """All of it."""

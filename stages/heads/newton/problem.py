@@ -29,13 +29,13 @@ class Evaluation:
         parts: (h, classes) float64, of the objective, where classes are ``apart``; otherwise (h, 1), all of it.
         gradient: (h, classes, r + 1) float64.
         diagonal: (h, classes, r + 1) float64, of the Hessian; positive.
-        saved: (h, classes, n), what the loss needs for its second derivatives, in the dtype of the rotated copy.
+        loss_cache: (h, classes, n), what the loss needs for its second derivatives, in the dtype of the rotated copy.
     """
 
     parts: Tensor
     gradient: Tensor
     diagonal: Tensor
-    saved: Tensor
+    loss_cache: Tensor
 
     @property
     def objective(self) -> Tensor:
@@ -116,24 +116,24 @@ class Problem:
         gradient = self.features.to_rotated(sums.weight.addcmul_(penalty, weight), sums.bias)
         parts = sums.loss + 0.5 * self.penalty[:, None] * self.by_part(weight.square())
         diagonal = (sums.diagonal.double() + self.ridge()).clamp_(min=_LEAST)
-        return Evaluation(parts, gradient, diagonal, sums.saved)
+        return Evaluation(parts, gradient, diagonal, sums.loss_cache)
 
     def hvp(self, point: Evaluation, direction: Tensor, live: Tensor) -> Tensor:
         """Hessian-vector product: the Hessian at ``point`` times direction (l, classes, r + 1), for l ``live`` heads (indices)."""
         flat = self.features.outward(direction.flatten(0, 1))
         product = torch.zeros_like(flat)
         for rows in self._blocks(self.features.together(len(flat))):
-            part, saved = self.features.block(rows), point.saved[..., rows]
-            saved = saved[live] if len(live) < len(saved) else saved
-            v = (flat @ part.T).view(saved.shape)
-            v = self.loss.hessian_logits(v, saved, self.labels[rows], self.weights(live, rows))
+            part, loss_cache = self.features.block(rows), point.loss_cache[..., rows]
+            loss_cache = loss_cache[live] if len(live) < len(loss_cache) else loss_cache
+            v = (flat @ part.T).view(loss_cache.shape)
+            v = self.loss.hessian_logits(v, loss_cache, self.labels[rows], self.weights(live, rows))
             product.addmm_(v.flatten(0, 1), part)
         product = self.features.inward(product)
         return product.view(direction.shape).addcmul_(self.only(live).ridge(), direction)
 
     def variance(self, point: Evaluation, head: int) -> Tensor:
         """The weight of each row in each class's Hessian, of one head: (classes, n)."""
-        return self.loss.variance(point.saved[head], self.labels, self.row_weights[self.task[head]])
+        return self.loss.variance(point.loss_cache[head], self.labels, self.row_weights[self.task[head]])
 
     def by_part(self, values: Tensor) -> Tensor:
         """Sums (h, classes) of values (h, classes, m), where the loss of each class is its own; otherwise (h, 1)."""
@@ -158,7 +158,7 @@ class _Sums:
         self.bias = weight.new_zeros(weight.shape[:2])
         self.loss = weight.new_zeros((len(weight), 1))
         self.diagonal = weight.new_zeros((*weight.shape[:2], features.width), dtype=features.dtype)
-        self.saved = weight.new_empty((*weight.shape[:2], n), dtype=features.dtype)
+        self.loss_cache = weight.new_empty((*weight.shape[:2], n), dtype=features.dtype)
 
     def add(self, rows: slice, block: Block, given: Tensor) -> None:
         self.loss = self.loss + block.loss
@@ -166,4 +166,4 @@ class _Sums:
         self.weight.flatten(0, 1).addmm_(block.residual.flatten(0, 1), given)
         variance = threshold(block.variance.to(self.features.dtype), _LEAST, 0.0).flatten(0, 1)
         self.diagonal.flatten(0, 1).add_(self.features.squares(variance, rows))
-        self.saved[..., rows] = threshold(block.saved.to(self.features.dtype), _LEAST, 0.0)
+        self.loss_cache[..., rows] = threshold(block.loss_cache.to(self.features.dtype), _LEAST, 0.0)

@@ -30,7 +30,7 @@ def test_blocks_of_rows_give_the_same_derivatives(monkeypatch: pytest.MonkeyPatc
     torch.testing.assert_close(problem.hvp(parts, direction, heads), product)
     torch.testing.assert_close(parts.objective, whole.objective)
     torch.testing.assert_close(parts.gradient, whole.gradient)
-    torch.testing.assert_close(parts.saved, whole.saved)
+    torch.testing.assert_close(parts.loss_cache, whole.loss_cache)
 
 
 def hinge(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
