@@ -1,4 +1,4 @@
-"""Of classes that are apart: Newton directions by factorisation, where few rows count, and the best step along one.
+"""Of classes that are classwise: Newton directions by factorisation, where few rows count, and the best step along one.
 
 Keerthi & DeCoste 2005, "A modified finite Newton method for fast solution of large scale linear SVMs" (JMLR 6).
 """
@@ -23,7 +23,7 @@ def direct_direction(problem: Problem, point: Evaluation, products: int) -> Tens
     None where conjugate gradients, which took so many ``products`` last time, take less, or where a Hessian is not
     definite.
     """
-    if not problem.loss.apart or isinstance(problem.features, StreamedFeatures):
+    if not problem.loss.classwise or isinstance(problem.features, StreamedFeatures):
         return None
     heads, classes, width = point.gradient.shape
     n, count = len(problem.labels), heads * classes

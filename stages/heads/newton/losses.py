@@ -18,7 +18,7 @@ class Block(NamedTuple):
     """What h heads make of b rows, all times the row weights.
 
     Attributes:
-        loss: (h, classes) float64, summed over the rows; or (h, 1), of losses that are not ``apart``.
+        loss: (h, classes) float64, summed over the rows; or (h, 1), of losses that are not ``classwise``.
         residual: (h, classes, b), its first derivatives by the logits.
         variance: (h, classes, b), its second derivatives, each by one logit twice.
         loss_cache: (h, classes, b), what :meth:`Loss.hessian_logits` needs of this point.
@@ -33,12 +33,12 @@ class Block(NamedTuple):
 class Loss(Protocol):
     """A convex loss of logits, one for each class.
 
-    ``apart``: each class has a loss of its own logits alone. ``smooth``: its second derivatives are continuous, so
+    ``classwise``: each class has a loss of its own logits alone. ``smooth``: its second derivatives are continuous, so
     that what they say of a point holds around it.
     """
 
     probabilistic: bool
-    apart: bool
+    classwise: bool
     smooth: bool
 
     def penalty(self, classes: int, /) -> float:
@@ -61,7 +61,7 @@ class Softmax:
     """Cross-entropy. Derivatives are exact where rows saturate; ``loss_cache`` are the probabilities."""
 
     probabilistic = True
-    apart = False
+    classwise = False
     smooth = True
 
     def penalty(self, classes: int) -> float:
@@ -110,7 +110,7 @@ class SquaredHinge:
     """One class against the rest. ``loss_cache`` is 2 where a row is short of its margin, and 0 elsewhere."""
 
     probabilistic = False
-    apart = True
+    classwise = True
     smooth = False
 
     def penalty(self, *_: int) -> float:

@@ -66,7 +66,7 @@ class _Descent:
 
     def __init__(self, problem: Problem, theta: Tensor, tolerance: Tensor, inverse: Preconditioner) -> None:
         self.problem, self.theta, self.tolerance, self.inverse = problem, theta.clone(), tolerance, inverse
-        self.parts = theta.new_full((len(theta), theta.shape[1] if problem.loss.apart else 1), torch.inf)
+        self.parts = theta.new_full((len(theta), theta.shape[1] if problem.loss.classwise else 1), torch.inf)
         self.objective = self.parts[:, 0].clone()
         self.gap = torch.full_like(self.objective, torch.inf)
         self.bound, self.gradient = self.gap.clone(), self.gap.clone()
@@ -96,7 +96,7 @@ class _Descent:
     def _shorten(self, heads: Tensor, lower: Tensor) -> None:
         """Shorten the steps of classes that did not come lower; to 0 where nothing lower is found."""
         step = self.step[heads]
-        if self.problem.loss.apart:
+        if self.problem.loss.classwise:
             for place in (~lower).any(1).nonzero().flatten().tolist():
                 step[place] = self._best(heads[place], ~lower[place])
         else:

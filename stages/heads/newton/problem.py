@@ -26,7 +26,7 @@ class Evaluation:
     """Value and derivatives of h heads at one point.
 
     Attributes:
-        parts: (h, classes) float64, of the objective, where classes are ``apart``; otherwise (h, 1), all of it.
+        parts: (h, classes) float64, of the objective, where classes are ``classwise``; otherwise (h, 1), all of it.
         gradient: (h, classes, r + 1) float64.
         diagonal: (h, classes, r + 1) float64, of the Hessian; positive.
         loss_cache: (h, classes, n), what the loss needs for its second derivatives, in the dtype of the rotated copy.
@@ -137,7 +137,7 @@ class Problem:
 
     def by_part(self, values: Tensor) -> Tensor:
         """Sums (h, classes) of values (h, classes, m), where the loss of each class is its own; otherwise (h, 1)."""
-        return values.sum(2) if self.loss.apart else values.sum((1, 2))[:, None]
+        return values.sum(2) if self.loss.classwise else values.sum((1, 2))[:, None]
 
     def project(self, direction: Tensor) -> Tensor:
         """The part of directions (h, classes, r + 1) that changes the objective."""
