@@ -12,7 +12,7 @@ from frostline.stages.heads.newton.minimise import Solution, minimise
 from frostline.stages.heads.newton.preconditioner import Preconditioner
 from frostline.stages.heads.newton.problem import Problem
 
-_STRETCH = 6.0  # a factor of C: heads this close are solved together, where that is easy
+_STEP_FACTOR = 6.0  # a factor of C: heads this close are solved together, where that is easy
 _EASILY, _HARDLY = 4, 6  # Newton steps: with fewer the next stretch is longer, with more it is shorter
 _CLOSE = 1.5  # the shortest stretch
 _EASY = 1e-5  # penalty, as a fraction of the largest variance, that needs no head start
@@ -27,54 +27,54 @@ def solve_path(problem: Problem, grid: Tensor, tolerance: float, max_iterations:
     ``working_set`` is in bytes; half of it bounds the heads solved at once, a quarter the preconditioner.
     """
     tasks = len(problem.penalty)
-    stations, asked = _stations(grid, float(problem.penalty.min()) / (_EASY * problem.features.variance))
+    knots, asked = _knots(grid, float(problem.penalty.min()) / (_EASY * problem.features.variance))
     tolerances = torch.where(asked, tolerance, max(tolerance, _PASSING))
     inverse = Preconditioner(working_set // 4)
     most = max(1, working_set // (2 * problem.bytes_per_head * tasks))
-    shape = (len(stations), tasks, problem.present.shape[1], problem.features.basis.shape[0] + 1)
-    numbers = stations.new_zeros((3, *shape[:2]))
-    path = Solution(stations.new_zeros(shape), numbers[0], numbers[1], numbers[2], numbers[0].long())
-    reach, first = _STRETCH, 0
-    while first < len(stations):
-        near = _near(stations, first, reach, most)
+    shape = (len(knots), tasks, problem.present.shape[1], problem.features.basis.shape[0] + 1)
+    numbers = knots.new_zeros((3, *shape[:2]))
+    path = Solution(knots.new_zeros(shape), numbers[0], numbers[1], numbers[2], numbers[0].long())
+    step_factor, first = _STEP_FACTOR, 0
+    while first < len(knots):
+        near = _near(knots, first, step_factor, most)
         known = 3 if problem.loss.smooth else 1
-        start = _extrapolated(path.theta, stations.log(), near, known).flatten(0, 1)
-        penalty = (problem.penalty / stations[near, None]).flatten()
+        start = _extrapolated(path.theta, knots.log(), near, known).flatten(0, 1)
+        penalty = (problem.penalty / knots[near, None]).flatten()
         heads = problem.with_heads(penalty, problem.task.repeat(len(near)))
         found = minimise(heads, start, tolerances[near].repeat_interleave(tasks), max_iterations, inverse)
         for field in fields(Solution):
             part = getattr(found, field.name)
             getattr(path, field.name)[near] = part.view(len(near), tasks, *part.shape[1:])
-        reach = _adapted(reach, int(found.iterations.max()))
+        step_factor = _adapted(step_factor, int(found.iterations.max()))
         first += len(near)
     return Solution(*(getattr(path, field.name)[asked] for field in fields(Solution)))
 
 
-def _stations(grid: Tensor, easy: float) -> tuple[Tensor, Tensor]:
+def _knots(grid: Tensor, easy: float) -> tuple[Tensor, Tensor]:
     """The grid with steps put into its gaps, and which of them are the grid's."""
-    stations, asked, last = [], [], easy
+    knots, asked, last = [], [], easy
     for C in grid.tolist():
-        while last * _STRETCH**1.5 < C:
-            last *= _STRETCH
-            stations.append(last)
+        while last * _STEP_FACTOR**1.5 < C:
+            last *= _STEP_FACTOR
+            knots.append(last)
             asked.append(False)
-        stations.append(C)
+        knots.append(C)
         asked.append(True)
         last = max(C, last)
-    return grid.new_tensor(stations), torch.tensor(asked, device=grid.device)
+    return grid.new_tensor(knots), torch.tensor(asked, device=grid.device)
 
 
-def _near(stations: Tensor, first: int, reach: float, most: int) -> Tensor:
-    """Indices of the stations from ``first`` on within a factor ``reach``, at most ``most`` of them."""
-    near = int((stations[first:] <= reach * stations[first]).sum())
-    return torch.arange(first, first + min(near, most), device=stations.device)
+def _near(knots: Tensor, first: int, step_factor: float, most: int) -> Tensor:
+    """Indices of the knots from ``first`` on within a factor ``step_factor``, at most ``most`` of them."""
+    near = int((knots[first:] <= step_factor * knots[first]).sum())
+    return torch.arange(first, first + min(near, most), device=knots.device)
 
 
-def _adapted(reach: float, steps: int) -> float:
+def _adapted(step_factor: float, steps: int) -> float:
     """How far the next stretch reaches: close heads are solved one after the other where that is hard."""
     if steps > _HARDLY:
-        return max(math.sqrt(reach), _CLOSE)
-    return min(reach**2, _STRETCH) if steps <= _EASILY else reach
+        return max(math.sqrt(step_factor), _CLOSE)
+    return min(step_factor**2, _STEP_FACTOR) if steps <= _EASILY else step_factor
 
 
 def _extrapolated(theta: Tensor, logs: Tensor, heads: Tensor, known: int) -> Tensor:
