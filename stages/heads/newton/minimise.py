@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import threshold
 
 from frostline.stages.heads.newton.direct import best_steps, direct_direction
-from frostline.stages.heads.newton.preconditioner import Inverse, Path, Preconditioner
+from frostline.stages.heads.newton.preconditioner import DirectionTrace, Inverse, Preconditioner
 from frostline.stages.heads.newton.problem import Evaluation, Problem
 
 _PRODUCTS = 500  # Hessian products one direction may cost
@@ -177,16 +177,16 @@ def newton_direction(
     Returns the directions (l, classes, r + 1), which :meth:`Problem.project` leaves as they are, and their decrements
     (l,): how much the quadratic model falls along each.
     """
-    systems = _Systems(problem, point, inverse.at(problem, point, heads), Path(len(heads), inverse.most))
+    systems = _ConjugateGradients(problem, point, inverse.at(problem, point, heads), DirectionTrace(len(heads), inverse.most))
     inverse.products = 0
     while len(systems.live) and inverse.products < _PRODUCTS:
         inverse.products += 1
         systems.advance()
-    inverse.learn(systems.path, heads)
+    inverse.learn(systems.trace, heads)
     return systems.solution, systems.decrement[-1]
 
 
-class _Systems:
+class _ConjugateGradients:
     """Preconditioned conjugate gradients for l heads in step; heads leave when theirs is solved well enough.
 
     What the last products added to the decrement tells what is left to gain: Strakos & Tichy, "On error estimation
@@ -194,8 +194,8 @@ class _Systems:
     last half of them must have added little.
     """
 
-    def __init__(self, problem: Problem, point: Evaluation, inverse: Inverse, path: Path) -> None:
-        self.problem, self.point, self.path = problem, point, path
+    def __init__(self, problem: Problem, point: Evaluation, inverse: Inverse, trace: DirectionTrace) -> None:
+        self.problem, self.point, self.trace = problem, point, trace
         self.solution = torch.zeros_like(point.gradient)
         self.live = torch.arange(len(self.solution), device=self.solution.device)
         self._inverse, self._residual = inverse, -point.gradient
@@ -211,7 +211,7 @@ class _Systems:
         sound = (curvature > 0) & curvature.isfinite()  # rounding may hide how little it is
         product, curvature = product[sound], curvature[sound]
         self._keep(sound)
-        self.path.add(self._search, product, self.live)
+        self.trace.add(self._search, product, self.live)
         length = (self._size / curvature)[:, None, None]
         self.solution[self.live] += length * self._search
         self.decrement.append(self.decrement[-1].index_add(0, self.live, 0.5 * self._size.square() / curvature))

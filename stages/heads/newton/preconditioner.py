@@ -45,7 +45,7 @@ class Pairs:
         return Pairs(self.s[heads], self.y[heads], self.cross[heads])
 
 
-class Path:
+class DirectionTrace:
     """The directions of one system of conjugate gradients for l heads, thinned out evenly to at most ``most``."""
 
     def __init__(self, heads: int, most: int) -> None:
@@ -143,9 +143,9 @@ class Preconditioner:
         """Return the inverses for some heads (l indices), whose problem and point these are."""
         return Inverse(problem, point.diagonal.rsqrt(), self._factor, self._pairs.only(heads))
 
-    def learn(self, path: Path, heads: Tensor) -> None:
+    def learn(self, trace: DirectionTrace, heads: Tensor) -> None:
         """Remember the directions of a system for some heads (l indices)."""
-        self._add(*path.scaled(), heads)
+        self._add(*trace.scaled(), heads)
 
     def _add(self, s: Tensor, y: Tensor, heads: Tensor) -> None:
         """Put pairs (l, k, classes * (r + 1)) behind those of some heads (l indices), whose oldest are forgotten."""

@@ -6,7 +6,7 @@ import torch
 
 from frostline.stages.heads.newton.losses import Softmax
 from frostline.stages.heads.newton.minimise import newton_direction
-from frostline.stages.heads.newton.preconditioner import Path, Preconditioner
+from frostline.stages.heads.newton.preconditioner import DirectionTrace, Preconditioner
 from frostline.stages.heads.newton.problem import Problem
 from frostline.stages.heads.newton.rotated_rows import rotate
 from support.rows import scored
@@ -39,13 +39,13 @@ def test_the_inverse_is_exact_on_the_last_direction_that_it_has_seen() -> None:
     many = problem()
     point, heads, inverse = many.evaluate(start(many)), torch.arange(2), Preconditioner(ROOM)
     inverse.begin(many)
-    path = Path(2, inverse.most)
+    trace = DirectionTrace(2, inverse.most)
     for seed in range(3):
         direction = torch.as_tensor(np.random.default_rng(seed).standard_normal((2, 3, 31)))
         direction -= direction.mean(1, keepdim=True)
         product = many.hvp(point, direction, heads)
-        path.add(direction, product, heads)
-    inverse.learn(path, heads)
+        trace.add(direction, product, heads)
+    inverse.learn(trace, heads)
     torch.testing.assert_close(inverse.at(many, point, heads)(product), direction)
 
 
@@ -73,10 +73,10 @@ def test_no_more_pairs_are_remembered_than_there_is_room_for(room: int, most: in
 
 @pytest.mark.parametrize("length", [3, 7, 8, 40, 1000])
 def test_a_long_path_is_thinned_out_evenly(length: int) -> None:
-    path, live = Path(1, 7), torch.tensor([0])
+    trace, live = DirectionTrace(1, 7), torch.tensor([0])
     for i in range(length):
-        path.add(torch.full((1, 1, 1), float(i + 1)), torch.full((1, 1, 1), float(i + 1)), live)
-    s, y = path.scaled()
+        trace.add(torch.full((1, 1, 1), float(i + 1)), torch.full((1, 1, 1), float(i + 1)), live)
+    s, y = trace.scaled()
     assert s.shape[1] <= 7 and s.shape[1] >= min(length, 3)
     assert torch.allclose((s * y).sum(2), torch.ones(s.shape[:2]))
 
