@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from frostline.stages.heads.newton.problem import Evaluation, Problem
+from frostline.stages.heads.newton.problem import Derivatives, Problem
 from frostline.stages.heads.newton.rotated_rows import BLOCK, StreamedFeatures
 
 _USUAL = 50  # products that conjugate gradients take
@@ -17,7 +17,7 @@ _HALVINGS = 50  # of the interval in which the best step lies
 _LEAST = 1e-25  # curvature of a bias that no row has a say in; its gradient is 0
 
 
-def direct_direction(problem: Problem, point: Evaluation, products: int) -> Tensor | None:
+def direct_direction(problem: Problem, point: Derivatives, products: int) -> Tensor | None:
     """Solve  Hessian d = -gradient  for heads, (h, classes, r + 1), class by class in float64.
 
     None where conjugate gradients, which took so many ``products`` last time, take less, or where a Hessian is not

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 
-class Block(NamedTuple):
+class LossBlock(NamedTuple):
     """What h heads make of b rows, all times the row weights.
 
     Attributes:
@@ -44,7 +44,7 @@ class Loss(Protocol):
     def penalty(self, classes: int, /) -> float:
         """How often 1/2 ||W||^2 counts, W having a row for each class."""
 
-    def block(self, logits: Tensor, labels: Tensor, w: Tensor, /) -> Block:
+    def block(self, logits: Tensor, labels: Tensor, w: Tensor, /) -> LossBlock:
         """From logits (h, classes, b), which are overwritten, labels (b,) and row weights (h, b)."""
 
     def hessian_logits(self, v: Tensor, loss_cache: Tensor, labels: Tensor, w: Tensor, /) -> Tensor:
@@ -68,7 +68,7 @@ class Softmax:
         """Twice with two classes: there scikit-learn has one vector u, and W = (-u/2, u/2)."""
         return 2.0 if classes == 2 else 1.0
 
-    def block(self, logits: Tensor, labels: Tensor, w: Tensor) -> Block:
+    def block(self, logits: Tensor, labels: Tensor, w: Tensor) -> LossBlock:
         """1 - p of the label is summed from the other classes, so it keeps its digits when p is near 1."""
         index = _index(labels, logits)
         logits -= logits.gather(1, index)
@@ -84,7 +84,7 @@ class Softmax:
         variance = torch.addcmul(p, p, p, value=-1).scatter_(1, index, label * others).mul_(w)
         p *= w
         residual = p.scatter(1, index, -others * w)
-        return Block(loss, residual, variance, p.scatter_(1, index, label * w))
+        return LossBlock(loss, residual, variance, p.scatter_(1, index, label * w))
 
     def hessian_logits(self, v: Tensor, loss_cache: Tensor, labels: Tensor, w: Tensor) -> Tensor:
         """diag(p) v - p p.v, with v less that of the label, for the digits."""
@@ -117,14 +117,14 @@ class SquaredHinge:
         """Once, for any number of classes."""
         return 1.0
 
-    def block(self, logits: Tensor, labels: Tensor, w: Tensor) -> Block:
+    def block(self, logits: Tensor, labels: Tensor, w: Tensor) -> LossBlock:
         """The second derivative at the margin itself, where there is none, is 0."""
         sides = _sides(labels, logits)
         short = logits.mul_(-sides).add_(1).clamp_(min=0)
         w = w[:, None]
         curvature = 2 * w * (short > 0)
         loss = (short.square() * w).sum(2)
-        return Block(loss, short.mul_(-2 * w * sides), curvature, curvature)
+        return LossBlock(loss, short.mul_(-2 * w * sides), curvature, curvature)
 
     def hessian_logits(self, v: Tensor, loss_cache: Tensor, *_: Tensor) -> Tensor:
         """Each class by itself."""

@@ -15,7 +15,7 @@ from torch.nn.functional import threshold
 
 from frostline.stages.heads.newton.direct import best_steps, direct_direction
 from frostline.stages.heads.newton.preconditioner import DirectionTrace, Inverse, Preconditioner
-from frostline.stages.heads.newton.problem import Evaluation, Problem
+from frostline.stages.heads.newton.problem import Derivatives, Problem
 
 _PRODUCTS = 500  # Hessian products one direction may cost
 # By whether the loss is smooth. Where it is not, the quadratic model is exact once the rows within their margins are
@@ -43,7 +43,7 @@ class Solution:
     iterations: Tensor
 
 
-def optimality_gap(problem: Problem, theta: Tensor, point: Evaluation) -> Tensor:
+def optimality_gap(problem: Problem, theta: Tensor, point: Derivatives) -> Tensor:
     """Upper bound (h,) of (objective - optimum) / objective.
 
     The objective is strongly convex in W with constant ``penalty``, so W adds at most
@@ -61,7 +61,7 @@ def optimality_gap(problem: Problem, theta: Tensor, point: Evaluation) -> Tensor
 class _Descent:
     """Newton steps with backtracking for h heads in step; heads leave when they converge or stall.
 
-    Classes that share nothing (``parts``, see :class:`Evaluation`) have steps of their own lengths.
+    Classes that share nothing (``parts``, see :class:`Derivatives`) have steps of their own lengths.
     """
 
     def __init__(self, problem: Problem, theta: Tensor, tolerance: Tensor, inverse: Preconditioner) -> None:
@@ -113,7 +113,7 @@ class _Descent:
             self.slope[head, labels] = 0  # whatever is lower will do
         return step
 
-    def _take(self, heads: Tensor, trial: Tensor, point: Evaluation, taken: Tensor) -> None:
+    def _take(self, heads: Tensor, trial: Tensor, point: Derivatives, taken: Tensor) -> None:
         bound = optimality_gap(self.problem.only(heads), trial, point)[taken]
         gap = torch.minimum(bound, self._estimate(heads, point)[taken]) if self.problem.loss.smooth else bound
         heads, objective = heads[taken], point.objective[taken]
@@ -125,7 +125,7 @@ class _Descent:
         self.gradient[heads] = point.gradient[taken].square().sum((1, 2)).sqrt()
         self.iterations[heads] += 1
 
-    def _estimate(self, heads: Tensor, point: Evaluation) -> Tensor:
+    def _estimate(self, heads: Tensor, point: Derivatives) -> Tensor:
         """(objective - optimum) / objective after a whole step, as twice the Newton decrement makes it; else infinite.
 
         Boyd & Vandenberghe, equation 9.30. Two decrements are at hand, and the larger counts: that of the last
@@ -135,7 +135,7 @@ class _Descent:
         promised = _dot(inverse(point.gradient), point.gradient) / point.objective
         return torch.maximum(2 * self.decrement[heads], promised).masked_fill((self.step[heads] < 1).any(1), torch.inf)
 
-    def _aim(self, heads: Tensor, point: Evaluation, chosen: Tensor) -> None:
+    def _aim(self, heads: Tensor, point: Derivatives, chosen: Tensor) -> None:
         if len(chosen) == 0:
             return
         heads, point = heads[chosen], point.only(chosen) if len(chosen) < len(heads) else point
@@ -170,7 +170,7 @@ def minimise(
 
 
 def newton_direction(
-    problem: Problem, point: Evaluation, inverse: Preconditioner, heads: Tensor
+    problem: Problem, point: Derivatives, inverse: Preconditioner, heads: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Solve  Hessian d = -gradient  roughly for some heads (l indices), whose problem and point these are.
 
@@ -194,7 +194,7 @@ class _ConjugateGradients:
     last half of them must have added little.
     """
 
-    def __init__(self, problem: Problem, point: Evaluation, inverse: Inverse, trace: DirectionTrace) -> None:
+    def __init__(self, problem: Problem, point: Derivatives, inverse: Inverse, trace: DirectionTrace) -> None:
         self.problem, self.point, self.trace = problem, point, trace
         self.solution = torch.zeros_like(point.gradient)
         self.live = torch.arange(len(self.solution), device=self.solution.device)

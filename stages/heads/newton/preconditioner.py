@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from frostline.stages.heads.newton.problem import Evaluation, Problem
+from frostline.stages.heads.newton.problem import Derivatives, Problem
 from frostline.stages.heads.newton.rotated_rows import StreamedFeatures
 
 _PAIRS = 60  # directions remembered of each head, at most
@@ -139,7 +139,7 @@ class Preconditioner:
         """How many pairs of a head are remembered."""
         return self._pairs.s.shape[1]
 
-    def at(self, problem: Problem, point: Evaluation, heads: Tensor) -> Inverse:
+    def at(self, problem: Problem, point: Derivatives, heads: Tensor) -> Inverse:
         """Return the inverses for some heads (l indices), whose problem and point these are."""
         return Inverse(problem, point.diagonal.rsqrt(), self._factor, self._pairs.only(heads))
 
@@ -155,7 +155,7 @@ class Preconditioner:
         new = Pairs.of(*(torch.cat((a[heads], b), 1).take_along_dim(kept, 1) for a, b in ((old.s, s), (old.y, y))))
         old.s[heads], old.y[heads], old.cross[heads] = new.s, new.y, new.cross
 
-    def refresh(self, problem: Problem, point: Evaluation) -> None:
+    def refresh(self, problem: Problem, point: Derivatives) -> None:
         """Take the correlations of the middle head, where the last system cost more than they do."""
         heads, classes, width = point.gradient.shape
         if isinstance(problem.features, StreamedFeatures):  # whose nearest rows are anywhere in a file

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import threshold
 
-from frostline.stages.heads.newton.losses import Block, Loss
+from frostline.stages.heads.newton.losses import LossBlock, Loss
 from frostline.stages.heads.newton.rotated_rows import BLOCK, RotatedFeatures, StreamedFeatures
 
 _NEVER = -1e30  # the bias of a class without weight: its probability is 0, and nothing is NaN
@@ -22,7 +22,7 @@ _LEAST = 1e-25  # smaller probabilities are 0: denormal numbers are several time
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Derivatives:
     """Value and derivatives of h heads at one point.
 
     Attributes:
@@ -42,9 +42,9 @@ class Evaluation:
         """(h,) float64."""
         return self.parts.sum(1)
 
-    def only(self, heads: Tensor) -> Evaluation:
+    def only(self, heads: Tensor) -> Derivatives:
         """The evaluation of some heads (indices)."""
-        return Evaluation(*(getattr(self, field.name)[heads] for field in fields(Evaluation)))
+        return Derivatives(*(getattr(self, field.name)[heads] for field in fields(Derivatives)))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Problem:
         ridge[..., -1] = 0
         return ridge
 
-    def evaluate(self, theta: Tensor) -> Evaluation:
+    def evaluate(self, theta: Tensor) -> Derivatives:
         """Value, gradient and curvature at theta (h, classes, d + 1) float64, bias last.
 
         theta acts on the features as given: were it rotated, rounding would mix the weights of
@@ -116,9 +116,9 @@ class Problem:
         gradient = self.features.to_rotated(sums.weight.addcmul_(penalty, weight), sums.bias)
         parts = sums.loss + 0.5 * self.penalty[:, None] * self.by_part(weight.square())
         diagonal = (sums.diagonal.double() + self.ridge()).clamp_(min=_LEAST)
-        return Evaluation(parts, gradient, diagonal, sums.loss_cache)
+        return Derivatives(parts, gradient, diagonal, sums.loss_cache)
 
-    def hvp(self, point: Evaluation, direction: Tensor, live: Tensor) -> Tensor:
+    def hvp(self, point: Derivatives, direction: Tensor, live: Tensor) -> Tensor:
         """Hessian-vector product: the Hessian at ``point`` times direction (l, classes, r + 1), for l ``live`` heads (indices)."""
         flat = self.features.outward(direction.flatten(0, 1))
         product = torch.zeros_like(flat)
@@ -131,7 +131,7 @@ class Problem:
         product = self.features.inward(product)
         return product.view(direction.shape).addcmul_(self.only(live).ridge(), direction)
 
-    def variance(self, point: Evaluation, head: int) -> Tensor:
+    def variance(self, point: Derivatives, head: int) -> Tensor:
         """The weight of each row in each class's Hessian, of one head: (classes, n)."""
         return self.loss.variance(point.loss_cache[head], self.labels, self.row_weights[self.task[head]])
 
@@ -160,7 +160,7 @@ class _Sums:
         self.diagonal = weight.new_zeros((*weight.shape[:2], features.width), dtype=features.dtype)
         self.loss_cache = weight.new_empty((*weight.shape[:2], n), dtype=features.dtype)
 
-    def add(self, rows: slice, block: Block, given: Tensor) -> None:
+    def add(self, rows: slice, block: LossBlock, given: Tensor) -> None:
         self.loss = self.loss + block.loss
         self.bias += block.residual.sum(2)
         self.weight.flatten(0, 1).addmm_(block.residual.flatten(0, 1), given)
