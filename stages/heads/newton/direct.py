@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from frostline.stages.heads.newton.problem import Derivatives, Problem
-from frostline.stages.heads.newton.rotated_rows import BLOCK, StreamedFeatures
+from frostline.stages.heads.newton.rotated_rows import BLOCK, StreamedRows
 
 _USUAL = 50  # products that conjugate gradients take
 _CALLS = 1e7, 5e6  # multiplications that the calls for a product, and for a factorisation, are worth
@@ -23,7 +23,7 @@ def direct_direction(problem: Problem, point: Derivatives, products: int) -> Ten
     None where conjugate gradients, which took so many ``products`` last time, take less, or where a Hessian is not
     definite.
     """
-    if not problem.loss.classwise or isinstance(problem.features, StreamedFeatures):
+    if not problem.loss.classwise or isinstance(problem.features, StreamedRows):
         return None
     heads, classes, width = point.gradient.shape
     n, count = len(problem.labels), heads * classes

@@ -20,7 +20,7 @@ from frostline.stages.heads.linear import LinearPath
 from frostline.stages.heads.newton.c_path import solve_path
 from frostline.stages.heads.newton.losses import Loss, Softmax
 from frostline.stages.heads.newton.problem import Problem
-from frostline.stages.heads.newton.rotated_rows import RotatedFeatures, StoredRows, StreamedFeatures, rotate, stream
+from frostline.stages.heads.newton.rotated_rows import RotatedRows, StoredRows, StreamedRows, rotate, stream
 from frostline.stages.heads.spec import DINOV2_GRID
 
 Precision = Literal["float32", "float64"]
@@ -61,7 +61,7 @@ class PreparedRows:
     those rows, and fit again with the chosen C on all of them.
     """
 
-    features: RotatedFeatures | StreamedFeatures
+    features: RotatedRows | StreamedRows
     labels: Tensor
     classes: int
     loss: Loss
@@ -138,7 +138,7 @@ class PreparedRows:
     def _used(self, weights: Tensor) -> tuple[PreparedRows, Tensor]:
         """The rows with weight in any task and their weights (t, m), on their own where most rows have none."""
         used = (weights > 0).any(0)
-        if 2 * int(used.sum()) > len(used) or isinstance(self.features, StreamedFeatures):
+        if 2 * int(used.sum()) > len(used) or isinstance(self.features, StreamedRows):
             return self, weights
         taken = replace(self, features=self.features.take(used), labels=self.labels[used])
         return taken, weights[:, used]

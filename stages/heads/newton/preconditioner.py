@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from frostline.stages.heads.newton.problem import Derivatives, Problem
-from frostline.stages.heads.newton.rotated_rows import StreamedFeatures
+from frostline.stages.heads.newton.rotated_rows import StreamedRows
 
 _PAIRS = 60  # directions remembered of each head, at most
 _ROWS = 300  # for each of these: with fewer rows a product costs less than what it would save
@@ -112,7 +112,7 @@ class Preconditioner:
     """Approximate inverses of the Hessians of heads that are alike.
 
     They start block diagonal over classes: each head's own diagonal, and correlations shared by all heads, which
-    are zero before the first :meth:`refresh`. Rows that are far from a class's boundary hardly enter its block, so
+    are zero before the first :meth:`refresh`. RowSource that are far from a class's boundary hardly enter its block, so
     2 (r + 1) rows nearest to it are enough. The pairs remembered of each head then correct that: on the last
     of them the inverse is exact as long as the Hessian stays as it was.
     """
@@ -158,7 +158,7 @@ class Preconditioner:
     def refresh(self, problem: Problem, point: Derivatives) -> None:
         """Take the correlations of the middle head, where the last system cost more than they do."""
         heads, classes, width = point.gradient.shape
-        if isinstance(problem.features, StreamedFeatures):  # whose nearest rows are anywhere in a file
+        if isinstance(problem.features, StreamedRows):  # whose nearest rows are anywhere in a file
             return
         rows = problem.features.rows
         nearest = min(2 * width, len(rows))

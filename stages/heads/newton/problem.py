@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import threshold
 
 from frostline.stages.heads.newton.losses import LossBlock, Loss
-from frostline.stages.heads.newton.rotated_rows import BLOCK, RotatedFeatures, StreamedFeatures
+from frostline.stages.heads.newton.rotated_rows import BLOCK, RotatedRows, StreamedRows
 
 _NEVER = -1e30  # the bias of a class without weight: its probability is 0, and nothing is NaN
 _LEAST = 1e-25  # smaller probabilities are 0: denormal numbers are several times slower to multiply
@@ -62,7 +62,7 @@ class Problem:
     """
 
     loss: Loss
-    features: RotatedFeatures | StreamedFeatures
+    features: RotatedRows | StreamedRows
     labels: Tensor
     row_weights: Tensor
     present: Tensor
@@ -152,7 +152,7 @@ class Problem:
 class _Sums:
     """What :meth:`Problem.evaluate` adds up over blocks of rows."""
 
-    def __init__(self, weight: Tensor, features: RotatedFeatures | StreamedFeatures, n: int) -> None:
+    def __init__(self, weight: Tensor, features: RotatedRows | StreamedRows, n: int) -> None:
         self.features = features
         self.weight = torch.zeros_like(weight)
         self.bias = weight.new_zeros(weight.shape[:2])

@@ -21,8 +21,8 @@ _CACHE = 2**21  # bytes of rows that a core keeps at hand
 _TINY = 1e-300  # the variance of features that are all equal
 
 
-class Rows(Protocol):
-    """Features (n, d) that are read a slice at a time."""
+class RowSource(Protocol):
+    """EigenbasisRows (n, d) that are read a slice at a time."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -31,7 +31,7 @@ class Rows(Protocol):
 
 
 class StoredRows:
-    """Rows that lie in a file: whatever gives an array for a slice; each is read when it is asked for."""
+    """RowSource that lie in a file: whatever gives an array for a slice; each is read when it is asked for."""
 
     def __init__(self, source: Any) -> None:
         self.source = source
@@ -46,8 +46,8 @@ class StoredRows:
 
 
 @dataclass(frozen=True, eq=False)
-class Features:
-    """Rows as they were given, and their eigenbasis.
+class EigenbasisRows:
+    """RowSource as they were given, and their eigenbasis.
 
     Attributes:
         original: (n, d), the dtype it came in.
@@ -57,7 +57,7 @@ class Features:
         dtype: of the products of :meth:`block`.
     """
 
-    original: Rows
+    original: RowSource
     mean: Tensor
     basis: Tensor
     variances: Tensor
@@ -74,7 +74,7 @@ class Features:
         return max(float(self.variances[0]), _TINY)
 
     def given(self, rows: slice) -> Tensor:
-        """Rows (b, d) as they were given, float64."""
+        """RowSource (b, d) as they were given, float64."""
         return self.original[rows].to(self.mean.device).double()
 
     def to_original(self, direction: Tensor) -> Tensor:
@@ -89,13 +89,13 @@ class Features:
 
 
 @dataclass(frozen=True, eq=False)
-class RotatedFeatures(Features):
+class RotatedRows(EigenbasisRows):
     """The rotated copy in memory: ``rows`` (n, r + 1), ``(original - mean) @ basis`` and a column of ones."""
 
     rows: Tensor
 
     def block(self, rows: slice) -> Tensor:
-        """Rows (b, r + 1)."""
+        """RowSource (b, r + 1)."""
         return self.rows[rows]
 
     def together(self, directions: int) -> int:
@@ -120,7 +120,7 @@ class RotatedFeatures(Features):
         """Sums (m, r + 1) of squared rows with weights (m, b)."""
         return weights @ self.rows[rows].square()
 
-    def take(self, used: Tensor) -> RotatedFeatures:
+    def take(self, used: Tensor) -> RotatedRows:
         """The rows where ``used`` (n,) is true; rotated anew where that makes them narrower."""
         original = self._tensor()[used]
         if int(used.sum()) < self.basis.shape[1]:
@@ -133,7 +133,7 @@ class RotatedFeatures(Features):
 
 
 @dataclass(frozen=True, eq=False)
-class StreamedFeatures(Features):
+class StreamedRows(EigenbasisRows):
     """No copy: rows are read and centred at every pass, and directions rotated instead of them.
 
     Squares are those of rows whose class does not matter, which only the preconditioner sees.
@@ -162,7 +162,7 @@ class StreamedFeatures(Features):
         return weights.sum(1, keepdim=True) * self.variances.to(weights.dtype)
 
 
-def rotate(X: Tensor, dtype: torch.dtype = torch.float32, block: int = 4096) -> RotatedFeatures:
+def rotate(X: Tensor, dtype: torch.dtype = torch.float32, block: int = 4096) -> RotatedRows:
     """Rotate X (n, d), ``block`` rows at a time in float64; the copy is kept in ``dtype``.
 
     Needs the copy, two (d, r) float64 matrices and one block; no other array grows with n.
@@ -172,10 +172,10 @@ def rotate(X: Tensor, dtype: torch.dtype = torch.float32, block: int = 4096) -> 
     rows = X.new_ones((len(X), basis.shape[1] + 1), dtype=dtype)
     for start, part in enumerate(_double(X, mean.device, block)):
         rows[start * block : (start + 1) * block, :-1] = (part - mean) @ basis
-    return RotatedFeatures(X, mean, basis, variances, dtype, rows)
+    return RotatedRows(X, mean, basis, variances, dtype, rows)
 
 
-def stream(X: Rows, dtype: torch.dtype = torch.float32, device: str = "cpu", block: int = 4096) -> StreamedFeatures:
+def stream(X: RowSource, dtype: torch.dtype = torch.float32, device: str = "cpu", block: int = 4096) -> StreamedRows:
     """Read X (n, d) twice for its mean and eigenbasis, ``block`` rows at a time; no array grows with n.
 
     Raises ValueError where n < d: so few rows fit in memory.
@@ -183,16 +183,16 @@ def stream(X: Rows, dtype: torch.dtype = torch.float32, device: str = "cpu", blo
     if len(X) < X.shape[1]:
         raise ValueError(f"{len(X)} rows of {X.shape[1]} features; read them into memory")
     mean = _mean(X, torch.device(device), block)
-    return StreamedFeatures(X, mean, *_eigenbasis(X, mean, block), dtype)
+    return StreamedRows(X, mean, *_eigenbasis(X, mean, block), dtype)
 
 
-def _mean(X: Rows, device: torch.device, block: int) -> Tensor:
+def _mean(X: RowSource, device: torch.device, block: int) -> Tensor:
     start = torch.zeros(X.shape[1], dtype=torch.float64, device=device)
     total: Tensor = sum((part.sum(0) for part in _double(X, device, block)), start)
     return total / len(X)
 
 
-def _eigenbasis(X: Rows, mean: Tensor, block: int) -> tuple[Tensor, Tensor]:
+def _eigenbasis(X: RowSource, mean: Tensor, block: int) -> tuple[Tensor, Tensor]:
     """Basis (d, r) and variances (r + 1,), the last one 1 for the bias."""
     basis = _spanning_basis(X, mean) if len(X) < X.shape[1] else None
     size = min(X.shape)
@@ -206,11 +206,11 @@ def _eigenbasis(X: Rows, mean: Tensor, block: int) -> tuple[Tensor, Tensor]:
     return (vectors if basis is None else basis @ vectors), variances
 
 
-def _double(X: Rows, device: torch.device, block: int) -> Iterator[Tensor]:
+def _double(X: RowSource, device: torch.device, block: int) -> Iterator[Tensor]:
     return (X[slice(start, start + block)].to(device).double() for start in range(0, len(X), block))
 
 
-def _spanning_basis(X: Rows, mean: Tensor) -> Tensor:
+def _spanning_basis(X: RowSource, mean: Tensor) -> Tensor:
     """Orthonormal (d, n) columns spanning the centred rows: with n < d the problem is n wide."""
     basis: Tensor = torch.linalg.qr((X[slice(None)].to(mean.device).double() - mean).T)[0]
     return basis
