@@ -23,7 +23,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from frostline.stages.heads.newton.penalised import PenalisedPath, Precision
+from frostline.stages.heads.newton.penalised import MatmulType, PenalisedPath
 from frostline.stages.heads.solvers.centroid import CentroidSolver
 from frostline.stages.heads.solvers.knn import NeighbourSolver
 from frostline.stages.heads.solvers.lda import LDASolver
@@ -136,7 +136,7 @@ class SVMHead(_Scored):
         *,
         tolerance: float = 1e-5,
         max_iterations: int = 200,
-        dtype: Precision = "float32",
+        dtype: MatmulType = "float32",
         device: str = "cpu",
         class_weight: ClassWeight = None,
     ) -> None:
@@ -202,7 +202,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         max_iter: int = 200,
         tol: float = 1e-5,
         class_weight: Literal["balanced"] | None = None,
-        dtype: Precision = "float32",
+        dtype: MatmulType = "float32",
     ) -> None:
         self.C = C
         self.max_iter = max_iter

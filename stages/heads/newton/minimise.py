@@ -177,7 +177,9 @@ def newton_direction(
     Returns the directions (l, classes, r + 1), which :meth:`Problem.project` leaves as they are, and their decrements
     (l,): how much the quadratic model falls along each.
     """
-    systems = _ConjugateGradients(problem, point, inverse.at(problem, point, heads), DirectionTrace(len(heads), inverse.most))
+    systems = _ConjugateGradients(
+        problem, point, inverse.at(problem, point, heads), DirectionTrace(len(heads), inverse.most)
+    )
     inverse.products = 0
     while len(systems.live) and inverse.products < _PRODUCTS:
         inverse.products += 1

@@ -23,7 +23,7 @@ from frostline.stages.heads.newton.problem import Problem
 from frostline.stages.heads.newton.rotated_rows import RotatedRows, StoredRows, StreamedRows, rotate, stream
 from frostline.stages.heads.spec import DINOV2_GRID
 
-Precision = Literal["float32", "float64"]
+MatmulType = Literal["float32", "float64"]
 SOFTMAX = Softmax()
 
 
@@ -173,7 +173,7 @@ def prepare(
     *,
     loss: Loss = SOFTMAX,
     classes: int | None = None,
-    dtype: Precision = "float32",
+    dtype: MatmulType = "float32",
     device: str = "cpu",
 ) -> PreparedRows:
     """Check X (n, d) and y (n,) of labels 0 .. classes - 1, and rotate the rows.
@@ -218,7 +218,7 @@ class PenalisedSolver:
         y: ArrayLike,
         classes: int,
         *,
-        dtype: Precision = "float32",
+        dtype: MatmulType = "float32",
         device: str = "cpu",
         tolerance: float = 1e-5,
         max_iterations: int = 200,

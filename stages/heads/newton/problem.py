@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import threshold
 
-from frostline.stages.heads.newton.losses import LossBlock, Loss
+from frostline.stages.heads.newton.losses import Loss, LossBlock
 from frostline.stages.heads.newton.rotated_rows import BLOCK, RotatedRows, StreamedRows
 
 _NEVER = -1e30  # the bias of a class without weight: its probability is 0, and nothing is NaN
@@ -119,7 +119,7 @@ class Problem:
         return Derivatives(parts, gradient, diagonal, sums.loss_cache)
 
     def hvp(self, point: Derivatives, direction: Tensor, live: Tensor) -> Tensor:
-        """Hessian-vector product: the Hessian at ``point`` times direction (l, classes, r + 1), for l ``live`` heads (indices)."""
+        """Hessian-vector product at ``point`` with direction (l, classes, r + 1), for l ``live`` heads (indices)."""
         flat = self.features.outward(direction.flatten(0, 1))
         product = torch.zeros_like(flat)
         for rows in self._blocks(self.features.together(len(flat))):

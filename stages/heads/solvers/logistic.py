@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from frostline.stages.heads.newton.losses import Loss
-from frostline.stages.heads.newton.penalised import SOFTMAX, PenalisedPath, PenalisedSolver, Precision, prepare
+from frostline.stages.heads.newton.penalised import SOFTMAX, MatmulType, PenalisedPath, PenalisedSolver, prepare
 from frostline.stages.heads.spec import DINOV2_GRID
 
 
@@ -31,7 +31,7 @@ def logistic_path(
     row_weights: ArrayLike | None = None,
     tolerance: float = 1e-5,
     max_iterations: int = 200,
-    dtype: Precision = "float32",
+    dtype: MatmulType = "float32",
     device: str = "cpu",
 ) -> PenalisedPath:
     """Fit multinomial logistic regression for every C and every task of row weights.

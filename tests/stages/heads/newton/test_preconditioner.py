@@ -72,7 +72,7 @@ def test_no_more_pairs_are_remembered_than_there_is_room_for(room: int, most: in
 
 
 @pytest.mark.parametrize("length", [3, 7, 8, 40, 1000])
-def test_a_long_path_is_thinned_out_evenly(length: int) -> None:
+def test_a_long_trace_is_thinned_out_evenly(length: int) -> None:
     trace, live = DirectionTrace(1, 7), torch.tensor([0])
     for i in range(length):
         trace.add(torch.full((1, 1, 1), float(i + 1)), torch.full((1, 1, 1), float(i + 1)), live)
