@@ -3,7 +3,7 @@
     FrostlineError
     ├── ConfigError      a name, value or file of settings that can't be used      exit 2
     ├── DataError        the samples, or what is computed from them, can't be used exit 3
-    │   └── UnreadableImage   one sample's reason; quarantined by the stages
+    │   └── UnreadableSample  one sample's reason; quarantined by the stages
     └── StoreError       the cache is damaged, mismatched or can't be written      exit 4
         └── DamagedShard      one shard; extracting makes it anew
 
@@ -34,8 +34,8 @@ class DataError(FrostlineError):
     exit_code = 3
 
 
-class UnreadableImage(DataError):
-    """One image can't be decoded; the message is the reason alone."""
+class UnreadableSample(DataError):
+    """One sample can't be decoded; the message is the reason alone."""
 
 
 class StoreError(FrostlineError):

@@ -13,18 +13,18 @@ from PIL.Image import Image
 from frostline.stages.datasets.index import Indexed
 from frostline.stages.datasets.samples import Samples
 from frostline.stages.datasets.walk import walk
-from frostline.stages.errors import DataError, UnreadableImage, listing
+from frostline.stages.errors import DataError, UnreadableSample, listing
 from frostline.stages.modalities.image.decode import decode
 
 
 def decode_file(path: Path, least: int | None = None) -> Image:
-    """Return the RGB image in a file; ``least``: see ``images.decode``. Raises UnreadableImage with the reason."""
+    """Return the RGB image in a file; ``least``: see ``images.decode``. Raises UnreadableSample with the reason."""
     try:
         if not path.is_file():
-            raise UnreadableImage("not a regular file")
+            raise UnreadableSample("not a regular file")
         data = path.read_bytes()
     except OSError as error:
-        raise UnreadableImage(f"can't be read ({error.strerror})") from error
+        raise UnreadableSample(f"can't be read ({error.strerror})") from error
     return decode(data, least)
 
 
@@ -47,7 +47,7 @@ def file_samples(
 
     def encoded(row: int) -> bytes:
         if row in files.problems:
-            raise UnreadableImage(files.problems[row])
+            raise UnreadableSample(files.problems[row])
         path = root / files.paths[row]
         try:
             data = path.read_bytes()

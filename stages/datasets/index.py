@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.datasets.memo import GRAIN_NS, recall, remember
 from frostline.stages.datasets.walk import Files
-from frostline.stages.errors import UnreadableImage
+from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.image.decode import decoder, find_fault
 
 Progress = Callable[[int, int], None]
@@ -57,18 +57,18 @@ def _examine(path: Path, size: int) -> tuple[bytes, str | None, bool]:
     """Return (digest, what is wrong with the file, whether it could be read)."""
     try:
         data = _read(path, size)
-    except UnreadableImage as error:
+    except UnreadableSample as error:
         return hashlib.sha256(str(error).encode()).digest(), str(error), False
     return hashlib.sha256(data).digest(), find_fault(data), True
 
 
 def _read(path: Path, size: int) -> bytes:
     if size < 0:
-        raise UnreadableImage("a link to nothing" if path.is_symlink() and not path.exists() else "not a regular file")
+        raise UnreadableSample("a link to nothing" if path.is_symlink() and not path.exists() else "not a regular file")
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UnreadableImage(f"can't be read ({error.strerror})") from error
+        raise UnreadableSample(f"can't be read ({error.strerror})") from error
 
 
 def _recall(memory: Path | None, files: Files) -> tuple[NDArray[np.bool_], Indexed]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from frostline.stages.datasets.sampling import held_of, hold_out
-from frostline.stages.errors import DataError, UnreadableImage, counted, listing
+from frostline.stages.errors import DataError, UnreadableSample, counted, listing
 from frostline.stages.modalities.image.decode import decode, is_scaled
 
 
@@ -22,7 +22,7 @@ class Samples:
 
     ``labels``: int64 (n,), positions in ``classes``. ``digests``: uint8 (n, 32), the
     SHA-256 of each sample's content. ``read``: row to RGB image; it raises
-    UnreadableImage where the sample can't be decoded. ``problems``: the rows known to be
+    UnreadableSample where the sample can't be decoded. ``problems``: the rows known to be
     unreadable before any is decoded, each with its reason. ``encoded``: row to the bytes of
     its file, raising as ``read`` does; None where the samples are no files.
     """
@@ -66,7 +66,7 @@ class Samples:
     def _is_scaled(self, row: int, least: int) -> bool:
         try:
             return self.encoded is not None and is_scaled(self.encoded(row), least)
-        except UnreadableImage:
+        except UnreadableSample:
             return False
 
     def take(self, rows: NDArray[np.int64], split: str) -> Samples:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from frostline.stages.datasets import Samples
-from frostline.stages.errors import UnreadableImage
+from frostline.stages.errors import UnreadableSample
 
 SIDE = 96
 _TINY = 48
@@ -41,7 +41,7 @@ class Thumbnails:
             return Picture(name, alt, "", False)
         try:
             image = self._samples.read(self._rows[name])
-        except UnreadableImage:
+        except UnreadableSample:
             return Picture(name, alt, "", False)
         tiny = max(image.size) <= _TINY
         return Picture(name, alt, _source(image, tiny), tiny)

@@ -21,7 +21,7 @@ from frostline.stages.datasets.index import Progress
 from frostline.stages.datasets.memo import GRAIN_NS, recall, remember
 from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
 from frostline.stages.datasets.sources.torchvision_catalogue import CATALOGUE, Arguments
-from frostline.stages.errors import DataError, UnreadableImage, unknown_name
+from frostline.stages.errors import DataError, UnreadableSample, unknown_name
 from frostline.stages.modalities.image.decode import decoder, to_rgb
 
 
@@ -172,7 +172,7 @@ def _samples(
 ) -> Samples:
     def read(row: int) -> Image:
         if row in rows.problems:
-            raise UnreadableImage(rows.problems[row])
+            raise UnreadableSample(rows.problems[row])
         try:
             return to_rgb(source.data[row][0])
         except Exception as error:  # each torchvision dataset raises its own

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from frostline.stages.errors import ConfigError, UnreadableImage, unknown_name
+from frostline.stages.errors import ConfigError, UnreadableSample, unknown_name
 from frostline.stages.modalities.image.spec import MAX_PIXELS, Preprocessing, Size, View
 
 _FILTERS = {
@@ -26,14 +26,14 @@ def preprocess(image: Image.Image, how: Preprocessing, view: View = "plain") -> 
     """Return an RGB image resized and cropped, uint8 (height, width, 3).
 
     The same arithmetic, pixel for pixel, as torchvision's ``Resize`` and ``CenterCrop`` on
-    a PIL image. The flip comes last. Raises UnreadableImage for an image so long and narrow
+    a PIL image. The flip comes last. Raises UnreadableSample for an image so long and narrow
     that resizing its shorter side would make it enormous.
     """
     if how.resize is not None:
         width, height = resized_size(image.size, how.resize)
         if width * height > MAX_PIXELS:
             found = f"{image.width:,} × {image.height:,} pixels"
-            raise UnreadableImage(f"too narrow ({found}; a shorter side of {how.resize} makes {width:,} × {height:,})")
+            raise UnreadableSample(f"too narrow ({found}; a shorter side of {how.resize} makes {width:,} × {height:,})")
         image = image.resize((width, height), _FILTERS[how.interpolation])
     if how.crop is not None:
         image = image.crop(centre(image.size, how.crop))

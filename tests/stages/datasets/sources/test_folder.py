@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from frostline.stages.datasets import open_dataset
-from frostline.stages.errors import DataError, UnreadableImage
+from frostline.stages.errors import DataError, UnreadableSample
 from support.pictures import encoded, picture, plant, put
 
 TWO = {"train/cat": 3, "train/dog": 2, "test/cat": 1, "test/dog": 2}
@@ -146,7 +146,7 @@ def test_pipes_and_links_to_nothing_are_problems_and_never_opened(tmp_path):
     regular, link = "not a regular file", "a link to nothing"
     assert found == {"pipe.png": regular, "zero.png": regular, "gone.png": link, "self.png": link}
     for row, reason in train.problems.items():
-        with pytest.raises(UnreadableImage, match=reason):
+        with pytest.raises(UnreadableSample, match=reason):
             train.read(row)
 
 
@@ -226,7 +226,7 @@ def test_an_image_that_changes_or_goes_after_it_was_indexed_is_an_error(tmp_path
     for row, message in enumerate(("changed while it was being used", "can't be read any more")):
         with pytest.raises(DataError, match=message) as caught:
             train.read(row)
-        assert not isinstance(caught.value, UnreadableImage)
+        assert not isinstance(caught.value, UnreadableSample)
 
 
 def test_the_current_folder_has_a_name(tmp_path, monkeypatch):
