@@ -6,14 +6,15 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
 
 from frostline.stages.datasets.sampling import held_of, hold_out
 from frostline.stages.errors import DataError, UnreadableSample, counted, listing
-from frostline.stages.modalities.image.decode import decode, is_scaled
+from frostline.stages.modalities.base import Modality, Sample
+from frostline.stages.modalities.registry import MODALITIES
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,10 +22,11 @@ class Samples:
     """One split: n samples in dataset order.
 
     ``labels``: int64 (n,), positions in ``classes``. ``digests``: uint8 (n, 32), the
-    SHA-256 of each sample's content. ``read``: row to RGB image; it raises
-    UnreadableSample where the sample can't be decoded. ``problems``: the rows known to be
-    unreadable before any is decoded, each with its reason. ``encoded``: row to the bytes of
-    its file, raising as ``read`` does; None where the samples are no files.
+    SHA-256 of each sample's content. ``read``: row to what the modality decodes to, an RGB
+    image for ``image``; it raises UnreadableSample where the sample can't be decoded.
+    ``problems``: the rows known to be unreadable before any is decoded, each with its reason.
+    ``encoded``: row to the bytes of its file, raising as ``read`` does; None where the samples are no files.
+    ``modality``: a name behind the door ``frostline.modalities``.
     """
 
     dataset: str
@@ -33,9 +35,10 @@ class Samples:
     ids: Sequence[str]
     labels: NDArray[np.int64]
     digests: NDArray[np.uint8]
-    read: Callable[[int], Image]
+    read: Callable[[int], Sample]
     problems: Mapping[int, str] = field(default_factory=dict)
     encoded: Callable[[int], bytes] | None = None
+    modality: str = "image"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -52,9 +55,13 @@ class Samples:
             total.update(sample_digest.tobytes())
         return total.hexdigest()
 
+    @property
+    def _kind(self) -> Modality[Any]:
+        return MODALITIES.load(self.modality)
+
     def scaled(self, least: int | None) -> Samples:
-        """Return the same samples, their JPEG files decoded no larger than ``images.decode`` must for ``least``."""
-        encoded = self.encoded
+        """Return the same samples, their files decoded no larger than ``Modality.decode`` must for ``least``."""
+        encoded, decode = self.encoded, self._kind.decode
         if least is None or encoded is None:
             return self
         return replace(self, read=lambda row: decode(encoded(row), least))
@@ -65,7 +72,7 @@ class Samples:
 
     def _is_scaled(self, row: int, least: int) -> bool:
         try:
-            return self.encoded is not None and is_scaled(self.encoded(row), least)
+            return self.encoded is not None and self._kind.is_scaled(self.encoded(row), least)
         except UnreadableSample:
             return False
 
@@ -84,6 +91,7 @@ class Samples:
             lambda row: self.read(chosen[row]),
             problems,
             encoded and (lambda row: encoded(chosen[row])),
+            self.modality,
         )
 
 

@@ -15,7 +15,7 @@ from frostline.stages.datasets.samples import Dataset, Samples, number_faults, s
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.walk import Files, Tree, walk
 from frostline.stages.errors import DataError, counted, listing
-from frostline.stages.modalities.image.decode import EXTENSIONS
+from frostline.stages.modalities.registry import MODALITIES
 
 WANTED = "wanted train/<class>/ and test/<class>/ (or val/<class>/), or <class>/ folders of images"
 _SPLIT_NAMES = frozenset(["train", "training", "test", "testing", "val", "valid", "validation"])
@@ -42,7 +42,7 @@ def open_folder(request: Request) -> Dataset:
     notes = tuple(_notes(root, tops, trees))
     if len(tops) == 1:
         return Dataset(samples.dataset, *split_by_content(samples, request.test_fraction, request.seed), notes)
-    ends = sum(len(tree.images) for (top, _), tree in trees.items() if top == tops[0])
+    ends = sum(len(tree.files) for (top, _), tree in trees.items() if top == tops[0])
     rows = np.arange(len(samples))
     return Dataset(samples.dataset, samples.take(rows[:ends], "train"), samples.take(rows[ends:], "test"), notes)
 
@@ -73,7 +73,7 @@ def _check(root: Path, tops: Sequence[str], classes: list[str], trees: Trees, te
     for (top, name), tree in trees.items():
         if name not in classes:
             wrong.append(f"{_below(top, name)}: no such class in {tops[0]}/")
-        elif not tree.images:
+        elif not tree.files:
             wrong.append(f"{_below(top, name)}: no image")
     wrong += number_faults(classes)
     if len(tops) > 1 and not any(top == tops[1] for top, _ in trees):
@@ -86,14 +86,14 @@ def _check(root: Path, tops: Sequence[str], classes: list[str], trees: Trees, te
 
 def _labels(classes: list[str], trees: Trees) -> NDArray[np.int64]:
     of_tree = np.array([classes.index(name) for _, name in trees], np.int64)
-    return np.repeat(of_tree, [len(tree.images) for tree in trees.values()])
+    return np.repeat(of_tree, [len(tree.files) for tree in trees.values()])
 
 
 def _samples(root: Path, classes: list[str], trees: Trees, request: Request) -> Samples:
     name = PurePath(os.path.normpath(root.absolute())).name or "folder"
     files = Files()
     for tree in trees.values():
-        files.extend(tree.images)
+        files.extend(tree.files)
     index = index_files(root, files, request.memory, request.progress)
     return file_samples(name, "all", classes, root, index, _labels(classes, trees))
 
@@ -114,7 +114,8 @@ def _notes(root: Path, tops: Sequence[str], trees: Trees) -> list[str]:
 
 
 def _loose_images(folder: Path) -> list[str]:
-    return sorted(e.name for e in folder.iterdir() if e.suffix.lower() in EXTENSIONS and e.is_file())
+    endings = MODALITIES.load("image").extensions
+    return sorted(e.name for e in folder.iterdir() if e.suffix.lower() in endings and e.is_file())
 
 
 FOLDER = Source(

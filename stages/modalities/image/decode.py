@@ -28,7 +28,7 @@ import PIL
 from PIL import Image, ImageOps, features
 
 from frostline.stages.errors import UnreadableSample
-from frostline.stages.modalities.image.spec import MAX_PIXELS
+from frostline.stages.modalities.image.values import MAX_PIXELS
 
 EXTENSIONS = frozenset(
     {

@@ -22,7 +22,7 @@ from frostline.stages.datasets import Dataset, Request, Source, file_samples, in
 
 def open_flat(request: Request) -> Dataset:
     root = request.path
-    files = walk(root, ".").images
+    files = walk(root, ".").files
     names = [Path(path).name.split("_")[0] for path in files.paths]
     classes, labels = np.unique(names, return_inverse=True)
     index = index_files(root, files, request.memory, request.progress)
