@@ -13,7 +13,7 @@ from frostline.stages.datasets.duplicates import Duplicates, duplicates
 from frostline.stages.datasets.files import decode_file, file_samples, images_in
 from frostline.stages.datasets.index import Progress, index_files
 from frostline.stages.datasets.memo import is_sound
-from frostline.stages.datasets.samples import Dataset, Samples, check_classes, split_by_content
+from frostline.stages.datasets.samples import Dataset, Samples, check_targets, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.csv_file import paths_of
 from frostline.stages.datasets.sources.registry import SOURCES, find_source, forms, forms_with_root
@@ -65,4 +65,4 @@ def open_dataset(
     """
     source, place = find_source(dataset)
     where = downloads or Path("downloads")
-    return check_classes(source.open(Request(place, root, test_fraction, seed, where, memory, progress)))
+    return check_targets(source.open(Request(place, root, test_fraction, seed, where, memory, progress)))

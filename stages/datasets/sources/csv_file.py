@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from frostline.stages.datasets.files import file_samples
 from frostline.stages.datasets.index import index_files
-from frostline.stages.datasets.samples import Dataset, class_faults, number_faults, split_by_content, split_faults
+from frostline.stages.datasets.samples import Dataset, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.walk import Files
 from frostline.stages.errors import DataError, counted, listing
+from frostline.stages.targets.single_label import SINGLE_LABEL
 
 COLUMNS = ("path", "label", "split")
 SPLITS = ("train", "test", "val")
@@ -159,9 +160,11 @@ def _label_faults(
     classes: Sequence[str], labels: NDArray[np.int64], splits: NDArray[np.str_] | None, test_fraction: float
 ) -> list[str]:
     if splits is None:
-        return number_faults(classes) or split_faults(classes, labels[labels >= 0], test_fraction)
+        return SINGLE_LABEL.number_faults(classes) or SINGLE_LABEL.split_faults(
+            classes, labels[labels >= 0], test_fraction
+        )
     train, test = (labels[(labels >= 0) & (splits == name)] for name in ("train", _held(splits)))
-    return class_faults(classes, train, test)
+    return SINGLE_LABEL.faults(classes, train, test)
 
 
 def _held(splits: NDArray[np.str_]) -> str:

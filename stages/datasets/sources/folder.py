@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from frostline.stages.datasets.files import file_samples
 from frostline.stages.datasets.index import index_files
-from frostline.stages.datasets.samples import Dataset, Samples, number_faults, split_by_content, split_faults
+from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.walk import Files, Tree, walk
 from frostline.stages.errors import DataError, counted, listing
 from frostline.stages.modalities.registry import MODALITIES
+from frostline.stages.targets.single_label import SINGLE_LABEL
 
 WANTED = "wanted train/<class>/ and test/<class>/ (or val/<class>/), or <class>/ folders of images"
 _SPLIT_NAMES = frozenset(["train", "training", "test", "testing", "val", "valid", "validation"])
@@ -75,11 +76,11 @@ def _check(root: Path, tops: Sequence[str], classes: list[str], trees: Trees, te
             wrong.append(f"{_below(top, name)}: no such class in {tops[0]}/")
         elif not tree.files:
             wrong.append(f"{_below(top, name)}: no image")
-    wrong += number_faults(classes)
+    wrong += SINGLE_LABEL.number_faults(classes)
     if len(tops) > 1 and not any(top == tops[1] for top, _ in trees):
         wrong.append(f"{tops[1]}/ has no class folder")
     if len(tops) == 1 and not wrong:
-        wrong = split_faults(classes, _labels(classes, trees), test_fraction)
+        wrong = SINGLE_LABEL.split_faults(classes, _labels(classes, trees), test_fraction)
     if wrong:
         raise DataError(f"the image folder {root} can't be used:\n{listing(wrong)}\n{WANTED}")
 
