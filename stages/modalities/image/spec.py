@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
 from frostline.stages.errors import ConfigError, unknown_name
@@ -43,9 +44,14 @@ class Preprocessing:
 
         Raises UnreadableSample for an image so long and narrow that resizing it would make it enormous.
         """
-        from frostline.stages.modalities.image.transform import preprocess
+        return {"pixels": _arithmetic()(sample, self, view)}
 
-        return {"pixels": preprocess(sample, self, view)}
+
+@cache  # an import statement in ``item`` would take a share of a thumbnail's time
+def _arithmetic() -> Callable[[Image, Preprocessing, View], NDArray[np.uint8]]:
+    from frostline.stages.modalities.image.transform import preprocess
+
+    return preprocess
 
 
 def replaced(own: Preprocessing, changes: Mapping[str, Any]) -> Preprocessing:

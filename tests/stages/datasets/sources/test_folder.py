@@ -75,9 +75,13 @@ def test_the_split_follows_the_images_and_not_their_names(tmp_path):
 
 
 def test_images_added_move_few_others_to_the_other_side(tmp_path):
-    before = set(opened(plant(tmp_path, ONE)).test.ids)
-    for i in range(5):
-        put(tmp_path / "cat" / f"new{i}.png")
+    names = [f"{name}/{i}.png" for name, count in ONE.items() for i in range(count)]
+    added = [f"cat/new{i}.png" for i in range(5)]
+    for seed, name in enumerate(names):
+        put(tmp_path / name, encoded(picture(seed)))  # always the same pictures: by chance two could change sides
+    before = set(opened(tmp_path).test.ids)
+    for seed, name in enumerate(added, len(names)):
+        put(tmp_path / name, encoded(picture(seed)))
     after = set(opened(tmp_path).test.ids)
     assert len(before - after) <= 1
 
