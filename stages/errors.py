@@ -3,7 +3,7 @@
     FrostlineError
     ├── ConfigError      a name, value or file of settings that can't be used      exit 2
     ├── DataError        the samples, or what is computed from them, can't be used exit 3
-    │   └── UnreadableImage   one sample's reason; quarantined by the stages
+    │   └── UnreadableSample  one sample's reason; quarantined by the stages
     └── StoreError       the cache is damaged, mismatched or can't be written      exit 4
         └── DamagedShard      one shard; extracting makes it anew
 
@@ -34,8 +34,8 @@ class DataError(FrostlineError):
     exit_code = 3
 
 
-class UnreadableImage(DataError):
-    """One image can't be decoded; the message is the reason alone."""
+class UnreadableSample(DataError):
+    """One sample can't be decoded; the message is the reason alone."""
 
 
 class StoreError(FrostlineError):
@@ -53,11 +53,12 @@ class DamagedShard(StoreError):
         self.path = str(path)
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
-    """Return the error for a name that isn't known, with the nearest known ones."""
+def unknown_name(kind: str, name: str, known: Iterable[str], wanted: str = "") -> ConfigError:
+    """Return the error for a name that isn't known: with the nearest known ones, else ``wanted``, else all known."""
     names = {n.lower(): n for n in sorted(known)}
     near = [names[n] for n in get_close_matches(name.lower(), names, 3, 0.6)]
-    hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"known: {', '.join(names.values())}"
+    known_ones = wanted or f"known: {', '.join(names.values())}"
+    hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else known_ones
     return ConfigError(f"unknown {kind} {name!r}; {hint}")
 
 

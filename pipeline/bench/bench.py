@@ -29,6 +29,7 @@ from frostline.stages.metrics import Predictions
 from frostline.stages.metrics.compare import compare
 from frostline.stages.records.safe_read import read_file
 from frostline.stages.store import make_folder, plain, write_atomic
+from frostline.stages.targets.registry import main_score
 
 log = logging.getLogger("frostline")
 _SAMPLE = 2000
@@ -188,7 +189,7 @@ def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: L
         cell.name,
         cut=features[0].key.backbone.layer,
         value=chosen(fitted.selection),
-        accuracy=scores["accuracy"],
+        accuracy=main_score(scores),
         macro_f1=scores["macro_f1"],
         width=features[0].width,
         costs=costs_of(plan, features),

@@ -22,6 +22,7 @@ from frostline.stages.heads import LinearHead
 from frostline.stages.records.safe_read import read_file
 from frostline.stages.records.sealed import unsealed
 from frostline.stages.store.key import FeatureKey
+from frostline.stages.targets.registry import main_score
 
 log = logging.getLogger("frostline")
 SCORES = {
@@ -131,7 +132,7 @@ def _accuracies(runs: Path, key: FeatureKey) -> Iterator[tuple[str, float]]:
             for probe in report["probes"]:
                 same = any(e["split"] == "train" and _identity(e["key"]) == wanted for e in probe["features"])
                 if same and probe["evaluation"]:
-                    yield str(report["made"]), float(probe["evaluation"]["scores"]["accuracy"]["value"])
+                    yield str(report["made"]), float(main_score(probe["evaluation"]["scores"])["value"])
         except (OSError, ValueError, KeyError, TypeError):
             log.warning("%s is no report of a run; it is passed over", path)
 

@@ -12,7 +12,7 @@ from frostline.pipeline.settings.models import BackboneSettings
 from frostline.stages.backbones import pixels_for
 from frostline.stages.backbones.spec import BackboneSpec, Precision
 from frostline.stages.datasets import Samples
-from frostline.stages.errors import UnreadableImage
+from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.image.spec import Preprocessing
 
 if TYPE_CHECKING:
@@ -119,6 +119,6 @@ def _pixels(spec: BackboneSpec, sources: list[Samples]) -> np.ndarray:
     for row in _rows(sources[0]):
         try:
             found.append([pixels_for(source.read(row), spec) for source in sources])
-        except UnreadableImage:
+        except UnreadableSample:
             continue
     return np.array(found, np.uint8)

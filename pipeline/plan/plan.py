@@ -20,7 +20,7 @@ from frostline.pipeline.workspace import Resolved, Workspace
 from frostline.stages.backbones import fingerprint, load_backbone
 from frostline.stages.backbones.spec import Precision
 from frostline.stages.datasets import Dataset, Samples, open_dataset
-from frostline.stages.errors import ConfigError, DataError, StoreError, UnreadableImage, counted, listing
+from frostline.stages.errors import ConfigError, DataError, StoreError, UnreadableSample, counted, listing
 from frostline.stages.modalities.image.decode import decoder
 from frostline.stages.modalities.image.spec import View
 from frostline.stages.store import FeatureSet, Layout, Place
@@ -131,7 +131,7 @@ class Plan:
         for row in range(len(train)):
             try:
                 return train.read(row)
-            except UnreadableImage:
+            except UnreadableSample:
                 continue
         raise DataError(f"no image of {self.dataset.name} can be read")
 

@@ -8,6 +8,7 @@ from frostline.pipeline.records.run import PAGE, Extracted, Fitted, Probe, Repor
 from frostline.pipeline.report.wording import chosen, percent, plus_minus, selection_lines, verdicts
 from frostline.stages.errors import counted
 from frostline.stages.metrics import RESAMPLES
+from frostline.stages.targets.registry import DEFAULT, TARGETS
 
 
 def extracted_lines(done: tuple[Extracted, ...]) -> list[str]:
@@ -41,13 +42,14 @@ def table(report: Report) -> str:
 def score_lines(probes: tuple[Probe, ...]) -> list[str]:
     """Return one line per scored probe, under a heading."""
     scored = [probe for probe in probes if probe.evaluation and probe.fitted]
-    rows: list[tuple[str, ...]] = [("backbone", "width", "head", "", "accuracy", "macro-F1")]
+    shown = TARGETS.load(DEFAULT).table
+    rows: list[tuple[str, ...]] = [("backbone", "width", "head", "", *shown.values())]
     for probe in scored:
         assert probe.evaluation and probe.fitted
-        scores = [percent(probe.evaluation.scores[name]) for name in ("accuracy", "macro_f1")]
+        scores = [percent(probe.evaluation.scores[name]) for name in shown]
         width, value = str(probe.features[0].width), chosen(probe.fitted.selection)
         rows.append((probe.backbone, width, probe.head, value, *scores))
-    return _columns(rows, "<><<>>") if scored else []
+    return _columns(rows, "<><<" + ">" * len(shown)) if scored else []
 
 
 def curve_lines(probes: tuple[Probe, ...]) -> list[str]:

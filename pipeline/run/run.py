@@ -22,7 +22,7 @@ from frostline.pipeline.settings.models import (
 from frostline.pipeline.steps.features import Loaded, cached, drop, extract_missing, needs_of
 from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
-from frostline.stages.datasets import duplicates
+from frostline.stages.datasets import duplicates, find_source
 from frostline.stages.errors import ConfigError, DamagedShard, StoreError
 from frostline.stages.evaluate import predictions, score
 from frostline.stages.heads import HeadSpec, check_options
@@ -203,16 +203,20 @@ def _scored(probe: Probe, seed: int, loaded: Loaded) -> Probe:
 
 
 def _wants_baseline(settings: Settings) -> bool:
-    chosen = settings.baseline == "pixels" or (settings.baseline == "auto" and settings.dataset == "digits")
+    chosen = settings.baseline == "pixels" or (settings.baseline == "auto" and _of_small_pixels(settings))
     return chosen and settings.backbone != "pixels"
 
 
 def _pixels(settings: Settings) -> Settings:
     """Return the same settings for plain pixels: backbone settings, but the views, at their defaults.
 
-    Images other than the digits come in any size: they are made 32 x 32.
+    Images that may come in any size are made 32 x 32.
     """
     own = set(BackboneSettings.model_fields) - set(DatasetSettings.model_fields) - {"views"}
-    size = {} if settings.dataset == "digits" else {"resize": (32, 32)}
+    size = {} if _of_small_pixels(settings) else {"resize": (32, 32)}
     kept = {name: getattr(settings, name) for name in settings.model_fields_set - own}
     return Settings(**{**kept, **size, "backbone": "pixels"})
+
+
+def _of_small_pixels(settings: Settings) -> bool:
+    return find_source(settings.dataset)[0].pixel_baseline

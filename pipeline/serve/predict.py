@@ -22,8 +22,7 @@ from frostline.stages.datasets import decode_file, images_in, paths_of
 from frostline.stages.errors import ConfigError, DataError, StoreError, listing, printable, shortened
 from frostline.stages.heads import Head, read_head
 from frostline.stages.metrics.predictions import harmless
-from frostline.stages.modalities.image.spec import View
-from frostline.stages.modalities.image.transform import replaced
+from frostline.stages.modalities.image.spec import View, replaced
 from frostline.stages.records.sealed import file_digest
 from frostline.stages.serve.predict import predict
 from frostline.stages.store.key import differences

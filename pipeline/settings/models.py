@@ -27,6 +27,7 @@ from frostline.pipeline.settings.parsing import (
 )
 from frostline.stages.backbones import BackboneRequest
 from frostline.stages.backbones.spec import Pooling
+from frostline.stages.datasets import find_source, forms, forms_with_root
 from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.heads import KINDS, HeadSpec, head_spec
 from frostline.stages.heads.protocols import PROTOCOLS
@@ -73,15 +74,15 @@ class DatasetSettings(WorkspaceSettings):
 
     model_config = ConfigDict(title="dataset")
 
-    dataset: str = Field("digits", description="digits, folder:PATH, csv:FILE, or a torchvision name (cifar10, …)")
+    dataset: str = Field("digits", description=f"{', '.join(forms()[:-1])}, or {forms()[-1]}")
     root: Path | None = Field(None, description="where a CSV's paths start, or where a torchvision dataset lies")
     test_fraction: float = Field(0.2, gt=0, lt=1, description="share of a single tree that is kept for testing")
     seed: int = Field(0, ge=0, description="seed of every split, draw and resample")
 
     @model_validator(mode="after")
     def _check_root(self) -> DatasetSettings:
-        if self.root is not None and (self.dataset == "digits" or self.dataset.startswith("folder:")):
-            raise ValueError(f"root {self.root} with {self.dataset}; wanted for csv: and torchvision's datasets only")
+        if self.root is not None and not find_source(self.dataset)[0].takes_root:
+            raise ValueError(f"root {self.root} with {self.dataset}; wanted for {' and '.join(forms_with_root())} only")
         return self
 
 

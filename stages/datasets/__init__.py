@@ -1,35 +1,50 @@
-"""Datasets: ordered samples with labels, classes, a train and a test split."""
+"""Datasets: ordered samples with labels, classes, a train and a test split.
+
+Each comes from a source, see ``frostline.stages.datasets.sources.base``: one file with a ``Source``, and one line in
+the registry or one entry point of a distribution. Where samples are files, ``walk`` finds them, ``index_files`` takes
+their digests and ``file_samples`` reads them.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from frostline.stages.datasets.duplicates import Duplicates, duplicates
-from frostline.stages.datasets.files import decode_file, images_in
-from frostline.stages.datasets.index import Progress
+from frostline.stages.datasets.files import decode_file, file_samples, images_in
+from frostline.stages.datasets.index import Progress, index_files
 from frostline.stages.datasets.memo import is_sound
-from frostline.stages.datasets.samples import Dataset, Samples, check_classes
-from frostline.stages.datasets.sources.csv_file import open_table, paths_of
-from frostline.stages.datasets.sources.digits import open_digits
-from frostline.stages.datasets.sources.folder import open_folder
-from frostline.stages.datasets.sources.torchvision import open_vision
+from frostline.stages.datasets.samples import Dataset, Samples, check_targets, split_by_content
+from frostline.stages.datasets.sources.base import Request, Source
+from frostline.stages.datasets.sources.csv_file import paths_of
+from frostline.stages.datasets.sources.registry import SOURCES, find_source, forms, forms_with_root
+from frostline.stages.datasets.walk import walk
 
 __all__ = [
+    "SOURCES",
     "Dataset",
     "Duplicates",
     "Progress",
+    "Request",
     "Samples",
+    "Source",
     "decode_file",
     "duplicates",
+    "file_samples",
+    "find_source",
+    "forms",
+    "forms_with_root",
     "images_in",
+    "index_files",
     "is_sound",
     "open_dataset",
     "paths_of",
+    "split_by_content",
+    "walk",
 ]
 
 
 def open_dataset(
-    source: str,
+    dataset: str,
     *,
     root: Path | None = None,
     test_fraction: float = 0.2,
@@ -38,23 +53,16 @@ def open_dataset(
     memory: Path | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Return the dataset that ``source`` names.
+    """Return a dataset by name.
 
-    ``source``: ``digits``, ``folder:PATH``, ``csv:FILE`` or a torchvision name such as
-    ``cifar10``. ``root``: where a CSV's paths start, or where a torchvision dataset lies
-    (by default below ``downloads``). ``test_fraction`` and ``seed`` split a source that
-    has no test split of its own. ``memory``: a file that remembers digests between calls.
+    ``dataset``: ``digits``, ``folder:PATH``, ``csv:FILE``, a torchvision name such as
+    ``cifar10``, or ``PREFIX:PLACE`` of a source that a distribution adds. ``root``: where a
+    CSV's paths start, or where a torchvision dataset lies (by default below ``downloads``).
+    ``test_fraction`` and ``seed`` split a dataset that has no test split of its own.
+    ``memory``: a file that remembers digests between calls.
 
     Raises ConfigError for an unknown name, DataError listing all that is wrong.
     """
-    prefix, _, rest = source.partition(":")
-    if prefix == "folder" and rest:
-        dataset = open_folder(Path(rest).expanduser(), test_fraction, seed, memory, progress)
-    elif prefix == "csv" and rest:
-        dataset = open_table(Path(rest).expanduser(), root, test_fraction, seed, memory, progress)
-    elif source == "digits":
-        dataset = open_digits(test_fraction, seed)
-    else:
-        place = root or (downloads or Path("downloads")) / source
-        dataset = open_vision(source, place, test_fraction, seed, memory, progress)
-    return check_classes(dataset)
+    source, place = find_source(dataset)
+    where = downloads or Path("downloads")
+    return check_targets(source.open(Request(place, root, test_fraction, seed, where, memory, progress)))

@@ -5,27 +5,28 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
 
 from frostline.stages.datasets.index import Indexed
 from frostline.stages.datasets.samples import Samples
 from frostline.stages.datasets.walk import walk
-from frostline.stages.errors import DataError, UnreadableImage, listing
-from frostline.stages.modalities.image.decode import decode
+from frostline.stages.errors import DataError, UnreadableSample, listing
+from frostline.stages.modalities.base import Sample
+from frostline.stages.modalities.registry import MODALITIES
 
 
-def decode_file(path: Path, least: int | None = None) -> Image:
-    """Return the RGB image in a file; ``least``: see ``images.decode``. Raises UnreadableImage with the reason."""
+def decode_file(path: Path, least: int | None = None, modality: str = "image") -> Sample:
+    """Return the sample in a file; ``least``: see ``Modality.decode``. Raises UnreadableSample with the reason."""
     try:
         if not path.is_file():
-            raise UnreadableImage("not a regular file")
+            raise UnreadableSample("not a regular file")
         data = path.read_bytes()
     except OSError as error:
-        raise UnreadableImage(f"can't be read ({error.strerror})") from error
-    return decode(data, least)
+        raise UnreadableSample(f"can't be read ({error.strerror})") from error
+    return MODALITIES.load(modality).decode(data, least)
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -33,11 +34,17 @@ def images_in(folder: Path) -> list[Path]:
     tree = walk(folder, ".")
     if tree.unreadable:
         raise DataError(f"{folder} can't be used:\n{listing(tree.unreadable)}")
-    return [folder / path for path in tree.images.paths]
+    return [folder / path for path in tree.files.paths]
 
 
 def file_samples(
-    dataset: str, split: str, classes: Sequence[str], root: Path, files: Indexed, labels: NDArray[np.int64]
+    dataset: str,
+    split: str,
+    classes: Sequence[str],
+    root: Path,
+    files: Indexed,
+    labels: NDArray[np.int64],
+    modality: str = "image",
 ) -> Samples:
     """Return samples that read ``root / path``; the path is the sample's id.
 
@@ -47,7 +54,7 @@ def file_samples(
 
     def encoded(row: int) -> bytes:
         if row in files.problems:
-            raise UnreadableImage(files.problems[row])
+            raise UnreadableSample(files.problems[row])
         path = root / files.paths[row]
         try:
             data = path.read_bytes()
@@ -57,7 +64,9 @@ def file_samples(
             raise DataError(f"{path} changed while it was being used; leave the images alone and run again")
         return data
 
-    def read(row: int) -> Image:
+    def read(row: int) -> Sample:
         return decode(encoded(row))
 
-    return Samples(dataset, split, tuple(classes), files.paths, labels, files.digests, read, files.problems, encoded)
+    decode, names = MODALITIES.load(modality).decode, tuple(classes)
+    how: Any = {"problems": files.problems, "encoded": encoded, "modality": modality}
+    return Samples(dataset, split, names, files.paths, labels, files.digests, read, **how)

@@ -8,14 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.datasets.memo import GRAIN_NS, recall, remember
 from frostline.stages.datasets.walk import Files
-from frostline.stages.errors import UnreadableImage
-from frostline.stages.modalities.image.decode import decoder, find_fault
+from frostline.stages.errors import UnreadableSample
+from frostline.stages.modalities.base import Modality
+from frostline.stages.modalities.registry import MODALITIES
 
 Progress = Callable[[int, int], None]
 
@@ -29,7 +31,9 @@ class Indexed:
     problems: dict[int, str]
 
 
-def index_files(root: Path, files: Files, memory: Path | None, progress: Progress | None = None) -> Indexed:
+def index_files(
+    root: Path, files: Files, memory: Path | None, progress: Progress | None = None, modality: str = "image"
+) -> Indexed:
     """Return every file's SHA-256, and what is seen to be wrong with it without decoding it.
 
     ``memory`` is the file that remembers digests between calls, or None. ``progress`` is
@@ -37,11 +41,12 @@ def index_files(root: Path, files: Files, memory: Path | None, progress: Progres
     of the reason.
     """
     started = time.time_ns()
-    known, index = _recall(memory, files)
+    kind = MODALITIES.load(modality)
+    known, index = _recall(memory, files, kind.decoder())
     lasting = files.facts[:, 1:].max(axis=1, initial=0) < started - GRAIN_NS
     unknown = np.flatnonzero(~known).tolist()
     for done, row in enumerate(unknown, 1):
-        content, fault, was_read = _examine(root / files.paths[row], int(files.facts[row, 0]))
+        content, fault, was_read = _examine(root / files.paths[row], int(files.facts[row, 0]), kind)
         index.digests[row] = np.frombuffer(content, np.uint8)
         lasting[row] &= was_read
         if fault:
@@ -49,33 +54,33 @@ def index_files(root: Path, files: Files, memory: Path | None, progress: Progres
         if progress:
             progress(done, len(unknown))
     if memory and lasting[unknown].any():
-        _remember(memory, index, files.facts, np.flatnonzero(lasting))
+        _remember(memory, index, files.facts, np.flatnonzero(lasting), kind.decoder())
     return index
 
 
-def _examine(path: Path, size: int) -> tuple[bytes, str | None, bool]:
+def _examine(path: Path, size: int, modality: Modality[Any]) -> tuple[bytes, str | None, bool]:
     """Return (digest, what is wrong with the file, whether it could be read)."""
     try:
         data = _read(path, size)
-    except UnreadableImage as error:
+    except UnreadableSample as error:
         return hashlib.sha256(str(error).encode()).digest(), str(error), False
-    return hashlib.sha256(data).digest(), find_fault(data), True
+    return hashlib.sha256(data).digest(), modality.find_fault(data), True
 
 
 def _read(path: Path, size: int) -> bytes:
     if size < 0:
-        raise UnreadableImage("a link to nothing" if path.is_symlink() and not path.exists() else "not a regular file")
+        raise UnreadableSample("a link to nothing" if path.is_symlink() and not path.exists() else "not a regular file")
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UnreadableImage(f"can't be read ({error.strerror})") from error
+        raise UnreadableSample(f"can't be read ({error.strerror})") from error
 
 
-def _recall(memory: Path | None, files: Files) -> tuple[NDArray[np.bool_], Indexed]:
+def _recall(memory: Path | None, files: Files, decoder: str) -> tuple[NDArray[np.bool_], Indexed]:
     """Return which files are known, bool (n,), and the index with the rows of those filled in."""
     index = Indexed(files.paths, np.zeros((len(files), 32), np.uint8), {})
     known = np.zeros(len(files), bool)
-    remembered = recall(memory, decoder()) if memory else None
+    remembered = recall(memory, decoder) if memory else None
     if remembered is None:
         return known, index
     facts, arrays = remembered
@@ -89,9 +94,9 @@ def _recall(memory: Path | None, files: Files) -> tuple[NDArray[np.bool_], Index
     return known, index
 
 
-def _remember(memory: Path, index: Indexed, stats: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+def _remember(memory: Path, index: Indexed, stats: NDArray[np.int64], rows: NDArray[np.int64], decoder: str) -> None:
     facts = {
         "paths": [index.paths[row] for row in rows.tolist()],
         "problems": {i: index.problems[row] for i, row in enumerate(rows.tolist()) if row in index.problems},
     }
-    remember(memory, decoder(), facts, {"stats": stats[rows], "digests": index.digests[rows]})
+    remember(memory, decoder, facts, {"stats": stats[rows], "digests": index.digests[rows]})

@@ -6,14 +6,16 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
 
-from frostline.stages.datasets.sampling import held_of, hold_out
-from frostline.stages.errors import DataError, UnreadableImage, counted, listing
-from frostline.stages.modalities.image.decode import decode, is_scaled
+from frostline.stages.datasets.sampling import hold_out
+from frostline.stages.errors import DataError, UnreadableSample, listing
+from frostline.stages.modalities.base import Modality, Sample
+from frostline.stages.modalities.registry import MODALITIES
+from frostline.stages.targets.registry import DEFAULT, TARGETS
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,10 +23,12 @@ class Samples:
     """One split: n samples in dataset order.
 
     ``labels``: int64 (n,), positions in ``classes``. ``digests``: uint8 (n, 32), the
-    SHA-256 of each sample's content. ``read``: row to RGB image; it raises
-    UnreadableImage where the sample can't be decoded. ``problems``: the rows known to be
-    unreadable before any is decoded, each with its reason. ``encoded``: row to the bytes of
-    its file, raising as ``read`` does; None where the samples are no files.
+    SHA-256 of each sample's content. ``read``: row to what the modality decodes to, an RGB
+    image for ``image``; it raises UnreadableSample where the sample can't be decoded.
+    ``problems``: the rows known to be unreadable before any is decoded, each with its reason.
+    ``encoded``: row to the bytes of its file, raising as ``read`` does; None where the samples are no files.
+    ``modality`` and ``target``: names behind the doors ``frostline.modalities`` and
+    ``frostline.targets``.
     """
 
     dataset: str
@@ -33,9 +37,11 @@ class Samples:
     ids: Sequence[str]
     labels: NDArray[np.int64]
     digests: NDArray[np.uint8]
-    read: Callable[[int], Image]
+    read: Callable[[int], Sample]
     problems: Mapping[int, str] = field(default_factory=dict)
     encoded: Callable[[int], bytes] | None = None
+    modality: str = "image"
+    target: str = DEFAULT
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -52,9 +58,13 @@ class Samples:
             total.update(sample_digest.tobytes())
         return total.hexdigest()
 
+    @property
+    def _kind(self) -> Modality[Any]:
+        return MODALITIES.load(self.modality)
+
     def scaled(self, least: int | None) -> Samples:
-        """Return the same samples, their JPEG files decoded no larger than ``images.decode`` must for ``least``."""
-        encoded = self.encoded
+        """Return the same samples, their files decoded no larger than ``Modality.decode`` must for ``least``."""
+        encoded, decode = self.encoded, self._kind.decode
         if least is None or encoded is None:
             return self
         return replace(self, read=lambda row: decode(encoded(row), least))
@@ -65,8 +75,8 @@ class Samples:
 
     def _is_scaled(self, row: int, least: int) -> bool:
         try:
-            return self.encoded is not None and is_scaled(self.encoded(row), least)
-        except UnreadableImage:
+            return self.encoded is not None and self._kind.is_scaled(self.encoded(row), least)
+        except UnreadableSample:
             return False
 
     def take(self, rows: NDArray[np.int64], split: str) -> Samples:
@@ -84,6 +94,8 @@ class Samples:
             lambda row: self.read(chosen[row]),
             problems,
             encoded and (lambda row: encoded(chosen[row])),
+            self.modality,
+            self.target,
         )
 
 
@@ -101,49 +113,17 @@ class Dataset:
         return self.train, self.test
 
 
-def check_classes(dataset: Dataset) -> Dataset:
-    """Return the dataset if it has two classes or more, each with a readable training sample, and test samples.
+def check_targets(dataset: Dataset) -> Dataset:
+    """Return the dataset if its target has nothing against its readable samples.
 
+    For single labels: two classes or more, each with a training sample, and test samples.
     Raises DataError that lists all that is wrong.
     """
     train, test = (np.delete(samples.labels, list(samples.problems)) for samples in dataset.splits)
-    wrong = class_faults(dataset.train.classes, train, test)
+    wrong = TARGETS.load(dataset.train.target).faults(dataset.train.classes, train, test)
     if wrong:
         raise DataError(f"{dataset.name} can't be used:\n{listing(wrong)}")
     return dataset
-
-
-def class_faults(classes: Sequence[str], train: NDArray[np.int64], test: NDArray[np.int64]) -> list[str]:
-    """Return what is wrong with the labels of two splits, one phrase each."""
-    wrong = number_faults(classes)
-    missing = sorted(set(range(len(classes))) - set(train.tolist())) if len(train) else []
-    for label in missing:
-        wrong.append(
-            f"class {classes[label]!r}: no training sample, {counted(int((test == label).sum()), 'test sample')}"
-        )
-    empty = [name for name, labels in (("training", train), ("test", test)) if not len(labels)]
-    return wrong + [f"no {name} sample" for name in empty]
-
-
-def number_faults(classes: Sequence[str]) -> list[str]:
-    """Return what is wrong with the number of classes: nothing, or one phrase."""
-    if len(classes) > 1:
-        return []
-    found = f" ({', '.join(classes)})" if classes else ""
-    return [f"{counted(len(classes), 'class')} found{found}; a classifier needs two or more"]
-
-
-def split_faults(classes: Sequence[str], labels: NDArray[np.int64], test_fraction: float) -> list[str]:
-    """Return the classes that a split by fraction leaves without a sample on one side, one phrase each."""
-    wrong = []
-    for name, n in zip(classes, np.bincount(labels, minlength=len(classes)).tolist(), strict=True):
-        n_test = held_of(n, test_fraction)
-        if not 0 < n_test < n:
-            wrong.append(
-                f"class {name!r}: {counted(n, 'sample')}, {n_test} of them for testing at the test fraction "
-                f"{test_fraction:g}; add samples or change --test-fraction"
-            )
-    return wrong
 
 
 def split_by_content(samples: Samples, test_fraction: float, seed: int) -> tuple[Samples, Samples]:
@@ -151,9 +131,11 @@ def split_by_content(samples: Samples, test_fraction: float, seed: int) -> tuple
 
     See ``frostline.stages.datasets.sampling.hold_out``. Raises DataError if a class is too small to be on both sides.
     """
-    wrong = split_faults(samples.classes, samples.labels, test_fraction)
+    target = TARGETS.load(samples.target)
+    wrong = target.split_faults(samples.classes, samples.labels, test_fraction)
     if wrong:
         raise DataError(f"{samples.dataset} can't be split:\n{listing(wrong)}")
-    is_test = hold_out(samples.labels, samples.digests, len(samples.classes), test_fraction, seed)
+    strata = target.strata(samples.labels)
+    is_test = hold_out(strata, samples.digests, int(strata.max(initial=-1)) + 1, test_fraction, seed)
     train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     return samples.take(train, "train"), samples.take(test, "test")

@@ -7,6 +7,8 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.targets.base import held_of
+
 
 def lots(digests: NDArray[np.uint8], seed: int) -> NDArray[np.bytes_]:
     """Return one lot per sample, bytes (n,): SHA-256(seed, digest). Equal content, equal lot."""
@@ -17,11 +19,6 @@ def lots(digests: NDArray[np.uint8], seed: int) -> NDArray[np.bytes_]:
         one.update(content)
         drawn += one.digest()
     return np.frombuffer(bytes(drawn), "S32")
-
-
-def held_of(n: int, fraction: float) -> int:
-    """Return how many of a class's n samples ``hold_out`` holds out."""
-    return round(fraction * n)
 
 
 def hold_out(

@@ -1,4 +1,4 @@
-"""The image files below a folder, each with the size and times that an unchanged file keeps."""
+"""The files of one kind below a folder, each with the size and times that an unchanged file keeps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.modalities.image.decode import EXTENSIONS
+from frostline.stages.modalities.registry import MODALITIES
 
 Identity = tuple[int, int]
 
@@ -54,17 +54,17 @@ class Files:
 class Tree:
     """What lies below one folder.
 
-    ``images``: the files with an image's ending, sorted by path. ``others``: the paths of
+    ``files``: those with an ending of the modality, sorted by path. ``others``: the paths of
     the other files. ``unreadable``: the folders that can't be listed, each with the reason.
     """
 
-    images: Files = field(default_factory=Files)
+    files: Files = field(default_factory=Files)
     others: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
 
-def walk(root: Path, below: str) -> Tree:
-    """Return the files under ``root/below``. No file is opened.
+def walk(root: Path, below: str, modality: str = "image") -> Tree:
+    """Return the files under ``root/below``, by the endings of a modality. No file is opened.
 
     Links are followed; a folder that several lead to is entered once, by its own path if
     that is in the tree, and none leads back up. Names that begin with a dot are passed over.
@@ -72,20 +72,21 @@ def walk(root: Path, below: str) -> Tree:
     tree = Tree()
     seen = {_identity(root / parent) for parent in PurePosixPath(below).parents}
     waiting = deque([below])
+    endings = MODALITIES.load(modality).extensions
     while waiting:
         folder = waiting.popleft()
         try:
             here = _identity(root / folder)
             if here not in seen:
                 seen.add(here)
-                _enter(root, folder, tree, waiting)
+                _enter(root, folder, tree, waiting, endings)
         except OSError as error:
             tree.unreadable.append(f"{folder}: the folder can't be read ({error.strerror})")
-    tree.images.sort()
+    tree.files.sort()
     return tree
 
 
-def _enter(root: Path, folder: str, tree: Tree, waiting: deque[str]) -> None:
+def _enter(root: Path, folder: str, tree: Tree, waiting: deque[str], endings: frozenset[str]) -> None:
     folders: list[os.DirEntry[str]] = []
     with os.scandir(root / folder) as entries:
         for entry in entries:
@@ -94,8 +95,8 @@ def _enter(root: Path, folder: str, tree: Tree, waiting: deque[str]) -> None:
                 continue
             if _is_folder(entry):
                 folders.append(entry)
-            elif name[name.rfind(".") :].lower() in EXTENSIONS:
-                tree.images.add(f"{folder}/{name}", _status(entry))
+            elif name[name.rfind(".") :].lower() in endings:
+                tree.files.add(f"{folder}/{name}", _status(entry))
             else:
                 tree.others.append(f"{folder}/{name}")
     for entry in sorted(folders, key=lambda entry: entry.name):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from frostline.stages.backbones import finished, raw_or_pixels
 from frostline.stages.backbones.inference.batches import Room, Streamer
 from frostline.stages.datasets import Samples
-from frostline.stages.errors import UnreadableImage
+from frostline.stages.errors import UnreadableSample
 from frostline.stages.extract.loader import Batch, Loader
 from frostline.stages.modalities.image.spec import View
 from frostline.stages.store import OK, QUARANTINED, Bad, FeatureSet, JointSets, Place, Shard, WriteBack, encode_ids
@@ -86,7 +86,7 @@ def first_pixels(job: Extraction, n: int) -> NDArray[np.uint8]:
     for row in range(min(2 * n, len(job.samples))):
         try:
             found.append(_pixels(job, row))
-        except UnreadableImage:
+        except UnreadableSample:
             continue
     alike = [pixels for pixels in found if pixels.shape == found[0].shape]
     return np.stack(alike[:n]) if alike else np.empty((0, *job.backbone.spec.size, 3), np.uint8)

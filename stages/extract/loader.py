@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.errors import UnreadableImage
+from frostline.stages.errors import UnreadableSample
 
 T = TypeVar("T")
 Pixels = NDArray[np.uint8]
@@ -52,7 +52,7 @@ class Batch:
 class Loader:
     """Decodes rows into batches.
 
-    ``decode`` gives a row's image or raises UnreadableImage. ``image_bytes``: how much one
+    ``decode`` gives a row's image or raises UnreadableSample. ``image_bytes``: how much one
     holds at most. ``workers`` threads decode, unless the first blocks show that one thread
     alone is faster: for thumbnails, whose decoding is mostly Python. A block is several
     batches, since a processor that changes between decoding and the network loses time at
@@ -126,7 +126,7 @@ class Loader:
         for batch, row in places:
             try:
                 batch.images[row] = self._decode(row)
-            except UnreadableImage as error:
+            except UnreadableSample as error:
                 batch.faults[row] = str(error)
 
 

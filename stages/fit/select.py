@@ -15,6 +15,8 @@ from frostline.stages.fit.training_rows import Mask, Rows
 from frostline.stages.heads import HeadSpec, Path
 from frostline.stages.heads.spec import Number
 from frostline.stages.metrics import temperature
+from frostline.stages.targets.base import Target
+from frostline.stages.targets.registry import DEFAULT, TARGETS
 
 Held = tuple[slice, NDArray[np.int64], NDArray[np.float64], NDArray[Any]]
 _VALUES = 2**25  # confidences held at once
@@ -57,17 +59,17 @@ def choose(rows: Rows, digests: NDArray[np.uint8], views: int) -> Choice:
     Of values that are equally often right, the one of the least log-loss, or for heads without
     probabilities the one in the middle.
     """
-    spec, n = rows.spec, len(rows.y)
+    spec, n, target = rows.spec, len(rows.y), TARGETS.load(DEFAULT)
     if spec.folds == "loo":
         unseen: _Unseen = _Others(rows, digests, views)
         how: dict[str, Any] = {"by": "leave-one-out", "fitted_rows": n - 1, "held_out_rows": n}
     else:
-        masks = _masks(rows.y, digests, rows.classes, spec)
+        masks = _masks(target.strata(rows.y), digests, rows.classes, spec)
         unseen = folded = _Folds(rows, masks)
         held = int(sum(map(np.count_nonzero, masks)))
         how = {"by": "folds" if spec.folds else "hold-out", "folds": spec.folds, "converged": folded.converged}
         how |= {"fitted_rows": n - held // len(masks), "held_out_rows": held}
-    accuracy, loss = _scores(unseen, rows.y, len(spec.grid))
+    accuracy, loss = _scores(unseen, rows.y, len(spec.grid), target)
     best = _best(accuracy, loss)
     if unseen.probabilistic:
         how |= {"log_loss": tuple(loss.tolist()), "temperature": _temperature(unseen.of(best), rows.y)}
@@ -156,16 +158,17 @@ def _masks(y: NDArray[np.int64], digests: NDArray[np.uint8], classes: int, spec:
     return [fold == k for k in range(count)]
 
 
-def _scores(unseen: _Unseen, y: NDArray[np.int64], k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return accuracy and log-loss, float64 (k,) each; the loss is 0 for heads without probabilities."""
-    right, loss, total = np.zeros(k), np.zeros(k), np.zeros(k)
+def _scores(
+    unseen: _Unseen, y: NDArray[np.int64], k: int, target: Target
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the means of what the target judges rows by, float64 (k,) each: accuracy and log-loss of single labels."""
+    good, cost, total = np.zeros(k), np.zeros(k), np.zeros(k)
     for values, part, weights, confidence in unseen.blocks():
-        right[values] += (confidence.argmax(-1) == y[part]) @ weights
+        better, costlier = target.judged(confidence, y[part], probabilistic=unseen.probabilistic)
+        good[values] += better @ weights
+        cost[values] += costlier @ weights
         total[values] += weights.sum()
-        if unseen.probabilistic:
-            p = np.take_along_axis(confidence, y[part][None, :, None], -1)[..., 0]
-            loss[values] -= np.log(np.maximum(p, np.finfo(p.dtype).tiny)).astype(np.float64) @ weights
-    return right / total, loss / total
+    return good / total, cost / total
 
 
 def _best(accuracy: NDArray[np.float64], loss: NDArray[np.float64]) -> int:

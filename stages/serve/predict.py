@@ -40,7 +40,7 @@ def predict(
 ) -> Iterator[Predicted]:
     """Yield the head's confidence in each class for the rows, in order, averaged over the views.
 
-    ``read`` gives a row's image or raises UnreadableImage. No more than a block of images is
+    ``read`` gives a row's image or raises UnreadableSample. No more than a block of images is
     held at a time. ``halved`` is told whenever a batch takes too much memory: how many images at
     once are tried from then on, and why. Raises ConfigError where one takes too much.
     """

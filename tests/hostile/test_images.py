@@ -21,7 +21,7 @@ from faults.counts import Points
 from frostline.pipeline.plan.plan import check_bad
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.datasets import open_dataset
-from frostline.stages.errors import DataError, UnreadableImage
+from frostline.stages.errors import DataError, UnreadableSample
 from frostline.stages.extract.extraction import Extraction, extract
 from frostline.stages.modalities.image.decode import decode, find_fault
 from frostline.stages.modalities.image.spec import MAX_PIXELS
@@ -189,7 +189,7 @@ def examine(data: bytes) -> str:
     fault = find_fault(data)
     try:
         image = decode(data)
-    except UnreadableImage as error:
+    except UnreadableSample as error:
         assert str(error).strip()
         return str(error)
     assert fault is None and image.mode == "RGB" and 0 < image.width * image.height <= MAX_PIXELS

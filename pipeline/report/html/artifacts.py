@@ -13,12 +13,11 @@ from frostline.pipeline.records.findings import Findings, memory, recall
 from frostline.pipeline.report.html.record import Run
 from frostline.pipeline.settings.models import DatasetSettings
 from frostline.pipeline.workspace import Workspace
-from frostline.stages.datasets import Dataset, Samples, open_dataset
+from frostline.stages.datasets import Dataset, Request, Samples, find_source, open_dataset
 from frostline.stages.errors import DataError, FrostlineError
 from frostline.stages.store import OK, FeatureSet, open_set
 
 Array = NDArray[np.float64]
-_AT_HAND = ("folder:", "csv:")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +82,10 @@ def _reopened(run: Run) -> Dataset:
     settings: Mapping[str, Any] = run.record["settings"]
     s = DatasetSettings(**{n: settings[n] for n in DatasetSettings.model_fields})
     workspace = Workspace(run.data_dir)
-    place = s.root or workspace.downloads / s.dataset
-    if s.dataset != "digits" and not s.dataset.startswith(_AT_HAND) and not place.is_dir():
-        raise _Other(f"{s.dataset} is not in {place}")
+    source, place = find_source(s.dataset)
+    folder = Request(place, s.root, downloads=workspace.downloads).folder
+    if source.downloads and not folder.is_dir():
+        raise _Other(f"{s.dataset} is not in {folder}")
     dataset = open_dataset(
         s.dataset,
         root=s.root,

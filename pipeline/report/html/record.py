@@ -14,6 +14,7 @@ from frostline.pipeline.report.html.predictions import Answers, read_answers
 from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.records.safe_read import read_file
 from frostline.stages.records.sealed import unsealed
+from frostline.stages.targets.registry import main_score
 
 RUN = "run.json"
 _PARTS = {"classes": list, "dataset": str, "duplicates": dict, "files": dict, "made": str, "probes": list, "rows": dict}
@@ -52,7 +53,8 @@ class Scored:
 
     @property
     def accuracy(self) -> float:
-        return float(self.scores["accuracy"]["value"])
+        """The main score."""
+        return float(main_score(self.scores)["value"])
 
 
 @dataclass(frozen=True, eq=False)

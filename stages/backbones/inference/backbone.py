@@ -24,8 +24,8 @@ from frostline.stages.backbones.optimize.onednn import can_fuse
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import BackboneSpec, Pooling, Precision
 from frostline.stages.errors import ConfigError, FrostlineError
-from frostline.stages.modalities.image.spec import Preprocessing
-from frostline.stages.modalities.image.transform import centre, preprocess, replaced
+from frostline.stages.modalities.image.spec import Preprocessing, replaced
+from frostline.stages.modalities.image.transform import centre
 from frostline.stages.modalities.image.upsample import agrees, enlarged
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -136,7 +136,7 @@ def load_backbone(
     """
     origin = build(request)
     how = replaced(origin.preprocessing, request.preprocessing)
-    shape = preprocess(example, how).shape
+    shape = how.item(example)["pixels"].shape
     noise = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
     batch = _to_input(torch.from_numpy(noise).permute(0, 3, 1, 2), *_scaling(how, torch.device("cpu")))
     model = _frozen(origin.model)

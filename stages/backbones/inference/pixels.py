@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from frostline.stages.backbones.spec import BackboneSpec
-from frostline.stages.errors import UnreadableImage
+from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.image.spec import View
-from frostline.stages.modalities.image.transform import preprocess, resized_size
+from frostline.stages.modalities.image.transform import resized_size
 
 
 def pixels_for(image: Image.Image, spec: BackboneSpec, view: View = "plain") -> NDArray[np.uint8]:
-    """Return an image preprocessed for a backbone. Raises UnreadableImage if it comes out with another size."""
-    pixels = preprocess(image, spec.preprocessing, view)
+    """Return an image preprocessed for a backbone. Raises UnreadableSample if it comes out with another size."""
+    pixels = spec.preprocessing.item(image, view)["pixels"]
     if pixels.shape[:2] != spec.size:
         found, wanted = (" × ".join(map(str, shape)) for shape in (pixels.shape[:2], spec.size))
-        raise UnreadableImage(f"{found} pixels where the backbone has {wanted}; see --resize")
+        raise UnreadableSample(f"{found} pixels where the backbone has {wanted}; see --resize")
     return pixels
 
 

@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.datasets.files import file_samples
-from frostline.stages.datasets.index import Progress, index_files
-from frostline.stages.datasets.samples import Dataset, class_faults, number_faults, split_by_content, split_faults
+from frostline.stages.datasets.index import index_files
+from frostline.stages.datasets.samples import Dataset, split_by_content
+from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.walk import Files
 from frostline.stages.errors import DataError, counted, listing
+from frostline.stages.targets.single_label import SINGLE_LABEL
 
 COLUMNS = ("path", "label", "split")
 SPLITS = ("train", "test", "val")
@@ -33,14 +35,7 @@ class Row:
     split: str | None
 
 
-def open_table(
-    file: Path,
-    root: Path | None,
-    test_fraction: float,
-    seed: int,
-    memory: Path | None,
-    progress: Progress | None = None,
-) -> Dataset:
+def open_table(request: Request) -> Dataset:
     """Return the dataset of a CSV file (UTF-8, a header line).
 
     Paths are relative to ``root``, by default the CSV's folder, and stay below it. ``split``
@@ -48,19 +43,21 @@ def open_table(
     the column the rows are split by ``test_fraction`` and ``seed``. Raises DataError that
     lists every row at fault.
     """
+    file = request.path
     rows = _read(file)
-    root = Path(os.path.normpath((root or file.parent).absolute()))
+    root = Path(os.path.normpath((request.root or file.parent).absolute()))
     classes = sorted({row.label for row in rows if row.label})
     position = {name: i for i, name in enumerate(classes)}
     labels = np.array([position.get(row.label, -1) for row in rows], np.int64)
     splits = None if rows[0].split is None else np.array([row.split for row in rows])
     files, wrong = _locate(root, rows)
-    wrong += _label_faults(classes, labels, splits, test_fraction)
+    wrong += _label_faults(classes, labels, splits, request.test_fraction)
     if wrong:
         raise DataError(f"{file} can't be used (images are looked for below {root}; see --root):\n{listing(wrong)}")
-    samples = file_samples(file.stem, "all", classes, root, index_files(root, files, memory, progress), labels)
+    index = index_files(root, files, request.memory, request.progress)
+    samples = file_samples(file.stem, "all", classes, root, index, labels)
     if splits is None:
-        return Dataset(file.stem, *split_by_content(samples, test_fraction, seed))
+        return Dataset(file.stem, *split_by_content(samples, request.test_fraction, request.seed))
     train, test = np.flatnonzero(splits == "train"), np.flatnonzero(splits == _held(splits))
     return Dataset(file.stem, samples.take(train, "train"), samples.take(test, "test"), _notes(splits))
 
@@ -163,9 +160,11 @@ def _label_faults(
     classes: Sequence[str], labels: NDArray[np.int64], splits: NDArray[np.str_] | None, test_fraction: float
 ) -> list[str]:
     if splits is None:
-        return number_faults(classes) or split_faults(classes, labels[labels >= 0], test_fraction)
+        return SINGLE_LABEL.number_faults(classes) or SINGLE_LABEL.split_faults(
+            classes, labels[labels >= 0], test_fraction
+        )
     train, test = (labels[(labels >= 0) & (splits == name)] for name in ("train", _held(splits)))
-    return class_faults(classes, train, test)
+    return SINGLE_LABEL.faults(classes, train, test)
 
 
 def _held(splits: NDArray[np.str_]) -> str:
@@ -177,3 +176,6 @@ def _notes(splits: NDArray[np.str_]) -> tuple[str, ...]:
         return ("split val is the test split; there is no split test",)
     unused = int((splits == "val").sum())
     return (f"{counted(unused, 'row')} of split val not used",) if unused else ()
+
+
+CSV = Source("csv:FILE", "a table with the columns path, label and maybe split", open_table, takes_root=True)

@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image
 
 from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
+from frostline.stages.datasets.sources.base import Request, Source
 
 
-def open_digits(test_fraction: float, seed: int) -> Dataset:
+def open_digits(request: Request) -> Dataset:
     """Return the digits, their values 0..16 scaled to 0..255, split by fraction and seed."""
     from sklearn.datasets import load_digits
 
@@ -26,4 +27,13 @@ def open_digits(test_fraction: float, seed: int) -> Dataset:
         np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
         lambda row: Image.fromarray(pixels[row]).convert("RGB"),
     )
-    return Dataset("digits", *split_by_content(samples, test_fraction, seed))
+    return Dataset("digits", *split_by_content(samples, request.test_fraction, request.seed))
+
+
+DIGITS = Source(
+    "digits",
+    "1,797 handwritten digits, 8 x 8 grey, which ship with scikit-learn",
+    open_digits,
+    names=("digits",),
+    pixel_baseline=True,
+)

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.datasets.files import file_samples
-from frostline.stages.datasets.index import Progress, index_files
-from frostline.stages.datasets.samples import Dataset, Samples, number_faults, split_by_content, split_faults
+from frostline.stages.datasets.index import index_files
+from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
+from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.walk import Files, Tree, walk
 from frostline.stages.errors import DataError, counted, listing
-from frostline.stages.modalities.image.decode import EXTENSIONS
+from frostline.stages.modalities.registry import MODALITIES
+from frostline.stages.targets.single_label import SINGLE_LABEL
 
 WANTED = "wanted train/<class>/ and test/<class>/ (or val/<class>/), or <class>/ folders of images"
 _SPLIT_NAMES = frozenset(["train", "training", "test", "testing", "val", "valid", "validation"])
@@ -23,26 +25,25 @@ _SPLIT_NAMES = frozenset(["train", "training", "test", "testing", "val", "valid"
 Trees = dict[tuple[str, str], Tree]
 
 
-def open_folder(
-    root: Path, test_fraction: float, seed: int, memory: Path | None, progress: Progress | None = None
-) -> Dataset:
+def open_folder(request: Request) -> Dataset:
     """Return the dataset of an image folder. Classes are the sorted names of its folders.
 
     Without a ``test/`` or ``val/`` beside ``train/`` the one tree is split by
     ``test_fraction`` and ``seed``. Raises DataError: no such folder, fewer than two
     classes, classes without an image, test classes that training does not have.
     """
+    root = request.path
     if not root.is_dir():
         raise DataError(f"no folder {root}; {WANTED}")
     tops = _tops(root)
     classes = _folders(root / tops[0])
     trees = {(top, name): walk(root, _below(top, name)) for top in tops for name in _folders(root / top)}
-    _check(root, tops, classes, trees, test_fraction)
-    samples = _samples(root, classes, trees, memory, progress)
+    _check(root, tops, classes, trees, request.test_fraction)
+    samples = _samples(root, classes, trees, request)
     notes = tuple(_notes(root, tops, trees))
     if len(tops) == 1:
-        return Dataset(samples.dataset, *split_by_content(samples, test_fraction, seed), notes)
-    ends = sum(len(tree.images) for (top, _), tree in trees.items() if top == tops[0])
+        return Dataset(samples.dataset, *split_by_content(samples, request.test_fraction, request.seed), notes)
+    ends = sum(len(tree.files) for (top, _), tree in trees.items() if top == tops[0])
     rows = np.arange(len(samples))
     return Dataset(samples.dataset, samples.take(rows[:ends], "train"), samples.take(rows[ends:], "test"), notes)
 
@@ -73,28 +74,29 @@ def _check(root: Path, tops: Sequence[str], classes: list[str], trees: Trees, te
     for (top, name), tree in trees.items():
         if name not in classes:
             wrong.append(f"{_below(top, name)}: no such class in {tops[0]}/")
-        elif not tree.images:
+        elif not tree.files:
             wrong.append(f"{_below(top, name)}: no image")
-    wrong += number_faults(classes)
+    wrong += SINGLE_LABEL.number_faults(classes)
     if len(tops) > 1 and not any(top == tops[1] for top, _ in trees):
         wrong.append(f"{tops[1]}/ has no class folder")
     if len(tops) == 1 and not wrong:
-        wrong = split_faults(classes, _labels(classes, trees), test_fraction)
+        wrong = SINGLE_LABEL.split_faults(classes, _labels(classes, trees), test_fraction)
     if wrong:
         raise DataError(f"the image folder {root} can't be used:\n{listing(wrong)}\n{WANTED}")
 
 
 def _labels(classes: list[str], trees: Trees) -> NDArray[np.int64]:
     of_tree = np.array([classes.index(name) for _, name in trees], np.int64)
-    return np.repeat(of_tree, [len(tree.images) for tree in trees.values()])
+    return np.repeat(of_tree, [len(tree.files) for tree in trees.values()])
 
 
-def _samples(root: Path, classes: list[str], trees: Trees, memory: Path | None, progress: Progress | None) -> Samples:
+def _samples(root: Path, classes: list[str], trees: Trees, request: Request) -> Samples:
     name = PurePath(os.path.normpath(root.absolute())).name or "folder"
     files = Files()
     for tree in trees.values():
-        files.extend(tree.images)
-    return file_samples(name, "all", classes, root, index_files(root, files, memory, progress), _labels(classes, trees))
+        files.extend(tree.files)
+    index = index_files(root, files, request.memory, request.progress)
+    return file_samples(name, "all", classes, root, index, _labels(classes, trees))
 
 
 def _notes(root: Path, tops: Sequence[str], trees: Trees) -> list[str]:
@@ -113,4 +115,10 @@ def _notes(root: Path, tops: Sequence[str], trees: Trees) -> list[str]:
 
 
 def _loose_images(folder: Path) -> list[str]:
-    return sorted(e.name for e in folder.iterdir() if e.suffix.lower() in EXTENSIONS and e.is_file())
+    endings = MODALITIES.load("image").extensions
+    return sorted(e.name for e in folder.iterdir() if e.suffix.lower() in endings and e.is_file())
+
+
+FOLDER = Source(
+    "folder:PATH", "images in train/<class>/ with test/<class>/ or val/<class>/, or in <class>/ folders", open_folder
+)

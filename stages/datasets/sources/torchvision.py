@@ -20,35 +20,33 @@ from PIL.Image import Image
 from frostline.stages.datasets.index import Progress
 from frostline.stages.datasets.memo import GRAIN_NS, recall, remember
 from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
+from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.torchvision_catalogue import CATALOGUE, Arguments
-from frostline.stages.errors import DataError, UnreadableImage, unknown_name
+from frostline.stages.errors import DataError, UnreadableSample
 from frostline.stages.modalities.image.decode import decoder, to_rgb
 
 
-def open_vision(
-    name: str, root: Path, test_fraction: float, seed: int, memory: Path | None, progress: Progress | None = None
-) -> Dataset:
-    """Return a torchvision dataset, downloaded to ``root`` unless it is there.
+def open_vision(request: Request) -> Dataset:
+    """Return a torchvision dataset, downloaded to ``request.folder`` unless it is there.
 
     A sample's content is its pixels as RGB, turned and scaled as torchvision gives them.
-    ``memory`` remembers labels and digests while no file below ``root`` changes; what is
-    remembered is opened without torchvision. Raises ConfigError for an unknown name,
-    DataError if it is neither there nor to be had, or damaged.
+    ``memory`` remembers labels and digests while no file in that folder changes; what is
+    remembered is opened without torchvision. Raises DataError if it is neither there nor
+    to be had, or damaged.
     """
-    if name not in CATALOGUE:
-        raise unknown_name("dataset", name, [*CATALOGUE, "digits", "folder:PATH", "csv:FILE"])
-    entry = CATALOGUE[name]
+    name, entry = request.place, CATALOGUE[request.place]
     wanted = {"all": entry.train} if entry.test is None else {"train": entry.train, "test": entry.test}
-    sources = {split: Source(entry.cls, arguments, root) for split, arguments in wanted.items()}
-    rows = {split: _rows(source, _place(memory, split), progress) for split, source in sources.items()}
+    opened = {split: Opened(entry.cls, arguments, request.folder) for split, arguments in wanted.items()}
+    memory, progress = request.memory, request.progress
+    rows = {split: _rows(one, _place(memory, split), progress) for split, one in opened.items()}
     classes, values = _classes([*rows.values()])
-    samples = [_samples(name, split, sources[split], rows[split], classes, values) for split in sources]
+    samples = [_samples(name, split, opened[split], rows[split], classes, values) for split in opened]
     if len(samples) == 1:
-        return Dataset(name, *split_by_content(samples[0], test_fraction, seed))
+        return Dataset(name, *split_by_content(samples[0], request.test_fraction, request.seed))
     return Dataset(name, samples[0], samples[1])
 
 
-class Source:
+class Opened:
     """One split of a torchvision dataset: opened, and downloaded if need be, at its first use."""
 
     def __init__(self, cls: str, arguments: Arguments, root: Path) -> None:
@@ -112,14 +110,14 @@ def _place(memory: Path | None, split: str) -> Path | None:
     return memory.with_name(f"{memory.stem}-{split}{memory.suffix}") if memory else None
 
 
-def _rows(source: Source, memory: Path | None, progress: Progress | None) -> Rows:
-    remembered = recall(memory, source.stamp()[0]) if memory else None
+def _rows(opened: Opened, memory: Path | None, progress: Progress | None) -> Rows:
+    remembered = recall(memory, opened.stamp()[0]) if memory else None
     if remembered:
         facts, arrays = remembered
         problems = {int(row): reason for row, reason in facts["problems"].items()}
         return Rows(arrays["labels"], arrays["digests"], problems, facts["names"])
-    data, started = source.data, time.time_ns()
-    stamp, newest = source.stamp()
+    data, started = opened.data, time.time_ns()
+    stamp, newest = opened.stamp()
     rows = _scan(data, progress)
     if memory and newest < started - GRAIN_NS:
         facts = {"problems": rows.problems, "names": rows.names}
@@ -168,13 +166,13 @@ def _classes(rows: list[Rows]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
 
 
 def _samples(
-    name: str, split: str, source: Source, rows: Rows, classes: tuple[str, ...], values: NDArray[np.int64]
+    name: str, split: str, opened: Opened, rows: Rows, classes: tuple[str, ...], values: NDArray[np.int64]
 ) -> Samples:
     def read(row: int) -> Image:
         if row in rows.problems:
-            raise UnreadableImage(rows.problems[row])
+            raise UnreadableSample(rows.problems[row])
         try:
-            return to_rgb(source.data[row][0])
+            return to_rgb(opened.data[row][0])
         except Exception as error:  # each torchvision dataset raises its own
             raise DataError(f"sample {row} of {name} can't be read any more ({_named(error)})") from error
 
@@ -193,3 +191,13 @@ def _stats(root: Path) -> Iterator[tuple[str, int, int, int]]:
             path = Path(folder, name)
             info = path.lstat()
             yield path.relative_to(root).as_posix(), info.st_size, info.st_mtime_ns, info.st_ctime_ns
+
+
+TORCHVISION = Source(
+    "a torchvision name (cifar10, …)",
+    f"downloaded unless it is there: {', '.join(CATALOGUE)}",
+    open_vision,
+    names=tuple(CATALOGUE),
+    takes_root=True,
+    downloads=True,
+)

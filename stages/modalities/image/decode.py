@@ -27,8 +27,8 @@ import numpy as np
 import PIL
 from PIL import Image, ImageOps, features
 
-from frostline.stages.errors import UnreadableImage
-from frostline.stages.modalities.image.spec import MAX_PIXELS
+from frostline.stages.errors import UnreadableSample
+from frostline.stages.modalities.image.values import MAX_PIXELS
 
 EXTENSIONS = frozenset(
     {
@@ -60,7 +60,7 @@ def find_fault(data: bytes) -> str | None:
     try:
         if _open(data).format in ("JPEG", "PNG"):
             decode(data)
-    except UnreadableImage as error:
+    except UnreadableSample as error:
         return str(error)
     return None
 
@@ -69,7 +69,7 @@ def decode(data: bytes, least: int | None = None) -> Image.Image:
     """Return the 8-bit RGB image that a file's bytes hold.
 
     With ``least`` a JPEG is decoded at the smallest of 1/8, 1/4, 1/2 and 1 whose shorter side
-    keeps at least so many pixels; anything else comes whole. Raises UnreadableImage with the
+    keeps at least so many pixels; anything else comes whole. Raises UnreadableSample with the
     reason: empty, of no known format, too large, damaged.
     """
     image = _open(data)
@@ -79,11 +79,11 @@ def decode(data: bytes, least: int | None = None) -> Image.Image:
         ImageOps.exif_transpose(image, in_place=True)
         return to_rgb(image)
     except Exception as error:  # Pillow's decoders raise many types on damaged bytes
-        raise UnreadableImage(f"damaged or unsupported {image.format} ({_first_line(error)})") from error
+        raise UnreadableSample(f"damaged or unsupported {image.format} ({_first_line(error)})") from error
 
 
 def is_scaled(data: bytes, least: int) -> bool:
-    """Return whether ``decode`` scales an image for ``least``; decodes no pixel. Raises UnreadableImage."""
+    """Return whether ``decode`` scales an image for ``least``; decodes no pixel. Raises UnreadableSample."""
     image = _open(data)
     whole = image.size
     _scale(image, least)
@@ -91,9 +91,9 @@ def is_scaled(data: bytes, least: int) -> bool:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Return any image as 8-bit RGB by the rules above. Raises UnreadableImage where they refuse it."""
+    """Return any image as 8-bit RGB by the rules above. Raises UnreadableSample where they refuse it."""
     if image.mode == "F":
-        raise UnreadableImage("float samples have no fixed range; save it with 8 or 16 bits")
+        raise UnreadableSample("float samples have no fixed range; save it with 8 or 16 bits")
     if image.mode.startswith("I"):
         return _grey16(image).convert("RGB")
     if image.has_transparency_data:
@@ -120,20 +120,20 @@ def _number(data: bytes, at: int, size: int) -> int:
 
 def _open(data: bytes) -> Image.Image:
     if not data:
-        raise UnreadableImage("empty file (0 bytes)")
+        raise UnreadableSample("empty file (0 bytes)")
     try:
         image = Image.open(BytesIO(data), formats=_FORMATS)
     except PIL.UnidentifiedImageError as error:
-        raise UnreadableImage("not an image of a known format") from error
+        raise UnreadableSample("not an image of a known format") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UnreadableImage(f"too large ({_first_line(error)})") from error
+        raise UnreadableSample(f"too large ({_first_line(error)})") from error
     except Exception as error:  # a header that lies raises whatever its parser meets
-        raise UnreadableImage(f"damaged header ({_first_line(error)})") from error
+        raise UnreadableSample(f"damaged header ({_first_line(error)})") from error
     if image.width * image.height > MAX_PIXELS:
         found = f"{image.width:,} × {image.height:,} pixels declared"
-        raise UnreadableImage(f"too large ({found}; the limit is {MAX_PIXELS // 10**6} megapixels)")
+        raise UnreadableSample(f"too large ({found}; the limit is {MAX_PIXELS // 10**6} megapixels)")
     if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
-        raise UnreadableImage("32-bit samples have no fixed range; save it with 8 or 16 bits")
+        raise UnreadableSample("32-bit samples have no fixed range; save it with 8 or 16 bits")
     return image
 
 
@@ -146,7 +146,7 @@ def _scale(image: Image.Image, least: int | None) -> None:
 def _grey16(image: Image.Image) -> Image.Image:
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
-        raise UnreadableImage("32-bit samples have no fixed range; save it with 8 or 16 bits")
+        raise UnreadableSample("32-bit samples have no fixed range; save it with 8 or 16 bits")
     return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
 
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, get_args
 
-Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+from frostline.stages.errors import ConfigError, unknown_name
+from frostline.stages.modalities.image.values import MAX_PIXELS, Interpolation, Size, View
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
 
-View = Literal["plain", "hflip"]
-
-
-Size = int | tuple[int, int]
-
-
-# Of one image. Below Pillow's own limit, whose meaning depends on the filter of its warning.
-MAX_PIXELS = 80_000_000
+__all__ = ["MAX_PIXELS", "Interpolation", "Preprocessing", "Size", "View", "replaced"]
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a decoded RGB image becomes the network's input.
+    """How a decoded RGB image becomes the network's input: the ``Transform`` of images.
 
     ``resize``: the shorter side in pixels, or (height, width), or None to leave the size.
     ``crop``: the centre's side, or (height, width), or None. ``mean`` and ``std`` per
@@ -37,3 +38,41 @@ class Preprocessing:
     def fixes_size(self) -> bool:
         """Whether every image comes out with one size, whatever it was."""
         return self.crop is not None or isinstance(self.resize, tuple)
+
+    def item(self, sample: Image, view: View = "plain") -> dict[str, NDArray[np.uint8]]:
+        """Return ``pixels``, uint8 (height, width, 3), see ``transform.preprocess``; the network scales them itself.
+
+        Raises UnreadableSample for an image so long and narrow that resizing it would make it enormous.
+        """
+        return {"pixels": _arithmetic()(sample, self, view)}
+
+
+@cache  # an import statement in ``item`` would take a share of a thumbnail's time
+def _arithmetic() -> Callable[[Image, Preprocessing, View], NDArray[np.uint8]]:
+    from frostline.stages.modalities.image.transform import preprocess
+
+    return preprocess
+
+
+def replaced(own: Preprocessing, changes: Mapping[str, Any]) -> Preprocessing:
+    """Return a preprocessing with fields replaced. Raises ConfigError: unknown fields or values out of range."""
+    names = [field.name for field in fields(Preprocessing)]
+    for name in changes:
+        if name not in names:
+            raise unknown_name("preprocessing", name, names)
+    how = replace(own, **changes)
+    _check(how)
+    return how
+
+
+def _check(how: Preprocessing) -> None:
+    for name, size in (("resize", how.resize), ("crop", how.crop)):
+        sides = size if isinstance(size, tuple) else (1 if size is None else size,)
+        if not all(isinstance(side, int) and side > 0 for side in sides):
+            raise ConfigError(f"{name} {size!r}; wanted pixels, a number or (height, width) above 0, or None")
+    if how.interpolation not in get_args(Interpolation):
+        raise unknown_name("interpolation", str(how.interpolation), get_args(Interpolation))
+    if not all(len(values) == 3 and all(map(math.isfinite, values)) for values in (how.mean, how.std)):
+        raise ConfigError(f"mean {how.mean}, std {how.std}; wanted three numbers each")
+    if min(how.std) <= 0:
+        raise ConfigError(f"std {how.std}; wanted numbers above 0")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import fields, replace
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from frostline.stages.errors import ConfigError, UnreadableImage, unknown_name
-from frostline.stages.modalities.image.spec import MAX_PIXELS, Preprocessing, Size, View
+from frostline.stages.errors import UnreadableSample
+from frostline.stages.modalities.image.values import MAX_PIXELS, Interpolation, Size, View
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -22,47 +19,34 @@ _FILTERS = {
 }
 
 
-def preprocess(image: Image.Image, how: Preprocessing, view: View = "plain") -> NDArray[np.uint8]:
+class Geometry(Protocol):
+    """What of a ``Preprocessing`` tells where each pixel goes."""
+
+    @property
+    def resize(self) -> Size | None: ...
+    @property
+    def crop(self) -> Size | None: ...
+    @property
+    def interpolation(self) -> Interpolation: ...
+
+
+def preprocess(image: Image.Image, how: Geometry, view: View = "plain") -> NDArray[np.uint8]:
     """Return an RGB image resized and cropped, uint8 (height, width, 3).
 
     The same arithmetic, pixel for pixel, as torchvision's ``Resize`` and ``CenterCrop`` on
-    a PIL image. The flip comes last. Raises UnreadableImage for an image so long and narrow
+    a PIL image. The flip comes last. Raises UnreadableSample for an image so long and narrow
     that resizing its shorter side would make it enormous.
     """
     if how.resize is not None:
         width, height = resized_size(image.size, how.resize)
         if width * height > MAX_PIXELS:
             found = f"{image.width:,} × {image.height:,} pixels"
-            raise UnreadableImage(f"too narrow ({found}; a shorter side of {how.resize} makes {width:,} × {height:,})")
+            raise UnreadableSample(f"too narrow ({found}; a shorter side of {how.resize} makes {width:,} × {height:,})")
         image = image.resize((width, height), _FILTERS[how.interpolation])
     if how.crop is not None:
         image = image.crop(centre(image.size, how.crop))
     pixels = np.asarray(image)
     return pixels[:, ::-1] if view == "hflip" else pixels
-
-
-def replaced(own: Preprocessing, changes: Mapping[str, Any]) -> Preprocessing:
-    """Return a preprocessing with fields replaced. Raises ConfigError: unknown fields or values out of range."""
-    names = [field.name for field in fields(Preprocessing)]
-    for name in changes:
-        if name not in names:
-            raise unknown_name("preprocessing", name, names)
-    how = replace(own, **changes)
-    _check(how)
-    return how
-
-
-def _check(how: Preprocessing) -> None:
-    for name, size in (("resize", how.resize), ("crop", how.crop)):
-        sides = size if isinstance(size, tuple) else (1 if size is None else size,)
-        if not all(isinstance(side, int) and side > 0 for side in sides):
-            raise ConfigError(f"{name} {size!r}; wanted pixels, a number or (height, width) above 0, or None")
-    if how.interpolation not in _FILTERS:
-        raise unknown_name("interpolation", str(how.interpolation), _FILTERS)
-    if not all(len(values) == 3 and all(map(math.isfinite, values)) for values in (how.mean, how.std)):
-        raise ConfigError(f"mean {how.mean}, std {how.std}; wanted three numbers each")
-    if min(how.std) <= 0:
-        raise ConfigError(f"std {how.std}; wanted numbers above 0")
 
 
 def resized_size(size: tuple[int, int], wanted: Size) -> tuple[int, int]:

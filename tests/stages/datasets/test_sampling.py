@@ -6,7 +6,8 @@ import hashlib
 
 import numpy as np
 
-from frostline.stages.datasets.sampling import held_of, hold_out, lots, shots, train_size
+from frostline.stages.datasets.sampling import hold_out, lots, shots, train_size
+from frostline.stages.targets.base import held_of
 
 
 def contents(n, start=0):

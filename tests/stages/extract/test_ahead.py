@@ -16,7 +16,7 @@ import pytest
 
 from frostline.stages.backbones.inference.batches import Embeddings, Pixels, Room
 from frostline.stages.datasets import Samples, open_dataset
-from frostline.stages.errors import StoreError, UnreadableImage
+from frostline.stages.errors import StoreError, UnreadableSample
 from frostline.stages.extract.extraction import extract
 from frostline.stages.store import FeatureSet, WriteBack
 from support.extraction import begin, job, job_ahead
@@ -88,7 +88,7 @@ def test_what_writing_raises_is_raised_and_the_shards_before_are_kept(
 def test_a_shard_of_which_no_image_can_be_read_is_committed_too(tmp_path: Path, samples: Samples, kind: object) -> None:
     def read(row: int) -> object:
         if 16 <= row < 48 or row == len(samples) - 1:
-            raise UnreadableImage("damaged PNG")
+            raise UnreadableSample("damaged PNG")
         return samples.read(row)
 
     broken = dataclasses.replace(samples, read=read)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from frostline.stages.backbones.inference.batches import Room, in_turn
 from frostline.stages.datasets import Samples, open_dataset
-from frostline.stages.errors import UnreadableImage
+from frostline.stages.errors import UnreadableSample
 from frostline.stages.extract.extraction import extract
 from frostline.stages.modalities.image.spec import Preprocessing
 from frostline.stages.store import FeatureStore, load
@@ -104,7 +104,7 @@ def test_only_images_that_are_new_go_through_the_backbone(tmp_path: Path, sample
 def test_unreadable_samples_are_quarantined_and_all_others_kept(tmp_path: Path, samples: Samples) -> None:
     def read(row: int) -> object:
         if row % 100 == 7:
-            raise UnreadableImage("damaged PNG")
+            raise UnreadableSample("damaged PNG")
         return samples.read(row)
 
     broken = dataclasses.replace(samples, read=read)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from frostline.stages.errors import UnreadableImage
+from frostline.stages.errors import UnreadableSample
 from frostline.stages.extract import loader as loading
 from frostline.stages.extract.loader import Batch, Loader
 
@@ -17,7 +17,7 @@ SHAPE = (2, 2, 3)
 
 def decode(row: int) -> NDArray[np.uint8]:
     if row % 7 == 3:
-        raise UnreadableImage(f"row {row} is odd")
+        raise UnreadableSample(f"row {row} is odd")
     return np.full(SHAPE, row % 256, np.uint8)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from frostline.stages.datasets import open_dataset
-from frostline.stages.errors import DataError, UnreadableImage
+from frostline.stages.errors import DataError, UnreadableSample
 from support.pictures import encoded, picture, plant, put
 
 TWO = {"train/cat": 3, "train/dog": 2, "test/cat": 1, "test/dog": 2}
@@ -75,9 +75,13 @@ def test_the_split_follows_the_images_and_not_their_names(tmp_path):
 
 
 def test_images_added_move_few_others_to_the_other_side(tmp_path):
-    before = set(opened(plant(tmp_path, ONE)).test.ids)
-    for i in range(5):
-        put(tmp_path / "cat" / f"new{i}.png")
+    names = [f"{name}/{i}.png" for name, count in ONE.items() for i in range(count)]
+    added = [f"cat/new{i}.png" for i in range(5)]
+    for seed, name in enumerate(names):
+        put(tmp_path / name, encoded(picture(seed)))  # always the same pictures: by chance two could change sides
+    before = set(opened(tmp_path).test.ids)
+    for seed, name in enumerate(added, len(names)):
+        put(tmp_path / name, encoded(picture(seed)))
     after = set(opened(tmp_path).test.ids)
     assert len(before - after) <= 1
 
@@ -146,7 +150,7 @@ def test_pipes_and_links_to_nothing_are_problems_and_never_opened(tmp_path):
     regular, link = "not a regular file", "a link to nothing"
     assert found == {"pipe.png": regular, "zero.png": regular, "gone.png": link, "self.png": link}
     for row, reason in train.problems.items():
-        with pytest.raises(UnreadableImage, match=reason):
+        with pytest.raises(UnreadableSample, match=reason):
             train.read(row)
 
 
@@ -226,7 +230,7 @@ def test_an_image_that_changes_or_goes_after_it_was_indexed_is_an_error(tmp_path
     for row, message in enumerate(("changed while it was being used", "can't be read any more")):
         with pytest.raises(DataError, match=message) as caught:
             train.read(row)
-        assert not isinstance(caught.value, UnreadableImage)
+        assert not isinstance(caught.value, UnreadableSample)
 
 
 def test_the_current_folder_has_a_name(tmp_path, monkeypatch):

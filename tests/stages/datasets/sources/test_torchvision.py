@@ -19,7 +19,7 @@ import torchvision
 from frostline.stages.datasets import open_dataset
 from frostline.stages.datasets.memo import GRAIN_NS
 from frostline.stages.datasets.sources.torchvision_catalogue import CATALOGUE
-from frostline.stages.errors import DataError, UnreadableImage
+from frostline.stages.errors import DataError, UnreadableSample
 from support.pictures import encoded, picture, put
 from support.project import REPOSITORY
 
@@ -135,7 +135,7 @@ def test_cifar10_is_read_from_its_batches(tmp_path, monkeypatch):
 def test_an_image_that_cannot_be_read_is_a_problem_of_its_row(tmp_path):
     train = open_dataset("clevr", root=write_clevr(tmp_path, damaged="train/2.png")).train
     assert list(train.problems) == [2] and train.labels.tolist() == [0, 1, 0, 1]
-    with pytest.raises(UnreadableImage, match="cannot identify image file"):
+    with pytest.raises(UnreadableSample, match="cannot identify image file"):
         train.read(2)
 
 
@@ -144,7 +144,7 @@ def test_an_image_that_goes_after_it_was_scanned_is_an_error(tmp_path):
     (tmp_path / "clevr/CLEVR_v1.0/images/train/2.png").unlink()
     with pytest.raises(DataError, match="sample 2 of clevr can't be read any more") as caught:
         train.read(2)
-    assert not isinstance(caught.value, UnreadableImage)
+    assert not isinstance(caught.value, UnreadableSample)
 
 
 def test_missing_files_without_a_network_are_an_error_that_says_where_to_put_them(tmp_path):

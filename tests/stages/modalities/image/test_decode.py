@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from frostline.stages.errors import UnreadableImage
+from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.image.decode import MAX_PIXELS, decode, decoder, find_fault
 from support.pictures import encoded, picture
 
@@ -46,7 +46,7 @@ def stored_as(upright: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]
 def raise_fault(data: bytes) -> None:
     fault = find_fault(data)
     if fault:
-        raise UnreadableImage(fault)
+        raise UnreadableSample(fault)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM"])
@@ -155,7 +155,7 @@ def test_an_animation_is_its_first_frame(kind):
 def test_samples_without_a_fixed_range_are_refused(values):
     data = encoded(Image.fromarray(values), "TIFF")
     for refuse in (decode, raise_fault):
-        with pytest.raises(UnreadableImage, match="no fixed range; save it with 8 or 16 bits"):
+        with pytest.raises(UnreadableSample, match="no fixed range; save it with 8 or 16 bits"):
             refuse(data)
 
 
@@ -176,16 +176,16 @@ def test_samples_without_a_fixed_range_are_refused(values):
     ids=["empty", "text", "eps", "ico", "jpeg-header", "png-header", "jpeg-cut", "png-cut", "bomb", "large"],
 )
 def test_what_is_no_image_is_refused_with_the_reason_before_and_at_decoding(data, reason):
-    with pytest.raises(UnreadableImage, match=reason):
+    with pytest.raises(UnreadableSample, match=reason):
         decode(data)
-    with pytest.raises(UnreadableImage, match=reason):
+    with pytest.raises(UnreadableSample, match=reason):
         raise_fault(data)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "WEBP", "PPM"])
 def test_a_cut_off_file_of_any_format_is_refused_at_decoding(kind):
     data = encoded(picture(size=(64, 64)), kind)
-    with pytest.raises(UnreadableImage):
+    with pytest.raises(UnreadableSample):
         decode(data[: len(data) // 2])
 
 
@@ -193,7 +193,7 @@ def test_a_bomb_as_jpeg_is_refused_from_its_header():
     data = bytearray(encoded(picture(), "JPEG"))
     frame = data.index(b"\xff\xc0")
     data[frame + 5 : frame + 9] = b"\xff\xff\xff\xff"
-    with pytest.raises(UnreadableImage, match="too large"):
+    with pytest.raises(UnreadableSample, match="too large"):
         raise_fault(bytes(data))
 
 

@@ -12,7 +12,7 @@ from frostline.stages.datasets.files import file_samples
 from frostline.stages.datasets.index import index_files
 from frostline.stages.datasets.samples import Samples
 from frostline.stages.datasets.walk import walk
-from frostline.stages.errors import UnreadableImage
+from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.image.decode import MAX_PIXELS, decode, decoder, is_scaled
 from support.pictures import encoded, picture
 
@@ -97,13 +97,13 @@ def test_a_jpeg_that_is_not_scaled_has_the_pixels_of_the_whole_one() -> None:
 
 def test_a_jpeg_that_is_cut_off_or_too_large_is_refused_at_any_scale() -> None:
     data = encoded(picture(3, (400, 320)), "JPEG")
-    with pytest.raises(UnreadableImage, match="truncated"):
+    with pytest.raises(UnreadableSample, match="truncated"):
         decode(data[: len(data) // 2], 40)
     bomb = bytearray(encoded(picture(), "JPEG"))
     frame = bomb.index(b"\xff\xc0")
     bomb[frame + 5 : frame + 9] = (10_000).to_bytes(2) + (MAX_PIXELS // 10_000 + 1).to_bytes(2)
     for read in (decode, is_scaled):
-        with pytest.raises(UnreadableImage, match="too large"):
+        with pytest.raises(UnreadableSample, match="too large"):
             read(bytes(bomb), 40)
 
 
@@ -125,5 +125,5 @@ def test_samples_of_files_are_read_scaled_in_any_order_and_part(tmp_path: Path) 
 def test_samples_that_cannot_be_read_are_not_scaled_and_keep_their_reason(tmp_path: Path) -> None:
     samples = split(tmp_path, **{"0.jpg": b"", "1.jpg": encoded(smooth((400, 320)), "JPEG")})
     assert not samples.any_scaled([0], 80) and samples.any_scaled([0, 1], 80)
-    with pytest.raises(UnreadableImage, match="empty"):
+    with pytest.raises(UnreadableSample, match="empty"):
         samples.scaled(80).read(0)

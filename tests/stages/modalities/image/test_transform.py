@@ -15,8 +15,8 @@ from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.torchvision import _preset
 from frostline.stages.backbones.inference.backbone import _scaling, _to_input
 from frostline.stages.errors import ConfigError
-from frostline.stages.modalities.image.spec import Preprocessing
-from frostline.stages.modalities.image.transform import preprocess, replaced
+from frostline.stages.modalities.image.spec import Preprocessing, replaced
+from frostline.stages.modalities.image.transform import preprocess
 from support.pictures import picture
 
 SIZES = [(224, 224), (333, 517), (1, 1), (31, 7), (640, 97)]

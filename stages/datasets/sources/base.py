@@ -1,0 +1,71 @@
+"""What a source of datasets is, and what it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from frostline.stages.datasets.index import Progress
+from frostline.stages.datasets.samples import Dataset
+
+
+@dataclass(frozen=True)
+class Request:
+    """A dataset as it is asked for.
+
+    Attributes:
+        place: what follows the source's prefix, or one of the names that it declares.
+        root: what ``--root`` gives, for a source that takes it.
+        test_fraction: the share to keep for testing where there is no test split.
+        seed: of that split.
+        downloads: the folder below which sources put what they download, each dataset in its own.
+        memory: a file in which to remember digests between calls, see ``index_files``; None: nowhere.
+        progress: told (done, total) of the samples that are read.
+    """
+
+    place: str
+    root: Path | None = None
+    test_fraction: float = 0.2
+    seed: int = 0
+    downloads: Path = Path("downloads")
+    memory: Path | None = None
+    progress: Progress | None = None
+
+    @property
+    def path(self) -> Path:
+        """The place as a file or folder."""
+        return Path(self.place).expanduser()
+
+    @property
+    def folder(self) -> Path:
+        """Where a dataset that is downloaded lies: in the root, or in a folder of its name below the downloads."""
+        return self.root or self.downloads / self.place
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where datasets come from: one object behind the door ``frostline.sources``.
+
+    Its name there is the prefix of its datasets: ``folder:PATH`` asks the source ``folder`` for the place ``PATH``.
+
+    Attributes:
+        form: how its datasets are written, such as ``folder:PATH``; for help, and for a name that is not known.
+        summary: one line on what that is, for a name that is not known.
+        open: returns the dataset. It raises DataError that lists all that is wrong. What makes a dataset
+            useless for a classifier, such as a class without a training sample, is found by ``open_dataset``.
+        names: the places, where these are a fixed list. They are understood without the prefix, too.
+        takes_root: whether ``--root`` means something to it.
+        downloads: whether it downloads what is not in ``Request.folder``. What only shows samples, such as a
+            page, leaves such a dataset alone.
+        pixel_baseline: whether plain pixels are worth comparing with unasked, as they are: for samples that
+            are small and of one size.
+    """
+
+    form: str
+    summary: str
+    open: Callable[[Request], Dataset]
+    names: tuple[str, ...] = ()
+    takes_root: bool = False
+    downloads: bool = False
+    pixel_baseline: bool = False

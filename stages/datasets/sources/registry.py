@@ -1,0 +1,74 @@
+"""The sources by name: those of Frostline, and those that installed distributions add to ``frostline.sources``."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from frostline.stages.datasets.sources.base import Source
+from frostline.stages.errors import ConfigError, unknown_name
+from frostline.stages.plugins import Door
+
+_ROOM = "frostline.stages.datasets.sources"
+_BUILT_IN: dict[str, Source | str] = {
+    "digits": f"{_ROOM}.digits:DIGITS",
+    "folder": f"{_ROOM}.folder:FOLDER",
+    "csv": f"{_ROOM}.csv_file:CSV",
+    "torchvision": f"{_ROOM}.torchvision:TORCHVISION",
+}
+SOURCES = Door("dataset source", "frostline.sources", _BUILT_IN)
+
+
+def find_source(dataset: str) -> tuple[Source, str]:
+    """Return the source of a dataset, and the place that it is asked for.
+
+    ``dataset``: ``PREFIX:PLACE``, or a name that a source declares. Raises ConfigError: no such dataset; a
+    source that can't be loaded.
+
+    >>> source, place = find_source("folder:images/pets")
+    >>> source.form, place
+    ('folder:PATH', 'images/pets')
+    >>> find_source("cifar10") == find_source("torchvision:cifar10")
+    True
+    """
+    prefix, colon, place = dataset.partition(":")
+    if not colon:
+        found = next((source for source in _loadable().values() if dataset in source.names), None)
+        place = dataset
+    else:
+        found = SOURCES.load(prefix) if place and prefix in SOURCES else None
+    if found is None or (found.names and place not in found.names):
+        raise _unknown(dataset)
+    return found, place
+
+
+def forms() -> tuple[str, ...]:
+    """Return how datasets are written, by source. A source of a distribution is not loaded for it: ``PREFIX:…``."""
+    return tuple(SOURCES.load(name).form if name in _BUILT_IN else f"{name}:…" for name in SOURCES.names())
+
+
+def forms_with_root() -> tuple[str, ...]:
+    """Return how the datasets are written to which ``--root`` means something."""
+    return tuple(source.form for source in _loadable().values() if source.takes_root)
+
+
+def _loadable() -> dict[str, Source]:
+    """Return all sources but those that can't be loaded: one that is broken is in nobody's way unless asked for."""
+    found = {}
+    for name in SOURCES.names():
+        with suppress(ConfigError):
+            found[name] = SOURCES.load(name)
+    return found
+
+
+def _unknown(dataset: str) -> ConfigError:
+    sources = _loadable()
+    width = max(len(source.form) for source in sources.values())
+    lines = [f"  {source.form:{width}}  {source.summary}" for source in sources.values()]
+    known = [name for prefix, source in sources.items() for name in _written(prefix if ":" in dataset else "", source)]
+    return unknown_name("dataset", dataset, known, "\n".join(["wanted one of", *lines]))
+
+
+def _written(prefix: str, source: Source) -> tuple[str, ...]:
+    if not source.names:
+        return (source.form,)
+    return tuple(f"{prefix}:{name}" for name in source.names) if prefix else source.names

@@ -1,0 +1,1 @@
+"""What is predicted: one label of a sample, and with it how rows are split, values chosen and heads ranked."""

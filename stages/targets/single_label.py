@@ -1,0 +1,61 @@
+"""``single-label``: each sample is of one class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.stages.errors import counted
+from frostline.stages.targets.base import Rows, Target, Values, held_of
+
+
+class SingleLabel(Target):
+    """``values``: int64 (n,), positions in the names of the classes."""
+
+    kind = "single-label"
+    table = MappingProxyType({"accuracy": "accuracy", "macro_f1": "macro-F1"})
+
+    def faults(self, names: Sequence[str], train: Values, test: Values) -> list[str]:
+        wrong = self.number_faults(names)
+        missing = sorted(set(range(len(names))) - set(train.tolist())) if len(train) else []
+        for label in missing:
+            wrong.append(
+                f"class {names[label]!r}: no training sample, {counted(int((test == label).sum()), 'test sample')}"
+            )
+        empty = [split for split, labels in (("training", train), ("test", test)) if not len(labels)]
+        return wrong + [f"no {split} sample" for split in empty]
+
+    def number_faults(self, names: Sequence[str]) -> list[str]:
+        if len(names) > 1:
+            return []
+        found = f" ({', '.join(names)})" if names else ""
+        return [f"{counted(len(names), 'class')} found{found}; a classifier needs two or more"]
+
+    def split_faults(self, names: Sequence[str], values: Values, test_fraction: float) -> list[str]:
+        wrong = []
+        for name, n in zip(names, np.bincount(values, minlength=len(names)).tolist(), strict=True):
+            n_test = held_of(n, test_fraction)
+            if not 0 < n_test < n:
+                wrong.append(
+                    f"class {name!r}: {counted(n, 'sample')}, {n_test} of them for testing at the test fraction "
+                    f"{test_fraction:g}; add samples or change --test-fraction"
+                )
+        return wrong
+
+    def strata(self, values: Values) -> NDArray[np.int64]:
+        return values
+
+    def judged(self, confidence: NDArray[Any], values: Values, *, probabilistic: bool) -> tuple[Rows, Rows]:
+        """Return whether each row is right, and its log-loss: 0 for heads without probabilities."""
+        right: NDArray[np.bool_] = confidence.argmax(-1) == values
+        if not probabilistic:
+            return right, np.zeros(right.shape)
+        p = np.take_along_axis(confidence, values[None, :, None], -1)[..., 0]
+        return right, -np.log(np.maximum(p, np.finfo(p.dtype).tiny)).astype(np.float64)
+
+
+SINGLE_LABEL = SingleLabel()
