@@ -95,7 +95,11 @@ class Cell:
     @cached_property
     def network(self) -> str:
         """What cells have in common whose features differ in layer and pooling alone: one pass may give them all."""
-        own = set(ExtractSettings.model_fields) - {"layer", "pool"}
+        own = set(ExtractSettings.model_fields)
+        if (
+            self.settings.optimize == "auto"
+        ):  # layers are taken out of one graph, and as it is written a network is none
+            own -= {"layer", "pool"}
         return digest(self.settings.model_dump(mode="json", include=own))
 
 

@@ -142,7 +142,7 @@ def load_backbone(
     model = _frozen(origin.model)
     with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", "see --resize, --crop"):
         layer = request.layer or origin.layer or _default_layer(model, batch)
-        cut = Cut(model, layer)
+        cut = Cut(model, layer).eval()
         given: Tensor = watch(cut, batch).output
         pooling = request.pool or default_pool(given, *shape[:2])
         width = _width(layer, given, pooling)

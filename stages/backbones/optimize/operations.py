@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import attrgetter
 
 import torch
@@ -21,7 +22,8 @@ OPERATIONS = (
 
 def fusing_obstacle() -> str | None:
     """Return why this torch can't fuse, None if it can."""
-    if not torch.backends.mkldnn.is_available():
+    has_onednn: Callable[[], bool] = torch.backends.mkldnn.is_available
+    if not has_onednn():
         return "this build of torch has no oneDNN"
     missing = [name for name in OPERATIONS if not _is_there(name)]
     if missing:

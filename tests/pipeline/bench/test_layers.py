@@ -33,6 +33,14 @@ def test_layers_of_one_network_share_its_pass_and_get_the_bits_of_passes_of_thei
     assert shards(work) == shards(tmp_path / "alone") and len(shards(work)) == 2 * 3 * 3
 
 
+def test_layers_of_a_network_as_it_is_written_have_passes_of_their_own_and_are_the_same_cells(write: Write) -> None:
+    auto = write(DIGITS + LAYERS + CENTROID)
+    none = write(DIGITS + LAYERS + 'optimize = "none"\n' + CENTROID)
+    assert "4 cells in 1 backbone pass" in passes_table(planned(auto))
+    assert "4 cells in 4 backbone passes" in passes_table(planned(none))
+    assert [cell.identity for cell in auto.cells] == [cell.identity for cell in none.cells]
+
+
 def test_layers_of_which_one_is_folded_away_in_the_pass_of_another_have_passes_of_their_own(write: Write) -> None:
     board = done(write(DIGITS + LAYERS + CENTROID))
     assert board.computed == 4 * 1797 and len(board.entries) == 4 and not board.failures
