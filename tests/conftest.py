@@ -29,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--optimize") == "none":
         from frostline.stages.backbones.inference import backbone
 
+        os.environ["FROSTLINE_OPTIMIZE"] = "none"  # for processes that tests start
         as_asked = backbone.load_backbone
         backbone.load_backbone = lambda *args, **how: as_asked(*args, **{**how, "optimize": "none"})
 

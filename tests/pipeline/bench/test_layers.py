@@ -19,6 +19,7 @@ def shards(data_dir: Path) -> dict[str, bytes]:
     return {str(p.relative_to(data_dir)): p.read_bytes() for p in data_dir.glob("features/*/shards/*")}
 
 
+@pytest.mark.usefixtures("optimizations")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_layers_of_one_network_share_its_pass_and_get_the_bits_of_passes_of_their_own(
     write: Write, work: Path, tmp_path: Path, precision: str
@@ -53,6 +54,7 @@ def test_two_names_of_one_layer_are_computed_once(write: Write, work: Path, capl
     assert (board.computed, len(board.entries), len(list(work.glob("features/*")))) == (1797, 2, 2)
 
 
+@pytest.mark.usefixtures("optimizations")
 def test_shards_with_a_sample_that_cannot_be_used_are_left_to_each_layer(
     write: Write, folder: Path, tmp_path: Path, work: Path
 ) -> None:
@@ -65,6 +67,7 @@ def test_shards_with_a_sample_that_cannot_be_used_are_left_to_each_layer(
     assert done(matrix).computed == 0
 
 
+@pytest.mark.usefixtures("optimizations")
 def test_layers_that_were_begun_alone_are_finished_together(write: Write, work: Path, tmp_path: Path) -> None:
     whole = write(DIGITS + LAYERS.replace(', "bn1"', "") + CENTROID)
     done(whole)
