@@ -21,6 +21,34 @@ from support.project import REPOSITORY, Command, Write
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--campaign", action="store_true", help="the long version of the fault campaigns")
     parser.addoption("--rewrite-golden", action="store_true", help="write the golden records of tests/golden anew")
+    parser.addoption("--optimize", choices=("auto", "none"), default="auto", help="how every network is loaded")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load every network as it is written, whoever loads it, where that is asked for."""
+    if config.getoption("--optimize") == "none":
+        from frostline.stages.backbones.inference import backbone
+
+        os.environ["FROSTLINE_OPTIMIZE"] = "none"  # for processes that tests start
+        as_asked = backbone.load_backbone
+        backbone.load_backbone = lambda *args, **how: as_asked(*args, **{**how, "optimize": "none"})
+
+
+@pytest.fixture
+def optimizations(request: pytest.FixtureRequest) -> None:
+    """For tests of what --optimize auto does."""
+    if request.config.getoption("--optimize") == "none":
+        pytest.skip("--optimize none: no network is made faster")
+
+
+@pytest.fixture
+def fusing(optimizations: None) -> None:
+    """For tests of what torch's oneDNN operations do."""
+    from frostline.stages.backbones.optimize.operations import fusing_obstacle
+
+    obstacle = fusing_obstacle()
+    if obstacle:
+        pytest.skip(obstacle)
 
 
 _points = Points()
@@ -67,15 +95,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def frostline(tmp_path: Path) -> Command:
+def frostline(tmp_path: Path, request: pytest.FixtureRequest) -> Command:
     """Run the command in a process of its own, its workspace below the test's folder."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "frostline", *arguments]
         clean = {n: v for n, v in os.environ.items() if not n.startswith("FROSTLINE_")}
-        where = {"FROSTLINE_DATA_DIR": str(tmp_path / "data")}
+        own = {
+            "FROSTLINE_DATA_DIR": str(tmp_path / "data"),
+            "FROSTLINE_OPTIMIZE": request.config.getoption("--optimize"),
+        }
         return subprocess.run(
-            command, capture_output=True, text=True, env={**clean, **where, **environment}, cwd=tmp_path, check=False
+            command, capture_output=True, text=True, env={**clean, **own, **environment}, cwd=tmp_path, check=False
         )
 
     return run

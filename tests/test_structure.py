@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -90,6 +91,60 @@ def test_no_private_name_crosses_a_room() -> None:
     crossing = [(a, b, n) for a, b, n in IMPORTS if a.rpartition(".")[0] != b.rpartition(".")[0]]
     private = [(a, b, n) for a, b, n in crossing if n.startswith("_") or b.rpartition(".")[2].startswith("_")]
     assert not private
+
+
+OPTIMIZE = "frostline.stages.backbones.optimize"
+
+
+def test_what_makes_networks_faster_has_one_door() -> None:
+    behind = [(a, b) for a, b, _ in IMPORTS if b.startswith(f"{OPTIMIZE}.") and not a.startswith(OPTIMIZE)]
+    assert not behind
+    assert [a for a, b, _ in IMPORTS if b == OPTIMIZE]
+
+
+_DOTTED = re.compile(r"\w+(\.\w+)+")
+_PRIVATE = re.compile(r"\._[a-zA-Z]|^torch\.ops\b")
+_HOOKS = re.compile(r"\._(forward|backward)_(pre_)?hooks$")
+_SUPPORT = re.compile(r"_is_\w+_supported")
+
+
+def private_to_torch(code: str) -> set[str]:
+    """Return what code takes of torch that torch does not promise to keep."""
+    nodes = list(ast.walk(ast.parse(code)))
+    imported = {
+        a.asname or a.name: f"{n.module}.{a.name}" for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names
+    }
+    imported |= {a.asname or a.name: a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
+    of_torch = {"torch": "torch"} | {own: name for own, name in imported.items() if name.split(".")[0] == "torch"}
+    attributes = filter(_DOTTED.fullmatch, (ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)))
+    used = [name.split(".", 1) for name in attributes]
+    names = {*of_torch.values(), *(f"{of_torch[root]}.{rest}" for root, rest in used if root in of_torch)}
+    words = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    hooks = {rest for _, rest in used if _HOOKS.search(f".{rest}")}
+    return {name for name in names if _PRIVATE.search(name)} | hooks | set(filter(_SUPPORT.fullmatch, words))
+
+
+def test_what_torch_does_not_promise_to_keep_is_named_in_one_room() -> None:
+    found = {module for module, path in SOURCES.items() if private_to_torch(path.read_text())}
+    assert {module for module in found if not module.startswith(f"{OPTIMIZE}.")} == set()
+    assert len(found) >= 4
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import torch\ntorch._C._has_mkldnn",
+        "import torch\ntorch.ops.mkldnn",
+        "import torch\ngetattr(torch.cpu, '_is_amx_tile_supported')",
+        "from torch import cpu as processor\nprocessor._is_amx_tile_supported()",
+        "import torch._dynamo",
+        "from torch import _C",
+        "from torch._inductor import config",
+        "module._forward_hooks",
+    ],
+)
+def test_a_private_name_of_torch_is_seen(code: str) -> None:
+    assert private_to_torch(code)
 
 
 def test_every_package_is_listed_for_the_distribution() -> None:

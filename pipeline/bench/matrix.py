@@ -43,7 +43,7 @@ from frostline.stages.errors import ConfigError, listing, printable, unknown_nam
 from frostline.stages.records.sealed import digest
 
 DEFAULT_LAYER = "default"
-_PACE = {"device", "batch_size", "workers"}
+_PACE = {"device", "batch_size", "workers", "optimize"}
 _OF_DATASET = {*DatasetSettings.model_fields, "max_bad"} - {*WorkspaceSettings.model_fields}
 _OF_BACKBONE = ({*BackboneSettings.model_fields} - {*DatasetSettings.model_fields}) | _PACE
 _OF_HEAD = {*Settings.model_fields} - {*ExtractSettings.model_fields} - {"baseline"}
@@ -95,7 +95,11 @@ class Cell:
     @cached_property
     def network(self) -> str:
         """What cells have in common whose features differ in layer and pooling alone: one pass may give them all."""
-        own = set(ExtractSettings.model_fields) - {"layer", "pool"}
+        own = set(ExtractSettings.model_fields)
+        if (
+            self.settings.optimize == "auto"
+        ):  # layers are taken out of one graph, and as it is written a network is none
+            own -= {"layer", "pool"}
         return digest(self.settings.model_dump(mode="json", include=own))
 
 

@@ -149,7 +149,9 @@ class Plan:
             s = self.settings
             log.info("loading %s", s.backbone)
             precision = "fp32" if s.precision == "auto" else s.precision
-            self._loaded = load_backbone(s.request(), self.example, precision=precision, device=device_of(s.device))
+            self._loaded = load_backbone(
+                s.request(), self.example, precision=precision, device=device_of(s.device), optimize=s.optimize
+            )
         return self._loaded
 
     @property

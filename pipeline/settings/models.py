@@ -26,7 +26,7 @@ from frostline.pipeline.settings.parsing import (
     Views,
 )
 from frostline.stages.backbones import BackboneRequest
-from frostline.stages.backbones.spec import Pooling
+from frostline.stages.backbones.spec import Optimize, Pooling
 from frostline.stages.datasets import find_source, forms, forms_with_root
 from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.heads import KINDS, HeadSpec, head_spec
@@ -45,6 +45,13 @@ BatchSize = Annotated[
 ]
 Workers = Annotated[
     int | None, Field(ge=1, le=256, description="threads that decode (default: one per core, or one if that is faster)")
+]
+Optimization = Annotated[
+    Optimize,
+    Field(
+        description="the network made faster where that changes nothing beyond rounding, or as it is written",
+        exclude_if=lambda value: value == "auto",  # records and digests of before know no such setting
+    ),
 ]
 
 
@@ -133,6 +140,7 @@ class ExtractSettings(BackboneSettings):
     device: Device = "auto"
     batch_size: BatchSize = None
     workers: Workers = None
+    optimize: Optimization = "auto"
     max_bad: int = Field(0, ge=0, description="how many unreadable samples to tolerate")
 
 
@@ -248,6 +256,7 @@ class PredictSettings(AnySettings):
     device: Device = "auto"
     batch_size: BatchSize = None
     workers: Workers = None
+    optimize: Optimization = "auto"
     max_bad: int = Field(0, ge=0, description="how many unreadable images to tolerate")
     top: int = Field(1, ge=1, le=1000, description="how many classes to print for an image, the likeliest first")
 

@@ -12,7 +12,7 @@ from PIL.Image import Image
 from frostline.stages.backbones.families.fingerprint import fingerprint
 from frostline.stages.backbones.inference.pixels import Embedder, finished, pixels_for, raw_or_pixels
 from frostline.stages.backbones.request import BackboneRequest
-from frostline.stages.backbones.spec import Precision
+from frostline.stages.backbones.spec import Optimize, Precision
 from frostline.stages.modalities.image.transform import preprocess
 
 if TYPE_CHECKING:
@@ -37,8 +37,11 @@ def load_backbone(
     precision: Precision = "fp32",
     device: str = "cpu",
     portable: bool = False,
+    optimize: Optimize = "auto",
 ) -> Backbone:
     """Return the backbone that a request names, resolved on one image; see ``backbone.load_backbone``."""
     from frostline.stages.backbones.inference import backbone
 
-    return backbone.load_backbone(request, example, precision=precision, device=device, portable=portable)
+    return backbone.load_backbone(
+        request, example, precision=precision, device=device, portable=portable, optimize=optimize
+    )

@@ -12,6 +12,7 @@ Pooling = Literal["none", "avg", "max", "cls", "tokens", "flatten"]
 
 
 Precision = Literal["fp32", "bf16", "fp16"]
+Optimize = Literal["auto", "none"]
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ The test digits through the shipped backbone, in shards of 16 rows; ``ahead`` as
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.inference.backbone import Backbone
@@ -23,7 +25,8 @@ from frostline.stages.store.key import FeatureKey, StoredType
 
 @cache
 def tiny_backbone() -> Backbone:
-    return load_backbone(BackboneRequest("resnet8-cifar10"), open_dataset("digits").train.read(0))
+    how: Any = os.environ.get("FROSTLINE_OPTIMIZE", "auto")
+    return load_backbone(BackboneRequest("resnet8-cifar10"), open_dataset("digits").train.read(0), optimize=how)
 
 
 KEY = FeatureKey("", tiny_backbone().spec, "a decoder")

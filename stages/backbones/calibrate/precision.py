@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from frostline.stages.backbones.inference.batches import Room, in_turn, out_of_memory
+from frostline.stages.backbones.optimize import has_bf16
 from frostline.stages.backbones.spec import Precision
 from frostline.stages.errors import ConfigError
 
@@ -46,8 +47,7 @@ def fastest(device: str) -> Precision:
     """Return the fastest precision that a device computes in by itself: bf16 or fp32."""
     if device.startswith("cuda"):
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return "bf16" if any(getattr(torch.cpu, name, bool)() for name in tests) else "fp32"
+    return "bf16" if has_bf16() else "fp32"
 
 
 def agreement(exact: NDArray[np.float32], rough: NDArray[np.float32]) -> Agreement:

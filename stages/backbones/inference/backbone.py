@@ -18,11 +18,9 @@ from frostline.stages.backbones.inference.dispatch import stream
 from frostline.stages.backbones.inference.pixels import is_thumbnail
 from frostline.stages.backbones.network.cut import INPUT, Cut, classifier_of, watch
 from frostline.stages.backbones.network.pooling import default_pool, pool
-from frostline.stages.backbones.optimize.allocator import keep_pages
-from frostline.stages.backbones.optimize.fuse import fuse, has_hooks
-from frostline.stages.backbones.optimize.onednn import can_fuse
+from frostline.stages.backbones.optimize import has_hooks, optimized
 from frostline.stages.backbones.request import BackboneRequest
-from frostline.stages.backbones.spec import BackboneSpec, Pooling, Precision
+from frostline.stages.backbones.spec import BackboneSpec, Optimize, Pooling, Precision
 from frostline.stages.errors import ConfigError, FrostlineError
 from frostline.stages.modalities.image.spec import Preprocessing, replaced
 from frostline.stages.modalities.image.transform import centre
@@ -126,13 +124,15 @@ def load_backbone(
     precision: Precision = "fp32",
     device: str = "cpu",
     portable: bool = False,
+    optimize: Optimize = "auto",
 ) -> Backbone:
     """Return the backbone that a request names, resolved for images of one image's size.
 
     The default layer is the input of the final classifier, found by watching a forward
-    pass over noise. ``portable``: without operations of this processor's own. Raises
-    ConfigError: unknown names, weights or layers that don't fit, an input size or a precision
-    that the network can't take.
+    pass over noise. ``optimize``: whether the network is made faster, or runs as it is written;
+    ``portable``: as a graph to be exported, without operations of this processor's own, in
+    either case. Raises ConfigError: unknown names, weights or layers that don't fit, an input
+    size or a precision that the network can't take.
     """
     origin = build(request)
     how = replaced(origin.preprocessing, request.preprocessing)
@@ -142,11 +142,12 @@ def load_backbone(
     model = _frozen(origin.model)
     with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", "see --resize, --crop"):
         layer = request.layer or origin.layer or _default_layer(model, batch)
-        cut = Cut(model, layer)
+        cut = Cut(model, layer).eval()
         given: Tensor = watch(cut, batch).output
         pooling = request.pool or default_pool(given, *shape[:2])
         width = _width(layer, given, pooling)
-        network = fuse(cut, given, batch, onednn=device == "cpu" and can_fuse() and not portable)
+        as_written = optimize == "none" and not portable
+        network = cut if as_written else optimized(cut, given, batch, device=device, portable=portable)
     spec = BackboneSpec(_portable(request.name), origin.code, origin.weights, layer, pooling, how, (shape[0], shape[1]))
     with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
         backbone = Backbone(spec, network, width, precision, device)
@@ -156,7 +157,6 @@ def load_backbone(
 
 def _frozen(model: nn.Module) -> nn.Module:
     """Return the model in evaluation mode, without gradients, float32, channels-last in memory."""
-    keep_pages()
     return model.eval().requires_grad_(False).float().to(memory_format=torch.channels_last)
 
 

@@ -1,1 +1,12 @@
-"""What makes a network faster and relies on operations that torch does not promise to keep."""
+"""What makes a network faster, some of it by operations that torch does not promise to keep.
+
+All that relies on such operations is in this room, and this is its door: ``--optimize none`` does without it.
+"""
+
+from __future__ import annotations
+
+from frostline.stages.backbones.optimize.processor import has_bf16
+from frostline.stages.backbones.optimize.trace import has_hooks
+from frostline.stages.backbones.optimize.verified import optimized
+
+__all__ = ["has_bf16", "has_hooks", "optimized"]

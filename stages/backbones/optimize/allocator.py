@@ -11,7 +11,7 @@ _KEEP_BYTES = 1 << 30
 
 
 @cache
-def keep_pages() -> bool:
+def keep_freed_memory() -> bool:
     """Raise glibc's mmap and trim thresholds for this process; return whether that was possible.
 
     Half of a convolutional network's time on a CPU is page faults otherwise.

@@ -19,6 +19,7 @@ def shards(data_dir: Path) -> dict[str, bytes]:
     return {str(p.relative_to(data_dir)): p.read_bytes() for p in data_dir.glob("features/*/shards/*")}
 
 
+@pytest.mark.usefixtures("optimizations")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_layers_of_one_network_share_its_pass_and_get_the_bits_of_passes_of_their_own(
     write: Write, work: Path, tmp_path: Path, precision: str
@@ -33,6 +34,14 @@ def test_layers_of_one_network_share_its_pass_and_get_the_bits_of_passes_of_thei
     assert shards(work) == shards(tmp_path / "alone") and len(shards(work)) == 2 * 3 * 3
 
 
+def test_layers_of_a_network_as_it_is_written_have_passes_of_their_own_and_are_the_same_cells(write: Write) -> None:
+    auto = write(DIGITS + LAYERS + CENTROID)
+    none = write(DIGITS + LAYERS + 'optimize = "none"\n' + CENTROID)
+    assert "4 cells in 1 backbone pass" in passes_table(planned(auto))
+    assert "4 cells in 4 backbone passes" in passes_table(planned(none))
+    assert [cell.identity for cell in auto.cells] == [cell.identity for cell in none.cells]
+
+
 def test_layers_of_which_one_is_folded_away_in_the_pass_of_another_have_passes_of_their_own(write: Write) -> None:
     board = done(write(DIGITS + LAYERS + CENTROID))
     assert board.computed == 4 * 1797 and len(board.entries) == 4 and not board.failures
@@ -45,6 +54,7 @@ def test_two_names_of_one_layer_are_computed_once(write: Write, work: Path, capl
     assert (board.computed, len(board.entries), len(list(work.glob("features/*")))) == (1797, 2, 2)
 
 
+@pytest.mark.usefixtures("optimizations")
 def test_shards_with_a_sample_that_cannot_be_used_are_left_to_each_layer(
     write: Write, folder: Path, tmp_path: Path, work: Path
 ) -> None:
@@ -57,6 +67,7 @@ def test_shards_with_a_sample_that_cannot_be_used_are_left_to_each_layer(
     assert done(matrix).computed == 0
 
 
+@pytest.mark.usefixtures("optimizations")
 def test_layers_that_were_begun_alone_are_finished_together(write: Write, work: Path, tmp_path: Path) -> None:
     whole = write(DIGITS + LAYERS.replace(', "bn1"', "") + CENTROID)
     done(whole)

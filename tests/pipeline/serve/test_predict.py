@@ -17,6 +17,8 @@ import torchvision
 from faults.strangers import bounded
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.serve.predict import load_classifier
+from frostline.pipeline.settings.models import PredictSettings
+from frostline.stages.backbones.network.cut import Cut
 from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.heads import head_files, read_head
 from frostline.stages.store import load, open_set
@@ -53,6 +55,19 @@ def test_predictions_are_those_of_the_evaluated_features(head: Path, folder: Pat
         assert answer.label == features.classes[row.argmax()]
         found = dict(answer.classes)
         np.testing.assert_allclose([found[name] for name in features.classes], row, atol=1e-6)
+
+
+def test_a_network_as_it_is_written_gives_the_same_answers(
+    head: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["predict", str(head), str(folder / "test"), "--top", "3", "--json", "--optimize"]
+    texts = []
+    for how in ("auto", "none"):
+        assert main([*asked, how]) == 0
+        texts.append(json.loads(capsys.readouterr().out))
+    for auto, none in zip(*texts, strict=True):
+        assert dict(none["classes"]) == pytest.approx(dict(auto["classes"]), abs=0.02)  # the head's precision is bf16
+    assert isinstance(load_classifier(head, PredictSettings(optimize="none")).backbone.network, Cut)
 
 
 def test_table_csv_and_json_say_the_same(head: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

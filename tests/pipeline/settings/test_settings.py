@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from frostline.pipeline.settings.models import ExtractSettings, Settings, load_settings
+from frostline.pipeline.settings.models import AnySettings, ExtractSettings, PredictSettings, Settings, load_settings
 from frostline.stages.errors import ConfigError
 
 
@@ -46,6 +46,8 @@ def test_a_command_takes_its_own_settings_from_a_file_for_all(tmp_path: Path) ->
         ({}, {"FROSTLINE_BATCHSIZE": "4"}, "did you mean 'batch_size'"),
         ({"test_fraction": "1.5"}, {}, "--test-fraction '1.5': input should be less than 1"),
         ({"precision": "fp8"}, {}, "--precision 'fp8': input should be 'auto', 'fp32', 'bf16' or 'fp16'"),
+        ({"optimize": "all"}, {}, "--optimize 'all': input should be 'auto' or 'none'"),
+        ({}, {"FROSTLINE_OPTIMIZE": "0"}, "--optimize '0': input should be 'auto' or 'none'"),
         ({"resize": "big"}, {}, "--resize 'big'"),
         ({"resize": "5.5"}, {}, "--resize '5.5': wanted a number of pixels from 1 to 8192, HxW, or none"),
         ({"crop": "0"}, {}, "--crop '0': wanted a number of pixels"),
@@ -114,3 +116,10 @@ def test_a_file_that_is_no_toml_or_not_there_is_an_error(tmp_path: Path) -> None
 def test_settings_made_in_python_raise_the_same_errors() -> None:
     with pytest.raises(ConfigError, match="did you mean 'backbone'"):
         Settings(bakbone="resnet18")
+
+
+@pytest.mark.parametrize("model", [Settings, PredictSettings])
+def test_a_record_names_how_a_network_is_run_only_where_it_was_told(model: type[AnySettings]) -> None:
+    """So records and digests of before there was this setting are those of its default."""
+    assert "optimize" not in model(optimize="auto").model_dump()
+    assert model(optimize="none").model_dump()["optimize"] == "none"

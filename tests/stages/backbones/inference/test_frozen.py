@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,6 @@ from PIL import Image
 
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.inference.backbone import Backbone
-from frostline.stages.backbones.optimize.allocator import keep_pages
 from frostline.stages.modalities.image.transform import preprocess
 from support.pictures import picture
 from support.project import REPOSITORY
@@ -113,11 +111,6 @@ def test_read_only_and_mirrored_pixels_are_taken_without_a_warning() -> None:
 def test_the_shipped_backbone_says_what_it_is() -> None:
     backbone = loaded("resnet8-cifar10", crop=None)
     assert (backbone.spec.layer, backbone.width, backbone.spec.size) == ("fc:input", 128, (32, 32))
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
-def test_large_blocks_are_kept_where_the_c_library_is_glibc() -> None:
-    assert keep_pages()
 
 
 def test_importing_the_room_and_preprocessing_load_no_torch() -> None:

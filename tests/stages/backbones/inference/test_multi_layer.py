@@ -21,6 +21,7 @@ def backbones(name: str, *layers: str | None, precision: Precision = "fp32") -> 
     return [load_backbone(request, example, precision=precision) for request in requests]
 
 
+@pytest.mark.usefixtures("optimizations")
 @pytest.mark.parametrize(
     ("name", "layers"),
     [
@@ -36,6 +37,7 @@ def test_one_pass_gives_the_bits_of_each_layers_own_pass(name: str, layers: tupl
     assert np.array_equal(shared.embed(NOISE), np.concatenate([b.embed(NOISE) for b in alone], axis=1))
 
 
+@pytest.mark.usefixtures("optimizations")
 def test_what_differs_in_more_than_the_layer_is_not_shared() -> None:
     first, last = backbones("resnet18", "layer1", None)
     (rough,) = backbones("resnet18", "layer1", precision="bf16")
@@ -45,3 +47,9 @@ def test_what_differs_in_more_than_the_layer_is_not_shared() -> None:
 
 def test_a_layer_whose_normalisation_is_folded_into_it_is_not_shared() -> None:
     assert share(backbones("resnet18", "layer1.0.conv1", None)) is None
+
+
+def test_networks_as_they_are_written_are_not_shared() -> None:
+    requests = [BackboneRequest("resnet18", "random", layer) for layer in ("layer1", None)]
+    example = Image.fromarray(NOISE[0])
+    assert share([load_backbone(request, example, optimize="none") for request in requests]) is None

@@ -1,4 +1,4 @@
-"""Any layer, its pooling, and what may not be folded or fused away."""
+"""Any layer, and its pooling."""
 
 from __future__ import annotations
 
@@ -13,231 +13,14 @@ from torch import Tensor, nn
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.network.cut import Cut, classifier_of, watch
 from frostline.stages.backbones.network.pooling import default_pool, pool
-from frostline.stages.backbones.optimize.fuse import fuse
-from frostline.stages.backbones.optimize.onednn import can_fuse
 from frostline.stages.errors import ConfigError
+from support.networks import IMAGES, Net
 from support.pictures import picture
-
-X = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, 16, 16)).astype(np.float32))
-
-
-class Net(nn.Module):
-    """conv - norm - relu - conv - norm - mean - fc, and whatever ``extra`` does with the first convolution's output."""
-
-    def __init__(self, extra: Callable[[Net, Tensor], Tensor | float] = lambda net, y: 0.0) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.conv1, self.norm1 = nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6)
-        self.conv2, self.norm2 = nn.Conv2d(6, 8, 3, bias=False), nn.BatchNorm2d(8, affine=False)
-        self.other, self.unused, self.pair = nn.Conv2d(6, 6, 1), nn.Linear(2, 2), Pair()
-        self.fc = nn.Linear(8, 4)
-        self.extra = extra
-        for norm in (self.norm1, self.norm2):
-            norm.running_mean.normal_()
-            norm.running_var.uniform_(0.5, 2)
-        self.eval().requires_grad_(False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.conv1(x)
-        z = torch.relu(self.norm1(y) + self.extra(self, y))
-        return self.fc(self.pair(self.norm2(self.conv2(z)))[0].mean((2, 3)))
-
-
-class Pair(nn.Module):
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return x, x
 
 
 def at(model: nn.Module, layer: str) -> Tensor:
     with torch.no_grad():
-        return Cut(model, layer)(X).clone()
-
-
-def fused(model: nn.Module, layer: str) -> tuple[nn.Module, Tensor, Tensor]:
-    """Return the network made faster, and what the layer gave before and gives after."""
-    cut, before = Cut(model, layer), at(model, layer)
-    network = fuse(cut, before, X, onednn=can_fuse())
-    with torch.no_grad():
-        return network, before, network(X).clone()
-
-
-def left(network: nn.Module, kind: type[nn.Module]) -> int:
-    return sum(isinstance(module, kind) for module in network.modules())
-
-
-@pytest.mark.parametrize(
-    ("layer", "norms"),
-    [("fc:input", 0), ("fc", 0), ("norm2", 0), ("conv2", 0), ("norm2:input", 0), ("norm1", 0), ("conv1", 0)],
-)
-def test_folding_leaves_what_comes_out_at_any_layer_as_it_was(layer: str, norms: int) -> None:
-    network, before, after = fused(Net(), layer)
-    assert left(network, nn.BatchNorm2d) == norms
-    torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("extra", "norms"),
-    [
-        (lambda net, y: y, 1),
-        (lambda net, y: y.mean(), 1),
-        (lambda net, y: net.norm1.running_var.mean(), 0),
-        (lambda net, y: net.conv1.weight.sum(), 0),
-        (lambda net, y: net.other(y), 1),
-        (lambda net, y: net.norm1(2 * y), 1),
-        (lambda net, y: float(y.mean() > 99), 2),
-    ],
-    ids=[
-        "adds it",
-        "adds its mean",
-        "reads the norm",
-        "reads the conv",
-        "another module",
-        "norm twice",
-        "can't be traced",
-    ],
-)
-def test_what_other_code_of_the_network_uses_is_not_folded_away(extra: Any, norms: int) -> None:
-    network, before, after = fused(Net(extra), "fc:input")
-    assert left(network, nn.BatchNorm2d) == norms
-    torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5)
-
-
-def test_fusing_leaves_every_weight_of_the_model_as_it_was() -> None:
-    model, fresh = Net(), Net()
-    fused(model, "fc:input")
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), fresh.state_dict().values(), strict=True))
-    assert model.conv2.bias is None and model.norm1.running_mean is not None
-
-
-def test_a_graph_that_does_not_give_what_the_network_gives_is_not_used() -> None:
-    cut = Cut(Net(), "fc:input")
-    assert fuse(cut, at(cut.model, "fc:input") * 1.001, X, onednn=False) is cut
-
-
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda y: y.clamp_(max=9),
-        lambda y: torch.clamp_(y, max=9),
-        lambda y: y.masked_fill_(y > 9, -5),
-        lambda y: y[:, :1].clamp_(max=9),
-        lambda y: torch.clamp(y, max=9, out=y),
-    ],
-)
-def test_what_is_written_in_place_stays_written_where_the_check_does_not_see_it(
-    write: Callable[[Tensor], object],
-) -> None:
-    def forward(net: Sum, x: Tensor) -> Tensor:
-        y = net.first(x)
-        write(y)
-        return net.second(y)
-
-    network, _, _ = fused(Sum(forward), "idle")
-    assert isinstance(network, torch.fx.GraphModule)
-    bright = 100 * X
-    with torch.no_grad():
-        torch.testing.assert_close(network(bright), Cut(Sum(forward), "idle")(bright), rtol=1e-4, atol=1e-3)
-        assert network(X).abs().max() < 9
-
-
-@pytest.mark.parametrize("name", ["norm1", "conv1", "pair"])
-def test_a_network_with_hooks_runs_as_it_is_written(name: str) -> None:
-    model = Net()
-    model.get_submodule(name).register_forward_pre_hook(lambda _, args: (args[0] * 2,))
-    network, before, after = fused(model, "fc:input")
-    assert isinstance(network, Cut)
-    assert torch.equal(after, before)
-
-
-def test_a_layer_called_by_keyword_is_cut_like_any_other() -> None:
-    class Keyword(Net):
-        def forward(self, x: Tensor) -> Tensor:
-            return self.fc(input=self.norm1(input=self.conv1(input=x)).mean((2, 3)).repeat(1, 2)[:, :8])
-
-    _, before, after = fused(Keyword(), "fc:input")
-    assert before.shape == (2, 8)
-    torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5)
-
-
-def test_an_activation_between_convolution_and_normalisation_stays_between_them() -> None:
-    class InPlace(Net):
-        def forward(self, x: Tensor) -> Tensor:
-            return self.fc(self.norm2(self.conv2(self.norm1(self.conv1(x).relu_()))).mean((2, 3)))
-
-    network, before, after = fused(InPlace(), "fc:input")
-    assert left(network, nn.BatchNorm2d) == 1
-    torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5)
-
-
-class Sum(nn.Module):
-    """Adds up two convolutions' outputs in one of many ways."""
-
-    def __init__(self, add: Callable[[Sum, Tensor], Tensor]) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.first, self.second, self.third = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(3))
-        self.idle, self.relu, self.add = nn.Identity(), nn.ReLU(inplace=True), add
-        self.eval().requires_grad_(False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.idle(self.add(self, x))
-
-
-def _reads_later(net: Sum, x: Tensor) -> Tensor:
-    y = net.first(x)
-    return net.relu(net.second(y) + y) * y
-
-
-def _reads_a_view_later(net: Sum, x: Tensor) -> Tensor:
-    y = net.first(x)
-    top = net.idle(y)[:, :, :4]
-    z = net.relu(net.second(y) + y)
-    return z[:, :, :4] - top
-
-
-@pytest.mark.parametrize(
-    ("add", "fused_sums"),
-    [
-        (lambda net, x: net.relu(net.second(net.first(x)) + net.third(x)), 1),
-        (lambda net, x: torch.add(net.third(x), net.second(net.first(x))), 1),
-        (lambda net, x: torch.add(net.third(x), net.second(net.first(x)), alpha=2), 0),
-        (lambda net, x: net.second(x) + x, 0),
-        (lambda net, x: (y := net.first(x)) + net.second(net.relu(y)), 0),
-        (lambda net, x: (y := net.first(x)) + y, 0),
-        (lambda net, x: net.first(x) + 1, 0),
-        (_reads_later, 0),
-        (_reads_a_view_later, 0),
-    ],
-)
-@pytest.mark.skipif(not can_fuse(), reason="this torch has no oneDNN")
-def test_a_sum_is_fused_only_where_what_it_overwrites_is_not_read_again(add: Any, fused_sums: int) -> None:
-    network, before, after = fused(Sum(add), "idle")
-    assert isinstance(network, torch.fx.GraphModule)
-    assert sum(node.op == "call_module" and len(node.args) == 2 for node in network.graph.nodes) == fused_sums
-    torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5)
-    with torch.no_grad():
-        torch.testing.assert_close(network(X), after)
-
-
-@pytest.mark.parametrize(
-    "act",
-    [nn.ReLU(), nn.ReLU6(), nn.Hardtanh(-0.3, 0.4), nn.SiLU(), nn.Hardswish(), torch.relu, nn.functional.relu6],
-    ids=lambda act: getattr(act, "__name__", type(act).__name__),
-)
-@pytest.mark.skipif(not can_fuse(), reason="this torch has no oneDNN")
-def test_each_activation_after_a_convolution_is_the_same_number_fused(act: Any) -> None:
-    net = Sum(lambda net, x: net.third(net.act(net.first(x * 9))))
-    net.act = act
-    network, before, after = fused(net, "idle")
-    assert isinstance(network, torch.fx.GraphModule)
-    assert not any("act" in str(node.target) or node.target is act for node in network.graph.nodes)
-    torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5)
-
-
-def test_the_traced_networks_of_torchvision_hold_no_batch_normalisation_after_a_convolution() -> None:
-    backbone = load_backbone(BackboneRequest("resnet18", "random"), picture(0, (64, 64)))
-    assert isinstance(backbone.network, torch.fx.GraphModule)
-    assert left(backbone.network, nn.BatchNorm2d) == 0
+        return Cut(model, layer)(IMAGES).clone()
 
 
 def test_what_follows_the_layer_is_not_run() -> None:
@@ -287,13 +70,13 @@ def test_the_classifier_is_the_layer_that_gives_the_output_though_another_is_cal
             return logits
 
     model = TwoHeads()
-    assert classifier_of(model, watch(model, X)) == "main"
+    assert classifier_of(model, watch(model, IMAGES)) == "main"
 
 
 def test_a_network_without_a_classifier_is_told_to_name_a_layer() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
     with pytest.raises(ConfigError, match=r"(?s)shape \(2, 4, 14, 14\).*--layer.*\n  0\n  1"):
-        classifier_of(model, watch(model, X))
+        classifier_of(model, watch(model, IMAGES))
 
 
 @pytest.mark.parametrize(

@@ -12,21 +12,17 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torchvision.models import VisionTransformer
 
-from frostline.stages.backbones.network.cut import Cut
-from frostline.stages.backbones.optimize.fuse import fuse
-from support.networks import TOKENS, Block
+from support.networks import TOKENS, Block, made_faster
 
+pytestmark = pytest.mark.usefixtures("optimizations")
 Work = Callable[[Any, Tensor], Tensor]
 
 
-def tokens_of(model: nn.Module, x: Tensor, layer: str = "end", *, onednn: bool = False) -> dict[str, int]:
+def tokens_of(model: nn.Module, x: Tensor, layer: str = "end", *, portable: bool = True) -> dict[str, int]:
     """Return how many tokens each module of the network made faster gives; the result is what it was."""
-    cut = Cut(model, layer)
+    network = made_faster(model, layer, x, portable=portable)
+    assert isinstance(network, fx.GraphModule)
     with torch.no_grad():
-        expected = cut(x).clone()
-        network = fuse(cut, expected, x, onednn=onednn)
-        assert isinstance(network, fx.GraphModule)
-        torch.testing.assert_close(network(x), expected, rtol=1e-5, atol=1e-5)
         ShapeProp(network).propagate(x)
     nodes = [node for node in network.graph.nodes if node.op == "call_module"]
     shapes = {str(node.target): getattr(node.meta["tensor_meta"], "shape", ()) for node in nodes}
@@ -60,23 +56,18 @@ def test_what_only_the_first_token_is_read_of_computes_no_other(work: Work, firs
     assert (found["model.first"], found["model.second"]) == (first, second)
 
 
-@pytest.mark.parametrize("onednn", [False, True])
-def test_the_last_block_of_a_vision_transformer_computes_the_class_token_alone(onednn: bool) -> None:
+@pytest.mark.parametrize("portable", [True, False])
+def test_the_last_block_of_a_vision_transformer_computes_the_class_token_alone(portable: bool) -> None:
     torch.manual_seed(0)
     model = VisionTransformer(32, 8, 3, 4, 32, 64, num_classes=10).eval().requires_grad_(False)
     x = torch.from_numpy(np.random.default_rng(1).normal(size=(4, 3, 32, 32)).astype(np.float32))
-    found = tokens_of(model, x, "heads.head:input", onednn=onednn)
-    narrow = {name for name, tokens in found.items() if tokens == 1}
+    found = tokens_of(model, x, "heads.head:input", portable=portable)
+    pruned = {name for name, tokens in found.items() if tokens == 1}
     last = {name for name in found if "layer_2" in name and "ln_1" not in name}
-    assert narrow == {*last, "model.encoder.ln"} and len(last) >= 3
+    assert pruned == {*last, "model.encoder.ln"} and len(last) >= 3
 
 
 def test_rows_of_features_are_not_taken_for_tokens() -> None:
     model = Block(lambda net, x: net.second(net.first(x))[:, 0])
-    x = TOKENS[:, 0].contiguous()
-    cut = Cut(model, "end")
-    with torch.no_grad():
-        expected = cut(x)
-        network = fuse(cut, expected, x, onednn=False)
-        torch.testing.assert_close(network(x), expected)
-    assert isinstance(network, fx.GraphModule)  # all else is fused nevertheless
+    network = made_faster(model, "end", TOKENS[:, 0].contiguous(), portable=True)
+    assert isinstance(network, fx.GraphModule)  # all else is done nevertheless

@@ -1,4 +1,4 @@
-"""The oneDNN operations that ``torch.compile`` calls, without its minute of compiling: are they there, by what name."""
+"""Activations by the names that oneDNN's operations know them by."""
 
 from __future__ import annotations
 
@@ -33,25 +33,6 @@ _APPLIED: dict[str, Callable[..., Tensor]] = {
     "swish": functional.silu,
     "hardswish": functional.hardswish,
 }
-_SUPPORTED = {torch.bfloat16: "_is_mkldnn_bf16_supported", torch.float16: "_is_mkldnn_fp16_supported"}
-_OPERATIONS = (
-    "_convolution_pointwise",
-    "_convolution_pointwise_",
-    "_reorder_convolution_weight",
-    "_linear_pointwise",
-    "_reorder_linear_weight",
-    *_SUPPORTED.values(),
-)
-
-
-def can_fuse() -> bool:
-    """Whether this build of torch has the operations."""
-    return torch._C._has_mkldnn and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATIONS)
-
-
-def computes_in(dtype: torch.dtype) -> bool:
-    """Whether this processor has oneDNN's operations in a precision; float32 everywhere."""
-    return dtype not in _SUPPORTED or bool(getattr(torch.ops.mkldnn, _SUPPORTED[dtype])())
 
 
 def activation(target: nn.Module | Callable[..., Any] | str) -> Activation | None:

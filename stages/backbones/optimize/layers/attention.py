@@ -1,22 +1,17 @@
-"""A linear layer with what follows it in one pass over memory, and self-attention made of such layers."""
+"""Self-attention made of two fused linear layers around torch's own, or around two batched products."""
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from frostline.stages.backbones.optimize.onednn import NO_ACTIVATION, Activation, applied, computes_in
+from frostline.stages.backbones.optimize.layers.linear import FusedLinear
 
 
-def is_linear(module: nn.Module) -> TypeGuard[nn.Linear]:
-    """Whether a module is a plain linear layer, nothing of it computed by code of another's."""
-    return type(module) is nn.Linear and isinstance(module.weight, nn.Parameter)
-
-
-def is_attention(module: nn.Module) -> TypeGuard[nn.MultiheadAttention]:
+def is_plain_attention(module: nn.Module) -> TypeGuard[nn.MultiheadAttention]:
     """Whether a module is torch's own attention, batch first, of one width, nothing added to keys and values."""
     return (
         type(module) is nn.MultiheadAttention
@@ -26,40 +21,6 @@ def is_attention(module: nn.Module) -> TypeGuard[nn.MultiheadAttention]:
         and module.bias_k is None
         and not module.add_zero_attn
     )
-
-
-class FusedLinear(nn.Module):
-    """``activation(linear(x))``, or ``linear(x) + other``.
-
-    The weights are brought into the processor's own order at the first batch of a number of rows.
-    """
-
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        super().__init__()
-        self.weight, self.bias = weight, bias
-        self.activation: Activation = NO_ACTIVATION
-        self._packed: tuple[Any, Tensor] | None = None
-
-    def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
-        shape = (*x.shape[:-1], len(self.weight))
-        if not computes_in(self.weight.dtype) or (other is not None and other.shape != shape):
-            written = applied(self.activation, functional.linear(x, self.weight, self.bias))
-            return written if other is None else written + other
-        weight = self._weight_for(x)
-        if other is None:
-            result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, self.bias, *self.activation)
-        else:
-            result = torch.ops.mkldnn._linear_pointwise.binary(x, other, weight, self.bias, "add")
-        return result
-
-    def _weight_for(self, x: Tensor) -> Tensor:
-        wanted = (x.shape[:-1].numel(), self.weight.dtype)
-        if self._packed is None or self._packed[0] != wanted:
-            self._packed = wanted, torch.ops.mkldnn._reorder_linear_weight(self.weight.detach(), wanted[0])
-        return self._packed[1]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_packed": None}
 
 
 class FusedAttention(nn.Module):
@@ -77,11 +38,11 @@ class FusedAttention(nn.Module):
         self.into = _linear_of(weight, bias, slice(alone, None))
         self.out = FusedLinear(attention.out_proj.weight, attention.out_proj.bias)
 
-    def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, addend: Tensor | None = None) -> Tensor:
         parts = self._by_head(self.into(x))
         query, key, value = parts if self.query is None else (*self._by_head(self.query(x[:, :1].contiguous())), *parts)
         mixed = attended(query, key, value).transpose(1, 2).flatten(2)
-        result: Tensor = self.out(mixed, other)
+        result: Tensor = self.out(mixed, addend)
         return result
 
     def _by_head(self, x: Tensor) -> tuple[Tensor, ...]:

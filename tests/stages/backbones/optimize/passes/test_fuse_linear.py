@@ -11,24 +11,18 @@ import torch
 from torch import Tensor, fx, nn
 from torchvision.models import VisionTransformer
 
-from frostline.stages.backbones.network.cut import Cut
-from frostline.stages.backbones.optimize.fuse import fuse
-from frostline.stages.backbones.optimize.fused_linear import FusedAttention, FusedLinear
-from frostline.stages.backbones.optimize.onednn import can_fuse
-from support.networks import TOKENS, Block
+from frostline.stages.backbones.optimize.layers.attention import FusedAttention
+from frostline.stages.backbones.optimize.layers.linear import FusedLinear
+from support.networks import TOKENS, Block, made_faster
 
-pytestmark = pytest.mark.skipif(not can_fuse(), reason="this torch has no oneDNN")
+pytestmark = pytest.mark.usefixtures("fusing")
 ACTIVATIONS = [nn.GELU(), nn.GELU("tanh"), nn.ReLU(), nn.SiLU(), nn.Hardswish(), nn.functional.relu6]
 
 
 def fused(model: nn.Module, layer: str = "end", x: Tensor = TOKENS) -> fx.GraphModule:
     """Return the network made faster, which gives what it gave before."""
-    cut = Cut(copy.deepcopy(model), layer)
-    with torch.no_grad():
-        expected = cut(x.clone()).clone()
-        network = fuse(cut, expected, x.clone(), onednn=True)
-        assert isinstance(network, fx.GraphModule)
-        torch.testing.assert_close(network(x.clone()), expected, rtol=1e-5, atol=1e-5)
+    network = made_faster(copy.deepcopy(model), layer, x)
+    assert isinstance(network, fx.GraphModule)
     return network
 
 

@@ -1,0 +1,1 @@
+"""Passes over a network's graph, each of which rewrites one kind of thing in place."""

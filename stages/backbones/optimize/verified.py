@@ -1,0 +1,102 @@
+"""A network made faster, if it still gives what it gave; else as it is written, and the reason is said."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import torch
+from torch import Tensor, fx, nn
+
+from frostline.stages.backbones.network.cut import Cut
+from frostline.stages.backbones.optimize.allocator import keep_freed_memory
+from frostline.stages.backbones.optimize.operations import fusing_obstacle
+from frostline.stages.backbones.optimize.passes.drop_idle import drop_idle
+from frostline.stages.backbones.optimize.passes.fold_norms import fold_norms
+from frostline.stages.backbones.optimize.passes.fuse_attention import fuse_attention
+from frostline.stages.backbones.optimize.passes.fuse_convolutions import fuse_convolutions
+from frostline.stages.backbones.optimize.passes.fuse_linear import fuse_linear
+from frostline.stages.backbones.optimize.passes.prune_tokens import prune_tokens
+from frostline.stages.backbones.optimize.trace import has_hooks, traced
+from frostline.stages.errors import shortened
+
+log = logging.getLogger("frostline")
+_TOLERANCE = 1e-5
+_FUSIBLE = (nn.Conv2d, nn.Linear)
+_LONGEST = 120  # letters of what someone's code says
+
+
+class _AsWritten(Exception):
+    """Why a network can't be made faster."""
+
+
+def optimized(cut: Cut, expected: Tensor, batch: Tensor, *, device: str, portable: bool) -> nn.Module:
+    """Return the network up to its layer, faster where that is possible.
+
+    Batch normalisation is folded into the convolution before it, and tokens that nobody reads are not computed; on a
+    CPU, unless it is to be ``portable``, convolutions, linear layers and attention are also fused with additions and
+    activations after them. A network that has hooks, whose code can't be traced, or that does not give ``expected``
+    on ``batch`` any more, to 1e-5 of its largest value, is returned as it is. What can't be done is logged. The
+    weights of ``cut`` are shared.
+    """
+    keep_freed_memory()
+    wanted = device == "cpu" and not portable
+    obstacle = fusing_obstacle()
+    try:
+        graph = _verified(cut, expected, batch, fused=wanted and obstacle is None)
+    except _AsWritten as reason:
+        log.info("the network runs as written: %s", reason)
+        return cut
+    if wanted and obstacle and any(isinstance(module, _FUSIBLE) for module in graph.modules()):
+        log.info("the network's layers are not fused: %s", obstacle)
+    return graph
+
+
+def _verified(cut: Cut, expected: Tensor, batch: Tensor, *, fused: bool) -> fx.GraphModule:
+    if has_hooks(cut):
+        raise _AsWritten("it has hooks")
+    fault = None
+    for pruned in (True, False):  # what is taken for tokens may be something else
+        graph = _rewritten(cut, pruned=pruned, fused=fused)
+        fault = _fault(graph, expected, batch)
+        if fault is None:
+            return graph
+    raise _AsWritten(fault)
+
+
+def _rewritten(cut: Cut, *, pruned: bool, fused: bool) -> fx.GraphModule:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            graph = traced(cut)
+        except Exception as error:
+            raise _AsWritten(f"its code can't be traced ({_told(error)})") from error
+        try:
+            _rewrite(graph, pruned=pruned, fused=fused)
+        except Exception as error:  # a graph that torch makes otherwise than the releases known
+            raise _AsWritten(f"its graph can't be rewritten with torch {torch.__version__} ({_told(error)})") from error
+    return graph.eval()
+
+
+def _rewrite(graph: fx.GraphModule, *, pruned: bool, fused: bool) -> None:
+    fusing = (fuse_convolutions, fuse_attention, fuse_linear) if fused else ()
+    for rewrite in (drop_idle, *((prune_tokens,) if pruned else ()), fold_norms, *fusing):
+        rewrite(graph)
+    graph.delete_all_unused_submodules()
+    graph.recompile()
+
+
+@torch.inference_mode()
+def _fault(graph: fx.GraphModule, expected: Tensor, batch: Tensor) -> str | None:
+    """Return in what a graph's result differs from what is expected, None if in nothing that counts."""
+    try:
+        difference, scale = (graph(batch) - expected).abs().max(), expected.abs().max()
+    except Exception as error:
+        return f"made faster, it fails with torch {torch.__version__} ({_told(error)})"
+    if difference <= _TOLERANCE * scale:
+        return None
+    return f"made faster, it gives values that differ by {float(difference / scale):.0e} of the largest"
+
+
+def _told(error: Exception) -> str:
+    return shortened(f"{type(error).__name__}: {error}".partition("\n")[0], _LONGEST)
