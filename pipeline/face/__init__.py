@@ -23,7 +23,7 @@ _PLACES = {
     **dict.fromkeys(["FrostlineError", "ConfigError", "DataError", "StoreError"], _ERRORS),
     **dict.fromkeys(["Features", "FeatureSet", "load", "open_set"], _STORE),
 }
-__all__ = sorted(_PLACES)
+__all__ = [*sorted(_PLACES)]
 
 
 def __getattr__(name: str) -> Any:
