@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from frostline.pipeline.records.run_folder import read_run
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
 from frostline.pipeline.workspace import Workspace
@@ -133,6 +132,8 @@ def verify(root: Path) -> tuple[int, list[str]]:
 
 
 def _verify_runs(workspace: Workspace) -> tuple[int, list[str]]:
+    from frostline.pipeline.records.run_folder import read_run
+
     checked, damaged = 0, []
     for path in _in_each(workspace.runs, "run.json"):
         checked += 1

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from frostline.pipeline.records.curve import Curve
-from frostline.stages.fit.selection import Selection
-from frostline.stages.metrics import Score, Spread
-from frostline.stages.metrics.compare import Comparison, Pair
+if TYPE_CHECKING:
+    from frostline.pipeline.records.curve import Curve
+    from frostline.stages.fit.selection import Selection
+    from frostline.stages.metrics import Score, Spread
+    from frostline.stages.metrics.compare import Comparison, Pair
 
 TIED = "=: tied, the rank is shared. Between those that share rank 1, no difference beyond chance is seen."
 TRANSFERABILITY = {
@@ -22,7 +23,8 @@ TRANSFERABILITY = {
     "nce": "NCE",
 }
 Level = Literal["note", "warning"]
-
+_LONG = 10.0  # seconds: of what is done sooner nobody asks what took so long
+_LIMIT = 0.2  # of the time without images: decoding is the limit
 _TORN = re.compile(r"(?<=\d) (?=[%±–] ?\d?|(?:s|images/s|[kMGT]?B)\b)|(?<=[±–]) (?=\d)|(?<=\d,) (?=\d[\d.]*\])")
 
 
@@ -40,10 +42,6 @@ def place(rank: int, ranks: Iterable[int | None]) -> str:
 def unbroken(text: str) -> str:
     """Return text in which no line ends within ``98 %``, ``9 images/s``, ``1.5 MB``, ``± 0.3`` or ``[96.4, 99.4]``."""
     return _TORN.sub("\u00a0", text)
-
-
-_LONG = 10.0  # seconds: of what is done sooner nobody asks what took so long
-_LIMIT = 0.2  # of the time without images: decoding is the limit
 
 
 @dataclass(frozen=True)
