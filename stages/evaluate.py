@@ -17,6 +17,7 @@ from frostline.stages.metrics import (
     Predictions,
     Score,
     Statistic,
+    averages,
     bootstrap,
     brier_losses,
     by_class,
@@ -31,8 +32,6 @@ from frostline.stages.metrics import (
     tempered,
 )
 from frostline.stages.store import Features
-
-AVERAGES = ("balanced_accuracy", "macro_f1", "weighted_f1")
 
 
 @dataclass(frozen=True)
@@ -57,15 +56,10 @@ class Evaluation:
     scores: dict[str, Score]
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
-    features: tuple[str, ...]
-    temperature: float | None
-    reliability: tuple[Bin, ...]
-    reliability_calibrated: tuple[Bin, ...]
-
-
-def evaluate(head: Head, views: Sequence[Features], *, seed: int = 0, temperature: float | None = None) -> Evaluation:
-    """Return the head's scores on test features: ``score`` of its ``predictions``."""
-    return score(predictions(head, views), seed=seed, temperature=temperature)
+    features: tuple[str, ...] = ()
+    temperature: float | None = None
+    reliability: tuple[Bin, ...] = ()
+    reliability_calibrated: tuple[Bin, ...] = ()
 
 
 def predictions(head: Head, views: Sequence[Features]) -> Predictions:
@@ -91,15 +85,15 @@ def score(predicted: Predictions, *, seed: int = 0, temperature: float | None = 
     y, classes = predicted.y, len(predicted.classes)
     chances = _chances(predicted, temperature)
     groups = _statistics(predicted, chances)
-    averages, *others = bootstrap([by_class(y, predicted.labels, classes), *groups.values()], len(y), seed)
-    scores = dict(zip(AVERAGES, averages, strict=False))
+    of_classes, *others = bootstrap([by_class(y, predicted.labels, classes), *groups.values()], len(y), seed)
+    scores = averages(of_classes)
     for names, found in zip(groups, others, strict=True):
         scores |= dict(zip(names, found, strict=True))
     bins = {suffix: reliability(p, y) for suffix, p in chances.items()}
     return Evaluation(
         rows=len(y),
         scores=scores,
-        classes=class_scores(averages, predicted.classes, y),
+        classes=class_scores(of_classes, predicted.classes, y),
         confusion=tuple(map(tuple, confusion(y, predicted.labels, classes).tolist())),
         features=predicted.features,
         temperature=temperature if "_calibrated" in chances else None,

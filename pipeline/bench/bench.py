@@ -18,7 +18,7 @@ from frostline.pipeline.bench.render import as_csv, as_html, as_json, as_markdow
 from frostline.pipeline.bench.schedule import Pass, pass_name
 from frostline.pipeline.plan.plan import Plan, now
 from frostline.pipeline.records.run import Extracted
-from frostline.pipeline.report.wording import chosen
+from frostline.pipeline.report.wording import TRANSFERABILITY, chosen
 from frostline.pipeline.steps.features import Loaded, drop, extract_missing, extract_shared
 from frostline.pipeline.steps.heads import fit_head
 from frostline.stages.datasets.sampling import train_size
@@ -33,7 +33,7 @@ from frostline.stages.targets.registry import main_score
 
 log = logging.getLogger("frostline")
 _SAMPLE = 2000
-_SCORES = {"logme": "LogME", "h_score_shrunk": "H-score, shrunk", "gbc": "GBC"}
+_SCORES = ("logme", "h_score_shrunk", "gbc")
 
 
 @dataclass(eq=False)
@@ -184,7 +184,7 @@ def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: L
         return
     fitted = fit_head(plan, spec, loaded)
     answers = predictions(fitted.head, loaded.test)
-    scores = score(answers, seed=cell.settings.seed, temperature=fitted.selection["temperature"]).scores
+    scores = score(answers, seed=cell.settings.seed, temperature=fitted.selection.temperature).scores
     entry = Entry(
         cell.name,
         cut=features[0].key.backbone.layer,
@@ -236,11 +236,11 @@ def _predicted(found: _Found) -> Iterator[Predicted]:
         entries = [entry for entry in found.entries if entry.name.dataset == dataset]
         head = entries[0].name.head
         own = [e for e in entries if e.name.head == head and _pass_of(e.name) in found.scores]
-        for name, title in _SCORES.items():
+        for name in _SCORES:
             values = [getattr(found.scores[_pass_of(e.name)], name) for e in own]
             agreement = measured(values, [e.accuracy.value for e in own])
             if agreement:
-                yield Predicted(dataset, title, head, agreement)
+                yield Predicted(dataset, TRANSFERABILITY[name], head, agreement)
 
 
 def _pass_of(name: Name) -> tuple[str, str, str]:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
-from frostline.pipeline.records.run import Curve
+from frostline.pipeline.records.curve import Curve
+from frostline.pipeline.records.validated import validated
 from frostline.pipeline.settings.models import Draw
 from frostline.pipeline.steps.features import Loaded
 from frostline.pipeline.steps.subsets import drawn_curve
@@ -31,6 +30,6 @@ def curve_of(folder: Path, keys: Sequence[str], spec: HeadSpec, draw: Draw, load
 
 def _remembered(path: Path) -> Curve | None:
     try:
-        return TypeAdapter(Curve).validate_python(read_sealed(path))
+        return validated(Curve, read_sealed(path))
     except (OSError, ValueError):
         return None

@@ -8,8 +8,10 @@ from pathlib import Path
 from statistics import fmean
 
 from frostline.pipeline.bench.matrix import DEFAULT_LAYER, Name
-from frostline.pipeline.records.run import Curve, called
-from frostline.pipeline.report.wording import TIED, listed, percent, place, plus_minus, size
+from frostline.pipeline.records.curve import Curve
+from frostline.pipeline.records.run import called
+from frostline.pipeline.report.table import Table
+from frostline.pipeline.report.wording import TIED, listed, percent, place, plus_minus, size, unit_of
 from frostline.stages.diagnostics.transferability import Agreement
 from frostline.stages.errors import counted
 from frostline.stages.metrics import RESAMPLES, Score
@@ -116,17 +118,6 @@ class Leaderboard:
     made: str
 
 
-@dataclass(frozen=True)
-class Table:
-    """Rows of text under a heading; ``align`` has < or > for each column; ``note``: how to read it."""
-
-    title: str
-    columns: tuple[str, ...]
-    align: str
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-
 def mean_ranks(entries: Sequence[Entry]) -> tuple[MeanRank, ...]:
     """Return the mean rank over datasets, the best first, of what has a rank on every one of two or more."""
     datasets = dict.fromkeys(entry.name.dataset for entry in entries)
@@ -214,11 +205,6 @@ def _curves(found: Iterable[CurveEntry]) -> Table:
         for point in one.curve.points
     ]
     return Table("Little training data", columns, "<<<<>>>", tuple(rows))
-
-
-def unit_of(curve: Curve) -> str:
-    """Return what a curve's sizes count."""
-    return "per class" if curve.unit == "shots" else "samples"
 
 
 def _predicted(found: Iterable[Predicted]) -> Table:

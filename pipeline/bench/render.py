@@ -13,10 +13,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from frostline.pipeline.bench.leaderboard import NAMES, Leaderboard, Table, answers, notes, tables, unit_of
+from frostline.pipeline.bench.leaderboard import NAMES, Leaderboard, answers, notes, tables
 from frostline.pipeline.report import html
-from frostline.pipeline.report.wording import unbroken
+from frostline.pipeline.report.table import Table, aligned
+from frostline.pipeline.report.wording import unbroken, unit_of
 from frostline.stages.errors import printable
+from frostline.stages.metrics import harmless
 
 _STYLE = Path(html.__file__).with_name("style.css")  # the one that a run's page has
 
@@ -26,18 +28,9 @@ def as_text(board: Leaderboard) -> str:
     blocks = [printable(line) for line in answers(board)]
     for table in tables(board):
         note = [f"- {table.note}"] if table.note else []
-        blocks.append("\n".join([printable(table.title), "", *lines(table), *note]))
+        blocks.append("\n".join([printable(table.title), "", *aligned(table), *note]))
     files = "\n".join(f"leaderboard  {board.folder / f'leaderboard.{end}'}" for end in ("md", "csv", "json", "html"))
     return "\n\n".join([*blocks, "\n".join(f"- {printable(note)}" for note in notes(board)), files])
-
-
-def lines(table: Table) -> list[str]:
-    """Return a table for a terminal: columns as wide as their widest cell, empty ones left out."""
-    rows = [[printable(cell) for cell in row] for row in table.rows]
-    kept = [i for i in range(len(table.columns)) if any(row[i] for row in rows)]
-    whole = [table.columns, *rows]
-    wide = {i: max(len(row[i]) for row in whole) for i in kept}
-    return ["  ".join(f"{row[i]:{table.align[i]}{wide[i]}}" for i in kept).rstrip() for row in whole]
 
 
 def as_markdown(board: Leaderboard) -> str:
@@ -68,7 +61,7 @@ def as_csv(board: Leaderboard) -> str:
     writer = csv.DictWriter(text, ("rank", *NAMES, *columns, *costs), restval="", lineterminator="\n")
     writer.writeheader()
     for row in _records(board):
-        writer.writerow({n: _harmless(v) if isinstance(v, str) else v for n, v in row.items()})
+        writer.writerow({n: harmless(v) if isinstance(v, str) else v for n, v in row.items()})
     return text.getvalue()
 
 
@@ -87,11 +80,6 @@ def _records(board: Leaderboard) -> Iterator[dict[str, Any]]:
         yield {**asdict(failure.name), "failure": failure.reason}
     for name in board.pending:
         yield {**asdict(name), "failure": "not run yet"}
-
-
-def _harmless(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
 
 
 def as_json(board: Leaderboard) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-from frostline.pipeline.bench.leaderboard import Table
 from frostline.pipeline.bench.matrix import Cell, Matrix
-from frostline.pipeline.bench.render import lines
 from frostline.pipeline.plan.plan import Plan
+from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
 from frostline.pipeline.steps.heads import cached_head
 from frostline.stages.datasets import Dataset
@@ -137,7 +136,7 @@ def passes_table(passes: Sequence[Pass]) -> str:
     head = f"{counted(cells, 'cell')} in {counted(len({one.cells[0].network for one in passes}), 'backbone pass')}"
     failures = [f"- fails: {pass_name(one.cells[0])}: {one.failure}" for one in passes]
     failing = [line for line, one in zip(failures, passes, strict=True) if one.failure]
-    return "\n".join([head, "", *lines(Table("", columns, "<<<>>>>>>>", rows)), *failing])
+    return "\n".join([head, "", *aligned(Table("", columns, "<<<>>>>>>>", rows)), *failing])
 
 
 def _row(one: Pass) -> tuple[str, ...]:

@@ -342,10 +342,10 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _ls(args: argparse.Namespace) -> int:
-    from frostline.pipeline.maintain.inventory import inventory, inventory_table
+    from frostline.pipeline.maintain.inventory import inventory, inventory_json, inventory_table
 
     found = inventory(_settings(args).data_dir)
-    _print(args, found, inventory_table(found))
+    _print(args, inventory_json(found), inventory_table(found))
     return 0
 
 
@@ -359,10 +359,10 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _gc(args: argparse.Namespace) -> int:
-    from frostline.pipeline.maintain.inventory import garbage, garbage_table, remove
+    from frostline.pipeline.maintain.inventory import garbage, garbage_json, garbage_table, remove
 
     found = garbage(_settings(args).data_dir, unfinished=args.unfinished)
     if args.yes:
         remove(found)
-    _print(args, found, garbage_table(found, removed=args.yes))
+    _print(args, garbage_json(found), garbage_table(found, removed=args.yes))
     return 0

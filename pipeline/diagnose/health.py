@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,7 +30,6 @@ from frostline.stages.diagnostics import (
     NearDuplicates,
     Pair,
     Values,
-    balance,
     copies,
     label_issues,
     near_duplicates,
@@ -110,7 +109,7 @@ def _look(plan: Plan, there: dict[str, Extracted]) -> Findings:
         outlying_lengths={split: _outliers(ids[split], found) for split, found in numbers.items()},
         copies=tuple(_named(one, train.ids, test.ids) for one in same),
         near_duplicates=_named_pairs(near, train.ids, test.ids),
-        rows_by_class=dict(zip(classes, balance(train.y, len(classes)).counts, strict=True)),
+        rows_by_class=dict(zip(classes, np.bincount(train.y, minlength=len(classes)).tolist(), strict=True)),
         label_issues=_issues(label_issues(probabilities, train.y), train.ids, classes),
         shift=shift(train, test, seed=seed),
         leak=_leak(train, test, same, near, seed),
@@ -140,20 +139,28 @@ def _outliers(ids: Ids, odd: Values) -> tuple[Outlier, ...]:
 
 
 def _named(group: Copies, train: Ids, test: Ids) -> CopiesOf:
-    own, others = tuple(train[row] for row in group.train), tuple(test[row] for row in group.test)
-    return CopiesOf(own, others, group.conflicting)
+    return CopiesOf(
+        train=tuple(train[row] for row in group.train),
+        test=tuple(test[row] for row in group.test),
+        conflicting=group.conflicting,
+    )
 
 
 def _named_pairs(near: NearDuplicates, train: Ids, test: Ids) -> NearPairs:
     def named(pairs: Iterable[Pair], ids: Ids, others: Ids) -> tuple[Near, ...]:
-        return tuple(Near(ids[pair.row], others[pair.nearest], pair.distance) for pair in pairs)
+        return tuple(Near(id=ids[pair.row], nearest=others[pair.nearest], distance=pair.distance) for pair in pairs)
 
-    across = named(near.across, test, train)
-    return NearPairs(named(near.train, train, train), named(near.test, test, test), across, near.typical)
+    return NearPairs(
+        train=named(near.train, train, train),
+        test=named(near.test, test, test),
+        across=named(near.across, test, train),
+        typical_distance=near.typical,
+    )
 
 
 def _issues(found: LabelIssues, ids: Ids, classes: Ids) -> tuple[Issue, ...]:
+    columns = zip(found.rows, found.given, found.suggested, found.probability, found.margin, strict=True)
     return tuple(
-        Issue(ids[row], classes[given], classes[likelier], probability, margin)
-        for row, given, likelier, probability, margin in zip(*asdict(found).values(), strict=True)
+        Issue(id=ids[row], given=classes[given], suggested=classes[other], probability=probability, margin=margin)
+        for row, given, other, probability, margin in columns
     )

@@ -12,27 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.pipeline.plan.plan import Need, Plan
+from frostline.pipeline.records.run_folder import read_run
+from frostline.pipeline.report.table import Table, aligned
+from frostline.pipeline.report.wording import TRANSFERABILITY
 from frostline.pipeline.settings.models import RankSettings
 from frostline.pipeline.steps.features import Loaded, extract_missing
 from frostline.stages.datasets import Dataset
 from frostline.stages.datasets.sampling import train_size
 from frostline.stages.diagnostics.transferability import Agreement, Transferability, measured, transferability
-from frostline.stages.errors import counted
+from frostline.stages.errors import FrostlineError, counted
 from frostline.stages.heads import LinearHead
-from frostline.stages.records.safe_read import read_file
-from frostline.stages.records.sealed import unsealed
 from frostline.stages.store.key import FeatureKey
 from frostline.stages.targets.registry import main_score
 
 log = logging.getLogger("frostline")
-SCORES = {
-    "logme": "LogME",
-    "h_score": "H-score",
-    "h_score_shrunk": "H-score, shrunk",
-    "gbc": "GBC",
-    "leep": "LEEP",
-    "nce": "NCE",
-}
 
 
 @dataclass(frozen=True)
@@ -84,7 +77,7 @@ def rank(names: Sequence[str], settings: RankSettings) -> Ranking:
         len(sample.train),
         len(whole.train),
         tuple(sorted(found, key=lambda ranked: -ranked.scores.logme)),
-        {name: _agreement(name, found) for name in SCORES},
+        {name: _agreement(name, found) for name in TRANSFERABILITY},
     )
 
 
@@ -128,13 +121,14 @@ def _accuracies(runs: Path, key: FeatureKey) -> Iterator[tuple[str, float]]:
     wanted = _identity(key.fields())
     for path in runs.glob("*/run.json"):
         try:
-            report = unsealed(read_file(path))
-            for probe in report["probes"]:
-                same = any(e["split"] == "train" and _identity(e["key"]) == wanted for e in probe["features"])
-                if same and probe["evaluation"]:
-                    yield str(report["made"]), float(main_score(probe["evaluation"]["scores"])["value"])
-        except (OSError, ValueError, KeyError, TypeError):
+            found = read_run(path).record
+        except FrostlineError:
             log.warning("%s is no report of a run; it is passed over", path)
+            continue
+        for probe in found.probes:
+            same = any(e.split == "train" and _identity(e.key) == wanted for e in probe.features)
+            if same and probe.evaluation:
+                yield found.made, main_score(probe.evaluation.scores).value
 
 
 def _identity(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,20 +153,19 @@ def ranking_json(ranking: Ranking) -> dict[str, Any]:
 
 def ranking_table(ranking: Ranking) -> str:
     """Return a ranking for a terminal."""
-    shown = [n for n in SCORES if any(getattr(one.scores, n) is not None for one in ranking.backbones)]
-    rows = [["backbone", "width", *(SCORES[n] for n in shown), "accuracy measured"]]
-    for one in ranking.backbones:
-        values = [getattr(one.scores, n) for n in shown]
-        cells = ["none" if value is None else f"{value:.3f}" for value in values]
-        accuracy = "none" if one.accuracy is None else f"{100 * one.accuracy:.1f} %"
-        rows.append([one.backbone, f"{one.width:,}", *cells, accuracy])
-    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join([row[0].ljust(wide[0]), *(c.rjust(w) for c, w in zip(row[1:], wide[1:], strict=True))])
-        for row in rows
-    ]
+    shown = [n for n in TRANSFERABILITY if any(getattr(one.scores, n) is not None for one in ranking.backbones)]
+    columns = ("backbone", "width", *(TRANSFERABILITY[n] for n in shown), "accuracy measured")
+    rows = tuple(_cells(one, shown) for one in ranking.backbones)
+    lines = aligned(Table("", columns, "<" + ">" * len(columns[1:]), rows))
     head = f"{ranking.dataset}: {ranking.rows:,} of {counted(ranking.of, 'training sample')}; by LogME, the best first"
     return "\n".join([head, "", *lines, "", *_trust(ranking)])
+
+
+def _cells(one: Ranked, shown: Sequence[str]) -> tuple[str, ...]:
+    values = [getattr(one.scores, n) for n in shown]
+    scores = ["none" if value is None else f"{value:.3f}" for value in values]
+    accuracy = "none" if one.accuracy is None else f"{100 * one.accuracy:.1f} %"
+    return (one.backbone, f"{one.width:,}", *scores, accuracy)
 
 
 def _trust(ranking: Ranking) -> list[str]:
@@ -183,7 +176,7 @@ def _trust(ranking: Ranking) -> list[str]:
         what = f"{runs} of {counted(known, 'backbone')}" if known else runs
         return [f"- {what} on this dataset so far: from three on, how well each score ordered them stands here"]
     return [
-        f"- {SCORES[name]}: Kendall's τ {found.kendall:.2f}, Spearman's ρ {found.spearman:.2f} "
+        f"- {TRANSFERABILITY[name]}: Kendall's τ {found.kendall:.2f}, Spearman's ρ {found.spearman:.2f} "
         f"with the accuracies of {found.n} backbones"
         for name, found in ranking.agreement.items()
         if found

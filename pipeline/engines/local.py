@@ -46,7 +46,7 @@ def fill(plan: Plan, need: Need, sets: Sequence[FeatureSet], backbone: Backbone 
     if computed:
         pace = pace.after(replace(effort, rows=computed, seconds=seconds))
         keep(sets, pace)
-        limit = decoding_limit(asdict(pace), seconds)
+        limit = decoding_limit(pace, seconds)
         if limit:
             log.info("%s", limit)
     return computed, seconds

@@ -6,10 +6,12 @@ import logging
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
 from frostline.pipeline.workspace import Workspace
 from frostline.stages.datasets import is_sound
@@ -19,34 +21,64 @@ from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.store import FeatureSet, in_use, open_set
 from frostline.stages.store.key import computation
 
-Garbage = list[dict[str, Any]]
-
 log = logging.getLogger("frostline")
 
 
-def inventory(root: Path) -> list[dict[str, Any]]:
-    """Return every feature set that can be read: rows, bytes on disk, when it was begun, where, with what."""
-    rows = []
-    for found in _readable(_workspace(root)):
-        missing = sum(len(found.span(shard)) for shard in found.missing())
-        rows.append(
-            {
-                "folder": str(found.folder),
-                "dataset": found.layout.dataset,
-                "split": found.layout.split,
-                "backbone": found.layout.key["backbone"],
-                "layer": found.layout.key["layer"],
-                "view": found.layout.key["view"],
-                "rows": found.layout.rows,
-                "width": found.layout.width,
-                "missing": missing,
-                "bytes": _bytes(found.folder),
-                "made": found.made.get("made", "unknown"),
-                "by": found.made.get("host", "unknown"),
-                "device": found.made.get("device", "unknown"),
-            }
-        )
-    return rows
+@dataclass(frozen=True)
+class Cached:
+    """A feature set: its rows and how many of them are missing, bytes on disk, when it was begun, where, with what."""
+
+    folder: str
+    dataset: str
+    split: str
+    backbone: str
+    layer: str
+    view: str
+    rows: int
+    width: int
+    missing: int
+    bytes: int
+    made: str
+    by: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """A file or folder that can go, ``why``, and its bytes on disk."""
+
+    path: str
+    why: str
+    bytes: int
+
+
+def inventory(root: Path) -> list[Cached]:
+    """Return every feature set that can be read."""
+    return [_cached(found) for found in _readable(_workspace(root))]
+
+
+def _cached(found: FeatureSet) -> Cached:
+    layout, made = found.layout, {n: str(v) for n, v in found.made.items()}
+    return Cached(
+        folder=str(found.folder),
+        dataset=layout.dataset,
+        split=layout.split,
+        backbone=layout.key["backbone"],
+        layer=layout.key["layer"],
+        view=layout.key["view"],
+        rows=layout.rows,
+        width=layout.width,
+        missing=sum(len(found.span(shard)) for shard in found.missing()),
+        bytes=_bytes(found.folder),
+        made=made.get("made", "unknown"),
+        by=made.get("host", "unknown"),
+        device=made.get("device", "unknown"),
+    )
+
+
+def inventory_json(rows: Sequence[Cached]) -> list[dict[str, Any]]:
+    """Return the inventory as JSON values."""
+    return [asdict(row) for row in rows]
 
 
 def _readable(workspace: Workspace) -> Iterator[FeatureSet]:
@@ -57,17 +89,18 @@ def _readable(workspace: Workspace) -> Iterator[FeatureSet]:
             log.warning("%s", printable(str(error)))
 
 
-def inventory_table(rows: list[dict[str, Any]]) -> str:
+def inventory_table(rows: Sequence[Cached]) -> str:
     """Return the inventory for a terminal."""
     if not rows:
         return "nothing is cached"
-    lines = [f"{'rows':>9}  {'width':>5}  {'size':>9}  {'made':24}  {'by':16}  features"]
-    for r in rows:
-        unfinished = f"  ({r['missing']:,} rows missing)" if r["missing"] else ""
-        name = f"{Path(r['folder']).name}{unfinished}"
-        by, made = printable(f"{r['by']}, {r['device']}"), printable(str(r["made"]))
-        lines.append(f"{r['rows']:>9,}  {r['width']:>5}  {size(r['bytes']):>9}  {made:24}  {by:16}  {printable(name)}")
-    return "\n".join([*lines, f"{size(sum(r['bytes'] for r in rows))} in all"])
+    columns = ("rows", "width", "size", "made", "by", "features")
+    found = Table("", columns, ">>><<<", tuple(map(_cells, rows)), widths=(9, 5, 9, 24, 16))
+    return "\n".join([*aligned(found), f"{size(sum(row.bytes for row in rows))} in all"])
+
+
+def _cells(row: Cached) -> tuple[str, ...]:
+    name = f"{Path(row.folder).name}{f'  ({row.missing:,} rows missing)' if row.missing else ''}"
+    return f"{row.rows:,}", str(row.width), size(row.bytes), row.made, f"{row.by}, {row.device}", name
 
 
 def verify(root: Path) -> tuple[int, list[str]]:
@@ -99,7 +132,7 @@ def verify(root: Path) -> tuple[int, list[str]]:
 
 
 def _verify_runs(workspace: Workspace) -> tuple[int, list[str]]:
-    from frostline.pipeline.report.html.record import read_run
+    from frostline.pipeline.records.run_folder import read_run
 
     checked, damaged = 0, []
     for path in _in_each(workspace.runs, "run.json"):
@@ -109,7 +142,7 @@ def _verify_runs(workspace: Workspace) -> tuple[int, list[str]]:
         except FrostlineError as error:
             damaged.append(str(error))
             continue
-        for name in run.record["files"]:
+        for name in run.record.files:
             checked += 1
             try:
                 run.read(name)
@@ -144,7 +177,7 @@ def _is_sealed(path: Path) -> bool:
         return False
 
 
-def garbage(root: Path, *, unfinished: bool = False) -> Garbage:
+def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
     """Return what can go: leftovers of killed writes and superseded feature sets.
 
     With ``unfinished`` the sets that were begun and not finished too, and those without a readable
@@ -152,7 +185,7 @@ def garbage(root: Path, *, unfinished: bool = False) -> Garbage:
     is left alone.
     """
     workspace = _workspace(root)
-    found: Garbage = []
+    found: list[Garbage] = []
     latest: dict[tuple[str, ...], list[FeatureSet]] = defaultdict(list)
     if unfinished:
         found += [_item(folder, "no readable description, no shards") for folder in _shells(workspace)]
@@ -185,10 +218,10 @@ def _shells(workspace: Workspace) -> Iterator[Path]:
                 yield folder
 
 
-def remove(found: Garbage) -> None:
+def remove(found: Sequence[Garbage]) -> None:
     """Remove what ``garbage`` returned."""
     for item in found:
-        path = Path(item["path"])
+        path = Path(item.path)
         if path.is_dir() and not path.is_symlink():  # what a link leads to is not ours to remove
             (path / "key.json").unlink(missing_ok=True)  # first, so that a half-removed set is no set
             shutil.rmtree(path)
@@ -196,12 +229,17 @@ def remove(found: Garbage) -> None:
             path.unlink(missing_ok=True)
 
 
-def garbage_table(found: Garbage, *, removed: bool) -> str:
+def garbage_json(found: Sequence[Garbage]) -> list[dict[str, Any]]:
+    """Return the garbage as JSON values."""
+    return [asdict(item) for item in found]
+
+
+def garbage_table(found: Sequence[Garbage], *, removed: bool) -> str:
     """Return the garbage for a terminal."""
     if not found:
         return "nothing to remove"
-    lines = [f"{size(item['bytes']):>9}  {printable(item['path'])}  ({item['why']})" for item in found]
-    total = size(sum(item["bytes"] for item in found))
+    lines = [f"{size(item.bytes):>9}  {printable(item.path)}  ({item.why})" for item in found]
+    total = size(sum(item.bytes for item in found))
     return "\n".join([*lines, f"{total} {'removed' if removed else 'can go; --yes removes it'}"])
 
 
@@ -224,8 +262,8 @@ def _contents(features: FeatureSet) -> set[bytes]:
         return set()
 
 
-def _item(path: Path, why: str) -> dict[str, Any]:
-    return {"path": str(path), "why": why, "bytes": _bytes(path) if path.is_dir() else path.stat().st_size}
+def _item(path: Path, why: str) -> Garbage:
+    return Garbage(str(path), why, _bytes(path) if path.is_dir() else path.stat().st_size)
 
 
 def _bytes(folder: Path) -> int:

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
+from frostline.pipeline.records.validated import validated
 from frostline.stages.diagnostics import Shift
 from frostline.stages.errors import StoreError
 from frostline.stages.metrics import Score
@@ -113,7 +112,7 @@ def memory(root: Path, train: str, test: str, seed: int) -> Path:
 def recall(path: Path) -> Findings | None:
     """Return the findings that a file remembers; None if it is not there or not sound."""
     try:
-        return TypeAdapter(Findings).validate_python(read_sealed(path))
+        return validated(Findings, read_sealed(path))
     except (OSError, ValueError):
         return None
 

@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from frostline.pipeline.records.curve import Curve
+from frostline.pipeline.records.run_record import FeaturesRecord, HeadRecord, ProbeRecord, RunRecord, SplitRows
 from frostline.stages.datasets import Duplicates
 from frostline.stages.evaluate import Evaluation
+from frostline.stages.fit.selection import Selection
 from frostline.stages.heads import Head
-from frostline.stages.metrics import Predictions, Spread
+from frostline.stages.metrics import Predictions
 from frostline.stages.metrics.compare import Comparison
-from frostline.stages.metrics.learning_curve import Forecast
 from frostline.stages.records.sealed import sealed
 from frostline.stages.store import Bad, plain
 from frostline.stages.store.key import FeatureKey
@@ -58,40 +60,10 @@ class Fitted:
 
     head: Head
     folder: Path
-    selection: dict[str, Any]
+    selection: Selection
     quarantined: int
     seconds: float
     cached: bool
-
-
-@dataclass(frozen=True)
-class Point:
-    """Heads fitted on draws of one size: test accuracy of each, the value chosen for each, and what by.
-
-    ``size``: samples per class, or in all; ``rows``: training rows, at most; ``by``: as in a selection, or
-    "default" where so few rows leave nothing to choose by; ``seconds``: of all draws.
-    """
-
-    size: int
-    rows: int
-    accuracy: tuple[float, ...]
-    spread: Spread
-    values: tuple[int | float, ...]
-    by: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Accuracy by the amount of training data: ``unit`` is "shots" (samples per class) or "samples".
-
-    ``forecast``: for twice the largest size; ``sentence``: the same in words, or why there is none.
-    """
-
-    unit: str
-    points: tuple[Point, ...]
-    forecast: Forecast | None
-    sentence: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +101,7 @@ class Report:
 
     dataset: str
     classes: tuple[str, ...]
-    rows: dict[str, int]
+    rows: SplitRows
     notes: tuple[str, ...]
     duplicates: Duplicates
     probes: tuple[Probe, ...]
@@ -149,11 +121,7 @@ class Report:
 
 def to_json(report: Report) -> str:
     """Return the report as one JSON document."""
-    probes = [probe_json(probe) for probe in report.probes]
-    own = ("dataset", "classes", "rows", "notes", "settings", "versions", "made", "files")
-    whole = {n: getattr(report, n) for n in own}
-    whole |= {"duplicates": asdict(report.duplicates), "quarantined": report.quarantined, "probes": probes}
-    return json.dumps({**whole, "path": str(report.path)}, indent=2, sort_keys=True, default=str)
+    return json.dumps(asdict(run_record(report)), indent=2, sort_keys=True, default=str)
 
 
 def to_file(report: Report) -> bytes:
@@ -161,33 +129,63 @@ def to_file(report: Report) -> bytes:
     return sealed(json.loads(to_json(report)), indent=2)
 
 
+def run_record(report: Report) -> RunRecord:
+    """Return what run.json says of a run."""
+    return RunRecord(
+        dataset=report.dataset,
+        classes=report.classes,
+        rows=report.rows,
+        duplicates=report.duplicates,
+        probes=tuple(map(probe_record, report.probes)),
+        made=report.made,
+        files=report.files,
+        notes=report.notes,
+        quarantined=report.quarantined,
+        settings=report.settings,
+        versions=report.versions,
+        path=str(report.path),
+    )
+
+
+def probe_record(probe: Probe) -> ProbeRecord:
+    """Return what run.json says of one probe."""
+    features = tuple(map(features_record, probe.features))
+    head = head_record(probe.fitted) if probe.fitted else None
+    return ProbeRecord(probe.backbone, features, probe.head, head, probe.evaluation, probe.curve)
+
+
+def features_record(done: Extracted) -> FeaturesRecord:
+    """Return what run.json says of one feature set."""
+    return FeaturesRecord(
+        split=done.split,
+        view=done.key.view,
+        rows=done.rows,
+        width=done.width,
+        folder=str(done.folder),
+        digest=done.key.digest,
+        key=done.key.fields(),
+        pace=dict(done.pace),
+        computed=done.computed,
+        seconds=round(done.seconds, 3),
+        quarantined=done.quarantined,
+    )
+
+
+def head_record(fitted: Fitted) -> HeadRecord:
+    """Return what run.json says of a fitted head."""
+    return HeadRecord(str(fitted.folder), fitted.selection, fitted.seconds, fitted.cached)
+
+
 def extracted_json(done: Extracted) -> dict[str, Any]:
     """Return one feature set as JSON values."""
-    return {
-        **{n: getattr(done, n) for n in ("split", "rows", "width", "computed")},
-        "view": done.key.view,
-        "folder": str(done.folder),
-        "digest": done.key.digest,
-        "key": done.key.fields(),
-        "seconds": round(done.seconds, 3),
-        "pace": done.pace,
-        "quarantined": [asdict(bad) for bad in done.quarantined],
-    }
+    return asdict(features_record(done))
 
 
 def fitted_json(fitted: Fitted) -> dict[str, Any]:
     """Return a head's record as JSON values."""
-    selection = fitted.selection
-    return {"folder": str(fitted.folder), "selection": selection, "seconds": fitted.seconds, "cached": fitted.cached}
+    return asdict(head_record(fitted))
 
 
 def probe_json(probe: Probe) -> dict[str, Any]:
     """Return one probe as JSON values."""
-    return {
-        "backbone": probe.backbone,
-        "features": [extracted_json(done) for done in probe.features],
-        "name": probe.head,
-        "head": fitted_json(probe.fitted) if probe.fitted else None,
-        "evaluation": asdict(probe.evaluation) if probe.evaluation else None,
-        "curve": asdict(probe.curve) if probe.curve else None,
-    }
+    return asdict(probe_record(probe))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from frostline.pipeline.records.run import PAGE, Extracted, Fitted, Probe, Report
-from frostline.pipeline.report.wording import chosen, percent, plus_minus, selection_lines, verdicts
+from frostline.pipeline.report.table import Table, aligned
+from frostline.pipeline.report.wording import chosen, percent, plus_minus, selection_lines, unit_of, verdicts
 from frostline.stages.errors import counted
 from frostline.stages.metrics import RESAMPLES
 from frostline.stages.targets.registry import DEFAULT, TARGETS
@@ -32,49 +31,42 @@ def fitted_lines(fitted: Fitted) -> list[str]:
 def table(report: Report) -> str:
     """Return the report for a terminal."""
     rows = report.rows
-    head = (
-        f"{report.dataset}: {len(report.classes)} classes, {rows['train']:,} training and {rows['test']:,} test samples"
-    )
+    head = f"{report.dataset}: {len(report.classes)} classes, {rows.train:,} training and {rows.test:,} test samples"
     blocks = [[head], score_lines(report.probes), curve_lines(report.probes), _notes(report), _places(report)]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
 def score_lines(probes: tuple[Probe, ...]) -> list[str]:
     """Return one line per scored probe, under a heading."""
-    scored = [probe for probe in probes if probe.evaluation and probe.fitted]
-    shown = TARGETS.load(DEFAULT).table
-    rows: list[tuple[str, ...]] = [("backbone", "width", "head", "", *shown.values())]
-    for probe in scored:
-        assert probe.evaluation and probe.fitted
+    rows, shown = [], TARGETS.load(DEFAULT).table
+    for probe in probes:
+        if probe.evaluation is None or probe.fitted is None:
+            continue
         scores = [percent(probe.evaluation.scores[name]) for name in shown]
         width, value = str(probe.features[0].width), chosen(probe.fitted.selection)
         rows.append((probe.backbone, width, probe.head, value, *scores))
-    return _columns(rows, "<><<" + ">" * len(shown)) if scored else []
+    columns = ("backbone", "width", "head", "", *shown.values())
+    return aligned(Table("", columns, "<><<" + ">" * len(shown), tuple(rows)))
 
 
 def curve_lines(probes: tuple[Probe, ...]) -> list[str]:
     """Return one line per probe and size of training set, under a heading."""
-    rows: list[tuple[str, ...]] = [("backbone", "head", "training data", "draws", "accuracy", "least", "most")]
+    rows = []
     for probe in probes:
-        for point in probe.curve.points if probe.curve else ():
-            unit = "per class" if probe.curve and probe.curve.unit == "shots" else "samples"
+        if probe.curve is None:
+            continue
+        for point in probe.curve.points:
             ends = [f"{100 * end:.1f} %" for end in (min(point.accuracy), max(point.accuracy))]
-            amount, n = f"{point.size:,} {unit}", str(len(point.accuracy))
+            amount, n = f"{point.size:,} {unit_of(probe.curve)}", str(len(point.accuracy))
             rows.append((probe.backbone, probe.head, amount, n, plus_minus(point.spread), *ends))
-    return _columns(rows, "<<>>>>>") if len(rows) > 1 else []
-
-
-def _columns(rows: Sequence[tuple[str, ...]], align: str) -> list[str]:
-    """Return the rows with every column as wide as its widest cell; columns that are empty left out."""
-    kept = [i for i in range(len(align)) if any(row[i] for row in rows)]
-    wide = {i: max(len(row[i]) for row in rows) for i in kept}
-    return ["  ".join(f"{row[i]:{align[i]}{wide[i]}}" for i in kept).rstrip() for row in rows]
+    columns = ("backbone", "head", "training data", "draws", "accuracy", "least", "most")
+    return aligned(Table("", columns, "<<>>>>>", tuple(rows)))
 
 
 def probe_lines(probe: Probe) -> list[str]:
     """Return one probe's scores and what to know about them."""
-    selection = probe.fitted.selection if probe.fitted else {}
-    lines = [*score_lines((probe,)), *(f"- {line}" for line in selection_lines(selection))]
+    told = selection_lines(probe.fitted.selection) if probe.fitted else []
+    lines = [*score_lines((probe,)), *(f"- {line}" for line in told)]
     if probe.quarantined:
         lines.append(f"- {counted(probe.quarantined, 'test sample')} quarantined and left out")
     return lines
@@ -121,7 +113,7 @@ def _verdicts(report: Report) -> list[str]:
     if first is None:
         return []
     said = verdicts(report.comparison)
-    return [f"{first} and {other}: {said[frozenset((first, other))]}" for other in best.values()]
+    return [said[frozenset((first, other))] for other in best.values()]
 
 
 def _work_done(probe: Probe) -> str:
@@ -142,7 +134,7 @@ def _probe_notes(probe: Probe) -> list[str]:
         return [*lines, probe.curve.sentence]
     assert probe.fitted
     how = "head from the cache" if probe.fitted.cached else f"head fitted in {probe.fitted.seconds:.1f} s"
-    return [how, *selection_lines(probe.fitted.selection)]
+    return [how, *map(str, selection_lines(probe.fitted.selection))]
 
 
 def _places(report: Report) -> list[str]:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from frostline.stages.metrics import Score, Spread
-from frostline.stages.metrics.compare import Comparison, Pair
+if TYPE_CHECKING:
+    from frostline.pipeline.records.curve import Curve
+    from frostline.stages.fit.selection import Selection
+    from frostline.stages.metrics import Score, Spread
+    from frostline.stages.metrics.compare import Comparison, Pair
 
-TIED = "1=: tied, the rank is shared. Between those that share the first, no difference beyond chance is seen."
-
-
+TIED = "=: tied, the rank is shared. Between those that share rank 1, no difference beyond chance is seen."
+TRANSFERABILITY = {
+    "logme": "LogME",
+    "h_score": "H-score",
+    "h_score_shrunk": "H-score, shrunk",
+    "gbc": "GBC",
+    "leep": "LEEP",
+    "nce": "NCE",
+}
+Level = Literal["note", "warning"]
+_LONG = 10.0  # seconds: of what is done sooner nobody asks what took so long
+_LIMIT = 0.2  # of the time without images: decoding is the limit
 _TORN = re.compile(r"(?<=\d) (?=[%±–] ?\d?|(?:s|images/s|[kMGT]?B)\b)|(?<=[±–]) (?=\d)|(?<=\d,) (?=\d[\d.]*\])")
 
 
@@ -31,16 +44,28 @@ def unbroken(text: str) -> str:
     return _TORN.sub("\u00a0", text)
 
 
-_LONG = 10.0  # seconds: of what is done sooner nobody asks what took so long
-_LIMIT = 0.2  # of the time without images: decoding is the limit
+@dataclass(frozen=True)
+class Message:
+    """A sentence, and whether it is a warning; as text for a terminal, a warning says so.
+
+    >>> str(Message("warning", "the final fit did not converge"))
+    'WARNING the final fit did not converge'
+    """
+
+    level: Level
+    text: str
+
+    def __str__(self) -> str:
+        return f"WARNING {self.text}" if self.level == "warning" else self.text
 
 
-def chosen(selection: dict[str, Any]) -> str:
+def chosen(selection: Selection) -> str:
     """Return ``C = 0.316``; nothing for a head without a parameter."""
-    return f"{selection['parameter']} = {_number(selection['value'])}" if selection["parameter"] else ""
+    return f"{selection.parameter} = {number(selection.value)}" if selection.parameter else ""
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return a value of a grid as ``0.316`` or ``1,000``."""
     return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
 
 
@@ -50,11 +75,15 @@ def p_value(pair: Pair) -> str:
 
 
 def verdicts(found: Comparison) -> dict[frozenset[str], str]:
-    """Return in words whether two heads differ beyond chance, by their names."""
-    return {
-        frozenset((pair.first, pair.second)): f"{'a' if pair.significant else 'no'} real difference (p {p_value(pair)})"
-        for pair in found.pairs
-    }
+    """Return in words which of two heads is better beyond chance, if one is, by their names."""
+    return {frozenset((pair.first, pair.second)): _verdict(pair) for pair in found.pairs}
+
+
+def _verdict(pair: Pair) -> str:
+    if not pair.significant:
+        return f"no real difference between {pair.first} and {pair.second} (p {p_value(pair)})"
+    better, other = (pair.first, pair.second) if pair.difference > 0 else (pair.second, pair.first)
+    return f"{better} is better than {other} beyond chance (p {p_value(pair)})"
 
 
 def plus_minus(found: Spread) -> str:
@@ -68,37 +97,47 @@ def percent(score: Score) -> str:
     return f"{100 * score.value:.1f} % [{100 * score.low:.1f}, {100 * score.high:.1f}]"
 
 
-def selection_lines(selection: dict[str, Any]) -> list[str]:
+def unit_of(curve: Curve, whole: str = "samples") -> str:
+    """Return what a curve's sizes count: ``per class``, or in words of one's own those of the whole training set."""
+    return "per class" if curve.per_class else whole
+
+
+def selection_lines(selection: Selection) -> list[Message]:
     """Return how the head's parameter was chosen, and every warning about it."""
-    lines = []
-    if selection["by"]:
-        name, grid = selection["parameter"], selection["grid"]
-        among = f"{len(grid)} values from {_number(grid[0])} to {_number(grid[-1])}"
-        best = f"{100 * max(selection['accuracy']):.1f} %"
-        lines.append(f"{name} chosen among {among} on {_rows_of(selection)} ({best}), then fitted on all")
-    if selection["at_edge"] and not _as_good_within(selection):
-        lines.append(f"WARNING the chosen {selection['parameter']} lies at the edge of its grid; see --grid")
-    failed = selection["converged"].count(False)
+    lines = [Message("note", _choice(selection))] if selection.by else []
+    return [*lines, *(Message("warning", text) for text in _doubts(selection))]
+
+
+def _choice(selection: Selection) -> str:
+    grid = selection.grid
+    among = f"{len(grid)} values from {number(grid[0])} to {number(grid[-1])}"
+    best = f"{100 * max(selection.accuracy):.1f} %"
+    return f"{selection.parameter} chosen among {among} on {_rows_of(selection)} ({best}), then fitted on all"
+
+
+def _doubts(selection: Selection) -> Iterator[str]:
+    if selection.at_edge and not _as_good_within(selection):
+        yield f"the chosen {selection.parameter} lies at the edge of its grid; see --grid"
+    failed = selection.converged.count(False)
     if failed:
-        lines.append(f"WARNING {failed} of the {len(selection['grid'])} values it was chosen among did not converge")
-    if not selection["final_converged"]:
-        lines.append("WARNING the final fit did not converge")
-    return lines
+        yield f"{failed} of the {len(selection.grid)} values it was chosen among did not converge"
+    if not selection.final_converged:
+        yield "the final fit did not converge"
 
 
-def _as_good_within(selection: dict[str, Any]) -> bool:
+def _as_good_within(selection: Selection) -> bool:
     """Return whether a value that is not at the grid's edge was right as often as the best: no wider grid is needed."""
-    accuracy = selection["accuracy"]
+    accuracy = selection.accuracy
     return bool(accuracy[1:-1]) and max(accuracy[1:-1]) >= max(accuracy)
 
 
-def _rows_of(selection: dict[str, Any]) -> str:
+def _rows_of(selection: Selection) -> str:
     """Return which rows a value was chosen on."""
-    if selection["by"] == "folds":
-        return f"{selection['folds']} folds of the training rows"
-    if selection["by"] == "leave-one-out":
-        return f"{selection['held_out_rows']:,} training rows, each left out"
-    return f"{selection['held_out_rows']:,} held-out training rows"
+    if selection.by == "folds":
+        return f"{selection.folds} folds of the training rows"
+    if selection.by == "leave-one-out":
+        return f"{selection.held_out_rows:,} training rows, each left out"
+    return f"{selection.held_out_rows:,} held-out training rows"
 
 
 def size(n: int) -> str:
@@ -109,12 +148,25 @@ def size(n: int) -> str:
     return f"{value:.0f} {units[0]}" if units[0] == "B" else f"{value:.1f} {units[0]}"
 
 
-def decoding_limit(pace: Mapping[str, Any], seconds: float) -> str:
+class Paced(Protocol):
+    """How rows go through the backbone: see ``PaceRecord``."""
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def rows_per_second(self) -> float | None: ...
+
+    @property
+    def waiting(self) -> float | None: ...
+
+
+def decoding_limit(pace: Paced, seconds: float) -> str:
     """Say so if decoding was the limit of an extraction at this pace that took so long; else nothing."""
-    speed, waiting = pace.get("rows_per_second"), pace.get("waiting")
+    speed, waiting = pace.rows_per_second, pace.waiting
     if not speed or not waiting or waiting <= _LIMIT or seconds <= _LONG:
         return ""
-    if pace["device"] != "cpu":  # batches are on their way while it waits: nobody knows what more it could take
+    if pace.device != "cpu":  # batches are on their way while it waits: nobody knows what more it could take
         return f"decoding is the limit: {speed:,.0f} images/s decoded"
     possible = f"{speed / (1 - waiting):,.0f}" if waiting < 1 else "any number of"
     decoded = f"{speed / waiting:,.0f}"  # by turns with the backbone

@@ -12,6 +12,7 @@ from pathlib import Path
 from frostline.pipeline.diagnose.health import glance
 from frostline.pipeline.plan.plan import Plan, now
 from frostline.pipeline.records.run import Extracted, Fitted, Probe, Report, predictions_name, to_file
+from frostline.pipeline.records.run_record import SplitRows
 from frostline.pipeline.settings.models import (
     BackboneSettings,
     DatasetSettings,
@@ -112,7 +113,7 @@ def run(settings: Settings) -> Report:
     report = Report(
         plan.dataset.name,
         train.classes,
-        {"train": len(train), "test": len(test)},
+        SplitRows(train=len(train), test=len(test)),
         plan.dataset.notes,
         duplicates(plan.dataset),
         probes,
@@ -198,7 +199,7 @@ def _probe(plan: Plan, probe: Probe, settings: Settings, loaded: Loaded) -> Prob
 def _scored(probe: Probe, seed: int, loaded: Loaded) -> Probe:
     assert probe.fitted is not None
     answers = predictions(probe.fitted.head, loaded.test)
-    evaluation = score(answers, seed=seed, temperature=probe.fitted.selection["temperature"])
+    evaluation = score(answers, seed=seed, temperature=probe.fitted.selection.temperature)
     return replace(probe, evaluation=evaluation, predictions=answers)
 
 

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.records.run import Fitted
+from frostline.pipeline.records.validated import validated
 from frostline.pipeline.steps.features import Loaded, cached, check_quarantined, needs_of
 from frostline.stages import fit as fitting
 from frostline.stages.errors import StoreError
+from frostline.stages.fit.selection import Selection
 from frostline.stages.heads import HeadSpec, head_files, read_head
 from frostline.stages.records.sealed import digest
 from frostline.stages.store import make_folder, plain, write_atomic
 
 log = logging.getLogger("frostline")
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What a head's record says of its fit."""
+
+    selection: Selection
+    quarantined: int = 0
+    seconds: float = 0.0
 
 
 def fit_head(plan: Plan, spec: HeadSpec, loaded: Loaded) -> Fitted:
@@ -44,7 +56,7 @@ def fit_head(plan: Plan, spec: HeadSpec, loaded: Loaded) -> Fitted:
     make_folder(folder)
     for name, data in files.items():
         write_atomic(folder / name, data)
-    return Fitted(head, folder, asdict(selection), quarantined, seconds, cached=False)
+    return Fitted(head, folder, selection, quarantined, seconds, cached=False)
 
 
 def _how_to_load(plan: Plan) -> dict[str, Any]:
@@ -65,12 +77,20 @@ def cached_head(plan: Plan, spec: HeadSpec) -> Fitted | None:
     """Return the head that a spec means on a plan's training features if it is there and sound."""
     for path in plan.workspace.heads.glob(f"*-{_digest(plan, spec)}/head.json"):
         try:
-            head, record = read_head(path.parent)
+            return _read(path.parent)
         except StoreError as error:
             log.warning("%s", error)
-            continue
-        return Fitted(head, path.parent, record["selection"], record["quarantined"], record["seconds"], cached=True)
     return None
+
+
+def _read(folder: Path) -> Fitted:
+    """Return the head in a folder. Raises StoreError if it, or the record of its fit, is damaged."""
+    head, record = read_head(folder)
+    try:
+        fit = validated(_Fit, record)
+    except ValueError as error:
+        raise StoreError(f"the head in {folder} is damaged: {error}; `frostline fit` makes it anew") from error
+    return Fitted(head, folder, fit.selection, fit.quarantined, fit.seconds, cached=True)
 
 
 def name_of(plan: Plan, head: str) -> str:

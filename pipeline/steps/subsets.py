@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.pipeline.records.run import Curve, Point
+from frostline.pipeline.records.curve import Curve, Point
 from frostline.pipeline.settings.models import Draw
 from frostline.pipeline.steps.features import Loaded
 from frostline.stages.datasets.sampling import shots, train_size

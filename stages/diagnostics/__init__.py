@@ -6,12 +6,11 @@ Nothing here is chosen or fitted for later use: test rows are looked at, never l
 from __future__ import annotations
 
 from frostline.stages.diagnostics.feature_values import Values, values
-from frostline.stages.diagnostics.label_errors import Balance, LabelIssues, balance, label_issues, out_of_fold, strength
+from frostline.stages.diagnostics.label_errors import LabelIssues, label_issues, out_of_fold, strength
 from frostline.stages.diagnostics.near_duplicates import Copies, NearDuplicates, Pair, copies, near_duplicates
 from frostline.stages.diagnostics.shift import Shift, auroc, shift
 
 __all__ = [
-    "Balance",
     "Copies",
     "LabelIssues",
     "NearDuplicates",
@@ -19,7 +18,6 @@ __all__ = [
     "Shift",
     "Values",
     "auroc",
-    "balance",
     "copies",
     "label_issues",
     "near_duplicates",

@@ -1,4 +1,4 @@
-"""Labels: how they are spread over the classes, and which of them are likely wrong."""
+"""Labels that are likely wrong."""
 
 from __future__ import annotations
 
@@ -17,14 +17,6 @@ _STRENGTH = 3.0
 
 
 @dataclass(frozen=True)
-class Balance:
-    """Rows per class; ``ratio``: the most over the fewest, infinite where a class has none."""
-
-    counts: tuple[int, ...]
-    ratio: float
-
-
-@dataclass(frozen=True)
 class LabelIssues:
     """Rows whose label is likely wrong, the likeliest first.
 
@@ -37,12 +29,6 @@ class LabelIssues:
     suggested: tuple[int, ...]
     probability: tuple[float, ...]
     margin: tuple[float, ...]
-
-
-def balance(y: NDArray[np.int64], classes: int) -> Balance:
-    """Return how labels (n,), 0 to classes - 1, are spread."""
-    counts = np.bincount(y, minlength=classes)
-    return Balance(tuple(counts.tolist()), float(counts.max() / counts.min()) if counts.min() else float("inf"))
 
 
 def label_issues(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> LabelIssues:
@@ -64,8 +50,13 @@ def label_issues(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> La
     margin = own - others.max(1)
     issue = (confident.max(1) >= 0) & (suggested != y)
     order = np.flatnonzero(issue)[np.argsort(margin[issue], kind="stable")]
-    columns = (order, y[order], suggested[order], probabilities[order, suggested[order]], margin[order])
-    return LabelIssues(*(tuple(column.tolist()) for column in columns))
+    return LabelIssues(
+        rows=tuple(order.tolist()),
+        given=tuple(y[order].tolist()),
+        suggested=tuple(suggested[order].tolist()),
+        probability=tuple(probabilities[order, suggested[order]].tolist()),
+        margin=tuple(margin[order].tolist()),
+    )
 
 
 def out_of_fold(

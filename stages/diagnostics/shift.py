@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.datasets.sampling import folds, lots
 from frostline.stages.diagnostics.label_errors import held_out
+from frostline.stages.metrics import Z
 from frostline.stages.store import Features
 
 _LEAST = 10
@@ -52,7 +53,7 @@ def shift(train: Features, test: Features, most: int = 5000, seed: int = 0) -> S
     held = folds(y, np.concatenate([train.digests[first], test.digests[second]]), 2, 2, seed) == 1
     scores = held_out(prepare(X, y, classes=2), X, held)[:, 1]
     value, variance = auroc(scores[y[held] == 1], scores[y[held] == 0])
-    margin = 1.959964 * variance**0.5
+    margin = Z * variance**0.5
     return Shift(value, max(value - margin, 0.0), min(value + margin, 1.0), (len(first), len(second)))
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import DataError, listing
-from frostline.stages.fit.select import Choice, choose
+from frostline.stages.fit.select import choose
+from frostline.stages.fit.selection import Choice, Selection
 from frostline.stages.fit.training_rows import Rows
 from frostline.stages.heads import Head, HeadSpec
 from frostline.stages.store import Features, stacked
@@ -18,30 +19,6 @@ from frostline.stages.store import Features, stacked
 __all__ = ["Selection", "fit"]
 
 _BLOCK = 8192
-
-
-@dataclass(frozen=True, kw_only=True)
-class Selection(Choice):
-    """How the parameter was chosen, and how the last fit went.
-
-    ``by``: "hold-out", "folds", "leave-one-out", or "" where there was nothing to choose.
-    ``accuracy`` and ``log_loss`` of the held-out training rows, all folds together, weighed as
-    the fit is, one per value of ``grid``; ``log_loss`` is empty for heads without probabilities,
-    both are where nothing was chosen. ``converged``: of the fits on ``fitted_rows``, one per
-    value, in every fold. ``temperature``: what the logits of the held-out rows are best divided
-    by, None without probabilities or held-out rows. ``final_gap``: how far the objective of the last
-    fit may be above its optimum, as a share of it, and ``final_gradient_norm``, where the head says so.
-    """
-
-    parameter: str
-    grid: tuple[int | float, ...]
-    at_edge: bool
-    final_rows: int
-    final_converged: bool
-    final_iterations: int
-    final_gap: float | None
-    final_gradient_norm: float | None
-    seed: int
 
 
 def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[Head, Selection]:

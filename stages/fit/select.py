@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,9 +10,9 @@ from numpy.typing import NDArray
 
 from frostline.stages.datasets.sampling import folds, hold_out
 from frostline.stages.errors import DataError, counted
+from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.training_rows import Mask, Rows
 from frostline.stages.heads import HeadSpec, Path
-from frostline.stages.heads.spec import Number
 from frostline.stages.metrics import temperature
 from frostline.stages.targets.base import Target
 from frostline.stages.targets.registry import DEFAULT, TARGETS
@@ -21,21 +20,6 @@ from frostline.stages.targets.registry import DEFAULT, TARGETS
 Held = tuple[slice, NDArray[np.int64], NDArray[np.float64], NDArray[Any]]
 _VALUES = 2**25  # confidences held at once
 _EVERY = slice(None)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A chosen value, and what it was chosen by; see ``Selection``."""
-
-    value: Number
-    by: str = ""
-    accuracy: tuple[float, ...] = ()
-    log_loss: tuple[float, ...] = ()
-    converged: tuple[bool, ...] = ()
-    folds: int = 0
-    fitted_rows: int = 0
-    held_out_rows: int = 0
-    temperature: float | None = None
 
 
 class _Unseen(Protocol):

@@ -10,9 +10,9 @@ from frostline.stages.metrics.calibration import (
     temperature,
     tempered,
 )
-from frostline.stages.metrics.decisions import ClassScore, by_class, class_scores, confusion, in_top
-from frostline.stages.metrics.predictions import Predictions, predictions_csv
-from frostline.stages.metrics.score import RESAMPLES, Score, Spread, spread, wilson
+from frostline.stages.metrics.decisions import ClassScore, averages, by_class, class_scores, confusion, in_top
+from frostline.stages.metrics.predictions import Predictions, harmless, predictions_csv, unquoted
+from frostline.stages.metrics.score import RESAMPLES, Score, Spread, Z, spread, wilson
 from frostline.stages.metrics.statistic import Statistic, bootstrap, means
 
 __all__ = [
@@ -23,12 +23,15 @@ __all__ = [
     "Score",
     "Spread",
     "Statistic",
+    "Z",
+    "averages",
     "bootstrap",
     "brier_losses",
     "by_class",
     "calibration_error",
     "class_scores",
     "confusion",
+    "harmless",
     "in_top",
     "log_losses",
     "means",
@@ -38,5 +41,6 @@ __all__ = [
     "spread",
     "temperature",
     "tempered",
+    "unquoted",
     "wilson",
 ]

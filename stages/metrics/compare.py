@@ -24,8 +24,7 @@ class Pair:
         first, second: their names.
         difference: accuracy of the first less that of the second, with its 95 % interval ``low``, ``high``.
         first_only, second_only: rows that only the one, only the other gets right.
-        exact_p: of McNemar's exact test.
-        mid_p: of its mid-p variant, which is less conservative.
+        mid_p: of the mid-p variant of McNemar's test, which is less conservative than the exact one.
         corrected_p: ``mid_p`` after Holm's correction for all pairs compared.
     """
 
@@ -36,7 +35,6 @@ class Pair:
     high: float
     first_only: int
     second_only: int
-    exact_p: float
     mid_p: float
     corrected_p: float
 
@@ -81,21 +79,21 @@ def compare(runs: Sequence[Predictions], names: Sequence[str], *, seed: int = 0)
     return Comparison(right.shape[1], _ranks(names, right.mean(1).tolist(), pairs), tuple(pairs))
 
 
-def mcnemar(first_only: int, second_only: int) -> tuple[float, float]:
-    """Return the exact and the mid-p value of McNemar's test, from the rows that only one run gets right.
+def mcnemar(first_only: int, second_only: int) -> float:
+    """Return the mid-p value of McNemar's test, from the rows that only one run gets right.
 
     Either is as likely as the other if the runs are equally good, hence a binomial with 1/2. Two-sided;
-    the mid-p value counts what was observed half (Fagerland, Lydersen and Laake, BMC Medical Research
-    Methodology 13:91, 2013). Without such rows both are 1.
+    what was observed counts half (Fagerland, Lydersen and Laake, BMC Medical Research
+    Methodology 13:91, 2013). Without such rows it is 1.
     """
     from scipy.stats import binom, binomtest
 
     rows = first_only + second_only
     if not rows:
-        return 1.0, 1.0
+        return 1.0
     exact = float(binomtest(first_only, rows).pvalue)
     observed = float(binom.pmf(first_only, rows, 0.5))
-    return exact, exact - (observed / 2 if first_only == second_only else observed)
+    return exact - (observed / 2 if first_only == second_only else observed)
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -124,9 +122,9 @@ def _pair(
     if not first_only + second_only:
         high = wilson(0.0, n).high
         low = -high
-    exact_p, mid_p = mcnemar(first_only, second_only)
+    mid_p = mcnemar(first_only, second_only)
     difference = (first_only - second_only) / n
-    return Pair(*names, difference, low, high, first_only, second_only, exact_p, mid_p, corrected_p=mid_p)
+    return Pair(*names, difference, low, high, first_only, second_only, mid_p, corrected_p=mid_p)
 
 
 def _ranks(names: Sequence[str], accuracy: Sequence[float], pairs: Sequence[Pair]) -> tuple[Ranked, ...]:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from frostline.stages.metrics.score import Score
 from frostline.stages.metrics.statistic import Array, Statistic, membership, ratio
 
+AVERAGES = ("balanced_accuracy", "macro_f1", "weighted_f1")
+
 
 @dataclass(frozen=True)
 class ClassScore:
@@ -32,7 +34,9 @@ def confusion(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) 
 
 
 def by_class(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> Statistic:
-    """Return balanced accuracy, macro-F1 and weighted F1, then every class's precision, recall and F1.
+    """Return the ``AVERAGES``, then every class's precision, every class's recall and every class's F1.
+
+    ``averages`` and ``class_scores`` take their scores apart again.
 
     As scikit-learn defines them: balanced accuracy is the mean recall over the classes that occur
     as label, macro-F1 the mean over those that occur as label or prediction, and weighted F1
@@ -44,20 +48,30 @@ def by_class(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -
     def of(counts: Array) -> Array:
         hits, support, named = right @ counts, labelled @ counts, predictions @ counts
         precision, recall, f1 = ratio(hits, named), ratio(hits, support), ratio(2 * hits, support + named)
-        weighted = np.nansum(support * f1, axis=0) / len(y)
-        return np.concatenate(([np.nanmean(recall, 0), np.nanmean(f1, 0), weighted], precision, recall, f1))
+        means = {
+            "balanced_accuracy": np.nanmean(recall, 0),
+            "macro_f1": np.nanmean(f1, 0),
+            "weighted_f1": np.nansum(support * f1, axis=0) / len(y),
+        }
+        return np.concatenate(([means[name] for name in AVERAGES], precision, recall, f1))
 
     support, named = np.bincount(y, minlength=classes), np.bincount(predicted, minlength=classes)
-    trials = np.concatenate((np.full(3, len(y)), named, support, (support + named) / 2))
+    trials = np.concatenate((np.full(len(AVERAGES), len(y)), named, support, (support + named) / 2))
     return Statistic(of, tuple(trials.tolist()), biased=True)
 
 
+def averages(scores: Sequence[Score]) -> dict[str, Score]:
+    """Return what ``by_class`` scores over all classes, by name."""
+    return dict(zip(AVERAGES, scores[: len(AVERAGES)], strict=True))
+
+
 def class_scores(scores: Sequence[Score], names: Sequence[str], y: NDArray[np.int64]) -> tuple[ClassScore, ...]:
-    """Return what ``by_class`` scores of each class, without its three averages."""
-    classes = len(names)
-    precision, recall, f1 = (scores[3 + part * classes :][:classes] for part in range(3))
+    """Return what ``by_class`` scores of each class."""
+    classes, own = len(names), scores[len(AVERAGES) :]
+    precision, recall, f1 = own[:classes], own[classes : 2 * classes], own[2 * classes :]
     support = np.bincount(y, minlength=classes).tolist()
-    return tuple(map(ClassScore, names, precision, recall, f1, support))
+    columns = zip(names, precision, recall, f1, support, strict=True)
+    return tuple(ClassScore(name=n, precision=p, recall=r, f1=f, support=s) for n, p, r, f, s in columns)
 
 
 def in_top(confidence: Array, y: NDArray[np.int64], k: int) -> NDArray[np.bool_]:

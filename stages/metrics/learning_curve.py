@@ -40,7 +40,6 @@ class LearningCurve:
 
     sizes: tuple[int, ...]
     accuracies: tuple[Spread, ...]
-    law: PowerLaw | None
     forecast: Forecast | None
     sentence: str
 
@@ -70,9 +69,9 @@ def learning_curve(
     measured = tuple(n.astype(int).tolist()), tuple(spread(values.tolist()) for values in drawn)
     noise = _pooled(n, drawn)
     if len(n) < _LEAST or noise is None:
-        return LearningCurve(*measured, None, None, _why_not(len(n)))
-    law, forecast = _forecast(n, drawn, noise, factor, seed)
-    return LearningCurve(*measured, law, forecast, _sentence(int(n[-1]), factor, forecast))
+        return LearningCurve(*measured, None, _why_not(len(n)))
+    forecast = _forecast(n, drawn, noise, factor, seed)
+    return LearningCurve(*measured, forecast, _sentence(int(n[-1]), factor, forecast))
 
 
 def _check(n: NDArray[np.float64], drawn: list[NDArray[np.float64]]) -> None:
@@ -92,21 +91,21 @@ def _pooled(n: NDArray[np.float64], drawn: list[NDArray[np.float64]]) -> tuple[f
 
 def _forecast(
     n: NDArray[np.float64], drawn: list[NDArray[np.float64]], noise: tuple[float, int], factor: float, seed: int
-) -> tuple[PowerLaw, Forecast]:
+) -> Forecast:
     draws = np.array([len(values) for values in drawn], np.float64)
     errors = np.array([1 - values.mean() for values in drawn])
     rng, (variance, freedom) = np.random.default_rng(seed), noise
     scale = np.sqrt(freedom / rng.chisquare(freedom, (RESAMPLES, 1)))
     deviations = scale * np.sqrt(variance / n / draws)
     resampled = errors + deviations * rng.normal(size=deviations.shape)
-    a, b, c = _fitted(n, np.vstack([errors, resampled]), draws * (n / n[-1]) ** 2)
+    a, b, c = power_laws(n, np.vstack([errors, resampled]), draws * (n / n[-1]) ** 2)
     gains = b * (n[-1] ** -c - (factor * n[-1]) ** -c)
     law = PowerLaw(float(a[0]), float(b[0]), float(c[0]))
     own = np.hypot(_missed(law, n, errors), _MODEL * gains[0])
     gains[1:] += own * rng.normal(size=RESAMPLES) + deviations[:, -1] * rng.normal(size=RESAMPLES)
     now = float(1 - errors[-1])
     gain, low, high = _interval(np.clip(gains, -now, 1 - now))
-    return law, Forecast(round(factor * n[-1]), (now + gain, now + low, now + high), (gain, low, high))
+    return Forecast(round(factor * n[-1]), (now + gain, now + low, now + high), (gain, low, high))
 
 
 def _missed(law: PowerLaw, n: NDArray[np.float64], errors: NDArray[np.float64]) -> float:
@@ -114,10 +113,12 @@ def _missed(law: PowerLaw, n: NDArray[np.float64], errors: NDArray[np.float64]) 
     return abs(float(np.diff(errors - law.b * n**-law.c)[-1]))
 
 
-def _fitted(
+def power_laws(
     n: NDArray[np.float64], errors: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], ...]:
-    """Return a, b and c, (r,) each, of r curves of errors, (r, sizes): the best of a grid of c.
+    """Return a, b and c, float64 (r,) each, of the power laws nearest to r curves of errors, float64 (r, sizes).
+
+    ``n`` and ``weights``: float64 (sizes,). The best of a grid of c.
 
     For one c the law is a line in n^-c. Where its best a is negative, a is 0; where b is, b is.
     """

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOP = 5
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_QUOTED = tuple(f"'{sign}" for sign in _FORMULA)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +83,12 @@ def _rows(predicted: Predictions) -> Iterator[list[str | float]]:
 
 def harmless(text: str) -> str:
     """Return a text with an apostrophe before it where a spreadsheet would take it for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def unquoted(text: str) -> str:
+    """Return the text that ``harmless`` was given."""
+    return text[1:] if text.startswith(_QUOTED) else text
 
 
 def _short(value: float) -> float:

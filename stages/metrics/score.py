@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 RESAMPLES = 1000
-_Z = 1.959964
+Z = 1.959964  # the standard normal deviate of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def wilson(value: float, trials: float) -> Score:
     Resampling rows that are all right, or all wrong, shows no spread. Without any trial
     the interval is [0, 1].
     """
-    margin = _Z**2 / (trials + _Z**2)
+    margin = Z**2 / (trials + Z**2)
     return Score(value, 1 - margin, 1.0, 0) if value else Score(value, 0.0, margin, 0)
 
 

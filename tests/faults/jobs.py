@@ -23,7 +23,7 @@ from frostline.pipeline.diagnose.health import health
 from frostline.pipeline.maintain.inventory import inventory, verify
 from frostline.pipeline.plan.plan import Plan, now
 from frostline.pipeline.report.html.pages import page_for
-from frostline.pipeline.report.html.record import read_run
+from frostline.pipeline.report.html.record import open_run
 from frostline.pipeline.report.html.svg import figure
 from frostline.pipeline.run.run import fit, run
 from frostline.pipeline.settings.models import Settings
@@ -99,7 +99,7 @@ class Job:
         inventory(self.root)
         for folder in self.root.glob("runs/*"):
             with suppress(FrostlineError):
-                assert read_run(folder).scored
+                assert open_run(folder).scored
         return wrong + verify(self.root)[1]
 
     def read(self, out: Path) -> None:

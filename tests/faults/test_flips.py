@@ -13,7 +13,7 @@ from faults.jobs import MATRIX
 from faults.work import contents, work
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.maintain.inventory import verify
-from frostline.pipeline.report.html.record import read_run
+from frostline.pipeline.report.html.record import open_run
 from frostline.stages.datasets import is_sound
 from frostline.stages.errors import StoreError
 from frostline.stages.heads import read_head
@@ -68,7 +68,7 @@ def head_is_refused(path: Path) -> bool:
 
 def run_is_refused(path: Path) -> bool:
     try:
-        assert read_run(path.parent).scored
+        assert open_run(path.parent).scored
     except StoreError as error:
         return str(path) in str(error)
     return False

@@ -259,6 +259,6 @@ def test_reading_a_workspace_writes_nothing_so_that_it_may_be_read_only(tmp_path
     with layer.installed():
         assert open_set(features.folder).complete and features.published
         assert len(load(features)) == len(samples())
-        assert verify(tmp_path)[1] == [] and inventory(tmp_path)[0]["missing"] == 0
+        assert verify(tmp_path)[1] == [] and inventory(tmp_path)[0].missing == 0
         features.publish()
     assert layer.calls == []

@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import f1_score, log_loss, roc_auc_score
 
 from frostline.stages.errors import DataError, StoreError
-from frostline.stages.evaluate import evaluate, predictions, score
+from frostline.stages.evaluate import Evaluation, predictions, score
 from frostline.stages.heads import LinearHead
 from frostline.stages.metrics import Predictions, predictions_csv, tempered
 from frostline.stages.store import Features
@@ -33,6 +33,10 @@ def features(fitted: LinearHead, n: int = 120, seed: int = 1) -> Features:
     X = (fitted.weight[y] / 2 + rng.standard_normal((n, 8))).astype(np.float32)
     ids = tuple(f"{i}.png" for i in range(n))
     return Features(X, y, ids, np.zeros((n, 32), np.uint8), fitted.classes, "test", f"key{seed}")
+
+
+def evaluate(fitted: LinearHead, views: list[Features], seed: int = 0, temperature: float | None = None) -> Evaluation:
+    return score(predictions(fitted, views), seed=seed, temperature=temperature)
 
 
 def test_scores_are_those_of_the_heads_probabilities() -> None:

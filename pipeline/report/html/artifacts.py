@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,22 +44,22 @@ def evidence_of(run: Run, dataset: Dataset | None, most: int) -> Evidence:
         test = dataset.test
     except _Other as error:
         no_samples = f"The dataset can’t be opened from here: {error}"
-    except (FrostlineError, OSError, KeyError, TypeError, ValueError):
+    except (FrostlineError, OSError, ValueError):
         # What was said may quote a file, and a record may name any; the page is made to be passed on.
         no_samples = "The dataset can’t be opened from here as it was."
     try:
-        X, y = _some(open_set(run.data_dir / "features" / _folder_name(run)), most)
-    except (FrostlineError, OSError, IndexError, KeyError, TypeError, ValueError) as error:
-        no_features = f"The test features are not in {run.data_dir.name}/features any more: {error}"
+        X, y = _some(open_set(run.at.data_dir / "features" / _folder_name(run)), most)
+    except (FrostlineError, OSError, ValueError) as error:
+        no_features = f"The test features are not in {run.at.data_dir.name}/features any more: {error}"
     return Evidence(train, test, no_samples, X, y, no_features, _findings(run))
 
 
 def _findings(run: Run) -> Findings | None:
     """Return what is remembered of the health of the run's data, as its first backbone sees it."""
-    train, test = ([one["digest"] for one in run.features(n) if one["view"] == "plain"] for n in ("train", "test"))
+    train, test = ([one.digest for one in run.features(n) if one.view == "plain"] for n in ("train", "test"))
     if not train or not test:
         return None
-    return recall(memory(run.data_dir, train[0], test[0], run.record["settings"]["seed"]))
+    return recall(memory(run.at.data_dir, train[0], test[0], run.record.settings.get("seed", 0)))
 
 
 class _Other(DataError):
@@ -69,19 +67,18 @@ class _Other(DataError):
 
 
 def _folder_name(run: Run) -> str:
-    return str(run.features("test")[0]["folder"]).rpartition("/")[2]
+    return run.features("test")[0].folder.rpartition("/")[2]
 
 
 def _is_same(run: Run, samples: Samples) -> bool:
     """Whether a split is as it was when the run used it."""
-    return bool(samples.content == run.features(samples.split)[0]["key"]["dataset"])
+    return any(samples.content == one.how.dataset for one in run.features(samples.split))
 
 
 def _reopened(run: Run) -> Dataset:
     """Return the run's dataset. Raises DataError if its test samples have changed, or it would be downloaded."""
-    settings: Mapping[str, Any] = run.record["settings"]
-    s = DatasetSettings(**{n: settings[n] for n in DatasetSettings.model_fields})
-    workspace = Workspace(run.data_dir)
+    s = DatasetSettings(**{n: v for n, v in run.record.settings.items() if n in DatasetSettings.model_fields})
+    workspace = Workspace(run.at.data_dir)
     source, place = find_source(s.dataset)
     folder = Request(place, s.root, downloads=workspace.downloads).folder
     if source.downloads and not folder.is_dir():

@@ -4,16 +4,39 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
+from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.records.run import called
 from frostline.pipeline.report import wording
 from frostline.pipeline.report.html import formatting, plots
-from frostline.pipeline.report.html.ranking import ranking
+from frostline.pipeline.report.html.opening import Opening
+from frostline.pipeline.report.html.ranking import Ranking, ranking
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.stages.errors import ConfigError, counted
 
 _UNTOLD = {"dataset", "view", "format", "data_dir"}
+
+
+@dataclass(frozen=True)
+class Described:
+    """One run, and the command that does it again."""
+
+    folder: str
+    dataset: str
+    made: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Differing:
+    """A row for each field in which the ``runs`` differ: its name, and its value in each of them."""
+
+    runs: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 def comparison(runs: Sequence[Run]) -> dict[str, Any]:
@@ -22,7 +45,7 @@ def comparison(runs: Sequence[Run]) -> dict[str, Any]:
     Raises ConfigError if there is nothing to compare, DataError if the runs were tested on other samples.
     """
     entries = [(run, one) for run in runs for one in run.scored]
-    curves = [(run, probe) for run in runs for probe in run.record["probes"] if probe["curve"]]
+    curves = [(run, called(p.name, p.backbone), p.curve) for run in runs for p in run.record.probes if p.curve]
     if len(entries) < 2 and len(curves) < 2:
         raise ConfigError(
             f"{counted(len(entries), 'scored head')} in {counted(len(runs), 'run')}; a comparison takes two or more"
@@ -51,41 +74,36 @@ def _names(entries: Sequence[tuple[Run, str]]) -> list[str]:
     return names
 
 
-def _answer(found: dict[str, Any], entries: Sequence[tuple[Run, Scored]], names: Sequence[str]) -> dict[str, Any]:
-    first = found["rows"][0]
-    one = dict(zip(names, (one for _, one in entries), strict=True))[first["name"]]
-    value, interval = formatting.valued("accuracy", one.scores["accuracy"])
-    ties = [name for name in first["tied"] if name != first["name"]]
+def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequence[str]) -> Opening:
+    first = found.rows[0]
+    one = dict(zip(names, (one for _, one in entries), strict=True))[first.name]
+    value, interval = formatting.valued("accuracy", one.evaluation.scores["accuracy"])
+    ties = [name for name in first.tied if name != first.name]
     told = (
         f"No real difference from {wording.listed(ties)} is seen."
         if ties
         else "It is better than every other beyond chance."
     )
-    return {
-        "value": value,
-        "claim": f"of {counted(one.record['evaluation']['rows'], 'test sample')} are named right by {first['name']}",
-        "interval": f"95 % interval {interval}",
-        "by": "",
-        "context": [told] if first["rank"] else [],
-        "warnings": [],
-    }
+    return Opening(
+        value=value,
+        claim=f"of {counted(one.evaluation.rows, 'test sample')} are named right by {first.name}",
+        interval=f"95 % interval {interval}",
+        context=(told,) if first.rank else (),
+    )
 
 
-def _described(run: Run) -> dict[str, Any]:
-    return {
-        "folder": run.folder.name,
-        "dataset": run.record["dataset"],
-        "made": formatting.moment(run.record["made"]),
-        "command": formatting.command(run.record["settings"]),
-    }
+def _described(run: Run) -> Described:
+    record = run.record
+    command = formatting.command(record.settings)
+    return Described(run.folder.name, record.dataset, formatting.moment(record.made), command)
 
 
-def _differing(runs: Sequence[Run]) -> dict[str, Any]:
-    """Return the settings and key fields in which the runs differ, one row per field."""
-    all_of = [{**run.record["settings"], **run.features("test")[0]["key"]} for run in runs]
+def _differing(runs: Sequence[Run]) -> Differing:
+    """Return the settings and key fields in which the runs differ."""
+    all_of = [{**run.record.settings, **run.features("test")[0].key} for run in runs]
     fields = sorted({name for one in all_of for name in one} - _UNTOLD)
-    rows = [(name, [_brief(one.get(name)) for one in all_of]) for name in fields]
-    return {"rows": [row for row in rows if len(set(row[1])) > 1], "runs": [run.folder.name for run in runs]}
+    rows = ((name, tuple(_brief(one.get(name)) for one in all_of)) for name in fields)
+    return Differing(tuple(run.folder.name for run in runs), tuple(row for row in rows if len(set(row[1])) > 1))
 
 
 def _brief(value: Any) -> str:
@@ -96,6 +114,6 @@ def _brief(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _curves(curves: Sequence[tuple[Run, Any]]) -> Any:
-    names = _names([(run, called(probe["name"], probe["backbone"])) for run, probe in curves])
-    return plots.learning_curves([(name, probe["curve"]) for name, (_, probe) in zip(names, curves, strict=True)])
+def _curves(curves: Sequence[tuple[Run, str, Curve]]) -> Markup:
+    names = _names([(run, name) for run, name, _ in curves])
+    return plots.learning_curves([(name, curve) for name, (_, _, curve) in zip(names, curves, strict=True)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -12,6 +13,7 @@ from markupsafe import Markup, escape
 from frostline.pipeline.report.wording import unbroken
 from frostline.pipeline.settings.models import Settings, load_settings
 from frostline.stages.errors import printable
+from frostline.stages.metrics import Score
 
 SCORES = {
     "accuracy": ("Accuracy", "share of test samples that are right"),
@@ -29,30 +31,34 @@ _FLAG = re.compile(r"--[a-z]+(?:-[a-z]+)*")
 _SHARES = ("accuracy", "f1", "ece")
 
 
-def score_rows(scores: Mapping[str, Mapping[str, float]]) -> list[dict[str, str]]:
-    """Return one row per score that is there: title, meaning, value and interval."""
+@dataclass(frozen=True)
+class ScoreRow:
+    """One score as text."""
+
+    title: str
+    meaning: str
+    value: str
+    interval: str
+
+
+def score_rows(scores: Mapping[str, Score]) -> list[ScoreRow]:
+    """Return one row per score that is there."""
     rows = []
     for suffix, remark in (("", ""), (CALIBRATED, ", after temperature scaling")):
         for name, (title, meaning) in SCORES.items():
             if name + suffix in scores:
-                value, interval = valued(name, scores[name + suffix])
-                rows.append({"title": title + remark, "meaning": meaning, "value": value, "interval": interval})
+                rows.append(ScoreRow(title + remark, meaning, *valued(name, scores[name + suffix])))
     return rows
 
 
-def valued(name: str, score: Mapping[str, float]) -> tuple[str, str]:
+def valued(name: str, score: Score) -> tuple[str, str]:
     """Return a score and its interval: shares in per cent, others as they are."""
-    ends = [score[part] for part in ("value", "low", "high")]
+    ends = (score.value, score.low, score.high)
     if name.endswith(_SHARES):
         value, low, high = (f"{100 * end:.1f}" for end in ends)
         return f"{value} %", f"{low} – {high} %"
     value, low, high = (f"{end:.3f}" for end in ends)
     return value, f"{low} – {high}"
-
-
-def chosen(selection: Mapping[str, Any]) -> str:
-    """Return ``C = 0.316``; nothing for a head without a parameter."""
-    return f"{selection['parameter']} = {selection['value']:.3g}" if selection["parameter"] else ""
 
 
 def flags(text: str) -> Markup:
@@ -81,9 +87,9 @@ def command(settings: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def sized(value: Any) -> str:
+def sized(value: int | tuple[int, ...]) -> str:
     """Return a size in pixels as ``224`` or ``224 × 224``."""
-    return " × ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " × ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def moment(made: str) -> str:

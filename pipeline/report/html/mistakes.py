@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
+from frostline.pipeline.report.html import plots
+from frostline.pipeline.report.html.artifacts import Evidence
 from frostline.pipeline.report.html.formatting import share
 from frostline.pipeline.report.html.predictions import Answers
+from frostline.pipeline.report.html.record import Scored
 from frostline.pipeline.report.html.thumbnails import Picture, Thumbnails
 from frostline.stages.errors import counted
+from frostline.stages.metrics import ClassScore
 
-WIDEST = 20
+WIDEST, BARS = 20, 30
 PAIRS, PER_PAIR, WORST = 6, 2, 12
 
 
@@ -25,6 +30,78 @@ class Mistake:
     truth: str
     prediction: str
     sure: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a confusion matrix; ``tint``: in per cent, three times its share of the row."""
+
+    count: int
+    tint: int
+    right: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the test samples of one class were called."""
+
+    name: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A confusion matrix: ``names`` of its columns."""
+
+    names: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """One class taken for another, how often, and its surest mistakes."""
+
+    truth: str
+    prediction: str
+    count: str
+    share: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class Confusions:
+    """The most frequent confusions, and how many more pairs of classes are confused."""
+
+    shown: tuple[Confusion, ...]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Bars:
+    """The chart of the classes that are found worst, and the names of those without test samples."""
+
+    figure: Markup | None
+    shown: int
+    left_out: int
+    absent: tuple[str, ...]
+    more_absent: int
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """All of them: how many, by class, by pair of classes, and one by one.
+
+    ``fault``: why there are no single mistakes; ``no_pictures``: why they have none.
+    """
+
+    wrong: str
+    table: Table | None
+    classes: Bars
+    pairs: Confusions
+    worst: tuple[Mistake, ...]
+    fault: str
+    no_pictures: str
+    probabilistic: bool
 
 
 class Album:
@@ -43,57 +120,81 @@ class Album:
         return Mistake(picture, truth, prediction, sure)
 
 
-def confusion_table(counts: NDArray[np.int64], classes: tuple[str, ...]) -> dict[str, Any] | None:
-    """Return the rows of a confusion matrix (classes, classes), or None if it is too wide to be read.
+def mistakes(leader: Scored, classes: tuple[str, ...], evidence: Evidence) -> Mistakes:
+    """Return what a head named wrong, with pictures where the samples are there."""
+    counts, answers = np.array(leader.evaluation.confusion, np.int64), leader.answers
+    album = Album(answers, Thumbnails(evidence.test)) if answers else None
+    return Mistakes(
+        wrong=_number_wrong(int(counts.sum() - np.trace(counts))),
+        table=_table(counts, classes),
+        classes=_bars(leader.evaluation.classes),
+        pairs=_pairs(counts, classes, answers, album),
+        worst=_worst(answers, album),
+        fault=leader.fault,
+        no_pictures=evidence.no_samples,
+        probabilistic=answers is not None and answers.probabilistic,
+    )
 
-    Each cell: its count, its tint in per cent (three times its share of the row), and whether it is on the diagonal.
-    """
+
+def _number_wrong(n: int) -> str:
+    return f"{counted(n, 'test sample')} {'is' if n == 1 else 'are'}" if n else "No test sample is"
+
+
+def _table(counts: NDArray[np.int64], classes: tuple[str, ...]) -> Table | None:
+    """Return a confusion matrix, counts (classes, classes), or None if it is too wide to be read."""
     if len(classes) > WIDEST:
         return None
-    totals = counts.sum(1)
-    rows = [
-        {
-            "name": name,
-            "total": int(totals[i]),
-            "cells": [
-                {"count": int(n), "tint": min(75, round(300 * int(n) / max(1, int(totals[i])))), "right": i == j}
-                for j, n in enumerate(counts[i])
-            ],
-        }
-        for i, name in enumerate(classes)
-    ]
-    return {"names": classes, "rows": rows}
+    return Table(classes, tuple(Row(name, _cells(counts[i], i)) for i, name in enumerate(classes)))
 
 
-def pairs(
+def _cells(counts: NDArray[np.int64], own: int) -> tuple[Cell, ...]:
+    total = max(1, int(counts.sum()))
+    return tuple(Cell(n, min(75, round(300 * n / total)), own == j) for j, n in enumerate(counts.tolist()))
+
+
+def _bars(classes: Sequence[ClassScore]) -> Bars:
+    """Return the chart of the worst classes, of those that have test samples."""
+    tested = sorted((one for one in classes if one.support), key=lambda one: one.recall.value)
+    absent = tuple(one.name for one in classes if not one.support)
+    shown = tested[:BARS]
+    return Bars(
+        figure=plots.by_class(shown) if shown else None,
+        shown=len(shown),
+        left_out=len(tested) - len(shown),
+        absent=absent[:BARS],
+        more_absent=max(0, len(absent) - BARS),
+    )
+
+
+def _pairs(
     counts: NDArray[np.int64], classes: tuple[str, ...], answers: Answers | None, album: Album | None
-) -> dict[str, Any]:
+) -> Confusions:
     """Return the most frequent confusions of one class with another, with their surest mistakes as pictures."""
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
     places = [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True) if wrong[i, j]]
-    shown = [
-        {
-            "truth": classes[i],
-            "prediction": classes[j],
-            "count": counted(int(wrong[i, j]), "time"),
-            "share": share(int(wrong[i, j]), int(counts[i].sum())),
-            "pictures": _surest(answers, album, i, j),
-        }
+    shown = tuple(
+        Confusion(
+            truth=classes[i],
+            prediction=classes[j],
+            count=counted(int(wrong[i, j]), "time"),
+            share=share(int(wrong[i, j]), int(counts[i].sum())),
+            pictures=_surest(answers, album, i, j),
+        )
         for i, j in places
-    ]
-    return {"shown": shown, "left_out": int((wrong > 0).sum()) - len(shown)}
+    )
+    return Confusions(shown, int((wrong > 0).sum()) - len(shown))
 
 
-def worst(answers: Answers | None, album: Album | None) -> list[Mistake]:
+def _worst(answers: Answers | None, album: Album | None) -> tuple[Mistake, ...]:
     """Return the mistakes that the head was surest of."""
-    return [album.mistake(int(row)) for row in answers.mistakes()[:WORST]] if answers and album else []
+    return tuple(album.mistake(int(row)) for row in answers.mistakes()[:WORST]) if answers and album else ()
 
 
-def _surest(answers: Answers | None, album: Album | None, truth: int, prediction: int) -> list[Picture]:
+def _surest(answers: Answers | None, album: Album | None, truth: int, prediction: int) -> tuple[Picture, ...]:
     if answers is None or album is None:
-        return []
+        return ()
     rows = answers.mistakes()
     own = rows[(answers.y[rows] == truth) & (answers.labels[rows] == prediction)]
-    return [album.mistake(int(row)).picture for row in own[:PER_PAIR]]
+    return tuple(album.mistake(int(row)).picture for row in own[:PER_PAIR])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ from frostline.pipeline.records.run import PAGE
 from frostline.pipeline.report import wording
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.artifacts import evidence_of
-from frostline.pipeline.report.html.record import RUN, Run, read_run
+from frostline.pipeline.report.html.record import Run, open_run
 from frostline.stages.datasets import Dataset
-from frostline.stages.errors import ConfigError, DataError, FrostlineError, StoreError, listing, printable
+from frostline.stages.errors import ConfigError, DataError, listing, printable
 from frostline.stages.metrics.compare import Comparison
 from frostline.stages.store import make_folder, plain, write_atomic
 
@@ -31,8 +31,8 @@ def write_page(
     """
     from frostline.pipeline.report.html.run_page import MAPPED, story
 
-    run = read_run(folder)
-    context = _told(run.folder / RUN, lambda: story(run, evidence_of(run, dataset, MAPPED), compared))
+    run = open_run(folder)
+    context = story(run, evidence_of(run, dataset, MAPPED), compared)
     return _write(out or run.folder / PAGE, "run.html", context)
 
 
@@ -43,10 +43,9 @@ def write_comparison(folders: Sequence[Path], out: Path | None = None) -> Path:
     """
     from frostline.pipeline.report.html.comparison import comparison
 
-    runs = list(map(read_run, folders))
+    runs = list(map(open_run, folders))
     _check_datasets(runs)
-    context = _told(" and ".join(str(run.folder / RUN) for run in runs), lambda: comparison(runs))
-    return _write(out or Path(COMPARISON), "comparison.html", context)
+    return _write(out or Path(COMPARISON), "comparison.html", comparison(runs))
 
 
 def page_for(folders: Sequence[Path], out: Path | None = None) -> Path:
@@ -61,7 +60,7 @@ def _check_datasets(runs: Sequence[Run]) -> None:
     """Raise DataError that says which runs are of which dataset, if these are several."""
     folders: dict[str, list[str]] = {}
     for run in runs:
-        folders.setdefault(run.record["dataset"], []).append(run.folder.name)
+        folders.setdefault(run.record.dataset, []).append(run.folder.name)
     if len(folders) > 1:
         lines = [f"{name}: {', '.join(own)}" for name, own in folders.items()]
         most = max(folders, key=lambda name: len(folders[name]))
@@ -69,19 +68,6 @@ def _check_datasets(runs: Sequence[Run]) -> None:
         raise DataError(
             f"runs of {len(folders)} datasets can't be compared; name those of one, such as {hint}/\n{listing(lines)}"
         )
-
-
-def _told(where: object, tell: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return what a page says. Raises StoreError if a run.json has its parts but not what belongs into them."""
-    try:
-        return tell()
-    except FrostlineError:
-        raise
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise StoreError(
-            f"{where} is not as this version of frostline writes it ({type(error).__name__}: {error}); "
-            "`frostline run` with the same settings writes it again"
-        ) from error
 
 
 def _write(path: Path, template: str, context: dict[str, Any]) -> Path:

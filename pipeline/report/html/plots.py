@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.report.html.svg import ACCENT, HUES, INK, LINE, MUTED, WARM, figure, short
+from frostline.pipeline.report.wording import number, unit_of
+from frostline.stages.fit.selection import Selection
+from frostline.stages.metrics import Bin, ClassScore, Score
 
 _WIDTH = 4.6
 _MARKERS = "os^Dv<P>Xp"
 
 
-def accuracies(names: Sequence[str], scores: Sequence[Mapping[str, float]]) -> Markup:
+def accuracies(names: Sequence[str], scores: Sequence[Score]) -> Markup:
     """Return each head's accuracy and its 95 % interval, one line each, in the order given."""
-    values = [f"{name} {100 * s['value']:.1f} %" for name, s in zip(names, scores, strict=True)]
+    values = [f"{name} {100 * s.value:.1f} %" for name, s in zip(names, scores, strict=True)]
 
     def draw(axes: Any) -> None:
         for row, score in enumerate(scores):
-            axes.plot([100 * score["low"], 100 * score["high"]], [row, row], color=ACCENT, lw=2, solid_capstyle="butt")
-            axes.plot(100 * score["value"], row, "o", color=ACCENT, ms=5)
+            axes.plot([100 * score.low, 100 * score.high], [row, row], color=ACCENT, lw=2, solid_capstyle="butt")
+            axes.plot(100 * score.value, row, "o", color=ACCENT, ms=5)
         _rows(axes, [short(name, 34) for name in names])
         axes.set_xlabel("accuracy in %, with its 95 % interval")
         axes.grid(axis="x")
@@ -30,28 +34,28 @@ def accuracies(names: Sequence[str], scores: Sequence[Mapping[str, float]]) -> M
     return figure("accuracies", f"Accuracy of each head: {'; '.join(values)}", (_WIDTH, 0.7 + 0.25 * len(names)), draw)
 
 
-def by_class(scores: Sequence[Mapping[str, Any]]) -> Markup:
+def by_class(scores: Sequence[ClassScore]) -> Markup:
     """Return recall (bar, with its interval) and precision (diamond) of each class, in the order given."""
-    recalls = [100 * one["recall"]["value"] for one in scores]
+    recalls = [100 * one.recall.value for one in scores]
 
     def draw(axes: Any) -> None:
         places = range(len(scores))
         axes.barh(places, recalls, height=0.62, facecolor="none", edgecolor=ACCENT, hatch="////", lw=0.8)
         for row, one in enumerate(scores):
-            axes.plot([100 * one["recall"]["low"], 100 * one["recall"]["high"]], [row, row], color=INK, lw=1.3)
-            axes.plot(100 * one["precision"]["value"], row, "D", color=WARM, ms=4.5, mec=INK, mew=0.5)
+            axes.plot([100 * one.recall.low, 100 * one.recall.high], [row, row], color=INK, lw=1.3)
+            axes.plot(100 * one.precision.value, row, "D", color=WARM, ms=4.5, mec=INK, mew=0.5)
             axes.annotate(f"{recalls[row]:.0f}", (104, row), va="center", ha="left", color=INK, annotation_clip=False)
-        _rows(axes, [short(one["name"]) for one in scores])
+        _rows(axes, [short(one.name) for one in scores])
         axes.set(xlim=(0, 102), xlabel="bar: recall in %, line: its 95 % interval, diamond: precision")
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
 
     first, last = scores[0], scores[-1]
-    alt = f"Recall by class, from {first['name']} {recalls[0]:.0f} % to {last['name']} {recalls[-1]:.0f} %"
+    alt = f"Recall by class, from {first.name} {recalls[0]:.0f} % to {last.name} {recalls[-1]:.0f} %"
     return figure("classes", alt, (_WIDTH, 0.7 + 0.24 * len(scores)), draw)
 
 
-def reliability(bins: Sequence[Mapping[str, float]], calibrated: Sequence[Mapping[str, float]]) -> Markup:
+def reliability(bins: Sequence[Bin], calibrated: Sequence[Bin]) -> Markup:
     """Return accuracy by confidence, as given and after temperature scaling; the area tells a bin's rows."""
 
     def draw(axes: Any) -> None:
@@ -61,8 +65,8 @@ def reliability(bins: Sequence[Mapping[str, float]], calibrated: Sequence[Mappin
             (bins, ACCENT, "o", "as the head says it"),
         ):
             if found:
-                x, y = ([100 * one[name] for one in found] for name in ("confidence", "accuracy"))
-                area = np.array([one["rows"] for one in found], float)
+                x, y = [100 * one.confidence for one in found], [100 * one.accuracy for one in found]
+                area = np.array([one.rows for one in found], float)
                 axes.plot(x, y, color=colour, lw=0.8, alpha=0.5, ls="-" if marker == "o" else ":")
                 axes.scatter(
                     x, y, 12 + 90 * area / area.max(), colour, marker=marker, lw=0.6, edgecolors=INK, label=label
@@ -71,23 +75,23 @@ def reliability(bins: Sequence[Mapping[str, float]], calibrated: Sequence[Mappin
         _legend(axes, sizes=26)
         axes.grid()
 
-    worst = max(bins, key=lambda one: one["rows"])
+    worst = max(bins, key=lambda one: one.rows)
     alt = (
-        f"Reliability: of the {worst['rows']:,} samples in the fullest bin, predicted with "
-        f"{100 * worst['confidence']:.0f} % confidence, {100 * worst['accuracy']:.0f} % are right"
+        f"Reliability: of the {worst.rows:,} samples in the fullest bin, predicted with "
+        f"{100 * worst.confidence:.0f} % confidence, {100 * worst.accuracy:.0f} % are right"
     )
     return figure("reliability", alt, (_WIDTH, 3.9), draw)
 
 
-def selection(found: Mapping[str, Any]) -> Markup:
+def selection(found: Selection) -> Markup:
     """Return the held-out accuracy of every value of the grid, the chosen one marked."""
-    grid, accuracy = found["grid"], [100 * value for value in found["accuracy"]]
-    best = int(np.argmin(np.abs(np.array(grid, float) - found["value"])))
+    grid, accuracy = found.grid, [100 * value for value in found.accuracy]
+    best = int(np.argmin(np.abs(np.array(grid, float) - found.value)))
 
     def draw(axes: Any) -> None:
         axes.plot(grid, accuracy, "o-", color=ACCENT, ms=3, lw=1, clip_on=False)
         axes.plot(grid[best], accuracy[best], "D", color=WARM, mec=INK, mew=0.7, ms=8, clip_on=False)
-        axes.set(xlabel=f"{found['parameter']} (diamond: the chosen one)", ylabel="right in %, held out")
+        axes.set(xlabel=f"{found.parameter} (diamond: the chosen one)", ylabel="right in %, held out")
         axes.set_ylim(top=min(axes.get_ylim()[1], 100))
         if min(grid) > 0:
             axes.set_xscale("log")
@@ -96,37 +100,37 @@ def selection(found: Mapping[str, Any]) -> Markup:
             axes.set_xticks(_decades(grid))
         axes.grid()
 
-    alt = f"Validation curve over {found['parameter']}: {accuracy[best]:.1f} % at the chosen {found['value']:.3g}"
+    alt = f"Validation curve over {found.parameter}: {accuracy[best]:.1f} % at the chosen {number(found.value)}"
     return figure("selection", alt, (_WIDTH, 2.6), draw)
 
 
-def learning_curves(curves: Sequence[tuple[str, Mapping[str, Any]]]) -> Markup:
+def learning_curves(curves: Sequence[tuple[str, Curve]]) -> Markup:
     """Return accuracy by the size of the training set: the mean of the draws, and each draw."""
 
     def draw(axes: Any) -> None:
         for row, (name, curve) in enumerate(curves):
-            colour, points = HUES[row % len(HUES)], curve["points"]
-            sizes = [point["size"] for point in points]
+            colour, points = HUES[row % len(HUES)], curve.points
+            sizes = [point.size for point in points]
             axes.plot(
                 sizes,
-                [100 * point["spread"]["mean"] for point in points],
+                [100 * point.spread.mean for point in points],
                 marker=_MARKERS[row % len(_MARKERS)],
                 color=colour,
                 lw=1.3,
                 ms=5,
                 label=f" {short(name, 34)}",
             )
-            each = [(point["size"], 100 * value) for point in points for value in point["accuracy"]]
+            each = [(point.size, 100 * value) for point in points for value in point.accuracy]
             axes.plot(*zip(*each, strict=True), "_", color=colour, ms=7, alpha=0.6)
-        units = {"per class" if curve["unit"] == "shots" else "in all" for _, curve in curves}
+        units = {unit_of(curve, "in all") for _, curve in curves}
         axes.set(xscale="log", xlabel=f"training samples {' or '.join(sorted(units))}", ylabel="right in %")
-        axes.set_xticks(sorted({point["size"] for _, curve in curves for point in curve["points"]}))
+        axes.set_xticks(sorted({point.size for _, curve in curves for point in curve.points}))
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
         axes.xaxis.set_minor_formatter(lambda *_: "")
         _legend(axes)
         axes.grid()
 
-    ends = [f"{name} {100 * curve['points'][-1]['spread']['mean']:.1f} %" for name, curve in curves]
+    ends = [f"{name} {100 * curve.points[-1].spread.mean:.1f} %" for name, curve in curves]
     return figure("curves", f"Learning curves, at their largest size: {'; '.join(ends)}", (_WIDTH, 3.1), draw)
 
 

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import StoreError
-from frostline.stages.metrics import Predictions
+from frostline.stages.metrics import Predictions, unquoted
 
 _COLUMNS = ("id", "label", "prediction", "margin")
-_MARKS = ("'=", "'+", "'-", "'@", "'\t", "'\r", "'\n")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +47,7 @@ def read_answers(path: Path, data: bytes, classes: tuple[str, ...]) -> Answers:
         place = {name: i for i, name in enumerate(classes)}
         value = "probability_1" if probabilistic else "decision_1"
         return Answers(
-            ids=tuple(_restored(row["id"]) for row in rows),
+            ids=tuple(unquoted(row["id"]) for row in rows),
             y=_positions(rows, "label", place),
             confidence=np.array([[float(row[value])] for row in rows]).reshape(-1, 1),
             classes=classes,
@@ -65,12 +64,7 @@ def read_answers(path: Path, data: bytes, classes: tuple[str, ...]) -> Answers:
 
 
 def _positions(rows: list[dict[str, str]], column: str, place: Mapping[str, int]) -> NDArray[np.int64]:
-    return np.array([place[_restored(row[column])] for row in rows], np.int64)
-
-
-def _restored(text: str) -> str:
-    """Return a name without the apostrophe that keeps spreadsheets from computing it."""
-    return text[1:] if text.startswith(_MARKS) else text
+    return np.array([place[unquoted(row[column])] for row in rows], np.int64)
 
 
 def _said(error: Exception) -> str:

@@ -3,20 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
 
 from frostline.pipeline.report import wording
 from frostline.pipeline.report.html import formatting, plots
 from frostline.pipeline.report.html.record import Scored
-from frostline.pipeline.report.wording import p_value, verdicts
 from frostline.stages.metrics.compare import Comparison, Pair, Ranked, compare
 
 PAIRS = 15
 _COLUMNS = ("accuracy", "macro_f1", "log_loss", "ece")
 
 
-def ranking(scored: Sequence[Scored], names: Sequence[str] = (), found: Comparison | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Row:
+    """One head: its rank, None without one, those it is tied with, and each score with its interval."""
+
+    rank: str | None
+    tied: tuple[str, ...]
+    name: str
+    value: str
+    cells: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Two heads: the difference in points of accuracy, and the numbers of samples that ``only`` one gets right."""
+
+    first: str
+    second: str
+    difference: str
+    interval: str
+    only: tuple[int, int]
+    p: str
+    significant: bool
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The heads by rank. ``fault``: why there are no ranks; ``verdicts``: on each pair, by its names.
+
+    ``tied``: how to read a shared rank, where one is. ``left_out``: pairs that are not shown; ``compared``: samples.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    tied: str
+    figure: Markup
+    fault: str
+    pairs: tuple[Duel, ...]
+    verdicts: dict[frozenset[str], str]
+    left_out: int
+    compared: int
+
+
+def ranking(scored: Sequence[Scored], names: Sequence[str] = (), found: Comparison | None = None) -> Ranking:
     """Return a table and a chart of the heads, by rank; ranks need every head's answers.
 
     ``found``: their comparison under the same names, if it was made already.
@@ -30,37 +72,37 @@ def ranking(scored: Sequence[Scored], names: Sequence[str] = (), found: Comparis
     order = [place.name for place in found.ranks] if found else sorted(names, key=lambda n: -by_name[n].accuracy)
     places = {place.name: place for place in found.ranks} if found else {}
     ranks = [place.rank for place in places.values()]
-    columns = [name for name in _COLUMNS if any(name in one.scores for one in scored)]
-    return {
-        "columns": [formatting.SCORES[name][0] for name in columns],
-        "rows": [_row(name, by_name[name], places.get(name), ranks, columns) for name in order],
-        "tied": wording.TIED if len(set(ranks)) < len(ranks) else "",
-        "figure": plots.accuracies(order, [by_name[name].scores["accuracy"] for name in order]),
-        "fault": "" if found else next(one.fault for one in scored if one.fault),
-        "pairs": _pairs(found, order) if found else [],
-        "verdicts": verdicts(found) if found else {},
-        "left_out": max(0, len(found.pairs) - PAIRS) if found else 0,
-        "compared": found.rows if found else 0,
-    }
+    columns = [name for name in _COLUMNS if any(name in one.evaluation.scores for one in scored)]
+    return Ranking(
+        columns=tuple(formatting.SCORES[name][0] for name in columns),
+        rows=tuple(_row(name, by_name[name], places.get(name), ranks, columns) for name in order),
+        tied=wording.TIED if len(set(ranks)) < len(ranks) else "",
+        figure=plots.accuracies(order, [by_name[name].evaluation.scores["accuracy"] for name in order]),
+        fault="" if found else next(one.fault for one in scored if one.fault),
+        pairs=_duels(found, order) if found else (),
+        verdicts=wording.verdicts(found) if found else {},
+        left_out=max(0, len(found.pairs) - PAIRS) if found else 0,
+        compared=found.rows if found else 0,
+    )
 
 
-def _row(name: str, one: Scored, place: Ranked | None, ranks: Sequence[int], columns: Sequence[str]) -> dict[str, Any]:
-    cells = [formatting.valued(column, one.scores[column]) if column in one.scores else ("–", "") for column in columns]
-    return {
-        "rank": wording.place(place.rank, ranks) if place else None,
-        "tied": place.tied if place else (),
-        "name": name,
-        "value": formatting.chosen(one.selection),
-        "cells": cells,
-    }
+def _row(name: str, one: Scored, place: Ranked | None, ranks: Sequence[int], columns: Sequence[str]) -> Row:
+    scores = one.evaluation.scores
+    return Row(
+        rank=wording.place(place.rank, ranks) if place else None,
+        tied=place.tied if place else (),
+        name=name,
+        value=wording.chosen(one.selection),
+        cells=tuple(formatting.valued(n, scores[n]) if n in scores else ("–", "") for n in columns),
+    )
 
 
-def _pairs(found: Comparison, order: Sequence[str]) -> list[dict[str, Any]]:
+def _duels(found: Comparison, order: Sequence[str]) -> tuple[Duel, ...]:
     """Return the first pairs by rank, each with its better-ranked member first."""
     place = {name: i for i, name in enumerate(order)}
     pairs = [_turned(pair) if place[pair.first] > place[pair.second] else pair for pair in found.pairs]
     pairs.sort(key=lambda pair: (place[pair.first], place[pair.second]))
-    return [_told(pair) for pair in pairs[:PAIRS]]
+    return tuple(map(_duel, pairs[:PAIRS]))
 
 
 def _turned(pair: Pair) -> Pair:
@@ -77,13 +119,13 @@ def _turned(pair: Pair) -> Pair:
     )
 
 
-def _told(pair: Pair) -> dict[str, Any]:
-    return {
-        "first": pair.first,
-        "second": pair.second,
-        "difference": formatting.signed(100 * pair.difference),
-        "interval": f"{formatting.signed(100 * pair.low)} to {formatting.signed(100 * pair.high)}",
-        "only": (pair.first_only, pair.second_only),
-        "p": p_value(pair).removeprefix("= "),
-        "significant": pair.significant,
-    }
+def _duel(pair: Pair) -> Duel:
+    return Duel(
+        first=pair.first,
+        second=pair.second,
+        difference=formatting.signed(100 * pair.difference),
+        interval=f"{formatting.signed(100 * pair.low)} to {formatting.signed(100 * pair.high)}",
+        only=(pair.first_only, pair.second_only),
+        p=wording.p_value(pair).removeprefix("= "),
+        significant=pair.significant,
+    )

@@ -59,6 +59,16 @@ def test_costs_are_those_recorded_with_the_features(write: Write, work: Path) ->
     assert entry.costs.bytes == size
 
 
+def test_costs_of_which_a_part_is_lost_are_not_known(write: Write, work: Path) -> None:
+    matrix = write(DIGITS + PIXELS + CENTROID)
+    done(matrix)
+    (lost,) = work.glob("features/digits-test-*/speed.json")
+    lost.unlink()
+    (entry,) = done(matrix).entries
+    assert (entry.costs.extract_seconds, entry.costs.images_per_second) == (None, None)
+    assert entry.costs.bytes > 0
+
+
 def test_parameters_are_those_before_the_layer(write: Write) -> None:
     from frostline.stages.backbones.families.resnet8 import ResNet8
 

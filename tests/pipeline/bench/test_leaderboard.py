@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from scipy.stats import kendalltau
 
-from frostline.pipeline.bench.leaderboard import answers, mean_ranks, tables
-from frostline.pipeline.bench.render import as_html, as_markdown
+from frostline.pipeline.bench.leaderboard import Predicted, answers, mean_ranks, tables
+from frostline.pipeline.bench.render import as_html, as_markdown, as_text
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.report.wording import percent
-from frostline.stages.diagnostics.transferability import logme
+from frostline.stages.diagnostics.transferability import Agreement, logme
 from frostline.stages.store import load
 from support.matrices import CENTROID, CURVE, DIGITS, LAYER1, PIXELS, RIDGE, SHIPPED, done
 from support.project import Write
@@ -50,6 +50,17 @@ def test_scores_without_a_fit_are_correlated_with_the_accuracies_of_the_first_he
     assert "3 only" in as_markdown(board) and "even a perfect order may be chance" in as_markdown(board)
     assert found["LogME"].agreement.n == 3 and found["LogME"].head == "ridge"
     assert found["LogME"].agreement.kendall == pytest.approx(kendalltau(scores, accuracies).statistic)
+
+
+def test_of_fewer_than_five_backbones_it_is_said_that_an_order_may_be_chance(write: Write) -> None:
+    board = done(write(DIGITS + PIXELS + RIDGE))
+
+    def told(n: int) -> str:
+        found = Predicted("digits", "LogME", "ridge", Agreement(n=n, kendall=1.0, spearman=1.0))
+        return as_text(replace(board, predicted=(found,)))
+
+    assert "4 only" in told(4) and "of fewer than 5 entries, even a perfect order may be chance" in told(4)
+    assert "only" not in told(5) and "may be chance" not in told(5)
 
 
 class Page(HTMLParser):
@@ -92,7 +103,7 @@ def test_the_leaderboard_begins_with_the_best_its_interval_and_what_it_is_tied_w
     tied, apart = (replace(board, entries=e) for e in (shared, (replace(best, tied=()), replace(other, rank=2))))
     assert answers(tied) == [f"{said}; no real difference from centroid on pixels is seen."]
     assert answers(apart) == [f"{said}, more than all others beyond chance."]
-    assert "1=: tied" in as_html(tied) and "1=: tied" not in as_html(apart)
+    assert "=: tied" in as_html(tied) and "=: tied" not in as_html(apart)
     assert as_html(tied).index("no real difference") < as_html(tied).index("<table")
 
 

@@ -59,7 +59,9 @@ def test_a_sample_of_everything_is_the_training_split(
 ) -> None:
     what = ["--dataset", f"folder:{folder}"]
     answer(capsys, "rank", "resnet8-cifar10", *what)
+    assert extracted(work) == {"train": 36}
     answer(capsys, "run", *what, "--grid", "C=1")
+    assert extracted(work) == {"train": 36, "test": 12}
     answer(capsys, "health", *what)
 
 

@@ -7,7 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -241,7 +241,7 @@ def test_how_rows_were_computed_is_shown(work: Path, capsys: pytest.CaptureFixtu
 def test_where_the_backbone_waits_for_images_it_is_said_how_much_it_could_take(
     device: str, waiting: float, limit: str
 ) -> None:
-    pace = asdict(Pace(device, 2, 16, 2, 2, 2, rows_per_second=100.0, waiting=waiting))
+    pace = Pace(device, 2, 16, 2, 2, 2, rows_per_second=100.0, waiting=waiting)
     assert decoding_limit(pace, 11.0) == limit
     assert decoding_limit(pace, 9.0) == ""
 

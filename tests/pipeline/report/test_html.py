@@ -291,8 +291,26 @@ def test_a_warning_about_the_choice_is_on_the_page(tmp_path: Path) -> None:
 def test_the_answer_says_whether_a_baseline_differs_beyond_chance(work: Path) -> None:
     report = run(Settings(head=("centroid",)))
     page = Page(report.path.parent / "report.html")
-    (found,) = re.findall(r"centroid on pixels alone reaches [\d.]+ %: (\w+ real difference \(p . [\d.]+\))", page.text)
-    assert f"centroid on resnet8-cifar10 and centroid on pixels: {found}" in terminal(report)
+    (found,) = re.findall(r"centroid on pixels alone reaches [\d.]+ %: (.*? \(p . [\d.]+\))", page.text)
+    heads = "centroid on resnet8-cifar10", "centroid on pixels"
+    assert all(head in found for head in heads) and f"- {found}\n" in terminal(report)
+
+
+def test_the_value_that_was_chosen_is_on_the_page_as_the_terminal_has_it(tmp_path: Path) -> None:
+    table = photographs(tmp_path, balanced("ab", 12, 6))
+    page = Page(made(table, head=("logreg",), grid="C=0.31623") / "report.html")
+    assert "logreg, C = 0.316" in page.text
+
+
+def test_a_mistake_in_the_code_of_a_page_is_not_laid_to_the_run(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise KeyError("a misspelt name")
+
+    monkeypatch.setattr("frostline.pipeline.report.html.run_page.plane", fail)
+    with pytest.raises(KeyError, match="a misspelt name"):
+        write_page(finished)
 
 
 def test_the_command_writes_the_page_again(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,16 +11,9 @@ import pytest
 from frostline.pipeline.report.html.formatting import command
 from frostline.pipeline.report.html.predictions import read_answers
 from frostline.pipeline.report.html.projection import plane
-from frostline.pipeline.report.wording import selection_lines, unbroken
 from frostline.pipeline.settings.models import Settings
 from frostline.stages.errors import StoreError
 from frostline.stages.metrics import Predictions, predictions_csv
-
-
-def test_no_wider_grid_is_asked_for_where_a_value_within_it_is_as_often_right() -> None:
-    usual = {"by": None, "converged": [], "final_converged": True, "parameter": "C", "at_edge": True}
-    assert selection_lines({**usual, "accuracy": [0.9, 0.9, 0.9]}) == []
-    assert "edge of its grid" in selection_lines({**usual, "accuracy": [0.8, 0.8, 0.9]})[0]
 
 
 def test_answers_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -56,13 +49,6 @@ def test_the_command_to_repeat_a_run_has_its_settings() -> None:
     parser = Parser()
     add_settings(parser, Settings)
     assert Settings(**given(parser.parse_args(words[2:]))) == settings
-
-
-@pytest.mark.parametrize(
-    "whole", ["98.1 %", "0.0 s", "1.5 MB", "12 B", "39 images/s", "71 ± 0.3", "[96.4, 99.4]", "94.2 – 98.1"]
-)
-def test_no_line_ends_within_a_number_and_its_unit_or_interval(whole: str) -> None:
-    assert unbroken(f"in {whole}, of 3 Bees") == f"in {whole.replace(' ', chr(0xA0))}, of 3 Bees"
 
 
 def test_the_map_shows_rows_that_it_was_not_learned_on() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import warnings
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +17,6 @@ from sklearn.metrics.pairwise import cosine_similarity
 from frostline.stages.datasets.sampling import folds
 from frostline.stages.diagnostics import (
     auroc,
-    balance,
     copies,
     label_issues,
     near_duplicates,
@@ -119,7 +119,7 @@ def test_nine_of_ten_near_duplicates_are_found_and_few_besides(defects: Defects)
 
 
 def test_the_nearest_rows_are_those_of_all_cosines_over_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("frostline.stages.diagnostics.near_duplicates._BLOCK", 100)
+    monkeypatch.setattr(sys.modules[near_duplicates.__module__], "_BLOCK", 100)
     train, test = digits()
     found = near_duplicates(train, test, threshold=1.0)
     cosines = cosine_similarity(train.X.astype(np.float64))
@@ -222,19 +222,6 @@ def test_odd_rows_and_dimensions_put_into_the_digits_are_all_found_and_nothing_e
     assert set(found.dead) == dead | set(sound.dead) and set(found.constant) == constant
 
 
-def test_classes_made_rare_are_told_by_the_balance() -> None:
-    train, _ = digits()
-    sound = balance(train.y, 10)
-    assert sound.ratio < 1.3
-    told = 0
-    for name in range(10):
-        rare = np.flatnonzero(train.y == name)[8:]
-        found = balance(np.delete(train.y, rare), 10)
-        told += found.counts[name] == 8 == min(found.counts) and found.ratio == max(found.counts) / 8 > 10
-    print(f"classes made rare: {told} of 10 found")
-    assert told == 10
-
-
 def test_a_test_split_that_differs_is_told_from_one_that_is_drawn_alike() -> None:
     rng = np.random.default_rng(3)
     train, test = digits()
@@ -282,11 +269,6 @@ def test_a_row_of_zeros_among_others_is_an_outlier() -> None:
     X = np.random.default_rng(0).normal(size=(100, 8))
     X[3] = 0
     assert values(X).outliers == (3,)
-
-
-def test_balance_counts_rows_and_compares_the_most_with_the_fewest() -> None:
-    assert (balance(np.array([0, 0, 0, 1]), 2).counts, balance(np.array([0, 0, 0, 1]), 2).ratio) == ((3, 1), 3.0)
-    assert balance(np.array([0, 0]), 2).ratio == float("inf")
 
 
 def test_shift_needs_ten_rows_of_each_and_uses_no_more_than_asked() -> None:

@@ -1,0 +1,43 @@
+"""The record of a learning curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from frostline.stages.metrics import Spread
+from frostline.stages.metrics.learning_curve import Forecast
+
+
+@dataclass(frozen=True)
+class Point:
+    """Heads fitted on draws of one size: test accuracy of each, the value chosen for each, and what by.
+
+    ``size``: samples per class, or in all; ``rows``: training rows, at most; ``by``: as in a selection, or
+    "default" where so few rows leave nothing to choose by; ``seconds``: of all draws.
+    """
+
+    size: int
+    rows: int
+    accuracy: tuple[float, ...]
+    spread: Spread
+    values: tuple[int | float, ...]
+    by: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Accuracy by the amount of training data: ``unit`` is "shots" (samples per class) or "samples".
+
+    ``forecast``: for twice the largest size; ``sentence``: the same in words, or why there is none.
+    """
+
+    unit: str
+    points: tuple[Point, ...]
+    forecast: Forecast | None
+    sentence: str
+
+    @property
+    def per_class(self) -> bool:
+        """Whether sizes count the samples of each class, and not all of them."""
+        return self.unit == "shots"

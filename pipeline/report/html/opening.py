@@ -1,0 +1,92 @@
+"""The first lines of a page: the answer, and what to know before it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from frostline.pipeline.report.html import formatting
+from frostline.pipeline.report.html.record import Run, Scored
+from frostline.pipeline.report.wording import selection_lines
+from frostline.stages.errors import counted
+from frostline.stages.metrics import Spread
+
+
+@dataclass(frozen=True)
+class Opening:
+    """``value`` is the answer, ``claim`` of what, ``interval`` how sure, ``by`` what it comes from."""
+
+    value: str
+    claim: str
+    interval: str
+    by: str = ""
+    context: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def opening(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) -> Opening:
+    """Return the accuracy, its interval, what it may be held against, and warnings."""
+    found = leader.evaluation
+    value, interval = formatting.valued("accuracy", found.scores["accuracy"])
+    commonest = formatting.share(max(one.support for one in found.classes), found.rows)
+    return Opening(
+        value=value,
+        claim=f"of {counted(found.rows, 'test sample')} {'is' if found.rows == 1 else 'are'} named right",
+        interval=f"95 % interval {interval}",
+        by=_by(leader.head, leader.backbone),
+        context=(
+            f"Naming the commonest class every time would be right for {commonest}.",
+            *_baselines(run, leader, verdicts),
+            *_picked(run),
+        ),
+        warnings=tuple(f"{one.name}: {line}" for one in run.scored for line in _warnings(one)),
+    )
+
+
+def opening_of_curves(run: Run) -> Opening:
+    """Return the first lines of a run whose heads are all fitted on draws of the training rows."""
+    curves = [(probe, probe.curve) for probe in run.record.probes if probe.curve]
+    probe, curve = max(curves, key=lambda one: one[1].points[-1].spread.mean)
+    last = curve.points[-1]
+    unit = f"training samples{' of each class' if curve.per_class else ''}"
+    return Opening(
+        value=f"{100 * last.spread.mean:.1f} %",
+        claim=f"of the test samples are named right after {last.size:,} {unit}",
+        interval=f"{_interval(last.spread)}, mean of {counted(last.spread.draws, 'draw')}",
+        by=_by(probe.name, probe.backbone),
+    )
+
+
+def _by(head: str, backbone: str) -> str:
+    return f"The head is {head}, on frozen features of {backbone}."
+
+
+def _interval(spread: Spread) -> str:
+    if spread.low is None or spread.high is None:
+        return "one draw"
+    return f"95 % interval {100 * spread.low:.1f} – {100 * min(spread.high, 1.0):.1f} %"
+
+
+def _baselines(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) -> list[str]:
+    best: dict[str, Scored] = {}
+    for one in run.scored:
+        if one.backbone != run.backbone and (one.backbone not in best or one.accuracy > best[one.backbone].accuracy):
+            best[one.backbone] = one
+    lines = []
+    for one in best.values():
+        said = verdicts.get(frozenset((leader.name, one.name)))
+        ending = f": {said}." if said else "."
+        lines.append(f"{one.name} alone reaches {100 * one.accuracy:.1f} %{ending}")
+    return lines
+
+
+def _picked(run: Run) -> list[str]:
+    own = [one for one in run.scored if one.backbone == run.backbone]
+    if len(own) < 2:
+        return []
+    return [f"It is the best of {len(own)} heads on these very samples, so a little of it is luck."]
+
+
+def _warnings(one: Scored) -> list[str]:
+    lines = [message.text for message in selection_lines(one.selection) if message.level == "warning"]
+    return [line[0].lower() + line[1:] for line in lines]

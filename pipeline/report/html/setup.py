@@ -1,0 +1,71 @@
+"""What was run, as terms and descriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from frostline.pipeline.records.run_record import FeaturesRecord, RunRecord
+from frostline.pipeline.report.html import formatting, plots
+from frostline.pipeline.report.html.record import Run, Scored
+from frostline.pipeline.report.wording import chosen, decoding_limit, selection_lines
+from frostline.stages.errors import counted
+
+Term = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """``terms`` with their descriptions; ``figure``: the validation curve, where one was drawn."""
+
+    terms: tuple[Term, ...]
+    figure: Markup | None
+
+
+def setup(run: Run, leader: Scored | None) -> Setup:
+    """Return what was run, of a leader how its parameter was chosen."""
+    terms = (*_data(run.record), *_features(run), *_limits(run.record.probes[0].features))
+    if leader is None:
+        return Setup(terms, None)
+    selection = leader.selection
+    drawn = len(selection.grid) > 1 and len(selection.accuracy) > 1
+    return Setup((*terms, *_head(leader)), plots.selection(selection) if drawn else None)
+
+
+def _data(record: RunRecord) -> list[Term]:
+    classes, rows = counted(len(record.classes), "class"), record.rows
+    return [("Dataset", f"{record.dataset}: {classes}, {rows.train:,} training and {rows.test:,} test samples")]
+
+
+def _features(run: Run) -> list[Term]:
+    [features, *_] = views = run.features("test")
+    key = features.how
+    pooled = "" if key.pool == "none" else f", {key.pool} pooling"
+    resized = "size as it is" if key.resize is None else f"resized to {formatting.sized(key.resize)}"
+    cropped = "" if key.crop is None else f", centre {formatting.sized(key.crop)} cropped"
+    names = ", ".join(one.view for one in views)
+    return [
+        ("Backbone", f"{key.backbone}, never trained here; {features.width:,} features"),
+        ("Layer", f"{key.layer}{pooled}"),
+        ("Weights", f"SHA-256 {key.weights[:16]}…" if key.weights else "none"),
+        ("Images", f"{resized}{cropped}, {key.interpolation}; views: {names}"),
+        ("Arithmetic", f"{key.precision}, stored as {key.dtype}"),
+    ]
+
+
+def _limits(sets: Iterable[FeaturesRecord]) -> list[Term]:
+    """Return of which feature sets decoding was the limit, whenever they were computed."""
+    terms = []
+    for one in sets:
+        speed = one.speed.rows_per_second
+        limit = decoding_limit(one.speed, one.rows / speed if speed else 0.0)
+        terms += [("Speed", f"{one.split} ({one.view}): {limit}")] if limit else []
+    return terms
+
+
+def _head(leader: Scored) -> list[Term]:
+    value = chosen(leader.selection)
+    how = [message.text for message in selection_lines(leader.selection) if message.level == "note"]
+    return [("Head", f"{leader.head}{', ' + value if value else ''}"), *(("Chosen", line) for line in how)]

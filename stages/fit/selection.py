@@ -1,0 +1,46 @@
+"""The record of a selection: which value was chosen, what by, and how the last fit went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from frostline.stages.heads.spec import Number
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A chosen value, and what it was chosen by; see ``Selection``."""
+
+    value: Number
+    by: str = ""
+    accuracy: tuple[float, ...] = ()
+    log_loss: tuple[float, ...] = ()
+    converged: tuple[bool, ...] = ()
+    folds: int = 0
+    fitted_rows: int = 0
+    held_out_rows: int = 0
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection(Choice):
+    """How the parameter was chosen, and how the last fit went.
+
+    ``by``: "hold-out", "folds", "leave-one-out", or "" where there was nothing to choose.
+    ``accuracy`` and ``log_loss`` of the held-out training rows, all folds together, weighed as
+    the fit is, one per value of ``grid``; ``log_loss`` is empty for heads without probabilities,
+    both are where nothing was chosen. ``converged``: of the fits on ``fitted_rows``, one per
+    value, in every fold. ``temperature``: what the logits of the held-out rows are best divided
+    by, None without probabilities or held-out rows. ``final_gap``: how far the objective of the last
+    fit may be above its optimum, as a share of it, and ``final_gradient_norm``, where the head says so.
+    """
+
+    parameter: str
+    grid: tuple[Number, ...]
+    at_edge: bool = False
+    final_rows: int = 0
+    final_converged: bool = True
+    final_iterations: int = 0
+    final_gap: float | None = None
+    final_gradient_norm: float | None = None
+    seed: int = 0

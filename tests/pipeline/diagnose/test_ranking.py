@@ -1,0 +1,39 @@
+"""How far a ranking's scores can be trusted, in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from frostline.pipeline.diagnose.rank import Ranked, Ranking, ranking_table
+from frostline.stages.diagnostics.transferability import Agreement, Transferability
+
+SCORES = Transferability(logme=1.5, h_score=2.0, h_score_shrunk=1.9, gbc=-3.25, leep=None, nce=None)
+
+
+def told(known: int) -> list[str]:
+    """Return the ranking of four backbones, of which so many have been measured."""
+    backbones = tuple(Ranked(f"net{i}", 1000 + i, 0, 0, SCORES, accuracy=0.9 if i < known else None) for i in range(4))
+    agreement = {"logme": Agreement(n=known, kendall=1.0, spearman=0.5), "leep": None}
+    return ranking_table(Ranking("pets", 200, 2000, backbones, agreement)).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("known", "said"), [(0, "no run on"), (1, "a run of 1 backbone on"), (2, "runs of 2 backbones on")]
+)
+def test_of_fewer_than_three_measured_backbones_no_agreement_is_shown(known: int, said: str) -> None:
+    assert told(known)[-1] == (
+        f"- {said} this dataset so far: from three on, how well each score ordered them stands here"
+    )
+
+
+def test_from_three_measured_backbones_on_the_agreement_of_each_score_that_has_one_is_shown() -> None:
+    assert told(3)[-2:] == ["", "- LogME: Kendall's τ 1.00, Spearman's ρ 0.50 with the accuracies of 3 backbones"]
+
+
+def test_a_score_that_no_backbone_has_takes_no_column() -> None:
+    assert told(1)[:4] == [
+        "pets: 200 of 2,000 training samples; by LogME, the best first",
+        "",
+        "backbone  width  LogME  H-score  H-score, shrunk     GBC  accuracy measured",
+        "net0      1,000  1.500    2.000            1.900  -3.250             90.0 %",
+    ]

@@ -1,0 +1,48 @@
+"""What is found wrong with a dataset, in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from frostline.pipeline.records.findings import Findings, Leak, NearPairs
+from frostline.pipeline.report.checks import Check, checks
+from frostline.stages.metrics import Score
+
+SOUND = Findings(
+    dataset="pets",
+    backbone="pixels",
+    rows={"train": 4, "test": 2},
+    width=3,
+    quarantined={},
+    not_finite={},
+    dead_dimensions=(),
+    constant_dimensions=(),
+    outlying_lengths={},
+    copies=(),
+    near_duplicates=NearPairs((), (), (), 0.1),
+    rows_by_class={},
+    label_issues=(),
+    shift=None,
+    leak=Leak((), Score(1.0, 0.5, 1.0, 0), None),
+)
+
+
+def balance(**rows: int) -> Check:
+    (found,) = (
+        one for one in checks(Findings(**{**vars(SOUND), "rows_by_class": rows})) if one.sought == "Class balance"
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("rows", "said", "sound"),
+    [
+        ({"cat": 8, "dog": 8}, "every class has 8 training samples", True),
+        ({"cat": 79, "dog": 8}, "9.9 times as many training samples of cat (79) as of dog (8)", True),
+        ({"cat": 80, "dog": 8}, "10.0 times as many training samples of cat (80) as of dog (8)", False),
+        ({"cat": 0, "dog": 8}, "inf times as many training samples of dog (8) as of cat (0)", False),
+    ],
+)
+def test_a_class_ten_times_as_rare_as_another_is_told(rows: dict[str, int], said: str, sound: bool) -> None:
+    found = balance(**rows)
+    assert (found.found, found.sound) == (said, sound)

@@ -1,0 +1,81 @@
+"""What the terminal and the pages say in the same words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from frostline.pipeline.records.curve import Curve
+from frostline.pipeline.report.wording import Message, chosen, selection_lines, unbroken, unit_of, verdicts
+from frostline.stages.fit.selection import Selection
+from frostline.stages.metrics.compare import Comparison, Pair
+
+PAIR = Pair("a on x", "b on y", 0.1, 0.05, 0.15, 30, 10, mid_p=0.003, corrected_p=0.006)
+
+
+def selection(**given: Any) -> Selection:
+    return Selection(**{"parameter": "C", "value": 1.0, "grid": (0.1, 1.0, 10.0), **given})
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "said"),
+    [("k", 1000, "k = 1,000"), ("C", 0.31623, "C = 0.316"), ("C", 30000000.0, "C = 3e+07"), ("", 0, "")],
+)
+def test_a_chosen_value_has_three_digits_and_a_whole_number_all_of_them(
+    parameter: str, value: float, said: str
+) -> None:
+    assert chosen(selection(parameter=parameter, value=value)) == said
+
+
+def test_no_wider_grid_is_asked_for_where_a_value_within_it_is_as_often_right() -> None:
+    assert selection_lines(selection(at_edge=True, accuracy=(0.9, 0.9, 0.9))) == []
+    (line,) = selection_lines(selection(at_edge=True, accuracy=(0.8, 0.8, 0.9)))
+    assert line == Message("warning", "the chosen C lies at the edge of its grid; see --grid")
+
+
+def test_how_a_value_was_chosen_is_a_note_and_every_doubt_a_warning() -> None:
+    found = selection(
+        by="folds", folds=5, accuracy=(0.8, 0.9, 0.7), converged=(True, False, False), final_converged=False
+    )
+    lines = selection_lines(found)
+    assert [line.level for line in lines] == ["note", "warning", "warning"]
+    assert [str(line) for line in lines] == [
+        "C chosen among 3 values from 0.1 to 10 on 5 folds of the training rows (90.0 %), then fitted on all",
+        "WARNING 2 of the 3 values it was chosen among did not converge",
+        "WARNING the final fit did not converge",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("by", "rows"),
+    [("leave-one-out", "1,438 training rows, each left out"), ("hold-out", "1,438 held-out training rows")],
+)
+def test_the_rows_that_chose_are_named(by: str, rows: str) -> None:
+    (line,) = selection_lines(selection(by=by, held_out_rows=1438, accuracy=(0.8, 0.9, 0.7)))
+    assert f"on {rows} (90.0 %)" in line.text
+
+
+def test_a_verdict_names_the_better_of_two_heads_whichever_comes_first() -> None:
+    turned = replace(PAIR, difference=-0.1)
+    unsure = replace(PAIR, corrected_p=0.3071)
+    said = [next(iter(verdicts(Comparison(100, (), (pair,))).values())) for pair in (PAIR, turned, unsure)]
+    assert said == [
+        "a on x is better than b on y beyond chance (p = 0.006)",
+        "b on y is better than a on x beyond chance (p = 0.006)",
+        "no real difference between a on x and b on y (p = 0.307)",
+    ]
+    assert set(verdicts(Comparison(100, (), (PAIR,)))) == {frozenset(("a on x", "b on y"))}
+
+
+def test_a_curve_of_shots_counts_per_class_and_any_other_samples() -> None:
+    shots, samples = (Curve(unit, (), None, "") for unit in ("shots", "samples"))
+    assert [unit_of(shots), unit_of(samples), unit_of(samples, "in all")] == ["per class", "samples", "in all"]
+
+
+@pytest.mark.parametrize(
+    "whole", ["98.1 %", "0.0 s", "1.5 MB", "12 B", "39 images/s", "71 ± 0.3", "[96.4, 99.4]", "94.2 – 98.1"]
+)
+def test_no_line_ends_within_a_number_and_its_unit_or_interval(whole: str) -> None:
+    assert unbroken(f"in {whole}, of 3 Bees") == f"in {whole.replace(' ', chr(0xA0))}, of 3 Bees"
