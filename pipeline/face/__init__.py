@@ -23,7 +23,7 @@ _PLACES = {
     **dict.fromkeys(["FrostlineError", "ConfigError", "DataError", "StoreError"], _ERRORS),
     **dict.fromkeys(["Features", "FeatureSet", "load", "open_set"], _STORE),
 }
-__all__ = [*sorted(_PLACES)]
+__all__ = sorted(_PLACES)  # noqa: PLE0605 (the stub lists them for who reads)
 
 
 def __getattr__(name: str) -> Any:
