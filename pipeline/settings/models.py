@@ -28,7 +28,7 @@ from frostline.pipeline.settings.parsing import (
 from frostline.stages.backbones import BackboneRequest
 from frostline.stages.backbones.spec import Pooling
 from frostline.stages.errors import ConfigError, unknown_name
-from frostline.stages.heads import KINDS, HeadSpec, head_spec
+from frostline.stages.heads import HEADS, HeadSpec, head_spec
 from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.heads.spec import ClassWeight, Scaling
 from frostline.stages.modalities.image.spec import Interpolation
@@ -150,7 +150,7 @@ class HeadSettings(ExtractSettings):
 
     head: Names = Field(
         ("logreg",),
-        description=f"{', '.join(KINDS)}, a scikit-learn module:Class or file.py:factory, "
+        description=f"{', '.join(HEADS.names())}, a scikit-learn module:Class or file.py:factory, "
         f"or a published protocol: {', '.join(PROTOCOLS)}; several by commas",
     )
     grid: GivenGrid = Field(
@@ -187,8 +187,8 @@ class HeadSettings(ExtractSettings):
         """Return the spec of one of the heads. Raises ConfigError for names and values that can't be."""
         if name in PROTOCOLS:
             return PROTOCOLS[name].spec(self.seed)
-        if ":" not in name and name not in KINDS:
-            raise unknown_name("head", name, [*KINDS, *PROTOCOLS, "module:Class", "file.py:factory"])
+        if ":" not in name and name not in HEADS:
+            raise unknown_name("head", name, [*HEADS.names(), *PROTOCOLS, "module:Class", "file.py:factory"])
         grid = self.grid or Grid(None, ())
         chosen = self.model_fields_set & {"folds", "hold_out"}
         if len(grid.values) == 1 and chosen:

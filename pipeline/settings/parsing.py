@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator
 
-from frostline.stages.heads.spec import Folds, Number
+from frostline.stages.heads.kinds import Number
+from frostline.stages.heads.spec import Folds
 from frostline.stages.modalities.image.spec import Size, View
 
 

@@ -13,7 +13,7 @@ from frostline.stages.datasets.sampling import folds, hold_out
 from frostline.stages.errors import DataError, counted
 from frostline.stages.fit.training_rows import Mask, Rows
 from frostline.stages.heads import HeadSpec, Path
-from frostline.stages.heads.spec import Number
+from frostline.stages.heads.kinds import Number
 from frostline.stages.metrics import temperature
 
 Held = tuple[slice, NDArray[np.int64], NDArray[np.float64], NDArray[Any]]

@@ -15,11 +15,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import has_fit_parameter
 
 from frostline.stages.errors import ConfigError, StoreError
+from frostline.stages.heads.kinds import Number
 from frostline.stages.heads.solvers.skops_archive import check_archive
-from frostline.stages.heads.spec import HeadSpec, Number
+from frostline.stages.heads.spec import HeadSpec
+from frostline.stages.heads.stored import Stored
 from frostline.stages.user_code.call import call_factory
 
 _BLOCK = 8192
+_FILE = "head.skops"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +63,10 @@ class EstimatorHead:
         decided = np.asarray(self.estimator.decision_function(X))
         result = decided if decided.ndim > 1 else np.stack([-decided, decided], 1)
         return result
+
+    def stored(self) -> Stored:
+        """Return what it is written as. Raises ConfigError, see ``to_bytes``."""
+        return Stored("estimator", files={_FILE: self.to_bytes()})
 
     def to_bytes(self) -> bytes:
         """Return the estimator in skops' format. Raises ConfigError if loading that would run code."""
@@ -177,12 +184,12 @@ def _skops() -> Any:
     return skops.io
 
 
-def read_estimator(data: bytes, classes: tuple[str, ...], width: int) -> EstimatorHead:
-    """Return the head whose ``to_bytes`` these are.
+def read_estimator(stored: Stored, classes: tuple[str, ...], width: int) -> EstimatorHead:
+    """Return the head that was stored so.
 
-    Raises StoreError if loading them would run code of others, take more memory than they do, or can't be done.
+    Raises StoreError if loading it would run code of others, take more memory than its file, or can't be done.
     """
-    skops = _skops()
+    skops, data = _skops(), stored.files[_FILE]
     try:
         check_archive(data)
         unknown = skops.get_untrusted_types(data=data)
