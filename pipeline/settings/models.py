@@ -267,6 +267,7 @@ def load_settings(
     """
     known = {*Settings.model_fields, *PredictSettings.model_fields, *RankSettings.model_fields}
     from_file = _read(file) if file else {}
+    _check_no_matrix(file, from_file)
     from_environ = {n.removeprefix(PREFIX).lower(): v for n, v in (environ or {}).items() if n.startswith(PREFIX)}
     for where, source in (("setting in " + str(file), from_file), ("environment setting", from_environ)):
         for name in source:
@@ -282,6 +283,18 @@ def _read(file: Path) -> dict[str, Any]:
             return tomllib.load(stream)
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"can't read the settings file {file}: {error}") from error
+
+
+def _check_no_matrix(file: Path | None, found: Mapping[str, Any]) -> None:
+    """Raise ConfigError for the file of a bench: it has tables where a setting has values."""
+    tables = [n for n in ("dataset", "backbone", "head") if isinstance(found.get(n), list) and _holds_tables(found[n])]
+    if tables or "defaults" in found:
+        what = ", ".join(f"[[{name}]]" for name in tables) or "[defaults]"
+        raise ConfigError(f"{file} looks like a matrix, with {what}; `frostline bench {file}` runs it")
+
+
+def _holds_tables(values: list[Any]) -> bool:
+    return any(isinstance(value, dict) for value in values)
 
 
 def _explained(error: Any) -> str:
