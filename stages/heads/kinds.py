@@ -38,6 +38,7 @@ class Kind:
         whole: whether the parameter takes whole numbers only.
         exact: whether the solver scores every training row by the others without fitting anew (``leave_one_out``).
         streams: whether it reads the rows a block at a time and needs no copy of them.
+        single_core: whether a fit uses one core at most, so that several are best done side by side, in processes.
         accepts: the kinds of targets that it can be fitted to.
         reader: where the function is that makes the head again of what it was stored as (see ``Stored``),
             ``module:function`` of (stored, classes, width); empty for W and b, which need none of their own.
@@ -59,6 +60,7 @@ class Kind:
     whole: bool = False
     exact: bool = False
     streams: bool = False
+    single_core: bool = False
     accepts: tuple[str, ...] = ("single-label",)
     reader: str = ""
 
@@ -90,7 +92,7 @@ HEADS: Door[Kind] = Door(
         "svm": Kind(f"{_SOLVERS}.svm:SVMSolver", "C", (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0), 0.1, streams=True),
     },
 )
-_ESTIMATOR = Kind(f"{_SOLVERS}.sklearn_estimator:EstimatorSolver")
+_ESTIMATOR = Kind(f"{_SOLVERS}.sklearn_estimator:EstimatorSolver", single_core=True)
 
 
 def head_kind(name: str) -> Kind:
