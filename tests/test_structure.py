@@ -149,7 +149,7 @@ def test_a_private_name_of_torch_is_seen(code: str) -> None:
 
 def test_every_package_is_listed_for_the_distribution() -> None:
     listed = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    assert set(listed) == {*ROOMS, "frostline"}
+    assert set(listed) == {*ROOMS, "frostline", "frostline.examples"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["ls"], ["gc"]])
@@ -160,6 +160,15 @@ def test_help_and_listings_never_import_torch(arguments: list[str], tmp_path: Pa
         "assert 'torch' not in sys.modules and 'sklearn' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env={})
+
+
+def test_the_list_of_commands_needs_no_settings_and_no_numbers() -> None:
+    code = (
+        "import sys; from frostline.pipeline.cli.main import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "assert not {'pydantic', 'numpy', 'importlib.metadata'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-I", "-c", code], check=True, env={})
 
 
 def test_every_command_and_setting_is_in_the_documentation() -> None:

@@ -27,7 +27,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from benchmarks.heads.logistic_path import Rows, loaded, machine, synthetic, timed
-from frostline.stages.heads import KINDS, head_spec, solver
+from frostline.stages.heads import HEADS, head_kind, head_spec, solver
 
 
 def measured(kind: str, train: Rows, test: Rows, loo: bool) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def measured(kind: str, train: Rows, test: Rows, loo: bool) -> dict[str, Any]:
         **best(spec.grid, confidence, test[1]), "converged": int(path.converged.sum()),
         "peak_MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000,
     }  # fmt: skip
-    if loo and KINDS[kind].exact:
+    if loo and head_kind(kind).exact:
         seconds, confidence = timed(lambda: made.leave_one_out(spec.grid, weights))
         found = best(spec.grid, confidence, y)
         report |= {"loo_seconds": seconds, **{f"loo_{name}": value for name, value in found.items()}}
@@ -79,7 +79,7 @@ def best(grid: tuple[float, ...], confidence: NDArray[Any], y: NDArray[np.int64]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"by default all: {', '.join(KINDS)}")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"by default all: {', '.join(HEADS.names())}")
     parser.add_argument("--features", type=Path)
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--loo", action="store_true")
@@ -92,7 +92,7 @@ def main() -> None:
     X, n = X.astype(np.float16), len(y) * 10 // 11
     print("{} + {} x {}; {machine}; {versions}".format(n, len(y) - n, X.shape[1], **machine()), flush=True)
     reports = []
-    for kind in args.kinds or KINDS:
+    for kind in args.kinds or HEADS.names():
         reports.append(measured(kind, (X[:n], y[:n]), (X[n:], y[n:]), args.loo))
         print(json.dumps(reports[-1]), flush=True)
     for C in args.peer:

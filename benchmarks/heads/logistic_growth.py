@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.heads.logistic_path import machine, synthetic
+from frostline.stages.heads.kinds import DINOV2_GRID
 from frostline.stages.heads.solvers.logistic import logistic_path
-from frostline.stages.heads.spec import DINOV2_GRID
 
 BASE = {"rows": 5000, "width": 256, "classes": 10, "values": 45}
 STEPS = {

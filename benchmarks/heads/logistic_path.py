@@ -30,9 +30,9 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, _logistic
 
+from frostline.stages.heads.kinds import DINOV2_GRID
 from frostline.stages.heads.newton.penalised import PenalisedPath
 from frostline.stages.heads.solvers.logistic import logistic_path
-from frostline.stages.heads.spec import DINOV2_GRID
 
 Rows = tuple[NDArray[np.float32], NDArray[np.int64]]
 

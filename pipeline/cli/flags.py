@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
 from frostline.pipeline.settings.models import AnySettings
-from frostline.stages.errors import ConfigError
 
 _SETTING = "setting_"
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse with hints: an unknown flag is answered with the nearest known one."""
-
-    def error(self, message: str) -> NoReturn:
-        unknown = message.removeprefix("unrecognized arguments: ").split()[0].split("=")[0]
-        if unknown.startswith("--"):
-            known = [flag for action in self._actions for flag in action.option_strings]
-            near = get_close_matches(unknown, known, 1, 0.5)
-            message = f"unknown flag {unknown}" + (f"; did you mean {near[0]}?" if near else "")
-        print(f"error: {message}\n       {self.prog} --help lists what there is", file=sys.stderr)
-        raise SystemExit(ConfigError.exit_code)
 
 
 def add_settings(parser: argparse.ArgumentParser, model: type[AnySettings]) -> None:

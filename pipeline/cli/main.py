@@ -1,54 +1,33 @@
-"""The command line: commands, what is printed where, exit codes."""
+"""The command line: commands, what each prints, exit codes."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
-from io import TextIOWrapper
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple
 
-from frostline.pipeline.cli.flags import Parser, add_settings, given
-from frostline.pipeline.settings.models import (
-    AnySettings,
-    ExtractSettings,
-    HeadSettings,
-    PredictSettings,
-    RankSettings,
-    Settings,
-    WorkspaceSettings,
-    load_settings,
-)
-from frostline.stages.errors import FrostlineError, StoreError, printable
+from frostline.pipeline.cli.output import EXIT_OUTPUT, output_failed, set_up_output
+from frostline.pipeline.cli.parser import Parser
+from frostline.pipeline.cli.signals import Terminated, listen
+from frostline.stages.errors import ConfigError, FrostlineError, StoreError, printable, unknown_name
 
-EXIT_OUTPUT, EXIT_QUARANTINED, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 5, 130, 143
+EXIT_QUARANTINED, EXIT_INTERRUPTED, EXIT_TERMINATED = 5, 130, 143
 _KEPT = "finished shards are kept; the same command goes on from there"
-
-
-class _Terminated(BaseException):
-    """SIGTERM; no Exception, so that nothing on the way takes it for a failure of its own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.unraisablehook = _unraisable
-    _set_up_output()
+    listen()
+    set_up_output()
     if sys.stdout is None:  # closed: the first file opened would be written over by whoever prints to handle 1
         print("error: stdout is closed; wanted a file, a pipe or /dev/null", file=sys.stderr)
         return EXIT_OUTPUT
     try:
-        args, extra = _parser().parse_known_args(arguments)
-        if extra:
-            args.parser.error(f"unrecognized arguments: {' '.join(extra)}")
+        args = _parsed(sys.argv[1:] if arguments is None else arguments)
         code = int(args.action(args))
         sys.stdout.flush()
         return code
@@ -58,52 +37,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"interrupted; {_KEPT}", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except _Terminated:
+    except Terminated:
         print(f"terminated; {_KEPT}", file=sys.stderr)
         return EXIT_TERMINATED
     except OSError as error:
-        return _output_failed(error)
-
-
-def _set_up_output() -> None:
-    if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 (for as long as the process lives)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file name may be no text
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr, force=True)
-    logging.getLogger("frostline").setLevel(logging.INFO)
-
-
-def _output_failed(error: OSError) -> int:
-    """Report what the stages don't: stdout that can't be written. A reader that left is no error."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if isinstance(error, BrokenPipeError):
-        return 0
-    print(f"error: {error.strerror or error}: {error.filename or 'the output'}", file=sys.stderr)
-    return EXIT_OUTPUT
-
-
-def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:
-    raise _Terminated
-
-
-def _unraisable(dropped: sys.UnraisableHookArgs) -> None:
-    """Send a signal again whose exception came up in a finaliser: Python drops what is raised there."""
-    sent = {KeyboardInterrupt: signal.SIGINT, _Terminated: signal.SIGTERM}.get(dropped.exc_type)
-    if sent is None:
-        sys.__unraisablehook__(dropped)
-    else:
-        main_thread = threading.main_thread().ident
-        threading.Timer(0.01, signal.pthread_kill, [main_thread, sent]).start()
+        return output_failed(error)
 
 
 def commands() -> list[str]:
     """Return the names of all commands."""
-    return sorted(next(a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction)).choices)
+    return sorted(_COMMANDS)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return what a command is given; only the flags of that one are made."""
+    first = arguments[0] if arguments else ""
+    if first in _COMMANDS:
+        return _parser_of(first).parse_args(arguments[1:])
+    parser = _overview()
+    if not first:
+        parser.error(f"no command; wanted one of {', '.join(_COMMANDS)}")
+    if not first.startswith("-"):
+        parser.error(str(unknown_name("command", first, _COMMANDS)))
+    if first not in parser.flags():
+        parser.unknown_flag(first)
+    return parser.parse_args(arguments)
+
+
+def _overview() -> Parser:
+    """Return the parser of what comes before a command, which lists them all."""
     parser = Parser(
         prog="frostline",
         description="Frozen features, linear heads: run a pretrained backbone once, cache its features, fit heads.",
@@ -112,28 +74,48 @@ def _parser() -> argparse.ArgumentParser:
         "Exit codes: 0 done; 1 the output can't be written; 2 usage; 3 input data; 4 cache; 5 done with\n"
         "quarantined samples; 130, 143 interrupted with finished shards kept.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        elsewhere=_flags_by_command,
     )
-    parser.add_argument("--version", action="version", version=f"frostline {version('frostline')}")
-    added = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, text, model, action in (
-        ("run", "extract, fit and evaluate: whatever is missing of it", Settings, _run),
-        ("extract", "run the backbone over the dataset and cache its features", ExtractSettings, _extract),
-        ("fit", "fit heads on cached training features", HeadSettings, _fit),
-        ("evaluate", "score fitted heads on cached test features", HeadSettings, _evaluate),
-        ("predict", "name the classes of images of one's own, by a fitted head", PredictSettings, _predict),
-        ("bench", "run a matrix of datasets, backbones, layers and heads, and rank them", WorkspaceSettings, _bench),
-        ("rank", "say which backbone suits a dataset, on a sample and before any head is fitted", RankSettings, _rank),
-        ("health", "say what is wrong with a dataset, from its cached features", ExtractSettings, _health),
-        ("report", "write the page of a run again, or one page that compares several", AnySettings, _report),
-        ("export", "write a fitted head and its backbone as one ONNX or torch.export file", PredictSettings, _export),
-        ("ls", "list what is cached: rows, size, when and by what", WorkspaceSettings, _ls),
-        ("verify", "read everything that is cached again and name what is damaged", WorkspaceSettings, _verify),
-        ("gc", "list what can go: leftovers and superseded feature sets", WorkspaceSettings, _gc),
-    ):
-        command = _add(added, name, text, model, action)
-        if name in _OWN:
-            _OWN[name](command)
+    parser.add_argument(
+        "--version", action="store_const", const=_version, dest="action", help="show program's version number and exit"
+    )
+    added = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name, command in _COMMANDS.items():
+        added.add_parser(name, help=command.text)
     return parser
+
+
+def _version(_args: argparse.Namespace) -> int:
+    from importlib.metadata import version
+
+    print(f"frostline {version('frostline')}")
+    return 0
+
+
+def _parser_of(name: str) -> Parser:
+    """Return the parser of one command."""
+    from frostline.pipeline.cli.flags import add_settings
+    from frostline.pipeline.settings import models
+
+    command = _COMMANDS[name]
+    described = f"{command.text[0].upper()}{command.text[1:]}."
+    usage = f"frostline {name} [--SETTING VALUE …]"
+    parser = Parser(prog=f"frostline {name}", description=described, usage=usage, elsewhere=_flags_by_command)
+    model = getattr(models, command.settings)
+    parser.set_defaults(action=command.action, model=model)
+    add_settings(parser, model)
+    if name in _OWN:
+        _OWN[name](parser)
+    return parser
+
+
+def _flags_by_command() -> dict[str, list[str]]:
+    """Return all flags, each with the commands that have it."""
+    found: dict[str, list[str]] = {}
+    for name in _COMMANDS:
+        for flag in _parser_of(name).flags():
+            found.setdefault(flag, []).append(name)
+    return found
 
 
 def _takes_dry_run(command: argparse.ArgumentParser) -> None:
@@ -152,7 +134,8 @@ def _takes_images(command: argparse.ArgumentParser) -> None:
 def _takes_matrix(command: argparse.ArgumentParser) -> None:
     command.usage = "frostline bench MATRIX.toml [--SETTING VALUE …]"
     _takes_dry_run(command)
-    command.add_argument("matrix", type=Path, metavar="MATRIX.toml", help="what to run; examples/matrix.toml")
+    command.add_argument("matrix", type=Path, nargs="?", metavar="MATRIX.toml", help="what to run")
+    command.add_argument("--example", action="store_true", help="print a matrix to start from, which works offline")
 
 
 def _takes_backbones(command: argparse.ArgumentParser) -> None:
@@ -191,19 +174,10 @@ _OWN: dict[str, Callable[[argparse.ArgumentParser], None]] = {
 }
 
 
-def _add(
-    added: Any, name: str, text: str, model: type[AnySettings], action: Callable[..., int]
-) -> argparse.ArgumentParser:
-    described = f"{text[0].upper()}{text[1:]}."
-    parser: argparse.ArgumentParser = added.add_parser(
-        name, help=text, description=described, usage=f"frostline {name} [--SETTING VALUE …]"
-    )
-    parser.set_defaults(action=action, parser=parser, model=model)
-    add_settings(parser, model)
-    return parser
-
-
 def _settings(args: argparse.Namespace) -> Any:
+    from frostline.pipeline.cli.flags import given
+    from frostline.pipeline.settings.models import load_settings
+
     return load_settings(args.model, given(args), os.environ, args.config)
 
 
@@ -286,11 +260,18 @@ def _predict(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
+    from importlib.resources import files
+
     from frostline.pipeline.bench.bench import bench
     from frostline.pipeline.bench.matrix import read_matrix
     from frostline.pipeline.bench.render import as_json, as_text
     from frostline.pipeline.bench.schedule import passes_json, passes_table, planned
 
+    if args.example:
+        print(files("frostline.examples").joinpath("matrix.toml").read_text(), end="")
+        return 0
+    if args.matrix is None:
+        raise ConfigError("no matrix; wanted `frostline bench MATRIX.toml`, and `frostline bench --example` prints one")
     matrix = read_matrix(args.matrix, _settings(args).data_dir)
     passes = planned(matrix)
     if args.dry_run:
@@ -366,3 +347,34 @@ def _gc(args: argparse.Namespace) -> int:
         remove(found)
     _print(args, garbage_json(found), garbage_table(found, removed=args.yes))
     return 0
+
+
+class _Command(NamedTuple):
+    """A command: what it does, the model of its settings in ``pipeline.settings.models``, and what runs it."""
+
+    text: str
+    settings: str
+    action: Callable[[argparse.Namespace], int]
+
+
+_COMMANDS = {
+    "run": _Command("extract, fit and evaluate: whatever is missing of it", "Settings", _run),
+    "extract": _Command("run the backbone over the dataset and cache its features", "ExtractSettings", _extract),
+    "fit": _Command("fit heads on cached training features", "HeadSettings", _fit),
+    "evaluate": _Command("score fitted heads on cached test features", "HeadSettings", _evaluate),
+    "predict": _Command("name the classes of images of one's own, by a fitted head", "PredictSettings", _predict),
+    "bench": _Command(
+        "run a matrix of datasets, backbones, layers and heads, and rank them", "WorkspaceSettings", _bench
+    ),
+    "rank": _Command(
+        "say which backbone suits a dataset, on a sample and before any head is fitted", "RankSettings", _rank
+    ),
+    "health": _Command("say what is wrong with a dataset, from its cached features", "ExtractSettings", _health),
+    "report": _Command("write the page of a run again, or one page that compares several", "AnySettings", _report),
+    "export": _Command(
+        "write a fitted head and its backbone as one ONNX or torch.export file", "PredictSettings", _export
+    ),
+    "ls": _Command("list what is cached: rows, size, when and by what", "WorkspaceSettings", _ls),
+    "verify": _Command("read everything that is cached again and name what is damaged", "WorkspaceSettings", _verify),
+    "gc": _Command("list what can go: leftovers and superseded feature sets", "WorkspaceSettings", _gc),
+}

@@ -29,7 +29,7 @@ from frostline.stages.backbones import BackboneRequest
 from frostline.stages.backbones.spec import Optimize, Pooling
 from frostline.stages.datasets import find_source, forms, forms_with_root
 from frostline.stages.errors import ConfigError, unknown_name
-from frostline.stages.heads import KINDS, HeadSpec, head_spec
+from frostline.stages.heads import HEADS, HeadSpec, head_spec
 from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.heads.spec import ClassWeight, Scaling
 from frostline.stages.modalities.image.spec import Interpolation
@@ -159,7 +159,7 @@ class HeadSettings(ExtractSettings):
 
     head: Names = Field(
         ("logreg",),
-        description=f"{', '.join(KINDS)}, a scikit-learn module:Class or file.py:factory, "
+        description=f"{', '.join(HEADS.names())}, a scikit-learn module:Class or file.py:factory, "
         f"or a published protocol: {', '.join(PROTOCOLS)}; several by commas",
     )
     grid: GivenGrid = Field(
@@ -196,8 +196,8 @@ class HeadSettings(ExtractSettings):
         """Return the spec of one of the heads. Raises ConfigError for names and values that can't be."""
         if name in PROTOCOLS:
             return PROTOCOLS[name].spec(self.seed)
-        if ":" not in name and name not in KINDS:
-            raise unknown_name("head", name, [*KINDS, *PROTOCOLS, "module:Class", "file.py:factory"])
+        if ":" not in name and name not in HEADS:
+            raise unknown_name("head", name, [*HEADS.names(), *PROTOCOLS, "module:Class", "file.py:factory"])
         grid = self.grid or Grid(None, ())
         chosen = self.model_fields_set & {"folds", "hold_out"}
         if len(grid.values) == 1 and chosen:
@@ -277,6 +277,7 @@ def load_settings(
     """
     known = {*Settings.model_fields, *PredictSettings.model_fields, *RankSettings.model_fields}
     from_file = _read(file) if file else {}
+    _check_no_matrix(file, from_file)
     from_environ = {n.removeprefix(PREFIX).lower(): v for n, v in (environ or {}).items() if n.startswith(PREFIX)}
     for where, source in (("setting in " + str(file), from_file), ("environment setting", from_environ)):
         for name in source:
@@ -292,6 +293,18 @@ def _read(file: Path) -> dict[str, Any]:
             return tomllib.load(stream)
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"can't read the settings file {file}: {error}") from error
+
+
+def _check_no_matrix(file: Path | None, found: Mapping[str, Any]) -> None:
+    """Raise ConfigError for the file of a bench: it has tables where a setting has values."""
+    tables = [n for n in ("dataset", "backbone", "head") if isinstance(found.get(n), list) and _holds_tables(found[n])]
+    if tables or "defaults" in found:
+        what = ", ".join(f"[[{name}]]" for name in tables) or "[defaults]"
+        raise ConfigError(f"{file} looks like a matrix, with {what}; `frostline bench {file}` runs it")
+
+
+def _holds_tables(values: list[Any]) -> bool:
+    return any(isinstance(value, dict) for value in values)
 
 
 def _explained(error: Any) -> str:

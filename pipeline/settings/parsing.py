@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator
 
-from frostline.stages.heads.spec import Folds, Number
+from frostline.stages.heads.kinds import Number
+from frostline.stages.heads.spec import Folds
 from frostline.stages.modalities.image.spec import Size, View
+from frostline.stages.records.sealed import canonical_json
 
 
 def _size(value: Any) -> Any:
@@ -76,11 +78,20 @@ def _grid(value: Any) -> Any:
 
 def _params(value: Any) -> Any:
     if not isinstance(value, str):
-        return value
+        return _plain(value)
     pairs = [part.partition("=") for part in value.split(",")]
     if not all(name.isidentifier() and equals for name, equals, _ in pairs):
         raise ValueError("wanted NAME=VALUE,NAME=VALUE,…")
-    return {name: _scalar(text) for name, _, text in pairs}
+    return _plain({name: _scalar(text) for name, _, text in pairs})
+
+
+def _plain(value: Any) -> Any:
+    """Return what can stand in a record."""
+    try:
+        canonical_json(value)
+    except (TypeError, ValueError, RecursionError):
+        raise ValueError("wanted finite numbers, words, true or false, or lists of them") from None
+    return value
 
 
 def _scalar(text: str) -> Any:
@@ -94,7 +105,7 @@ def _scalar(text: str) -> Any:
 
 def _names(value: Any) -> Any:
     names = tuple(_parts(value))
-    if not names or len(set(names)) < len(names) or not all(isinstance(name, str) and name for name in names):
+    if not names or not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
         raise ValueError("wanted one name, or several different ones separated by commas")
     return names
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -16,13 +16,15 @@ from frostline.pipeline.steps.features import Loaded
 from frostline.stages.datasets.sampling import shots, train_size
 from frostline.stages.errors import DataError
 from frostline.stages.evaluate import predictions
-from frostline.stages.fit import fit
-from frostline.stages.heads import HeadSpec
+from frostline.stages.fit import Selection, fit
+from frostline.stages.heads import Head, HeadSpec, head_kind
+from frostline.stages.heads.parallel import in_parallel
 from frostline.stages.metrics import spread
 from frostline.stages.metrics.learning_curve import learning_curve
 from frostline.stages.store import Features
 
 _FOLDS = 5
+_COPIES = 4  # of the rows in float32, at most, that a fit is taken to hold
 _LEAST_HELD = 5  # rows of every class that a hold-out must have to choose by
 
 
@@ -55,16 +57,32 @@ def _size(unit: str, size: int | Literal["all"], contents: list[int], classes: t
 
 def _point(spec: HeadSpec, unit: str, size: int, times: int, loaded: Loaded) -> Point:
     started = time.perf_counter()
-    found = [_drawn(replace(spec, seed=spec.seed + i), unit, size, loaded) for i in range(times)]
+    found = [_scored(spec, one, loaded) for one in _fitted(spec, unit, size, times, loaded.train)]
     accuracy, values, by, rows = zip(*found, strict=True)
     seconds = round(time.perf_counter() - started, 3)
     return Point(size, max(rows), tuple(accuracy), spread(accuracy), tuple(values), by[0], seconds)
 
 
-def _drawn(spec: HeadSpec, unit: str, size: int, loaded: Loaded) -> tuple[float, Any, str, int]:
+def _fitted(
+    spec: HeadSpec, unit: str, size: int, times: int, train: list[Features]
+) -> Iterator[tuple[Head, Selection]]:
+    """Yield the head of each draw: side by side where the kind takes one core, and the rows are in memory."""
+    jobs = [(replace(spec, seed=spec.seed + i), unit, size, train) for i in range(times)]
+    if head_kind(spec.kind).single_core and all(isinstance(view.X, np.ndarray) for view in train):
+        yield from in_parallel(_drawn, jobs, _COPIES * 4 * sum(view.X.size for view in train))
+    else:
+        yield from (_drawn(*job) for job in jobs)
+
+
+def _drawn(spec: HeadSpec, unit: str, size: int, train: list[Features]) -> tuple[Head, Selection]:
+    """Return the head of one draw, and how its value was chosen."""
+    views = [view.take(_mask(view, unit, size, spec.seed).tolist()) for view in train]
+    return fit(views, _choosable(spec, views))
+
+
+def _scored(spec: HeadSpec, fitted: tuple[Head, Selection], loaded: Loaded) -> tuple[float, Any, str, int]:
     """Return the accuracy of one draw's head, the value chosen for it, what by, and its training rows."""
-    views = [view.take(_mask(view, unit, size, spec.seed).tolist()) for view in loaded.train]
-    head, selection = fit(views, _choosable(spec, views))
+    head, selection = fitted
     right: NDArray[np.bool_] = predictions(head, loaded.test).right
     by = selection.by or ("default" if len(spec.grid) > 1 else "")
     return float(right.mean()), selection.value, by, selection.final_rows

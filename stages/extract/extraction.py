@@ -22,6 +22,10 @@ from frostline.stages.modalities.image.spec import View
 from frostline.stages.store import OK, QUARANTINED, Bad, FeatureSet, JointSets, Place, Shard, WriteBack, encode_ids
 
 
+def _unseen(_rows: int) -> None:
+    """Tell nobody how many rows were done."""
+
+
 @dataclass(frozen=True)
 class Extraction:
     """One split, the backbone that runs over it, and how.
@@ -41,7 +45,7 @@ class Extraction:
     workers: int = 2
     ahead: int = 0
     known: Mapping[bytes, Place] | None = None
-    progress: Callable[[int], object] = int
+    progress: Callable[[int], object] = _unseen
     halved: Callable[[int, str], object] | None = None
 
 

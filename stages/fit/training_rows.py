@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol, cast
@@ -11,11 +10,10 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.heads import HeadSpec, LinearPath, Path, solver
-from frostline.stages.heads.base import Solver, streams
+from frostline.stages.heads.base import Solver, explained, streams
+from frostline.stages.heads.kinds import Number
 from frostline.stages.heads.scaling import ScaledPath, Scaler, standardizer
-from frostline.stages.heads.spec import Number
 from frostline.stages.store import RowFile
 
 Mask = NDArray[np.bool_]
@@ -46,14 +44,15 @@ class Rows:
         if self.spec.scaling == "standardize" or not hasattr(self._shared, "fit_each"):
             return [self.fit(grid, used) for used in several]
         weights = np.stack([self.weights(used) for used in several])
-        with _explained(self.spec):
+        with explained(self.spec):
             paths = self._shared.fit_each(grid, weights)
         return [unscaled(path, Scaler()) if self.spec.scaling == "l2" else path for path in paths]
 
     def leave_one_out(self, grid: tuple[Number, ...]) -> NDArray[np.float64]:
         """Return each row's confidence by a head that has not seen it, float64 (k, n, classes)."""
         exact = cast(_Exact, self._shared)
-        return exact.leave_one_out(grid, self.weights(np.ones(len(self.y), bool)))
+        with explained(self.spec):
+            return exact.leave_one_out(grid, self.weights(np.ones(len(self.y), bool)))
 
     @cached_property
     def _shared(self) -> Solver:
@@ -96,18 +95,8 @@ class _Exact(Protocol):
 
 
 def _fitted(spec: HeadSpec, made: Solver, grid: tuple[Number, ...], weights: NDArray[np.float64]) -> Path:
-    with _explained(spec):
+    with explained(spec):
         return made.fit(grid, weights)
-
-
-@contextmanager
-def _explained(spec: HeadSpec) -> Iterator[None]:
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        if spec.options:
-            raise ConfigError(f"{spec.kind} with {dict(spec.options)}: {error}; see --head-params") from error
-        raise DataError(f"{spec.kind} can't be fitted: {error}") from error
 
 
 def unscaled(path: Path, scaler: Scaler) -> Path:

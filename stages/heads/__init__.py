@@ -2,18 +2,23 @@
 
 from frostline.stages.heads.base import Head, Path, check_options, solver
 from frostline.stages.heads.files import head_files, read_head
+from frostline.stages.heads.kinds import HEADS, Kind, head_kind
 from frostline.stages.heads.linear import LinearHead, LinearPath
-from frostline.stages.heads.spec import KINDS, HeadSpec, head_spec
+from frostline.stages.heads.spec import HeadSpec, head_spec
+from frostline.stages.heads.stored import Stored
 
 __all__ = [
-    "KINDS",
+    "HEADS",
     "Head",
     "HeadSpec",
+    "Kind",
     "LinearHead",
     "LinearPath",
     "Path",
+    "Stored",
     "check_options",
     "head_files",
+    "head_kind",
     "head_spec",
     "read_head",
     "solver",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.errors import ConfigError, unknown_name
-from frostline.stages.heads.spec import KINDS, HeadSpec, Number
+from frostline.stages.errors import ConfigError, DataError, FrostlineError, unknown_name
+from frostline.stages.heads.kinds import Number, head_kind
+from frostline.stages.heads.spec import HeadSpec
+from frostline.stages.heads.stored import Stored
 
 
 class Head(Protocol):
@@ -25,6 +26,9 @@ class Head(Protocol):
     def probabilistic(self) -> bool: ...
     def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return probabilities, or scores where there are none, float64 (n, classes), of features (n, d)."""
+
+    def stored(self) -> Stored:
+        """Return what it is written as. Raises ConfigError if reading that could run code."""
 
 
 class Path(Protocol):
@@ -52,7 +56,7 @@ class Solver(Protocol):
 
 def streams(spec: HeadSpec) -> bool:
     """Whether a kind of head reads its rows a block at a time, so that they may lie in a file."""
-    return spec.kind in KINDS and KINDS[spec.kind].streams
+    return head_kind(spec.kind).streams
 
 
 def solver(spec: HeadSpec, X: NDArray[Any], y: NDArray[np.int64], classes: int) -> Solver:
@@ -60,25 +64,38 @@ def solver(spec: HeadSpec, X: NDArray[Any], y: NDArray[np.int64], classes: int) 
 
     Raises ConfigError: an option that the kind doesn't have, or a value of one that it can't take.
     """
+    kind = head_kind(spec.kind)
+    make = kind.solver_class()
     if ":" in spec.kind:
-        from frostline.stages.heads.solvers.sklearn_estimator import EstimatorSolver
-
-        return EstimatorSolver(X, y, classes, spec)
-    module, _, name = KINDS[spec.kind].solver.partition(":")
-    made = cast(Callable[..., Solver], getattr(import_module(module), name))
-    known = [n for n in inspect.signature(made).parameters if n not in ("X", "y", "classes")]
+        return cast(Solver, make(X, y, classes, spec))
+    known = kind.options()
     for option in spec.options:
         if option not in known:
             if not known:
                 raise ConfigError(f"{spec.kind} takes no parameters with --head-params, and {option!r} was given")
             raise unknown_name(f"parameter of {spec.kind}", option, known)
     options = {"seed": spec.seed, **spec.options} if "seed" in known else dict(spec.options)
+    with explained(spec):
+        return cast(Solver, make(X, y, classes=classes, **options))
+
+
+@contextmanager
+def explained(spec: HeadSpec) -> Iterator[None]:
+    """Raise ConfigError for what a solver raises if it was given options, else DataError; a bug of ours as it is."""
     try:
-        return made(X, y, classes=classes, **options)
+        yield
+    except FrostlineError:
+        raise
     except (TypeError, ValueError, RuntimeError) as error:
-        if not spec.options:
+        if spec.options:
+            raise ConfigError(f"{spec.kind} with {dict(spec.options)}: {error}; see --head-params") from error
+        if isinstance(error, RuntimeError) and head_kind(spec.kind).built_in:
             raise
-        raise ConfigError(f"{spec.kind} with {dict(spec.options)}: {error}; see --head-params") from error
+        raise DataError(f"{spec.kind} can't be fitted: {error}") from error
+    except Exception as error:  # a distribution's solver may raise anything
+        if head_kind(spec.kind).built_in:
+            raise
+        raise ConfigError(f"{spec.kind} raised {type(error).__name__}: {error}") from error
 
 
 def check_options(spec: HeadSpec) -> None:

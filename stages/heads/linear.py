@@ -8,6 +8,8 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.heads.stored import Stored
+
 _BLOCK = 8192
 FloatType = TypeVar("FloatType", bound=np.floating[Any])
 
@@ -46,9 +48,25 @@ class LinearHead:
         scores = self.scores(X).astype(np.float64)
         return softmax(scores) if self.probabilistic else scores
 
-    def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return what there is to store."""
-        return {"weight": self.weight, "bias": self.bias}
+    def stored(self) -> Stored:
+        """Return what it is written as."""
+        values = {"normalized": self.normalized, "probabilistic": self.probabilistic}
+        return Stored("linear", values, {"weight": self.weight, "bias": self.bias})
+
+
+def read_linear(stored: Stored, classes: tuple[str, ...], _width: int) -> LinearHead:
+    """Return the head that was stored so. Raises ValueError or KeyError if these are no W and b of the classes."""
+    weight, bias = stored.tensors["weight"], stored.tensors["bias"]
+    shapes = f"weight {weight.shape} {weight.dtype}, bias {bias.shape}, {len(classes)} classes"
+    fits = weight.ndim == 2 and weight.shape[:1] == bias.shape == (len(classes),)
+    if not fits or weight.dtype != np.float32 or bias.dtype != np.float32:
+        raise ValueError(shapes)
+    if not np.isfinite(weight).all() or np.isnan(bias).any():
+        raise ValueError("weights that are no numbers")
+    flags = stored.values["normalized"], stored.values["probabilistic"]
+    if not all(isinstance(flag, bool) for flag in flags):
+        raise ValueError("a flag that is neither true nor false")
+    return LinearHead(weight, bias, classes, *flags)
 
 
 @dataclass(frozen=True, eq=False)

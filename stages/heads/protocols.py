@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from frostline.stages.heads.spec import DINOV2_GRID, KINDS, HeadSpec, Number, Scaling, head_spec
+from frostline.stages.heads.kinds import DINOV2_GRID, Number, head_kind
+from frostline.stages.heads.spec import HeadSpec, Scaling, head_spec
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ PROTOCOLS = {
         "github.com/facebookresearch/dinov2 eval/knn.py",
         "k is chosen on 10 % of the training rows; the source reports every k on the test set",
         "knn",
-        KINDS["knn"].grid,
+        head_kind("knn").grid,
         {"temperature": 0.07},
     ),
     "dinov2-linear": Protocol(
@@ -52,7 +53,7 @@ PROTOCOLS = {
         "the learning rate is chosen on 10 % of the training rows, not on the test set; on features of the images as "
         "they are, without random crops; of one layer",
         "linear",
-        KINDS["linear"].grid,
+        head_kind("linear").grid,
         {"steps": 12_500, "batch": 128},
     ),
     "clip": Protocol(

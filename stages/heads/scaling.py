@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.heads.linear import normalized
+from frostline.stages.heads.stored import Stored
 
 if TYPE_CHECKING:
     from frostline.stages.heads.base import Head, Path
@@ -73,6 +74,11 @@ class ScaledHead:
     @property
     def probabilistic(self) -> bool:
         return self.head.probabilistic
+
+    def stored(self) -> Stored:
+        """Return what the head is written as, its scaler among the tensors. Raises what the head's own does."""
+        inner = self.head.stored()
+        return replace(inner, tensors={**inner.tensors, **self.scaler.tensors()})
 
     def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return the head's probabilities or scores of features as they were before scaling, float64 (n, classes)."""

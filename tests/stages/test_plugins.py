@@ -9,14 +9,11 @@ import pytest
 
 from frostline.stages.errors import ConfigError
 from frostline.stages.plugins import Door
+from support.distributions import install
 
 
 def install(site: Path, name: str, entries: str, code: str = "") -> None:
-    """Lay a distribution out as pip would."""
-    (site / f"{name}-1.0.dist-info").mkdir(parents=True)
-    (site / f"{name}-1.0.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (site / f"{name}-1.0.dist-info" / "entry_points.txt").write_text(f"[test.shapes]\n{entries}\n")
-    (site / f"{name}.py").write_text(code)
+    install(site, name, "test.shapes", entries, code)
 
 
 @pytest.fixture

@@ -33,6 +33,10 @@ def out_of_memory(error: MemoryError | RuntimeError) -> bool:
     return isinstance(error, MemoryError) or any(words in str(error) for words in _SAID)
 
 
+def _nothing() -> None:
+    """Release nothing."""
+
+
 class Room:
     """How many ``images`` go through a network at once: as many as are asked for, halved whenever memory runs out.
 
@@ -48,7 +52,7 @@ class Room:
         self.images = images
         self._halved, self._remedy = halved, remedy
 
-    def run(self, work: Callable[[int], T], release: Callable[[], object] = int) -> T:
+    def run(self, work: Callable[[int], T], release: Callable[[], object] = _nothing) -> T:
         """Return what ``work`` gives for so many images at once; where memory runs out, ``release`` some and try less.
 
         Raises ConfigError where there is no room for one image.

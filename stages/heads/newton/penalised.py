@@ -16,12 +16,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from frostline.stages.heads.kinds import DINOV2_GRID
 from frostline.stages.heads.linear import LinearPath
 from frostline.stages.heads.newton.c_path import solve_path
 from frostline.stages.heads.newton.losses import Loss, Softmax
 from frostline.stages.heads.newton.problem import Problem
 from frostline.stages.heads.newton.rotated_rows import RotatedRows, StoredRows, StreamedRows, rotate, stream
-from frostline.stages.heads.spec import DINOV2_GRID
 
 MatmulType = Literal["float32", "float64"]
 SOFTMAX = Softmax()

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.heads.linear import normalized
 from frostline.stages.heads.solvers.weighted_rows import Doubles, checked_grid, weighted_rows
+from frostline.stages.heads.stored import Stored
 
 _ROWS, _QUERIES = 16384, 1024
 
@@ -54,9 +55,22 @@ class NeighbourHead:
         shares: Doubles = path.confidence(X)[0]
         return shares
 
-    def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays, by their names here; ``k`` and ``temperature`` are not among them."""
-        return {"rows": self.rows, "labels": self.labels, "weights": self.weights}
+    def stored(self) -> Stored:
+        """Return what it is written as."""
+        arrays = {"rows": self.rows, "labels": self.labels, "weights": self.weights}
+        return Stored("neighbours", {"k": self.k, "temperature": self.temperature}, arrays)
+
+
+def read_neighbours(stored: Stored, classes: tuple[str, ...], _width: int) -> NeighbourHead:
+    """Return the head that was stored so. Raises ValueError, KeyError or TypeError if these are no such neighbours."""
+    k, temperature = stored.values["k"], stored.values["temperature"]
+    head = NeighbourHead(**stored.tensors, classes=classes, k=k, temperature=temperature)
+    rows, labels, weights = head.rows, head.labels, head.weights
+    fits = rows.ndim == 2 and rows.dtype.kind == "f" and labels.shape == weights.shape == (len(rows),) and len(rows)
+    inside = labels.dtype == np.int64 and ((labels >= 0) & (labels < len(classes))).all()
+    if not (fits and inside and isinstance(head.k, int) and head.k > 0 and head.temperature > 0):
+        raise ValueError(f"neighbours {rows.shape} {rows.dtype}, labels {labels.shape} {labels.dtype}, k {head.k}")
+    return head
 
 
 @dataclass(frozen=True, eq=False)

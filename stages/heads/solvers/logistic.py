@@ -11,9 +11,9 @@ from typing import ClassVar
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from frostline.stages.heads.kinds import DINOV2_GRID
 from frostline.stages.heads.newton.losses import Loss
 from frostline.stages.heads.newton.penalised import SOFTMAX, MatmulType, PenalisedPath, PenalisedSolver, prepare
-from frostline.stages.heads.spec import DINOV2_GRID
 
 
 class LogisticSolver(PenalisedSolver):

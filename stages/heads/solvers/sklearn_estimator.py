@@ -10,16 +10,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import has_fit_parameter
 
 from frostline.stages.errors import ConfigError, StoreError
+from frostline.stages.heads.kinds import Number
+from frostline.stages.heads.parallel import in_parallel
 from frostline.stages.heads.solvers.skops_archive import check_archive
-from frostline.stages.heads.spec import HeadSpec, Number
+from frostline.stages.heads.spec import HeadSpec
+from frostline.stages.heads.stored import Stored
 from frostline.stages.user_code.call import call_factory
 
 _BLOCK = 8192
+_FILE = "head.skops"
+_COPIES = 4  # of the rows in float32, at most, that a fit is taken to hold
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +65,10 @@ class EstimatorHead:
         decided = np.asarray(self.estimator.decision_function(X))
         result = decided if decided.ndim > 1 else np.stack([-decided, decided], 1)
         return result
+
+    def stored(self) -> Stored:
+        """Return what it is written as. Raises ConfigError, see ``to_bytes``."""
+        return Stored("estimator", files={_FILE: self.to_bytes()})
 
     def to_bytes(self) -> bytes:
         """Return the estimator in skops' format. Raises ConfigError if loading that would run code."""
@@ -108,7 +117,7 @@ class EstimatorPath:
 
 
 class EstimatorSolver:
-    """Fits one clone of an estimator per value."""
+    """Fits one estimator per value and weighting of the rows, on all cores."""
 
     def __init__(self, X: NDArray[Any], y: NDArray[np.int64], classes: int, spec: HeadSpec) -> None:
         """Make the estimator; raises ConfigError if it is no classifier or has no such parameter."""
@@ -117,32 +126,51 @@ class EstimatorSolver:
 
     def fit(self, grid: Sequence[Number], row_weights: NDArray[np.float64]) -> EstimatorPath:
         """Return an estimator fitted with each value; ``row_weights`` (n,), those of weight 0 left out."""
-        used = row_weights > 0
-        X, y = self.X[used].astype(np.float32, copy=False), self.y[used]
-        weights = self._weights(row_weights[used])
-        fitted, converged = zip(*(self._fitted(value, X, y, weights) for value in grid), strict=True)
-        return EstimatorPath(fitted, np.array(converged), self.classes, X.shape[1])
+        return self.fit_each(grid, row_weights[None])[0]
 
-    def _weights(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        if (weights == weights[0]).all():
-            return {}
-        if not has_fit_parameter(self.estimator, "sample_weight"):
+    def fit_each(self, grid: Sequence[Number], row_weights: NDArray[np.float64]) -> list[EstimatorPath]:
+        """Return what ``fit`` does for each weighting of the rows, (m, n)."""
+        for weights in row_weights:
+            self._check_weights(weights)
+        jobs = [(self.spec, value, self.X, self.y, weights) for weights in row_weights for value in grid]
+        fitted = in_parallel(_fitted, jobs, _COPIES * 4 * self.X.size)
+        for one in fitted:
+            if isinstance(one, ConfigError):
+                raise one
+        whole = [one for one in fitted if not isinstance(one, ConfigError)]
+        return [self._path(whole[start : start + len(grid)]) for start in range(0, len(whole), len(grid))]
+
+    def _path(self, fitted: Sequence[tuple[Any, bool]]) -> EstimatorPath:
+        estimators, converged = zip(*fitted, strict=True)
+        return EstimatorPath(estimators, np.array(converged), self.classes, self.X.shape[1])
+
+    def _check_weights(self, weights: NDArray[np.float64]) -> None:
+        if len(set(weights[weights > 0].tolist())) > 1 and not has_fit_parameter(self.estimator, "sample_weight"):
             raise ConfigError(f"{self.spec.kind} takes no weights of samples; leave --class-weight out")
-        return {"sample_weight": weights}
 
-    def _fitted(
-        self, value: Number, X: NDArray[Any], y: NDArray[np.int64], weights: dict[str, NDArray[np.float64]]
-    ) -> tuple[Any, bool]:
-        estimator = clone(self.estimator)
-        try:
-            if self.spec.parameter:
-                estimator.set_params(**{self.spec.parameter: value})
-            with warnings.catch_warnings(record=True) as said:
-                warnings.simplefilter("always")
-                estimator.fit(X, y, **weights)
-        except Exception as error:  # an estimator may be anyone's
-            raise ConfigError(f"{self.spec.kind} raised {type(error).__name__}: {error}") from error
-        return estimator, not any(issubclass(w.category, ConvergenceWarning) for w in said)
+
+def _fitted(
+    spec: HeadSpec, value: Number, X: NDArray[Any], y: NDArray[np.int64], row_weights: NDArray[np.float64]
+) -> tuple[Any, bool] | ConfigError:
+    """Return an estimator fitted with a value, and whether it converged, or the error; in whatever process.
+
+    It is made where it is fitted: its class may be of a file that only the factory's name leads to.
+    """
+    used = row_weights > 0
+    weights = row_weights[used]
+    more = {} if (weights == weights[0]).all() else {"sample_weight": weights}
+    try:
+        estimator = _made(spec)
+        if spec.parameter:
+            estimator.set_params(**{spec.parameter: value})
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            estimator.fit(X[used].astype(np.float32, copy=False), y[used], **more)
+    except ConfigError as error:
+        return error
+    except Exception as error:  # an estimator may be anyone's
+        return ConfigError(f"{spec.kind} raised {type(error).__name__}: {error}")
+    return estimator, not any(issubclass(w.category, ConvergenceWarning) for w in said)
 
 
 def check(spec: HeadSpec) -> None:
@@ -177,12 +205,12 @@ def _skops() -> Any:
     return skops.io
 
 
-def read_estimator(data: bytes, classes: tuple[str, ...], width: int) -> EstimatorHead:
-    """Return the head whose ``to_bytes`` these are.
+def read_estimator(stored: Stored, classes: tuple[str, ...], width: int) -> EstimatorHead:
+    """Return the head that was stored so.
 
-    Raises StoreError if loading them would run code of others, take more memory than they do, or can't be done.
+    Raises StoreError if loading it would run code of others, take more memory than its file, or can't be done.
     """
-    skops = _skops()
+    skops, data = _skops(), stored.files[_FILE]
     try:
         check_archive(data)
         unknown = skops.get_untrusted_types(data=data)

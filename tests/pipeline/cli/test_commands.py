@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from frostline.pipeline.bench.matrix import read_matrix
 from frostline.pipeline.cli.main import main
 from support.commands import BACKBONE, HEAD
-from support.project import Command
+from support.project import REPOSITORY, Command
+
+HEADS = '[[head]]\nhead = "knn"\n'
 
 
 def test_the_embedded_default_answers_and_then_answers_from_the_cache(frostline: Command, tmp_path: Path) -> None:
@@ -70,7 +77,20 @@ def test_json_is_the_only_thing_on_stdout_and_nothing_draws_a_bar(frostline: Com
     ("arguments", "code", "said"),
     [
         (["run", "--bakbone", "x"], 2, "did you mean --backbone"),
-        (["rnu"], 2, "invalid choice: 'rnu'"),
+        (["runn"], 2, "unknown command 'runn'; did you mean 'run'?"),
+        ([], 2, "no command; wanted one of run, extract, fit"),
+        (["--backbone", "x"], 2, "unknown flag --backbone; --backbone is a flag of run, extract, fit"),
+        (["extract", "--res", "28", "--dry"], 2, "unknown flag --res; did you mean --resize?"),
+        (["extract", "--dry"], 2, "unknown flag --dry; did you mean --dry-run?"),
+        (["run", "--backbon", "resnet50"], 2, "unknown flag --backbon; did you mean --backbone?"),
+        (["fit", "--shots", "4"], 2, "unknown flag --shots; --shots is a flag of run\n"),
+        (["fit", "--shot", "4"], 2, "unknown flag --shot; did you mean --shots, a flag of run?"),
+        (["extract", "--head", "knn"], 2, "unknown flag --head; --head is a flag of run, fit, evaluate\n"),
+        (["ls", "-x"], 2, "unknown flag -x\n"),
+        (["bench"], 2, "`frostline bench --example` prints one"),
+        (["run", "--grid", "alpha=1"], 2, "by C, not by 'alpha'; it has no 'alpha'; --head-params takes"),
+        (["run", "--grid", "tolerance=1"], 2, "by C, not by 'tolerance'; fix that one with --head-params"),
+        (["run", "--head-params", "tolerance=NaN"], 2, "--head-params 'tolerance=NaN': wanted finite numbers"),
         (["run", "--backbone", "resnet5O"], 2, "did you mean 'resnet50'"),
         (["run", "--backbone", "resnet5O", "--dataset", "folder:nowhere"], 2, "did you mean 'resnet50'"),
         (["fit", "--backbone", "resnet5O"], 2, "did you mean 'resnet50'"),
@@ -99,3 +119,33 @@ def test_a_workspace_that_can_not_be_written_is_a_clear_error(
     work.write_text("a file where the folder should be")
     assert main(["extract", "--dataset", f"folder:{folder}", *BACKBONE]) == 4
     assert "--data-dir" in capsys.readouterr().err
+
+
+def test_the_matrix_of_a_bench_is_no_file_of_settings(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = work.with_name("some.toml")
+    for text, table in ((HEADS, "[[head]]"), ("[defaults]\nseed = 1\n", "[defaults]")):
+        file.write_text(text)
+        assert main(["run", "--config", str(file)]) == 2
+        said = capsys.readouterr().err
+        assert f"{file} looks like a matrix, with {table}; `frostline bench {file}` runs it" in said
+
+
+def test_an_installed_copy_prints_a_matrix_that_can_be_read(tmp_path: Path) -> None:
+    source, place = tmp_path / "source", tmp_path / "installed"
+    for name in ("pipeline", "stages", "examples"):
+        shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, source)
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target"]
+    subprocess.run([*install, str(place), str(source)], check=True, capture_output=True)
+    shutil.rmtree(source)
+
+    def said(*command: str) -> str:
+        clean = {**os.environ, "PYTHONPATH": str(place)}
+        line = [sys.executable, *command]
+        return subprocess.run(line, check=True, capture_output=True, text=True, cwd=tmp_path, env=clean).stdout
+
+    assert said("-c", "import frostline.examples; print(frostline.examples.__file__)").startswith(str(place))
+    matrix = tmp_path / "matrix.toml"
+    matrix.write_text(said("-m", "frostline", "bench", "--example"))
+    assert len(read_matrix(matrix, tmp_path).cells) > 3

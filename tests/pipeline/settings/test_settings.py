@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from frostline.pipeline.settings.models import AnySettings, ExtractSettings, PredictSettings, Settings, load_settings
+from frostline.pipeline.bench.matrix import read_matrix
+from frostline.pipeline.settings.models import (
+    AnySettings,
+    ExtractSettings,
+    PredictSettings,
+    RankSettings,
+    Settings,
+    load_settings,
+)
 from frostline.stages.errors import ConfigError
+from frostline.stages.records.sealed import digest
 
 
 def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(tmp_path: Path) -> None:
@@ -123,3 +134,40 @@ def test_a_record_names_how_a_network_is_run_only_where_it_was_told(model: type[
     """So records and digests of before there was this setting are those of its default."""
     assert "optimize" not in model(optimize="auto").model_dump()
     assert model(optimize="none").model_dump()["optimize"] == "none"
+
+
+ANYTHING = (
+    *("true", "0", "-1", "1.5", "nan", "inf", "1e999", "12345678901234567890123", "1979-05-27", "07:32:00"),
+    *('"x"', '""', '","', '"a=b"', '"1,2"', '"loo"', '"all"', "[]", "[1]", "[1, 1]", "[[1]]", "[nan]", '["a", 1]'),
+    *("[{a = 1}]", "{}", "{a = 1}", "{C = {a = 1}}", "{C = [1, nan]}", "{a = 1979-05-27}", '{"" = 1}', "[1979-05-27]"),
+)
+
+
+@pytest.mark.parametrize("model", [Settings, PredictSettings, RankSettings])
+def test_a_value_of_any_type_is_taken_or_refused_in_words(tmp_path: Path, model: type[AnySettings]) -> None:
+    file, refused = tmp_path / "frostline.toml", 0
+    for name in model.model_fields:
+        for value in ANYTHING:
+            file.write_text(f"{name} = {value}\n")
+            try:
+                settings = load_settings(model, file=file)
+                if isinstance(settings, Settings):
+                    digest([asdict(settings.spec(head)) for head in settings.head])
+                    settings.request()
+            except ConfigError as error:
+                assert str(error) and "\n" not in str(error)
+                refused += 1
+    assert refused > 10 * len(model.model_fields)
+
+
+def test_a_value_of_any_type_in_a_matrix_is_taken_or_refused_in_words(tmp_path: Path) -> None:
+    file = tmp_path / "some.toml"
+    usual = {"dataset": '"digits"', "backbone": '"pixels"', "head": '"ridge"'}
+    for name in [*usual, "defaults", "grid", "shots", "name", "layer", "resize"]:
+        for value in ANYTHING:
+            kinds = [kind for kind in usual if kind != name]
+            tables = [f"[[{kind}]]\n{kind} = {usual[kind]}\n" for kind in kinds]
+            inside = name in ("grid", "shots", "name")  # of the head's table, which comes last
+            file.write_text(f"{name} = {value}\n" * (not inside) + "".join(tables) + f"{name} = {value}\n" * inside)
+            with suppress(ConfigError):
+                read_matrix(file, tmp_path)

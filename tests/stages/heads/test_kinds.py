@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from frostline.stages.errors import ConfigError, DataError, StoreError
 from frostline.stages.fit import fit
-from frostline.stages.heads import KINDS, head_files, head_spec, read_head
+from frostline.stages.heads import HEADS, head_files, head_kind, head_spec, read_head
 from frostline.stages.heads.solvers.sklearn_estimator import check
 from frostline.stages.records.sealed import sealed, unsealed
 from support.features import features
@@ -31,7 +31,7 @@ def stored(head: Any, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("scaling", ["none", "standardize", "l2"])
-@pytest.mark.parametrize("name", [*KINDS, *ESTIMATORS])
+@pytest.mark.parametrize("name", [*HEADS.names(), *ESTIMATORS])
 def test_a_head_beats_chance_and_reads_back_as_it_was(tmp_path: Path, name: str, scaling: Any) -> None:
     data, new = features(), features(seed=1).X
     head, selection = fit([data], head_spec(name, options=QUICK.get(name), scaling=scaling))
@@ -45,13 +45,13 @@ def test_a_head_beats_chance_and_reads_back_as_it_was(tmp_path: Path, name: str,
         np.testing.assert_allclose(again.confidence(new).sum(1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", [n for n in KINDS if KINDS[n].parameter])
+@pytest.mark.parametrize("name", [n for n in HEADS.names() if head_kind(n).parameter])
 def test_the_choice_is_among_the_most_accurate_and_recorded(name: str) -> None:
     spec = head_spec(name, options=QUICK.get(name))
     head, selection = fit([features()], spec)
     best = selection.accuracy[spec.grid.index(selection.value)]
     assert best == max(selection.accuracy) and len(selection.accuracy) == len(selection.grid)
-    assert (selection.by, selection.parameter) == ("hold-out", KINDS[name].parameter)
+    assert (selection.by, selection.parameter) == ("hold-out", head_kind(name).parameter)
     assert bool(selection.log_loss) == head.probabilistic == (selection.temperature is not None)
 
 
@@ -140,7 +140,7 @@ def test_what_a_head_can_not_take_is_said(name: str, more: dict[str, Any], said:
 def test_a_class_without_training_rows_is_never_answered() -> None:
     data = features()
     rare = data.take((data.y != 2).tolist())
-    for name in [*KINDS, *ESTIMATORS]:
+    for name in [*HEADS.names(), *ESTIMATORS]:
         head, _ = fit([rare], head_spec(name, options=QUICK.get(name)))
         assert not (head.confidence(data.X).argmax(1) == 2).any(), name
 
@@ -198,7 +198,7 @@ def test_tolerance_reaches_the_solver() -> None:
     [
         ({"form": {"kind": "estimator"}}, "damaged"),
         ({"form": {"kind": "linear", "normalized": 1, "probabilistic": True}}, "neither true nor false"),
-        ({"form": {"kind": "pickle"}}, "damaged"),
+        ({"form": {"kind": "pickle"}}, "its form is 'pickle', which nothing here reads"),
         ({"width": 5}, "a head of 12 features, recorded as 5"),
         ({"classes": ["a"]}, "classes that are not two different ones"),
         ({"classes": ["a", "a", "b", "c"]}, "classes that are not two different ones"),

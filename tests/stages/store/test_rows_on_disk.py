@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from frostline.stages.fit import fit
-from frostline.stages.heads import KINDS, head_spec
+from frostline.stages.heads import HEADS, head_spec
 from frostline.stages.heads.newton.losses import Loss, Softmax, SquaredHinge
 from frostline.stages.heads.newton.penalised import prepare
 from frostline.stages.store import Features, RowFile, stacked
@@ -51,7 +51,7 @@ def test_the_streamed_path_reaches_the_optimum_of_the_one_in_memory(tmp_path: Pa
 
 
 @pytest.mark.parametrize("scaling", ["none", "standardize", "l2"])
-@pytest.mark.parametrize("name", [*KINDS, "sklearn.naive_bayes:GaussianNB"])
+@pytest.mark.parametrize("name", [*HEADS.names(), "sklearn.naive_bayes:GaussianNB"])
 def test_every_head_is_fitted_on_a_file_as_on_an_array(tmp_path: Path, name: str, scaling: Any) -> None:
     data = features()
     spec = head_spec(name, options={"steps": 50} if name == "linear" else None, scaling=scaling)

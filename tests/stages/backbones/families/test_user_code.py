@@ -15,6 +15,7 @@ from frostline.stages.backbones import BackboneRequest, fingerprint, load_backbo
 from frostline.stages.backbones.families.user_code import made_by_factory
 from frostline.stages.errors import ConfigError
 from support.pictures import picture
+from support.project import Command
 
 SMALL = """
 from torch import nn
@@ -22,6 +23,8 @@ from torch import nn
 def net():
     return nn.Sequential(nn.Conv2d(3, 5, 3, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 4))
 """
+
+BLOCKS = "from torch import nn\ndef block():\n    return nn.Conv2d(3, 5, 3, 2)\n"
 
 RESNET20 = """
 import torch.nn.functional as F
@@ -216,3 +219,24 @@ def test_a_network_that_cannot_run_in_the_precision_is_refused_before_any_image(
 def test_a_factorys_own_weights_have_no_fingerprint(tmp_path: Path) -> None:
     assert fingerprint(BackboneRequest(f"{written(tmp_path, SMALL)}:net", "factory")) is None
     assert isinstance(made_by_factory(f"{tmp_path / 'net.py'}:net"), nn.Sequential)
+
+
+def test_a_repository_may_call_its_packages_as_ours_are_called(frostline: Command, tmp_path: Path) -> None:
+    for name, code in (
+        ("stages/__init__.py", ""),
+        ("stages/blocks.py", BLOCKS),
+        ("pipeline/__init__.py", ""),
+        ("pipeline/things.py", "from stages.blocks import block\n"),
+        (
+            "net.py",
+            SMALL.replace("nn.Conv2d(3, 5, 3, 2)", "block()").replace("def", "from pipeline.things import block\ndef"),
+        ),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(code)
+    what = ["extract", "--backbone", "net.py:net", "--weights", "factory", "--precision", "fp32"]
+    done = frostline(*what)
+    assert done.returncode == 0, done.stderr
+    assert "nothing to do" in frostline(*what, "--dry-run").stdout
+    (tmp_path / "stages" / "blocks.py").write_text(BLOCKS.replace("3, 2)", "5, 2)"))
+    assert "nothing to do" not in frostline(*what, "--dry-run").stdout

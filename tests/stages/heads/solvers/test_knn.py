@@ -6,7 +6,7 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 
 from frostline.stages.heads.solvers import knn as neighbours
-from frostline.stages.heads.solvers.knn import NeighbourHead, NeighbourSolver
+from frostline.stages.heads.solvers.knn import NeighbourSolver, read_neighbours
 
 KS = (1, 5, 40)
 Data = tuple[np.ndarray, np.ndarray]
@@ -128,7 +128,7 @@ def test_a_head_has_the_shares_of_its_path_and_is_made_again_from_its_tensors() 
     path = solver(X, y).fit(KS, np.linspace(0.5, 2, len(y)))
     head = path.head(1, ("a", "b", "c", "d"))
     np.testing.assert_array_equal(head.confidence(queries()), path.confidence(queries())[1])
-    again = NeighbourHead(**head.tensors(), classes=head.classes, k=head.k, temperature=head.temperature)
+    again = read_neighbours(head.stored(), head.classes, head.width)
     np.testing.assert_array_equal(again.confidence(queries()), head.confidence(queries()))
     assert head.width == 8 and head.k == 5
 

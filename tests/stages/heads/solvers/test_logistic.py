@@ -10,9 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from frostline.stages.heads.estimators import LogisticHead
+from frostline.stages.heads.kinds import DINOV2_GRID
 from frostline.stages.heads.newton.penalised import prepare
 from frostline.stages.heads.solvers.logistic import logistic_path
-from frostline.stages.heads.spec import DINOV2_GRID
 from support.hard_rows import GRID, HARD, plain, separable
 from support.rows import Data, half_precision
 

@@ -1,0 +1,119 @@
+"""The kinds of heads, by name: built in, or of an installed distribution; nothing here loads a solver."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, cast
+
+from frostline.stages.errors import ConfigError, unknown_name
+from frostline.stages.plugins import Door
+
+Number = int | float
+
+# Oquab et al., "DINOv2" (arXiv:2304.07193): the C values that its linear evaluation tries.
+DINOV2_GRID = tuple(10 ** (-6 + 11 * i / 44) for i in range(45))
+# github.com/facebookresearch/dinov2, eval/linear.py: the learning rates of a batch of 256.
+_RATES_OF_256 = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1)
+_RATES = tuple(rate * 128 / 256 for rate in _RATES_OF_256)
+_ALPHAS = tuple(10 ** (i / 4) for i in range(-24, 37))
+_SHRINKAGES = (1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
+_SOLVERS = "frostline.stages.heads.solvers"
+LEAST = 1e-300
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of head, as a door names it.
+
+    Attributes:
+        solver: where the class that fits it is, ``module:Class``; see ``frostline.stages.heads.base.Solver``.
+        parameter: the option that is chosen; empty if there is none.
+        grid: the values to choose from unless told otherwise.
+        default: the value to take where there is nothing to choose by, as with one sample per class.
+        low: the smallest value of the parameter.
+        high: the largest.
+        whole: whether the parameter takes whole numbers only.
+        exact: whether the solver scores every training row by the others without fitting anew (``leave_one_out``).
+        streams: whether it reads the rows a block at a time and needs no copy of them.
+        single_core: whether a fit uses one core at most, so that several are best done side by side, in processes.
+        accepts: the kinds of targets that it can be fitted to.
+        reader: where the function is that makes the head again of what it was stored as (see ``Stored``),
+            ``module:function`` of (stored, classes, width); empty for W and b, which need none of their own.
+
+    A head of your own is one file with a record and a solver, and one line in ``pyproject.toml``::
+
+        [project.entry-points."frostline.heads"]
+        mine = "my_package.head:KIND"
+
+    >>> KIND = Kind("my_package.head:Solver", "sharpness", (0.1, 1.0, 10.0), 1.0)
+    """
+
+    solver: str
+    parameter: str = ""
+    grid: tuple[Number, ...] = (0.0,)
+    default: Number = 0.0
+    low: Number = LEAST
+    high: Number = 1e300
+    whole: bool = False
+    exact: bool = False
+    streams: bool = False
+    single_core: bool = False
+    accepts: tuple[str, ...] = ("single-label",)
+    reader: str = ""
+
+    @property
+    def built_in(self) -> bool:
+        """Whether its solver is Frostline's own."""
+        return self.solver.startswith(f"{_SOLVERS}.")
+
+    def solver_class(self) -> Callable[..., Any]:
+        """Return the solver's class, loaded. Raises ConfigError if that can't be done."""
+        return load_place(self.solver)
+
+    def options(self) -> list[str]:
+        """Return what the solver can be given by ``--head-params``, by name. Raises what ``solver_class`` does."""
+        parameters = inspect.signature(self.solver_class()).parameters
+        return [name for name in parameters if name not in ("X", "y", "classes")]
+
+
+HEADS: Door[Kind] = Door(
+    "head",
+    "frostline.heads",
+    {
+        "logreg": Kind(f"{_SOLVERS}.logistic:LogisticSolver", "C", DINOV2_GRID, 1.0, streams=True),
+        "linear": Kind(f"{_SOLVERS}.sgd:SgdSolver", "lr", _RATES, 0.005, streams=True),
+        "ridge": Kind(f"{_SOLVERS}.ridge:RidgeSolver", "alpha", _ALPHAS, 1.0, exact=True, streams=True),
+        "knn": Kind(f"{_SOLVERS}.knn:NeighbourSolver", "k", (10, 20, 100, 200), 20, 1, whole=True, exact=True),
+        "centroid": Kind(f"{_SOLVERS}.centroid:CentroidSolver", streams=True),
+        "lda": Kind(f"{_SOLVERS}.lda:LDASolver", "shrinkage", _SHRINKAGES, 0.1, 0, 1, streams=True),
+        "svm": Kind(f"{_SOLVERS}.svm:SVMSolver", "C", (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0), 0.1, streams=True),
+    },
+)
+_ESTIMATOR = Kind(f"{_SOLVERS}.sklearn_estimator:EstimatorSolver", single_core=True)
+
+
+def head_kind(name: str) -> Kind:
+    """Return a kind of head by name, that of estimators for ``module:Class`` and ``file.py:factory``.
+
+    Raises ConfigError: no such head, or one whose distribution can't be loaded or names something else.
+    """
+    if ":" in name:
+        return _ESTIMATOR
+    if name not in HEADS:
+        raise unknown_name("head", name, [*HEADS.names(), "module:Class", "file.py:factory"])
+    found = HEADS.load(name)
+    if not isinstance(found, Kind):
+        raise ConfigError(f"head {name!r} of an installed distribution is {found!r}; wanted a Kind of head there")
+    return found
+
+
+def load_place(place: str) -> Callable[..., Any]:
+    """Return what stands at ``module:name``. Raises ConfigError if that can't be loaded."""
+    module, _, name = place.partition(":")
+    try:
+        return cast(Callable[..., Any], getattr(import_module(module), name))
+    except Exception as error:  # a distribution's code may raise anything
+        raise ConfigError(f"{place} of a head can't be loaded ({type(error).__name__}: {error})") from error
