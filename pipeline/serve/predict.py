@@ -17,7 +17,7 @@ from frostline.pipeline.plan.plan import check_bad, cores, device_of
 from frostline.pipeline.settings.models import PredictSettings, load_settings
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.base import Family
-from frostline.stages.backbones.families.registry import family_of
+from frostline.stages.backbones.families.registry import check_family, family_of
 from frostline.stages.backbones.request import WORDS
 from frostline.stages.backbones.spec import BackboneSpec, Precision, read_spec
 from frostline.stages.datasets import decode_file, images_in, paths_of
@@ -110,14 +110,11 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
     head, record = read_head(Path(folder))
     made = _made_on(folder, record)
     wanted = made.spec
-    family, own_name = family_of(made.name)
+    _check_trust(folder, made, s)
+    family, _ = family_of(made.name)
     width = family.width(wanted)
     if width is not None:  # before anything of that size is made
         _check_width(folder, head, width)
-    if not s.backbone and not family.trusted(own_name):  # a stranger's head must not choose what runs
-        raise ConfigError(
-            f"the head in {folder} was fitted on {made.name}, which runs only if you name it: --backbone {made.name}"
-        )
     if not s.weights:
         _check_weights(folder, made, family)
     preprocessing = asdict(wanted.preprocessing)
@@ -133,6 +130,17 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
     _check_same(folder, wanted, backbone.spec)
     _check_width(folder, head, backbone.width)
     return Classifier(head, backbone, made.views, s, made.least)
+
+
+def _check_trust(folder: str | Path, made: _MadeOn, s: PredictSettings) -> None:
+    """Raise ConfigError where a head, which may be a stranger's, would choose what runs; no file is looked at."""
+    family, name = family_of(made.name)
+    if s.backbone:
+        check_family(s.backbone)
+    elif not family.trusted(name):
+        raise ConfigError(
+            f"the head in {folder} was fitted on {made.name}, which runs only if you name it: --backbone {made.name}"
+        )
 
 
 def _check_width(folder: str | Path, head: Head, width: int) -> None:

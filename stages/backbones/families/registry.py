@@ -28,7 +28,6 @@ FAMILIES: Door[Family] = Door(
     },
 )
 _OPTIONAL = {"torchvision", *BARE_NAMES.values()}  # prefixes that may be left out
-_OWN = "file.py:factory or pkg.module:factory"
 
 
 def family_of(name: str) -> tuple[Family, str]:
@@ -50,15 +49,20 @@ def asked_of(request: BackboneRequest) -> tuple[Family, BackboneRequest]:
 
 def check(request: BackboneRequest) -> None:
     """Raise ConfigError for families, names and weights that can't be; nothing heavy is imported for any that can."""
+    check_family(request.name)
     family, own = asked_of(request)
-    prefix = request.name.partition(":")[0]
-    if family is USER_CODE and prefix and not {".", "/"} & set(prefix) and not _is_module(prefix):
-        known = [f"{name}:NAME  {_summary(name)}" for name in FAMILIES.names()]
+    family.check(own)
+
+
+def check_family(name: str) -> None:
+    """Raise ConfigError, which lists the families, where what stands before a colon is none, nor code of the user's."""
+    prefix = name.partition(":")[0]
+    if family_of(name)[0] is USER_CODE and prefix and not {".", "/"} & set(prefix) and not _is_module(prefix):
+        known = [f"{one}:NAME  {_summary(one)}" for one in FAMILIES.names()]
         raise ConfigError(
             f"unknown backbone family {prefix!r}, and there is no module of that name; wanted one of\n"
-            + listing([*known, f"{_OWN}  {USER_CODE.summary}"])
+            + listing([*known, f"file.py:factory or pkg.module:factory  {USER_CODE.summary}"])
         )
-    family.check(own)
 
 
 def load(request: BackboneRequest) -> LoadedModel:
