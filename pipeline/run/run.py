@@ -23,6 +23,8 @@ from frostline.pipeline.settings.models import (
 from frostline.pipeline.steps.features import Loaded, cached, drop, extract_missing, needs_of
 from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
+from frostline.stages.backbones.families.fingerprint import versions_of
+from frostline.stages.backbones.families.registry import full_name
 from frostline.stages.datasets import duplicates, find_source
 from frostline.stages.errors import ConfigError, DamagedShard, StoreError
 from frostline.stages.evaluate import predictions, score
@@ -34,6 +36,7 @@ from frostline.stages.records.sealed import digest
 from frostline.stages.store import make_folder, open_set, write_atomic
 
 log = logging.getLogger("frostline")
+_VERSIONS = ("frostline", "torch", "torchvision", "scikit-learn", "numpy", "h5py")
 
 
 def extract(settings: ExtractSettings) -> tuple[Extracted, ...]:
@@ -119,7 +122,7 @@ def run(settings: Settings) -> Report:
         probes,
         _compared(probes),
         settings.model_dump(mode="json"),
-        {name: version(name) for name in ("frostline", "torch", "torchvision", "scikit-learn", "numpy", "h5py")},
+        {**{name: version(name) for name in _VERSIONS}, **versions_of(settings.request())},
         now(),
         folder / "run.json",
         {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
@@ -205,7 +208,7 @@ def _scored(probe: Probe, seed: int, loaded: Loaded) -> Probe:
 
 def _wants_baseline(settings: Settings) -> bool:
     chosen = settings.baseline == "pixels" or (settings.baseline == "auto" and _of_small_pixels(settings))
-    return chosen and settings.backbone != "pixels"
+    return chosen and full_name(settings.backbone) != "pixels"
 
 
 def _pixels(settings: Settings) -> Settings:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,9 @@ from PIL import Image
 from frostline.pipeline.plan.plan import check_bad, cores, device_of
 from frostline.pipeline.settings.models import PredictSettings, load_settings
 from frostline.stages.backbones import BackboneRequest, load_backbone
+from frostline.stages.backbones.families.base import Family
+from frostline.stages.backbones.families.registry import check_family, family_of
+from frostline.stages.backbones.request import WORDS
 from frostline.stages.backbones.spec import BackboneSpec, Precision, read_spec
 from frostline.stages.datasets import decode_file, images_in, paths_of
 from frostline.stages.errors import ConfigError, DataError, StoreError, listing, printable, shortened
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("frostline")
 _LARGEST = 2048  # pixels a side
 _LONGEST = 4096  # letters of a name or path
-_ENTRY = re.compile(r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*")  # a name of torchvision's, such as IMAGENET1K_V2
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,13 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
     head, record = read_head(Path(folder))
     made = _made_on(folder, record)
     wanted = made.spec
-    if made.name == "pixels" and wanted.layer == "flatten":  # known before anything of that size is made
-        _check_width(folder, head, 3 * wanted.size[0] * wanted.size[1])
-    if ":" in made.name and not s.backbone:  # a head may come from a stranger, and must not choose what runs
-        raise ConfigError(f"the head in {folder} was fitted on a network of one's own; name it: --backbone {made.name}")
+    _check_trust(folder, made, s)
+    family, _ = family_of(made.name)
+    width = family.width(wanted)
+    if width is not None:  # before anything of that size is made
+        _check_width(folder, head, width)
     if not s.weights:
-        _check_weights(folder, made)
+        _check_weights(folder, made, family)
     preprocessing = asdict(wanted.preprocessing)
     name, weights = s.backbone or made.name, s.weights or made.weights
     request = BackboneRequest(name, weights, wanted.layer, wanted.pool, preprocessing)
@@ -131,21 +133,32 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
     return Classifier(head, backbone, made.views, s, made.least)
 
 
+def _check_trust(folder: str | Path, made: _MadeOn, s: PredictSettings) -> None:
+    """Raise ConfigError where a head, which may be a stranger's, would choose what runs; no file is looked at."""
+    family, name = family_of(made.name)
+    if s.backbone:
+        check_family(s.backbone)
+    elif not family.trusted(name):
+        raise ConfigError(
+            f"the head in {folder} was fitted on {made.name}, which runs only if you name it: --backbone {made.name}"
+        )
+
+
 def _check_width(folder: str | Path, head: Head, width: int) -> None:
     if head.width != width:
         raise StoreError(f"the head in {folder} takes {head.width} features, its backbone has {width}")
 
 
-def _check_weights(folder: str | Path, made: _MadeOn) -> None:
+def _check_weights(folder: str | Path, made: _MadeOn, family: Family) -> None:
     """Raise one and the same ConfigError unless the weights that a head names are a name, or the file it was fitted on.
 
     A head may come from a stranger, and must learn nothing of the files that are here.
     """
-    if made.weights in ("DEFAULT", "random", "factory"):
+    if made.weights in WORDS:
         return
     try:
         file = Path(made.weights)
-        is_own = file_digest(file) == made.spec.weights if file.is_file() else bool(_ENTRY.fullmatch(made.weights))
+        is_own = file_digest(file) == made.spec.weights if file.is_file() else family.names_weights(made.weights)
     except OSError:
         is_own = False
     if not is_own:

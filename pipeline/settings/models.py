@@ -26,6 +26,7 @@ from frostline.pipeline.settings.parsing import (
     Views,
 )
 from frostline.stages.backbones import BackboneRequest
+from frostline.stages.backbones.families.registry import FAMILIES
 from frostline.stages.backbones.spec import Optimize, Pooling
 from frostline.stages.datasets import find_source, forms, forms_with_root
 from frostline.stages.errors import ConfigError, unknown_name
@@ -99,10 +100,15 @@ class BackboneSettings(DatasetSettings):
     model_config = ConfigDict(title="backbone")
 
     backbone: str = Field(
-        "resnet8-cifar10", description="a torchvision model, file.py:factory, pkg.module:factory, pixels"
+        "resnet8-cifar10",
+        description="a torchvision model, pixels, file.py:factory, pkg.module:factory, or FAMILY:NAME of "
+        + ", ".join(FAMILIES.names()),
     )
     weights: str = Field("DEFAULT", description="a torchvision enum name, DEFAULT, FILE, random, or factory")
-    layer: str | None = Field(None, description="a module, or MODULE:input (default: input of the final classifier)")
+    layer: str | None = Field(
+        None,
+        description="a module, MODULE:input, or output, the whole network's (default: input of the final classifier)",
+    )
     pool: Pooling | None = Field(None, description="what makes a layer's output one vector")
     resize: GivenSize = Field(None, description="shorter side, HxW, or none (default: the weights' own)")
     crop: GivenSize = Field(None, description="centre crop's side, HxW, or none (default: the weights' own)")

@@ -1,4 +1,4 @@
-"""What a user asks for, and its fingerprint: enough to know it again without loading it."""
+"""What a user asks for, before anything of it is loaded."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from frostline.stages.backbones.spec import Pooling
 from frostline.stages.errors import ConfigError
 
-SHIPPED = "resnet8-cifar10"
-PIXELS = "pixels"
+WORDS = ("DEFAULT", "random", "factory")
+"""Weights that are never a file."""
 _ENDINGS = (".pth", ".pt", ".th", ".bin", ".ckpt", ".tar", ".safetensors")
 
 
@@ -19,11 +19,12 @@ _ENDINGS = (".pth", ".pt", ".th", ".bin", ".ckpt", ".tar", ".safetensors")
 class BackboneRequest:
     """A backbone by name, before anything of it is loaded.
 
-    ``name``: a torchvision model, ``resnet8-cifar10``, ``pixels``, ``file.py:factory`` or
-    ``pkg.module:factory``. ``weights``: a torchvision enum name, ``DEFAULT``, a file,
+    ``name``: a torchvision model, ``resnet8-cifar10``, ``pixels``, ``FAMILY:NAME``, ``file.py:factory`` or
+    ``pkg.module:factory``. ``weights``: a name that the family knows, ``DEFAULT``, a file,
     ``random`` (seed 0) or ``factory``. ``layer``: a module's name, ``NAME:input`` for its
-    input, or None for the input of the final classifier. ``preprocessing``: the fields of
-    Preprocessing that replace the weights' own.
+    input, ``output`` for the whole network's output, or None for the family's default, mostly
+    the input of the final classifier. ``preprocessing``: the fields of Preprocessing that
+    replace the weights' own.
     """
 
     name: str
@@ -33,15 +34,10 @@ class BackboneRequest:
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def is_factory(self) -> bool:
-        """Whether the name means a function of the user's."""
-        return ":" in self.name
-
-    @property
     def weights_file(self) -> Path | None:
         """The weights' file, if a file is what is named. Raises ConfigError if it isn't there."""
         path = Path(self.weights).expanduser()
-        if self.weights in ("DEFAULT", "random", "factory"):
+        if self.weights in WORDS:
             return None
         if path.is_file():
             return path

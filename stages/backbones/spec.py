@@ -14,6 +14,9 @@ Pooling = Literal["none", "avg", "max", "cls", "tokens", "flatten"]
 Precision = Literal["fp32", "bf16", "fp16"]
 Optimize = Literal["auto", "none"]
 
+OUTPUT = "output"
+"""The layer that is the whole network's output, unless a module has that name."""
+
 
 @dataclass(frozen=True)
 class BackboneSpec:
@@ -36,8 +39,8 @@ class BackboneSpec:
 
     @property
     def short_name(self) -> str:
-        """The name without folders or a factory's file ending, fit for a file name."""
-        return self.name.replace(".py:", "-").replace(":", "-")
+        """The name without a factory's file ending and what parts names, fit for a file name."""
+        return self.name.replace(".py:", "-").replace(":", "-").replace("/", "-")
 
 
 def read_spec(fields: Mapping[str, Any]) -> BackboneSpec:

@@ -9,11 +9,11 @@ import pytest
 
 from frostline.stages.errors import ConfigError
 from frostline.stages.plugins import Door
-from support.distributions import install
+from support.distributions import install as lay_out
 
 
 def install(site: Path, name: str, entries: str, code: str = "") -> None:
-    install(site, name, "test.shapes", entries, code)
+    lay_out(site, name, "test.shapes", entries, code)
 
 
 @pytest.fixture

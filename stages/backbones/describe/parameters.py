@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from frostline.stages.backbones.families.registry import build
+from frostline.stages.backbones.families.registry import load
 from frostline.stages.backbones.network.cut import Cut
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import BackboneSpec
@@ -16,7 +16,7 @@ def count_parameters(request: BackboneRequest, spec: BackboneSpec) -> int:
     Those that a gradient of the layer's output reaches: what comes after the layer is not counted, and of
     batch normalisation the scale and the shift are. Raises ConfigError as ``load_backbone`` does.
     """
-    model = build(request).model.eval().float()
+    model = load(request).module.eval().float()
     parameters = [p.requires_grad_() for p in model.parameters() if p.is_floating_point()]
     if not parameters:
         return 0

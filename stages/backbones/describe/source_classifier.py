@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from frostline.stages.backbones.families.registry import build
+from frostline.stages.backbones.families.registry import load
 from frostline.stages.backbones.network.cut import INPUT
 from frostline.stages.backbones.request import BackboneRequest
 
@@ -19,7 +19,7 @@ def source_classifier(request: BackboneRequest, layer: str) -> tuple[NDArray[np.
     """
     if request.layer is not None or request.pool is not None or not layer.endswith(INPUT):
         return None
-    module = build(request).model.get_submodule(layer.removesuffix(INPUT))
+    module = load(request).module.get_submodule(layer.removesuffix(INPUT))
     if not isinstance(module, nn.Linear):
         return None
     weight = module.weight.detach().float().numpy()

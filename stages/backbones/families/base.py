@@ -1,25 +1,91 @@
-"""What every family of networks gives: a network, its weights loaded."""
+"""What every family of backbones is: names that mean networks, and how to load one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
-from torch import nn
-
+from frostline.stages.backbones.request import BackboneRequest
+from frostline.stages.backbones.spec import BackboneSpec, Pooling
+from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.modalities.image.spec import Preprocessing
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BARE_NAMES = {"resnet8-cifar10": "shipped", "pixels": "identity"}
+"""Names that need no prefix, with the family of each; any other name without one is torchvision's."""
 
 
 @dataclass(frozen=True)
-class Origin:
-    """A network on the CPU with its weights loaded, and what is known of it before it is traced.
+class LoadedModel:
+    """A network on the CPU with its weights loaded, and what its family knows of it.
 
-    ``weights``: the digest of their bytes. ``code``: what else makes its numbers, such as
-    the digest of the user's source. ``layer``: the default layer, or None for the input of
-    the final classifier.
+    ``module``: float tensors (batch, 3, height, width), scaled as ``preprocessing`` says, to anything. ``weights``: the
+    SHA-256 of their bytes. ``code``: what else makes its numbers, such as the digest of the user's source; mostly
+    empty. ``layer``: the default layer, ``output`` where the module gives the features themselves, or None for the
+    input of the final classifier, found by a forward pass. ``pool``: the default layer's pooling, None where its shape
+    says it. ``width``: how many features the default layer and pooling give, if that is known; others are refused.
     """
 
-    model: nn.Module
+    module: nn.Module
     weights: str
     preprocessing: Preprocessing
     code: str = ""
     layer: str | None = None
+    pool: Pooling | None = None
+    width: int | None = None
+
+
+class Family(Protocol):
+    """Backbones of one origin: ``PREFIX:NAME`` is the name that the family behind PREFIX knows as NAME.
+
+    To be inherited from, for the defaults. All requests have names without the prefix. Only ``load`` may import what
+    is heavy (torch, or the family's own library): a run whose features are cached calls the rest each time.
+
+    ``summary``: what it holds, in a line. ``versions``: the distributions whose versions may change a feature.
+    """
+
+    summary: str
+    versions: tuple[str, ...] = ("torch",)
+
+    def check(self, request: BackboneRequest, /) -> None:
+        """Raise ConfigError for names and weights that can't be, as far as that is seen without loading them."""
+
+    def fingerprint(self, request: BackboneRequest, /) -> list[Any] | None:
+        """Return JSON values that change whenever what the name stands for does, such as digests of its files.
+
+        The request itself, the bytes of a file of weights and ``versions`` are seen to. None if nothing can be known
+        without building the network, which is then built each time.
+        """
+
+    def load(self, request: BackboneRequest, /) -> LoadedModel:
+        """Return the network that a request names. Raises ConfigError, as ``check``, and where it can't be had.
+
+        Two calls for equal requests give networks of the same numbers. No code that comes with weights is run.
+        """
+
+    def trusted(self, _name: str, /) -> bool:
+        """Whether a head, which may be a stranger's, may have a name loaded though its user has not named it."""
+        return False
+
+    def names_weights(self, word: str, /) -> bool:
+        """Whether a word has the form of the name of weights; all others are files. No file is looked at."""
+        return word in ("DEFAULT", "random")
+
+    def portable(self, name: str, /) -> str:
+        """Return a name as a key has it: alike wherever its files lie."""
+        return name
+
+    def width(self, _spec: BackboneSpec, /) -> int | None:
+        """Return how many features a resolved backbone gives, if that is known without loading it."""
+        return None
+
+
+def check_bare(request: BackboneRequest, family: str) -> None:
+    """Raise ConfigError unless a request is for one of a family's bare names, which have no weights to choose."""
+    names = [name for name, owner in BARE_NAMES.items() if owner == family]
+    if request.name not in names:
+        raise unknown_name("backbone", request.name, names)
+    if request.weights != "DEFAULT":
+        raise ConfigError(f"weights {request.weights!r} for {request.name}, which takes none; leave --weights out")

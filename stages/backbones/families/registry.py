@@ -1,55 +1,104 @@
-"""Where a network comes from: the shipped one, torchvision's, one's own, or plain pixels."""
+"""Which family a backbone's name belongs to.
+
+A distribution adds a family, whose names then begin with its prefix, here ``mine:``, by an entry point::
+
+    [project.entry-points."frostline.families"]
+    mine = "my_package.family:FAMILY"
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from dataclasses import replace
 
-from torch import nn
+from frostline.stages.backbones.families.base import BARE_NAMES, Family, LoadedModel
+from frostline.stages.backbones.families.user_code import USER_CODE
+from frostline.stages.backbones.request import BackboneRequest
+from frostline.stages.errors import ConfigError, listing
+from frostline.stages.plugins import Door
+from frostline.stages.user_code.locate import factory_file
 
-from frostline.stages.backbones.checkpoints.read import load_weights, read_checkpoint, state_digest
-from frostline.stages.backbones.families.base import Origin
-from frostline.stages.backbones.families.user_code import made_by_factory
-from frostline.stages.backbones.request import PIXELS, SHIPPED, BackboneRequest
-from frostline.stages.errors import ConfigError
-from frostline.stages.modalities.image.spec import Preprocessing
-from frostline.stages.records.sealed import file_digest
-from frostline.stages.user_code.locate import code_digest
-
-
-def build(request: BackboneRequest) -> Origin:
-    """Return the network that a request names. Raises ConfigError."""
-    if request.is_factory:
-        return _own(request)
-    if request.name in (SHIPPED, PIXELS):
-        if request.weights != "DEFAULT":
-            raise ConfigError(f"weights {request.weights!r} for {request.name}, which takes none; leave --weights out")
-        return _shipped() if request.name == SHIPPED else _pixels()
-    from frostline.stages.backbones.families.torchvision import from_torchvision
-
-    return from_torchvision(request)
+_ROOM = "frostline.stages.backbones.families"
+FAMILIES: Door[Family] = Door(
+    "backbone family",
+    "frostline.families",
+    {
+        "torchvision": f"{_ROOM}.torchvision:FAMILY",
+        "shipped": f"{_ROOM}.shipped:FAMILY",
+        "identity": f"{_ROOM}.identity:FAMILY",
+    },
+)
+_OPTIONAL = {"torchvision", *BARE_NAMES.values()}  # prefixes that may be left out
 
 
-def _shipped() -> Origin:
-    from frostline.stages.backbones.families.resnet8 import MEAN, STD, WEIGHTS, ResNet8
+def family_of(name: str) -> tuple[Family, str]:
+    """Return the family of a backbone's name, and what the family calls it: the name without the prefix.
 
-    model = ResNet8()
-    load_weights(model, read_checkpoint(WEIGHTS), WEIGHTS)
-    return Origin(model, file_digest(WEIGHTS), Preprocessing((32, 32), None, "bilinear", MEAN, STD))
+    What no family is named by is a factory of the user's, there or not, if it has a colon.
+    """
+    prefix, rest = _split(name)
+    if not prefix and ":" in name:
+        return USER_CODE, name
+    return FAMILIES.load(prefix or BARE_NAMES.get(name, "torchvision")), rest
 
 
-def _pixels() -> Origin:
-    return Origin(nn.Sequential(OrderedDict(flatten=nn.Flatten())), "", Preprocessing(), layer="flatten")
+def asked_of(request: BackboneRequest) -> tuple[Family, BackboneRequest]:
+    """Return the family of a request's name, and the request as the family takes it."""
+    family, rest = family_of(request.name)
+    return family, replace(request, name=rest)
 
 
-def _own(request: BackboneRequest) -> Origin:
-    file = request.weights_file
-    if file is None and request.weights not in ("random", "factory"):
+def check(request: BackboneRequest) -> None:
+    """Raise ConfigError for families, names and weights that can't be; nothing heavy is imported for any that can."""
+    check_family(request.name)
+    family, own = asked_of(request)
+    family.check(own)
+
+
+def check_family(name: str) -> None:
+    """Raise ConfigError, which lists the families, where what stands before a colon is none, nor code of the user's."""
+    prefix = name.partition(":")[0]
+    if family_of(name)[0] is USER_CODE and prefix and not {".", "/"} & set(prefix) and not _is_module(prefix):
+        known = [f"{one}:NAME  {_summary(one)}" for one in FAMILIES.names()]
         raise ConfigError(
-            f"weights {request.weights!r} for {request.name}; wanted a file (--weights FILE), "
-            "or `factory` to keep the weights that the factory returns"
+            f"unknown backbone family {prefix!r}, and there is no module of that name; wanted one of\n"
+            + listing([*known, f"file.py:factory or pkg.module:factory  {USER_CODE.summary}"])
         )
-    model = made_by_factory(request.name)
-    if file is not None:
-        load_weights(model, read_checkpoint(file), file)
-    weights = file_digest(file) if file else state_digest(model)
-    return Origin(model, weights, Preprocessing(), code_digest(request.name))
+
+
+def load(request: BackboneRequest) -> LoadedModel:
+    """Return the network that a request names. Raises ConfigError."""
+    check(request)
+    family, own = asked_of(request)
+    return family.load(own)
+
+
+def full_name(name: str) -> str:
+    """Return a backbone's name without a prefix that may be left out."""
+    prefix, rest = _split(name)
+    return rest if prefix in _OPTIONAL else name
+
+
+def spec_name(name: str) -> str:
+    """Return what keys call a backbone: its full name, alike wherever its files lie."""
+    family, rest = family_of(name)
+    return full_name(name).removesuffix(rest) + family.portable(rest)
+
+
+def _split(name: str) -> tuple[str, str]:
+    prefix, colon, rest = name.partition(":")
+    return (prefix, rest) if colon and prefix in FAMILIES else ("", name)
+
+
+def _is_module(name: str) -> bool:
+    try:
+        factory_file(f"{name}:factory")
+    except ConfigError:
+        return False
+    return True
+
+
+def _summary(prefix: str) -> str:
+    try:
+        return FAMILIES.load(prefix).summary
+    except ConfigError as error:
+        return str(error)

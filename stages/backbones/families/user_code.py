@@ -1,12 +1,56 @@
-"""A network of the user's own: ``file.py:factory`` or ``pkg.module:factory``."""
+"""A network of the user's own: ``file.py:factory`` or ``pkg.module:factory``, without a prefix."""
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
+from frostline.stages.backbones.families.base import Family, LoadedModel
+from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.errors import ConfigError
+from frostline.stages.modalities.image.spec import Preprocessing
+from frostline.stages.records.sealed import file_digest
 from frostline.stages.user_code.call import call_factory
+from frostline.stages.user_code.locate import code_digest, factory_file
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class UserCode(Family):
+    """What a function of the user's returns; nobody else may have it run."""
+
+    summary = "a network of one's own"
+    versions = ("torch", "torchvision")
+
+    def check(self, request: BackboneRequest) -> None:
+        factory_file(request.name)
+        if request.weights_file is None and not self.names_weights(request.weights):
+            raise ConfigError(
+                f"weights {request.weights!r} for {request.name}; wanted a file (--weights FILE), "
+                "or `factory` to keep the weights that the factory returns"
+            )
+
+    def fingerprint(self, request: BackboneRequest) -> list[Any] | None:
+        return [code_digest(request.name)] if request.weights_file else None
+
+    def load(self, request: BackboneRequest) -> LoadedModel:
+        from frostline.stages.backbones.checkpoints.read import load_weights, read_checkpoint, state_digest
+
+        file = request.weights_file
+        model = made_by_factory(request.name)
+        if file is not None:
+            load_weights(model, read_checkpoint(file), file)
+        weights = file_digest(file) if file else state_digest(model)
+        return LoadedModel(model, weights, Preprocessing(), code_digest(request.name))
+
+    def names_weights(self, word: str) -> bool:
+        return word in ("random", "factory")
+
+    def portable(self, name: str) -> str:
+        return name.rpartition("/")[2]
+
+
+USER_CODE = UserCode()
 
 
 def made_by_factory(name: str) -> nn.Module:
@@ -15,9 +59,11 @@ def made_by_factory(name: str) -> nn.Module:
     A new network is wanted at each call: it is frozen, and rebuilt. Raises ConfigError: see
     ``call_factory``; not a network.
     """
+    import torch
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = call_factory(name)
-    if not isinstance(model, nn.Module):
+    if not isinstance(model, torch.nn.Module):
         raise ConfigError(f"{name} returned a {type(model).__name__}; wanted a torch.nn.Module")
     return model

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
 
-from frostline.stages.backbones.families.registry import build
+from frostline.stages.backbones.families.registry import load, spec_name
 from frostline.stages.backbones.inference.batches import Embeddings, Pixels, Room
 from frostline.stages.backbones.inference.dispatch import stream
 from frostline.stages.backbones.inference.pixels import is_thumbnail
@@ -128,27 +128,30 @@ def load_backbone(
 ) -> Backbone:
     """Return the backbone that a request names, resolved for images of one image's size.
 
-    The default layer is the input of the final classifier, found by watching a forward
-    pass over noise. ``optimize``: whether the network is made faster, or runs as it is written;
-    ``portable``: as a graph to be exported, without operations of this processor's own, in
-    either case. Raises ConfigError: unknown names, weights or layers that don't fit, an input
-    size or a precision that the network can't take.
+    The default layer is the family's own, or else the input of the final classifier, found by
+    watching a forward pass over noise. ``optimize``: whether the network is made faster, or runs
+    as it is written; ``portable``: as a graph to be exported, without operations of this
+    processor's own, in either case. Raises ConfigError: unknown names, weights or layers that
+    don't fit, an input size or a precision that the network can't take.
     """
-    origin = build(request)
-    how = replaced(origin.preprocessing, request.preprocessing)
+    loaded = load(request)
+    how = replaced(loaded.preprocessing, request.preprocessing)
     shape = how.item(example)["pixels"].shape
     noise = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
     batch = _to_input(torch.from_numpy(noise).permute(0, 3, 1, 2), *_scaling(how, torch.device("cpu")))
-    model = _frozen(origin.model)
+    model = _frozen(loaded.module)
     with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", "see --resize, --crop"):
-        layer = request.layer or origin.layer or _default_layer(model, batch)
+        layer = request.layer or loaded.layer or _default_layer(model, batch)
         cut = Cut(model, layer).eval()
         given: Tensor = watch(cut, batch).output
-        pooling = request.pool or default_pool(given, *shape[:2])
+        pooling = request.pool or (None if request.layer else loaded.pool) or default_pool(given, *shape[:2])
         width = _width(layer, given, pooling)
+        if not (request.layer or request.pool):
+            _check_width(width, loaded.width, layer)
         as_written = optimize == "none" and not portable
         network = cut if as_written else optimized(cut, given, batch, device=device, portable=portable)
-    spec = BackboneSpec(_portable(request.name), origin.code, origin.weights, layer, pooling, how, (shape[0], shape[1]))
+    size = (shape[0], shape[1])
+    spec = BackboneSpec(spec_name(request.name), loaded.code, loaded.weights, layer, pooling, how, size)
     with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
         backbone = Backbone(spec, network, width, precision, device)
         backbone.embed(noise)
@@ -172,6 +175,11 @@ def _width(layer: str, given: Tensor, pooling: Pooling) -> int:
             "choose another with --layer"
         )
     return pool(given, pooling).shape[1]
+
+
+def _check_width(width: int, wanted: int | None, layer: str) -> None:
+    if wanted not in (None, width):
+        raise ConfigError(f"layer {layer!r} gives {width} features, its family says {wanted}; name one with --layer")
 
 
 @contextmanager
@@ -219,8 +227,3 @@ def _scaling(how: Preprocessing, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return mean and deviation on the scale of uint8, (1, 3, 1, 1)."""
     mean, std = (torch.tensor(v, device=device).mul(255).view(1, 3, 1, 1) for v in (how.mean, how.std))
     return mean, std
-
-
-def _portable(name: str) -> str:
-    """Return a name without the folders of a factory's file: moving the file changes nothing."""
-    return name.rpartition("/")[2]

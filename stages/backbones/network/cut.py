@@ -10,20 +10,23 @@ from typing import Any, cast
 import torch
 from torch import Tensor, fx, nn
 
+from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError, listing, unknown_name
 
 INPUT = ":input"
 _MAKER = "_frostline_maker"  # an attribute of tensors: who made it, and its version then
+_LAST = 12  # layers that a message lists
 
 
 @dataclass(frozen=True)
 class Trace:
-    """One forward pass: the leaf modules called, by name and in order, and what the pass gave.
+    """One forward pass: the leaf modules called, in order, by name and with what each gave, and what the pass gave.
 
-    ``last``: the leaf that made the output, if it is the output as it was.
+    ``last``: the leaf that made the output, if it is the output as it was. A leaf that hands on what it was given, as
+    an identity does, makes nothing.
     """
 
-    calls: list[tuple[str, nn.Module]]
+    calls: list[tuple[str, str]]
     output: Any
     last: str | None
 
@@ -31,12 +34,12 @@ class Trace:
 @torch.no_grad()
 def watch(model: nn.Module, batch: Tensor) -> Trace:
     """Return the trace of a model over a batch; no activation is kept but the output."""
-    calls: list[tuple[str, nn.Module]] = []
+    calls: list[tuple[str, str]] = []
 
     def leave(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, _args: Any, output: Any) -> None:
-            calls.append((name, module))
-            if isinstance(output, Tensor):
+        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+            calls.append((name, str(tuple(output.shape)) if isinstance(output, Tensor) else _describe(output)))
+            if isinstance(output, Tensor) and _maker(output) is None:
                 setattr(output, _MAKER, (name, output._version))
 
         return hook
@@ -48,41 +51,44 @@ def watch(model: nn.Module, batch: Tensor) -> Trace:
     finally:
         for handle in handles:
             handle.remove()
-    name, version = getattr(output, _MAKER, (None, None))
-    return Trace(calls, output, name if name and output._version == version else None)
+    return Trace(calls, output, _maker(output))
+
+
+def _maker(value: Any) -> str | None:
+    """Return the name of the leaf that made a value; None where it was made, or changed since, by other code."""
+    name, version = getattr(value, _MAKER, (None, None))
+    return name if name and value._version == version else None
 
 
 def classifier_of(model: nn.Module, trace: Trace) -> str:
-    """Return the name of the final classifier: the linear map that gives the model's output.
+    """Return the name of the final classifier: the linear layer that made the model's output.
 
-    A linear layer or a 1 x 1 convolution with as many outputs as the model; if the output
-    is not exactly what such a layer gave, the last that was called. Raises ConfigError if
-    the model has none.
+    Raises ConfigError, which lists the last layers, if no such layer did: then the model has no classifier, or
+    something follows it, or there are several, and what its features are is for its user to say.
     """
-    output = trace.output
-    if isinstance(output, Tensor) and output.ndim == 2:
-        fitting = [name for name, module in trace.calls if _gives(module, output.shape[1])]
-        if fitting:
-            return trace.last if trace.last in fitting else fitting[-1]
-    names = [name for name, _ in model.named_modules() if name]
+    output, last = trace.output, trace.last
+    is_row = isinstance(output, Tensor) and output.ndim == 2
+    if last and is_row and isinstance(model.get_submodule(last), nn.Linear):
+        return last
+    whole = f"take that with --layer {OUTPUT}, or name" if isinstance(output, Tensor) else "name"
+    layers = [f"{name}: {given}" for name, given in trace.calls if name]
     raise ConfigError(
-        f"can't find the final classifier: the output is {_describe(output)} and no linear layer gives it; "
-        f"name a layer with --layer. The layers are:\n{listing(names, 60)}"
+        f"can't find the final classifier: no linear layer made the network's output, {_describe(output)}; {whole} "
+        f"a layer with --layer. The last layers, for 2 images:\n{listing(layers[-_LAST:])}"
     )
 
 
-def _gives(module: nn.Module, outputs: int) -> bool:
-    if isinstance(module, nn.Conv2d):
-        return module.kernel_size == (1, 1) and module.out_channels == outputs
-    return isinstance(module, nn.Linear) and module.out_features == outputs
-
-
 def module_of(model: nn.Module, layer: str) -> nn.Module:
-    """Return the module that a layer's name means. Raises ConfigError with the nearest names."""
+    """Return the module that a layer's name means; for ``output``, unless a module is called so, the model itself.
+
+    Raises ConfigError with the nearest names.
+    """
     modules: dict[str, nn.Module] = dict(model.named_modules())
+    if layer == OUTPUT and layer not in modules:
+        return model
     name = layer.removesuffix(INPUT)
     if not name or name not in modules:
-        raise unknown_name("layer", name, [n for n in modules if n])
+        raise unknown_name("layer", name, [*(n for n in modules if n), OUTPUT])
     return modules[name]
 
 
@@ -93,6 +99,7 @@ class _Reached(BaseException):
 class Cut(nn.Module):
     """A model up to a layer: a batch to what the layer gives; nothing after it is run.
 
+    The layer ``output`` is the whole model.
     Where a layer is called more than once in a pass, its first call counts. Raises
     ConfigError, when made, if there is no such layer; when called, if the layer isn't
     reached or gives anything but one tensor.

@@ -169,7 +169,7 @@ def test_a_network_of_ones_own_is_run_only_when_its_user_names_it(
     what = ["--dataset", f"folder:{folder}", "--weights", weights, "--resize", "32x32", "--grid", "C=1"]
     assert main(["run", *what, "--backbone", "net.py:ResNet8"]) == 0
     head = next(Path("data/heads").iterdir())
-    with pytest.raises(ConfigError, match=r"fitted on a network of one's own; name it: --backbone net\.py"):
+    with pytest.raises(ConfigError, match=r"net\.py:ResNet8, which runs only if you name it: --backbone net\.py"):
         load_classifier(head)
     Path("elsewhere").mkdir()
     moved = shutil.move("net.py", "elsewhere/net.py")

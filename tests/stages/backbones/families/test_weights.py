@@ -164,7 +164,7 @@ def test_an_official_file_is_known_by_its_name_anywhere(tmp_path: Path) -> None:
 
 
 def test_random_weights_need_no_file_and_take_a_preset_that_fits_the_model() -> None:
-    from frostline.stages.backbones.families.torchvision import _preset_for
+    from frostline.stages.backbones.families.torchvision_models import _preset_for
 
     entries = torchvision.models.get_model_weights("vit_h_14")
     bare = model_of("vit_b_32")

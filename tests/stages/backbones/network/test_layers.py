@@ -75,7 +75,9 @@ def test_the_classifier_is_the_layer_that_gives_the_output_though_another_is_cal
 
 def test_a_network_without_a_classifier_is_told_to_name_a_layer() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
-    with pytest.raises(ConfigError, match=r"(?s)shape \(2, 4, 14, 14\).*--layer.*\n  0\n  1"):
+    with pytest.raises(
+        ConfigError, match=r"(?s)shape \(2, 4, 14, 14\); take that with --layer output.*\n  0: \(2, 4, 14, 14\)\n  1: "
+    ):
         classifier_of(model, watch(model, IMAGES))
 
 
