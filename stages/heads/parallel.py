@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import joblib
+from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.backend import resource_tracker
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
@@ -63,6 +64,9 @@ def _elsewhere(work: Callable[..., T], jobs: Sequence[tuple[Any, ...]], processe
     except TerminatedWorkerError as error:
         said = "a process that fitted a head was ended by the system, as it does where memory runs out"
         raise ConfigError(f"{said}; LOKY_MAX_CPU_COUNT=1 fits one at a time") from error
+    except BaseException:
+        get_reusable_executor(reuse=True).shutdown(kill_workers=True)
+        raise
     return found
 
 
