@@ -48,7 +48,8 @@ def transferability(
     """Return every score of features, float (n, d), with labels (n,); features are read in float64 blocks.
 
     ``probabilities``: of the source classes, (n, z), by the classifier that the backbone was
-    trained with. About 2 n d² + 20 d³ operations. Raises DataError as ``logme`` does.
+    trained with. About 2 n d² + 20 d³ operations. Raises DataError if a feature is NaN or
+    infinite, all rows are the same, fewer than two classes occur, or the lengths differ.
     """
     rows = _Rows(X, y)
     return Transferability(
@@ -59,47 +60,6 @@ def transferability(
         None if probabilities is None else leep(probabilities, y),
         None if probabilities is None else nce(probabilities.argmax(1), y),
     )
-
-
-def logme(X: NDArray[Any], y: NDArray[np.int64]) -> float:
-    """Return the maximum log evidence per row, averaged over the classes that occur.
-
-    You et al., "LogME" (ICML 2021, arXiv:2102.11005): each class's indicator, n values, is
-    modelled as N(F w, 1/β) with w ~ N(0, 1/α); α and β maximise p(y | F, α, β), by the paper's
-    fixed-point iteration. X: float (n, d); y: integers (n,). Raises DataError if a feature is
-    NaN or infinite, fewer than two classes occur, or the lengths differ.
-    """
-    return _logme(_Rows(X, y))
-
-
-def h_score(X: NDArray[Any], y: NDArray[np.int64]) -> float:
-    """Return tr(cov(f)⁺ cov(E[f | y])), from 0 to the number of classes less one.
-
-    Bao et al., "An information-theoretic approach to transferability" (ICIP 2019), eq. 4. Where
-    the rows are no more than the features it is near its largest value whatever they are; see
-    ``h_score_shrunk``. Arguments and errors as ``logme``.
-    """
-    return _h_score(_Rows(X, y), 0.0)
-
-
-def h_score_shrunk(X: NDArray[Any], y: NDArray[np.int64]) -> float:
-    """Return tr(cov_s(f)⁻¹ (1 - s) cov(E[f | y])) with cov_s(f) = (1 - s) cov(f) + s tr(cov(f)) / d · I.
-
-    Ibrahim et al., "Newer is not always better" (2021, arXiv:2110.06893); s by Ledoit and Wolf
-    (J. Multivariate Analysis 88, 2004). Arguments and errors as ``logme``.
-    """
-    rows = _Rows(X, y)
-    return _h_score(rows, rows.shrinkage)
-
-
-def gbc(X: NDArray[Any], y: NDArray[np.int64]) -> float:
-    """Return minus the Bhattacharyya coefficients of all ordered pairs of classes, summed; 0 where none overlap.
-
-    Pándy et al., "Transferability estimation using Bhattacharyya class separability" (CVPR 2022,
-    arXiv:2111.12780): exp(-D_B) of spherical Gaussians, one per class, on the first 64 principal
-    components. Classes of one row are left out. Arguments and errors as ``logme``.
-    """
-    return _gbc(_Rows(X, y))
 
 
 def leep(probabilities: NDArray[np.floating], y: NDArray[np.int64]) -> float:
@@ -229,6 +189,13 @@ def _cutoff(values: NDArray[np.float64]) -> float:
 
 
 def _h_score(rows: _Rows, shrinkage: float) -> float:
+    """Return tr(cov_s(f)⁺ (1 - s) cov(E[f | y])) with cov_s(f) = (1 - s) cov(f) + s tr(cov(f)) / d · I.
+
+    s = 0: Bao et al., "An information-theoretic approach to transferability" (ICIP 2019), eq. 4, from 0 to the number
+    of classes less one, which it is near whatever the rows are where they are no more than the features. Else Ibrahim
+    et al., "Newer is not always better" (2021, arXiv:2110.06893); s by Ledoit and Wolf (J. Multivariate Analysis 88,
+    2004).
+    """
     values, _ = rows.spectrum
     between = (rows.counts / rows.n) @ rows.centroids**2
     shrunk = (1 - shrinkage) * values + shrinkage * values.sum() / rows.d
@@ -236,6 +203,12 @@ def _h_score(rows: _Rows, shrinkage: float) -> float:
 
 
 def _gbc(rows: _Rows) -> float:
+    """Return minus the Bhattacharyya coefficients of all ordered pairs of classes, summed; 0 where none overlap.
+
+    Pándy et al., "Transferability estimation using Bhattacharyya class separability" (CVPR 2022,
+    arXiv:2111.12780): exp(-D_B) of spherical Gaussians, one per class, on the first 64 principal
+    components. Classes of one row are left out.
+    """
     k = min(_COMPONENTS, len(rows.spectrum[0]))
     several = rows.counts > 1
     variance = rows.spheres(rows.spectrum[1][:, -k:])[several] / k
@@ -249,6 +222,12 @@ def _gbc(rows: _Rows) -> float:
 
 
 def _logme(rows: _Rows) -> float:
+    """Return the maximum log evidence per row, averaged over the classes that occur.
+
+    You et al., "LogME" (ICML 2021, arXiv:2102.11005): each class's indicator, n values, is
+    modelled as N(F w, 1/β) with w ~ N(0, 1/α); α and β maximise p(y | F, α, β), by the paper's
+    fixed-point iteration.
+    """
     values, vectors = rows.principal(np.zeros(rows.d))
     squares = (rows.sums @ vectors) ** 2 / values  # of each class's indicator along each direction of X
     rest = np.maximum(rows.counts - squares.sum(1), 0) if len(values) < rows.n else np.zeros(len(squares))

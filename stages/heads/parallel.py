@@ -11,10 +11,12 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 import joblib
-from joblib.externals.loky.backend import resource_tracker
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.backend import resource_tracker as loky_tracker
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
@@ -63,13 +65,17 @@ def _elsewhere(work: Callable[..., T], jobs: Sequence[tuple[Any, ...]], processe
     except TerminatedWorkerError as error:
         said = "a process that fitted a head was ended by the system, as it does where memory runs out"
         raise ConfigError(f"{said}; LOKY_MAX_CPU_COUNT=1 fits one at a time") from error
+    except BaseException:
+        get_reusable_executor(reuse=True).shutdown(kill_workers=True)
+        raise
     return found
 
 
 @contextmanager
 def _unheard(*sent: signal.Signals) -> Iterator[None]:
     """Keep signals waiting; processes that are started meanwhile never hear them, and end when this one ends them."""
-    resource_tracker.ensure_running()  # which would let the signal through when it starts
+    for tracker in (resource_tracker, loky_tracker):
+        tracker.ensure_running()  # which lets signals through when it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, sent)
     try:
         yield

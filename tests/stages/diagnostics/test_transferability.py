@@ -10,16 +10,7 @@ from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
-from frostline.stages.diagnostics.transferability import (
-    gbc,
-    h_score,
-    h_score_shrunk,
-    leep,
-    logme,
-    measured,
-    nce,
-    transferability,
-)
+from frostline.stages.diagnostics.transferability import leep, measured, nce, transferability
 from frostline.stages.errors import DataError
 
 
@@ -53,29 +44,29 @@ def directly_logme(F: np.ndarray, y: np.ndarray) -> float:
 @pytest.mark.parametrize("apart", [0.3, 2.0])
 def test_logme_is_the_largest_evidence_that_any_alpha_and_beta_give(apart: float) -> None:
     X, y = clouds(apart=apart)
-    assert logme(X, y) == pytest.approx(directly_logme(X, y), abs=1e-6)
+    assert transferability(X, y).logme == pytest.approx(directly_logme(X, y), abs=1e-6)
 
 
 def test_logme_is_the_same_evidence_where_features_outnumber_rows_and_some_say_nothing() -> None:
     X, y = clouds(n=20, d=6)
     X = np.hstack([X, X[:, :2], np.zeros((20, 30)), np.ones((20, 1))])
-    assert logme(X, y) == pytest.approx(directly_logme(X, y), abs=1e-6)
+    assert transferability(X, y).logme == pytest.approx(directly_logme(X, y), abs=1e-6)
 
 
 def test_logme_bears_features_that_explain_a_class_exactly_or_not_at_all() -> None:
     X, y = clouds(n=12, d=20)
-    assert logme(X, y) == pytest.approx(directly_logme(X, y), abs=1e-4)
+    assert transferability(X, y).logme == pytest.approx(directly_logme(X, y), abs=1e-4)
     nothing = X[:, :3] * (y < 2)[:, None]
-    assert logme(nothing, y) == pytest.approx(directly_logme(nothing, y), abs=1e-4)
+    assert transferability(nothing, y).logme == pytest.approx(directly_logme(nothing, y), abs=1e-4)
 
 
 def test_h_score_is_the_trace_of_its_paper() -> None:
     X, y = clouds()
     expected = np.stack([X[y == label].mean(0) for label in y])
     direct = np.trace(np.linalg.pinv(np.cov(X.T)) @ np.cov(expected.T))
-    assert h_score(X, y) == pytest.approx(direct, rel=1e-9)
+    assert transferability(X, y).h_score == pytest.approx(direct, rel=1e-9)
     dead = np.hstack([X, np.zeros((len(X), 2)), X[:, :1]])
-    assert h_score(dead, y) == pytest.approx(direct, rel=1e-9)
+    assert transferability(dead, y).h_score == pytest.approx(direct, rel=1e-9)
 
 
 def test_the_shrunk_h_score_is_the_trace_with_scikit_learns_ledoit_wolf() -> None:
@@ -83,14 +74,18 @@ def test_the_shrunk_h_score_is_the_trace_with_scikit_learns_ledoit_wolf() -> Non
     estimate = LedoitWolf().fit(X)
     expected = np.stack([X[y == label].mean(0) for label in y])
     between = (1 - estimate.shrinkage_) * np.cov(expected.T, bias=True)
-    assert h_score_shrunk(X, y) == pytest.approx(np.trace(np.linalg.inv(estimate.covariance_) @ between), rel=1e-9)
+    assert transferability(X, y).h_score_shrunk == pytest.approx(
+        np.trace(np.linalg.inv(estimate.covariance_) @ between), rel=1e-9
+    )
 
 
 def test_with_fewer_rows_than_features_only_the_shrunk_h_score_tells_noise_from_signal() -> None:
     signal, y = clouds(n=40, d=60, apart=1.0)
     noise = np.random.default_rng(1).normal(size=signal.shape)
-    assert h_score(noise, y) == pytest.approx(2) and h_score(signal, y) == pytest.approx(2)
-    assert h_score_shrunk(signal, y) > 2 * h_score_shrunk(noise, y)
+    assert transferability(noise, y).h_score == pytest.approx(2) and transferability(
+        signal, y
+    ).h_score == pytest.approx(2)
+    assert transferability(signal, y).h_score_shrunk > 2 * transferability(noise, y).h_score_shrunk
 
 
 def directly_gbc(X: np.ndarray, y: np.ndarray) -> float:
@@ -109,16 +104,16 @@ def directly_gbc(X: np.ndarray, y: np.ndarray) -> float:
 @pytest.mark.parametrize("d", [8, 70])
 def test_gbc_is_minus_the_sum_of_bhattacharyya_coefficients(d: int) -> None:
     X, y = clouds(n=200, d=d, apart=0.5)
-    assert gbc(X, y) == pytest.approx(directly_gbc(X, y), rel=1e-8)
+    assert transferability(X, y).gbc == pytest.approx(directly_gbc(X, y), rel=1e-8)
 
 
 def test_gbc_leaves_out_classes_of_one_row_and_bears_classes_of_equal_rows() -> None:
     X, y = clouds(n=50, apart=0.5)
     alone = np.append(y, 3)
     more = np.vstack([X, X.mean(0)])
-    assert gbc(more, alone) == pytest.approx(gbc(X, y))
+    assert transferability(more, alone).gbc == pytest.approx(transferability(X, y).gbc)
     equal = np.where((y == 1)[:, None], X[0], X)
-    assert -6 <= gbc(equal, y) <= 0
+    assert -6 <= transferability(equal, y).gbc <= 0
 
 
 def test_leep_and_nce_are_their_papers_sums() -> None:
@@ -183,11 +178,11 @@ def test_rank_correlation_counts_pairs_and_says_nothing_of_two() -> None:
 def test_features_that_cannot_be_scored_are_refused_with_the_reason() -> None:
     X, y = clouds()
     with pytest.raises(DataError, match="two classes or more"):
-        logme(X, np.zeros_like(y))
+        transferability(X, np.zeros_like(y))
     with pytest.raises(DataError, match="60 rows of features, 59 labels"):
-        h_score(X, y[1:])
+        transferability(X, y[1:])
     with pytest.raises(DataError, match="the same features"):
         transferability(np.ones_like(X), y)
     X[3, 2] = np.nan
     with pytest.raises(DataError, match="NaN or infinite"):
-        gbc(X, y)
+        transferability(X, y)
