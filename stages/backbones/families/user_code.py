@@ -15,6 +15,8 @@ from frostline.stages.user_code.locate import code_digest, factory_file
 if TYPE_CHECKING:
     from torch import nn
 
+_CLASSIFIER = "made the output"  # once any layer of its width passed for it: what that resolved to must not be recalled
+
 
 class UserCode(Family):
     """What a function of the user's returns; nobody else may have it run."""
@@ -31,7 +33,9 @@ class UserCode(Family):
             )
 
     def fingerprint(self, request: BackboneRequest) -> list[Any] | None:
-        return [code_digest(request.name)] if request.weights_file else None
+        if request.weights_file is None:
+            return None
+        return [code_digest(request.name), *([] if request.layer else [_CLASSIFIER])]
 
     def load(self, request: BackboneRequest) -> LoadedModel:
         from frostline.stages.backbones.checkpoints.read import load_weights, read_checkpoint, state_digest
