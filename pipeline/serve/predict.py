@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 from PIL import Image
 
-from frostline.pipeline.plan.plan import check_bad, cores, device_of
+from frostline.pipeline.plan.inputs import check_bad
+from frostline.pipeline.plan.machine import cores, device_of
 from frostline.pipeline.settings.models import PredictSettings, load_settings
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.spec import BackboneSpec, Precision, read_spec

@@ -133,6 +133,11 @@ class ExtractSettings(BackboneSettings):
     batch_size: BatchSize = None
     workers: Workers = None
     max_bad: int = Field(0, ge=0, description="how many unreadable samples to tolerate")
+    engine: str = Field(
+        "auto",
+        description="what computes features: local (this process), processes (one for each device), an installed one; "
+        "auto: processes where there are several GPUs, else local",
+    )
 
 
 class RankSettings(ExtractSettings):
