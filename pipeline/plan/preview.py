@@ -123,8 +123,8 @@ def _count(n: int | None) -> str:
 
 
 def _time(one: SetPreview) -> str:
-    if one.to_compute == 0:
-        return "nothing to do"
+    if not one.to_compute:
+        return "unknown" if one.to_compute is None else "nothing to do"
     return "unknown, not run this way before" if one.seconds is None else f"about {one.seconds:,.0f} s"
 
 
