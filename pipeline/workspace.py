@@ -24,7 +24,7 @@ from frostline.stages.store import FeatureStore, make_folder, write_atomic
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedBackbone:
     """What a backbone's name meant: its spec and the width of its features."""
 
     spec: BackboneSpec
@@ -59,15 +59,15 @@ class Workspace:
         place = str(Path(path).expanduser().absolute()) if path else ""
         return self.root / "index" / f"{digest([source, place, str(root)])[:12]}.index"
 
-    def recall(self, fingerprint: Mapping[str, Any]) -> Resolved | None:
+    def recall(self, fingerprint: Mapping[str, Any]) -> ResolvedBackbone | None:
         """Return what a backbone of this fingerprint resolved to, if that is remembered."""
         try:
             stored = read_sealed(self._memo(fingerprint))
-            return Resolved(read_spec(stored["spec"]), int(stored["width"]))
+            return ResolvedBackbone(read_spec(stored["spec"]), int(stored["width"]))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
-    def remember(self, fingerprint: Mapping[str, Any], resolved: Resolved) -> None:
+    def remember(self, fingerprint: Mapping[str, Any], resolved: ResolvedBackbone) -> None:
         """Keep what a backbone resolved to."""
         path = self._memo(fingerprint)
         make_folder(path.parent)

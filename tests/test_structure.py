@@ -42,9 +42,12 @@ IMPORTS = sorted(set(imports()))
 def edges_within(room: str) -> set[Edge]:
     """Return which parts of a room import which others; a part is a module or a room inside."""
     depth = room.count(".") + 1
-    parts = lambda name: ".".join(name.split(".")[: depth + 1])  # noqa: E731
+
+    def part(name: str) -> str:
+        return ".".join(name.split(".")[: depth + 1])
+
     inside = [(a, b) for a, b, _ in IMPORTS if a.startswith(f"{room}.") and b.startswith(f"{room}.")]
-    return {(parts(a), parts(b)) for a, b in inside if parts(a) != parts(b)}
+    return {(part(a), part(b)) for a, b in inside if part(a) != part(b)}
 
 
 def floors(edges: set[Edge]) -> list[list[str]]:

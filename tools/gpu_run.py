@@ -36,7 +36,8 @@ from PIL import Image
 
 from benchmarks.common.images import SIZES, images_below, link, made_up, write
 from benchmarks.common.processes import machine
-from frostline.pipeline.plan.plan import Plan
+from frostline.pipeline.plan.inputs import open_inputs
+from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.settings.models import ExtractSettings
 from frostline.pipeline.steps.features import extract_missing
 from frostline.stages.backbones.inference.backbone import Backbone
@@ -75,10 +76,10 @@ def whole(model: str, folder: Path, device: str) -> tuple[dict[str, Any], Backbo
     """Return what the training split's extraction is like, and the network that did it."""
     with tempfile.TemporaryDirectory() as workspace:
         how: dict[str, Any] = {"dataset": f"folder:{folder}", "backbone": model, "weights": "random"}
-        plan = Plan(ExtractSettings(**how, data_dir=Path(workspace), device=device))
+        plan = make_plan(open_inputs(ExtractSettings(**how, data_dir=Path(workspace), device=device)))
         (done, *_) = extract_missing(plan)
         return {**done.pace, "precision": done.key.precision, "images_per_second": done.computed / done.seconds}, (
-            plan.backbone
+            plan.load_network()
         )
 
 

@@ -32,7 +32,7 @@ from torchvision import transforms
 
 from benchmarks.common.images import images_below, link, spread
 from benchmarks.common.processes import machine
-from frostline.pipeline.plan.plan import cores
+from frostline.pipeline.plan.machine import cores
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.calibrate.precision import faster
 from frostline.stages.backbones.inference.backbone import Backbone

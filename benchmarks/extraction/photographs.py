@@ -33,6 +33,8 @@ from PIL import Image, ImageDraw
 
 from benchmarks.common.images import images_below, write
 from benchmarks.common.processes import machine
+from frostline.pipeline.plan.inputs import open_inputs
+from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.settings.models import ExtractSettings
 from frostline.pipeline.steps.features import extract_missing
@@ -111,11 +113,15 @@ def costs(images: list[bytes]) -> dict[str, float]:
     return found
 
 
+def planned(data_dir: str, settings: dict[str, Any]) -> Plan:
+    return make_plan(open_inputs(ExtractSettings(data_dir=Path(data_dir), **settings)))
+
+
 def extraction(settings: dict[str, Any]) -> tuple[float, float]:
     """Return the seconds that one image takes in a whole extraction: of the clock, of all cores."""
     with tempfile.TemporaryDirectory() as data_dir:
-        plan = Plan(ExtractSettings(data_dir=Path(data_dir), **settings))
-        plan.backbone.embed(np.zeros((BATCH, *plan.resolved.spec.size, 3), np.uint8))  # the first pass warms up
+        plan = planned(data_dir, settings)
+        plan.load_network().embed(np.zeros((BATCH, *plan.spec.size, 3), np.uint8))  # the first pass warms up
         started, began = time.perf_counter(), time.process_time()
         rows = sum(done.computed for done in extract_missing(plan))
         return (time.perf_counter() - started) / rows, (time.process_time() - began) / rows
@@ -124,7 +130,7 @@ def extraction(settings: dict[str, Any]) -> tuple[float, float]:
 def alone(settings: dict[str, Any], batch: NDArray[np.uint8], batches: int) -> tuple[float, float]:
     """Return the same for the network on a ready batch."""
     with tempfile.TemporaryDirectory() as data_dir:
-        backbone = Plan(ExtractSettings(data_dir=Path(data_dir), **settings)).backbone
+        backbone = planned(data_dir, settings).load_network()
     backbone.embed(batch)
     started, began = time.perf_counter(), time.process_time()
     for _ in range(batches):
@@ -139,7 +145,7 @@ def speeds(model: str, folder: Path, images: list[bytes], rounds: int) -> dict[s
     base: dict[str, Any] = {"dataset": f"folder:{folder}", "backbone": model, "weights": "random"}
     base |= {"resize": 256, "crop": 224, "interpolation": "bilinear"}
     with tempfile.TemporaryDirectory() as data_dir:
-        base["precision"] = Plan(ExtractSettings(data_dir=Path(data_dir), **base)).precision
+        base["precision"] = planned(data_dir, base).picked.mode.precision
     times: dict[str, list[tuple[float, float]]] = {"backbone": [], "full": [], "scaled": []}
     for _ in range(rounds):
         times["backbone"].append(alone(base, batch, max(4, len(images) // BATCH)))

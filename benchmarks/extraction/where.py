@@ -32,8 +32,8 @@ from typing import Any
 
 from benchmarks.common.images import SIZES, made_up, write
 from benchmarks.common.processes import machine
-from frostline.pipeline.engines.batching import paced
-from frostline.pipeline.plan.numeric_mode import choose
+from frostline.pipeline.engines.batching import batch_settings_for
+from frostline.pipeline.plan.pick_mode import pick_mode
 from frostline.pipeline.run.run import extract
 from frostline.pipeline.settings.models import ExtractSettings
 from frostline.stages.backbones import load_backbone, raw_or_pixels
@@ -93,8 +93,8 @@ def counted(clock: Clock) -> Iterator[None]:
     """Have the functions that do the work counted, under whatever names they were imported."""
     functions: dict[Any, str] = {
         load_backbone: LOAD,
-        choose: LOAD,
-        paced: LOAD,
+        pick_mode: LOAD,
+        batch_settings_for: LOAD,
         walk: LIST,
         _examine: READ,
         decode: DECODE,

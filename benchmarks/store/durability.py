@@ -39,12 +39,14 @@ import sys, time
 def now(): return time.process_time(), time.perf_counter()
 started = now()
 from frostline.pipeline.settings.models import ExtractSettings, load_settings
-from frostline.pipeline.plan.plan import Plan
+from frostline.pipeline.plan.inputs import open_inputs
+from frostline.pipeline.plan.lookup import required_sets
+from frostline.pipeline.plan.make import cached_plan
 imported = now()
-plan = Plan(load_settings(ExtractSettings, {settings!r}), may_load=False)
-plan.dataset
+inputs = open_inputs(load_settings(ExtractSettings, {settings!r}))
 looked = now()
-assert all(need.complete and need.found.published for need in plan.needs()), "not complete"
+needed = required_sets(cached_plan(inputs))
+assert all(one.complete and one.existing.published for one in needed), "not complete"
 done = now()
 assert "torch" not in sys.modules, "torch"
 spans = (started, imported), (imported, looked), (looked, done), (imported, done)

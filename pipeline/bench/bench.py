@@ -16,7 +16,11 @@ from frostline.pipeline.bench.leaderboard import CurveEntry, Entry, Failure, Lea
 from frostline.pipeline.bench.matrix import Cell, Matrix, Name
 from frostline.pipeline.bench.render import as_csv, as_html, as_json, as_markdown
 from frostline.pipeline.bench.schedule import Pass, pass_name
-from frostline.pipeline.plan.plan import Plan, now
+from frostline.pipeline.plan.inputs import open_inputs
+from frostline.pipeline.plan.lookup import required_sets
+from frostline.pipeline.plan.machine import now
+from frostline.pipeline.plan.make import make_plan
+from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.records.run import Extracted
 from frostline.pipeline.report.wording import TRANSFERABILITY, chosen
 from frostline.pipeline.steps.features import Loaded, drop, extract_missing, extract_shared
@@ -119,8 +123,8 @@ def _share(layers: Sequence[Pass], found: _Found) -> None:
     if len(layers) < 2:
         return
     try:
-        plans = [Plan(one.cells[0].settings, one.dataset) for one in layers]
-        if len({plan.way for plan in plans}) == 1:  # a pass has one kind of images
+        plans = [make_plan(open_inputs(one.cells[0].settings, one.dataset)) for one in layers]
+        if len({plan.picked.mode for plan in plans}) == 1:  # a pass has one kind of images
             found.computed += extract_shared(plans)
     except Exception as error:  # a user's network may raise anything
         log.info("no pass is shared by the layers of %s: %s", layers[0].cells[0].settings.backbone, error)
@@ -131,8 +135,8 @@ def _run(one: Pass, found: _Found) -> Iterator[Cell]:
     if one.failure:
         yield from _all_failed(one, one.failure, found)
         return
-    plan = Plan(one.cells[0].settings, one.dataset)
     try:
+        plan = make_plan(open_inputs(one.cells[0].settings, one.dataset))
         features, loaded = _features(plan), Loaded(plan)
     except Exception as error:  # a user's network may raise anything
         yield from _all_failed(one, error, found)
@@ -167,7 +171,7 @@ def _reason(error: Exception) -> str:
 
 def _features(plan: Plan) -> tuple[Extracted, ...]:
     """Return a plan's features, what is missing or damaged of them computed."""
-    for found in [need.found for need in plan.needs() if need.found]:
+    for found in [request.existing for request in required_sets(plan) if request.existing]:
         for damaged in found.damaged():
             drop(found, damaged)
     return extract_missing(plan)

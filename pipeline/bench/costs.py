@@ -31,7 +31,7 @@ def costs_of(plan: Plan, features: Sequence[Extracted]) -> Costs:
 
 def _parameters(plan: Plan) -> int | None:
     """Return the number of parameters that features depend on, remembered once it was counted."""
-    path = plan.workspace.root / "bench" / "parameters" / f"{digest(asdict(plan.resolved.spec))[:16]}.json"
+    path = plan.workspace.root / "bench" / "parameters" / f"{digest(asdict(plan.spec))[:16]}.json"
     try:
         return int(read_sealed(path)["parameters"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -46,7 +46,7 @@ def _counted(plan: Plan) -> int | None:
     from frostline.stages.backbones.describe.parameters import count_parameters
 
     try:
-        return count_parameters(plan.settings.request(), plan.resolved.spec)
+        return count_parameters(plan.settings.request(), plan.spec)
     except Exception as error:  # a user's network may let no gradient through
         log.info("the parameters of %s can't be counted: %s", plan.settings.backbone, error)
         return None

@@ -7,14 +7,19 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from frostline.pipeline.bench.matrix import Cell, Matrix
-from frostline.pipeline.plan.plan import Plan
+from frostline.pipeline.engines.registry import check_engine
+from frostline.pipeline.plan.inputs import open_inputs
+from frostline.pipeline.plan.preview import Preview, preview
+from frostline.pipeline.plan.resolve import recall, resolve
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
-from frostline.pipeline.steps.heads import cached_head
+from frostline.pipeline.steps.heads import is_fitted
+from frostline.stages.backbones import fingerprint
 from frostline.stages.datasets import Dataset
 from frostline.stages.errors import ConfigError, DataError, counted, listing, printable
 
 Made = TypeVar("Made")
+Number = TypeVar("Number", int, float)
 _Opened = dict[tuple[object, ...], Dataset | DataError]
 
 
@@ -22,15 +27,16 @@ _Opened = dict[tuple[object, ...], Dataset | DataError]
 class Work:
     """What one pass takes: ``rows`` of all splits and views, what of them to compute, bytes and seconds.
 
-    ``seconds``: None if it was never measured. ``heads``: to be fitted on all training rows; ``fitted``: of these.
+    ``heads``: to be fitted on all training rows; ``fitted``: of these. None is what can't be known before the network
+    is loaded, or, of ``seconds``, was never measured.
     """
 
     rows: int
-    to_compute: int
-    bytes: int
+    to_compute: int | None
+    bytes: int | None
     seconds: float | None
     heads: int
-    fitted: int
+    fitted: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,19 +49,20 @@ class Pass:
     failure: Exception | None = None
 
 
-def planned(matrix: Matrix) -> tuple[Pass, ...]:
+def planned(matrix: Matrix, *, may_load: bool = True) -> tuple[Pass, ...]:
     """Return the passes of a matrix, every dataset opened once and every backbone resolved; nothing is computed.
 
-    Raises ConfigError that lists all that can't be used as asked: files that are not there, unknown datasets,
-    backbones, weights and layers, sizes that a network can't take. Data that can't be used fail their passes alone.
+    ``may_load``: whether a network is loaded where nothing remembers what its name means. Raises ConfigError that
+    lists all that can't be used as asked: files that are not there, unknown datasets, backbones and weights; once a
+    network is loaded, layers and sizes that it can't take. Data that can't be used fail their passes alone.
     """
     groups: dict[str, list[Cell]] = {}
     for cell in matrix.cells:
         groups.setdefault(cell.backbone_pass, []).append(cell)
     shared = [tuple(cells) for cells in groups.values()]
-    _each(shared, lambda cells: Plan(cells[0].settings))  # missing files and unknown names are said first
+    _each(shared, lambda cells: _check_names(cells[0]))  # before any dataset is opened
     opened: _Opened = {}
-    return tuple(_each(shared, lambda cells: _planned(cells, opened)))
+    return tuple(_each(shared, lambda cells: _planned(cells, opened, may_load)))
 
 
 def _each(groups: Sequence[tuple[Cell, ...]], make: Callable[[tuple[Cell, ...]], Made]) -> list[Made]:
@@ -76,10 +83,18 @@ def pass_name(cell: Cell) -> str:
     return printable(f"{cell.name.dataset} × {cell.name.backbone} × layer {cell.name.layer}")
 
 
-def _planned(cells: tuple[Cell, ...], opened: _Opened) -> Pass:
+def _check_names(cell: Cell) -> None:
+    """Raise ConfigError for files that are not there and unknown names."""
+    check_engine(cell.settings.engine)
+    fingerprint(cell.settings.request())
+
+
+def _planned(cells: tuple[Cell, ...], opened: _Opened, may_load: bool) -> Pass:
     try:
         dataset = _dataset(cells[0], opened)
-        return Pass(cells, dataset, _work(cells, Plan(cells[0].settings, dataset)))
+        inputs = open_inputs(cells[0].settings, dataset)
+        resolved = resolve(inputs) if may_load else recall(inputs)
+        return Pass(cells, dataset, _work(cells, preview(inputs, resolved)))
     except ConfigError:
         raise
     except Exception as error:  # it fails its own cells, whatever it is
@@ -91,7 +106,7 @@ def _dataset(cell: Cell, opened: _Opened) -> Dataset:
     name = (s.dataset, s.root, s.test_fraction, s.seed, s.max_bad)
     if name not in opened:
         try:
-            opened[name] = Plan(s).dataset
+            opened[name] = open_inputs(s).dataset
         except DataError as error:
             opened[name] = error
     found = opened[name]
@@ -100,19 +115,23 @@ def _dataset(cell: Cell, opened: _Opened) -> Dataset:
     return found
 
 
-def _work(cells: tuple[Cell, ...], plan: Plan) -> Work:
-    needs = plan.needs()
-    seconds = [plan.seconds(need) if need.rows_to_compute else 0.0 for need in needs]
-    known = [s for s in seconds if s is not None]
+def _work(cells: tuple[Cell, ...], found: Preview) -> Work:
     whole = [cell.settings for cell in cells if not cell.drawn]
+    fitted: list[int | None] = [is_fitted(found, s.spec(s.head[0])) for s in whole]
     return Work(
-        sum(len(need.samples) for need in needs),
-        sum(need.rows_to_compute for need in needs),
-        sum(need.bytes_needed for need in needs),
-        sum(known) if len(known) == len(seconds) else None,
+        sum(one.rows for one in found.sets),
+        _sum([one.to_compute for one in found.sets]),
+        _sum([one.bytes for one in found.sets]),
+        _sum([0.0 if one.to_compute == 0 else one.seconds for one in found.sets]),
         len(whole),
-        sum(cached_head(plan, s.spec(s.head[0])) is not None for s in whole),
+        _sum(fitted),
     )
+
+
+def _sum(values: Sequence[Number | None]) -> Number | None:
+    """Return the sum, None where a value is not known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def passes_json(passes: Sequence[Pass]) -> list[dict[str, Any]]:
@@ -145,10 +164,24 @@ def _row(one: Pass) -> tuple[str, ...]:
     curves = str(sum(cell.drawn for cell in one.cells))
     if work is None:
         return (*names, *[""] * 6, curves)
-    seconds = "unknown" if work.seconds is None else f"about {work.seconds:,.0f} s"
-    time = seconds if work.to_compute else "none"
-    return (*names, f"{work.rows:,}", f"{work.to_compute:,}", size(work.bytes), time, *_heads(work), curves)
+    disk = "unknown" if work.bytes is None else size(work.bytes)
+    return (
+        *names,
+        f"{work.rows:,}",
+        _count(work.to_compute),
+        disk,
+        _time(work),
+        str(work.heads),
+        _count(work.fitted),
+        curves,
+    )
 
 
-def _heads(work: Work) -> tuple[str, str]:
-    return str(work.heads), str(work.fitted)
+def _time(work: Work) -> str:
+    if work.to_compute == 0:
+        return "none"
+    return "unknown" if work.seconds is None else f"about {work.seconds:,.0f} s"
+
+
+def _count(n: int | None) -> str:
+    return "unknown" if n is None else f"{n:,}"

@@ -119,7 +119,9 @@ def _flags_by_command() -> dict[str, list[str]]:
 
 
 def _takes_dry_run(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--dry-run", action="store_true", help="print what is cached and what is missing")
+    command.add_argument(
+        "--dry-run", action="store_true", help="print what is cached and what is missing; no network is loaded"
+    )
 
 
 def _takes_images(command: argparse.ArgumentParser) -> None:
@@ -188,15 +190,16 @@ def _print(args: argparse.Namespace, document: Any, text: str) -> None:
 def _run(args: argparse.Namespace) -> int:
     from frostline.pipeline.records.run import to_json
     from frostline.pipeline.report.text import table
-    from frostline.pipeline.run.run import plans_of, run
-    from frostline.pipeline.steps.heads import cached_head
+    from frostline.pipeline.run.run import preview_run, run
+    from frostline.pipeline.steps.heads import is_fitted
 
     settings = _settings(args)
     if args.dry_run:
-        plans = plans_of(settings)
         specs = {name: settings.spec(name) for name in settings.head if not settings.draw(name)}
-        states = [{n: "cached" if cached_head(plan, spec) else "to fit" for n, spec in specs.items()} for plan in plans]
-        return _dry_run(args, plans, ["; ".join(f"{name}: {state}" for name, state in s.items()) for s in states])
+        words = {True: "cached", False: "to fit", None: "unknown"}
+        found = preview_run(settings)
+        lines = ["; ".join(f"{n}: {words[is_fitted(one, spec)]}" for n, spec in specs.items()) for one in found]
+        return _dry_run(args, found, lines)
     report = run(settings)
     print(to_json(report) if args.json else table(report))
     if report.unwritten:
@@ -205,24 +208,23 @@ def _run(args: argparse.Namespace) -> int:
     return EXIT_QUARANTINED if report.quarantined else 0
 
 
-def _dry_run(args: argparse.Namespace, plans: list[Any], lines: list[str]) -> int:
-    from frostline.pipeline.plan.preview import plan_json, plan_table
+def _dry_run(args: argparse.Namespace, previews: Sequence[Any], lines: Sequence[str]) -> int:
+    from frostline.pipeline.plan.preview import preview_json, preview_table
 
-    document = [{"backbone": plan.settings.backbone, "features": plan_json(plan)} for plan in plans]
-    text = [f"{p.settings.backbone}\n{plan_table(p)}\n{line}" for p, line in zip(plans, lines, strict=True)]
-    _print(args, [{**d, "plan": line} for d, line in zip(document, lines, strict=True)], "\n".join(text).rstrip())
+    both = list(zip(previews, lines, strict=True))
+    document = [{**preview_json(found), "plan": line} for found, line in both]
+    _print(args, document, "\n".join(f"{preview_table(found)}\n{line}" for found, line in both).rstrip())
     return 0
 
 
 def _extract(args: argparse.Namespace) -> int:
-    from frostline.pipeline.plan.plan import Plan
     from frostline.pipeline.records.run import extracted_json
     from frostline.pipeline.report.text import extracted_lines
-    from frostline.pipeline.run.run import extract
+    from frostline.pipeline.run.run import extract, preview_extract
 
     settings = _settings(args)
     if args.dry_run:
-        return _dry_run(args, [Plan(settings)], [""])
+        return _dry_run(args, [preview_extract(settings)], [""])
     done = extract(settings)
     _print(args, [extracted_json(e) for e in done], "\n".join(extracted_lines(done)))
     return EXIT_QUARANTINED if any(e.quarantined for e in done) else 0
@@ -249,10 +251,10 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from frostline.pipeline.serve.predict import answers_csv, answers_json, answers_table, check_answers, classify
+    from frostline.pipeline.serve.predict import answers_csv, answers_json, answers_table, check_answers, predict
 
     settings = _settings(args)
-    answers = classify(args.head, args.inputs, settings)
+    answers = predict(args.head, args.inputs, settings)
     text = (answers_csv if args.csv else answers_table)(answers, settings.top)
     _print(args, answers_json(answers, settings.top), text)
     check_answers(answers, settings.max_bad)
@@ -273,7 +275,7 @@ def _bench(args: argparse.Namespace) -> int:
     if args.matrix is None:
         raise ConfigError("no matrix; wanted `frostline bench MATRIX.toml`, and `frostline bench --example` prints one")
     matrix = read_matrix(args.matrix, _settings(args).data_dir)
-    passes = planned(matrix)
+    passes = planned(matrix, may_load=not args.dry_run)
     if args.dry_run:
         _print(args, passes_json(passes), passes_table(passes))
         return 0

@@ -8,6 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from frostline.pipeline.plan.inputs import open_inputs
+from frostline.pipeline.plan.lookup import look_up
+from frostline.pipeline.plan.make import cached_plan
 from frostline.pipeline.plan.plan import SPLITS, Plan
 from frostline.pipeline.records.findings import (
     CopiesOf,
@@ -55,7 +58,7 @@ def health(settings: ExtractSettings) -> Findings:
     Nothing is extracted; what was found in these features before is remembered. Raises StoreError if the
     features of a split are not cached.
     """
-    return _findings(Plan(settings, may_load=False))
+    return _findings(cached_plan(open_inputs(settings)))
 
 
 def glance(plan: Plan) -> None:
@@ -66,8 +69,7 @@ def glance(plan: Plan) -> None:
     """
     if "plain" not in plan.settings.views:
         return
-    width = plan.resolved.width
-    if width * sum(len(samples) for samples in plan.dataset.splits) > _QUICK:
+    if plan.width * sum(len(samples) for samples in plan.dataset.splits) > _QUICK:
         return
     try:
         _findings(plan)
@@ -76,7 +78,7 @@ def glance(plan: Plan) -> None:
 
 
 def _findings(plan: Plan) -> Findings:
-    there = {split: cached(plan.need(split, "plain")) for split in SPLITS}
+    there = {split: cached(look_up(plan, split, "plain")) for split in SPLITS}
     check_quarantined(plan, there.values())
     train, test = (done.key.digest for done in there.values())
     path = memory(plan.workspace.root, train, test, plan.settings.seed)

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.pipeline.plan.plan import Need, Plan
+from frostline.pipeline.engines.registry import check_engine
+from frostline.pipeline.plan.inputs import open_inputs
+from frostline.pipeline.plan.make import make_plan
+from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.records.run_folder import read_run
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import TRANSFERABILITY
@@ -54,13 +57,6 @@ class Ranking:
     agreement: dict[str, Agreement | None]
 
 
-class _Sampled(Plan):
-    """A plan that needs the training rows alone."""
-
-    def needs(self) -> list[Need]:
-        return [self.need("train", "plain")]
-
-
 def rank(names: Sequence[str], settings: RankSettings) -> Ranking:
     """Return the backbones by their scores on ``settings.samples`` training rows; no other row is extracted.
 
@@ -69,7 +65,8 @@ def rank(names: Sequence[str], settings: RankSettings) -> Ranking:
     whole dataset take their rows. Raises what ``extract`` does.
     """
     asked = [_asked(name, settings) for name in names or [settings.backbone]]
-    whole = Plan(asked[0]).dataset
+    check_engine(settings.engine)
+    whole = open_inputs(asked[0]).dataset
     sample = _sample(whole, settings)
     found = [_ranked(one, whole, sample) for one in asked]
     return Ranking(
@@ -96,7 +93,7 @@ def _sample(whole: Dataset, settings: RankSettings) -> Dataset:
 
 
 def _ranked(settings: RankSettings, whole: Dataset, sample: Dataset) -> Ranked:
-    plan = _Sampled(settings, sample)
+    plan = make_plan(open_inputs(settings, sample), ("train",))
     (done,) = extract_missing(plan)
     features = Loaded(plan).train[0]
     scores = transferability(features.X, features.y, _source_probabilities(plan, features.X))
@@ -108,7 +105,7 @@ def _ranked(settings: RankSettings, whole: Dataset, sample: Dataset) -> Ranked:
 def _source_probabilities(plan: Plan, X: NDArray[Any]) -> NDArray[np.float64] | None:
     from frostline.stages.backbones.describe.source_classifier import source_classifier
 
-    found = source_classifier(plan.settings.request(), plan.resolved.spec.layer)
+    found = source_classifier(plan.settings.request(), plan.spec.layer)
     if found is None:
         log.info("%s: no LEEP and NCE, its features are not the input of one linear layer", plan.settings.backbone)
         return None

@@ -1,4 +1,4 @@
-"""Which devices there are to work on, and a process for each beside this one."""
+"""The engine ``processes``: this process and one beside it for each further device."""
 
 from __future__ import annotations
 
@@ -7,24 +7,32 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from subprocess import PIPE, Popen
 
-from frostline.pipeline.plan.plan import device_of
+from frostline.pipeline.engines.base import Here, Job
+from frostline.pipeline.plan.machine import devices_of
 
 log = logging.getLogger("frostline")
+MIN_ROWS = 16_384  # for each device: fewer are done before another process has begun
 
 
-def devices_of(name: str) -> list[str]:
-    """Return every device that a setting stands for: each GPU for ``cuda``, and for ``auto`` where there are any."""
-    import torch
+def fill(job: Job, here: Here) -> int:
+    """Compute the missing shards on every device that the settings mean, as far as there are rows enough for each."""
+    devices = devices_of(job.settings["device"])[: max(1, job.rows // MIN_ROWS)]
+    batch = replace(job.batch, workers=max(1, job.batch.workers // len(devices)))
+    jobs = [replace(job, batch=batch).on(device) for device in devices[1:]]
+    with start_python([worker_arguments(one) for one in jobs]) as workers:
+        return here(batch) + sum(map(rows_done, workers))
 
-    if name in ("auto", "cuda") and torch.cuda.device_count() > 1:
-        return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    return [device_of(name)]
+
+def worker_arguments(job: Job) -> list[str]:
+    """Return with which arguments Python does shards of a job and prints how many rows it computed."""
+    return ["-m", "frostline.pipeline.engines.worker", job.to_json()]
 
 
 @contextmanager
-def beside(commands: Sequence[Sequence[str]]) -> Iterator[list[Popen[str]]]:
+def start_python(commands: Sequence[Sequence[str]]) -> Iterator[list[Popen[str]]]:
     """Start Python with each of these arguments while the caller works; whichever still runs in the end is killed.
 
     Modules are found as here. Standard input ends with this process, however that ends.
@@ -40,11 +48,11 @@ def beside(commands: Sequence[Sequence[str]]) -> Iterator[list[Popen[str]]]:
         yield processes
 
 
-def counted_in(helper: Popen[str]) -> int:
+def rows_done(worker: Popen[str]) -> int:
     """Return what a process prints in the end; 0, and say why, where it fails: its shards are done by others."""
-    assert helper.stdout is not None
-    said, status = helper.stdout.read().strip(), helper.wait()
+    assert worker.stdout is not None
+    message, status = worker.stdout.read().strip(), worker.wait()
     if status == 0:
-        return int(said)
-    log.warning("a process beside this one ended early (%s); its part was done here", said or f"status {status}")
+        return int(message)
+    log.warning("a process beside this one ended early (%s); its part was done here", message or f"status {status}")
     return 0

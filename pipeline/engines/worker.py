@@ -13,7 +13,8 @@ import sys
 from contextlib import redirect_stdout
 from threading import Thread
 
-from frostline.pipeline.engines.local import help_with
+from frostline.pipeline.engines.base import Job
+from frostline.pipeline.engines.shards import run_job
 
 
 def main() -> int:
@@ -22,10 +23,10 @@ def main() -> int:
     Thread(target=_end_with_input, daemon=True).start()
     try:
         with redirect_stdout(sys.stderr):  # a network's code may print
-            said, status = str(help_with(sys.argv[1])), 0
+            message, status = str(run_job(Job.from_json(sys.argv[1]))), 0
     except Exception as error:
-        said, status = f"{type(error).__name__}: {error}", 1
-    print(said)
+        message, status = f"{type(error).__name__}: {error}", 1
+    print(message)
     return status
 
 

@@ -10,7 +10,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 from frostline.pipeline.diagnose.health import glance
-from frostline.pipeline.plan.plan import Plan, now
+from frostline.pipeline.engines.registry import check_engine
+from frostline.pipeline.plan.inputs import Inputs, open_inputs
+from frostline.pipeline.plan.lookup import required_sets
+from frostline.pipeline.plan.machine import now
+from frostline.pipeline.plan.make import cached_plan, make_plan
+from frostline.pipeline.plan.plan import Plan
+from frostline.pipeline.plan.preview import Preview, preview
+from frostline.pipeline.plan.resolve import recall
 from frostline.pipeline.records.run import Extracted, Fitted, Probe, Report, predictions_name, to_file
 from frostline.pipeline.records.run_record import SplitRows
 from frostline.pipeline.settings.models import (
@@ -20,7 +27,7 @@ from frostline.pipeline.settings.models import (
     HeadSettings,
     Settings,
 )
-from frostline.pipeline.steps.features import Loaded, cached, drop, extract_missing, needs_of
+from frostline.pipeline.steps.features import Loaded, cached, drop, extract_missing, requests_of
 from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.stages.backbones.families.fingerprint import versions_of
@@ -44,18 +51,18 @@ def extract(settings: ExtractSettings) -> tuple[Extracted, ...]:
 
     Raises DataError if more than ``max_bad`` samples can't be used; all others are cached.
     """
-    plan = Plan(settings)
-    for need in plan.needs():
-        if need.found is not None:
-            for damaged in need.found.damaged():
-                drop(need.found, damaged)
+    check_engine(settings.engine)
+    plan = make_plan(open_inputs(settings))
+    for existing in [request.existing for request in required_sets(plan) if request.existing]:
+        for damaged in existing.damaged():
+            drop(existing, damaged)
     return extract_missing(plan)
 
 
 def fit(settings: HeadSettings) -> tuple[Fitted, ...]:
     """Fit every head on cached training features. Raises StoreError if they are not there."""
     specs = _whole(settings)
-    plan = Plan(settings, may_load=False)
+    plan = cached_plan(open_inputs(settings))
     loaded = Loaded(plan)
     return tuple(fit_head(plan, spec, loaded) for spec in specs)
 
@@ -63,8 +70,8 @@ def fit(settings: HeadSettings) -> tuple[Fitted, ...]:
 def evaluate(settings: HeadSettings) -> tuple[Probe, ...]:
     """Score every fitted head on cached test features. Raises StoreError if anything is not there."""
     specs = _whole(settings)
-    plan = Plan(settings, may_load=False)
-    features, loaded = tuple(map(cached, needs_of(plan, "test"))), Loaded(plan)
+    plan = cached_plan(open_inputs(settings))
+    features, loaded = tuple(map(cached, requests_of(plan, "test"))), Loaded(plan)
     return tuple(
         _scored(Probe(features, name, fitted=_there(plan, spec)), settings.seed, loaded)
         for name, spec in zip(settings.head, specs, strict=True)
@@ -103,9 +110,10 @@ def run(settings: Settings) -> Report:
     Where these can't be written, on a read-only disk for instance, the answers are returned all the same and
     ``unwritten`` says why.
     """
-    plans = plans_of(settings)
-    probes = tuple(probe for plan in plans for probe in _probes(plan, settings))
-    plan = plans[0]
+    inputs, *baseline = _all_inputs(settings)
+    plan = _ready(inputs, settings)
+    probes = _probes(plan, settings)
+    probes += tuple(probe for other in baseline for probe in _probes(_ready(other, settings), settings))
     train, test = plan.dataset.splits
     folder = plan.workspace.runs / f"{name_of(plan, '-'.join(settings.head))}-{_digest(probes, settings)}"
     files = {
@@ -121,7 +129,7 @@ def run(settings: Settings) -> Report:
         duplicates(plan.dataset),
         probes,
         _compared(probes),
-        settings.model_dump(mode="json"),
+        settings.model_dump(mode="json", exclude={"engine"}),
         {**{name: version(name) for name in _VERSIONS}, **versions_of(settings.request())},
         now(),
         folder / "run.json",
@@ -168,18 +176,39 @@ def _digest(probes: tuple[Probe, ...], settings: Settings) -> str:
     return digest([keys, heads, settings.seed])[:12]
 
 
-def plans_of(settings: Settings) -> list[Plan]:
-    """Return the plan of a run: its backbone's, then its baseline's if there is one."""
+def preview_extract(settings: ExtractSettings) -> Preview:
+    """Return what ``extract`` would do, as far as that is known without a network."""
+    check_engine(settings.engine)
+    return _preview(open_inputs(settings))
+
+
+def preview_run(settings: Settings) -> list[Preview]:
+    """Return what ``run`` would do, as far as that is known without a network: its backbone's, then its baseline's."""
+    return [_preview(inputs) for inputs in _all_inputs(settings)]
+
+
+def _preview(inputs: Inputs) -> Preview:
+    return preview(inputs, recall(inputs))
+
+
+def _all_inputs(settings: Settings) -> list[Inputs]:
+    """Return what settings name, then the same for the baseline if there is one; mistakes in names are said first."""
     _checked(settings)
-    plan = Plan(settings)
-    return [plan, Plan(_pixels(settings), plan.dataset)] if _wants_baseline(settings) else [plan]
+    check_engine(settings.engine)
+    inputs = open_inputs(settings)
+    return [inputs, open_inputs(_pixels(settings), inputs.dataset)] if _wants_baseline(settings) else [inputs]
+
+
+def _ready(inputs: Inputs, settings: Settings) -> Plan:
+    """Return a plan, the options of its heads checked before any network is loaded; a cached head needs no solver."""
+    if settings.head_params and not _preview(inputs).complete:
+        for name in settings.head:
+            check_options(settings.spec(name))
+    return make_plan(inputs)
 
 
 def _probes(plan: Plan, settings: Settings) -> tuple[Probe, ...]:
     """Do all stages for one backbone; a damaged shard met on the way is made anew."""
-    if settings.head_params and not all(need.complete for need in plan.needs()):
-        for name in settings.head:
-            check_options(settings.spec(name))  # before the backbone's long work; a cached head needs no solver
     met: set[str] = set()
     while True:
         try:

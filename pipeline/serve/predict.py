@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 from PIL import Image
 
-from frostline.pipeline.plan.plan import check_bad, cores, device_of
+from frostline.pipeline.plan.inputs import check_bad
+from frostline.pipeline.plan.machine import cores, device_of
 from frostline.pipeline.settings.models import PredictSettings, load_settings
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.base import Family
@@ -26,7 +27,7 @@ from frostline.stages.heads import Head, read_head
 from frostline.stages.metrics.predictions import harmless
 from frostline.stages.modalities.image.spec import View, replaced
 from frostline.stages.records.sealed import file_digest
-from frostline.stages.serve.predict import predict
+from frostline.stages.serve import predict as stage
 from frostline.stages.store.key import differences
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ class Classifier:
         workers = self.settings.workers or cores()
         how: Any = {"views": self.views, "batch_size": batch_size, "workers": workers, "halved": _halved}
         rows = range(len(files))
-        for one in predict(self.head, self.backbone, lambda row: decode_file(files[row], self.least), rows, **how):
+        for one in stage.predict(
+            self.head, self.backbone, lambda row: decode_file(files[row], self.least), rows, **how
+        ):
             yield Answer(files[one.row], self._ranked(one.confidence), one.fault, self.head.probabilistic)
 
     def _ranked(self, confidence: Any) -> tuple[tuple[str, float], ...]:
@@ -225,12 +228,13 @@ def _flat(spec: BackboneSpec) -> dict[str, Any]:
     return {**fields.pop("preprocessing"), **fields}
 
 
-def classify(folder: Path, inputs: Sequence[Path], settings: PredictSettings) -> list[Answer]:
-    """Return the answers for image files, folders of them and CSV files with a ``path`` column.
+def predict(folder: str | Path, inputs: Sequence[str | Path], settings: PredictSettings | None = None) -> list[Answer]:
+    """Return the answers of a head of ``data/heads`` for image files, folders of them and CSV files of paths.
 
-    An image that can't be read has a fault. Raises DataError if there is nothing to answer for.
+    An image that can't be read has a fault. Raises DataError if there is nothing to answer for, and what
+    ``load_classifier`` does.
     """
-    files = [file for given in inputs for file in _files(given)]
+    files = [file for given in inputs for file in _files(Path(given))]
     if not files:
         raise DataError(f"no image in {', '.join(map(str, inputs))}; wanted image files, folders or a CSV of paths")
     return load_classifier(folder, settings).predict(files)

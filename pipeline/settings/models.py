@@ -148,6 +148,11 @@ class ExtractSettings(BackboneSettings):
     workers: Workers = None
     optimize: Optimization = "auto"
     max_bad: int = Field(0, ge=0, description="how many unreadable samples to tolerate")
+    engine: str = Field(
+        "auto",
+        description="what computes features: local (this process), processes (one for each device), an installed one; "
+        "auto: processes where there are several GPUs, else local",
+    )
 
 
 class RankSettings(ExtractSettings):

@@ -10,8 +10,11 @@ from functools import cached_property
 from itertools import product
 
 from frostline.pipeline.engines.batching import recorded
-from frostline.pipeline.engines.local import fill
-from frostline.pipeline.plan.plan import SPLITS, Need, Plan, check_bad
+from frostline.pipeline.engines.fill import fill, fill_together
+from frostline.pipeline.plan.begin import begin
+from frostline.pipeline.plan.inputs import check_bad
+from frostline.pipeline.plan.lookup import FeatureRequest, look_up, required_sets
+from frostline.pipeline.plan.plan import SPLITS, Plan
 from frostline.pipeline.records.run import Extracted
 from frostline.stages.errors import DamagedShard, StoreError, counted
 from frostline.stages.modalities.image.spec import View
@@ -22,7 +25,7 @@ log = logging.getLogger("frostline")
 
 def extract_missing(plan: Plan) -> tuple[Extracted, ...]:
     """Compute what is missing of a plan's features; raise DataError if more than ``max_bad`` can't be used."""
-    done = tuple(_extract_one(plan, need) for need in plan.needs())
+    done = tuple(_extract_one(plan, request) for request in required_sets(plan))
     check_quarantined(plan, done)
     return done
 
@@ -31,37 +34,37 @@ def extract_shared(plans: Sequence[Plan]) -> int:
     """Compute what plans that differ in layer and pooling alone lack, from one pass; return how many rows it took.
 
     What can't be had so, to the bit, is left to each plan alone: layers that one pass does not give, sets most
-    of whose rows lie in other sets, sets begun at another pace than the others, shards with a sample that
+    of whose rows lie in other sets, sets begun in batches of another size, shards with a sample that
     can't be used.
     """
     return sum(_share(plans, split, view) for split, view in product(SPLITS, plans[0].settings.views))
 
 
 def _share(plans: Sequence[Plan], split: str, view: View) -> int:
-    needs = [(plan, plan.need(split, view)) for plan in plans]
-    wanted = {need.key.digest: (plan, need) for plan, need in needs}  # two names may mean one layer
-    lacking = [(plan, need) for plan, need in wanted.values() if 2 * need.rows_to_compute > need.missing_rows]
-    lacking = _at_one_pace(lacking)
+    requests = [(plan, look_up(plan, split, view)) for plan in plans]
+    wanted = {request.key.digest: (plan, request) for plan, request in requests}  # two names may mean one layer
+    lacking = [(plan, one) for plan, one in wanted.values() if 2 * one.rows_to_compute > one.missing_rows]
+    lacking = _batched_alike(lacking)
     if len(lacking) < 2:
         return 0
     from frostline.stages.backbones.inference.multi_layer import share
 
-    shared = share([plan.backbone for plan, _ in lacking])
+    shared = share([plan.load_network() for plan, _ in lacking])
     if shared is None:
         return 0
-    plan, need = max(lacking, key=lambda one: one[1].missing_rows)
-    sets = [plan.begin(need) for plan, need in lacking]
-    layers = ", ".join(need.key.backbone.layer for _, need in lacking)
-    log.info("%s %s (%s): %s in one pass", need.samples.dataset, split, view, layers)
-    return fill(plan, replace(need, known={}), sets, shared)[0]
+    plan, request = max(lacking, key=lambda one: one[1].missing_rows)
+    sets = [begin(plan, request) for plan, request in lacking]
+    layers = ", ".join(request.key.backbone.layer for _, request in lacking)
+    log.info("%s %s (%s): %s in one pass", request.samples.dataset, split, view, layers)
+    return fill_together(plan, replace(request, reusable={}), sets, shared)[0]
 
 
-def _at_one_pace(lacking: list[tuple[Plan, Need]]) -> list[tuple[Plan, Need]]:
-    """Return those that can be gone on with at one pace: the one that most of them have, or none yet."""
-    paces = [recorded(need.found, plan.backbone.device.type) if need.found else None for plan, need in lacking]
-    ways = [(pace.batch_size, pace.threads) if pace else None for pace in paces]
-    most = max(filter(None, ways), key=ways.count, default=None)
-    return [one for one, way in zip(lacking, ways, strict=True) if way in (None, most)]
+def _batched_alike(lacking: list[tuple[Plan, FeatureRequest]]) -> list[tuple[Plan, FeatureRequest]]:
+    """Return those that can be gone on with in one size of batches: the one that most of them have, or none yet."""
+    found = [recorded(one.existing, plan.load_network().device.type) if one.existing else None for plan, one in lacking]
+    how = [(batch.batch_size, batch.threads) if batch else None for batch in found]
+    most = max(filter(None, how), key=how.count, default=None)
+    return [one for one, own in zip(lacking, how, strict=True) if own in (None, most)]
 
 
 def check_quarantined(plan: Plan, features: Iterable[Extracted]) -> None:
@@ -70,36 +73,36 @@ def check_quarantined(plan: Plan, features: Iterable[Extracted]) -> None:
     check_bad([f"{name}: {reason}" for name, reason in bad], plan.settings.max_bad)
 
 
-def _extract_one(plan: Plan, need: Need) -> Extracted:
-    x = need.samples
-    if need.found is not None and need.complete:
-        need.found.publish()
-        log.info("%s %s (%s): %s cached", x.dataset, x.split, need.key.view, counted(len(x), "row"))
-        return cached(need)
-    log.info("%s %s (%s): %s to compute", x.dataset, x.split, need.key.view, counted(need.rows_to_compute, "row"))
-    for change in need.changes:
+def _extract_one(plan: Plan, request: FeatureRequest) -> Extracted:
+    x = request.samples
+    if request.existing is not None and request.complete:
+        request.existing.publish()
+        log.info("%s %s (%s): %s cached", x.dataset, x.split, request.key.view, counted(len(x), "row"))
+        return cached(request)
+    log.info("%s %s (%s): %s to compute", x.dataset, x.split, request.key.view, counted(request.rows_to_compute, "row"))
+    for change in request.changes:
         log.info("  not the cached features: %s", change)
-    features = plan.begin(need)
-    computed, seconds = fill(plan, need, [features], plan.backbone)
-    return _described(need, features, computed, seconds)
+    features = begin(plan, request)
+    computed, seconds = fill(plan, request, features)
+    return _described(request, features, computed, seconds)
 
 
-def cached(need: Need) -> Extracted:
+def cached(request: FeatureRequest) -> Extracted:
     """Return a feature set that is there. Raises StoreError if it is not complete."""
-    if need.found is None or not need.complete:
-        x = need.samples
-        why = "; ".join(need.changes) or "never computed"
+    if request.existing is None or not request.complete:
+        x = request.samples
+        why = "; ".join(request.changes) or "never computed"
         raise StoreError(
-            f"the features of {x.dataset} {x.split} ({need.key.view}) are not cached ({why}); "
+            f"the features of {x.dataset} {x.split} ({request.key.view}) are not cached ({why}); "
             f"`frostline extract` with the same settings makes them"
         )
-    return _described(need, need.found, 0, 0.0)
+    return _described(request, request.existing, 0, 0.0)
 
 
-def _described(need: Need, features: FeatureSet, computed: int, seconds: float) -> Extracted:
+def _described(request: FeatureRequest, features: FeatureSet, computed: int, seconds: float) -> Extracted:
     bad = tuple(features.quarantined())
-    size = len(need.samples), need.width
-    return Extracted(need.samples.split, need.key, features.folder, *size, bad, computed, seconds, features.pace)
+    size = len(request.samples), request.width
+    return Extracted(request.samples.split, request.key, features.folder, *size, bad, computed, seconds, features.pace)
 
 
 class Loaded:
@@ -119,10 +122,10 @@ class Loaded:
         return self._load("test")
 
     def _load(self, split: str) -> list[Features]:
-        needs = needs_of(self._plan, split)
-        check_quarantined(self._plan, [cached(need) for need in needs])
-        most = _share_of_memory() // len(needs)
-        found = [load(need.found, most) for need in needs if need.found is not None]
+        requests = requests_of(self._plan, split)
+        check_quarantined(self._plan, map(cached, requests))
+        most = _share_of_memory() // len(requests)
+        found = [load(request.existing, most) for request in requests if request.existing is not None]
         # A set is known by its content alone: another command may have made it under another name.
         return [replace(view, split=split) for view in common(found)]
 
@@ -135,9 +138,9 @@ def _share_of_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
 
 
-def needs_of(plan: Plan, split: str) -> list[Need]:
+def requests_of(plan: Plan, split: str) -> list[FeatureRequest]:
     """Return what a plan needs of one split, one per view."""
-    return [plan.need(split, view) for view in plan.settings.views]
+    return [look_up(plan, split, view) for view in plan.settings.views]
 
 
 def drop(features: FeatureSet, damaged: DamagedShard) -> None:

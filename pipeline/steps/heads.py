@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from frostline.pipeline.plan.plan import Plan
+from frostline.pipeline.plan.preview import Preview
 from frostline.pipeline.records.run import Fitted
 from frostline.pipeline.records.validated import validated
-from frostline.pipeline.steps.features import Loaded, cached, check_quarantined, needs_of
+from frostline.pipeline.steps.features import Loaded, cached, check_quarantined, requests_of
 from frostline.stages import fit as fitting
 from frostline.stages.errors import StoreError
 from frostline.stages.fit.selection import Selection
@@ -33,7 +34,7 @@ class _Fit:
 
 def fit_head(plan: Plan, spec: HeadSpec, loaded: Loaded) -> Fitted:
     """Return the head that a spec means on a plan's training features, fitted unless it is there and sound."""
-    there = [cached(need) for need in needs_of(plan, "train") if need.complete]
+    there = [cached(request) for request in requests_of(plan, "train") if request.complete]
     check_quarantined(plan, there)
     found = cached_head(plan, spec)
     if found is not None:
@@ -66,9 +67,9 @@ def _how_to_load(plan: Plan) -> dict[str, Any]:
     return {
         "name": request.name,
         "weights": weights,
-        "spec": asdict(plan.resolved.spec),
-        "precision": plan.precision,
-        "jpeg_least": plan.way.least,
+        "spec": asdict(plan.spec),
+        "precision": plan.picked.mode.precision,
+        "jpeg_least": plan.picked.mode.jpeg_min_side,
         "views": s.views,
     }
 
@@ -93,9 +94,17 @@ def _read(folder: Path) -> Fitted:
     return Fitted(head, folder, fit.selection, fit.quarantined, fit.seconds, cached=True)
 
 
+def is_fitted(found: Preview, spec: HeadSpec) -> bool | None:
+    """Return whether a head is there; None where that hangs on what is unknown before the network is loaded."""
+    if not found.inputs.workspace.heads.is_dir():
+        return False
+    states = {cached_head(plan, spec) is not None for plan in found.candidates}
+    return states.pop() if len(states) == 1 else None
+
+
 def name_of(plan: Plan, head: str) -> str:
     """Return a readable part of a folder's name."""
-    return f"{plain(plan.dataset.name)}-{plain(plan.resolved.spec.short_name)}-{plain(head)}"
+    return f"{plain(plan.dataset.name)}-{plain(plan.spec.short_name)}-{plain(head)}"
 
 
 def _digest(plan: Plan, spec: HeadSpec) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from frostline.stages.heads.spec import Number
+from frostline.stages.heads.kinds import Number
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ from frostline.pipeline.bench.matrix import read_matrix
 from frostline.pipeline.bench.schedule import planned
 from frostline.pipeline.diagnose.health import health
 from frostline.pipeline.maintain.inventory import inventory, verify
-from frostline.pipeline.plan.plan import Plan, now
+from frostline.pipeline.plan.inputs import open_inputs
+from frostline.pipeline.plan.machine import now
+from frostline.pipeline.plan.resolve import resolve
 from frostline.pipeline.report.html.pages import page_for
 from frostline.pipeline.report.html.record import open_run
 from frostline.pipeline.report.html.svg import figure
@@ -153,7 +155,7 @@ def _bench(root: Path, settings: Settings) -> Job:
 
 
 def _resolved(root: Path, settings: Settings) -> Job:
-    return Job(root / "data", ("backbones",), lambda: Plan(settings).resolved)
+    return Job(root / "data", ("backbones",), lambda: resolve(open_inputs(settings)))
 
 
 JOBS: dict[str, Callable[[Path, Settings], Job]] = {

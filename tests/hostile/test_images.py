@@ -18,7 +18,7 @@ from PIL import Image
 
 from faults.children import Child
 from faults.counts import Points
-from frostline.pipeline.plan.plan import check_bad
+from frostline.pipeline.plan.inputs import check_bad
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.datasets import open_dataset
 from frostline.stages.errors import DataError, UnreadableSample

@@ -15,7 +15,9 @@ from scipy.stats import kendalltau
 from frostline.pipeline.bench.leaderboard import Predicted, answers, mean_ranks, tables
 from frostline.pipeline.bench.render import as_html, as_markdown, as_text
 from frostline.pipeline.cli.main import main
-from frostline.pipeline.plan.plan import Plan
+from frostline.pipeline.plan.inputs import open_inputs
+from frostline.pipeline.plan.lookup import look_up
+from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.report.wording import percent
 from frostline.stages.diagnostics.transferability import Agreement, logme
 from frostline.stages.store import load
@@ -41,7 +43,7 @@ def test_scores_without_a_fit_are_correlated_with_the_accuracies_of_the_first_he
     found = {p.score: p for p in board.predicted}
     scores = []
     for cell in matrix.cells[::2]:
-        cached = Plan(cell.settings).need("train", "plain").found
+        cached = look_up(make_plan(open_inputs(cell.settings)), "train", "plain").existing
         assert cached is not None
         features = load(cached)
         scores.append(logme(features.X, features.y))

@@ -12,7 +12,9 @@ import torch
 from PIL import Image
 
 from frostline.pipeline.cli.main import main
-from frostline.pipeline.plan.plan import Plan
+from frostline.pipeline.plan.inputs import open_inputs
+from frostline.pipeline.plan.lookup import look_up
+from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.serve.predict import load_classifier
 from frostline.pipeline.settings.models import ExtractSettings
 from frostline.pipeline.steps.features import extract_missing, extract_shared
@@ -52,7 +54,8 @@ def extracted(work: Path, folder: Path, *arguments: str) -> FeatureSet:
     what = ["extract", "--dataset", f"folder:{folder}", *arguments]
     settings = {a.removeprefix("--").replace("-", "_"): v for a, v in zip(what[1::2], what[2::2], strict=True)}
     assert main(what) == 0
-    found = Plan(ExtractSettings(data_dir=work, **settings)).need("train", "plain").found
+    plan = make_plan(open_inputs(ExtractSettings(data_dir=work, **settings)))
+    found = look_up(plan, "train", "plain").existing
     assert found is not None
     return found
 
@@ -182,11 +185,11 @@ def rewrite(file: Path, **changes: Any) -> None:
 def test_layers_that_share_a_pass_share_its_scaled_images(work: Path, large: Path) -> None:
     how: dict[str, Any] = {"dataset": f"folder:{large}", "pool": "avg", "precision": "fp32", "decode": "scaled"}
     layers = ("layer1", "layer2")
-    plans = [Plan(ExtractSettings(data_dir=work, layer=layer, **how)) for layer in layers]
+    plans = [make_plan(open_inputs(ExtractSettings(data_dir=work, layer=layer, **how))) for layer in layers]
     assert extract_shared(plans) == 18
     for shared, layer in zip(plans, layers, strict=True):
-        alone = Plan(ExtractSettings(data_dir=work.with_name("alone"), layer=layer, **how))
+        alone = make_plan(open_inputs(ExtractSettings(data_dir=work.with_name("alone"), layer=layer, **how)))
         extract_missing(alone)
-        one, other = (plan.need("train", "plain").found for plan in (shared, alone))
+        one, other = (look_up(plan, "train", "plain").existing for plan in (shared, alone))
         assert one and other and one.layout.digest == other.layout.digest
         np.testing.assert_array_equal(load(one).X, load(other).X)

@@ -17,8 +17,13 @@ import torch
 from PIL.Image import Image
 
 from frostline.pipeline.cli.main import main
-from frostline.pipeline.engines.batching import Pace, keep, recorded
-from frostline.pipeline.plan.plan import Plan, cores
+from frostline.pipeline.engines.batch_settings import BatchSettings
+from frostline.pipeline.engines.batching import keep, recorded
+from frostline.pipeline.plan.inputs import open_inputs
+from frostline.pipeline.plan.lookup import required_sets
+from frostline.pipeline.plan.machine import cores
+from frostline.pipeline.plan.make import make_plan
+from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.report import wording as phrases
 from frostline.pipeline.report.wording import decoding_limit
 from frostline.pipeline.settings.models import ExtractSettings
@@ -130,15 +135,23 @@ LAYERS = ("layer1", "layer2", "layer3")
 HOW: dict[str, Any] = {"pool": "avg", "precision": "fp32"}
 
 
+def planned(**settings: Any) -> Plan:
+    return make_plan(open_inputs(ExtractSettings(**settings)))
+
+
+def in_batches(plan: Plan, images: int | None) -> Plan:
+    return make_plan(open_inputs(plan.settings.model_copy(update={"batch_size": images})))
+
+
 def of_layers(work: Path, batch_sizes: Sequence[int | None]) -> list[Plan]:
     """Return a plan for each layer, its training set begun at a batch size of its own, or not begun."""
-    plans = [Plan(ExtractSettings(data_dir=work, layer=layer, **HOW)) for layer in LAYERS]
+    plans = [planned(data_dir=work, layer=layer, **HOW) for layer in LAYERS]
     for plan, images in zip(plans, batch_sizes, strict=True):
         if images:
-            extract_missing(Plan(plan.settings.model_copy(update={"batch_size": images})))
-            for need in plan.needs():
-                assert need.found is not None
-                need.found.drop(0)
+            extract_missing(in_batches(plan, images))
+            for request in required_sets(plan):
+                assert request.existing is not None
+                request.existing.drop(0)
     return plans
 
 
@@ -149,15 +162,17 @@ def test_sets_side_by_side_end_at_the_batch_sizes_that_they_were_begun_with(
     tmp_path: Path, begun: list[int | None], ended: list[int]
 ) -> None:
     plans = of_layers(tmp_path / "some", begun)
-    wanted = [Plan(ExtractSettings(data_dir=tmp_path / "whole", layer=layer, **HOW)) for layer in LAYERS]
+    wanted = [planned(data_dir=tmp_path / "whole", layer=layer, **HOW) for layer in LAYERS]
     assert extract_shared(plans) > 0
     for plan, other, images in zip(plans, wanted, ended, strict=True):
         extract_missing(plan)
-        extract_missing(Plan(other.settings.model_copy(update={"batch_size": images})))
-        for one, alone in zip(plan.needs(), other.needs(), strict=True):
-            assert one.found is not None and alone.found is not None
-            assert one.found.pace["batch_size"] == images
-            shards = [{f.name: f.read_bytes() for f in x.folder.glob("shards/*")} for x in (one.found, alone.found)]
+        extract_missing(in_batches(other, images))
+        for one, alone in zip(required_sets(plan), required_sets(other), strict=True):
+            assert one.existing is not None and alone.existing is not None
+            assert one.existing.pace["batch_size"] == images
+            shards = [
+                {f.name: f.read_bytes() for f in x.folder.glob("shards/*")} for x in (one.existing, alone.existing)
+            ]
             assert shards[0] == shards[1]
 
 
@@ -167,7 +182,7 @@ def test_what_was_asked_for_or_halved_is_not_lent_and_what_was_measured_is(work:
     for measured, wanted in ((False, 16), (True, 7)):
         for one in sets:
             one.keep_pace({**one.pace, "measured": measured})
-        (train, _) = extract_missing(Plan(ExtractSettings(seed=1 + measured)))  # split otherwise
+        (train, _) = extract_missing(planned(seed=1 + measured))  # split otherwise
         assert train.pace["batch_size"] == wanted and train.pace["measured"] == measured
         shutil.rmtree(train.folder)
 
@@ -178,7 +193,7 @@ def test_what_was_measured_among_other_threads_is_not_lent(work: Path) -> None:
     for folder in work.glob("features/*"):
         one = open_set(folder)
         one.keep_pace({**one.pace, "measured": True})
-    (train, _) = extract_missing(Plan(ExtractSettings(seed=1)))
+    (train, _) = extract_missing(planned(seed=1))
     assert train.pace["batch_size"] == 16
 
 
@@ -196,9 +211,9 @@ def test_a_begun_set_is_gone_on_with_at_its_batch_size_in_as_many_threads_as_the
 
 
 def test_a_pace_is_no_longer_the_measured_one_once_memory_ran_out() -> None:
-    measured = Pace("cpu", 2, 16, 2, 2, 2, measured=True)
-    assert measured.after(Effort(10, 1.0, 0.0, 16, 2)).measured
-    assert not measured.after(Effort(10, 1.0, 0.0, 8, 2)).measured
+    measured = BatchSettings("cpu", 2, 16, 2, 2, 2, measured=True)
+    assert measured.after([Effort(10, 1.0, 0.0, 16, 2)], 10, 1.0).measured
+    assert not measured.after([Effort(10, 1.0, 0.0, 8, 2)], 10, 1.0).measured
 
 
 @pytest.mark.parametrize(
@@ -241,9 +256,9 @@ def test_how_rows_were_computed_is_shown(work: Path, capsys: pytest.CaptureFixtu
 def test_where_the_backbone_waits_for_images_it_is_said_how_much_it_could_take(
     device: str, waiting: float, limit: str
 ) -> None:
-    pace = Pace(device, 2, 16, 2, 2, 2, rows_per_second=100.0, waiting=waiting)
-    assert decoding_limit(pace, 11.0) == limit
-    assert decoding_limit(pace, 9.0) == ""
+    batch = BatchSettings(device, 2, 16, 2, 2, 2, rows_per_second=100.0, waiting=waiting)
+    assert decoding_limit(batch, 11.0) == limit
+    assert decoding_limit(batch, 9.0) == ""
 
 
 def test_after_a_long_extraction_that_waited_for_images_it_is_said(
@@ -258,10 +273,10 @@ def test_after_a_long_extraction_that_waited_for_images_it_is_said(
 
     slow = replace(dataset, train=replace(few, read=slowly))
     with caplog.at_level(logging.INFO, "frostline"):
-        extract_missing(Plan(ExtractSettings(data_dir=work / "soon"), slow))
+        extract_missing(make_plan(open_inputs(ExtractSettings(data_dir=work / "soon"), slow)))
         assert "decoding is the limit" not in caplog.text
         monkeypatch.setattr(phrases, "_LONG", 0.0)
-        extract_missing(Plan(ExtractSettings(data_dir=work / "long"), slow))
+        extract_missing(make_plan(open_inputs(ExtractSettings(data_dir=work / "long"), slow)))
     assert "decoding is the limit" in caplog.text
 
 

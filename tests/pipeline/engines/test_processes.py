@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -11,21 +10,28 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from frostline.pipeline.cli.main import main
-from frostline.pipeline.engines import local
-from frostline.pipeline.engines import processes as devices
-from frostline.pipeline.engines.batching import keep, paced
-from frostline.pipeline.engines.processes import beside, counted_in, devices_of
+from frostline.pipeline.engines import local, processes
+from frostline.pipeline.engines.base import Here, Job
+from frostline.pipeline.engines.fill import fill
+from frostline.pipeline.engines.processes import rows_done, start_python, worker_arguments
+from frostline.pipeline.engines.registry import engine_for
+from frostline.pipeline.plan.begin import begin
+from frostline.pipeline.plan.inputs import open_inputs
+from frostline.pipeline.plan.lookup import look_up
+from frostline.pipeline.plan.machine import device_of, devices_of
+from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.settings.models import ExtractSettings
 from frostline.pipeline.steps.features import extract_missing
 from frostline.stages.errors import ConfigError
-from frostline.stages.extract.extraction import Extraction
 from frostline.stages.store import open_set
 from support.project import REPOSITORY
 
@@ -36,47 +42,57 @@ def shard_files(work: Path) -> dict[str, bytes]:
     return {str(path.relative_to(work)): path.read_bytes() for path in work.glob("features/*/shards/*")}
 
 
-def test_a_process_beside_this_one_does_shards_of_the_set_that_this_one_began(work: Path) -> None:
+def planned(**settings: Any) -> Plan:
+    return make_plan(open_inputs(ExtractSettings(engine="processes", **settings)))
+
+
+def test_a_process_beside_this_one_does_shards_of_the_set_that_this_one_began(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert main(["extract", "--batch-size", "5", "--data-dir", "alone"]) == 0
-    plan = Plan(ExtractSettings(batch_size=5))
-    need = plan.need("train", "plain")
-    begun = plan.begin(need)
-    pace = keep([begun], paced(plan, 1438, [begun], plan.backbone, Extraction(need.samples, plan.backbone, begun)))
-    part = local._part(plan, need, pace, "cpu")
-    another = json.dumps({**json.loads(part), "digest": "that of another key"})
-    with beside([["-m", "frostline.pipeline.engines.worker", another]]) as (nothing,):
-        assert counted_in(nothing) == 0
-    with beside([["-m", "frostline.pipeline.engines.worker", part]]) as (helper,):
-        assert counted_in(helper) == len(need.samples) and begun.complete
+    plan = planned(batch_size=5)
+    request = look_up(plan, "train", "plain")
+    begun = begin(plan, request)
+    done: list[int] = []
+
+    def elsewhere(job: Job, here: Here) -> int:
+        for one in (replace(job, digest="that of another key"), job):
+            with start_python([worker_arguments(one)]) as (worker,):
+                done.append(rows_done(worker))
+        assert begun.complete
+        return sum(done)
+
+    monkeypatch.setattr("frostline.pipeline.engines.fill.engine_for", lambda *_: elsewhere)
+    assert fill(plan, request, begun)[0] == 1438 and done == [0, 1438]
     extract_missing(plan)
     assert shard_files(work) == shard_files(work.parent / "alone")
 
 
 def on_processors(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
-    monkeypatch.setattr(local, "devices_of", lambda name: ["cpu"] * n)
-    monkeypatch.setattr(local, "_WORTH", 400)
+    monkeypatch.setattr(processes, "devices_of", lambda name: ["cpu"] * n)
+    monkeypatch.setattr(processes, "MIN_ROWS", 400)
 
 
 def test_what_a_process_that_dies_leaves_is_done_here(
     work: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     on_processors(monkeypatch, 3)
-    monkeypatch.setattr(local, "_part", lambda *about: "no job")
+    monkeypatch.setattr(Job, "to_json", lambda job: "no job")
     with caplog.at_level(logging.WARNING, "frostline"):
-        (train, _) = extract_missing(Plan(ExtractSettings()))
+        (train, _) = extract_missing(planned())
     assert train.computed == 1438 and len(caplog.messages) == 2
     assert all("ended early (JSONDecodeError: " in message for message in caplog.messages)
 
 
 def test_a_process_that_is_killed_is_said_and_counts_for_nothing(caplog: pytest.LogCaptureFixture) -> None:
     dies = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
-    with caplog.at_level(logging.WARNING, "frostline"), beside([["-c", dies]]) as (dead,):
-        assert counted_in(dead) == 0
+    with caplog.at_level(logging.WARNING, "frostline"), start_python([["-c", dies]]) as (dead,):
+        assert rows_done(dead) == 0
     assert "ended early (status -9)" in caplog.text
 
 
 def test_when_this_process_fails_those_beside_it_are_ended_and_not_waited_for() -> None:
-    with pytest.raises(OSError, match="disk full"), beside([SLEEPS, SLEEPS]) as sleeping:
+    with pytest.raises(OSError, match="disk full"), start_python([SLEEPS, SLEEPS]) as sleeping:
         raise OSError("disk full")
     assert [process.returncode for process in sleeping] == [-signal.SIGKILL] * 2
 
@@ -97,9 +113,9 @@ def net():
 """
 RUN = """
 import sys
-from frostline.pipeline.engines import local
+from frostline.pipeline.engines import processes
 from frostline.pipeline.cli.main import main
-local.devices_of, local._WORTH = lambda name: ["cpu", "cpu"], 5
+processes.devices_of, processes.MIN_ROWS = lambda name: ["cpu", "cpu"], 5
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -108,7 +124,7 @@ sys.exit(main(sys.argv[1:]))
 def test_a_run_that_is_ended_leaves_no_process_behind(tmp_path: Path, folder: Path, sent: signal.Signals) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
     network = ["--backbone", "slow.py:net", "--weights", "factory", "--mean", "0", "--std", "1", "--resize", "8x8"]
-    flags = ["--precision", "fp32", "--batch-size", "1", "--dataset", f"folder:{folder}"]
+    flags = ["--engine", "processes", "--precision", "fp32", "--batch-size", "1", "--dataset", f"folder:{folder}"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     run = subprocess.Popen([sys.executable, "-c", RUN, "extract", *network, *flags], cwd=tmp_path, env=environment)
     helper = next(pid for pid in seen_in(tmp_path / "seen") if pid != run.pid)
@@ -140,42 +156,41 @@ def test_devices_share_the_rows_and_the_threads_that_decode(work: Path, monkeypa
     @contextmanager
     def noted(commands: Sequence[Sequence[str]]) -> Iterator[object]:
         asked.extend(commands)
-        with beside([["-c", "print(4)"] for _ in commands]) as helpers:
-            yield helpers
+        with start_python([["-c", "print(4)"] for _ in commands]) as workers:
+            yield workers
 
-    monkeypatch.setattr(local, "devices_of", lambda name: ["cuda:0", "cuda:1", "cuda:2"])
-    monkeypatch.setattr(local, "_WORTH", 700)
-    monkeypatch.setattr(local, "beside", noted)
-    (train, test) = extract_missing(Plan(ExtractSettings(workers=9)))
-    ((_, module, part),) = asked  # 1,438 rows are enough for two devices, 359 for one
-    told = json.loads(part)
-    assert (
-        module == "frostline.pipeline.engines.worker"
-        and told["settings"]["device"] == "cuda:1"
-        and told["pace"]["workers"] == 4
-    )
-    assert told["digest"] == train.key.digest and train.computed == 1438 + 4 and test.computed == 359
+    monkeypatch.setattr(processes, "devices_of", lambda name: ["cuda:0", "cuda:1", "cuda:2"])
+    monkeypatch.setattr(processes, "MIN_ROWS", 700)
+    monkeypatch.setattr(processes, "start_python", noted)
+    (train, test) = extract_missing(planned(workers=9))
+    ((_, module, text),) = asked  # 1,438 rows are enough for two devices, 359 for one
+    job = Job.from_json(text)
+    assert module == "frostline.pipeline.engines.worker" and job.settings["device"] == "cuda:1"
+    assert (job.batch.workers, job.rows, job.digest) == (4, 1438, train.key.digest)
+    assert train.computed == 1438 + 4 and test.computed == 359
 
 
 def test_devices_are_as_many_as_rows_to_compute_want_and_copied_rows_want_none(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    extract_missing(Plan(ExtractSettings()))
+    extract_missing(planned())
     started: list[int] = []
     on_processors(monkeypatch, 2)
-    monkeypatch.setattr(local, "beside", lambda commands: started.append(len(commands)) or beside(commands))
-    extract_missing(Plan(ExtractSettings(seed=1)))  # the same digits, split otherwise
+    monkeypatch.setattr(
+        processes, "start_python", lambda commands: started.append(len(commands)) or start_python(commands)
+    )
+    extract_missing(planned(seed=1))  # the same digits, split otherwise
     assert started and not any(started)
 
 
 def test_a_script_that_extracts_on_several_devices_is_not_run_again(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "print('once')\nfrom frostline.pipeline.engines import local\n"
+        "print('once')\nfrom frostline.pipeline.engines import processes\n"
         "from frostline.pipeline.settings.models import ExtractSettings\n"
         "from frostline.pipeline.run.run import extract\n"
-        "local.devices_of, local._WORTH = lambda name: ['cpu', 'cpu'], 400\n"
-        "print([done.computed for done in extract(ExtractSettings())])\n"
+        "processes.devices_of, processes.MIN_ROWS = lambda name: ['cpu', 'cpu'], 400\n"
+        "print([done.computed for done in extract(ExtractSettings(engine='processes'))])\n"
     )
     environment = {"OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
     ran = subprocess.run(
@@ -185,11 +200,19 @@ def test_a_script_that_extracts_on_several_devices_is_not_run_again(tmp_path: Pa
     assert all(open_set(folder).complete for folder in tmp_path.glob("data/features/*"))
 
 
+def test_auto_means_processes_where_there_are_several_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert engine_for("auto", "auto") is processes.fill and engine_for("auto", "cpu") is local.fill
+    assert engine_for("local", "auto") is local.fill
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert engine_for("auto", "auto") is local.fill and engine_for("processes", "auto") is processes.fill
+
+
 def test_every_gpu_is_meant_unless_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert devices_of("cuda") == devices_of("auto") == ["cuda:0", "cuda:1"] and devices_of("cpu") == ["cpu"]
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    assert devices_of("auto") == [devices.device_of("auto")]
+    assert devices_of("auto") == [device_of("auto")]
     if not torch.cuda.is_available():
         with pytest.raises(ConfigError, match="no device 'cuda' here"):
             devices_of("cuda")

@@ -1,0 +1,87 @@
+"""The contract of an engine: a function that has the missing shards of a feature set filled.
+
+A distribution adds one by an entry point, in its ``pyproject.toml``::
+
+    [project.entry-points."frostline.engines"]
+    mine = "my_package.engine:fill"
+
+and ``--engine mine`` names it. The function gets the job as data and ``here``, which does what is left of it in this
+process. The one that is simplest leaves all to it::
+
+    def fill(job, here):
+        return here(job.batch)
+
+Any number of others may work on the same set at the same time, on any machine that sees its folder: each shard is
+claimed by one of them, and the bytes are the same whoever it is. They run ``python -m
+frostline.pipeline.engines.worker JOB`` with ``job.to_json()``, or call ``frostline.pipeline.engines.shards.run_job``
+in a process of their own::
+
+    def fill(job, here):
+        command = [sys.executable, "-m", "frostline.pipeline.engines.worker", job.on("cpu").to_json()]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+            return here(job.batch) + int(worker.stdout.read())
+
+What an engine leaves undone is done by Frostline when it returns. What it raises ends the command, with finished
+shards kept; so does Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+from frostline.pipeline.engines.batch_settings import BatchSettings
+from frostline.pipeline.plan.numeric_mode import NumericMode
+from frostline.stages.modalities.image.spec import View
+
+
+@dataclass(frozen=True)
+class Job:
+    """Which feature set, and how: all that another process needs to do shards of it. Every value is JSON's.
+
+    Attributes:
+        settings: those of ``frostline extract``; paths are as given, relative ones to the folder of the command.
+        mode: the numeric mode that was picked.
+        batch: how many images at once, and in how many threads.
+        split: ``train`` or ``test``.
+        view: ``plain`` or ``hflip``.
+        digest: of the set's key; a worker that finds another, as of a dataset that has changed, does nothing.
+        rows: how many are to be computed.
+    """
+
+    settings: Mapping[str, Any]
+    mode: NumericMode
+    batch: BatchSettings
+    split: str
+    view: View
+    digest: str
+    rows: int
+
+    def on(self, device: str) -> Job:
+        """Return the same job for another device: ``cpu``, ``cuda:1``."""
+        return replace(self, settings={**self.settings, "device": device})
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> Job:
+        """Return a job from ``to_json``. Raises ValueError, TypeError or KeyError if it is none."""
+        told = json.loads(text)
+        return Job(**{**told, "mode": NumericMode(**told["mode"]), "batch": BatchSettings(**told["batch"])})
+
+
+class Here(Protocol):
+    """Does, in this process, what nobody else does of the job; to be called by one thread at a time."""
+
+    def __call__(self, batch: BatchSettings) -> int:
+        """Return how many rows were computed, once every shard is committed, by whomever."""
+
+
+class Engine(Protocol):
+    """Fills the missing shards of a feature set."""
+
+    def __call__(self, job: Job, here: Here) -> int:
+        """Return how many rows were computed, here and elsewhere."""

@@ -1,0 +1,82 @@
+"""What is missing of feature sets is computed by an engine, and how fast that was is recorded."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from frostline.pipeline.engines import local
+from frostline.pipeline.engines.base import Engine, Job
+from frostline.pipeline.engines.batch_settings import BatchSettings
+from frostline.pipeline.engines.batching import batch_settings_for, keep
+from frostline.pipeline.engines.registry import engine_for
+from frostline.pipeline.engines.shards import compute, extraction_of
+from frostline.pipeline.plan.lookup import FeatureRequest
+from frostline.pipeline.plan.plan import Plan
+from frostline.pipeline.report.wording import decoding_limit
+from frostline.pipeline.settings.models import ExtractSettings
+from frostline.stages.errors import counted
+from frostline.stages.extract.extraction import Effort
+from frostline.stages.store import FeatureSet
+
+if TYPE_CHECKING:
+    from frostline.stages.backbones.inference.backbone import Backbone
+    from frostline.stages.backbones.inference.multi_layer import SharedPass
+
+log = logging.getLogger("frostline")
+
+
+def fill(plan: Plan, request: FeatureRequest, features: FeatureSet) -> tuple[int, float]:
+    """Fill a set by the engine of the settings; return how many rows were computed, and in what time."""
+    engine = engine_for(plan.settings.engine, plan.settings.device)
+    return _fill(plan, request, [features], plan.load_network(), engine)
+
+
+def fill_together(
+    plan: Plan, request: FeatureRequest, sets: Sequence[FeatureSet], network: SharedPass
+) -> tuple[int, float]:
+    """Do the same for several sets side by side, from one pass, in this process: a job knows one set."""
+    return _fill(plan, request, sets, network, local.fill)
+
+
+def _fill(
+    plan: Plan,
+    request: FeatureRequest,
+    sets: Sequence[FeatureSet],
+    network: Backbone | SharedPass,
+    engine: Engine,
+) -> tuple[int, float]:
+    started, rows = time.perf_counter(), request.rows_to_compute
+    extraction = extraction_of(request, sets, network)
+    batch = batch_settings_for(plan, rows, sets, network, extraction)
+    efforts: list[Effort] = []
+
+    def here(batch: BatchSettings) -> int:
+        efforts.append(compute(extraction, sets, batch))
+        return efforts[-1].rows
+
+    computed = engine(_job(plan, request, batch, rows), here)
+    left = extraction.features.missing()
+    if left:
+        log.warning("engine %s left %s undone; done here", plan.settings.engine, counted(len(left), "shard"))
+        computed += here(batch)
+    extraction.features.publish()  # whoever did the last shard may have ended before
+    seconds = time.perf_counter() - started
+    if computed:
+        _record(sets, batch.after(efforts, computed, seconds), seconds)
+    return computed, seconds
+
+
+def _job(plan: Plan, request: FeatureRequest, batch: BatchSettings, rows: int) -> Job:
+    own = set(ExtractSettings.model_fields) - {"engine"}
+    settings = plan.settings.model_dump(mode="json", include=own)
+    return Job(settings, plan.picked.mode, batch, request.samples.split, request.key.view, request.key.digest, rows)
+
+
+def _record(sets: Sequence[FeatureSet], batch: BatchSettings, seconds: float) -> None:
+    keep(sets, batch)
+    limit = decoding_limit(batch, seconds)
+    if limit:
+        log.info("%s", limit)

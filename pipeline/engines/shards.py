@@ -1,0 +1,64 @@
+"""Shards of feature sets, computed in this process: for whoever began the sets, or for another process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from frostline.pipeline.engines.base import Job
+from frostline.pipeline.engines.batch_settings import BatchSettings
+from frostline.pipeline.engines.batching import keep
+from frostline.pipeline.plan.inputs import open_inputs
+from frostline.pipeline.plan.lookup import FeatureRequest, look_up
+from frostline.pipeline.plan.pick_mode import PickedMode
+from frostline.pipeline.plan.plan import Plan
+from frostline.pipeline.plan.resolve import resolve
+from frostline.pipeline.settings.models import ExtractSettings
+from frostline.stages.extract.extraction import Effort, Extraction, extract
+from frostline.stages.store import FeatureSet, JointSets
+
+if TYPE_CHECKING:
+    from frostline.stages.backbones.inference.backbone import Backbone
+    from frostline.stages.backbones.inference.multi_layer import SharedPass
+
+log = logging.getLogger("frostline")
+
+
+def run_job(job: Job) -> int:
+    """Compute what nobody else does of a set that is begun already, in this process, and wait for the others.
+
+    Returns how many rows were computed: 0 where the set has another key. Raises what ``extract`` does.
+    """
+    resolved = resolve(open_inputs(ExtractSettings(**job.settings)))
+    plan = Plan(resolved, PickedMode(job.mode))
+    request = look_up(plan, job.split, job.view)
+    if request.existing is None or request.key.digest != job.digest:
+        return 0
+    sets = [request.existing]
+    return compute(extraction_of(request, sets, plan.load_network()), sets, job.batch).rows
+
+
+def extraction_of(request: FeatureRequest, sets: Sequence[FeatureSet], network: Backbone | SharedPass) -> Extraction:
+    """Return the extraction that fills sets of the same samples side by side."""
+    ahead = 0 if network.device.type == "cpu" else 2
+    into = JointSets(sets) if len(sets) > 1 else sets[0]
+    return Extraction(request.samples, network, into, request.key.view, ahead=ahead, known=request.reusable)
+
+
+def compute(extraction: Extraction, sets: Sequence[FeatureSet], batch: BatchSettings) -> Effort:
+    """Do an extraction in these batch settings; a batch that had to be halved is recorded with the sets."""
+    from frostline.stages.backbones.calibrate.batch_size import in_threads
+
+    def halved(images: int, message: str) -> None:
+        log.warning("not enough memory for %d images at once (%s); going on with %d", 2 * images, message, images)
+        keep(sets, replace(batch, batch_size=images, measured=False))
+
+    rows = sum(len(sets[0].span(shard)) for shard in extraction.features.missing())
+    bar = tqdm(total=rows, desc=extraction.samples.split, unit=" images", disable=None, smoothing=0.05)
+    here = replace(extraction, batch_size=batch.batch_size, workers=batch.workers, progress=bar.update, halved=halved)
+    with bar, in_threads(batch.threads):
+        return extract(here)

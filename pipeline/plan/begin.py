@@ -1,0 +1,36 @@
+"""A feature set that is needed is begun: its description is written, with when, where and how it is made."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from frostline.pipeline.plan.lookup import FeatureRequest
+from frostline.pipeline.plan.machine import now
+from frostline.pipeline.plan.plan import Plan
+from frostline.stages.store import FeatureSet, Layout
+
+
+def begin(plan: Plan, request: FeatureRequest) -> FeatureSet:
+    """Return the set of a request, begun if it is not there."""
+    if request.existing is not None:
+        return request.existing
+    x = request.samples
+    layout = Layout(request.key.fields(), x.dataset, x.split, x.classes, len(x), request.width)
+    return plan.workspace.store.begin(request.key, layout, _provenance(plan))
+
+
+def _provenance(plan: Plan) -> dict[str, Any]:
+    names = ("frostline", "torch", "torchvision", "numpy", "h5py", "pillow")
+    precision, decode = plan.picked.precision_agreement, plan.picked.decode_agreement
+    return {
+        "made": now(),
+        "host": platform.node(),
+        "processor": platform.processor() or platform.machine(),
+        "device": str(plan.load_network().device),
+        "agreement": asdict(precision) if precision else None,
+        "decode_agreement": asdict(decode) if decode else None,
+        "versions": {name: version(name) for name in names},
+    }

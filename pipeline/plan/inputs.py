@@ -1,0 +1,87 @@
+"""What settings name: the dataset, opened, and the fingerprint of the backbone. No network is known yet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from PIL.Image import Image
+from tqdm import tqdm
+
+from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.workspace import Workspace
+from frostline.stages.backbones import fingerprint
+from frostline.stages.datasets import Dataset, open_dataset
+from frostline.stages.errors import DataError, UnreadableSample, counted, listing
+
+log = logging.getLogger("frostline")
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Settings, the dataset that they name, and what their backbone depends on (None: only its code knows that)."""
+
+    settings: ExtractSettings
+    dataset: Dataset
+    fingerprint: Mapping[str, Any] | None
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(self.settings.data_dir)
+
+    def first_image(self) -> Image:
+        """Return the first training image that can be read. Raises DataError if there is none."""
+        train = self.dataset.train
+        for row in range(len(train)):
+            try:
+                image: Image = train.read(row)
+                return image
+            except UnreadableSample:
+                continue
+        raise DataError(f"no image of {self.dataset.name} can be read")
+
+
+def open_inputs(settings: ExtractSettings, dataset: Dataset | None = None) -> Inputs:
+    """Return what settings name; ``dataset``: theirs, if it is open already.
+
+    Raises ConfigError for a backbone or a file that isn't there, before any image is read, and DataError for
+    samples seen to be unreadable, beyond ``max_bad``.
+    """
+    mark = fingerprint(settings.request())
+    return Inputs(settings, dataset or _open(settings), mark)
+
+
+def _open(settings: ExtractSettings) -> Dataset:
+    s, workspace = settings, Workspace(settings.data_dir)
+    with tqdm(desc="reading", unit=" files", disable=None, leave=False, delay=1) as bar:
+        dataset = open_dataset(
+            s.dataset,
+            root=s.root,
+            test_fraction=s.test_fraction,
+            seed=s.seed,
+            downloads=workspace.downloads,
+            memory=workspace.index(s.dataset, s.root),
+            progress=partial(_tick, bar),
+        )
+    for note in dataset.notes:
+        log.info("note: %s", note)
+    bad = [f"{x.ids[row]}: {reason}" for x in dataset.splits for row, reason in sorted(x.problems.items())]
+    check_bad(bad, s.max_bad, "; others may turn up when they are decoded")
+    return dataset
+
+
+def _tick(bar: Any, done: int, total: int) -> None:
+    bar.total = total
+    bar.update(done - bar.n)
+
+
+def check_bad(bad: list[str], max_bad: int, more: str = "") -> None:
+    """Raise DataError that lists the unreadable samples if there are more than ``max_bad``."""
+    if len(bad) > max_bad:
+        raise DataError(
+            f"{counted(len(bad), 'sample')} can't be used, {max_bad} tolerated:\n{listing(bad)}\n"
+            f"Mend or remove them, or pass --max-bad {len(bad)} to go on without them{more}."
+        )

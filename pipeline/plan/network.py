@@ -1,0 +1,49 @@
+"""The network of a plan: loaded when it is first needed, and kept."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from frostline.pipeline.plan.inputs import Inputs
+from frostline.pipeline.plan.machine import device_of
+from frostline.stages.backbones import load_backbone
+from frostline.stages.backbones.spec import Precision
+
+if TYPE_CHECKING:
+    from frostline.stages.backbones.inference.backbone import Backbone
+
+log = logging.getLogger("frostline")
+
+
+class LazyNetwork:
+    """A network that takes no time and no memory until ``load`` is called."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._inputs = inputs
+        self._loaded: Backbone | None = None
+
+    def load(self) -> Backbone:
+        """Return the network in the precision it is in: at first that of the settings, fp32 for ``auto``.
+
+        Raises ConfigError: see ``load_backbone``.
+        """
+        if self._loaded is None:
+            s = self._inputs.settings
+            log.info("loading %s", s.backbone)
+            precision = "fp32" if s.precision == "auto" else s.precision
+            example = self._inputs.first_image()
+            self._loaded = load_backbone(
+                s.request(), example, precision=precision, device=device_of(s.device), optimize=s.optimize
+            )
+        return self._loaded
+
+    def at(self, precision: Precision) -> Backbone:
+        """Return the network in a precision, and keep that one. Raises ConfigError if it can't run in it."""
+        found = self.load()
+        self._loaded = found if found.precision == precision else found.at(precision)
+        return self._loaded
+
+    def keep(self, network: Backbone) -> None:
+        """Keep a copy that is in another precision."""
+        self._loaded = network

@@ -1,0 +1,142 @@
+"""The door of engines: one that a distribution adds fills a set as this process would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from frostline.pipeline.cli.main import main
+from frostline.pipeline.engines.base import Job
+from frostline.pipeline.engines.batch_settings import BatchSettings
+from frostline.pipeline.engines.registry import ENGINES, check_engine
+from frostline.pipeline.plan.numeric_mode import NumericMode
+from frostline.stages.errors import ConfigError
+from frostline.stages.store import open_set
+from support.project import REPOSITORY
+
+ENGINE = """
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+def elsewhere(job, here):
+    with open("jobs.txt", "a") as file:
+        file.write(job.to_json() + "\\n")
+    command = [sys.executable, "-m", "frostline.pipeline.engines.worker", job.to_json()]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+        return int(worker.stdout.read())
+
+def thread(job, here):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(here, job.batch).result()
+
+def idle(job, here):
+    return 0
+
+def stops(job, here):
+    here(job.batch)
+    raise KeyboardInterrupt
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder with a distribution that adds engines, as pip would lay it out."""
+    site = tmp_path / "site"
+    about = site / "more_engines-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: more_engines\nVersion: 1.0\n")
+    lines = "\n".join(f"{name} = more_engines:{name}" for name in ("elsewhere", "thread", "idle", "stops", "missing"))
+    (about / "entry_points.txt").write_text(f"[frostline.engines]\n{lines}\n")
+    (site / "more_engines.py").write_text(ENGINE)
+    return site
+
+
+def extracted(site: Path, engine: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "frostline", "extract", "--engine", engine, "--data-dir", engine, *arguments]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (site, REPOSITORY))), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=site.parent, env=environment, capture_output=True, text=True, check=False)
+
+
+def shard_files(workspace: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(workspace)): path.read_bytes() for path in workspace.glob("features/*/shards/*")}
+
+
+FLAGS = ("--backbone", "pixels", "--batch-size", "5", "--json")
+
+
+@pytest.fixture(scope="module")
+def wanted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    workspace = tmp_path_factory.mktemp("wanted")
+    assert main(["extract", "--engine", "local", "--data-dir", str(workspace), *FLAGS]) == 0
+    return shard_files(workspace)
+
+
+def test_an_engine_of_a_distribution_fills_a_set_in_a_process_of_its_own_with_the_bytes_of_local(
+    site: Path, tmp_path: Path, wanted: dict[str, bytes]
+) -> None:
+    done = extracted(site, "elsewhere", *FLAGS)
+    assert done.returncode == 0 and "done here" not in done.stderr
+    assert [one["computed"] for one in json.loads(done.stdout)] == [1438, 359]
+    assert shard_files(tmp_path / "elsewhere") == wanted
+    train, test = map(Job.from_json, (tmp_path / "jobs.txt").read_text().splitlines())
+    assert (train.split, train.rows, test.split, test.rows) == ("train", 1438, "test", 359)
+    assert train.mode == NumericMode("fp32", None) and train.batch.batch_size == 5
+    for folder in (tmp_path / "elsewhere" / "features").iterdir():
+        features = open_set(folder)
+        assert features.published and features.speed and features.pace["waiting"] is None  # which it can't know
+
+
+@pytest.mark.parametrize("engine", ["thread", "idle"])
+def test_what_an_engine_does_in_a_thread_or_leaves_undone_has_the_same_bytes(
+    site: Path, tmp_path: Path, wanted: dict[str, bytes], engine: str
+) -> None:
+    done = extracted(site, engine, *FLAGS)
+    assert done.returncode == 0 and shard_files(tmp_path / engine) == wanted
+    assert ("engine idle left 2 shards undone; done here" in done.stderr) == (engine == "idle")
+
+
+def test_an_engine_that_is_interrupted_ends_the_command_with_finished_shards_kept(
+    site: Path, tmp_path: Path, wanted: dict[str, bytes]
+) -> None:
+    done = extracted(site, "stops", *FLAGS)
+    assert done.returncode == 130 and "interrupted; finished shards are kept" in done.stderr
+    assert {n: data for n, data in wanted.items() if "train" in n} == shard_files(tmp_path / "stops")
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"),
+    [
+        ("elsewere", "unknown engine 'elsewere'; did you mean 'elsewhere'?"),
+        ("process", "unknown engine 'process'; did you mean 'processes'?"),
+        ("missing", "engine 'missing' of more_engines can't be loaded (AttributeError"),
+    ],
+)
+def test_an_engine_that_is_not_there_is_said_with_the_nearest(site: Path, engine: str, message: str) -> None:
+    done = extracted(site, engine, "--backbone", "pixels")
+    assert done.returncode == 2 and message in done.stderr
+
+
+def test_an_unknown_engine_is_refused_before_anything_is_read(work: Path) -> None:
+    with pytest.raises(ConfigError, match="known: auto, local, processes"):
+        check_engine("ray-cluster")
+    for arguments in (["extract"], ["extract", "--dry-run"], ["run"], ["run", "--dry-run"], ["rank"]):
+        assert main([*arguments, "--engine", "ray-cluster", "--dataset", "folder:not there"]) == 2
+    assert not work.exists()
+
+
+def test_the_engines_of_frostline_can_be_loaded() -> None:
+    assert {"local", "processes"} <= set(ENGINES.names()) and all(callable(ENGINES.load(n)) for n in ENGINES.names())
+
+
+def test_a_job_is_data_and_comes_back_from_json_as_it_was() -> None:
+    batch = BatchSettings("cpu", 2, 16, 2, 2, 2)
+    job = Job({"dataset": "digits", "device": "auto"}, NumericMode("bf16", 160), batch, "train", "plain", "0" * 64, 9)
+    assert Job.from_json(job.to_json()) == job
+    assert Job.from_json(job.on("cuda:1").to_json()).settings == {"dataset": "digits", "device": "cuda:1"}
