@@ -26,10 +26,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Load every network as it is written, whoever loads it, where that is asked for."""
+    os.environ["FROSTLINE_OPTIMIZE"] = config.getoption("--optimize")  # for processes that tests start
     if config.getoption("--optimize") == "none":
         from frostline.stages.backbones.inference import backbone
 
-        os.environ["FROSTLINE_OPTIMIZE"] = "none"  # for processes that tests start
         as_asked = backbone.load_backbone
         backbone.load_backbone = lambda *args, **how: as_asked(*args, **{**how, "optimize": "none"})
 
@@ -94,17 +94,19 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
+def _own_settings() -> set[str]:
+    """The settings in the environment that are those of whoever runs the tests."""
+    return {name for name in os.environ if name.startswith("FROSTLINE_")} - {"FROSTLINE_OPTIMIZE"}
+
+
 @pytest.fixture
-def frostline(tmp_path: Path, request: pytest.FixtureRequest) -> Command:
+def frostline(tmp_path: Path) -> Command:
     """Run the command in a process of its own, its workspace below the test's folder."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "frostline", *arguments]
-        clean = {n: v for n, v in os.environ.items() if not n.startswith("FROSTLINE_")}
-        own = {
-            "FROSTLINE_DATA_DIR": str(tmp_path / "data"),
-            "FROSTLINE_OPTIMIZE": request.config.getoption("--optimize"),
-        }
+        clean = {n: v for n, v in os.environ.items() if n not in _own_settings()}
+        own = {"FROSTLINE_DATA_DIR": str(tmp_path / "data")}
         return subprocess.run(
             command, capture_output=True, text=True, env={**clean, **own, **environment}, cwd=tmp_path, check=False
         )
@@ -115,7 +117,7 @@ def frostline(tmp_path: Path, request: pytest.FixtureRequest) -> Command:
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Commands run in this process, their workspace in this folder."""
-    for name in [n for n in os.environ if n.startswith("FROSTLINE_")]:
+    for name in _own_settings():
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path / "data"

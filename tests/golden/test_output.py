@@ -15,6 +15,7 @@ from support.commands import flip
 from support.pictures import paint
 from support.project import Command
 
+pytestmark = pytest.mark.usefixtures("optimizations")  # another setting is recorded, and printed
 Check = Callable[..., str]
 CheckPage = Callable[[Path, str], None]
 PIXELS = ("--backbone", "pixels", "--grid", "C=0.01", "--device", "cpu", "--batch-size", "16", "--workers", "1")

@@ -182,6 +182,7 @@ def rewrite(file: Path, **changes: Any) -> None:
     file.write_bytes(sealed({**record, "backbone": {**record["backbone"], **changes}}))
 
 
+@pytest.mark.usefixtures("optimizations")
 def test_layers_that_share_a_pass_share_its_scaled_images(work: Path, large: Path) -> None:
     how: dict[str, Any] = {"dataset": f"folder:{large}", "pool": "avg", "precision": "fp32", "decode": "scaled"}
     layers = ("layer1", "layer2")

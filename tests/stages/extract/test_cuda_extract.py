@@ -90,6 +90,7 @@ def test_the_stream_gives_what_each_batch_gives_alone(
         np.testing.assert_allclose(one, wanted, rtol=close, atol=close * np.abs(wanted).max())
 
 
+@pytest.mark.usefixtures("optimizations")
 def test_layers_of_one_network_share_a_pass() -> None:
     alone = [loaded("resnet18", "fp32", layer=layer) for layer in ("layer2", "layer4")]
     shared = share(alone)
