@@ -174,14 +174,56 @@ def test_the_list_of_commands_needs_no_settings_and_no_numbers() -> None:
     subprocess.run([sys.executable, "-I", "-c", code], check=True, env={})
 
 
-def test_every_command_and_setting_is_in_the_documentation() -> None:
+def documented() -> dict[str, dict[str, str]]:
+    """Return the defaults in docs/settings.md, by the command whose table it is ("" for the first) and by flag."""
+    tables: dict[str, dict[str, str]] = {}
+    command = ""
+    for line in (REPOSITORY / "docs" / "settings.md").read_text().splitlines():
+        if line.startswith("`frostline "):
+            command = line.split()[1].strip("`")
+        cells = [cell.strip() for cell in line.split("|")]
+        if (line.startswith("| `--") and not cells[1].startswith("`--head`")) or line.startswith(
+            "| `--head` | `logreg`"
+        ):
+            flags = re.findall(r"`--([\w-]+)`", cells[1])
+            tables.setdefault(command, {}).update(dict.fromkeys(flags, cells[2].strip("`")))
+    return tables
+
+
+def written(default: object) -> str | None:
+    """Return how documentation writes a default, or None where it says what that comes from."""
+    if default is None:
+        return None
+    text = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+    return "" if text == "{}" else text
+
+
+def test_every_command_is_in_the_documentation() -> None:
     from frostline.pipeline.cli.main import commands
-    from frostline.pipeline.settings.models import Settings
 
     text = (REPOSITORY / "README.md").read_text() + (REPOSITORY / "docs" / "settings.md").read_text()
-    missing = [name for name in commands() if f"frostline {name}" not in text]
-    missing += [n for n in Settings.model_fields if f"`--{n.replace('_', '-')}`" not in text]
-    assert not missing
+    assert not [name for name in commands() if f"frostline {name}" not in text]
+
+
+@pytest.mark.parametrize(
+    ("model", "command", "elsewhere"),
+    [
+        ("Settings", "", ()),
+        ("PredictSettings", "predict", ("device", "batch_size", "workers", "max_bad")),
+        ("RankSettings", "rank", "ExtractSettings"),
+    ],
+)
+def test_every_setting_and_its_default_are_in_the_documentation(model: str, command: str, elsewhere: object) -> None:
+    from frostline.pipeline.settings import models
+
+    table = documented()[command]
+    known = getattr(models, elsewhere).model_fields if isinstance(elsewhere, str) else elsewhere
+    own = {name: field.default for name, field in getattr(models, model).model_fields.items() if name not in known}
+    flags = {name.replace("_", "-"): written(default) for name, default in own.items()}
+    assert set(table) == set(flags)
+    assert {flag: table[flag] for flag, default in flags.items() if default is not None} == {
+        flag: default for flag, default in flags.items() if default is not None
+    }
 
 
 def test_a_run_from_the_cache_never_imports_torch(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from frostline.stages.extract.extraction import extract
 from frostline.stages.modalities.image.upsample import agrees, enlarged
 from frostline.stages.store import load, open_set
 from support.extraction import begin, job
-from support.gpu import DEVICE, needs_gpu, needs_two
+from support.gpu import DEVICE, needs_gpu, needs_two, two_devices
 
 pytestmark = needs_gpu
 SIDE, IMAGES = 64, 8
@@ -54,6 +54,7 @@ def sized(backbone: Backbone, n: int) -> list[Pixels]:
     return noise(n, side=backbone.spec.size[0])
 
 
+@two_devices
 @pytest.mark.parametrize("name", NETWORKS)
 def test_fp32_gives_the_features_of_the_processor(name: str) -> None:
     here, there = loaded(name, "fp32", "cpu"), loaded(name, "fp32")

@@ -7,9 +7,9 @@ import pytest
 
 from frostline.stages.heads.solvers.logistic import logistic_path
 from frostline.stages.heads.solvers.sgd import SgdSolver
-from support.gpu import DEVICE, needs_gpu
+from support.gpu import DEVICE, needs_gpu, two_devices
 
-pytestmark = needs_gpu
+pytestmark = [needs_gpu, two_devices]
 N, D, CLASSES = 600, 24, 5
 
 
