@@ -78,10 +78,15 @@ class Door(Generic[T]):
 
     @cached_property
     def _added(self) -> dict[str, list[EntryPoint]]:
-        found: dict[str, list[EntryPoint]] = {}
-        for one in entry_points(group=self.group):
-            found.setdefault(one.name, []).append(one)
-        return found
+        return installed(self.group)
+
+
+def installed(group: str) -> dict[str, list[EntryPoint]]:
+    """Return the entry points of a group by name; none is loaded."""
+    found: dict[str, list[EntryPoint]] = {}
+    for one in entry_points(group=group):
+        found.setdefault(one.name, []).append(one)
+    return found
 
 
 def _attribute(place: str) -> Any:

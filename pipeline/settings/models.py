@@ -34,9 +34,11 @@ from frostline.stages.heads import HEADS, HeadSpec, head_spec
 from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.heads.spec import ClassWeight, Scaling
 from frostline.stages.modalities.image.spec import Interpolation
+from frostline.stages.plugins import installed
 from frostline.stages.store.key import StoredType
 
 PREFIX = "FROSTLINE_"
+_OTHER_ENGINES = sorted(installed("frostline.engines"))  # the door itself lies above the settings
 
 
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")]
@@ -150,8 +152,11 @@ class ExtractSettings(BackboneSettings):
     max_bad: int = Field(0, ge=0, description="how many unreadable samples to tolerate")
     engine: str = Field(
         "auto",
-        description="what computes features: local (this process), processes (one for each device), an installed one; "
-        "auto: processes where there are several GPUs, else local",
+        description="what computes features: "
+        + ", ".join(
+            ["local (this process)", "processes (one for each device)", *sorted(installed("frostline.engines"))]
+        )
+        + "; auto: processes where there are several GPUs, else local",
     )
 
 
