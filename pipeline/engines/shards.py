@@ -53,12 +53,14 @@ def compute(extraction: Extraction, sets: Sequence[FeatureSet], batch: BatchSett
     """Do an extraction in these batch settings; a batch that had to be halved is recorded with the sets."""
     from frostline.stages.backbones.calibrate.batch_size import in_threads
 
-    def halved(images: int, message: str) -> None:
+    def on_halved(images: int, message: str) -> None:
         log.warning("not enough memory for %d images at once (%s); going on with %d", 2 * images, message, images)
         keep(sets, replace(batch, batch_size=images, measured=False))
 
     rows = sum(len(sets[0].span(shard)) for shard in extraction.features.missing())
     bar = tqdm(total=rows, desc=extraction.samples.split, unit=" images", disable=None, smoothing=0.05)
-    here = replace(extraction, batch_size=batch.batch_size, workers=batch.workers, progress=bar.update, halved=halved)
+    here = replace(
+        extraction, batch_size=batch.batch_size, workers=batch.workers, progress=bar.update, on_halved=on_halved
+    )
     with bar, in_threads(batch.threads):
         return extract(here)

@@ -76,7 +76,7 @@ class Classifier:
 
         batch_size = self.settings.batch_size or usual(self.backbone.device)[0]
         workers = self.settings.workers or cores()
-        how: Any = {"views": self.views, "batch_size": batch_size, "workers": workers, "halved": _halved}
+        how: Any = {"views": self.views, "batch_size": batch_size, "workers": workers, "on_halved": _on_halved}
         rows = range(len(files))
         for one in stage.predict(
             self.head, self.backbone, lambda row: decode_file(files[row], self.least), rows, **how
@@ -90,7 +90,7 @@ class Classifier:
         return tuple((self.head.classes[i], float(confidence[i])) for i in order)
 
 
-def _halved(images: int, said: str) -> None:
+def _on_halved(images: int, said: str) -> None:
     log.warning("not enough memory for %d images at once (%s); going on with %d", 2 * images, said, images)
 
 

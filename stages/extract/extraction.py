@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.backbones import finished, raw_or_pixels
-from frostline.stages.backbones.inference.batches import Room, Streamer
+from frostline.stages.backbones.inference.batches import BatchLimit, Streamer
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.extract.loader import Batch, Loader
@@ -33,7 +33,7 @@ class Extraction:
     ``known``: where rows already lie that this backbone computed, by sample digest.
     ``workers``: threads that decode. ``ahead``: blocks decoded while the backbone runs, and
     whether shards are written meanwhile; on the processor that the backbone itself needs,
-    both only disturb it. ``progress`` is told how many rows were done, ``halved`` whenever a
+    both only disturb it. ``progress`` is told how many rows were done, ``on_halved`` whenever a
     batch takes too much memory: how many images at once are tried from then on, and why.
     """
 
@@ -46,7 +46,7 @@ class Extraction:
     ahead: int = 0
     known: Mapping[bytes, Place] | None = None
     progress: Callable[[int], object] = _unseen
-    halved: Callable[[int, str], object] | None = None
+    on_halved: Callable[[int, str], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,16 @@ def extract(job: Extraction) -> Effort:
     if the set is not complete after all, because something removes its files.
     """
     started = time.perf_counter()
-    room = Room(job.batch_size, job.halved)
+    limit = BatchLimit(job.batch_size, job.on_halved)
     image_bytes = 3 * prod(job.backbone.spec.size)
     with Loader(partial(_pixels, job), image_bytes, job.batch_size, job.workers, ahead=job.ahead) as loader:
-        filling = _Filling(job, loader, room)
+        filling = _Filling(job, loader, limit)
         filling.fill(job.features.missing(), wait=False)
         for shard in job.features.missing():  # one by one: who holds none while waiting can't be waited for
             filling.fill([shard], wait=True)
         job.features.publish()
         seconds = time.perf_counter() - started
-        return Effort(filling.computed, seconds, loader.waited, room.images, loader.workers)
+        return Effort(filling.computed, seconds, loader.waited, limit.images, loader.workers)
 
 
 def first_pixels(job: Extraction, n: int) -> NDArray[np.uint8]:
@@ -111,8 +111,8 @@ class _Piece:
 class _Filling:
     """Shards on their way from a claim, through the backbone, to a commit; several at once where that runs ahead."""
 
-    def __init__(self, job: Extraction, loader: Loader, room: Room) -> None:
-        self._job, self._loader, self._room = job, loader, room
+    def __init__(self, job: Extraction, loader: Loader, limit: BatchLimit) -> None:
+        self._job, self._loader, self._limit = job, loader, limit
         self._ids = encode_ids(job.samples.ids)
         self._finish = partial(finished, spec=job.backbone.spec)
         self._pieces: dict[int, _Piece] = {}
@@ -125,7 +125,7 @@ class _Filling:
         self._flowing.clear()
         with ExitStack() as held, WriteBack(behind=self._job.ahead > 0) as writer:
             batches = self._loader.batches(self._claimed(shards, wait, held, writer))
-            for features in self._job.backbone.stream(self._stacked(batches, writer), self._room):
+            for features in self._job.backbone.stream(self._stacked(batches, writer), self._limit):
                 batch = self._flowing.popleft()
                 self._put(batch, features, writer)
             writer.finish()

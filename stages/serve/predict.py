@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from frostline.stages.backbones import Embedder, finished, pixels_for, raw_or_pixels
-from frostline.stages.backbones.inference.batches import Room, in_turn
+from frostline.stages.backbones.inference.batches import BatchLimit, in_turn
 from frostline.stages.extract.loader import Batch, Loader
 from frostline.stages.heads import Head
 from frostline.stages.modalities.image.spec import View
@@ -36,16 +36,18 @@ def predict(
     views: Sequence[View] = ("plain",),
     batch_size: int = 16,
     workers: int = 2,
-    halved: Callable[[int, str], object] | None = None,
+    on_halved: Callable[[int, str], object] | None = None,
 ) -> Iterator[Predicted]:
     """Yield the head's confidence in each class for the rows, in order, averaged over the views.
 
     ``read`` gives a row's image or raises UnreadableSample. No more than a block of images is
-    held at a time. ``halved`` is told whenever a batch takes too much memory: how many images at
+    held at a time. ``on_halved`` is told whenever a batch takes too much memory: how many images at
     once are tried from then on, and why. Raises ConfigError where one takes too much.
     """
     image_bytes = 3 * prod(backbone.spec.size)
-    room = Room(batch_size, halved, remedy="free some, or see --device, and run again")  # the head fixes the size
+    limit = BatchLimit(
+        batch_size, on_halved, remedy="free some, or see --device, and run again"
+    )  # the head fixes the size
     flipped = "hflip" in views  # which needs the finished pixels
 
     def decode(row: int) -> NDArray[np.uint8]:
@@ -53,7 +55,7 @@ def predict(
 
     with Loader(decode, image_bytes, batch_size, workers) as loader:
         for batch in loader.batches([rows]):
-            means = _means(head, backbone, batch, views, batch_size, room)
+            means = _means(head, backbone, batch, views, batch_size, limit)
             for place, row in enumerate(batch.rows):
                 fault = batch.faults.get(row)
                 if not fault and not np.isfinite(means[place].max()):  # -inf is a class never trained on
@@ -62,13 +64,13 @@ def predict(
 
 
 def _means(
-    head: Head, backbone: Embedder, batch: Batch, views: Sequence[View], batch_size: int, room: Room
+    head: Head, backbone: Embedder, batch: Batch, views: Sequence[View], batch_size: int, limit: BatchLimit
 ) -> NDArray[np.float64]:
     """Return the confidences of a batch, averaged over the views; zeros where none has an image."""
     if not batch.images:
         return np.zeros((len(batch.rows), len(head.classes)))
     plain = batch.stacked(batch_size, partial(finished, spec=backbone.spec))
     images = [plain if view == "plain" else plain[:, :, ::-1] for view in views]
-    features = in_turn(backbone.embed, images, room)
+    features = in_turn(backbone.embed, images, limit)
     means: NDArray[np.float64] = np.mean([head.confidence(X) for X in features], axis=0)
     return means

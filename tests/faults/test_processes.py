@@ -23,7 +23,7 @@ from faults.layer import Layer, fail, since
 from faults.work import backbone, begin, contents, image, key_of, samples, work
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.maintain.inventory import inventory, verify
-from frostline.stages.backbones.inference.batches import Room, in_turn
+from frostline.stages.backbones.inference.batches import BatchLimit, in_turn
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.extract.extraction import Extraction, extract
@@ -188,7 +188,7 @@ class Greedy:
             torch.empty(1 << 50)
         return backbone().embed(pixels)
 
-    def stream(self, batches: Iterable[NDArray[np.uint8]], room: Room) -> Iterator[NDArray[np.float32]]:
+    def stream(self, batches: Iterable[NDArray[np.uint8]], room: BatchLimit) -> Iterator[NDArray[np.float32]]:
         return in_turn(self.embed, batches, room)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.inference.backbone import Backbone
-from frostline.stages.backbones.inference.batches import Embeddings, Pixels, Room
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
 from frostline.stages.backbones.inference.cuda import overlapped
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.extract.extraction import Extraction, extract
@@ -51,8 +51,8 @@ class Overlapped:
         self.spec, self.width, self.device = self.backbone.spec, self.backbone.width, self.backbone.device
         self.embed, self.features, self.enlarges = self.backbone.embed, self.backbone.features, self.backbone.enlarges
 
-    def stream(self, batches: Iterable[Pixels], room: Room) -> Iterator[Embeddings]:
-        return overlapped(self, batches, room)
+    def stream(self, batches: Iterable[Pixels], limit: BatchLimit) -> Iterator[Embeddings]:
+        return overlapped(self, batches, limit)
 
 
 def job_ahead(samples: Samples, features: FeatureSet) -> Extraction:

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from frostline.stages.backbones.inference.batches import Embeddings, Pixels, Room
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
 
 _WORTH = 0.95  # of the usual way's time: what is no faster than that is noise
 _SIZES = {"cpu": (4, 8, 16, 32), "cuda": (64, 128, 256, 512)}
@@ -27,7 +27,7 @@ class Timed(Protocol):
 
     device: torch.device
 
-    def stream(self, batches: Iterable[Pixels], room: Room, /) -> Iterator[Embeddings]: ...
+    def stream(self, batches: Iterable[Pixels], limit: BatchLimit, /) -> Iterator[Embeddings]: ...
 
 
 def usual(device: torch.device) -> Way:
@@ -55,7 +55,7 @@ def fastest(network: Timed, pixels: Pixels, may_take: int, *, may_set_threads: b
 
 def _times(network: Timed, pixels: Pixels, ways: list[Way], rounds: int) -> dict[Way, float]:
     """Return the least seconds per image of each way that memory has room for; all ways in turn, round by round."""
-    rooms = {way: Room(way[0]) for way in ways}
+    rooms = {way: BatchLimit(way[0]) for way in ways}
     streams = {way: network.stream(repeat(np.resize(pixels, (way[0], *pixels.shape[1:]))), rooms[way]) for way in ways}
     times: dict[Way, float] = dict.fromkeys(ways, np.inf)
     for _ in range(rounds):

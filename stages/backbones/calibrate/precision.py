@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostline.stages.backbones.inference.batches import Room, in_turn, out_of_memory
+from frostline.stages.backbones.inference.batches import BatchLimit, in_turn, out_of_memory
 from frostline.stages.backbones.optimize import has_bf16
 from frostline.stages.backbones.spec import Precision
 from frostline.stages.errors import ConfigError
@@ -92,5 +92,5 @@ def compared(
 
 
 def _features(backbone: Backbone, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    (features,) = in_turn(backbone.embed, [pixels], Room(_AT_ONCE))
+    (features,) = in_turn(backbone.embed, [pixels], BatchLimit(_AT_ONCE))
     return features

@@ -13,7 +13,7 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from frostline.stages.backbones.families.registry import load, spec_name
-from frostline.stages.backbones.inference.batches import Embeddings, Pixels, Room
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
 from frostline.stages.backbones.inference.dispatch import stream
 from frostline.stages.backbones.inference.pixels import is_thumbnail
 from frostline.stages.backbones.network.cut import INPUT, Cut, classifier_of, watch
@@ -57,9 +57,9 @@ class Backbone:
         """
         return self.features(on_device(pixels, self.device)).cpu().numpy()
 
-    def stream(self, batches: Iterable[Pixels], room: Room) -> Iterator[Embeddings]:
+    def stream(self, batches: Iterable[Pixels], limit: BatchLimit) -> Iterator[Embeddings]:
         """Yield what ``embed`` gives of each batch, in order, while the next ones are on their way."""
-        return stream(self, batches, room)
+        return stream(self, batches, limit)
 
     def features(self, images: Tensor) -> Tensor:
         """Return the features, float32 (batch, d), of images on the device, uint8 (batch, height, width, 3)."""

@@ -37,20 +37,20 @@ def _nothing() -> None:
     """Release nothing."""
 
 
-class Room:
+class BatchLimit:
     """How many ``images`` go through a network at once: as many as are asked for, halved whenever memory runs out.
 
-    ``halved`` is told of it: how many from now on, and what was said. ``remedy``: what to do where one takes too much.
+    ``on_halved`` is told of it: how many from now on, and what was said. ``remedy``: what to do where one takes too much.
     """
 
     def __init__(
         self,
         images: int,
-        halved: Callable[[int, str], object] | None = None,
+        on_halved: Callable[[int, str], object] | None = None,
         remedy: str = "free some, or see --resize, and run again; finished shards are kept",
     ) -> None:
         self.images = images
-        self._halved, self._remedy = halved, remedy
+        self._on_halved, self._remedy = on_halved, remedy
 
     def run(self, work: Callable[[int], T], release: Callable[[], object] = _nothing) -> T:
         """Return what ``work`` gives for so many images at once; where memory runs out, ``release`` some and try less.
@@ -71,14 +71,14 @@ class Room:
         if self.images == 1:
             raise ConfigError(f"not enough memory for a batch of 1 image ({said}); {self._remedy}") from error
         self.images //= 2
-        if self._halved:
-            self._halved(self.images, said)
+        if self._on_halved:
+            self._on_halved(self.images, said)
 
 
 class Streamer(Embedder, Protocol):
     """What extraction needs of a backbone."""
 
-    def stream(self, batches: Iterable[Pixels], room: Room, /) -> Iterator[Embeddings]: ...
+    def stream(self, batches: Iterable[Pixels], limit: BatchLimit, /) -> Iterator[Embeddings]: ...
 
 
 class Network(Streamer, Protocol):
@@ -89,10 +89,12 @@ class Network(Streamer, Protocol):
     def features(self, images: torch.Tensor, /) -> torch.Tensor: ...
 
 
-def in_turn(embed: Callable[[Pixels], Embeddings], batches: Iterable[Pixels], room: Room) -> Iterator[Embeddings]:
+def in_turn(
+    embed: Callable[[Pixels], Embeddings], batches: Iterable[Pixels], limit: BatchLimit
+) -> Iterator[Embeddings]:
     """Yield the features of each batch, one after the other; ``embed`` gives those of images, always as many."""
     for pixels in batches:
-        yield room.run(partial(_embedded, embed, pixels))
+        yield limit.run(partial(_embedded, embed, pixels))
 
 
 def _embedded(embed: Callable[[Pixels], Embeddings], pixels: Pixels, at_once: int) -> Embeddings:

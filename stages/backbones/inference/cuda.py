@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from frostline.stages.backbones.inference.batches import Embeddings, Network, Pixels, Room, out_of_memory, parts
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Network, Pixels, out_of_memory, parts
 
 log = logging.getLogger("frostline")
 _SLOTS = 3  # one runs, one waits its turn, one is being filled
@@ -30,9 +30,9 @@ Shape = tuple[int, ...]
 Stream = Any  # torch.cuda's or, where there is no GPU, torch.cpu's
 
 
-def overlapped(network: Network, batches: Iterable[Pixels], room: Room) -> Iterator[Embeddings]:
+def overlapped(network: Network, batches: Iterable[Pixels], limit: BatchLimit) -> Iterator[Embeddings]:
     """Yield the features of each batch, in order. Where memory runs out, a batch goes through in parts."""
-    return _Flow(network, room).run(batches)
+    return _Flow(network, limit).run(batches)
 
 
 @dataclass
@@ -47,8 +47,8 @@ class _Passing:
 class _Flow:
     """One network's batches, on their way in parts of as many images as there is room for."""
 
-    def __init__(self, network: Network, room: Room) -> None:
-        self._network, self._room = network, room
+    def __init__(self, network: Network, limit: BatchLimit) -> None:
+        self._network, self._limit = network, limit
         self._api = torch.get_device_module(network.device)
         self._lanes: dict[Shape, _Lane] = {}
         self._flying: deque[tuple[_Slot, _Passing]] = deque()
@@ -57,7 +57,7 @@ class _Flow:
     def run(self, batches: Iterable[Pixels]) -> Iterator[Embeddings]:
         try:
             for pixels in batches:
-                self._batches.append(self._room.run(partial(self._launched, pixels), self._release))
+                self._batches.append(self._limit.run(partial(self._launched, pixels), self._release))
                 yield from self._back()
             self._land()
             yield from self._back()

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from frostline.stages.backbones.inference.batches import Embeddings, Network, Pixels, Room, in_turn
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Network, Pixels, in_turn
 
 if TYPE_CHECKING:
     pass
 
 
-def stream(network: Network, batches: Iterable[Pixels], room: Room) -> Iterator[Embeddings]:
+def stream(network: Network, batches: Iterable[Pixels], limit: BatchLimit) -> Iterator[Embeddings]:
     """Yield the features of each batch, in order; on a GPU, while the next ones are on their way."""
     if network.device.type == "cpu":
-        return in_turn(network.embed, batches, room)
+        return in_turn(network.embed, batches, limit)
     from frostline.stages.backbones.inference.cuda import overlapped
 
-    return overlapped(network, batches, room)
+    return overlapped(network, batches, limit)

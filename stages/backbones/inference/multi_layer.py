@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
 from frostline.stages.backbones.inference.backbone import Backbone, on_device
-from frostline.stages.backbones.inference.batches import Embeddings, Pixels, Room
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
 from frostline.stages.backbones.inference.dispatch import stream
 
 
@@ -30,9 +30,9 @@ class SharedPass:
         """Return the features, float32 (batch, the sum of all widths), of images as ``Backbone.embed`` takes them."""
         return self.features(on_device(pixels, self.device)).cpu().numpy()
 
-    def stream(self, batches: Iterable[Pixels], room: Room) -> Iterator[Embeddings]:
+    def stream(self, batches: Iterable[Pixels], limit: BatchLimit) -> Iterator[Embeddings]:
         """Yield what ``embed`` gives of each batch, in order, as ``Backbone.stream`` does."""
-        return stream(self, batches, room)
+        return stream(self, batches, limit)
 
     def features(self, images: Tensor) -> Tensor:
         """Return the features, float32 (batch, all widths), of images as ``Backbone.features`` takes them."""

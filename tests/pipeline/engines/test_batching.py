@@ -31,7 +31,7 @@ from frostline.pipeline.settings.models import ExtractSettings
 from frostline.pipeline.steps.features import extract_missing, extract_shared
 from frostline.stages.backbones.calibrate import batch_size as pacing
 from frostline.stages.backbones.calibrate.batch_size import fastest, in_threads
-from frostline.stages.backbones.inference.batches import Embeddings, Pixels, Room, in_turn
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels, in_turn
 from frostline.stages.datasets import open_dataset
 from frostline.stages.extract.extraction import Effort
 from frostline.stages.store import open_set
@@ -65,7 +65,7 @@ class Timed:
         self.clock.now += self.seconds[len(pixels)]
         return np.zeros((len(pixels), 1), np.float32)
 
-    def stream(self, batches: Iterable[Pixels], room: Room) -> Iterator[Embeddings]:
+    def stream(self, batches: Iterable[Pixels], room: BatchLimit) -> Iterator[Embeddings]:
         return in_turn(self.embed, batches, room)
 
 

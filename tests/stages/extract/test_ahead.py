@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frostline.stages.backbones.inference.batches import Embeddings, Pixels, Room
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.errors import StoreError, UnreadableSample
 from frostline.stages.extract.extraction import extract
@@ -136,8 +136,8 @@ def test_two_sets_filled_at_once_hold_what_each_lacks(tmp_path: Path, samples: S
             self.backbone = (job_ahead if ahead else job)(samples, begin(tmp_path / "none", samples)).backbone
             self.spec, self.width, self.enlarges = self.backbone.spec, 2 * self.backbone.width, self.backbone.enlarges
 
-        def stream(self, batches: Iterable[Pixels], room: Room) -> Iterator[Embeddings]:
-            for features in self.backbone.stream(batches, room):
+        def stream(self, batches: Iterable[Pixels], limit: BatchLimit) -> Iterator[Embeddings]:
+            for features in self.backbone.stream(batches, limit):
                 yield np.concatenate([features, features], axis=1)
 
     found = []

@@ -19,7 +19,7 @@ from frostline.stages.backbones.calibrate.batch_size import fastest
 from frostline.stages.backbones.calibrate.precision import agreement, faster
 from frostline.stages.backbones.inference import cuda as overlapped
 from frostline.stages.backbones.inference.backbone import Backbone
-from frostline.stages.backbones.inference.batches import Pixels, Room
+from frostline.stages.backbones.inference.batches import BatchLimit, Pixels
 from frostline.stages.backbones.inference.cuda import overlapped as stream
 from frostline.stages.backbones.inference.multi_layer import share
 from frostline.stages.backbones.spec import Precision
@@ -82,7 +82,7 @@ def test_the_stream_gives_what_each_batch_gives_alone(
     backbone = loaded(name, precision)
     batches = sized(backbone, 7)
     with caplog.at_level(logging.INFO, "frostline"):
-        found = list(stream(backbone, batches, Room(IMAGES)))
+        found = list(stream(backbone, batches, BatchLimit(IMAGES)))
     assert "can't be captured" not in caplog.text
     assert len(found) == len(batches)
     for one, batch in zip(found, batches, strict=True):
@@ -96,7 +96,7 @@ def test_layers_of_one_network_share_a_pass() -> None:
     alone = [loaded("resnet18", "fp32", layer=layer) for layer in ("layer2", "layer4")]
     shared = share(alone)
     assert shared is not None
-    (found,) = shared.stream(noise(1), Room(IMAGES))
+    (found,) = shared.stream(noise(1), BatchLimit(IMAGES))
     wanted = np.concatenate([one.embed(noise(1)[0]) for one in alone], axis=1)
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
 
@@ -112,7 +112,7 @@ def test_a_network_that_can_not_be_captured_runs_all_the_same(caplog: pytest.Log
     backbone = loaded("resnet18", "fp32")
     backbone.network = nn.Sequential(backbone.network, Asks())
     with caplog.at_level(logging.INFO, "frostline"):
-        found = list(stream(backbone, noise(5), Room(IMAGES)))
+        found = list(stream(backbone, noise(5), BatchLimit(IMAGES)))
     assert ("can't be captured" in caplog.text) == (DEVICE == "cuda")
     wanted = [backbone.embed(batch) for batch in noise(5)]
     np.testing.assert_allclose(np.concatenate(found), np.concatenate(wanted), rtol=1e-5, atol=1e-5)
@@ -132,9 +132,9 @@ def little_memory() -> Iterator[None]:
 def test_out_of_memory_halves_the_batch_and_goes_on(little_memory: None) -> None:
     backbone, said = loaded("resnet18", "fp32"), list[int]()
     images = 8192
-    room = Room(images, lambda n, why: said.append(n))
-    (found,) = stream(backbone, noise(1, images), room)
-    assert said and room.images == said[-1] < images
+    limit = BatchLimit(images, lambda n, why: said.append(n))
+    (found,) = stream(backbone, noise(1, images), limit)
+    assert said and limit.images == said[-1] < images
     np.testing.assert_allclose(found[:IMAGES], backbone.embed(noise(1, images)[0][:IMAGES]), rtol=1e-4, atol=1e-4)
 
 
@@ -144,7 +144,7 @@ def test_a_long_stream_takes_no_more_memory_than_a_short_one() -> None:
     used = []
     for n in (5, 200):
         torch.cuda.reset_peak_memory_stats()
-        for _ in stream(backbone, (batch for _ in range(n)), Room(IMAGES)):
+        for _ in stream(backbone, (batch for _ in range(n)), BatchLimit(IMAGES)):
             pass
         used.append(torch.cuda.max_memory_allocated())
     assert used[1] <= used[0] + (1 << 20)
@@ -203,6 +203,6 @@ def test_two_gpus_do_one_set(work: Path, monkeypatch: pytest.MonkeyPatch, caplog
 
 def test_the_stream_on_a_gpu_is_the_overlapped_one(monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[int] = []
-    monkeypatch.setattr(overlapped, "overlapped", lambda network, batches, room: used.append(1) or iter(()))
-    list(loaded("resnet18", "fp32").stream(noise(1), Room(IMAGES)))
+    monkeypatch.setattr(overlapped, "overlapped", lambda network, batches, limit: used.append(1) or iter(()))
+    list(loaded("resnet18", "fp32").stream(noise(1), BatchLimit(IMAGES)))
     assert bool(used) == (DEVICE == "cuda")

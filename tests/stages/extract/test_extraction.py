@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from frostline.stages.backbones.inference.batches import Room, in_turn
+from frostline.stages.backbones.inference.batches import BatchLimit, in_turn
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.extract.extraction import extract
@@ -82,8 +82,8 @@ class Counting:
         self.batches += 1
         return self.backbone.embed(pixels)
 
-    def stream(self, batches: Iterable[NDArray[np.uint8]], room: Room) -> Iterator[NDArray[np.float32]]:
-        return in_turn(self.embed, batches, room)
+    def stream(self, batches: Iterable[NDArray[np.uint8]], limit: BatchLimit) -> Iterator[NDArray[np.float32]]:
+        return in_turn(self.embed, batches, limit)
 
 
 def test_only_images_that_are_new_go_through_the_backbone(tmp_path: Path, samples: Samples) -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from frostline.stages.backbones.inference.batches import Embeddings, Pixels, Room, in_turn, parts
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels, in_turn, parts
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.errors import ConfigError
 from frostline.stages.extract.extraction import extract
@@ -41,8 +41,8 @@ class Narrow:
             raise self.error("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore")
         return self.backbone.embed(pixels)
 
-    def stream(self, batches: Iterable[Pixels], room: Room) -> Iterator[Embeddings]:
-        return in_turn(self.embed, batches, room)
+    def stream(self, batches: Iterable[Pixels], limit: BatchLimit) -> Iterator[Embeddings]:
+        return in_turn(self.embed, batches, limit)
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError, RuntimeError])

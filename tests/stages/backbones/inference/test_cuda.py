@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from frostline.stages.backbones.inference.batches import Pixels, Room
+from frostline.stages.backbones.inference.batches import BatchLimit, Pixels
 from frostline.stages.backbones.inference.cuda import overlapped
 from frostline.stages.errors import ConfigError
 from support.extraction import tiny_backbone
@@ -24,7 +24,7 @@ def noise(n: int, images: int = 8, side: int = 32) -> list[Pixels]:
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 10])
 def test_batches_come_once_and_in_order(n: int) -> None:
     backbone, batches = tiny_backbone(), noise(n)
-    found = list(overlapped(backbone, batches, Room(8)))
+    found = list(overlapped(backbone, batches, BatchLimit(8)))
     assert len(found) == n
     assert all(np.array_equal(one, backbone.embed(batch)) for one, batch in zip(found, batches, strict=True))
 
@@ -32,7 +32,7 @@ def test_batches_come_once_and_in_order(n: int) -> None:
 def test_batches_of_several_shapes_take_turns() -> None:
     backbone = tiny_backbone()
     batches = [batch for pair in zip(noise(4), noise(4, side=16), strict=True) for batch in pair]
-    found = list(overlapped(backbone, batches, Room(8)))
+    found = list(overlapped(backbone, batches, BatchLimit(8)))
     assert all(np.array_equal(one, backbone.embed(batch)) for one, batch in zip(found, batches, strict=True))
 
 
@@ -44,7 +44,7 @@ def test_batches_are_asked_for_before_the_first_result_but_not_without_end() -> 
             asked.append(i)
             yield batch
 
-    results = overlapped(tiny_backbone(), batches(), Room(8))
+    results = overlapped(tiny_backbone(), batches(), BatchLimit(8))
     next(results)
     assert asked == [0, 1, 2, 3]
     next(results)
@@ -64,20 +64,20 @@ class Narrow:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         return self.backbone.features(images)
 
-    def stream(self, batches: Iterable[Pixels], room: Room) -> Iterator[np.ndarray]:
-        return overlapped(self, batches, room)
+    def stream(self, batches: Iterable[Pixels], limit: BatchLimit) -> Iterator[np.ndarray]:
+        return overlapped(self, batches, limit)
 
 
 def test_where_memory_runs_out_a_batch_goes_in_parts_and_comes_whole() -> None:
     said: list[int] = []
-    room, batches = Room(8, lambda images, why: said.append(images)), noise(5, images=8)
-    found = list(overlapped(Narrow(3), batches, room))
-    assert said == [4, 2] and room.images == 2
+    limit, batches = BatchLimit(8, lambda images, why: said.append(images)), noise(5, images=8)
+    found = list(overlapped(Narrow(3), batches, limit))
+    assert said == [4, 2] and limit.images == 2
     for one, batch in zip(found, batches, strict=True):
         alone = np.concatenate([tiny_backbone().embed(batch[i : i + 2]) for i in range(0, 8, 2)])
         assert np.array_equal(one, alone)
     with pytest.raises(ConfigError, match="a batch of 1 image"):
-        list(overlapped(Narrow(0), batches, Room(8)))
+        list(overlapped(Narrow(0), batches, BatchLimit(8)))
 
 
 class Small(Narrow):
@@ -102,10 +102,10 @@ class Small(Narrow):
 
 
 def test_what_one_shape_holds_is_let_go_before_another_is_tried_with_less() -> None:
-    room, backbone = Room(8), tiny_backbone()
+    limit, backbone = BatchLimit(8), tiny_backbone()
     batches = [noise(3)[0], noise(3)[1], noise(3, side=16)[0], noise(3)[2], noise(3, side=16)[1]]
-    found = list(overlapped(Small(11), batches, room))
-    assert room.images == 4  # 8 of one shape and 8 of another are too many, 4 and 4 are not; 8 and 4 would be
+    found = list(overlapped(Small(11), batches, limit))
+    assert limit.images == 4  # 8 of one shape and 8 of another are too many, 4 and 4 are not; 8 and 4 would be
     sizes = [8, 8, 4, 4, 4]  # what was on its way came back
     for one, batch, size in zip(found, batches, sizes, strict=True):
         assert np.array_equal(one, np.concatenate([backbone.embed(batch[i : i + size]) for i in range(0, 8, size)]))
@@ -125,9 +125,9 @@ class Later(Narrow):
 
 @pytest.mark.parametrize("after", [2, 3, 4])
 def test_a_network_that_runs_out_of_memory_on_the_way_goes_on_with_less(after: int) -> None:
-    room, backbone, batches = Room(8), tiny_backbone(), noise(6)
-    found = list(overlapped(Later(2, after), batches, room))
-    assert room.images == 2 and len(found) == 6
+    limit, backbone, batches = BatchLimit(8), tiny_backbone(), noise(6)
+    found = list(overlapped(Later(2, after), batches, limit))
+    assert limit.images == 2 and len(found) == 6
     for i, (one, batch) in enumerate(zip(found, batches, strict=True)):
         size = 8 if i < after - 1 else 2  # the first one is spent on making ready
         assert np.array_equal(one, np.concatenate([backbone.embed(batch[j : j + size]) for j in range(0, 8, size)]))
@@ -139,9 +139,9 @@ def test_what_making_batches_raises_is_raised() -> None:
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="the disk is gone"):
-        list(overlapped(tiny_backbone(), batches(), Room(8)))
+        list(overlapped(tiny_backbone(), batches(), BatchLimit(8)))
 
 
 def test_no_mode_of_torch_is_left_on_for_whoever_takes_the_results() -> None:
-    for _ in overlapped(tiny_backbone(), noise(5), Room(8)):
+    for _ in overlapped(tiny_backbone(), noise(5), BatchLimit(8)):
         assert not torch.is_inference_mode_enabled()
