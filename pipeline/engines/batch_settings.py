@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from frostline.stages.extract.extraction import Effort
+from frostline.stages.extract.extraction import ExtractionStats
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class BatchSettings:
     rows_per_second: float | None = None
     waiting: float | None = None
 
-    def after(self, efforts: Sequence[Effort], rows: int, seconds: float) -> BatchSettings:
-        """Return the same once ``rows`` were computed; ``efforts``: what this process had of them, if anything."""
+    def after(self, stats: Sequence[ExtractionStats], rows: int, seconds: float) -> BatchSettings:
+        """Return the same once ``rows`` were computed; ``stats``: what this process had of them, if anything."""
         speed = round(rows / seconds, 2)
-        if not efforts:
+        if not stats:
             return replace(self, rows_per_second=speed, waiting=None)
-        last, waiting = efforts[-1], round(sum(one.waited for one in efforts) / seconds, 3)
+        last, waiting = stats[-1], round(sum(one.loader_wait for one in stats) / seconds, 3)
         measured = self.measured and last.batch_size == self.batch_size
         same = replace(self, batch_size=last.batch_size, workers=last.workers, measured=measured)
         return replace(same, rows_per_second=speed, waiting=waiting)

@@ -18,7 +18,7 @@ from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.report.wording import decoding_limit
 from frostline.pipeline.settings.models import ExtractSettings
 from frostline.stages.errors import counted
-from frostline.stages.extract.extraction import Effort
+from frostline.stages.extract.extraction import ExtractionStats
 from frostline.stages.store import FeatureSet
 
 if TYPE_CHECKING:
@@ -51,11 +51,11 @@ def _fill(
     started, rows = time.perf_counter(), request.rows_to_compute
     extraction = extraction_of(request, sets, network)
     batch = batch_settings_for(plan, rows, sets, network, extraction)
-    efforts: list[Effort] = []
+    stats: list[ExtractionStats] = []
 
     def here(batch: BatchSettings) -> int:
-        efforts.append(compute(extraction, sets, batch))
-        return efforts[-1].rows
+        stats.append(compute(extraction, sets, batch))
+        return stats[-1].rows
 
     computed = engine(_job(plan, request, batch, rows), here)
     left = extraction.features.missing()
@@ -65,7 +65,7 @@ def _fill(
     extraction.features.publish()  # whoever did the last shard may have ended before
     seconds = time.perf_counter() - started
     if computed:
-        _record(sets, batch.after(efforts, computed, seconds), seconds)
+        _record(sets, batch.after(stats, computed, seconds), seconds)
     return computed, seconds
 
 

@@ -18,7 +18,7 @@ from frostline.pipeline.plan.pick_mode import PickedMode
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.resolve import resolve
 from frostline.pipeline.settings.models import ExtractSettings
-from frostline.stages.extract.extraction import Effort, Extraction, extract
+from frostline.stages.extract.extraction import Extraction, ExtractionStats, extract
 from frostline.stages.store import FeatureSet, JointSets
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def extraction_of(request: FeatureRequest, sets: Sequence[FeatureSet], network: 
     return Extraction(request.samples, network, into, request.key.view, ahead=ahead, known=request.reusable)
 
 
-def compute(extraction: Extraction, sets: Sequence[FeatureSet], batch: BatchSettings) -> Effort:
+def compute(extraction: Extraction, sets: Sequence[FeatureSet], batch: BatchSettings) -> ExtractionStats:
     """Do an extraction in these batch settings; a batch that had to be halved is recorded with the sets."""
     from frostline.stages.backbones.calibrate.batch_size import in_threads
 

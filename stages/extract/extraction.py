@@ -50,7 +50,7 @@ class Extraction:
 
 
 @dataclass(frozen=True)
-class Effort:
+class ExtractionStats:
     """What an extraction took: the rows that were computed, and for how long it was waited for images.
 
     ``batch_size``: images at once in the end. ``workers``: threads that decoded.
@@ -58,12 +58,12 @@ class Effort:
 
     rows: int
     seconds: float
-    waited: float
+    loader_wait: float
     batch_size: int
     workers: int
 
 
-def extract(job: Extraction) -> Effort:
+def extract(job: Extraction) -> ExtractionStats:
     """Compute every missing shard of ``job.features``, publish the set, and return what it took.
 
     A sample that can't be decoded, or whose features are not finite, is quarantined; the
@@ -81,7 +81,7 @@ def extract(job: Extraction) -> Effort:
             filling.fill([shard], wait=True)
         job.features.publish()
         seconds = time.perf_counter() - started
-        return Effort(filling.computed, seconds, loader.waited, limit.images, loader.workers)
+        return ExtractionStats(filling.computed, seconds, loader.loader_wait, limit.images, loader.workers)
 
 
 def first_pixels(job: Extraction, n: int) -> NDArray[np.uint8]:

@@ -56,7 +56,7 @@ class Loader:
     holds at most. ``workers`` threads decode, unless the first blocks show that one thread
     alone is faster: for thumbnails, whose decoding is mostly Python. A block is several
     batches, since a processor that changes between decoding and the network loses time at
-    each change. ``ahead``: blocks decoded while the caller works. ``waited``: for how many
+    each change. ``ahead``: blocks decoded while the caller works. ``loader_wait``: for how many
     seconds the caller waited for images; a GPU may have had batches to work on meanwhile.
     """
 
@@ -68,7 +68,7 @@ class Loader:
         self._workers = workers
         self._threads = ThreadPoolExecutor(workers, "frostline-decode")
         self._times: list[float] = []
-        self.waited = 0.0
+        self.loader_wait = 0.0
 
     def __enter__(self) -> Loader:
         return self
@@ -89,7 +89,7 @@ class Loader:
             batches, futures = waiting.popleft()
             for future in futures:
                 future.result()
-            self.waited += time.perf_counter() - started
+            self.loader_wait += time.perf_counter() - started
             yield from batches
 
     def _begin(self, rows: Sequence[int]) -> tuple[list[Batch], list[Future[None]]]:

@@ -33,7 +33,7 @@ from frostline.stages.backbones.calibrate import batch_size as pacing
 from frostline.stages.backbones.calibrate.batch_size import fastest, in_threads
 from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels, in_turn
 from frostline.stages.datasets import open_dataset
-from frostline.stages.extract.extraction import Effort
+from frostline.stages.extract.extraction import ExtractionStats
 from frostline.stages.store import open_set
 
 PIXELS = np.zeros((3, 2, 2, 3), np.uint8)
@@ -227,8 +227,8 @@ def test_a_begun_set_is_gone_on_with_at_its_batch_size_in_as_many_threads_as_the
 
 def test_a_pace_is_no_longer_the_measured_one_once_memory_ran_out() -> None:
     measured = BatchSettings("cpu", 2, 16, 2, 2, 2, measured=True)
-    assert measured.after([Effort(10, 1.0, 0.0, 16, 2)], 10, 1.0).measured
-    assert not measured.after([Effort(10, 1.0, 0.0, 8, 2)], 10, 1.0).measured
+    assert measured.after([ExtractionStats(10, 1.0, 0.0, 16, 2)], 10, 1.0).measured
+    assert not measured.after([ExtractionStats(10, 1.0, 0.0, 8, 2)], 10, 1.0).measured
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,8 @@ def set_in(root: Path) -> Path:
 
 def test_work_done_ahead_gives_the_same_files(tmp_path: Path, samples: Samples, undisturbed: dict[str, bytes]) -> None:
     features = begin(tmp_path, samples)
-    effort = extract(job_ahead(samples, features))
-    assert contents(features.folder) == undisturbed and effort.rows == len(samples)
+    stats = extract(job_ahead(samples, features))
+    assert contents(features.folder) == undisturbed and stats.rows == len(samples)
     assert not [t for t in threading.enumerate() if t.name.startswith("frostline-")]
 
 

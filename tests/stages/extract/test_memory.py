@@ -52,9 +52,9 @@ def test_a_batch_that_takes_too_much_memory_is_halved_until_it_does_not(
     said: list[tuple[int, str]] = []
     narrow, features = Narrow(error), begin(tmp_path / "narrow", samples)
     how = {"backbone": narrow, "halved": lambda *what: said.append(what)}
-    effort = extract(dataclasses.replace(job(samples, features), **how))
+    stats = extract(dataclasses.replace(job(samples, features), **how))
     first = "CUDA out of memory. Tried to allocate 2.00 GiB."
-    assert said == [(8, first), (4, first), (2, first)] and effort.batch_size == 2
+    assert said == [(8, first), (4, first), (2, first)] and stats.batch_size == 2
     assert narrow.sizes[:4] == [16, 8, 4, 2] and set(narrow.sizes[4:]) == {2}  # what failed is not tried again
     small = begin(tmp_path / "small", samples)
     extract(dataclasses.replace(job(samples, small), batch_size=2))
