@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from frostline.stages.targets.base import held_of
 
 
-def lots(digests: NDArray[np.uint8], seed: int) -> NDArray[np.bytes_]:
+def content_hash_order(digests: NDArray[np.uint8], seed: int) -> NDArray[np.bytes_]:
     """Return one lot per sample, bytes (n,): SHA-256(seed, digest). Equal content, equal lot."""
     start = hashlib.sha256(b"%d|" % seed)
     drawn = bytearray()
@@ -29,7 +29,7 @@ def hold_out(
     A sample added later moves few others to the other side. Equal content is never on both
     sides of a class, which can hold out a few rows more. ``digests``: uint8 (n, 32).
     """
-    drawn = lots(digests, seed)
+    drawn = content_hash_order(digests, seed)
     held = np.zeros(len(labels), bool)
     for label in range(classes):
         rows = np.flatnonzero(labels == label)
@@ -74,7 +74,7 @@ def _ranks(
     labels: NDArray[np.int64], digests: NDArray[np.uint8], classes: int, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return each row's place, from 0, among its class's contents by lot, and how many contents the class has."""
-    drawn = lots(digests, seed)
+    drawn = content_hash_order(digests, seed)
     ranks, sizes = np.zeros(len(labels), np.int64), np.zeros(len(labels), np.int64)
     for label in range(classes):
         rows = np.flatnonzero(labels == label)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.datasets.sampling import folds, lots
+from frostline.stages.datasets.sampling import content_hash_order, folds
 from frostline.stages.diagnostics.label_errors import held_out
 from frostline.stages.metrics import Z
 from frostline.stages.store import Features
@@ -74,4 +74,4 @@ def auroc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> tup
 
 def _drawn(features: Features, most: int, seed: int) -> NDArray[np.int64]:
     """Return up to ``most`` rows, chosen by lot, ascending."""
-    return np.sort(np.argsort(lots(features.digests, seed), kind="stable")[:most])
+    return np.sort(np.argsort(content_hash_order(features.digests, seed), kind="stable")[:most])

@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from frostline.stages.datasets.sampling import hold_out, lots, shots, train_size
+from frostline.stages.datasets.sampling import content_hash_order, hold_out, shots, train_size
 from frostline.stages.targets.base import held_of
 
 
@@ -23,11 +23,11 @@ LABELS = classes_of(300)
 
 
 def test_a_lot_is_the_hash_of_seed_and_content():
-    assert lots(DIGESTS, 7)[5] == hashlib.sha256(b"7|" + DIGESTS[5].tobytes()).digest()
+    assert content_hash_order(DIGESTS, 7)[5] == hashlib.sha256(b"7|" + DIGESTS[5].tobytes()).digest()
 
 
 def test_no_sample_draws_no_lot():
-    assert lots(DIGESTS[:0], 0).shape == (0,)
+    assert content_hash_order(DIGESTS[:0], 0).shape == (0,)
 
 
 def test_each_class_gives_its_share():
