@@ -23,7 +23,7 @@ from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.records.run import Extracted
 from frostline.pipeline.report.wording import TRANSFERABILITY, chosen
-from frostline.pipeline.steps.features import Loaded, drop, extract_missing, extract_shared
+from frostline.pipeline.steps.features import LazyFeatures, drop, extract_missing, extract_shared
 from frostline.pipeline.steps.heads import fit_head
 from frostline.stages.datasets.sampling import train_size
 from frostline.stages.diagnostics.transferability import Transferability, measured, transferability
@@ -137,7 +137,7 @@ def _run(one: Pass, found: _Found) -> Iterator[Cell]:
         return
     try:
         plan = make_plan(open_inputs(one.cells[0].settings, one.dataset))
-        features, loaded = _features(plan), Loaded(plan)
+        features, loaded = _features(plan), LazyFeatures(plan)
     except Exception as error:  # a user's network may raise anything
         yield from _all_failed(one, error, found)
         return
@@ -177,7 +177,7 @@ def _features(plan: Plan) -> tuple[Extracted, ...]:
     return extract_missing(plan)
 
 
-def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: Loaded, found: _Found) -> None:
+def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: LazyFeatures, found: _Found) -> None:
     name = cell.settings.head[0]
     spec, draw = cell.settings.spec(name), cell.settings.draw(name)
     log.info("%s", cell.name)
@@ -223,7 +223,7 @@ def _ranked_within(entries: list[Entry], answers: list[Predictions]) -> list[Ent
     return [replace(by[r.name], rank=r.rank, tied=r.tied) for r in ranks]
 
 
-def _keep_scores(cell: Cell, loaded: Loaded, found: _Found) -> None:
+def _keep_scores(cell: Cell, loaded: LazyFeatures, found: _Found) -> None:
     """Score the features of a sample of the training rows without a fit, where that can be."""
     try:
         train = loaded.train[0]

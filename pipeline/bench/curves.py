@@ -9,7 +9,7 @@ from pathlib import Path
 from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.records.validated import validated
 from frostline.pipeline.settings.models import Draw
-from frostline.pipeline.steps.features import Loaded
+from frostline.pipeline.steps.features import LazyFeatures
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.stages.heads import HeadSpec
 from frostline.stages.records.safe_read import read_sealed
@@ -17,7 +17,7 @@ from frostline.stages.records.sealed import digest, sealed
 from frostline.stages.store import make_folder, write_atomic
 
 
-def curve_of(folder: Path, keys: Sequence[str], spec: HeadSpec, draw: Draw, loaded: Loaded) -> Curve:
+def curve_of(folder: Path, keys: Sequence[str], spec: HeadSpec, draw: Draw, loaded: LazyFeatures) -> Curve:
     """Return a head's learning curve on features of these digests: remembered in a folder, or drawn and kept there."""
     path = folder / f"{digest([keys, asdict(spec), draw])[:16]}.json"
     found = _remembered(path)

@@ -19,7 +19,7 @@ from frostline.pipeline.records.run_folder import read_run
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import TRANSFERABILITY
 from frostline.pipeline.settings.models import RankSettings
-from frostline.pipeline.steps.features import Loaded, extract_missing
+from frostline.pipeline.steps.features import LazyFeatures, extract_missing
 from frostline.stages.datasets import Dataset
 from frostline.stages.datasets.sampling import train_size
 from frostline.stages.diagnostics.transferability import Agreement, Transferability, measured, transferability
@@ -95,7 +95,7 @@ def _sample(whole: Dataset, settings: RankSettings) -> Dataset:
 def _ranked(settings: RankSettings, whole: Dataset, sample: Dataset) -> Ranked:
     plan = make_plan(open_inputs(settings, sample), ("train",))
     (done,) = extract_missing(plan)
-    features = Loaded(plan).train[0]
+    features = LazyFeatures(plan).train[0]
     scores = transferability(features.X, features.y, _source_probabilities(plan, features.X))
     key = replace(plan.key("train", "plain"), dataset=whole.train.content)
     accuracy = _newest(_accuracies(plan.workspace.runs, key))

@@ -27,7 +27,7 @@ from frostline.pipeline.settings.models import (
     HeadSettings,
     Settings,
 )
-from frostline.pipeline.steps.features import Loaded, cached, drop, extract_missing, requests_of
+from frostline.pipeline.steps.features import LazyFeatures, cached, drop, extract_missing, requests_of
 from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.stages.backbones.families.fingerprint import versions_of
@@ -63,7 +63,7 @@ def fit(settings: HeadSettings) -> tuple[Fitted, ...]:
     """Fit every head on cached training features. Raises StoreError if they are not there."""
     specs = _whole(settings)
     plan = cached_plan(open_inputs(settings))
-    loaded = Loaded(plan)
+    loaded = LazyFeatures(plan)
     return tuple(fit_head(plan, spec, loaded) for spec in specs)
 
 
@@ -71,7 +71,7 @@ def evaluate(settings: HeadSettings) -> tuple[Probe, ...]:
     """Score every fitted head on cached test features. Raises StoreError if anything is not there."""
     specs = _whole(settings)
     plan = cached_plan(open_inputs(settings))
-    features, loaded = tuple(map(cached, requests_of(plan, "test"))), Loaded(plan)
+    features, loaded = tuple(map(cached, requests_of(plan, "test"))), LazyFeatures(plan)
     return tuple(
         _scored(Probe(features, name, fitted=_there(plan, spec)), settings.seed, loaded)
         for name, spec in zip(settings.head, specs, strict=True)
@@ -212,7 +212,7 @@ def _probes(plan: Plan, settings: Settings) -> tuple[Probe, ...]:
     met: set[str] = set()
     while True:
         try:
-            features, loaded = extract_missing(plan), Loaded(plan)
+            features, loaded = extract_missing(plan), LazyFeatures(plan)
             return tuple(_probe(plan, Probe(features, name), settings, loaded) for name in settings.head)
         except DamagedShard as damaged:
             if damaged.path in met:
@@ -221,14 +221,14 @@ def _probes(plan: Plan, settings: Settings) -> tuple[Probe, ...]:
             drop(open_set(Path(damaged.path).parents[1]), damaged)
 
 
-def _probe(plan: Plan, probe: Probe, settings: Settings, loaded: Loaded) -> Probe:
+def _probe(plan: Plan, probe: Probe, settings: Settings, loaded: LazyFeatures) -> Probe:
     spec, draw = settings.spec(probe.head), settings.draw(probe.head)
     if draw:
         return replace(probe, curve=drawn_curve(spec, draw, loaded))
     return _scored(replace(probe, fitted=fit_head(plan, spec, loaded)), settings.seed, loaded)
 
 
-def _scored(probe: Probe, seed: int, loaded: Loaded) -> Probe:
+def _scored(probe: Probe, seed: int, loaded: LazyFeatures) -> Probe:
     assert probe.fitted is not None
     answers = predictions(probe.fitted.head, loaded.test)
     evaluation = score(answers, seed=seed, temperature=probe.fitted.selection.temperature)

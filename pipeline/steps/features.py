@@ -105,7 +105,7 @@ def _described(request: FeatureRequest, features: FeatureSet, computed: int, sec
     return Extracted(request.samples.split, request.key, features.folder, *size, bad, computed, seconds, features.pace)
 
 
-class Loaded:
+class LazyFeatures:
     """A plan's features, read when they are first asked for."""
 
     def __init__(self, plan: Plan) -> None:

@@ -12,7 +12,7 @@ from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.preview import Preview
 from frostline.pipeline.records.run import Fitted
 from frostline.pipeline.records.validated import validated
-from frostline.pipeline.steps.features import Loaded, cached, check_quarantined, requests_of
+from frostline.pipeline.steps.features import LazyFeatures, cached, check_quarantined, requests_of
 from frostline.stages import fit as fitting
 from frostline.stages.errors import StoreError
 from frostline.stages.fit.selection import Selection
@@ -32,7 +32,7 @@ class _Fit:
     seconds: float = 0.0
 
 
-def fit_head(plan: Plan, spec: HeadSpec, loaded: Loaded) -> Fitted:
+def fit_head(plan: Plan, spec: HeadSpec, loaded: LazyFeatures) -> Fitted:
     """Return the head that a spec means on a plan's training features, fitted unless it is there and sound."""
     there = [cached(request) for request in requests_of(plan, "train") if request.complete]
     check_quarantined(plan, there)

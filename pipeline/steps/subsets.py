@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from frostline.pipeline.records.curve import Curve, Point
 from frostline.pipeline.settings.models import Draw
-from frostline.pipeline.steps.features import Loaded
+from frostline.pipeline.steps.features import LazyFeatures
 from frostline.stages.datasets.sampling import shots, train_size
 from frostline.stages.errors import DataError
 from frostline.stages.evaluate import predictions
@@ -28,7 +28,7 @@ _COPIES = 4  # of the rows in float32, at most, that a fit is taken to hold
 _LEAST_HELD = 5  # rows of every class that a hold-out must have to choose by
 
 
-def drawn_curve(spec: HeadSpec, draw: Draw, loaded: Loaded) -> Curve:
+def drawn_curve(spec: HeadSpec, draw: Draw, loaded: LazyFeatures) -> Curve:
     """Return a head's accuracy at every size, of ``draw.times`` draws each; draw i has the seed of the head + i.
 
     Within a draw the smaller sets lie in the larger ones. Raises DataError where there are fewer
@@ -55,7 +55,7 @@ def _size(unit: str, size: int | Literal["all"], contents: list[int], classes: t
     return size
 
 
-def _point(spec: HeadSpec, unit: str, size: int, times: int, loaded: Loaded) -> Point:
+def _point(spec: HeadSpec, unit: str, size: int, times: int, loaded: LazyFeatures) -> Point:
     started = time.perf_counter()
     found = [_scored(spec, one, loaded) for one in _fitted(spec, unit, size, times, loaded.train)]
     accuracy, values, by, rows = zip(*found, strict=True)
@@ -80,7 +80,7 @@ def _drawn(spec: HeadSpec, unit: str, size: int, train: list[Features]) -> tuple
     return fit(views, _choosable(spec, views))
 
 
-def _scored(spec: HeadSpec, fitted: tuple[Head, Selection], loaded: Loaded) -> tuple[float, Any, str, int]:
+def _scored(spec: HeadSpec, fitted: tuple[Head, Selection], loaded: LazyFeatures) -> tuple[float, Any, str, int]:
     """Return the accuracy of one draw's head, the value chosen for it, what by, and its training rows."""
     head, selection = fitted
     right: NDArray[np.bool_] = predictions(head, loaded.test).right

@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from frostline.pipeline.settings.models import Draw, Settings
-from frostline.pipeline.steps.features import Loaded
+from frostline.pipeline.steps.features import LazyFeatures
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.stages.datasets.sampling import hold_out, shots
 from frostline.stages.fit import fit
@@ -29,7 +29,7 @@ def logistic(C: float) -> LogisticRegression:
     return LogisticRegression(C=C, tol=1e-8, max_iter=100_000)
 
 
-class InMemory(Loaded):
+class InMemory(LazyFeatures):
     """The features of this file instead of a workspace's."""
 
     def __init__(self, train: Features, test: Features) -> None:
