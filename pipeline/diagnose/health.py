@@ -61,7 +61,7 @@ def health(settings: ExtractSettings) -> Findings:
     return _findings(cached_plan(open_inputs(settings)))
 
 
-def glance(plan: Plan) -> None:
+def check_if_small(plan: Plan) -> None:
     """Look at a small dataset's features, so that the page of a run on them can say what is wrong.
 
     Small: up to four million values, which take some seconds; the time grows with the square of the rows. No

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from frostline.pipeline.diagnose.health import glance
+from frostline.pipeline.diagnose.health import check_if_small
 from frostline.pipeline.engines.registry import check_engine
 from frostline.pipeline.plan.inputs import Inputs, open_inputs
 from frostline.pipeline.plan.lookup import required_sets
@@ -163,7 +163,7 @@ def _write_page(report: Report, plan: Plan) -> None:
     from frostline.pipeline.report.html import write_page
 
     try:
-        glance(plan)
+        check_if_small(plan)
         write_page(report.path.parent, dataset=plan.dataset, compared=report.comparison)
     except Exception as error:
         log.warning("no page could be made of %s (%s: %s)", report.path.parent, type(error).__name__, error)
