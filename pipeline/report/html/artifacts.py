@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class RunArtifacts:
     """``X`` (n, d), ``y`` (n,): of some test samples. Without test samples or features, ``no_…`` says why."""
 
     train: Samples | None
@@ -31,7 +31,7 @@ class Evidence:
     findings: Findings | None
 
 
-def evidence_of(run: Run, dataset: Dataset | None, most: int) -> Evidence:
+def artifacts_of(run: Run, dataset: Dataset | None, most: int) -> RunArtifacts:
     """Return what is there of a run's evidence: its dataset if it is given, and at most ``most`` rows' features.
 
     Nothing is downloaded and nothing computed.
@@ -51,7 +51,7 @@ def evidence_of(run: Run, dataset: Dataset | None, most: int) -> Evidence:
         X, y = _some(open_set(run.at.data_dir / "features" / _folder_name(run)), most)
     except (FrostlineError, OSError, ValueError) as error:
         no_features = f"The test features are not in {run.at.data_dir.name}/features any more: {error}"
-    return Evidence(train, test, no_samples, X, y, no_features, _findings(run))
+    return RunArtifacts(train, test, no_samples, X, y, no_features, _findings(run))
 
 
 def _findings(run: Run) -> Findings | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from frostline.pipeline.records.findings import Findings, Issue
 from frostline.pipeline.report.checks import Check, checks
-from frostline.pipeline.report.html.artifacts import Evidence
+from frostline.pipeline.report.html.artifacts import RunArtifacts
 from frostline.pipeline.report.html.thumbnails import Picture, Thumbnails
 
 NAMED, ISSUES, PAIRS = 6, 12, 6
@@ -45,12 +45,12 @@ class Health:
     pairs: tuple[tuple[Picture, Picture], ...]
 
 
-def health(evidence: Evidence) -> Health | None:
+def health(artifacts: RunArtifacts) -> Health | None:
     """Return what is known of the data's health; None if it was not looked for."""
-    found = evidence.findings
+    found = artifacts.findings
     if found is None:
         return None
-    train, test = Thumbnails(evidence.train), Thumbnails(evidence.test)
+    train, test = Thumbnails(artifacts.train), Thumbnails(artifacts.test)
     return Health(
         backbone=found.backbone,
         rows=found.rows,

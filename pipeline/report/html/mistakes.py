@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from frostline.pipeline.report.html import plots
-from frostline.pipeline.report.html.artifacts import Evidence
+from frostline.pipeline.report.html.artifacts import RunArtifacts
 from frostline.pipeline.report.html.formatting import share
 from frostline.pipeline.report.html.predictions import Answers
 from frostline.pipeline.report.html.record import Scored
@@ -120,10 +120,10 @@ class Album:
         return Mistake(picture, truth, prediction, sure)
 
 
-def mistakes(leader: Scored, classes: tuple[str, ...], evidence: Evidence) -> Mistakes:
+def mistakes(leader: Scored, classes: tuple[str, ...], artifacts: RunArtifacts) -> Mistakes:
     """Return what a head named wrong, with pictures where the samples are there."""
     counts, answers = np.array(leader.evaluation.confusion, np.int64), leader.answers
-    album = Album(answers, Thumbnails(evidence.test)) if answers else None
+    album = Album(answers, Thumbnails(artifacts.test)) if answers else None
     return Mistakes(
         wrong=_number_wrong(int(counts.sum() - np.trace(counts))),
         table=_table(counts, classes),
@@ -131,7 +131,7 @@ def mistakes(leader: Scored, classes: tuple[str, ...], evidence: Evidence) -> Mi
         pairs=_pairs(counts, classes, answers, album),
         worst=_worst(answers, album),
         fault=leader.fault,
-        no_pictures=evidence.no_samples,
+        no_pictures=artifacts.no_samples,
         probabilistic=answers is not None and answers.probabilistic,
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 from frostline.pipeline.records.run import PAGE
 from frostline.pipeline.report import wording
 from frostline.pipeline.report.html import formatting
-from frostline.pipeline.report.html.artifacts import evidence_of
+from frostline.pipeline.report.html.artifacts import artifacts_of
 from frostline.pipeline.report.html.record import Run, open_run
 from frostline.stages.datasets import Dataset
 from frostline.stages.errors import ConfigError, DataError, listing, printable
@@ -32,7 +32,7 @@ def write_page(
     from frostline.pipeline.report.html.run_page import MAPPED, story
 
     run = open_run(folder)
-    context = story(run, evidence_of(run, dataset, MAPPED), compared)
+    context = story(run, artifacts_of(run, dataset, MAPPED), compared)
     return _write(out or run.folder / PAGE, "run.html", context)
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from frostline.pipeline.records.curve import Curve, Point
 from frostline.pipeline.records.run import called
 from frostline.pipeline.report.html import formatting, plots
-from frostline.pipeline.report.html.artifacts import Evidence
+from frostline.pipeline.report.html.artifacts import RunArtifacts
 from frostline.pipeline.report.html.calibration import calibration
 from frostline.pipeline.report.html.health import health
 from frostline.pipeline.report.html.mistakes import mistakes
@@ -71,7 +71,7 @@ class Data:
     balance: str
 
 
-def story(run: Run, evidence: Evidence, compared: Comparison | None = None) -> dict[str, Any]:
+def story(run: Run, artifacts: RunArtifacts, compared: Comparison | None = None) -> dict[str, Any]:
     """Return everything that the template of a run's page shows; ``compared``: its heads, if they were already."""
     leader, record = run.leader, run.record
     ranked = ranking(run.scored, found=compared) if len(run.scored) > 1 else None
@@ -84,13 +84,13 @@ def story(run: Run, evidence: Evidence, compared: Comparison | None = None) -> d
         "leader": leader,
         "scores": formatting.score_rows(leader.evaluation.scores) if leader else [],
         "setup": setup(run, leader),
-        "errors": mistakes(leader, record.classes, evidence) if leader else None,
+        "errors": mistakes(leader, record.classes, artifacts) if leader else None,
         "reliability": calibration(leader.evaluation) if leader else None,
-        "map": _map(run, evidence),
+        "map": _map(run, artifacts),
         "curves": _curves(run),
         "data": _data(run, leader),
         "command": formatting.command(record.settings),
-        "health": health(evidence),
+        "health": health(artifacts),
         "look": _health_command(run),
     }
 
@@ -100,16 +100,16 @@ def _subject(run: Run) -> str:
     return f"{', '.join(heads)} on {run.backbone}"
 
 
-def _map(run: Run, evidence: Evidence) -> Map:
-    if evidence.X is None or evidence.y is None:
-        return Map(why=evidence.no_features)
-    found = plane(evidence.X, evidence.y)
+def _map(run: Run, artifacts: RunArtifacts) -> Map:
+    if artifacts.X is None or artifacts.y is None:
+        return Map(why=artifacts.no_features)
+    found = plane(artifacts.X, artifacts.y)
     if found is None:
         return Map(why="Too few test samples or classes for a map that means anything.")
     points, y = found
     drawn = plots.scatter(points, y, run.record.classes, _LABELLED)
     others = max(0, len(np.unique(y)) - _LABELLED)
-    return Map(drawn, shown=len(y), learned=len(evidence.y) - len(y), others=others)
+    return Map(drawn, shown=len(y), learned=len(artifacts.y) - len(y), others=others)
 
 
 def _curves(run: Run) -> Curves | None:
