@@ -104,7 +104,7 @@ class Mistakes:
     probabilistic: bool
 
 
-class Album:
+class MistakeGallery:
     """What a head said of each test sample, beside its picture."""
 
     def __init__(self, answers: Answers, thumbnails: Thumbnails) -> None:
@@ -123,13 +123,13 @@ class Album:
 def mistakes(leader: Scored, classes: tuple[str, ...], artifacts: RunArtifacts) -> Mistakes:
     """Return what a head named wrong, with pictures where the samples are there."""
     counts, answers = np.array(leader.evaluation.confusion, np.int64), leader.answers
-    album = Album(answers, Thumbnails(artifacts.test)) if answers else None
+    gallery = MistakeGallery(answers, Thumbnails(artifacts.test)) if answers else None
     return Mistakes(
         wrong=_number_wrong(int(counts.sum() - np.trace(counts))),
         table=_table(counts, classes),
         classes=_bars(leader.evaluation.classes),
-        pairs=_pairs(counts, classes, answers, album),
-        worst=_worst(answers, album),
+        pairs=_pairs(counts, classes, answers, gallery),
+        worst=_worst(answers, gallery),
         fault=leader.fault,
         no_pictures=artifacts.no_samples,
         probabilistic=answers is not None and answers.probabilistic,
@@ -167,7 +167,7 @@ def _bars(classes: Sequence[ClassScore]) -> Bars:
 
 
 def _pairs(
-    counts: NDArray[np.int64], classes: tuple[str, ...], answers: Answers | None, album: Album | None
+    counts: NDArray[np.int64], classes: tuple[str, ...], answers: Answers | None, gallery: MistakeGallery | None
 ) -> Confusions:
     """Return the most frequent confusions of one class with another, with their surest mistakes as pictures."""
     wrong = counts.copy()
@@ -180,21 +180,23 @@ def _pairs(
             prediction=classes[j],
             count=counted(int(wrong[i, j]), "time"),
             share=share(int(wrong[i, j]), int(counts[i].sum())),
-            pictures=_surest(answers, album, i, j),
+            pictures=_surest(answers, gallery, i, j),
         )
         for i, j in places
     )
     return Confusions(shown, int((wrong > 0).sum()) - len(shown))
 
 
-def _worst(answers: Answers | None, album: Album | None) -> tuple[Mistake, ...]:
+def _worst(answers: Answers | None, gallery: MistakeGallery | None) -> tuple[Mistake, ...]:
     """Return the mistakes that the head was surest of."""
-    return tuple(album.mistake(int(row)) for row in answers.mistakes()[:WORST]) if answers and album else ()
+    return tuple(gallery.mistake(int(row)) for row in answers.mistakes()[:WORST]) if answers and gallery else ()
 
 
-def _surest(answers: Answers | None, album: Album | None, truth: int, prediction: int) -> tuple[Picture, ...]:
-    if answers is None or album is None:
+def _surest(
+    answers: Answers | None, gallery: MistakeGallery | None, truth: int, prediction: int
+) -> tuple[Picture, ...]:
+    if answers is None or gallery is None:
         return ()
     rows = answers.mistakes()
     own = rows[(answers.y[rows] == truth) & (answers.labels[rows] == prediction)]
-    return tuple(album.mistake(int(row)).picture for row in own[:PER_PAIR])
+    return tuple(gallery.mistake(int(row)).picture for row in own[:PER_PAIR])
