@@ -15,7 +15,7 @@ from frostline.pipeline.bench.curves import curve_of
 from frostline.pipeline.bench.leaderboard import CurveEntry, Entry, Failure, Leaderboard, Predicted, mean_ranks
 from frostline.pipeline.bench.matrix import Cell, Matrix, Name
 from frostline.pipeline.bench.render import as_csv, as_html, as_json, as_markdown
-from frostline.pipeline.bench.schedule import Pass, pass_name
+from frostline.pipeline.bench.schedule import ExtractionGroup, pass_name
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.lookup import required_sets
 from frostline.pipeline.plan.machine import now
@@ -54,7 +54,7 @@ class _Found:
     fitted: int = 0
 
 
-def bench(matrix: Matrix, passes: Sequence[Pass]) -> Leaderboard:
+def bench(matrix: Matrix, passes: Sequence[ExtractionGroup]) -> Leaderboard:
     """Run every cell of a planned matrix, write the leaderboard after each, and return it.
 
     What fails is among ``failures``, and the rest goes on. Features, heads and curves are cached as they are
@@ -110,7 +110,7 @@ def _write(board: Leaderboard) -> None:
         write_atomic(board.folder / f"leaderboard.{ending}", render(board).encode("utf-8", "backslashreplace"))
 
 
-def _run_all(passes: Sequence[Pass], found: _Found) -> Iterator[Cell]:
+def _run_all(passes: Sequence[ExtractionGroup], found: _Found) -> Iterator[Cell]:
     """Run all cells and yield each when it is done; layers of one network share its pass."""
     for _, layers in groupby(passes, lambda one: one.cells[0].network):
         several = list(layers)
@@ -118,7 +118,7 @@ def _run_all(passes: Sequence[Pass], found: _Found) -> Iterator[Cell]:
         yield from chain.from_iterable(_run(one, found) for one in several)
 
 
-def _share(layers: Sequence[Pass], found: _Found) -> None:
+def _share(layers: Sequence[ExtractionGroup], found: _Found) -> None:
     """Compute the features of several layers at once, as far as that can be; each pass does the rest, or fails."""
     if len(layers) < 2:
         return
@@ -130,7 +130,7 @@ def _share(layers: Sequence[Pass], found: _Found) -> None:
         log.info("no pass is shared by the layers of %s: %s", layers[0].cells[0].settings.backbone, error)
 
 
-def _run(one: Pass, found: _Found) -> Iterator[Cell]:
+def _run(one: ExtractionGroup, found: _Found) -> Iterator[Cell]:
     """Run the cells of one pass and yield each when it is done."""
     if one.failure:
         yield from _all_failed(one, one.failure, found)
@@ -153,7 +153,7 @@ def _run(one: Pass, found: _Found) -> Iterator[Cell]:
     _keep_scores(one.cells[0], loaded, found)
 
 
-def _all_failed(one: Pass, error: Exception, found: _Found) -> Iterator[Cell]:
+def _all_failed(one: ExtractionGroup, error: Exception, found: _Found) -> Iterator[Cell]:
     log.error("%s failed: %s", pass_name(one.cells[0]), _reason(error))
     for cell in one.cells:
         found.failures.append(_failed(cell, error))

@@ -40,7 +40,7 @@ class Work:
 
 
 @dataclass(frozen=True, eq=False)
-class Pass:
+class ExtractionGroup:
     """Cells that need the same features. ``failure``: why these can't be had; then there is no ``dataset``."""
 
     cells: tuple[Cell, ...]
@@ -49,7 +49,7 @@ class Pass:
     failure: Exception | None = None
 
 
-def planned(matrix: Matrix, *, may_load: bool = True) -> tuple[Pass, ...]:
+def schedule(matrix: Matrix, *, may_load: bool = True) -> tuple[ExtractionGroup, ...]:
     """Return the passes of a matrix, every dataset opened once and every backbone resolved; nothing is computed.
 
     ``may_load``: whether a network is loaded where nothing remembers what its name means. Raises ConfigError that
@@ -89,16 +89,16 @@ def _check_names(cell: Cell) -> None:
     fingerprint(cell.settings.request())
 
 
-def _planned(cells: tuple[Cell, ...], opened: _Opened, may_load: bool) -> Pass:
+def _planned(cells: tuple[Cell, ...], opened: _Opened, may_load: bool) -> ExtractionGroup:
     try:
         dataset = _dataset(cells[0], opened)
         inputs = open_inputs(cells[0].settings, dataset)
         resolved = resolve(inputs) if may_load else recall(inputs)
-        return Pass(cells, dataset, _work(cells, preview(inputs, resolved)))
+        return ExtractionGroup(cells, dataset, _work(cells, preview(inputs, resolved)))
     except ConfigError:
         raise
     except Exception as error:  # it fails its own cells, whatever it is
-        return Pass(cells, failure=error)
+        return ExtractionGroup(cells, failure=error)
 
 
 def _dataset(cell: Cell, opened: _Opened) -> Dataset:
@@ -134,7 +134,7 @@ def _sum(values: Sequence[Number | None]) -> Number | None:
     return sum(known) if len(known) == len(values) else None
 
 
-def passes_json(passes: Sequence[Pass]) -> list[dict[str, Any]]:
+def passes_json(passes: Sequence[ExtractionGroup]) -> list[dict[str, Any]]:
     """Return the plan as JSON values."""
     return [
         {
@@ -147,7 +147,7 @@ def passes_json(passes: Sequence[Pass]) -> list[dict[str, Any]]:
     ]
 
 
-def passes_table(passes: Sequence[Pass]) -> str:
+def passes_table(passes: Sequence[ExtractionGroup]) -> str:
     """Return the plan for a terminal."""
     columns = ("dataset", "backbone", "layer", "rows", "to compute", "disk", "time", "heads", "fitted", "curves")
     rows = tuple(_row(one) for one in passes)
@@ -158,7 +158,7 @@ def passes_table(passes: Sequence[Pass]) -> str:
     return "\n".join([head, "", *aligned(Table("", columns, "<<<>>>>>>>", rows)), *failing])
 
 
-def _row(one: Pass) -> tuple[str, ...]:
+def _row(one: ExtractionGroup) -> tuple[str, ...]:
     first, work = one.cells[0].name, one.work
     names = (first.dataset, first.backbone, first.layer)
     curves = str(sum(cell.drawn for cell in one.cells))

@@ -267,7 +267,7 @@ def _bench(args: argparse.Namespace) -> int:
     from frostline.pipeline.bench.bench import bench
     from frostline.pipeline.bench.matrix import read_matrix
     from frostline.pipeline.bench.render import as_json, as_text
-    from frostline.pipeline.bench.schedule import passes_json, passes_table, planned
+    from frostline.pipeline.bench.schedule import passes_json, passes_table, schedule
 
     if args.example:
         print(files("frostline.examples").joinpath("matrix.toml").read_text(), end="")
@@ -275,7 +275,7 @@ def _bench(args: argparse.Namespace) -> int:
     if args.matrix is None:
         raise ConfigError("no matrix; wanted `frostline bench MATRIX.toml`, and `frostline bench --example` prints one")
     matrix = read_matrix(args.matrix, _settings(args).data_dir)
-    passes = planned(matrix, may_load=not args.dry_run)
+    passes = schedule(matrix, may_load=not args.dry_run)
     if args.dry_run:
         _print(args, passes_json(passes), passes_table(passes))
         return 0

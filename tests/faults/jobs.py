@@ -18,7 +18,7 @@ from markupsafe import Markup
 from faults.layer import Layer
 from frostline.pipeline.bench.bench import bench
 from frostline.pipeline.bench.matrix import read_matrix
-from frostline.pipeline.bench.schedule import planned
+from frostline.pipeline.bench.schedule import schedule
 from frostline.pipeline.diagnose.health import health
 from frostline.pipeline.maintain.inventory import inventory, verify
 from frostline.pipeline.plan.inputs import open_inputs
@@ -148,7 +148,7 @@ def _bench(root: Path, settings: Settings) -> Job:
 
     def do() -> None:
         matrix = read_matrix(file, root / "data")
-        bench(matrix, planned(matrix))
+        bench(matrix, schedule(matrix))
 
     do()
     return Job(root / "data", ("bench",), do)

@@ -9,7 +9,7 @@ from typing import Any
 from frostline.pipeline.bench.bench import bench
 from frostline.pipeline.bench.leaderboard import Leaderboard
 from frostline.pipeline.bench.matrix import Matrix
-from frostline.pipeline.bench.schedule import planned
+from frostline.pipeline.bench.schedule import schedule
 
 DIGITS = '[[dataset]]\ndataset = "digits"\n'
 SHIPPED = '[[backbone]]\nbackbone = "resnet8-cifar10"\n'
@@ -21,7 +21,7 @@ CURVE = '[[head]]\nhead = "centroid"\nshots = [1, 2, 5]\ndraws = 3\n'
 
 
 def done(matrix: Matrix) -> Leaderboard:
-    return bench(matrix, planned(matrix))
+    return bench(matrix, schedule(matrix))
 
 
 def numbers(board: Leaderboard | dict[str, Any]) -> list[Any]:

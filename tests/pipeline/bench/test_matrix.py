@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from frostline.pipeline.bench.matrix import read_matrix
-from frostline.pipeline.bench.schedule import planned
+from frostline.pipeline.bench.schedule import schedule
 from frostline.stages.errors import ConfigError
 from support.matrices import DIGITS, PIXELS, RIDGE, SHIPPED
 from support.project import REPOSITORY, Write
@@ -77,7 +77,7 @@ def test_whatever_a_network_refuses_is_listed_at_once_before_anything_is_compute
     layer = SHIPPED + 'layer = ["layer2", "layr3"]\n'
     other = '[[backbone]]\nbackbone = "pixels"\nlayer = "flaten"\n'
     with pytest.raises(ConfigError, match="nothing was run") as error:
-        planned(write(DIGITS + layer + other + RIDGE))
+        schedule(write(DIGITS + layer + other + RIDGE))
     assert "did you mean 'layer3'" in str(error.value) and "did you mean 'flatten'" in str(error.value)
     assert not (work / "features").exists()
 
@@ -88,5 +88,5 @@ def test_weights_files_that_are_not_there_and_unknown_backbones_are_said_before_
     missing = '[[backbone]]\nbackbone = "mobilenet_v2"\nweights = "not/here.pth"\n'
     missing += '[[backbone]]\nbackbone = "resnet8-cifar"\n'
     with pytest.raises(ConfigError, match=r"(?s)no weights file not/here\.pth.*did you mean 'resnet8-cifar10'"):
-        planned(write(f'[[dataset]]\ndataset = "folder:{folder}"\n{PIXELS}resize = "8x8"\n{missing}{RIDGE}'))
+        schedule(write(f'[[dataset]]\ndataset = "folder:{folder}"\n{PIXELS}resize = "8x8"\n{missing}{RIDGE}'))
     assert not work.exists()
