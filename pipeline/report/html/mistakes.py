@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from frostline.pipeline.report.html import plots
 from frostline.pipeline.report.html.artifacts import RunArtifacts
 from frostline.pipeline.report.html.formatting import share
-from frostline.pipeline.report.html.predictions import Answers
+from frostline.pipeline.report.html.predictions import StoredPredictions
 from frostline.pipeline.report.html.record import Scored
 from frostline.pipeline.report.html.thumbnails import Picture, Thumbnails
 from frostline.stages.errors import counted
@@ -107,7 +107,7 @@ class Mistakes:
 class MistakeGallery:
     """What a head said of each test sample, beside its picture."""
 
-    def __init__(self, answers: Answers, thumbnails: Thumbnails) -> None:
+    def __init__(self, answers: StoredPredictions, thumbnails: Thumbnails) -> None:
         self._answers, self._thumbnails = answers, thumbnails
 
     def mistake(self, row: int) -> Mistake:
@@ -167,7 +167,10 @@ def _bars(classes: Sequence[ClassScore]) -> Bars:
 
 
 def _pairs(
-    counts: NDArray[np.int64], classes: tuple[str, ...], answers: Answers | None, gallery: MistakeGallery | None
+    counts: NDArray[np.int64],
+    classes: tuple[str, ...],
+    answers: StoredPredictions | None,
+    gallery: MistakeGallery | None,
 ) -> Confusions:
     """Return the most frequent confusions of one class with another, with their surest mistakes as pictures."""
     wrong = counts.copy()
@@ -187,13 +190,13 @@ def _pairs(
     return Confusions(shown, int((wrong > 0).sum()) - len(shown))
 
 
-def _worst(answers: Answers | None, gallery: MistakeGallery | None) -> tuple[Mistake, ...]:
+def _worst(answers: StoredPredictions | None, gallery: MistakeGallery | None) -> tuple[Mistake, ...]:
     """Return the mistakes that the head was surest of."""
     return tuple(gallery.mistake(int(row)) for row in answers.mistakes()[:WORST]) if answers and gallery else ()
 
 
 def _surest(
-    answers: Answers | None, gallery: MistakeGallery | None, truth: int, prediction: int
+    answers: StoredPredictions | None, gallery: MistakeGallery | None, truth: int, prediction: int
 ) -> tuple[Picture, ...]:
     if answers is None or gallery is None:
         return ()

@@ -18,7 +18,7 @@ _COLUMNS = ("id", "label", "prediction", "margin")
 
 
 @dataclass(frozen=True, eq=False)
-class Answers(Predictions):
+class StoredPredictions(Predictions):
     """Predictions as their CSV has them: ``confidence`` (n, 1) is that of the predicted class alone.
 
     ``predicted``: int64 (n,), positions in ``classes``. ``margins``: float64 (n,), how far the likeliest class
@@ -39,14 +39,14 @@ class Answers(Predictions):
         return wrong[np.argsort(-self.margins[wrong], kind="stable")]
 
 
-def read_answers(path: Path, data: bytes, classes: tuple[str, ...]) -> Answers:
+def read_predictions(path: Path, data: bytes, classes: tuple[str, ...]) -> StoredPredictions:
     """Return what ``predictions_csv`` wrote to a path. Raises StoreError if the data are not that."""
     try:
         rows = list(csv.DictReader(io.StringIO(data.decode("utf-8", "surrogateescape"), newline="")))
         probabilistic = bool(rows) and "probability_1" in rows[0]
         place = {name: i for i, name in enumerate(classes)}
         value = "probability_1" if probabilistic else "decision_1"
-        return Answers(
+        return StoredPredictions(
             ids=tuple(unquoted(row["id"]) for row in rows),
             y=_positions(rows, "label", place),
             confidence=np.array([[float(row[value])] for row in rows]).reshape(-1, 1),

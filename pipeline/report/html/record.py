@@ -10,7 +10,7 @@ from pathlib import Path
 from frostline.pipeline.records.run import called, predictions_name
 from frostline.pipeline.records.run_folder import RunFolder, read_run
 from frostline.pipeline.records.run_record import FeaturesRecord, RunRecord
-from frostline.pipeline.report.html.predictions import Answers, read_answers
+from frostline.pipeline.report.html.predictions import StoredPredictions, read_predictions
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.fit.selection import Selection
 from frostline.stages.targets.registry import main_score
@@ -24,7 +24,7 @@ class Scored:
     head: str
     selection: Selection
     evaluation: Evaluation
-    answers: Answers | None
+    answers: StoredPredictions | None
     fault: str
 
     @property
@@ -76,12 +76,12 @@ class Run:
         """Return the records of the first backbone's feature sets, one per view."""
         return [features for features in self.record.probes[0].features if features.split == split]
 
-    def _answers(self, backbone: str, head: str) -> tuple[Answers | None, str]:
+    def _answers(self, backbone: str, head: str) -> tuple[StoredPredictions | None, str]:
         """Return a head's answers, or why there are none."""
         name = predictions_name(backbone, head)
         if not os.path.lexists(self.folder / name):
             return None, f"{self.folder / name} is gone; `frostline run` writes it again"
-        return read_answers(self.folder / name, self.at.read(name), self.record.classes), ""
+        return read_predictions(self.folder / name, self.at.read(name), self.record.classes), ""
 
 
 def open_run(path: Path) -> Run:

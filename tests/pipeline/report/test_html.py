@@ -17,7 +17,7 @@ from PIL import Image
 
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.report.html import write_page
-from frostline.pipeline.report.html.predictions import read_answers
+from frostline.pipeline.report.html.predictions import read_predictions
 from frostline.pipeline.report.text import table as terminal
 from frostline.pipeline.run.run import run
 from frostline.pipeline.settings.models import Settings
@@ -116,7 +116,7 @@ def test_ids_are_there_once(kept: Path) -> None:
 def test_the_worst_mistakes_are_shown_as_they_are(kept: Path) -> None:
     page = Page(kept / "report.html")
     path = next(kept.glob("*logreg.csv"))
-    answers = read_answers(path, path.read_bytes(), ("a", "b", "c"))
+    answers = read_predictions(path, path.read_bytes(), ("a", "b", "c"))
     rows = answers.mistakes()
     assert len(rows) and page.text.index(answers.ids[rows[0]]) <= page.text.index(answers.ids[rows[-1]])
     source = next(image["src"] for image in page.all("img") if image["title"] == answers.ids[rows[0]])

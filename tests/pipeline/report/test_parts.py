@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from frostline.pipeline.report.html.formatting import command
-from frostline.pipeline.report.html.predictions import read_answers
+from frostline.pipeline.report.html.predictions import read_predictions
 from frostline.pipeline.report.html.projection import plane
 from frostline.pipeline.settings.models import Settings
 from frostline.stages.errors import StoreError
@@ -23,12 +23,12 @@ def test_answers_are_read_as_they_were_written(tmp_path: Path) -> None:
     confidence = rng.dirichlet(np.ones(5), 5)
     told = Predictions(ids, np.arange(5), confidence, classes, True, ())
     data = predictions_csv(told).encode("utf-8", "surrogateescape")
-    found = read_answers(tmp_path / "p.csv", data, classes)
+    found = read_predictions(tmp_path / "p.csv", data, classes)
     assert found.ids == ids and found.probabilistic
     assert np.array_equal(found.y, told.y) and np.array_equal(found.labels, told.labels)
     assert np.allclose(found.confidence[:, 0], confidence.max(1), rtol=1e-5)
     with pytest.raises(StoreError, match="missing or unknown"):
-        read_answers(tmp_path / "p.csv", data, classes[1:])
+        read_predictions(tmp_path / "p.csv", data, classes[1:])
 
 
 def test_the_command_to_repeat_a_run_has_its_settings() -> None:
