@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from frostline.stages.backbones.inference.batches import Network
 
 _SHARE = 0.03  # of the rows: how many a calibration may take
-_MOST = 65536
+_MAX = 65536
 
 
 def batch_settings_for(
@@ -114,7 +114,7 @@ def recorded(features: FeatureSet, device: str) -> BatchSettings | None:
 
     found, here = features.pace, torch.get_num_threads()
     numbers: list[Any] = [found.get(name) for name in ("cores", "batch_size", "threads")]
-    sound = all(type(number) is int and 0 < number <= _MOST for number in numbers)
+    sound = all(type(number) is int and 0 < number <= _MAX for number in numbers)
     if not sound or (found.get("device"), found["cores"]) != (device, cores()):
         return None
     size, threads = numbers[1:]

@@ -25,7 +25,7 @@ from frostline.stages.store import Features
 
 _FOLDS = 5
 _COPIES = 4  # of the rows in float32, at most, that a fit is taken to hold
-_LEAST_HELD = 5  # rows of every class that a hold-out must have to choose by
+_MIN_HELD = 5  # rows of every class that a hold-out must have to choose by
 
 
 def drawn_curve(spec: HeadSpec, draw: Draw, loaded: LazyFeatures) -> Curve:
@@ -100,7 +100,7 @@ def _choosable(spec: HeadSpec, views: Sequence[Features]) -> HeadSpec:
     """
     first = views[0]
     least = min(len(np.unique(first.digests[first.y == label], axis=0)) for label in np.unique(first.y))
-    if len(spec.grid) == 1 or spec.folds == "loo" or (not spec.folds and spec.hold_out * least >= _LEAST_HELD):
+    if len(spec.grid) == 1 or spec.folds == "loo" or (not spec.folds and spec.hold_out * least >= _MIN_HELD):
         return spec
     if least < 2:
         return replace(spec, grid=(spec.default,), folds=0, hold_out=0.0)

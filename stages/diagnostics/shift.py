@@ -33,19 +33,19 @@ class Shift:
         return self.low > 0.5
 
 
-def shift(train: Features, test: Features, most: int = 5000, seed: int = 0) -> Shift | None:
+def shift(train: Features, test: Features, max_rows: int = 5000, seed: int = 0) -> Shift | None:
     """Return how well a head tells test rows from training rows; None with fewer than 10 of either.
 
     A classifier two-sample test (Lopez-Paz and Oquab, ICLR 2017, arXiv:1610.06545): a logistic
     regression fitted on half of the rows, its AUROC on the other half, the variance by DeLong et al.
     (Biometrics 44, 1988). Not cross-validated: folds share their training rows, and an interval that
-    takes them for independent held one half in only 79 of 100 draws without a shift. ``most``: rows of each
+    takes them for independent held one half in only 79 of 100 draws without a shift. ``max_rows``: rows of each
     split, drawn by content. Features are finite. Copies in both splits pull the value below one half.
     The head is linear: a change of the features' spread alone, with the same mean, is not seen.
     """
     from frostline.stages.heads.newton.penalised import prepare
 
-    first, second = (_drawn(features, most, seed) for features in (train, test))
+    first, second = (_drawn(features, max_rows, seed) for features in (train, test))
     if min(len(first), len(second)) < _LEAST:
         return None
     X = np.concatenate([train.X[first], test.X[second]])
@@ -72,6 +72,6 @@ def auroc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> tup
     return float(above.mean()), variance
 
 
-def _drawn(features: Features, most: int, seed: int) -> NDArray[np.int64]:
-    """Return up to ``most`` rows, chosen by lot, ascending."""
-    return np.sort(np.argsort(content_hash_order(features.digests, seed), kind="stable")[:most])
+def _drawn(features: Features, max_rows: int, seed: int) -> NDArray[np.int64]:
+    """Return up to ``max_rows`` rows, chosen by lot, ascending."""
+    return np.sort(np.argsort(content_hash_order(features.digests, seed), kind="stable")[:max_rows])

@@ -20,7 +20,7 @@ T = TypeVar("T")
 Pixels = NDArray[np.uint8]
 _BLOCK_BYTES = 32 << 20
 _PIECES = 4  # of a block, per thread
-_LEAST_PIECE = 4  # images: to hand one to a thread costs as much as to decode a thumbnail
+_MIN_PIECE = 4  # images: to hand one to a thread costs as much as to decode a thumbnail
 _TRIALS = (False, False, True)  # blocks decoded in threads or not, to find out; the first one warms up
 
 
@@ -119,7 +119,7 @@ class Loader:
         return self._times[2] < self._times[1]
 
     def _submit(self, places: list[tuple[Batch, int]]) -> list[Future[None]]:
-        piece = max(_LEAST_PIECE, len(places) // (_PIECES * self._workers))
+        piece = max(_MIN_PIECE, len(places) // (_PIECES * self._workers))
         return [self._threads.submit(self._fill, part) for part in _parts(places, piece)]
 
     def _fill(self, places: Sequence[tuple[Batch, int]]) -> None:

@@ -23,7 +23,7 @@ from frostline.stages.records.sealed import sealed
 
 _RECORD, _TENSORS = "head.json", "head.safetensors"
 _SCALER = "scaler."
-_MOST_BYTES = 1 << 34  # of one of them: ImageNet's training rows, kept as neighbours, are 10 GB
+_MAX_BYTES = 1 << 34  # of one of them: ImageNet's training rows, kept as neighbours, are 10 GB
 
 
 def head_files(head: Head, record: Mapping[str, Any]) -> dict[str, bytes]:
@@ -76,7 +76,7 @@ def _checked(folder: Path, name: str, digest: str) -> bytes:
         raise ValueError(f"an unknown file {name!r:.200}")
     path = folder / name
     try:
-        data = read_file(path, _MOST_BYTES)
+        data = read_file(path, _MAX_BYTES)
     except FileNotFoundError as error:
         raise ValueError(f"{path.name} is missing") from error
     if hashlib.sha256(data).hexdigest() != digest:

@@ -21,7 +21,7 @@ _RATES = tuple(rate * 128 / 256 for rate in _RATES_OF_256)
 _ALPHAS = tuple(10 ** (i / 4) for i in range(-24, 37))
 _SHRINKAGES = (1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
 _SOLVERS = "frostline.stages.heads.solvers"
-LEAST = 1e-300
+TINY = 1e-300
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Kind:
     parameter: str = ""
     grid: tuple[Number, ...] = (0.0,)
     default: Number = 0.0
-    low: Number = LEAST
+    low: Number = TINY
     high: Number = 1e300
     whole: bool = False
     exact: bool = False

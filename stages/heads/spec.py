@@ -9,7 +9,7 @@ from math import log
 from typing import Any, Literal
 
 from frostline.stages.errors import ConfigError
-from frostline.stages.heads.kinds import DINOV2_GRID, HEADS, LEAST, Kind, Number, head_kind
+from frostline.stages.heads.kinds import DINOV2_GRID, HEADS, TINY, Kind, Number, head_kind
 from frostline.stages.user_code.locate import code_digest
 
 Scaling = Literal["none", "standardize", "l2"]
@@ -50,8 +50,8 @@ class HeadSpec:
         """Of the grid, the value nearest to the kind's default: taken where there is nothing to choose by."""
         if ":" in self.kind:
             return self.grid[len(self.grid) // 2]
-        wanted = log(max(head_kind(self.kind).default, LEAST))
-        return min(self.grid, key=lambda value: abs(log(max(value, LEAST)) - wanted))
+        wanted = log(max(head_kind(self.kind).default, TINY))
+        return min(self.grid, key=lambda value: abs(log(max(value, TINY)) - wanted))
 
 
 def head_spec(
@@ -107,7 +107,7 @@ def _checked(name: str, kind: Kind, grid: Sequence[Number]) -> tuple[Number, ...
     bad = [value for value in grid if not kind.low <= value <= kind.high or (kind.whole and value != int(value))]
     if bad:
         what = "whole numbers" if kind.whole else "numbers"
-        bounds = "above 0" if kind.low == LEAST else f"from {kind.low}" + (" to 1" if kind.high == 1 else "")
+        bounds = "above 0" if kind.low == TINY else f"from {kind.low}" + (" to 1" if kind.high == 1 else "")
         raise ConfigError(f"{kind.parameter} {', '.join(map(str, bad))} for {name}; wanted {what} {bounds}")
     return tuple(sorted({int(value) if kind.whole else float(value) for value in grid}))
 

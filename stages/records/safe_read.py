@@ -20,14 +20,14 @@ _KINDS = {
 }
 
 
-def read_file(path: Path, most: int | None = None) -> bytes:
+def read_file(path: Path, max_bytes: int | None = None) -> bytes:
     """Return the bytes of a regular file; links to one are not followed, on the last step of the path.
 
-    Raises OSError if it can't be read, ValueError if it is anything else or holds more than ``most`` bytes.
+    Raises OSError if it can't be read, ValueError if it is anything else or holds more than ``max_bytes`` bytes.
     """
-    _check(path, path.lstat(), most)
+    _check(path, path.lstat(), max_bytes)
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-        _check(path, os.fstat(file.fileno()), most)  # it may have been replaced in between
+        _check(path, os.fstat(file.fileno()), max_bytes)  # it may have been replaced in between
         try:
             return file.read()
         except MemoryError as error:
@@ -39,9 +39,9 @@ def read_sealed(path: Path) -> dict[str, Any]:
     return unsealed(read_file(path, RECORD_BYTES))
 
 
-def _check(path: Path, found: os.stat_result, most: int | None) -> None:
+def _check(path: Path, found: os.stat_result, max_bytes: int | None) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
         raise ValueError(f"{path.name} is {kind}; wanted a regular file")
-    if most is not None and found.st_size > most:
+    if max_bytes is not None and found.st_size > max_bytes:
         raise ValueError(f"{path.name} holds {found.st_size:,} bytes; wanted {most:,} at most")

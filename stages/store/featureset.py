@@ -33,7 +33,7 @@ from frostline.stages.store.virtual import virtual_file
 
 SHARD_ROWS = 1024
 _TYPES = get_args(StoredType)
-_LARGEST, _MOST_SHARDS = 2**40, 10**6  # what a description may declare; it may be anyone's
+_LARGEST, _MAX_SHARDS = 2**40, 10**6  # what a description may declare; it may be anyone's
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Layout:
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))
         numbers = (self.rows, self.width, self.shard_rows)
-        fits = all(type(n) is int and 0 < n < _LARGEST for n in numbers) and self.rows <= _MOST_SHARDS * self.shard_rows
+        fits = all(type(n) is int and 0 < n < _LARGEST for n in numbers) and self.rows <= _MAX_SHARDS * self.shard_rows
         if not fits or (self.key["format"], self.key["dtype"] in _TYPES) != (FORMAT, True):
             raise ValueError(f"rows, width, rows of a shard {numbers}, format {self.key['format']}")
         named = [self.key.get(name) for name in ("dataset", "backbone", "layer", "view")]

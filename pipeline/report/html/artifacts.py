@@ -31,8 +31,8 @@ class RunArtifacts:
     findings: Findings | None
 
 
-def artifacts_of(run: Run, dataset: Dataset | None, most: int) -> RunArtifacts:
-    """Return what is there of a run's evidence: its dataset if it is given, and at most ``most`` rows' features.
+def artifacts_of(run: Run, dataset: Dataset | None, max_rows: int) -> RunArtifacts:
+    """Return what is there of a run's evidence: its dataset if it is given, and at most ``max_rows`` rows' features.
 
     Nothing is downloaded and nothing computed.
     """
@@ -48,7 +48,7 @@ def artifacts_of(run: Run, dataset: Dataset | None, most: int) -> RunArtifacts:
         # What was said may quote a file, and a record may name any; the page is made to be passed on.
         no_samples = "The dataset can’t be opened from here as it was."
     try:
-        X, y = _some(open_set(run.at.data_dir / "features" / _folder_name(run)), most)
+        X, y = _some(open_set(run.at.data_dir / "features" / _folder_name(run)), max_rows)
     except (FrostlineError, OSError, ValueError) as error:
         no_features = f"The test features are not in {run.at.data_dir.name}/features any more: {error}"
     return RunArtifacts(train, test, no_samples, X, y, no_features, _findings(run))
@@ -96,10 +96,10 @@ def _reopened(run: Run) -> Dataset:
     return dataset
 
 
-def _some(features: FeatureSet, most: int) -> tuple[Array, NDArray[np.int64]]:
-    """Return features and labels of rows drawn at random (seed 0), at most ``most``, quarantined ones left out."""
+def _some(features: FeatureSet, max_rows: int) -> tuple[Array, NDArray[np.int64]]:
+    """Return features and labels of rows drawn at random (seed 0), at most ``max_rows``, quarantined ones left out."""
     rng = np.random.default_rng(0)
-    rows = np.sort(rng.permutation(features.layout.rows)[:most])
+    rows = np.sort(rng.permutation(features.layout.rows)[:max_rows])
     parts, labels = [], []
     for shard in features.shards:
         span = features.span(shard)

@@ -134,13 +134,13 @@ def learning_curves(curves: Sequence[tuple[str, Curve]]) -> Markup:
     return figure("curves", f"Learning curves, at their largest size: {'; '.join(ends)}", (_WIDTH, 3.1), draw)
 
 
-def scatter(points: NDArray[np.float64], y: NDArray[np.int64], classes: Sequence[str], most: int) -> Markup:
-    """Return a map (n, 2) of samples: colour, shape and a name for each of the ``most`` commonest classes.
+def scatter(points: NDArray[np.float64], y: NDArray[np.int64], classes: Sequence[str], max_named: int) -> Markup:
+    """Return a map (n, 2) of samples: colour, shape and a name for each of the ``max_named`` commonest classes.
 
     A class's name stands at the median of its samples; samples of other classes are small and grey.
     """
     counts = np.bincount(y, minlength=len(classes))
-    named = [int(c) for c in np.argsort(-counts, kind="stable")[:most] if counts[c]]
+    named = [int(c) for c in np.argsort(-counts, kind="stable")[:max_named] if counts[c]]
 
     def draw(axes: Any) -> None:
         others = ~np.isin(y, named)

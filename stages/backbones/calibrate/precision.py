@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from frostline.stages.backbones.inference.backbone import Backbone
 
 log = logging.getLogger("frostline")
-LEAST_COSINE, LEAST_MEAN, MOST_ERROR = 0.999, 0.9995, 0.1
+MIN_COSINE, MIN_MEAN_COSINE, MAX_ERROR = 0.999, 0.9995, 0.1
 _AT_ONCE = 8
 
 
@@ -40,7 +40,7 @@ class Agreement:
     @property
     def good(self) -> bool:
         """Whether the rougher of the two may stand for the exact one."""
-        return self.least >= LEAST_COSINE and self.mean >= LEAST_MEAN and self.error <= MOST_ERROR
+        return self.least >= MIN_COSINE and self.mean >= MIN_MEAN_COSINE and self.error <= MAX_ERROR
 
 
 def fastest(device: str) -> Precision:

@@ -30,13 +30,13 @@ def solve_path(problem: Problem, grid: Tensor, tolerance: float, max_iterations:
     knots, asked = _knots(grid, float(problem.penalty.min()) / (_EASY * problem.features.variance))
     tolerances = torch.where(asked, tolerance, max(tolerance, _PASSING))
     inverse = Preconditioner(working_set // 4)
-    most = max(1, working_set // (2 * problem.bytes_per_head * tasks))
+    max_heads = max(1, working_set // (2 * problem.bytes_per_head * tasks))
     shape = (len(knots), tasks, problem.present.shape[1], problem.features.basis.shape[0] + 1)
     numbers = knots.new_zeros((3, *shape[:2]))
     path = Solution(knots.new_zeros(shape), numbers[0], numbers[1], numbers[2], numbers[0].long())
     step_factor, first = _STEP_FACTOR, 0
     while first < len(knots):
-        near = _near(knots, first, step_factor, most)
+        near = _near(knots, first, step_factor, max_heads)
         known = 3 if problem.loss.smooth else 1
         start = _extrapolated(path.theta, knots.log(), near, known).flatten(0, 1)
         penalty = (problem.penalty / knots[near, None]).flatten()
@@ -64,10 +64,10 @@ def _knots(grid: Tensor, easy: float) -> tuple[Tensor, Tensor]:
     return grid.new_tensor(knots), torch.tensor(asked, device=grid.device)
 
 
-def _near(knots: Tensor, first: int, step_factor: float, most: int) -> Tensor:
-    """Indices of the knots from ``first`` on within a factor ``step_factor``, at most ``most`` of them."""
+def _near(knots: Tensor, first: int, step_factor: float, max_heads: int) -> Tensor:
+    """Indices of the knots from ``first`` on within a factor ``step_factor``, at most ``max_heads`` of them."""
     near = int((knots[first:] <= step_factor * knots[first]).sum())
-    return torch.arange(first, first + min(near, most), device=knots.device)
+    return torch.arange(first, first + min(near, max_heads), device=knots.device)
 
 
 def _adapted(step_factor: float, steps: int) -> float:

@@ -14,7 +14,7 @@ from frostline.stages.heads.newton.rotated_rows import BLOCK, StreamedRows
 _USUAL = 50  # products that conjugate gradients take
 _CALLS = 1e7, 5e6  # multiplications that the calls for a product, and for a factorisation, are worth
 _HALVINGS = 50  # of the interval in which the best step lies
-_LEAST = 1e-25  # curvature of a bias that no row has a say in; its gradient is 0
+_TINY = 1e-25  # curvature of a bias that no row has a say in; its gradient is 0
 
 
 def direct_direction(problem: Problem, point: Derivatives, products: int) -> Tensor | None:
@@ -34,7 +34,7 @@ def direct_direction(problem: Problem, point: Derivatives, products: int) -> Ten
     for head in range(heads):
         for label in range(classes):
             hessian = _hessian(problem.features.rows, point.loss_cache[head, label])
-            hessian.diagonal().add_(ridge[head, 0]).clamp_(min=_LEAST)
+            hessian.diagonal().add_(ridge[head, 0]).clamp_(min=_TINY)
             lower, failed = torch.linalg.cholesky_ex(hessian)
             if failed:
                 return None

@@ -178,7 +178,7 @@ def newton_direction(
     (l,): how much the quadratic model falls along each.
     """
     systems = _ConjugateGradients(
-        problem, point, inverse.at(problem, point, heads), DirectionTrace(len(heads), inverse.most)
+        problem, point, inverse.at(problem, point, heads), DirectionTrace(len(heads), inverse.max_pairs)
     )
     inverse.products = 0
     while len(systems.live) and inverse.products < _PRODUCTS:

@@ -95,8 +95,8 @@ class PreparedRows:
         grid = _checked_grid(C)
         weights = self._checked_weights(row_weights)
         ascending, back = np.unique(grid, return_inverse=True)
-        most = self._together(working_set)
-        groups = [weights[start : start + most] for start in range(0, len(weights), most)]
+        max_tasks = self._together(working_set)
+        groups = [weights[start : start + max_tasks] for start in range(0, len(weights), max_tasks)]
         solved = [self._solved(ascending, group, tolerance, max_iterations, working_set) for group in groups]
         single = row_weights is None or np.ndim(row_weights) == 1
 

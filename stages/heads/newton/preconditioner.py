@@ -46,10 +46,10 @@ class Pairs:
 
 
 class DirectionTrace:
-    """The directions of one system of conjugate gradients for l heads, thinned out evenly to at most ``most``."""
+    """The directions of one system of conjugate gradients for l heads, thinned out evenly to at most ``max_pairs``."""
 
-    def __init__(self, heads: int, most: int) -> None:
-        self.heads, self.most = heads, most
+    def __init__(self, heads: int, max_pairs: int) -> None:
+        self.heads, self.max_pairs = heads, max_pairs
         self._every, self._seen = 1, 0
         self._kept: list[tuple[Tensor, Tensor, Tensor]] = []
 
@@ -58,7 +58,7 @@ class DirectionTrace:
         if self._seen % self._every == 0:
             self._kept.append((direction, product, live))
         self._seen += 1
-        if len(self._kept) > self.most:
+        if len(self._kept) > self.max_pairs:
             del self._kept[1::2]
             self._every *= 2
 
@@ -127,15 +127,15 @@ class Preconditioner:
     def begin(self, problem: Problem) -> None:
         """Make room for the pairs of a problem's heads: each takes over those of the last head of its task."""
         heads, size = len(problem.task), problem.present.shape[1] * problem.features.width
-        most = min(_PAIRS, len(problem.labels) // _ROWS, self.limit // (_COPIES * 2 * heads * size * 8))
+        max_pairs = min(_PAIRS, len(problem.labels) // _ROWS, self.limit // (_COPIES * 2 * heads * size * 8))
         old = self._pairs
-        self._pairs = Pairs.of(*problem.penalty.new_zeros((2, heads, most, size)))
+        self._pairs = Pairs.of(*problem.penalty.new_zeros((2, heads, max_pairs, size)))
         if len(old.s):
-            last, newest = problem.task + len(old.s) - len(problem.present), max(0, old.s.shape[1] - most)
+            last, newest = problem.task + len(old.s) - len(problem.present), max(0, old.s.shape[1] - max_pairs)
             self._add(old.s[:, newest:][last], old.y[:, newest:][last], torch.arange(heads, device=last.device))
 
     @property
-    def most(self) -> int:
+    def max_pairs(self) -> int:
         """How many pairs of a head are remembered."""
         return self._pairs.s.shape[1]
 

@@ -18,7 +18,7 @@ from frostline.stages.heads.newton.losses import Loss, LossBlock
 from frostline.stages.heads.newton.rotated_rows import BLOCK, RotatedRows, StreamedRows
 
 _NEVER = -1e30  # the bias of a class without weight: its probability is 0, and nothing is NaN
-_LEAST = 1e-25  # smaller probabilities are 0: denormal numbers are several times slower to multiply
+_TINY = 1e-25  # smaller probabilities are 0: denormal numbers are several times slower to multiply
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Problem:
         penalty = self.penalty[:, None, None]
         gradient = self.features.to_rotated(sums.weight.addcmul_(penalty, weight), sums.bias)
         parts = sums.loss + 0.5 * self.penalty[:, None] * self.by_part(weight.square())
-        diagonal = (sums.diagonal.double() + self.ridge()).clamp_(min=_LEAST)
+        diagonal = (sums.diagonal.double() + self.ridge()).clamp_(min=_TINY)
         return Derivatives(parts, gradient, diagonal, sums.loss_cache)
 
     def hvp(self, point: Derivatives, direction: Tensor, live: Tensor) -> Tensor:
@@ -164,6 +164,6 @@ class _Sums:
         self.loss = self.loss + block.loss
         self.bias += block.residual.sum(2)
         self.weight.flatten(0, 1).addmm_(block.residual.flatten(0, 1), given)
-        variance = threshold(block.variance.to(self.features.dtype), _LEAST, 0.0).flatten(0, 1)
+        variance = threshold(block.variance.to(self.features.dtype), _TINY, 0.0).flatten(0, 1)
         self.diagonal.flatten(0, 1).add_(self.features.squares(variance, rows))
-        self.loss_cache[..., rows] = threshold(block.loss_cache.to(self.features.dtype), _LEAST, 0.0)
+        self.loss_cache[..., rows] = threshold(block.loss_cache.to(self.features.dtype), _TINY, 0.0)

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 Doubles = NDArray[np.float64]
 
 _BLOCK = 4096
-_LEAST = np.finfo(np.float64).tiny
+_TINY = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,11 +132,11 @@ def _without_rounding(values: Doubles, basis: Doubles, left: Doubles | None, lon
     return Spectrum(np.where(kept, values, 0), np.where(kept, basis, 0), left)
 
 
-def checked_grid(parameter: str, grid: Sequence[float], low: float = _LEAST, high: float = np.inf) -> Doubles:
+def checked_grid(parameter: str, grid: Sequence[float], low: float = _TINY, high: float = np.inf) -> Doubles:
     """Return values (k,) as float64. Raises ValueError unless they are finite, low <= value <= high, one or more."""
     values = np.asarray(grid, np.float64)
     fits = np.isfinite(values) & (values >= low) & (values <= high)
     if values.ndim != 1 or not len(values) or not fits.all():
-        wanted = ("above 0" if low == _LEAST else f"from {low:g}") + ("" if high == np.inf else f", {high:g} at most")
+        wanted = ("above 0" if low == _TINY else f"from {low:g}") + ("" if high == np.inf else f", {high:g} at most")
         raise ValueError(f"{parameter} is {list(grid)}; give one or more finite values {wanted}")
     return values

@@ -39,7 +39,7 @@ def test_the_inverse_is_exact_on_the_last_direction_that_it_has_seen() -> None:
     many = problem()
     point, heads, inverse = many.evaluate(start(many)), torch.arange(2), Preconditioner(ROOM)
     inverse.begin(many)
-    trace = DirectionTrace(2, inverse.most)
+    trace = DirectionTrace(2, inverse.max_pairs)
     for seed in range(3):
         direction = torch.as_tensor(np.random.default_rng(seed).standard_normal((2, 3, 31)))
         direction -= direction.mean(1, keepdim=True)
@@ -62,11 +62,11 @@ def test_the_second_system_with_the_same_hessian_costs_fewer_products() -> None:
 
 
 @pytest.mark.parametrize(("room", "most"), [(0, 0), (6 * 2 * 2 * 3 * 31 * 8 * 7, 7), (ROOM, 20)])
-def test_no_more_pairs_are_remembered_than_there_is_room_for(room: int, most: int) -> None:
+def test_no_more_pairs_are_remembered_than_there_is_room_for(room: int, max_pairs: int) -> None:
     many = problem()
     point, inverse = many.evaluate(start(many)), Preconditioner(room)
     inverse.begin(many)
-    assert inverse.most == most
+    assert inverse.max_pairs == max_pairs
     direction, decrement = newton_direction(many, point, inverse, torch.arange(2))
     assert ((direction * point.gradient).sum((1, 2)) < 0).all() and (decrement > 0).all()
 
