@@ -21,7 +21,7 @@ def export_head(folder: Path, file: Path, settings: PredictSettings) -> dict[str
     record = {
         "images": ["batch", *spec.size, 3],
         "preprocessing": asdict(spec.preprocessing),
-        "jpeg_least": classifier.least,
+        "jpeg_least": classifier.jpeg_min_side,
         "classes": list(classifier.head.classes),
         "values": "probability" if classifier.head.probabilistic else "decision",
         "backbone": asdict(spec),

@@ -58,13 +58,13 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A backbone and a head: images to classes. ``least``: what JPEG files are scaled to, as in training."""
+    """A backbone and a head: images to classes. ``jpeg_min_side``: what JPEG files are scaled to, as in training."""
 
     head: Head
     backbone: Backbone
     views: tuple[View, ...]
     settings: PredictSettings
-    least: int | None = None
+    jpeg_min_side: int | None = None
 
     def predict(self, images: Sequence[str | Path]) -> list[Answer]:
         """Return an answer for each image file, in order; one that can't be read has a fault and no class."""
@@ -79,7 +79,7 @@ class Classifier:
         how: Any = {"views": self.views, "batch_size": batch_size, "workers": workers, "on_halved": _on_halved}
         rows = range(len(files))
         for one in stage.predict(
-            self.head, self.backbone, lambda row: decode_file(files[row], self.least), rows, **how
+            self.head, self.backbone, lambda row: decode_file(files[row], self.jpeg_min_side), rows, **how
         ):
             yield Answer(files[one.row], self._ranked(one.confidence), one.fault, self.head.probabilistic)
 
@@ -133,7 +133,7 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
         raise ConfigError(f"the head in {folder} was fitted on {made.name}, {made.weights}: {error}") from error
     _check_same(folder, wanted, backbone.spec)
     _check_width(folder, head, backbone.width)
-    return Classifier(head, backbone, made.views, s, made.least)
+    return Classifier(head, backbone, made.views, s, made.jpeg_min_side)
 
 
 def _check_trust(folder: str | Path, made: _MadeOn, s: PredictSettings) -> None:
@@ -180,7 +180,7 @@ class _MadeOn:
     spec: BackboneSpec
     precision: Precision
     views: tuple[View, ...]
-    least: int | None
+    jpeg_min_side: int | None
 
 
 def _made_on(folder: str | Path, record: Mapping[str, Any]) -> _MadeOn:
@@ -193,7 +193,7 @@ def _made_on(folder: str | Path, record: Mapping[str, Any]) -> _MadeOn:
         words = (made.name, made.weights, spec.name, spec.weights, spec.layer, spec.code)
         good = all(isinstance(word, str) for word in words) and all(isinstance(side, int) for side in spec.size)
         good = good and made.precision in get_args(Precision) and made.views in (("plain",), ("plain", "hflip"))
-        good = good and (made.least is None or (isinstance(made.least, int) and made.least > 0))
+        good = good and (made.jpeg_min_side is None or (isinstance(made.jpeg_min_side, int) and made.jpeg_min_side > 0))
         if not good or min(spec.size) < 1 or max(map(len, words)) > _LONGEST:
             raise ValueError("a value that can't be")
         replaced(spec.preprocessing, {})

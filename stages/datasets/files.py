@@ -18,15 +18,15 @@ from frostline.stages.modalities.base import Sample
 from frostline.stages.modalities.registry import MODALITIES
 
 
-def decode_file(path: Path, least: int | None = None, modality: str = "image") -> Sample:
-    """Return the sample in a file; ``least``: see ``Modality.decode``. Raises UnreadableSample with the reason."""
+def decode_file(path: Path, min_side: int | None = None, modality: str = "image") -> Sample:
+    """Return the sample in a file; ``min_side``: see ``Modality.decode``. Raises UnreadableSample with the reason."""
     try:
         if not path.is_file():
             raise UnreadableSample("not a regular file")
         data = path.read_bytes()
     except OSError as error:
         raise UnreadableSample(f"can't be read ({error.strerror})") from error
-    return MODALITIES.load(modality).decode(data, least)
+    return MODALITIES.load(modality).decode(data, min_side)
 
 
 def images_in(folder: Path) -> list[Path]:

@@ -62,20 +62,20 @@ class Samples:
     def _kind(self) -> Modality[Any]:
         return MODALITIES.load(self.modality)
 
-    def scaled(self, least: int | None) -> Samples:
-        """Return the same samples, their files decoded no larger than ``Modality.decode`` must for ``least``."""
+    def scaled(self, min_side: int | None) -> Samples:
+        """Return the same samples, their files decoded no larger than ``Modality.decode`` must for ``min_side``."""
         encoded, decode = self.encoded, self._kind.decode
-        if least is None or encoded is None:
+        if min_side is None or encoded is None:
             return self
-        return replace(self, read=lambda row: decode(encoded(row), least))
+        return replace(self, read=lambda row: decode(encoded(row), min_side))
 
-    def any_scaled(self, rows: Sequence[int], least: int) -> bool:
+    def any_scaled(self, rows: Sequence[int], min_side: int) -> bool:
         """Return whether ``scaled`` makes a difference to one of the rows."""
-        return any(self._is_scaled(row, least) for row in rows)
+        return any(self._is_scaled(row, min_side) for row in rows)
 
-    def _is_scaled(self, row: int, least: int) -> bool:
+    def _is_scaled(self, row: int, min_side: int) -> bool:
         try:
-            return self.encoded is not None and self._kind.is_scaled(self.encoded(row), least)
+            return self.encoded is not None and self._kind.is_scaled(self.encoded(row), min_side)
         except UnreadableSample:
             return False
 

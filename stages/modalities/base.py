@@ -65,10 +65,10 @@ class Modality(ABC, Generic[S]):
     extensions: frozenset[str]
 
     @abstractmethod
-    def decode(self, data: bytes, least: int | None = None) -> S:
+    def decode(self, data: bytes, min_side: int | None = None) -> S:
         """Return the sample that bytes hold. Raises UnreadableSample, whose message is the reason alone.
 
-        ``least``: a sample that can be decoded at a fraction of its size for less may be, as long as so much of it
+        ``min_side``: a sample that can be decoded at a fraction of its size for less may be, as long as so much of it
         is left; images count the pixels of the shorter side. What can't be decoded so, comes whole.
         """
 
@@ -77,15 +77,15 @@ class Modality(ABC, Generic[S]):
         """Return why bytes can't be decoded, as far as that is seen at little cost, or None."""
 
     @abstractmethod
-    def decoder(self, least: int | None = None) -> str:
+    def decoder(self, min_side: int | None = None) -> str:
         """Return what decodes and its version, as it stands in a feature key: all that may change a sample's values."""
 
     @abstractmethod
     def preview(self, sample: S) -> Preview:
         """Return a sample as a page shows it."""
 
-    def is_scaled(self, data: bytes, least: int) -> bool:  # noqa: ARG002
-        """Return whether ``decode`` makes use of ``least``. Raises UnreadableSample."""
+    def is_scaled(self, data: bytes, min_side: int) -> bool:  # noqa: ARG002
+        """Return whether ``decode`` makes use of ``min_side``. Raises UnreadableSample."""
         return False
 
 

@@ -42,9 +42,9 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 @cache
-def decoder(least: int | None = None) -> str:
-    """Return the decoder and its version, as it stands in a feature key; ``least`` is that of ``decode``."""
-    scaled = f", JPEG scaled to {least} or more" if least else ""
+def decoder(min_side: int | None = None) -> str:
+    """Return the decoder and its version, as it stands in a feature key; ``min_side`` is that of ``decode``."""
+    scaled = f", JPEG scaled to {least} or more" if min_side else ""
     return f"Pillow {PIL.__version__}, libjpeg-turbo {features.version('libjpeg_turbo') or 'absent'}{scaled}"
 
 
@@ -65,16 +65,16 @@ def find_fault(data: bytes) -> str | None:
     return None
 
 
-def decode(data: bytes, least: int | None = None) -> Image.Image:
+def decode(data: bytes, min_side: int | None = None) -> Image.Image:
     """Return the 8-bit RGB image that a file's bytes hold.
 
-    With ``least`` a JPEG is decoded at the smallest of 1/8, 1/4, 1/2 and 1 whose shorter side
+    With ``min_side`` a JPEG is decoded at the smallest of 1/8, 1/4, 1/2 and 1 whose shorter side
     keeps at least so many pixels; anything else comes whole. Raises UnreadableSample with the
     reason: empty, of no known format, too large, damaged.
     """
     image = _open(data)
     try:
-        _scale(image, least)
+        _scale(image, min_side)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         return to_rgb(image)
@@ -82,11 +82,11 @@ def decode(data: bytes, least: int | None = None) -> Image.Image:
         raise UnreadableSample(f"damaged or unsupported {image.format} ({_first_line(error)})") from error
 
 
-def is_scaled(data: bytes, least: int) -> bool:
-    """Return whether ``decode`` scales an image for ``least``; decodes no pixel. Raises UnreadableSample."""
+def is_scaled(data: bytes, min_side: int) -> bool:
+    """Return whether ``decode`` scales an image for ``min_side``; decodes no pixel. Raises UnreadableSample."""
     image = _open(data)
     whole = image.size
-    _scale(image, least)
+    _scale(image, min_side)
     return image.size != whole
 
 
@@ -137,10 +137,10 @@ def _open(data: bytes) -> Image.Image:
     return image
 
 
-def _scale(image: Image.Image, least: int | None) -> None:
+def _scale(image: Image.Image, min_side: int | None) -> None:
     """Have an image that is not loaded yet load at a fraction of its size."""
-    if least is not None:
-        image.draft(None, (least, least))  # JPEG's alone does anything, and only by 2, 4 and 8
+    if min_side is not None:
+        image.draft(None, (min_side, min_side))  # JPEG's alone does anything, and only by 2, 4 and 8
 
 
 def _grey16(image: Image.Image) -> Image.Image:

@@ -20,17 +20,17 @@ class ImageModality(Modality[Image.Image]):
     name = "image"
     extensions = EXTENSIONS
 
-    def decode(self, data: bytes, least: int | None = None) -> Image.Image:
-        return decode(data, least)
+    def decode(self, data: bytes, min_side: int | None = None) -> Image.Image:
+        return decode(data, min_side)
 
     def find_fault(self, data: bytes) -> str | None:
         return find_fault(data)
 
-    def decoder(self, least: int | None = None) -> str:
-        return decoder(least)
+    def decoder(self, min_side: int | None = None) -> str:
+        return decoder(min_side)
 
-    def is_scaled(self, data: bytes, least: int) -> bool:
-        return is_scaled(data, least)
+    def is_scaled(self, data: bytes, min_side: int) -> bool:
+        return is_scaled(data, min_side)
 
     def preview(self, sample: Image.Image) -> Preview:
         """Return a thumbnail, no side longer than ``SIDE`` pixels."""

@@ -50,12 +50,12 @@ def split(folder: Path, **files: bytes) -> Samples:
 )
 @pytest.mark.parametrize("progressive", [False, True])
 def test_the_smallest_scale_is_taken_whose_shorter_side_is_long_enough(
-    size: tuple[int, int], least: int, found: tuple[int, int], progressive: bool
+    size: tuple[int, int], min_side: int, found: tuple[int, int], progressive: bool
 ) -> None:
     data = encoded(smooth(size), "JPEG", progressive=progressive)
-    image = decode(data, least)
+    image = decode(data, min_side)
     assert (image.size, image.mode) == (found, "RGB")
-    assert is_scaled(data, least) == (found != size)
+    assert is_scaled(data, min_side) == (found != size)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
