@@ -108,7 +108,7 @@ def costs(images: list[bytes]) -> dict[str, float]:
     found = {"megabytes": statistics.mean(map(len, images)) / 1e6}
     found["sha256"] = core_ms(lambda data: hashlib.sha256(data).digest(), images)
     for name, size in (("full", None), ("scaled", least)):
-        found[f"decode {name}"] = core_ms(partial(decode, least=size), images)
+        found[f"decode {name}"] = core_ms(partial(decode, min_side=size), images)
         found[f"resize {name}"] = core_ms(partial(_resized, least=size), images) - found[f"decode {name}"]
     return found
 

@@ -30,7 +30,7 @@ _TORN = re.compile(r"(?<=\d) (?=[%±–] ?\d?|(?:s|images/s|[kMGT]?B)\b)|(?<=[±
 
 def listed(names: Sequence[str], limit: int = 3) -> str:
     """Return ``a, b, c and 2 more``."""
-    shown = [*names[:limit], *([f"{len(names) - most} more"] if len(names) > limit else [])]
+    shown = [*names[:limit], *([f"{len(names) - limit} more"] if len(names) > limit else [])]
     return ", ".join(shown[:-1]) + (" and " if len(shown) > 1 else "") + shown[-1]
 
 

@@ -44,4 +44,4 @@ def _check(path: Path, found: os.stat_result, max_bytes: int | None) -> None:
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
         raise ValueError(f"{path.name} is {kind}; wanted a regular file")
     if max_bytes is not None and found.st_size > max_bytes:
-        raise ValueError(f"{path.name} holds {found.st_size:,} bytes; wanted {most:,} at most")
+        raise ValueError(f"{path.name} holds {found.st_size:,} bytes; wanted {max_bytes:,} at most")

@@ -40,7 +40,8 @@ def _nothing() -> None:
 class BatchLimit:
     """How many ``images`` go through a network at once: as many as are asked for, halved whenever memory runs out.
 
-    ``on_halved`` is told of it: how many from now on, and what was said. ``remedy``: what to do where one takes too much.
+    ``on_halved`` is told of it: how many from now on, and what was said. ``remedy``: what to do where one takes too
+    much.
     """
 
     def __init__(

@@ -44,7 +44,7 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 @cache
 def decoder(min_side: int | None = None) -> str:
     """Return the decoder and its version, as it stands in a feature key; ``min_side`` is that of ``decode``."""
-    scaled = f", JPEG scaled to {least} or more" if min_side else ""
+    scaled = f", JPEG scaled to {min_side} or more" if min_side else ""
     return f"Pillow {PIL.__version__}, libjpeg-turbo {features.version('libjpeg_turbo') or 'absent'}{scaled}"
 
 
