@@ -12,7 +12,7 @@ from frostline.stages.datasets.sampling import folds, hold_out
 from frostline.stages.errors import DataError, counted
 from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.training_rows import Mask, Rows
-from frostline.stages.heads import HeadSpec, Path
+from frostline.stages.heads import HeadPath, HeadSpec
 from frostline.stages.metrics import temperature
 from frostline.stages.targets.base import Target
 from frostline.stages.targets.registry import DEFAULT, TARGETS
@@ -65,7 +65,7 @@ class _Folds:
 
     def __init__(self, rows: Rows, masks: Sequence[Mask]) -> None:
         self.rows, self.masks = rows, masks
-        self.paths: list[Path] = rows.fit_each(rows.spec.grid, [~held for held in masks])
+        self.paths: list[HeadPath] = rows.fit_each(rows.spec.grid, [~held for held in masks])
         self.probabilistic = self.paths[0].probabilistic
 
     @property

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.heads import HeadSpec, LinearPath, Path, solver
+from frostline.stages.heads import HeadPath, HeadSpec, LinearPath, solver
 from frostline.stages.heads.base import Solver, explained, streams
 from frostline.stages.heads.kinds import Number
 from frostline.stages.heads.scaling import ScaledPath, Scaler, standardizer
@@ -25,7 +25,7 @@ class Rows:
     def __init__(self, X: NDArray[Any], y: NDArray[np.int64], classes: int, spec: HeadSpec) -> None:
         self.X, self.y, self.classes, self.spec = X, y, classes, spec
 
-    def fit(self, grid: tuple[Number, ...], used: Mask) -> Path:
+    def fit(self, grid: tuple[Number, ...], used: Mask) -> HeadPath:
         """Return a head for each value, fitted on the rows that are used."""
         weights = self.weights(used)
         if self.spec.scaling != "standardize":
@@ -39,7 +39,7 @@ class Rows:
         own = solver(self.spec, scaler(self.X[used]), self.y[used], self.classes)
         return unscaled(_fitted(self.spec, own, grid, weights[used]), scaler)
 
-    def fit_each(self, grid: tuple[Number, ...], several: Sequence[Mask]) -> list[Path]:
+    def fit_each(self, grid: tuple[Number, ...], several: Sequence[Mask]) -> list[HeadPath]:
         """Return what ``fit`` does for each of several masks, in one call where the solver can."""
         if self.spec.scaling == "standardize" or not hasattr(self._shared, "fit_each"):
             return [self.fit(grid, used) for used in several]
@@ -94,12 +94,12 @@ class _Exact(Protocol):
     def leave_one_out(self, grid: Sequence[Number], row_weights: NDArray[np.float64]) -> NDArray[np.float64]: ...
 
 
-def _fitted(spec: HeadSpec, made: Solver, grid: tuple[Number, ...], weights: NDArray[np.float64]) -> Path:
+def _fitted(spec: HeadSpec, made: Solver, grid: tuple[Number, ...], weights: NDArray[np.float64]) -> HeadPath:
     with explained(spec):
         return made.fit(grid, weights)
 
 
-def unscaled(path: Path, scaler: Scaler) -> Path:
+def unscaled(path: HeadPath, scaler: Scaler) -> HeadPath:
     """Return a path that acts on features as they were before scaling; folded into W and b where there are any."""
     if not isinstance(path, LinearPath) or (path.normalized and scaler.mean is not None):
         return ScaledPath(path, scaler)

@@ -31,7 +31,7 @@ class Head(Protocol):
         """Return what it is written as. Raises ConfigError if reading that could run code."""
 
 
-class Path(Protocol):
+class HeadPath(Protocol):
     """Heads for k values of a parameter: ``converged`` bool (k,), ``iterations`` int64 (k,)."""
 
     @property
@@ -50,7 +50,7 @@ class Path(Protocol):
 class Solver(Protocol):
     """Features and labels, ready to be fitted with one weighting of the rows after another."""
 
-    def fit(self, grid: Sequence[Number], row_weights: NDArray[np.float64]) -> Path:
+    def fit(self, grid: Sequence[Number], row_weights: NDArray[np.float64]) -> HeadPath:
         """Return a head for each value; rows of weight 0, of (n,), count for nothing."""
 
 

@@ -12,7 +12,7 @@ from frostline.stages.heads.linear import normalized
 from frostline.stages.heads.stored import Stored
 
 if TYPE_CHECKING:
-    from frostline.stages.heads.base import Head, Path
+    from frostline.stages.heads.base import Head, HeadPath
 
 _BLOCK = 8192
 
@@ -90,7 +90,7 @@ class ScaledHead:
 class ScaledPath:
     """The heads of a path, on scaled features."""
 
-    path: Path
+    path: HeadPath
     scaler: Scaler
 
     @property
