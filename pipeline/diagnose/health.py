@@ -21,8 +21,8 @@ from frostline.pipeline.records.findings import (
     NearPairs,
     Outlier,
     memory,
-    recall,
-    remember,
+    read_findings,
+    write_findings,
 )
 from frostline.pipeline.records.run import Extracted
 from frostline.pipeline.settings.models import ExtractSettings
@@ -82,10 +82,10 @@ def _findings(plan: Plan) -> Findings:
     check_quarantined(plan, there.values())
     train, test = (done.key.digest for done in there.values())
     path = memory(plan.workspace.root, train, test, plan.settings.seed)
-    found = recall(path)
+    found = read_findings(path)
     if found is None:
         found = _look(plan, there)
-        remember(path, found)
+        write_findings(path, found)
     return found
 
 

@@ -109,7 +109,7 @@ def memory(root: Path, train: str, test: str, seed: int) -> Path:
     return root / "health" / f"{digest([train, test, seed, version('frostline')])[:16]}.json"
 
 
-def recall(path: Path) -> Findings | None:
+def read_findings(path: Path) -> Findings | None:
     """Return the findings that a file remembers; None if it is not there or not sound."""
     try:
         return validated(Findings, read_sealed(path))
@@ -117,7 +117,7 @@ def recall(path: Path) -> Findings | None:
         return None
 
 
-def remember(path: Path, found: Findings) -> None:
+def write_findings(path: Path, found: Findings) -> None:
     """Keep findings in a file; where that can't be, it is said."""
     try:
         make_folder(path.parent)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.datasets.memo import GRAIN_NS, recall, remember
+from frostline.stages.datasets.memo import GRAIN_NS, load_memo, save_memo
 from frostline.stages.datasets.walk import Files
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.base import Modality
@@ -80,7 +80,7 @@ def _recall(memory: Path | None, files: Files, decoder: str) -> tuple[NDArray[np
     """Return which files are known, bool (n,), and the index with the rows of those filled in."""
     index = Indexed(files.paths, np.zeros((len(files), 32), np.uint8), {})
     known = np.zeros(len(files), bool)
-    remembered = recall(memory, decoder) if memory else None
+    remembered = load_memo(memory, decoder) if memory else None
     if remembered is None:
         return known, index
     facts, arrays = remembered
@@ -99,4 +99,4 @@ def _remember(memory: Path, index: Indexed, stats: NDArray[np.int64], rows: NDAr
         "paths": [index.paths[row] for row in rows.tolist()],
         "problems": {i: index.problems[row] for i, row in enumerate(rows.tolist()) if row in index.problems},
     }
-    remember(memory, decoder, facts, {"stats": stats[rows], "digests": index.digests[rows]})
+    save_memo(memory, decoder, facts, {"stats": stats[rows], "digests": index.digests[rows]})

@@ -23,7 +23,7 @@ GRAIN_NS = 2_000_000_000
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def remember(memory: Path, stamp: str, facts: Mapping[str, Any], arrays: Arrays) -> None:
+def save_memo(memory: Path, stamp: str, facts: Mapping[str, Any], arrays: Arrays) -> None:
     """Replace the memory. It is only a memory: no fsync, and no error where it can't be written."""
     about = json.dumps({"stamp": stamp, "facts": facts}).encode()
     data = save({"about": np.frombuffer(about, np.uint8), **arrays})
@@ -37,7 +37,7 @@ def remember(memory: Path, stamp: str, facts: Mapping[str, Any], arrays: Arrays)
             temporary.unlink(missing_ok=True)
 
 
-def recall(memory: Path, stamp: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
+def load_memo(memory: Path, stamp: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
     """Return (facts, arrays), or None if the memory is missing, damaged or of another stamp."""
     try:
         arrays = _arrays(memory)

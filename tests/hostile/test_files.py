@@ -13,7 +13,7 @@ from faults.strangers import LIES, Trap, bounded, compressed, in_legacy_format, 
 from frostline.pipeline.settings.models import Settings, load_settings
 from frostline.stages.backbones.checkpoints.read import read_checkpoint
 from frostline.stages.datasets import open_dataset, paths_of
-from frostline.stages.datasets.memo import recall
+from frostline.stages.datasets.memo import load_memo
 from frostline.stages.errors import ConfigError, DataError
 from support.pictures import plant
 
@@ -61,7 +61,7 @@ def test_a_compression_bomb_among_checkpoints_is_refused_before_it_is_unpacked(t
 def test_a_memory_from_a_stranger_runs_nothing(tmp_path: Path, trap: Trap, sprung: Path, points: Points) -> None:
     for data in (old_pickle(trap), pickled_array(trap), b"\0" * 32 + LIES["deep nesting"]):
         (tmp_path / "memory.index").write_bytes(data)
-        assert recall(tmp_path / "memory.index", "any") is None
+        assert load_memo(tmp_path / "memory.index", "any") is None
         points.add("hostile files")
     assert not sprung.exists()
 

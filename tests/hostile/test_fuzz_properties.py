@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from frostline.pipeline.settings.models import Settings, load_settings
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import open_dataset
-from frostline.stages.datasets.memo import recall, remember
+from frostline.stages.datasets.memo import load_memo, save_memo
 from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.modalities.image.spec import Preprocessing
 from frostline.stages.records.sealed import canonical_json, digest, sealed, unsealed
@@ -204,7 +204,7 @@ def test_a_memory_recalls_what_it_was_given_under_its_stamp_alone(
 ) -> None:
     with TemporaryDirectory() as folder:
         memory = Path(folder, "memory.index")
-        remember(memory, stamp, facts, {"numbers": np.array(numbers, np.int64)})
-        found = recall(memory, stamp)
+        save_memo(memory, stamp, facts, {"numbers": np.array(numbers, np.int64)})
+        found = load_memo(memory, stamp)
         assert found is not None and found[0] == facts and found[1]["numbers"].tolist() == numbers
-        assert recall(memory, f"{stamp} ") is None
+        assert load_memo(memory, f"{stamp} ") is None

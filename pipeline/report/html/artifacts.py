@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.pipeline.records.findings import Findings, memory, recall
+from frostline.pipeline.records.findings import Findings, memory, read_findings
 from frostline.pipeline.report.html.record import Run
 from frostline.pipeline.settings.models import DatasetSettings
 from frostline.pipeline.workspace import Workspace
@@ -59,7 +59,7 @@ def _findings(run: Run) -> Findings | None:
     train, test = ([one.digest for one in run.features(n) if one.view == "plain"] for n in ("train", "test"))
     if not train or not test:
         return None
-    return recall(memory(run.at.data_dir, train[0], test[0], run.record.settings.get("seed", 0)))
+    return read_findings(memory(run.at.data_dir, train[0], test[0], run.record.settings.get("seed", 0)))
 
 
 class _Other(DataError):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from frostline.stages.datasets.index import Progress
-from frostline.stages.datasets.memo import GRAIN_NS, recall, remember
+from frostline.stages.datasets.memo import GRAIN_NS, load_memo, save_memo
 from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.torchvision_catalogue import CATALOGUE, Arguments
@@ -111,7 +111,7 @@ def _place(memory: Path | None, split: str) -> Path | None:
 
 
 def _rows(opened: Opened, memory: Path | None, progress: Progress | None) -> Rows:
-    remembered = recall(memory, opened.stamp()[0]) if memory else None
+    remembered = load_memo(memory, opened.stamp()[0]) if memory else None
     if remembered:
         facts, arrays = remembered
         problems = {int(row): reason for row, reason in facts["problems"].items()}
@@ -121,7 +121,7 @@ def _rows(opened: Opened, memory: Path | None, progress: Progress | None) -> Row
     rows = _scan(data, progress)
     if memory and newest < started - GRAIN_NS:
         facts = {"problems": rows.problems, "names": rows.names}
-        remember(memory, stamp, facts, {"labels": rows.labels, "digests": rows.digests})
+        save_memo(memory, stamp, facts, {"labels": rows.labels, "digests": rows.digests})
     return rows
 
 

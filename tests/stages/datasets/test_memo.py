@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from frostline.stages.datasets import open_dataset
-from frostline.stages.datasets.memo import GRAIN_NS, recall, remember
+from frostline.stages.datasets.memo import GRAIN_NS, load_memo, save_memo
 from support.pictures import encoded, picture, plant, put
 
 COUNTS = {"train/cat": 3, "train/dog": 3, "test/cat": 2}
@@ -128,9 +128,9 @@ def test_a_memory_that_cannot_be_written_is_done_without(settled, tmp_path):
 
 
 def test_a_memory_of_another_stamp_is_none(tmp_path):
-    remember(tmp_path / "memory.npz", "Pillow 1", {"paths": ["a"]}, {})
-    assert recall(tmp_path / "memory.npz", "Pillow 1") == ({"paths": ["a"]}, {})
-    assert recall(tmp_path / "memory.npz", "Pillow 2") is None
+    save_memo(tmp_path / "memory.npz", "Pillow 1", {"paths": ["a"]}, {})
+    assert load_memo(tmp_path / "memory.npz", "Pillow 1") == ({"paths": ["a"]}, {})
+    assert load_memo(tmp_path / "memory.npz", "Pillow 2") is None
     assert [file.name for file in tmp_path.iterdir()] == ["memory.npz"]
 
 
