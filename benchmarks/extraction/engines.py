@@ -39,7 +39,7 @@ from benchmarks.common.images import images_below, link, spread
 from benchmarks.common.processes import machine
 from benchmarks.extraction.articles_loop import full_batches, whole_extraction
 from frostline.stages.backbones import BackboneRequest, load_backbone
-from frostline.stages.backbones.calibrate.precision import agreement, fastest
+from frostline.stages.backbones.calibrate.precision import agreement, fastest_precision
 from frostline.stages.backbones.inference.backbone import Backbone
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.modalities.image.transform import preprocess
@@ -171,7 +171,7 @@ def measure(name: str, folder: Path, rounds: int, duration: float) -> list[Way]:
     exact = load_backbone(BackboneRequest(name, "random"), samples.read(0))
     rows = [row % len(samples) for row in range(POOL)]
     pool = np.stack([preprocess(samples.read(row), exact.spec.preprocessing) for row in rows])
-    own: dict[str, Backbone] = {"fp32": exact, fastest("cpu"): exact.at(fastest("cpu"))}
+    own: dict[str, Backbone] = {"fp32": exact, fastest_precision("cpu"): exact.at(fastest_precision("cpu"))}
     engines: dict[Key, Engine] = {("backbone", p): frostline(own[p]) for p in own}
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "network.onnx"

@@ -12,7 +12,7 @@ from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.records.run import called
 from frostline.pipeline.report.table import Table
 from frostline.pipeline.report.wording import TIED, listed, percent, place, plus_minus, size, unit_of
-from frostline.stages.diagnostics.transferability import Agreement
+from frostline.stages.diagnostics.transferability import RankAgreement
 from frostline.stages.errors import counted
 from frostline.stages.metrics import RESAMPLES, Score
 
@@ -92,7 +92,7 @@ class Predicted:
     dataset: str
     score: str
     head: str
-    agreement: Agreement
+    agreement: RankAgreement
 
 
 @dataclass(frozen=True)

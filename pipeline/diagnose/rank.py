@@ -22,7 +22,7 @@ from frostline.pipeline.settings.models import RankSettings
 from frostline.pipeline.steps.features import LazyFeatures, extract_missing
 from frostline.stages.datasets import Dataset
 from frostline.stages.datasets.sampling import train_size
-from frostline.stages.diagnostics.transferability import Agreement, Transferability, measured, transferability
+from frostline.stages.diagnostics.transferability import RankAgreement, Transferability, measured, transferability
 from frostline.stages.errors import FrostlineError, counted
 from frostline.stages.heads import LinearHead
 from frostline.stages.store.key import FeatureKey
@@ -54,7 +54,7 @@ class Ranking:
     rows: int
     of: int
     backbones: tuple[Ranked, ...]
-    agreement: dict[str, Agreement | None]
+    agreement: dict[str, RankAgreement | None]
 
 
 def rank(names: Sequence[str], settings: RankSettings) -> Ranking:
@@ -137,7 +137,7 @@ def _newest(found: Iterator[tuple[str, float]]) -> float | None:
     return latest[1] if latest else None
 
 
-def _agreement(name: str, found: Sequence[Ranked]) -> Agreement | None:
+def _agreement(name: str, found: Sequence[Ranked]) -> RankAgreement | None:
     pairs = [(getattr(one.scores, name), one.accuracy) for one in found]
     both = [pair for pair in pairs if None not in pair]
     return measured(*zip(*both, strict=True)) if both else None

@@ -16,7 +16,7 @@ from frostline.stages.datasets import Samples
 from frostline.stages.errors import UnreadableSample
 
 if TYPE_CHECKING:
-    from frostline.stages.backbones.calibrate.precision import Agreement
+    from frostline.stages.backbones.calibrate.precision import FeatureAgreement
     from frostline.stages.backbones.inference.backbone import Backbone
 
 log = logging.getLogger("frostline")
@@ -27,8 +27,8 @@ class PickedMode:
     """A numeric mode, and how far its features agree with exact ones; None where nothing was compared."""
 
     mode: NumericMode
-    precision_agreement: Agreement | None = None
-    decode_agreement: Agreement | None = None
+    precision_agreement: FeatureAgreement | None = None
+    decode_agreement: FeatureAgreement | None = None
 
 
 def pick_mode(
@@ -59,7 +59,7 @@ def pick_mode(
     return PickedMode(NumericMode(rough.precision, side), agreement, found), rough
 
 
-def _log(what: str, against: str, found: Agreement) -> None:
+def _log(what: str, against: str, found: FeatureAgreement) -> None:
     cosine = f"least {found.least:.5f}, mean {found.mean:.5f}"
     how = f"cosine with {against} on {found.rows} images: {cosine}; error {found.error:.1%} of the spread"
     log.info("%s (%s)", what, how)

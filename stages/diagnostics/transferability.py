@@ -34,7 +34,7 @@ class Transferability:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class RankAgreement:
     """Rank correlations, -1 to 1, of a score with the ``n`` accuracies that were measured."""
 
     n: int
@@ -89,7 +89,7 @@ def nce(source: NDArray[np.int64], y: NDArray[np.int64]) -> float:
     return float((joint[seen] * np.log((joint / joint.sum(0))[seen])).sum())
 
 
-def measured(scores: Sequence[float], accuracies: Sequence[float]) -> Agreement | None:
+def measured(scores: Sequence[float], accuracies: Sequence[float]) -> RankAgreement | None:
     """Return how a score's order agrees with that of measured accuracies, ties counted (Kendall's tau-b).
 
     None where there are fewer than three pairs, or one side is constant: there is no order then.
@@ -99,7 +99,7 @@ def measured(scores: Sequence[float], accuracies: Sequence[float]) -> Agreement 
     if len(scores) < 3 or 1 in (len(set(scores)), len(set(accuracies))):
         return None
     kendall, spearman = (float(test(scores, accuracies).statistic) for test in (kendalltau, spearmanr))
-    return Agreement(len(scores), kendall, spearman)
+    return RankAgreement(len(scores), kendall, spearman)
 
 
 class _Rows:

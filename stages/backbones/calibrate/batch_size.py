@@ -35,7 +35,7 @@ def usual(device: torch.device) -> Way:
     return _USUAL[device.type], torch.get_num_threads()
 
 
-def fastest(network: Timed, pixels: Pixels, may_take: int, *, may_set_threads: bool) -> Way | None:
+def fastest_batch(network: Timed, pixels: Pixels, may_take: int, *, may_set_threads: bool) -> Way | None:
     """Return images at once and threads, the usual ones unless others are clearly faster on some ``pixels``.
 
     No more than ``may_take`` images go through the network; where that is too few to tell, none does: None.

@@ -24,7 +24,7 @@ _AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Agreement:
+class FeatureAgreement:
     """How features of the same images, made in two ways, agree.
 
     ``least``, ``mean``: of the cosines between the rows. ``error``: the norm of all
@@ -43,14 +43,14 @@ class Agreement:
         return self.least >= MIN_COSINE and self.mean >= MIN_MEAN_COSINE and self.error <= MAX_ERROR
 
 
-def fastest(device: str) -> Precision:
+def fastest_precision(device: str) -> Precision:
     """Return the fastest precision that a device computes in by itself: bf16 or fp32."""
     if device.startswith("cuda"):
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if has_bf16() else "fp32"
 
 
-def agreement(exact: NDArray[np.float32], rough: NDArray[np.float32]) -> Agreement:
+def agreement(exact: NDArray[np.float32], rough: NDArray[np.float32]) -> FeatureAgreement:
     """Return how well the rows of two feature matrices (n, d) agree; rows that are zero in both do."""
     a, b = exact.astype(np.float64), rough.astype(np.float64)
     both_zero = ~a.any(axis=1) & ~b.any(axis=1)
@@ -59,17 +59,17 @@ def agreement(exact: NDArray[np.float32], rough: NDArray[np.float32]) -> Agreeme
         wrong, spread = np.linalg.norm(a - b), np.linalg.norm(a - a.mean(axis=0))
         error = wrong / spread if spread else np.inf * wrong
     cosines = np.where(both_zero, 1.0, np.nan_to_num(cosines))
-    return Agreement(len(a), float(cosines.min()), float(cosines.mean()), float(np.nan_to_num(error, nan=0.0)))
+    return FeatureAgreement(len(a), float(cosines.min()), float(cosines.mean()), float(np.nan_to_num(error, nan=0.0)))
 
 
-def faster(backbone: Backbone, pixels: NDArray[np.uint8]) -> tuple[Backbone, Agreement | None]:
+def faster(backbone: Backbone, pixels: NDArray[np.uint8]) -> tuple[Backbone, FeatureAgreement | None]:
     """Return an fp32 backbone in its device's fastest precision, if its features of some images bear that.
 
     ``pixels``: preprocessed images, uint8 (n, height, width, 3). The agreement is None where
     nothing was compared: there is no faster precision, or the network has no weights or
     can't run in it, which is said. Raises ConfigError if memory has no room to find out.
     """
-    precision = fastest(str(backbone.device))
+    precision = fastest_precision(str(backbone.device))
     if precision == backbone.precision or not backbone.has_weights:
         return backbone, None
     try:
@@ -86,7 +86,7 @@ def faster(backbone: Backbone, pixels: NDArray[np.uint8]) -> tuple[Backbone, Agr
 
 def compared(
     backbone: Backbone, pixels: NDArray[np.uint8], other: Backbone, other_pixels: NDArray[np.uint8]
-) -> Agreement:
+) -> FeatureAgreement:
     """Return how the features of the same images agree, first as exact as they can be, then otherwise made."""
     return agreement(_features(backbone, pixels), _features(other, other_pixels))
 

@@ -19,7 +19,7 @@ from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.lookup import look_up
 from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.report.wording import percent
-from frostline.stages.diagnostics.transferability import Agreement, logme
+from frostline.stages.diagnostics.transferability import RankAgreement, logme
 from frostline.stages.store import load
 from support.matrices import CENTROID, CURVE, DIGITS, LAYER1, PIXELS, RIDGE, SHIPPED, done
 from support.project import Write
@@ -58,7 +58,7 @@ def test_of_fewer_than_five_backbones_it_is_said_that_an_order_may_be_chance(wri
     board = done(write(DIGITS + PIXELS + RIDGE))
 
     def told(n: int) -> str:
-        found = Predicted("digits", "LogME", "ridge", Agreement(n=n, kendall=1.0, spearman=1.0))
+        found = Predicted("digits", "LogME", "ridge", RankAgreement(n=n, kendall=1.0, spearman=1.0))
         return as_text(replace(board, predicted=(found,)))
 
     assert "4 only" in told(4) and "of fewer than 5 entries, even a perfect order may be chance" in told(4)

@@ -46,7 +46,7 @@ def test_images_of_mixed_sizes_are_quarantined_in_the_default_precision_too(work
 def test_features_that_do_not_bear_the_faster_precision_are_computed_in_fp32_and_that_is_said(
     work: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frostline.stages.backbones.calibrate.precision.fastest", lambda device: "bf16")
+    monkeypatch.setattr("frostline.stages.backbones.calibrate.precision.fastest_precision", lambda device: "bf16")
     net = work.parent / "net.py"
     net.write_text(
         "import torch\n"

@@ -30,7 +30,7 @@ from frostline.pipeline.report.wording import decoding_limit
 from frostline.pipeline.settings.models import ExtractSettings
 from frostline.pipeline.steps.features import extract_missing, extract_shared
 from frostline.stages.backbones.calibrate import batch_size as pacing
-from frostline.stages.backbones.calibrate.batch_size import fastest, in_threads
+from frostline.stages.backbones.calibrate.batch_size import fastest_batch, in_threads
 from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels, in_turn
 from frostline.stages.datasets import open_dataset
 from frostline.stages.extract.extraction import ExtractionStats
@@ -71,7 +71,7 @@ class Timed:
 
 def fastest_of(network: Timed, may_take: int = 10 * ROUND) -> int | None:
     with mock.patch.object(pacing, "time", network.clock):
-        found = fastest(network, PIXELS, may_take, may_set_threads=False)
+        found = fastest_batch(network, PIXELS, may_take, may_set_threads=False)
     return found and found[0]
 
 
@@ -304,7 +304,7 @@ def test_a_calibration_is_done_where_it_pays_and_serves_the_next_split(
         tried.append(may_take)
         return 8, torch.get_num_threads()
 
-    monkeypatch.setattr(pacing, "fastest", noted)
+    monkeypatch.setattr(pacing, "fastest_batch", noted)
     assert main(["extract"]) == 0
     assert tried == [int(0.03 * 1438)]
     assert [open_set(folder).pace["batch_size"] for folder in work.glob("features/*")] == [8, 8]

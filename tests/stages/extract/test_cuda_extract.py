@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from frostline.pipeline.cli.main import main
 from frostline.stages.backbones import BackboneRequest, load_backbone
-from frostline.stages.backbones.calibrate.batch_size import fastest
+from frostline.stages.backbones.calibrate.batch_size import fastest_batch
 from frostline.stages.backbones.calibrate.precision import agreement, faster
 from frostline.stages.backbones.inference import cuda as overlapped
 from frostline.stages.backbones.inference.backbone import Backbone
@@ -161,7 +161,7 @@ def test_thumbnails_are_enlarged_to_the_pixels_that_pillow_makes() -> None:
 
 def test_the_batch_size_is_found_out() -> None:
     backbone = loaded("resnet18", "bf16")
-    size, _ = fastest(backbone, noise(1)[0], 10_000, may_set_threads=True)
+    size, _ = fastest_batch(backbone, noise(1)[0], 10_000, may_set_threads=True)
     assert size in (4, 8, 16, 32, 64, 128, 256, 512)
 
 

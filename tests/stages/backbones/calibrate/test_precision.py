@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from frostline.stages.backbones import BackboneRequest, load_backbone
-from frostline.stages.backbones.calibrate.precision import agreement, compared, faster, fastest
+from frostline.stages.backbones.calibrate.precision import agreement, compared, faster, fastest_precision
 from frostline.stages.backbones.inference.backbone import Backbone
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.errors import ConfigError
@@ -50,14 +50,14 @@ def test_an_offset_that_all_images_share_does_not_hide_what_is_lost() -> None:
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="only Linux lists what its processor computes in")
 def test_a_processor_that_says_it_computes_in_bf16_does_so_by_default() -> None:
     flags = Path("/proc/cpuinfo").read_text().split()
-    assert fastest("cpu") == ("bf16" if {"avx512_bf16", "amx_tile"} & set(flags) else "fp32")
+    assert fastest_precision("cpu") == ("bf16" if {"avx512_bf16", "amx_tile"} & set(flags) else "fp32")
 
 
 @pytest.mark.parametrize(("name", "precision"), [("resnet8-cifar10", "bf16"), ("pixels", "fp32")])
 def test_a_network_with_weights_is_made_faster_and_plain_pixels_stay_exact(
     monkeypatch: pytest.MonkeyPatch, name: str, precision: str
 ) -> None:
-    monkeypatch.setattr("frostline.stages.backbones.calibrate.precision.fastest", lambda device: "bf16")
+    monkeypatch.setattr("frostline.stages.backbones.calibrate.precision.fastest_precision", lambda device: "bf16")
     exact = load_backbone(BackboneRequest(name), picture(0, (32, 32)))
     chosen, found = faster(exact, RNG.integers(0, 256, (4, 32, 32, 3), np.uint8))
     assert chosen.precision == precision
@@ -89,7 +89,7 @@ PIXELS = np.zeros((4, 8, 8, 3), np.uint8)
 def test_a_network_that_can_not_run_faster_stays_exact_and_it_is_said(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("frostline.stages.backbones.calibrate.precision.fastest", lambda device: "bf16")
+    monkeypatch.setattr("frostline.stages.backbones.calibrate.precision.fastest_precision", lambda device: "bf16")
     caplog.set_level("INFO")
     exact = picky(RuntimeError("no kernel"))
     assert faster(exact, PIXELS) == (exact, None)
@@ -98,7 +98,7 @@ def test_a_network_that_can_not_run_faster_stays_exact_and_it_is_said(
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory."), MemoryError()])
 def test_a_lack_of_memory_does_not_choose_the_precision(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    monkeypatch.setattr("frostline.stages.backbones.calibrate.precision.fastest", lambda device: "bf16")
+    monkeypatch.setattr("frostline.stages.backbones.calibrate.precision.fastest_precision", lambda device: "bf16")
     with pytest.raises(ConfigError, match=r"picky can't run in bf16 on cpu .*see --precision"):
         faster(picky(error), PIXELS)
 
