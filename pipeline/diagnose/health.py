@@ -34,8 +34,8 @@ from frostline.stages.diagnostics import (
     Pair,
     Values,
     copies,
+    find_near_duplicates,
     label_issues,
-    near_duplicates,
     out_of_fold,
     shift,
     strength,
@@ -97,7 +97,7 @@ def _look(plan: Plan, there: dict[str, Extracted]) -> Findings:
     train, test = (_finite(features, odd[split]) for split, features in loaded.items())
     ids, classes = {"train": train.ids, "test": test.ids}, train.classes
     numbers = {"train": values(train.X), "test": values(test.X)}
-    same, near = copies(train, test), near_duplicates(train, test)
+    same, near = copies(train, test), find_near_duplicates(train, test)
     probabilities = out_of_fold(train.X, train.y, train.digests, len(classes), seed=seed)
     return Findings(
         dataset=plan.dataset.name,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from frostline.stages.diagnostics.feature_values import Values, values
 from frostline.stages.diagnostics.label_errors import LabelIssues, label_issues, out_of_fold, strength
-from frostline.stages.diagnostics.near_duplicates import Copies, NearDuplicates, Pair, copies, near_duplicates
+from frostline.stages.diagnostics.near_duplicates import Copies, NearDuplicates, Pair, copies, find_near_duplicates
 from frostline.stages.diagnostics.shift import Shift, auroc, shift
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "auroc",
     "copies",
     "label_issues",
-    "near_duplicates",
+    "find_near_duplicates",
     "out_of_fold",
     "shift",
     "strength",

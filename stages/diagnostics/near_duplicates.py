@@ -67,7 +67,7 @@ def copies(train: Features, test: Features) -> tuple[Copies, ...]:
     )
 
 
-def near_duplicates(train: Features, test: Features, threshold: float = NEAR) -> NearDuplicates:
+def find_near_duplicates(train: Features, test: Features, threshold: float = NEAR) -> NearDuplicates:
     """Return pairs of different content whose cosine distance is at most ``threshold`` typical ones.
 
     Relative to the typical distance, because every backbone has its own scale; 0.13 is the default

@@ -18,8 +18,8 @@ from frostline.stages.datasets.sampling import folds
 from frostline.stages.diagnostics import (
     auroc,
     copies,
+    find_near_duplicates,
     label_issues,
-    near_duplicates,
     out_of_fold,
     shift,
     values,
@@ -107,7 +107,7 @@ def test_all_exact_copies_are_found_and_nothing_else(defects: Defects) -> None:
 
 
 def test_nine_of_ten_near_duplicates_are_found_and_few_besides(defects: Defects) -> None:
-    found = near_duplicates(defects.train, defects.test)
+    found = find_near_duplicates(defects.train, defects.test)
     near = {tuple(sorted((pair.row, pair.nearest))) for pair in found.train}
     across = {(pair.row, pair.nearest) for pair in found.across}
     say("near duplicates within train", near, defects.near, len(near))
@@ -121,7 +121,7 @@ def test_nine_of_ten_near_duplicates_are_found_and_few_besides(defects: Defects)
 def test_the_nearest_rows_are_those_of_all_cosines_over_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules[near_duplicates.__module__], "_BLOCK", 100)
     train, test = digits()
-    found = near_duplicates(train, test, threshold=1.0)
+    found = find_near_duplicates(train, test, threshold=1.0)
     cosines = cosine_similarity(train.X.astype(np.float64))
     np.fill_diagonal(cosines, -2)
     assert found.typical == pytest.approx(np.median(1 - cosines.max(1)), rel=1e-4)
@@ -140,7 +140,7 @@ def test_equal_features_of_different_content_are_near_even_where_most_are_equal(
     digests = np.arange(10, dtype=np.uint8)[:, None].repeat(32, 1)
     train = replace(cached(X, np.arange(10) % 2, "train"), digests=digests)
     test = cached(np.array([[0.0, 0, 0, 2], [1, 2, 3, 4]]), np.array([0, 1]), "test")
-    found = near_duplicates(train, test)
+    found = find_near_duplicates(train, test)
     assert found.typical <= 1e-6 and len(found.train) >= 3
     assert [(pair.row, pair.nearest) for pair in found.across] == [(0, 9)]
 
@@ -308,4 +308,4 @@ def test_nothing_warns_on_a_split_of_one_row() -> None:
     one = cached(np.ones((1, 4)), np.zeros(1), "train")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert near_duplicates(one, one).train == () and values(one.X).outliers == () and shift(one, one) is None
+        assert find_near_duplicates(one, one).train == () and values(one.X).outliers == () and shift(one, one) is None
