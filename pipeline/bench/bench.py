@@ -228,7 +228,7 @@ def _keep_scores(cell: Cell, loaded: LazyFeatures, found: _Found) -> None:
     try:
         train = loaded.train[0]
         drawn = train_size(train.y, train.digests, len(train.classes), _SAMPLE, cell.settings.seed)
-        some = train.take(drawn.tolist())
+        some = train.masked(drawn)
         found.scores[_pass_of(cell.name)] = transferability(some.X, some.y)
     except FrostlineError as error:
         log.warning("%s: no scores without a fit: %s", pass_name(cell), error)

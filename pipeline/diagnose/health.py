@@ -123,7 +123,7 @@ def _finite(features: Features, found: Values) -> Features:
         return features
     mask = np.ones(len(features), bool)
     mask[list(found.not_finite)] = False
-    return features.take(mask.tolist())
+    return features.masked(mask)
 
 
 def _leak(train: Features, test: Features, same: Iterable[Copies], near: NearDuplicates, seed: int) -> Leak:

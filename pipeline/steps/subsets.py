@@ -76,7 +76,7 @@ def _fitted(
 
 def _drawn(spec: HeadSpec, unit: str, size: int, train: list[Features]) -> tuple[Head, Selection]:
     """Return the head of one draw, and how its value was chosen."""
-    views = [view.take(_mask(view, unit, size, spec.seed).tolist()) for view in train]
+    views = [view.masked(_mask(view, unit, size, spec.seed)) for view in train]
     return fit(views, _choosable(spec, views))
 
 

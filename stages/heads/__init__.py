@@ -10,11 +10,11 @@ from frostline.stages.heads.stored import Stored
 __all__ = [
     "HEADS",
     "Head",
+    "HeadPath",
     "HeadSpec",
     "Kind",
     "LinearHead",
     "LinearPath",
-    "HeadPath",
     "Stored",
     "check_options",
     "head_files",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any, cast
 
@@ -123,17 +124,18 @@ class Features:
     def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, rows: Sequence[bool]) -> Features:
+    def masked(self, mask: NDArray[np.bool_]) -> Features:
         """Return the rows where the mask, bool (n,), is true."""
-        mask = np.asarray(rows, bool)
-        ids = tuple(sample for sample, kept in zip(self.ids, rows, strict=True) if kept)
+        ids = tuple(compress(self.ids, mask.tolist()))
         return replace(self, X=self.X[mask], y=self.y[mask], ids=ids, digests=self.digests[mask])
 
 
 def common(views: Sequence[Features]) -> list[Features]:
     """Return the views without the samples that one of them lacks (quarantined in that view alone)."""
     kept = set.intersection(*(set(view.ids) for view in views))
-    return [view if len(view) == len(kept) else view.take([i in kept for i in view.ids]) for view in views]
+    return [
+        view if len(view) == len(kept) else view.masked(np.array([i in kept for i in view.ids], bool)) for view in views
+    ]
 
 
 def load(features: FeatureSet, in_memory: int | None = None) -> Features:

@@ -153,6 +153,6 @@ def test_features_that_are_not_the_heads_are_refused() -> None:
     with pytest.raises(StoreError, match="the head takes 8 features, 5 were given"):
         evaluate(fitted, [replace(rows, X=rows.X[:, :5])])
     with pytest.raises(DataError, match="nothing to evaluate"):
-        evaluate(fitted, [rows.take([False] * 120)])
+        evaluate(fitted, [rows.masked(np.zeros(120, bool))])
     with pytest.raises(DataError, match="different test samples"):
-        evaluate(fitted, [rows, rows.take([True] * 119 + [False])])
+        evaluate(fitted, [rows, rows.masked(np.arange(120) < 119)])

@@ -119,7 +119,7 @@ def test_nine_of_ten_near_duplicates_are_found_and_few_besides(defects: Defects)
 
 
 def test_the_nearest_rows_are_those_of_all_cosines_over_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[near_duplicates.__module__], "_BLOCK", 100)
+    monkeypatch.setattr(sys.modules[find_near_duplicates.__module__], "_BLOCK", 100)
     train, test = digits()
     found = find_near_duplicates(train, test, threshold=1.0)
     cosines = cosine_similarity(train.X.astype(np.float64))
@@ -273,9 +273,9 @@ def test_a_row_of_zeros_among_others_is_an_outlier() -> None:
 
 def test_shift_needs_ten_rows_of_each_and_uses_no_more_than_asked() -> None:
     train, test = digits()
-    few = test.take([i < 9 for i in range(len(test))])
+    few = test.masked(np.arange(len(test)) < 9)
     assert shift(train, few) is None
-    found = shift(train, test, most=60)
+    found = shift(train, test, max_rows=60)
     assert found is not None and found.rows == (60, 60)
 
 
