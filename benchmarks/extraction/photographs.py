@@ -99,17 +99,17 @@ def core_ms(work: Callable[[bytes], object], images: list[bytes]) -> float:
     return 1000 * statistics.median(times)
 
 
-def _resized(data: bytes, least: int | None) -> np.ndarray:
-    return preprocess(decode(data, least), HOW)
+def _resized(data: bytes, min_side: int | None) -> np.ndarray:
+    return preprocess(decode(data, min_side), HOW)
 
 
 def costs(images: list[bytes]) -> dict[str, float]:
-    least = TIMES * 256
+    min_side = TIMES * 256
     found = {"megabytes": statistics.mean(map(len, images)) / 1e6}
     found["sha256"] = core_ms(lambda data: hashlib.sha256(data).digest(), images)
-    for name, size in (("full", None), ("scaled", least)):
+    for name, size in (("full", None), ("scaled", min_side)):
         found[f"decode {name}"] = core_ms(partial(decode, min_side=size), images)
-        found[f"resize {name}"] = core_ms(partial(_resized, least=size), images) - found[f"decode {name}"]
+        found[f"resize {name}"] = core_ms(partial(_resized, min_side=size), images) - found[f"decode {name}"]
     return found
 
 

@@ -11,8 +11,8 @@ from frostline.pipeline.settings.models import ExtractSettings
 from frostline.pipeline.workspace import Workspace
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import Dataset, Samples
-from frostline.stages.modalities.image.decode import decoder
 from frostline.stages.modalities.image.spec import View
+from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.store.key import FeatureKey
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ class Plan:
 
     def key(self, split: str, view: View) -> FeatureKey:
         """Return the key of one split's view."""
-        mode, content = self.picked.mode, self._whole(split).content
-        return FeatureKey(content, self.spec, decoder(mode.jpeg_min_side), view, mode.precision, self.settings.dtype)
+        mode, samples = self.picked.mode, self._whole(split)
+        decoder = MODALITIES.load(samples.modality).decoder(mode.jpeg_min_side)
+        return FeatureKey(samples.content, self.spec, decoder, view, mode.precision, self.settings.dtype)
 
     def load_network(self) -> Backbone:
         """Return the network in the plan's precision; loaded at the first call, and kept."""

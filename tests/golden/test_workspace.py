@@ -22,7 +22,7 @@ def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(tmp_path, filter="data")
     decoder = (tmp_path / "decoder.txt").read_text().strip()
-    monkeypatch.setattr("frostline.pipeline.plan.plan.decoder", lambda least=None: decoder)
+    monkeypatch.setattr("frostline.stages.modalities.image.modality.decoder", lambda min_side=None: decoder)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -26,7 +26,7 @@ from frostline.stages.modalities.base import Modality, Preview
 class Words(Modality[str]):
     name, extensions = "words", frozenset({".txt"})
 
-    def decode(self, data, least=None):
+    def decode(self, data, min_side=None):
         try:
             return data.decode("ascii")
         except UnicodeDecodeError as error:
@@ -35,7 +35,7 @@ class Words(Modality[str]):
     def find_fault(self, data):
         return None if data.isascii() else "not ASCII"
 
-    def decoder(self, least=None):
+    def decoder(self, min_side=None):
         return "ASCII 1"
 
     def preview(self, sample):
