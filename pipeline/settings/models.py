@@ -76,7 +76,7 @@ class WorkspaceSettings(AnySettings):
 
     model_config = ConfigDict(title="workspace")
 
-    data_dir: Path = Field(Path("data"), description="the workspace: features, heads, runs, downloads")
+    data_dir: Path = Field(default=Path("data"), description="the workspace: features, heads, runs, downloads")
 
 
 class DatasetSettings(WorkspaceSettings):
@@ -84,10 +84,12 @@ class DatasetSettings(WorkspaceSettings):
 
     model_config = ConfigDict(title="dataset")
 
-    dataset: str = Field("digits", description=f"{', '.join(forms()[:-1])}, or {forms()[-1]}")
-    root: Path | None = Field(None, description="where a CSV's paths start, or where a torchvision dataset lies")
-    test_fraction: float = Field(0.2, gt=0, lt=1, description="share of a single tree that is kept for testing")
-    seed: int = Field(0, ge=0, description="seed of every split, draw and resample")
+    dataset: str = Field(default="digits", description=f"{', '.join(forms()[:-1])}, or {forms()[-1]}")
+    root: Path | None = Field(
+        default=None, description="where a CSV's paths start, or where a torchvision dataset lies"
+    )
+    test_fraction: float = Field(default=0.2, gt=0, lt=1, description="share of a single tree that is kept for testing")
+    seed: int = Field(default=0, ge=0, description="seed of every split, draw and resample")
 
     @model_validator(mode="after")
     def _check_root(self) -> DatasetSettings:
@@ -102,30 +104,30 @@ class BackboneSettings(DatasetSettings):
     model_config = ConfigDict(title="backbone")
 
     backbone: str = Field(
-        "resnet8-cifar10",
+        default="resnet8-cifar10",
         description="a torchvision model, pixels, file.py:factory, pkg.module:factory, or FAMILY:NAME of "
         + ", ".join(FAMILIES.names()),
     )
-    weights: str = Field("DEFAULT", description="a torchvision enum name, DEFAULT, FILE, random, or factory")
+    weights: str = Field(default="DEFAULT", description="a torchvision enum name, DEFAULT, FILE, random, or factory")
     layer: str | None = Field(
-        None,
+        default=None,
         description="a module, MODULE:input, or output, the whole network's (default: input of the final classifier)",
     )
-    pool: Pooling | None = Field(None, description="what makes a layer's output one vector")
-    resize: GivenSize = Field(None, description="shorter side, HxW, or none (default: the weights' own)")
-    crop: GivenSize = Field(None, description="centre crop's side, HxW, or none (default: the weights' own)")
-    interpolation: Interpolation | None = Field(None, description="how to resize (default: the weights' own)")
-    mean: Channels = Field(None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
-    std: Channels = Field(None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
-    views: Views = Field(("plain",), description="plain,hflip: used together in training, averaged at test")
+    pool: Pooling | None = Field(default=None, description="what makes a layer's output one vector")
+    resize: GivenSize = Field(default=None, description="shorter side, HxW, or none (default: the weights' own)")
+    crop: GivenSize = Field(default=None, description="centre crop's side, HxW, or none (default: the weights' own)")
+    interpolation: Interpolation | None = Field(default=None, description="how to resize (default: the weights' own)")
+    mean: Channels = Field(default=None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
+    std: Channels = Field(default=None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
+    views: Views = Field(default=("plain",), description="plain,hflip: used together in training, averaged at test")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="arithmetic of the backbone; auto: the fastest whose features agree with fp32's"
+        default="auto", description="arithmetic of the backbone; auto: the fastest whose features agree with fp32's"
     )
     decode: Literal["auto", "full", "scaled"] = Field(
-        "auto",
+        default="auto",
         description="large JPEG files whole or at 1/2 to 1/8; auto: scaled where the features agree with the whole's",
     )
-    dtype: StoredType = Field("float32", description="stored type of a feature")
+    dtype: StoredType = Field(default="float32", description="stored type of a feature")
 
     def request(self) -> BackboneRequest:
         """Return the backbone these settings ask for."""
@@ -149,9 +151,9 @@ class ExtractSettings(BackboneSettings):
     batch_size: BatchSize = None
     workers: Workers = None
     optimize: Optimization = "auto"
-    max_bad: int = Field(0, ge=0, description="how many unreadable samples to tolerate")
+    max_bad: int = Field(default=0, ge=0, description="how many unreadable samples to tolerate")
     engine: str = Field(
-        "auto",
+        default="auto",
         description="what computes features: "
         + ", ".join(
             ["local (this process)", "processes (one for each device)", *sorted(installed("frostline.engines"))]
@@ -165,7 +167,7 @@ class RankSettings(ExtractSettings):
 
     model_config = ConfigDict(title="ranking")
 
-    samples: int = Field(2000, ge=2, description="training samples to rank by; the others are not extracted")
+    samples: int = Field(default=2000, ge=2, description="training samples to rank by; the others are not extracted")
 
 
 class HeadSettings(ExtractSettings):
@@ -174,20 +176,21 @@ class HeadSettings(ExtractSettings):
     model_config = ConfigDict(title="head")
 
     head: Names = Field(
-        ("logreg",),
+        default=("logreg",),
         description=f"{', '.join(HEADS.names())}, a scikit-learn module:Class or file.py:factory, "
         f"or a published protocol: {', '.join(PROTOCOLS)}; several by commas",
     )
     grid: GivenGrid = Field(
-        None, description="values of its parameter to choose from, or one to take: C=0.1,1,10 (default: the head's own)"
+        default=None,
+        description="values of its parameter to choose from, or one to take: C=0.1,1,10 (default: the head's own)",
     )
-    head_params: Params = Field({}, description="what else the head is given: NAME=VALUE,NAME=VALUE")
-    hold_out: float = Field(0.1, gt=0, lt=1, description="share of the training rows that chooses")
+    head_params: Params = Field(default={}, description="what else the head is given: NAME=VALUE,NAME=VALUE")
+    hold_out: float = Field(default=0.1, gt=0, lt=1, description="share of the training rows that chooses")
     folds: GivenFolds = Field(
-        0, description="choose by so many folds, or loo: each row by all others; 0: hold out a share"
+        default=0, description="choose by so many folds, or loo: each row by all others; 0: hold out a share"
     )
-    scaling: Scaling = Field("none", description="of each feature, or of each row (l2)")
-    class_weight: ClassWeight = Field("none", description="balanced: every class counts the same")
+    scaling: Scaling = Field(default="none", description="of each feature, or of each row (l2)")
+    class_weight: ClassWeight = Field(default="none", description="balanced: every class counts the same")
 
     @model_validator(mode="after")
     def _check_heads(self) -> HeadSettings:
@@ -228,11 +231,13 @@ class Settings(HeadSettings):
     model_config = ConfigDict(title="run")
 
     baseline: Literal["auto", "pixels", "none"] = Field(
-        "auto", description="the same heads on raw pixels beside it; auto is for digits"
+        default="auto", description="the same heads on raw pixels beside it; auto is for digits"
     )
-    shots: Shots = Field((), description="training samples per class: 1,2,4,8,16; each drawn several times")
-    train_sizes: TrainSizes = Field((), description="training samples in all: 100,1000,all; each drawn several times")
-    draws: int = Field(10, ge=1, le=1000, description="how many times each of these is drawn")
+    shots: Shots = Field(default=(), description="training samples per class: 1,2,4,8,16; each drawn several times")
+    train_sizes: TrainSizes = Field(
+        default=(), description="training samples in all: 100,1000,all; each drawn several times"
+    )
+    draws: int = Field(default=10, ge=1, le=1000, description="how many times each of these is drawn")
 
     @model_validator(mode="after")
     def _check_draws(self) -> Settings:
@@ -267,14 +272,16 @@ class PredictSettings(AnySettings):
 
     model_config = ConfigDict(title="prediction")
 
-    backbone: str | None = Field(None, description="one's own file.py:factory, which is never run unnamed")
-    weights: str | None = Field(None, description="where the weights are now (default: where they were)")
+    backbone: str | None = Field(default=None, description="one's own file.py:factory, which is never run unnamed")
+    weights: str | None = Field(default=None, description="where the weights are now (default: where they were)")
     device: Device = "auto"
     batch_size: BatchSize = None
     workers: Workers = None
     optimize: Optimization = "auto"
-    max_bad: int = Field(0, ge=0, description="how many unreadable images to tolerate")
-    top: int = Field(1, ge=1, le=1000, description="how many classes to print for an image, the likeliest first")
+    max_bad: int = Field(default=0, ge=0, description="how many unreadable images to tolerate")
+    top: int = Field(
+        default=1, ge=1, le=1000, description="how many classes to print for an image, the likeliest first"
+    )
 
 
 Model = TypeVar("Model", bound=AnySettings)
