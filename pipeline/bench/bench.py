@@ -12,7 +12,14 @@ from pathlib import Path
 
 from frostline.pipeline.bench.costs import costs_of
 from frostline.pipeline.bench.curves import curve_of
-from frostline.pipeline.bench.leaderboard import CurveEntry, Entry, Failure, Leaderboard, Predicted, mean_ranks
+from frostline.pipeline.bench.leaderboard import (
+    CurveEntry,
+    Failure,
+    Leaderboard,
+    LeaderboardEntry,
+    ScoreAgreement,
+    mean_ranks,
+)
 from frostline.pipeline.bench.matrix import Cell, Matrix, Name
 from frostline.pipeline.bench.render import as_csv, as_html, as_json, as_markdown
 from frostline.pipeline.bench.schedule import ExtractionGroup, pass_name
@@ -44,7 +51,7 @@ _SCORES = ("logme", "h_score_shrunk", "gbc")
 class _Found:
     """What the passes so far gave. ``answers``: of each entry; ``scores``: without a fit, by dataset and the rest."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[LeaderboardEntry] = field(default_factory=list)
     answers: list[Predictions] = field(default_factory=list)
     curves: list[CurveEntry] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -189,7 +196,7 @@ def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: L
     fitted = fit_head(plan, spec, loaded)
     answers = predictions(fitted.head, loaded.test)
     scores = score(answers, seed=cell.settings.seed, temperature=fitted.selection.temperature).scores
-    entry = Entry(
+    entry = LeaderboardEntry(
         cell.name,
         cut=features[0].key.backbone.layer,
         value=chosen(fitted.selection),
@@ -204,14 +211,14 @@ def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: L
     found.fitted += not fitted.cached
 
 
-def _ranked(found: _Found) -> Iterator[Entry]:
+def _ranked(found: _Found) -> Iterator[LeaderboardEntry]:
     """Yield the entries with their ranks, within each dataset the best first."""
     for dataset in dict.fromkeys(entry.name.dataset for entry in found.entries):
         own = [i for i, entry in enumerate(found.entries) if entry.name.dataset == dataset]
         yield from _ranked_within([found.entries[i] for i in own], [found.answers[i] for i in own])
 
 
-def _ranked_within(entries: list[Entry], answers: list[Predictions]) -> list[Entry]:
+def _ranked_within(entries: list[LeaderboardEntry], answers: list[Predictions]) -> list[LeaderboardEntry]:
     if len(entries) < 2:
         return entries
     by = {" ".join(entry.name.within): entry for entry in entries}
@@ -234,7 +241,7 @@ def _keep_scores(cell: Cell, loaded: LazyFeatures, found: _Found) -> None:
         log.warning("%s: no scores without a fit: %s", pass_name(cell), error)
 
 
-def _predicted(found: _Found) -> Iterator[Predicted]:
+def _predicted(found: _Found) -> Iterator[ScoreAgreement]:
     """Yield how well the scores without a fit order each dataset's backbones, by the first head's accuracies."""
     for dataset in dict.fromkeys(entry.name.dataset for entry in found.entries):
         entries = [entry for entry in found.entries if entry.name.dataset == dataset]
@@ -244,7 +251,7 @@ def _predicted(found: _Found) -> Iterator[Predicted]:
             values = [getattr(found.scores[_pass_of(e.name)], name) for e in own]
             agreement = measured(values, [e.accuracy.value for e in own])
             if agreement:
-                yield Predicted(dataset, TRANSFERABILITY[name], head, agreement)
+                yield ScoreAgreement(dataset, TRANSFERABILITY[name], head, agreement)
 
 
 def _pass_of(name: Name) -> tuple[str, str, str]:

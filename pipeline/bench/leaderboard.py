@@ -36,7 +36,7 @@ class Costs:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LeaderboardEntry:
     """One scored cell.
 
     ``cut``: the layer by its name in the network. ``value``: the parameter chosen, as ``C = 0.1``. ``costs``: of its
@@ -86,7 +86,7 @@ class MeanRank:
 
 
 @dataclass(frozen=True)
-class Predicted:
+class ScoreAgreement:
     """How well a score without a fit orders a dataset's backbones: with one head's accuracies."""
 
     dataset: str
@@ -105,12 +105,12 @@ class Leaderboard:
 
     name: str
     folder: Path
-    entries: tuple[Entry, ...]
+    entries: tuple[LeaderboardEntry, ...]
     curves: tuple[CurveEntry, ...]
     failures: tuple[Failure, ...]
     pending: tuple[Name, ...]
     mean_ranks: tuple[MeanRank, ...]
-    predicted: tuple[Predicted, ...]
+    predicted: tuple[ScoreAgreement, ...]
     quarantined: int
     computed: int
     fitted: int
@@ -118,7 +118,7 @@ class Leaderboard:
     made: str
 
 
-def mean_ranks(entries: Sequence[Entry]) -> tuple[MeanRank, ...]:
+def mean_ranks(entries: Sequence[LeaderboardEntry]) -> tuple[MeanRank, ...]:
     """Return the mean rank over datasets, the best first, of what has a rank on every one of two or more."""
     datasets = dict.fromkeys(entry.name.dataset for entry in entries)
     found: dict[tuple[str, str, str], list[tuple[int, float]]] = {}
@@ -136,7 +136,7 @@ def answers(board: Leaderboard) -> list[str]:
     return [_answer([entry for entry in board.entries if entry.name.dataset == name]) for name in datasets]
 
 
-def _answer(entries: Sequence[Entry]) -> str:
+def _answer(entries: Sequence[LeaderboardEntry]) -> str:
     best = max(entries, key=lambda entry: (-(entry.rank or 0), entry.accuracy.value))
     said = f"{best.name.dataset}: {_called(best.name)} is right for {percent(best.accuracy)} of the test samples"
     ties = [_called(entry.name) for entry in entries if " ".join(entry.name.within) in best.tied]
@@ -168,7 +168,7 @@ def tables(board: Leaderboard) -> list[Table]:
     return [table for table in found if table.rows]
 
 
-def _scores(dataset: str, entries: Sequence[Entry]) -> Table:
+def _scores(dataset: str, entries: Sequence[LeaderboardEntry]) -> Table:
     columns = ("rank", "backbone", "layer", "head", "accuracy", "chosen", "macro-F1", "width", "parameters")
     costs = ("images/s", "extraction", "fit", "disk")
     ranks = [entry.rank for entry in entries]
@@ -176,7 +176,7 @@ def _scores(dataset: str, entries: Sequence[Entry]) -> Table:
     return Table(dataset, columns + costs, "><<<><>>>>>>>", rows, TIED if any("=" in row[0] for row in rows) else "")
 
 
-def _score(entry: Entry, ranks: Sequence[int | None]) -> tuple[str, ...]:
+def _score(entry: LeaderboardEntry, ranks: Sequence[int | None]) -> tuple[str, ...]:
     names = ("" if entry.rank is None else place(entry.rank, ranks), *entry.name.within)
     scores = percent(entry.accuracy), entry.value, percent(entry.macro_f1)
     speed, seconds = _number(entry.costs.images_per_second), _number(entry.costs.extract_seconds, " s")
@@ -207,7 +207,7 @@ def _curves(found: Iterable[CurveEntry]) -> Table:
     return Table("Little training data", columns, "<<<<>>>", tuple(rows))
 
 
-def _predicted(found: Iterable[Predicted]) -> Table:
+def _predicted(found: Iterable[ScoreAgreement]) -> Table:
     rows = [
         (p.dataset, p.score, p.head, _few(p.agreement.n), f"{p.agreement.kendall:.2f}", f"{p.agreement.spearman:.2f}")
         for p in found
@@ -265,7 +265,7 @@ def notes(board: Leaderboard) -> list[str]:
     return [*lines, f"this time: {did}, {board.seconds:,.0f} s in all; the rest came from the cache"]
 
 
-def _cuts(entries: Iterable[Entry]) -> list[str]:
+def _cuts(entries: Iterable[LeaderboardEntry]) -> list[str]:
     """Return which layer of each network is the default one."""
     cuts = dict.fromkeys(f"{e.cut} of {e.name.backbone}" for e in entries if e.name.layer == DEFAULT_LAYER)
     return [f"layer default: {', '.join(cuts)}"] if cuts else []

@@ -19,7 +19,7 @@ from frostline.stages.datasets import Dataset
 from frostline.stages.errors import ConfigError, DataError, counted, listing, printable
 
 Made = TypeVar("Made")
-Number = TypeVar("Number", int, float)
+Quantity = TypeVar("Number", int, float)
 _Opened = dict[tuple[object, ...], Dataset | DataError]
 
 
@@ -128,7 +128,7 @@ def _work(cells: tuple[Cell, ...], found: Preview) -> Work:
     )
 
 
-def _sum(values: Sequence[Number | None]) -> Number | None:
+def _sum(values: Sequence[Quantity | None]) -> Quantity | None:
     """Return the sum, None where a value is not known."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None

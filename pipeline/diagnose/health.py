@@ -29,9 +29,9 @@ from frostline.pipeline.settings.models import ExtractSettings
 from frostline.pipeline.steps.features import cached, check_quarantined
 from frostline.stages.diagnostics import (
     Copies,
+    DuplicatePair,
     LabelIssues,
     NearDuplicates,
-    Pair,
     Values,
     copies,
     find_near_duplicates,
@@ -149,7 +149,7 @@ def _named(group: Copies, train: Ids, test: Ids) -> CopiesOf:
 
 
 def _named_pairs(near: NearDuplicates, train: Ids, test: Ids) -> NearPairs:
-    def named(pairs: Iterable[Pair], ids: Ids, others: Ids) -> tuple[Near, ...]:
+    def named(pairs: Iterable[DuplicatePair], ids: Ids, others: Ids) -> tuple[Near, ...]:
         return tuple(Near(id=ids[pair.row], nearest=others[pair.nearest], distance=pair.distance) for pair in pairs)
 
     return NearPairs(

@@ -32,7 +32,7 @@ log = logging.getLogger("frostline")
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedBackbone:
     """One backbone: its scores, the numbers of rows computed for them and left out, and what past runs measured.
 
     ``accuracy``: of the newest run of this dataset through this backbone, None where there is none.
@@ -47,17 +47,17 @@ class Ranked:
 
 
 @dataclass(frozen=True)
-class Ranking:
+class BackboneRanking:
     """Backbones by LogME, the best first. ``agreement``: of each score with the measured accuracies."""
 
     dataset: str
     rows: int
     of: int
-    backbones: tuple[Ranked, ...]
+    backbones: tuple[RankedBackbone, ...]
     agreement: dict[str, RankAgreement | None]
 
 
-def rank(names: Sequence[str], settings: RankSettings) -> Ranking:
+def rank(names: Sequence[str], settings: RankSettings) -> BackboneRanking:
     """Return the backbones by their scores on ``settings.samples`` training rows; no other row is extracted.
 
     ``names``: backbones, each as NAME or NAME=WEIGHTS; without any, that of the settings. The
@@ -69,7 +69,7 @@ def rank(names: Sequence[str], settings: RankSettings) -> Ranking:
     whole = open_inputs(asked[0]).dataset
     sample = _sample(whole, settings)
     found = [_ranked(one, whole, sample) for one in asked]
-    return Ranking(
+    return BackboneRanking(
         whole.name,
         len(sample.train),
         len(whole.train),
@@ -92,14 +92,16 @@ def _sample(whole: Dataset, settings: RankSettings) -> Dataset:
     return Dataset(whole.name, train.take(np.flatnonzero(drawn), "sample"), whole.test, whole.notes)
 
 
-def _ranked(settings: RankSettings, whole: Dataset, sample: Dataset) -> Ranked:
+def _ranked(settings: RankSettings, whole: Dataset, sample: Dataset) -> RankedBackbone:
     plan = make_plan(open_inputs(settings, sample), ("train",))
     (done,) = extract_missing(plan)
     features = LazyFeatures(plan).train[0]
     scores = transferability(features.X, features.y, _source_probabilities(plan, features.X))
     key = replace(plan.key("train", "plain"), dataset=whole.train.content)
     accuracy = _newest(_accuracies(plan.workspace.runs, key))
-    return Ranked(settings.backbone, features.X.shape[1], done.computed, len(done.quarantined), scores, accuracy)
+    return RankedBackbone(
+        settings.backbone, features.X.shape[1], done.computed, len(done.quarantined), scores, accuracy
+    )
 
 
 def _source_probabilities(plan: Plan, X: NDArray[Any]) -> NDArray[np.float64] | None:
@@ -137,18 +139,18 @@ def _newest(found: Iterator[tuple[str, float]]) -> float | None:
     return latest[1] if latest else None
 
 
-def _agreement(name: str, found: Sequence[Ranked]) -> RankAgreement | None:
+def _agreement(name: str, found: Sequence[RankedBackbone]) -> RankAgreement | None:
     pairs = [(getattr(one.scores, name), one.accuracy) for one in found]
     both = [pair for pair in pairs if None not in pair]
     return measured(*zip(*both, strict=True)) if both else None
 
 
-def ranking_json(ranking: Ranking) -> dict[str, Any]:
+def ranking_json(ranking: BackboneRanking) -> dict[str, Any]:
     """Return a ranking as JSON values."""
     return asdict(ranking)
 
 
-def ranking_table(ranking: Ranking) -> str:
+def ranking_table(ranking: BackboneRanking) -> str:
     """Return a ranking for a terminal."""
     shown = [n for n in TRANSFERABILITY if any(getattr(one.scores, n) is not None for one in ranking.backbones)]
     columns = ("backbone", "width", *(TRANSFERABILITY[n] for n in shown), "accuracy measured")
@@ -158,14 +160,14 @@ def ranking_table(ranking: Ranking) -> str:
     return "\n".join([head, "", *lines, "", *_trust(ranking)])
 
 
-def _cells(one: Ranked, shown: Sequence[str]) -> tuple[str, ...]:
+def _cells(one: RankedBackbone, shown: Sequence[str]) -> tuple[str, ...]:
     values = [getattr(one.scores, n) for n in shown]
     scores = ["none" if value is None else f"{value:.3f}" for value in values]
     accuracy = "none" if one.accuracy is None else f"{100 * one.accuracy:.1f} %"
     return (one.backbone, f"{one.width:,}", *scores, accuracy)
 
 
-def _trust(ranking: Ranking) -> list[str]:
+def _trust(ranking: BackboneRanking) -> list[str]:
     """Return how far to trust the scores, one line each."""
     known = sum(one.accuracy is not None for one in ranking.backbones)
     if known < 3:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from frostline.pipeline.records.curve import Curve
     from frostline.stages.fit.selection import Selection
     from frostline.stages.metrics import Score, Spread
-    from frostline.stages.metrics.compare import Comparison, Pair
+    from frostline.stages.metrics.compare import Comparison, HeadPair
 
 TIED = "=: tied, the rank is shared. Between those that share rank 1, no difference beyond chance is seen."
 TRANSFERABILITY = {
@@ -69,7 +69,7 @@ def number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
 
 
-def p_value(pair: Pair) -> str:
+def p_value(pair: HeadPair) -> str:
     """Return ``= 0.307`` or ``< 0.001``, after the correction for all pairs."""
     return f"= {pair.corrected_p:.3f}" if pair.corrected_p >= 0.001 else "< 0.001"
 
@@ -79,7 +79,7 @@ def verdicts(found: Comparison) -> dict[frozenset[str], str]:
     return {frozenset((pair.first, pair.second)): _verdict(pair) for pair in found.pairs}
 
 
-def _verdict(pair: Pair) -> str:
+def _verdict(pair: HeadPair) -> str:
     if not pair.significant:
         return f"no real difference between {pair.first} and {pair.second} (p {p_value(pair)})"
     better, other = (pair.first, pair.second) if pair.difference > 0 else (pair.second, pair.first)

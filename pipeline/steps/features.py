@@ -47,9 +47,9 @@ def _share(plans: Sequence[Plan], split: str, view: View) -> int:
     lacking = _batched_alike(lacking)
     if len(lacking) < 2:
         return 0
-    from frostline.stages.backbones.inference.multi_layer import share
+    from frostline.stages.backbones.inference.multi_layer import share_pass
 
-    shared = share([plan.load_network() for plan, _ in lacking])
+    shared = share_pass([plan.load_network() for plan, _ in lacking])
     if shared is None:
         return 0
     plan, request = max(lacking, key=lambda one: one[1].missing_rows)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.modalities.registry import MODALITIES
 
-Identity = tuple[int, int]
+FileIdentity = tuple[int, int]
 
 
 class Files:
@@ -118,6 +118,6 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result:
         return entry.stat(follow_symlinks=False)
 
 
-def _identity(folder: Path) -> Identity:
+def _identity(folder: Path) -> FileIdentity:
     info = folder.stat()
     return info.st_dev, info.st_ino

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 from frostline.stages.diagnostics.feature_values import Values, values
 from frostline.stages.diagnostics.label_errors import LabelIssues, label_issues, out_of_fold, strength
-from frostline.stages.diagnostics.near_duplicates import Copies, NearDuplicates, Pair, copies, find_near_duplicates
+from frostline.stages.diagnostics.near_duplicates import (
+    Copies,
+    DuplicatePair,
+    NearDuplicates,
+    copies,
+    find_near_duplicates,
+)
 from frostline.stages.diagnostics.shift import Shift, auroc, shift
 
 __all__ = [
     "Copies",
+    "DuplicatePair",
     "LabelIssues",
     "NearDuplicates",
-    "Pair",
     "Shift",
     "Values",
     "auroc",

@@ -32,7 +32,7 @@ class Copies:
 
 
 @dataclass(frozen=True)
-class Pair:
+class DuplicatePair:
     """Two near duplicates: a row and its nearest. ``distance``: in units of the typical one."""
 
     row: int
@@ -48,9 +48,9 @@ class NearDuplicates:
     distance, 1 - cos, of a training row from its nearest other one.
     """
 
-    train: tuple[Pair, ...]
-    test: tuple[Pair, ...]
-    across: tuple[Pair, ...]
+    train: tuple[DuplicatePair, ...]
+    test: tuple[DuplicatePair, ...]
+    across: tuple[DuplicatePair, ...]
     typical: float
 
 
@@ -144,14 +144,16 @@ def _improve(
 
 def _pairs(
     found: Neighbours, rows: NDArray[np.int64], others: NDArray[np.int64], reach: float, typical: float
-) -> tuple[Pair, ...]:
+) -> tuple[DuplicatePair, ...]:
     """Return the pairs within reach, each once, by the rows' own numbers, the nearest first."""
     place, cosine = found
-    pairs: dict[tuple[int, ...], Pair] = {}
+    pairs: dict[tuple[int, ...], DuplicatePair] = {}
     near = np.flatnonzero(1 - cosine <= reach)
     for i in near[np.argsort(-cosine[near], kind="stable")].tolist():
         row, nearest = int(rows[i]), int(others[place[i]])
         distance = max(float(1 - cosine[i]), 0.0) / typical
         same = rows is others
-        pairs.setdefault(tuple(sorted((row, nearest))) if same else (row, nearest), Pair(row, nearest, distance))
+        pairs.setdefault(
+            tuple(sorted((row, nearest))) if same else (row, nearest), DuplicatePair(row, nearest, distance)
+        )
     return tuple(pairs.values())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from frostline.stages.errors import DataError, listing
 from frostline.stages.fit.select import choose
 from frostline.stages.fit.selection import Choice, Selection
-from frostline.stages.fit.training_rows import Rows
+from frostline.stages.fit.training_rows import TrainingRows
 from frostline.stages.heads import Head, HeadSpec
 from frostline.stages.store import Features, stacked
 
@@ -29,7 +29,7 @@ def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[Head, Selection]:
     hold some out; ConfigError: options that the head can't take.
     """
     X, y, digests = _stacked(views)
-    rows = Rows(X, y, len(views[0].classes), spec)
+    rows = TrainingRows(X, y, len(views[0].classes), spec)
     choice = choose(rows, digests, len(views)) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
     last = rows.fit((choice.value,), np.ones(len(y), bool))
     gap, slope = (getattr(last, name, None) for name in ("gap", "gradient_norm"))

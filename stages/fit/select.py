@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from frostline.stages.datasets.sampling import folds, hold_out
 from frostline.stages.errors import DataError, counted
 from frostline.stages.fit.selection import Choice
-from frostline.stages.fit.training_rows import Mask, Rows
+from frostline.stages.fit.training_rows import Mask, TrainingRows
 from frostline.stages.heads import HeadPath, HeadSpec
 from frostline.stages.metrics import temperature
 from frostline.stages.targets.base import Target
@@ -37,7 +37,7 @@ class _Unseen(Protocol):
         """Yield the same of one value, k = 1."""
 
 
-def choose(rows: Rows, digests: NDArray[np.uint8], views: int) -> Choice:
+def choose(rows: TrainingRows, digests: NDArray[np.uint8], views: int) -> Choice:
     """Return the value that is right most often, each row counting what its class weight says.
 
     Of values that are equally often right, the one of the least log-loss, or for heads without
@@ -63,7 +63,7 @@ def choose(rows: Rows, digests: NDArray[np.uint8], views: int) -> Choice:
 class _Folds:
     """One head per value and fold."""
 
-    def __init__(self, rows: Rows, masks: Sequence[Mask]) -> None:
+    def __init__(self, rows: TrainingRows, masks: Sequence[Mask]) -> None:
         self.rows, self.masks = rows, masks
         self.paths: list[HeadPath] = rows.fit_each(rows.spec.grid, [~held for held in masks])
         self.probabilistic = self.paths[0].probabilistic
@@ -89,7 +89,7 @@ class _Folds:
 class _Others:
     """Every row by the heads of all others."""
 
-    def __init__(self, rows: Rows, digests: NDArray[np.uint8], views: int) -> None:
+    def __init__(self, rows: TrainingRows, digests: NDArray[np.uint8], views: int) -> None:
         if views > 1:
             raise DataError("leave-one-out with several views: a sample's other view would vouch for it; use --folds N")
         if rows.spec.scaling == "standardize":

@@ -19,7 +19,7 @@ from frostline.stages.store import RowFile
 Mask = NDArray[np.bool_]
 
 
-class Rows:
+class TrainingRows:
     """Training rows, fitted again and again; the paths that come back act on the features as they were given."""
 
     def __init__(self, X: NDArray[Any], y: NDArray[np.int64], classes: int, spec: HeadSpec) -> None:

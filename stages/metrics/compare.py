@@ -17,7 +17,7 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Pair:
+class HeadPair:
     """Two runs on the same rows.
 
     Attributes:
@@ -45,7 +45,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedHead:
     """A run's place: one more than the runs that are significantly better; those it is tied with by name."""
 
     name: str
@@ -59,8 +59,8 @@ class Comparison:
     """Every run by rank, then by accuracy, and every pair of them on ``rows`` test rows."""
 
     rows: int
-    ranks: tuple[Ranked, ...]
-    pairs: tuple[Pair, ...]
+    ranks: tuple[RankedHead, ...]
+    pairs: tuple[HeadPair, ...]
 
 
 def compare(runs: Sequence[Predictions], names: Sequence[str], *, seed: int = 0) -> Comparison:
@@ -109,7 +109,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 def _pair(
     names: tuple[str, str], first: NDArray[np.bool_], second: NDArray[np.bool_], rng: np.random.Generator
-) -> Pair:
+) -> HeadPair:
     """Return two runs' difference, not yet corrected for other pairs.
 
     The paired bootstrap draws rows, of which a difference only needs how many of each kind there are:
@@ -124,10 +124,10 @@ def _pair(
         low = -high
     mid_p = mcnemar(first_only, second_only)
     difference = (first_only - second_only) / n
-    return Pair(*names, difference, low, high, first_only, second_only, mid_p, corrected_p=mid_p)
+    return HeadPair(*names, difference, low, high, first_only, second_only, mid_p, corrected_p=mid_p)
 
 
-def _ranks(names: Sequence[str], accuracy: Sequence[float], pairs: Sequence[Pair]) -> tuple[Ranked, ...]:
+def _ranks(names: Sequence[str], accuracy: Sequence[float], pairs: Sequence[HeadPair]) -> tuple[RankedHead, ...]:
     better: dict[str, int] = dict.fromkeys(names, 0)
     tied: dict[str, list[str]] = {name: [] for name in names}
     for pair in pairs:
@@ -136,7 +136,7 @@ def _ranks(names: Sequence[str], accuracy: Sequence[float], pairs: Sequence[Pair
         else:
             tied[pair.first].append(pair.second)
             tied[pair.second].append(pair.first)
-    ranked = [Ranked(name, a, 1 + better[name], tuple(tied[name])) for name, a in zip(names, accuracy, strict=True)]
+    ranked = [RankedHead(name, a, 1 + better[name], tuple(tied[name])) for name, a in zip(names, accuracy, strict=True)]
     return tuple(sorted(ranked, key=lambda run: (run.rank, -run.accuracy)))
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Values = NDArray[Any]
-Rows = NDArray[np.float64] | NDArray[np.bool_]
+TargetValues = NDArray[Any]
+RowScores = NDArray[np.float64] | NDArray[np.bool_]
 
 
 class Target(ABC):
@@ -34,7 +34,7 @@ class Target(ABC):
         return next(iter(self.table))
 
     @abstractmethod
-    def faults(self, names: Sequence[str], train: Values, test: Values) -> list[str]:
+    def faults(self, names: Sequence[str], train: TargetValues, test: TargetValues) -> list[str]:
         """Return what makes two splits useless, one phrase each. ``train``, ``test``: the values of readable rows."""
 
     @abstractmethod
@@ -42,15 +42,17 @@ class Target(ABC):
         """Return what is wrong with how many there are to predict, as far as the names tell."""
 
     @abstractmethod
-    def split_faults(self, names: Sequence[str], values: Values, test_fraction: float) -> list[str]:
+    def split_faults(self, names: Sequence[str], values: TargetValues, test_fraction: float) -> list[str]:
         """Return what a stratified split by fraction would leave without rows on one side, one phrase each."""
 
     @abstractmethod
-    def strata(self, values: Values) -> NDArray[np.int64]:
+    def strata(self, values: TargetValues) -> NDArray[np.int64]:
         """Return each row's stratum, int64 (n,) from 0, within which splits, hold-outs, folds and draws are made."""
 
     @abstractmethod
-    def judged(self, confidence: NDArray[Any], values: Values, *, probabilistic: bool) -> tuple[Rows, Rows]:
+    def judged(
+        self, confidence: NDArray[Any], values: TargetValues, *, probabilistic: bool
+    ) -> tuple[RowScores, RowScores]:
         """Return how good and how costly each row's prediction is, (k, n) each, by which a parameter is chosen.
 
         ``confidence``: (k, n, …) of k candidates. The candidate of the largest mean of the first is chosen, among

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import counted
-from frostline.stages.targets.base import Rows, Target, Values, held_of
+from frostline.stages.targets.base import RowScores, Target, TargetValues, held_of
 
 
 class SingleLabel(Target):
@@ -19,7 +19,7 @@ class SingleLabel(Target):
     kind = "single-label"
     table = MappingProxyType({"accuracy": "accuracy", "macro_f1": "macro-F1"})
 
-    def faults(self, names: Sequence[str], train: Values, test: Values) -> list[str]:
+    def faults(self, names: Sequence[str], train: TargetValues, test: TargetValues) -> list[str]:
         wrong = self.number_faults(names)
         missing = sorted(set(range(len(names))) - set(train.tolist())) if len(train) else []
         for label in missing:
@@ -35,7 +35,7 @@ class SingleLabel(Target):
         found = f" ({', '.join(names)})" if names else ""
         return [f"{counted(len(names), 'class')} found{found}; a classifier needs two or more"]
 
-    def split_faults(self, names: Sequence[str], values: Values, test_fraction: float) -> list[str]:
+    def split_faults(self, names: Sequence[str], values: TargetValues, test_fraction: float) -> list[str]:
         wrong = []
         for name, n in zip(names, np.bincount(values, minlength=len(names)).tolist(), strict=True):
             n_test = held_of(n, test_fraction)
@@ -46,10 +46,12 @@ class SingleLabel(Target):
                 )
         return wrong
 
-    def strata(self, values: Values) -> NDArray[np.int64]:
+    def strata(self, values: TargetValues) -> NDArray[np.int64]:
         return values
 
-    def judged(self, confidence: NDArray[Any], values: Values, *, probabilistic: bool) -> tuple[Rows, Rows]:
+    def judged(
+        self, confidence: NDArray[Any], values: TargetValues, *, probabilistic: bool
+    ) -> tuple[RowScores, RowScores]:
         """Return whether each row is right, and its log-loss: 0 for heads without probabilities."""
         right: NDArray[np.bool_] = confidence.argmax(-1) == values
         if not probabilistic:

@@ -33,7 +33,7 @@ class Mistake:
 
 
 @dataclass(frozen=True)
-class Cell:
+class ConfusionCell:
     """One cell of a confusion matrix; ``tint``: in per cent, three times its share of the row."""
 
     count: int
@@ -42,19 +42,19 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class ConfusionRow:
     """What the test samples of one class were called."""
 
     name: str
-    cells: tuple[Cell, ...]
+    cells: tuple[ConfusionCell, ...]
 
 
 @dataclass(frozen=True)
-class Table:
+class ConfusionTable:
     """A confusion matrix: ``names`` of its columns."""
 
     names: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ConfusionRow, ...]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Mistakes:
     """
 
     wrong: str
-    table: Table | None
+    table: ConfusionTable | None
     classes: Bars
     pairs: Confusions
     worst: tuple[Mistake, ...]
@@ -140,16 +140,16 @@ def _number_wrong(n: int) -> str:
     return f"{counted(n, 'test sample')} {'is' if n == 1 else 'are'}" if n else "No test sample is"
 
 
-def _table(counts: NDArray[np.int64], classes: tuple[str, ...]) -> Table | None:
+def _table(counts: NDArray[np.int64], classes: tuple[str, ...]) -> ConfusionTable | None:
     """Return a confusion matrix, counts (classes, classes), or None if it is too wide to be read."""
     if len(classes) > WIDEST:
         return None
-    return Table(classes, tuple(Row(name, _cells(counts[i], i)) for i, name in enumerate(classes)))
+    return ConfusionTable(classes, tuple(ConfusionRow(name, _cells(counts[i], i)) for i, name in enumerate(classes)))
 
 
-def _cells(counts: NDArray[np.int64], own: int) -> tuple[Cell, ...]:
+def _cells(counts: NDArray[np.int64], own: int) -> tuple[ConfusionCell, ...]:
     total = max(1, int(counts.sum()))
-    return tuple(Cell(n, min(75, round(300 * n / total)), own == j) for j, n in enumerate(counts.tolist()))
+    return tuple(ConfusionCell(n, min(75, round(300 * n / total)), own == j) for j, n in enumerate(counts.tolist()))
 
 
 def _bars(classes: Sequence[ClassScore]) -> Bars:

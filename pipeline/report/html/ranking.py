@@ -10,14 +10,14 @@ from markupsafe import Markup
 from frostline.pipeline.report import wording
 from frostline.pipeline.report.html import formatting, plots
 from frostline.pipeline.report.html.record import Scored
-from frostline.stages.metrics.compare import Comparison, Pair, Ranked, compare
+from frostline.stages.metrics.compare import Comparison, HeadPair, RankedHead, compare
 
 PAIRS = 15
 _COLUMNS = ("accuracy", "macro_f1", "log_loss", "ece")
 
 
 @dataclass(frozen=True)
-class Row:
+class RankingRow:
     """One head: its rank, None without one, those it is tied with, and each score with its interval."""
 
     rank: str | None
@@ -48,7 +48,7 @@ class Ranking:
     """
 
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[RankingRow, ...]
     tied: str
     figure: Markup
     fault: str
@@ -86,9 +86,9 @@ def ranking(scored: Sequence[Scored], names: Sequence[str] = (), found: Comparis
     )
 
 
-def _row(name: str, one: Scored, place: Ranked | None, ranks: Sequence[int], columns: Sequence[str]) -> Row:
+def _row(name: str, one: Scored, place: RankedHead | None, ranks: Sequence[int], columns: Sequence[str]) -> RankingRow:
     scores = one.evaluation.scores
-    return Row(
+    return RankingRow(
         rank=wording.place(place.rank, ranks) if place else None,
         tied=place.tied if place else (),
         name=name,
@@ -105,7 +105,7 @@ def _duels(found: Comparison, order: Sequence[str]) -> tuple[Duel, ...]:
     return tuple(map(_duel, pairs[:PAIRS]))
 
 
-def _turned(pair: Pair) -> Pair:
+def _turned(pair: HeadPair) -> HeadPair:
     """Return the same pair, the second first."""
     return replace(
         pair,
@@ -119,7 +119,7 @@ def _turned(pair: Pair) -> Pair:
     )
 
 
-def _duel(pair: Pair) -> Duel:
+def _duel(pair: HeadPair) -> Duel:
     return Duel(
         first=pair.first,
         second=pair.second,

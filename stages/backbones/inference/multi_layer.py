@@ -44,7 +44,7 @@ class SharedPass:
         return self._backbones[0].enlarges(size)
 
 
-def share(backbones: Sequence[Backbone]) -> SharedPass | None:
+def share_pass(backbones: Sequence[Backbone]) -> SharedPass | None:
     """Return one pass for layers of one network; None unless it gives the very bits that each alone gives."""
     graphs = [backbone.network for backbone in backbones if isinstance(backbone.network, fx.GraphModule)]
     kinds = {(backbone.spec.preprocessing, backbone.spec.size, backbone.precision) for backbone in backbones}

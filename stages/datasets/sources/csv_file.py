@@ -26,7 +26,7 @@ SPLITS = ("train", "test", "val")
 
 
 @dataclass(frozen=True)
-class Row:
+class CsvRow:
     """One row and the line of the file on which it ends; ``split`` is None without that column."""
 
     line: int
@@ -93,12 +93,12 @@ def _cells(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise DataError(f"can't read the table {file}: {error}; wanted a UTF-8 CSV file with a header") from error
 
 
-def _read(file: Path) -> list[Row]:
+def _read(file: Path) -> list[CsvRow]:
     header, cells = _cells(file)
     _check_shape(file, header, cells, ("path", "label"))
     wanted = [header.index(name) if name in header else None for name in COLUMNS]
     rows = ((line, [None if at is None else row[at].strip() for at in wanted]) for line, row in cells)
-    return [Row(line, path or "", label or "", split and split.lower()) for line, (path, label, split) in rows]
+    return [CsvRow(line, path or "", label or "", split and split.lower()) for line, (path, label, split) in rows]
 
 
 def _check_shape(
@@ -117,7 +117,7 @@ def _check_shape(
         raise DataError(f"{file} can't be used; quote a cell that holds a comma:\n{listing(wrong)}")
 
 
-def _locate(root: Path, rows: Sequence[Row]) -> tuple[Files, list[str]]:
+def _locate(root: Path, rows: Sequence[CsvRow]) -> tuple[Files, list[str]]:
     """Return the rows' files, and what is wrong with the rows, each in row order."""
     files = Files()
     wrong: list[str] = []

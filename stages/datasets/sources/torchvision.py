@@ -97,7 +97,7 @@ class Opened:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class IndexedRows:
     """What one split holds: ``labels`` int64 (n,), ``digests`` uint8 (n, 32), ``names`` of the labels, if any."""
 
     labels: NDArray[np.int64]
@@ -110,12 +110,12 @@ def _place(memory: Path | None, split: str) -> Path | None:
     return memory.with_name(f"{memory.stem}-{split}{memory.suffix}") if memory else None
 
 
-def _rows(opened: Opened, memory: Path | None, progress: Progress | None) -> Rows:
+def _rows(opened: Opened, memory: Path | None, progress: Progress | None) -> IndexedRows:
     remembered = load_memo(memory, opened.stamp()[0]) if memory else None
     if remembered:
         facts, arrays = remembered
         problems = {int(row): reason for row, reason in facts["problems"].items()}
-        return Rows(arrays["labels"], arrays["digests"], problems, facts["names"])
+        return IndexedRows(arrays["labels"], arrays["digests"], problems, facts["names"])
     data, started = opened.data, time.time_ns()
     stamp, newest = opened.stamp()
     rows = _scan(data, progress)
@@ -125,7 +125,7 @@ def _rows(opened: Opened, memory: Path | None, progress: Progress | None) -> Row
     return rows
 
 
-def _scan(data: Any, progress: Progress | None) -> Rows:
+def _scan(data: Any, progress: Progress | None) -> IndexedRows:
     """Read every image once for its digest and label."""
     labels, digests, problems = [], [], {}
     for row in range(len(data)):
@@ -141,7 +141,7 @@ def _scan(data: Any, progress: Progress | None) -> Rows:
         if progress:
             progress(row + 1, len(data))
     stacked = np.frombuffer(bytearray().join(digests), np.uint8).reshape(-1, 32)
-    return Rows(np.array(labels, np.int64), stacked, problems, _names(data))
+    return IndexedRows(np.array(labels, np.int64), stacked, problems, _names(data))
 
 
 def _label(data: Any, row: int, error: Exception) -> int:
@@ -157,7 +157,7 @@ def _names(data: Any) -> list[str]:
     return [name if isinstance(name, str) else ", ".join(name) for name in names]
 
 
-def _classes(rows: list[Rows]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+def _classes(rows: list[IndexedRows]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Return the classes and the label of each: torchvision's, or else the labels that occur."""
     names = rows[0].names
     occurring = np.unique(np.concatenate([some.labels for some in rows]))
@@ -166,7 +166,7 @@ def _classes(rows: list[Rows]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
 
 
 def _samples(
-    name: str, split: str, opened: Opened, rows: Rows, classes: tuple[str, ...], values: NDArray[np.int64]
+    name: str, split: str, opened: Opened, rows: IndexedRows, classes: tuple[str, ...], values: NDArray[np.int64]
 ) -> Samples:
     def read(row: int) -> Image:
         if row in rows.problems:

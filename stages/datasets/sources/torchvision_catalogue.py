@@ -10,7 +10,7 @@ Arguments = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogueEntry:
     """A torchvision class and the arguments that give its splits; no ``test``: one tree."""
 
     cls: str
@@ -18,24 +18,24 @@ class Entry:
     test: Arguments | None = None
 
 
-def _split(cls: str, train: str = "train", test: str = "test", **common: Any) -> Entry:
-    return Entry(cls, {"split": train, **common}, {"split": test, **common})
+def _split(cls: str, train: str = "train", test: str = "test", **common: Any) -> CatalogueEntry:
+    return CatalogueEntry(cls, {"split": train, **common}, {"split": test, **common})
 
 
-def _flag(cls: str, **common: Any) -> Entry:
-    return Entry(cls, {"train": True, **common}, {"train": False, **common})
+def _flag(cls: str, **common: Any) -> CatalogueEntry:
+    return CatalogueEntry(cls, {"train": True, **common}, {"train": False, **common})
 
 
-CATALOGUE: dict[str, Entry] = {
-    "caltech101": Entry("Caltech101"),
-    "caltech256": Entry("Caltech256"),
+CATALOGUE: dict[str, CatalogueEntry] = {
+    "caltech101": CatalogueEntry("Caltech101"),
+    "caltech256": CatalogueEntry("Caltech256"),
     "cifar10": _flag("CIFAR10"),
     "cifar100": _flag("CIFAR100"),
     "clevr": _split("CLEVRClassification", test="val"),
     "country211": _split("Country211"),
     "dtd": _split("DTD"),
     "emnist": _flag("EMNIST", split="balanced"),
-    "eurosat": Entry("EuroSAT"),
+    "eurosat": CatalogueEntry("EuroSAT"),
     "fashionmnist": _flag("FashionMNIST"),
     "fgvcaircraft": _split("FGVCAircraft", train="trainval"),
     "flowers102": _split("Flowers102"),
@@ -49,9 +49,9 @@ CATALOGUE: dict[str, Entry] = {
     "places365": _split("Places365", train="train-standard", test="val", small=True),
     "qmnist": _flag("QMNIST"),
     "renderedsst2": _split("RenderedSST2"),
-    "semeion": Entry("SEMEION"),
+    "semeion": CatalogueEntry("SEMEION"),
     "stl10": _split("STL10"),
-    "sun397": Entry("SUN397"),
+    "sun397": CatalogueEntry("SUN397"),
     "svhn": _split("SVHN"),
     "usps": _flag("USPS"),
 }

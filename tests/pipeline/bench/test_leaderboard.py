@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from scipy.stats import kendalltau
 
-from frostline.pipeline.bench.leaderboard import Predicted, answers, mean_ranks, tables
+from frostline.pipeline.bench.leaderboard import ScoreAgreement, answers, mean_ranks, tables
 from frostline.pipeline.bench.render import as_html, as_markdown, as_text
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.plan.inputs import open_inputs
@@ -58,7 +58,7 @@ def test_of_fewer_than_five_backbones_it_is_said_that_an_order_may_be_chance(wri
     board = done(write(DIGITS + PIXELS + RIDGE))
 
     def told(n: int) -> str:
-        found = Predicted("digits", "LogME", "ridge", RankAgreement(n=n, kendall=1.0, spearman=1.0))
+        found = ScoreAgreement("digits", "LogME", "ridge", RankAgreement(n=n, kendall=1.0, spearman=1.0))
         return as_text(replace(board, predicted=(found,)))
 
     assert "4 only" in told(4) and "of fewer than 5 entries, even a perfect order may be chance" in told(4)

@@ -10,9 +10,9 @@ import pytest
 from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.report.wording import Message, chosen, selection_lines, unbroken, unit_of, verdicts
 from frostline.stages.fit.selection import Selection
-from frostline.stages.metrics.compare import Comparison, Pair
+from frostline.stages.metrics.compare import Comparison, HeadPair
 
-PAIR = Pair("a on x", "b on y", 0.1, 0.05, 0.15, 30, 10, mid_p=0.003, corrected_p=0.006)
+PAIR = HeadPair("a on x", "b on y", 0.1, 0.05, 0.15, 30, 10, mid_p=0.003, corrected_p=0.006)
 
 
 def selection(**given: Any) -> Selection:

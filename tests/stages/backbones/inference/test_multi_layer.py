@@ -8,7 +8,7 @@ from PIL import Image
 
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.inference.backbone import Backbone
-from frostline.stages.backbones.inference.multi_layer import share
+from frostline.stages.backbones.inference.multi_layer import share_pass
 from frostline.stages.backbones.spec import Precision
 
 NOISE = np.random.default_rng(1).integers(0, 256, (5, 64, 64, 3), np.uint8)
@@ -42,7 +42,7 @@ def test_what_differs_in_more_than_the_layer_is_not_shared() -> None:
     first, last = backbones("resnet18", "layer1", None)
     (rough,) = backbones("resnet18", "layer1", precision="bf16")
     (other,) = backbones("resnet34", "layer4")
-    assert share([first, last]) and share([rough, last]) is None and share([first, other]) is None
+    assert share_pass([first, last]) and share([rough, last]) is None and share([first, other]) is None
 
 
 def test_a_layer_whose_normalisation_is_folded_into_it_is_not_shared() -> None:
@@ -52,4 +52,4 @@ def test_a_layer_whose_normalisation_is_folded_into_it_is_not_shared() -> None:
 def test_networks_as_they_are_written_are_not_shared() -> None:
     requests = [BackboneRequest("resnet18", "random", layer) for layer in ("layer1", None)]
     example = Image.fromarray(NOISE[0])
-    assert share([load_backbone(request, example, optimize="none") for request in requests]) is None
+    assert share_pass([load_backbone(request, example, optimize="none") for request in requests]) is None
