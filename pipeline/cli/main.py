@@ -251,13 +251,19 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from frostline.pipeline.serve.predict import answers_csv, answers_json, answers_table, check_answers, predict
+    from frostline.pipeline.serve.predict import (
+        check_predictions,
+        predict,
+        predictions_as_csv,
+        predictions_as_json,
+        predictions_table,
+    )
 
     settings = _settings(args)
     answers = predict(args.head, args.inputs, settings)
-    text = (answers_csv if args.csv else answers_table)(answers, settings.top)
-    _print(args, answers_json(answers, settings.top), text)
-    check_answers(answers, settings.max_bad)
+    text = (predictions_as_csv if args.csv else predictions_table)(answers, settings.top)
+    _print(args, predictions_as_json(answers, settings.top), text)
+    check_predictions(answers, settings.max_bad)
     return EXIT_QUARANTINED if any(answer.fault for answer in answers) else 0
 
 

@@ -39,7 +39,7 @@ _LONGEST = 4096  # letters of a name or path
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """One image: its classes with their probabilities, the likeliest first; or the ``fault`` that left it out.
 
     Heads without probabilities give decision values instead, of any scale: ``probabilistic`` is false.
@@ -66,11 +66,11 @@ class Classifier:
     settings: PredictSettings
     jpeg_min_side: int | None = None
 
-    def predict(self, images: Sequence[str | Path]) -> list[Answer]:
+    def predict(self, images: Sequence[str | Path]) -> list[Prediction]:
         """Return an answer for each image file, in order; one that can't be read has a fault and no class."""
         return list(self.answers([Path(image) for image in images]))
 
-    def answers(self, files: Sequence[Path]) -> Iterator[Answer]:
+    def answers(self, files: Sequence[Path]) -> Iterator[Prediction]:
         """Yield the same, while the rest is still being computed."""
         from frostline.stages.backbones.calibrate.batch_size import usual
 
@@ -81,7 +81,7 @@ class Classifier:
         for one in stage.predict(
             self.head, self.backbone, lambda row: decode_file(files[row], self.jpeg_min_side), rows, **how
         ):
-            yield Answer(files[one.row], self._ranked(one.confidence), one.fault, self.head.probabilistic)
+            yield Prediction(files[one.row], self._ranked(one.confidence), one.fault, self.head.probabilistic)
 
     def _ranked(self, confidence: Any) -> tuple[tuple[str, float], ...]:
         if confidence is None:
@@ -228,7 +228,9 @@ def _flat(spec: BackboneSpec) -> dict[str, Any]:
     return {**fields.pop("preprocessing"), **fields}
 
 
-def predict(folder: str | Path, inputs: Sequence[str | Path], settings: PredictSettings | None = None) -> list[Answer]:
+def predict(
+    folder: str | Path, inputs: Sequence[str | Path], settings: PredictSettings | None = None
+) -> list[Prediction]:
     """Return the answers of a head of ``data/heads`` for image files, folders of them and CSV files of paths.
 
     An image that can't be read has a fault. Raises DataError if there is nothing to answer for, and what
@@ -240,7 +242,7 @@ def predict(folder: str | Path, inputs: Sequence[str | Path], settings: PredictS
     return load_classifier(folder, settings).predict(files)
 
 
-def check_answers(answers: Sequence[Answer], max_bad: int) -> None:
+def check_predictions(answers: Sequence[Prediction], max_bad: int) -> None:
     """Raise DataError that lists the images that can't be read if there are more than ``max_bad``."""
     check_bad([f"{answer.path}: {answer.fault}" for answer in answers if answer.fault], max_bad)
 
@@ -255,7 +257,7 @@ def _files(given: Path) -> list[Path]:
     return [given]
 
 
-def answers_json(answers: Sequence[Answer], top: int) -> list[dict[str, Any]]:
+def predictions_as_json(answers: Sequence[Prediction], top: int) -> list[dict[str, Any]]:
     """Return the answers as JSON values."""
     return [
         {
@@ -269,7 +271,7 @@ def answers_json(answers: Sequence[Answer], top: int) -> list[dict[str, Any]]:
     ]
 
 
-def answers_csv(answers: Sequence[Answer], top: int) -> str:
+def predictions_as_csv(answers: Sequence[Prediction], top: int) -> str:
     """Return the answers as CSV: ``path``, ``label``, ``probability`` or ``decision``, the next ones with a number.
 
     What a spreadsheet would take for a formula has an apostrophe before it.
@@ -285,7 +287,7 @@ def answers_csv(answers: Sequence[Answer], top: int) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def answers_table(answers: Sequence[Answer], top: int) -> str:
+def predictions_table(answers: Sequence[Prediction], top: int) -> str:
     """Return the answers for a terminal."""
     names = [printable(str(a.path)) for a in answers]
     width = min(60, max(map(len, names)))
@@ -297,5 +299,5 @@ def answers_table(answers: Sequence[Answer], top: int) -> str:
     return "\n".join(lines)
 
 
-def _value(answers: Sequence[Answer]) -> str:
+def _value(answers: Sequence[Prediction]) -> str:
     return "probability" if all(a.probabilistic for a in answers) else "decision"
