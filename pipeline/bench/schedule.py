@@ -19,7 +19,7 @@ from frostline.stages.datasets import Dataset
 from frostline.stages.errors import ConfigError, DataError, counted, listing, printable
 
 Made = TypeVar("Made")
-Quantity = TypeVar("Number", int, float)
+Quantity = TypeVar("Quantity", int, float)
 _Opened = dict[tuple[object, ...], Dataset | DataError]
 
 

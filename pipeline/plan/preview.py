@@ -12,9 +12,12 @@ from frostline.pipeline.plan.lookup import FeatureRequest, estimated_seconds, lo
 from frostline.pipeline.plan.numeric_mode import trial_rows
 from frostline.pipeline.plan.plan import SPLITS, Plan
 from frostline.pipeline.plan.resolve import Resolved
+from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
 from frostline.stages.errors import counted
 from frostline.stages.modalities.image.spec import View
+
+_COLUMNS = ("split", "view", "rows", "cached", "reusable", "to compute", "disk", "time")
 
 
 @dataclass(frozen=True)
@@ -109,13 +112,15 @@ def preview_json(found: Preview) -> dict[str, Any]:
 
 def preview_table(found: Preview) -> str:
     """Return a preview for a terminal."""
-    lines = [f"{'split':6} {'view':6} {'rows':>9} {'cached':>9} {'reusable':>9} {'to compute':>10} {'disk':>9}  time"]
-    for one in found.sets:
-        counts = f"{one.rows:>9,} {_count(one.cached):>9} {_count(one.reusable):>9} {_count(one.to_compute):>10}"
-        disk = "unknown" if one.bytes is None else size(one.bytes)
-        lines.append(f"{one.split:6} {one.view:6} {counts} {disk:>9}  {_time(one)}")
-        lines += [f"       not the cached features: {change}" for change in one.changes]
-    return "\n".join([found.inputs.settings.backbone, *lines, *_open_question(found)])
+    _, *rows = lines = aligned(Table("", _COLUMNS, "<<>>>>><", tuple(map(_row, found.sets))))
+    changes = [[f"       not the cached features: {change}" for change in one.changes] for one in found.sets]
+    body = [line for row, own in zip(rows, changes, strict=True) for line in (row, *own)]
+    return "\n".join([found.inputs.settings.backbone, *lines[:1], *body, *_open_question(found)])
+
+
+def _row(one: SetPreview) -> tuple[str, ...]:
+    counts = f"{one.rows:,}", _count(one.cached), _count(one.reusable), _count(one.to_compute)
+    return one.split, one.view, *counts, "unknown" if one.bytes is None else size(one.bytes), _time(one)
 
 
 def _count(n: int | None) -> str:

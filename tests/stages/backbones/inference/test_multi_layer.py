@@ -32,7 +32,7 @@ def backbones(name: str, *layers: str | None, precision: Precision = "fp32") -> 
 )
 def test_one_pass_gives_the_bits_of_each_layers_own_pass(name: str, layers: tuple[str | None, ...]) -> None:
     alone = backbones(name, *layers)
-    shared = share(alone)
+    shared = share_pass(alone)
     assert shared is not None and shared.width == sum(backbone.width for backbone in alone)
     assert np.array_equal(shared.embed(NOISE), np.concatenate([b.embed(NOISE) for b in alone], axis=1))
 
@@ -42,11 +42,11 @@ def test_what_differs_in_more_than_the_layer_is_not_shared() -> None:
     first, last = backbones("resnet18", "layer1", None)
     (rough,) = backbones("resnet18", "layer1", precision="bf16")
     (other,) = backbones("resnet34", "layer4")
-    assert share_pass([first, last]) and share([rough, last]) is None and share([first, other]) is None
+    assert share_pass([first, last]) and share_pass([rough, last]) is None and share_pass([first, other]) is None
 
 
 def test_a_layer_whose_normalisation_is_folded_into_it_is_not_shared() -> None:
-    assert share(backbones("resnet18", "layer1.0.conv1", None)) is None
+    assert share_pass(backbones("resnet18", "layer1.0.conv1", None)) is None
 
 
 def test_networks_as_they_are_written_are_not_shared() -> None:
