@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -148,6 +149,28 @@ def test_what_torch_does_not_promise_to_keep_is_named_in_one_room() -> None:
 )
 def test_a_private_name_of_torch_is_seen(code: str) -> None:
     assert private_to_torch(code)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_a_room_shows_is_there(room: str) -> None:
+    names = getattr(importlib.import_module(room), "__all__", [])
+    assert not [name for name in names if not hasattr(importlib.import_module(room), name) or name.startswith("_")]
+
+
+def test_functions_stay_small() -> None:
+    """By the lines of their bodies without docstrings."""
+    sizes = sorted(size for path in SOURCES.values() for size in body_lines(ast.parse(path.read_text())))
+    print(
+        f"{len(sizes)} functions: median {sizes[len(sizes) // 2]}, p90 {sizes[9 * len(sizes) // 10]}, {sizes[-1]} most"
+    )
+    assert sizes[len(sizes) // 2] <= 6 and sizes[9 * len(sizes) // 10] <= 20 and sizes[-1] <= 40
+
+
+def body_lines(tree: ast.Module) -> Iterator[int]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            yield (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
 
 
 def test_every_package_is_listed_for_the_distribution() -> None:
