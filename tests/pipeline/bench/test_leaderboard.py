@@ -19,7 +19,7 @@ from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.lookup import look_up
 from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.report.wording import percent
-from frostline.stages.diagnostics.transferability import RankAgreement, logme
+from frostline.stages.diagnostics.transferability import RankAgreement, transferability
 from frostline.stages.store import load
 from support.matrices import CENTROID, CURVE, DIGITS, LAYER1, PIXELS, RIDGE, SHIPPED, done
 from support.project import Write
@@ -46,7 +46,7 @@ def test_scores_without_a_fit_are_correlated_with_the_accuracies_of_the_first_he
         cached = look_up(make_plan(open_inputs(cell.settings)), "train", "plain").existing
         assert cached is not None
         features = load(cached)
-        scores.append(logme(features.X, features.y))
+        scores.append(transferability(features.X, features.y).logme)
     by = {e.name: e.accuracy.value for e in board.entries}
     accuracies = [by[cell.name] for cell in matrix.cells[::2]]
     assert "3 only" in as_markdown(board) and "even a perfect order may be chance" in as_markdown(board)

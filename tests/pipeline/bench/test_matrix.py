@@ -27,7 +27,7 @@ def test_every_combination_is_a_cell_in_the_order_of_the_file(write: Write) -> N
 
 
 def test_the_sample_that_ships_is_a_matrix_of_eighteen_heads_and_six_curves(work: Path) -> None:
-    file = REPOSITORY / "benchmarks" / "matrix.toml"
+    file = REPOSITORY / "examples" / "matrix.toml"
     matrix = read_matrix(file, work)
     assert [sum(cell.drawn is drawn for cell in matrix.cells) for drawn in (False, True)] == [18, 6]
     assert {cell.settings.dataset for cell in matrix.cells} == {"digits"} and tomllib.loads(file.read_text())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from frostline.pipeline.diagnose.rank import BackboneRanking, RankedBackbone, ranking_table
-from frostline.stages.diagnostics.transferability import Agreement, Transferability
+from frostline.stages.diagnostics.transferability import RankAgreement, Transferability
 
 SCORES = Transferability(logme=1.5, h_score=2.0, h_score_shrunk=1.9, gbc=-3.25, leep=None, nce=None)
 
@@ -15,7 +15,7 @@ def told(known: int) -> list[str]:
     backbones = tuple(
         RankedBackbone(f"net{i}", 1000 + i, 0, 0, SCORES, accuracy=0.9 if i < known else None) for i in range(4)
     )
-    agreement = {"logme": Agreement(n=known, kendall=1.0, spearman=0.5), "leep": None}
+    agreement = {"logme": RankAgreement(n=known, kendall=1.0, spearman=0.5), "leep": None}
     return ranking_table(BackboneRanking("pets", 200, 2000, backbones, agreement)).splitlines()
 
 

@@ -38,20 +38,3 @@ def test_an_unknown_name_is_no_attribute() -> None:
 
 def test_its_example_is_true(work: Path) -> None:
     assert doctest.testmod(frostline).attempted == 3 and not doctest.testmod(frostline).failed
-
-
-def test_a_users_own_pipeline_and_stages_are_theirs(work: Path) -> None:
-    """A repository with packages of these names is common, and its network is found."""
-    for package, module in (("pipeline", "things"), ("stages", "blocks")):
-        Path(package).mkdir()
-        Path(package, "__init__.py").touch()
-        Path(package, f"{module}.py").write_text("WIDTH = 6\n")
-    Path("net.py").write_text(
-        "from torch import nn\nfrom stages.blocks import WIDTH\nimport pipeline.things\n\n"
-        "def net():\n    body = nn.Conv2d(3, WIDTH, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()\n"
-        "    return nn.Sequential(*body, nn.Linear(WIDTH, 2))\n"
-    )
-    command = [sys.executable, "-m", "frostline", "extract", "--backbone", "net.py:net", "--weights", "random"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "1,438 × 6" in done.stdout

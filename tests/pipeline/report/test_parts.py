@@ -32,7 +32,8 @@ def test_answers_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_the_command_to_repeat_a_run_has_its_settings() -> None:
-    from frostline.pipeline.cli.flags import Parser, add_settings, given
+    from frostline.pipeline.cli.flags import add_settings, given
+    from frostline.pipeline.cli.parser import Parser
 
     settings = Settings(
         dataset="folder:my pets; rm -rf",

@@ -21,7 +21,7 @@ from frostline.stages.backbones.inference import cuda as overlapped
 from frostline.stages.backbones.inference.backbone import Backbone
 from frostline.stages.backbones.inference.batches import BatchLimit, Pixels
 from frostline.stages.backbones.inference.cuda import overlapped as stream
-from frostline.stages.backbones.inference.multi_layer import share
+from frostline.stages.backbones.inference.multi_layer import share_pass
 from frostline.stages.backbones.spec import Precision
 from frostline.stages.datasets import open_dataset
 from frostline.stages.extract.extraction import extract
@@ -94,7 +94,7 @@ def test_the_stream_gives_what_each_batch_gives_alone(
 @pytest.mark.usefixtures("optimizations")
 def test_layers_of_one_network_share_a_pass() -> None:
     alone = [loaded("resnet18", "fp32", layer=layer) for layer in ("layer2", "layer4")]
-    shared = share(alone)
+    shared = share_pass(alone)
     assert shared is not None
     (found,) = shared.stream(noise(1), BatchLimit(IMAGES))
     wanted = np.concatenate([one.embed(noise(1)[0]) for one in alone], axis=1)
@@ -191,9 +191,9 @@ def test_the_command_says_on_which_device_it_ran(work: Path) -> None:
 
 @needs_two
 def test_two_gpus_do_one_set(work: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    from frostline.pipeline.engines import local
+    from frostline.pipeline.engines import processes
 
-    monkeypatch.setattr(local, "_WORTH", 400)
+    monkeypatch.setattr(processes, "MIN_ROWS", 400)
     assert main(["extract", "--device", "cuda"]) == 0
     assert "ended early" not in caplog.text
     assert main(["extract", "--device", "cuda:1", "--data-dir", "alone"]) == 0

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.user_code import made_by_factory
 from frostline.stages.backbones.inference.backbone import Backbone
-from frostline.stages.backbones.inference.multi_layer import share
+from frostline.stages.backbones.inference.multi_layer import share_pass
 from frostline.stages.backbones.network.cut import Cut, classifier_of, watch
 from frostline.stages.errors import ConfigError
 from support.pictures import picture
@@ -165,7 +165,7 @@ def test_a_module_that_is_called_output_keeps_its_name(loaded: Callable[..., Bac
 
 def test_the_output_and_inner_layers_come_from_one_pass(loaded: Callable[..., Backbone]) -> None:
     backbones = [loaded("Mean", "output"), loaded("Mean", "last", "max")]
-    shared = share(backbones)
+    shared = share_pass(backbones)
     assert shared is not None and shared.width == 6 + 6
     alone = np.concatenate([one.embed(pixels()) for one in backbones], axis=1)
     assert np.array_equal(shared.embed(pixels()), alone)

@@ -61,7 +61,7 @@ def test_the_second_system_with_the_same_hessian_costs_fewer_products() -> None:
     assert left.norm() < (many.hvp(point, first, heads) + point.gradient).norm()
 
 
-@pytest.mark.parametrize(("room", "most"), [(0, 0), (6 * 2 * 2 * 3 * 31 * 8 * 7, 7), (ROOM, 20)])
+@pytest.mark.parametrize(("room", "max_pairs"), [(0, 0), (6 * 2 * 2 * 3 * 31 * 8 * 7, 7), (ROOM, 20)])
 def test_no_more_pairs_are_remembered_than_there_is_room_for(room: int, max_pairs: int) -> None:
     many = problem()
     point, inverse = many.evaluate(start(many)), Preconditioner(room)

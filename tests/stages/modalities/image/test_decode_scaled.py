@@ -27,12 +27,12 @@ def split(folder: Path, **files: bytes) -> Samples:
     (folder / "x").mkdir()
     for name, data in files.items():
         (folder / "x" / name).write_bytes(data)
-    index = index_files(folder, walk(folder, "x").images, None)
+    index = index_files(folder, walk(folder, "x").files, None)
     return file_samples("some", "train", ["x"], folder, index, np.zeros(len(index.paths), np.int64))
 
 
 @pytest.mark.parametrize(
-    ("size", "least", "found"),
+    ("size", "min_side", "found"),
     [
         ((400, 320), 40, (50, 40)),
         ((400, 320), 41, (100, 80)),

@@ -12,7 +12,7 @@ from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
 from frostline.stages.backbones import BackboneRequest, load_backbone
-from frostline.stages.backbones.families.torchvision import _preset
+from frostline.stages.backbones.families.torchvision_models import _preset
 from frostline.stages.backbones.inference.backbone import _scaling, _to_input
 from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.image.spec import Preprocessing, replaced
