@@ -8,13 +8,14 @@ A distribution adds to a door by an entry point, in its ``pyproject.toml``::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from frostline.stages.errors import ConfigError, unknown_name
+from frostline.stages.errors import ConfigError, FrostlineError, unknown_name
 
 T = TypeVar("T")
 
@@ -26,6 +27,7 @@ class Door(Generic[T]):
         kind: what one of them is called in a message, such as ``head``.
         group: the group of entry points by which distributions add some, such as ``frostline.heads``.
         built_in: those of Frostline itself: each the thing, or where it is, as ``module:attribute``.
+        is_one: whether an object is such a thing; what a distribution gives is checked by it.
 
     A built-in name means the built-in thing whatever else is installed.
 
@@ -36,9 +38,12 @@ class Door(Generic[T]):
     3.141592653589793
     """
 
-    def __init__(self, kind: str, group: str, built_in: Mapping[str, T | str]) -> None:
+    def __init__(
+        self, kind: str, group: str, built_in: Mapping[str, T | str], is_one: Callable[[object], bool] = bool
+    ) -> None:
         self.kind = kind
         self.group = group
+        self.is_one = is_one
         self._built_in = built_in
         self._loaded: dict[str, T] = {}
 
@@ -52,7 +57,8 @@ class Door(Generic[T]):
     def load(self, name: str) -> T:
         """Return what a name stands for.
 
-        Raises ConfigError: no such name; one that two distributions give; one whose code can't be loaded.
+        Raises ConfigError: no such name; one that two distributions give; one whose code can't be loaded, or gives
+        something else.
         """
         if name not in self._loaded:
             self._loaded[name] = self._load(name)
@@ -74,7 +80,28 @@ class Door(Generic[T]):
         except Exception as error:  # a distribution's code may raise anything
             what = f"{self.kind} {name!r} of {_distribution(added[0])} can't be loaded"
             raise ConfigError(f"{what} ({type(error).__name__}: {error}); mend or uninstall it") from error
+        if not self.is_one(loaded):
+            found = f"{self.kind} {name!r} of {_distribution(added[0])} is {loaded!r:.200}"
+            raise ConfigError(f"{found}; expected what docs/extend.md says of this door")
         return loaded
+
+    def distribution(self, name: str) -> dict[str, str]:
+        """Return the version of the distribution that gives a name, by its own name; none for what is built in."""
+        added = [] if name in self._built_in else self._added.get(name, [])
+        return {one.dist.name: one.dist.version for one in added if one.dist}
+
+    @contextmanager
+    def blamed(self, name: str) -> Iterator[None]:
+        """Raise as ConfigError, naming the distribution, whatever its code raises; a bug of ours stays what it is."""
+        try:
+            yield
+        except FrostlineError:
+            raise
+        except Exception as error:
+            if name in self._built_in or name not in self._added:
+                raise
+            by = _distribution(self._added[name][0])
+            raise ConfigError(f"{self.kind} {name!r} of {by} failed ({type(error).__name__}: {error})") from error
 
     @cached_property
     def _added(self) -> dict[str, list[EntryPoint]]:

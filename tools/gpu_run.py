@@ -3,7 +3,7 @@
     python -m tools.gpu_run [IMAGES] [--models mobilenet_v2 resnet50 vit_b_16] [--thumbnails 50000]
         [--photographs 5000] [--rounds 3] [--device cuda:0] [--json FILE]
 
-1. pytest tests/test_cuda_*.py.
+1. pytest of every test_cuda_*.py below tests.
 2. Images/s of whole extractions at 224 px, with random weights, from a folder of JPEG files to features on disk:
    thumbnails of 32 px, and photographs of 500 × 375. Made up, or those found below IMAGES: the small ones and the
    others. Beside them the same network at the same batch size fed with batches that lie on the GPU: as the graph

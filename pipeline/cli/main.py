@@ -358,7 +358,7 @@ def _gc(args: argparse.Namespace) -> int:
 
 
 class _Command(NamedTuple):
-    """A command: what it does, the model of its settings in ``pipeline.settings.models``, and what runs it."""
+    """A command: what it does, the name of the model of its settings, and what runs it."""
 
     text: str
     settings: str

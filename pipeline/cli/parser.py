@@ -53,4 +53,4 @@ def _nearest(unknown: str, known: Sequence[str]) -> str | None:
     if len(unknown) < 4:  # -x is as near to any
         return None
     whole = [flag for flag in known if flag.startswith(unknown)]
-    return next(iter([*whole, *get_close_matches(unknown, known, 1, 0.5)]), None)
+    return next(iter([*whole, *get_close_matches(unknown, known, 1, 0.6)]), None)

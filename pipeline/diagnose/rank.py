@@ -20,6 +20,7 @@ from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import TRANSFERABILITY
 from frostline.pipeline.settings.models import RankSettings
 from frostline.pipeline.steps.features import LazyFeatures, extract_missing
+from frostline.stages.backbones import fingerprint
 from frostline.stages.datasets import Dataset
 from frostline.stages.datasets.sampling import train_size
 from frostline.stages.diagnostics.transferability import RankAgreement, Transferability, measured, transferability
@@ -66,6 +67,8 @@ def rank(names: Sequence[str], settings: RankSettings) -> BackboneRanking:
     """
     asked = [_asked(name, settings) for name in names or [settings.backbone]]
     check_engine(settings.engine)
+    for one in asked:  # a name that is wrong is said before the first network runs
+        fingerprint(one.request())
     whole = open_inputs(asked[0]).dataset
     sample = _sample(whole, settings)
     found = [_ranked(one, whole, sample) for one in asked]

@@ -17,9 +17,8 @@ frostline.pipeline.engines.worker JOB`` with ``job.to_json()``, or call ``frostl
 in a process of their own::
 
     def fill(job, here):
-        command = [sys.executable, "-m", "frostline.pipeline.engines.worker", job.on("cpu").to_json()]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
-            return here(job.batch) + int(worker.stdout.read())
+        with start_python([worker_arguments(job.on("cpu"))]) as workers:  # of frostline.pipeline.engines.processes
+            return here(job.batch) + sum(map(rows_done, workers))
 
 What an engine leaves undone is done by Frostline when it returns. What it raises ends the command, with finished
 shards kept; so does Ctrl-C.

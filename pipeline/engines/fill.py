@@ -11,13 +11,13 @@ from frostline.pipeline.engines import local
 from frostline.pipeline.engines.base import Engine, Job
 from frostline.pipeline.engines.batch_settings import BatchSettings
 from frostline.pipeline.engines.batching import batch_settings_for, keep
-from frostline.pipeline.engines.registry import engine_for
+from frostline.pipeline.engines.registry import ENGINES, engine_for
 from frostline.pipeline.engines.shards import compute, extraction_of
 from frostline.pipeline.plan.lookup import FeatureRequest
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.report.wording import decoding_limit
 from frostline.pipeline.settings.models import ExtractSettings
-from frostline.stages.errors import counted
+from frostline.stages.errors import ConfigError, counted
 from frostline.stages.extract.extraction import ExtractionStats
 from frostline.stages.store import FeatureSet
 
@@ -57,7 +57,10 @@ def _fill(
         stats.append(compute(extraction, sets, batch))
         return stats[-1].rows
 
-    computed = engine(_job(plan, request, batch, rows), here)
+    with ENGINES.blamed(plan.settings.engine):
+        computed = engine(_job(plan, request, batch, rows), here)
+    if not isinstance(computed, int) or computed < 0:
+        raise ConfigError(f"engine {plan.settings.engine!r} returned {computed!r}; expected how many rows it computed")
     left = extraction.features.missing()
     if left:
         log.warning("engine %s left %s undone; done here", plan.settings.engine, counted(len(left), "shard"))

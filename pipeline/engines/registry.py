@@ -15,6 +15,7 @@ ENGINES: Door[Engine] = Door(
         "local": "frostline.pipeline.engines.local:fill",
         "processes": "frostline.pipeline.engines.processes:fill",
     },
+    callable,
 )
 
 

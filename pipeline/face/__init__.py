@@ -27,6 +27,8 @@ __all__ = sorted(_PLACES)  # noqa: PLE0605 (the stub lists them for who reads)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("frostline")
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_PLACES[name]), name)

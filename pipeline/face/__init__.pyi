@@ -22,3 +22,5 @@ from frostline.stages.store import Features as Features
 from frostline.stages.store import FeatureSet as FeatureSet
 from frostline.stages.store import load as load
 from frostline.stages.store import open_set as open_set
+
+__version__: str

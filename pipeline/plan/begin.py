@@ -10,12 +10,21 @@ from typing import Any
 from frostline.pipeline.plan.lookup import FeatureRequest
 from frostline.pipeline.plan.machine import now
 from frostline.pipeline.plan.plan import Plan
+from frostline.stages.backbones.families.fingerprint import versions_of
+from frostline.stages.errors import StoreError
 from frostline.stages.store import FeatureSet, Layout
 
 
 def begin(plan: Plan, request: FeatureRequest) -> FeatureSet:
-    """Return the set of a request, begun if it is not there."""
+    """Return the set of a request, begun if it is not there.
+
+    Raises StoreError for one that was begun under another ``--optimize``: its rows would differ in their last bits.
+    """
     if request.existing is not None:
+        begun, asked = request.existing.made.get("optimize", "auto"), plan.settings.optimize
+        if begun != asked:
+            folder = request.existing.folder
+            raise StoreError(f"{folder} was begun with --optimize {begun}; go on with that, or remove the folder")
         return request.existing
     x = request.samples
     layout = Layout(request.key.fields(), x.dataset, x.split, x.classes, len(x), request.width)
@@ -30,7 +39,8 @@ def _provenance(plan: Plan) -> dict[str, Any]:
         "host": platform.node(),
         "processor": platform.processor() or platform.machine(),
         "device": str(plan.load_network().device),
+        **({} if plan.settings.optimize == "auto" else {"optimize": plan.settings.optimize}),
         "agreement": asdict(precision) if precision else None,
         "decode_agreement": asdict(decode) if decode else None,
-        "versions": {name: version(name) for name in names},
+        "versions": {**{name: version(name) for name in names}, **versions_of(plan.settings.request())},
     }

@@ -83,6 +83,7 @@ def _whole(settings: HeadSettings) -> list[HeadSpec]:
     few = [name for name in settings.head if name in PROTOCOLS and PROTOCOLS[name].shots]
     if few:
         raise ConfigError(f"{few[0]} draws its training rows; wanted `frostline run`, which scores every draw")
+    check_engine(settings.engine)
     return _checked(settings)
 
 

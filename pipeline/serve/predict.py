@@ -278,7 +278,7 @@ def predictions_as_csv(answers: Sequence[Prediction], top: int) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    top = min(top, max((len(a.classes) for a in answers), default=1))
+    top = min(top, max((len(a.classes) for a in answers), default=0) or top)
     numbers = ["", *[f"_{i}" for i in range(2, top + 1)]]
     writer.writerow(["path", *[f"{name}{n}" for n in numbers for name in ("label", _value(answers))], "fault"])
     for a in answers:

@@ -155,9 +155,7 @@ class ExtractSettings(BackboneSettings):
     engine: str = Field(
         default="auto",
         description="what computes features: "
-        + ", ".join(
-            ["local (this process)", "processes (one for each device)", *sorted(installed("frostline.engines"))]
-        )
+        + ", ".join(["local (this process)", "processes (one for each device)", *_OTHER_ENGINES])
         + "; auto: processes where there are several GPUs, else local",
     )
 

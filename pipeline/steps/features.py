@@ -78,6 +78,9 @@ def _extract_one(plan: Plan, request: FeatureRequest) -> Extracted:
     if request.existing is not None and request.complete:
         request.existing.publish()
         log.info("%s %s (%s): %s cached", x.dataset, x.split, request.key.view, counted(len(x), "row"))
+        made = request.existing.made.get("optimize", "auto")
+        if made != plan.settings.optimize:
+            log.info("note: these were made with --optimize %s", made)
         return cached(request)
     log.info("%s %s (%s): %s to compute", x.dataset, x.split, request.key.view, counted(request.rows_to_compute, "row"))
     for change in request.changes:

@@ -65,4 +65,6 @@ def open_dataset(
     """
     source, place = find_source(dataset)
     where = downloads or Path("downloads")
-    return check_targets(source.open(Request(place, root, test_fraction, seed, where, memory, progress)))
+    with SOURCES.blamed(dataset.partition(":")[0]):
+        found = source.open(Request(place, root, test_fraction, seed, where, memory, progress))
+    return check_targets(found)

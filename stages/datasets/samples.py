@@ -119,6 +119,8 @@ def check_targets(dataset: Dataset) -> Dataset:
     For single labels: two classes or more, each with a training sample, and test samples.
     Raises DataError that lists all that is wrong.
     """
+    if dataset.train.target != DEFAULT:
+        raise DataError(f"{dataset.name} has a {dataset.train.target} target; so far only {DEFAULT} ones can be fitted")
     train, test = (np.delete(samples.labels, list(samples.problems)) for samples in dataset.splits)
     wrong = TARGETS.load(dataset.train.target).faults(dataset.train.classes, train, test)
     if wrong:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from math import log
@@ -10,6 +11,7 @@ from typing import Any, Literal
 
 from frostline.stages.errors import ConfigError
 from frostline.stages.heads.kinds import DINOV2_GRID, HEADS, TINY, Kind, Number, head_kind
+from frostline.stages.targets.registry import DEFAULT
 from frostline.stages.user_code.locate import code_digest
 
 Scaling = Literal["none", "standardize", "l2"]
@@ -70,19 +72,28 @@ def head_spec(
     ``loo`` for a head that can't do it.
     """
     kind = head_kind(name)
+    if DEFAULT not in kind.accepts:
+        raise ConfigError(f"{name} is a head for {', '.join(kind.accepts)} targets; wanted one for {DEFAULT}")
     own = (parameter or "") if ":" in name else kind.parameter
     if (grid is not None or parameter) and not own:
         raise ConfigError(_no_parameter(name))
     if parameter not in (None, own):
         raise ConfigError(f"{name} is chosen by {own}, not by {parameter!r}; {_instead(kind, str(parameter))}")
     if folds == "loo" and not kind.exact:
-        exact = ", ".join(n for n in HEADS.names() if head_kind(n).exact)
+        exact = ", ".join(_exact())
         raise ConfigError(f"folds loo with {name}; wanted a number of folds, leave-one-out is for {exact}")
     values = _checked(name, kind, kind.grid if grid is None else grid)
     if len(values) == 1 or folds:
         hold_out = 0.0
     how: dict[str, Any] = {"hold_out": hold_out, "folds": folds if len(values) > 1 else 0, **more}
     return HeadSpec(name, own, values, dict(options or {}), code=_code(name, kind), **how)
+
+
+def _exact() -> Iterator[str]:
+    """Yield the heads with leave-one-out; those that can't be loaded have none."""
+    for name in HEADS.names():
+        with suppress(ConfigError):
+            yield from [name] if head_kind(name).exact else []
 
 
 def _code(name: str, kind: Kind) -> str:

@@ -63,3 +63,19 @@ def test_a_name_of_two_distributions_is_refused(site: Path) -> None:
     install(site, "two", "circle = two:CIRCLE")
     with pytest.raises(ConfigError, match="shape 'circle' comes from one and two"):
         door().load("circle")
+
+
+def test_what_is_no_such_thing_is_refused_and_what_its_code_raises_is_blamed_on_it(site: Path) -> None:
+    sys.modules.pop("roundshapes", None)
+    install(site, "roundshapes", "circle = roundshapes:CIRCLE\nword = roundshapes:WORD", "CIRCLE, WORD = 1, 'round'\n")
+    shapes: Door[object] = Door("shape", "test.shapes", {"square": 4}, lambda found: isinstance(found, int))
+    with pytest.raises(
+        ConfigError, match=r"shape 'word' of roundshapes is 'round'; expected what docs/extend\.md says"
+    ):
+        shapes.load("word")
+    said = r"shape 'circle' of roundshapes failed \(OSError: no network\)"
+    with pytest.raises(ConfigError, match=said), shapes.blamed("circle"):
+        raise OSError("no network")
+    with pytest.raises(OSError, match="a bug of ours"), shapes.blamed("square"):
+        raise OSError("a bug of ours")
+    assert shapes.distribution("circle") == {"roundshapes": "1.0"} and shapes.distribution("square") == {}

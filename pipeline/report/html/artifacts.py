@@ -81,7 +81,7 @@ def _reopened(run: Run) -> Dataset:
     workspace = Workspace(run.at.data_dir)
     source, place = find_source(s.dataset)
     folder = Request(place, s.root, downloads=workspace.downloads).folder
-    if source.downloads and not folder.is_dir():
+    if not source.at_hand and not folder.is_dir():
         raise _Other(f"{s.dataset} is not in {folder}")
     dataset = open_dataset(
         s.dataset,

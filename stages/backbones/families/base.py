@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import BackboneSpec, Pooling
@@ -37,6 +37,7 @@ class LoadedModel:
     width: int | None = None
 
 
+@runtime_checkable
 class Family(Protocol):
     """Backbones of one origin: ``PREFIX:NAME`` is the name that the family behind PREFIX knows as NAME.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from frostline.stages.backbones.families.registry import asked_of, check, full_name
+from frostline.stages.backbones.families.registry import asked_of, blamed, check, distribution_of, full_name
 from frostline.stages.backbones.request import BackboneRequest
+from frostline.stages.errors import ConfigError
 from frostline.stages.records.sealed import file_digest
 
 
@@ -20,7 +21,8 @@ def fingerprint(request: BackboneRequest) -> dict[str, Any] | None:
     """
     check(request)
     family, own = asked_of(request)
-    files = family.fingerprint(own)
+    with blamed(request.name):
+        files = family.fingerprint(own)
     if files is None:
         return None
     file = request.weights_file
@@ -36,6 +38,13 @@ def fingerprint(request: BackboneRequest) -> dict[str, Any] | None:
 
 
 def versions_of(request: BackboneRequest) -> dict[str, str]:
-    """Return the versions of the distributions that may change a backbone's features, by name."""
+    """Return the versions of the distributions that may change a backbone's features, by name.
+
+    Raises ConfigError if one of them is not installed.
+    """
     family, _ = asked_of(request)
-    return {name: version(name) for name in (*family.versions, "frostline")}
+    try:
+        known = {name: version(name) for name in (*family.versions, "frostline")}
+    except PackageNotFoundError as error:
+        raise ConfigError(f"{request.name} needs {error.name}, which is not installed; pip install it") from error
+    return {**known, **distribution_of(request.name)}

@@ -8,6 +8,7 @@ A distribution adds a family, whose names then begin with its prefix, here ``min
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from frostline.stages.backbones.families.base import BARE_NAMES, Family, LoadedModel
@@ -26,6 +27,7 @@ FAMILIES: Door[Family] = Door(
         "shipped": f"{_ROOM}.shipped:FAMILY",
         "identity": f"{_ROOM}.identity:FAMILY",
     },
+    lambda found: isinstance(found, Family) and not isinstance(found, type),
 )
 _OPTIONAL = {"torchvision", *BARE_NAMES.values()}  # prefixes that may be left out
 
@@ -51,7 +53,8 @@ def check(request: BackboneRequest) -> None:
     """Raise ConfigError for families, names and weights that can't be; nothing heavy is imported for any that can."""
     check_family(request.name)
     family, own = asked_of(request)
-    family.check(own)
+    with blamed(request.name):
+        family.check(own)
 
 
 def check_family(name: str) -> None:
@@ -69,7 +72,18 @@ def load(request: BackboneRequest) -> LoadedModel:
     """Return the network that a request names. Raises ConfigError."""
     check(request)
     family, own = asked_of(request)
-    return family.load(own)
+    with blamed(request.name):
+        return family.load(own)
+
+
+def blamed(name: str) -> AbstractContextManager[None]:
+    """Raise as ConfigError what the family of a backbone's name raises, if a distribution added it."""
+    return FAMILIES.blamed(_split(name)[0])
+
+
+def distribution_of(name: str) -> dict[str, str]:
+    """Return the version of the distribution that added the family of a backbone's name, by its name."""
+    return FAMILIES.distribution(_split(name)[0])
 
 
 def full_name(name: str) -> str:

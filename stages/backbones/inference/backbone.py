@@ -154,7 +154,12 @@ def load_backbone(
     spec = BackboneSpec(spec_name(request.name), loaded.code, loaded.weights, layer, pooling, how, size)
     with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
         backbone = Backbone(spec, network, width, precision, device)
-        backbone.embed(noise)
+        first, second = backbone.embed(noise), backbone.embed(noise)
+    if not np.array_equal(first, second, equal_nan=True):
+        raise ConfigError(
+            f"{request.name} gives other features of the same images when asked again; a frozen network must not: "
+            "look for dropout, masking or noise that its code leaves on in evaluation"
+        )
     return backbone
 
 

@@ -56,8 +56,8 @@ class Source:
             useless for a classifier, such as a class without a training sample, is found by ``open_dataset``.
         names: the places, where these are a fixed list. They are understood without the prefix, too.
         takes_root: whether ``--root`` means something to it.
-        downloads: whether it downloads what is not in ``Request.folder``. What only shows samples, such as a
-            page, leaves such a dataset alone.
+        at_hand: whether its datasets lie where they are named, or are made up. What only shows samples, such as a
+            page, leaves any other dataset alone unless ``Request.folder`` is there.
         pixel_baseline: whether plain pixels are worth comparing with unasked, as they are: for samples that
             are small and of one size.
     """
@@ -67,5 +67,5 @@ class Source:
     open: Callable[[Request], Dataset]
     names: tuple[str, ...] = ()
     takes_root: bool = False
-    downloads: bool = False
+    at_hand: bool = False
     pixel_baseline: bool = False

@@ -178,4 +178,6 @@ def _notes(splits: NDArray[np.str_]) -> tuple[str, ...]:
     return (f"{counted(unused, 'row')} of split val not used",) if unused else ()
 
 
-CSV = Source("csv:FILE", "a table with the columns path, label and maybe split", open_table, takes_root=True)
+CSV = Source(
+    "csv:FILE", "a table with the columns path, label and maybe split", open_table, takes_root=True, at_hand=True
+)

@@ -35,5 +35,6 @@ DIGITS = Source(
     "1,797 handwritten digits, 8 x 8 grey, which ship with scikit-learn",
     open_digits,
     names=("digits",),
+    at_hand=True,
     pixel_baseline=True,
 )

@@ -120,5 +120,8 @@ def _loose_images(folder: Path) -> list[str]:
 
 
 FOLDER = Source(
-    "folder:PATH", "images in train/<class>/ with test/<class>/ or val/<class>/, or in <class>/ folders", open_folder
+    "folder:PATH",
+    "images in train/<class>/ with test/<class>/ or val/<class>/, or in <class>/ folders",
+    open_folder,
+    at_hand=True,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 from frostline.stages.datasets.sources.base import Source
@@ -15,7 +16,7 @@ _BUILT_IN: dict[str, Source | str] = {
     "csv": f"{_ROOM}.csv_file:CSV",
     "torchvision": f"{_ROOM}.torchvision:TORCHVISION",
 }
-SOURCES = Door("dataset source", "frostline.sources", _BUILT_IN)
+SOURCES = Door("dataset source", "frostline.sources", _BUILT_IN, lambda found: isinstance(found, Source))
 
 
 def find_source(dataset: str) -> tuple[Source, str]:
@@ -32,7 +33,7 @@ def find_source(dataset: str) -> tuple[Source, str]:
     """
     prefix, colon, place = dataset.partition(":")
     if not colon:
-        found = next((source for source in _loadable().values() if dataset in source.names), None)
+        found = next((source for source in _loadable() if dataset in source.names), None)
         place = dataset
     else:
         found = SOURCES.load(prefix) if place and prefix in SOURCES else None
@@ -48,20 +49,22 @@ def forms() -> tuple[str, ...]:
 
 def forms_with_root() -> tuple[str, ...]:
     """Return how the datasets are written to which ``--root`` means something."""
-    return tuple(source.form for source in _loadable().values() if source.takes_root)
+    return tuple(source.form for source in _loadable() if source.takes_root)
 
 
-def _loadable() -> dict[str, Source]:
-    """Return all sources but those that can't be loaded: one that is broken is in nobody's way unless asked for."""
-    found = {}
+def _loadable() -> Iterator[Source]:
+    """Yield all sources, each loaded when it is reached; one that can't be is in nobody's way unless asked for."""
+    yield from (source for _, source in _named())
+
+
+def _named() -> Iterator[tuple[str, Source]]:
     for name in SOURCES.names():
         with suppress(ConfigError):
-            found[name] = SOURCES.load(name)
-    return found
+            yield name, SOURCES.load(name)
 
 
 def _unknown(dataset: str) -> ConfigError:
-    sources = _loadable()
+    sources = dict(_named())
     width = max(len(source.form) for source in sources.values())
     lines = [f"  {source.form:{width}}  {source.summary}" for source in sources.values()]
     known = [name for prefix, source in sources.items() for name in _written(prefix if ":" in dataset else "", source)]

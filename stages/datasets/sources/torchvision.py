@@ -199,5 +199,4 @@ TORCHVISION = Source(
     open_vision,
     names=tuple(CATALOGUE),
     takes_root=True,
-    downloads=True,
 )

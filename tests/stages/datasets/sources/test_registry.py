@@ -29,7 +29,7 @@ def open_flat(request: Request) -> Dataset:
     samples = file_samples("flat", "all", classes.tolist(), root, index, labels)
     return Dataset("flat", *split_by_content(samples, request.test_fraction, request.seed))
 
-SOURCE = Source("flat:PATH", "images in one folder, named CLASS_anything", open_flat)
+SOURCE = Source("flat:PATH", "images in one folder, named CLASS_anything", open_flat, at_hand=True)
 """
 
 
