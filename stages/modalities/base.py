@@ -18,7 +18,12 @@ has to learn that an item is more than pixels, until the first such modality com
   are.
 - ``frostline.stages.backbones.inference``: ``Streamer.stream`` and ``Embedder.embed`` are given one uint8 array
   (b, h, w, 3); they have to be given arrays by name.
-- ``frostline.stages.backbones.spec``: ``read_spec`` knows one transform, and ``size`` is an image's.
+- ``frostline.stages.backbones``: ``read_spec`` of ``spec`` knows one transform, and ``size`` is an image's;
+  ``families.base.LoadedModel`` has an image's ``Preprocessing``; ``load_backbone`` resolves a network on one image.
+- ``frostline.pipeline.plan``: ``inputs.first_image``, ``numeric_mode`` (JPEG files) and ``resolve`` (an image's size).
+- ``frostline.pipeline.settings``: ``--resize``, ``--crop``, ``--mean`` and ``--views`` are an image's.
+- ``frostline.pipeline.serve`` and ``frostline.stages.serve``: files are decoded as images, and views averaged.
+- ``frostline.stages.datasets.sources``: ``folder`` and ``csv`` name the image modality.
 """
 
 from __future__ import annotations
