@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from frostline.pipeline.bench.matrix import read_matrix
 from frostline.pipeline.cli.main import main
 from frostline.stages.store import open_set
@@ -20,9 +22,10 @@ from support.project import Write
 
 
 def test_a_bench_killed_midway_goes_on_without_computing_a_feature_twice(
-    write: Write, work: Path, tmp_path: Path
+    write: Write, work: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    matrix = write(DIGITS + SHIPPED + PIXELS + RIDGE + CENTROID + CURVE)
+    how = f'[defaults]\noptimize = "{request.config.getoption("--optimize")}"\n'  # a bench reads no environment
+    matrix = write(how + DIGITS + SHIPPED + PIXELS + RIDGE + CENTROID + CURVE)
     environment = {**os.environ}
     command = [sys.executable, "-m", "frostline", "bench", "some.toml"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as child:
