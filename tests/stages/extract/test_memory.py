@@ -51,7 +51,7 @@ def test_a_batch_that_takes_too_much_memory_is_halved_until_it_does_not(
 ) -> None:
     said: list[tuple[int, str]] = []
     narrow, features = Narrow(error), begin(tmp_path / "narrow", samples)
-    how = {"backbone": narrow, "halved": lambda *what: said.append(what)}
+    how = {"backbone": narrow, "on_halved": lambda *what: said.append(what)}
     stats = extract(dataclasses.replace(job(samples, features), **how))
     first = "CUDA out of memory. Tried to allocate 2.00 GiB."
     assert said == [(8, first), (4, first), (2, first)] and stats.batch_size == 2

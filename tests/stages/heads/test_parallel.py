@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
 
 from frostline.stages.errors import ConfigError
 from frostline.stages.fit import fit
 from frostline.stages.heads import head_spec, parallel
 from frostline.stages.heads.parallel import in_parallel
 from support.features import features
+from support.parallel_jobs import about, doubled, killed, nested
 
 
 @pytest.fixture(params=["1", "2"])
@@ -27,25 +27,6 @@ def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", request.param)
     monkeypatch.setattr(parallel, "_PAYS", 0.0)
     return int(request.param)
-
-
-def about(_job: int) -> tuple[int, int]:
-    threads = [pool["num_threads"] for pool in threadpool_info()]
-    return os.getpid(), max(threads, default=1)
-
-
-def nested(job: int) -> list[tuple[int, int]]:
-    return in_parallel(about, [(job,), (job,), (job,)], 1)
-
-
-def doubled(rows: np.ndarray, by: int) -> tuple[str, float]:
-    return type(rows).__name__, float(rows.sum() * by)
-
-
-def killed(job: int) -> int:
-    if job:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return job
 
 
 def test_the_first_job_runs_here_the_others_elsewhere_and_each_has_one_thread(cores: int) -> None:
@@ -141,6 +122,7 @@ from frostline.stages.fit import fit
 from frostline.stages.heads import head_spec, parallel
 sys.path.insert(0, sys.argv[2])
 from support.features import features
+from support.parallel_jobs import about, doubled, killed, nested
 parallel._PAYS = 0.0
 try:
     fit([features()], head_spec(sys.argv[1] + ":slow", (1e-9, 1e-8, 1e-7, 1e-6), parameter="var_smoothing"))
