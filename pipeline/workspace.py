@@ -3,6 +3,7 @@
 data/index/       digests of dataset files, so that unchanged ones are not read again
 data/backbones/   what a backbone's name resolved to, so that it need not be loaded again
 data/features/    one folder per feature set
+data/targets/     what heads were fitted to and scored on: a small file for each split and target
 data/heads/       one folder per fitted head
 data/runs/        one folder per run: run.json
 data/bench/       leaderboards, and what they remember
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from frostline.stages.backbones.spec import BackboneSpec, read_spec
+from frostline.stages.errors import ConfigError
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.records.sealed import digest, sealed
 from frostline.stages.store import FeatureStore, make_folder, write_atomic
@@ -44,6 +46,10 @@ class Workspace:
     @property
     def heads(self) -> Path:
         return self.root / "heads"
+
+    @property
+    def targets(self) -> Path:
+        return self.root / "targets"
 
     @property
     def runs(self) -> Path:
@@ -75,3 +81,10 @@ class Workspace:
 
     def _memo(self, fingerprint: Mapping[str, Any]) -> Path:
         return self.root / "backbones" / f"{digest(dict(fingerprint))[:16]}.json"
+
+
+def existing_workspace(root: Path) -> Workspace:
+    """Return the workspace in a folder. Raises ConfigError if there is no such folder."""
+    if not root.is_dir():
+        raise ConfigError(f"no workspace at {root}; `frostline run` makes one, --data-dir names another")
+    return Workspace(root)

@@ -32,6 +32,7 @@ from frostline.pipeline.records.run import Extracted
 from frostline.pipeline.report.wording import TRANSFERABILITY, chosen
 from frostline.pipeline.steps.features import LazyFeatures, drop, extract_missing, extract_shared
 from frostline.pipeline.steps.heads import fit_head
+from frostline.pipeline.steps.targets import target_digests
 from frostline.stages.datasets.sampling import train_size
 from frostline.stages.diagnostics.transferability import Transferability, measured, transferability
 from frostline.stages.errors import DataError, FrostlineError
@@ -189,7 +190,7 @@ def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: L
     spec, draw = cell.settings.spec(name), cell.settings.draw(name)
     log.info("%s", cell.name)
     if draw:
-        keys = [e.key.digest for e in features]
+        keys = [*(e.key.digest for e in features), *target_digests(plan).values()]
         curve = curve_of(plan.workspace.root / "bench" / "curves", keys, spec, draw, loaded)
         found.curves.append(CurveEntry(cell.name, curve))
         return

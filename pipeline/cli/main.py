@@ -347,6 +347,14 @@ def _verify(args: argparse.Namespace) -> int:
     return StoreError.exit_code if damaged else 0
 
 
+def _migrate(args: argparse.Namespace) -> int:
+    from frostline.pipeline.maintain.migrate import migrate_all, migrated_json, migrated_text
+
+    found = migrate_all(_settings(args).data_dir)
+    _print(args, migrated_json(found), migrated_text(found))
+    return StoreError.exit_code if any(one.damaged for one in found) else 0
+
+
 def _gc(args: argparse.Namespace) -> int:
     from frostline.pipeline.maintain.inventory import garbage, garbage_json, garbage_table, remove
 
@@ -384,5 +392,10 @@ _COMMANDS = {
     ),
     "ls": _Command("list what is cached: rows, size, when and by what", "WorkspaceSettings", _ls),
     "verify": _Command("read everything that is cached again and name what is damaged", "WorkspaceSettings", _verify),
+    "migrate": _Command(
+        "write feature sets of an older version in the present format; nothing is computed",
+        "WorkspaceSettings",
+        _migrate,
+    ),
     "gc": _Command("list what can go: leftovers and superseded feature sets", "WorkspaceSettings", _gc),
 }

@@ -13,13 +13,16 @@ from typing import Any
 
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
-from frostline.pipeline.workspace import Workspace
+from frostline.pipeline.workspace import Workspace, existing_workspace
 from frostline.stages.datasets import is_sound
-from frostline.stages.errors import ConfigError, FrostlineError, StoreError, printable
+from frostline.stages.errors import FrostlineError, StoreError, printable
 from frostline.stages.heads import read_head
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.store import FeatureSet, in_use, open_set
+from frostline.stages.store.featureset import TARGETS
+from frostline.stages.store.files import TEMPORARY
 from frostline.stages.store.key import computation
+from frostline.stages.store.targets import read_targets
 
 log = logging.getLogger("frostline")
 
@@ -54,7 +57,7 @@ class Garbage:
 
 def inventory(root: Path) -> list[Cached]:
     """Return every feature set that can be read."""
-    return [_cached(found) for found in _readable(_workspace(root))]
+    return [_cached(found) for found in _readable(existing_workspace(root))]
 
 
 def _cached(found: FeatureSet) -> Cached:
@@ -106,7 +109,7 @@ def _cells(row: Cached) -> tuple[str, ...]:
 def verify(root: Path) -> tuple[int, list[str]]:
     """Read all committed features, heads and runs again; return how many files, and what is damaged."""
     checked, damaged = 0, []
-    workspace = _workspace(root)
+    workspace = existing_workspace(root)
     for folder in workspace.store.folders():
         try:
             found = open_set(folder)
@@ -121,6 +124,9 @@ def verify(root: Path) -> tuple[int, list[str]]:
     memories = _memories(workspace)
     damaged += [f"{path} is damaged: {advice}" for path, (sound, advice) in memories.items() if not sound]
     checked += len(memories)
+    targets = [*_in_each(workspace.store.root, TARGETS), *sorted(workspace.targets.glob("*.h5"))]
+    checked += len(targets)
+    damaged += filter(None, map(_target_fault, targets))
     for path in _in_each(workspace.heads, "head.json"):
         checked += 2
         try:
@@ -129,6 +135,14 @@ def verify(root: Path) -> tuple[int, list[str]]:
             damaged.append(str(error))
     of_runs, wrong = _verify_runs(workspace)
     return checked + of_runs, damaged + wrong
+
+
+def _target_fault(path: Path) -> str:
+    try:
+        read_targets(path)
+    except StoreError as error:
+        return f"{error}; delete it, and the command that made it writes it anew"
+    return ""
 
 
 def _verify_runs(workspace: Workspace) -> tuple[int, list[str]]:
@@ -184,8 +198,8 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
     description that hold no shard: with shards, extracting mends them. What a process is working on
     is left alone.
     """
-    workspace = _workspace(root)
-    found: list[Garbage] = []
+    workspace = existing_workspace(root)
+    found = [_item(path, "left by a killed write") for path in _leftovers(workspace)]
     latest: dict[tuple[str, ...], list[FeatureSet]] = defaultdict(list)
     if unfinished:
         found += [_item(folder, "no readable description, no shards") for folder in _shells(workspace)]
@@ -206,6 +220,11 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
         superseded = [f for f in older if _mostly_in(f, newest)]
         found += [_item(f.folder, "superseded: the dataset has changed since") for f in superseded]
     return found
+
+
+def _leftovers(workspace: Workspace) -> list[Path]:
+    """Return what killed processes left beside feature sets and targets; those within sets are found with them."""
+    return [path for top in (workspace.store.root, workspace.targets) for path in sorted(top.glob(f"*{TEMPORARY}"))]
 
 
 def _shells(workspace: Workspace) -> Iterator[Path]:
@@ -241,12 +260,6 @@ def garbage_table(found: Sequence[Garbage], *, removed: bool) -> str:
     lines = [f"{size(item.bytes):>9}  {printable(item.path)}  ({item.why})" for item in found]
     total = size(sum(item.bytes for item in found))
     return "\n".join([*lines, f"{total} {'removed' if removed else 'can go; --yes removes it'}"])
-
-
-def _workspace(root: Path) -> Workspace:
-    if not root.is_dir():
-        raise ConfigError(f"no workspace at {root}; `frostline run` makes one, --data-dir names another")
-    return Workspace(root)
 
 
 def _mostly_in(old: FeatureSet, new: FeatureSet) -> bool:

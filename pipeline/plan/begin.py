@@ -13,6 +13,7 @@ from frostline.pipeline.plan.plan import Plan
 from frostline.stages.backbones.families.fingerprint import versions_of
 from frostline.stages.errors import StoreError
 from frostline.stages.store import FeatureSet, Layout
+from frostline.stages.store.targets import target_file
 
 
 def begin(plan: Plan, request: FeatureRequest) -> FeatureSet:
@@ -27,8 +28,8 @@ def begin(plan: Plan, request: FeatureRequest) -> FeatureSet:
             raise StoreError(f"{folder} was begun with --optimize {begun}; go on with that, or remove the folder")
         return request.existing
     x = request.samples
-    layout = Layout(request.key.fields(), x.dataset, x.split, x.classes, len(x), request.width)
-    return plan.workspace.store.begin(request.key, layout, _provenance(plan))
+    layout = Layout(request.key.fields(), x.dataset, x.split, len(x), request.width)
+    return plan.workspace.store.begin(layout, _provenance(plan), target_file(x.targets, x.ids))
 
 
 def _provenance(plan: Plan) -> dict[str, Any]:

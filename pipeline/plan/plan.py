@@ -13,7 +13,10 @@ from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import Dataset, Samples
 from frostline.stages.modalities.image.spec import View
 from frostline.stages.modalities.registry import MODALITIES
+from frostline.stages.store import FeatureSet
+from frostline.stages.store.format_1 import old_digest
 from frostline.stages.store.key import FeatureKey
+from frostline.stages.targets.base import DEFAULT
 
 if TYPE_CHECKING:
     from frostline.stages.backbones.inference.backbone import Backbone
@@ -62,6 +65,16 @@ class Plan:
         mode, samples = self.picked.mode, self._whole(split)
         decoder = MODALITIES.load(samples.modality).decoder(mode.jpeg_min_side)
         return FeatureKey(samples.content, self.spec, decoder, view, mode.precision, self.settings.dtype)
+
+    def old_digest(self, split: str, view: View) -> str:
+        """Return the digest that the key had in format 1."""
+        return old_digest(self.key(split, view), self._whole(split).labelled_content)
+
+    def cached_set(self, split: str, view: View) -> FeatureSet | None:
+        """Return the feature set of one split's view, of either format, complete or not, if it was begun."""
+        store, single = self.workspace.store, self._whole(split).targets.kind == DEFAULT
+        found = store.find(self.key(split, view).digest)
+        return store.find(self.old_digest(split, view)) if found is None and single else found
 
     def load_network(self) -> Backbone:
         """Return the network in the plan's precision; loaded at the first call, and kept."""

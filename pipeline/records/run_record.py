@@ -111,7 +111,7 @@ class ProbeRecord:
 class RunRecord:
     """A whole run. ``settings``: by name, as JSON values; ``files``: the SHA-256 of what lies beside run.json.
 
-    ``made``: when, as ISO 8601 in UTC; ``path``: where run.json was written.
+    ``made``: when, as ISO 8601 in UTC; ``path``: where run.json was written. ``targets``: the digest of each split's.
     """
 
     dataset: str
@@ -126,3 +126,4 @@ class RunRecord:
     settings: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     path: str = ""
+    targets: dict[str, str] = field(default_factory=dict)

@@ -7,7 +7,8 @@ from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import chosen, percent, plus_minus, selection_lines, unit_of, verdicts
 from frostline.stages.errors import counted
 from frostline.stages.metrics import RESAMPLES
-from frostline.stages.targets.registry import DEFAULT, TARGETS
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS
 
 
 def extracted_lines(done: tuple[Extracted, ...]) -> list[str]:

@@ -15,7 +15,7 @@ from frostline.pipeline.plan.inputs import Inputs, open_inputs
 from frostline.pipeline.plan.lookup import required_sets
 from frostline.pipeline.plan.machine import now
 from frostline.pipeline.plan.make import cached_plan, make_plan
-from frostline.pipeline.plan.plan import Plan
+from frostline.pipeline.plan.plan import SPLITS, Plan
 from frostline.pipeline.plan.preview import Preview, preview
 from frostline.pipeline.plan.resolve import recall
 from frostline.pipeline.records.run import Extracted, Fitted, Probe, Report, predictions_name, to_file
@@ -30,6 +30,7 @@ from frostline.pipeline.settings.models import (
 from frostline.pipeline.steps.features import LazyFeatures, cached, drop, extract_missing, requests_of
 from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
+from frostline.pipeline.steps.targets import keep_targets, target_digests
 from frostline.stages.backbones.families.fingerprint import versions_of
 from frostline.stages.backbones.families.registry import full_name
 from frostline.stages.datasets import duplicates, find_source
@@ -116,7 +117,7 @@ def run(settings: Settings) -> Report:
     probes = _probes(plan, settings)
     probes += tuple(probe for other in baseline for probe in _probes(_ready(other, settings), settings))
     train, test = plan.dataset.splits
-    folder = plan.workspace.runs / f"{name_of(plan, '-'.join(settings.head))}-{_digest(probes, settings)}"
+    folder = plan.workspace.runs / f"{name_of(plan, '-'.join(settings.head))}-{_digest(plan, probes, settings)}"
     files = {
         predictions_name(one.backbone, one.head): predictions_csv(one.predictions).encode(errors="surrogateescape")
         for one in probes
@@ -124,7 +125,7 @@ def run(settings: Settings) -> Report:
     }
     report = Report(
         plan.dataset.name,
-        train.classes,
+        train.targets.names,
         SplitRows(train=len(train), test=len(test)),
         plan.dataset.notes,
         duplicates(plan.dataset),
@@ -135,8 +136,10 @@ def run(settings: Settings) -> Report:
         now(),
         folder / "run.json",
         {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        target_digests(plan),
     )
     try:
+        keep_targets(plan, SPLITS)
         _write(report, files)
     except StoreError as error:
         return replace(report, files={}, unwritten=str(error))
@@ -170,11 +173,11 @@ def _write_page(report: Report, plan: Plan) -> None:
         log.warning("no page could be made of %s (%s: %s)", report.path.parent, type(error).__name__, error)
 
 
-def _digest(probes: tuple[Probe, ...], settings: Settings) -> str:
+def _digest(plan: Plan, probes: tuple[Probe, ...], settings: Settings) -> str:
     """Return what tells this run's answers from another's."""
     keys = [e.key.digest for probe in probes for e in probe.features]
     heads = [[asdict(settings.spec(name)), settings.draw(name)] for name in settings.head]
-    return digest([keys, heads, settings.seed])[:12]
+    return digest([keys, list(target_digests(plan).values()), heads, settings.seed])[:12]
 
 
 def preview_extract(settings: ExtractSettings) -> Preview:

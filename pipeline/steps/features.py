@@ -18,14 +18,16 @@ from frostline.pipeline.plan.plan import SPLITS, Plan
 from frostline.pipeline.records.run import Extracted
 from frostline.stages.errors import DamagedShard, StoreError, counted
 from frostline.stages.modalities.image.spec import View
-from frostline.stages.store import Features, FeatureSet, common, load
+from frostline.stages.store import Features, FeatureSet, common, in_use, load
+from frostline.stages.store.format_1 import is_old, take_over
+from frostline.stages.store.targets import target_file
 
 log = logging.getLogger("frostline")
 
 
 def extract_missing(plan: Plan) -> tuple[Extracted, ...]:
     """Compute what is missing of a plan's features; raise DataError if more than ``max_bad`` can't be used."""
-    done = tuple(_extract_one(plan, request) for request in required_sets(plan))
+    done = tuple(_extract_one(plan, taken_over(plan, request)) for request in required_sets(plan))
     check_quarantined(plan, done)
     return done
 
@@ -41,7 +43,7 @@ def extract_shared(plans: Sequence[Plan]) -> int:
 
 
 def _share(plans: Sequence[Plan], split: str, view: View) -> int:
-    requests = [(plan, look_up(plan, split, view)) for plan in plans]
+    requests = [(plan, taken_over(plan, look_up(plan, split, view))) for plan in plans]
     wanted = {request.key.digest: (plan, request) for plan, request in requests}  # two names may mean one layer
     lacking = [(plan, one) for plan, one in wanted.values() if 2 * one.rows_to_compute > one.missing_rows]
     lacking = _batched_alike(lacking)
@@ -128,9 +130,15 @@ class LazyFeatures:
         requests = requests_of(self._plan, split)
         check_quarantined(self._plan, map(cached, requests))
         most = _share_of_memory() // len(requests)
-        found = [load(request.existing, most) for request in requests if request.existing is not None]
+        found = [_loaded(request, most) for request in requests if request.existing is not None]
         # A set is known by its content alone: another command may have made it under another name.
         return [replace(view, split=split) for view in common(found)]
+
+
+def _loaded(request: FeatureRequest, in_memory: int) -> Features:
+    assert request.existing is not None
+    found = load(request.existing, request.samples.targets, in_memory)
+    return replace(found, key=request.key.digest)
 
 
 def _share_of_memory() -> int:
@@ -143,7 +151,21 @@ def _share_of_memory() -> int:
 
 def requests_of(plan: Plan, split: str) -> list[FeatureRequest]:
     """Return what a plan needs of one split, one per view."""
-    return [look_up(plan, split, view) for view in plan.settings.views]
+    return [taken_over(plan, look_up(plan, split, view)) for view in plan.settings.views]
+
+
+def taken_over(plan: Plan, request: FeatureRequest) -> FeatureRequest:
+    """Return a request whose set, if it was of format 1, is of format 2 now; on a read-only disk it stays as it is."""
+    old, x = request.existing, request.samples
+    if old is None or not is_old(old) or in_use(old.folder):
+        return request
+    try:
+        new = take_over(old, plan.workspace.store, request.key.dataset, target_file(x.targets, x.ids))
+    except StoreError as error:
+        log.warning("%s is of format 1 and stays so (%s)", old.folder, error)
+        return request
+    log.info("%s %s (%s): taken over from format 1, nothing computed", x.dataset, x.split, request.key.view)
+    return replace(request, existing=new)
 
 
 def drop(features: FeatureSet, damaged: DamagedShard) -> None:

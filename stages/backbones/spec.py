@@ -40,7 +40,12 @@ class BackboneSpec:
     @property
     def short_name(self) -> str:
         """The name without a factory's file ending and what parts names, fit for a file name."""
-        return self.name.replace(".py:", "-").replace(":", "-").replace("/", "-")
+        return short_name(self.name)
+
+
+def short_name(name: str) -> str:
+    """Return a backbone's name without a factory's file ending and what parts names, fit for a file name."""
+    return name.replace(".py:", "-").replace(":", "-").replace("/", "-")
 
 
 def read_spec(fields: Mapping[str, Any]) -> BackboneSpec:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from frostline.stages.datasets.index import Indexed
 from frostline.stages.datasets.samples import Samples
@@ -16,6 +12,7 @@ from frostline.stages.datasets.walk import walk
 from frostline.stages.errors import DataError, UnreadableSample, listing
 from frostline.stages.modalities.base import Sample
 from frostline.stages.modalities.registry import MODALITIES
+from frostline.stages.targets.values import Targets
 
 
 def decode_file(path: Path, min_side: int | None = None, modality: str = "image") -> Sample:
@@ -40,10 +37,9 @@ def images_in(folder: Path) -> list[Path]:
 def file_samples(
     dataset: str,
     split: str,
-    classes: Sequence[str],
+    targets: Targets,
     root: Path,
     files: Indexed,
-    labels: NDArray[np.int64],
     modality: str = "image",
 ) -> Samples:
     """Return samples that read ``root / path``; the path is the sample's id.
@@ -67,6 +63,6 @@ def file_samples(
     def read(row: int) -> Sample:
         return decode(encoded(row))
 
-    decode, names = MODALITIES.load(modality).decode, tuple(classes)
+    decode = MODALITIES.load(modality).decode
     how: Any = {"problems": files.problems, "encoded": encoded, "modality": modality}
-    return Samples(dataset, split, names, files.paths, labels, files.digests, read, **how)
+    return Samples(dataset, split, targets, files.paths, files.digests, read, **how)

@@ -14,8 +14,8 @@ from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.training_rows import Mask, TrainingRows
 from frostline.stages.heads import HeadPath, HeadSpec
 from frostline.stages.metrics import temperature
-from frostline.stages.targets.base import Target
-from frostline.stages.targets.registry import DEFAULT, TARGETS
+from frostline.stages.targets.base import DEFAULT, Target
+from frostline.stages.targets.registry import TARGETS
 
 Held = tuple[slice, NDArray[np.int64], NDArray[np.float64], NDArray[Any]]
 _VALUES = 2**25  # confidences held at once

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from frostline.stages.errors import ConfigError
 from frostline.stages.heads.kinds import DINOV2_GRID, HEADS, TINY, Kind, Number, head_kind
-from frostline.stages.targets.registry import DEFAULT
+from frostline.stages.targets.base import DEFAULT
 from frostline.stages.user_code.locate import code_digest
 
 Scaling = Literal["none", "standardize", "l2"]

@@ -13,14 +13,14 @@ from frostline.stages.records.sealed import digest
 StoredType = Literal["float32", "float16"]
 
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class FeatureKey:
     """Everything that changes a cached feature; its digest names the feature set.
 
-    ``dataset`` is the content digest of one split: ids, label names and sample digests.
+    ``dataset`` is the content digest of one split: ids and sample digests. Labels change no feature and are not in it.
     """
 
     dataset: str
@@ -45,8 +45,8 @@ class FeatureKey:
 
 
 def computation(fields: Mapping[str, Any]) -> str:
-    """Return the digest of a key's fields without its dataset: equal ones may share rows."""
-    return digest({n: v for n, v in fields.items() if n != "dataset"})
+    """Return the digest of a key's fields without its dataset and format: equal ones may share rows."""
+    return digest({n: v for n, v in fields.items() if n not in ("dataset", "format")})
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

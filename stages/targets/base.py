@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+DEFAULT = "single-label"  # what samples, features and records are of that don't say
 TargetValues = NDArray[Any]
 RowScores = NDArray[np.float64] | NDArray[np.bool_]
 

@@ -20,6 +20,7 @@ from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.walk import Files
 from frostline.stages.errors import DataError, counted, listing
 from frostline.stages.targets.single_label import SINGLE_LABEL
+from frostline.stages.targets.values import Targets
 
 COLUMNS = ("path", "label", "split")
 SPLITS = ("train", "test", "val")
@@ -55,7 +56,7 @@ def open_table(request: Request) -> Dataset:
     if wrong:
         raise DataError(f"{file} can't be used (images are looked for below {root}; see --root):\n{listing(wrong)}")
     index = index_files(root, files, request.memory, request.progress)
-    samples = file_samples(file.stem, "all", classes, root, index, labels)
+    samples = file_samples(file.stem, "all", Targets(tuple(classes), labels), root, index)
     if splits is None:
         return Dataset(file.stem, *split_by_content(samples, request.test_fraction, request.seed))
     train, test = np.flatnonzero(splits == "train"), np.flatnonzero(splits == _held(splits))

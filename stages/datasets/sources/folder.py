@@ -17,6 +17,7 @@ from frostline.stages.datasets.walk import Files, Tree, walk
 from frostline.stages.errors import DataError, counted, listing
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.targets.single_label import SINGLE_LABEL
+from frostline.stages.targets.values import Targets
 
 WANTED = "wanted train/<class>/ and test/<class>/ (or val/<class>/), or <class>/ folders of images"
 _SPLIT_NAMES = frozenset(["train", "training", "test", "testing", "val", "valid", "validation"])
@@ -96,7 +97,7 @@ def _samples(root: Path, classes: list[str], trees: Trees, request: Request) -> 
     for tree in trees.values():
         files.extend(tree.files)
     index = index_files(root, files, request.memory, request.progress)
-    return file_samples(name, "all", classes, root, index, _labels(classes, trees))
+    return file_samples(name, "all", Targets(tuple(classes), _labels(classes, trees)), root, index)
 
 
 def _notes(root: Path, tops: Sequence[str], trees: Trees) -> list[str]:

@@ -40,16 +40,18 @@ def test_path_label_and_split_make_the_dataset_in_row_order(images):
     put(images / "img/0001.png", encoded(picture(77)))
     text = rows("img/0002.png,dog,test", "img/0001.png,cat,train", "img/0000.png,dog,train")
     dataset = open_dataset(written(images, text))
-    assert (dataset.name, dataset.notes, dataset.train.classes) == ("table", (), ("cat", "dog"))
-    assert dataset.train.ids == ["img/0001.png", "img/0000.png"] and dataset.train.labels.tolist() == [0, 1]
-    assert dataset.test.ids == ["img/0002.png"] and dataset.test.labels.tolist() == [1]
+    assert (dataset.name, dataset.notes, dataset.train.targets.names) == ("table", (), ("cat", "dog"))
+    assert dataset.train.ids == ["img/0001.png", "img/0000.png"] and dataset.train.targets.values.tolist() == [0, 1]
+    assert dataset.test.ids == ["img/0002.png"] and dataset.test.targets.values.tolist() == [1]
     assert np.array_equal(dataset.train.read(0), picture(77))
 
 
 def test_without_splits_the_rows_are_split_by_fraction(images):
     text = rows(*(f"img/{i:04d}.png,{'cat' if i < 8 else 'dog'}" for i in range(12)), header="path,label")
     dataset = open_dataset(written(images, text), test_fraction=0.25)
-    assert np.bincount(dataset.train.labels).tolist() == [6, 3] and np.bincount(dataset.test.labels).tolist() == [2, 1]
+    assert np.bincount(dataset.train.targets.values).tolist() == [6, 3] and np.bincount(
+        dataset.test.targets.values
+    ).tolist() == [2, 1]
 
 
 def test_val_is_the_test_split_where_there_is_no_test(images):
@@ -68,7 +70,7 @@ def test_a_byte_order_mark_quotes_spaces_blank_lines_and_other_columns_are_under
     put(images / 'img/a, "b".png', encoded(picture(5)))
     text = '"path", age ,label,split\r\n"img/a, ""b"".png",3, big cat ,Train\r\n\r\nimg/0001.png,,dog,train\r\n'
     dataset = open_dataset(written(images, text + "./img/../img/0002.png,1,dog,TEST", "utf-8-sig"))
-    assert dataset.train.ids == ['img/a, "b".png', "img/0001.png"] and dataset.train.classes == ("big cat", "dog")
+    assert dataset.train.ids == ['img/a, "b".png', "img/0001.png"] and dataset.train.targets.names == ("big cat", "dog")
     assert dataset.test.ids == ["img/0002.png"]
 
 
