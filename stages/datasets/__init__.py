@@ -7,6 +7,7 @@ their digests and ``file_samples`` reads them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from frostline.stages.datasets.duplicates import Duplicates, duplicates
@@ -52,6 +53,8 @@ def open_dataset(
     downloads: Path | None = None,
     memory: Path | None = None,
     progress: Progress | None = None,
+    columns: Mapping[str, str] | None = None,
+    class_level: int | None = None,
 ) -> Dataset:
     """Return a dataset by name.
 
@@ -59,12 +62,15 @@ def open_dataset(
     ``cifar10``, or ``PREFIX:PLACE`` of a source that a distribution adds. ``root``: where a
     CSV's paths start, or where a torchvision dataset lies (by default below ``downloads``).
     ``test_fraction`` and ``seed`` split a dataset that has no test split of its own.
-    ``memory``: a file that remembers digests between calls.
+    ``memory``: a file that remembers digests between calls. ``columns``: what a table's columns are called, as
+    ``{"path": "file"}``. ``class_level``: which folder below a split names the class, 1 or 2, where both could.
 
     Raises ConfigError for an unknown name, DataError listing all that is wrong.
     """
     source, place = find_source(dataset)
     where = downloads or Path("downloads")
     with SOURCES.blamed(dataset.partition(":")[0]):
-        found = source.open(Request(place, root, test_fraction, seed, where, memory, progress))
+        found = source.open(
+            Request(place, root, test_fraction, seed, where, memory, progress, columns or {}, class_level)
+        )
     return check_targets(found)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from frostline.stages.datasets.index import Progress
@@ -22,6 +22,8 @@ class Request:
         downloads: the folder below which sources put what they download, each dataset in its own.
         memory: a file in which to remember digests between calls, see ``index_files``; None: nowhere.
         progress: told (done, total) of the samples that are read.
+        columns: what a table's columns are called, by what they are taken for: ``{"path": "file"}``.
+        class_level: which folder below a split names the class, the first or second; None: the one that it must be.
     """
 
     place: str
@@ -31,6 +33,8 @@ class Request:
     downloads: Path = Path("downloads")
     memory: Path | None = None
     progress: Progress | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    class_level: int | None = None
 
     @property
     def path(self) -> Path:
