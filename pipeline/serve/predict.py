@@ -236,10 +236,13 @@ def predict(
     An image that can't be read has a fault. Raises DataError if there is nothing to answer for, and what
     ``load_classifier`` does.
     """
-    files = [file for given in inputs for file in _files(Path(given))]
+    s = settings or load_settings(PredictSettings)
+    files = [file for given in inputs for file in _files(Path(given), s)]
+    if (s.root or s.columns) and not any(map(_is_table, inputs)):
+        raise ConfigError("root or columns without a table among the inputs; wanted a CSV with them")
     if not files:
         raise DataError(f"no image in {', '.join(map(str, inputs))}; wanted image files, folders or a CSV of paths")
-    return load_classifier(folder, settings).predict(files)
+    return load_classifier(folder, s).predict(files)
 
 
 def check_predictions(answers: Sequence[Prediction], max_bad: int) -> None:
@@ -247,14 +250,23 @@ def check_predictions(answers: Sequence[Prediction], max_bad: int) -> None:
     check_bad([f"{answer.path}: {answer.fault}" for answer in answers if answer.fault], max_bad)
 
 
-def _files(given: Path) -> list[Path]:
+def _files(given: Path, s: PredictSettings) -> list[Path]:
+    """Return the files that an input means, and tell how it was understood."""
     if given.is_dir():
-        return images_in(given)
-    if given.suffix.lower() == ".csv":
-        return paths_of(given)
-    if not given.is_file():
+        found, notes = images_in(given)
+    elif _is_table(given):
+        found, notes = paths_of(given, s.root, s.columns)
+    elif given.is_file():
+        found, notes = [given], ()
+    else:
         raise DataError(f"no file or folder {given}; wanted an image, a folder of images or a CSV of paths")
-    return [given]
+    for note in notes:
+        log.info("note: %s", note)
+    return found
+
+
+def _is_table(given: str | Path) -> bool:
+    return Path(given).suffix.lower() in (".csv", ".tsv")
 
 
 def predictions_as_json(answers: Sequence[Prediction], top: int) -> list[dict[str, Any]]:

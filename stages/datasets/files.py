@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.datasets.clutter import clutter_note
 from frostline.stages.datasets.index import Indexed
 from frostline.stages.datasets.samples import Samples
 from frostline.stages.datasets.walk import walk
-from frostline.stages.errors import DataError, UnreadableSample, listing
+from frostline.stages.errors import DataError, UnreadableSample, counted, listing
 from frostline.stages.modalities.base import Sample
 from frostline.stages.modalities.registry import MODALITIES
 
@@ -29,12 +30,23 @@ def decode_file(path: Path, min_side: int | None = None, modality: str = "image"
     return MODALITIES.load(modality).decode(data, min_side)
 
 
-def images_in(folder: Path) -> list[Path]:
-    """Return the image files below a folder, sorted. Raises DataError for folders that can't be read."""
+def images_in(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
+    """Return the image files below a folder, sorted, and notes on what was passed over.
+
+    Raises DataError for folders that can't be read.
+    """
     tree = walk(folder, ".")
     if tree.unreadable:
         raise DataError(f"{folder} can't be used:\n{listing(tree.unreadable)}")
-    return [folder / path for path in tree.files.paths]
+    notes = clutter_note(tree.clutter) + others_note([path.removeprefix("./") for path in tree.others])
+    return [folder / path for path in tree.files.paths], tuple(notes)
+
+
+def others_note(others: Sequence[str]) -> list[str]:
+    """Return one note on the files at these paths that are passed over; none if there are none."""
+    if not others:
+        return []
+    return [f"{counted(len(others), 'file')} passed over, no image ending: {', '.join(sorted(others)[:3])}"]
 
 
 def file_samples(

@@ -19,12 +19,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\ufeff\u2060\u00ad"))
 _WHOLE = re.compile(r"([+-]?\d+)\.0*")
 _SIDE_BY_SIDE = 3
 
 
+@lru_cache(4096)
 def meant(name: str) -> str:
     """Return a name without what nobody sees or means: one Unicode form, single spaces, ``1`` for ``1.0``.
 
@@ -36,6 +38,7 @@ def meant(name: str) -> str:
     return whole[1] if whole else plain
 
 
+@lru_cache(4096)
 def folded(name: str) -> str:
     """Return the same in lower case.
 

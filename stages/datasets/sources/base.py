@@ -60,6 +60,7 @@ class Source:
             useless for a classifier, such as a class without a training sample, is found by ``open_dataset``.
         names: the places, where these are a fixed list. They are understood without the prefix, too.
         takes_root: whether ``--root`` means something to it.
+        settings: which of ``columns`` and ``class_level`` mean something to it.
         at_hand: whether its datasets lie where they are named, or are made up. What only shows samples, such as a
             page, leaves any other dataset alone unless ``Request.folder`` is there.
         pixel_baseline: whether plain pixels are worth comparing with unasked, as they are: for samples that
@@ -71,5 +72,6 @@ class Source:
     open: Callable[[Request], Dataset]
     names: tuple[str, ...] = ()
     takes_root: bool = False
+    settings: tuple[str, ...] = ()
     at_hand: bool = False
     pixel_baseline: bool = False

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.datasets.clutter import clutter_note
-from frostline.stages.datasets.files import file_samples
+from frostline.stages.datasets.files import file_samples, others_note
 from frostline.stages.datasets.index import index_files
 from frostline.stages.datasets.names import Spellings, missing_note, nearest, spellings
 from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
@@ -104,9 +104,7 @@ def _notes(splits: Splits, folders: Sequence[ClassFolder]) -> list[str]:
         notes += [f"not used: {', '.join(beside)} beside {tops}"] if beside else []
     clutter = [name for top in dict.fromkeys(("", *splits.tops)) for name in clutter_in(splits.root / top)]
     notes += clutter_note([*clutter, *(path for folder in folders for path in folder.tree.clutter)])
-    others = sorted(path for folder in folders for path in folder.tree.others)
-    if others:
-        notes.append(f"{counted(len(others), 'file')} passed over, no image ending: {', '.join(others[:3])}")
+    notes += others_note([path for folder in folders for path in folder.tree.others])
     loose = [path for top in splits.tops for path in images_beside(splits.root / top)]
     loose += [path for folder in folders for path in folder.loose]
     if loose:
@@ -118,5 +116,6 @@ FOLDER = Source(
     "folder:PATH",
     "images in train/<class>/ with test/<class>/ or val/<class>/, or in <class>/ folders",
     open_folder,
+    settings=("class_level",),
     at_hand=True,
 )

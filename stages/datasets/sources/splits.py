@@ -1,4 +1,4 @@
-"""Which folders of a tree are its splits: the names and nestings that people use, and where there is but one reading."""
+"""Which folders of a tree are its splits: by the names and nestings that people use, where there is one reading."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ROLES = {
 _SUFFIX = re.compile(r"[\s_.-]*(set|split|data|images|folder)$")
 _PARTS = re.compile(r"[\s_.-]+")
 _NO_CLASS = frozenset(
-    {"images", "imgs", "image", "img", "unknown", "unlabelled", "unlabeled", "all", "data", "jpegimages"}
+    {"images", "imgs", "image", "img", "jpegimages", "unknown", "unlabelled", "unlabeled", "all", "data"}
 )
 _DEEPEST = 5
 
@@ -200,7 +200,7 @@ def _of_one_tree(given: Path, found: Splits, names: Sequence[str], roles: dict[s
     held = _with_classes(found.root, called)
     if len(held) == 1 and _shares(found.root, held[0], others):
         return _beside_classes(found, held[0], called)
-    if not held and (roles["train"] == called and len(others) > 1 or _negated(called, others)):
+    if not held and ((roles["train"] == called and len(others) > 1) or _negated(called, others)):
         return replace(found, notes=(*found.notes, f"{said} is taken for a class, as it holds images and no folder"))
     raise DataError(
         f"the image folder {given} can be read in several ways: {said} is a split, or a class as "
@@ -231,9 +231,8 @@ def _beside_classes(found: Splits, split: str, called: Sequence[str]) -> Splits:
 
 def _negated(called: Sequence[str], others: Sequence[str]) -> bool:
     """Whether valid/ stands beside invalid/: two classes."""
-    return len(called) == 1 and any(
-        folded(other) in (f"in{folded(called[0])}", f"not_{folded(called[0])}") for other in others
-    )
+    own = folded(called[0])
+    return len(called) == 1 and any(folded(other) in (f"in{own}", f"not_{own}", f"not {own}") for other in others)
 
 
 def _several(given: Path, what: str, names: Sequence[str]) -> DataError:
