@@ -66,6 +66,7 @@ def _open(settings: ExtractSettings) -> Dataset:
             memory=workspace.index(s.dataset, s.root),
             columns=s.columns,
             class_level=s.class_level,
+            bit_depth=s.bit_depth,
             progress=partial(_tick, bar),
         )
     for note in dataset.notes:

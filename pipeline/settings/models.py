@@ -104,12 +104,20 @@ class DatasetSettings(WorkspaceSettings):
         description="which folder below a split names the class: 1, or 2 (default: the one that can be)",
         exclude_if=operator.not_,
     )
+    bit_depth: int | None = Field(
+        default=None,
+        ge=1,
+        le=16,
+        description="how many bits the values of 16-bit images make use of (default: 16)",
+        exclude_if=operator.not_,
+    )
 
     @model_validator(mode="after")
     def _check_root(self) -> DatasetSettings:
         if self.root is not None and not find_source(self.dataset)[0].takes_root:
             raise ValueError(f"root {self.root} with {self.dataset}; wanted for {' and '.join(forms_with_root())} only")
-        for name, form in (("columns", "csv:FILE"), ("class_level", "folder:PATH")):
+        forms = {"columns": "csv:FILE", "class_level": "folder:PATH", "bit_depth": "folder:PATH and csv:FILE"}
+        for name, form in forms.items():
             if getattr(self, name) and name not in find_source(self.dataset)[0].settings:
                 raise ValueError(f"{name.replace('_', '-')} with {self.dataset}; wanted for {form} only")
         return self

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,18 @@ from frostline.stages.errors import DataError, UnreadableSample, counted, listin
 from frostline.stages.modalities.base import Sample
 from frostline.stages.modalities.registry import MODALITIES
 
+_SOME = 8
 
-def decode_file(path: Path, min_side: int | None = None, modality: str = "image") -> Sample:
-    """Return the sample in a file; ``min_side``: see ``Modality.decode``. Raises UnreadableSample with the reason."""
+
+def decode_file(path: Path, min_side: int | None = None, modality: str = "image", **options: int) -> Sample:
+    """Return the sample in a file; ``min_side`` and ``options``: see ``Samples``. Raises UnreadableSample: why not."""
     try:
         if not path.is_file():
             raise UnreadableSample("not a regular file")
         data = path.read_bytes()
     except OSError as error:
         raise UnreadableSample(f"can't be read ({error.strerror})") from error
-    return MODALITIES.load(modality).decode(data, min_side)
+    return MODALITIES.load(modality).decode(data, min_side, **options)
 
 
 def images_in(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
@@ -57,6 +60,7 @@ def file_samples(
     files: Indexed,
     labels: NDArray[np.int64],
     modality: str = "image",
+    options: Mapping[str, int] | None = None,
 ) -> Samples:
     """Return samples that read ``root / path``; the path is the sample's id.
 
@@ -77,8 +81,20 @@ def file_samples(
         return data
 
     def read(row: int) -> Sample:
-        return decode(encoded(row))
+        return decode(encoded(row), **(options or {}))
 
     decode, names = MODALITIES.load(modality).decode, tuple(classes)
     how: Any = {"problems": files.problems, "encoded": encoded, "modality": modality}
+    how |= {"codecs": files.codecs, "options": options or {}}
     return Samples(dataset, split, names, files.paths, labels, files.digests, read, **how)
+
+
+def remarks(splits: Sequence[Samples]) -> list[str]:
+    """Return what the modality has to say of files of some kinds, by a few of each that are decoded for it."""
+    found: dict[str, list[bytes]] = defaultdict(list)
+    for samples in splits:
+        for row, codec in samples.codecs.items():
+            if samples.encoded and not samples.options and len(found[codec]) < _SOME:
+                found[codec].append(samples.encoded(row))
+    kind = MODALITIES.load(splits[0].modality)
+    return [remark for codec, some in found.items() for remark in kind.remarks(codec, some)]

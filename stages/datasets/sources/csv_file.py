@@ -45,7 +45,7 @@ def open_table(request: Request) -> Dataset:
     if wrong:
         raise DataError(f"{file} can't be used (images are looked for below {root}; see --root):\n{listing(wrong)}")
     index = index_files(root, located.files, request.memory, request.progress)
-    samples = file_samples(file.stem, "all", spelled.classes, root, index, labels)
+    samples = file_samples(file.stem, "all", spelled.classes, root, index, labels, options=request.decode_options)
     notes = (*table.notes, *located.notes, *spelled.notes)
     if splits is None:
         return Dataset(file.stem, *split_by_content(samples, request.test_fraction, request.seed), notes)
@@ -158,6 +158,6 @@ CSV = Source(
     "a table with the columns path, label and maybe split",
     open_table,
     takes_root=True,
-    settings=("columns",),
+    settings=("columns", "bit_depth"),
     at_hand=True,
 )

@@ -88,7 +88,8 @@ def _samples(root: Path, spelled: Spellings, folders: Sequence[ClassFolder], req
     for folder in folders:
         files.extend(folder.tree.files)
     index = index_files(root, files, request.memory, request.progress)
-    return file_samples(name, "all", spelled.classes, root, index, _labels(spelled, folders))
+    labels = _labels(spelled, folders)
+    return file_samples(name, "all", spelled.classes, root, index, labels, options=request.decode_options)
 
 
 def _notes(splits: Splits, folders: Sequence[ClassFolder]) -> list[str]:
@@ -116,6 +117,6 @@ FOLDER = Source(
     "folder:PATH",
     "images in train/<class>/ with test/<class>/ or val/<class>/, or in <class>/ folders",
     open_folder,
-    settings=("class_level",),
+    settings=("class_level", "bit_depth"),
     at_hand=True,
 )

@@ -48,7 +48,7 @@ def test_each_row_reads_its_own_image(tmp_path):
 def test_val_is_the_test_split_where_there_is_no_test(tmp_path):
     dataset = opened(plant(tmp_path, {"train/cat": 2, "train/dog": 2, "val/cat": 1}))
     assert dataset.test.ids == ["val/cat/0000.png"]
-    assert dataset.notes == ("val/ is the test split; there is no test/",)
+    assert dataset.notes == ("val/ is the test split; there is no test/", "no test sample of 1 class: dog")
 
 
 def test_folders_beside_train_and_test_are_noted(tmp_path):
