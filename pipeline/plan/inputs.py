@@ -64,6 +64,9 @@ def _open(settings: ExtractSettings) -> Dataset:
             seed=s.seed,
             downloads=workspace.downloads,
             memory=workspace.index(s.dataset, s.root),
+            columns=s.columns,
+            class_level=s.class_level,
+            bit_depth=s.bit_depth,
             progress=partial(_tick, bar),
         )
     for note in dataset.notes:

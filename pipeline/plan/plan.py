@@ -12,7 +12,6 @@ from frostline.pipeline.workspace import Workspace
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import Dataset, Samples
 from frostline.stages.modalities.image.spec import View
-from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.store import FeatureSet
 from frostline.stages.store.format_1 import old_digest
 from frostline.stages.store.key import FeatureKey
@@ -63,7 +62,7 @@ class Plan:
     def key(self, split: str, view: View) -> FeatureKey:
         """Return the key of one split's view."""
         mode, samples = self.picked.mode, self._whole(split)
-        decoder = MODALITIES.load(samples.modality).decoder(mode.jpeg_min_side)
+        decoder = samples.decoder(mode.jpeg_min_side)
         return FeatureKey(samples.content, self.spec, decoder, view, mode.precision, self.settings.dtype)
 
     def old_digest(self, split: str, view: View) -> str:

@@ -22,6 +22,7 @@ def export_head(folder: Path, file: Path, settings: PredictSettings) -> dict[str
         "images": ["batch", *spec.size, 3],
         "preprocessing": asdict(spec.preprocessing),
         "jpeg_least": classifier.jpeg_min_side,
+        **({"bit_depth": classifier.bit_depth} if classifier.bit_depth else {}),
         "classes": list(classifier.head.classes),
         "values": "probability" if classifier.head.probabilistic else "decision",
         "backbone": asdict(spec),

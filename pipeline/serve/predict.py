@@ -58,13 +58,17 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A backbone and a head: images to classes. ``jpeg_min_side``: what JPEG files are scaled to, as in training."""
+    """A backbone and a head: images to classes.
+
+    ``jpeg_min_side``: what JPEG files are scaled to, ``bit_depth``: the bits of 16-bit images, both as in training.
+    """
 
     head: Head
     backbone: Backbone
     views: tuple[View, ...]
     settings: PredictSettings
     jpeg_min_side: int | None = None
+    bit_depth: int | None = None
 
     def predict(self, images: Sequence[str | Path]) -> list[Prediction]:
         """Return an answer for each image file, in order; one that can't be read has a fault and no class."""
@@ -77,9 +81,9 @@ class Classifier:
         batch_size = self.settings.batch_size or usual(self.backbone.device)[0]
         workers = self.settings.workers or cores()
         how: Any = {"views": self.views, "batch_size": batch_size, "workers": workers, "on_halved": _on_halved}
-        rows = range(len(files))
+        rows, options = range(len(files)), {"bit_depth": self.bit_depth} if self.bit_depth else {}
         for one in stage.predict(
-            self.head, self.backbone, lambda row: decode_file(files[row], self.jpeg_min_side), rows, **how
+            self.head, self.backbone, lambda row: decode_file(files[row], self.jpeg_min_side, **options), rows, **how
         ):
             yield Prediction(files[one.row], self._ranked(one.confidence), one.fault, self.head.probabilistic)
 
@@ -133,7 +137,7 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
         raise ConfigError(f"the head in {folder} was fitted on {made.name}, {made.weights}: {error}") from error
     _check_same(folder, wanted, backbone.spec)
     _check_width(folder, head, backbone.width)
-    return Classifier(head, backbone, made.views, s, made.jpeg_min_side)
+    return Classifier(head, backbone, made.views, s, made.jpeg_min_side, made.bit_depth)
 
 
 def _check_trust(folder: str | Path, made: _MadeOn, s: PredictSettings) -> None:
@@ -181,6 +185,7 @@ class _MadeOn:
     precision: Precision
     views: tuple[View, ...]
     jpeg_min_side: int | None
+    bit_depth: int | None = None
 
 
 def _made_on(folder: str | Path, record: Mapping[str, Any]) -> _MadeOn:
@@ -188,12 +193,13 @@ def _made_on(folder: str | Path, record: Mapping[str, Any]) -> _MadeOn:
     try:
         found = record["backbone"]
         spec = read_spec(found["spec"])
-        how = (found["precision"], tuple(found["views"]), found.get("jpeg_least"))  # older heads know no last one
+        how = (found["precision"], tuple(found["views"]), found.get("jpeg_least"), found.get("bit_depth"))
         made = _MadeOn(found["name"], found["weights"], spec, *how)
         words = (made.name, made.weights, spec.name, spec.weights, spec.layer, spec.code)
         good = all(isinstance(word, str) for word in words) and all(isinstance(side, int) for side in spec.size)
         good = good and made.precision in get_args(Precision) and made.views in (("plain",), ("plain", "hflip"))
         good = good and (made.jpeg_min_side is None or (isinstance(made.jpeg_min_side, int) and made.jpeg_min_side > 0))
+        good = good and (made.bit_depth is None or (isinstance(made.bit_depth, int) and 1 <= made.bit_depth <= 16))
         if not good or min(spec.size) < 1 or max(map(len, words)) > _LONGEST:
             raise ValueError("a value that can't be")
         replaced(spec.preprocessing, {})
@@ -236,10 +242,13 @@ def predict(
     An image that can't be read has a fault. Raises DataError if there is nothing to answer for, and what
     ``load_classifier`` does.
     """
-    files = [file for given in inputs for file in _files(Path(given))]
+    s = settings or load_settings(PredictSettings)
+    files = [file for given in inputs for file in _files(Path(given), s)]
+    if (s.root or s.columns) and not any(map(_is_table, inputs)):
+        raise ConfigError("root or columns without a table among the inputs; wanted a CSV with them")
     if not files:
         raise DataError(f"no image in {', '.join(map(str, inputs))}; wanted image files, folders or a CSV of paths")
-    return load_classifier(folder, settings).predict(files)
+    return load_classifier(folder, s).predict(files)
 
 
 def check_predictions(answers: Sequence[Prediction], max_bad: int) -> None:
@@ -247,14 +256,23 @@ def check_predictions(answers: Sequence[Prediction], max_bad: int) -> None:
     check_bad([f"{answer.path}: {answer.fault}" for answer in answers if answer.fault], max_bad)
 
 
-def _files(given: Path) -> list[Path]:
+def _files(given: Path, s: PredictSettings) -> list[Path]:
+    """Return the files that an input means, and tell how it was understood."""
     if given.is_dir():
-        return images_in(given)
-    if given.suffix.lower() == ".csv":
-        return paths_of(given)
-    if not given.is_file():
+        found, notes = images_in(given)
+    elif _is_table(given):
+        found, notes = paths_of(given, s.root, s.columns)
+    elif given.is_file():
+        found, notes = [given], ()
+    else:
         raise DataError(f"no file or folder {given}; wanted an image, a folder of images or a CSV of paths")
-    return [given]
+    for note in notes:
+        log.info("note: %s", note)
+    return found
+
+
+def _is_table(given: str | Path) -> bool:
+    return Path(given).suffix.lower() in (".csv", ".tsv")
 
 
 def predictions_as_json(answers: Sequence[Prediction], top: int) -> list[dict[str, Any]]:

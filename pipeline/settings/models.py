@@ -6,6 +6,7 @@ over the file, that over the defaults. An unknown name is an error with a hint.
 
 from __future__ import annotations
 
+import operator
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from frostline.pipeline.settings.parsing import (
     Channels,
+    ColumnNames,
     GivenFolds,
     GivenGrid,
     GivenSize,
@@ -90,11 +92,34 @@ class DatasetSettings(WorkspaceSettings):
     )
     test_fraction: float = Field(default=0.2, gt=0, lt=1, description="share of a single tree that is kept for testing")
     seed: int = Field(default=0, ge=0, description="seed of every split, draw and resample")
+    columns: ColumnNames = Field(
+        default={},
+        description="what a table's columns are called: path=FILE,label=CLASS",
+        exclude_if=operator.not_,  # records and digests of before know no such setting
+    )
+    class_level: int | None = Field(
+        default=None,
+        ge=1,
+        le=2,
+        description="which folder below a split names the class: 1, or 2 (default: the one that can be)",
+        exclude_if=operator.not_,
+    )
+    bit_depth: int | None = Field(
+        default=None,
+        ge=1,
+        le=16,
+        description="how many bits the values of 16-bit images make use of (default: 16)",
+        exclude_if=operator.not_,
+    )
 
     @model_validator(mode="after")
     def _check_root(self) -> DatasetSettings:
         if self.root is not None and not find_source(self.dataset)[0].takes_root:
             raise ValueError(f"root {self.root} with {self.dataset}; wanted for {' and '.join(forms_with_root())} only")
+        forms = {"columns": "csv:FILE", "class_level": "folder:PATH", "bit_depth": "folder:PATH and csv:FILE"}
+        for name, form in forms.items():
+            if getattr(self, name) and name not in find_source(self.dataset)[0].settings:
+                raise ValueError(f"{name.replace('_', '-')} with {self.dataset}; wanted for {form} only")
         return self
 
 
@@ -270,6 +295,8 @@ class PredictSettings(AnySettings):
 
     model_config = ConfigDict(title="prediction")
 
+    root: Path | None = Field(default=None, description="where a table's paths start (default: the table's folder)")
+    columns: ColumnNames = Field(default={}, description="what a table's columns are called: path=FILE")
     backbone: str | None = Field(default=None, description="one's own file.py:factory, which is never run unnamed")
     weights: str | None = Field(default=None, description="where the weights are now (default: where they were)")
     device: Device = "auto"

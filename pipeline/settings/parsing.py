@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator
 
+from frostline.stages.datasets.sources.csv_file import COLUMNS
 from frostline.stages.heads.kinds import Number
 from frostline.stages.heads.spec import Folds
 from frostline.stages.modalities.image.spec import Size, View
@@ -85,6 +86,19 @@ def _params(value: Any) -> Any:
     return _plain({name: _scalar(text) for name, _, text in pairs})
 
 
+_COLUMN_NAMES = f"wanted COLUMN=NAME,COLUMN=NAME for the columns {', '.join(COLUMNS)}"
+
+
+def _columns(value: Any) -> Any:
+    pairs = [part.partition("=")[::2] for part in value.split(",")] if isinstance(value, str) else None
+    found = value if pairs is None else dict(pairs)
+    if not isinstance(found, Mapping) or not {*found} <= {*COLUMNS} or (pairs and len(pairs) > len(found)):
+        raise ValueError(_COLUMN_NAMES)
+    if not all(isinstance(name, str) and name for name in found.values()):
+        raise ValueError(_COLUMN_NAMES)
+    return dict(found)
+
+
 def _plain(value: Any) -> Any:
     """Return what can stand in a record."""
     try:
@@ -145,6 +159,7 @@ Channels = Annotated[tuple[float, ...] | None, BeforeValidator(_channels)]
 Views = Annotated[tuple[View, ...], BeforeValidator(_views)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 GivenGrid = Annotated[Grid | None, BeforeValidator(_grid)]
+ColumnNames = Annotated[dict[str, str], BeforeValidator(_columns)]
 Params = Annotated[dict[str, Any], BeforeValidator(_params)]
 GivenFolds = Annotated[Folds, BeforeValidator(_folds)]
 Shots = Annotated[tuple[int, ...], BeforeValidator(_shots)]

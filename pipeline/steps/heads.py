@@ -79,6 +79,7 @@ def _how_to_load(plan: Plan) -> dict[str, Any]:
         "precision": plan.picked.mode.precision,
         "jpeg_least": plan.picked.mode.jpeg_min_side,
         "views": s.views,
+        **({"bit_depth": s.bit_depth} if s.bit_depth else {}),
     }
 
 

@@ -7,10 +7,12 @@ their digests and ``file_samples`` reads them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from frostline.stages.datasets.duplicates import Duplicates, duplicates
-from frostline.stages.datasets.files import decode_file, file_samples, images_in
+from frostline.stages.datasets.files import decode_file, file_samples, images_in, remarks
 from frostline.stages.datasets.index import Progress, index_files
 from frostline.stages.datasets.memo import is_sound
 from frostline.stages.datasets.samples import Dataset, Samples, check_targets, split_by_content
@@ -52,6 +54,9 @@ def open_dataset(
     downloads: Path | None = None,
     memory: Path | None = None,
     progress: Progress | None = None,
+    columns: Mapping[str, str] | None = None,
+    class_level: int | None = None,
+    bit_depth: int | None = None,
 ) -> Dataset:
     """Return a dataset by name.
 
@@ -59,12 +64,17 @@ def open_dataset(
     ``cifar10``, or ``PREFIX:PLACE`` of a source that a distribution adds. ``root``: where a
     CSV's paths start, or where a torchvision dataset lies (by default below ``downloads``).
     ``test_fraction`` and ``seed`` split a dataset that has no test split of its own.
-    ``memory``: a file that remembers digests between calls.
+    ``memory``: a file that remembers digests between calls. ``columns``: what a table's columns are called, as
+    ``{"path": "file"}``. ``class_level``: which folder below a split names the class, 1 or 2, where both could.
+    ``bit_depth``: how many bits 16-bit images make use of.
 
     Raises ConfigError for an unknown name, DataError listing all that is wrong.
     """
     source, place = find_source(dataset)
     where = downloads or Path("downloads")
     with SOURCES.blamed(dataset.partition(":")[0]):
-        found = source.open(Request(place, root, test_fraction, seed, where, memory, progress))
-    return check_targets(found)
+        found = source.open(
+            Request(place, root, test_fraction, seed, where, memory, progress, columns or {}, class_level, bit_depth)
+        )
+    found = check_targets(found)
+    return replace(found, notes=(*found.notes, *remarks(found.splits)))

@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from frostline.stages.datasets.clutter import clutter_note
 from frostline.stages.datasets.index import Indexed
 from frostline.stages.datasets.samples import Samples
 from frostline.stages.datasets.walk import walk
-from frostline.stages.errors import DataError, UnreadableSample, listing
+from frostline.stages.errors import DataError, UnreadableSample, counted, listing
 from frostline.stages.modalities.base import Sample
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.targets.values import Targets
 
+_SOME = 8
 
-def decode_file(path: Path, min_side: int | None = None, modality: str = "image") -> Sample:
-    """Return the sample in a file; ``min_side``: see ``Modality.decode``. Raises UnreadableSample with the reason."""
+
+def decode_file(path: Path, min_side: int | None = None, modality: str = "image", **options: int) -> Sample:
+    """Return the sample in a file; ``min_side`` and ``options``: see ``Samples``. Raises UnreadableSample: why not."""
     try:
         if not path.is_file():
             raise UnreadableSample("not a regular file")
         data = path.read_bytes()
     except OSError as error:
         raise UnreadableSample(f"can't be read ({error.strerror})") from error
-    return MODALITIES.load(modality).decode(data, min_side)
+    return MODALITIES.load(modality).decode(data, min_side, **options)
 
 
-def images_in(folder: Path) -> list[Path]:
-    """Return the image files below a folder, sorted. Raises DataError for folders that can't be read."""
+def images_in(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
+    """Return the image files below a folder, sorted, and notes on what was passed over.
+
+    Raises DataError for folders that can't be read.
+    """
     tree = walk(folder, ".")
     if tree.unreadable:
         raise DataError(f"{folder} can't be used:\n{listing(tree.unreadable)}")
-    return [folder / path for path in tree.files.paths]
+    notes = clutter_note(tree.clutter) + others_note([path.removeprefix("./") for path in tree.others])
+    return [folder / path for path in tree.files.paths], tuple(notes)
+
+
+def others_note(others: Sequence[str]) -> list[str]:
+    """Return one note on the files at these paths that are passed over; none if there are none."""
+    if not others:
+        return []
+    return [f"{counted(len(others), 'file')} passed over, no image ending: {', '.join(sorted(others)[:3])}"]
 
 
 def file_samples(
@@ -41,6 +57,7 @@ def file_samples(
     root: Path,
     files: Indexed,
     modality: str = "image",
+    options: Mapping[str, int] | None = None,
 ) -> Samples:
     """Return samples that read ``root / path``; the path is the sample's id.
 
@@ -61,8 +78,20 @@ def file_samples(
         return data
 
     def read(row: int) -> Sample:
-        return decode(encoded(row))
+        return decode(encoded(row), **(options or {}))
 
     decode = MODALITIES.load(modality).decode
     how: Any = {"problems": files.problems, "encoded": encoded, "modality": modality}
+    how |= {"codecs": files.codecs, "options": options or {}}
     return Samples(dataset, split, targets, files.paths, files.digests, read, **how)
+
+
+def remarks(splits: Sequence[Samples]) -> list[str]:
+    """Return what the modality has to say of files of some kinds, by a few of each that are decoded for it."""
+    found: dict[str, list[bytes]] = defaultdict(list)
+    for samples in splits:
+        for row, codec in samples.codecs.items():
+            if samples.encoded and not samples.options and len(found[codec]) < _SOME:
+                found[codec].append(samples.encoded(row))
+    kind = MODALITIES.load(splits[0].modality)
+    return [remark for codec, some in found.items() for remark in kind.remarks(codec, some)]

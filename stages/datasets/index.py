@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Indexed:
-    """Files with their content: ``digests`` uint8 (n, 32), ``problems`` row to reason."""
+    """Files with their content: ``digests`` uint8 (n, 32), ``problems`` row to reason, ``codecs`` see ``Samples``."""
 
     paths: Sequence[str]
     digests: NDArray[np.uint8]
     problems: dict[int, str]
+    codecs: dict[int, str] = field(default_factory=dict)
 
 
 def index_files(
@@ -42,29 +43,31 @@ def index_files(
     """
     started = time.time_ns()
     kind = MODALITIES.load(modality)
-    known, index = _recall(memory, files, kind.decoder())
+    known, index = _recall(memory, files, kind.readers())
     lasting = files.facts[:, 1:].max(axis=1, initial=0) < started - GRAIN_NS
     unknown = np.flatnonzero(~known).tolist()
     for done, row in enumerate(unknown, 1):
-        content, fault, was_read = _examine(root / files.paths[row], int(files.facts[row, 0]), kind)
+        content, fault, was_read, codec = _examine(root / files.paths[row], int(files.facts[row, 0]), kind)
         index.digests[row] = np.frombuffer(content, np.uint8)
         lasting[row] &= was_read
         if fault:
             index.problems[row] = fault
+        elif codec:
+            index.codecs[row] = codec
         if progress:
             progress(done, len(unknown))
     if memory and lasting[unknown].any():
-        _remember(memory, index, files.facts, np.flatnonzero(lasting), kind.decoder())
+        _remember(memory, index, files.facts, np.flatnonzero(lasting), kind.readers())
     return index
 
 
-def _examine(path: Path, size: int, modality: Modality[Any]) -> tuple[bytes, str | None, bool]:
-    """Return (digest, what is wrong with the file, whether it could be read)."""
+def _examine(path: Path, size: int, modality: Modality[Any]) -> tuple[bytes, str | None, bool, str | None]:
+    """Return (digest, what is wrong with the file, whether it could be read, its codec)."""
     try:
         data = _read(path, size)
     except UnreadableSample as error:
-        return hashlib.sha256(str(error).encode()).digest(), str(error), False
-    return hashlib.sha256(data).digest(), modality.find_fault(data), True
+        return hashlib.sha256(str(error).encode()).digest(), str(error), False, None
+    return hashlib.sha256(data).digest(), modality.find_fault(data), True, modality.codec(data)
 
 
 def _read(path: Path, size: int) -> bytes:
@@ -88,9 +91,10 @@ def _recall(memory: Path | None, files: Files, decoder: str) -> tuple[NDArray[np
     at = np.fromiter(map(place.get, files.paths, repeat(-1)), np.int64, len(files))
     known[at >= 0] = (arrays["stats"][at[at >= 0]] == files.facts[at >= 0]).all(axis=1)
     index.digests[known] = arrays["digests"][at[known]]
-    faults = {int(i): fault for i, fault in facts["problems"].items()}
-    faulty = np.flatnonzero(known & np.isin(at, list(faults))).tolist()
-    index.problems.update({row: faults[int(at[row])] for row in faulty})
+    for words, remembered_words in ((index.problems, facts["problems"]), (index.codecs, facts["codecs"])):
+        said = {int(i): word for i, word in remembered_words.items()}
+        rows = np.flatnonzero(known & np.isin(at, list(said))).tolist()
+        words.update({row: said[int(at[row])] for row in rows})
     return known, index
 
 
@@ -98,5 +102,6 @@ def _remember(memory: Path, index: Indexed, stats: NDArray[np.int64], rows: NDAr
     facts = {
         "paths": [index.paths[row] for row in rows.tolist()],
         "problems": {i: index.problems[row] for i, row in enumerate(rows.tolist()) if row in index.problems},
+        "codecs": {i: index.codecs[row] for i, row in enumerate(rows.tolist()) if row in index.codecs},
     }
     save_memo(memory, decoder, facts, {"stats": stats[rows], "digests": index.digests[rows]})

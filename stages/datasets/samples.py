@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.datasets.sampling import hold_out
-from frostline.stages.errors import DataError, UnreadableSample, listing
+from frostline.stages.errors import DataError, UnreadableSample, counted, listing
 from frostline.stages.modalities.base import Modality, Sample
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.records.sealed import content_digest
@@ -30,6 +30,8 @@ class Samples:
     image for ``image``; it raises UnreadableSample where the sample can't be decoded.
     ``problems``: the rows known to be unreadable before any is decoded, each with its reason.
     ``encoded``: row to the bytes of its file, raising as ``read`` does; None where the samples are no files.
+    ``codecs``: the rows whose file needs a library of its own, or is worth a remark, each with what kind it is, see
+    ``Modality.codec``. ``options``: what the modality's ``decode`` is told besides.
     ``modality``: a name behind the door ``frostline.modalities``.
     """
 
@@ -42,6 +44,8 @@ class Samples:
     problems: Mapping[int, str] = field(default_factory=dict)
     encoded: Callable[[int], bytes] | None = None
     modality: str = "image"
+    codecs: Mapping[int, str] = field(default_factory=dict)
+    options: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,7 +79,13 @@ class Samples:
         encoded, decode = self.encoded, self._kind.decode
         if min_side is None or encoded is None:
             return self
-        return replace(self, read=lambda row: decode(encoded(row), min_side))
+        how: dict[str, Any] = dict(self.options)
+        return replace(self, read=lambda row: decode(encoded(row), min_side, **how))
+
+    def decoder(self, min_side: int | None) -> str:
+        """Return what decodes these samples, ``scaled`` to ``min_side``, as it stands in their feature key."""
+        how: dict[str, Any] = {"codecs": frozenset(self.codecs.values())} if self.codecs else {}
+        return self._kind.decoder(min_side, **how, **self.options)
 
     def any_scaled(self, rows: Sequence[int], min_side: int) -> bool:
         """Return whether ``scaled`` makes a difference to one of the rows."""
@@ -102,6 +112,8 @@ class Samples:
             problems,
             encoded and (lambda row: encoded(chosen[row])),
             self.modality,
+            {new: self.codecs[row] for new, row in enumerate(chosen) if row in self.codecs},
+            self.options,
         )
 
 
@@ -131,8 +143,22 @@ def check_targets(dataset: Dataset) -> Dataset:
     train, test = (np.delete(samples.targets.values, list(samples.problems), 0) for samples in dataset.splits)
     wrong = TARGETS.load(asked.kind).faults(asked.names, train, test)
     if wrong:
-        raise DataError(f"{dataset.name} can't be used:\n{listing(wrong)}")
-    return dataset
+        raise DataError(f"{dataset.name} can't be used{_unreadable(dataset)}:\n{listing(wrong)}")
+    return replace(dataset, notes=(*dataset.notes, *_untested(asked.names, test)))
+
+
+def _unreadable(dataset: Dataset) -> str:
+    """Return which samples can't be read, as what makes a class empty; nothing if all can."""
+    bad = [f"{x.ids[row]}: {reason}" for x in dataset.splits for row, reason in sorted(x.problems.items())]
+    return f"; {counted(len(bad), 'sample')} can't be read:\n{listing(bad, 10)}\nand without them" if bad else ""
+
+
+def _untested(classes: Sequence[str], test: NDArray[np.int64]) -> list[str]:
+    names = [classes[label] for label in sorted(set(range(len(classes))) - set(test.tolist()))]
+    if not names:
+        return []
+    more = ", …" if len(names) > 5 else ""
+    return [f"no test sample of {counted(len(names), 'class')}: {', '.join(names[:5])}{more}"]
 
 
 def split_by_content(samples: Samples, test_fraction: float, seed: int) -> tuple[Samples, Samples]:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.datasets.clutter import is_clutter
 from frostline.stages.modalities.registry import MODALITIES
 
 FileIdentity = tuple[int, int]
@@ -56,11 +57,14 @@ class Tree:
 
     ``files``: those with an ending of the modality, sorted by path. ``others``: the paths of
     the other files. ``unreadable``: the folders that can't be listed, each with the reason.
+    ``clutter``: the leftovers of systems that were passed over. ``inner``: the folders directly below.
     """
 
     files: Files = field(default_factory=Files)
     others: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    clutter: list[str] = field(default_factory=list)
+    inner: list[str] = field(default_factory=list)
 
 
 def walk(root: Path, below: str, modality: str = "image") -> Tree:
@@ -79,29 +83,33 @@ def walk(root: Path, below: str, modality: str = "image") -> Tree:
             here = _identity(root / folder)
             if here not in seen:
                 seen.add(here)
-                _enter(root, folder, tree, waiting, endings)
+                inner = _enter(root, folder, tree, waiting, endings)
+                tree.inner.extend(inner if folder == below else ())
         except OSError as error:
             tree.unreadable.append(f"{folder}: the folder can't be read ({error.strerror})")
     tree.files.sort()
     return tree
 
 
-def _enter(root: Path, folder: str, tree: Tree, waiting: deque[str], endings: frozenset[str]) -> None:
+def _enter(root: Path, folder: str, tree: Tree, waiting: deque[str], endings: frozenset[str]) -> list[str]:
+    """Take in what lies in a folder, and return the names of the folders in it."""
     folders: list[os.DirEntry[str]] = []
     with os.scandir(root / folder) as entries:
         for entry in entries:
             name = entry.name
-            if name.startswith("."):
-                continue
-            if _is_folder(entry):
+            if not name.startswith(".") and _is_folder(entry) and not is_clutter(name):
                 folders.append(entry)
-            elif name[name.rfind(".") :].lower() in endings:
+            elif not name.startswith(".") and name[name.rfind(".") :].lower() in endings:
                 tree.files.add(f"{folder}/{name}", _status(entry))
-            else:
+            elif is_clutter(name):
+                tree.clutter.append(f"{folder}/{name}")
+            elif not name.startswith("."):
                 tree.others.append(f"{folder}/{name}")
-    for entry in sorted(folders, key=lambda entry: entry.name):
+    folders.sort(key=lambda entry: entry.name)
+    for entry in folders:
         # Linked folders wait until all others are entered.
         (waiting.append if entry.is_symlink() else waiting.appendleft)(f"{folder}/{entry.name}")
+    return [entry.name for entry in folders]
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -29,7 +29,7 @@ has to learn that an item is more than pixels, until the first such modality com
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -83,7 +83,24 @@ class Modality(ABC, Generic[S]):
 
     @abstractmethod
     def decoder(self, min_side: int | None = None) -> str:
-        """Return what decodes and its version, as it stands in a feature key: all that may change a sample's values."""
+        """Return what decodes and its version, as it stands in a feature key: all that may change a sample's values.
+
+        A modality of which ``codec`` names kinds takes ``codecs`` too, a frozenset of those that there are: what they
+        add is in the key of a split that has them, and of no other. What else its ``decode`` can be told, by name, it
+        is told as well.
+        """
+
+    def readers(self) -> str:
+        """Return what decodes, with the libraries that not every file needs: another answer, another look at faults."""
+        return self.decoder()
+
+    def codec(self, data: bytes) -> str | None:  # noqa: ARG002
+        """Return the kind of a file that needs a library of its own, or is worth a remark; None for any other."""
+        return None
+
+    def remarks(self, codec: str, some: Sequence[bytes]) -> list[str]:  # noqa: ARG002
+        """Return what is to be said of files of one kind, by a few of them."""
+        return []
 
     @abstractmethod
     def preview(self, sample: S) -> Preview:

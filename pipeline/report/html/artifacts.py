@@ -94,6 +94,9 @@ def _reopened(run: Run) -> Dataset:
         seed=s.seed,
         downloads=workspace.downloads,
         memory=workspace.index(s.dataset, s.root),
+        columns=s.columns,
+        class_level=s.class_level,
+        bit_depth=s.bit_depth,
     )
     if not _is_same(run, dataset.test):
         raise _Other("its test samples have changed since the run")

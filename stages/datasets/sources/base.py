@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from frostline.stages.datasets.index import Progress
@@ -22,6 +22,9 @@ class Request:
         downloads: the folder below which sources put what they download, each dataset in its own.
         memory: a file in which to remember digests between calls, see ``index_files``; None: nowhere.
         progress: told (done, total) of the samples that are read.
+        columns: what a table's columns are called, by what they are taken for: ``{"path": "file"}``.
+        class_level: which folder below a split names the class, the first or second; None: the one that it must be.
+        bit_depth: how many bits the values of 16-bit images make use of; None: 16.
     """
 
     place: str
@@ -31,6 +34,14 @@ class Request:
     downloads: Path = Path("downloads")
     memory: Path | None = None
     progress: Progress | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    class_level: int | None = None
+    bit_depth: int | None = None
+
+    @property
+    def decode_options(self) -> dict[str, int]:
+        """What its files' modality is told when it decodes them."""
+        return {} if self.bit_depth is None else {"bit_depth": self.bit_depth}
 
     @property
     def path(self) -> Path:
@@ -56,6 +67,7 @@ class Source:
             useless for a classifier, such as a class without a training sample, is found by ``open_dataset``.
         names: the places, where these are a fixed list. They are understood without the prefix, too.
         takes_root: whether ``--root`` means something to it.
+        settings: which of ``columns``, ``class_level`` and ``bit_depth`` mean something to it.
         at_hand: whether its datasets lie where they are named, or are made up. What only shows samples, such as a
             page, leaves any other dataset alone unless ``Request.folder`` is there.
         pixel_baseline: whether plain pixels are worth comparing with unasked, as they are: for samples that
@@ -67,5 +79,6 @@ class Source:
     open: Callable[[Request], Dataset]
     names: tuple[str, ...] = ()
     takes_root: bool = False
+    settings: tuple[str, ...] = ()
     at_hand: bool = False
     pixel_baseline: bool = False

@@ -4,7 +4,8 @@
 found                       meaning
 ==========================  ==================================================
 EXIF orientation            applied
-16-bit grey                 the whole range 0..65535 scaled to 0..255
+16-bit grey                 the whole range 0..65535, or that of fewer bits,
+                            scaled to 0..255
 16-bit colour or alpha      the high byte of each sample
 CMYK, YCbCr, palette, 1 bit converted to RGB by Pillow
 alpha, transparent colour   composited over white
@@ -12,7 +13,8 @@ animation, many pages       the first frame
 float or 32-bit samples     refused: no fixed range
 ==========================  ==================================================
 
-The bytes decide what a file is, not the ending of its name. A JPEG that is damaged in the
+The bytes decide what a file is, not the ending of its name. AVIF and HEIC files are read by libraries of their own,
+see ``codecs``. A JPEG that is damaged in the
 middle decodes without an error, as in every libjpeg program. A JPEG alone can be decoded at
 1/2, 1/4 or 1/8 of its size, for less: see ``decode``.
 """
@@ -28,12 +30,13 @@ import PIL
 from PIL import Image, ImageOps, features
 
 from frostline.stages.errors import UnreadableSample
+from frostline.stages.modalities.image.codecs import GREY16, formats_for, version_of, what_it_is
 from frostline.stages.modalities.image.values import MAX_PIXELS
 
 EXTENSIONS = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif"),
-        *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
+        *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif", ".hif"),
     }
 )
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
@@ -42,10 +45,17 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 @cache
-def decoder(min_side: int | None = None) -> str:
-    """Return the decoder and its version, as it stands in a feature key; ``min_side`` is that of ``decode``."""
+def decoder(min_side: int | None = None, codecs: frozenset[str] = frozenset(), bit_depth: int | None = None) -> str:
+    """Return the decoder and its version, as it stands in a feature key.
+
+    ``min_side`` and ``bit_depth`` are those of ``decode``; ``codecs``: the kinds of ``codecs`` that there are. Files of
+    other kinds, decoded as ever, know nothing of them.
+    """
     scaled = f", JPEG scaled to {min_side} or more" if min_side else ""
-    return f"Pillow {PIL.__version__}, libjpeg-turbo {features.version('libjpeg_turbo') or 'absent'}{scaled}"
+    libraries = "".join(version_of(codec) for codec in sorted(codecs))
+    depth = f", 16-bit grey of {bit_depth} bits" if bit_depth and GREY16 in codecs else ""
+    turbo = features.version("libjpeg_turbo") or "absent"
+    return f"Pillow {PIL.__version__}, libjpeg-turbo {turbo}{scaled}{libraries}{depth}"
 
 
 def find_fault(data: bytes) -> str | None:
@@ -65,19 +75,22 @@ def find_fault(data: bytes) -> str | None:
     return None
 
 
-def decode(data: bytes, min_side: int | None = None) -> Image.Image:
+def decode(data: bytes, min_side: int | None = None, bit_depth: int | None = None) -> Image.Image:
     """Return the 8-bit RGB image that a file's bytes hold.
 
     With ``min_side`` a JPEG is decoded at the smallest of 1/8, 1/4, 1/2 and 1 whose shorter side
-    keeps at least so many pixels; anything else comes whole. Raises UnreadableSample with the
-    reason: empty, of no known format, too large, damaged.
+    keeps at least so many pixels; anything else comes whole. ``bit_depth``: how many bits 16-bit grey
+    makes use of, 16 by default. Raises UnreadableSample with the
+    reason: empty, of no known format, too large, damaged, values beyond the bits.
     """
     image = _open(data)
     try:
         _scale(image, min_side)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
-        return to_rgb(image)
+        return to_rgb(image, bit_depth)
+    except UnreadableSample:
+        raise
     except Exception as error:  # Pillow's decoders raise many types on damaged bytes
         raise UnreadableSample(f"damaged or unsupported {image.format} ({_first_line(error)})") from error
 
@@ -90,12 +103,15 @@ def is_scaled(data: bytes, min_side: int) -> bool:
     return image.size != whole
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Return any image as 8-bit RGB by the rules above. Raises UnreadableSample where they refuse it."""
+def to_rgb(image: Image.Image, bit_depth: int | None = None) -> Image.Image:
+    """Return any image as 8-bit RGB by the rules above; ``bit_depth``: see ``decode``.
+
+    Raises UnreadableSample where they refuse it.
+    """
     if image.mode == "F":
         raise UnreadableSample("float samples have no fixed range; save it with 8 or 16 bits")
     if image.mode.startswith("I"):
-        return _grey16(image).convert("RGB")
+        return _grey16(image, bit_depth or 16).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), rgba).convert("RGB")
@@ -122,9 +138,11 @@ def _open(data: bytes) -> Image.Image:
     if not data:
         raise UnreadableSample("empty file (0 bytes)")
     try:
-        image = Image.open(BytesIO(data), formats=_FORMATS)
+        image = Image.open(BytesIO(data), formats=(*_FORMATS, *formats_for(data)))
+    except UnreadableSample:
+        raise
     except PIL.UnidentifiedImageError as error:
-        raise UnreadableSample("not an image of a known format") from error
+        raise UnreadableSample(what_it_is(data)) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableSample(f"too large ({_first_line(error)})") from error
     except Exception as error:  # a header that lies raises whatever its parser meets
@@ -143,11 +161,24 @@ def _scale(image: Image.Image, min_side: int | None) -> None:
         image.draft(None, (min_side, min_side))  # JPEG's alone does anything, and only by 2, 4 and 8
 
 
-def _grey16(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.int64)
+def _grey16(image: Image.Image, bits: int) -> Image.Image:
+    values, top = np.asarray(image).astype(np.int64), 2**bits - 1
     if values.min() < 0 or values.max() > 65535:
         raise UnreadableSample("32-bit samples have no fixed range; save it with 8 or 16 bits")
-    return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
+    if values.max() > top:
+        needed = int(values.max()).bit_length()
+        raise UnreadableSample(f"a value of {values.max():,} where {bits} bits hold {top:,}; wanted bit-depth {needed}")
+    return Image.fromarray(((values * 255 + top // 2) // top).astype(np.uint8))
+
+
+def bits_used(data: bytes) -> int:
+    """Return how many bits the largest value of a 16-bit grey image takes. Raises UnreadableSample."""
+    image = _open(data)
+    try:
+        image.load()
+    except Exception as error:
+        raise UnreadableSample(f"damaged or unsupported {image.format} ({_first_line(error)})") from error
+    return int(np.asarray(image).max(initial=0)).bit_length()
 
 
 def _first_line(error: Exception) -> str:

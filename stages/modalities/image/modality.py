@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 
 from PIL import Image
 
+from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.base import Modality, Preview
-from frostline.stages.modalities.image.decode import EXTENSIONS, decode, decoder, find_fault, is_scaled
+from frostline.stages.modalities.image.codecs import AVIF, GREY16, codec_of, heif_version, reads_avif, version_of
+from frostline.stages.modalities.image.decode import EXTENSIONS, bits_used, decode, decoder, find_fault, is_scaled
 
 SIDE = 96
 _TINY = 48
+_DEPTHS = (8, 10, 12, 14)  # of cameras, microscopes, scanners
 
 
 class ImageModality(Modality[Image.Image]):
@@ -20,14 +24,34 @@ class ImageModality(Modality[Image.Image]):
     name = "image"
     extensions = EXTENSIONS
 
-    def decode(self, data: bytes, min_side: int | None = None) -> Image.Image:
-        return decode(data, min_side)
+    def decode(self, data: bytes, min_side: int | None = None, bit_depth: int | None = None) -> Image.Image:
+        return decode(data, min_side, bit_depth)
 
     def find_fault(self, data: bytes) -> str | None:
         return find_fault(data)
 
-    def decoder(self, min_side: int | None = None) -> str:
-        return decoder(min_side)
+    def decoder(
+        self, min_side: int | None = None, codecs: frozenset[str] = frozenset(), bit_depth: int | None = None
+    ) -> str:
+        return decoder(min_side, codecs, bit_depth)
+
+    def readers(self) -> str:
+        avif = version_of(AVIF) if reads_avif() else ""
+        return f"{decoder()}{avif}, pillow-heif {heif_version() or 'absent'}"
+
+    def codec(self, data: bytes) -> str | None:
+        return codec_of(data)
+
+    def remarks(self, codec: str, some: Sequence[bytes]) -> list[str]:
+        """Return a note on 16-bit grey of which the upper bits are never used: it comes out nearly black."""
+        if codec != GREY16:
+            return []
+        used = max(map(_bits, some), default=16)
+        bits = next((bits for bits in _DEPTHS if used <= bits), 16)
+        if bits == 16:
+            return []
+        said = f"16-bit images hold no value above {2**used - 1:,}, so they come out nearly black"
+        return [f"{said}; if that is their range, --bit-depth {bits} spreads it"]
 
     def is_scaled(self, data: bytes, min_side: int) -> bool:
         return is_scaled(data, min_side)
@@ -41,6 +65,13 @@ class ImageModality(Modality[Image.Image]):
         small.convert("RGB").save(file, **({"format": "PNG"} if tiny else {"format": "JPEG", "quality": 82}))
         kind = "png" if tiny else "jpeg"
         return Preview(f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}", tiny=tiny)
+
+
+def _bits(data: bytes) -> int:
+    try:
+        return bits_used(data)
+    except UnreadableSample:
+        return 0
 
 
 IMAGE = ImageModality()

@@ -11,6 +11,8 @@ from frostline.stages.datasets import open_dataset
 from frostline.stages.errors import DataError
 from support.pictures import encoded, picture, plant, put
 
+UNTESTED = "no test sample of 1 class: dog"
+
 
 @pytest.fixture
 def images(tmp_path):
@@ -40,7 +42,11 @@ def test_path_label_and_split_make_the_dataset_in_row_order(images):
     put(images / "img/0001.png", encoded(picture(77)))
     text = rows("img/0002.png,dog,test", "img/0001.png,cat,train", "img/0000.png,dog,train")
     dataset = open_dataset(written(images, text))
-    assert (dataset.name, dataset.notes, dataset.train.targets.names) == ("table", (), ("cat", "dog"))
+    assert (dataset.name, dataset.notes, dataset.train.targets.names) == (
+        "table",
+        (UNTESTED.replace("dog", "cat"),),
+        ("cat", "dog"),
+    )
     assert dataset.train.ids == ["img/0001.png", "img/0000.png"] and dataset.train.targets.values.tolist() == [0, 1]
     assert dataset.test.ids == ["img/0002.png"] and dataset.test.targets.values.tolist() == [1]
     assert np.array_equal(dataset.train.read(0), picture(77))
@@ -57,13 +63,13 @@ def test_without_splits_the_rows_are_split_by_fraction(images):
 def test_val_is_the_test_split_where_there_is_no_test(images):
     dataset = open_dataset(written(images, split_table().replace("test", "val")))
     assert dataset.test.ids == ["img/0002.png"]
-    assert dataset.notes == ("split val is the test split; there is no split test",)
+    assert dataset.notes == ("split val is the test split; there is no split test", UNTESTED)
 
 
 def test_val_rows_beside_test_rows_are_noted(images):
     dataset = open_dataset(written(images, split_table("img/0003.png,dog,val")))
     assert len(dataset.train) + len(dataset.test) == 3
-    assert dataset.notes == ("1 row of split val not used",)
+    assert dataset.notes == ("1 row of split val not used", UNTESTED)
 
 
 def test_a_byte_order_mark_quotes_spaces_blank_lines_and_other_columns_are_understood(images):
@@ -109,7 +115,7 @@ def test_every_row_at_fault_is_listed_with_its_line_and_all_its_faults(images):
         images,
         split_table(
             "img/0000.png,cat,test",
-            "img/0009.png,,dev",
+            "img/0009.png,,spare",
             "img/gone.png,cat,train",
             "",
             "../outside.png,cat,train",
@@ -127,7 +133,7 @@ def test_every_row_at_fault_is_listed_with_its_line_and_all_its_faults(images):
     for fault in (
         "line 5: img/0000.png again, as on line 2",
         "line 6: no label",
-        "line 6: split 'dev'; wanted train, test, val",
+        "line 6: split 'spare'; wanted train, test, val",
         "line 7: img/gone.png: no such file",
         "line 9: ../outside.png leads out of the folder of the images",
         f"line 10: {outside} leads out of the folder",
@@ -150,7 +156,7 @@ def test_the_same_file_by_another_spelling_is_a_duplicate(images):
     "text, message",
     [
         ("file,label\na,b\n", "has no column path; found file, label; wanted path, label and maybe split"),
-        ("a;b\n", "has no column path and label; found a;b"),
+        ("a;b\n", "has no column path and label; found a, b"),
         ("", "has no column path and label"),
         ("path,label,label\na,b,c\n", "has two columns label"),
         ("path,label\n", "has a header and no rows; wanted one row per image"),
@@ -174,3 +180,151 @@ def test_a_table_that_is_not_there_or_not_text_is_named(images):
         open_dataset(f"csv:{images / 'nowhere.csv'}")
     with pytest.raises(DataError, match="wanted a UTF-8 CSV file"):
         open_dataset(written(images, "path,label\nimg/ä.png,x\n", "latin-1"))
+
+
+def test_every_row_keeps_its_image_when_paths_are_respelled(images):
+    text = split_table().replace("img/", "img\\").replace("img\\0002", "img/0002")
+    dataset = open_dataset(written(images, text))
+    assert dataset.train.ids == ["img/0000.png", "img/0001.png"] and dataset.test.ids == ["img/0002.png"]
+    assert dataset.notes == ("2 paths with backslashes are read with slashes", UNTESTED)
+
+
+@pytest.mark.parametrize("separator, said", [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
+def test_what_separates_the_cells_is_found_out_and_said(images, separator, said):
+    dataset = open_dataset(written(images, split_table().replace(",", separator)))
+    assert dataset.train.ids == ["img/0000.png", "img/0001.png"] and dataset.train.targets.names == ("cat", "dog")
+    assert dataset.notes == (f"table.csv: cells are separated by {said}", UNTESTED)
+
+
+def test_commas_within_cells_do_not_separate_where_semicolons_do(images):
+    text = 'path;label;"a, b, c, d"\nimg/0000.png;cat;1,5\nimg/0001.png;dog;2,5\n'
+    put(images / "img/0002.png"), put(images / "img/0003.png")
+    more = "img/0002.png;cat;1\nimg/0003.png;dog;1\n"
+    dataset = open_dataset(written(images, text + more), test_fraction=0.5)
+    assert dataset.train.targets.names == ("cat", "dog")
+
+
+@pytest.mark.parametrize("header", ["Path,LABEL,Split", " path , label , SPLIT ", "PATH,Label,split"])
+def test_case_and_spaces_of_the_header_do_not_matter(images, header):
+    assert len(open_dataset(written(images, split_table().replace("path,label,split", header))).train) == 2
+
+
+def test_columns_of_other_names_are_named(images):
+    text = split_table().replace("path,label,split", "file,class,set")
+    columns = {"path": "file", "label": "class", "split": "set"}
+    dataset = open_dataset(written(images, text), columns=columns)
+    assert dataset.train.ids == ["img/0000.png", "img/0001.png"] and dataset.test.ids == ["img/0002.png"]
+
+
+@pytest.mark.parametrize(
+    "header, hint",
+    [
+        ("file,class,set", "has no column path and label; found file, class, set;"),
+        ("file,class,set", "--columns path=file,label=class?"),
+        ("Filename,Label,split", "--columns path=Filename?"),
+        ("paths,lable,split", "--columns path=paths,label=lable?"),
+        ("image_id,dx,split", "--columns path=image_id,label=dx?"),
+    ],
+)
+def test_a_column_that_is_missing_is_answered_with_the_one_that_may_be_meant(images, header, hint):
+    assert hint in refusal(images, split_table().replace("path,label,split", header))
+
+
+def test_a_column_that_is_named_and_not_there_is_an_error(images):
+    said = refusal(images, split_table(), columns={"split": "subset"})
+    assert "has no column subset; found path, label, split" in said
+
+
+@pytest.mark.parametrize(
+    "encoding, said",
+    [
+        ("utf-16", "it is UTF-16 text, as PowerShell and Excel's Unicode Text write it"),
+        ("utf-16-le", "it is UTF-16 text"),
+        ("latin-1", "line 2 has the byte 0xE4, which is not UTF-8; it is 'ä' in Latin-1 or Windows-1252"),
+    ],
+)
+def test_text_of_another_encoding_is_named_with_what_to_do(images, encoding, said):
+    found = refusal_of(images, split_table().replace("cat", "kätzchen").encode(encoding))
+    assert said in found and "iconv -f" in found
+
+
+@pytest.mark.parametrize(
+    "start, said", [(b"PK\x03\x04", "Excel"), (b"PAR1", "Parquet"), (b"\x1f\x8b\x08", "compressed by gzip")]
+)
+def test_files_of_other_kinds_are_named(images, start, said):
+    assert said in refusal_of(images, start + bytes(100))
+
+
+def refusal_of(folder, data):
+    (folder / "table.csv").write_bytes(data)
+    with pytest.raises(DataError) as caught:
+        open_dataset(f"csv:{folder / 'table.csv'}")
+    return str(caught.value)
+
+
+def test_an_excel_table_with_a_mark_and_blank_rows_at_its_end_is_read(images):
+    text = split_table().replace(",", ";").replace("\n", "\r\n") + ";;\r\n;;\r\n"
+    assert len(open_dataset(written(images, text, "utf-8-sig")).train) == 2
+
+
+@pytest.mark.parametrize("disk, table", [("caf\u00e9", "cafe\u0301"), ("cafe\u0301", "caf\u00e9")])
+def test_a_path_in_another_unicode_form_is_found_and_said(images, disk, table):
+    put(images / f"img/{disk}.png")
+    dataset = open_dataset(written(images, split_table(f"img/{table}.png,dog,test")))
+    assert dataset.test.ids[-1] == f"img/{disk}.png"
+    assert dataset.notes == ("1 path found in another Unicode form",)
+
+
+@pytest.mark.parametrize(
+    "path, hint",
+    [
+        ("img/0009", "no such file; 0009.png is there"),
+        ("img/0009.PNG", "no such file; 0009.png is there"),
+        ("C:\\data\\img\\0009.png", "a path of Windows: write it from the folder of the images on"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_answered_with_what_may_be_meant(images, path, hint):
+    assert hint in refusal(images, split_table(f"{path},dog,test"))
+
+
+def labelled(*labels, splits=None):
+    splits = splits or ["train"] * (len(labels) - 2) + ["test"] * 2
+    return rows(*(f"img/{i:04d}.png,{a},{s}" for i, (a, s) in enumerate(zip(labels, splits, strict=True))))
+
+
+@pytest.mark.parametrize(
+    "labels, what",
+    [
+        (("1", "1.0", "1", "2", "2.0", "1"), "how they are written"),
+        (("caf\u00e9", "caf\u00e9", "cafe\u0301", "dog", "dog", "caf\u00e9"), "Unicode form"),
+        (("big cat", "big  cat", "big cat", "dog", "dog", "big cat"), "spaces"),
+        (("cat", "cat", "dog", "dog", "CAT", "dog"), "case"),
+    ],
+)
+def test_labels_are_compared_as_people_mean_them(images, labels, what):
+    dataset = open_dataset(written(images, labelled(*labels)))
+    assert len(dataset.train.targets.names) == 2 and len(dataset.train) == 4
+    assert f"are one class: they differ in {what}" in dataset.notes[0]
+
+
+def test_labels_of_training_that_differ_in_case_alone_are_a_question(images):
+    said = refusal(images, labelled("Cat", "cat", "dog", "dog", "dog", "cat"))
+    assert "'Cat' and 'cat' differ in case alone: one class or two?" in said
+
+
+@pytest.mark.parametrize("label", ["nan", "NaN", "<NA>"])
+def test_a_label_that_pandas_wrote_for_none_is_none(images, label):
+    said = refusal(images, split_table(f"img/0003.png,{label},train"))
+    assert f"line 5: label {label!r}, a missing one as pandas writes it; wanted a label, or no such row" in said
+
+
+@pytest.mark.parametrize("name", ["validation", "Valid", "dev"])
+def test_splits_have_the_names_that_people_give_them(images, name):
+    dataset = open_dataset(written(images, split_table().replace("test", name).replace("train", "Training")))
+    assert (len(dataset.train), len(dataset.test)) == (2, 1)
+    assert dataset.notes == (f"split {name.lower()} is the test split; there is no split test", UNTESTED)
+
+
+def test_two_splits_that_may_be_the_one_are_a_question(images):
+    said = refusal(images, split_table("img/0003.png,dog,dev", "img/0004.png,dog,val").replace("test", "train"))
+    assert "splits 'dev' and 'val' may each be the one; call them alike" in said

@@ -52,7 +52,7 @@ def test_each_row_reads_its_own_image(tmp_path):
 def test_val_is_the_test_split_where_there_is_no_test(tmp_path):
     dataset = opened(plant(tmp_path, {"train/cat": 2, "train/dog": 2, "val/cat": 1}))
     assert dataset.test.ids == ["val/cat/0000.png"]
-    assert dataset.notes == ("val/ is the test split; there is no test/",)
+    assert dataset.notes == ("val/ is the test split; there is no test/", "no test sample of 1 class: dog")
 
 
 def test_folders_beside_train_and_test_are_noted(tmp_path):
@@ -215,8 +215,8 @@ def test_classes_too_small_to_split_are_listed_before_any_image_is_read(tmp_path
     assert "class 'owl': 2 samples, 0" in said and "'dog'" not in said
 
 
-@pytest.mark.parametrize("names", [("Train", "Test"), ("training", "validation"), ("test", "val")])
-def test_split_folders_of_other_names_are_not_taken_for_classes(tmp_path, names):
+@pytest.mark.parametrize("names", [("Test", "val"), ("testing", "validation"), ("test", "val")])
+def test_splits_without_one_to_train_on_are_not_taken_for_classes(tmp_path, names):
     said = refusal(plant(tmp_path, {f"{name}/cat": 5 for name in names}))
     assert "and no train/; wanted train/<class>/" in said
 

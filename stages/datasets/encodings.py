@@ -1,0 +1,57 @@
+"""The text of a file that should be UTF-8; what else it is, is named."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from frostline.stages.errors import DataError
+
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_KINDS = {
+    b"PK\x03\x04": ("an Excel or other zipped workbook", "save it as CSV UTF-8"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save it as CSV UTF-8"),
+    b"PAR1": ("a Parquet file", "write it as CSV (pandas: read_parquet(…).to_csv(…, index=False))"),
+    b"\x1f\x8b": ("compressed by gzip", "unpack it: gunzip FILE"),
+    b"SQLite": ("an SQLite database", "export the table as CSV"),
+}
+
+
+def text_of(file: Path) -> str:
+    """Return a file's text, without a byte order mark. Raises DataError that says what the file is instead."""
+    if file.exists() and not file.is_file():
+        raise DataError(f"{file} is not a regular file; wanted a CSV with the columns path and label")
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise DataError(f"can't read the table {file}: {error}; wanted a UTF-8 CSV file with a header") from error
+    what = _other_kind(data)
+    if what is not None:
+        raise DataError(f"can't read the table {file}: it is {what[0]}; wanted a UTF-8 CSV file: {what[1]}")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"can't read the table {file}: {_at(data, error.start)}") from error
+
+
+def _other_kind(data: bytes) -> tuple[str, str] | None:
+    """Return what bytes are that are no UTF-8 text, and what to do with them."""
+    for start, what in _KINDS.items():
+        if data.startswith(start):
+            return what
+    if data.startswith(_UTF16) or (len(data) > 3 and data[:4].count(0) == 2):
+        return (
+            "UTF-16 text, as PowerShell and Excel's Unicode Text write it",
+            'save it as "CSV UTF-8", or iconv -f UTF-16 -t UTF-8 FILE > NEW',
+        )
+    return None
+
+
+def _at(data: bytes, at: int) -> str:
+    """Return what is said of a byte that is no UTF-8."""
+    line = data.count(b"\n", 0, at) + 1
+    letter = data[at : at + 1].decode("cp1252", "replace")
+    return (
+        f"line {line} has the byte 0x{data[at]:02X}, which is not UTF-8; it is {letter!r} in Latin-1 or Windows-1252; "
+        'wanted a UTF-8 CSV file: save it as "CSV UTF-8", or iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW'
+    )

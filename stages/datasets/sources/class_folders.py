@@ -1,0 +1,120 @@
+"""The class folders of a tree's splits: at which level they lie, where there is but one reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from frostline.stages.datasets.names import folded
+from frostline.stages.datasets.sources.splits import Splits, folders_in, role
+from frostline.stages.datasets.walk import Tree, walk
+from frostline.stages.errors import DataError, counted
+
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class ClassFolder:
+    """One folder of a class's images.
+
+    ``split``: ``train``, ``test``, or nothing where the tree is still to be split. ``name``: of the class, as it is
+    spelled there. ``place``: below the root of the splits. ``loose``: images above it that belong to no class.
+    """
+
+    split: str
+    name: str
+    place: str
+    tree: Tree
+    loose: tuple[str, ...] = field(default=(), kw_only=True)
+
+
+def class_folders(given: Path, splits: Splits, level: int | None) -> list[ClassFolder]:
+    """Return the class folders of all splits, each walked.
+
+    ``level``: which folder below a split names the class, 1 or 2; None where that is clear. Raises DataError, with all
+    readings, where it is not.
+    """
+    found = [folder for split, top in _splits(splits) for folder in _below(splits, split, top)]
+    if not splits.train and splits.test is None:
+        found = _split_within(given, splits.root, found)
+    if level is None:
+        _check_level(given, found)
+    return found if level in (None, 1) else [inner for folder in found for inner in _deeper(splits.root, folder)]
+
+
+def _splits(splits: Splits) -> list[tuple[str, str]]:
+    if splits.test is None:
+        return [("", splits.train)]
+    return [("train", splits.train), ("test", splits.test)]
+
+
+def _below(splits: Splits, split: str, top: str) -> Iterator[ClassFolder]:
+    for name in folders_in(splits.root / top):
+        if top or name not in splits.seen:
+            place = f"{top}/{name}" if top else name
+            yield ClassFolder(split, name, place, walk(splits.root, place))
+
+
+def _split_within(given: Path, root: Path, found: Sequence[ClassFolder]) -> list[ClassFolder]:
+    """Return the folders of both splits where each class holds splits of its own: ``cat/train`` and ``cat/test``."""
+    roles = [{role(name): name for name in folder.tree.inner} for folder in found]
+    whole = [bool(own.get("train") and (own.get("test") or own.get("val"))) for own in roles]
+    if not any(whole):
+        return list(found)
+    held = next((held for held in ("test", "val") if all(own.get(held) for own in roles)), None)
+    if not all(whole) or held is None or any(_has_direct(folder) for folder in found):
+        name = found[whole.index(True)].place
+        raise DataError(
+            f"the image folder {given} can be read in several ways: {name}/ holds splits, "
+            f"{', '.join(roles[whole.index(True)].values())}, and is one of {counted(len(found), 'folder')}.\n"
+            f"Name it alone if it is the dataset, folder:{given / name}, or move its images up if it is a class"
+        )
+    return [
+        ClassFolder(split, folder.name, place, walk(root, place))
+        for split, key in (("train", "train"), ("test", held))
+        for folder, own in zip(found, roles, strict=True)
+        for place in (f"{folder.place}/{own[key]}",)
+    ]
+
+
+def _has_direct(folder: ClassFolder) -> bool:
+    """Whether an image lies in a class folder itself."""
+    start = len(folder.place) + 1
+    return any("/" not in path[start:] for path in folder.tree.files.paths)
+
+
+def _inner(folder: ClassFolder) -> set[str]:
+    """Return the names of the folders, directly below, that hold images."""
+    start = len(folder.place) + 1
+    return {path[start:].partition("/")[0] for path in folder.tree.files.paths if "/" in path[start:]}
+
+
+def _check_level(given: Path, found: Sequence[ClassFolder]) -> None:
+    """Raise DataError where all class folders hold folders only, several of them: which of the two are the classes?"""
+    train = [folder for folder in found if folder.split != "test" and folder.tree.files]
+    if not train or any(_has_direct(folder) for folder in train):
+        return
+    outer = [folder.name for folder in train]
+    inner = sorted({folded(name): name for folder in train for name in _inner(folder)}.values())
+    if len(inner) > 1:
+        raise DataError(
+            f"the image folder {given} can be read in two ways, as its class folders hold folders only:\n"
+            f"  --class-level 1: {_said(outer)}\n"
+            f"  --class-level 2: {_said(inner)}\n"
+            "Say which it is."
+        )
+
+
+def _said(names: Sequence[str]) -> str:
+    more = ", …" if len(names) > _SHOWN else ""
+    return f"{counted(len(names), 'class')}, {', '.join(names[:_SHOWN])}{more}"
+
+
+def _deeper(root: Path, folder: ClassFolder) -> Iterable[ClassFolder]:
+    """Yield the folders in a folder as classes of their own; images beside them are in none."""
+    start = len(folder.place) + 1
+    loose = tuple(path for path in folder.tree.files.paths if "/" not in path[start:])
+    for i, name in enumerate(folder.tree.inner):
+        place = f"{folder.place}/{name}"
+        yield ClassFolder(folder.split, name, place, walk(root, place), loose=() if i else loose)

@@ -1,0 +1,243 @@
+"""Which folders of a tree are its splits: by the names and nestings that people use, where there is one reading."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from frostline.stages.datasets.clutter import is_clutter
+from frostline.stages.datasets.names import folded
+from frostline.stages.errors import DataError, counted, listing
+from frostline.stages.modalities.registry import MODALITIES
+
+WANTED = "wanted train/<class>/ and test/<class>/ (or val/<class>/), or <class>/ folders of images"
+_ROLES = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev"), "val"),
+}
+_SUFFIX = re.compile(r"[\s_.-]*(set|split|data|images|folder)$")
+_PARTS = re.compile(r"[\s_.-]+")
+_NO_CLASS = frozenset(
+    {"images", "imgs", "image", "img", "jpegimages", "unknown", "unlabelled", "unlabeled", "all", "data"}
+)
+_DEEPEST = 5
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The folders whose folders are the classes.
+
+    ``root``: where they lie. ``train``, ``test``: below it, ``""`` for the root itself; ``test`` is None where one
+    tree is to be split. ``notes``: what was understood; ``seen``: the names that these speak of.
+    """
+
+    root: Path
+    train: str
+    test: str | None = None
+    notes: tuple[str, ...] = ()
+    seen: frozenset[str] = frozenset()
+
+    @property
+    def tops(self) -> tuple[str, ...]:
+        return (self.train,) if self.test is None else (self.train, self.test)
+
+
+def role(name: str) -> str | None:
+    """Return ``train``, ``test`` or ``val`` for a folder that is called like one.
+
+    >>> role("Training"), role("valid"), role("test_set"), role("cat")
+    ('train', 'val', 'test', None)
+    """
+    return _ROLES.get(_SUFFIX.sub("", folded(name)))
+
+
+def folders_in(folder: Path) -> list[str]:
+    """Return the names of the folders in a folder, without leftovers and hidden ones. Raises DataError."""
+    try:
+        found = [entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    except OSError as error:
+        raise DataError(f"can't read the folder {folder}: {error.strerror}; wanted class folders in it") from error
+    return sorted(name for name in found if not is_clutter(name))
+
+
+def clutter_in(folder: Path) -> list[str]:
+    """Return the names of the leftovers of systems in a folder itself, sorted."""
+    return sorted(entry.name for entry in folder.iterdir() if is_clutter(entry.name))
+
+
+def images_beside(folder: Path) -> list[str]:
+    """Return the names of the image files that lie in a folder itself, sorted."""
+    endings = MODALITIES.load("image").extensions
+    found = (e for e in folder.iterdir() if e.suffix.lower() in endings and not e.name.startswith("."))
+    return sorted(e.name for e in found if e.is_file())
+
+
+def find_splits(given: Path) -> Splits:
+    """Return the splits of a folder. Raises DataError where there is none to train on, or more than one reading."""
+    root, notes = _unwrapped(given)
+    names = folders_in(root)
+    roles = _by_role(names)
+    trains = _with_classes(root, roles["train"])
+    if len(trains) > 1:
+        raise _several(given, "training split", trains)
+    if trains:
+        return _of_train(given, Splits(root, _entered(root, trains[0]), None, notes), roles)
+    return _of_one_tree(given, Splits(root, "", None, notes), names, roles)
+
+
+def _unwrapped(given: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return the folder inside folders that hold nothing but the next one, as archives are unpacked."""
+    root = given
+    for _ in range(_DEEPEST):
+        inner = folders_in(root)
+        if len(inner) != 1 or role(inner[0]) or images_beside(root) or not folders_in(root / inner[0]):
+            break
+        root = root / inner[0]
+    place = root.relative_to(given).as_posix()
+    return root, () if root == given else (f"{given.name or given}/ holds nothing but {place}/, which is read",)
+
+
+def _by_role(names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the names of each role; where none trains, by what they share: ``seg_train`` beside ``seg_test``."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        found[role(name) or ""].append(name)
+    return found if found["train"] else _by_affix(names) or found
+
+
+def _by_affix(names: Sequence[str]) -> dict[str, list[str]] | None:
+    groups: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name in names:
+        parts = _PARTS.split(folded(name))
+        for own, rest in ((parts[-1], parts[:-1]), (parts[0], parts[1:])):
+            if own in _ROLES and rest:
+                groups[tuple(rest)][_ROLES[own]].append(name)
+    whole = [found for found in groups.values() if found["train"] and (found["test"] or found["val"])]
+    return whole[0] if len(whole) == 1 else None
+
+
+def _entered(root: Path, name: str) -> str:
+    """Return a split's folder inside itself, as ``train/train``."""
+    place = name
+    for _ in range(_DEEPEST):
+        inner = folders_in(root / place)
+        if len(inner) != 1 or images_beside(root / place) or not _same(inner[0], Path(place).name):
+            break
+        place = f"{place}/{inner[0]}"
+    return place
+
+
+def _same(one: str, other: str) -> bool:
+    return folded(one) == folded(other) or (role(one) is not None and role(one) == role(other))
+
+
+def _with_classes(root: Path, names: Iterable[str], classes: Iterable[str] = ()) -> list[str]:
+    """Return those of the folders that hold class folders; one called ``images`` is none unless training has it."""
+    known = {folded(name) for name in classes}
+    return [name for name in names if _is_labelled([folded(c) for c in folders_in(root / _entered(root, name))], known)]
+
+
+def _is_labelled(inner: Sequence[str], known: set[str]) -> bool:
+    return bool(inner) and not (len(inner) == 1 and inner[0] in _NO_CLASS and known and inner[0] not in known)
+
+
+def _of_train(given: Path, found: Splits, roles: dict[str, list[str]]) -> Splits:
+    """Return the splits of a tree whose training split is known: test where it has classes, else val, else none."""
+    root, classes = found.root, folders_in(found.root / found.train)
+    for held in ("test", "val"):
+        sound = _with_classes(root, roles[held], classes)
+        if len(sound) > 1:
+            raise _several(given, "test split", sound)
+        if sound:
+            found = replace(found, test=_entered(root, sound[0]))
+            break
+    unlabelled = [name for name in (*roles["test"], *roles["val"]) if name not in _with_classes(root, [name], classes)]
+    counts = {name: _images_below(root, name) for name in unlabelled}
+    empty = [name for name, n in counts.items() if not n]
+    if empty and found.test is None:
+        wrong = [f"{name}/ has no class folder" for name in empty]
+        raise DataError(f"the image folder {given} can't be used:\n{listing(wrong)}\n{WANTED}")
+    notes = [*_named(found, roles), *_unlabelled(found, counts)]
+    return replace(found, notes=(*found.notes, *notes), seen=frozenset(unlabelled))
+
+
+def _images_below(root: Path, name: str) -> int:
+    place = root / _entered(root, name)
+    return sum(len(images_beside(folder)) for folder in (place, *(place / inner for inner in folders_in(place))))
+
+
+def _named(found: Splits, roles: dict[str, list[str]]) -> Iterable[str]:
+    """Yield what was taken for the splits, where it is not called train and test."""
+    test = found.test
+    if found.train != "train":
+        yield f"{found.train}/ is the training split"
+    if test is not None and role(test.partition("/")[0]) == "val" and not roles["test"]:
+        yield f"{test}/ is the test split; there is no test/"
+    elif test not in (None, "test"):
+        yield f"{test}/ is the test split"
+
+
+def _unlabelled(found: Splits, counts: dict[str, int]) -> Iterable[str]:
+    """Yield what was not used for a want of class folders."""
+    for name, n in counts.items():
+        instead = "" if found.test else f"; {found.train}/ is split by --test-fraction"
+        yield f"{name}/ not used: {counted(n, 'image')} without class folders{instead}"
+
+
+def _of_one_tree(given: Path, found: Splits, names: Sequence[str], roles: dict[str, list[str]]) -> Splits:
+    """Return the root as one tree of classes, unless its folders are splits rather than classes."""
+    called = [name for held in ("train", "test", "val") for name in roles[held]]
+    others = [name for name in names if name not in called]
+    if not called:
+        return found
+    said = ", ".join(f"{name}/" for name in called)
+    if not others:
+        raise DataError(f"{given} holds {said} and {_no_train(found.root, roles)}; {WANTED}")
+    held = _with_classes(found.root, called)
+    if len(held) == 1 and _shares(found.root, held[0], others):
+        return _beside_classes(found, held[0], called)
+    if not held and ((roles["train"] == called and len(others) > 1) or _negated(called, others)):
+        return replace(found, notes=(*found.notes, f"{said} is taken for a class, as it holds images and no folder"))
+    raise DataError(
+        f"the image folder {given} can be read in several ways: {said} is a split, or a class as "
+        f"{', '.join(f'{name}/' for name in others[:3])} are.\nMove the classes into train/, all of them, or rename "
+        f"{said}; {WANTED}"
+    )
+
+
+def _no_train(root: Path, roles: dict[str, list[str]]) -> str:
+    """Return what is wrong with a tree of splits alone."""
+    if not roles["train"]:
+        return "no train/"
+    name = roles["train"][0]
+    loose = len(images_beside(root / _entered(root, name)))
+    found = f"{counted(loose, 'image')} in no class folder" if loose else "no class folder"
+    return f"there {'is' if not loose or loose == 1 else 'are'} {found} in {name}/; a table can name classes, csv:FILE"
+
+
+def _shares(root: Path, split: str, others: Sequence[str]) -> bool:
+    """Whether all class folders of a split are also beside it: then those are the training classes."""
+    return {folded(name) for name in folders_in(root / split)} <= {folded(name) for name in others}
+
+
+def _beside_classes(found: Splits, split: str, called: Sequence[str]) -> Splits:
+    note = f"{split}/ is the test split; the classes beside it are the training split"
+    return replace(found, test=split, notes=(*found.notes, note), seen=frozenset(called))
+
+
+def _negated(called: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether valid/ stands beside invalid/: two classes."""
+    own = folded(called[0])
+    return len(called) == 1 and any(folded(other) in (f"in{own}", f"not_{own}", f"not {own}") for other in others)
+
+
+def _several(given: Path, what: str, names: Sequence[str]) -> DataError:
+    said = " and ".join(f"{name}/" for name in names)
+    return DataError(
+        f"the image folder {given} can be read in several ways: {said} may each be the {what}.\n"
+        f"Rename or move away all but one; {WANTED}"
+    )

@@ -1,0 +1,137 @@
+"""A table of texts: a header, and rows that know their lines. Which character separates its cells is found out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from frostline.stages.datasets.encodings import text_of
+from frostline.stages.datasets.names import folded, nearest
+from frostline.stages.errors import DataError, listing
+
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_QUOTED = re.compile('"[^"]*"')
+_HEADER_ENDS = re.compile("[\r\n]")
+_LIKELY = {
+    "path": "path file filename file_name filepath file_path image image_path img img_path image_id id image_name name",
+    "label": "label class category target class_name labels label_name species breed diagnosis dx y",
+    "split": "split set subset partition phase usage",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """``rows``: cells without the spaces around them, as many as the header has. ``lines``: on which each row ends.
+
+    ``called``: what columns are called, by what they are taken for. ``notes``: what was found out.
+    """
+
+    file: Path
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...]
+    called: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def find(self, name: str) -> int | None:
+        """Return where a column is, by its own name or by what it is taken for; None if there is none.
+
+        A name that differs in case or spaces will do, if there is but one. Raises DataError if there are two.
+        """
+        wanted = self.called.get(name, name)
+        exact = [i for i, found in enumerate(self.header) if found == wanted]
+        found = exact or [i for i, one in enumerate(self.header) if folded(one) == folded(wanted)]
+        if len(found) > 1:
+            raise DataError(f"{self.file} has two columns {wanted}; found {self._found()}; rename one of them")
+        return found[0] if found else None
+
+    def column(self, name: str) -> list[str]:
+        """Return a column's cells. Raises DataError, with the nearest names, if there is none."""
+        at = self.find(name)
+        if at is None:
+            raise self.without([name])
+        return [row[at] for row in self.rows]
+
+    def without(self, names: Sequence[str], wanted: str = "") -> DataError:
+        """Return the error for columns that are not there, with what there is and what to do."""
+        missing = [self.called.get(name, name) for name in names]
+        hints = [f"{name}={near[0]}" for name in names if (near := self._like(name))]
+        hint = f"; --columns {','.join(hints)}?" if hints else ""
+        wanted = f"; wanted {wanted}" if wanted else ""
+        return DataError(f"{self.file} has no column {' and '.join(missing)}; found {self._found()}{wanted}{hint}")
+
+    def _like(self, name: str) -> list[str]:
+        by_fold = {folded(one): one for one in self.header if one}
+        likely = [by_fold[word] for word in _LIKELY.get(name, "").split() if word in by_fold]
+        return likely or nearest(self.called.get(name, name), list(by_fold.values()), 1)
+
+    def _found(self) -> str:
+        return ", ".join(self.header)
+
+
+def read_table(
+    file: Path, needed: Iterable[str] = ("path",), called: Mapping[str, str] | None = None, wanted: str = ""
+) -> Table:
+    """Return the table in a UTF-8 file: a header line, cells separated by commas, semicolons, tabs or bars.
+
+    ``needed``: the columns it must have; ``called``: see ``Table``; ``wanted``: what an error calls for. Raises
+    DataError: no such file, another kind of file or text, columns that are missing or there twice, no rows, rows of
+    another length than the header.
+    """
+    called = dict(called or {})
+    text = text_of(file)
+    separator = _separator(text, {folded(called.get(name, name)) for name in (*needed, *called)})
+    header, rows, lines = _parsed(file, text, separator)
+    notes = () if separator == "," else (f"{file.name}: cells are separated by {_SEPARATORS[separator]}",)
+    table = Table(file, header, rows, lines, called, notes)
+    _check(table, needed, wanted)
+    return table
+
+
+def _separator(text: str, known: set[str]) -> str:
+    """Return what separates the cells: of the header's cells, the most must be columns that are known."""
+    line = _QUOTED.sub("q", _HEADER_ENDS.split(text[:100_000], maxsplit=1)[0])
+    plain = _HEADER_ENDS.split(text[:100_000], maxsplit=1)[0].replace('"', "")
+
+    def fitness(separator: str) -> tuple[int, int]:
+        return sum(folded(cell) in known for cell in plain.split(separator)), line.count(separator)
+
+    return max(_SEPARATORS, key=fitness)
+
+
+def _parsed(
+    file: Path, text: str, separator: str
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], tuple[int, ...]]:
+    """Return the header, the rows that are not blank, and their lines."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        header = tuple(name.strip() for name in next(reader, []))
+        found = [(reader.line_num, tuple(cell.strip() for cell in row)) for row in reader]
+    except csv.Error as error:
+        raise DataError(
+            f"can't read the table {file}, line {reader.line_num}: {error}; wanted a UTF-8 CSV file with a header"
+        ) from error
+    found = [(line, row) for line, row in found if any(row)]
+    return header, tuple(row for _, row in found), tuple(line for line, _ in found)
+
+
+def _check(table: Table, needed: Iterable[str], wanted: str) -> None:
+    missing = [name for name in needed if table.find(name) is None]
+    named = [name for name in table.called if name not in missing and table.find(name) is None]
+    if missing or named:
+        raise table.without([*missing, *named], wanted)
+    if not table.rows:
+        raise DataError(f"{table.file} has a header and no rows; wanted one row per image")
+    width = len(table.header)
+    both = zip(table.lines, table.rows, strict=True)
+    wrong = [f"line {line}: {len(row)} cells, {width} columns" for line, row in both if len(row) != width]
+    if wrong:
+        quote = "quote a cell that holds a comma" if table.notes == () else "quote a cell that holds the separator"
+        raise DataError(f"{table.file} can't be used; {quote}:\n{listing(wrong)}")

@@ -1,0 +1,229 @@
+"""Trees as people have them: read where there is one reading, refused with all readings where there are several."""
+
+from __future__ import annotations
+
+import pytest
+
+from frostline.stages.datasets import open_dataset
+from frostline.stages.errors import DataError
+from support.pictures import plant, put
+
+
+def classes(*places, n=6, names=("cat", "dog")):
+    """Return how many pictures go where: so many in each class folder of each place."""
+    return {f"{place}/{name}".lstrip("/"): n for place in places for name in names}
+
+
+def ids(samples):
+    return {name.rpartition("/")[0] for name in samples.ids}
+
+
+def refusal(root, **options):
+    with pytest.raises(DataError) as caught:
+        open_dataset(f"folder:{root}", **options)
+    return str(caught.value)
+
+
+ONE_READING = {
+    "Keras": (classes("train", "validation"), "train", "validation", "validation/ is the test split"),
+    "fastai": (classes("train", "valid"), "train", "valid", "valid/ is the test split; there is no test/"),
+    "dev": (classes("Train", "Dev"), "Train", "Dev", "Dev/ is the test split; there is no test/"),
+    "brain tumours": (classes("Training", "Testing"), "Training", "Testing", "Training/ is the training split"),
+    "capitals": (classes("TRAIN", "TEST"), "TRAIN", "TEST", "TEST/ is the test split"),
+    "sets": (classes("training_set", "test_set"), "training_set", "test_set", "test_set/ is the test split"),
+    "images": (classes("train_images", "val images"), "train_images", "val images", "val images/ is the test split"),
+    "doubly": (classes("pets/pets/train", "pets/pets/test"), "train", "test", "holds nothing but pets/pets/"),
+    "splits in splits": (
+        classes("seg_train/seg_train", "seg_test/seg_test"),
+        "seg_train/seg_train",
+        "seg_test/seg_test",
+        "seg_test/seg_test/ is the test split",
+    ),
+    "sets in sets": (
+        classes("training_set/training_set", "test_set/test_set"),
+        "training_set/training_set",
+        "test_set/test_set",
+        "training_set/training_set/ is the training split",
+    ),
+    "a flat test beside val": (
+        {**classes("train", "val"), "test": 9},
+        "train",
+        "val",
+        "test/ not used: 9 images without class folders",
+    ),
+    "a flat test in a test": (
+        {**classes("train", "valid"), "test/test": 9},
+        "train",
+        "valid",
+        "test/ not used: 9 images without class folders",
+    ),
+    "a test of unknown": ({**classes("train", "val"), "test/unknown": 3}, "train", "val", "test/ not used: 3 images"),
+    "an empty test beside val": ({**classes("train", "val"), "test": 0}, "train", "val", "test/ not used: 0 images"),
+    "test beside the classes": (classes("", "test"), "", "test", "the classes beside it are the training split"),
+}
+
+
+@pytest.mark.parametrize("tree", ONE_READING)
+def test_a_tree_of_one_reading_is_understood_and_said(tmp_path, tree):
+    counts, train, test, note = ONE_READING[tree]
+    dataset = open_dataset(f"folder:{plant(tmp_path / 'root', counts)}")
+    assert dataset.train.targets.names == ("cat", "dog")
+    for samples, place in ((dataset.train, train), (dataset.test, test)):
+        assert ids(samples) == {f"{place}/{name}".lstrip("/") for name in ("cat", "dog")} and len(samples) == 12
+    assert note in "\n".join(dataset.notes)
+
+
+def test_splits_within_the_classes_are_the_splits(tmp_path):
+    counts = {f"{name}/{split}": n for name in ("cat", "dog") for split, n in (("train", 4), ("test", 2), ("val", 1))}
+    dataset = open_dataset(f"folder:{plant(tmp_path, counts)}")
+    assert ids(dataset.train) == {"cat/train", "dog/train"} and ids(dataset.test) == {"cat/test", "dog/test"}
+    assert dataset.train.targets.names == ("cat", "dog") and (len(dataset.train), len(dataset.test)) == (8, 4)
+    assert "each class holds train/ and test/: these are the splits" in dataset.notes
+
+
+def test_a_test_without_classes_and_no_val_is_said_and_training_is_split(tmp_path):
+    dataset = open_dataset(f"folder:{plant(tmp_path, {**classes('train', n=10), 'test': 7})}")
+    assert ids(dataset.test) == {"train/cat", "train/dog"} and len(dataset.test) == 4
+    assert dataset.notes == ("test/ not used: 7 images without class folders; train/ is split by --test-fraction",)
+
+
+def test_tiny_imagenet_is_read_by_its_outer_folders(tmp_path):
+    counts = {"train/n01/images": 10, "train/n02/images": 10, "val/images": 5, "test/images": 5}
+    dataset = open_dataset(f"folder:{plant(tmp_path, counts)}")
+    assert dataset.train.targets.names == ("n01", "n02") and len(dataset.train) == 16
+    assert "val/ not used: 5 images without class folders" in "\n".join(dataset.notes)
+
+
+def test_a_class_that_is_called_train_is_a_class_among_others(tmp_path):
+    dataset = open_dataset(f"folder:{plant(tmp_path, {'bus': 5, 'car': 5, 'train': 5})}")
+    assert dataset.train.targets.names == ("bus", "car", "train")
+    assert dataset.notes == ("train/ is taken for a class, as it holds images and no folder",)
+
+
+def test_valid_beside_invalid_is_a_class(tmp_path):
+    assert open_dataset(f"folder:{plant(tmp_path, {'invalid': 5, 'valid': 5})}").train.targets.names == (
+        "invalid",
+        "valid",
+    )
+
+
+SEVERAL = {
+    "two that train": (classes("train", "Training"), "Training/ and train/ may each be the training split"),
+    "two that test": (classes("train", "test", "Testing"), "Testing/ and test/ may each be the test split"),
+    "val and validation": (classes("train", "val", "validation"), "val/ and validation/ may each be the test split"),
+    "a flat test among classes": ({"cat": 5, "dog": 5, "test": 5}, "test/ is a split, or a class as cat/, dog/ are"),
+    "a val with other classes": (
+        {"cat": 5, "dog": 5, "val/owl": 5, "val/yak": 5},
+        "val/ is a split, or a class as cat/, dog/ are",
+    ),
+    "one class with splits": (
+        {"dog": 5, "pets/train/cat": 5, "pets/test/cat": 5},
+        "pets/ holds splits, test, train, and is one of 2 folders",
+    ),
+    "folders of folders": (
+        {f"animals/{name}": 5 for name in ("cat", "dog")} | {f"plants/{name}": 5 for name in ("fir", "oak")},
+        "--class-level 1: 2 classes, animals, plants\n  --class-level 2: 4 classes, cat, dog, fir, oak",
+    ),
+    "patients": (
+        {f"train/{patient}/{state}": 4 for patient in ("p1", "p2") for state in ("benign", "malignant")},
+        "--class-level 2: 2 classes, benign, malignant",
+    ),
+}
+
+
+@pytest.mark.parametrize("tree", SEVERAL)
+def test_a_tree_of_several_readings_is_refused_with_all_of_them(tmp_path, tree):
+    counts, said = SEVERAL[tree]
+    assert said in refusal(plant(tmp_path / "root", counts))
+
+
+@pytest.mark.parametrize("top", ["", "train/"])
+def test_the_level_that_is_named_is_that_of_the_classes(tmp_path, top):
+    counts = {f"{top}{p}/{state}": 5 for p in ("p1", "p2") for state in ("benign", "malignant")}
+    root = plant(tmp_path, counts)
+    put(root / f"{top}p1/overview.png")
+    outer, inner = (open_dataset(f"folder:{root}", class_level=level) for level in (1, 2))
+    assert outer.train.targets.names == ("p1", "p2") and inner.train.targets.names == ("benign", "malignant")
+    assert [len(x.train) + len(x.test) for x in (outer, inner)] == [21, 20]
+    assert f"1 image passed over, in no class folder: {top}p1/overview.png" in inner.notes
+
+
+def test_what_does_not_hold_classes_says_what_it_holds(tmp_path):
+    said = refusal(plant(tmp_path / "a", {"train": 3, "test": 2}))
+    assert "there are 3 images in no class folder in train/; a table can name classes, csv:FILE" in said
+    assert "3 images in no class folder (0000.png); a table" in refusal(plant(tmp_path / "b", {".": 3}))
+
+
+LEFTOVERS = ("@eaDir", "__MACOSX", "lost+found", ".ipynb_checkpoints", "#recycle", "$RECYCLE.BIN", "@Recycle")
+
+
+@pytest.mark.parametrize("name", LEFTOVERS)
+@pytest.mark.parametrize("where", ["", "train/", "train/cat/"])
+def test_leftovers_of_systems_are_no_samples_and_no_classes(tmp_path, name, where):
+    root = plant(tmp_path, {**classes("train", "test", n=2), f"{where}{name}/0001.png": 3})
+    dataset = open_dataset(f"folder:{root}")
+    assert dataset.train.targets.names == ("cat", "dog") and (len(dataset.train), len(dataset.test)) == (4, 4)
+    assert dataset.notes == (f"1 leftover of a NAS, a system or a notebook passed over: {name}",)
+
+
+def test_leftover_files_are_counted_by_name(tmp_path):
+    root = plant(tmp_path, classes("train", "test", n=2))
+    for name in ("train/cat/Thumbs.db", "test/dog/Thumbs.db", "train/.DS_Store", "train/cat/._0000.png", "desktop.ini"):
+        put(root / name)
+    dataset = open_dataset(f"folder:{root}")
+    assert len(dataset.train) == 4
+    assert dataset.notes == (
+        "5 leftovers of a NAS, a system or a notebook passed over: Thumbs.db (2), desktop.ini, .DS_Store, ._*",
+    )
+
+
+SPELLED = {
+    "Unicode forms": ("café", "cafe\u0301", "Unicode form"),
+    "spaces": ("big cat", "big  cat ", "spaces"),
+    "case": ("Cat", "cAT", "case"),
+    "numbers": ("1", "1.0", "how they are written"),
+}
+
+
+@pytest.mark.parametrize("kind", SPELLED)
+def test_classes_of_two_splits_are_compared_as_people_mean_them(tmp_path, kind):
+    one, other, what = SPELLED[kind]
+    root = plant(tmp_path, {f"train/{one}": 2, "train/dog": 2, f"test/{other}": 1, "test/dog": 1})
+    dataset = open_dataset(f"folder:{root}")
+    assert (
+        dataset.train.targets.names == tuple(sorted([one, "dog"]))
+        and len(set(dataset.test.targets.values.tolist())) == 2
+    )
+    assert f"are one class: they differ in {what}" in dataset.notes[0]
+
+
+@pytest.mark.parametrize("kind", ["Unicode forms", "spaces", "numbers"])
+def test_spellings_of_one_class_within_training_are_one_class(tmp_path, kind):
+    one, other, what = SPELLED[kind]
+    dataset = open_dataset(f"folder:{plant(tmp_path, {one: 10, other: 5, 'dog': 10})}")
+    assert dataset.train.targets.names == tuple(sorted([one, "dog"])) and f"differ in {what}" in dataset.notes[0]
+    assert len(dataset.train) == 20 and len(dataset.test) == 5
+
+
+def test_classes_of_training_that_differ_in_case_alone_are_a_question(tmp_path):
+    said = refusal(plant(tmp_path, {"train/Cat": 2, "train/cat": 2, "train/dog": 2, "test/cat": 1}))
+    assert "'Cat' and 'cat' differ in case alone: one class or two?" in said
+
+
+def test_letters_of_two_cases_are_two_classes(tmp_path):
+    dataset = open_dataset(f"folder:{plant(tmp_path, {'train/A': 2, 'train/a': 2, 'test/A': 1, 'test/a': 1})}")
+    assert (
+        dataset.train.targets.names == ("A", "a")
+        and dataset.test.targets.values.tolist() == [0, 1]
+        and not dataset.notes
+    )
+
+
+def test_an_unknown_test_class_is_named_with_the_nearest_one(tmp_path):
+    said = refusal(plant(tmp_path, {"train/tabby_cat": 2, "train/dog": 2, "test/tabby-cat": 1}))
+    assert "test/tabby-cat: no such class in train/; tabby_cat?" in said
+
+
+def test_a_class_of_a_missing_label_is_noted(tmp_path):
+    notes = open_dataset(f"folder:{plant(tmp_path, {'cat': 5, 'nan': 5})}").notes
+    assert notes == ("class 'nan': is it a missing label, as pandas writes it?",)
