@@ -16,10 +16,8 @@ from support.scores import rows
 REAL = (-np.inf, np.inf)
 
 
-def of_subjects(
-    seed: int, subjects: int, photos: int, mean: float = 0.72, alike: float = 0.5
-) -> tuple[np.ndarray, ...]:
-    """Return which rows are right, 72 % of them in all subjects, and their groups; the correlation within these is 0.5."""
+def of_subjects(seed: int, subjects: int, photos: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows are right, and their groups: 72 % of all there could be, correlated by 0.5 within a group."""
     rng = np.random.default_rng(seed)
     own = rng.beta(0.72, 0.28, subjects)
     groups = np.repeat(np.arange(subjects), photos)
