@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from frostline.stages.fit.training_rows import TrainingRows
 from frostline.stages.heads import Head, HeadSpec
 from frostline.stages.store import Features, stacked
 
-__all__ = ["Selection", "fit"]
+__all__ = ["Selection", "fit", "fit_rows"]
 
 _BLOCK = 8192
 
@@ -29,23 +29,34 @@ def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[Head, Selection]:
     hold some out; ConfigError: options that the head can't take.
     """
     X, y, digests = _stacked(views)
-    rows = TrainingRows(X, y, len(views[0].classes), spec)
-    choice = choose(rows, digests, len(views)) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
-    last = rows.fit((choice.value,), np.ones(len(y), bool))
+    return fit_rows(TrainingRows(X, y, len(views[0].classes), spec), digests, views[0].classes, len(views))
+
+
+def fit_rows(
+    rows: TrainingRows, digests: NDArray[np.uint8], names: tuple[str, ...], views: int = 1
+) -> tuple[Head, Selection]:
+    """Return the head fitted on rows (n, d) of any kind of target, and how it was selected.
+
+    ``digests``: uint8 (n, 32) of the rows' content; ``views``: how many of each sample are among the rows. Raises
+    what ``fit`` does.
+    """
+    spec = rows.spec
+    choice = choose(rows, digests, views) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
+    last = rows.fit((choice.value,), np.ones(len(rows.y), bool))
     gap, slope = (getattr(last, name, None) for name in ("gap", "gradient_norm"))
     selection = Selection(
-        **asdict(choice),
+        **{each.name: getattr(choice, each.name) for each in fields(Choice)},
         parameter=spec.parameter,
         grid=spec.grid,
         at_edge=len(spec.grid) > 1 and choice.value in (spec.grid[0], spec.grid[-1]),
-        final_rows=len(y),
+        final_rows=len(rows.y),
         final_converged=bool(last.converged[0]),
         final_iterations=int(last.iterations[0]),
         final_gap=None if gap is None else float(gap[0]),
         final_gradient_norm=None if slope is None else float(slope[0]),
         seed=spec.seed,
     )
-    return last.head(0, views[0].classes), selection
+    return last.head(0, names), selection
 
 
 def _stacked(views: Sequence[Features]) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.uint8]]:

@@ -8,18 +8,18 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.datasets.sampling import folds, hold_out
+from frostline.stages.datasets.sampling import content_hash_order, folds, hold_out
 from frostline.stages.errors import DataError, counted
 from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.training_rows import Mask, TrainingRows
 from frostline.stages.heads import HeadPath, HeadSpec
 from frostline.stages.metrics import temperature
-from frostline.stages.targets.base import DEFAULT, Target
-from frostline.stages.targets.registry import TARGETS
+from frostline.stages.targets.base import Judgement, TargetValues
 
 Held = tuple[slice, NDArray[np.int64], NDArray[np.float64], NDArray[Any]]
 _VALUES = 2**25  # confidences held at once
 _EVERY = slice(None)
+_TOO_FEW = "{} training rows are too few to hold some out; give one value with --grid"
 
 
 class _Unseen(Protocol):
@@ -38,26 +38,26 @@ class _Unseen(Protocol):
 
 
 def choose(rows: TrainingRows, digests: NDArray[np.uint8], views: int) -> Choice:
-    """Return the value that is right most often, each row counting what its class weight says.
+    """Return the value that the target's criterion says is best, each row counting what its class weight says.
 
-    Of values that are equally often right, the one of the least log-loss, or for heads without
-    probabilities the one in the middle.
+    For single labels that is the value that is right most often. Of values that are equally good, the one that costs
+    least (log-loss), and of several of these the one in the middle.
     """
-    spec, n, target = rows.spec, len(rows.y), TARGETS.load(DEFAULT)
+    spec, n = rows.spec, len(rows.y)
     if spec.folds == "loo":
         unseen: _Unseen = _Others(rows, digests, views)
         how: dict[str, Any] = {"by": "leave-one-out", "fitted_rows": n - 1, "held_out_rows": n}
     else:
-        masks = _masks(target.strata(rows.y), digests, rows.classes, spec)
+        masks = _masks(rows, digests)
         unseen = folded = _Folds(rows, masks)
         held = int(sum(map(np.count_nonzero, masks)))
         how = {"by": "folds" if spec.folds else "hold-out", "folds": spec.folds, "converged": folded.converged}
         how |= {"fitted_rows": n - held // len(masks), "held_out_rows": held}
-    accuracy, loss = _scores(unseen, rows.y, len(spec.grid), target)
-    best = _best(accuracy, loss)
-    if unseen.probabilistic:
-        how |= {"log_loss": tuple(loss.tolist()), "temperature": _temperature(unseen.of(best), rows.y)}
-    return Choice(value=spec.grid[best], accuracy=tuple(accuracy.tolist()), **how)
+    judged = _judged(unseen, rows)
+    best = _best(judged.good, judged.cost)
+    if unseen.probabilistic and rows.target.exclusive:
+        how["temperature"] = _temperature(unseen.of(best), rows.y)
+    return Choice(value=spec.grid[best], **how, **_recorded(judged))
 
 
 class _Folds:
@@ -123,16 +123,31 @@ def _parts(rows: NDArray[np.int64], values: int) -> Iterator[NDArray[np.int64]]:
     return (rows[start : start + length] for start in range(0, len(rows), length))
 
 
-def _masks(y: NDArray[np.int64], digests: NDArray[np.uint8], classes: int, spec: HeadSpec) -> list[Mask]:
+def _masks(rows: TrainingRows, digests: NDArray[np.uint8]) -> list[Mask]:
     """Return the rows held out, one mask per fold; raise DataError where the rows are too few."""
-    if not spec.folds:
-        held = hold_out(y, digests, classes, spec.hold_out, spec.seed)
-        if not held.any() or len(np.unique(y[~held])) < 2:
-            raise DataError(f"{len(y)} training rows are too few to hold some out; give one value with --grid")
-        return [held]
+    spec, target = rows.spec, rows.target
     count = int(spec.folds)
-    fold = folds(y, digests, classes, count, spec.seed)
-    distinct = {label: len(np.unique(fold[y == label])) for label in np.unique(y).tolist()}
+    shares = [1 / count] * count if count else [1 - spec.hold_out, spec.hold_out]
+    part = target.dealt(rows.y, content_hash_order(digests, spec.seed), shares)
+    if part is None:
+        strata = target.strata(rows.y)
+        return _folds(strata, digests, count, spec.seed) if count else [_held_out(strata, digests, spec)]
+    masks = [part == k for k in range(count)] if count else [part == 1]
+    if not all(mask.any() and not mask.all() for mask in masks):
+        raise DataError(_TOO_FEW.format(len(part)))
+    return masks
+
+
+def _held_out(strata: NDArray[np.int64], digests: NDArray[np.uint8], spec: HeadSpec) -> Mask:
+    held = hold_out(strata, digests, int(strata.max()) + 1, spec.hold_out, spec.seed)
+    if not held.any() or len(np.unique(strata[~held])) < min(2, len(np.unique(strata))):
+        raise DataError(_TOO_FEW.format(len(strata)))
+    return held
+
+
+def _folds(strata: NDArray[np.int64], digests: NDArray[np.uint8], count: int, seed: int) -> list[Mask]:
+    fold = folds(strata, digests, int(strata.max()) + 1, count, seed)
+    distinct = {stratum: len(np.unique(fold[strata == stratum])) for stratum in np.unique(strata).tolist()}
     least = min(distinct.values())
     if least < count:
         instead = f"--folds {least} at most" if least > 1 else "more samples of it, or one value by --grid"
@@ -142,26 +157,28 @@ def _masks(y: NDArray[np.int64], digests: NDArray[np.uint8], classes: int, spec:
     return [fold == k for k in range(count)]
 
 
-def _scores(
-    unseen: _Unseen, y: NDArray[np.int64], k: int, target: Target
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the means of what the target judges rows by, float64 (k,) each: accuracy and log-loss of single labels."""
-    good, cost, total = np.zeros(k), np.zeros(k), np.zeros(k)
+def _judged(unseen: _Unseen, rows: TrainingRows) -> Judgement:
+    """Return what the target's criterion makes of all held-out rows."""
+    criterion = rows.target.criterion(len(rows.spec.grid), probabilistic=unseen.probabilistic)
     for values, part, weights, confidence in unseen.blocks():
-        better, costlier = target.judged(confidence, y[part], probabilistic=unseen.probabilistic)
-        good[values] += better @ weights
-        cost[values] += costlier @ weights
-        total[values] += weights.sum()
-    return good / total, cost / total
+        criterion.add(values, confidence, rows.y[part], weights)
+    return criterion.judgement()
 
 
-def _best(accuracy: NDArray[np.float64], loss: NDArray[np.float64]) -> int:
-    tied = np.flatnonzero(accuracy >= accuracy.max() - 1e-12)
-    lowest = tied[loss[tied] <= loss[tied].min()]
+def _recorded(judged: Judgement) -> dict[str, Any]:
+    """Return a judgement's scores as ``Choice`` has them: those of single labels in fields of their own."""
+    record = {name: tuple(scores.tolist()) for name, scores in judged.record.items()}
+    own = {name: record.pop(name) for name in ("accuracy", "log_loss") if name in record}
+    return {**own, "scores": record}
+
+
+def _best(good: NDArray[np.float64], cost: NDArray[np.float64]) -> int:
+    tied = np.flatnonzero(good >= good.max() - 1e-12)
+    lowest = tied[cost[tied] <= cost[tied].min()]
     return int(lowest[(len(lowest) - 1) // 2])
 
 
-def _temperature(held: Iterator[Held], y: NDArray[np.int64]) -> float:
+def _temperature(held: Iterator[Held], y: TargetValues) -> float:
     _, parts, weights, confidences = zip(*held, strict=True)
     confidence = np.concatenate([c[0] for c in confidences])
     return temperature(confidence, y[np.concatenate(parts)], np.concatenate(weights))

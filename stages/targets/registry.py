@@ -10,7 +10,10 @@ from frostline.stages.targets.base import DEFAULT, Target
 
 T = TypeVar("T")
 
-_BUILT_IN: dict[str, Target | str] = {"single-label": "frostline.stages.targets.single_label:SINGLE_LABEL"}
+_BUILT_IN: dict[str, Target | str] = {
+    "single-label": "frostline.stages.targets.single_label:SINGLE_LABEL",
+    "regression": "frostline.stages.targets.regression:REGRESSION",
+}
 TARGETS = Door("kind of target", "frostline.targets", _BUILT_IN)
 
 
