@@ -22,8 +22,8 @@ from frostline.stages.heads.newton.losses import Loss
 from frostline.stages.heads.newton.minimise import Solution
 from frostline.stages.heads.newton.penalised import (
     MatmulType,
-    checked_C,
     checked_limits,
+    checked_values,
     prepare_features,
     tensor_of,
 )
@@ -105,7 +105,7 @@ class PenalisedLabelsSolver:
 
     def fit_each(self, grid: Sequence[float], row_weights: NDArray[np.float64]) -> list[PenalisedLabelsPath]:
         """Return the path of every weighting of the rows (m, n), all solved together."""
-        C = checked_C(grid)
+        C = checked_values(grid)
         ascending, back = np.unique(C, return_inverse=True)
         tasks = [self._task(weights, label) for weights in row_weights for label in range(self.y.shape[1])]
         found = _empty(len(ascending), len(tasks), self.features.basis.shape[0])

@@ -92,7 +92,7 @@ class PreparedRows:
         Raises:
             ValueError: C, row_weights or their shapes are not as above.
         """
-        grid = checked_C(C)
+        grid = checked_values(C)
         weights = self._checked_weights(row_weights)
         ascending, back = np.unique(grid, return_inverse=True)
         max_tasks = self._together(working_set)
@@ -160,7 +160,7 @@ class PreparedRows:
         return weights
 
 
-def checked_C(C: ArrayLike) -> NDArray[np.float64]:
+def checked_values(C: ArrayLike) -> NDArray[np.float64]:
     """Return values (k,) of C. Raises ValueError unless they are finite and above 0, one or more."""
     grid = np.atleast_1d(np.asarray(C, np.float64))
     if grid.ndim != 1 or len(grid) == 0 or not (np.isfinite(grid).all() and (grid > 0).all()):
