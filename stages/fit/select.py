@@ -72,9 +72,11 @@ def _best_of_each(judged: Judgement, best: int, rows: TrainingRows) -> list[int]
 
 def _learned(unseen: _Unseen, rows: TrainingRows, best: int, places: Sequence[int]) -> dict[str, Any]:
     """Return what the held-out rows teach of the chosen head: a temperature of probabilities, or thresholds."""
+    if rows.target.exclusive and not unseen.probabilistic:
+        return {}
     confidence, y, weights = _held(unseen.of(best), rows.y)
     if rows.target.exclusive:
-        return {"temperature": temperature(confidence, y, weights)} if unseen.probabilistic else {}
+        return {"temperature": temperature(confidence, y, weights)}
     for place in set(places) - {best}:
         own = np.flatnonzero(np.array(places) == place)
         confidence[:, own] = _held(unseen.of(place), rows.y)[0][:, own]

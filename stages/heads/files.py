@@ -15,7 +15,7 @@ from safetensors.numpy import load, save
 
 from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.heads.base import Head
-from frostline.stages.heads.readers import has_reader, reader
+from frostline.stages.heads.readers import fewest_names, has_reader, reader
 from frostline.stages.heads.scaling import ScaledHead, Scaler
 from frostline.stages.heads.stored import Stored
 from frostline.stages.records.safe_read import read_file, read_sealed
@@ -58,8 +58,10 @@ def read_head(folder: Path) -> tuple[Head, dict[str, Any]]:
         record = read_sealed(folder / _RECORD)
         files = {name: _checked(folder, name, digest) for name, digest in record["files"].items()}
         classes, width = tuple(record["classes"]), record["width"]
-        if len(set(classes)) < 2 or len(set(classes)) < len(classes) or not isinstance(width, int):
-            raise ValueError("classes that are not two different ones or more, or a width that is no number")
+        fewest = fewest_names(str(record["form"]["kind"]))
+        if len(set(classes)) < fewest or len(set(classes)) < len(classes) or not isinstance(width, int):
+            wanted = "two different ones or more" if fewest == 2 else "different, or none"
+            raise ValueError(f"classes that are not {wanted}, or a width that is no number")
         if not all(isinstance(name, str) for name in classes):
             raise ValueError("classes that are no names")
         return _head(record, files, classes), record

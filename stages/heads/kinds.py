@@ -94,20 +94,52 @@ class Kind:
         return [name for name in parameters if name not in ("X", "y", "classes")]
 
 
+def _regression(solver: str) -> dict[str, str]:
+    return {"regression": f"{_SOLVERS}.{solver}"}
+
+
 HEADS: Door[Kind] = Door(
     "head",
     "frostline.heads",
     {
         "logreg": Kind(f"{_SOLVERS}.logistic:LogisticSolver", "C", DINOV2_GRID, 1.0, streams=True),
-        "linear": Kind(f"{_SOLVERS}.sgd:SgdSolver", "lr", _RATES, 0.005, streams=True),
-        "ridge": Kind(f"{_SOLVERS}.ridge:RidgeSolver", "alpha", _ALPHAS, 1.0, exact=True, streams=True),
-        "knn": Kind(f"{_SOLVERS}.knn:NeighbourSolver", "k", (10, 20, 100, 200), 20, 1, whole=True, exact=True),
+        "linear": Kind(
+            f"{_SOLVERS}.sgd:SgdSolver",
+            "lr",
+            _RATES,
+            0.005,
+            streams=True,
+            others=_regression("sgd_regression:SgdRegressionSolver"),
+        ),
+        "ridge": Kind(
+            f"{_SOLVERS}.ridge:RidgeSolver",
+            "alpha",
+            _ALPHAS,
+            1.0,
+            exact=True,
+            streams=True,
+            others=_regression("ridge_regression:RidgeRegressionSolver"),
+        ),
+        "knn": Kind(
+            f"{_SOLVERS}.knn:NeighbourSolver",
+            "k",
+            (10, 20, 100, 200),
+            20,
+            1,
+            whole=True,
+            exact=True,
+            others=_regression("knn_regression:NeighbourRegressionSolver"),
+        ),
         "centroid": Kind(f"{_SOLVERS}.centroid:CentroidSolver", streams=True),
         "lda": Kind(f"{_SOLVERS}.lda:LDASolver", "shrinkage", _SHRINKAGES, 0.1, 0, 1, streams=True),
         "svm": Kind(f"{_SOLVERS}.svm:SVMSolver", "C", (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0), 0.1, streams=True),
     },
 )
-_ESTIMATOR = Kind(f"{_SOLVERS}.sklearn_estimator:EstimatorSolver", single_core=True)
+_ESTIMATOR = Kind(
+    f"{_SOLVERS}.sklearn_estimator:EstimatorSolver",
+    single_core=True,
+    others=_regression("sklearn_regressor:RegressorSolver"),
+)
 
 
 def head_kind(name: str) -> Kind:

@@ -79,27 +79,32 @@ def moments(y: Array, predicted: Array) -> Callable[[Array], Array]:
 
     They are sums over rows, of values less their means: one matrix product for all.
     """
+    sums = moment_sums(_centred(y, ~np.isnan(y)), _centred(predicted, ~np.isnan(y)), predicted - y)
+    flat, outputs = sums.reshape(-1, len(y)), y.shape[1]
+    return lambda counts: moment_scores(*(flat @ counts).reshape(8, outputs, -1))
+
+
+def moment_sums(y: Array, predicted: Array, error: Array | None = None) -> Array:
+    """Return what is summed over rows for ``moment_scores``, float64 (8, k, n), 0 where a value is not known.
+
+    ``error``: predicted less known, where the two are not of one origin.
+    """
     known = ~np.isnan(y)
-    error = np.where(known, predicted - y, 0)
-    target, guess = _centred(y, known), _centred(predicted, known)
-    squares = (target**2, guess**2, target * guess, np.abs(error), error**2)
-    sums = np.stack([known, target, guess, *squares]).transpose(0, 2, 1).reshape(-1, len(y)).astype(np.float64)
-
-    def of(counts: Array) -> Array:
-        return _of_sums(*(sums @ counts).reshape(8, y.shape[1], -1))
-
-    return of
+    off = predicted - y if error is None else error
+    each = (known, y, predicted, y**2, predicted**2, y * predicted, np.abs(off), off**2)
+    return np.where(known, np.stack([one.astype(np.float64) for one in each]), 0).transpose(0, 2, 1)
 
 
 def _centred(values: Array, known: NDArray[np.bool_]) -> Array:
-    with np.errstate(invalid="ignore"):
-        total, rows = np.where(known, values, 0).sum(0), np.maximum(known.sum(0), 1)
-        return np.where(known, values - total / rows, 0)
+    total, rows = np.where(known, values, 0).sum(0), np.maximum(known.sum(0), 1)
+    centred: Array = values - total / rows
+    return centred
 
 
-def _of_sums(
+def moment_scores(
     rows: Array, t: Array, p: Array, tt: Array, pp: Array, tp: Array, absolute: Array, squared: Array
 ) -> Array:
+    """Return the scores ``MOMENTS``, (4, …), of the eight sums; NaN where one is undefined."""
     own, theirs = _spread(tt, t, rows), _spread(pp, p, rows)
     r2 = 1 - ratio(squared, own)
     pearson = ratio(tp - ratio(t * p, rows), np.sqrt(own * theirs))
