@@ -14,7 +14,7 @@ Rows without the label between two of these scores can be summed first. A row co
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,17 @@ SCORES: dict[str, Callable[[Curve], Array]] = {
     "average_precision_11_point": eleven_point_precision,
     "auroc": auroc,
 }
+
+
+def weighted_average_precision(y: Labels, score: NDArray[Any], weights: Array) -> float:
+    """Return the average precision of one label's rows, y (n,), that weigh ``weights``; NaN without one that has it."""
+    order = np.argsort(-score, kind="stable")
+    own, known = (np.cumsum(weights[order] * part) for part in ((y == 1)[order], (y >= 0)[order]))
+    if not len(own) or not own[-1] > 0:
+        return float("nan")
+    last = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))  # of each different score
+    having, all_known = own[last], known[last]
+    return float(np.diff(having, prepend=0) @ _precision(having, all_known - having) / own[-1])
 
 
 def ranking(y: Labels, score: Array) -> Ranking:

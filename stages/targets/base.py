@@ -94,6 +94,11 @@ class Target(ABC):
         """
         return None
 
+    def thresholds(self, _confidence: Scores, _values: TargetValues, *, probabilistic: bool) -> tuple[float, ...]:
+        """Return from which confidence on each name is predicted, learned on rows (n, …) not seen; none by default."""
+        del probabilistic
+        return ()
+
     @abstractmethod
     def criterion(self, candidates: int, *, probabilistic: bool) -> Criterion:
         """Return what judges so many candidates, whose confidences are probabilities or else scores."""

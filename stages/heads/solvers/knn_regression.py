@@ -72,7 +72,7 @@ def read_neighbours_regression(stored: Stored, classes: tuple[str, ...], _width:
     rows, values, weights = head.rows, head.values, head.weights
     fits = rows.ndim == 2 and rows.dtype.kind == "f" and len(rows) and weights.shape == (len(rows),)
     fits = fits and values.shape == (len(rows), len(classes)) and values.dtype == weights.dtype == np.float64
-    if not (fits and isinstance(k, int) and k > 0 and isinstance(temperature, float) and 0 < temperature < np.inf):
+    if not (fits and type(k) is int and k > 0 and isinstance(temperature, float) and 0 < temperature < np.inf):
         raise ValueError(f"neighbours {rows.shape} {rows.dtype}, values {values.shape} {values.dtype}, k {k!r:.50}")
     sound = np.isfinite(rows).all() and np.isfinite(weights).all() and (weights > 0).all()
     if not sound or np.isinf(values).any() or np.isnan(values).all(0).any():
