@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.datasets.sampling import hold_out
+from frostline.stages.datasets.draws import held_out
 from frostline.stages.errors import DataError, UnreadableSample, counted, listing
 from frostline.stages.modalities.base import Modality, Sample
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.records.sealed import content_digest
-from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 from frostline.stages.targets.values import Targets
 
@@ -138,13 +137,12 @@ def check_targets(dataset: Dataset) -> Dataset:
     Raises DataError that lists all that is wrong.
     """
     asked = dataset.train.targets
-    if asked.kind != DEFAULT:
-        raise DataError(f"{dataset.name} has a {asked.kind} target; so far only {DEFAULT} ones can be fitted")
+    target = TARGETS.load(asked.kind)
     train, test = (np.delete(samples.targets.values, list(samples.problems), 0) for samples in dataset.splits)
-    wrong = TARGETS.load(asked.kind).faults(asked.names, train, test)
+    wrong = target.faults(asked.names, train, test)
     if wrong:
         raise DataError(f"{dataset.name} can't be used{_unreadable(dataset)}:\n{listing(wrong)}")
-    return replace(dataset, notes=(*dataset.notes, *_untested(asked.names, test)))
+    return replace(dataset, notes=(*dataset.notes, *target.remarks(asked.names, train, test)))
 
 
 def _unreadable(dataset: Dataset) -> str:
@@ -153,16 +151,8 @@ def _unreadable(dataset: Dataset) -> str:
     return f"; {counted(len(bad), 'sample')} can't be read:\n{listing(bad, 10)}\nand without them" if bad else ""
 
 
-def _untested(classes: Sequence[str], test: NDArray[np.int64]) -> list[str]:
-    names = [classes[label] for label in sorted(set(range(len(classes))) - set(test.tolist()))]
-    if not names:
-        return []
-    more = ", …" if len(names) > 5 else ""
-    return [f"no test sample of {counted(len(names), 'class')}: {', '.join(names[:5])}{more}"]
-
-
 def split_by_content(samples: Samples, test_fraction: float, seed: int) -> tuple[Samples, Samples]:
-    """Return (train, test) of one tree: stratified, seeded, blind to order and file names.
+    """Return (train, test) of one tree: stratified, seeded, blind to order and file names, groups whole.
 
     See ``frostline.stages.datasets.sampling.hold_out``. Raises DataError if a class is too small to be on both sides.
     """
@@ -171,7 +161,6 @@ def split_by_content(samples: Samples, test_fraction: float, seed: int) -> tuple
     wrong = target.split_faults(asked.names, asked.values, test_fraction)
     if wrong:
         raise DataError(f"{samples.dataset} can't be split:\n{listing(wrong)}")
-    strata = target.strata(asked.values)
-    is_test = hold_out(strata, samples.digests, int(strata.max(initial=-1)) + 1, test_fraction, seed)
+    is_test = held_out(asked, samples.digests, test_fraction, seed)
     train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     return samples.take(train, "train"), samples.take(test, "test")

@@ -15,6 +15,7 @@ from frostline.stages.fit.selection import Choice, Selection
 from frostline.stages.fit.training_rows import TrainingRows
 from frostline.stages.heads import Head, HeadSpec
 from frostline.stages.store import Features, stacked
+from frostline.stages.targets.base import DEFAULT
 
 __all__ = ["Selection", "fit", "fit_rows"]
 
@@ -29,7 +30,10 @@ def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[Head, Selection]:
     hold some out; ConfigError: options that the head can't take.
     """
     X, y, digests = _stacked(views)
-    return fit_rows(TrainingRows(X, y, len(views[0].classes), spec), digests, views[0].classes, len(views))
+    about = views[0].targets
+    groups = None if about.groups is None else np.concatenate([about.groups] * len(views))
+    rows = TrainingRows(X, y, len(about.names), spec, about.kind, groups)
+    return fit_rows(rows, digests, about.names, len(views))
 
 
 def fit_rows(
@@ -78,5 +82,5 @@ def _check(X: NDArray[Any], y: NDArray[np.int64], views: Sequence[Features]) -> 
         ids = [sample for features in views for sample in features.ids]
         bad = [ids[row] for row in rows]
         raise DataError(f"features that are NaN or infinite, of:\n{listing(bad)}\nExtract again, or leave these out.")
-    if len(np.unique(y)) < 2:
+    if views[0].targets.kind == DEFAULT and len(np.unique(y)) < 2:
         raise DataError(f"training rows of {len(np.unique(y))} class; a classifier needs two or more")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.datasets import grouped
 from frostline.stages.datasets.sampling import content_hash_order, folds, hold_out
 from frostline.stages.errors import ConfigError, DataError, counted
 from frostline.stages.fit.selection import Choice
@@ -115,6 +116,8 @@ class _Others:
     def __init__(self, rows: TrainingRows, digests: NDArray[np.uint8], views: int) -> None:
         if views > 1:
             raise DataError("leave-one-out with several views: a sample's other view would vouch for it; use --folds N")
+        if rows.groups is not None:
+            raise DataError("leave-one-out with groups: a sample's group would vouch for it; use --folds N")
         if rows.spec.scaling == "standardize":
             raise DataError("leave-one-out with --scaling standardize, whose scale knows every row; use --folds N")
         copies = len(digests) - len(np.unique(digests, axis=0))
@@ -151,7 +154,10 @@ def _masks(rows: TrainingRows, digests: NDArray[np.uint8]) -> list[Mask]:
     spec, target = rows.spec, rows.target
     count = int(spec.folds)
     shares = [1 / count] * count if count else [1 - spec.hold_out, spec.hold_out]
-    part = target.dealt(rows.y, content_hash_order(digests, spec.seed), shares)
+    if rows.groups is None:
+        part = target.dealt(rows.y, content_hash_order(digests, spec.seed), shares)
+    else:
+        part = grouped.dealt(target, rows.y, digests, rows.groups, shares, spec.seed)
     if part is None:
         strata = target.strata(rows.y)
         return _folds(strata, digests, count, spec.seed) if count else [_held_out(strata, digests, spec)]

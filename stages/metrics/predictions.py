@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 TOP = 5
+SINGLE_LABEL = "single-label"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _QUOTED = tuple(f"'{sign}" for sign in _FORMULA)
 
@@ -21,22 +23,33 @@ class Predictions:
 
     Attributes:
         ids: the samples' names.
-        y: int64 (n,), true labels as positions in ``classes``.
-        confidence: float64 (n, classes): probabilities if ``probabilistic``, else decision values.
+        y: int64 (n,), true labels as positions in ``classes``; of other kinds of targets, their values.
+        confidence: float64 (n, classes): probabilities if ``probabilistic``, else decision values or numbers.
         classes: their names.
         probabilistic: whether a row of ``confidence`` are probabilities.
         features: the digests of the feature keys that were read.
+        kind: of target.
+        groups: int64 (n,), which group each row is of; None where rows stand for themselves.
     """
 
     ids: tuple[str, ...]
-    y: NDArray[np.int64]
+    y: NDArray[Any]
     confidence: NDArray[np.float64]
     classes: tuple[str, ...]
     probabilistic: bool
     features: tuple[str, ...]
+    kind: str = SINGLE_LABEL
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def take(self, rows: Sequence[int]) -> Predictions:
+        """Return those of some rows, in the given order."""
+        at = np.asarray(rows, np.int64)
+        groups = None if self.groups is None else self.groups[at]
+        ids = tuple(self.ids[row] for row in at.tolist())
+        return replace(self, ids=ids, y=self.y[at], confidence=self.confidence[at], groups=groups)
 
     @property
     def labels(self) -> NDArray[np.int64]:

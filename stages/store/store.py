@@ -21,6 +21,7 @@ from frostline.stages.store.key import FeatureKey, computation, differences
 from frostline.stages.store.layout import Layout
 from frostline.stages.store.rowfile import RowFile
 from frostline.stages.store.shard import OK
+from frostline.stages.targets.base import TargetValues
 from frostline.stages.targets.values import Targets
 
 _BLOCK = 8192
@@ -120,26 +121,34 @@ class FeatureStore:
 class Features:
     """A feature set with its samples' targets, ready for use, quarantined rows left out.
 
-    ``X``: float (n, d) as stored, or a RowFile, which is sliced and indexed alike; ``y``: int64
-    (n,), positions in ``classes``; ``ids``: the samples' names; ``digests``: uint8 (n, 32);
-    ``split``: "train" or "test".
+    ``X``: float (n, d) as stored, or a RowFile, which is sliced and indexed alike; ``targets``: of the same rows;
+    ``ids``: the samples' names; ``digests``: uint8 (n, 32); ``split``: "train" or "test".
     """
 
     X: NDArray[Any]
-    y: NDArray[np.int64]
+    targets: Targets
     ids: tuple[str, ...]
     digests: NDArray[np.uint8]
-    classes: tuple[str, ...]
     split: str
     key: str
 
     def __len__(self) -> int:
-        return len(self.y)
+        return len(self.targets)
+
+    @property
+    def y(self) -> TargetValues:
+        """The values of the targets, of a single label int64 (n,), positions in ``classes``."""
+        return self.targets.values
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of what is predicted."""
+        return self.targets.names
 
     def masked(self, mask: NDArray[np.bool_]) -> Features:
         """Return the rows where the mask, bool (n,), is true."""
         ids = tuple(compress(self.ids, mask.tolist()))
-        return replace(self, X=self.X[mask], y=self.y[mask], ids=ids, digests=self.digests[mask])
+        return replace(self, X=self.X[mask], targets=self.targets.take(mask), ids=ids, digests=self.digests[mask])
 
 
 def common(views: Sequence[Features]) -> list[Features]:
@@ -180,10 +189,9 @@ def load(features: FeatureSet, targets: Targets | None = None, in_memory: int | 
         ids += [sample.decode(errors="surrogateescape") for sample in content.ids[good].tolist()]
     return Features(
         X[:n] if file is None else cast(NDArray[Any], file),
-        targets.values[used],
+        targets.take(used),
         tuple(ids),
         np.concatenate(digests),
-        targets.names,
         layout.split,
         layout.digest,
     )

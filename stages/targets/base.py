@@ -5,12 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-DEFAULT = "single-label"  # what samples, features and records are of that don't say
+from frostline.stages.metrics.predictions import SINGLE_LABEL
+
+if TYPE_CHECKING:
+    from frostline.stages.metrics.evaluation import Evaluation
+    from frostline.stages.metrics.predictions import Predictions
+
+DEFAULT = SINGLE_LABEL  # what samples, features and records are of that don't say
 TargetValues = NDArray[Any]
 Scores = NDArray[np.float64]
 
@@ -58,11 +64,13 @@ class Target(ABC):
             main score.
         exclusive: whether each row has exactly one of the names, so that probabilities sum to one over them, and a
             temperature and class weights mean something.
+        as_shares: whether its scores are shares of one, which people read as percentages.
     """
 
     kind: str
     table: Mapping[str, str]
     exclusive: bool = False
+    as_shares: bool = True
 
     @property
     def main(self) -> str:
@@ -72,6 +80,10 @@ class Target(ABC):
     @abstractmethod
     def faults(self, names: Sequence[str], train: TargetValues, test: TargetValues) -> list[str]:
         """Return what makes two splits useless, one phrase each. ``train``, ``test``: the values of readable rows."""
+
+    def remarks(self, _names: Sequence[str], _train: TargetValues, _test: TargetValues, /) -> list[str]:
+        """Return what is worth a note of two splits that can be used."""
+        return []
 
     @abstractmethod
     def number_faults(self, names: Sequence[str]) -> list[str]:
@@ -98,6 +110,12 @@ class Target(ABC):
         """Return from which confidence on each name is predicted, learned on rows (n, …) not seen; none by default."""
         del probabilistic
         return ()
+
+    @abstractmethod
+    def evaluate(
+        self, predicted: Predictions, seed: int, temperature: float | None, thresholds: Sequence[float], /
+    ) -> Evaluation:
+        """Return every score that predictions allow; ``temperature`` and ``thresholds`` are from training rows."""
 
     @abstractmethod
     def criterion(self, candidates: int, *, probabilistic: bool) -> Criterion:

@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import counted
+from frostline.stages.metrics import evaluation
+from frostline.stages.metrics.evaluation import Evaluation
 from frostline.stages.metrics.label_ranking import weighted_average_precision
 from frostline.stages.metrics.multi_label import usual_thresholds
+from frostline.stages.metrics.predictions import Predictions
 from frostline.stages.metrics.statistic import ratio
 from frostline.stages.metrics.thresholds import best_thresholds
 from frostline.stages.targets.base import Judgement, Scores, Target, TargetValues, held_of
@@ -64,6 +67,11 @@ class MultiLabel(Target):
     def thresholds(self, confidence: Scores, values: TargetValues, *, probabilistic: bool) -> tuple[float, ...]:
         """Return each label's threshold, above which F1 is largest on these rows."""
         return best_thresholds(values, confidence, *usual_thresholds(1, probabilistic=probabilistic))
+
+    def evaluate(
+        self, predicted: Predictions, seed: int, _temperature: float | None, thresholds: Sequence[float], /
+    ) -> Evaluation:
+        return evaluation.multi_label(predicted, seed, thresholds)
 
     def criterion(self, candidates: int, *, probabilistic: bool) -> LossThenPrecision:
         return LossThenPrecision(candidates, probabilistic=probabilistic)

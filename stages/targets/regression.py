@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import counted
+from frostline.stages.metrics import evaluation
+from frostline.stages.metrics.evaluation import Evaluation
+from frostline.stages.metrics.predictions import Predictions
 from frostline.stages.metrics.regression import BOUNDS, MOMENTS, moment_scores, moment_sums, statistic
 from frostline.stages.targets.base import Judgement, Target, TargetValues, held_of
 
@@ -27,6 +30,7 @@ class Regression(Target):
     """
 
     kind = "regression"
+    as_shares = False
     table = MappingProxyType({"r2": "R²", "mae": "MAE"})
 
     def __init__(self, by: str = "r2") -> None:
@@ -65,6 +69,11 @@ class Regression(Target):
         which they, standardised, vary most. Equal values are in one stratum.
         """
         return _quantiles(_along(values), min(_STRATA, max(1, len(values) // _ROWS)))
+
+    def evaluate(
+        self, predicted: Predictions, seed: int, _temperature: float | None, _thresholds: Sequence[float], /
+    ) -> Evaluation:
+        return evaluation.regression(predicted, seed)
 
     def criterion(self, candidates: int, *, probabilistic: bool) -> Moments | Kept:  # noqa: ARG002 (never so here)
         return Moments(self.by, candidates) if self.by in MOMENTS else Kept(self.by, candidates)

@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import counted
+from frostline.stages.metrics import evaluation
+from frostline.stages.metrics.evaluation import Evaluation
+from frostline.stages.metrics.predictions import Predictions
 from frostline.stages.targets.base import Judgement, Target, TargetValues, held_of
 
 
@@ -30,6 +33,14 @@ class SingleLabel(Target):
         empty = [split for split, labels in (("training", train), ("test", test)) if not len(labels)]
         return wrong + [f"no {split} sample" for split in empty]
 
+    def remarks(self, names: Sequence[str], _train: TargetValues, test: TargetValues, /) -> list[str]:
+        """Return which classes have no test sample."""
+        untested = [names[label] for label in sorted(set(range(len(names))) - set(test.tolist()))]
+        if not untested:
+            return []
+        more = ", …" if len(untested) > 5 else ""
+        return [f"no test sample of {counted(len(untested), 'class')}: {', '.join(untested[:5])}{more}"]
+
     def number_faults(self, names: Sequence[str]) -> list[str]:
         if len(names) > 1:
             return []
@@ -49,6 +60,11 @@ class SingleLabel(Target):
 
     def strata(self, values: TargetValues) -> NDArray[np.int64]:
         return values
+
+    def evaluate(
+        self, predicted: Predictions, seed: int, temperature: float | None, _thresholds: Sequence[float], /
+    ) -> Evaluation:
+        return evaluation.single_label(predicted, seed, temperature)
 
     def criterion(self, candidates: int, *, probabilistic: bool) -> AccuracyThenLoss:
         return AccuracyThenLoss(candidates, probabilistic=probabilistic)

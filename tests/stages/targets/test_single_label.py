@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from frostline.stages.errors import ConfigError
-from frostline.stages.targets.registry import DEFAULT, TARGETS, main_score
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS, main_score
 
 TARGET = TARGETS.load(DEFAULT)
 NAMES = ("cat", "dog", "fox")
