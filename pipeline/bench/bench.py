@@ -196,7 +196,10 @@ def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: L
         return
     fitted = fit_head(plan, spec, loaded)
     answers = predictions(fitted.head, loaded.test)
-    scores = score(answers, seed=cell.settings.seed, temperature=fitted.selection.temperature).scores
+    chosen_by = fitted.selection
+    scores = score(
+        answers, seed=cell.settings.seed, temperature=chosen_by.temperature, thresholds=chosen_by.thresholds
+    ).scores
     entry = LeaderboardEntry(
         cell.name,
         cut=features[0].key.backbone.layer,

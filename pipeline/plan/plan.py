@@ -15,7 +15,6 @@ from frostline.stages.modalities.image.spec import View
 from frostline.stages.store import FeatureSet
 from frostline.stages.store.format_1 import old_digest
 from frostline.stages.store.key import FeatureKey
-from frostline.stages.targets.base import DEFAULT
 
 if TYPE_CHECKING:
     from frostline.stages.backbones.inference.backbone import Backbone
@@ -41,6 +40,11 @@ class Plan:
     @property
     def dataset(self) -> Dataset:
         return self.resolved.inputs.dataset
+
+    @property
+    def kind(self) -> str:
+        """The kind of target that the dataset has."""
+        return self.dataset.train.targets.kind
 
     @property
     def workspace(self) -> Workspace:
@@ -71,9 +75,8 @@ class Plan:
 
     def cached_set(self, split: str, view: View) -> FeatureSet | None:
         """Return the feature set of one split's view, of either format, complete or not, if it was begun."""
-        store, single = self.workspace.store, self._whole(split).targets.kind == DEFAULT
-        found = store.find(self.key(split, view).digest)
-        return store.find(self.old_digest(split, view)) if found is None and single else found
+        store = self.workspace.store
+        return store.find(self.key(split, view).digest) or store.find(self.old_digest(split, view))
 
     def load_network(self) -> Backbone:
         """Return the network in the plan's precision; loaded at the first call, and kept."""

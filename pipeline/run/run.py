@@ -62,41 +62,40 @@ def extract(settings: ExtractSettings) -> tuple[Extracted, ...]:
 
 def fit(settings: HeadSettings) -> tuple[Fitted, ...]:
     """Fit every head on cached training features. Raises StoreError if they are not there."""
-    specs = _whole(settings)
+    _whole(settings)
     plan = cached_plan(open_inputs(settings))
-    loaded = LazyFeatures(plan)
-    return tuple(fit_head(plan, spec, loaded) for spec in specs)
+    own, loaded = settings.suited(plan.kind), LazyFeatures(plan)
+    return tuple(fit_head(plan, own.spec(name), loaded) for name in own.head)
 
 
 def evaluate(settings: HeadSettings) -> tuple[Probe, ...]:
     """Score every fitted head on cached test features. Raises StoreError if anything is not there."""
-    specs = _whole(settings)
+    _whole(settings)
     plan = cached_plan(open_inputs(settings))
+    own = settings.suited(plan.kind)
     features, loaded = tuple(map(cached, requests_of(plan, "test"))), LazyFeatures(plan)
     return tuple(
-        _scored(Probe(features, name, fitted=_there(plan, spec)), settings.seed, loaded)
-        for name, spec in zip(settings.head, specs, strict=True)
+        _scored(Probe(features, name, fitted=_there(plan, own.spec(name))), settings.seed, loaded) for name in own.head
     )
 
 
-def _whole(settings: HeadSettings) -> list[HeadSpec]:
-    """Return the specs of heads that are fitted on all training rows. Raises ConfigError for any other."""
+def _whole(settings: HeadSettings) -> None:
+    """Raise ConfigError for heads that are not fitted on all training rows, and for mistakes in settings."""
     few = [name for name in settings.head if name in PROTOCOLS and PROTOCOLS[name].shots]
     if few:
         raise ConfigError(f"{few[0]} draws its training rows; wanted `frostline run`, which scores every draw")
     check_engine(settings.engine)
-    return _checked(settings)
+    _check(settings)
 
 
-def _checked(settings: HeadSettings) -> list[HeadSpec]:
-    """Return the specs of all heads; a mistake in one is said before anything is read."""
+def _check(settings: HeadSettings) -> None:
+    """Raise ConfigError for a mistake in a head, before anything is read."""
     specs = [settings.spec(name) for name in settings.head]
     for spec in specs:
         if ":" in spec.kind:
             from frostline.stages.heads.solvers.sklearn_estimator import check
 
             check(spec)
-    return specs
 
 
 def _there(plan: Plan, spec: HeadSpec) -> Fitted:
@@ -113,6 +112,7 @@ def run(settings: Settings) -> Report:
     ``unwritten`` says why.
     """
     inputs, *baseline = _all_inputs(settings)
+    settings = settings.suited(inputs.dataset.train.targets.kind)
     plan = _ready(inputs, settings)
     probes = _probes(plan, settings)
     probes += tuple(probe for other in baseline for probe in _probes(_ready(other, settings), settings))
@@ -137,6 +137,7 @@ def run(settings: Settings) -> Report:
         folder / "run.json",
         {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
         target_digests(plan),
+        plan.kind,
     )
     try:
         keep_targets(plan, SPLITS)
@@ -197,7 +198,7 @@ def _preview(inputs: Inputs) -> Preview:
 
 def _all_inputs(settings: Settings) -> list[Inputs]:
     """Return what settings name, then the same for the baseline if there is one; mistakes in names are said first."""
-    _checked(settings)
+    _check(settings)
     check_engine(settings.engine)
     inputs = open_inputs(settings)
     return [inputs, open_inputs(_pixels(settings), inputs.dataset)] if _wants_baseline(settings) else [inputs]
@@ -235,7 +236,8 @@ def _probe(plan: Plan, probe: Probe, settings: Settings, loaded: LazyFeatures) -
 def _scored(probe: Probe, seed: int, loaded: LazyFeatures) -> Probe:
     assert probe.fitted is not None
     answers = predictions(probe.fitted.head, loaded.test)
-    evaluation = score(answers, seed=seed, temperature=probe.fitted.selection.temperature)
+    chosen = probe.fitted.selection
+    evaluation = score(answers, seed=seed, temperature=chosen.temperature, thresholds=chosen.thresholds)
     return replace(probe, evaluation=evaluation, predictions=answers)
 
 

@@ -19,7 +19,8 @@ def held_out(targets: Targets, digests: Digests, fraction: float, seed: int) -> 
         return grouped.hold_out(target, values, digests, targets.groups, fraction, seed)
     part = target.dealt(values, sampling.content_hash_order(digests, seed), (1 - fraction, fraction))
     if part is not None:
-        return part == 1
+        held: NDArray[np.bool_] = part == 1
+        return held
     strata = target.strata(values)
     return sampling.hold_out(strata, digests, _count(strata), fraction, seed)
 

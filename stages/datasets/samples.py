@@ -16,6 +16,7 @@ from frostline.stages.errors import DataError, UnreadableSample, counted, listin
 from frostline.stages.modalities.base import Modality, Sample
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.records.sealed import content_digest
+from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 from frostline.stages.targets.values import Targets
 
@@ -56,7 +57,9 @@ class Samples:
 
     @cached_property
     def labelled_content(self) -> str:
-        """The SHA-256 over every row's id, label name and digest, which named single labels' features in format 1."""
+        """The SHA-256 over every row's id, label name and digest, as keys of format 1 had it; empty if not single labels."""
+        if self.targets.kind != DEFAULT:
+            return ""
         total = hashlib.sha256()
         names = [name.encode(errors="surrogateescape") + b"\0" for name in self.targets.names]
         total.update(b"".join(names))

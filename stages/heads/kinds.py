@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, cast
@@ -155,6 +156,15 @@ def head_kind(name: str) -> Kind:
     if not isinstance(found, Kind):
         raise ConfigError(f"head {name!r} of an installed distribution is {found!r}; wanted a Kind of head there")
     return found
+
+
+def heads_for(target: str) -> list[str]:
+    """Return the names of the heads for a kind of target that can be loaded, and how estimators are named."""
+    found = []
+    for name in HEADS.names():
+        with suppress(ConfigError):
+            found += [name] if target in head_kind(name).accepts else []
+    return [*found, "module:Class", "file.py:factory"]
 
 
 def load_place(place: str) -> Callable[..., Any]:

@@ -26,7 +26,7 @@ class HeadPair:
     Attributes:
         first, second: their names.
         difference: main score of the first less that of the second, with its 95 % interval ``low``, ``high``.
-        first_only, second_only: rows that only the one, only the other gets right; 0 for other kinds than single labels.
+        first_only, second_only: rows that only the one, only the other gets right; 0 where not single labels.
         mid_p: of the mid-p variant of McNemar's test, which is less conservative than the exact one; of rows in groups
             and of other kinds of targets, of the paired bootstrap.
         corrected_p: ``mid_p`` after Holm's correction for all pairs compared.

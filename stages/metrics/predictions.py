@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOP = 5
+PREDICTED = "predicted"  # what follows a name over what a head says of it
 SINGLE_LABEL = "single-label"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _QUOTED = tuple(f"'{sign}" for sign in _FORMULA)
@@ -70,16 +71,31 @@ def predictions_csv(predicted: Predictions) -> str:
     The margin is the difference between the two highest values; ``probability_1`` and so on, or
     ``decision_1`` where a head has no probabilities, follow their classes. Text is quoted. Where an id
     or a class name begins with = + - @, a tab or a line's end, an apostrophe is put before it, lest a
-    spreadsheet take it for a formula. Ids of files whose names are no UTF-8 carry surrogate
-    escapes: encode the text with ``errors="surrogateescape"``.
+    spreadsheet take it for a formula. Of other kinds of targets there are two columns for each name: the true value,
+    empty where it is not known, and the head's probability, decision value or number. Ids of files whose names are no
+    UTF-8 carry surrogate escapes: encode the text with ``errors="surrogateescape"``.
     """
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    if predicted.kind != SINGLE_LABEL:
+        writer.writerows(_by_name(predicted))
+        return text.getvalue()
     value = "probability" if predicted.probabilistic else "decision"
     top = [name for k in range(1, min(TOP, len(predicted.classes)) + 1) for name in (f"class_{k}", f"{value}_{k}")]
     writer.writerow(["id", "label", "prediction", "margin", *top])
     writer.writerows(_rows(predicted))
     return text.getvalue()
+
+
+def _by_name(predicted: Predictions) -> Iterator[list[str | float]]:
+    """Yield the header and each row's cells: id, and for each name the true value, if known, and the head's."""
+    names = [harmless(name) for name in predicted.classes]
+    yield ["id", *(cell for name in names for cell in (name, f"{name} {PREDICTED}"))]
+    known = predicted.y >= 0 if predicted.kind == "multi-label" else ~np.isnan(predicted.y)
+    both = zip(predicted.ids, predicted.y.tolist(), known.tolist(), predicted.confidence.tolist(), strict=True)
+    for sample, true, is_known, theirs in both:
+        pairs = ((t if k else "", _short(p)) for t, k, p in zip(true, is_known, theirs, strict=True))
+        yield [harmless(sample), *(cell for pair in pairs for cell in pair)]
 
 
 def _rows(predicted: Predictions) -> Iterator[list[str | float]]:

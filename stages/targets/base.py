@@ -64,6 +64,7 @@ class Target(ABC):
             main score.
         exclusive: whether each row has exactly one of the names, so that probabilities sum to one over them, and a
             temperature and class weights mean something.
+        usual_head: the head to fit where none is named.
         as_shares: whether its scores are shares of one, which people read as percentages.
     """
 
@@ -71,6 +72,7 @@ class Target(ABC):
     table: Mapping[str, str]
     exclusive: bool = False
     as_shares: bool = True
+    usual_head: str = "logreg"
 
     @property
     def main(self) -> str:

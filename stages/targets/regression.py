@@ -31,6 +31,7 @@ class Regression(Target):
 
     kind = "regression"
     as_shares = False
+    usual_head = "ridge"
     table = MappingProxyType({"r2": "R²", "mae": "MAE"})
 
     def __init__(self, by: str = "r2") -> None:

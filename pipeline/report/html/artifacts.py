@@ -11,7 +11,7 @@ from frostline.pipeline.records.findings import Findings, memory, read_findings
 from frostline.pipeline.report.html.record import Run
 from frostline.pipeline.settings.models import DatasetSettings
 from frostline.pipeline.workspace import Workspace
-from frostline.stages.datasets import Dataset, Request, Samples, find_source, open_dataset
+from frostline.stages.datasets import Dataset, Request, Samples, find_source
 from frostline.stages.errors import DataError, FrostlineError
 from frostline.stages.store import OK, FeatureSet, open_set
 from frostline.stages.store.targets import read_targets
@@ -87,17 +87,7 @@ def _reopened(run: Run) -> Dataset:
     folder = Request(place, s.root, downloads=workspace.downloads).folder
     if not source.at_hand and not folder.is_dir():
         raise _Other(f"{s.dataset} is not in {folder}")
-    dataset = open_dataset(
-        s.dataset,
-        root=s.root,
-        test_fraction=s.test_fraction,
-        seed=s.seed,
-        downloads=workspace.downloads,
-        memory=workspace.index(s.dataset, s.root),
-        columns=s.columns,
-        class_level=s.class_level,
-        bit_depth=s.bit_depth,
-    )
+    dataset = s.open_dataset(workspace)
     if not _is_same(run, dataset.test):
         raise _Other("its test samples have changed since the run")
     return dataset

@@ -17,7 +17,7 @@ from frostline.stages.metrics import Predictions, unquoted
 _COLUMNS = ("id", "label", "prediction", "margin")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class StoredPredictions(Predictions):
     """Predictions as their CSV has them: ``confidence`` (n, 1) is that of the predicted class alone.
 
