@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.datasets.sampling import content_hash_order, folds, hold_out
-from frostline.stages.errors import DataError, counted
+from frostline.stages.errors import ConfigError, DataError, counted
 from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.training_rows import Mask, TrainingRows
 from frostline.stages.heads import HeadPath, HeadSpec
@@ -37,11 +37,12 @@ class _Unseen(Protocol):
         """Yield the same of one value, k = 1."""
 
 
-def choose(rows: TrainingRows, digests: NDArray[np.uint8], views: int) -> Choice:
+def choose(rows: TrainingRows, digests: NDArray[np.uint8], views: int, *, each: bool = False) -> Choice:
     """Return the value that the target's criterion says is best, each row counting what its class weight says.
 
     For single labels that is the value that is right most often. Of values that are equally good, the one that costs
-    least (log-loss), and of several of these the one in the middle.
+    least (log-loss), and of several of these the one in the middle. ``each``: also the best value of each label for
+    itself. Raises ConfigError if the target's values are not judged each for itself.
     """
     spec, n = rows.spec, len(rows.y)
     if spec.folds == "loo":
@@ -55,9 +56,31 @@ def choose(rows: TrainingRows, digests: NDArray[np.uint8], views: int) -> Choice
         how |= {"fitted_rows": n - held // len(masks), "held_out_rows": held}
     judged = _judged(unseen, rows)
     best = _best(judged.good, judged.cost)
-    if unseen.probabilistic and rows.target.exclusive:
-        how["temperature"] = _temperature(unseen.of(best), rows.y)
-    return Choice(value=spec.grid[best], **how, **_recorded(judged))
+    places = _best_of_each(judged, best, rows) if each else []
+    if places:
+        how["values"] = tuple(spec.grid[place] for place in places)
+    return Choice(value=spec.grid[best], **how, **_recorded(judged), **_learned(unseen, rows, best, places))
+
+
+def _best_of_each(judged: Judgement, best: int, rows: TrainingRows) -> list[int]:
+    """Return the place in the grid of each label's best value; the shared one where a label can't be judged."""
+    if judged.good_each is None or judged.cost_each is None:
+        raise ConfigError(f"a value for each name with {rows.target.kind} targets; they share one value")
+    columns = zip(judged.good_each.T, judged.cost_each.T, strict=True)
+    return [_best(good, np.nan_to_num(cost)) if np.isfinite(good).all() else best for good, cost in columns]
+
+
+def _learned(unseen: _Unseen, rows: TrainingRows, best: int, places: Sequence[int]) -> dict[str, Any]:
+    """Return what the held-out rows teach of the chosen head: a temperature of probabilities, or thresholds."""
+    if rows.target.exclusive and not unseen.probabilistic:
+        return {}
+    confidence, y, weights = _held(unseen.of(best), rows.y)
+    if rows.target.exclusive:
+        return {"temperature": temperature(confidence, y, weights)}
+    for place in set(places) - {best}:
+        own = np.flatnonzero(np.array(places) == place)
+        confidence[:, own] = _held(unseen.of(place), rows.y)[0][:, own]
+    return {"thresholds": rows.target.thresholds(confidence, y, probabilistic=unseen.probabilistic)}
 
 
 class _Folds:
@@ -178,7 +201,7 @@ def _best(good: NDArray[np.float64], cost: NDArray[np.float64]) -> int:
     return int(lowest[(len(lowest) - 1) // 2])
 
 
-def _temperature(held: Iterator[Held], y: TargetValues) -> float:
+def _held(held: Iterator[Held], y: TargetValues) -> tuple[NDArray[np.float64], TargetValues, NDArray[np.float64]]:
+    """Return the confidences of one value for all held-out rows, what these are, and their weights."""
     _, parts, weights, confidences = zip(*held, strict=True)
-    confidence = np.concatenate([c[0] for c in confidences])
-    return temperature(confidence, y[np.concatenate(parts)], np.concatenate(weights))
+    return np.concatenate([c[0] for c in confidences]), y[np.concatenate(parts)], np.concatenate(weights)

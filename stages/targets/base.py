@@ -57,11 +57,14 @@ class Target(ABC):
             main score.
         exclusive: whether each row has exactly one of the names, so that probabilities sum to one over them, and a
             temperature and class weights mean something.
+        example: values of four rows with two names, on which a head's options are tried before there are any rows;
+            None where they can't be.
     """
 
     kind: str
     table: Mapping[str, str]
     exclusive: bool = False
+    example: TargetValues | None = None
 
     @property
     def main(self) -> str:
@@ -92,6 +95,11 @@ class Target(ABC):
         Lots are bytes (n,); rows of equal lots, such as copies, stay together.
         """
         return None
+
+    def thresholds(self, _confidence: Scores, _values: TargetValues, *, probabilistic: bool) -> tuple[float, ...]:
+        """Return from which confidence on each name is predicted, learned on rows (n, …) not seen; none by default."""
+        del probabilistic
+        return ()
 
     @abstractmethod
     def criterion(self, candidates: int, *, probabilistic: bool) -> Criterion:

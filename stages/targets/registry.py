@@ -12,6 +12,7 @@ T = TypeVar("T")
 
 _BUILT_IN: dict[str, Target | str] = {
     "single-label": "frostline.stages.targets.single_label:SINGLE_LABEL",
+    "multi-label": "frostline.stages.targets.multi_label:MULTI_LABEL",
     "regression": "frostline.stages.targets.regression:REGRESSION",
 }
 TARGETS = Door("kind of target", "frostline.targets", _BUILT_IN)

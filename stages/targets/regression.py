@@ -28,6 +28,7 @@ class Regression(Target):
 
     kind = "regression"
     table = MappingProxyType({"r2": "R²", "mae": "MAE"})
+    example = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 1.0]])
 
     def __init__(self, by: str = "r2") -> None:
         if by not in BOUNDS:
