@@ -61,7 +61,8 @@ def hold_out(
     target: Target, values: TargetValues, digests: NDArray[np.uint8], groups: Ints, fraction: float, seed: int
 ) -> NDArray[np.bool_]:
     """Return the mask, bool (n,), of the rows held out: whole groups, about that fraction of every stratum."""
-    return dealt(target, values, digests, groups, (1 - fraction, fraction), seed) == 1
+    held: NDArray[np.bool_] = dealt(target, values, digests, groups, (1 - fraction, fraction), seed) == 1
+    return held
 
 
 def folds(

@@ -159,7 +159,8 @@ class Kept:
     def _of(self, blocks: list[KeptBlock]) -> NDArray[np.float64]:
         """(outputs,)."""
         predicted, values, weights = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-        return statistic(self.by, values, np.nan_to_num(predicted)).of(weights[:, None])[1:, 0]
+        scores: NDArray[np.float64] = statistic(self.by, values, np.nan_to_num(predicted)).of(weights[:, None])[1:, 0]
+        return scores
 
 
 def _judged(by: str, scores: NDArray[np.float64]) -> Judgement:
