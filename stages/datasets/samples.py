@@ -57,7 +57,7 @@ class Samples:
 
     @cached_property
     def labelled_content(self) -> str:
-        """The SHA-256 over every row's id, label name and digest, as keys of format 1 had it; empty if not single labels."""
+        """The SHA-256 over ids, names of single labels and digests, as keys of format 1 had it; else empty."""
         if self.targets.kind != DEFAULT:
             return ""
         total = hashlib.sha256()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from frostline.stages.errors import DataError, listing
 from frostline.stages.fit.select import choose
 from frostline.stages.fit.selection import Choice, Selection
 from frostline.stages.fit.training_rows import TrainingRows
-from frostline.stages.heads import Head, HeadSpec
+from frostline.stages.heads import Head, HeadPath, HeadSpec
+from frostline.stages.heads.kinds import Number
 from frostline.stages.store import Features, stacked
 from frostline.stages.targets.base import DEFAULT
 
@@ -37,16 +38,22 @@ def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[Head, Selection]:
 
 
 def fit_rows(
-    rows: TrainingRows, digests: NDArray[np.uint8], names: tuple[str, ...], views: int = 1
+    rows: TrainingRows,
+    digests: NDArray[np.uint8],
+    names: tuple[str, ...],
+    views: int = 1,
+    *,
+    each: bool = False,
 ) -> tuple[Head, Selection]:
     """Return the head fitted on rows (n, d) of any kind of target, and how it was selected.
 
-    ``digests``: uint8 (n, 32) of the rows' content; ``views``: how many of each sample are among the rows. Raises
-    what ``fit`` does.
+    ``digests``: uint8 (n, 32) of the rows' content; ``views``: how many of each sample are among the rows; ``each``:
+    whether the value is chosen for each label by itself. Raises what ``fit`` does.
     """
     spec = rows.spec
-    choice = choose(rows, digests, views) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
-    last = rows.fit((choice.value,), np.ones(len(rows.y), bool))
+    choice = choose(rows, digests, views, each=each) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
+    wanted = tuple(sorted(set(choice.values))) or (choice.value,)
+    last = rows.fit(wanted, np.ones(len(rows.y), bool))
     gap, slope = (getattr(last, name, None) for name in ("gap", "gradient_norm"))
     selection = Selection(
         **{each.name: getattr(choice, each.name) for each in fields(Choice)},
@@ -54,13 +61,20 @@ def fit_rows(
         grid=spec.grid,
         at_edge=len(spec.grid) > 1 and choice.value in (spec.grid[0], spec.grid[-1]),
         final_rows=len(rows.y),
-        final_converged=bool(last.converged[0]),
-        final_iterations=int(last.iterations[0]),
-        final_gap=None if gap is None else float(gap[0]),
-        final_gradient_norm=None if slope is None else float(slope[0]),
+        final_converged=bool(last.converged.all()),
+        final_iterations=int(last.iterations.max()),
+        final_gap=None if gap is None else float(gap.max()),
+        final_gradient_norm=None if slope is None else float(slope.max()),
         seed=spec.seed,
     )
-    return last.head(0, names), selection
+    return _head(last, wanted, choice, names), selection
+
+
+def _head(path: HeadPath, fitted: Sequence[Number], choice: Choice, names: tuple[str, ...]) -> Head:
+    """Return the head of the chosen value, or of each label's, with the thresholds that were learned."""
+    places = [fitted.index(value) for value in choice.values]
+    head: Any = cast(Any, path).head_of_each(places, names) if places else path.head(0, names)
+    return cast(Head, head.with_thresholds(choice.thresholds) if choice.thresholds else head)
 
 
 def _stacked(views: Sequence[Features]) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.uint8]]:

@@ -14,6 +14,7 @@ from frostline.stages.heads.kinds import Number, head_kind
 from frostline.stages.heads.spec import HeadSpec
 from frostline.stages.heads.stored import Stored
 from frostline.stages.targets.base import DEFAULT, TargetValues
+from frostline.stages.targets.registry import TARGETS
 
 
 class Head(Protocol):
@@ -101,6 +102,8 @@ def explained(spec: HeadSpec) -> Iterator[None]:
         raise ConfigError(f"{spec.kind} raised {type(error).__name__}: {error}") from error
 
 
-def check_options(spec: HeadSpec) -> None:
+def check_options(spec: HeadSpec, target: str = DEFAULT) -> None:
     """Raise ConfigError for an option that the kind of head doesn't have or can't take; on a few made-up rows."""
-    solver(spec, np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1]), 2)
+    example = TARGETS.load(target).example
+    if example is not None:
+        solver(spec, np.eye(4, dtype=np.float32), example, 2, target)

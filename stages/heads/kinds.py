@@ -95,22 +95,33 @@ class Kind:
         return [name for name in parameters if name not in ("X", "y", "classes")]
 
 
-def _regression(solver: str) -> dict[str, str]:
-    return {"regression": f"{_SOLVERS}.{solver}"}
+def _others(**solvers: str) -> dict[str, str]:
+    """Return the places of solvers for other kinds of targets, underscores standing for hyphens."""
+    return {target.replace("_", "-"): f"{_SOLVERS}.{place}" for target, place in solvers.items()}
 
 
 HEADS: Door[Kind] = Door(
     "head",
     "frostline.heads",
     {
-        "logreg": Kind(f"{_SOLVERS}.logistic:LogisticSolver", "C", DINOV2_GRID, 1.0, streams=True),
+        "logreg": Kind(
+            f"{_SOLVERS}.logistic:LogisticSolver",
+            "C",
+            DINOV2_GRID,
+            1.0,
+            streams=True,
+            others=_others(multi_label="logistic_labels:LogisticLabelsSolver"),
+        ),
         "linear": Kind(
             f"{_SOLVERS}.sgd:SgdSolver",
             "lr",
             _RATES,
             0.005,
             streams=True,
-            others=_regression("sgd_regression:SgdRegressionSolver"),
+            others=_others(
+                multi_label="sgd_labels:SgdLabelsSolver",
+                regression="sgd_regression:SgdRegressionSolver",
+            ),
         ),
         "ridge": Kind(
             f"{_SOLVERS}.ridge:RidgeSolver",
@@ -119,7 +130,10 @@ HEADS: Door[Kind] = Door(
             1.0,
             exact=True,
             streams=True,
-            others=_regression("ridge_regression:RidgeRegressionSolver"),
+            others=_others(
+                multi_label="ridge_labels:RidgeLabelsSolver",
+                regression="ridge_regression:RidgeRegressionSolver",
+            ),
         ),
         "knn": Kind(
             f"{_SOLVERS}.knn:NeighbourSolver",
@@ -129,17 +143,34 @@ HEADS: Door[Kind] = Door(
             1,
             whole=True,
             exact=True,
-            others=_regression("knn_regression:NeighbourRegressionSolver"),
+            others=_others(
+                multi_label="knn_labels:NeighbourLabelsSolver",
+                regression="knn_regression:NeighbourRegressionSolver",
+            ),
         ),
-        "centroid": Kind(f"{_SOLVERS}.centroid:CentroidSolver", streams=True),
+        "centroid": Kind(
+            f"{_SOLVERS}.centroid:CentroidSolver",
+            streams=True,
+            others=_others(multi_label="centroid_labels:CentroidLabelsSolver"),
+        ),
         "lda": Kind(f"{_SOLVERS}.lda:LDASolver", "shrinkage", _SHRINKAGES, 0.1, 0, 1, streams=True),
-        "svm": Kind(f"{_SOLVERS}.svm:SVMSolver", "C", (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0), 0.1, streams=True),
+        "svm": Kind(
+            f"{_SOLVERS}.svm:SVMSolver",
+            "C",
+            (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0),
+            0.1,
+            streams=True,
+            others=_others(multi_label="svm_labels:SVMLabelsSolver"),
+        ),
     },
 )
 _ESTIMATOR = Kind(
     f"{_SOLVERS}.sklearn_estimator:EstimatorSolver",
     single_core=True,
-    others=_regression("sklearn_regressor:RegressorSolver"),
+    others=_others(
+        multi_label="sklearn_labels:EstimatorLabelsSolver",
+        regression="sklearn_regressor:RegressorSolver",
+    ),
 )
 
 

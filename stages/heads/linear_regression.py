@@ -26,6 +26,7 @@ class LinearRegressionHead:
     classes: tuple[str, ...]
     normalized: bool = False
     probabilistic: ClassVar[bool] = False
+    target: ClassVar[str] = "regression"
 
     @property
     def width(self) -> int:

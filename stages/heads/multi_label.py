@@ -7,8 +7,8 @@ Confidences are probabilities of each label by itself, which do not sum to one, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,8 @@ class MultiLabelHead(Affine):
 
     A label that all, or none, of the training rows have has W = 0 and a bias of infinity, or minus infinity.
 
-    ``probabilistic``: whether the sigmoids of the scores are probabilities. ``thresholds``: of each label, from
-    which confidence on it is predicted; empty where the usual one is meant.
+    ``probabilistic``: whether the sigmoids of the scores are probabilities. ``thresholds``: of each label, above
+    which confidence it is predicted; empty where the usual one is meant.
     """
 
     thresholds: tuple[float, ...] = ()
@@ -37,11 +37,15 @@ class MultiLabelHead(Affine):
         scores = self.scores(X).astype(np.float64)
         return sigmoid(scores) if self.probabilistic else scores
 
+    def with_thresholds(self, thresholds: tuple[float, ...]) -> Self:
+        """Return the same head with other thresholds."""
+        return replace(self, thresholds=thresholds)
+
     def stored(self) -> Stored:
         """Return what it is written as."""
         values = {"normalized": self.normalized, "probabilistic": self.probabilistic}
         tensors = {"weight": self.weight, "bias": self.bias}
-        return Stored("multi-label linear", {**values, **stored_thresholds(self.thresholds)}, tensors)
+        return Stored("linear-multi-label", {**values, **stored_thresholds(self.thresholds)}, tensors)
 
 
 def read_multi_label(stored: Stored, classes: tuple[str, ...], _width: int) -> MultiLabelHead:
@@ -61,7 +65,7 @@ class MultiLabelPath(LinearPath):
         scores = self.scores(X)
         return sigmoid(scores) if self.probabilistic else scores
 
-    def head(self, index: int, classes: tuple[str, ...]) -> MultiLabelHead:
+    def head(self, index: int, classes: tuple[str, ...]) -> MultiLabelHead:  # type: ignore[override]
         """Return the head of one value, in float32."""
         return self.head_of_each([index] * len(classes), classes)
 
@@ -93,6 +97,18 @@ def base_rates(y: NDArray[np.int8], row_weights: NDArray[np.float64]) -> NDArray
     """Return the weighted share of rows that have each label among those where it is known, NaN without any."""
     known, positive = row_weights @ (y >= 0), row_weights @ (y == 1)
     return np.divide(positive, known, out=np.full(known.shape, np.nan), where=known > 0)
+
+
+def log_odds(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the scores whose sigmoids are shares: infinite for 0 and 1, and 0 for NaN, which is not known."""
+    with np.errstate(divide="ignore"):
+        found: NDArray[np.float64] = np.log(shares) - np.log1p(-shares)
+    return np.where(np.isnan(shares), 0.0, found)
+
+
+def with_unknown_as_nan(y: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Return values (n, labels) as numbers: 1.0, 0.0 and NaN."""
+    return np.where(y < 0, np.nan, y)
 
 
 def stored_thresholds(thresholds: tuple[float, ...]) -> dict[str, list[float]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.heads.base import Head
@@ -15,6 +14,9 @@ _BUILT_IN = {
     "linear": "frostline.stages.heads.linear:read_linear",
     "neighbours": "frostline.stages.heads.solvers.knn:read_neighbours",
     "estimator": "frostline.stages.heads.solvers.sklearn_estimator:read_estimator",
+    "linear-multi-label": "frostline.stages.heads.multi_label:read_multi_label",
+    "neighbours-multi-label": "frostline.stages.heads.solvers.knn_labels:read_neighbour_labels",
+    "estimator-multi-label": "frostline.stages.heads.solvers.sklearn_labels:read_estimator_labels",
     "linear-regression": "frostline.stages.heads.linear_regression:read_linear_regression",
     "neighbours-regression": "frostline.stages.heads.solvers.knn_regression:read_neighbours_regression",
     "estimator-regression": "frostline.stages.heads.solvers.sklearn_regressor:read_regressor",
@@ -24,15 +26,6 @@ _BUILT_IN = {
 def has_reader(form: str) -> bool:
     """Whether a head stored in a form can be read again. Raises ConfigError if its distribution can't be loaded."""
     return bool(_place(form))
-
-
-def fewest_names(form: str) -> int:
-    """Return how many names a head of a form has at least: one value may be predicted, a class needs another."""
-    if form in _BUILT_IN:
-        return 1 if form.endswith("-regression") else 2
-    with suppress(ConfigError):  # which its reader says
-        return 1 if form in HEADS and head_kind(form).others else 2
-    return 2
 
 
 def reader(form: object) -> Reader:

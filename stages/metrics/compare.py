@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.errors import DataError
 from frostline.stages.metrics import multi_label, regression
-from frostline.stages.metrics.paired import paired
+from frostline.stages.metrics.paired import paired_each
 from frostline.stages.metrics.predictions import SINGLE_LABEL, Predictions
 from frostline.stages.metrics.score import RESAMPLES, wilson
 from frostline.stages.metrics.statistic import Statistic, means
@@ -94,10 +94,10 @@ def _by_score(runs: Sequence[Predictions], names: Sequence[str], seed: int) -> t
     """Return the main scores, and each pair on the same resamples of rows, or of groups."""
     n, statistics = len(runs[0]), [main_statistic(run) for run in runs]
     scores = [float(one.of(np.ones((n, 1)))[0, 0]) for one in statistics]
-    pairs = []
-    for i, j in combinations(range(len(runs)), 2):
-        found = paired(statistics[i], statistics[j], n, seed, runs[0].groups)
-        pairs.append(HeadPair(names[i], names[j], found.value, found.low, found.high, 0, 0, found.p, found.p))
+    pairs = [
+        HeadPair(names[i], names[j], one.value, one.low, one.high, 0, 0, one.p, one.p)
+        for (i, j), one in paired_each(statistics, n, seed, runs[0].groups).items()
+    ]
     return scores, pairs
 
 

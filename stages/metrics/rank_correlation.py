@@ -61,7 +61,8 @@ def kendall(x: Array, y: Array) -> Scored:
 
 def _places(values: NDArray[np.generic]) -> NDArray[np.int64]:
     """Return each value's place among the different ones, from 0."""
-    return np.unique(values, return_inverse=True)[1].ravel().astype(np.int64)
+    place: NDArray[np.int64] = np.unique(values, return_inverse=True)[1].ravel()
+    return place
 
 
 def _ranks(place: NDArray[np.int64], counts: Array) -> tuple[Array, Array]:

@@ -66,6 +66,8 @@ class Target(ABC):
             temperature and class weights mean something.
         usual_head: the head to fit where none is named.
         as_shares: whether its scores are shares of one, which people read as percentages.
+        example: values of four rows with two names, on which a head's options are tried before there are any rows;
+            None where they can't be.
     """
 
     kind: str
@@ -73,6 +75,7 @@ class Target(ABC):
     exclusive: bool = False
     as_shares: bool = True
     usual_head: str = "logreg"
+    example: TargetValues | None = None
 
     @property
     def main(self) -> str:

@@ -33,6 +33,7 @@ class Regression(Target):
     as_shares = False
     usual_head = "ridge"
     table = MappingProxyType({"r2": "R²", "mae": "MAE"})
+    example = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 1.0]])
 
     def __init__(self, by: str = "r2") -> None:
         if by not in BOUNDS:
@@ -168,7 +169,8 @@ class Kept:
     def _of(self, blocks: list[KeptBlock]) -> NDArray[np.float64]:
         """(outputs,)."""
         predicted, values, weights = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-        return statistic(self.by, values, np.nan_to_num(predicted)).of(weights[:, None])[1:, 0]
+        scores: NDArray[np.float64] = statistic(self.by, values, np.nan_to_num(predicted)).of(weights[:, None])[1:, 0]
+        return scores
 
 
 def _judged(by: str, scores: NDArray[np.float64]) -> Judgement:

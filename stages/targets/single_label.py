@@ -22,6 +22,7 @@ class SingleLabel(Target):
     kind = "single-label"
     table = MappingProxyType({"accuracy": "accuracy", "macro_f1": "macro-F1"})
     exclusive = True
+    example = np.array([0, 1, 0, 1])
 
     def faults(self, names: Sequence[str], train: TargetValues, test: TargetValues) -> list[str]:
         wrong = self.number_faults(names)

@@ -48,6 +48,7 @@ class NeighbourRegressionHead:
     k: int
     temperature: float
     probabilistic: ClassVar[bool] = False
+    target: ClassVar[str] = "regression"
 
     @property
     def width(self) -> int:

@@ -34,6 +34,7 @@ class RegressorHead:
     classes: tuple[str, ...]
     width: int
     probabilistic: ClassVar[bool] = False
+    target: ClassVar[str] = "regression"
 
     def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return the predicted values, float64 (n, outputs), a block of rows at a time.

@@ -68,3 +68,10 @@ def test_the_same_prediction_twice_does_not_differ() -> None:
     first, groups = errors(0)[0], np.repeat(np.arange(20), 10)
     for each in (None, groups):
         assert paired(means([first]), means([first]), 200, 0, each) == Difference(0, 0, 0, 1)
+
+
+def of_noise(*noise: float) -> tuple[list, np.ndarray]:
+    """Return statistics of R2 of predictions with so much noise, and groups of ten rows each."""
+    rng = np.random.default_rng(0)
+    y, of = rng.standard_normal((300, 1)), np.repeat(np.arange(30), 10)
+    return [statistic("r2", y, y + level * rng.standard_normal(y.shape)) for level in noise], of
