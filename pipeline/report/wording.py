@@ -23,7 +23,7 @@ TRANSFERABILITY = {
     "nce": "NCE",
 }
 NOUNS = {"single-label": "class", "multi-label": "label", "regression": "output"}
-HEADINGS = {"map": "mAP", "log_loss": "log-loss", "r2": "R²", "mae": "MAE", "rmse": "RMSE"}
+HEADINGS = {"map": "mAP", "macro_log_loss": "log-loss", "r2": "R²", "mae": "MAE", "rmse": "RMSE"}
 Level = Literal["note", "warning"]
 _LONG = 10.0  # seconds: of what is done sooner nobody asks what took so long
 _LIMIT = 0.2  # of the time without images: decoding is the limit

@@ -64,7 +64,7 @@ def fit(settings: HeadSettings) -> tuple[Fitted, ...]:
     """Fit every head on cached training features. Raises StoreError if they are not there."""
     _whole(settings)
     plan = cached_plan(open_inputs(settings))
-    own, loaded = settings.suited(plan.kind), LazyFeatures(plan)
+    own, loaded = settings.suited(plan.kind, len(plan.dataset.train)), LazyFeatures(plan)
     return tuple(fit_head(plan, own.spec(name), loaded) for name in own.head)
 
 
@@ -72,7 +72,7 @@ def evaluate(settings: HeadSettings) -> tuple[Probe, ...]:
     """Score every fitted head on cached test features. Raises StoreError if anything is not there."""
     _whole(settings)
     plan = cached_plan(open_inputs(settings))
-    own = settings.suited(plan.kind)
+    own = settings.suited(plan.kind, len(plan.dataset.train))
     features, loaded = tuple(map(cached, requests_of(plan, "test"))), LazyFeatures(plan)
     return tuple(
         _scored(Probe(features, name, fitted=_there(plan, own.spec(name))), settings.seed, loaded) for name in own.head
@@ -112,7 +112,7 @@ def run(settings: Settings) -> Report:
     ``unwritten`` says why.
     """
     inputs, *baseline = _all_inputs(settings)
-    settings = settings.suited(inputs.dataset.train.targets.kind)
+    settings = settings.suited(inputs.dataset.train.targets.kind, len(inputs.dataset.train))
     plan = _ready(inputs, settings)
     probes = _probes(plan, settings)
     probes += tuple(probe for other in baseline for probe in _probes(_ready(other, settings), settings))

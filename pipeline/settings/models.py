@@ -40,10 +40,12 @@ from frostline.stages.heads.spec import ClassWeight, Scaling
 from frostline.stages.modalities.image.spec import Interpolation
 from frostline.stages.plugins import installed
 from frostline.stages.store.key import StoredType
+from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.columns import Task
 from frostline.stages.targets.registry import TARGETS
 
 PREFIX = "FROSTLINE_"
+_FEW = 200  # rows held out: a score of many labels, or a correlation, of fewer says little
 _OTHER_ENGINES = sorted(installed("frostline.engines"))  # the door itself lies above the settings
 
 
@@ -281,13 +283,17 @@ class HeadSettings(ExtractSettings):
             raise ValueError(f"{', '.join(sorted(fixed))} with {protocols[0]}; a protocol fixes them, wanted none")
         return self
 
-    def suited(self, kind: str) -> Self:
+    def suited(self, kind: str, rows: int) -> Self:
         """Return the settings for a kind of target: with its usual head where none is named.
 
-        Raises ConfigError for heads that are not for it, with those that are.
+        Numbers and several labels are chosen by folds, unless told otherwise, where a hold-out of the training
+        ``rows`` would be fewer than 200. Raises ConfigError for heads that are not for it, with those that are.
         """
-        fixed = "head" in self.model_fields_set
-        own = self if fixed else self.model_copy(update={"head": (TARGETS.load(kind).usual_head,)})
+        given = self.model_fields_set
+        usual: dict[str, Any] = {} if "head" in given else {"head": (TARGETS.load(kind).usual_head,)}
+        if kind != DEFAULT and not given & {"folds", "hold_out", "grid"} and self.hold_out * rows < _FEW:
+            usual["folds"] = 5
+        own = self.model_copy(update=usual)
         for name in own.head:
             if kind not in head_kind(own.spec(name).kind).accepts:
                 raise ConfigError(f"head {name} with a {kind} target; expected one of {', '.join(heads_for(kind))}")
