@@ -29,10 +29,10 @@ def write_page(
     and features that are gone the page says so. Raises ConfigError if no run is there, StoreError if its
     record is damaged.
     """
-    from frostline.pipeline.report.html.run_page import MAPPED, story
+    from frostline.pipeline.report.html.run_page import MAPPED, run_page
 
     run = open_run(folder)
-    context = story(run, artifacts_of(run, dataset, MAPPED), compared)
+    context = run_page(run, artifacts_of(run, dataset, MAPPED), compared)
     return _write(out or run.folder / PAGE, "run.html", context)
 
 
