@@ -71,22 +71,22 @@ def walk(root: Path, below: str, modality: str = "image") -> Tree:
     """
     tree = Tree()
     seen = {_identity(root / parent) for parent in PurePosixPath(below).parents}
-    waiting = deque([below])
+    pending = deque([below])
     endings = MODALITIES.load(modality).extensions
-    while waiting:
-        folder = waiting.popleft()
+    while pending:
+        folder = pending.popleft()
         try:
             here = _identity(root / folder)
             if here not in seen:
                 seen.add(here)
-                _enter(root, folder, tree, waiting, endings)
+                _enter(root, folder, tree, pending, endings)
         except OSError as error:
             tree.unreadable.append(f"{folder}: the folder can't be read ({error.strerror})")
     tree.files.sort()
     return tree
 
 
-def _enter(root: Path, folder: str, tree: Tree, waiting: deque[str], endings: frozenset[str]) -> None:
+def _enter(root: Path, folder: str, tree: Tree, pending: deque[str], endings: frozenset[str]) -> None:
     folders: list[os.DirEntry[str]] = []
     with os.scandir(root / folder) as entries:
         for entry in entries:
@@ -101,7 +101,7 @@ def _enter(root: Path, folder: str, tree: Tree, waiting: deque[str], endings: fr
                 tree.others.append(f"{folder}/{name}")
     for entry in sorted(folders, key=lambda entry: entry.name):
         # Linked folders wait until all others are entered.
-        (waiting.append if entry.is_symlink() else waiting.appendleft)(f"{folder}/{entry.name}")
+        (pending.append if entry.is_symlink() else pending.appendleft)(f"{folder}/{entry.name}")
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
