@@ -69,10 +69,10 @@ def bench(matrix: Matrix, passes: Sequence[ExtractionGroup]) -> Leaderboard:
     """
     started, found = time.perf_counter(), _Found()
     cells = [cell for one in passes for cell in one.cells]
-    least = _pending_in(_folder(matrix))
+    fewest = _pending_in(_folder(matrix))
     for done, _ in enumerate(_run_all(passes, found), 1):
         pending = tuple(cell.name for cell in cells[done:])
-        if pending and (least is None or len(pending) <= least):
+        if pending and (fewest is None or len(pending) <= fewest):
             _write(_board(matrix, found, pending, started))
     board = _board(matrix, found, (), started)
     _write(board)

@@ -83,16 +83,16 @@ def _unresolved(inputs: Inputs, split: str, view: View) -> SetPreview:
 
 def _looked_up(candidates: Sequence[Plan], split: str, view: View) -> SetPreview:
     requests = [look_up(plan, split, view) for plan in candidates]
-    most = min(requests, key=lambda request: request.rows_to_compute)  # of nothing cached, nothing is known apart
+    best = min(requests, key=lambda request: request.rows_to_compute)  # of nothing cached, nothing is known apart
     return SetPreview(
-        most.samples.split,
+        best.samples.split,
         view,
-        rows=len(most.samples),
-        cached=len(most.samples) - most.missing_rows,
-        reusable=most.missing_rows - most.rows_to_compute,
-        to_compute=most.rows_to_compute,
-        bytes=most.bytes_needed,
-        seconds=estimated_seconds(candidates[0], most) if len(candidates) == 1 else None,
+        rows=len(best.samples),
+        cached=len(best.samples) - best.missing_rows,
+        reusable=best.missing_rows - best.rows_to_compute,
+        to_compute=best.rows_to_compute,
+        bytes=best.bytes_needed,
+        seconds=estimated_seconds(candidates[0], best) if len(candidates) == 1 else None,
         changes=min((request.changes for request in requests), key=len),
         key=_common_fields(requests),
     )

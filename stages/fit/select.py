@@ -133,11 +133,11 @@ def _masks(y: NDArray[np.int64], digests: NDArray[np.uint8], classes: int, spec:
     count = int(spec.folds)
     fold = folds(y, digests, classes, count, spec.seed)
     distinct = {label: len(np.unique(fold[y == label])) for label in np.unique(y).tolist()}
-    least = min(distinct.values())
-    if least < count:
-        instead = f"--folds {least} at most" if least > 1 else "more samples of it, or one value by --grid"
+    smallest = min(distinct.values())
+    if smallest < count:
+        instead = f"--folds {smallest} at most" if smallest > 1 else "more samples of it, or one value by --grid"
         raise DataError(
-            f"a class of {least} different training samples can't be dealt to {count} folds; wanted {instead}"
+            f"a class of {smallest} different training samples can't be dealt to {count} folds; wanted {instead}"
         )
     return [fold == k for k in range(count)]
 

@@ -63,8 +63,8 @@ def _check_datasets(runs: Sequence[Run]) -> None:
         folders.setdefault(run.record.dataset, []).append(run.folder.name)
     if len(folders) > 1:
         lines = [f"{name}: {', '.join(own)}" for name, own in folders.items()]
-        most = max(folders, key=lambda name: len(folders[name]))
-        hint = f"{os.path.relpath(runs[0].folder.parent)}/{plain(most)}-*"
+        largest = max(folders, key=lambda name: len(folders[name]))
+        hint = f"{os.path.relpath(runs[0].folder.parent)}/{plain(largest)}-*"
         raise DataError(
             f"runs of {len(folders)} datasets can't be compared; name those of one, such as {hint}/\n{listing(lines)}"
         )

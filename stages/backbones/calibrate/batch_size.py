@@ -16,7 +16,7 @@ from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings,
 _WORTH = 0.95  # of the usual config's time: what is no faster than that is noise
 _SIZES = {"cpu": (4, 8, 16, 32), "cuda": (64, 128, 256, 512)}
 _USUAL = {"cpu": 16, "cuda": 128}
-_LEAST_ROUNDS, _MOST_ROUNDS = 2, 4
+_MIN_ROUNDS, _MAX_ROUNDS = 2, 4
 _SET_UP = {"cpu": 0, "cuda": 6}  # batches more: a graph is captured, and its slots are filled
 
 Config = tuple[int, int]  # images at once, threads
@@ -45,8 +45,8 @@ def fastest_batch(network: Timed, pixels: Pixels, may_take: int, *, may_set_thre
     if may_set_threads and network.device.type == "cpu" and first[1] > 1:  # half: a thread per core of two threads
         configs.append((first[0], first[1] // 2))
     batches = may_take // sum(size for size, _ in configs) - _SET_UP[network.device.type]
-    rounds = min(_MOST_ROUNDS, batches // 2)  # one of two is timed
-    if rounds < _LEAST_ROUNDS or not len(pixels):
+    rounds = min(_MAX_ROUNDS, batches // 2)  # one of two is timed
+    if rounds < _MIN_ROUNDS or not len(pixels):
         return None
     times = _times(network, pixels, configs, rounds)
     best = min(times, key=lambda config: times[config])
