@@ -90,8 +90,8 @@ class Classifier:
         return tuple((self.head.classes[i], float(confidence[i])) for i in order)
 
 
-def _on_halved(images: int, said: str) -> None:
-    log.warning("not enough memory for %d images at once (%s); going on with %d", 2 * images, said, images)
+def _on_halved(images: int, message: str) -> None:
+    log.warning("not enough memory for %d images at once (%s); going on with %d", 2 * images, message, images)
 
 
 def load_classifier(folder: str | Path, settings: PredictSettings | None = None) -> Classifier:

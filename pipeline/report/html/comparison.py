@@ -79,7 +79,7 @@ def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequen
     one = dict(zip(names, (one for _, one in entries), strict=True))[first.name]
     value, interval = formatting.valued("accuracy", one.evaluation.scores["accuracy"])
     ties = [name for name in first.tied if name != first.name]
-    told = (
+    verdict = (
         f"No real difference from {wording.listed(ties)} is seen."
         if ties
         else "It is better than every other beyond chance."
@@ -88,7 +88,7 @@ def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequen
         value=value,
         claim=f"of {counted(one.evaluation.rows, 'test sample')} are named right by {first.name}",
         interval=f"95 % interval {interval}",
-        context=(told,) if first.rank else (),
+        context=(verdict,) if first.rank else (),
     )
 
 
