@@ -264,7 +264,7 @@ def _predict(args: argparse.Namespace) -> int:
     text = (predictions_as_csv if args.csv else predictions_table)(answers, settings.top)
     _print(args, predictions_as_json(answers, settings.top), text)
     check_predictions(answers, settings.max_bad)
-    return EXIT_QUARANTINED if any(answer.fault for answer in answers) else 0
+    return EXIT_QUARANTINED if any(answer.problem for answer in answers) else 0
 
 
 def _bench(args: argparse.Namespace) -> int:

@@ -67,9 +67,9 @@ def _record(file: Path, fields: dict[str, Any]) -> RunRecord:
         record = validated(RunRecord, fields)
         for features in (one for probe in record.probes for one in probe.features):
             features.check()
-        fault = next(_faults(record), None)
-        if fault:
-            raise ValueError(fault)
+        problem = next(_problems(record), None)
+        if problem:
+            raise ValueError(problem)
     except ValueError as error:
         raise StoreError(
             f"{file} is not as this version of frostline writes it ({error}); "
@@ -78,7 +78,7 @@ def _record(file: Path, fields: dict[str, Any]) -> RunRecord:
     return record
 
 
-def _faults(record: RunRecord) -> Iterator[str]:
+def _problems(record: RunRecord) -> Iterator[str]:
     """Yield what of a record contradicts the rest."""
     for name in record.files:
         if Path(name).name != name:
@@ -86,23 +86,23 @@ def _faults(record: RunRecord) -> Iterator[str]:
     if not record.probes:
         yield "probes: no head, wanted one or more"
     for i, probe in enumerate(record.probes):
-        yield from (f"probes.{i}.{fault}" for fault in _probe_faults(probe, len(record.classes)))
+        yield from (f"probes.{i}.{problem}" for problem in _probe_problems(probe, len(record.classes)))
 
 
-def _probe_faults(probe: ProbeRecord, classes: int) -> Iterator[str]:
+def _probe_problems(probe: ProbeRecord, classes: int) -> Iterator[str]:
     if not any(one.split == "test" for one in probe.features):
         yield "features: none of the test samples"
     if probe.evaluation is None and probe.curve is None:
         yield "evaluation: neither scores nor a curve"
     if probe.evaluation is not None:
-        yield from _score_faults(probe.evaluation, classes)
+        yield from _score_problems(probe.evaluation, classes)
         if probe.head is None:
             yield "head: missing, and yet it is scored"
     if probe.curve is not None and not (probe.curve.points and all(point.accuracy for point in probe.curve.points)):
         yield "curve.points: none, or one without a draw"
 
 
-def _score_faults(found: Evaluation, classes: int) -> Iterator[str]:
+def _score_problems(found: Evaluation, classes: int) -> Iterator[str]:
     if "accuracy" not in found.scores:
         yield "evaluation.scores: no accuracy"
     if {len(found.classes), len(found.confusion), *map(len, found.confusion)} != {classes}:

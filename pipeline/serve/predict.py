@@ -40,14 +40,14 @@ _LONGEST = 4096  # letters of a name or path
 
 @dataclass(frozen=True)
 class Prediction:
-    """One image: its classes with their probabilities, the likeliest first; or the ``fault`` that left it out.
+    """One image: its classes with their probabilities, the likeliest first; or the ``problem`` that left it out.
 
     Heads without probabilities give decision values instead, of any scale: ``probabilistic`` is false.
     """
 
     path: Path
     classes: tuple[tuple[str, float], ...]
-    fault: str | None = None
+    problem: str | None = None
     probabilistic: bool = True
 
     @property
@@ -67,7 +67,7 @@ class Classifier:
     jpeg_min_side: int | None = None
 
     def predict(self, images: Sequence[str | Path]) -> list[Prediction]:
-        """Return an answer for each image file, in order; one that can't be read has a fault and no class."""
+        """Return an answer for each image file, in order; one that can't be read has a problem and no class."""
         return list(self.answers([Path(image) for image in images]))
 
     def answers(self, files: Sequence[Path]) -> Iterator[Prediction]:
@@ -233,7 +233,7 @@ def predict(
 ) -> list[Prediction]:
     """Return the answers of a head of ``data/heads`` for image files, folders of them and CSV files of paths.
 
-    An image that can't be read has a fault. Raises DataError if there is nothing to answer for, and what
+    An image that can't be read has a problem. Raises DataError if there is nothing to answer for, and what
     ``load_classifier`` does.
     """
     files = [file for given in inputs for file in _files(Path(given))]
@@ -244,7 +244,7 @@ def predict(
 
 def check_predictions(answers: Sequence[Prediction], max_bad: int) -> None:
     """Raise DataError that lists the images that can't be read if there are more than ``max_bad``."""
-    check_bad([f"{answer.path}: {answer.fault}" for answer in answers if answer.fault], max_bad)
+    check_bad([f"{answer.path}: {answer.problem}" for answer in answers if answer.problem], max_bad)
 
 
 def _files(given: Path) -> list[Path]:
@@ -265,7 +265,7 @@ def predictions_as_json(answers: Sequence[Prediction], top: int) -> list[dict[st
             "label": a.label,
             "classes": [list(c) for c in a.classes[:top]],
             "values": _value(answers),
-            "fault": a.fault,
+            "fault": a.problem,
         }
         for a in answers
     ]
@@ -283,7 +283,7 @@ def predictions_as_csv(answers: Sequence[Prediction], top: int) -> str:
     writer.writerow(["path", *[f"{name}{n}" for n in numbers for name in ("label", _value(answers))], "fault"])
     for a in answers:
         cells = [cell for label, p in a.classes[:top] for cell in (harmless(label), f"{p:.6f}")]
-        writer.writerow([harmless(str(a.path)), *cells, *[""] * (2 * top - len(cells)), a.fault or ""])
+        writer.writerow([harmless(str(a.path)), *cells, *[""] * (2 * top - len(cells)), a.problem or ""])
     return text.getvalue().rstrip("\n")
 
 
@@ -294,7 +294,7 @@ def predictions_table(answers: Sequence[Prediction], top: int) -> str:
     form = ".1%" if _value(answers) == "probability" else ".3g"
     lines = []
     for name, a in zip(names, answers, strict=True):
-        found = "   ".join(f"{printable(label)} {p:{form}}" for label, p in a.classes[:top]) or f"left out: {a.fault}"
+        found = "   ".join(f"{printable(label)} {p:{form}}" for label, p in a.classes[:top]) or f"left out: {a.problem}"
         lines.append(f"{name:{width}}  {found}")
     return "\n".join(lines)
 
