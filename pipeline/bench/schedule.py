@@ -10,7 +10,7 @@ from frostline.pipeline.bench.matrix import Cell, Matrix
 from frostline.pipeline.engines.registry import check_engine
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.preview import Preview, preview
-from frostline.pipeline.plan.resolve import recall, resolve
+from frostline.pipeline.plan.resolve import resolve, resolve_remembered
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
 from frostline.pipeline.steps.heads import is_fitted
@@ -93,7 +93,7 @@ def _planned(cells: tuple[Cell, ...], opened: _Opened, may_load: bool) -> Extrac
     try:
         dataset = _dataset(cells[0], opened)
         inputs = open_inputs(cells[0].settings, dataset)
-        resolved = resolve(inputs) if may_load else recall(inputs)
+        resolved = resolve(inputs) if may_load else resolve_remembered(inputs)
         return ExtractionGroup(cells, dataset, _work(cells, preview(inputs, resolved)))
     except ConfigError:
         raise
