@@ -28,7 +28,7 @@ def calibration(found: Evaluation) -> Calibration | None:
     points = f"{100 * abs(gap):.1f} points"
     surer, less = f"is {points} surer than it is right", f"is right {points} more often than it says"
     verdict = f"On average the head {surer if gap < 0 else less}."
-    return Calibration(plots.reliability(bins, found.reliability_calibrated), verdict, _mended(found))
+    return Calibration(plots.reliability_diagram(bins, found.reliability_calibrated), verdict, _mended(found))
 
 
 def _mended(found: Evaluation) -> str:

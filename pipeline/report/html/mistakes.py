@@ -158,7 +158,7 @@ def _bars(classes: Sequence[ClassScore]) -> Bars:
     absent = tuple(one.name for one in classes if not one.support)
     shown = tested[:BARS]
     return Bars(
-        figure=plots.by_class(shown) if shown else None,
+        figure=plots.class_recalls(shown) if shown else None,
         shown=len(shown),
         left_out=len(tested) - len(shown),
         absent=absent[:BARS],
