@@ -102,11 +102,11 @@ def _differing(runs: Sequence[Run]) -> Differing:
     """Return the settings and key fields in which the runs differ."""
     all_of = [{**run.record.settings, **run.features("test")[0].key} for run in runs]
     fields = sorted({name for one in all_of for name in one} - _UNTOLD)
-    rows = ((name, tuple(_brief(one.get(name)) for one in all_of)) for name in fields)
+    rows = ((name, tuple(_shown(one.get(name)) for one in all_of)) for name in fields)
     return Differing(tuple(run.folder.name for run in runs), tuple(row for row in rows if len(set(row[1])) > 1))
 
 
-def _brief(value: Any) -> str:
+def _shown(value: Any) -> str:
     if isinstance(value, str) and len(value) == 64:
         return value[:12]
     if value in (None, "", [], {}):
