@@ -209,7 +209,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _dry_run(args: argparse.Namespace, previews: Sequence[Any], lines: Sequence[str]) -> int:
-    from frostline.pipeline.plan.preview import preview_json, preview_table
+    from frostline.pipeline.report.preview import preview_json, preview_table
 
     both = list(zip(previews, lines, strict=True))
     document = [{**preview_json(found), "plan": line} for found, line in both]
