@@ -15,6 +15,7 @@ from PIL import Image
 
 from frostline.pipeline.plan.inputs import check_bad
 from frostline.pipeline.plan.machine import cores, device_of
+from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.settings.models import PredictSettings, load_settings
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.base import Family
@@ -22,7 +23,7 @@ from frostline.stages.backbones.families.registry import check_family, family_of
 from frostline.stages.backbones.request import WORDS
 from frostline.stages.backbones.spec import BackboneSpec, Precision, read_spec
 from frostline.stages.datasets import decode_file, images_in, paths_of
-from frostline.stages.errors import ConfigError, DataError, StoreError, listing, printable, shortened
+from frostline.stages.errors import ConfigError, DataError, StoreError, listing, shortened
 from frostline.stages.heads import Head, read_head
 from frostline.stages.metrics.predictions import harmless
 from frostline.stages.modalities.image.spec import View, replaced
@@ -289,14 +290,13 @@ def predictions_as_csv(answers: Sequence[Prediction], top: int) -> str:
 
 def predictions_table(answers: Sequence[Prediction], top: int) -> str:
     """Return the answers for a terminal."""
-    names = [printable(str(a.path)) for a in answers]
-    width = min(60, max(map(len, names)))
     form = ".1%" if _value(answers) == "probability" else ".3g"
-    lines = []
-    for name, a in zip(names, answers, strict=True):
-        found = "   ".join(f"{printable(label)} {p:{form}}" for label, p in a.classes[:top]) or f"left out: {a.problem}"
-        lines.append(f"{name:{width}}  {found}")
-    return "\n".join(lines)
+    rows = tuple((str(a.path), _found(a, top, form)) for a in answers)
+    return "\n".join(aligned(Table("", ("", ""), "<<", rows)))
+
+
+def _found(one: Prediction, top: int, form: str) -> str:
+    return "   ".join(f"{label} {p:{form}}" for label, p in one.classes[:top]) or f"left out: {one.problem}"
 
 
 def _value(answers: Sequence[Prediction]) -> str:
