@@ -34,6 +34,7 @@ def test_layers_of_one_network_share_its_pass_and_get_the_bits_of_passes_of_thei
     assert shards(work) == shards(tmp_path / "alone") and len(shards(work)) == 2 * 3 * 3
 
 
+@pytest.mark.usefixtures("optimizations")
 def test_layers_of_a_network_as_it_is_written_have_passes_of_their_own_and_are_the_same_cells(write: Write) -> None:
     auto = write(DIGITS + LAYERS + CENTROID)
     none = write(DIGITS + LAYERS + 'optimize = "none"\n' + CENTROID)
