@@ -5,28 +5,29 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from frostline.pipeline.plan.inputs import check_bad
 from frostline.pipeline.plan.machine import cores, device_of
+from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.settings.models import PredictSettings, load_settings
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.base import Family
 from frostline.stages.backbones.families.registry import check_family, family_of
 from frostline.stages.backbones.request import WORDS
-from frostline.stages.backbones.spec import BackboneSpec, Precision, read_spec
+from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import decode_file, images_in, paths_of
-from frostline.stages.errors import ConfigError, DataError, StoreError, listing, shortened
+from frostline.stages.errors import ConfigError, DataError, StoreError, listing
 from frostline.stages.heads import Head, read_head
 from frostline.stages.metrics.predictions import harmless
-from frostline.stages.modalities.image.spec import View, replaced
+from frostline.stages.modalities.image.spec import View
 from frostline.stages.records.sealed import file_digest
 from frostline.stages.serve import predict as stage
 from frostline.stages.store.key import differences
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from frostline.stages.backbones.inference.backbone import Backbone
 
 log = logging.getLogger("frostline")
-_LARGEST = 2048  # pixels a side
-_LONGEST = 4096  # letters of a name or path
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def load_portable(folder: str | Path, settings: PredictSettings) -> Classifier:
 
 def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -> Classifier:
     head, record = read_head(Path(folder))
-    made = _made_on(folder, record)
+    made = read_head_backbone(folder, record)
     wanted = made.spec
     _check_trust(folder, made, s)
     family, _ = family_of(made.name)
@@ -134,10 +133,10 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
         raise ConfigError(f"the head in {folder} was fitted on {made.name}, {made.weights}: {error}") from error
     _check_same(folder, wanted, backbone.spec)
     _check_width(folder, head, backbone.width)
-    return Classifier(head, backbone, made.views, s, made.jpeg_min_side)
+    return Classifier(head, backbone, made.views, s, made.jpeg_least)
 
 
-def _check_trust(folder: str | Path, made: _MadeOn, s: PredictSettings) -> None:
+def _check_trust(folder: str | Path, made: HeadBackbone, s: PredictSettings) -> None:
     """Raise ConfigError where a head, which may be a stranger's, would choose what runs; no file is looked at."""
     family, name = family_of(made.name)
     if s.backbone:
@@ -153,7 +152,7 @@ def _check_width(folder: str | Path, head: Head, width: int) -> None:
         raise StoreError(f"the head in {folder} takes {head.width} features, its backbone has {width}")
 
 
-def _check_weights(folder: str | Path, made: _MadeOn, family: Family) -> None:
+def _check_weights(folder: str | Path, made: HeadBackbone, family: Family) -> None:
     """Raise one and the same ConfigError unless the weights that a head names are a name, or the file it was fitted on.
 
     A head may come from a stranger, and must learn nothing of the files that are here.
@@ -170,49 +169,6 @@ def _check_weights(folder: str | Path, made: _MadeOn, family: Family) -> None:
             f"the weights that the head in {folder} was fitted on, {made.weights}, are not there or are "
             "others; name them: --weights FILE"
         )
-
-
-@dataclass(frozen=True)
-class _MadeOn:
-    """The backbone of a head, as its record names it."""
-
-    name: str
-    weights: str
-    spec: BackboneSpec
-    precision: Precision
-    views: tuple[View, ...]
-    jpeg_min_side: int | None
-
-
-def _made_on(folder: str | Path, record: Mapping[str, Any]) -> _MadeOn:
-    """Return what a head was fitted on. Raises StoreError where the record, which may be anyone's, does not say."""
-    try:
-        found = record["backbone"]
-        spec = read_spec(found["spec"])
-        how = (found["precision"], tuple(found["views"]), found.get("jpeg_least"))  # older heads know no last one
-        made = _MadeOn(found["name"], found["weights"], spec, *how)
-        words = (made.name, made.weights, spec.name, spec.weights, spec.layer, spec.code)
-        good = all(isinstance(word, str) for word in words) and all(isinstance(side, int) for side in spec.size)
-        good = good and made.precision in get_args(Precision) and made.views in (("plain",), ("plain", "hflip"))
-        good = good and (made.jpeg_min_side is None or (isinstance(made.jpeg_min_side, int) and made.jpeg_min_side > 0))
-        if not good or min(spec.size) < 1 or max(map(len, words)) > _LONGEST:
-            raise ValueError("a value that can't be")
-        replaced(spec.preprocessing, {})
-        _check_size(spec)
-    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
-        found = f"{type(error).__name__}: {shortened(str(error))}"
-        raise StoreError(
-            f"the head in {folder} does not say what it was fitted on ({found}); `frostline fit` makes it anew"
-        ) from error
-    return made
-
-
-def _check_size(spec: BackboneSpec) -> None:
-    """Raise ValueError for images so large that a head of a few bytes could take all memory."""
-    for name, size in (("size", spec.size), ("resize", spec.preprocessing.resize), ("crop", spec.preprocessing.crop)):
-        sides = size if isinstance(size, tuple) else (size or 0,)
-        if max(sides) > _LARGEST:
-            raise ValueError(f"{name} {shortened(str(size))}; wanted at most {_LARGEST:,} pixels a side")
 
 
 def _check_same(folder: str | Path, wanted: BackboneSpec, found: BackboneSpec) -> None:

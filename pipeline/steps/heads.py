@@ -6,10 +6,10 @@ import logging
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.preview import Preview
+from frostline.pipeline.records.head_record import HeadBackbone
 from frostline.pipeline.records.run import Fitted
 from frostline.pipeline.records.validated import validated
 from frostline.pipeline.steps.features import LazyFeatures, cached, check_quarantined, requests_of
@@ -49,7 +49,7 @@ def fit_head(plan: Plan, spec: HeadSpec, loaded: LazyFeatures) -> Fitted:
         "selection": asdict(selection),
         "quarantined": quarantined,
         "seconds": seconds,
-        "backbone": _how_to_load(plan),
+        "backbone": asdict(_backbone_of(plan)),
         "spec": asdict(spec),
     }
     folder = plan.workspace.heads / f"{name_of(plan, spec.kind)}-{_digest(plan, spec)}"
@@ -60,18 +60,11 @@ def fit_head(plan: Plan, spec: HeadSpec, loaded: LazyFeatures) -> Fitted:
     return Fitted(head, folder, selection, quarantined, seconds, cached=False)
 
 
-def _how_to_load(plan: Plan) -> dict[str, Any]:
+def _backbone_of(plan: Plan) -> HeadBackbone:
     """Return what prediction needs to make the same features of other images."""
-    request, s = plan.settings.request(), plan.settings
+    request, mode = plan.settings.request(), plan.picked.mode
     weights = str(request.weights_file.absolute()) if request.weights_file else request.weights
-    return {
-        "name": request.name,
-        "weights": weights,
-        "spec": asdict(plan.spec),
-        "precision": plan.picked.mode.precision,
-        "jpeg_least": plan.picked.mode.jpeg_min_side,
-        "views": s.views,
-    }
+    return HeadBackbone(request.name, weights, plan.spec, mode.precision, plan.settings.views, mode.jpeg_min_side)
 
 
 def cached_head(plan: Plan, spec: HeadSpec) -> Fitted | None:
