@@ -65,7 +65,7 @@ class Workspace:
         place = str(Path(path).expanduser().absolute()) if path else ""
         return self.root / "index" / f"{digest([source, place, str(root)])[:12]}.index"
 
-    def recall(self, fingerprint: Mapping[str, Any]) -> ResolvedBackbone | None:
+    def remembered(self, fingerprint: Mapping[str, Any]) -> ResolvedBackbone | None:
         """Return what a backbone of this fingerprint resolved to, if that is remembered."""
         try:
             stored = read_sealed(self._memo(fingerprint))

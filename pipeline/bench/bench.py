@@ -62,18 +62,18 @@ class _Found:
     fitted: int = 0
 
 
-def bench(matrix: Matrix, passes: Sequence[ExtractionGroup]) -> Leaderboard:
+def bench(matrix: Matrix, groups: Sequence[ExtractionGroup]) -> Leaderboard:
     """Run every cell of a planned matrix, write the leaderboard after each, and return it.
 
     What fails is among ``failures``, and the rest goes on. Features, heads and curves are cached as they are
     made: the same matrix goes on where it was interrupted.
     """
     started, found = time.perf_counter(), _Found()
-    cells = [cell for one in passes for cell in one.cells]
-    least = _pending_in(_folder(matrix))
-    for done, _ in enumerate(_run_all(passes, found), 1):
+    cells = [cell for one in groups for cell in one.cells]
+    fewest = _pending_in(_folder(matrix))
+    for done, _ in enumerate(_run_all(groups, found), 1):
         pending = tuple(cell.name for cell in cells[done:])
-        if pending and (least is None or len(pending) <= least):
+        if pending and (fewest is None or len(pending) <= fewest):
             _write(_board(matrix, found, pending, started))
     board = _board(matrix, found, (), started)
     _write(board)
@@ -118,9 +118,9 @@ def _write(board: Leaderboard) -> None:
         write_atomic(board.folder / f"leaderboard.{ending}", render(board).encode("utf-8", "backslashreplace"))
 
 
-def _run_all(passes: Sequence[ExtractionGroup], found: _Found) -> Iterator[Cell]:
+def _run_all(groups: Sequence[ExtractionGroup], found: _Found) -> Iterator[Cell]:
     """Run all cells and yield each when it is done; layers of one network share its pass."""
-    for _, layers in groupby(passes, lambda one: one.cells[0].network):
+    for _, layers in groupby(groups, lambda one: one.cells[0].network):
         several = list(layers)
         _share([one for one in several if not one.failure], found)
         yield from chain.from_iterable(_run(one, found) for one in several)

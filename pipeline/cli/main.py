@@ -209,7 +209,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _dry_run(args: argparse.Namespace, previews: Sequence[Any], lines: Sequence[str]) -> int:
-    from frostline.pipeline.plan.preview import preview_json, preview_table
+    from frostline.pipeline.report.preview import preview_json, preview_table
 
     both = list(zip(previews, lines, strict=True))
     document = [{**preview_json(found), "plan": line} for found, line in both]
@@ -264,7 +264,7 @@ def _predict(args: argparse.Namespace) -> int:
     text = (predictions_as_csv if args.csv else predictions_table)(answers, settings.top)
     _print(args, predictions_as_json(answers, settings.top), text)
     check_predictions(answers, settings.max_bad)
-    return EXIT_QUARANTINED if any(answer.fault for answer in answers) else 0
+    return EXIT_QUARANTINED if any(answer.problem for answer in answers) else 0
 
 
 def _bench(args: argparse.Namespace) -> int:
@@ -273,7 +273,7 @@ def _bench(args: argparse.Namespace) -> int:
     from frostline.pipeline.bench.bench import bench
     from frostline.pipeline.bench.matrix import read_matrix
     from frostline.pipeline.bench.render import as_json, as_text
-    from frostline.pipeline.bench.schedule import passes_json, passes_table, schedule
+    from frostline.pipeline.bench.schedule import schedule, schedule_json, schedule_table
 
     if args.example:
         print(files("frostline.examples").joinpath("matrix.toml").read_text(), end="")
@@ -281,12 +281,12 @@ def _bench(args: argparse.Namespace) -> int:
     if args.matrix is None:
         raise ConfigError("no matrix; wanted `frostline bench MATRIX.toml`, and `frostline bench --example` prints one")
     matrix = read_matrix(args.matrix, _settings(args).data_dir)
-    passes = schedule(matrix, may_load=not args.dry_run)
+    groups = schedule(matrix, may_load=not args.dry_run)
     if args.dry_run:
-        _print(args, passes_json(passes), passes_table(passes))
+        _print(args, schedule_json(groups), schedule_table(groups))
         return 0
-    print(passes_table(passes), file=sys.stderr)
-    board = bench(matrix, passes)
+    print(schedule_table(groups), file=sys.stderr)
+    board = bench(matrix, groups)
     print(as_json(board) if args.json else as_text(board))
     if board.failures:
         return board.failures[0].exit_code

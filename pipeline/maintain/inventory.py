@@ -257,7 +257,8 @@ def garbage_table(found: Sequence[Garbage], *, removed: bool) -> str:
     """Return the garbage for a terminal."""
     if not found:
         return "nothing to remove"
-    lines = [f"{size(item.bytes):>9}  {printable(item.path)}  ({item.why})" for item in found]
+    rows = tuple((size(item.bytes), f"{item.path}  ({item.why})") for item in found)
+    lines = aligned(Table("", ("", ""), "><", rows, widths=(9,)))
     total = size(sum(item.bytes for item in found))
     return "\n".join([*lines, f"{total} {'removed' if removed else 'can go; --yes removes it'}"])
 

@@ -77,8 +77,8 @@ def curve_lines(probes: tuple[Probe, ...]) -> list[str]:
 
 def probe_lines(probe: Probe) -> list[str]:
     """Return one probe's scores and what to know about them."""
-    told = selection_lines(probe.fitted.selection) if probe.fitted else []
-    lines = [*score_lines((probe,)), *(f"- {line}" for line in told)]
+    notes = selection_lines(probe.fitted.selection) if probe.fitted else []
+    lines = [*score_lines((probe,)), *(f"- {line}" for line in notes)]
     if probe.quarantined:
         lines.append(f"- {counted(probe.quarantined, 'test sample')} quarantined and left out")
     return lines
@@ -124,8 +124,8 @@ def _verdicts(report: Report) -> list[str]:
     first = best.pop(report.probes[0].backbone, None)
     if first is None:
         return []
-    said = verdicts(report.comparison)
-    return [said[frozenset((first, other))] for other in best.values()]
+    by_pair = verdicts(report.comparison)
+    return [by_pair[frozenset((first, other))] for other in best.values()]
 
 
 def _work_done(probe: Probe) -> str:

@@ -17,7 +17,7 @@ from frostline.pipeline.plan.machine import now
 from frostline.pipeline.plan.make import cached_plan, make_plan
 from frostline.pipeline.plan.plan import SPLITS, Plan
 from frostline.pipeline.plan.preview import Preview, preview
-from frostline.pipeline.plan.resolve import recall
+from frostline.pipeline.plan.resolve import resolve_remembered
 from frostline.pipeline.records.run import Extracted, Fitted, Probe, Report, predictions_name, to_file
 from frostline.pipeline.records.run_record import SplitRows
 from frostline.pipeline.settings.models import (
@@ -193,7 +193,7 @@ def preview_run(settings: Settings) -> list[Preview]:
 
 
 def _preview(inputs: Inputs) -> Preview:
-    return preview(inputs, recall(inputs))
+    return preview(inputs, resolve_remembered(inputs))
 
 
 def _all_inputs(settings: Settings) -> list[Inputs]:

@@ -65,8 +65,8 @@ def _batched_alike(lacking: list[tuple[Plan, FeatureRequest]]) -> list[tuple[Pla
     """Return those that can be gone on with in one size of batches: the one that most of them have, or none yet."""
     found = [recorded(one.existing, plan.load_network().device.type) if one.existing else None for plan, one in lacking]
     how = [(batch.batch_size, batch.threads) if batch else None for batch in found]
-    most = max(filter(None, how), key=how.count, default=None)
-    return [one for one, own in zip(lacking, how, strict=True) if own in (None, most)]
+    commonest = max(filter(None, how), key=how.count, default=None)
+    return [one for one, own in zip(lacking, how, strict=True) if own in (None, commonest)]
 
 
 def check_quarantined(plan: Plan, features: Iterable[Extracted]) -> None:
@@ -129,8 +129,8 @@ class LazyFeatures:
     def _load(self, split: str) -> list[Features]:
         requests = requests_of(self._plan, split)
         check_quarantined(self._plan, map(cached, requests))
-        most = _share_of_memory() // len(requests)
-        found = [_loaded(request, most) for request in requests if request.existing is not None]
+        max_bytes = _share_of_memory() // len(requests)
+        found = [_loaded(request, max_bytes) for request in requests if request.existing is not None]
         # A set is known by its content alone: another command may have made it under another name.
         return [replace(view, split=split) for view in common(found)]
 

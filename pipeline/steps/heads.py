@@ -6,10 +6,10 @@ import logging
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.preview import Preview
+from frostline.pipeline.records.head_record import HeadBackbone
 from frostline.pipeline.records.run import Fitted
 from frostline.pipeline.records.validated import validated
 from frostline.pipeline.steps.features import LazyFeatures, cached, check_quarantined, requests_of
@@ -56,7 +56,7 @@ def _kept(plan: Plan, spec: HeadSpec, fitted: Fitted) -> Fitted:
         "selection": asdict(fitted.selection),
         "quarantined": fitted.quarantined,
         "seconds": fitted.seconds,
-        "backbone": _how_to_load(plan),
+        "backbone": asdict(_backbone_of(plan)),
         "spec": asdict(spec),
     }
     folder = plan.workspace.heads / f"{name_of(plan, spec.kind)}-{_digest(plan, spec)}"
@@ -68,19 +68,12 @@ def _kept(plan: Plan, spec: HeadSpec, fitted: Fitted) -> Fitted:
     return replace(fitted, folder=folder)
 
 
-def _how_to_load(plan: Plan) -> dict[str, Any]:
+def _backbone_of(plan: Plan) -> HeadBackbone:
     """Return what prediction needs to make the same features of other images."""
-    request, s = plan.settings.request(), plan.settings
+    request, mode = plan.settings.request(), plan.picked.mode
     weights = str(request.weights_file.absolute()) if request.weights_file else request.weights
-    return {
-        "name": request.name,
-        "weights": weights,
-        "spec": asdict(plan.spec),
-        "precision": plan.picked.mode.precision,
-        "jpeg_least": plan.picked.mode.jpeg_min_side,
-        "views": s.views,
-        **({"bit_depth": s.bit_depth} if s.bit_depth else {}),
-    }
+    s = plan.settings
+    return HeadBackbone(request.name, weights, plan.spec, mode.precision, s.views, mode.jpeg_min_side, s.bit_depth)
 
 
 def cached_head(plan: Plan, spec: HeadSpec) -> Fitted | None:

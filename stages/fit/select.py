@@ -177,11 +177,11 @@ def _held_out(strata: NDArray[np.int64], digests: NDArray[np.uint8], spec: HeadS
 def _folds(strata: NDArray[np.int64], digests: NDArray[np.uint8], count: int, seed: int) -> list[Mask]:
     fold = folds(strata, digests, int(strata.max()) + 1, count, seed)
     distinct = {stratum: len(np.unique(fold[strata == stratum])) for stratum in np.unique(strata).tolist()}
-    least = min(distinct.values())
-    if least < count:
-        instead = f"--folds {least} at most" if least > 1 else "more samples of it, or one value by --grid"
+    smallest = min(distinct.values())
+    if smallest < count:
+        instead = f"--folds {smallest} at most" if smallest > 1 else "more samples of it, or one value by --grid"
         raise DataError(
-            f"a class of {least} different training samples can't be dealt to {count} folds; wanted {instead}"
+            f"a class of {smallest} different training samples can't be dealt to {count} folds; wanted {instead}"
         )
     return [fold == k for k in range(count)]
 

@@ -20,7 +20,7 @@ from frostline.stages.heads.scaling import ScaledHead, Scaler, target_of
 from frostline.stages.heads.stored import Stored
 from frostline.stages.records.safe_read import read_file, read_sealed
 from frostline.stages.records.sealed import sealed
-from frostline.stages.targets.registry import DEFAULT
+from frostline.stages.targets.base import DEFAULT
 
 _RECORD, _TENSORS = "head.json", "head.safetensors"
 _SCALER = "scaler."

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.heads.linear import normalized
 from frostline.stages.heads.stored import Stored
-from frostline.stages.targets.registry import DEFAULT
+from frostline.stages.targets.base import DEFAULT
 
 if TYPE_CHECKING:
     from frostline.stages.heads.base import Head, HeadPath

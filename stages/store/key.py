@@ -52,10 +52,10 @@ def computation(fields: Mapping[str, Any]) -> str:
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return one phrase per field of two keys that differ, such as ``resize 256 → 224``."""
     names = sorted(set(old) | set(new))
-    return [f"{n} {_brief(old.get(n))} → {_brief(new.get(n))}" for n in names if old.get(n) != new.get(n)]
+    return [f"{n} {_phrase(old.get(n))} → {_phrase(new.get(n))}" for n in names if old.get(n) != new.get(n)]
 
 
-def _brief(value: Any) -> str:
+def _phrase(value: Any) -> str:
     if isinstance(value, str) and len(value) == 64:
         return value[:12]
     return "none" if value in (None, "") else str(value)

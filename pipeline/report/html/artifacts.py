@@ -44,7 +44,7 @@ def artifacts_of(run: Run, dataset: Dataset | None, max_rows: int) -> RunArtifac
         dataset = dataset or _reopened(run)
         train = dataset.train if _is_same(run, dataset.train) else None
         test = dataset.test
-    except _Other as error:
+    except _DatasetUnavailable as error:
         no_samples = f"The dataset can’t be opened from here: {error}"
     except (FrostlineError, OSError, ValueError):
         # What was said may quote a file, and a record may name any; the page is made to be passed on.
@@ -65,8 +65,8 @@ def _findings(run: Run) -> Findings | None:
     return read_findings(memory(run.at.data_dir, known, run.record.settings.get("seed", 0)))
 
 
-class _Other(DataError):
-    """The dataset is not the one that was run."""
+class _DatasetUnavailable(DataError):
+    """The dataset that was run is not at hand, or has changed."""
 
 
 def _folder_name(run: Run) -> str:
@@ -86,10 +86,10 @@ def _reopened(run: Run) -> Dataset:
     source, place = find_source(s.dataset)
     folder = Request(place, s.root, downloads=workspace.downloads).folder
     if not source.at_hand and not folder.is_dir():
-        raise _Other(f"{s.dataset} is not in {folder}")
+        raise _DatasetUnavailable(f"{s.dataset} is not in {folder}")
     dataset = s.open_dataset(workspace)
     if not _is_same(run, dataset.test):
-        raise _Other("its test samples have changed since the run")
+        raise _DatasetUnavailable("its test samples have changed since the run")
     return dataset
 
 

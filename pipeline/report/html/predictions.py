@@ -58,7 +58,7 @@ def read_predictions(path: Path, data: bytes, classes: tuple[str, ...]) -> Store
         )
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise StoreError(
-            f"{path} does not hold predictions ({_said(error)}); wanted the columns {', '.join(_COLUMNS)} of "
+            f"{path} does not hold predictions ({_message(error)}); wanted the columns {', '.join(_COLUMNS)} of "
             "`frostline run`, which writes the file again"
         ) from error
 
@@ -67,5 +67,5 @@ def _positions(rows: list[dict[str, str]], column: str, place: Mapping[str, int]
     return np.array([place[unquoted(row[column])] for row in rows], np.int64)
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return f"{error} is missing or unknown" if isinstance(error, KeyError) else str(error)

@@ -121,13 +121,13 @@ class Cut(nn.Module):
         found = value if isinstance(value, str) else _describe(value)
         raise ConfigError(f"layer {self.layer!r} gives {found}; wanted a tensor, choose another with --layer")
 
-    def reach(self, value: Any) -> None:
+    def stop_with(self, value: Any) -> None:
         """End the forward pass with what the layer gives."""
         self._taken.append(value)
         raise _Reached
 
     def _before(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.reach(next(iter([*args, *kwargs.values()]), None))
+        self.stop_with(next(iter([*args, *kwargs.values()]), None))
 
     @contextmanager
     def _hooked(self) -> Iterator[None]:
@@ -135,7 +135,7 @@ class Cut(nn.Module):
         if self.layer.endswith(INPUT):
             hook = module.register_forward_pre_hook(self._before, with_kwargs=True)
         else:
-            hook = module.register_forward_hook(lambda _, _args, output: self.reach(output))
+            hook = module.register_forward_hook(lambda _, _args, output: self.stop_with(output))
         try:
             yield
         finally:
