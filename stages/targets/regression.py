@@ -103,7 +103,8 @@ def _along(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return standard[:, 0]
     direction = np.linalg.eigh(standard.T @ standard)[1][:, -1]
     direction *= np.sign(direction[np.abs(direction).argmax()])
-    return np.round(standard @ direction, 9)
+    along: NDArray[np.float64] = np.round(standard @ direction, 9)
+    return along
 
 
 def _quantiles(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:
