@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import DataError, listing
+from frostline.stages.fit.enough import too_few
 from frostline.stages.fit.select import choose
 from frostline.stages.fit.selection import Choice, Selection
 from frostline.stages.fit.training_rows import TrainingRows
 from frostline.stages.heads import Head, HeadSpec
 from frostline.stages.store import Features, stacked
 
-__all__ = ["Selection", "fit"]
+__all__ = ["Selection", "fit", "too_few"]
 
 _BLOCK = 8192
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.datasets.sampling import folds, hold_out
 from frostline.stages.errors import DataError, counted
+from frostline.stages.fit.enough import too_few
 from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.training_rows import Mask, TrainingRows
 from frostline.stages.heads import HeadPath, HeadSpec
@@ -125,20 +126,13 @@ def _parts(rows: NDArray[np.int64], values: int) -> Iterator[NDArray[np.int64]]:
 
 def _masks(y: NDArray[np.int64], digests: NDArray[np.uint8], classes: int, spec: HeadSpec) -> list[Mask]:
     """Return the rows held out, one mask per fold; raise DataError where the rows are too few."""
+    wrong = too_few(y, digests, classes, spec)
+    if wrong:
+        raise DataError(wrong)
     if not spec.folds:
-        held = hold_out(y, digests, classes, spec.hold_out, spec.seed)
-        if not held.any() or len(np.unique(y[~held])) < 2:
-            raise DataError(f"{len(y)} training rows are too few to hold some out; give one value with --grid")
-        return [held]
+        return [hold_out(y, digests, classes, spec.hold_out, spec.seed)]
     count = int(spec.folds)
     fold = folds(y, digests, classes, count, spec.seed)
-    distinct = {label: len(np.unique(fold[y == label])) for label in np.unique(y).tolist()}
-    least = min(distinct.values())
-    if least < count:
-        instead = f"--folds {least} at most" if least > 1 else "more samples of it, or one value by --grid"
-        raise DataError(
-            f"a class of {least} different training samples can't be dealt to {count} folds; wanted {instead}"
-        )
     return [fold == k for k in range(count)]
 
 

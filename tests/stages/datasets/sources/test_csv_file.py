@@ -11,7 +11,6 @@ from frostline.stages.datasets import open_dataset
 from frostline.stages.errors import DataError
 from support.pictures import encoded, picture, plant, put
 
-
 UNTESTED = "no test sample of 1 class: dog"
 
 
@@ -43,7 +42,11 @@ def test_path_label_and_split_make_the_dataset_in_row_order(images):
     put(images / "img/0001.png", encoded(picture(77)))
     text = rows("img/0002.png,dog,test", "img/0001.png,cat,train", "img/0000.png,dog,train")
     dataset = open_dataset(written(images, text))
-    assert (dataset.name, dataset.notes, dataset.train.classes) == ("table", (UNTESTED.replace("dog", "cat"),), ("cat", "dog"))
+    assert (dataset.name, dataset.notes, dataset.train.classes) == (
+        "table",
+        (UNTESTED.replace("dog", "cat"),),
+        ("cat", "dog"),
+    )
     assert dataset.train.ids == ["img/0001.png", "img/0000.png"] and dataset.train.labels.tolist() == [0, 1]
     assert dataset.test.ids == ["img/0002.png"] and dataset.test.labels.tolist() == [1]
     assert np.array_equal(dataset.train.read(0), picture(77))
