@@ -50,7 +50,7 @@ def test_the_orientation_of_an_avif_is_applied():
 
 @needs_avif
 def test_a_damaged_avif_is_unreadable_with_its_name():
-    with pytest.raises(UnreadableSample, match="AVIF|header"):
+    with pytest.raises(UnreadableSample, match=r"AVIF|header"):
         decode(encoded(FLAT, "AVIF")[:-40])
 
 
