@@ -31,7 +31,7 @@ def fitted_lines(fitted: Fitted) -> list[str]:
 def table(report: Report) -> str:
     """Return the report for a terminal."""
     rows = report.rows
-    head = f"{report.dataset}: {len(report.classes)} classes, {rows.train:,} training and {rows.test:,} test samples"
+    head = f"{report.dataset}: {len(report.classes):,} classes, {rows.train:,} training and {rows.test:,} test samples"
     blocks = [[head], score_lines(report.probes), curve_lines(report.probes), _notes(report), _places(report)]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
