@@ -160,6 +160,20 @@ def test_photographs_that_need_a_package_are_counted_by_extract(said: Said, tmp_
     assert code == 3 and "train/c000/a.heic: a HEIC photograph; pip install 'frostline[heic]' to read it" in err
 
 
+@pytest.mark.parametrize("kind, classes", [("BMP", (1,)), ("TIFF", (0, 2)), ("GIF", (2,))])
+def test_a_class_of_which_no_file_decodes_is_named_whatever_is_tolerated(
+    said: Said, tmp_path: Path, kind: str, classes: tuple[int, ...]
+) -> None:
+    root = painted(tmp_path / "d", train=4)
+    for label in classes:
+        for file in (root / "train" / f"c{label:03d}").iterdir():
+            put(file, encoded(picture(label, (32, 32)), kind)[:900])
+    code, _, err = said("run", "--dataset", f"folder:{root}", *PIXELS, "--grid", "C=1", "--max-bad", "50")
+    assert code == 3
+    for name in (f"c{label:03d}" for label in classes):
+        assert f"class '{name}': none of its training samples can be used (train/{name}/000.png: " in err
+
+
 def test_a_bit_depth_is_kept_with_the_head_and_used_on_other_images(said: Said, tmp_path: Path) -> None:
     root = tmp_path / "d"
     for split, count in (("train", 10), ("test", 3)):
