@@ -27,6 +27,7 @@ from frostline.pipeline.settings.models import (
     HeadSettings,
     Settings,
 )
+from frostline.pipeline.steps.enough import check_enough
 from frostline.pipeline.steps.features import LazyFeatures, cached, drop, extract_missing, requests_of
 from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
@@ -201,6 +202,7 @@ def _all_inputs(settings: Settings) -> list[Inputs]:
     _check(settings)
     check_engine(settings.engine)
     inputs = open_inputs(settings)
+    check_enough(settings, inputs.dataset.train)
     return [inputs, open_inputs(_pixels(settings), inputs.dataset)] if _wants_baseline(settings) else [inputs]
 
 

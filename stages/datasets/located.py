@@ -85,6 +85,8 @@ def _spellings(path: str) -> Iterator[tuple[str, str]]:
 
 def _hint(root: Path, path: str) -> str:
     """Return what a path that leads nowhere may have meant."""
+    if "://" in path:
+        return "; an address: download the images, and name the files"
     if _DRIVE.match(path):
         return "; a path of Windows: write it from the folder of the images on, or name that by --root"
     try:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import DataError, listing
+from frostline.stages.fit.enough import too_few
 from frostline.stages.fit.select import choose
 from frostline.stages.fit.selection import Choice, Selection
 from frostline.stages.fit.training_rows import TrainingRows
@@ -18,7 +19,7 @@ from frostline.stages.heads.kinds import Number
 from frostline.stages.store import Features, stacked
 from frostline.stages.targets.base import DEFAULT
 
-__all__ = ["Selection", "fit", "fit_rows"]
+__all__ = ["Selection", "fit", "fit_rows", "too_few"]
 
 _BLOCK = 8192
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from frostline.stages.datasets import grouped
 from frostline.stages.datasets.sampling import content_hash_order, folds, hold_out
 from frostline.stages.errors import ConfigError, DataError, counted
+from frostline.stages.fit.enough import too_few
 from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.training_rows import Mask, TrainingRows
 from frostline.stages.heads import HeadPath, HeadSpec
@@ -159,30 +160,21 @@ def _masks(rows: TrainingRows, digests: NDArray[np.uint8]) -> list[Mask]:
     else:
         part = grouped.dealt(target, rows.y, digests, rows.groups, shares, spec.seed)
     if part is None:
-        strata = target.strata(rows.y)
-        return _folds(strata, digests, count, spec.seed) if count else [_held_out(strata, digests, spec)]
+        return _within_strata(target.strata(rows.y), digests, spec)
     masks = [part == k for k in range(count)] if count else [part == 1]
     if not all(mask.any() and not mask.all() for mask in masks):
         raise DataError(_TOO_FEW.format(len(part)))
     return masks
 
 
-def _held_out(strata: NDArray[np.int64], digests: NDArray[np.uint8], spec: HeadSpec) -> Mask:
-    held = hold_out(strata, digests, int(strata.max()) + 1, spec.hold_out, spec.seed)
-    if not held.any() or len(np.unique(strata[~held])) < min(2, len(np.unique(strata))):
-        raise DataError(_TOO_FEW.format(len(strata)))
-    return held
-
-
-def _folds(strata: NDArray[np.int64], digests: NDArray[np.uint8], count: int, seed: int) -> list[Mask]:
-    fold = folds(strata, digests, int(strata.max()) + 1, count, seed)
-    distinct = {stratum: len(np.unique(fold[strata == stratum])) for stratum in np.unique(strata).tolist()}
-    smallest = min(distinct.values())
-    if smallest < count:
-        instead = f"--folds {smallest} at most" if smallest > 1 else "more samples of it, or one value by --grid"
-        raise DataError(
-            f"a class of {smallest} different training samples can't be dealt to {count} folds; wanted {instead}"
-        )
+def _within_strata(strata: NDArray[np.int64], digests: NDArray[np.uint8], spec: HeadSpec) -> list[Mask]:
+    wrong = too_few(strata, digests, spec)
+    if wrong:
+        raise DataError(wrong)
+    classes, count = int(strata.max()) + 1, int(spec.folds)
+    if not count:
+        return [hold_out(strata, digests, classes, spec.hold_out, spec.seed)]
+    fold = folds(strata, digests, classes, count, spec.seed)
     return [fold == k for k in range(count)]
 
 

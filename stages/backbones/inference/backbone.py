@@ -16,6 +16,7 @@ from frostline.stages.backbones.families.registry import load, spec_name
 from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
 from frostline.stages.backbones.inference.dispatch import stream
 from frostline.stages.backbones.inference.pixels import is_thumbnail
+from frostline.stages.backbones.network.channels import size_hint
 from frostline.stages.backbones.network.cut import INPUT, Cut, classifier_of, watch
 from frostline.stages.backbones.network.pooling import default_pool, pool
 from frostline.stages.backbones.optimize import has_hooks, optimized
@@ -140,7 +141,7 @@ def load_backbone(
     noise = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
     batch = _to_input(torch.from_numpy(noise).permute(0, 3, 1, 2), *_scaling(how, torch.device("cpu")))
     model = _frozen(loaded.module)
-    with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", "see --resize, --crop"):
+    with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", size_hint(model)):
         layer = request.layer or loaded.layer or _default_layer(model, batch)
         cut = Cut(model, layer).eval()
         given: Tensor = watch(cut, batch).output

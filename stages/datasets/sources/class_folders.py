@@ -91,13 +91,17 @@ def _inner(folder: ClassFolder) -> set[str]:
 
 
 def _check_level(given: Path, found: Sequence[ClassFolder]) -> None:
-    """Raise DataError where all class folders hold folders only, several of them: which of the two are the classes?"""
+    """Raise DataError where all class folders hold folders only: which of the two are the classes?
+
+    It makes no difference where each holds one folder, and none of another's name.
+    """
     train = [folder for folder in found if folder.split != "test" and folder.tree.files]
     if not train or any(_has_direct(folder) for folder in train):
         return
     outer = [folder.name for folder in train]
-    inner = sorted({folded(name): name for folder in train for name in _inner(folder)}.values())
-    if len(inner) > 1:
+    each = [_inner(folder) for folder in train]
+    inner = sorted({folded(name): name for names in each for name in names}.values())
+    if len(inner) > 1 and (max(map(len, each)) > 1 or len(inner) < len(train)):
         raise DataError(
             f"the image folder {given} can be read in two ways, as its class folders hold folders only:\n"
             f"  --class-level 1: {_said(outer)}\n"

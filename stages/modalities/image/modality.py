@@ -43,14 +43,14 @@ class ImageModality(Modality[Image.Image]):
         return codec_of(data)
 
     def remarks(self, codec: str, some: Sequence[bytes]) -> list[str]:
-        """Return a note on 16-bit grey of which the upper bits are never used: it comes out nearly black."""
+        """Return a note on 16-bit grey of which the upper bits are never used: it comes out dark."""
         if codec != GREY16:
             return []
         used = max(map(_bits, some), default=16)
         bits = next((bits for bits in _DEPTHS if used <= bits), 16)
         if bits == 16:
             return []
-        said = f"16-bit images hold no value above {2**used - 1:,}, so they come out nearly black"
+        said = f"16-bit images hold no value above {2**used - 1:,}, so they come out dark"
         return [f"{said}; if that is their range, --bit-depth {bits} spreads it"]
 
     def is_scaled(self, data: bytes, min_side: int) -> bool:

@@ -262,6 +262,16 @@ def refusal_of(folder, data):
     return str(caught.value)
 
 
+def test_the_line_by_which_excel_is_told_the_separator_is_passed_over(images):
+    text = "sep=;\r\n" + split_table("img/0003.png,,test").replace(",", ";")
+    assert "line 6: no label" in refusal(images, text)
+
+
+def test_a_table_without_a_header_is_asked_for_one(images):
+    said = refusal(images, "img/0000.png,cat\nimg/0001.png,dog\n")
+    assert "the first line names a file: is the header missing?" in said
+
+
 def test_an_excel_table_with_a_mark_and_blank_rows_at_its_end_is_read(images):
     text = split_table().replace(",", ";").replace("\n", "\r\n") + ";;\r\n;;\r\n"
     assert len(open_dataset(written(images, text, "utf-8-sig")).train) == 2
@@ -280,6 +290,7 @@ def test_a_path_in_another_unicode_form_is_found_and_said(images, disk, table):
     [
         ("img/0009", "no such file; 0009.png is there"),
         ("img/0009.PNG", "no such file; 0009.png is there"),
+        ("https://example.org/0009.png", "an address: download the images"),
         ("C:\\data\\img\\0009.png", "a path of Windows: write it from the folder of the images on"),
     ],
 )
