@@ -126,9 +126,8 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
     try:
         precision = "fp32" if portable else made.precision
         device = "cpu" if portable else device_of(s.device)
-        backbone = load_backbone(
-            request, blank, precision=precision, device=device, portable=portable, optimize=s.optimize
-        )
+        how: Any = {"portable": portable, "optimize": s.optimize, "allow_unsteady": s.allow_unsteady}
+        backbone = load_backbone(request, blank, precision=precision, device=device, **how)
     except ConfigError as error:
         raise ConfigError(f"the head in {folder} was fitted on {made.name}, {made.weights}: {error}") from error
     _check_same(folder, wanted, backbone.spec)

@@ -16,6 +16,7 @@ from frostline.stages.backbones.families.registry import load, spec_name
 from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
 from frostline.stages.backbones.inference.dispatch import stream
 from frostline.stages.backbones.inference.pixels import is_thumbnail
+from frostline.stages.backbones.inference.steadiness import check_steady
 from frostline.stages.backbones.network.cut import INPUT, Cut, classifier_of, watch
 from frostline.stages.backbones.network.pooling import default_pool, pool
 from frostline.stages.backbones.optimize import has_hooks, optimized
@@ -125,6 +126,7 @@ def load_backbone(
     device: str = "cpu",
     portable: bool = False,
     optimize: Optimize = "auto",
+    allow_unsteady: bool = False,
 ) -> Backbone:
     """Return the backbone that a request names, resolved for images of one image's size.
 
@@ -132,7 +134,8 @@ def load_backbone(
     watching a forward pass over noise. ``optimize``: whether the network is made faster, or runs
     as it is written; ``portable``: as a graph to be exported, without operations of this
     processor's own, in either case. Raises ConfigError: unknown names, weights or layers that
-    don't fit, an input size or a precision that the network can't take.
+    don't fit, an input size or a precision that the network can't take; unless ``allow_unsteady``,
+    features of noise that change from pass to pass or with the batch (``steadiness``).
     """
     loaded = load(request)
     how = replaced(loaded.preprocessing, request.preprocessing)
@@ -154,12 +157,8 @@ def load_backbone(
     spec = BackboneSpec(spec_name(request.name), loaded.code, loaded.weights, layer, pooling, how, size)
     with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
         backbone = Backbone(spec, network, width, precision, device)
-        first, second = backbone.embed(noise), backbone.embed(noise)
-    if not np.array_equal(first, second, equal_nan=True):
-        raise ConfigError(
-            f"{request.name} gives other features of the same images when asked again; a frozen network must not: "
-            "look for dropout, masking or noise that its code leaves on in evaluation"
-        )
+        if not allow_unsteady:
+            check_steady(request.name, backbone.embed, noise, ("noise 1", "noise 2"))
     return backbone
 
 
