@@ -8,7 +8,6 @@ from frostline.stages.backbones.families.base import Family, LoadedModel
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.image.spec import Preprocessing
-from frostline.stages.records.sealed import file_digest
 from frostline.stages.user_code.call import call_factory
 from frostline.stages.user_code.locate import code_digest, factory_file
 
@@ -43,8 +42,8 @@ class UserCode(Family):
         file = request.weights_file
         model = made_by_factory(request.name)
         if file is not None:
-            load_weights(model, read_checkpoint(file), file)
-        weights = file_digest(file) if file else state_digest(model)
+            load_weights(model, read_checkpoint(file, request.weights_part), file)
+        weights = request.weights_digest or state_digest(model)
         return LoadedModel(model, weights, Preprocessing(), code_digest(request.name))
 
     def names_weights(self, word: str) -> bool:

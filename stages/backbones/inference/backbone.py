@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
 
+from frostline.stages.backbones.checkpoints.unloaded import unloaded
 from frostline.stages.backbones.families.registry import load, spec_name
 from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
 from frostline.stages.backbones.inference.dispatch import stream
 from frostline.stages.backbones.inference.pixels import is_thumbnail
 from frostline.stages.backbones.inference.steadiness import check_steady
-from frostline.stages.backbones.network.cut import INPUT, Cut, classifier_of, watch
+from frostline.stages.backbones.network.cut import INPUT, Cut, Trace, classifier_of, watch
 from frostline.stages.backbones.network.pooling import default_pool, pool
 from frostline.stages.backbones.optimize import has_hooks, optimized
 from frostline.stages.backbones.request import BackboneRequest
@@ -146,7 +147,9 @@ def load_backbone(
     with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", "see --resize, --crop"):
         layer = request.layer or loaded.layer or _default_layer(model, batch)
         cut = Cut(model, layer).eval()
-        given: Tensor = watch(cut, batch).output
+        trace = watch(cut, batch)
+        _check_loaded(model, trace, layer)
+        given: Tensor = trace.output
         pooling = request.pool or (None if request.layer else loaded.pool) or default_pool(given, *shape[:2])
         width = _width(layer, given, pooling)
         if not (request.layer or request.pool):
@@ -170,6 +173,17 @@ def _frozen(model: nn.Module) -> nn.Module:
 def _default_layer(model: nn.Module, batch: Tensor) -> str:
     """Return the name of the input of the model's final classifier."""
     return classifier_of(model, watch(model, batch)) + INPUT
+
+
+def _check_loaded(model: nn.Module, trace: Trace, layer: str) -> None:
+    """Raise ConfigError if a layer hangs on one whose weights the checkpoint did not hold."""
+    called = {name.removeprefix("model.") for name, _ in trace.calls}
+    lacking = [name for name in unloaded(model) if name in called]
+    if lacking:
+        raise ConfigError(
+            f"layer {layer!r} needs the weights of {', '.join(lacking)}, which the checkpoint does not hold; name a "
+            f"layer before that, such as --layer {lacking[0]}{INPUT}, or other --weights"
+        )
 
 
 def _width(layer: str, given: Tensor, pooling: Pooling) -> int:
