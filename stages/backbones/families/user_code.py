@@ -57,16 +57,16 @@ USER_CODE = UserCode()
 
 
 def made_by_factory(name: str) -> nn.Module:
-    """Return the network that a factory returns, called without arguments at seed 0.
+    """Return the network that a factory returns, called without arguments at seed 0, without what it is wrapped in.
 
     A new network is wanted at each call: it is frozen, and rebuilt. Raises ConfigError: see
     ``call_factory``; not a network.
     """
     import torch
 
+    from frostline.stages.backbones.families.wrappers import network_in
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = call_factory(name)
-    if not isinstance(model, torch.nn.Module):
-        raise ConfigError(f"{name} returned a {type(model).__name__}; wanted a torch.nn.Module")
-    return model
+        made = call_factory(name)
+    return network_in(made, name)
