@@ -28,7 +28,7 @@ from frostline.pipeline.settings.models import (
     Settings,
 )
 from frostline.pipeline.steps.enough import check_enough
-from frostline.pipeline.steps.features import LazyFeatures, cached, drop, extract_missing, requests_of
+from frostline.pipeline.steps.features import LazyFeatures, cached, drop, extract_missing, requests_of, unsteady_notes
 from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.pipeline.steps.targets import keep_targets, target_digests
@@ -128,7 +128,7 @@ def run(settings: Settings) -> Report:
         plan.dataset.name,
         train.targets.names,
         SplitRows(train=len(train), test=len(test)),
-        plan.dataset.notes,
+        (*plan.dataset.notes, *unsteady_notes(done for probe in probes for done in probe.features)),
         duplicates(plan.dataset),
         probes,
         _compared(probes),

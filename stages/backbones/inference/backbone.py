@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
 
+from frostline.stages.backbones.checkpoints.unloaded import unloaded
 from frostline.stages.backbones.families.registry import load, spec_name
 from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
 from frostline.stages.backbones.inference.dispatch import stream
 from frostline.stages.backbones.inference.pixels import is_thumbnail
+from frostline.stages.backbones.inference.steadiness import check_steady
 from frostline.stages.backbones.network.channels import size_hint
-from frostline.stages.backbones.network.cut import INPUT, Cut, classifier_of, watch
+from frostline.stages.backbones.network.cut import INPUT, Cut, Trace, classifier_of, watch
 from frostline.stages.backbones.network.pooling import default_pool, pool
 from frostline.stages.backbones.optimize import has_hooks, optimized
 from frostline.stages.backbones.request import BackboneRequest
@@ -126,6 +128,7 @@ def load_backbone(
     device: str = "cpu",
     portable: bool = False,
     optimize: Optimize = "auto",
+    allow_unsteady: bool = False,
 ) -> Backbone:
     """Return the backbone that a request names, resolved for images of one image's size.
 
@@ -133,7 +136,8 @@ def load_backbone(
     watching a forward pass over noise. ``optimize``: whether the network is made faster, or runs
     as it is written; ``portable``: as a graph to be exported, without operations of this
     processor's own, in either case. Raises ConfigError: unknown names, weights or layers that
-    don't fit, an input size or a precision that the network can't take.
+    don't fit, an input size or a precision that the network can't take; unless ``allow_unsteady``,
+    features of noise that change from pass to pass or with the batch (``steadiness``).
     """
     loaded = load(request)
     how = replaced(loaded.preprocessing, request.preprocessing)
@@ -144,7 +148,9 @@ def load_backbone(
     with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", size_hint(model)):
         layer = request.layer or loaded.layer or _default_layer(model, batch)
         cut = Cut(model, layer).eval()
-        given: Tensor = watch(cut, batch).output
+        trace = watch(cut, batch)
+        _check_loaded(model, trace, layer)
+        given: Tensor = trace.output
         pooling = request.pool or (None if request.layer else loaded.pool) or default_pool(given, *shape[:2])
         width = _width(layer, given, pooling)
         if not (request.layer or request.pool):
@@ -155,12 +161,8 @@ def load_backbone(
     spec = BackboneSpec(spec_name(request.name), loaded.code, loaded.weights, layer, pooling, how, size)
     with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
         backbone = Backbone(spec, network, width, precision, device)
-        first, second = backbone.embed(noise), backbone.embed(noise)
-    if not np.array_equal(first, second, equal_nan=True):
-        raise ConfigError(
-            f"{request.name} gives other features of the same images when asked again; a frozen network must not: "
-            "look for dropout, masking or noise that its code leaves on in evaluation"
-        )
+        if not allow_unsteady:
+            check_steady(request.name, backbone.embed, noise, ("noise 1", "noise 2"))
     return backbone
 
 
@@ -172,6 +174,17 @@ def _frozen(model: nn.Module) -> nn.Module:
 def _default_layer(model: nn.Module, batch: Tensor) -> str:
     """Return the name of the input of the model's final classifier."""
     return classifier_of(model, watch(model, batch)) + INPUT
+
+
+def _check_loaded(model: nn.Module, trace: Trace, layer: str) -> None:
+    """Raise ConfigError if a layer hangs on one whose weights the checkpoint did not hold."""
+    called = {name.removeprefix("model.") for name, _ in trace.calls}
+    lacking = [name for name in unloaded(model) if name in called]
+    if lacking:
+        raise ConfigError(
+            f"layer {layer!r} needs the weights of {', '.join(lacking)}, which the checkpoint does not hold; name a "
+            f"layer before that, such as --layer {lacking[0]}{INPUT}, or other --weights"
+        )
 
 
 def _width(layer: str, given: Tensor, pooling: Pooling) -> int:
