@@ -1,0 +1,116 @@
+"""What a transformers model gives of images: its pooled output alone, or its tokens, as one tensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+from torch import Tensor, nn
+
+from frostline.stages.errors import ConfigError
+
+_CLASS_TOKENS = ("cls_token", "class_token", "class_embedding", "distillation_token")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """How a model is called. ``tokens``: its last hidden state is wanted, whatever it pools.
+
+    ``swapped``: it takes blue, green and red. ``size``: height and width of the images that it was trained on, and
+    ``patch`` those of a patch, if its configuration says them. ``interpolates``: it fits its position embeddings to
+    other images where it is told to.
+    """
+
+    tokens: bool
+    swapped: bool
+    size: tuple[int, int] | None
+    patch: tuple[int, int] | None
+    interpolates: bool
+
+
+def ask_of(model: Any, *, tokens: bool, swapped: bool) -> Ask:
+    """Return how a transformers model of images is called."""
+    size, patch = (_pair(getattr(model.config, name, None)) for name in ("image_size", "patch_size"))
+    interpolates = "interpolate_pos_encoding" in signature(type(model).forward).parameters
+    return Ask(tokens, swapped, size, patch, interpolates)
+
+
+class Pooled(nn.Module):
+    """Comes before a transformers model's own class: (batch, 3, height, width) to one tensor.
+
+    That is ``pooler_output``, (batch, d) whatever the model's shape, or where there is none, or ``ask`` says so,
+    ``last_hidden_state``. The model's modules keep their names.
+    """
+
+    ask: Ask
+
+    def forward(self, batch: Tensor) -> Tensor:
+        return _chosen(self.ask, super().forward(**_arguments(self.ask, batch)), batch)  # type: ignore[misc]
+
+
+class Tower(nn.Module):
+    """The vision tower of a model of images and texts: its pooled output, projected to where the texts' features are.
+
+    The input of ``projection`` is the pooled output itself.
+    """
+
+    def __init__(self, vision_model: nn.Module, projection: nn.Module | None, ask: Ask) -> None:
+        super().__init__()
+        self.vision_model, self.projection, self.ask = vision_model, projection, ask
+
+    def forward(self, batch: Tensor) -> Tensor:
+        given = _chosen(self.ask, self.vision_model(**_arguments(self.ask, batch)), batch)
+        return given if self.ask.tokens or self.projection is None else self.projection(given)  # type: ignore[no-any-return]
+
+
+def is_two_towers(model: nn.Module) -> bool:
+    """Whether a model has a tower for images and one for texts."""
+    return hasattr(model, "vision_model") and hasattr(model, "get_image_features")
+
+
+def pooled(model: nn.Module, ask: Ask) -> nn.Module:
+    """Return the model itself, which is called as ``Pooled`` from now on."""
+    kind = type(model)
+    # The name is the same, for transformers looks models up by what their class prints as
+    model.__class__ = type(kind.__name__, (Pooled, kind), {"__module__": kind.__module__})
+    model.ask = ask  # type: ignore[assignment]
+    return model
+
+
+def prefix_tokens(model: nn.Module) -> int:
+    """Return how many tokens a vision transformer puts before those of the patches."""
+    found = {name.rpartition(".")[2]: parameter for name, parameter in model.named_parameters()}
+    registers = found.get("register_tokens")
+    return sum(name in found for name in _CLASS_TOKENS) + (0 if registers is None else registers.shape[1])
+
+
+def _arguments(ask: Ask, batch: Tensor) -> dict[str, Any]:
+    pixels = batch.flip(1) if ask.swapped else batch
+    if ask.interpolates and ask.size and tuple(batch.shape[-2:]) != ask.size:
+        return {"pixel_values": pixels, "interpolate_pos_encoding": True}
+    return {"pixel_values": pixels}
+
+
+def _chosen(ask: Ask, given: Any, batch: Tensor) -> Tensor:
+    """Return what of a model's output is asked for. Raises ConfigError: pixels at the edge that no patch covers."""
+    hidden: Tensor = given.last_hidden_state
+    if hidden.ndim == 3 and ask.patch:
+        _check_patches(ask.patch, (batch.shape[-2], batch.shape[-1]))
+    found: Tensor | None = None if ask.tokens else getattr(given, "pooler_output", None)
+    return hidden if found is None else found.flatten(1)
+
+
+def _check_patches(patch: tuple[int, int], size: tuple[int, int]) -> None:
+    if any(side % step for side, step in zip(size, patch, strict=True)):
+        below, above = ((side // step * step, -(-side // step) * step) for side, step in zip(size, patch, strict=True))
+        raise ConfigError(
+            f"images of {size[0]} × {size[1]} pixels in patches of {patch[0]} × {patch[1]}; wanted multiples: "
+            f"{below[0]} or {below[1]} by {above[0]} or {above[1]}; see --resize, --crop"
+        )
+
+
+def _pair(found: Any) -> tuple[int, int] | None:
+    if isinstance(found, int) and found > 0:
+        return found, found
+    return (int(found[0]), int(found[1])) if isinstance(found, list | tuple) and len(found) == 2 else None
