@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from frostline.pipeline.serve.predict import load_portable
 from frostline.pipeline.settings.models import PredictSettings
+from frostline.stages.modalities.image.spec import described
 from frostline.stages.serve.export import export
 
 
@@ -20,11 +20,11 @@ def export_head(folder: Path, file: Path, settings: PredictSettings) -> dict[str
     spec = classifier.backbone.spec
     record = {
         "images": ["batch", *spec.size, 3],
-        "preprocessing": asdict(spec.preprocessing),
+        "preprocessing": described(spec.preprocessing),
         "jpeg_least": classifier.jpeg_min_side,
         "classes": list(classifier.head.classes),
         "values": "probability" if classifier.head.probabilistic else "decision",
-        "backbone": asdict(spec),
+        "backbone": spec.fields(),
         "head": folder.name,
     }
     export(classifier.head, classifier.backbone, classifier.views, record, file)

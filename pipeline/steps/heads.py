@@ -67,7 +67,7 @@ def _how_to_load(plan: Plan) -> dict[str, Any]:
     return {
         "name": request.name,
         "weights": weights,
-        "spec": asdict(plan.spec),
+        "spec": plan.spec.fields(),
         "precision": plan.picked.mode.precision,
         "jpeg_least": plan.picked.mode.jpeg_min_side,
         "views": s.views,
