@@ -27,6 +27,8 @@ FAMILIES: Door[Family] = Door(
         "torchvision": f"{_ROOM}.torchvision:FAMILY",
         "shipped": f"{_ROOM}.shipped:FAMILY",
         "identity": f"{_ROOM}.identity:FAMILY",
+        "hf": f"{_ROOM}.hf:FAMILY",
+        "open_clip": f"{_ROOM}.open_clip:FAMILY",
     },
     lambda found: isinstance(found, Family) and not isinstance(found, type),
 )

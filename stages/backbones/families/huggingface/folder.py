@@ -20,6 +20,7 @@ _INDEX = ".index.json"
 _REPOSITORY = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", re.ASCII)
 _JSON_BYTES = 1 << 24
 _DEEPEST = 20
+_CARD_BYTES = 1 << 16
 _SAYS_NOTHING = ("_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype")
 _LABELS = ("id2label", "label2id", "label_names", "label_descriptions")
 
@@ -68,6 +69,14 @@ class ModelFolder:
         found = [said for said in map(self.json, PROCESSORS) if said]
         return found[0] if found else None
 
+    def licence(self) -> str:
+        """Return the licence that the front matter of the model's card names, if there is one."""
+        card = self.file("README.md")
+        text = card.read_bytes()[:_CARD_BYTES].decode(errors="replace") if card else ""
+        front = text.split("\n---", 1)[0] if text.startswith("---") else ""
+        found = re.search(r"^license:[ ]*['\"]?([\w.-]{1,64})", front, re.MULTILINE | re.ASCII)
+        return found[1] if found else ""
+
     def weights(self) -> list[Path]:
         """Return the files of weights, empty if there are none. Raises ConfigError: shards that are missing."""
         for name in _WEIGHTS:
@@ -91,7 +100,7 @@ def find_folder(name: str) -> ModelFolder | None:
     """
     path = Path(name.replace("\0", "?")).expanduser()
     if path.is_dir():
-        return ModelFolder(f"hf:{name}", path, _root(path.resolve()))
+        return local_folder(path, f"hf:{name}")
     if not is_repository(name):
         raise ConfigError(f"hf:{shortened(name)}: no such folder; wanted one, or a repository's name, such as org/model")
     return cached(name)
@@ -104,16 +113,26 @@ def is_repository(name: str) -> bool:
 
 def cached(name: str) -> ModelFolder | None:
     """Return what the hub's cache holds of a repository; None without a configuration and weights."""
+    folder = snapshot(name, f"hf:{name}")
+    try:
+        return folder if folder and folder.file(CONFIG) and folder.weights() else None
+    except ConfigError:  # half of a download
+        return None
+
+
+def snapshot(name: str, called: str) -> ModelFolder | None:
+    """Return the folder of a repository in the hub's cache, whatever it holds; None if there is none."""
     repository = hub_cache() / f"models--{name.replace('/', '--')}"
     try:
         commit = (repository / "refs" / "main").read_text().strip()
     except (OSError, ValueError):
         return None
-    folder = ModelFolder(f"hf:{name}", repository / "snapshots" / Path(commit).name, repository.resolve())
-    try:
-        return folder if folder.file(CONFIG) and folder.weights() else None
-    except ConfigError:  # half of a download
-        return None
+    return ModelFolder(called, repository / "snapshots" / Path(commit).name, repository.resolve())
+
+
+def local_folder(path: Path, called: str) -> ModelFolder:
+    """Return a folder of the user's."""
+    return ModelFolder(called, path, _root(path.resolve()))
 
 
 def cached_names() -> Iterator[str]:

@@ -10,9 +10,10 @@ from transformers import AutoImageProcessor, PreTrainedModel
 
 from frostline.stages.backbones.checkpoints.read import state_digest
 from frostline.stages.backbones.families.base import LoadedModel
-from frostline.stages.backbones.families.huggingface.download import downloaded
+from frostline.stages.backbones.families.huggingface.download import download
 from frostline.stages.backbones.families.huggingface.folder import (
     ModelFolder,
+    cached,
     config_digest,
     find_folder,
     weights_digest,
@@ -39,11 +40,12 @@ from frostline.stages.modalities.image.spec import Preprocessing
 
 PROJECTION = "projection"
 _NEEDED = ("mean", "std")  # of the user, where no processor says them
+_FILES = ("*.json", "*.safetensors", "README.md")
 
 
 def from_folder(request: BackboneRequest) -> LoadedModel:
     """Return the model that a request names. Raises ConfigError: see ``Family.load``."""
-    folder = find_folder(request.name) or downloaded(request.name)
+    folder = find_folder(request.name) or _downloaded(request.name)
     filled, weights = _filled(folder, request)
     processor = _processor(folder, request)
     said: Mapping[str, Any] = processor.to_dict() if processor else {}
@@ -55,9 +57,18 @@ def from_folder(request: BackboneRequest) -> LoadedModel:
         translated(folder.name, said) if processor else Preprocessing(),
         code=f"configuration {config_digest(folder.config())[:16]}{', BGR' if swapped else ''}",
         layer=layer,
+        licence=folder.licence() or str(folder.config().get("pretrained_cfg", {}).get("license") or ""),
         prefix_tokens=prefix_tokens(module),
         own_transform=own_transform(processor, swapped=swapped) if processor else None,
     )
+
+
+def _downloaded(name: str) -> ModelFolder:
+    download(name, _FILES, "give a folder: hf:FOLDER")
+    folder = cached(name)
+    if folder is None:
+        raise ConfigError(f"hf:{name} has no config.json with model.safetensors beside it; choose another model")
+    return folder
 
 
 def _filled(folder: ModelFolder, request: BackboneRequest) -> tuple[Filled, str]:

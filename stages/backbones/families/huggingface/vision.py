@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from frostline.stages.errors import ConfigError
 
+_SIZES = ("image_size", "patch_stride", "patch_size")
+_EMBEDDINGS = "embeddings."
 _CLASS_TOKENS = ("cls_token", "class_token", "class_embedding", "distillation_token")
 
 
@@ -18,7 +20,7 @@ class Ask:
     """How a model is called. ``tokens``: its last hidden state is wanted, whatever it pools.
 
     ``swapped``: it takes blue, green and red. ``size``: height and width of the images that it was trained on, and
-    ``patch`` those of a patch, if its configuration says them. ``interpolates``: it fits its position embeddings to
+    ``patch`` the steps from patch to patch, if its configuration says them. ``interpolates``: it fits its position embeddings to
     other images where it is told to.
     """
 
@@ -31,9 +33,9 @@ class Ask:
 
 def ask_of(model: Any, *, tokens: bool, swapped: bool) -> Ask:
     """Return how a transformers model of images is called."""
-    size, patch = (_pair(getattr(model.config, name, None)) for name in ("image_size", "patch_size"))
+    size, stride, patch = (_pair(getattr(model.config, name, None)) for name in _SIZES)
     interpolates = "interpolate_pos_encoding" in signature(type(model).forward).parameters
-    return Ask(tokens, swapped, size, patch, interpolates)
+    return Ask(tokens, swapped, size, stride or patch, interpolates)
 
 
 class Pooled(nn.Module):
@@ -78,11 +80,15 @@ def pooled(model: nn.Module, ask: Ask) -> nn.Module:
     return model
 
 
-def prefix_tokens(model: nn.Module) -> int:
-    """Return how many tokens a vision transformer puts before those of the patches."""
-    found = {name.rpartition(".")[2]: parameter for name, parameter in model.named_parameters()}
-    registers = found.get("register_tokens")
-    return sum(name in found for name in _CLASS_TOKENS) + (0 if registers is None else registers.shape[1])
+def prefix_tokens(model: nn.Module) -> int | None:
+    """Return how many tokens come before those of the patches, None where that is not known."""
+    wrapped = getattr(model, "timm_model", None)
+    if wrapped is not None:
+        found = getattr(wrapped, "num_prefix_tokens", None)
+        return found if isinstance(found, int) else None
+    own = {name.rpartition(_EMBEDDINGS)[2]: p for name, p in model.named_parameters() if _EMBEDDINGS in name}
+    registers = own.get("register_tokens")
+    return sum(name in own for name in _CLASS_TOKENS) + (0 if registers is None else registers.shape[1])
 
 
 def _arguments(ask: Ask, batch: Tensor) -> dict[str, Any]:
