@@ -27,6 +27,7 @@ FAMILIES: Door[Family] = Door(
         "torchvision": f"{_ROOM}.torchvision:FAMILY",
         "shipped": f"{_ROOM}.shipped:FAMILY",
         "identity": f"{_ROOM}.identity:FAMILY",
+        "timm": f"{_ROOM}.timm:FAMILY",
     },
     lambda found: isinstance(found, Family) and not isinstance(found, type),
 )
