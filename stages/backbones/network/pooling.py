@@ -46,7 +46,7 @@ def pool(tensor: Tensor, how: Pooling, prefix_tokens: int | None = None) -> Tens
 
 
 def _prefix(tensor: Tensor, how: Pooling, known: int | None) -> int:
-    """Return how many tokens come before the patches'. Raises ConfigError where that, or a class token, is not known."""
+    """Return how many tokens come before the patches'. Raises ConfigError where that is not known, or none does."""
     if tensor.ndim != 3:
         shape = _shape(tensor)
         raise ConfigError(f"pool {how!r} does not fit a layer of shape {shape}; fitting: {_fitting(tensor)}")
