@@ -38,7 +38,7 @@ class HuggingFace(Family):
     def check(self, request: BackboneRequest) -> None:
         if request.weights_file is None and not self.names_weights(request.weights):
             raise ConfigError(
-                f"weights {request.weights!r} for hf:{request.name}; wanted DEFAULT (those of its folder), random, or FILE"
+                f"weights {request.weights!r} for hf:{request.name}; expected DEFAULT (its own), random or FILE"
             )
         if folder := find_folder(request.name):
             folder.config()

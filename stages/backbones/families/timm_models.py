@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Iterable, Mapping
@@ -14,7 +13,8 @@ from typing import Any, cast, get_args
 import timm
 import torch
 from timm.data import create_transform, resolve_data_config
-from timm.models import get_pretrained_cfg, is_model, list_models, list_pretrained, load_model_config_from_path
+from timm.models import get_pretrained_cfg, is_model, list_models, list_pretrained
+from timm.models._hub import load_model_config_from_path
 from torch import nn
 
 from frostline.stages.backbones.checkpoints.read import read_checkpoint, state_digest
@@ -124,14 +124,15 @@ def _data(wanted: _Model) -> dict[str, Any]:
 
 
 def _preprocessing(wanted: _Model) -> Preprocessing:
-    """Return what ``timm.data.create_transform`` makes for evaluation."""
-    data = _data(wanted)
+    return translated(f"timm:{wanted.name}", _data(wanted))
+
+
+def translated(called: str, data: Mapping[str, Any]) -> Preprocessing:
+    """Return what ``timm.data.create_transform`` makes of ``resolve_data_config``'s answer, for evaluation."""
     channels, *size = data["input_size"]
     if channels != 3 or data["interpolation"] not in get_args(Interpolation):
         found = f"{channels} channels, {data['interpolation']} resizing"
-        raise ConfigError(
-            f"timm:{wanted.name} takes {found}; expected 3 channels, {', '.join(get_args(Interpolation))}"
-        )
+        raise ConfigError(f"{called} takes {found}; expected 3 channels, {', '.join(get_args(Interpolation))}")
     inner: Size = _side((math.floor(size[0] / data["crop_pct"]), math.floor(size[1] / data["crop_pct"])))
     exact = inner if isinstance(inner, tuple) or data["crop_mode"] != "squash" else (inner, inner)
     mean, std = (tuple(float(v) for v in data[name]) for name in ("mean", "std"))

@@ -102,7 +102,9 @@ def find_folder(name: str) -> ModelFolder | None:
     if path.is_dir():
         return local_folder(path, f"hf:{name}")
     if not is_repository(name):
-        raise ConfigError(f"hf:{shortened(name)}: no such folder; wanted one, or a repository's name, such as org/model")
+        raise ConfigError(
+            f"hf:{shortened(name)}: no such folder; wanted one, or a repository's name, such as org/model"
+        )
     return cached(name)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
 from typing import Any
 
-from torch import nn
+import transformers
 from transformers import AutoImageProcessor, PreTrainedModel
 
 from frostline.stages.backbones.checkpoints.read import state_digest
@@ -25,19 +25,23 @@ from frostline.stages.backbones.families.huggingface.models import (
     fill,
     said_by_transformers,
 )
-from frostline.stages.backbones.families.huggingface.preprocessing import own_transform, swaps_channels, translated
+from frostline.stages.backbones.families.huggingface.preprocessing import Processor, of_timm, of_transformers
 from frostline.stages.backbones.families.huggingface.vision import (
+    Ask,
+    Pooled,
     Tower,
     ask_of,
     is_two_towers,
     pooled,
     prefix_tokens,
 )
+from frostline.stages.backbones.families.resolution import at_resolution, check_patches, image_size
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError, listing
 from frostline.stages.modalities.image.spec import Preprocessing
 
+log = logging.getLogger("frostline")
 PROJECTION = "projection"
 _NEEDED = ("mean", "std")  # of the user, where no processor says them
 _FILES = ("*.json", "*.safetensors", "README.md")
@@ -46,21 +50,34 @@ _FILES = ("*.json", "*.safetensors", "README.md")
 def from_folder(request: BackboneRequest) -> LoadedModel:
     """Return the model that a request names. Raises ConfigError: see ``Family.load``."""
     folder = find_folder(request.name) or _downloaded(request.name)
-    filled, weights = _filled(folder, request)
     processor = _processor(folder, request)
-    said: Mapping[str, Any] = processor.to_dict() if processor else {}
-    swapped = swaps_channels(said)
-    module, layer = _module(folder, filled, request, swapped=swapped)
+    filled, weights = _filled(folder, request)
+    tokens = request.layer in (None, OUTPUT) and request.pool not in (None, "none")
+    _check_pooler(folder, filled, request, tokens=tokens)
+    module = _called(folder, filled.model, tokens=tokens, swapped=processor.swapped)
+    how = at_resolution(processor.how, request.preprocessing)
     return LoadedModel(
         module,
         weights,
-        translated(folder.name, said) if processor else Preprocessing(),
-        code=f"configuration {config_digest(folder.config())[:16]}{', BGR' if swapped else ''}",
-        layer=layer,
+        how,
+        code=_code(folder, module.ask, image_size(how, request.preprocessing), swapped=processor.swapped),
+        layer=_layer(folder, module, request),
         licence=folder.licence() or str(folder.config().get("pretrained_cfg", {}).get("license") or ""),
         prefix_tokens=prefix_tokens(module),
-        own_transform=own_transform(processor, swapped=swapped) if processor else None,
+        own_transform=processor.transform,
     )
+
+
+def _code(folder: ModelFolder, ask: Ask, size: tuple[int, int] | None, *, swapped: bool) -> str:
+    """Return what else than the weights makes the numbers. Raises ConfigError for a size that patches don't fill."""
+    code = f"configuration {config_digest(folder.config())[:16]}{', BGR' if swapped else ''}"
+    if None in (size, ask.patch, ask.size) or size == ask.size:
+        return code
+    check_patches(folder.name, size, ask.patch)
+    log.info(
+        "%s was trained on %d × %d pixels; transformers fits its positions to %d × %d", folder.name, *ask.size, *size
+    )
+    return f"{code}, positions fitted by transformers {transformers.__version__}"
 
 
 def _downloaded(name: str) -> ModelFolder:
@@ -79,27 +96,28 @@ def _filled(folder: ModelFolder, request: BackboneRequest) -> tuple[Filled, str]
     files = [request.weights_file] if request.weights_file else folder.weights()
     if not files:
         raise ConfigError(
-            f"{folder.name}: no model.safetensors in {folder.path}; name the weights with --weights FILE, or take random"
+            f"{folder.name}: no model.safetensors in {folder.path}; name the weights: --weights FILE, or random"
         )
     return fill(folder, files), weights_digest(files)
 
 
-def _module(folder: ModelFolder, filled: Filled, request: BackboneRequest, *, swapped: bool) -> tuple[nn.Module, str]:
-    """Return what is called, and its default layer."""
-    tokens = request.layer in (None, OUTPUT) and request.pool not in (None, "none")
+def _check_pooler(folder: ModelFolder, filled: Filled, request: BackboneRequest, *, tokens: bool) -> None:
     if filled.pooler_missing and request.layer is None and not tokens:
         raise ConfigError(
             f"{folder.name}: the weights of its pooling layer are in no file, and would be random; choose --pool cls, "
             f"mean or cls+mean, or a --layer. Missing:\n{listing(filled.pooler_missing)}"
         )
-    module = _called(folder, filled.model, tokens=tokens, swapped=swapped)
-    projection = getattr(module, PROJECTION, None)
-    if request.layer in (PROJECTION, f"{PROJECTION}:input") and projection is None:
+
+
+def _layer(folder: ModelFolder, module: Pooled | Tower, request: BackboneRequest) -> str:
+    """Return the default layer: of a model of images and texts what comes before the projection."""
+    projected = getattr(module, PROJECTION, None) is not None
+    if request.layer in (PROJECTION, f"{PROJECTION}:input") and not projected:
         raise ConfigError(f"{folder.name} has no projection; leave --layer {request.layer} out")
-    return module, f"{PROJECTION}:input" if projection is not None and not tokens else OUTPUT
+    return f"{PROJECTION}:input" if projected and not module.ask.tokens else OUTPUT
 
 
-def _called(folder: ModelFolder, model: PreTrainedModel, *, tokens: bool, swapped: bool) -> nn.Module:
+def _called(folder: ModelFolder, model: PreTrainedModel, *, tokens: bool, swapped: bool) -> Pooled | Tower:
     if is_two_towers(model):
         tower: Any = model.vision_model
         return Tower(tower, getattr(model, "visual_projection", None), ask_of(tower, tokens=tokens, swapped=swapped))
@@ -110,17 +128,19 @@ def _called(folder: ModelFolder, model: PreTrainedModel, *, tokens: bool, swappe
     return pooled(model, ask_of(model, tokens=tokens, swapped=swapped))
 
 
-def _processor(folder: ModelFolder, request: BackboneRequest) -> Any:
-    """Return the image processor of a folder; None if it has none and the user says what it would."""
-    said = folder.processor()
+def _processor(folder: ModelFolder, request: BackboneRequest) -> Processor:
+    """Return the image processor of a folder; one that does nothing if it has none and the user says what it would."""
+    said, is_timm = folder.processor(), "pretrained_cfg" in folder.config()
     check_configuration(folder, said)
-    if said is None and "pretrained_cfg" not in folder.config():  # timm's configuration says both
+    if said is None and not is_timm:
         if all(name in request.preprocessing for name in _NEEDED):
-            return None
+            return Processor(Preprocessing())
         raise ConfigError(
-            f"{folder.name}: no preprocessor_config.json in {folder.path}; say it yourself: --resize, --crop, --mean, --std"
+            f"{folder.name}: no preprocessor_config.json in {folder.path}; say yourself what it would: "
+            "--resize, --crop, --mean, --std"
         )
     with said_by_transformers(folder):
-        return AutoImageProcessor.from_pretrained(
+        found = AutoImageProcessor.from_pretrained(
             folder.path, backend="pil", local_files_only=True, trust_remote_code=False
         )
+    return of_timm(folder.name, found) if is_timm else of_transformers(folder.name, found)

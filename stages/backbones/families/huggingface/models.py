@@ -1,4 +1,4 @@
-"""A transformers model of a folder: built from its configuration, filled with its weights, by transformers' own code."""
+"""The transformers model of a folder: built of its configuration and filled with its weights by transformers itself."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ARCHITECTURE = re.compile(r"\w[\w.]*", re.ASCII)  # of timm; with a colon or a 
 
 @dataclass(frozen=True)
 class Filled:
-    """A model with weights. ``pooler_missing``: weights of its pooling layer that were in no file; it has no such layer."""
+    """A model with weights. ``pooler_missing``: weights in no file, of a pooling layer that it was built without."""
 
     model: PreTrainedModel
     pooler_missing: tuple[str, ...] = ()
@@ -68,7 +68,8 @@ def fill(folder: ModelFolder, files: Collection[Path]) -> Filled:
         model, _ = _filled(folder, config, kind, tensors, add_pooling_layer=False)
         return Filled(model, tuple(missing))
     raise ConfigError(
-        f"{folder.name}: {len(missing)} weights of {kind.__name__} are in no file, and would be random:\n{listing(missing)}"
+        f"{folder.name}: {len(missing)} weights of {kind.__name__} are in no file, and would be random; expected a "
+        f"whole checkpoint of this model:\n{listing(missing)}"
     )
 
 

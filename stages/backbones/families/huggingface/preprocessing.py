@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
@@ -15,33 +16,44 @@ _FILTERS: dict[int, Interpolation] = {0: "nearest", 1: "lanczos", 2: "bilinear",
 _SMALL = 384  # ConvNeXt's processor crops below it, and resizes to the very size from it on
 
 
-def translated(name: str, said: Mapping[str, Any]) -> Preprocessing:
-    """Return what an image processor's attributes mean. Raises ConfigError for what can't be said."""
+@dataclass(frozen=True)
+class Processor:
+    """How images are prepared. ``transform``: the library's own, an RGB image to a float tensor (3, height, width).
+
+    ``swapped``: the network takes blue, green and red; what ``transform`` gives is red, green and blue all the same.
+    """
+
+    how: Preprocessing
+    transform: Callable[[Image.Image], Tensor] | None = None
+    swapped: bool = False
+
+
+def of_timm(name: str, processor: Any) -> Processor:
+    """Return what the image processor of a timm model in transformers does. Raises ConfigError."""
+    from frostline.stages.backbones.families.timm_models import translated
+
+    return Processor(translated(name, processor.data_config), processor.val_transforms)
+
+
+def of_transformers(name: str, processor: Any) -> Processor:
+    """Return what an image processor does. Raises ConfigError for what is not understood."""
+    said = processor.to_dict()
     try:
         resize, crop, fit = _geometry(said)
         mean, std = _scaling(said)
-        filtering = _FILTERS[int(said.get("resample", 2))]
+        how = Preprocessing(resize, crop, _FILTERS[int(said.get("resample", 2))], mean, std, fit)
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise ConfigError(
             f"{name}: its image processor says what is not understood ({type(error).__name__}: "
             f"{shortened(str(error))}); see its preprocessor_config.json"
         ) from error
-    return Preprocessing(resize, crop, filtering, mean, std, fit)
-
-
-def swaps_channels(said: Mapping[str, Any]) -> bool:
-    """Whether a processor gives blue, green and red, in this order."""
-    return bool(said.get("do_flip_channel_order"))
-
-
-def own_transform(processor: Any, *, swapped: bool) -> Callable[[Image.Image], Tensor]:
-    """Return what a processor does with an RGB image: a float tensor (3, height, width) of red, green and blue."""
+    swapped = bool(said.get("do_flip_channel_order"))
 
     def transform(image: Image.Image) -> Tensor:
         found: Tensor = processor(images=image, return_tensors="pt")["pixel_values"][0]
         return found.flip(0) if swapped else found
 
-    return transform
+    return Processor(how, transform, swapped)
 
 
 def _geometry(said: Mapping[str, Any]) -> tuple[Size | None, Size | None, Fit]:

@@ -8,9 +8,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from frostline.stages.errors import ConfigError
-
-_SIZES = ("image_size", "patch_stride", "patch_size")
 _EMBEDDINGS = "embeddings."
 _CLASS_TOKENS = ("cls_token", "class_token", "class_embedding", "distillation_token")
 
@@ -19,9 +16,9 @@ _CLASS_TOKENS = ("cls_token", "class_token", "class_embedding", "distillation_to
 class Ask:
     """How a model is called. ``tokens``: its last hidden state is wanted, whatever it pools.
 
-    ``swapped``: it takes blue, green and red. ``size``: height and width of the images that it was trained on, and
-    ``patch`` the steps from patch to patch, if its configuration says them. ``interpolates``: it fits its position embeddings to
-    other images where it is told to.
+    ``swapped``: it takes blue, green and red. ``size``: height and width of the images that it was trained on, if its
+    configuration says it, and ``patch`` those of a patch, if it attends to patches. ``interpolates``: it fits its
+    position embeddings to other images where it is told to.
     """
 
     tokens: bool
@@ -33,9 +30,9 @@ class Ask:
 
 def ask_of(model: Any, *, tokens: bool, swapped: bool) -> Ask:
     """Return how a transformers model of images is called."""
-    size, stride, patch = (_pair(getattr(model.config, name, None)) for name in _SIZES)
+    size, patch = (_pair(getattr(model.config, name, None)) for name in ("image_size", "patch_size"))
     interpolates = "interpolate_pos_encoding" in signature(type(model).forward).parameters
-    return Ask(tokens, swapped, size, stride or patch, interpolates)
+    return Ask(tokens, swapped, size, patch if model._supports_sdpa else None, interpolates)
 
 
 class Pooled(nn.Module):
@@ -48,7 +45,7 @@ class Pooled(nn.Module):
     ask: Ask
 
     def forward(self, batch: Tensor) -> Tensor:
-        return _chosen(self.ask, super().forward(**_arguments(self.ask, batch)), batch)  # type: ignore[misc]
+        return _chosen(self.ask, super().forward(**_arguments(self.ask, batch)))  # type: ignore[misc]
 
 
 class Tower(nn.Module):
@@ -62,7 +59,7 @@ class Tower(nn.Module):
         self.vision_model, self.projection, self.ask = vision_model, projection, ask
 
     def forward(self, batch: Tensor) -> Tensor:
-        given = _chosen(self.ask, self.vision_model(**_arguments(self.ask, batch)), batch)
+        given = _chosen(self.ask, self.vision_model(**_arguments(self.ask, batch)))
         return given if self.ask.tokens or self.projection is None else self.projection(given)  # type: ignore[no-any-return]
 
 
@@ -98,22 +95,10 @@ def _arguments(ask: Ask, batch: Tensor) -> dict[str, Any]:
     return {"pixel_values": pixels}
 
 
-def _chosen(ask: Ask, given: Any, batch: Tensor) -> Tensor:
-    """Return what of a model's output is asked for. Raises ConfigError: pixels at the edge that no patch covers."""
+def _chosen(ask: Ask, given: Any) -> Tensor:
     hidden: Tensor = given.last_hidden_state
-    if hidden.ndim == 3 and ask.patch:
-        _check_patches(ask.patch, (batch.shape[-2], batch.shape[-1]))
     found: Tensor | None = None if ask.tokens else getattr(given, "pooler_output", None)
     return hidden if found is None else found.flatten(1)
-
-
-def _check_patches(patch: tuple[int, int], size: tuple[int, int]) -> None:
-    if any(side % step for side, step in zip(size, patch, strict=True)):
-        below, above = ((side // step * step, -(-side // step) * step) for side, step in zip(size, patch, strict=True))
-        raise ConfigError(
-            f"images of {size[0]} × {size[1]} pixels in patches of {patch[0]} × {patch[1]}; wanted multiples: "
-            f"{below[0]} or {below[1]} by {above[0]} or {above[1]}; see --resize, --crop"
-        )
 
 
 def _pair(found: Any) -> tuple[int, int] | None:

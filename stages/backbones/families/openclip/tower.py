@@ -55,3 +55,12 @@ def prefix_tokens(visual: Any) -> int | None:
         return 1
     found = getattr(getattr(visual, "trunk", None), "num_prefix_tokens", None)
     return found if isinstance(found, int) else None
+
+
+def patch_size(visual: Any) -> tuple[int, int] | None:
+    """Return height and width of a patch, None of towers that attend to none."""
+    embedding = getattr(getattr(visual, "trunk", visual), "patch_embed", None)
+    found = getattr(embedding or visual, "patch_size", None)
+    if isinstance(found, int):
+        return found, found
+    return (found[0], found[1]) if isinstance(found, tuple) else None

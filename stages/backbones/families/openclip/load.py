@@ -16,21 +16,37 @@ from open_clip.convert import convert_state_dict
 from open_clip.model import resize_pos_embed
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL.Image import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from frostline.stages.backbones.checkpoints.read import load_weights, read_checkpoint, state_digest
 from frostline.stages.backbones.families.base import LoadedModel
 from frostline.stages.backbones.families.huggingface.download import download
 from frostline.stages.backbones.families.huggingface.folder import ModelFolder
-from frostline.stages.backbones.families.open_clip import CONFIG, HUB, WEIGHTS, folder_of, parted, weights_of
-from frostline.stages.backbones.families.open_clip_tower import ImageTower, prefix_tokens, without_projection
+from frostline.stages.backbones.families.openclip.places import (
+    CONFIG,
+    HUB,
+    LOCAL,
+    WEIGHTS,
+    folder_of,
+    parted,
+    weights_of,
+)
+from frostline.stages.backbones.families.openclip.tower import (
+    ImageTower,
+    patch_size,
+    prefix_tokens,
+    without_projection,
+)
+from frostline.stages.backbones.families.resolution import at_resolution, check_patches, image_size
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError, shortened, unknown_name
-from frostline.stages.modalities.image.spec import Preprocessing, replaced
+from frostline.stages.modalities.image.spec import Preprocessing
 from frostline.stages.records.sealed import digest, file_digest
 
+log = logging.getLogger("frostline")
 PROJECTION = "projection"
+_IMAGE_PART = ("embed_dim", "vision_cfg", "quick_gelu")
 _TAG_SAYS = ("mean", "std", "interpolation", "resize_mode", "fill_color")
 _TEXT = {"context_length": 8, "vocab_size": 8, "width": 8, "heads": 1, "layers": 1}  # of a tower that is thrown away
 _ARCHITECTURE = re.compile(r"\w[\w.]*", re.ASCII)  # of timm; with a colon it would be a place to load from
@@ -38,7 +54,7 @@ _ARCHITECTURE = re.compile(r"\w[\w.]*", re.ASCII)  # of timm; with a colon it wo
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a model comes from. ``identifier``: what open_clip calls it. ``published``: how its weights were trained."""
+    """Where a model comes from. ``identifier``: open_clip's name of it. ``published``: how its weights were trained."""
 
     called: str
     identifier: str
@@ -52,9 +68,11 @@ def from_open_clip(request: BackboneRequest) -> LoadedModel:
     """Return the image tower that a request names. Raises ConfigError: see ``Family.load``."""
     source = _source(request.name)
     model = _built(source)
-    own = translated(model.visual.preprocess_cfg)
-    size = _size(replaced(own, request.preprocessing)) or _size(own)
-    model, weights = _filled(source, model, request, None if size == _size(own) else size)
+    trained = translated(model.visual.preprocess_cfg)
+    how = at_resolution(trained, request.preprocessing)
+    size = image_size(how, request.preprocessing)
+    resized = None if size == image_size(trained, {}) else size
+    model, weights = _filled(source, model, request, resized)
     library = PreprocessCfg(**model.visual.preprocess_cfg)
     projection = without_projection(model.visual)
     if projection is None and request.layer in (PROJECTION, f"{PROJECTION}:input"):
@@ -62,8 +80,8 @@ def from_open_clip(request: BackboneRequest) -> LoadedModel:
     return LoadedModel(
         ImageTower(model.visual, projection),
         weights,
-        own,
-        code=f"configuration {digest(_image_part(source.said))[:16]}",
+        how,
+        code=_code(source, model.visual, resized),
         layer=PROJECTION if projection is not None else OUTPUT,
         licence=source.licence,
         prefix_tokens=prefix_tokens(model.visual),
@@ -86,7 +104,7 @@ def translated(said: Mapping[str, Any]) -> Preprocessing:
 
 def _source(name: str) -> _Source:
     model, tag = parted(name)
-    if model.startswith(("local-dir:", HUB)):
+    if model.startswith((LOCAL, HUB)):
         return _of_folder(model)
     said = open_clip.get_model_config(model)
     published = _published(model, tag)
@@ -106,7 +124,7 @@ def _of_folder(name: str) -> _Source:
         raise ConfigError(f"open_clip:{name} has no {CONFIG}; wanted what open_clip saved")
     found = said.get("model_cfg", said)
     _check(folder, found)
-    place = f"local-dir:{folder.path}"
+    place = f"{LOCAL}{folder.path}"
     return _Source(folder.name, place, found, {}, lambda: weights_of(folder), folder.licence())
 
 
@@ -152,16 +170,14 @@ def _built(source: _Source, size: tuple[int, int] | None = None) -> Any:
             source.identifier,
             load_weights=False,
             pretrained_text=False,
-            force_image_size=size,
+            force_image_size=size[0] if size and size[0] == size[1] else size,
             force_preprocess_cfg=how,
             text_cfg=dict(_TEXT),
         ).eval()
 
 
-def _filled(
-    source: _Source, model: Any, request: BackboneRequest, size: tuple[int, int] | None
-) -> tuple[Any, str]:
-    """Return the model with the weights that are asked for, for images of another size if one is given; their digest."""
+def _filled(source: _Source, model: Any, request: BackboneRequest, size: tuple[int, int] | None) -> tuple[Any, str]:
+    """Return the model with weights, for images of another size if one is given, and the digest of the weights."""
     is_timm = hasattr(model.visual, "set_input_size")  # which fits its weights to another size once they are there
     if size and not is_timm:
         model = _built(source, size)
@@ -186,24 +202,25 @@ def _fill(model: Any, file: Path) -> None:
     load_weights(model.visual, own, file)
 
 
+def _code(source: _Source, visual: Any, resized: tuple[int, int] | None) -> str:
+    """Return what else than the weights makes the numbers. Raises ConfigError for a size that patches don't fill."""
+    code = f"configuration {digest({name: source.said.get(name) for name in _IMAGE_PART})[:16]}"
+    patch = patch_size(visual)
+    if resized is None or patch is None:
+        return code
+    check_patches(source.called, resized, patch)
+    log.info("%s: open_clip fits its positions to %d × %d pixels", source.called, *resized)
+    return f"{code}, positions fitted by open_clip {open_clip.__version__}"
+
+
 def _own_transform(library: Any) -> Callable[[Image], Tensor]:
     transform: Callable[[Image], Tensor] = image_transform_v2(library, is_train=False)
     return transform
 
 
-def _size(how: Preprocessing) -> tuple[int, int] | None:
-    """Return the height and width of what comes out, if all images come out alike."""
-    wanted = how.crop or how.resize
-    return (wanted if isinstance(wanted, tuple) else (wanted, wanted)) if wanted and how.fixes_size else None
-
-
-def _image_part(said: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: said.get(name) for name in ("embed_dim", "vision_cfg", "quick_gelu")}
-
-
 @contextmanager
 def _quiet(source: _Source) -> Iterator[None]:
-    """Raise as ConfigError what open_clip raises for a configuration; it warns of random weights, which are asked for."""
+    """Raise as ConfigError what open_clip raises for a configuration. Its warnings of random weights are left out."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
