@@ -6,7 +6,8 @@ import logging
 from typing import Any
 
 import transformers
-from transformers import AutoImageProcessor, PreTrainedModel
+from torch import nn
+from transformers import AutoImageProcessor
 
 from frostline.stages.backbones.checkpoints.read import state_digest
 from frostline.stages.backbones.families.base import LoadedModel
@@ -28,12 +29,12 @@ from frostline.stages.backbones.families.huggingface.models import (
 from frostline.stages.backbones.families.huggingface.preprocessing import Processor, of_timm, of_transformers
 from frostline.stages.backbones.families.huggingface.vision import (
     Ask,
-    Pooled,
     Tower,
     ask_of,
     is_two_towers,
     pooled,
     prefix_tokens,
+    unwrapped,
 )
 from frostline.stages.backbones.families.resolution import at_resolution, check_patches, image_size
 from frostline.stages.backbones.request import BackboneRequest
@@ -54,29 +55,28 @@ def from_folder(request: BackboneRequest) -> LoadedModel:
     filled, weights = _filled(folder, request)
     tokens = request.layer in (None, OUTPUT) and request.pool not in (None, "none")
     _check_pooler(folder, filled, request, tokens=tokens)
-    module = _called(folder, filled.model, tokens=tokens, swapped=processor.swapped)
+    ask = ask_of(filled.model, tokens=tokens, swapped=processor.swapped)
+    module = _called(folder, filled.model, ask)
     how = at_resolution(processor.how, request.preprocessing)
     return LoadedModel(
         module,
         weights,
         how,
-        code=_code(folder, module.ask, image_size(how, request.preprocessing), swapped=processor.swapped),
-        layer=_layer(folder, module, request),
+        code=_code(folder, ask, image_size(how, request.preprocessing)),
+        layer=_layer(folder, module, ask, request),
         licence=folder.licence() or str(folder.config().get("pretrained_cfg", {}).get("license") or ""),
         prefix_tokens=prefix_tokens(module),
         own_transform=processor.transform,
     )
 
 
-def _code(folder: ModelFolder, ask: Ask, size: tuple[int, int] | None, *, swapped: bool) -> str:
+def _code(folder: ModelFolder, ask: Ask, size: tuple[int, int] | None) -> str:
     """Return what else than the weights makes the numbers. Raises ConfigError for a size that patches don't fill."""
-    code = f"configuration {config_digest(folder.config())[:16]}{', BGR' if swapped else ''}"
-    if None in (size, ask.patch, ask.size) or size == ask.size:
+    code = f"configuration {config_digest(folder.config())[:16]}{', BGR' if ask.swapped else ''}"
+    if size is None or ask.patch is None or ask.size in (None, size):
         return code
     check_patches(folder.name, size, ask.patch)
-    log.info(
-        "%s was trained on %d × %d pixels; transformers fits its positions to %d × %d", folder.name, *ask.size, *size
-    )
+    log.info("%s: transformers fits its positions to %d × %d pixels", folder.name, *size)
     return f"{code}, positions fitted by transformers {transformers.__version__}"
 
 
@@ -109,23 +109,23 @@ def _check_pooler(folder: ModelFolder, filled: Filled, request: BackboneRequest,
         )
 
 
-def _layer(folder: ModelFolder, module: Pooled | Tower, request: BackboneRequest) -> str:
+def _layer(folder: ModelFolder, module: nn.Module, ask: Ask, request: BackboneRequest) -> str:
     """Return the default layer: of a model of images and texts what comes before the projection."""
     projected = getattr(module, PROJECTION, None) is not None
     if request.layer in (PROJECTION, f"{PROJECTION}:input") and not projected:
         raise ConfigError(f"{folder.name} has no projection; leave --layer {request.layer} out")
-    return f"{PROJECTION}:input" if projected and not module.ask.tokens else OUTPUT
+    return f"{PROJECTION}:input" if projected and not ask.tokens else OUTPUT
 
 
-def _called(folder: ModelFolder, model: PreTrainedModel, *, tokens: bool, swapped: bool) -> Pooled | Tower:
+def _called(folder: ModelFolder, model: Any, ask: Ask) -> nn.Module:
     if is_two_towers(model):
-        tower: Any = model.vision_model
-        return Tower(tower, getattr(model, "visual_projection", None), ask_of(tower, tokens=tokens, swapped=swapped))
+        return Tower(model.vision_model, getattr(model, "visual_projection", None), ask)
     if model.main_input_name != "pixel_values":
         raise ConfigError(
             f"{folder.name} is a {type(model).__name__}, which takes {model.main_input_name}; wanted a model of images"
         )
-    return pooled(model, ask_of(model, tokens=tokens, swapped=swapped))
+    whole = None if ask.tokens else unwrapped(model)
+    return pooled(model, ask) if whole is None else whole
 
 
 def _processor(folder: ModelFolder, request: BackboneRequest) -> Processor:

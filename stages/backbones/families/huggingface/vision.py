@@ -29,7 +29,8 @@ class Ask:
 
 
 def ask_of(model: Any, *, tokens: bool, swapped: bool) -> Ask:
-    """Return how a transformers model of images is called."""
+    """Return how a transformers model is called, or of one of images and texts, its vision tower."""
+    model = model.vision_model if is_two_towers(model) else model
     size, patch = (_pair(getattr(model.config, name, None)) for name in ("image_size", "patch_size"))
     interpolates = "interpolate_pos_encoding" in signature(type(model).forward).parameters
     return Ask(tokens, swapped, size, patch if model._supports_sdpa else None, interpolates)
@@ -43,6 +44,7 @@ class Pooled(nn.Module):
     """
 
     ask: Ask
+    first_of_several = True
 
     def forward(self, batch: Tensor) -> Tensor:
         return _chosen(self.ask, super().forward(**_arguments(self.ask, batch)))  # type: ignore[misc]
@@ -53,6 +55,8 @@ class Tower(nn.Module):
 
     The input of ``projection`` is the pooled output itself.
     """
+
+    first_of_several = True
 
     def __init__(self, vision_model: nn.Module, projection: nn.Module | None, ask: Ask) -> None:
         super().__init__()
@@ -77,12 +81,17 @@ def pooled(model: nn.Module, ask: Ask) -> nn.Module:
     return model
 
 
+def unwrapped(model: Any) -> nn.Module | None:
+    """Return the model of timm that a model wraps, whose output is the same pooled output, with timm's names."""
+    found = getattr(model, "timm_model", None)
+    return found if isinstance(found, nn.Module) and model.config.do_pooling else None
+
+
 def prefix_tokens(model: nn.Module) -> int | None:
     """Return how many tokens come before those of the patches, None where that is not known."""
-    wrapped = getattr(model, "timm_model", None)
-    if wrapped is not None:
-        found = getattr(wrapped, "num_prefix_tokens", None)
-        return found if isinstance(found, int) else None
+    of_timm = getattr(getattr(model, "timm_model", model), "num_prefix_tokens", None)
+    if isinstance(of_timm, int):
+        return of_timm
     own = {name.rpartition(_EMBEDDINGS)[2]: p for name, p in model.named_parameters() if _EMBEDDINGS in name}
     registers = own.get("register_tokens")
     return sum(name in own for name in _CLASS_TOKENS) + (0 if registers is None else registers.shape[1])
