@@ -13,7 +13,7 @@ from typing import Any, cast, get_args
 import timm
 import torch
 from timm.data import create_transform, resolve_data_config
-from timm.models import get_pretrained_cfg, is_model, list_models, list_pretrained
+from timm.models import get_arch_pretrained_cfgs, get_pretrained_cfg, is_model, list_models, list_pretrained
 from timm.models._hub import load_model_config_from_path
 from torch import nn
 
@@ -75,9 +75,9 @@ def check_name(name: str) -> None:
     architecture, _, tag = name.partition(".")
     if not is_model(architecture):
         raise unknown_name("timm model", name, list_models(), "`frostline encoders timm:` lists them")
-    if tag and get_pretrained_cfg(name, allow_unregistered=False) is None:
-        known = [one for one in list_pretrained() if one.partition(".")[0] == architecture]
-        raise unknown_name(f"tag of {architecture}", name, known)
+    known = [one.partition(".")[2] for one in get_arch_pretrained_cfgs(architecture)]
+    if tag and tag not in known:
+        raise unknown_name(f"tag of {architecture}", tag, known)
 
 
 def all_names() -> Iterable[str]:
@@ -131,8 +131,9 @@ def translated(called: str, data: Mapping[str, Any]) -> Preprocessing:
     """Return what ``timm.data.create_transform`` makes of ``resolve_data_config``'s answer, for evaluation."""
     channels, *size = data["input_size"]
     if channels != 3 or data["interpolation"] not in get_args(Interpolation):
-        found = f"{channels} channels, {data['interpolation']} resizing"
-        raise ConfigError(f"{called} takes {found}; expected 3 channels, {', '.join(get_args(Interpolation))}")
+        found = f"{channels} channels, resized by {data['interpolation']}"
+        known = ", ".join(get_args(Interpolation))
+        raise ConfigError(f"{called} takes {found}; expected 3 channels, resized by one of {known}")
     inner: Size = _side((math.floor(size[0] / data["crop_pct"]), math.floor(size[1] / data["crop_pct"])))
     exact = inner if isinstance(inner, tuple) or data["crop_mode"] != "squash" else (inner, inner)
     mean, std = (tuple(float(v) for v in data[name]) for name in ("mean", "std"))

@@ -75,8 +75,9 @@ def test_before_the_projection(name: str, tmp_path: Path) -> None:
 def test_what_a_tower_of_timm_gives_before_its_projection(tmp_path: Path) -> None:
     save_open_clip(tmp_path, "timm, projected")
     model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{tmp_path}")
+    found = features(loaded(tmp_path, layer="projection:input"))
     with torch.inference_mode():
-        agree(features(loaded(tmp_path, layer="projection:input")), model.eval().visual.trunk(transform(IMAGE)[None]))
+        agree(found, model.eval().visual.trunk(transform(IMAGE)[None]))
 
 
 @pytest.mark.parametrize("name", ["resnet", "timm, not projected"])
@@ -127,8 +128,6 @@ def test_a_file_and_random_weights_with_a_name_of_open_clips_own(tmp_path: Path)
     model = open_clip.create_model("RN50", load_weights=False)
     save_file(model.state_dict(), tmp_path / "own.safetensors")
     backbone = loaded("RN50", str(tmp_path / "own.safetensors"))
-    transform = open_clip.image_transform_v2 if hasattr(open_clip, "image_transform_v2") else None
-    assert transform is None or backbone.width == 1024
     library = open_clip.image_transform(224, is_train=False)
     with torch.inference_mode():
         agree(features(backbone), model.eval().encode_image(library(IMAGE)[None], normalize=False))
