@@ -95,7 +95,7 @@ def _kind(folder: ModelFolder) -> tuple[PreTrainedConfig, Any]:
     said = {name: value for name, value in said.items() if name not in (*_OWN_CHOICE, *_ATTENTION)}
     kind = str(said.get("model_type") or ("timm_wrapper" if "pretrained_cfg" in said else ""))
     if kind not in CONFIG_MAPPING:
-        raise unknown_name(f"{folder.name}: kind of model in its configuration", kind, CONFIG_MAPPING)
+        raise unknown_name(f"kind of model in the configuration of {folder.name}:", kind, CONFIG_MAPPING)
     with said_by_transformers(folder):
         config = CONFIG_MAPPING[kind].from_dict(said)
     if type(config) not in MODEL_MAPPING:
@@ -131,7 +131,12 @@ def _attention(kind: Any) -> dict[str, str]:
 
 
 def _tensors(files: Collection[Path]) -> dict[str, Tensor]:
-    return {name: tensor for file in files for name, tensor in read_checkpoint(file).items()}
+    """Return the tensors of files, in memory of their own.
+
+    transformers keeps what it is given; in the file's memory its bytes could change, and where they lie in it changes
+    the last bits of a product.
+    """
+    return {name: tensor.clone() for file in files for name, tensor in read_checkpoint(file).items()}
 
 
 def _tell_unexpected(folder: ModelFolder, names: list[str]) -> None:
