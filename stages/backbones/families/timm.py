@@ -37,7 +37,7 @@ class Timm(Family):
             )
         if request.name.startswith(LOCAL):
             local_files(request.name)
-        elif not _is_plain(request.name) or not _in_sources(request.name.partition(".")[0]):
+        elif not _is_plain(request.name) or not _in_sources(request.name):
             from frostline.stages.backbones.families.timm_models import check_name
 
             check_name(request.name)
@@ -92,12 +92,14 @@ def _is_plain(name: str) -> bool:
 
 
 @cache
-def _in_sources(architecture: str) -> bool:
-    """Whether timm's sources, as far as they lie open, make a model of a name."""
+def _in_sources(name: str) -> bool:
+    """Whether timm's sources, as far as they lie open, make a model of a name, and have weights of its tag."""
     found = find_spec("timm")
     files = (f for place in (found and found.submodule_search_locations) or () for f in Path(place).glob("models/*.py"))
-    made = f"\n@register_model\ndef {architecture}("
-    return any(made in file.read_text(errors="replace") for file in files)
+    architecture, _, tag = name.partition(".")
+    made = [f"\n@register_model\ndef {architecture}(", *([f"'{name}':"] if tag else [])]
+    texts = (file.read_text(errors="replace") for file in files)
+    return any(all(each in text for each in made) for text in texts)
 
 
 def _downloads(architecture: str) -> list[Any]:

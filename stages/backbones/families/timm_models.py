@@ -21,6 +21,7 @@ from frostline.stages.backbones.checkpoints.read import read_checkpoint, state_d
 from frostline.stages.backbones.families.base import Encoder, LoadedModel
 from frostline.stages.backbones.families.resolution import at_resolution, check_patches, image_size
 from frostline.stages.backbones.families.timm import LOCAL, local_files
+from frostline.stages.backbones.families.timm_plain import with_plain_layers
 from frostline.stages.backbones.families.timm_weights import check_fit, file_names, published_file, weights_given
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.errors import ConfigError, FrostlineError, shortened, unknown_name
@@ -56,9 +57,11 @@ def from_timm(request: BackboneRequest) -> LoadedModel:
     size = image_size(how, request.preprocessing)
     model, resampled = _built(wanted, file, _size_arguments(wanted, size))
     _check_size(wanted, model, size)
+    weights = file_digest(file) if file else state_digest(model)
+    with_plain_layers(model, size)
     return LoadedModel(
         model,
-        file_digest(file) if file else state_digest(model),
+        weights,
         how,
         code=_code(wanted, resampled, size),
         layer="output",

@@ -89,7 +89,8 @@ class Backbone:
 
     def module(self) -> nn.Module:
         """Return the same as a network: images, uint8 (batch, height, width, 3), to features (batch, d)."""
-        return _FromPixels(self.network, self._mean, self._deviation, self.pooled)
+        network = self.network.whole() if isinstance(self.network, Cut) else self.network
+        return _FromPixels(network, self._mean, self._deviation, self.pooled)
 
     def enlarges(self, size: tuple[int, int]) -> bool:
         """Whether ``embed`` may be given images of (width, height) as they are, with the same result."""

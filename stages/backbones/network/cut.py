@@ -124,6 +124,10 @@ class Cut(nn.Module):
         found = value if isinstance(value, str) else _describe(value)
         raise ConfigError(f"layer {self.layer!r} gives {found}; wanted a tensor, choose another with --layer")
 
+    def whole(self) -> nn.Module:
+        """Return the model itself where nothing of it is cut off, else this: hooks can't be exported."""
+        return self.model if module_of(self.model, self.layer) is self.model else self
+
     def reach(self, value: Any) -> None:
         """End the forward pass with what the layer gives."""
         self._taken.append(value)
