@@ -153,6 +153,11 @@ def _takes_runs(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _takes_pattern(command: argparse.ArgumentParser) -> None:
+    command.usage = "frostline encoders [PATTERN] [--json]"
+    command.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help="dinov2, timm:, timm:vit_*")
+
+
 def _takes_file(command: argparse.ArgumentParser) -> None:
     command.usage = "frostline export HEAD FILE.onnx|FILE.pt2 [--SETTING VALUE …]"
     command.add_argument("head", type=Path, metavar="HEAD", help="a folder of data/heads")
@@ -172,6 +177,7 @@ _OWN: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "rank": _takes_backbones,
     "report": _takes_runs,
     "export": _takes_file,
+    "encoders": _takes_pattern,
     "gc": _takes_leave,
 }
 
@@ -338,6 +344,14 @@ def _ls(args: argparse.Namespace) -> int:
     return 0
 
 
+def _encoders(args: argparse.Namespace) -> int:
+    from frostline.pipeline.maintain.encoders import encoders_json, encoders_table, list_encoders
+
+    found = list_encoders(args.pattern)
+    _print(args, encoders_json(found), encoders_table(found))
+    return 0
+
+
 def _verify(args: argparse.Namespace) -> int:
     from frostline.pipeline.maintain.inventory import verify
 
@@ -389,6 +403,11 @@ _COMMANDS = {
     "report": _Command("write the page of a run again, or one page that compares several", "AnySettings", _report),
     "export": _Command(
         "write a fitted head and its backbone as one ONNX or torch.export file", "PredictSettings", _export
+    ),
+    "encoders": _Command(
+        "list the encoders that can be named, with width, size, licence, and whether the weights are here",
+        "AnySettings",
+        _encoders,
     ),
     "ls": _Command("list what is cached: rows, size, when and by what", "WorkspaceSettings", _ls),
     "verify": _Command("read everything that is cached again and name what is damaged", "WorkspaceSettings", _verify),

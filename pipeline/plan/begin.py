@@ -37,12 +37,14 @@ def begin(plan: Plan, request: FeatureRequest) -> FeatureSet:
 
 def _provenance(plan: Plan, unsteady: str) -> dict[str, Any]:
     names = ("frostline", "torch", "torchvision", "numpy", "h5py", "pillow")
+    network = plan.load_network()
     precision, decode = plan.picked.precision_agreement, plan.picked.decode_agreement
     return {
         "made": now(),
         "host": platform.node(),
         "processor": platform.processor() or platform.machine(),
-        "device": str(plan.load_network().device),
+        "device": str(network.device),
+        **({"licence": network.licence} if network.licence else {}),
         **({} if plan.settings.optimize == "auto" else {"optimize": plan.settings.optimize}),
         **({"unsteady": unsteady} if unsteady else {}),
         "agreement": asdict(precision) if precision else None,

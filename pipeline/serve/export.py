@@ -9,7 +9,7 @@ from typing import Any, Literal
 from frostline.pipeline.serve.predict import load_portable
 from frostline.pipeline.settings.models import PredictSettings
 from frostline.stages.backbones.spec import BackboneSpec
-from frostline.stages.modalities.image.spec import Preprocessing
+from frostline.stages.modalities.image.spec import Preprocessing, described
 from frostline.stages.serve.export import export
 
 
@@ -55,5 +55,6 @@ def export_head(folder: Path, file: Path, settings: PredictSettings) -> dict[str
         backbone=spec,
         head=folder.name,
     )
-    export(classifier.head, classifier.backbone, classifier.views, asdict(record), file)
-    return {"file": str(file), **asdict(record)}
+    fields = {**asdict(record), "preprocessing": described(spec.preprocessing), "backbone": spec.fields()}
+    export(classifier.head, classifier.backbone, classifier.views, fields, file)
+    return {"file": str(file), **fields}

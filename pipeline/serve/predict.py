@@ -187,7 +187,7 @@ def _check_same(folder: str | Path, wanted: BackboneSpec, found: BackboneSpec) -
 
 
 def _flat(spec: BackboneSpec) -> dict[str, Any]:
-    fields = asdict(spec)
+    fields = spec.fields()
     return {**fields.pop("preprocessing"), **fields}
 
 

@@ -56,7 +56,7 @@ def _kept(plan: Plan, spec: HeadSpec, fitted: Fitted) -> Fitted:
         "selection": asdict(fitted.selection),
         "quarantined": fitted.quarantined,
         "seconds": fitted.seconds,
-        "backbone": asdict(_backbone_of(plan)),
+        "backbone": _backbone_of(plan).fields(),
         "spec": asdict(spec),
     }
     folder = plan.workspace.heads / f"{name_of(plan, spec.kind)}-{_digest(plan, spec)}"

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
-from frostline.stages.backbones.families.registry import asked_of, blamed, check, distribution_of, full_name
+from frostline.stages.backbones.families.registry import (
+    asked_of,
+    blamed,
+    check,
+    check_installed,
+    distribution_of,
+    full_name,
+)
 from frostline.stages.backbones.request import BackboneRequest
-from frostline.stages.errors import ConfigError
 
 
 def fingerprint(request: BackboneRequest) -> dict[str, Any] | None:
@@ -42,8 +48,6 @@ def versions_of(request: BackboneRequest) -> dict[str, str]:
     Raises ConfigError if one of them is not installed.
     """
     family, _ = asked_of(request)
-    try:
-        known = {name: version(name) for name in (*family.versions, "frostline")}
-    except PackageNotFoundError as error:
-        raise ConfigError(f"{request.name} needs {error.name}, which is not installed; pip install it") from error
+    check_installed(request.name, family)
+    known = {name: version(name) for name in (*family.versions, "frostline")}
     return {**known, **distribution_of(request.name)}

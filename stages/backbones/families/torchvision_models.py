@@ -18,7 +18,7 @@ from torchvision.models import WeightsEnum
 
 from frostline.stages.backbones.checkpoints.prefixes import under_prefix
 from frostline.stages.backbones.checkpoints.read import load_weights, read_checkpoint, state_digest
-from frostline.stages.backbones.families.base import BARE_NAMES, LoadedModel
+from frostline.stages.backbones.families.base import BARE_NAMES, Encoder, LoadedModel
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.errors import ConfigError, shortened, unknown_name
 from frostline.stages.modalities.image.spec import Interpolation, Preprocessing
@@ -47,9 +47,26 @@ def from_torchvision(request: BackboneRequest) -> LoadedModel:
     return _unofficial(request, entries, file)
 
 
+def all_names() -> list[str]:
+    """Return the names of torchvision's classification models."""
+    names: list[str] = torchvision.models.list_models(module=torchvision.models)
+    return names
+
+
+def described(name: str) -> Encoder:
+    """Return what is known of a model with its default weights; its width is that of a network without memory."""
+    entry: Any = torchvision.models.get_model_weights(name).DEFAULT
+    with torch.device("meta"):
+        model = _bare(name)
+    *_, last = (m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d) and m.weight.shape[0] == 1000)
+    (side,) = entry.transforms().crop_size
+    here = Path(torch.hub.get_dir(), "checkpoints", _file_name(entry)).is_file()
+    return Encoder(int(last.weight.shape[1]), (side, side), "", here)
+
+
 def check_names(request: BackboneRequest) -> Any:
     """Return the weights of a model. Raises ConfigError with the nearest names if torchvision hasn't it, or them."""
-    names = torchvision.models.list_models(module=torchvision.models)
+    names = all_names()
     if request.name not in names:
         raise unknown_name("backbone", request.name, [*BARE_NAMES, *names, "file.py:factory", "pkg.module:factory"])
     entries: Any = torchvision.models.get_model_weights(request.name)
