@@ -10,8 +10,11 @@ from frostline.stages.metrics.calibration import (
     temperature,
     tempered,
 )
+from frostline.stages.metrics.compare_scores import ScoreComparison, compare_scores
 from frostline.stages.metrics.decisions import ClassScore, averages, by_class, class_scores, confusion, in_top
+from frostline.stages.metrics.paired import Difference, paired
 from frostline.stages.metrics.predictions import Predictions, harmless, predictions_csv, unquoted
+from frostline.stages.metrics.regression import OutputScore, regression_scores
 from frostline.stages.metrics.score import RESAMPLES, Score, Spread, Z, spread, wilson
 from frostline.stages.metrics.statistic import Statistic, bootstrap, means
 
@@ -19,8 +22,11 @@ __all__ = [
     "RESAMPLES",
     "Bin",
     "ClassScore",
+    "Difference",
+    "OutputScore",
     "Predictions",
     "Score",
+    "ScoreComparison",
     "Spread",
     "Statistic",
     "Z",
@@ -30,13 +36,16 @@ __all__ = [
     "by_class",
     "calibration_error",
     "class_scores",
+    "compare_scores",
     "confusion",
     "harmless",
     "in_top",
     "log_losses",
     "means",
     "one_versus_rest",
+    "paired",
     "predictions_csv",
+    "regression_scores",
     "reliability",
     "spread",
     "temperature",

@@ -128,16 +128,27 @@ def _pair(
 
 
 def _ranks(names: Sequence[str], accuracy: Sequence[float], pairs: Sequence[HeadPair]) -> tuple[RankedHead, ...]:
+    places = standing(names, [(p.first, p.second, p.difference, p.significant) for p in pairs])
+    ranked = [RankedHead(name, a, *places[name]) for name, a in zip(names, accuracy, strict=True)]
+    return tuple(sorted(ranked, key=lambda run: (run.rank, -run.accuracy)))
+
+
+def standing(
+    names: Sequence[str], pairs: Sequence[tuple[str, str, float, bool]]
+) -> dict[str, tuple[int, tuple[str, ...]]]:
+    """Return each name's rank, one more than those that are significantly better, and the names it is tied with.
+
+    ``pairs``: two names, by how much the first is better, and whether that is significant.
+    """
     better: dict[str, int] = dict.fromkeys(names, 0)
     tied: dict[str, list[str]] = {name: [] for name in names}
-    for pair in pairs:
-        if pair.significant:
-            better[pair.second if pair.difference > 0 else pair.first] += 1
+    for first, second, difference, significant in pairs:
+        if significant:
+            better[second if difference > 0 else first] += 1
         else:
-            tied[pair.first].append(pair.second)
-            tied[pair.second].append(pair.first)
-    ranked = [RankedHead(name, a, 1 + better[name], tuple(tied[name])) for name, a in zip(names, accuracy, strict=True)]
-    return tuple(sorted(ranked, key=lambda run: (run.rank, -run.accuracy)))
+            tied[first].append(second)
+            tied[second].append(first)
+    return {name: (1 + better[name], tuple(tied[name])) for name in names}
 
 
 def _order(reference: Predictions, run: Predictions, names: str) -> list[int]:

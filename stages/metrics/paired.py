@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.metrics.clusters import cluster_interval, clusters
+from frostline.stages.metrics.clusters import Clusters, cluster_interval, clusters
 from frostline.stages.metrics.statistic import Statistic, resampled
 
 
@@ -31,18 +33,36 @@ def paired(
     then, and interval and p are Student's (see ``frostline.stages.metrics.clusters``). A difference in which no
     resample differs has an interval of no width and p = 1 if it is 0.
     """
-    one, other = (statistic.of(np.ones((n, 1)))[0, 0] for statistic in (first, second))
+    (found,) = paired_each([first, second], n, seed, groups).values()
+    return found
+
+
+def paired_each(
+    statistics: Sequence[Statistic], n: int, seed: int, groups: NDArray[np.int64] | None = None
+) -> dict[tuple[int, int], Difference]:
+    """Return what ``paired`` says of every two of several statistics, by their places, over the same resamples."""
     own = None if groups is None else clusters(groups)
-    drawn, others = resampled([first, second], n, seed, groups=own)
-    length = min(drawn.shape[1], others.shape[1])
-    differences = drawn[0, :length] - others[0, :length]
-    defined = differences[~np.isnan(differences)]
-    value = float(one - other)
-    if own is None:
-        low, high = np.quantile(defined, (0.025, 0.975)).tolist()
-        return Difference(value, low, high, _share_beyond(defined))
-    low, high = cluster_interval(value, defined, own.count, (-np.inf, np.inf), 0.0)
-    return Difference(value, low, high, _of_students(value, defined, own.count))
+    values = [float(statistic.of(np.ones((n, 1)))[0, 0]) for statistic in statistics]
+    drawn = [scores[0] for scores in resampled(statistics, n, seed, groups=own)]
+    return {
+        (i, j): _difference(values[i] - values[j], _less(drawn[i], drawn[j]), own)
+        for i, j in combinations(range(len(values)), 2)
+    }
+
+
+def _less(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the differences of two scores in the resamples in which both are defined."""
+    length = min(len(first), len(second))
+    differences = first[:length] - second[:length]
+    return differences[~np.isnan(differences)]
+
+
+def _difference(value: float, drawn: NDArray[np.float64], groups: Clusters | None) -> Difference:
+    if groups is None:
+        low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
+        return Difference(value, low, high, _share_beyond(drawn))
+    low, high = cluster_interval(value, drawn, groups.count, (-np.inf, np.inf), 0.0)
+    return Difference(value, low, high, _of_students(value, drawn, groups.count))
 
 
 def _share_beyond(differences: NDArray[np.float64]) -> float:

@@ -93,7 +93,8 @@ def _along(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return standard[:, 0]
     direction = np.linalg.eigh(standard.T @ standard)[1][:, -1]
     direction *= np.sign(direction[np.abs(direction).argmax()])
-    return np.round(standard @ direction, 9)
+    along: NDArray[np.float64] = np.round(standard @ direction, 9)
+    return along
 
 
 def _quantiles(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:
@@ -159,7 +160,8 @@ class Kept:
     def _of(self, blocks: list[KeptBlock]) -> NDArray[np.float64]:
         """(outputs,)."""
         predicted, values, weights = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-        return statistic(self.by, values, np.nan_to_num(predicted)).of(weights[:, None])[1:, 0]
+        scores: NDArray[np.float64] = statistic(self.by, values, np.nan_to_num(predicted)).of(weights[:, None])[1:, 0]
+        return scores
 
 
 def _judged(by: str, scores: NDArray[np.float64]) -> Judgement:

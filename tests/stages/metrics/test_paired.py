@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp, ttest_rel
 
+from frostline.stages.errors import DataError
 from frostline.stages.metrics import means
+from frostline.stages.metrics.compare_scores import compare_scores
 from frostline.stages.metrics.paired import Difference, paired
 from frostline.stages.metrics.regression import statistic
 
@@ -68,3 +70,36 @@ def test_the_same_prediction_twice_does_not_differ() -> None:
     first, groups = errors(0)[0], np.repeat(np.arange(20), 10)
     for each in (None, groups):
         assert paired(means([first]), means([first]), 200, 0, each) == Difference(0, 0, 0, 1)
+
+
+def of_noise(*noise: float) -> tuple[list, np.ndarray]:
+    """Return statistics of R2 of predictions with so much noise, and groups of ten rows each."""
+    rng = np.random.default_rng(0)
+    y, of = rng.standard_normal((300, 1)), np.repeat(np.arange(30), 10)
+    return [statistic("r2", y, y + level * rng.standard_normal(y.shape)) for level in noise], of
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_runs_are_ranked_by_what_is_significantly_better(grouped: bool) -> None:
+    statistics, of = of_noise(1.0, 0.3, 0.3)
+    found = compare_scores(statistics, ("bad", "good", "as good"), 300, groups=of if grouped else None)
+    assert [run.rank for run in found.ranks] == [1, 1, 3]
+    assert {run.name for run in found.ranks[:2]} == {"good", "as good"}
+    assert found.ranks[0].score >= found.ranks[1].score > found.ranks[2].score
+    assert found.ranks[0].tied == (found.ranks[1].name,)
+    assert (found.rows, found.groups) == (300, 30 if grouped else None)
+    for pair in found.pairs:
+        assert pair.low <= pair.difference <= pair.high and pair.corrected_p >= pair.p
+
+
+def test_of_errors_the_smallest_comes_first() -> None:
+    losses = [means([np.abs(np.random.default_rng(0).standard_normal(200)) + more]) for more in (0.0, 2.0)]
+    found = compare_scores(losses, ("small", "large"), 200, larger_is_better=False)
+    assert [(run.name, run.rank) for run in found.ranks] == [("small", 1), ("large", 2)]
+
+
+def test_a_comparison_takes_two_runs_of_two_names() -> None:
+    statistics, _ = of_noise(1.0, 0.3)
+    for some, named in ((statistics[:1], ("a",)), (statistics, ("a", "a"))):
+        with pytest.raises(DataError, match="wanted two or more"):
+            compare_scores(some, named, 300)

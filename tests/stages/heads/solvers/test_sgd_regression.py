@@ -28,6 +28,15 @@ def test_it_comes_close_to_the_least_squares_whatever_the_unit(missing: float) -
         np.testing.assert_allclose(path.confidence(X)[1, :, k], exact, atol=0.02 * np.nanstd(column))
 
 
+def test_features_of_any_unit_and_origin_give_the_same_values() -> None:
+    X, y = values()
+    plain, moved = (
+        SgdRegressionSolver(rows, y, 2, steps=100).fit((0.05,), np.ones(400)).confidence(rows)[0]
+        for rows in (X.astype(np.float64), X * 64.0 + 1024.0)
+    )
+    np.testing.assert_allclose(moved, plain, atol=2e-4 * y.std(0).max())
+
+
 def test_a_rate_does_not_depend_on_the_others_nor_rows_of_no_weight_on_anything() -> None:
     X, y = values()
     one = SgdRegressionSolver(X, y, 2, steps=50).fit((0.01,), np.ones(400)).weight[0]
