@@ -190,8 +190,8 @@ def _judged(unseen: _Unseen, rows: TrainingRows) -> Judgement:
 
 def _recorded(judged: Judgement) -> dict[str, Any]:
     """Return a judgement's scores as ``Choice`` has them: those of single labels in fields of their own."""
-    record = {name: tuple(scores.tolist()) for name, scores in judged.record.items()}
-    own = {name: record.pop(name) for name in ("accuracy", "log_loss") if name in record}
+    record: dict[str, Any] = {name: tuple(scores.tolist()) for name, scores in judged.record.items()}
+    own: dict[str, Any] = {name: record.pop(name) for name in ("accuracy", "log_loss") if name in record}
     return {**own, "scores": record}
 
 

@@ -96,7 +96,8 @@ def checked_labels(y: NDArray[Any], n: int, labels: int) -> NDArray[np.int8]:
 def base_rates(y: NDArray[np.int8], row_weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the weighted share of rows that have each label among those where it is known, NaN without any."""
     known, positive = row_weights @ (y >= 0), row_weights @ (y == 1)
-    return np.divide(positive, known, out=np.full(known.shape, np.nan), where=known > 0)
+    rates: NDArray[np.float64] = np.divide(positive, known, out=np.full(known.shape, np.nan), where=known > 0)
+    return rates
 
 
 def log_odds(shares: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -170,9 +170,9 @@ class PenalisedLabelsSolver:
 
 
 def _empty(k: int, tasks: int, width: int) -> Solution:
-    numbers = torch.zeros((3, k, tasks), dtype=torch.float64)
-    iterations = torch.zeros((k, tasks), dtype=torch.int64)
-    return Solution(torch.zeros((k, tasks, 1, width + 1), dtype=torch.float64), *numbers, iterations)
+    objective, gap, gradient = torch.zeros((3, k, tasks), dtype=torch.float64)
+    theta, iterations = objective.new_zeros((k, tasks, 1, width + 1)), torch.zeros((k, tasks), dtype=torch.int64)
+    return Solution(theta, objective, gap, gradient, iterations)
 
 
 def _put(into: Solution, places: list[int], found: Solution) -> None:
