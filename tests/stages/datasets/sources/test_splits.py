@@ -39,7 +39,7 @@ ONE_READING = {
         "root/ holds no images but in pets/pets/",
     ),
     "beside annotations": (
-        {**classes("Data/set/train", "Data/set/val"), "Annotations/a": 0, "Docs": 0},
+        {**classes("Data/set/train", "Data/set/val"), "Annotations/set/train": 0, "Docs": 0},
         "train",
         "val",
         "root/ holds no images but in Data/set/, which is read",
@@ -96,6 +96,13 @@ def test_a_test_without_classes_and_no_val_is_said_and_training_is_split(tmp_pat
     dataset = open_dataset(f"folder:{plant(tmp_path, {**classes('train', n=10), 'test': 7})}")
     assert ids(dataset.test) == {"train/cat", "train/dog"} and len(dataset.test) == 4
     assert dataset.notes == ("test/ not used: 7 images without class folders; train/ is split by --test-fraction",)
+
+
+@pytest.mark.parametrize("top", ["", "train/"])
+def test_one_folder_of_class_folders_is_no_class(tmp_path, top):
+    root = plant(tmp_path, {f"{top}images/{name}": 5 for name in ("cat", "dog")} | {f"{top}labels": 0})
+    dataset = open_dataset(f"folder:{root}")
+    assert dataset.train.classes == ("cat", "dog") and dataset.notes == (f"{top}images/ holds the class folders",)
 
 
 @pytest.mark.parametrize("inner", [("cat", "dog"), ("cats", "dogs"), ("images", "images")])
