@@ -3,6 +3,7 @@
 data/index/       digests of dataset files, so that unchanged ones are not read again
 data/backbones/   what a backbone's name resolved to, so that it need not be loaded again
 data/features/    one folder per feature set
+data/targets/     what heads were fitted to and scored on: a small file for each split and target
 data/heads/       one folder per fitted head
 data/runs/        one folder per run: run.json
 data/bench/       leaderboards, and what they remember
@@ -13,11 +14,12 @@ data/downloads/   torchvision's datasets
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from frostline.stages.backbones.spec import BackboneSpec, read_spec
+from frostline.stages.errors import ConfigError
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.records.sealed import digest, sealed
 from frostline.stages.store import FeatureStore, make_folder, write_atomic
@@ -46,6 +48,10 @@ class Workspace:
         return self.root / "heads"
 
     @property
+    def targets(self) -> Path:
+        return self.root / "targets"
+
+    @property
     def runs(self) -> Path:
         return self.root / "runs"
 
@@ -59,7 +65,7 @@ class Workspace:
         place = str(Path(path).expanduser().absolute()) if path else ""
         return self.root / "index" / f"{digest([source, place, str(root)])[:12]}.index"
 
-    def recall(self, fingerprint: Mapping[str, Any]) -> ResolvedBackbone | None:
+    def remembered(self, fingerprint: Mapping[str, Any]) -> ResolvedBackbone | None:
         """Return what a backbone of this fingerprint resolved to, if that is remembered."""
         try:
             stored = read_sealed(self._memo(fingerprint))
@@ -71,7 +77,14 @@ class Workspace:
         """Keep what a backbone resolved to."""
         path = self._memo(fingerprint)
         make_folder(path.parent)
-        write_atomic(path, sealed({"spec": asdict(resolved.spec), "width": resolved.width}))
+        write_atomic(path, sealed({"spec": resolved.spec.fields(), "width": resolved.width}))
 
     def _memo(self, fingerprint: Mapping[str, Any]) -> Path:
         return self.root / "backbones" / f"{digest(dict(fingerprint))[:16]}.json"
+
+
+def existing_workspace(root: Path) -> Workspace:
+    """Return the workspace in a folder. Raises ConfigError if there is no such folder."""
+    if not root.is_dir():
+        raise ConfigError(f"no workspace at {root}; `frostline run` makes one, --data-dir names another")
+    return Workspace(root)

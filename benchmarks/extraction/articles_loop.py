@@ -77,8 +77,8 @@ def whole_extraction(backbone: Backbone, samples: Samples) -> None:
     """
     with tempfile.TemporaryDirectory() as root:
         key = FeatureKey(samples.content, backbone.spec, "benchmark")
-        layout = Layout(key.fields(), samples.dataset, samples.split, samples.classes, len(samples), backbone.width)
-        features = FeatureStore(Path(root)).begin(key, layout, {})
+        layout = Layout(key.fields(), samples.dataset, samples.split, len(samples), backbone.width)
+        features = FeatureStore(Path(root)).begin(layout, {})
         extract(Extraction(samples, backbone, features, batch_size=BATCH, workers=cores()))
 
 

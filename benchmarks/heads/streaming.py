@@ -29,6 +29,8 @@ from frostline.stages.modalities.image.spec import Preprocessing
 from frostline.stages.records.sealed import canonical_json
 from frostline.stages.store import OK, FeatureSet, FeatureStore, Layout, Shard, encode_ids, load, open_set
 from frostline.stages.store.key import FeatureKey
+from frostline.stages.store.targets import target_file
+from frostline.stages.targets.values import Targets
 
 CLASSES, SHARD_ROWS, IN_MEMORY = 10, 8192, 2**28
 GRID = (1e-5, 1e-3, 0.1)
@@ -37,9 +39,15 @@ GRID = (1e-5, 1e-3, 0.1)
 def begin(root: Path, rows: int, width: int) -> FeatureSet:
     spec = BackboneSpec("made-up", "", "0" * 64, "layer", "none", Preprocessing(), (1, 1))
     key = FeatureKey("0" * 64, spec, "none")
-    names = tuple("abcdefghij"[:CLASSES])
-    layout = Layout(key.fields(), "made-up", "train", names, rows, width, SHARD_ROWS)
-    return FeatureStore(root).begin(key, layout, {})
+    layout = Layout(key.fields(), "made-up", "train", rows, width, SHARD_ROWS)
+    starts = range(0, rows, SHARD_ROWS)
+    labels = np.concatenate([_labels(range(start, min(start + SHARD_ROWS, rows))) for start in starts])
+    targets = Targets(tuple("abcdefghij"[:CLASSES]), labels)
+    return FeatureStore(root).begin(layout, {}, target_file(targets, [f"row-{row}" for row in range(rows)]))
+
+
+def _labels(span: range) -> NDArray[np.int64]:
+    return np.random.default_rng(span.start).integers(0, CLASSES, len(span))
 
 
 def fill(features: FeatureSet) -> None:
@@ -52,12 +60,10 @@ def fill(features: FeatureSet) -> None:
 
 
 def _shard(span: range, means: NDArray[np.float64], scale: NDArray[np.float64]) -> Shard:
-    rng = np.random.default_rng(span.start)
-    n = len(span)
-    y = rng.integers(0, CLASSES, n)
-    X = ((means[y] + rng.normal(size=(n, len(scale)))) * scale + 0.5).astype(np.float32)
+    rng, n = np.random.default_rng((1, span.start)), len(span)
+    X = ((means[_labels(span)] + rng.normal(size=(n, len(scale)))) * scale + 0.5).astype(np.float32)
     ids = encode_ids([f"row-{row}" for row in span])
-    return Shard(X, y, ids, rng.integers(0, 256, (n, 32), np.uint8), np.full(n, OK, np.uint8))
+    return Shard(X, ids, rng.integers(0, 256, (n, 32), np.uint8), np.full(n, OK, np.uint8))
 
 
 def measured(folder: Path) -> dict[str, Any]:

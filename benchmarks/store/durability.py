@@ -91,14 +91,14 @@ def _report(rate: float, commit: float, synced: float, data: bytes, content: Sha
 
 def _begun(root: Path, width: int) -> FeatureSet:
     key = FeatureKey("0" * 64, SPEC, "none")
-    layout = Layout(key.fields(), "benchmark", "train", ("a", "b"), ROWS * SHARDS, width, ROWS)
-    return FeatureStore(root).begin(key, layout, {})
+    layout = Layout(key.fields(), "benchmark", "train", ROWS * SHARDS, width, ROWS)
+    return FeatureStore(root).begin(layout, {})
 
 
 def _content(width: int) -> Shard:
     features = np.random.default_rng(0).random((ROWS, width), np.float32)
     ids = encode_ids([f"train/class/{i:08d}.jpg" for i in range(ROWS)])
-    return Shard(features, np.zeros(ROWS, np.int64), ids, np.zeros((ROWS, 32), np.uint8), np.zeros(ROWS, np.uint8))
+    return Shard(features, ids, np.zeros((ROWS, 32), np.uint8), np.zeros(ROWS, np.uint8))
 
 
 def _written(content: Shard, *, checked: bool) -> float:

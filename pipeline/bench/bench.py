@@ -32,6 +32,7 @@ from frostline.pipeline.records.run import Extracted
 from frostline.pipeline.report.wording import TRANSFERABILITY, chosen
 from frostline.pipeline.steps.features import LazyFeatures, drop, extract_missing, extract_shared
 from frostline.pipeline.steps.heads import fit_head
+from frostline.pipeline.steps.targets import target_digests
 from frostline.stages.datasets.sampling import train_size
 from frostline.stages.diagnostics.transferability import Transferability, measured, transferability
 from frostline.stages.errors import DataError, FrostlineError
@@ -61,18 +62,18 @@ class _Found:
     fitted: int = 0
 
 
-def bench(matrix: Matrix, passes: Sequence[ExtractionGroup]) -> Leaderboard:
+def bench(matrix: Matrix, groups: Sequence[ExtractionGroup]) -> Leaderboard:
     """Run every cell of a planned matrix, write the leaderboard after each, and return it.
 
     What fails is among ``failures``, and the rest goes on. Features, heads and curves are cached as they are
     made: the same matrix goes on where it was interrupted.
     """
     started, found = time.perf_counter(), _Found()
-    cells = [cell for one in passes for cell in one.cells]
-    least = _pending_in(_folder(matrix))
-    for done, _ in enumerate(_run_all(passes, found), 1):
+    cells = [cell for one in groups for cell in one.cells]
+    fewest = _pending_in(_folder(matrix))
+    for done, _ in enumerate(_run_all(groups, found), 1):
         pending = tuple(cell.name for cell in cells[done:])
-        if pending and (least is None or len(pending) <= least):
+        if pending and (fewest is None or len(pending) <= fewest):
             _write(_board(matrix, found, pending, started))
     board = _board(matrix, found, (), started)
     _write(board)
@@ -117,9 +118,9 @@ def _write(board: Leaderboard) -> None:
         write_atomic(board.folder / f"leaderboard.{ending}", render(board).encode("utf-8", "backslashreplace"))
 
 
-def _run_all(passes: Sequence[ExtractionGroup], found: _Found) -> Iterator[Cell]:
+def _run_all(groups: Sequence[ExtractionGroup], found: _Found) -> Iterator[Cell]:
     """Run all cells and yield each when it is done; layers of one network share its pass."""
-    for _, layers in groupby(passes, lambda one: one.cells[0].network):
+    for _, layers in groupby(groups, lambda one: one.cells[0].network):
         several = list(layers)
         _share([one for one in several if not one.failure], found)
         yield from chain.from_iterable(_run(one, found) for one in several)
@@ -189,13 +190,16 @@ def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: L
     spec, draw = cell.settings.spec(name), cell.settings.draw(name)
     log.info("%s", cell.name)
     if draw:
-        keys = [e.key.digest for e in features]
+        keys = [*(e.key.digest for e in features), *target_digests(plan).values()]
         curve = curve_of(plan.workspace.root / "bench" / "curves", keys, spec, draw, loaded)
         found.curves.append(CurveEntry(cell.name, curve))
         return
     fitted = fit_head(plan, spec, loaded)
     answers = predictions(fitted.head, loaded.test)
-    scores = score(answers, seed=cell.settings.seed, temperature=fitted.selection.temperature).scores
+    chosen_by = fitted.selection
+    scores = score(
+        answers, seed=cell.settings.seed, temperature=chosen_by.temperature, thresholds=chosen_by.thresholds
+    ).scores
     entry = LeaderboardEntry(
         cell.name,
         cut=features[0].key.backbone.layer,

@@ -138,14 +138,14 @@ def answers(board: Leaderboard) -> list[str]:
 
 def _answer(entries: Sequence[LeaderboardEntry]) -> str:
     best = max(entries, key=lambda entry: (-(entry.rank or 0), entry.accuracy.value))
-    said = f"{best.name.dataset}: {_called(best.name)} is right for {percent(best.accuracy)} of the test samples"
+    sentence = f"{best.name.dataset}: {_called(best.name)} is right for {percent(best.accuracy)} of the test samples"
     ties = [_called(entry.name) for entry in entries if " ".join(entry.name.within) in best.tied]
     if best.rank is None:
-        return f"{said}, the most so far or of those that could be scored."
+        return f"{sentence}, the most so far or of those that could be scored."
     return (
-        f"{said}; no real difference from {listed(ties)} is seen."
+        f"{sentence}; no real difference from {listed(ties)} is seen."
         if ties
-        else f"{said}, more than all others beyond chance."
+        else f"{sentence}, more than all others beyond chance."
     )
 
 

@@ -92,7 +92,7 @@ def as_html(board: Leaderboard) -> str:
     style = _STYLE.read_text()
     allowed = b64encode(sha256(style.encode()).digest()).decode()
     title = escape(printable(_title(board)))
-    said = "".join(f'<p class="lede">{_shown(line)}</p>\n' for line in answers(board))
+    lede = "".join(f'<p class="lede">{_shown(line)}</p>\n' for line in answers(board))
     listed = "".join(f"<li>{_shown(note)}</li>" for note in notes(board))
     return (
         "<!doctype html>\n"
@@ -100,7 +100,7 @@ def as_html(board: Leaderboard) -> str:
         f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{allowed}'\">"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{style}</style></head>\n"
-        f'<body class="wide"><h1>{title}</h1>\n{said}{"".join(map(_section, tables(board)))}'
+        f'<body class="wide"><h1>{title}</h1>\n{lede}{"".join(map(_section, tables(board)))}'
         f'<ul class="small">{listed}</ul></body></html>\n'
     )
 

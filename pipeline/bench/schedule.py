@@ -10,7 +10,7 @@ from frostline.pipeline.bench.matrix import Cell, Matrix
 from frostline.pipeline.engines.registry import check_engine
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.preview import Preview, preview
-from frostline.pipeline.plan.resolve import recall, resolve
+from frostline.pipeline.plan.resolve import resolve, resolve_remembered
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
 from frostline.pipeline.steps.heads import is_fitted
@@ -93,7 +93,7 @@ def _planned(cells: tuple[Cell, ...], opened: _Opened, may_load: bool) -> Extrac
     try:
         dataset = _dataset(cells[0], opened)
         inputs = open_inputs(cells[0].settings, dataset)
-        resolved = resolve(inputs) if may_load else recall(inputs)
+        resolved = resolve(inputs) if may_load else resolve_remembered(inputs)
         return ExtractionGroup(cells, dataset, _work(cells, preview(inputs, resolved)))
     except ConfigError:
         raise
@@ -134,7 +134,7 @@ def _sum(values: Sequence[Quantity | None]) -> Quantity | None:
     return sum(known) if len(known) == len(values) else None
 
 
-def passes_json(passes: Sequence[ExtractionGroup]) -> list[dict[str, Any]]:
+def schedule_json(groups: Sequence[ExtractionGroup]) -> list[dict[str, Any]]:
     """Return the plan as JSON values."""
     return [
         {
@@ -143,18 +143,18 @@ def passes_json(passes: Sequence[ExtractionGroup]) -> list[dict[str, Any]]:
             "work": asdict(one.work) if one.work else None,
             "failure": str(one.failure) if one.failure else None,
         }
-        for one in passes
+        for one in groups
     ]
 
 
-def passes_table(passes: Sequence[ExtractionGroup]) -> str:
+def schedule_table(groups: Sequence[ExtractionGroup]) -> str:
     """Return the plan for a terminal."""
     columns = ("dataset", "backbone", "layer", "rows", "to compute", "disk", "time", "heads", "fitted", "curves")
-    rows = tuple(_row(one) for one in passes)
-    cells = sum(len(one.cells) for one in passes)
-    head = f"{counted(cells, 'cell')} in {counted(len({one.cells[0].network for one in passes}), 'backbone pass')}"
-    failures = [f"- fails: {pass_name(one.cells[0])}: {one.failure}" for one in passes]
-    failing = [line for line, one in zip(failures, passes, strict=True) if one.failure]
+    rows = tuple(_row(one) for one in groups)
+    cells = sum(len(one.cells) for one in groups)
+    head = f"{counted(cells, 'cell')} in {counted(len({one.cells[0].network for one in groups}), 'backbone pass')}"
+    failures = [f"- fails: {pass_name(one.cells[0])}: {one.failure}" for one in groups]
+    failing = [line for line, one in zip(failures, groups, strict=True) if one.failure]
     return "\n".join([head, "", *aligned(Table("", columns, "<<<>>>>>>>", rows)), *failing])
 
 

@@ -153,6 +153,11 @@ def _takes_runs(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _takes_pattern(command: argparse.ArgumentParser) -> None:
+    command.usage = "frostline encoders [PATTERN] [--json]"
+    command.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help="dinov2, timm:, timm:vit_*")
+
+
 def _takes_file(command: argparse.ArgumentParser) -> None:
     command.usage = "frostline export HEAD FILE.onnx|FILE.pt2 [--SETTING VALUE …]"
     command.add_argument("head", type=Path, metavar="HEAD", help="a folder of data/heads")
@@ -172,6 +177,7 @@ _OWN: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "rank": _takes_backbones,
     "report": _takes_runs,
     "export": _takes_file,
+    "encoders": _takes_pattern,
     "gc": _takes_leave,
 }
 
@@ -209,7 +215,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _dry_run(args: argparse.Namespace, previews: Sequence[Any], lines: Sequence[str]) -> int:
-    from frostline.pipeline.plan.preview import preview_json, preview_table
+    from frostline.pipeline.report.preview import preview_json, preview_table
 
     both = list(zip(previews, lines, strict=True))
     document = [{**preview_json(found), "plan": line} for found, line in both]
@@ -264,7 +270,7 @@ def _predict(args: argparse.Namespace) -> int:
     text = (predictions_as_csv if args.csv else predictions_table)(answers, settings.top)
     _print(args, predictions_as_json(answers, settings.top), text)
     check_predictions(answers, settings.max_bad)
-    return EXIT_QUARANTINED if any(answer.fault for answer in answers) else 0
+    return EXIT_QUARANTINED if any(answer.problem for answer in answers) else 0
 
 
 def _bench(args: argparse.Namespace) -> int:
@@ -273,7 +279,7 @@ def _bench(args: argparse.Namespace) -> int:
     from frostline.pipeline.bench.bench import bench
     from frostline.pipeline.bench.matrix import read_matrix
     from frostline.pipeline.bench.render import as_json, as_text
-    from frostline.pipeline.bench.schedule import passes_json, passes_table, schedule
+    from frostline.pipeline.bench.schedule import schedule, schedule_json, schedule_table
 
     if args.example:
         print(files("frostline.examples").joinpath("matrix.toml").read_text(), end="")
@@ -281,12 +287,12 @@ def _bench(args: argparse.Namespace) -> int:
     if args.matrix is None:
         raise ConfigError("no matrix; wanted `frostline bench MATRIX.toml`, and `frostline bench --example` prints one")
     matrix = read_matrix(args.matrix, _settings(args).data_dir)
-    passes = schedule(matrix, may_load=not args.dry_run)
+    groups = schedule(matrix, may_load=not args.dry_run)
     if args.dry_run:
-        _print(args, passes_json(passes), passes_table(passes))
+        _print(args, schedule_json(groups), schedule_table(groups))
         return 0
-    print(passes_table(passes), file=sys.stderr)
-    board = bench(matrix, passes)
+    print(schedule_table(groups), file=sys.stderr)
+    board = bench(matrix, groups)
     print(as_json(board) if args.json else as_text(board))
     if board.failures:
         return board.failures[0].exit_code
@@ -338,6 +344,14 @@ def _ls(args: argparse.Namespace) -> int:
     return 0
 
 
+def _encoders(args: argparse.Namespace) -> int:
+    from frostline.pipeline.maintain.encoders import encoders_json, encoders_table, list_encoders
+
+    found = list_encoders(args.pattern)
+    _print(args, encoders_json(found), encoders_table(found))
+    return 0
+
+
 def _verify(args: argparse.Namespace) -> int:
     from frostline.pipeline.maintain.inventory import verify
 
@@ -345,6 +359,14 @@ def _verify(args: argparse.Namespace) -> int:
     summary = f"{checked:,} files checked, {len(damaged):,} damaged"
     _print(args, {"checked": checked, "damaged": damaged}, "\n".join([*map(printable, damaged), summary]))
     return StoreError.exit_code if damaged else 0
+
+
+def _migrate(args: argparse.Namespace) -> int:
+    from frostline.pipeline.maintain.migrate import migrate_all, migrated_json, migrated_text
+
+    found = migrate_all(_settings(args).data_dir)
+    _print(args, migrated_json(found), migrated_text(found))
+    return StoreError.exit_code if any(one.damaged for one in found) else 0
 
 
 def _gc(args: argparse.Namespace) -> int:
@@ -382,7 +404,17 @@ _COMMANDS = {
     "export": _Command(
         "write a fitted head and its backbone as one ONNX or torch.export file", "PredictSettings", _export
     ),
+    "encoders": _Command(
+        "list the encoders that can be named, with width, size, licence, and whether the weights are here",
+        "AnySettings",
+        _encoders,
+    ),
     "ls": _Command("list what is cached: rows, size, when and by what", "WorkspaceSettings", _ls),
     "verify": _Command("read everything that is cached again and name what is damaged", "WorkspaceSettings", _verify),
+    "migrate": _Command(
+        "write feature sets of an older version in the present format; nothing is computed",
+        "WorkspaceSettings",
+        _migrate,
+    ),
     "gc": _Command("list what can go: leftovers and superseded feature sets", "WorkspaceSettings", _gc),
 }

@@ -27,6 +27,7 @@ from frostline.pipeline.records.findings import (
 from frostline.pipeline.records.run import Extracted
 from frostline.pipeline.settings.models import ExtractSettings
 from frostline.pipeline.steps.features import cached, check_quarantined
+from frostline.pipeline.steps.targets import target_digests
 from frostline.stages.diagnostics import (
     Copies,
     DuplicatePair,
@@ -80,8 +81,8 @@ def check_if_small(plan: Plan) -> None:
 def _findings(plan: Plan) -> Findings:
     there = {split: cached(look_up(plan, split, "plain")) for split in SPLITS}
     check_quarantined(plan, there.values())
-    train, test = (done.key.digest for done in there.values())
-    path = memory(plan.workspace.root, train, test, plan.settings.seed)
+    known = [*(done.key.digest for done in there.values()), *target_digests(plan).values()]
+    path = memory(plan.workspace.root, known, plan.settings.seed)
     found = read_findings(path)
     if found is None:
         found = _look(plan, there)
@@ -92,7 +93,10 @@ def _findings(plan: Plan) -> Findings:
 def _look(plan: Plan, there: dict[str, Extracted]) -> Findings:
     """Return what is wrong with features that are there; of odd rows, only that they are."""
     seed = plan.settings.seed
-    loaded = {split: replace(load(open_set(done.folder)), split=split) for split, done in there.items()}
+    loaded = {
+        split: replace(load(open_set(done.folder), plan.samples(split).targets), split=split)
+        for split, done in there.items()
+    }
     odd = {split: values(features.X) for split, features in loaded.items()}
     train, test = (_finite(features, odd[split]) for split, features in loaded.items())
     ids, classes = {"train": train.ids, "test": test.ids}, train.classes

@@ -89,7 +89,8 @@ def _asked(name: str, settings: RankSettings) -> RankSettings:
 
 def _sample(whole: Dataset, settings: RankSettings) -> Dataset:
     train = whole.train
-    drawn = train_size(train.labels, train.digests, len(train.classes), settings.samples, settings.seed)
+    asked = train.targets
+    drawn = train_size(asked.values, train.digests, len(asked.names), settings.samples, settings.seed)
     if drawn.all():  # the same key as the training split's, so it must be that
         return whole
     return Dataset(whole.name, train.take(np.flatnonzero(drawn), "sample"), whole.test, whole.notes)

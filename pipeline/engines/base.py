@@ -68,8 +68,8 @@ class Job:
     @staticmethod
     def from_json(text: str) -> Job:
         """Return a job from ``to_json``. Raises ValueError, TypeError or KeyError if it is none."""
-        told = json.loads(text)
-        return Job(**{**told, "mode": NumericMode(**told["mode"]), "batch": BatchSettings(**told["batch"])})
+        fields = json.loads(text)
+        return Job(**{**fields, "mode": NumericMode(**fields["mode"]), "batch": BatchSettings(**fields["batch"])})
 
 
 class Here(Protocol):

@@ -13,20 +13,26 @@ from typing import Any
 
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
-from frostline.pipeline.workspace import Workspace
+from frostline.pipeline.workspace import Workspace, existing_workspace
 from frostline.stages.datasets import is_sound
-from frostline.stages.errors import ConfigError, FrostlineError, StoreError, printable
+from frostline.stages.errors import FrostlineError, StoreError, printable
 from frostline.stages.heads import read_head
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.store import FeatureSet, in_use, open_set
+from frostline.stages.store.featureset import TARGETS
+from frostline.stages.store.files import TEMPORARY
 from frostline.stages.store.key import computation
+from frostline.stages.store.targets import read_targets
 
 log = logging.getLogger("frostline")
 
 
 @dataclass(frozen=True)
 class Cached:
-    """A feature set: its rows and how many of them are missing, bytes on disk, when it was begun, where, with what."""
+    """A feature set: its rows and how many of them are missing, bytes on disk, when it was begun, where, with what.
+
+    ``licence``: of the encoder's weights, where its family says it.
+    """
 
     folder: str
     dataset: str
@@ -41,6 +47,7 @@ class Cached:
     made: str
     by: str
     device: str
+    licence: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Garbage:
 
 def inventory(root: Path) -> list[Cached]:
     """Return every feature set that can be read."""
-    return [_cached(found) for found in _readable(_workspace(root))]
+    return [_cached(found) for found in _readable(existing_workspace(root))]
 
 
 def _cached(found: FeatureSet) -> Cached:
@@ -73,6 +80,7 @@ def _cached(found: FeatureSet) -> Cached:
         made=made.get("made", "unknown"),
         by=made.get("host", "unknown"),
         device=made.get("device", "unknown"),
+        licence=made.get("licence", ""),
     )
 
 
@@ -93,20 +101,20 @@ def inventory_table(rows: Sequence[Cached]) -> str:
     """Return the inventory for a terminal."""
     if not rows:
         return "nothing is cached"
-    columns = ("rows", "width", "size", "made", "by", "features")
-    found = Table("", columns, ">>><<<", tuple(map(_cells, rows)), widths=(9, 5, 9, 24, 16))
+    columns = ("rows", "width", "size", "made", "by", "licence", "features")
+    found = Table("", columns, ">>><<<<", tuple(map(_cells, rows)), widths=(9, 5, 9, 24, 16))
     return "\n".join([*aligned(found), f"{size(sum(row.bytes for row in rows))} in all"])
 
 
 def _cells(row: Cached) -> tuple[str, ...]:
     name = f"{Path(row.folder).name}{f'  ({row.missing:,} rows missing)' if row.missing else ''}"
-    return f"{row.rows:,}", str(row.width), size(row.bytes), row.made, f"{row.by}, {row.device}", name
+    return f"{row.rows:,}", str(row.width), size(row.bytes), row.made, f"{row.by}, {row.device}", row.licence, name
 
 
 def verify(root: Path) -> tuple[int, list[str]]:
     """Read all committed features, heads and runs again; return how many files, and what is damaged."""
     checked, damaged = 0, []
-    workspace = _workspace(root)
+    workspace = existing_workspace(root)
     for folder in workspace.store.folders():
         try:
             found = open_set(folder)
@@ -121,6 +129,9 @@ def verify(root: Path) -> tuple[int, list[str]]:
     memories = _memories(workspace)
     damaged += [f"{path} is damaged: {advice}" for path, (sound, advice) in memories.items() if not sound]
     checked += len(memories)
+    targets = [*_in_each(workspace.store.root, TARGETS), *sorted(workspace.targets.glob("*.h5"))]
+    checked += len(targets)
+    damaged += filter(None, map(_target_fault, targets))
     for path in _in_each(workspace.heads, "head.json"):
         checked += 2
         try:
@@ -129,6 +140,14 @@ def verify(root: Path) -> tuple[int, list[str]]:
             damaged.append(str(error))
     of_runs, wrong = _verify_runs(workspace)
     return checked + of_runs, damaged + wrong
+
+
+def _target_fault(path: Path) -> str:
+    try:
+        read_targets(path)
+    except StoreError as error:
+        return f"{error}; delete it, and the command that made it writes it anew"
+    return ""
 
 
 def _verify_runs(workspace: Workspace) -> tuple[int, list[str]]:
@@ -184,8 +203,8 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
     description that hold no shard: with shards, extracting mends them. What a process is working on
     is left alone.
     """
-    workspace = _workspace(root)
-    found: list[Garbage] = []
+    workspace = existing_workspace(root)
+    found = [_item(path, "left by a killed write") for path in _leftovers(workspace)]
     latest: dict[tuple[str, ...], list[FeatureSet]] = defaultdict(list)
     if unfinished:
         found += [_item(folder, "no readable description, no shards") for folder in _shells(workspace)]
@@ -206,6 +225,11 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
         superseded = [f for f in older if _mostly_in(f, newest)]
         found += [_item(f.folder, "superseded: the dataset has changed since") for f in superseded]
     return found
+
+
+def _leftovers(workspace: Workspace) -> list[Path]:
+    """Return what killed processes left beside feature sets and targets; those within sets are found with them."""
+    return [path for top in (workspace.store.root, workspace.targets) for path in sorted(top.glob(f"*{TEMPORARY}"))]
 
 
 def _shells(workspace: Workspace) -> Iterator[Path]:
@@ -238,15 +262,10 @@ def garbage_table(found: Sequence[Garbage], *, removed: bool) -> str:
     """Return the garbage for a terminal."""
     if not found:
         return "nothing to remove"
-    lines = [f"{size(item.bytes):>9}  {printable(item.path)}  ({item.why})" for item in found]
+    rows = tuple((size(item.bytes), f"{item.path}  ({item.why})") for item in found)
+    lines = aligned(Table("", ("", ""), "><", rows, widths=(9,)))
     total = size(sum(item.bytes for item in found))
     return "\n".join([*lines, f"{total} {'removed' if removed else 'can go; --yes removes it'}"])
-
-
-def _workspace(root: Path) -> Workspace:
-    if not root.is_dir():
-        raise ConfigError(f"no workspace at {root}; `frostline run` makes one, --data-dir names another")
-    return Workspace(root)
 
 
 def _mostly_in(old: FeatureSet, new: FeatureSet) -> bool:

@@ -38,8 +38,7 @@ def _cached(plans: Sequence[Plan]) -> Plan | None:
 
 def _cached_sets(plan: Plan) -> int:
     """Return how much there is: 1 for each set begun, more for one that is complete."""
-    keys = [plan.key(split, view) for split in SPLITS for view in plan.settings.views]
-    sets = map(plan.workspace.store.find, keys)
+    sets = [plan.cached_set(split, view) for split in SPLITS for view in plan.settings.views]
     return sum(1 + 1000 * found.complete for found in sets if found is not None)
 
 

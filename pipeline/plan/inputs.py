@@ -14,7 +14,7 @@ from tqdm import tqdm
 from frostline.pipeline.settings.models import ExtractSettings
 from frostline.pipeline.workspace import Workspace
 from frostline.stages.backbones import fingerprint
-from frostline.stages.datasets import Dataset, open_dataset
+from frostline.stages.datasets import Dataset
 from frostline.stages.errors import DataError, UnreadableSample, counted, listing
 
 log = logging.getLogger("frostline")
@@ -57,18 +57,7 @@ def open_inputs(settings: ExtractSettings, dataset: Dataset | None = None) -> In
 def _open(settings: ExtractSettings) -> Dataset:
     s, workspace = settings, Workspace(settings.data_dir)
     with tqdm(desc="reading", unit=" files", disable=None, leave=False, delay=1) as bar:
-        dataset = open_dataset(
-            s.dataset,
-            root=s.root,
-            test_fraction=s.test_fraction,
-            seed=s.seed,
-            downloads=workspace.downloads,
-            memory=workspace.index(s.dataset, s.root),
-            columns=s.columns,
-            class_level=s.class_level,
-            bit_depth=s.bit_depth,
-            progress=partial(_tick, bar),
-        )
+        dataset = s.open_dataset(workspace, partial(_tick, bar))
     for note in dataset.notes:
         log.info("note: %s", note)
     bad = [f"{x.ids[row]}: {reason}" for x in dataset.splits for row, reason in sorted(x.problems.items())]

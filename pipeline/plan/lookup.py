@@ -17,7 +17,7 @@ from frostline.stages.store.key import FeatureKey, computation
 class FeatureRequest:
     """One feature set that is needed, as it was when it was looked up.
 
-    ``existing``: the set, if it was begun. ``reusable``: rows that lie in other sets, by sample digest.
+    ``existing``: the set, if it was begun, in format 2 or 1. ``reusable``: rows in other sets, by sample digest.
     ``changes``: how its key differs from the most similar set's, if there is none of its own.
     """
 
@@ -56,7 +56,7 @@ class FeatureRequest:
 def look_up(plan: Plan, split: str, view: View) -> FeatureRequest:
     """Return what is there of one split's view, and why the rest is not."""
     key, samples, store = plan.key(split, view), plan.samples(split), plan.workspace.store
-    found = store.find(key)
+    found = plan.cached_set(split, view)
     if found is not None and found.complete:
         return FeatureRequest(samples, key, plan.width, found, {}, ())
     changes = store.nearest(key, samples.dataset, samples.split) if found is None else []

@@ -8,7 +8,7 @@ from frostline.pipeline.plan.candidates import candidate_plans
 from frostline.pipeline.plan.inputs import Inputs
 from frostline.pipeline.plan.pick_mode import pick_mode
 from frostline.pipeline.plan.plan import SPLITS, Plan
-from frostline.pipeline.plan.resolve import recall, resolve
+from frostline.pipeline.plan.resolve import resolve, resolve_remembered
 from frostline.stages.errors import StoreError
 
 
@@ -35,7 +35,7 @@ def cached_plan(inputs: Inputs) -> Plan:
     It is loaded only where nothing but its own code says what it is. Raises StoreError where the backbone is not
     remembered: then no feature of it is cached.
     """
-    resolved = recall(inputs)
+    resolved = resolve_remembered(inputs)
     if resolved is None and inputs.fingerprint:
         raise StoreError(
             f"no features of {inputs.settings.backbone} with these settings are cached; "

@@ -12,6 +12,8 @@ from frostline.pipeline.workspace import Workspace
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import Dataset, Samples
 from frostline.stages.modalities.image.spec import View
+from frostline.stages.store import FeatureSet
+from frostline.stages.store.format_1 import old_digest
 from frostline.stages.store.key import FeatureKey
 
 if TYPE_CHECKING:
@@ -40,6 +42,11 @@ class Plan:
         return self.resolved.inputs.dataset
 
     @property
+    def kind(self) -> str:
+        """The kind of target that the dataset has."""
+        return self.dataset.train.targets.kind
+
+    @property
     def workspace(self) -> Workspace:
         return self.resolved.inputs.workspace
 
@@ -61,6 +68,15 @@ class Plan:
         mode, samples = self.picked.mode, self._whole(split)
         decoder = samples.decoder(mode.jpeg_min_side)
         return FeatureKey(samples.content, self.spec, decoder, view, mode.precision, self.settings.dtype)
+
+    def old_digest(self, split: str, view: View) -> str:
+        """Return the digest that the key had in format 1."""
+        return old_digest(self.key(split, view), self._whole(split).labelled_content)
+
+    def cached_set(self, split: str, view: View) -> FeatureSet | None:
+        """Return the feature set of one split's view, of either format, complete or not, if it was begun."""
+        store = self.workspace.store
+        return store.find(self.key(split, view).digest) or store.find(self.old_digest(split, view))
 
     def load_network(self) -> Backbone:
         """Return the network in the plan's precision; loaded at the first call, and kept."""

@@ -19,21 +19,21 @@ class Resolved:
     network: LazyNetwork
 
 
-def recall(inputs: Inputs) -> Resolved | None:
+def resolve_remembered(inputs: Inputs) -> Resolved | None:
     """Return what settings mean if that is remembered. No network is loaded."""
     mark, workspace = inputs.fingerprint, inputs.workspace
     if mark is None:
         return None
-    found = workspace.recall(mark) or workspace.recall({**mark, "size": inputs.first_image().size})
+    found = workspace.remembered(mark) or workspace.remembered({**mark, "size": inputs.first_image().size})
     return Resolved(inputs, found, LazyNetwork(inputs)) if found else None
 
 
 def resolve(inputs: Inputs) -> Resolved:
-    """Return what settings mean, recalled, or else found out by loading the network, and then remembered.
+    """Return what settings mean: what is remembered, or else found out by loading the network, and then kept.
 
     Raises ConfigError: a layer, a size or a precision that the network can't take; weights that can't be had.
     """
-    return recall(inputs) or _load(inputs)
+    return resolve_remembered(inputs) or _load(inputs)
 
 
 def _load(inputs: Inputs) -> Resolved:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -104,9 +105,9 @@ class Findings:
     leak: Leak
 
 
-def memory(root: Path, train: str, test: str, seed: int) -> Path:
-    """Return the file of a workspace that remembers the findings on two feature sets, named by their keys' digests."""
-    return root / "health" / f"{digest([train, test, seed, version('frostline')])[:16]}.json"
+def memory(root: Path, known: Sequence[str], seed: int) -> Path:
+    """Return the file of a workspace that remembers the findings on features and targets of these digests."""
+    return root / "health" / f"{digest([*known, seed, version('frostline')])[:16]}.json"
 
 
 def read_findings(path: Path) -> Findings | None:

@@ -97,6 +97,7 @@ class Report:
 
     ``comparison``: of the scored ones, by ``Probe.name``; None if there are fewer than two, or their test samples
     differ. ``files``: the SHA-256 of what lies beside ``path``, by name. ``unwritten``: why the files are not there.
+    ``targets``: the digest of each split's; ``kind``: of them.
     """
 
     dataset: str
@@ -111,6 +112,8 @@ class Report:
     made: str
     path: Path
     files: dict[str, str]
+    targets: dict[str, str]
+    kind: str
     unwritten: str | None = None
 
     @property
@@ -144,6 +147,8 @@ def run_record(report: Report) -> RunRecord:
         settings=report.settings,
         versions=report.versions,
         path=str(report.path),
+        targets=report.targets,
+        kind=report.kind,
     )
 
 

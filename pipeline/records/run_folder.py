@@ -14,6 +14,8 @@ from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.records.safe_read import read_file
 from frostline.stages.records.sealed import unsealed
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS
 
 RUN = "run.json"
 _WANTED = ("classes", "dataset", "duplicates", "files", "made", "probes", "rows")
@@ -67,9 +69,9 @@ def _record(file: Path, fields: dict[str, Any]) -> RunRecord:
         record = validated(RunRecord, fields)
         for features in (one for probe in record.probes for one in probe.features):
             features.check()
-        fault = next(_faults(record), None)
-        if fault:
-            raise ValueError(fault)
+        problem = next(_problems(record), None)
+        if problem:
+            raise ValueError(problem)
     except ValueError as error:
         raise StoreError(
             f"{file} is not as this version of frostline writes it ({error}); "
@@ -78,7 +80,7 @@ def _record(file: Path, fields: dict[str, Any]) -> RunRecord:
     return record
 
 
-def _faults(record: RunRecord) -> Iterator[str]:
+def _problems(record: RunRecord) -> Iterator[str]:
     """Yield what of a record contradicts the rest."""
     for name in record.files:
         if Path(name).name != name:
@@ -86,26 +88,30 @@ def _faults(record: RunRecord) -> Iterator[str]:
     if not record.probes:
         yield "probes: no head, wanted one or more"
     for i, probe in enumerate(record.probes):
-        yield from (f"probes.{i}.{fault}" for fault in _probe_faults(probe, len(record.classes)))
+        yield from (f"probes.{i}.{problem}" for problem in _probe_problems(probe, record))
 
 
-def _probe_faults(probe: ProbeRecord, classes: int) -> Iterator[str]:
+def _probe_problems(probe: ProbeRecord, record: RunRecord) -> Iterator[str]:
     if not any(one.split == "test" for one in probe.features):
         yield "features: none of the test samples"
     if probe.evaluation is None and probe.curve is None:
         yield "evaluation: neither scores nor a curve"
     if probe.evaluation is not None:
-        yield from _score_faults(probe.evaluation, classes)
+        yield from _score_problems(probe.evaluation, record)
         if probe.head is None:
             yield "head: missing, and yet it is scored"
     if probe.curve is not None and not (probe.curve.points and all(point.accuracy for point in probe.curve.points)):
         yield "curve.points: none, or one without a draw"
 
 
-def _score_faults(found: Evaluation, classes: int) -> Iterator[str]:
-    if "accuracy" not in found.scores:
-        yield "evaluation.scores: no accuracy"
-    if {len(found.classes), len(found.confusion), *map(len, found.confusion)} != {classes}:
+def _score_problems(found: Evaluation, record: RunRecord) -> Iterator[str]:
+    names, classes = TARGETS.load(record.kind).table, len(record.classes)
+    yield from (f"evaluation.scores: no {name}" for name in names if name not in found.scores)
+    if found.kind != record.kind:
+        yield f"evaluation: of a {found.kind} target; the run's is {record.kind}"
+    elif record.kind != DEFAULT and {len(found.labels), len(found.outputs)} != {0, classes}:
+        yield f"evaluation: not of the run's {classes} {record.kind} names"
+    if record.kind == DEFAULT and {len(found.classes), len(found.confusion), *map(len, found.confusion)} != {classes}:
         yield f"evaluation: not of the run's {classes} classes"
 
 

@@ -12,6 +12,7 @@ from frostline.stages.datasets import Duplicates
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.fit.selection import Selection
 from frostline.stages.store import Bad
+from frostline.stages.targets.base import DEFAULT
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class RunRecord:
     """A whole run. ``settings``: by name, as JSON values; ``files``: the SHA-256 of what lies beside run.json.
 
     ``made``: when, as ISO 8601 in UTC; ``path``: where run.json was written.
+    ``targets``: the digest of each split's; ``kind``: of them.
     """
 
     dataset: str
@@ -126,3 +128,5 @@ class RunRecord:
     settings: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     path: str = ""
+    targets: dict[str, str] = field(default_factory=dict)
+    kind: str = DEFAULT

@@ -47,20 +47,21 @@ def _values(found: Findings) -> Iterable[Check]:
     not_finite = [name for names in found.not_finite.values() for name in names]
     yield _counted("NaN and infinity", not_finite, "sample", "with NaN or infinite features")
     dead, constant = len(found.dead_dimensions), len(found.constant_dimensions)
-    said = f"{dead:,} of {found.width:,} dimensions zero throughout, {constant:,} otherwise constant"
-    yield Check("Dead dimensions", said, sound=not dead + constant)
+    phrase = f"{dead:,} of {found.width:,} dimensions zero throughout, {constant:,} otherwise constant"
+    yield Check("Dead dimensions", phrase, sound=not dead + constant)
     far = [f"{one.id}: {one.z:.0f} deviations from the median" for s in found.outlying_lengths.values() for one in s]
     yield _counted("Outliers", far, "sample", "of outlying length")
 
 
 def _balance(found: Findings) -> Check:
     counts = found.rows_by_class
-    most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
-    if counts[most] == counts[least]:
-        return Check("Class balance", f"every class has {counted(counts[most], 'training sample')}")
-    ratio = counts[most] / counts[least] if counts[least] else float("inf")
-    said = f"{ratio:.1f} times as many training samples of {most} ({counts[most]:,}) as of {least} ({counts[least]:,})"
-    return Check("Class balance", said, sound=ratio < _UNEVEN)
+    largest, smallest = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    if counts[largest] == counts[smallest]:
+        return Check("Class balance", f"every class has {counted(counts[largest], 'training sample')}")
+    ratio = counts[largest] / counts[smallest] if counts[smallest] else float("inf")
+    more, fewer = (f"{name} ({counts[name]:,})" for name in (largest, smallest))
+    phrase = f"{ratio:.1f} times as many training samples of {more} as of {fewer}"
+    return Check("Class balance", phrase, sound=ratio < _UNEVEN)
 
 
 def _copies(found: Findings) -> Iterable[Check]:
@@ -92,26 +93,26 @@ def _near(found: Findings) -> Iterable[Check]:
 
 def _labels(found: Findings) -> Check:
     names = [f"{one.id}: {one.given}, likelier {one.suggested} (margin {one.margin:.2f})" for one in found.label_issues]
-    said = "that the other samples speak against, the worst first"
-    return _counted("Label errors", names, "training label", said)
+    phrase = "that the other samples speak against, the worst first"
+    return _counted("Label errors", names, "training label", phrase)
 
 
 def _shift(found: Findings) -> Check:
     shift, sought = found.shift, "Shift between train and test"
     if shift is None:
         return Check(sought, "too few samples to tell whether test differs from train")
-    told = "test differs from train" if shift.found else "no difference between train and test is seen"
+    verdict = "test differs from train" if shift.found else "no difference between train and test is seen"
     interval = f"{shift.auroc:.3f} [{shift.low:.3f}, {shift.high:.3f}]"
-    said = f"{told}: a classifier tells them apart with an AUROC of {interval}, 0.5 is chance"
-    return Check(sought, said, sound=not shift.found)
+    phrase = f"{verdict}: a classifier tells them apart with an AUROC of {interval}, 0.5 is chance"
+    return Check(sought, phrase, sound=not shift.found)
 
 
 def _score(found: Findings) -> Check:
     leak = found.leak
-    said = f"test accuracy {percent(leak.accuracy)}"
+    phrase = f"test accuracy {percent(leak.accuracy)}"
     if leak.without:
-        said += f"; {percent(leak.without)} without the {counted(len(leak.rows), 'sample')} that train has"
-    return Check("What the copies are worth", f"{said} (one logistic regression, nothing chosen)", sound=False)
+        phrase += f"; {percent(leak.without)} without the {counted(len(leak.rows), 'sample')} that train has"
+    return Check("What the copies are worth", f"{phrase} (one logistic regression, nothing chosen)", sound=False)
 
 
 def _counted(sought: str, names: Sequence[str], noun: str, what: str) -> Check:

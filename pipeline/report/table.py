@@ -25,7 +25,7 @@ class Table:
 
 
 def aligned(table: Table) -> list[str]:
-    """Return a table for a terminal, a line for the columns' names and one for each row; without rows, none.
+    """Return a table for a terminal, a line for the columns' names if they have any, and one for each row, if any.
 
     Columns are as wide as their widest cell; those without a cell that says something are left out.
 
@@ -38,7 +38,8 @@ def aligned(table: Table) -> list[str]:
     rows = [[printable(cell) for cell in row] for row in table.rows]
     kept = [i for i in range(len(table.columns)) if any(row[i] for row in rows)]
     wide = {i: max(*table.widths[i : i + 1], *(len(row[i]) for row in (table.columns, *rows))) for i in kept}
-    return [_line(row, kept, table.align, wide) for row in (table.columns, *rows)]
+    heading = [table.columns] if any(table.columns) else []
+    return [_line(row, kept, table.align, wide) for row in (*heading, *rows)]
 
 
 def _line(row: Sequence[str], kept: Sequence[int], align: str, wide: dict[int, int]) -> str:

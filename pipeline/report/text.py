@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from frostline.pipeline.records.run import PAGE, Extracted, Fitted, Probe, Report
 from frostline.pipeline.report.table import Table, aligned
-from frostline.pipeline.report.wording import chosen, percent, plus_minus, selection_lines, unit_of, verdicts
+from frostline.pipeline.report.wording import (
+    NOUNS,
+    chosen,
+    plus_minus,
+    selection_lines,
+    unit_of,
+    verdicts,
+    with_interval,
+)
 from frostline.stages.errors import counted
 from frostline.stages.metrics import RESAMPLES
-from frostline.stages.targets.registry import DEFAULT, TARGETS
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS
 
 
 def extracted_lines(done: tuple[Extracted, ...]) -> list[str]:
@@ -31,18 +40,21 @@ def fitted_lines(fitted: Fitted) -> list[str]:
 def table(report: Report) -> str:
     """Return the report for a terminal."""
     rows = report.rows
-    head = f"{report.dataset}: {len(report.classes):,} classes, {rows.train:,} training and {rows.test:,} test samples"
+    what = counted(len(report.classes), NOUNS.get(report.kind, "name"))
+    head = f"{report.dataset}: {what}, {rows.train:,} training and {rows.test:,} test samples"
     blocks = [[head], score_lines(report.probes), curve_lines(report.probes), _notes(report), _places(report)]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
 def score_lines(probes: tuple[Probe, ...]) -> list[str]:
     """Return one line per scored probe, under a heading."""
-    rows, shown = [], TARGETS.load(DEFAULT).table
+    scored = [probe for probe in probes if probe.evaluation and probe.fitted]
+    target = TARGETS.load(scored[0].evaluation.kind if scored and scored[0].evaluation else DEFAULT)
+    rows, shown = [], target.table
     for probe in probes:
         if probe.evaluation is None or probe.fitted is None:
             continue
-        scores = [percent(probe.evaluation.scores[name]) for name in shown]
+        scores = [with_interval(probe.evaluation.scores[name], shares=target.as_shares) for name in shown]
         width, value = str(probe.features[0].width), chosen(probe.fitted.selection)
         rows.append((probe.backbone, width, probe.head, value, *scores))
     columns = ("backbone", "width", "head", "", *shown.values())
@@ -65,8 +77,8 @@ def curve_lines(probes: tuple[Probe, ...]) -> list[str]:
 
 def probe_lines(probe: Probe) -> list[str]:
     """Return one probe's scores and what to know about them."""
-    told = selection_lines(probe.fitted.selection) if probe.fitted else []
-    lines = [*score_lines((probe,)), *(f"- {line}" for line in told)]
+    notes = selection_lines(probe.fitted.selection) if probe.fitted else []
+    lines = [*score_lines((probe,)), *(f"- {line}" for line in notes)]
     if probe.quarantined:
         lines.append(f"- {counted(probe.quarantined, 'test sample')} quarantined and left out")
     return lines
@@ -105,15 +117,15 @@ def _verdicts(report: Report) -> list[str]:
     """Return whether the best head differs from the best on each baseline, all pairs of heads considered."""
     if report.comparison is None:
         return []
-    accuracy = {place.name: place.accuracy for place in report.comparison.ranks}
+    score = {place.name: place.score for place in report.comparison.ranks}
     best: dict[str, str] = {}
-    for probe in sorted((p for p in report.probes if p.name in accuracy), key=lambda p: -accuracy[p.name]):
+    for probe in sorted((p for p in report.probes if p.name in score), key=lambda p: -score[p.name]):
         best.setdefault(probe.backbone, probe.name)
     first = best.pop(report.probes[0].backbone, None)
     if first is None:
         return []
-    said = verdicts(report.comparison)
-    return [said[frozenset((first, other))] for other in best.values()]
+    by_pair = verdicts(report.comparison)
+    return [by_pair[frozenset((first, other))] for other in best.values()]
 
 
 def _work_done(probe: Probe) -> str:

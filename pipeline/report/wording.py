@@ -22,6 +22,8 @@ TRANSFERABILITY = {
     "leep": "LEEP",
     "nce": "NCE",
 }
+NOUNS = {"single-label": "class", "multi-label": "label", "regression": "output"}
+HEADINGS = {"map": "mAP", "macro_log_loss": "log-loss", "r2": "R²", "mae": "MAE", "rmse": "RMSE"}
 Level = Literal["note", "warning"]
 _LONG = 10.0  # seconds: of what is done sooner nobody asks what took so long
 _LIMIT = 0.2  # of the time without images: decoding is the limit
@@ -92,6 +94,11 @@ def plus_minus(found: Spread) -> str:
     return f"{100 * found.mean:.1f}{deviation} %"
 
 
+def with_interval(score: Score, *, shares: bool) -> str:
+    """Return a score and its interval: ``97.2 % [95.3, 98.6]``, or ``0.688 [0.61, 0.752]`` if it is no share of one."""
+    return percent(score) if shares else f"{score.value:.3g} [{score.low:.3g}, {score.high:.3g}]"
+
+
 def percent(score: Score) -> str:
     """Return ``97.2 % [95.3, 98.6]``."""
     return f"{100 * score.value:.1f} % [{100 * score.low:.1f}, {100 * score.high:.1f}]"
@@ -111,8 +118,16 @@ def selection_lines(selection: Selection) -> list[Message]:
 def _choice(selection: Selection) -> str:
     grid = selection.grid
     among = f"{len(grid)} values from {number(grid[0])} to {number(grid[-1])}"
-    best = f"{100 * max(selection.accuracy):.1f} %"
+    best = _best_of(selection)
     return f"{selection.parameter} chosen among {among} on {_rows_of(selection)} ({best}), then fitted on all"
+
+
+def _best_of(selection: Selection) -> str:
+    """Return what the chosen value scored on the held-out rows."""
+    if selection.accuracy:
+        return f"{100 * max(selection.accuracy):.1f} %"
+    name, scores = next(iter(selection.scores.items()))
+    return f"{HEADINGS.get(name, name)} {scores[selection.grid.index(selection.value)]:.3g}"
 
 
 def _doubts(selection: Selection) -> Iterator[str]:
@@ -127,7 +142,7 @@ def _doubts(selection: Selection) -> Iterator[str]:
 
 def _as_good_within(selection: Selection) -> bool:
     """Return whether a value that is not at the grid's edge was right as often as the best: no wider grid is needed."""
-    accuracy = selection.accuracy
+    accuracy = selection.accuracy or next(iter(selection.scores.values()), ())
     return bool(accuracy[1:-1]) and max(accuracy[1:-1]) >= max(accuracy)
 
 

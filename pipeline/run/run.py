@@ -15,9 +15,9 @@ from frostline.pipeline.plan.inputs import Inputs, open_inputs
 from frostline.pipeline.plan.lookup import required_sets
 from frostline.pipeline.plan.machine import now
 from frostline.pipeline.plan.make import cached_plan, make_plan
-from frostline.pipeline.plan.plan import Plan
+from frostline.pipeline.plan.plan import SPLITS, Plan
 from frostline.pipeline.plan.preview import Preview, preview
-from frostline.pipeline.plan.resolve import recall
+from frostline.pipeline.plan.resolve import resolve_remembered
 from frostline.pipeline.records.run import Extracted, Fitted, Probe, Report, predictions_name, to_file
 from frostline.pipeline.records.run_record import SplitRows
 from frostline.pipeline.settings.models import (
@@ -28,9 +28,10 @@ from frostline.pipeline.settings.models import (
     Settings,
 )
 from frostline.pipeline.steps.enough import check_enough
-from frostline.pipeline.steps.features import LazyFeatures, cached, drop, extract_missing, requests_of
+from frostline.pipeline.steps.features import LazyFeatures, cached, drop, extract_missing, requests_of, unsteady_notes
 from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
+from frostline.pipeline.steps.targets import keep_targets, target_digests
 from frostline.stages.backbones.families.fingerprint import versions_of
 from frostline.stages.backbones.families.registry import full_name
 from frostline.stages.datasets import duplicates, find_source
@@ -62,41 +63,40 @@ def extract(settings: ExtractSettings) -> tuple[Extracted, ...]:
 
 def fit(settings: HeadSettings) -> tuple[Fitted, ...]:
     """Fit every head on cached training features. Raises StoreError if they are not there."""
-    specs = _whole(settings)
+    _whole(settings)
     plan = cached_plan(open_inputs(settings))
-    loaded = LazyFeatures(plan)
-    return tuple(fit_head(plan, spec, loaded) for spec in specs)
+    own, loaded = settings.suited(plan.kind, len(plan.dataset.train)), LazyFeatures(plan)
+    return tuple(fit_head(plan, own.spec(name), loaded) for name in own.head)
 
 
 def evaluate(settings: HeadSettings) -> tuple[Probe, ...]:
     """Score every fitted head on cached test features. Raises StoreError if anything is not there."""
-    specs = _whole(settings)
+    _whole(settings)
     plan = cached_plan(open_inputs(settings))
+    own = settings.suited(plan.kind, len(plan.dataset.train))
     features, loaded = tuple(map(cached, requests_of(plan, "test"))), LazyFeatures(plan)
     return tuple(
-        _scored(Probe(features, name, fitted=_there(plan, spec)), settings.seed, loaded)
-        for name, spec in zip(settings.head, specs, strict=True)
+        _scored(Probe(features, name, fitted=_there(plan, own.spec(name))), settings.seed, loaded) for name in own.head
     )
 
 
-def _whole(settings: HeadSettings) -> list[HeadSpec]:
-    """Return the specs of heads that are fitted on all training rows. Raises ConfigError for any other."""
+def _whole(settings: HeadSettings) -> None:
+    """Raise ConfigError for heads that are not fitted on all training rows, and for mistakes in settings."""
     few = [name for name in settings.head if name in PROTOCOLS and PROTOCOLS[name].shots]
     if few:
         raise ConfigError(f"{few[0]} draws its training rows; wanted `frostline run`, which scores every draw")
     check_engine(settings.engine)
-    return _checked(settings)
+    _check(settings)
 
 
-def _checked(settings: HeadSettings) -> list[HeadSpec]:
-    """Return the specs of all heads; a mistake in one is said before anything is read."""
+def _check(settings: HeadSettings) -> None:
+    """Raise ConfigError for a mistake in a head, before anything is read."""
     specs = [settings.spec(name) for name in settings.head]
     for spec in specs:
         if ":" in spec.kind:
             from frostline.stages.heads.solvers.sklearn_estimator import check
 
             check(spec)
-    return specs
 
 
 def _there(plan: Plan, spec: HeadSpec) -> Fitted:
@@ -113,11 +113,12 @@ def run(settings: Settings) -> Report:
     ``unwritten`` says why.
     """
     inputs, *baseline = _all_inputs(settings)
+    settings = settings.suited(inputs.dataset.train.targets.kind, len(inputs.dataset.train))
     plan = _ready(inputs, settings)
     probes = _probes(plan, settings)
     probes += tuple(probe for other in baseline for probe in _probes(_ready(other, settings), settings))
     train, test = plan.dataset.splits
-    folder = plan.workspace.runs / f"{name_of(plan, '-'.join(settings.head))}-{_digest(probes, settings)}"
+    folder = plan.workspace.runs / f"{name_of(plan, '-'.join(settings.head))}-{_digest(plan, probes, settings)}"
     files = {
         predictions_name(one.backbone, one.head): predictions_csv(one.predictions).encode(errors="surrogateescape")
         for one in probes
@@ -125,9 +126,9 @@ def run(settings: Settings) -> Report:
     }
     report = Report(
         plan.dataset.name,
-        train.classes,
+        train.targets.names,
         SplitRows(train=len(train), test=len(test)),
-        plan.dataset.notes,
+        (*plan.dataset.notes, *unsteady_notes(done for probe in probes for done in probe.features)),
         duplicates(plan.dataset),
         probes,
         _compared(probes),
@@ -136,8 +137,11 @@ def run(settings: Settings) -> Report:
         now(),
         folder / "run.json",
         {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        target_digests(plan),
+        plan.kind,
     )
     try:
+        keep_targets(plan, SPLITS)
         _write(report, files)
     except StoreError as error:
         return replace(report, files={}, unwritten=str(error))
@@ -171,11 +175,11 @@ def _write_page(report: Report, plan: Plan) -> None:
         log.warning("no page could be made of %s (%s: %s)", report.path.parent, type(error).__name__, error)
 
 
-def _digest(probes: tuple[Probe, ...], settings: Settings) -> str:
+def _digest(plan: Plan, probes: tuple[Probe, ...], settings: Settings) -> str:
     """Return what tells this run's answers from another's."""
     keys = [e.key.digest for probe in probes for e in probe.features]
     heads = [[asdict(settings.spec(name)), settings.draw(name)] for name in settings.head]
-    return digest([keys, heads, settings.seed])[:12]
+    return digest([keys, list(target_digests(plan).values()), heads, settings.seed])[:12]
 
 
 def preview_extract(settings: ExtractSettings) -> Preview:
@@ -190,12 +194,12 @@ def preview_run(settings: Settings) -> list[Preview]:
 
 
 def _preview(inputs: Inputs) -> Preview:
-    return preview(inputs, recall(inputs))
+    return preview(inputs, resolve_remembered(inputs))
 
 
 def _all_inputs(settings: Settings) -> list[Inputs]:
     """Return what settings name, then the same for the baseline if there is one; mistakes in names are said first."""
-    _checked(settings)
+    _check(settings)
     check_engine(settings.engine)
     inputs = open_inputs(settings)
     check_enough(settings, inputs.dataset.train)
@@ -234,7 +238,8 @@ def _probe(plan: Plan, probe: Probe, settings: Settings, loaded: LazyFeatures) -
 def _scored(probe: Probe, seed: int, loaded: LazyFeatures) -> Probe:
     assert probe.fitted is not None
     answers = predictions(probe.fitted.head, loaded.test)
-    evaluation = score(answers, seed=seed, temperature=probe.fitted.selection.temperature)
+    chosen = probe.fitted.selection
+    evaluation = score(answers, seed=seed, temperature=chosen.temperature, thresholds=chosen.thresholds)
     return replace(probe, evaluation=evaluation, predictions=answers)
 
 

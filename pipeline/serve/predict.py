@@ -5,28 +5,29 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from frostline.pipeline.plan.inputs import check_bad
 from frostline.pipeline.plan.machine import cores, device_of
+from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
+from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.settings.models import PredictSettings, load_settings
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.base import Family
 from frostline.stages.backbones.families.registry import check_family, family_of
 from frostline.stages.backbones.request import WORDS
-from frostline.stages.backbones.spec import BackboneSpec, Precision, read_spec
+from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import decode_file, images_in, paths_of
-from frostline.stages.errors import ConfigError, DataError, StoreError, listing, printable, shortened
+from frostline.stages.errors import ConfigError, DataError, StoreError, listing
 from frostline.stages.heads import Head, read_head
 from frostline.stages.metrics.predictions import harmless
-from frostline.stages.modalities.image.spec import View, replaced
-from frostline.stages.records.sealed import file_digest
+from frostline.stages.modalities.image.spec import View
 from frostline.stages.serve import predict as stage
 from frostline.stages.store.key import differences
 
@@ -34,20 +35,18 @@ if TYPE_CHECKING:
     from frostline.stages.backbones.inference.backbone import Backbone
 
 log = logging.getLogger("frostline")
-_LARGEST = 2048  # pixels a side
-_LONGEST = 4096  # letters of a name or path
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One image: its classes with their probabilities, the likeliest first; or the ``fault`` that left it out.
+    """One image: its classes with their probabilities, the likeliest first; or the ``problem`` that left it out.
 
     Heads without probabilities give decision values instead, of any scale: ``probabilistic`` is false.
     """
 
     path: Path
     classes: tuple[tuple[str, float], ...]
-    fault: str | None = None
+    problem: str | None = None
     probabilistic: bool = True
 
     @property
@@ -71,7 +70,7 @@ class Classifier:
     bit_depth: int | None = None
 
     def predict(self, images: Sequence[str | Path]) -> list[Prediction]:
-        """Return an answer for each image file, in order; one that can't be read has a fault and no class."""
+        """Return an answer for each image file, in order; one that can't be read has a problem and no class."""
         return list(self.answers([Path(image) for image in images]))
 
     def answers(self, files: Sequence[Path]) -> Iterator[Prediction]:
@@ -84,7 +83,11 @@ class Classifier:
         rows = range(len(files))
         options: dict[str, Any] = {"bit_depth": self.bit_depth} if self.bit_depth else {}
         for one in stage.predict(
-            self.head, self.backbone, lambda row: decode_file(files[row], self.jpeg_min_side, **options), rows, **how
+            self.head,
+            self.backbone,
+            lambda row: decode_file(files[row], self.jpeg_min_side, "image", **options),
+            rows,
+            **how,
         ):
             yield Prediction(files[one.row], self._ranked(one.confidence), one.fault, self.head.probabilistic)
 
@@ -95,8 +98,8 @@ class Classifier:
         return tuple((self.head.classes[i], float(confidence[i])) for i in order)
 
 
-def _on_halved(images: int, said: str) -> None:
-    log.warning("not enough memory for %d images at once (%s); going on with %d", 2 * images, said, images)
+def _on_halved(images: int, message: str) -> None:
+    log.warning("not enough memory for %d images at once (%s); going on with %d", 2 * images, message, images)
 
 
 def load_classifier(folder: str | Path, settings: PredictSettings | None = None) -> Classifier:
@@ -115,7 +118,7 @@ def load_portable(folder: str | Path, settings: PredictSettings) -> Classifier:
 
 def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -> Classifier:
     head, record = read_head(Path(folder))
-    made = _made_on(folder, record)
+    made = read_head_backbone(folder, record)
     wanted = made.spec
     _check_trust(folder, made, s)
     family, _ = family_of(made.name)
@@ -131,17 +134,16 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
     try:
         precision = "fp32" if portable else made.precision
         device = "cpu" if portable else device_of(s.device)
-        backbone = load_backbone(
-            request, blank, precision=precision, device=device, portable=portable, optimize=s.optimize
-        )
+        how: Any = {"portable": portable, "optimize": s.optimize, "allow_unsteady": s.allow_unsteady}
+        backbone = load_backbone(request, blank, precision=precision, device=device, **how)
     except ConfigError as error:
         raise ConfigError(f"the head in {folder} was fitted on {made.name}, {made.weights}: {error}") from error
     _check_same(folder, wanted, backbone.spec)
     _check_width(folder, head, backbone.width)
-    return Classifier(head, backbone, made.views, s, made.jpeg_min_side, made.bit_depth)
+    return Classifier(head, backbone, made.views, s, made.jpeg_least, made.bit_depth)
 
 
-def _check_trust(folder: str | Path, made: _MadeOn, s: PredictSettings) -> None:
+def _check_trust(folder: str | Path, made: HeadBackbone, s: PredictSettings) -> None:
     """Raise ConfigError where a head, which may be a stranger's, would choose what runs; no file is looked at."""
     family, name = family_of(made.name)
     if s.backbone:
@@ -157,7 +159,7 @@ def _check_width(folder: str | Path, head: Head, width: int) -> None:
         raise StoreError(f"the head in {folder} takes {head.width} features, its backbone has {width}")
 
 
-def _check_weights(folder: str | Path, made: _MadeOn, family: Family) -> None:
+def _check_weights(folder: str | Path, made: HeadBackbone, family: Family) -> None:
     """Raise one and the same ConfigError unless the weights that a head names are a name, or the file it was fitted on.
 
     A head may come from a stranger, and must learn nothing of the files that are here.
@@ -165,60 +167,15 @@ def _check_weights(folder: str | Path, made: _MadeOn, family: Family) -> None:
     if made.weights in WORDS:
         return
     try:
-        file = Path(made.weights)
-        is_own = file_digest(file) == made.spec.weights if file.is_file() else family.names_weights(made.weights)
-    except OSError:
+        own = BackboneRequest(made.name, made.weights).weights_digest
+        is_own = own == made.spec.weights if own else family.names_weights(made.weights)
+    except (OSError, ConfigError):
         is_own = False
     if not is_own:
         raise ConfigError(
             f"the weights that the head in {folder} was fitted on, {made.weights}, are not there or are "
             "others; name them: --weights FILE"
         )
-
-
-@dataclass(frozen=True)
-class _MadeOn:
-    """The backbone of a head, as its record names it."""
-
-    name: str
-    weights: str
-    spec: BackboneSpec
-    precision: Precision
-    views: tuple[View, ...]
-    jpeg_min_side: int | None
-    bit_depth: int | None = None
-
-
-def _made_on(folder: str | Path, record: Mapping[str, Any]) -> _MadeOn:
-    """Return what a head was fitted on. Raises StoreError where the record, which may be anyone's, does not say."""
-    try:
-        found = record["backbone"]
-        spec = read_spec(found["spec"])
-        how = (found["precision"], tuple(found["views"]), found.get("jpeg_least"), found.get("bit_depth"))
-        made = _MadeOn(found["name"], found["weights"], spec, *how)
-        words = (made.name, made.weights, spec.name, spec.weights, spec.layer, spec.code)
-        good = all(isinstance(word, str) for word in words) and all(isinstance(side, int) for side in spec.size)
-        good = good and made.precision in get_args(Precision) and made.views in (("plain",), ("plain", "hflip"))
-        good = good and (made.jpeg_min_side is None or (isinstance(made.jpeg_min_side, int) and made.jpeg_min_side > 0))
-        good = good and (made.bit_depth is None or (isinstance(made.bit_depth, int) and 1 <= made.bit_depth <= 16))
-        if not good or min(spec.size) < 1 or max(map(len, words)) > _LONGEST:
-            raise ValueError("a value that can't be")
-        replaced(spec.preprocessing, {})
-        _check_size(spec)
-    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
-        found = f"{type(error).__name__}: {shortened(str(error))}"
-        raise StoreError(
-            f"the head in {folder} does not say what it was fitted on ({found}); `frostline fit` makes it anew"
-        ) from error
-    return made
-
-
-def _check_size(spec: BackboneSpec) -> None:
-    """Raise ValueError for images so large that a head of a few bytes could take all memory."""
-    for name, size in (("size", spec.size), ("resize", spec.preprocessing.resize), ("crop", spec.preprocessing.crop)):
-        sides = size if isinstance(size, tuple) else (size or 0,)
-        if max(sides) > _LARGEST:
-            raise ValueError(f"{name} {shortened(str(size))}; wanted at most {_LARGEST:,} pixels a side")
 
 
 def _check_same(folder: str | Path, wanted: BackboneSpec, found: BackboneSpec) -> None:
@@ -231,7 +188,7 @@ def _check_same(folder: str | Path, wanted: BackboneSpec, found: BackboneSpec) -
 
 
 def _flat(spec: BackboneSpec) -> dict[str, Any]:
-    fields = asdict(spec)
+    fields = spec.fields()
     return {**fields.pop("preprocessing"), **fields}
 
 
@@ -240,7 +197,7 @@ def predict(
 ) -> list[Prediction]:
     """Return the answers of a head of ``data/heads`` for image files, folders of them and CSV files of paths.
 
-    An image that can't be read has a fault. Raises DataError if there is nothing to answer for, and what
+    An image that can't be read has a problem. Raises DataError if there is nothing to answer for, and what
     ``load_classifier`` does.
     """
     s = settings or load_settings(PredictSettings)
@@ -254,7 +211,7 @@ def predict(
 
 def check_predictions(answers: Sequence[Prediction], max_bad: int) -> None:
     """Raise DataError that lists the images that can't be read if there are more than ``max_bad``."""
-    check_bad([f"{answer.path}: {answer.fault}" for answer in answers if answer.fault], max_bad)
+    check_bad([f"{answer.path}: {answer.problem}" for answer in answers if answer.problem], max_bad)
 
 
 def _files(given: Path, s: PredictSettings) -> list[Path]:
@@ -284,7 +241,7 @@ def predictions_as_json(answers: Sequence[Prediction], top: int) -> list[dict[st
             "label": a.label,
             "classes": [list(c) for c in a.classes[:top]],
             "values": _value(answers),
-            "fault": a.fault,
+            "fault": a.problem,
         }
         for a in answers
     ]
@@ -302,20 +259,19 @@ def predictions_as_csv(answers: Sequence[Prediction], top: int) -> str:
     writer.writerow(["path", *[f"{name}{n}" for n in numbers for name in ("label", _value(answers))], "fault"])
     for a in answers:
         cells = [cell for label, p in a.classes[:top] for cell in (harmless(label), f"{p:.6f}")]
-        writer.writerow([harmless(str(a.path)), *cells, *[""] * (2 * top - len(cells)), a.fault or ""])
+        writer.writerow([harmless(str(a.path)), *cells, *[""] * (2 * top - len(cells)), a.problem or ""])
     return text.getvalue().rstrip("\n")
 
 
 def predictions_table(answers: Sequence[Prediction], top: int) -> str:
     """Return the answers for a terminal."""
-    names = [printable(str(a.path)) for a in answers]
-    width = min(60, max(map(len, names)))
     form = ".1%" if _value(answers) == "probability" else ".3g"
-    lines = []
-    for name, a in zip(names, answers, strict=True):
-        found = "   ".join(f"{printable(label)} {p:{form}}" for label, p in a.classes[:top]) or f"left out: {a.fault}"
-        lines.append(f"{name:{width}}  {found}")
-    return "\n".join(lines)
+    rows = tuple((str(a.path), _found(a, top, form)) for a in answers)
+    return "\n".join(aligned(Table("", ("", ""), "<<", rows)))
+
+
+def _found(one: Prediction, top: int, form: str) -> str:
+    return "   ".join(f"{label} {p:{form}}" for label, p in one.classes[:top]) or f"left out: {one.problem}"
 
 
 def _value(answers: Sequence[Prediction]) -> str:

@@ -10,7 +10,7 @@ import operator
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -27,19 +27,25 @@ from frostline.pipeline.settings.parsing import (
     TrainSizes,
     Views,
 )
+from frostline.pipeline.workspace import Workspace
 from frostline.stages.backbones import BackboneRequest
 from frostline.stages.backbones.families.registry import FAMILIES
 from frostline.stages.backbones.spec import Optimize, Pooling
-from frostline.stages.datasets import find_source, forms, forms_with_root
+from frostline.stages.datasets import Dataset, Progress, find_source, forms, forms_with_root, open_dataset
 from frostline.stages.errors import ConfigError, unknown_name
-from frostline.stages.heads import HEADS, HeadSpec, head_spec
+from frostline.stages.heads import HEADS, HeadSpec, head_kind, head_spec
+from frostline.stages.heads.kinds import heads_for
 from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.heads.spec import ClassWeight, Scaling
 from frostline.stages.modalities.image.spec import Interpolation
 from frostline.stages.plugins import installed
 from frostline.stages.store.key import StoredType
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.columns import Task
+from frostline.stages.targets.registry import TARGETS
 
 PREFIX = "FROSTLINE_"
+_FEW = 200  # rows held out: a score of many labels, or a correlation, of fewer says little
 _OTHER_ENGINES = sorted(installed("frostline.engines"))  # the door itself lies above the settings
 
 
@@ -56,6 +62,13 @@ Optimization = Annotated[
     Field(
         description="the network made faster where that changes nothing beyond rounding, or as it is written",
         exclude_if=lambda value: value == "auto",  # records and digests of before know no such setting
+    ),
+]
+AllowUnsteady = Annotated[
+    bool,
+    Field(
+        description="go on with a network whose features change from pass to pass or with the batch",
+        exclude_if=lambda value: not value,  # as above
     ),
 ]
 
@@ -104,6 +117,33 @@ class DatasetSettings(WorkspaceSettings):
         description="which folder below a split names the class: 1, or 2 (default: the one that can be)",
         exclude_if=operator.not_,
     )
+    target: Names = Field(
+        default=(),
+        description="the columns of a table to predict, by commas (default: label)",
+        exclude_if=operator.not_,
+    )
+    task: Task = Field(
+        default="auto",
+        description="what they are; auto: what their cells say",
+        exclude_if=lambda value: value == "auto",
+    )
+    separator: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1,
+        description="what stands between several labels in a cell (default: found out, | or ;)",
+        exclude_if=operator.not_,
+    )
+    group: str | None = Field(
+        default=None,
+        description="the column of a table whose groups (patient, author) are never split",
+        exclude_if=operator.not_,
+    )
+    group_pattern: str | None = Field(
+        default=None,
+        description="a regular expression that finds the group in a file's path",
+        exclude_if=operator.not_,
+    )
     bit_depth: int | None = Field(
         default=None,
         ge=1,
@@ -116,11 +156,27 @@ class DatasetSettings(WorkspaceSettings):
     def _check_root(self) -> DatasetSettings:
         if self.root is not None and not find_source(self.dataset)[0].takes_root:
             raise ValueError(f"root {self.root} with {self.dataset}; wanted for {' and '.join(forms_with_root())} only")
-        forms = {"columns": "csv:FILE", "class_level": "folder:PATH", "bit_depth": "folder:PATH and csv:FILE"}
+        both = "folder:PATH and csv:FILE"
+        forms = {"columns": "csv:FILE", "class_level": "folder:PATH", "bit_depth": both, "group_pattern": both}
+        forms |= dict.fromkeys(("target", "task", "separator", "group"), "csv:FILE")
         for name, form in forms.items():
-            if getattr(self, name) and name not in find_source(self.dataset)[0].settings:
+            if getattr(self, name) not in (None, (), {}, "auto") and name not in find_source(self.dataset)[0].settings:
                 raise ValueError(f"{name.replace('_', '-')} with {self.dataset}; wanted for {form} only")
+        if self.group and self.group_pattern:
+            raise ValueError("group and group-pattern; wanted one of them, they are two ways to say the same")
         return self
+
+    def open_dataset(self, workspace: Workspace, progress: Progress | None = None) -> Dataset:
+        """Return the dataset that these settings name. Raises ConfigError or DataError, see ``open_dataset``."""
+        names = ["root", "test_fraction", "seed", "columns", "class_level", "bit_depth"]
+        names += ["target", "task", "separator", "group", "group_pattern"]
+        return open_dataset(
+            self.dataset,
+            downloads=workspace.downloads,
+            memory=workspace.index(self.dataset, self.root),
+            progress=progress,
+            **{name: getattr(self, name) for name in names},
+        )
 
 
 class BackboneSettings(DatasetSettings):
@@ -176,6 +232,7 @@ class ExtractSettings(BackboneSettings):
     batch_size: BatchSize = None
     workers: Workers = None
     optimize: Optimization = "auto"
+    allow_unsteady: AllowUnsteady = False
     max_bad: int = Field(default=0, ge=0, description="how many unreadable samples to tolerate")
     engine: str = Field(
         default="auto",
@@ -233,6 +290,22 @@ class HeadSettings(ExtractSettings):
         if fixed and protocols:
             raise ValueError(f"{', '.join(sorted(fixed))} with {protocols[0]}; a protocol fixes them, wanted none")
         return self
+
+    def suited(self, kind: str, rows: int) -> Self:
+        """Return the settings for a kind of target: with its usual head where none is named.
+
+        Numbers and several labels are chosen by folds, unless told otherwise, where a hold-out of the training
+        ``rows`` would be fewer than 200. Raises ConfigError for heads that are not for it, with those that are.
+        """
+        given = self.model_fields_set
+        usual: dict[str, Any] = {} if "head" in given else {"head": (TARGETS.load(kind).usual_head,)}
+        if kind != DEFAULT and not given & {"folds", "hold_out", "grid"} and self.hold_out * rows < _FEW:
+            usual["folds"] = 5
+        own = self.model_copy(update=usual)
+        for name in own.head:
+            if kind not in head_kind(own.spec(name).kind).accepts:
+                raise ConfigError(f"head {name} with a {kind} target; expected one of {', '.join(heads_for(kind))}")
+        return own
 
     def spec(self, name: str) -> HeadSpec:
         """Return the spec of one of the heads. Raises ConfigError for names and values that can't be."""
@@ -303,6 +376,7 @@ class PredictSettings(AnySettings):
     batch_size: BatchSize = None
     workers: Workers = None
     optimize: Optimization = "auto"
+    allow_unsteady: AllowUnsteady = False
     max_bad: int = Field(default=0, ge=0, description="how many unreadable images to tolerate")
     top: int = Field(
         default=1, ge=1, le=1000, description="how many classes to print for an image, the likeliest first"

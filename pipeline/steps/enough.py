@@ -9,17 +9,20 @@ from frostline.pipeline.steps.subsets import check_draw
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import DataError
 from frostline.stages.fit import too_few
+from frostline.stages.targets.base import DEFAULT
 
 
 def check_enough(settings: Settings, train: Samples) -> None:
     """Raise DataError where the readable training samples are too few for a head, or for its draws."""
     rows = np.delete(np.arange(len(train)), list(train.problems))
-    y, digests = train.labels[rows], train.digests[rows]
+    targets, digests = train.targets.take(rows), train.digests[rows]
+    if targets.kind != DEFAULT or targets.groups is not None:
+        return  # dealt as well as can be, whatever their number
     for name in settings.head:
         draw = settings.draw(name)
         if draw:
-            check_draw(draw, y, digests, train.classes)
+            check_draw(draw, targets.values, digests, targets.names)
             continue
-        wrong = too_few(y, digests, len(train.classes), settings.spec(name))
+        wrong = too_few(targets.values, digests, settings.spec(name))
         if wrong:
             raise DataError(wrong)

@@ -17,19 +17,24 @@ from frostline.pipeline.plan.begin import begin
 from frostline.pipeline.plan.inputs import check_bad
 from frostline.pipeline.plan.lookup import FeatureRequest, look_up, required_sets
 from frostline.pipeline.plan.plan import SPLITS, Plan
+from frostline.pipeline.plan.steady import unsteady
 from frostline.pipeline.records.run import Extracted
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import DamagedShard, DataError, StoreError, counted, listing
 from frostline.stages.modalities.image.spec import View
-from frostline.stages.store import Features, FeatureSet, common, load
-from frostline.stages.targets.registry import DEFAULT
+from frostline.stages.store import Features, FeatureSet, common, in_use, load, open_set
+from frostline.stages.store.format_1 import is_old, take_over
+from frostline.stages.store.targets import target_file
+from frostline.stages.targets.base import DEFAULT
 
 log = logging.getLogger("frostline")
 
 
 def extract_missing(plan: Plan) -> tuple[Extracted, ...]:
     """Compute what is missing of a plan's features; raise DataError if more than ``max_bad`` can't be used."""
-    done = tuple(_extract_one(plan, request) for request in required_sets(plan))
+    done = tuple(_extract_one(plan, taken_over(plan, request)) for request in required_sets(plan))
+    for note in unsteady_notes(done):
+        log.warning("%s", note)
     check_quarantined(plan, done)
     return done
 
@@ -45,7 +50,7 @@ def extract_shared(plans: Sequence[Plan]) -> int:
 
 
 def _share(plans: Sequence[Plan], split: str, view: View) -> int:
-    requests = [(plan, look_up(plan, split, view)) for plan in plans]
+    requests = [(plan, taken_over(plan, look_up(plan, split, view))) for plan in plans]
     wanted = {request.key.digest: (plan, request) for plan, request in requests}  # two names may mean one layer
     lacking = [(plan, one) for plan, one in wanted.values() if 2 * one.rows_to_compute > one.missing_rows]
     lacking = _batched_alike(lacking)
@@ -67,8 +72,8 @@ def _batched_alike(lacking: list[tuple[Plan, FeatureRequest]]) -> list[tuple[Pla
     """Return those that can be gone on with in one size of batches: the one that most of them have, or none yet."""
     found = [recorded(one.existing, plan.load_network().device.type) if one.existing else None for plan, one in lacking]
     how = [(batch.batch_size, batch.threads) if batch else None for batch in found]
-    most = max(filter(None, how), key=how.count, default=None)
-    return [one for one, own in zip(lacking, how, strict=True) if own in (None, most)]
+    commonest = max(filter(None, how), key=how.count, default=None)
+    return [one for one, own in zip(lacking, how, strict=True) if own in (None, commonest)]
 
 
 def check_quarantined(plan: Plan, features: Iterable[Extracted]) -> None:
@@ -83,12 +88,13 @@ def check_quarantined(plan: Plan, features: Iterable[Extracted]) -> None:
 
 def _emptied(train: Samples, bad: Mapping[int, str]) -> list[str]:
     """Return the classes of which no training sample is left, each with a reason."""
-    if not bad or train.target != DEFAULT:
+    names, values = train.targets.names, train.targets.values
+    if not bad or train.targets.kind != DEFAULT:
         return []
-    left = np.bincount(np.delete(train.labels, list(bad)), minlength=len(train.classes))
-    first = {int(train.labels[row]): row for row in sorted(bad, reverse=True)}
+    left = np.bincount(np.delete(values, list(bad)), minlength=len(names))
+    first = {int(values[row]): row for row in sorted(bad, reverse=True)}
     return [
-        f"class {train.classes[label]!r}: none of its training samples can be used ({train.ids[row]}: {bad[row]})"
+        f"class {names[label]!r}: none of its training samples can be used ({train.ids[row]}: {bad[row]})"
         for label, row in sorted(first.items())
         if not left[label]
     ]
@@ -123,6 +129,12 @@ def cached(request: FeatureRequest) -> Extracted:
     return _described(request, request.existing, 0, 0.0)
 
 
+def unsteady_notes(done: Iterable[Extracted]) -> tuple[str, ...]:
+    """Return one line for each network whose features, cached all the same, can't be made again."""
+    seen = dict.fromkeys(unsteady(open_set(one.folder) for one in done))
+    return tuple(f"WARNING these features can't be made again (--allow-unsteady): {what}" for what in seen)
+
+
 def _described(request: FeatureRequest, features: FeatureSet, computed: int, seconds: float) -> Extracted:
     bad = tuple(features.quarantined())
     size = len(request.samples), request.width
@@ -148,10 +160,16 @@ class LazyFeatures:
     def _load(self, split: str) -> list[Features]:
         requests = requests_of(self._plan, split)
         check_quarantined(self._plan, map(cached, requests))
-        most = _share_of_memory() // len(requests)
-        found = [load(request.existing, most) for request in requests if request.existing is not None]
+        max_bytes = _share_of_memory() // len(requests)
+        found = [_loaded(request, max_bytes) for request in requests if request.existing is not None]
         # A set is known by its content alone: another command may have made it under another name.
         return [replace(view, split=split) for view in common(found)]
+
+
+def _loaded(request: FeatureRequest, in_memory: int) -> Features:
+    assert request.existing is not None
+    found = load(request.existing, request.samples.targets, in_memory)
+    return replace(found, key=request.key.digest)
 
 
 def _share_of_memory() -> int:
@@ -164,7 +182,21 @@ def _share_of_memory() -> int:
 
 def requests_of(plan: Plan, split: str) -> list[FeatureRequest]:
     """Return what a plan needs of one split, one per view."""
-    return [look_up(plan, split, view) for view in plan.settings.views]
+    return [taken_over(plan, look_up(plan, split, view)) for view in plan.settings.views]
+
+
+def taken_over(plan: Plan, request: FeatureRequest) -> FeatureRequest:
+    """Return a request whose set, if it was of format 1, is of format 2 now; on a read-only disk it stays as it is."""
+    old, x = request.existing, request.samples
+    if old is None or not is_old(old) or in_use(old.folder):
+        return request
+    try:
+        new = take_over(old, plan.workspace.store, request.key.dataset, target_file(x.targets, x.ids))
+    except StoreError as error:
+        log.warning("%s is of format 1 and stays so (%s)", old.folder, error)
+        return request
+    log.info("%s %s (%s): taken over from format 1, nothing computed", x.dataset, x.split, request.key.view)
+    return replace(request, existing=new)
 
 
 def drop(features: FeatureSet, damaged: DamagedShard) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.preview import Preview
+from frostline.pipeline.records.head_record import HeadBackbone
 from frostline.pipeline.records.run import Fitted
 from frostline.pipeline.records.validated import validated
 from frostline.pipeline.steps.features import LazyFeatures, cached, check_quarantined, requests_of
+from frostline.pipeline.steps.targets import keep_targets
 from frostline.stages import fit as fitting
 from frostline.stages.errors import StoreError
 from frostline.stages.fit.selection import Selection
@@ -38,46 +39,60 @@ def fit_head(plan: Plan, spec: HeadSpec, loaded: LazyFeatures) -> Fitted:
     check_quarantined(plan, there)
     found = cached_head(plan, spec)
     if found is not None:
-        return found
+        return _of_today(plan, spec, found)
     views = loaded.train
     quarantined = len({bad.row for e in there for bad in e.quarantined})
     started = time.perf_counter()
     head, selection = fitting.fit(views, spec)
     seconds = round(time.perf_counter() - started, 3)
+    return _kept(plan, spec, Fitted(head, Path(), selection, quarantined, seconds, cached=False))
+
+
+def _kept(plan: Plan, spec: HeadSpec, fitted: Fitted) -> Fitted:
+    """Return a head that is written, after the targets that it was fitted to. Raises StoreError."""
     record = {
-        "features": [v.key for v in views],
-        "selection": asdict(selection),
-        "quarantined": quarantined,
-        "seconds": seconds,
-        "backbone": _how_to_load(plan),
+        "features": _keys(plan),
+        "targets": plan.dataset.train.target_digest,
+        "selection": asdict(fitted.selection),
+        "quarantined": fitted.quarantined,
+        "seconds": fitted.seconds,
+        "backbone": _backbone_of(plan).fields(),
         "spec": asdict(spec),
     }
     folder = plan.workspace.heads / f"{name_of(plan, spec.kind)}-{_digest(plan, spec)}"
-    files = head_files(head, record)
+    files = head_files(fitted.head, record)
+    keep_targets(plan, ("train",))
     make_folder(folder)
     for name, data in files.items():
         write_atomic(folder / name, data)
-    return Fitted(head, folder, selection, quarantined, seconds, cached=False)
+    return replace(fitted, folder=folder)
 
 
-def _how_to_load(plan: Plan) -> dict[str, Any]:
+def _backbone_of(plan: Plan) -> HeadBackbone:
     """Return what prediction needs to make the same features of other images."""
-    request, s = plan.settings.request(), plan.settings
-    weights = str(request.weights_file.absolute()) if request.weights_file else request.weights
-    return {
-        "name": request.name,
-        "weights": weights,
-        "spec": asdict(plan.spec),
-        "precision": plan.picked.mode.precision,
-        "jpeg_least": plan.picked.mode.jpeg_min_side,
-        "views": s.views,
-        **({"bit_depth": s.bit_depth} if s.bit_depth else {}),
-    }
+    request, s, mode = plan.settings.request(), plan.settings, plan.picked.mode
+    file, part = request.weights_file, request.weights_part
+    weights = f"{file.absolute()}{part and '#' + part}" if file else request.weights
+    return HeadBackbone(request.name, weights, plan.spec, mode.precision, s.views, mode.jpeg_min_side, s.bit_depth)
 
 
 def cached_head(plan: Plan, spec: HeadSpec) -> Fitted | None:
     """Return the head that a spec means on a plan's training features if it is there and sound."""
-    for path in plan.workspace.heads.glob(f"*-{_digest(plan, spec)}/head.json"):
+    return _sound(plan, _digest(plan, spec)) or _sound(plan, _old_digest(plan, spec))
+
+
+def _of_today(plan: Plan, spec: HeadSpec, found: Fitted) -> Fitted:
+    """Return a head under the name that it has today, where the disk lets one be written."""
+    if found.folder.name.endswith(_digest(plan, spec)):
+        return found
+    try:
+        return _kept(plan, spec, found)
+    except StoreError:
+        return found
+
+
+def _sound(plan: Plan, mark: str) -> Fitted | None:
+    for path in plan.workspace.heads.glob(f"*-{mark}/head.json"):
         try:
             return _read(path.parent)
         except StoreError as error:
@@ -109,5 +124,13 @@ def name_of(plan: Plan, head: str) -> str:
 
 
 def _digest(plan: Plan, spec: HeadSpec) -> str:
-    keys = [plan.key("train", view).digest for view in plan.settings.views]
-    return digest([keys, asdict(spec)])[:12]
+    return digest([_keys(plan), plan.dataset.train.target_digest, asdict(spec)])[:12]
+
+
+def _old_digest(plan: Plan, spec: HeadSpec) -> str:
+    """Return the digest that a head had while labels were in the keys of features."""
+    return digest([[plan.old_digest("train", view) for view in plan.settings.views], asdict(spec)])[:12]
+
+
+def _keys(plan: Plan) -> list[str]:
+    return [plan.key("train", view).digest for view in plan.settings.views]

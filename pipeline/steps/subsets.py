@@ -113,9 +113,9 @@ def _choosable(spec: HeadSpec, views: Sequence[Features]) -> HeadSpec:
     With one sample of a class nothing can be held out: ``spec.default`` is taken.
     """
     first = views[0]
-    least = min(len(np.unique(first.digests[first.y == label], axis=0)) for label in np.unique(first.y))
-    if len(spec.grid) == 1 or spec.folds == "loo" or (not spec.folds and spec.hold_out * least >= _MIN_HELD):
+    smallest = min(len(np.unique(first.digests[first.y == label], axis=0)) for label in np.unique(first.y))
+    if len(spec.grid) == 1 or spec.folds == "loo" or (not spec.folds and spec.hold_out * smallest >= _MIN_HELD):
         return spec
-    if least < 2:
+    if smallest < 2:
         return replace(spec, grid=(spec.default,), folds=0, hold_out=0.0)
-    return replace(spec, folds=min(int(spec.folds) or _FOLDS, least), hold_out=0.0)
+    return replace(spec, folds=min(int(spec.folds) or _FOLDS, smallest), hold_out=0.0)

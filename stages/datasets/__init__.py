@@ -7,12 +7,13 @@ their digests and ``file_samples`` reads them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from frostline.stages.datasets.duplicates import Duplicates, duplicates
 from frostline.stages.datasets.files import decode_file, file_samples, images_in, remarks
+from frostline.stages.datasets.groups import check_groups, group_notes
 from frostline.stages.datasets.index import Progress, index_files
 from frostline.stages.datasets.memo import is_sound
 from frostline.stages.datasets.samples import Dataset, Samples, check_targets, split_by_content
@@ -20,6 +21,7 @@ from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.csv_file import paths_of
 from frostline.stages.datasets.sources.registry import SOURCES, find_source, forms, forms_with_root
 from frostline.stages.datasets.walk import walk
+from frostline.stages.targets.columns import Task
 
 __all__ = [
     "SOURCES",
@@ -57,6 +59,11 @@ def open_dataset(
     columns: Mapping[str, str] | None = None,
     class_level: int | None = None,
     bit_depth: int | None = None,
+    target: Sequence[str] = (),
+    task: Task = "auto",
+    separator: str | None = None,
+    group: str | None = None,
+    group_pattern: str | None = None,
 ) -> Dataset:
     """Return a dataset by name.
 
@@ -66,15 +73,24 @@ def open_dataset(
     ``test_fraction`` and ``seed`` split a dataset that has no test split of its own.
     ``memory``: a file that remembers digests between calls. ``columns``: what a table's columns are called, as
     ``{"path": "file"}``. ``class_level``: which folder below a split names the class, 1 or 2, where both could.
-    ``bit_depth``: how many bits 16-bit images make use of.
+    ``bit_depth``: how many bits 16-bit images make use of. ``target``: the columns of a table to predict, by default
+    ``label``; ``task``: which kind of target they are, ``separator``: what stands between labels in a cell, both found
+    out by default. ``group``: the column, ``group_pattern``: the regular expression on ids, that says which samples
+    belong together and must not be split.
 
     Raises ConfigError for an unknown name, DataError listing all that is wrong.
     """
     source, place = find_source(dataset)
     where = downloads or Path("downloads")
     with SOURCES.blamed(dataset.partition(":")[0]):
+        asked = Request(
+            place, root, test_fraction, seed, where, memory, progress, columns or {}, class_level, bit_depth
+        )
         found = source.open(
-            Request(place, root, test_fraction, seed, where, memory, progress, columns or {}, class_level, bit_depth)
+            replace(
+                asked, target=tuple(target), task=task, separator=separator, group=group, group_pattern=group_pattern
+            )
         )
     found = check_targets(found)
-    return replace(found, notes=(*found.notes, *remarks(found.splits)))
+    check_groups(found)
+    return replace(found, notes=(*found.notes, *group_notes(found), *remarks(found.splits)))

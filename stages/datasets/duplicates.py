@@ -25,13 +25,13 @@ class Duplicates:
 
 def duplicates(dataset: Dataset) -> Duplicates:
     """Return how many exact duplicates a dataset has. Unreadable samples are left out."""
-    labels: dict[bytes, list[int]] = defaultdict(list)
+    labels: dict[bytes, list[bytes]] = defaultdict(list)
     contents: list[list[bytes]] = []
     for samples in dataset.splits:
         rows = [row for row in range(len(samples)) if row not in samples.problems]
         contents.append([samples.digests[row].tobytes() for row in rows])
         for content, row in zip(contents[-1], rows, strict=True):
-            labels[content].append(int(samples.labels[row]))
+            labels[content].append(samples.targets.values[row].tobytes())
     train, test = contents
     known = set(train)
     return Duplicates(

@@ -8,9 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from frostline.stages.datasets.clutter import clutter_note
 from frostline.stages.datasets.index import Indexed
 from frostline.stages.datasets.samples import Samples
@@ -18,6 +15,7 @@ from frostline.stages.datasets.walk import walk
 from frostline.stages.errors import DataError, UnreadableSample, counted, listing
 from frostline.stages.modalities.base import Sample
 from frostline.stages.modalities.registry import MODALITIES
+from frostline.stages.targets.values import Targets
 
 _SOME = 8
 
@@ -55,10 +53,9 @@ def others_note(others: Sequence[str]) -> list[str]:
 def file_samples(
     dataset: str,
     split: str,
-    classes: Sequence[str],
+    targets: Targets,
     root: Path,
     files: Indexed,
-    labels: NDArray[np.int64],
     modality: str = "image",
     options: Mapping[str, int] | None = None,
 ) -> Samples:
@@ -83,10 +80,10 @@ def file_samples(
     def read(row: int) -> Sample:
         return decode(encoded(row), **(options or {}))
 
-    decode, names = MODALITIES.load(modality).decode, tuple(classes)
+    decode = MODALITIES.load(modality).decode
     how: Any = {"problems": files.problems, "encoded": encoded, "modality": modality}
     how |= {"codecs": files.codecs, "options": options or {}}
-    return Samples(dataset, split, names, files.paths, labels, files.digests, read, **how)
+    return Samples(dataset, split, targets, files.paths, files.digests, read, **how)
 
 
 def remarks(splits: Sequence[Samples]) -> list[str]:

@@ -11,39 +11,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.datasets.sampling import hold_out
+from frostline.stages.datasets.draws import held_out
 from frostline.stages.errors import DataError, UnreadableSample, counted, listing
 from frostline.stages.modalities.base import Modality, Sample
 from frostline.stages.modalities.registry import MODALITIES
-from frostline.stages.targets.registry import DEFAULT, TARGETS
+from frostline.stages.records.sealed import content_digest
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS
+from frostline.stages.targets.values import Targets
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
     """One split: n samples in dataset order.
 
-    ``labels``: int64 (n,), positions in ``classes``. ``digests``: uint8 (n, 32), the
-    SHA-256 of each sample's content. ``read``: row to what the modality decodes to, an RGB
+    ``targets``: what is to be predicted of each. ``digests``: uint8 (n, 32), the SHA-256 of each
+    sample's content. ``read``: row to what the modality decodes to, an RGB
     image for ``image``; it raises UnreadableSample where the sample can't be decoded.
     ``problems``: the rows known to be unreadable before any is decoded, each with its reason.
     ``encoded``: row to the bytes of its file, raising as ``read`` does; None where the samples are no files.
     ``codecs``: the rows whose file needs a library of its own, or is worth a remark, each with what kind it is, see
     ``Modality.codec``. ``options``: what the modality's ``decode`` is told besides.
-    ``modality`` and ``target``: names behind the doors ``frostline.modalities`` and
-    ``frostline.targets``.
+    ``modality``: a name behind the door ``frostline.modalities``.
     """
 
     dataset: str
     split: str
-    classes: tuple[str, ...]
+    targets: Targets
     ids: Sequence[str]
-    labels: NDArray[np.int64]
     digests: NDArray[np.uint8]
     read: Callable[[int], Sample]
     problems: Mapping[int, str] = field(default_factory=dict)
     encoded: Callable[[int], bytes] | None = None
     modality: str = "image"
-    target: str = DEFAULT
     codecs: Mapping[int, str] = field(default_factory=dict)
     options: Mapping[str, int] = field(default_factory=dict)
 
@@ -52,15 +52,25 @@ class Samples:
 
     @cached_property
     def content(self) -> str:
-        """The SHA-256 over every row's id, label name and digest, in order."""
+        """The SHA-256 over every row's id and digest, in order; what is to be predicted of them does not count."""
+        return content_digest(self.ids, self.digests)
+
+    @cached_property
+    def labelled_content(self) -> str:
+        """The SHA-256 over ids, names of single labels and digests, as keys of format 1 had it; else empty."""
+        if self.targets.kind != DEFAULT:
+            return ""
         total = hashlib.sha256()
-        names = [name.encode(errors="surrogateescape") for name in self.classes]
-        for name in names:
-            total.update(name + b"\0")
-        for sample, label, sample_digest in zip(self.ids, self.labels.tolist(), self.digests, strict=True):
-            total.update(sample.encode(errors="surrogateescape") + b"\0" + names[label] + b"\0")
-            total.update(sample_digest.tobytes())
+        names = [name.encode(errors="surrogateescape") + b"\0" for name in self.targets.names]
+        total.update(b"".join(names))
+        for sample, label, content in zip(self.ids, self.targets.values.tolist(), self.digests, strict=True):
+            total.update(sample.encode(errors="surrogateescape") + b"\0" + names[label] + content.tobytes())
         return total.hexdigest()
+
+    @cached_property
+    def target_digest(self) -> str:
+        """The SHA-256 over what is to be predicted of every row, joined to its id; see ``Targets.digest``."""
+        return self.targets.digest(self.ids)
 
     @property
     def _kind(self) -> Modality[Any]:
@@ -97,15 +107,13 @@ class Samples:
         return Samples(
             self.dataset,
             split,
-            self.classes,
+            self.targets.take(rows),
             [self.ids[row] for row in chosen],
-            self.labels[rows],
             self.digests[rows],
             lambda row: self.read(chosen[row]),
             problems,
             encoded and (lambda row: encoded(chosen[row])),
             self.modality,
-            self.target,
             {new: self.codecs[row] for new, row in enumerate(chosen) if row in self.codecs},
             self.options,
         )
@@ -131,13 +139,13 @@ def check_targets(dataset: Dataset) -> Dataset:
     For single labels: two classes or more, each with a training sample, and test samples.
     Raises DataError that lists all that is wrong.
     """
-    if dataset.train.target != DEFAULT:
-        raise DataError(f"{dataset.name} has a {dataset.train.target} target; so far only {DEFAULT} ones can be fitted")
-    train, test = (np.delete(samples.labels, list(samples.problems)) for samples in dataset.splits)
-    wrong = TARGETS.load(dataset.train.target).faults(dataset.train.classes, train, test)
+    asked = dataset.train.targets
+    target = TARGETS.load(asked.kind)
+    train, test = (np.delete(samples.targets.values, list(samples.problems), 0) for samples in dataset.splits)
+    wrong = target.faults(asked.names, train, test)
     if wrong:
         raise DataError(f"{dataset.name} can't be used{_unreadable(dataset)}:\n{listing(wrong)}")
-    return replace(dataset, notes=(*dataset.notes, *_untested(dataset.train.classes, test)))
+    return replace(dataset, notes=(*dataset.notes, *target.remarks(asked.names, train, test)))
 
 
 def _unreadable(dataset: Dataset) -> str:
@@ -146,24 +154,16 @@ def _unreadable(dataset: Dataset) -> str:
     return f"; {counted(len(bad), 'sample')} can't be read:\n{listing(bad, 10)}\nand without them" if bad else ""
 
 
-def _untested(classes: Sequence[str], test: NDArray[np.int64]) -> list[str]:
-    names = [classes[label] for label in sorted(set(range(len(classes))) - set(test.tolist()))]
-    if not names:
-        return []
-    more = ", …" if len(names) > 5 else ""
-    return [f"no test sample of {counted(len(names), 'class')}: {', '.join(names[:5])}{more}"]
-
-
 def split_by_content(samples: Samples, test_fraction: float, seed: int) -> tuple[Samples, Samples]:
-    """Return (train, test) of one tree: stratified, seeded, blind to order and file names.
+    """Return (train, test) of one tree: stratified, seeded, blind to order and file names, groups whole.
 
     See ``frostline.stages.datasets.sampling.hold_out``. Raises DataError if a class is too small to be on both sides.
     """
-    target = TARGETS.load(samples.target)
-    wrong = target.split_faults(samples.classes, samples.labels, test_fraction)
+    asked = samples.targets
+    target = TARGETS.load(asked.kind)
+    wrong = target.split_faults(asked.names, asked.values, test_fraction)
     if wrong:
         raise DataError(f"{samples.dataset} can't be split:\n{listing(wrong)}")
-    strata = target.strata(samples.labels)
-    is_test = hold_out(strata, samples.digests, int(strata.max(initial=-1)) + 1, test_fraction, seed)
+    is_test = held_out(asked, samples.digests, test_fraction, seed)
     train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     return samples.take(train, "train"), samples.take(test, "test")

@@ -75,15 +75,15 @@ def walk(root: Path, below: str, modality: str = "image") -> Tree:
     """
     tree = Tree()
     seen = {_identity(root / parent) for parent in PurePosixPath(below).parents}
-    waiting = deque([below])
+    pending = deque([below])
     endings = MODALITIES.load(modality).extensions
-    while waiting:
-        folder = waiting.popleft()
+    while pending:
+        folder = pending.popleft()
         try:
             here = _identity(root / folder)
             if here not in seen:
                 seen.add(here)
-                inner = _enter(root, folder, tree, waiting, endings)
+                inner = _enter(root, folder, tree, pending, endings)
                 tree.inner.extend(inner if folder == below else ())
         except OSError as error:
             tree.unreadable.append(f"{folder}: the folder can't be read ({error.strerror})")
@@ -91,7 +91,7 @@ def walk(root: Path, below: str, modality: str = "image") -> Tree:
     return tree
 
 
-def _enter(root: Path, folder: str, tree: Tree, waiting: deque[str], endings: frozenset[str]) -> list[str]:
+def _enter(root: Path, folder: str, tree: Tree, pending: deque[str], endings: frozenset[str]) -> list[str]:
     """Take in what lies in a folder, and return the names of the folders in it."""
     folders: list[os.DirEntry[str]] = []
     with os.scandir(root / folder) as entries:
@@ -108,7 +108,7 @@ def _enter(root: Path, folder: str, tree: Tree, waiting: deque[str], endings: fr
     folders.sort(key=lambda entry: entry.name)
     for entry in folders:
         # Linked folders wait until all others are entered.
-        (waiting.append if entry.is_symlink() else waiting.appendleft)(f"{folder}/{entry.name}")
+        (pending.append if entry.is_symlink() else pending.appendleft)(f"{folder}/{entry.name}")
     return [entry.name for entry in folders]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 _BLOCK = 4096
 _FAR = 8.0
-_LEAST = 0.01
+_MIN_SPREAD = 0.01
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _distances(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.zeros(len(lengths))
     logs = np.log(np.maximum(lengths, np.finfo(np.float64).tiny))
     away = np.abs(logs - np.nanmedian(logs))
-    far: NDArray[np.float64] = np.nan_to_num(away / max(1.4826 * float(np.nanmedian(away)), _LEAST))
+    far: NDArray[np.float64] = np.nan_to_num(away / max(1.4826 * float(np.nanmedian(away)), _MIN_SPREAD))
     return far
 
 

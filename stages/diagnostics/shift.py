@@ -12,7 +12,7 @@ from frostline.stages.diagnostics.label_errors import held_out
 from frostline.stages.metrics import Z
 from frostline.stages.store import Features
 
-_LEAST = 10
+_MIN_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def shift(train: Features, test: Features, max_rows: int = 5000, seed: int = 0) 
     from frostline.stages.heads.newton.penalised import prepare
 
     first, second = (_drawn(features, max_rows, seed) for features in (train, test))
-    if min(len(first), len(second)) < _LEAST:
+    if min(len(first), len(second)) < _MIN_ROWS:
         return None
     X = np.concatenate([train.X[first], test.X[second]])
     y = np.repeat([0, 1], [len(first), len(second)])

@@ -268,7 +268,7 @@ def _at(
 ) -> NDArray[np.float64]:
     """Return the log evidence per row at α / β, one per class, with the β that is best for it."""
     both = ratio[:, None] + values
-    least = (squares * ratio[:, None] / both).sum(1) + rest  # ‖y - F m‖² + α / β ‖m‖² at the posterior mean m
-    fit = len(values) * np.log(ratio) - np.log(both).sum(1) + n * (np.log(n / least / (2 * np.pi)) - 1)
+    objective = (squares * ratio[:, None] / both).sum(1) + rest  # ‖y - F m‖² + α / β ‖m‖² at the posterior mean m
+    fit = len(values) * np.log(ratio) - np.log(both).sum(1) + n * (np.log(n / objective / (2 * np.pi)) - 1)
     result: NDArray[np.float64] = fit / (2 * n)
     return result

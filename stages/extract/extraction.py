@@ -176,7 +176,7 @@ class _Filling:
         samples, here = self._job.samples, slice(piece.span.start, piece.span.stop)
         status = np.full(len(piece.span), OK, np.uint8)
         status[[row - piece.span.start for row in piece.reasons]] = QUARANTINED
-        content = Shard(piece.result, samples.labels[here], self._ids[here], samples.digests[here], status)
+        content = Shard(piece.result, self._ids[here], samples.digests[here], status)
         bad = tuple(Bad(row, samples.ids[row], piece.reasons[row]) for row in sorted(piece.reasons))
         writer.commit(partial(self._job.features.commit, piece.shard, content, bad), piece.held)
         del self._pieces[piece.shard]

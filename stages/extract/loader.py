@@ -79,14 +79,14 @@ class Loader:
     def batches(self, groups: Iterable[Sequence[int]]) -> Iterator[Batch]:
         """Yield the rows of each group in order, ``batch_size`` at a time; a group is asked for when it is needed."""
         blocks = (block for rows in groups for block in _parts(rows, self._block * self._batch_size))
-        waiting: deque[tuple[list[Batch], list[Future[None]]]] = deque()
+        pending: deque[tuple[list[Batch], list[Future[None]]]] = deque()
         while True:
-            fresh = list(islice(blocks, self._ahead + 1 - len(waiting)))
+            fresh = list(islice(blocks, self._ahead + 1 - len(pending)))
             started = time.perf_counter()
-            waiting += [self._begin(block) for block in fresh]
-            if not waiting:
+            pending += [self._begin(block) for block in fresh]
+            if not pending:
                 return
-            batches, futures = waiting.popleft()
+            batches, futures = pending.popleft()
             for future in futures:
                 future.result()
             self.loader_wait += time.perf_counter() - started

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import fields
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,12 @@ from frostline.stages.fit.enough import too_few
 from frostline.stages.fit.select import choose
 from frostline.stages.fit.selection import Choice, Selection
 from frostline.stages.fit.training_rows import TrainingRows
-from frostline.stages.heads import Head, HeadSpec
+from frostline.stages.heads import Head, HeadPath, HeadSpec
+from frostline.stages.heads.kinds import Number
 from frostline.stages.store import Features, stacked
+from frostline.stages.targets.base import DEFAULT
 
-__all__ = ["Selection", "fit", "too_few"]
+__all__ = ["Selection", "fit", "fit_rows", "too_few"]
 
 _BLOCK = 8192
 
@@ -30,23 +32,50 @@ def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[Head, Selection]:
     hold some out; ConfigError: options that the head can't take.
     """
     X, y, digests = _stacked(views)
-    rows = TrainingRows(X, y, len(views[0].classes), spec)
-    choice = choose(rows, digests, len(views)) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
-    last = rows.fit((choice.value,), np.ones(len(y), bool))
+    about = views[0].targets
+    groups = None if about.groups is None else np.concatenate([about.groups] * len(views))
+    rows = TrainingRows(X, y, len(about.names), spec, about.kind, groups)
+    return fit_rows(rows, digests, about.names, len(views))
+
+
+def fit_rows(
+    rows: TrainingRows,
+    digests: NDArray[np.uint8],
+    names: tuple[str, ...],
+    views: int = 1,
+    *,
+    each: bool = False,
+) -> tuple[Head, Selection]:
+    """Return the head fitted on rows (n, d) of any kind of target, and how it was selected.
+
+    ``digests``: uint8 (n, 32) of the rows' content; ``views``: how many of each sample are among the rows; ``each``:
+    whether the value is chosen for each label by itself. Raises what ``fit`` does.
+    """
+    spec = rows.spec
+    choice = choose(rows, digests, views, each=each) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
+    wanted = tuple(sorted(set(choice.values))) or (choice.value,)
+    last = rows.fit(wanted, np.ones(len(rows.y), bool))
     gap, slope = (getattr(last, name, None) for name in ("gap", "gradient_norm"))
     selection = Selection(
-        **asdict(choice),
+        **{each.name: getattr(choice, each.name) for each in fields(Choice)},
         parameter=spec.parameter,
         grid=spec.grid,
         at_edge=len(spec.grid) > 1 and choice.value in (spec.grid[0], spec.grid[-1]),
-        final_rows=len(y),
-        final_converged=bool(last.converged[0]),
-        final_iterations=int(last.iterations[0]),
-        final_gap=None if gap is None else float(gap[0]),
-        final_gradient_norm=None if slope is None else float(slope[0]),
+        final_rows=len(rows.y),
+        final_converged=bool(last.converged.all()),
+        final_iterations=int(last.iterations.max()),
+        final_gap=None if gap is None else float(gap.max()),
+        final_gradient_norm=None if slope is None else float(slope.max()),
         seed=spec.seed,
     )
-    return last.head(0, views[0].classes), selection
+    return _head(last, wanted, choice, names), selection
+
+
+def _head(path: HeadPath, fitted: Sequence[Number], choice: Choice, names: tuple[str, ...]) -> Head:
+    """Return the head of the chosen value, or of each label's, with the thresholds that were learned."""
+    places = [fitted.index(value) for value in choice.values]
+    head: Any = cast(Any, path).head_of_each(places, names) if places else path.head(0, names)
+    return cast(Head, head.with_thresholds(choice.thresholds) if choice.thresholds else head)
 
 
 def _stacked(views: Sequence[Features]) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.uint8]]:
@@ -68,5 +97,5 @@ def _check(X: NDArray[Any], y: NDArray[np.int64], views: Sequence[Features]) -> 
         ids = [sample for features in views for sample in features.ids]
         bad = [ids[row] for row in rows]
         raise DataError(f"features that are NaN or infinite, of:\n{listing(bad)}\nExtract again, or leave these out.")
-    if len(np.unique(y)) < 2:
+    if views[0].targets.kind == DEFAULT and len(np.unique(y)) < 2:
         raise DataError(f"training rows of {len(np.unique(y))} class; a classifier needs two or more")

@@ -8,28 +8,26 @@ from numpy.typing import NDArray
 from frostline.stages.datasets.sampling import hold_out
 from frostline.stages.errors import counted
 from frostline.stages.heads import HeadSpec
-from frostline.stages.targets.registry import DEFAULT, TARGETS
 
 _FOLDS = 5
 
 
-def too_few(y: NDArray[np.int64], digests: NDArray[np.uint8], classes: int, spec: HeadSpec) -> str | None:
+def too_few(strata: NDArray[np.int64], digests: NDArray[np.uint8], spec: HeadSpec) -> str | None:
     """Return why a spec can't choose by these rows, and what to do; None where it can, or has nothing to choose.
 
-    ``y``: int64 (n,), positions of the classes. ``digests``: uint8 (n, 32), of the contents.
+    ``strata``: int64 (n,), such as the positions of the classes. ``digests``: uint8 (n, 32), of the contents.
     """
     if len(spec.grid) < 2 or spec.folds == "loo":
         return None
-    strata = TARGETS.load(DEFAULT).strata(y)
     least = min(len(np.unique(digests[strata == label], axis=0)) for label in np.unique(strata))
     if spec.folds:
         return _folds_fault(int(spec.folds), least)
-    held = hold_out(strata, digests, classes, spec.hold_out, spec.seed)
-    if held.any() and len(np.unique(strata[~held])) > 1:
+    held = hold_out(strata, digests, int(strata.max()) + 1, spec.hold_out, spec.seed)
+    if held.any() and len(np.unique(strata[~held])) >= min(2, len(np.unique(strata))):
         return None
     usual = int(np.median(np.unique(strata, return_counts=True)[1]))
     return (
-        f"{counted(len(y), 'training sample')}, {usual:,} a class, are too few to choose {spec.parameter} on "
+        f"{counted(len(strata), 'training sample')}, {usual:,} a class, are too few to choose {spec.parameter} on "
         f"{100 * spec.hold_out:g} % of them, held out; {_instead(least)}"
     )
 

@@ -8,19 +8,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.datasets.sampling import folds, hold_out
-from frostline.stages.errors import DataError, counted
+from frostline.stages.datasets import grouped
+from frostline.stages.datasets.sampling import content_hash_order, folds, hold_out
+from frostline.stages.errors import ConfigError, DataError, counted
 from frostline.stages.fit.enough import too_few
 from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.training_rows import Mask, TrainingRows
 from frostline.stages.heads import HeadPath, HeadSpec
 from frostline.stages.metrics import temperature
-from frostline.stages.targets.base import Target
-from frostline.stages.targets.registry import DEFAULT, TARGETS
+from frostline.stages.targets.base import Judgement, TargetValues
 
 Held = tuple[slice, NDArray[np.int64], NDArray[np.float64], NDArray[Any]]
 _VALUES = 2**25  # confidences held at once
 _EVERY = slice(None)
+_TOO_FEW = "{} training rows are too few to hold some out; give one value with --grid"
 
 
 class _Unseen(Protocol):
@@ -38,27 +39,50 @@ class _Unseen(Protocol):
         """Yield the same of one value, k = 1."""
 
 
-def choose(rows: TrainingRows, digests: NDArray[np.uint8], views: int) -> Choice:
-    """Return the value that is right most often, each row counting what its class weight says.
+def choose(rows: TrainingRows, digests: NDArray[np.uint8], views: int, *, each: bool = False) -> Choice:
+    """Return the value that the target's criterion says is best, each row counting what its class weight says.
 
-    Of values that are equally often right, the one of the least log-loss, or for heads without
-    probabilities the one in the middle.
+    For single labels that is the value that is right most often. Of values that are equally good, the one that costs
+    least (log-loss), and of several of these the one in the middle. ``each``: also the best value of each label for
+    itself. Raises ConfigError if the target's values are not judged each for itself.
     """
-    spec, n, target = rows.spec, len(rows.y), TARGETS.load(DEFAULT)
+    spec, n = rows.spec, len(rows.y)
     if spec.folds == "loo":
         unseen: _Unseen = _Others(rows, digests, views)
         how: dict[str, Any] = {"by": "leave-one-out", "fitted_rows": n - 1, "held_out_rows": n}
     else:
-        masks = _masks(target.strata(rows.y), digests, rows.classes, spec)
+        masks = _masks(rows, digests)
         unseen = folded = _Folds(rows, masks)
         held = int(sum(map(np.count_nonzero, masks)))
         how = {"by": "folds" if spec.folds else "hold-out", "folds": spec.folds, "converged": folded.converged}
         how |= {"fitted_rows": n - held // len(masks), "held_out_rows": held}
-    accuracy, loss = _scores(unseen, rows.y, len(spec.grid), target)
-    best = _best(accuracy, loss)
-    if unseen.probabilistic:
-        how |= {"log_loss": tuple(loss.tolist()), "temperature": _temperature(unseen.of(best), rows.y)}
-    return Choice(value=spec.grid[best], accuracy=tuple(accuracy.tolist()), **how)
+    judged = _judged(unseen, rows)
+    best = _best(judged.good, judged.cost)
+    places = _best_of_each(judged, best, rows) if each else []
+    if places:
+        how["values"] = tuple(spec.grid[place] for place in places)
+    return Choice(value=spec.grid[best], **how, **_recorded(judged), **_learned(unseen, rows, best, places))
+
+
+def _best_of_each(judged: Judgement, best: int, rows: TrainingRows) -> list[int]:
+    """Return the place in the grid of each label's best value; the shared one where a label can't be judged."""
+    if judged.good_each is None or judged.cost_each is None:
+        raise ConfigError(f"a value for each name with {rows.target.kind} targets; they share one value")
+    columns = zip(judged.good_each.T, judged.cost_each.T, strict=True)
+    return [_best(good, np.nan_to_num(cost)) if np.isfinite(good).all() else best for good, cost in columns]
+
+
+def _learned(unseen: _Unseen, rows: TrainingRows, best: int, places: Sequence[int]) -> dict[str, Any]:
+    """Return what the held-out rows teach of the chosen head: a temperature of probabilities, or thresholds."""
+    if rows.target.exclusive and not unseen.probabilistic:
+        return {}
+    confidence, y, weights = _held(unseen.of(best), rows.y)
+    if rows.target.exclusive:
+        return {"temperature": temperature(confidence, y, weights)}
+    for place in set(places) - {best}:
+        own = np.flatnonzero(np.array(places) == place)
+        confidence[:, own] = _held(unseen.of(place), rows.y)[0][:, own]
+    return {"thresholds": rows.target.thresholds(confidence, y, probabilistic=unseen.probabilistic)}
 
 
 class _Folds:
@@ -93,6 +117,8 @@ class _Others:
     def __init__(self, rows: TrainingRows, digests: NDArray[np.uint8], views: int) -> None:
         if views > 1:
             raise DataError("leave-one-out with several views: a sample's other view would vouch for it; use --folds N")
+        if rows.groups is not None:
+            raise DataError("leave-one-out with groups: a sample's group would vouch for it; use --folds N")
         if rows.spec.scaling == "standardize":
             raise DataError("leave-one-out with --scaling standardize, whose scale knows every row; use --folds N")
         copies = len(digests) - len(np.unique(digests, axis=0))
@@ -124,38 +150,56 @@ def _parts(rows: NDArray[np.int64], values: int) -> Iterator[NDArray[np.int64]]:
     return (rows[start : start + length] for start in range(0, len(rows), length))
 
 
-def _masks(y: NDArray[np.int64], digests: NDArray[np.uint8], classes: int, spec: HeadSpec) -> list[Mask]:
+def _masks(rows: TrainingRows, digests: NDArray[np.uint8]) -> list[Mask]:
     """Return the rows held out, one mask per fold; raise DataError where the rows are too few."""
-    wrong = too_few(y, digests, classes, spec)
+    spec, target = rows.spec, rows.target
+    count = int(spec.folds)
+    shares = [1 / count] * count if count else [1 - spec.hold_out, spec.hold_out]
+    if rows.groups is None:
+        part = target.dealt(rows.y, content_hash_order(digests, spec.seed), shares)
+    else:
+        part = grouped.dealt(target, rows.y, digests, rows.groups, shares, spec.seed)
+    if part is None:
+        return _within_strata(target.strata(rows.y), digests, spec)
+    masks = [part == k for k in range(count)] if count else [part == 1]
+    if not all(mask.any() and not mask.all() for mask in masks):
+        raise DataError(_TOO_FEW.format(len(part)))
+    return masks
+
+
+def _within_strata(strata: NDArray[np.int64], digests: NDArray[np.uint8], spec: HeadSpec) -> list[Mask]:
+    wrong = too_few(strata, digests, spec)
     if wrong:
         raise DataError(wrong)
-    if not spec.folds:
-        return [hold_out(y, digests, classes, spec.hold_out, spec.seed)]
-    count = int(spec.folds)
-    fold = folds(y, digests, classes, count, spec.seed)
+    classes, count = int(strata.max()) + 1, int(spec.folds)
+    if not count:
+        return [hold_out(strata, digests, classes, spec.hold_out, spec.seed)]
+    fold = folds(strata, digests, classes, count, spec.seed)
     return [fold == k for k in range(count)]
 
 
-def _scores(
-    unseen: _Unseen, y: NDArray[np.int64], k: int, target: Target
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the means of what the target judges rows by, float64 (k,) each: accuracy and log-loss of single labels."""
-    good, cost, total = np.zeros(k), np.zeros(k), np.zeros(k)
+def _judged(unseen: _Unseen, rows: TrainingRows) -> Judgement:
+    """Return what the target's criterion makes of all held-out rows."""
+    criterion = rows.target.criterion(len(rows.spec.grid), probabilistic=unseen.probabilistic)
     for values, part, weights, confidence in unseen.blocks():
-        better, costlier = target.judged(confidence, y[part], probabilistic=unseen.probabilistic)
-        good[values] += better @ weights
-        cost[values] += costlier @ weights
-        total[values] += weights.sum()
-    return good / total, cost / total
+        criterion.add(values, confidence, rows.y[part], weights)
+    return criterion.judgement()
 
 
-def _best(accuracy: NDArray[np.float64], loss: NDArray[np.float64]) -> int:
-    tied = np.flatnonzero(accuracy >= accuracy.max() - 1e-12)
-    lowest = tied[loss[tied] <= loss[tied].min()]
+def _recorded(judged: Judgement) -> dict[str, Any]:
+    """Return a judgement's scores as ``Choice`` has them: those of single labels in fields of their own."""
+    record: dict[str, Any] = {name: tuple(scores.tolist()) for name, scores in judged.record.items()}
+    own: dict[str, Any] = {name: record.pop(name) for name in ("accuracy", "log_loss") if name in record}
+    return {**own, "scores": record}
+
+
+def _best(good: NDArray[np.float64], cost: NDArray[np.float64]) -> int:
+    tied = np.flatnonzero(good >= good.max() - 1e-12)
+    lowest = tied[cost[tied] <= cost[tied].min()]
     return int(lowest[(len(lowest) - 1) // 2])
 
 
-def _temperature(held: Iterator[Held], y: NDArray[np.int64]) -> float:
+def _held(held: Iterator[Held], y: TargetValues) -> tuple[NDArray[np.float64], TargetValues, NDArray[np.float64]]:
+    """Return the confidences of one value for all held-out rows, what these are, and their weights."""
     _, parts, weights, confidences = zip(*held, strict=True)
-    confidence = np.concatenate([c[0] for c in confidences])
-    return temperature(confidence, y[np.concatenate(parts)], np.concatenate(weights))
+    return np.concatenate([c[0] for c in confidences]), y[np.concatenate(parts)], np.concatenate(weights)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from frostline.stages.heads.kinds import Number
 
@@ -20,6 +21,9 @@ class Choice:
     fitted_rows: int = 0
     held_out_rows: int = 0
     temperature: float | None = None
+    scores: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    values: tuple[Number, ...] = ()
+    thresholds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +35,10 @@ class Selection(Choice):
     the fit is, one per value of ``grid``; ``log_loss`` is empty for heads without probabilities,
     both are where nothing was chosen. ``converged``: of the fits on ``fitted_rows``, one per
     value, in every fold. ``temperature``: what the logits of the held-out rows are best divided
-    by, None without probabilities or held-out rows. ``final_gap``: how far the objective of the last
+    by, None without probabilities or held-out rows. ``scores``: of other targets than single labels, what stands
+    for accuracy and log-loss, by name, one per value of ``grid``. ``values``: of each label where they were chosen
+    each for itself, else empty. ``thresholds``: of each label, above which F1 is largest on the held-out rows; empty
+    where that does not apply. ``final_gap``: how far the objective of the last
     fit may be above its optimum, as a share of it, and ``final_gradient_norm``, where the head says so.
     """
 

@@ -10,20 +10,39 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.errors import ConfigError
 from frostline.stages.heads import HeadPath, HeadSpec, LinearPath, solver
 from frostline.stages.heads.base import Solver, explained, streams
 from frostline.stages.heads.kinds import Number
 from frostline.stages.heads.scaling import ScaledPath, Scaler, standardizer
 from frostline.stages.store import RowFile
+from frostline.stages.targets.base import DEFAULT, TargetValues
+from frostline.stages.targets.registry import TARGETS
 
 Mask = NDArray[np.bool_]
 
 
 class TrainingRows:
-    """Training rows, fitted again and again; the paths that come back act on the features as they were given."""
+    """Training rows, fitted again and again; the paths that come back act on the features as they were given.
 
-    def __init__(self, X: NDArray[Any], y: NDArray[np.int64], classes: int, spec: HeadSpec) -> None:
-        self.X, self.y, self.classes, self.spec = X, y, classes, spec
+    ``y`` holds values of a kind of ``target`` with so many ``classes`` (names); ``groups``: int64 (n,), which rows
+    must stay on one side of a hold-out or fold, None where they stand for themselves. Raises ConfigError if the head's
+    spec asks for something that makes no sense for it.
+    """
+
+    def __init__(
+        self,
+        X: NDArray[Any],
+        y: TargetValues,
+        classes: int,
+        spec: HeadSpec,
+        target: str = DEFAULT,
+        groups: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.X, self.y, self.classes, self.spec, self.target = X, y, classes, spec, TARGETS.load(target)
+        self.groups = groups
+        if spec.class_weight != "none" and not self.target.exclusive:
+            raise ConfigError(f"--class-weight {spec.class_weight} with {target} targets; it is for single labels")
 
     def fit(self, grid: tuple[Number, ...], used: Mask) -> HeadPath:
         """Return a head for each value, fitted on the rows that are used."""
@@ -34,9 +53,9 @@ class TrainingRows:
         scaler = standardizer(self.X, used)
         if isinstance(self.X, RowFile):
             X = scaled(self.X, scaler)
-            own = solver(self.spec, X if streams(self.spec) else X[:], self.y, self.classes)
+            own = self._solver(X if streams(self.spec) else X[:], self.y)
             return unscaled(_fitted(self.spec, own, grid, weights), scaler)
-        own = solver(self.spec, scaler(self.X[used]), self.y[used], self.classes)
+        own = self._solver(scaler(self.X[used]), self.y[used])
         return unscaled(_fitted(self.spec, own, grid, weights[used]), scaler)
 
     def fit_each(self, grid: tuple[Number, ...], several: Sequence[Mask]) -> list[HeadPath]:
@@ -59,7 +78,10 @@ class TrainingRows:
         X = scaled(self.X, Scaler()) if self.spec.scaling == "l2" else self.X
         if isinstance(X, RowFile | ScaledRows) and not streams(self.spec):
             X = X[:]
-        return solver(self.spec, X, self.y, self.classes)
+        return self._solver(X, self.y)
+
+    def _solver(self, X: NDArray[Any], y: TargetValues) -> Solver:
+        return solver(self.spec, X, y, self.classes, self.target.kind)
 
     def weights(self, used: Mask) -> NDArray[np.float64]:
         """Return what each row counts among those that are used."""

@@ -13,6 +13,8 @@ from frostline.stages.errors import ConfigError, DataError, FrostlineError, unkn
 from frostline.stages.heads.kinds import Number, head_kind
 from frostline.stages.heads.spec import HeadSpec
 from frostline.stages.heads.stored import Stored
+from frostline.stages.targets.base import DEFAULT, TargetValues
+from frostline.stages.targets.registry import TARGETS
 
 
 class Head(Protocol):
@@ -59,16 +61,18 @@ def streams(spec: HeadSpec) -> bool:
     return head_kind(spec.kind).streams
 
 
-def solver(spec: HeadSpec, X: NDArray[Any], y: NDArray[np.int64], classes: int) -> Solver:
-    """Return what fits a kind of head to X (n, d) and y (n,) of 0 .. classes - 1, all of them finite.
+def solver(spec: HeadSpec, X: NDArray[Any], y: TargetValues, classes: int, target: str = DEFAULT) -> Solver:
+    """Return what fits a kind of head to finite X (n, d) and to y, values of a kind of target with so many names.
 
-    Raises ConfigError: an option that the kind doesn't have, or a value of one that it can't take.
+    Single labels are int64 (n,) of 0 .. classes - 1; multi-label values int8 (n, classes) of 1, 0 and -1 for unknown.
+
+    Raises ConfigError: a kind of head that is not for the target; an option that it doesn't have, or can't take.
     """
     kind = head_kind(spec.kind)
-    make = kind.solver_class()
+    make = kind.solver_class(target)
     if ":" in spec.kind:
         return cast(Solver, make(X, y, classes, spec))
-    known = kind.options()
+    known = kind.options(target)
     for option in spec.options:
         if option not in known:
             if not known:
@@ -98,6 +102,8 @@ def explained(spec: HeadSpec) -> Iterator[None]:
         raise ConfigError(f"{spec.kind} raised {type(error).__name__}: {error}") from error
 
 
-def check_options(spec: HeadSpec) -> None:
+def check_options(spec: HeadSpec, target: str = DEFAULT) -> None:
     """Raise ConfigError for an option that the kind of head doesn't have or can't take; on a few made-up rows."""
-    solver(spec, np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1]), 2)
+    example = TARGETS.load(target).example
+    if example is not None:
+        solver(spec, np.eye(4, dtype=np.float32), example, 2, target)

@@ -16,10 +16,11 @@ from safetensors.numpy import load, save
 from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.heads.base import Head
 from frostline.stages.heads.readers import has_reader, reader
-from frostline.stages.heads.scaling import ScaledHead, Scaler
+from frostline.stages.heads.scaling import ScaledHead, Scaler, target_of
 from frostline.stages.heads.stored import Stored
 from frostline.stages.records.safe_read import read_file, read_sealed
 from frostline.stages.records.sealed import sealed
+from frostline.stages.targets.base import DEFAULT
 
 _RECORD, _TENSORS = "head.json", "head.safetensors"
 _SCALER = "scaler."
@@ -45,6 +46,8 @@ def head_files(head: Head, record: Mapping[str, Any]) -> dict[str, bytes]:
         "scaled": isinstance(head, ScaledHead),
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
+    if target_of(head) != DEFAULT:  # what is absent means its default
+        described["target"] = target_of(head)
     return {**files, _RECORD: sealed(described)}
 
 
@@ -58,8 +61,10 @@ def read_head(folder: Path) -> tuple[Head, dict[str, Any]]:
         record = read_sealed(folder / _RECORD)
         files = {name: _checked(folder, name, digest) for name, digest in record["files"].items()}
         classes, width = tuple(record["classes"]), record["width"]
-        if len(set(classes)) < 2 or len(set(classes)) < len(classes) or not isinstance(width, int):
-            raise ValueError("classes that are not two different ones or more, or a width that is no number")
+        fewest = 2 if record.get("target", DEFAULT) == DEFAULT else 1
+        if len(set(classes)) < fewest or len(set(classes)) < len(classes) or not isinstance(width, int):
+            wanted = "two different ones or more" if fewest == 2 else "different, or none"
+            raise ValueError(f"classes that are not {wanted}, or a width that is no number")
         if not all(isinstance(name, str) for name in classes):
             raise ValueError("classes that are no names")
         return _head(record, files, classes), record
@@ -90,6 +95,8 @@ def _head(record: Mapping[str, Any], files: Mapping[str, bytes], classes: tuple[
     head = _read(form.pop("kind"), form, tensors, files, classes, width)
     if head.width != width:
         raise ValueError(f"a head of {head.width} features, recorded as {width}")
+    if target_of(head) != record.get("target", DEFAULT):
+        raise ValueError(f"a head for {target_of(head)} targets, recorded as one for another kind")
     return ScaledHead(head, _scaler(tensors, width)) if record["scaled"] else head
 
 

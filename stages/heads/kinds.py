@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, cast
 
 from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.plugins import Door
+from frostline.stages.targets.base import DEFAULT
 
 Number = int | float
 
@@ -29,7 +31,8 @@ class Kind:
     """A kind of head, as a door names it.
 
     Attributes:
-        solver: where the class that fits it is, ``module:Class``; see ``frostline.stages.heads.base.Solver``.
+        solver: where the class that fits it to single labels is, ``module:Class``; see
+            ``frostline.stages.heads.base.Solver``. Empty for a head that is for other targets only.
         parameter: the option that is chosen; empty if there is none.
         grid: the values to choose from unless told otherwise.
         default: the value to take where there is nothing to choose by, as with one sample per class.
@@ -39,7 +42,7 @@ class Kind:
         exact: whether the solver scores every training row by the others without fitting anew (``leave_one_out``).
         streams: whether it reads the rows a block at a time and needs no copy of them.
         single_core: whether a fit uses one core at most, so that several are best done side by side, in processes.
-        accepts: the kinds of targets that it can be fitted to.
+        others: by each further kind of target, such as ``multi-label``, where the class is that fits it to that.
         reader: where the function is that makes the head again of what it was stored as (see ``Stored``),
             ``module:function`` of (stored, classes, width); empty for W and b, which need none of their own.
 
@@ -49,9 +52,11 @@ class Kind:
         mine = "my_package.head:KIND"
 
     >>> KIND = Kind("my_package.head:Solver", "sharpness", (0.1, 1.0, 10.0), 1.0)
+    >>> KIND.accepts
+    ('single-label',)
     """
 
-    solver: str
+    solver: str = ""
     parameter: str = ""
     grid: tuple[Number, ...] = (0.0,)
     default: Number = 0.0
@@ -61,38 +66,112 @@ class Kind:
     exact: bool = False
     streams: bool = False
     single_core: bool = False
-    accepts: tuple[str, ...] = ("single-label",)
     reader: str = ""
+    others: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def accepts(self) -> tuple[str, ...]:
+        """The kinds of targets that it can be fitted to."""
+        return (DEFAULT, *self.others) if self.solver else tuple(self.others)
 
     @property
     def built_in(self) -> bool:
-        """Whether its solver is Frostline's own."""
-        return self.solver.startswith(f"{_SOLVERS}.")
+        """Whether its solvers are Frostline's own."""
+        return all(self.place(target).startswith(f"{_SOLVERS}.") for target in self.accepts)
 
-    def solver_class(self) -> Callable[..., Any]:
-        """Return the solver's class, loaded. Raises ConfigError if that can't be done."""
-        return load_place(self.solver)
+    def place(self, target: str = DEFAULT) -> str:
+        """Return where the solver for a kind of target is. Raises ConfigError if there is none."""
+        if target not in self.accepts:
+            raise ConfigError(f"a head for {' and '.join(self.accepts)} targets; wanted one for {target}")
+        return self.solver if target == DEFAULT else self.others[target]
 
-    def options(self) -> list[str]:
-        """Return what the solver can be given by ``--head-params``, by name. Raises what ``solver_class`` does."""
-        parameters = inspect.signature(self.solver_class()).parameters
+    def solver_class(self, target: str = DEFAULT) -> Callable[..., Any]:
+        """Return the class of the solver for a kind of target, loaded. Raises ConfigError if that can't be done."""
+        return load_place(self.place(target))
+
+    def options(self, target: str = DEFAULT) -> list[str]:
+        """Return what that solver can be given by ``--head-params``, by name. Raises what ``solver_class`` does."""
+        parameters = inspect.signature(self.solver_class(target)).parameters
         return [name for name in parameters if name not in ("X", "y", "classes")]
+
+
+def _others(**solvers: str) -> dict[str, str]:
+    """Return the places of solvers for other kinds of targets, underscores standing for hyphens."""
+    return {target.replace("_", "-"): f"{_SOLVERS}.{place}" for target, place in solvers.items()}
 
 
 HEADS: Door[Kind] = Door(
     "head",
     "frostline.heads",
     {
-        "logreg": Kind(f"{_SOLVERS}.logistic:LogisticSolver", "C", DINOV2_GRID, 1.0, streams=True),
-        "linear": Kind(f"{_SOLVERS}.sgd:SgdSolver", "lr", _RATES, 0.005, streams=True),
-        "ridge": Kind(f"{_SOLVERS}.ridge:RidgeSolver", "alpha", _ALPHAS, 1.0, exact=True, streams=True),
-        "knn": Kind(f"{_SOLVERS}.knn:NeighbourSolver", "k", (10, 20, 100, 200), 20, 1, whole=True, exact=True),
-        "centroid": Kind(f"{_SOLVERS}.centroid:CentroidSolver", streams=True),
+        "logreg": Kind(
+            f"{_SOLVERS}.logistic:LogisticSolver",
+            "C",
+            DINOV2_GRID,
+            1.0,
+            streams=True,
+            others=_others(multi_label="logistic_labels:LogisticLabelsSolver"),
+        ),
+        "linear": Kind(
+            f"{_SOLVERS}.sgd:SgdSolver",
+            "lr",
+            _RATES,
+            0.005,
+            streams=True,
+            others=_others(
+                multi_label="sgd_labels:SgdLabelsSolver",
+                regression="sgd_regression:SgdRegressionSolver",
+            ),
+        ),
+        "ridge": Kind(
+            f"{_SOLVERS}.ridge:RidgeSolver",
+            "alpha",
+            _ALPHAS,
+            1.0,
+            exact=True,
+            streams=True,
+            others=_others(
+                multi_label="ridge_labels:RidgeLabelsSolver",
+                regression="ridge_regression:RidgeRegressionSolver",
+            ),
+        ),
+        "knn": Kind(
+            f"{_SOLVERS}.knn:NeighbourSolver",
+            "k",
+            (10, 20, 100, 200),
+            20,
+            1,
+            whole=True,
+            exact=True,
+            others=_others(
+                multi_label="knn_labels:NeighbourLabelsSolver",
+                regression="knn_regression:NeighbourRegressionSolver",
+            ),
+        ),
+        "centroid": Kind(
+            f"{_SOLVERS}.centroid:CentroidSolver",
+            streams=True,
+            others=_others(multi_label="centroid_labels:CentroidLabelsSolver"),
+        ),
         "lda": Kind(f"{_SOLVERS}.lda:LDASolver", "shrinkage", _SHRINKAGES, 0.1, 0, 1, streams=True),
-        "svm": Kind(f"{_SOLVERS}.svm:SVMSolver", "C", (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0), 0.1, streams=True),
+        "svm": Kind(
+            f"{_SOLVERS}.svm:SVMSolver",
+            "C",
+            (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0),
+            0.1,
+            streams=True,
+            others=_others(multi_label="svm_labels:SVMLabelsSolver"),
+        ),
     },
 )
-_ESTIMATOR = Kind(f"{_SOLVERS}.sklearn_estimator:EstimatorSolver", single_core=True)
+_ESTIMATOR = Kind(
+    f"{_SOLVERS}.sklearn_estimator:EstimatorSolver",
+    single_core=True,
+    others=_others(
+        multi_label="sklearn_labels:EstimatorLabelsSolver",
+        regression="sklearn_regressor:RegressorSolver",
+    ),
+)
 
 
 def head_kind(name: str) -> Kind:
@@ -108,6 +187,15 @@ def head_kind(name: str) -> Kind:
     if not isinstance(found, Kind):
         raise ConfigError(f"head {name!r} of an installed distribution is {found!r}; wanted a Kind of head there")
     return found
+
+
+def heads_for(target: str) -> list[str]:
+    """Return the names of the heads for a kind of target that can be loaded, and how estimators are named."""
+    found = []
+    for name in HEADS.names():
+        with suppress(ConfigError):
+            found += [name] if target in head_kind(name).accepts else []
+    return [*found, "module:Class", "file.py:factory"]
 
 
 def load_place(place: str) -> Callable[..., Any]:

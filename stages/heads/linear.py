@@ -15,11 +15,11 @@ FloatType = TypeVar("FloatType", bound=np.floating[Any])
 
 
 @dataclass(frozen=True, eq=False)
-class LinearHead:
-    """``weight`` float32 (classes, d), ``bias`` float32 (classes,), ``classes`` by name.
+class Affine:
+    """Scores Wx + b: ``weight`` float32 (classes, d), ``bias`` float32 (classes,), ``classes`` by name.
 
-    ``normalized``: whether features are divided by their length before. ``probabilistic``:
-    whether the softmax of the scores are probabilities.
+    ``normalized``: whether features are divided by their length before. ``probabilistic``: whether probabilities
+    follow from the scores.
     """
 
     weight: NDArray[np.float32]
@@ -43,6 +43,11 @@ class LinearHead:
         result += self.bias
         return result
 
+
+@dataclass(frozen=True, eq=False)
+class LinearHead(Affine):
+    """A head whose probabilities are the softmax of its scores, if it is ``probabilistic``."""
+
     def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return probabilities, float64 (n, classes), or where the head has none its scores."""
         scores = self.scores(X).astype(np.float64)
@@ -56,6 +61,13 @@ class LinearHead:
 
 def read_linear(stored: Stored, classes: tuple[str, ...], _width: int) -> LinearHead:
     """Return the head that was stored so. Raises ValueError or KeyError if these are no W and b of the classes."""
+    return LinearHead(*affine_of(stored, classes))
+
+
+def affine_of(
+    stored: Stored, classes: tuple[str, ...]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], tuple[str, ...], bool, bool]:
+    """Return the fields of ``Affine`` that were stored so. Raises ValueError or KeyError if they are no such."""
     weight, bias = stored.tensors["weight"], stored.tensors["bias"]
     shapes = f"weight {weight.shape} {weight.dtype}, bias {bias.shape}, {len(classes)} classes"
     fits = weight.ndim == 2 and weight.shape[:1] == bias.shape == (len(classes),)
@@ -63,10 +75,10 @@ def read_linear(stored: Stored, classes: tuple[str, ...], _width: int) -> Linear
         raise ValueError(shapes)
     if not np.isfinite(weight).all() or np.isnan(bias).any():
         raise ValueError("weights that are no numbers")
-    flags = stored.values["normalized"], stored.values["probabilistic"]
-    if not all(isinstance(flag, bool) for flag in flags):
+    normal, probabilistic = stored.values["normalized"], stored.values["probabilistic"]
+    if not isinstance(normal, bool) or not isinstance(probabilistic, bool):
         raise ValueError("a flag that is neither true nor false")
-    return LinearHead(weight, bias, classes, *flags)
+    return weight, bias, classes, normal, probabilistic
 
 
 @dataclass(frozen=True, eq=False)

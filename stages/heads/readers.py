@@ -14,6 +14,12 @@ _BUILT_IN = {
     "linear": "frostline.stages.heads.linear:read_linear",
     "neighbours": "frostline.stages.heads.solvers.knn:read_neighbours",
     "estimator": "frostline.stages.heads.solvers.sklearn_estimator:read_estimator",
+    "linear-multi-label": "frostline.stages.heads.multi_label:read_multi_label",
+    "neighbours-multi-label": "frostline.stages.heads.solvers.knn_labels:read_neighbour_labels",
+    "estimator-multi-label": "frostline.stages.heads.solvers.sklearn_labels:read_estimator_labels",
+    "linear-regression": "frostline.stages.heads.linear_regression:read_linear_regression",
+    "neighbours-regression": "frostline.stages.heads.solvers.knn_regression:read_neighbours_regression",
+    "estimator-regression": "frostline.stages.heads.solvers.sklearn_regressor:read_regressor",
 }
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.heads.linear import normalized
 from frostline.stages.heads.stored import Stored
+from frostline.stages.targets.base import DEFAULT
 
 if TYPE_CHECKING:
     from frostline.stages.heads.base import Head, HeadPath
@@ -75,6 +77,20 @@ class ScaledHead:
     def probabilistic(self) -> bool:
         return self.head.probabilistic
 
+    @property
+    def target(self) -> str:
+        """The kind of target that the head is for."""
+        return target_of(self.head)
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The head's thresholds; empty where it has none."""
+        return getattr(self.head, "thresholds", ())
+
+    def with_thresholds(self, thresholds: tuple[float, ...]) -> ScaledHead:
+        """Return the same head with other thresholds, where it is of many labels."""
+        return replace(self, head=cast(Any, self.head).with_thresholds(thresholds))
+
     def stored(self) -> Stored:
         """Return what the head is written as, its scaler among the tensors. Raises what the head's own does."""
         inner = self.head.stored()
@@ -112,3 +128,12 @@ class ScaledPath:
     def head(self, index: int, classes: tuple[str, ...]) -> ScaledHead:
         """Return the head of one value."""
         return ScaledHead(self.path.head(index, classes), self.scaler)
+
+    def head_of_each(self, indices: Sequence[int], classes: tuple[str, ...]) -> ScaledHead:
+        """Return the head whose labels have a value each, by its place, where it is of many labels."""
+        return ScaledHead(cast(Any, self.path).head_of_each(indices, classes), self.scaler)
+
+
+def target_of(head: Head) -> str:
+    """Return the kind of target that a head is for: what it says, or else single labels."""
+    return getattr(head, "target", DEFAULT)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from frostline.stages.errors import ConfigError
 from frostline.stages.heads.kinds import DINOV2_GRID, HEADS, TINY, Kind, Number, head_kind
-from frostline.stages.targets.registry import DEFAULT
+from frostline.stages.targets.base import DEFAULT
 from frostline.stages.user_code.locate import code_digest
 
 Scaling = Literal["none", "standardize", "l2"]
@@ -64,21 +64,23 @@ def head_spec(
     options: Mapping[str, Any] | None = None,
     folds: Folds = 0,
     hold_out: float = 0.1,
+    target: str = DEFAULT,
     **more: Any,
 ) -> HeadSpec:
     """Return the spec of a head by name, its own parameter and grid where none are given.
 
-    Raises ConfigError: no such head; a parameter that is not what the head is chosen by;
-    ``loo`` for a head that can't do it.
+    Raises ConfigError: no such head; one that is not for the kind of ``target``; a parameter that is not what the
+    head is chosen by; ``loo`` for a head that can't do it.
     """
     kind = head_kind(name)
-    if DEFAULT not in kind.accepts:
-        raise ConfigError(f"{name} is a head for {', '.join(kind.accepts)} targets; wanted one for {DEFAULT}")
+    if target not in kind.accepts:
+        able = ", ".join(other for other in HEADS.names() if _accepts(other, target)) or "none that is installed"
+        raise ConfigError(f"{name} is a head for {', '.join(kind.accepts)} targets; for {target} targets are: {able}")
     own = (parameter or "") if ":" in name else kind.parameter
     if (grid is not None or parameter) and not own:
         raise ConfigError(_no_parameter(name))
     if parameter not in (None, own):
-        raise ConfigError(f"{name} is chosen by {own}, not by {parameter!r}; {_instead(kind, str(parameter))}")
+        raise ConfigError(f"{name} is chosen by {own}, not by {parameter!r}; {_instead(kind, str(parameter), target)}")
     if folds == "loo" and not kind.exact:
         exact = ", ".join(_exact())
         raise ConfigError(f"folds loo with {name}; wanted a number of folds, leave-one-out is for {exact}")
@@ -86,7 +88,13 @@ def head_spec(
     if len(values) == 1 or folds:
         hold_out = 0.0
     how: dict[str, Any] = {"hold_out": hold_out, "folds": folds if len(values) > 1 else 0, **more}
-    return HeadSpec(name, own, values, dict(options or {}), code=_code(name, kind), **how)
+    return HeadSpec(name, own, values, dict(options or {}), code=_code(name, kind, target), **how)
+
+
+def _accepts(name: str, target: str) -> bool:
+    with suppress(ConfigError):
+        return target in head_kind(name).accepts
+    return False
 
 
 def _exact() -> Iterator[str]:
@@ -96,17 +104,17 @@ def _exact() -> Iterator[str]:
             yield from [name] if head_kind(name).exact else []
 
 
-def _code(name: str, kind: Kind) -> str:
+def _code(name: str, kind: Kind, target: str) -> str:
     """Return what tells the code behind a name from any other; empty for Frostline's own, see ``HeadSpec.format``."""
     if name.startswith("sklearn."):
         return version("scikit-learn")
     if ":" in name:
         return code_digest(name)
-    return "" if kind.built_in else code_digest(kind.solver)
+    return "" if kind.built_in else code_digest(kind.place(target))
 
 
-def _instead(kind: Kind, parameter: str) -> str:
-    options = kind.options()
+def _instead(kind: Kind, parameter: str, target: str) -> str:
+    options = kind.options(target)
     if parameter in options:
         return "fix that one with --head-params"
     return f"it has no {parameter!r}" + (f"; --head-params takes {', '.join(options)}" if options else "")

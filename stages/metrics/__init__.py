@@ -11,7 +11,9 @@ from frostline.stages.metrics.calibration import (
     tempered,
 )
 from frostline.stages.metrics.decisions import ClassScore, averages, by_class, class_scores, confusion, in_top
+from frostline.stages.metrics.paired import Difference, paired
 from frostline.stages.metrics.predictions import Predictions, harmless, predictions_csv, unquoted
+from frostline.stages.metrics.regression import OutputScore, regression_scores
 from frostline.stages.metrics.score import RESAMPLES, Score, Spread, Z, spread, wilson
 from frostline.stages.metrics.statistic import Statistic, bootstrap, means
 
@@ -19,6 +21,8 @@ __all__ = [
     "RESAMPLES",
     "Bin",
     "ClassScore",
+    "Difference",
+    "OutputScore",
     "Predictions",
     "Score",
     "Spread",
@@ -36,7 +40,9 @@ __all__ = [
     "log_losses",
     "means",
     "one_versus_rest",
+    "paired",
     "predictions_csv",
+    "regression_scores",
     "reliability",
     "spread",
     "temperature",

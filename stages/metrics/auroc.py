@@ -64,7 +64,7 @@ def _area(runs: csr_array, counts: Array) -> Array:
     higher = np.cumsum(others, axis=0)
     higher -= others / 2
     rows = own.sum(0)
-    return 1 - ratio(np.einsum("rb,rb->b", own, higher), rows * (len(counts) - rows))
+    return 1 - ratio(np.einsum("rb,rb->b", own, higher), rows * (counts.sum(0) - rows))
 
 
 def _runs(score: Array, own: NDArray[np.bool_]) -> csr_array:

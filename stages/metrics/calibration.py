@@ -53,10 +53,10 @@ def calibration_error(probabilities: Array, y: NDArray[np.int64]) -> Statistic:
     calibration could have given as much (Bröcker and Smith, Weather and Forecasting 22, 2007).
     """
     confidence, right = probabilities.max(1), probabilities.argmax(1) == y
-    own, n = _bins(confidence), len(y)
+    own = _bins(confidence)
     excess = membership(own, BINS, right - confidence)
     return Statistic(
-        lambda counts: np.abs(excess @ counts).sum(0, keepdims=True) / n,
+        lambda counts: np.abs(excess @ counts).sum(0, keepdims=True) / counts.sum(0),
         (None,),
         biased=True,
         noise=_noise(own, confidence),

@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import DataError
-from frostline.stages.metrics.predictions import Predictions
+from frostline.stages.metrics import multi_label, regression
+from frostline.stages.metrics.paired import paired_each
+from frostline.stages.metrics.predictions import SINGLE_LABEL, Predictions
 from frostline.stages.metrics.score import RESAMPLES, wilson
+from frostline.stages.metrics.statistic import Statistic, means
 
 LEVEL = 0.05
 
@@ -22,9 +25,10 @@ class HeadPair:
 
     Attributes:
         first, second: their names.
-        difference: accuracy of the first less that of the second, with its 95 % interval ``low``, ``high``.
-        first_only, second_only: rows that only the one, only the other gets right.
-        mid_p: of the mid-p variant of McNemar's test, which is less conservative than the exact one.
+        difference: main score of the first less that of the second, with its 95 % interval ``low``, ``high``.
+        first_only, second_only: rows that only the one, only the other gets right; 0 where not single labels.
+        mid_p: of the mid-p variant of McNemar's test, which is less conservative than the exact one; of rows in groups
+            and of other kinds of targets, of the paired bootstrap.
         corrected_p: ``mid_p`` after Holm's correction for all pairs compared.
     """
 
@@ -49,7 +53,7 @@ class RankedHead:
     """A run's place: one more than the runs that are significantly better; those it is tied with by name."""
 
     name: str
-    accuracy: float
+    score: float
     rank: int
     tied: tuple[str, ...]
 
@@ -64,19 +68,47 @@ class Comparison:
 
 
 def compare(runs: Sequence[Predictions], names: Sequence[str], *, seed: int = 0) -> Comparison:
-    """Return how the runs differ in accuracy, on rows matched by sample id, whatever their order.
+    """Return how the runs differ in their main score, on rows matched by sample id, whatever their order.
 
     Raises DataError if these are fewer than two runs, if names or ids repeat, or if the runs hold
     other samples or other labels.
     """
     _check(runs, names)
     order = [_order(runs[0], run, f"{names[0]!r} and {name!r}") for run, name in zip(runs, names, strict=True)]
-    right = np.array([run.right[rows] for run, rows in zip(runs, order, strict=True)])
-    rng = np.random.default_rng(seed)
-    pairs = [_pair((names[i], names[j]), right[i], right[j], rng) for i, j in combinations(range(len(runs)), 2)]
+    ordered = [run.take(rows) for run, rows in zip(runs, order, strict=True)]
+    plain = runs[0].kind == SINGLE_LABEL and runs[0].groups is None
+    scores, pairs = _by_right(ordered, names, seed) if plain else _by_score(ordered, names, seed)
     corrected = holm([pair.mid_p for pair in pairs])
     pairs = [replace(pair, corrected_p=p) for pair, p in zip(pairs, corrected, strict=True)]
-    return Comparison(right.shape[1], _ranks(names, right.mean(1).tolist(), pairs), tuple(pairs))
+    return Comparison(len(ordered[0]), _ranks(names, scores, pairs), tuple(pairs))
+
+
+def _by_right(runs: Sequence[Predictions], names: Sequence[str], seed: int) -> tuple[list[float], list[HeadPair]]:
+    """Return the accuracies, and each pair by which rows each gets right."""
+    right, rng = np.array([run.right for run in runs]), np.random.default_rng(seed)
+    pairs = [_pair((names[i], names[j]), right[i], right[j], rng) for i, j in combinations(range(len(runs)), 2)]
+    return right.mean(1).tolist(), pairs
+
+
+def _by_score(runs: Sequence[Predictions], names: Sequence[str], seed: int) -> tuple[list[float], list[HeadPair]]:
+    """Return the main scores, and each pair on the same resamples of rows, or of groups."""
+    n, statistics = len(runs[0]), [main_statistic(run) for run in runs]
+    scores = [float(one.of(np.ones((n, 1)))[0, 0]) for one in statistics]
+    pairs = [
+        HeadPair(names[i], names[j], one.value, one.low, one.high, 0, 0, one.p, one.p)
+        for (i, j), one in paired_each(statistics, n, seed, runs[0].groups).items()
+    ]
+    return scores, pairs
+
+
+def main_statistic(run: Predictions) -> Statistic:
+    """Return the statistic whose first score is the one by which heads of a kind of target are ordered."""
+    if run.kind == SINGLE_LABEL:
+        return means([run.right])
+    if run.kind == "regression":
+        return regression.statistic("r2", run.y, run.confidence)
+    usual = multi_label.usual_thresholds(len(run.classes), probabilistic=run.probabilistic)
+    return multi_label.statistic("map", run.y, run.confidence, usual)
 
 
 def mcnemar(first_only: int, second_only: int) -> float:
@@ -127,7 +159,7 @@ def _pair(
     return HeadPair(*names, difference, low, high, first_only, second_only, mid_p, corrected_p=mid_p)
 
 
-def _ranks(names: Sequence[str], accuracy: Sequence[float], pairs: Sequence[HeadPair]) -> tuple[RankedHead, ...]:
+def _ranks(names: Sequence[str], scores: Sequence[float], pairs: Sequence[HeadPair]) -> tuple[RankedHead, ...]:
     better: dict[str, int] = dict.fromkeys(names, 0)
     tied: dict[str, list[str]] = {name: [] for name in names}
     for pair in pairs:
@@ -136,8 +168,8 @@ def _ranks(names: Sequence[str], accuracy: Sequence[float], pairs: Sequence[Head
         else:
             tied[pair.first].append(pair.second)
             tied[pair.second].append(pair.first)
-    ranked = [RankedHead(name, a, 1 + better[name], tuple(tied[name])) for name, a in zip(names, accuracy, strict=True)]
-    return tuple(sorted(ranked, key=lambda run: (run.rank, -run.accuracy)))
+    ranked = [RankedHead(name, a, 1 + better[name], tuple(tied[name])) for name, a in zip(names, scores, strict=True)]
+    return tuple(sorted(ranked, key=lambda run: (run.rank, -run.score)))
 
 
 def _order(reference: Predictions, run: Predictions, names: str) -> list[int]:
@@ -150,8 +182,7 @@ def _order(reference: Predictions, run: Predictions, names: str) -> list[int]:
             f"first, {len(run) - both:,} only in the second; evaluate both on the same dataset"
         )
     order = [place[sample] for sample in reference.ids]
-    theirs, ours = _labels(run), _labels(reference)
-    other = sum(theirs[row] != label for row, label in zip(order, ours, strict=True))
+    other = _differing(reference, run.take(order))
     if other:
         raise DataError(
             f"{names} have other labels for {other:,} of {both:,} samples; evaluate both on the same dataset"
@@ -159,8 +190,16 @@ def _order(reference: Predictions, run: Predictions, names: str) -> list[int]:
     return order
 
 
-def _labels(run: Predictions) -> list[str]:
-    return [run.classes[y] for y in run.y.tolist()]
+def _differing(one: Predictions, other: Predictions) -> int:
+    """Return for how many rows two runs have other true values."""
+    if one.kind != other.kind:
+        return len(one)
+    if one.kind == SINGLE_LABEL:
+        return sum(one.classes[a] != other.classes[b] for a, b in zip(one.y.tolist(), other.y.tolist(), strict=True))
+    if one.classes != other.classes:
+        return len(one)
+    same = (one.y == other.y) | ((one.y != one.y) & (other.y != other.y))
+    return int((~same.all(axis=1)).sum())
 
 
 def _check(runs: Sequence[Predictions], names: Sequence[str]) -> None:

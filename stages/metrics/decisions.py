@@ -51,7 +51,7 @@ def by_class(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -
         means = {
             "balanced_accuracy": np.nanmean(recall, 0),
             "macro_f1": np.nanmean(f1, 0),
-            "weighted_f1": np.nansum(support * f1, axis=0) / len(y),
+            "weighted_f1": np.nansum(support * f1, axis=0) / counts.sum(0),
         }
         return np.concatenate(([means[name] for name in AVERAGES], precision, recall, f1))
 

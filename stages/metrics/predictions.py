@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 TOP = 5
+PREDICTED = "predicted"  # what follows a name over what a head says of it
+SINGLE_LABEL = "single-label"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _QUOTED = tuple(f"'{sign}" for sign in _FORMULA)
 
@@ -21,22 +24,33 @@ class Predictions:
 
     Attributes:
         ids: the samples' names.
-        y: int64 (n,), true labels as positions in ``classes``.
-        confidence: float64 (n, classes): probabilities if ``probabilistic``, else decision values.
+        y: int64 (n,), true labels as positions in ``classes``; of other kinds of targets, their values.
+        confidence: float64 (n, classes): probabilities if ``probabilistic``, else decision values or numbers.
         classes: their names.
         probabilistic: whether a row of ``confidence`` are probabilities.
         features: the digests of the feature keys that were read.
+        kind: of target.
+        groups: int64 (n,), which group each row is of; None where rows stand for themselves.
     """
 
     ids: tuple[str, ...]
-    y: NDArray[np.int64]
+    y: NDArray[Any]
     confidence: NDArray[np.float64]
     classes: tuple[str, ...]
     probabilistic: bool
     features: tuple[str, ...]
+    kind: str = SINGLE_LABEL
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def take(self, rows: Sequence[int]) -> Predictions:
+        """Return those of some rows, in the given order."""
+        at = np.asarray(rows, np.int64)
+        groups = None if self.groups is None else self.groups[at]
+        ids = tuple(self.ids[row] for row in at.tolist())
+        return replace(self, ids=ids, y=self.y[at], confidence=self.confidence[at], groups=groups)
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -57,16 +71,31 @@ def predictions_csv(predicted: Predictions) -> str:
     The margin is the difference between the two highest values; ``probability_1`` and so on, or
     ``decision_1`` where a head has no probabilities, follow their classes. Text is quoted. Where an id
     or a class name begins with = + - @, a tab or a line's end, an apostrophe is put before it, lest a
-    spreadsheet take it for a formula. Ids of files whose names are no UTF-8 carry surrogate
-    escapes: encode the text with ``errors="surrogateescape"``.
+    spreadsheet take it for a formula. Of other kinds of targets there are two columns for each name: the true value,
+    empty where it is not known, and the head's probability, decision value or number. Ids of files whose names are no
+    UTF-8 carry surrogate escapes: encode the text with ``errors="surrogateescape"``.
     """
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    if predicted.kind != SINGLE_LABEL:
+        writer.writerows(_by_name(predicted))
+        return text.getvalue()
     value = "probability" if predicted.probabilistic else "decision"
     top = [name for k in range(1, min(TOP, len(predicted.classes)) + 1) for name in (f"class_{k}", f"{value}_{k}")]
     writer.writerow(["id", "label", "prediction", "margin", *top])
     writer.writerows(_rows(predicted))
     return text.getvalue()
+
+
+def _by_name(predicted: Predictions) -> Iterator[list[str | float]]:
+    """Yield the header and each row's cells: id, and for each name the true value, if known, and the head's."""
+    names = [harmless(name) for name in predicted.classes]
+    yield ["id", *(cell for name in names for cell in (name, f"{name} {PREDICTED}"))]
+    known = predicted.y >= 0 if predicted.kind == "multi-label" else ~np.isnan(predicted.y)
+    both = zip(predicted.ids, predicted.y.tolist(), known.tolist(), predicted.confidence.tolist(), strict=True)
+    for sample, true, is_known, theirs in both:
+        pairs = ((t if k else "", _short(p)) for t, k, p in zip(true, is_known, theirs, strict=True))
+        yield [harmless(sample), *(cell for pair in pairs for cell in pair)]
 
 
 def _rows(predicted: Predictions) -> Iterator[list[str | float]]:

@@ -1,7 +1,8 @@
 """Scores as functions of how often each row counts, and the bootstrap over such counts (Efron, 1979).
 
 A resample of n rows is n counts that sum to n. Every score here is a few weighted sums over
-rows and a formula for them; the sums of many resamples are one matrix product with their counts.
+rows and a formula for them; the sums of many resamples are one matrix product with their counts. Where rows come in
+groups, groups are drawn instead, and counts sum to what these hold: a score divides by the sum of counts, not by n.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.metrics.clusters import SHARE, Bounds, Clusters, cluster_interval, clusters
 from frostline.stages.metrics.score import RESAMPLES, Score, wilson
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ class Statistic:
     """s scores of the same rows.
 
     Attributes:
-        of: takes counts, float64 (n, b), each column of sum n, and returns float64 (s, b), NaN where
-            a score is undefined.
+        of: takes counts, float64 (n, b), each column of sum n (of any sum where groups are drawn), and returns
+            float64 (s, b), NaN where a score is undefined.
         trials: one per score: of how many trials it is a proportion, or None if it is none.
         resamples: at most so many resamples are taken.
         biased: whether a finite sample shifts the scores (macro-F1 of small classes is too low,
@@ -39,6 +41,8 @@ class Statistic:
             deviation of theirs: a few rows that lose a class can double a mean, and where bias
             outweighs spread, the interval would end at the value.
         noise: a score up to this may be chance alone; its interval begins at 0.
+        bounds: between which values each score can be, the shares' 0 and 1 where it is empty; what an undefined score
+            may be, and what no interval over groups leaves.
     """
 
     of: Callable[[Array], Array]
@@ -46,28 +50,49 @@ class Statistic:
     resamples: int = RESAMPLES
     biased: bool = False
     noise: float | None = None
+    bounds: tuple[Bounds, ...] = ()
 
 
-def bootstrap(statistics: Sequence[Statistic], n: int, seed: int, resamples: int = RESAMPLES) -> list[list[Score]]:
+def bootstrap(
+    statistics: Sequence[Statistic],
+    n: int,
+    seed: int,
+    resamples: int = RESAMPLES,
+    groups: NDArray[np.int64] | None = None,
+) -> list[list[Score]]:
     """Return each statistic's scores of n rows, with 95 % intervals over the same resamples of rows.
 
     A proportion of 0 or 1 has Wilson's interval. A score that is undefined counts as 0, and its
-    interval is [0, 1]; resamples where it is undefined are left out.
+    interval is [0, 1], or what its bounds say; resamples where it is undefined are left out.
+
+    ``groups``: int64 (n,), which rows belong together. Groups are drawn then, and the intervals are those of
+    ``frostline.stages.metrics.clusters``. Raises DataError if there is only one.
     """
+    own = None if groups is None else clusters(groups)
+    drawn = resampled(statistics, n, seed, resamples, own)
+    return [_scores(one, n, values, own) for one, values in zip(statistics, drawn, strict=True)]
+
+
+def resampled(
+    statistics: Sequence[Statistic], n: int, seed: int, resamples: int = RESAMPLES, groups: Clusters | None = None
+) -> list[Array]:
+    """Return each statistic's scores in the same resamples of n rows, float64 (s, b) each."""
     drawn: list[list[Array]] = [[] for _ in statistics]
     done = 0
-    for counts in _resamples(n, seed, resamples):
+    for counts in _resamples(n, seed, resamples) if groups is None else _of_groups(groups, seed, resamples):
         for statistic, values in zip(statistics, drawn, strict=True):
             if done < statistic.resamples:
                 values.append(statistic.of(counts[:, : statistic.resamples - done]))
         done += counts.shape[1]
-    return [_scores(one, n, np.concatenate(values, axis=1)) for one, values in zip(statistics, drawn, strict=True)]
+    return [np.concatenate(values, axis=1) for values in drawn]
 
 
 def means(rows: Sequence[NDArray[Any]]) -> Statistic:
     """Return the means of s values per row, each (n,); those of bools are proportions."""
     values, n = np.array(rows, np.float64), len(rows[0])
-    return Statistic(lambda counts: values @ counts / n, tuple(n if row.dtype == bool else None for row in rows))
+    bounds = tuple(SHARE if row.dtype == bool else (0.0 if (row >= 0).all() else -np.inf, np.inf) for row in rows)
+    trials = tuple(n if row.dtype == bool else None for row in rows)
+    return Statistic(lambda counts: values @ counts / counts.sum(0), trials, bounds=bounds)
 
 
 def membership(group: NDArray[np.int64], groups: int, values: NDArray[Any] | None = None) -> csr_array:
@@ -95,21 +120,59 @@ def _resamples(n: int, seed: int, resamples: int) -> Iterator[Array]:
         yield np.ascontiguousarray(counts.T)
 
 
-def _scores(statistic: Statistic, n: int, drawn: Array) -> list[Score]:
+def _of_groups(groups: Clusters, seed: int, resamples: int) -> Iterator[Array]:
+    """Yield the same where as many groups are drawn as there are, each with all of its rows."""
+    rng = np.random.default_rng(seed)
+    block = max(1, _BLOCK // len(groups.of))
+    for start in range(0, resamples, block):
+        drawn = rng.integers(0, groups.count, (min(block, resamples - start), groups.count))
+        each = np.stack([np.bincount(one, minlength=groups.count) for one in drawn], axis=1).astype(np.float64)
+        yield each[groups.of]
+
+
+def _scores(statistic: Statistic, n: int, drawn: Array, groups: Clusters | None) -> list[Score]:
     values = statistic.of(np.ones((n, 1)))[:, 0].tolist()
-    return [_score(statistic, *each) for each in zip(values, drawn, statistic.trials, strict=True)]
+    bounds = statistic.bounds or (SHARE,) * len(values)
+    each = zip(values, drawn, statistic.trials, bounds, strict=True)
+    return [_score(statistic, *one, groups) for one in each]
 
 
-def _score(statistic: Statistic, value: float, drawn: Array, trials: float | None) -> Score:
+def _score(
+    statistic: Statistic, value: float, drawn: Array, trials: float | None, bounds: Bounds, groups: Clusters | None
+) -> Score:
     if np.isnan(value):
-        return wilson(0.0, 0)
+        low, high = (edge if np.isfinite(edge) else other for edge, other in zip(bounds, SHARE, strict=True))
+        return Score(0.0, low, high, 0)
     if trials is not None and value in (0, 1):
-        return wilson(value, trials)
+        return wilson(value, trials if groups is None else trials * groups.share)
     defined = drawn[~np.isnan(drawn)]
-    low, high = np.quantile(defined, (0.025, 0.975)).tolist()
-    if statistic.biased:
-        spread = float(defined.std())
-        shift = 2 * min(max(float(np.median(defined)) - value, -spread), spread)
-        low, high = max(0.0, min(low - shift, value)), min(1.0, max(high - shift, value))
+    if groups is None:
+        low, high = _of_rows(statistic, value, defined)
+    else:
+        low, high = _over_groups(statistic, value, defined, trials, bounds, groups)
     by_chance = statistic.noise is not None and value <= statistic.noise
     return Score(value, 0.0 if by_chance else low, high, len(drawn))
+
+
+def _of_rows(statistic: Statistic, value: float, drawn: Array) -> Bounds:
+    low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
+    if not statistic.biased:
+        return low, high
+    shift = 2 * _bias(value, drawn)
+    return max(0.0, min(low - shift, value)), min(1.0, max(high - shift, value))
+
+
+def _over_groups(
+    statistic: Statistic, value: float, drawn: Array, trials: float | None, bounds: Bounds, groups: Clusters
+) -> Bounds:
+    """Return the interval over groups; a proportion's is no narrower than that of as many rows on their own."""
+    least = 0.0 if trials is None else float(np.sqrt(value * (1 - value) / max(trials, 1)))
+    low, high = cluster_interval(value, drawn, groups.count, bounds, least)
+    shift = _bias(value, drawn) if statistic.biased else 0.0
+    return max(bounds[0], min(low - shift, value)), min(bounds[1], max(high - shift, value))
+
+
+def _bias(value: float, drawn: Array) -> float:
+    """Return how far the median of resamples is from the value, at most one standard deviation of theirs."""
+    spread = float(drawn.std())
+    return min(max(float(np.median(drawn)) - value, -spread), spread)

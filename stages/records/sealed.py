@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def canonical_json(value: Any) -> bytes:
@@ -34,6 +38,14 @@ def unsealed(data: bytes) -> dict[str, Any]:
 def digest(value: Any) -> str:
     """Return the SHA-256 of a value's canonical JSON, 64 hexadecimal digits."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def content_digest(ids: Iterable[str], digests: Iterable[NDArray[np.uint8]]) -> str:
+    """Return the SHA-256 over samples' ids and the digests of their contents, in order, 64 hexadecimal digits."""
+    total = hashlib.sha256()
+    for sample, content in zip(ids, digests, strict=True):
+        total.update(sample.encode(errors="surrogateescape") + b"\0" + content.tobytes())
+    return total.hexdigest()
 
 
 def file_digest(path: Path) -> str:

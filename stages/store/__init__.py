@@ -1,8 +1,9 @@
 """The feature store: shards on disk that are there whole or not at all."""
 
-from frostline.stages.store.featureset import Bad, FeatureSet, Layout, in_use, open_set
+from frostline.stages.store.featureset import Bad, FeatureSet, in_use, open_set
 from frostline.stages.store.files import make_folder, write_atomic
 from frostline.stages.store.joint import JointSets
+from frostline.stages.store.layout import Layout
 from frostline.stages.store.rowfile import RowFile
 from frostline.stages.store.shard import OK, QUARANTINED, Shard, encode_ids
 from frostline.stages.store.store import Features, FeatureStore, Place, common, load, plain, stacked

@@ -2,10 +2,13 @@
 
 key.json            the key's fields, names and sizes; written first
 made.json           when, where and with which versions it was begun
+targets.h5          the targets that it was made with, for other tools; see ``targets``
 speed.json          how its rows are computed, and how many a second when that was last done
 shards/00000.h5     rows 0 to shard_rows - 1
 shards/00000.json   its record, written after it: a record present means committed
-features.h5         all shards as one virtual file, for other tools; written last
+features.h5         all shards and the targets as one virtual file, for other tools; written last
+
+Sets of format 1, which had labels in their keys and shards, are read as they are; see ``format_1``.
 """
 
 from __future__ import annotations
@@ -17,23 +20,23 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
-from filelock import BaseFileLock, FileLock, Timeout
 
 from frostline.stages.errors import DamagedShard, StoreError
 from frostline.stages.records.safe_read import read_file, read_sealed
-from frostline.stages.records.sealed import digest as digest_of
 from frostline.stages.records.sealed import sealed
 from frostline.stages.store.files import TEMPORARY, explained, make_folder, write_atomic
-from frostline.stages.store.key import FORMAT, StoredType
+from frostline.stages.store.key import FORMAT
+from frostline.stages.store.layout import Layout, layout_from
+from frostline.stages.store.locks import Lock, locked
 from frostline.stages.store.shard import Shard, from_bytes, to_bytes
-from frostline.stages.store.virtual import virtual_file
+from frostline.stages.store.targets import array_name, read_targets
+from frostline.stages.store.virtual import VirtualArray, spread_over, virtual_file
+from frostline.stages.targets.values import Targets
 
-SHARD_ROWS = 1024
-_TYPES = get_args(StoredType)
-_LARGEST, _MAX_SHARDS = 2**40, 10**6  # what a description may declare; it may be anyone's
+TARGETS = "targets.h5"
 
 
 @dataclass(frozen=True)
@@ -55,36 +58,6 @@ class Record:
     size: int
     sha256: str
     quarantined: tuple[Bad, ...]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The fixed description of a set. ``key`` holds the fields of a FeatureKey."""
-
-    key: Mapping[str, Any]
-    dataset: str
-    split: str
-    classes: tuple[str, ...]
-    rows: int
-    width: int
-    shard_rows: int = SHARD_ROWS
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "classes", tuple(self.classes))
-        numbers = (self.rows, self.width, self.shard_rows)
-        fits = all(type(n) is int and 0 < n < _LARGEST for n in numbers) and self.rows <= _MAX_SHARDS * self.shard_rows
-        if not fits or (self.key["format"], self.key["dtype"] in _TYPES) != (FORMAT, True):
-            raise ValueError(f"rows, width, rows of a shard {numbers}, format {self.key['format']}")
-        named = [self.key.get(name) for name in ("dataset", "backbone", "layer", "view")]
-        if not all(isinstance(text, str) for text in (self.dataset, self.split, *self.classes, *named)):
-            raise ValueError("a dataset, split, class, backbone, layer or view without a name")
-
-    @cached_property
-    def digest(self) -> str:
-        return digest_of(self.key)
-
-    def to_json(self) -> bytes:
-        return sealed(asdict(self))
 
 
 class FeatureSet:
@@ -138,23 +111,16 @@ class FeatureSet:
     def claim(self, shard: int, *, wait: bool) -> Iterator[bool]:
         """Hold a shard against other processes; yield whether it is ours to compute.
 
-        The lock only saves double work: it is the kernel's and dies with its process, and
-        without it the result would be the same.
+        The lock only saves double work: without it, as on a file system that has none, the result is the same.
         """
         path = self.folder / "locks" / f"{shard:05d}.lock"
         with explained(path):
             path.parent.mkdir(exist_ok=True)  # not durable: a lock means nothing after a restart
-        lock = FileLock(path)
-        if not _acquired(lock, wait=wait):
-            yield False
-            return
-        try:
-            ours = not self._committed(shard)
-            if ours:
+        with locked(path, wait=wait) as lock:
+            ours = lock is not Lock.TAKEN and not self._committed(shard)
+            if ours and lock is Lock.HELD:  # else another process may be writing it
                 self._drop_leftovers(shard)
             yield ours
-        finally:
-            lock.release()
 
     def commit(self, shard: int, content: Shard, quarantined: tuple[Bad, ...] = ()) -> None:
         """Make a shard's rows durable: first its file, then its record."""
@@ -191,7 +157,7 @@ class FeatureSet:
             if (len(data), hashlib.sha256(data).hexdigest()) != (record.size, record.sha256):
                 raise ValueError("its size or its SHA-256 is not the one recorded")
             content = from_bytes(data, record.rows, self.layout.width, self.layout.key["dtype"])
-            content.check(len(self.layout.classes), len(record.quarantined))
+            content.check(len(record.quarantined))
             return content
         except (OSError, ValueError) as error:
             raise DamagedShard(shard, path, str(error)) from error
@@ -221,9 +187,18 @@ class FeatureSet:
             with explained(self._path(shard, ending)):
                 self._path(shard, ending).unlink(missing_ok=True)
 
+    def targets(self) -> Targets:
+        """Return the targets that the set was made with, row by row. Raises StoreError if they are lost."""
+        found = read_targets(self.folder / TARGETS).targets
+        if len(found) != self.layout.rows:
+            raise StoreError(f"{self.folder / TARGETS} holds the targets of {len(found):,} other samples")
+        return found
+
     @property
     def published(self) -> bool:
-        """Whether ``features.h5`` is there, byte for byte as it should be."""
+        """Whether ``features.h5`` is there, byte for byte as it should be; in format 1, whether it is there at all."""
+        if self.layout.format < FORMAT:
+            return (self.folder / "features.h5").is_file()
         wanted = self._virtual_file()
         try:
             return read_file(self.folder / "features.h5", len(wanted)) == wanted
@@ -247,10 +222,16 @@ class FeatureSet:
 
     def _virtual_file(self) -> bytes:
         layout = self.layout
-        about = {"dataset": layout.dataset, "split": layout.split, "classes": layout.classes, "digest": layout.digest}
+        about: dict[str, Any] = {"dataset": layout.dataset, "split": layout.split, "digest": layout.digest}
         attributes = {**layout.key, **about, "dataset_content": layout.key["dataset"]}
         sources = [(f"shards/{shard:05d}.h5", self.span(shard)) for shard in self.shards]
-        return virtual_file(attributes, self.read(0), sources)
+        arrays = spread_over(sources, self.read(0).arrays())
+        with suppress(StoreError):
+            targets = self.targets()
+            name = array_name(targets)
+            attributes["classes" if name == "labels" else "outputs"] = targets.names
+            arrays.append(VirtualArray(name, targets.values, ((TARGETS, range(layout.rows)),)))
+        return virtual_file(attributes, arrays)
 
     def _committed(self, shard: int) -> bool:
         least = len(self.span(shard)) * self.layout.width * np.dtype(self.layout.key["dtype"]).itemsize
@@ -279,22 +260,15 @@ class FeatureSet:
 
 
 def in_use(folder: Path) -> bool:
-    """Whether a process holds one of a set's shards right now, be its description readable or not."""
+    """Whether a process holds one of a set's shards right now, be its description readable or not.
+
+    Never where the file system has no locks: nobody can tell.
+    """
     for path in (folder / "locks").glob("*.lock"):
-        lock = FileLock(path)
-        if not _acquired(lock, wait=False):
-            return True
-        lock.release()
+        with locked(path, wait=False) as lock:
+            if lock is Lock.TAKEN:
+                return True
     return False
-
-
-def _acquired(lock: BaseFileLock, *, wait: bool) -> bool:
-    with explained(Path(lock.lock_file)):
-        try:
-            lock.acquire(timeout=-1 if wait else 0)
-        except Timeout:
-            return False
-    return True
 
 
 def _sealed_in(path: Path) -> dict[str, Any]:
@@ -309,9 +283,9 @@ def open_set(folder: Path) -> FeatureSet:
     """Return the feature set in a folder. Raises StoreError if its description is damaged."""
     path = folder / "key.json"
     try:
-        return FeatureSet(folder, Layout(**read_sealed(path)))
+        return FeatureSet(folder, layout_from(read_sealed(path)))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(
-            f"{path} does not describe a feature set of format {FORMAT} ({error}); "
+            f"{path} does not describe a feature set of format 1 or {FORMAT} ({error}); "
             f"extracting with the same settings mends it"
         ) from error

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from frostline.stages.store.featureset import Bad, FeatureSet, Layout
+from frostline.stages.store.featureset import Bad, FeatureSet
+from frostline.stages.store.layout import Layout
 from frostline.stages.store.shard import Shard
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from frostline.stages.backbones.spec import BackboneSpec, Precision
@@ -13,14 +13,14 @@ from frostline.stages.records.sealed import digest
 StoredType = Literal["float32", "float16"]
 
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class FeatureKey:
     """Everything that changes a cached feature; its digest names the feature set.
 
-    ``dataset`` is the content digest of one split: ids, label names and sample digests.
+    ``dataset`` is the content digest of one split: ids and sample digests. Labels change no feature and are not in it.
     """
 
     dataset: str
@@ -32,7 +32,7 @@ class FeatureKey:
 
     def fields(self) -> dict[str, Any]:
         """Return the key as a flat mapping of JSON values."""
-        backbone = asdict(self.backbone)
+        backbone = self.backbone.fields()
         preprocessing = backbone.pop("preprocessing")
         own = {n: getattr(self, n) for n in ("dataset", "decoder", "view", "precision", "dtype")}
         flat = {"backbone": backbone.pop("name"), **backbone, **preprocessing, **own, "format": FORMAT}
@@ -45,17 +45,17 @@ class FeatureKey:
 
 
 def computation(fields: Mapping[str, Any]) -> str:
-    """Return the digest of a key's fields without its dataset: equal ones may share rows."""
-    return digest({n: v for n, v in fields.items() if n != "dataset"})
+    """Return the digest of a key's fields without its dataset and format: equal ones may share rows."""
+    return digest({n: v for n, v in fields.items() if n not in ("dataset", "format")})
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return one phrase per field of two keys that differ, such as ``resize 256 → 224``."""
     names = sorted(set(old) | set(new))
-    return [f"{n} {_brief(old.get(n))} → {_brief(new.get(n))}" for n in names if old.get(n) != new.get(n)]
+    return [f"{n} {_phrase(old.get(n))} → {_phrase(new.get(n))}" for n in names if old.get(n) != new.get(n)]
 
 
-def _brief(value: Any) -> str:
+def _phrase(value: Any) -> str:
     if isinstance(value, str) and len(value) == 64:
         return value[:12]
     return "none" if value in (None, "") else str(value)

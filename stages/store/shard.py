@@ -12,37 +12,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 OK, QUARANTINED = 0, 1
+ARRAYS = ("features", "ids", "digests", "status")
 CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """n rows. ``features`` (n, d) float32 or float16; ``labels`` int64 (n,); ``ids`` bytes (n,);
-    ``digests`` uint8 (n, 32); ``status`` uint8 (n,), 0 for a good row. The features of a
-    quarantined row are NaN."""
+    """n rows. ``features`` (n, d) float32 or float16; ``ids`` bytes (n,); ``digests`` uint8 (n, 32);
+    ``status`` uint8 (n,), 0 for a good row. The features of a quarantined row are NaN."""
 
     features: NDArray[Any]
-    labels: NDArray[np.int64]
     ids: NDArray[np.bytes_]
     digests: NDArray[np.uint8]
     status: NDArray[np.uint8]
 
-    def check(self, classes: int, quarantined: int) -> None:
-        """Raise ValueError if the rows can't be what a record of so many classes and quarantined rows says."""
-        if _kinds(self) != "iSuu" or not set(np.unique(self.status).tolist()) <= {OK, QUARANTINED}:
-            raise ValueError("its labels, ids, digests or status are of another type")
-        if ((self.labels < 0) | (self.labels >= classes)).any():
-            raise ValueError(f"it has labels outside 0 to {classes - 1}")
+    def check(self, quarantined: int) -> None:
+        """Raise ValueError if the rows can't be what a record of so many quarantined rows says."""
+        if _kinds(self) != "Suu" or not set(np.unique(self.status).tolist()) <= {OK, QUARANTINED}:
+            raise ValueError("its ids, digests or status are of another type")
         if int((self.status == QUARANTINED).sum()) != quarantined:
             raise ValueError("other rows are quarantined than its record says")
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        names = ("features", "labels", "ids", "digests", "status")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in ARRAYS}
 
 
 def _kinds(shard: Shard) -> str:
-    return "".join(array.dtype.kind for array in (shard.labels, shard.ids, shard.digests, shard.status))
+    return "".join(array.dtype.kind for array in (shard.ids, shard.digests, shard.status))
 
 
 def encode_ids(ids: Sequence[str]) -> NDArray[np.bytes_]:
@@ -70,25 +66,26 @@ def to_bytes(shard: Shard, attributes: Mapping[str, str | int]) -> bytes:
 
 
 def from_bytes(data: bytes, rows: int, width: int, dtype: str) -> Shard:
-    """Return the shard that a file image holds.
+    """Return the shard that a file image holds; the labels in one of format 1 are left alone.
 
     Raises ValueError if anything but plain arrays of the expected shapes and types is
     found: HDF5 can point at other files, and those are never opened.
     """
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            arrays = {name: _plain(file, name) for name in ("features", "labels", "ids", "digests", "status")}
+            arrays = {name: plain_array(file, name) for name in ARRAYS}
     except (OSError, KeyError, RuntimeError, TypeError) as error:
         raise ValueError(f"not a shard ({error})") from error
     shard = Shard(**arrays)
     shapes = {name: array.shape for name, array in arrays.items()}
-    wanted = {"features": (rows, width), "labels": (rows,), "ids": (rows,), "digests": (rows, 32), "status": (rows,)}
+    wanted = {"features": (rows, width), "ids": (rows,), "digests": (rows, 32), "status": (rows,)}
     if shapes != wanted or shard.features.dtype != dtype:
         raise ValueError(f"it holds {shapes} of {shard.features.dtype}, its record says {wanted} of {dtype}")
     return shard
 
 
-def _plain(file: h5py.File, name: str) -> NDArray[Any]:
+def plain_array(file: h5py.File, name: str) -> NDArray[Any]:
+    """Return an array that an HDF5 file holds itself. Raises ValueError for links, other files and filters."""
     if not isinstance(file.get(name, getlink=True), h5py.HardLink):
         raise ValueError(f"{name!r} is a link")
     item = file[name]

@@ -12,13 +12,17 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.backbones.spec import short_name
 from frostline.stages.errors import StoreError
 from frostline.stages.records.sealed import sealed
-from frostline.stages.store.featureset import FeatureSet, Layout, open_set
-from frostline.stages.store.files import make_folder, write_atomic
+from frostline.stages.store.featureset import TARGETS, FeatureSet, open_set
+from frostline.stages.store.files import TEMPORARY, make_folder, write_atomic
 from frostline.stages.store.key import FeatureKey, computation, differences
+from frostline.stages.store.layout import Layout
 from frostline.stages.store.rowfile import RowFile
 from frostline.stages.store.shard import OK
+from frostline.stages.targets.base import TargetValues
+from frostline.stages.targets.values import Targets
 
 _BLOCK = 8192
 
@@ -38,25 +42,32 @@ class FeatureStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def find(self, key: FeatureKey) -> FeatureSet | None:
-        """Return the set of a key, complete or not, or None."""
-        for folder in sorted(self.root.glob(f"*-{key.digest[:12]}")):
+    def find(self, digest: str) -> FeatureSet | None:
+        """Return the set of a key, by the key's digest, complete or not, or None."""
+        for folder in sorted(self.root.glob(f"*-{digest[:12]}")):
             try:
                 found = open_set(folder)
             except StoreError:  # damaged, or just being made: ``begin`` writes its description
                 continue
-            if found.layout.digest == key.digest:
+            if found.layout.digest == digest:
                 return found
         return None
 
-    def begin(self, key: FeatureKey, layout: Layout, made: Mapping[str, Any]) -> FeatureSet:
-        """Return the set of a key, made if it is not there. Several processes may do so at once."""
-        found = self.find(key)
+    def begin(self, layout: Layout, made: Mapping[str, Any], targets: bytes | None = None) -> FeatureSet:
+        """Return the set of a layout, made if it is not there. Several processes may do so at once.
+
+        ``targets``: the file of those that it is made with, see ``targets.target_file``; other tools find them there.
+        """
+        found = self.find(layout.digest)
         if found:
             return found
-        name = "-".join(map(plain, (layout.dataset, layout.split, key.backbone.short_name, key.digest[:12])))
+        name = "-".join(
+            map(plain, (layout.dataset, layout.split, short_name(layout.key["backbone"]), layout.digest[:12]))
+        )
         folder = self.root / name
         make_folder(folder)
+        if targets is not None:
+            write_atomic(folder / TARGETS, targets)
         write_atomic(folder / "made.json", sealed(made))
         write_atomic(folder / "key.json", layout.to_json())
         return open_set(folder)
@@ -70,7 +81,9 @@ class FeatureStore:
                 continue
 
     def folders(self) -> list[Path]:
-        return sorted(p for p in self.root.iterdir() if p.is_dir()) if self.root.is_dir() else []
+        """Return what lies below the root, but for what is being removed."""
+        found = self.root.iterdir() if self.root.is_dir() else ()
+        return sorted(p for p in found if p.is_dir() and p.suffix != TEMPORARY)
 
     def nearest(self, key: FeatureKey, dataset: str, split: str) -> list[str]:
         """Return how the key differs from the most similar set of the same split, field by field."""
@@ -106,28 +119,36 @@ class FeatureStore:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """A feature set ready for use, quarantined rows left out.
+    """A feature set with its samples' targets, ready for use, quarantined rows left out.
 
-    ``X``: float (n, d) as stored, or a RowFile, which is sliced and indexed alike; ``y``: int64
-    (n,), positions in ``classes``; ``ids``: the samples' names; ``digests``: uint8 (n, 32);
-    ``split``: "train" or "test".
+    ``X``: float (n, d) as stored, or a RowFile, which is sliced and indexed alike; ``targets``: of the same rows;
+    ``ids``: the samples' names; ``digests``: uint8 (n, 32); ``split``: "train" or "test".
     """
 
     X: NDArray[Any]
-    y: NDArray[np.int64]
+    targets: Targets
     ids: tuple[str, ...]
     digests: NDArray[np.uint8]
-    classes: tuple[str, ...]
     split: str
     key: str
 
     def __len__(self) -> int:
-        return len(self.y)
+        return len(self.targets)
+
+    @property
+    def y(self) -> TargetValues:
+        """The values of the targets, of a single label int64 (n,), positions in ``classes``."""
+        return self.targets.values
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of what is predicted."""
+        return self.targets.names
 
     def masked(self, mask: NDArray[np.bool_]) -> Features:
         """Return the rows where the mask, bool (n,), is true."""
         ids = tuple(compress(self.ids, mask.tolist()))
-        return replace(self, X=self.X[mask], y=self.y[mask], ids=ids, digests=self.digests[mask])
+        return replace(self, X=self.X[mask], targets=self.targets.take(mask), ids=ids, digests=self.digests[mask])
 
 
 def common(views: Sequence[Features]) -> list[Features]:
@@ -138,19 +159,21 @@ def common(views: Sequence[Features]) -> list[Features]:
     ]
 
 
-def load(features: FeatureSet, in_memory: int | None = None) -> Features:
+def load(features: FeatureSet, targets: Targets | None = None, in_memory: int | None = None) -> Features:
     """Read a complete set, one shard at a time; more than ``in_memory`` bytes of it stay in a file.
 
+    ``targets``: of the set's samples, in its order; by default those that it was made with.
     Raises StoreError if a shard is missing or damaged.
     """
-    layout = features.layout
+    layout, targets = features.layout, targets or features.targets()
     for shard in features.missing():  # before any memory is taken on the word of a description
         features.read(shard)  # says what is wrong
     dtype = np.dtype(layout.key["dtype"])
     large = in_memory is not None and layout.rows * layout.width * dtype.itemsize > in_memory
     file = RowFile(layout.width, dtype, features.folder) if large else None
     X = np.empty((0 if large else layout.rows, layout.width), dtype)
-    labels, ids, digests = [], [], []
+    ids, digests = [], []
+    used = np.zeros(layout.rows, bool)
     n = 0
     for shard in features.shards:
         content = features.read(shard)
@@ -161,15 +184,14 @@ def load(features: FeatureSet, in_memory: int | None = None) -> Features:
         else:
             file.append(content.features[good])
         n += rows
-        labels.append(content.labels[good])
+        used[(span := features.span(shard)).start : span.stop] = good
         digests.append(content.digests[good])
         ids += [sample.decode(errors="surrogateescape") for sample in content.ids[good].tolist()]
     return Features(
         X[:n] if file is None else cast(NDArray[Any], file),
-        np.concatenate(labels),
+        targets.take(used),
         tuple(ids),
         np.concatenate(digests),
-        layout.classes,
         layout.split,
         layout.digest,
     )

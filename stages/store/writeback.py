@@ -18,7 +18,7 @@ class WriteBack:
 
     def __init__(self, *, behind: bool) -> None:
         self._thread = ThreadPoolExecutor(1, "frostline-write") if behind else None
-        self._waiting: deque[tuple[Future[None], ExitStack]] = deque()
+        self._pending: deque[tuple[Future[None], ExitStack]] = deque()
 
     def __enter__(self) -> WriteBack:
         return self
@@ -34,11 +34,11 @@ class WriteBack:
                 work()
             return
         self.finish(but=1)
-        self._waiting.append((self._thread.submit(work), held))
+        self._pending.append((self._thread.submit(work), held))
 
     def finish(self, but: int = 0) -> None:
         """Wait until all commits are done, or all but so many."""
-        while len(self._waiting) > but:
-            future, held = self._waiting.popleft()
+        while len(self._pending) > but:
+            future, held = self._pending.popleft()
             with held:
                 future.result()

@@ -4,13 +4,52 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.metrics.predictions import SINGLE_LABEL
+
+if TYPE_CHECKING:
+    from frostline.stages.metrics.evaluation import Evaluation
+    from frostline.stages.metrics.predictions import Predictions
+
+DEFAULT = SINGLE_LABEL  # what samples, features and records are of that don't say
 TargetValues = NDArray[Any]
-RowScores = NDArray[np.float64] | NDArray[np.bool_]
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """How candidates, the values of a head's parameter, did on rows that they have not seen.
+
+    Attributes:
+        good: (k,) float64; the largest is chosen.
+        cost: (k,) float64; among equally good candidates the smallest is chosen.
+        record: the same scores (k,) by the names under which a selection records them, as it shows them.
+        good_each, cost_each: (k, names) float64 by which each name's candidate can be chosen for itself; None where a
+            head has one candidate for all names.
+    """
+
+    good: Scores
+    cost: Scores
+    record: Mapping[str, Scores] = field(default_factory=dict)
+    good_each: Scores | None = None
+    cost_each: Scores | None = None
+
+
+class Criterion(Protocol):
+    """What judges candidates, given their confidences of unseen rows a block at a time."""
+
+    def add(
+        self, candidates: slice, confidence: NDArray[Any], values: TargetValues, weights: NDArray[np.float64], /
+    ) -> None:
+        """Take a block of b rows: confidences (k, b, …) of some candidates, values (b, …) and weights (b,)."""
+
+    def judgement(self) -> Judgement:
+        """Return what follows from all blocks."""
 
 
 class Target(ABC):
@@ -23,10 +62,20 @@ class Target(ABC):
         kind: its name behind the door ``frostline.targets``, such as ``single-label``.
         table: the scores that tables show, by their names in an evaluation, with their headings. The first is the
             main score.
+        exclusive: whether each row has exactly one of the names, so that probabilities sum to one over them, and a
+            temperature and class weights mean something.
+        usual_head: the head to fit where none is named.
+        as_shares: whether its scores are shares of one, which people read as percentages.
+        example: values of four rows with two names, on which a head's options are tried before there are any rows;
+            None where they can't be.
     """
 
     kind: str
     table: Mapping[str, str]
+    exclusive: bool = False
+    as_shares: bool = True
+    usual_head: str = "logreg"
+    example: TargetValues | None = None
 
     @property
     def main(self) -> str:
@@ -36,6 +85,10 @@ class Target(ABC):
     @abstractmethod
     def faults(self, names: Sequence[str], train: TargetValues, test: TargetValues) -> list[str]:
         """Return what makes two splits useless, one phrase each. ``train``, ``test``: the values of readable rows."""
+
+    def remarks(self, _names: Sequence[str], _train: TargetValues, _test: TargetValues, /) -> list[str]:
+        """Return what is worth a note of two splits that can be used."""
+        return []
 
     @abstractmethod
     def number_faults(self, names: Sequence[str]) -> list[str]:
@@ -49,15 +102,29 @@ class Target(ABC):
     def strata(self, values: TargetValues) -> NDArray[np.int64]:
         """Return each row's stratum, int64 (n,) from 0, within which splits, hold-outs, folds and draws are made."""
 
-    @abstractmethod
-    def judged(
-        self, confidence: NDArray[Any], values: TargetValues, *, probabilistic: bool
-    ) -> tuple[RowScores, RowScores]:
-        """Return how good and how costly each row's prediction is, (k, n) each, by which a parameter is chosen.
+    def dealt(
+        self, _values: TargetValues, _lots: NDArray[np.bytes_], _shares: Sequence[float], /
+    ) -> NDArray[np.int64] | None:
+        """Return each row's part, int64 (n,), dealt to parts of these shares; None where lots within strata do it.
 
-        ``confidence``: (k, n, …) of k candidates. The candidate of the largest mean of the first is chosen, among
-        equals that of the smallest mean of the second.
+        Lots are bytes (n,); rows of equal lots, such as copies, stay together.
         """
+        return None
+
+    def thresholds(self, _confidence: Scores, _values: TargetValues, *, probabilistic: bool) -> tuple[float, ...]:
+        """Return from which confidence on each name is predicted, learned on rows (n, …) not seen; none by default."""
+        del probabilistic
+        return ()
+
+    @abstractmethod
+    def evaluate(
+        self, predicted: Predictions, seed: int, temperature: float | None, thresholds: Sequence[float], /
+    ) -> Evaluation:
+        """Return every score that predictions allow; ``temperature`` and ``thresholds`` are from training rows."""
+
+    @abstractmethod
+    def criterion(self, candidates: int, *, probabilistic: bool) -> Criterion:
+        """Return what judges so many candidates, whose confidences are probabilities or else scores."""
 
 
 def held_of(n: int, fraction: float) -> int:

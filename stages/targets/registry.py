@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from frostline.stages.plugins import Door
-from frostline.stages.targets.base import Target
+from frostline.stages.targets.base import DEFAULT, Target
 
 T = TypeVar("T")
 
-_BUILT_IN: dict[str, Target | str] = {"single-label": "frostline.stages.targets.single_label:SINGLE_LABEL"}
+_BUILT_IN: dict[str, Target | str] = {
+    "single-label": "frostline.stages.targets.single_label:SINGLE_LABEL",
+    "multi-label": "frostline.stages.targets.multi_label:MULTI_LABEL",
+    "regression": "frostline.stages.targets.regression:REGRESSION",
+}
 TARGETS = Door("kind of target", "frostline.targets", _BUILT_IN)
-DEFAULT = "single-label"  # what samples, features and records are of that don't say
 
 
 def main_score(scores: Mapping[str, T], kind: str = DEFAULT) -> T:

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import counted
-from frostline.stages.targets.base import RowScores, Target, TargetValues, held_of
+from frostline.stages.metrics import evaluation
+from frostline.stages.metrics.evaluation import Evaluation
+from frostline.stages.metrics.predictions import Predictions
+from frostline.stages.targets.base import Judgement, Target, TargetValues, held_of
 
 
 class SingleLabel(Target):
@@ -18,6 +21,8 @@ class SingleLabel(Target):
 
     kind = "single-label"
     table = MappingProxyType({"accuracy": "accuracy", "macro_f1": "macro-F1"})
+    exclusive = True
+    example = np.array([0, 1, 0, 1])
 
     def faults(self, names: Sequence[str], train: TargetValues, test: TargetValues) -> list[str]:
         wrong = self.number_faults(names)
@@ -28,6 +33,14 @@ class SingleLabel(Target):
             )
         empty = [split for split, labels in (("training", train), ("test", test)) if not len(labels)]
         return wrong + [f"no {split} sample" for split in empty]
+
+    def remarks(self, names: Sequence[str], _train: TargetValues, test: TargetValues, /) -> list[str]:
+        """Return which classes have no test sample."""
+        untested = [names[label] for label in sorted(set(range(len(names))) - set(test.tolist()))]
+        if not untested:
+            return []
+        more = ", …" if len(untested) > 5 else ""
+        return [f"no test sample of {counted(len(untested), 'class')}: {', '.join(untested[:5])}{more}"]
 
     def number_faults(self, names: Sequence[str]) -> list[str]:
         if len(names) > 1:
@@ -49,15 +62,37 @@ class SingleLabel(Target):
     def strata(self, values: TargetValues) -> NDArray[np.int64]:
         return values
 
-    def judged(
-        self, confidence: NDArray[Any], values: TargetValues, *, probabilistic: bool
-    ) -> tuple[RowScores, RowScores]:
-        """Return whether each row is right, and its log-loss: 0 for heads without probabilities."""
-        right: NDArray[np.bool_] = confidence.argmax(-1) == values
-        if not probabilistic:
-            return right, np.zeros(right.shape)
-        p = np.take_along_axis(confidence, values[None, :, None], -1)[..., 0]
-        return right, -np.log(np.maximum(p, np.finfo(p.dtype).tiny)).astype(np.float64)
+    def evaluate(
+        self, predicted: Predictions, seed: int, temperature: float | None, _thresholds: Sequence[float], /
+    ) -> Evaluation:
+        return evaluation.single_label(predicted, seed, temperature)
+
+    def criterion(self, candidates: int, *, probabilistic: bool) -> AccuracyThenLoss:
+        return AccuracyThenLoss(candidates, probabilistic=probabilistic)
+
+
+class AccuracyThenLoss:
+    """The weighted share of rows that are right, then their mean log-loss: 0 for heads without probabilities."""
+
+    def __init__(self, candidates: int, *, probabilistic: bool) -> None:
+        self.probabilistic = probabilistic
+        self.right, self.loss, self.total = np.zeros((3, candidates))
+
+    def add(
+        self, candidates: slice, confidence: NDArray[Any], values: TargetValues, weights: NDArray[np.float64]
+    ) -> None:
+        """Take a block of rows; see ``Criterion``."""
+        self.right[candidates] += (confidence.argmax(-1) == values) @ weights
+        self.total[candidates] += weights.sum()
+        if self.probabilistic:
+            p = np.take_along_axis(confidence, values[None, :, None], -1)[..., 0]
+            self.loss[candidates] += -np.log(np.maximum(p, np.finfo(p.dtype).tiny)).astype(np.float64) @ weights
+
+    def judgement(self) -> Judgement:
+        """Return the means."""
+        accuracy, loss = self.right / self.total, self.loss / self.total
+        record = {"accuracy": accuracy} | ({"log_loss": loss} if self.probabilistic else {})
+        return Judgement(accuracy, loss, record)
 
 
 SINGLE_LABEL = SingleLabel()

@@ -67,13 +67,13 @@ def _find_module(place: str) -> ModuleSpec | None:
 
 def _closure(file: Path, root: Path, only: str) -> set[Path]:
     found: set[Path] = set()
-    waiting = [file]
-    while waiting:
-        path = waiting.pop()
+    pending = [file]
+    while pending:
+        path = pending.pop()
         if path not in found:
             found.add(path)
             names = [name for name in _imports(path, root) if name[0] == (only or name[0])]
-            waiting += [source for name in names for source in _files(name, root)]
+            pending += [source for name in names for source in _files(name, root)]
     return found
 
 

@@ -18,6 +18,8 @@ from frostline.stages.errors import StoreError
 from frostline.stages.extract.extraction import Extraction, extract
 from frostline.stages.store import Bad, FeatureSet, FeatureStore, Layout, Shard, open_set
 from frostline.stages.store.key import FeatureKey
+from frostline.stages.store.targets import target_file
+from frostline.stages.targets.values import Targets
 
 ROWS, SHARD_ROWS = 8, 3
 SIDE = 4
@@ -38,9 +40,8 @@ def samples(rows: range = range(ROWS), read: Callable[[int], Image.Image] = imag
     return Samples(
         "noise",
         "train",
-        ("a", "b", "c"),
+        Targets(("a", "b", "c"), np.array(rows) % 3),
         [f"{row:03d}.png" for row in rows],
-        np.array(rows) % 3,
         np.frombuffer(digests, np.uint8).reshape(-1, 32),
         lambda row: read(rows[row]),
     )
@@ -52,8 +53,8 @@ def key_of(some: Samples) -> FeatureKey:
 
 def begin(root: Path, some: Samples, shard_rows: int = SHARD_ROWS) -> FeatureSet:
     key = key_of(some)
-    layout = Layout(key.fields(), some.dataset, some.split, some.classes, len(some), backbone().width, shard_rows)
-    return FeatureStore(root / "features").begin(key, layout, {"made": "once"})
+    layout = Layout(key.fields(), some.dataset, some.split, len(some), backbone().width, shard_rows)
+    return FeatureStore(root / "features").begin(layout, {"made": "once"}, target_file(some.targets, some.ids))
 
 
 def work(root: Path, promise: Callable[[str], object] = str, some: Samples | None = None) -> FeatureSet:

@@ -124,8 +124,8 @@ def test_the_files_of_a_head_are_what_they_were(request: pytest.FixtureRequest) 
 def test_the_bytes_of_a_shard_are_what_they_were(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     spec = load_backbone(BackboneRequest("pixels"), Image.new("RGB", (2, 2))).spec
     key = FeatureKey("0" * 64, spec, DECODER)
-    layout = Layout(key.fields(), "pets", "train", ("cat", "dog"), 3, 12, 2)
-    features = FeatureStore(tmp_path).begin(key, layout, {})
+    layout = Layout(key.fields(), "pets", "train", 3, 12, 2)
+    features = FeatureStore(tmp_path).begin(layout, {})
     for shard, span in ((0, range(2)), (1, range(2, 3))):
         n = len(span)
         X = np.array([[i + j / 8 for j in range(12)] for i in span], np.float32)
@@ -134,7 +134,7 @@ def test_the_bytes_of_a_shard_are_what_they_were(tmp_path: Path, request: pytest
         digests = np.frombuffer(b"".join(struct.pack("32B", *[i] * 32) for i in span), np.uint8).reshape(n, 32)
         ids = np.array([f"cat/{i}.png".encode() for i in span])
         bad = (Bad(2, "cat/2.png", "empty file (0 bytes)"),) if shard == 1 else ()
-        features.commit(shard, Shard(X, np.array([i % 2 for i in span]), ids, digests, status), bad)
+        features.commit(shard, Shard(X, ids, digests, status), bad)
     names = ("key.json", "shards/00000.h5", "shards/00000.json", "shards/00001.h5", "shards/00001.json")
     found = {name: hashlib.sha256((features.folder / name).read_bytes()).hexdigest() for name in names}
     golden.check("shards.json", found, rewrite=request.config.getoption("--rewrite-golden"))

@@ -6,12 +6,17 @@ memory, as ``tests/golden/workspace-0.1.0.tar.gz``, made by the commands in its 
 
 from __future__ import annotations
 
+import json
 import tarfile
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 from frostline.pipeline.cli.main import main
+from frostline.stages.store import FeatureSet, FeatureStore, load
+from frostline.stages.targets.values import Targets
 
 ARCHIVE = Path(__file__).parent / "workspace-0.1.0.tar.gz"
 
@@ -32,6 +37,30 @@ def test_all_of_it_is_sound(old: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == (old / "verify.txt").read_text()
     assert main(["gc"]) == 0 and "nothing to remove" in capsys.readouterr().out
     assert main(["ls"]) == 0 and capsys.readouterr().out.count("pets-") == 4
+
+
+def features_of(old: Path) -> dict[str, bytes]:
+    sets = FeatureStore(old / "data" / "features").sets()
+    return {f"{s.layout.split} {s.layout.key['backbone']}": load(s, made_up(s)).X.tobytes() for s in sets}
+
+
+def made_up(features: FeatureSet) -> Targets:
+    return Targets(("a", "b"), np.zeros(features.layout.rows, np.int64))
+
+
+def test_its_features_are_taken_over_to_the_bit(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = features_of(old)
+    assert main(["migrate"]) == 0 and capsys.readouterr().out.count("→ pets-") == 4
+    assert features_of(old) == before and len(before) == 4
+    sets = list(FeatureStore(old / "data" / "features").sets())
+    assert [s.layout.format for s in sets] == [2] * 4 and all(s.published for s in sets)
+    for one in sets:
+        with h5py.File(one.folder / "features.h5") as file:
+            names, labels = json.loads(file.attrs["classes"]), file["labels"][:].tolist()
+            ids = file["ids"].asstr()[:].tolist()
+        assert all(f"/{names[label]}/" in f"/{sample}" for label, sample in zip(labels, ids, strict=True))
+    assert main(["verify"]) == 0
+    assert main(["migrate"]) == 0 and "every feature set is of the present format" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("backbone", ["pixels", "resnet8-cifar10"])

@@ -180,7 +180,6 @@ def test_a_shard_reads_back_as_it_was_written_bit_for_bit(
     bits = rng.integers(0, 256, (n, width * np.dtype(dtype).itemsize), np.uint8)
     shard = Shard(
         bits.view(dtype),
-        rng.integers(-(2**40), 2**40, n),
         encode_ids(names),
         rng.integers(0, 256, (n, 32), np.uint8),
         rng.integers(0, 2, n).astype(np.uint8),

@@ -48,7 +48,7 @@ def external_link(file: h5py.File, secret: str) -> None:
 
 
 def soft_link(file: h5py.File, secret: str) -> None:
-    file["features"] = h5py.SoftLink("/labels")
+    file["features"] = h5py.SoftLink("/ids")
 
 
 def link_to_itself(file: h5py.File, secret: str) -> None:

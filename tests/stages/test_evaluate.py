@@ -15,6 +15,7 @@ from frostline.stages.evaluate import Evaluation, predictions, score
 from frostline.stages.heads import LinearHead
 from frostline.stages.metrics import Predictions, predictions_csv, tempered
 from frostline.stages.store import Features
+from frostline.stages.targets.values import Targets
 
 DECIDED = {"accuracy", "balanced_accuracy", "macro_f1", "weighted_f1"}
 CHANCES = {"log_loss", "brier", "ece"}
@@ -32,7 +33,7 @@ def features(fitted: LinearHead, n: int = 120, seed: int = 1) -> Features:
     y = rng.integers(0, len(fitted.classes), n)
     X = (fitted.weight[y] / 2 + rng.standard_normal((n, 8))).astype(np.float32)
     ids = tuple(f"{i}.png" for i in range(n))
-    return Features(X, y, ids, np.zeros((n, 32), np.uint8), fitted.classes, "test", f"key{seed}")
+    return Features(X, Targets(fitted.classes, y), ids, np.zeros((n, 32), np.uint8), "test", f"key{seed}")
 
 
 def evaluate(fitted: LinearHead, views: list[Features], seed: int = 0, temperature: float | None = None) -> Evaluation:
@@ -86,7 +87,8 @@ def test_five_classes_have_no_top_five() -> None:
 
 def test_one_test_class_is_scored_without_a_warning() -> None:
     fitted = head()
-    rows = replace(features(fitted), y=np.full(120, 2))
+    found = features(fitted)
+    rows = replace(found, targets=replace(found.targets, values=np.full(120, 2)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = evaluate(fitted, [rows], temperature=1.5)

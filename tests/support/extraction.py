@@ -21,6 +21,7 @@ from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.extract.extraction import Extraction, extract
 from frostline.stages.store import FeatureSet, FeatureStore, Layout
 from frostline.stages.store.key import FeatureKey, StoredType
+from frostline.stages.store.targets import target_file
 
 
 @cache
@@ -34,9 +35,8 @@ KEY = FeatureKey("", tiny_backbone().spec, "a decoder")
 
 def begin(root: Path, samples: Samples, shard_rows: int = 16, dtype: StoredType = "float32") -> FeatureSet:
     key = FeatureKey(samples.content, KEY.backbone, KEY.decoder, dtype=dtype)
-    names = (samples.dataset, samples.split, samples.classes)
-    layout = Layout(key.fields(), *names, len(samples), tiny_backbone().width, shard_rows)
-    return FeatureStore(root).begin(key, layout, {})
+    layout = Layout(key.fields(), samples.dataset, samples.split, len(samples), tiny_backbone().width, shard_rows)
+    return FeatureStore(root).begin(layout, {}, target_file(samples.targets, samples.ids))
 
 
 def job(samples: Samples, features: FeatureSet) -> Extraction:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from frostline.stages.store import Features
+from frostline.stages.targets.values import Targets
 
 
 def features(n: int = 400, classes: int = 4, split: str = "train", width: int = 12, seed: int = 0) -> Features:
@@ -16,4 +17,4 @@ def features(n: int = 400, classes: int = 4, split: str = "train", width: int = 
     X[:, 3] = 2.5
     digests = rng.integers(0, 256, (n, 32), np.uint8)
     names = tuple("abcdefgh"[:classes])
-    return Features(X, y, tuple(map(str, range(n))), digests, names, split, "key")
+    return Features(X, Targets(names, y), tuple(map(str, range(n))), digests, split, "key")

@@ -11,9 +11,11 @@ from frostline.pipeline.records.findings import Findings, memory, read_findings
 from frostline.pipeline.report.html.record import Run
 from frostline.pipeline.settings.models import DatasetSettings
 from frostline.pipeline.workspace import Workspace
-from frostline.stages.datasets import Dataset, Request, Samples, find_source, open_dataset
+from frostline.stages.datasets import Dataset, Request, Samples, find_source
 from frostline.stages.errors import DataError, FrostlineError
 from frostline.stages.store import OK, FeatureSet, open_set
+from frostline.stages.store.targets import read_targets
+from frostline.stages.targets.values import Targets
 
 Array = NDArray[np.float64]
 
@@ -42,13 +44,13 @@ def artifacts_of(run: Run, dataset: Dataset | None, max_rows: int) -> RunArtifac
         dataset = dataset or _reopened(run)
         train = dataset.train if _is_same(run, dataset.train) else None
         test = dataset.test
-    except _Other as error:
+    except _DatasetUnavailable as error:
         no_samples = f"The dataset can’t be opened from here: {error}"
     except (FrostlineError, OSError, ValueError):
         # What was said may quote a file, and a record may name any; the page is made to be passed on.
         no_samples = "The dataset can’t be opened from here as it was."
     try:
-        X, y = _some(open_set(run.at.data_dir / "features" / _folder_name(run)), max_rows)
+        X, y = _some(run, open_set(run.at.data_dir / "features" / _folder_name(run)), max_rows)
     except (FrostlineError, OSError, ValueError) as error:
         no_features = f"The test features are not in {run.at.data_dir.name}/features any more: {error}"
     return RunArtifacts(train, test, no_samples, X, y, no_features, _findings(run))
@@ -59,11 +61,12 @@ def _findings(run: Run) -> Findings | None:
     train, test = ([one.digest for one in run.features(n) if one.view == "plain"] for n in ("train", "test"))
     if not train or not test:
         return None
-    return read_findings(memory(run.at.data_dir, train[0], test[0], run.record.settings.get("seed", 0)))
+    known = [train[0], test[0], *(run.record.targets.get(split, "") for split in ("train", "test"))]
+    return read_findings(memory(run.at.data_dir, known, run.record.settings.get("seed", 0)))
 
 
-class _Other(DataError):
-    """The dataset is not the one that was run."""
+class _DatasetUnavailable(DataError):
+    """The dataset that was run is not at hand, or has changed."""
 
 
 def _folder_name(run: Run) -> str:
@@ -72,7 +75,8 @@ def _folder_name(run: Run) -> str:
 
 def _is_same(run: Run, samples: Samples) -> bool:
     """Whether a split is as it was when the run used it."""
-    return any(samples.content == one.how.dataset for one in run.features(samples.split))
+    known = {one.how.dataset for one in run.features(samples.split)}
+    return samples.content in known or samples.labelled_content in known
 
 
 def _reopened(run: Run) -> Dataset:
@@ -82,28 +86,18 @@ def _reopened(run: Run) -> Dataset:
     source, place = find_source(s.dataset)
     folder = Request(place, s.root, downloads=workspace.downloads).folder
     if not source.at_hand and not folder.is_dir():
-        raise _Other(f"{s.dataset} is not in {folder}")
-    dataset = open_dataset(
-        s.dataset,
-        root=s.root,
-        test_fraction=s.test_fraction,
-        seed=s.seed,
-        downloads=workspace.downloads,
-        memory=workspace.index(s.dataset, s.root),
-        columns=s.columns,
-        class_level=s.class_level,
-        bit_depth=s.bit_depth,
-    )
+        raise _DatasetUnavailable(f"{s.dataset} is not in {folder}")
+    dataset = s.open_dataset(workspace)
     if not _is_same(run, dataset.test):
-        raise _Other("its test samples have changed since the run")
+        raise _DatasetUnavailable("its test samples have changed since the run")
     return dataset
 
 
-def _some(features: FeatureSet, max_rows: int) -> tuple[Array, NDArray[np.int64]]:
+def _some(run: Run, features: FeatureSet, max_rows: int) -> tuple[Array, NDArray[np.int64]]:
     """Return features and labels of rows drawn at random (seed 0), at most ``max_rows``, quarantined ones left out."""
     rng = np.random.default_rng(0)
     rows = np.sort(rng.permutation(features.layout.rows)[:max_rows])
-    parts, labels = [], []
+    parts, kept = [], []
     for shard in features.shards:
         span = features.span(shard)
         own = rows[(rows >= span.start) & (rows < span.stop)] - span.start
@@ -111,5 +105,16 @@ def _some(features: FeatureSet, max_rows: int) -> tuple[Array, NDArray[np.int64]
             content = features.read(shard)
             own = own[content.status[own] == OK]
             parts.append(content.features[own].astype(np.float64))
-            labels.append(content.labels[own])
-    return np.concatenate(parts), np.concatenate(labels)
+            kept.append(span.start + own)
+    return np.concatenate(parts), _targets(run, features).values[np.concatenate(kept)]
+
+
+def _targets(run: Run, features: FeatureSet) -> Targets:
+    """Return the targets of a set's rows: those of the run, or, for runs that don't say, those that it was made with.
+
+    Raises StoreError if they are not there.
+    """
+    digest = run.record.targets.get("test", "")
+    files = sorted(Workspace(run.at.data_dir).targets.glob(f"*-{digest[:12]}.h5")) if digest else []
+    found = read_targets(files[0]) if files else None
+    return found.targets if found and len(found.ids) == features.layout.rows else features.targets()

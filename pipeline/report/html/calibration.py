@@ -12,10 +12,10 @@ from frostline.stages.evaluate import Evaluation
 
 @dataclass(frozen=True)
 class Calibration:
-    """``said``: whether the head is too sure; ``mended``: what a temperature makes of it, if there is one."""
+    """``verdict``: whether the head is too sure; ``mended``: what a temperature makes of it, if there is one."""
 
     figure: Markup
-    said: str
+    verdict: str
     mended: str
 
 
@@ -27,8 +27,8 @@ def calibration(found: Evaluation) -> Calibration | None:
     gap = sum(one.rows * (one.accuracy - one.confidence) for one in bins) / found.rows
     points = f"{100 * abs(gap):.1f} points"
     surer, less = f"is {points} surer than it is right", f"is right {points} more often than it says"
-    said = f"On average the head {surer if gap < 0 else less}."
-    return Calibration(plots.reliability(bins, found.reliability_calibrated), said, _mended(found))
+    verdict = f"On average the head {surer if gap < 0 else less}."
+    return Calibration(plots.reliability_diagram(bins, found.reliability_calibrated), verdict, _mended(found))
 
 
 def _mended(found: Evaluation) -> str:

@@ -79,7 +79,7 @@ def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequen
     one = dict(zip(names, (one for _, one in entries), strict=True))[first.name]
     value, interval = formatting.valued("accuracy", one.evaluation.scores["accuracy"])
     ties = [name for name in first.tied if name != first.name]
-    told = (
+    verdict = (
         f"No real difference from {wording.listed(ties)} is seen."
         if ties
         else "It is better than every other beyond chance."
@@ -88,7 +88,7 @@ def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequen
         value=value,
         claim=f"of {counted(one.evaluation.rows, 'test sample')} are named right by {first.name}",
         interval=f"95 % interval {interval}",
-        context=(told,) if first.rank else (),
+        context=(verdict,) if first.rank else (),
     )
 
 
@@ -102,11 +102,11 @@ def _differing(runs: Sequence[Run]) -> Differing:
     """Return the settings and key fields in which the runs differ."""
     all_of = [{**run.record.settings, **run.features("test")[0].key} for run in runs]
     fields = sorted({name for one in all_of for name in one} - _UNTOLD)
-    rows = ((name, tuple(_brief(one.get(name)) for one in all_of)) for name in fields)
+    rows = ((name, tuple(_shown(one.get(name)) for one in all_of)) for name in fields)
     return Differing(tuple(run.folder.name for run in runs), tuple(row for row in rows if len(set(row[1])) > 1))
 
 
-def _brief(value: Any) -> str:
+def _shown(value: Any) -> str:
     if isinstance(value, str) and len(value) == 64:
         return value[:12]
     if value in (None, "", [], {}):

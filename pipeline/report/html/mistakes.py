@@ -91,7 +91,7 @@ class Bars:
 class Mistakes:
     """All of them: how many, by class, by pair of classes, and one by one.
 
-    ``fault``: why there are no single mistakes; ``no_pictures``: why they have none.
+    ``problem``: why there are no single mistakes; ``no_pictures``: why they have none.
     """
 
     wrong: str
@@ -99,7 +99,7 @@ class Mistakes:
     classes: Bars
     pairs: Confusions
     worst: tuple[Mistake, ...]
-    fault: str
+    problem: str
     no_pictures: str
     probabilistic: bool
 
@@ -130,7 +130,7 @@ def mistakes(leader: Scored, classes: tuple[str, ...], artifacts: RunArtifacts) 
         classes=_bars(leader.evaluation.classes),
         pairs=_pairs(counts, classes, answers, gallery),
         worst=_worst(answers, gallery),
-        fault=leader.fault,
+        problem=leader.problem,
         no_pictures=artifacts.no_samples,
         probabilistic=answers is not None and answers.probabilistic,
     )
@@ -158,7 +158,7 @@ def _bars(classes: Sequence[ClassScore]) -> Bars:
     absent = tuple(one.name for one in classes if not one.support)
     shown = tested[:BARS]
     return Bars(
-        figure=plots.by_class(shown) if shown else None,
+        figure=plots.class_recalls(shown) if shown else None,
         shown=len(shown),
         left_out=len(tested) - len(shown),
         absent=absent[:BARS],

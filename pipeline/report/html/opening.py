@@ -74,8 +74,8 @@ def _baselines(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str])
             best[one.backbone] = one
     lines = []
     for one in best.values():
-        said = verdicts.get(frozenset((leader.name, one.name)))
-        ending = f": {said}." if said else "."
+        verdict = verdicts.get(frozenset((leader.name, one.name)))
+        ending = f": {verdict}." if verdict else "."
         lines.append(f"{one.name} alone reaches {100 * one.accuracy:.1f} %{ending}")
     return lines
 

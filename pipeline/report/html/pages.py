@@ -29,10 +29,10 @@ def write_page(
     and features that are gone the page says so. Raises ConfigError if no run is there, StoreError if its
     record is damaged.
     """
-    from frostline.pipeline.report.html.run_page import MAPPED, story
+    from frostline.pipeline.report.html.run_page import MAPPED, run_page
 
     run = open_run(folder)
-    context = story(run, artifacts_of(run, dataset, MAPPED), compared)
+    context = run_page(run, artifacts_of(run, dataset, MAPPED), compared)
     return _write(out or run.folder / PAGE, "run.html", context)
 
 
@@ -63,8 +63,8 @@ def _check_datasets(runs: Sequence[Run]) -> None:
         folders.setdefault(run.record.dataset, []).append(run.folder.name)
     if len(folders) > 1:
         lines = [f"{name}: {', '.join(own)}" for name, own in folders.items()]
-        most = max(folders, key=lambda name: len(folders[name]))
-        hint = f"{os.path.relpath(runs[0].folder.parent)}/{plain(most)}-*"
+        largest = max(folders, key=lambda name: len(folders[name]))
+        hint = f"{os.path.relpath(runs[0].folder.parent)}/{plain(largest)}-*"
         raise DataError(
             f"runs of {len(folders)} datasets can't be compared; name those of one, such as {hint}/\n{listing(lines)}"
         )

@@ -34,7 +34,7 @@ def accuracies(names: Sequence[str], scores: Sequence[Score]) -> Markup:
     return figure("accuracies", f"Accuracy of each head: {'; '.join(values)}", (_WIDTH, 0.7 + 0.25 * len(names)), draw)
 
 
-def by_class(scores: Sequence[ClassScore]) -> Markup:
+def class_recalls(scores: Sequence[ClassScore]) -> Markup:
     """Return recall (bar, with its interval) and precision (diamond) of each class, in the order given."""
     recalls = [100 * one.recall.value for one in scores]
 
@@ -55,7 +55,7 @@ def by_class(scores: Sequence[ClassScore]) -> Markup:
     return figure("classes", alt, (_WIDTH, 0.7 + 0.24 * len(scores)), draw)
 
 
-def reliability(bins: Sequence[Bin], calibrated: Sequence[Bin]) -> Markup:
+def reliability_diagram(bins: Sequence[Bin], calibrated: Sequence[Bin]) -> Markup:
     """Return accuracy by confidence, as given and after temperature scaling; the area tells a bin's rows."""
 
     def draw(axes: Any) -> None:

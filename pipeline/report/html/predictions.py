@@ -17,7 +17,7 @@ from frostline.stages.metrics import Predictions, unquoted
 _COLUMNS = ("id", "label", "prediction", "margin")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class StoredPredictions(Predictions):
     """Predictions as their CSV has them: ``confidence`` (n, 1) is that of the predicted class alone.
 
@@ -58,7 +58,7 @@ def read_predictions(path: Path, data: bytes, classes: tuple[str, ...]) -> Store
         )
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise StoreError(
-            f"{path} does not hold predictions ({_said(error)}); wanted the columns {', '.join(_COLUMNS)} of "
+            f"{path} does not hold predictions ({_message(error)}); wanted the columns {', '.join(_COLUMNS)} of "
             "`frostline run`, which writes the file again"
         ) from error
 
@@ -67,5 +67,5 @@ def _positions(rows: list[dict[str, str]], column: str, place: Mapping[str, int]
     return np.array([place[unquoted(row[column])] for row in rows], np.int64)
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return f"{error} is missing or unknown" if isinstance(error, KeyError) else str(error)

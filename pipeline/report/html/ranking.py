@@ -42,7 +42,7 @@ class Duel:
 
 @dataclass(frozen=True)
 class Ranking:
-    """The heads by rank. ``fault``: why there are no ranks; ``verdicts``: on each pair, by its names.
+    """The heads by rank. ``problem``: why there are no ranks; ``verdicts``: on each pair, by its names.
 
     ``tied``: how to read a shared rank, where one is. ``left_out``: pairs that are not shown; ``compared``: samples.
     """
@@ -51,7 +51,7 @@ class Ranking:
     rows: tuple[RankingRow, ...]
     tied: str
     figure: Markup
-    fault: str
+    problem: str
     pairs: tuple[Duel, ...]
     verdicts: dict[frozenset[str], str]
     left_out: int
@@ -78,7 +78,7 @@ def ranking(scored: Sequence[Scored], names: Sequence[str] = (), found: Comparis
         rows=tuple(_row(name, by_name[name], places.get(name), ranks, columns) for name in order),
         tied=wording.TIED if len(set(ranks)) < len(ranks) else "",
         figure=plots.accuracies(order, [by_name[name].evaluation.scores["accuracy"] for name in order]),
-        fault="" if found else next(one.fault for one in scored if one.fault),
+        problem="" if found else next(one.problem for one in scored if one.problem),
         pairs=_duels(found, order) if found else (),
         verdicts=wording.verdicts(found) if found else {},
         left_out=max(0, len(found.pairs) - PAIRS) if found else 0,

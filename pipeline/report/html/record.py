@@ -18,14 +18,14 @@ from frostline.stages.targets.registry import main_score
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """One head that was fitted on all training rows, and its answers; ``fault`` says why these are not there."""
+    """One head that was fitted on all training rows, and its answers; ``problem`` says why these are not there."""
 
     backbone: str
     head: str
     selection: Selection
     evaluation: Evaluation
     answers: StoredPredictions | None
-    fault: str
+    problem: str
 
     @property
     def name(self) -> str:

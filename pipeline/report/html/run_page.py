@@ -71,7 +71,7 @@ class Data:
     balance: str
 
 
-def story(run: Run, artifacts: RunArtifacts, compared: Comparison | None = None) -> dict[str, Any]:
+def run_page(run: Run, artifacts: RunArtifacts, compared: Comparison | None = None) -> dict[str, Any]:
     """Return everything that the template of a run's page shows; ``compared``: its heads, if they were already."""
     leader, record = run.leader, run.record
     ranked = ranking(run.scored, found=compared) if len(run.scored) > 1 else None

@@ -13,13 +13,13 @@ import torch
 
 from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
 
-_WORTH = 0.95  # of the usual way's time: what is no faster than that is noise
+_WORTH = 0.95  # of the usual config's time: what is no faster than that is noise
 _SIZES = {"cpu": (4, 8, 16, 32), "cuda": (64, 128, 256, 512)}
 _USUAL = {"cpu": 16, "cuda": 128}
-_LEAST_ROUNDS, _MOST_ROUNDS = 2, 4
+_MIN_ROUNDS, _MAX_ROUNDS = 2, 4
 _SET_UP = {"cpu": 0, "cuda": 6}  # batches more: a graph is captured, and its slots are filled
 
-Way = tuple[int, int]  # images at once, threads
+Config = tuple[int, int]  # images at once, threads
 
 
 class Timed(Protocol):
@@ -30,40 +30,43 @@ class Timed(Protocol):
     def stream(self, batches: Iterable[Pixels], limit: BatchLimit, /) -> Iterator[Embeddings]: ...
 
 
-def usual(device: torch.device) -> Way:
+def usual(device: torch.device) -> Config:
     """Return what fits most backbones: images at once, and the threads that torch takes by itself."""
     return _USUAL[device.type], torch.get_num_threads()
 
 
-def fastest_batch(network: Timed, pixels: Pixels, may_take: int, *, may_set_threads: bool) -> Way | None:
+def fastest_batch(network: Timed, pixels: Pixels, may_take: int, *, may_set_threads: bool) -> Config | None:
     """Return images at once and threads, the usual ones unless others are clearly faster on some ``pixels``.
 
     No more than ``may_take`` images go through the network; where that is too few to tell, none does: None.
     """
     first = usual(network.device)
-    ways = [(size, first[1]) for size in _SIZES[network.device.type]]
+    configs = [(size, first[1]) for size in _SIZES[network.device.type]]
     if may_set_threads and network.device.type == "cpu" and first[1] > 1:  # half: a thread per core of two threads
-        ways.append((first[0], first[1] // 2))
-    batches = may_take // sum(size for size, _ in ways) - _SET_UP[network.device.type]
-    rounds = min(_MOST_ROUNDS, batches // 2)  # one of two is timed
-    if rounds < _LEAST_ROUNDS or not len(pixels):
+        configs.append((first[0], first[1] // 2))
+    batches = may_take // sum(size for size, _ in configs) - _SET_UP[network.device.type]
+    rounds = min(_MAX_ROUNDS, batches // 2)  # one of two is timed
+    if rounds < _MIN_ROUNDS or not len(pixels):
         return None
-    times = _times(network, pixels, ways, rounds)
-    best = min(times, key=lambda way: times[way])
+    times = _times(network, pixels, configs, rounds)
+    best = min(times, key=lambda config: times[config])
     return best if times[best] < _WORTH * times.get(first, np.inf) else first
 
 
-def _times(network: Timed, pixels: Pixels, ways: list[Way], rounds: int) -> dict[Way, float]:
-    """Return the least seconds per image of each way that memory has room for; all ways in turn, round by round."""
-    rooms = {way: BatchLimit(way[0]) for way in ways}
-    streams = {way: network.stream(repeat(np.resize(pixels, (way[0], *pixels.shape[1:]))), rooms[way]) for way in ways}
-    times: dict[Way, float] = dict.fromkeys(ways, np.inf)
+def _times(network: Timed, pixels: Pixels, configs: list[Config], rounds: int) -> dict[Config, float]:
+    """Return the least seconds per image of each config that memory has room for; all in turn, round by round."""
+    limits = {config: BatchLimit(config[0]) for config in configs}
+    streams = {
+        config: network.stream(repeat(np.resize(pixels, (config[0], *pixels.shape[1:]))), limits[config])
+        for config in configs
+    }
+    times: dict[Config, float] = dict.fromkeys(configs, np.inf)
     for _ in range(rounds):
-        for way, results in streams.items():
-            _next(network.device, results, way[1])  # weights are brought into the order for this size
-            seconds = _next(network.device, results, way[1])
-            if rooms[way].images == way[0]:
-                times[way] = min(times[way], seconds / way[0])
+        for config, results in streams.items():
+            _next(network.device, results, config[1])  # weights are brought into the order for this size
+            seconds = _next(network.device, results, config[1])
+            if limits[config].images == config[0]:
+                times[config] = min(times[config], seconds / config[0])
     return times
 
 

@@ -40,8 +40,7 @@ def _nothing() -> None:
 class BatchLimit:
     """How many ``images`` go through a network at once: as many as are asked for, halved whenever memory runs out.
 
-    ``on_halved`` is told of it: how many from now on, and what was said. ``remedy``: what to do where one takes too
-    much.
+    ``on_halved`` gets how many from now on, and the error's message. ``remedy``: what to do where one takes too much.
     """
 
     def __init__(
@@ -66,14 +65,14 @@ class BatchLimit:
             release()  # only here: until now the error held on to what failed
 
     def _halve(self, error: MemoryError | RuntimeError) -> None:
-        said = str(error).partition("\n")[0] or type(error).__name__
+        message = str(error).partition("\n")[0] or type(error).__name__
         if not out_of_memory(error):
             raise error
         if self.images == 1:
-            raise ConfigError(f"not enough memory for a batch of 1 image ({said}); {self._remedy}") from error
+            raise ConfigError(f"not enough memory for a batch of 1 image ({message}); {self._remedy}") from error
         self.images //= 2
         if self._on_halved:
-            self._on_halved(self.images, said)
+            self._on_halved(self.images, message)
 
 
 class Streamer(Embedder, Protocol):

@@ -83,9 +83,9 @@ class _Flow:
                 self._lanes[shape] = _Lane(self._network, shape)
         return self._lanes[shape]
 
-    def _land(self, most: int | None = None) -> None:
+    def _land(self, max_batches: int | None = None) -> None:
         """Wait for what was launched first, or for all of it."""
-        for _ in range(len(self._flying) if most is None else most):
+        for _ in range(len(self._flying) if max_batches is None else max_batches):
             slot, passing = self._flying.popleft()
             passing.done.append(slot.collected())
 
@@ -169,8 +169,8 @@ def _made_ready(network: Network, given: Tensor, compute: Stream) -> tuple[Calla
             except RuntimeError as error:
                 if out_of_memory(error):
                     raise
-                said = str(error).partition("\n")[0]
-                log.info("the network can't be captured as a graph and runs as it is: %s", said)
+                message = str(error).partition("\n")[0]
+                log.info("the network can't be captured as a graph and runs as it is: %s", message)
     return lambda: result.copy_(network.features(given)), result
 
 

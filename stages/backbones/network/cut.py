@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
@@ -100,9 +100,10 @@ class Cut(nn.Module):
     """A model up to a layer: a batch to what the layer gives; nothing after it is run.
 
     The layer ``output`` is the whole model.
-    Where a layer is called more than once in a pass, its first call counts. Raises
-    ConfigError, when made, if there is no such layer; when called, if the layer isn't
-    reached or gives anything but one tensor.
+    Where a layer is called more than once in a pass, its first call counts. Of a layer that
+    gives several values the first is taken, if the model says by ``first_of_several`` that its
+    hidden states come first. Raises ConfigError, when made, if there is no such layer; when
+    called, if the layer isn't reached or gives anything but one tensor.
     """
 
     def __init__(self, model: nn.Module, layer: str) -> None:
@@ -116,18 +117,24 @@ class Cut(nn.Module):
         with self._hooked(), suppress(_Reached):
             self.model(batch)
         value = self._taken.pop() if self._taken else "nothing, it is never called"
+        if getattr(self.model, "first_of_several", False):
+            value = _first(value)
         if isinstance(value, Tensor | fx.Proxy):
             return cast(Tensor, value)
         found = value if isinstance(value, str) else _describe(value)
         raise ConfigError(f"layer {self.layer!r} gives {found}; wanted a tensor, choose another with --layer")
 
-    def reach(self, value: Any) -> None:
+    def whole(self) -> nn.Module:
+        """Return the model itself where nothing of it is cut off, else this: hooks can't be exported."""
+        return self.model if module_of(self.model, self.layer) is self.model else self
+
+    def stop_with(self, value: Any) -> None:
         """End the forward pass with what the layer gives."""
         self._taken.append(value)
         raise _Reached
 
     def _before(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.reach(next(iter([*args, *kwargs.values()]), None))
+        self.stop_with(next(iter([*args, *kwargs.values()]), None))
 
     @contextmanager
     def _hooked(self) -> Iterator[None]:
@@ -135,11 +142,17 @@ class Cut(nn.Module):
         if self.layer.endswith(INPUT):
             hook = module.register_forward_pre_hook(self._before, with_kwargs=True)
         else:
-            hook = module.register_forward_hook(lambda _, _args, output: self.reach(output))
+            hook = module.register_forward_hook(lambda _, _args, output: self.stop_with(output))
         try:
             yield
         finally:
             hook.remove()
+
+
+def _first(value: Any) -> Any:
+    """Return the first of several values, in order or by name; one alone as it is."""
+    several = tuple(value.values()) if isinstance(value, Mapping) else value
+    return several[0] if isinstance(several, tuple) and several else value
 
 
 def _describe(value: Any) -> str:

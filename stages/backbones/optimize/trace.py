@@ -35,8 +35,8 @@ class _Tracer(fx.Tracer):
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         if m is self._layer and self._cut.layer.endswith(INPUT):
-            self._cut.reach(next(iter([*args, *kwargs.values()]), None))
+            self._cut.stop_with(next(iter([*args, *kwargs.values()]), None))
         result = super().call_module(m, forward, args, kwargs)
         if m is self._layer:
-            self._cut.reach(result)
+            self._cut.stop_with(result)
         return result

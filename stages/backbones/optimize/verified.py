@@ -70,11 +70,13 @@ def _rewritten(cut: Cut, *, pruned: bool, fused: bool) -> fx.GraphModule:
         try:
             graph = traced(cut)
         except Exception as error:
-            raise _AsWritten(f"its code can't be traced ({_told(error)})") from error
+            raise _AsWritten(f"its code can't be traced ({_message(error)})") from error
         try:
             _rewrite(graph, pruned=pruned, fused=fused)
         except Exception as error:  # a graph that torch makes otherwise than the releases known
-            raise _AsWritten(f"its graph can't be rewritten with torch {torch.__version__} ({_told(error)})") from error
+            raise _AsWritten(
+                f"its graph can't be rewritten with torch {torch.__version__} ({_message(error)})"
+            ) from error
     return graph.eval()
 
 
@@ -92,11 +94,11 @@ def _fault(graph: fx.GraphModule, expected: Tensor, batch: Tensor) -> str | None
     try:
         difference, scale = (graph(batch) - expected).abs().max(), expected.abs().max()
     except Exception as error:
-        return f"made faster, it fails with torch {torch.__version__} ({_told(error)})"
+        return f"made faster, it fails with torch {torch.__version__} ({_message(error)})"
     if difference <= _TOLERANCE * scale:
         return None
     return f"made faster, it gives values that differ by {float(difference / scale):.0e} of the largest"
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return shortened(f"{type(error).__name__}: {error}".partition("\n")[0], _LONGEST)

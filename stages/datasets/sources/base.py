@@ -8,6 +8,7 @@ from pathlib import Path
 
 from frostline.stages.datasets.index import Progress
 from frostline.stages.datasets.samples import Dataset
+from frostline.stages.targets.columns import Task
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Request:
         progress: told (done, total) of the samples that are read.
         columns: what a table's columns are called, by what they are taken for: ``{"path": "file"}``.
         class_level: which folder below a split names the class, the first or second; None: the one that it must be.
+        target: the columns to predict; empty: the column ``label``.
+        task: the kind of target, or ``auto``: what the cells say.
+        separator: what stands between the labels in a cell; None: found out.
+        group: the column that says which group a row is of; None: rows stand for themselves.
+        group_pattern: a regular expression that finds the group of a sample in its id.
         bit_depth: how many bits the values of 16-bit images make use of; None: 16.
     """
 
@@ -37,6 +43,11 @@ class Request:
     columns: Mapping[str, str] = field(default_factory=dict)
     class_level: int | None = None
     bit_depth: int | None = None
+    target: tuple[str, ...] = ()
+    task: Task = "auto"
+    separator: str | None = None
+    group: str | None = None
+    group_pattern: str | None = None
 
     @property
     def decode_options(self) -> dict[str, int]:
@@ -67,7 +78,8 @@ class Source:
             useless for a classifier, such as a class without a training sample, is found by ``open_dataset``.
         names: the places, where these are a fixed list. They are understood without the prefix, too.
         takes_root: whether ``--root`` means something to it.
-        settings: which of ``columns``, ``class_level`` and ``bit_depth`` mean something to it.
+        settings: which of ``columns``, ``class_level``, ``bit_depth``, ``target``, ``task``, ``separator``, ``group``
+            and ``group_pattern`` mean something to it.
         at_hand: whether its datasets lie where they are named, or are made up. What only shows samples, such as a
             page, leaves any other dataset alone unless ``Request.folder`` is there.
         pixel_baseline: whether plain pixels are worth comparing with unasked, as they are: for samples that

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.datasets.files import file_samples
+from frostline.stages.datasets.groups import grouped_by
 from frostline.stages.datasets.index import index_files
 from frostline.stages.datasets.located import Located, absolute, locate
-from frostline.stages.datasets.names import Spellings, folded, is_missing, spellings
+from frostline.stages.datasets.names import folded
 from frostline.stages.datasets.samples import Dataset, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.splits import role
+from frostline.stages.datasets.sources.table_targets import LABEL, FoundTargets, read_targets
 from frostline.stages.datasets.table import Table, read_table
 from frostline.stages.errors import DataError, counted, listing
-from frostline.stages.targets.single_label import SINGLE_LABEL
+from frostline.stages.targets.registry import TARGETS
 
 WANTED = "path, label and maybe split"
 COLUMNS = ("path", "label", "split")
@@ -34,19 +36,19 @@ def open_table(request: Request) -> Dataset:
     lists every row at fault.
     """
     file = request.path
-    table = read_table(file, ("path", "label"), request.columns, WANTED)
+    table = read_table(file, ("path", *(request.target or (LABEL,))), request.columns, WANTED)
     root = absolute(request.root or file.parent)
     splits = _splits(table)
-    spelled = _spelled(table, splits)
-    labels = _labels(table, spelled)
+    found = read_targets(table, request, np.ones(len(table), bool) if splits is None else splits == "train")
     located = locate(root, table.column("path"))
-    wrong = [*_row_faults(table, splits, located), *spelled.faults, *_split_faults(table, splits)]
-    wrong += _label_faults(spelled.classes, labels, splits, request.test_fraction)
+    wrong = [*_row_faults(table, splits, located, found), *found.faults, *_split_faults(table, splits)]
+    wrong += _target_faults(found, splits, request.test_fraction)
     if wrong:
         raise DataError(f"{file} can't be used (images are looked for below {root}; see --root):\n{listing(wrong)}")
     index = index_files(root, located.files, request.memory, request.progress)
-    samples = file_samples(file.stem, "all", spelled.classes, root, index, labels, options=request.decode_options)
-    notes = (*table.notes, *located.notes, *spelled.notes)
+    samples = file_samples(file.stem, "all", found.targets, root, index, options=request.decode_options)
+    samples = grouped_by(samples, request.group_pattern)
+    notes = (*table.notes, *located.notes, *found.notes)
     if splits is None:
         return Dataset(file.stem, *split_by_content(samples, request.test_fraction, request.seed), notes)
     train, test = np.flatnonzero(splits == "train"), np.flatnonzero(splits == _held(splits))
@@ -78,25 +80,12 @@ def _splits(table: Table) -> NDArray[np.str_] | None:
     return np.array([role(cell) or cell for cell in table.column("split")])
 
 
-def _spelled(table: Table, splits: NDArray[np.str_] | None) -> Spellings:
-    labels = np.array(table.column("label"), object)
-    trains = np.ones(len(table), bool) if splits is None else splits == "train"
-    named = labels != ""
-    return spellings(Counter(labels[trains & named].tolist()), labels[~trains & named].tolist())
-
-
-def _labels(table: Table, spelled: Spellings) -> NDArray[np.int64]:
-    """Return each row's class, int64 (n,); -1 without a label."""
-    position = {name: i for i, name in enumerate(spelled.classes)}
-    return np.array([position[spelled.of[label]] if label else -1 for label in table.column("label")], np.int64)
-
-
-def _row_faults(table: Table, splits: NDArray[np.str_] | None, located: Located) -> Iterator[str]:
+def _row_faults(table: Table, splits: NDArray[np.str_] | None, located: Located, found: FoundTargets) -> Iterator[str]:
     """Yield what is wrong with the rows, each with its line, in their order."""
-    paths, labels, seen = table.column("path"), table.column("label"), dict[str, int]()
+    paths, seen = table.column("path"), dict[str, int]()
     places = iter(located.files.paths)
     for row, line in enumerate(table.lines):
-        faults = _label_fault(labels[row])
+        faults = [found.row_faults[row]] if row in found.row_faults else []
         if splits is not None and splits[row] not in SPLITS:
             faults.append(f"split {str(splits[row])!r}; wanted {', '.join(SPLITS)}")
         if row in located.faults:
@@ -108,21 +97,14 @@ def _row_faults(table: Table, splits: NDArray[np.str_] | None, located: Located)
         yield from (f"line {line}: {fault}" for fault in faults)
 
 
-def _label_fault(label: str) -> list[str]:
-    if is_missing(label):
-        return [f"label {label!r}, a missing one as pandas writes it; wanted a label, or no such row"]
-    return [] if label else ["no label"]
-
-
-def _label_faults(
-    classes: Sequence[str], labels: NDArray[np.int64], splits: NDArray[np.str_] | None, test_fraction: float
-) -> list[str]:
+def _target_faults(found: FoundTargets, splits: NDArray[np.str_] | None, test_fraction: float) -> list[str]:
+    """Return what makes the targets of the rows that have any useless."""
+    kept = np.ones(len(found.targets), bool)
+    kept[list(found.row_faults)] = False
+    names, values, target = found.targets.names, found.targets.values, TARGETS.load(found.targets.kind)
     if splits is None:
-        return SINGLE_LABEL.number_faults(classes) or SINGLE_LABEL.split_faults(
-            classes, labels[labels >= 0], test_fraction
-        )
-    train, test = (labels[(labels >= 0) & (splits == name)] for name in ("train", _held(splits)))
-    return SINGLE_LABEL.faults(classes, train, test)
+        return target.number_faults(names) or target.split_faults(names, values[kept], test_fraction)
+    return target.faults(names, *(values[kept & (splits == name)] for name in ("train", _held(splits))))
 
 
 def _held(splits: NDArray[np.str_]) -> str:
@@ -158,6 +140,6 @@ CSV = Source(
     "a table with the columns path, label and maybe split",
     open_table,
     takes_root=True,
-    settings=("columns", "bit_depth"),
+    settings=("columns", "bit_depth", "target", "task", "separator", "group", "group_pattern"),
     at_hand=True,
 )

@@ -9,6 +9,7 @@ from PIL import Image
 
 from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
+from frostline.stages.targets.values import Targets
 
 
 def open_digits(request: Request) -> Dataset:
@@ -21,9 +22,8 @@ def open_digits(request: Request) -> Dataset:
     samples = Samples(
         "digits",
         "all",
-        tuple(str(name) for name in loaded.target_names),
+        Targets(tuple(map(str, loaded.target_names)), loaded.target.astype(np.int64)),
         [f"{i:04d}" for i in range(len(pixels))],
-        loaded.target.astype(np.int64),
         np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
         lambda row: Image.fromarray(pixels[row]).convert("RGB"),
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.datasets.clutter import clutter_note
 from frostline.stages.datasets.files import file_samples, others_note
+from frostline.stages.datasets.groups import grouped_by
 from frostline.stages.datasets.index import index_files
 from frostline.stages.datasets.names import Spellings, missing_note, nearest, spellings
 from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
@@ -21,6 +22,7 @@ from frostline.stages.datasets.sources.splits import WANTED, Splits, clutter_in,
 from frostline.stages.datasets.walk import Files
 from frostline.stages.errors import DataError, counted, listing
 from frostline.stages.targets.single_label import SINGLE_LABEL
+from frostline.stages.targets.values import Targets
 
 
 def open_folder(request: Request) -> Dataset:
@@ -88,8 +90,9 @@ def _samples(root: Path, spelled: Spellings, folders: Sequence[ClassFolder], req
     for folder in folders:
         files.extend(folder.tree.files)
     index = index_files(root, files, request.memory, request.progress)
-    labels = _labels(spelled, folders)
-    return file_samples(name, "all", spelled.classes, root, index, labels, options=request.decode_options)
+    targets = Targets(spelled.classes, _labels(spelled, folders))
+    samples = file_samples(name, "all", targets, root, index, options=request.decode_options)
+    return grouped_by(samples, request.group_pattern)
 
 
 def _notes(request: Request, splits: Splits, folders: Sequence[ClassFolder]) -> list[str]:
@@ -119,6 +122,6 @@ FOLDER = Source(
     "folder:PATH",
     "images in train/<class>/ with test/<class>/ or val/<class>/, or in <class>/ folders",
     open_folder,
-    settings=("class_level", "bit_depth"),
+    settings=("class_level", "bit_depth", "group_pattern"),
     at_hand=True,
 )

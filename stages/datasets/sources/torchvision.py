@@ -24,6 +24,7 @@ from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.torchvision_catalogue import CATALOGUE, Arguments
 from frostline.stages.errors import DataError, UnreadableSample
 from frostline.stages.modalities.image.decode import decoder, to_rgb
+from frostline.stages.targets.values import Targets
 
 
 def open_vision(request: Request) -> Dataset:
@@ -178,7 +179,7 @@ def _samples(
 
     ids = [f"{split}/{row:06d}" if split != "all" else f"{row:06d}" for row in range(len(rows.labels))]
     labels = np.searchsorted(values, rows.labels).astype(np.int64)
-    return Samples(name, split, classes, ids, labels, rows.digests, read, rows.problems)
+    return Samples(name, split, Targets(classes, labels), ids, rows.digests, read, rows.problems)
 
 
 def _named(error: Exception) -> str:

@@ -26,7 +26,7 @@ def direct_direction(problem: Problem, point: Derivatives, products: int) -> Ten
     if not problem.loss.classwise or isinstance(problem.features, StreamedRows):
         return None
     heads, classes, width = point.gradient.shape
-    n, count = len(problem.labels), heads * classes
+    n, count = problem.n, heads * classes
     factored = int(point.loss_cache.count_nonzero()) * width**2 + count * (width**3 / 3 + _CALLS[1])
     if factored > max(products, _USUAL) * (2 * count * n * width + _CALLS[0]):
         return None
@@ -48,13 +48,13 @@ def best_steps(problem: Problem, theta: Tensor, direction: Tensor, labels: Tenso
     The squared hinge loss is a parabola between the steps at which rows pass their margins: its slope grows with the
     step, and halving finds where it is 0.
     """
-    together = max(1, BLOCK // (8 * len(problem.labels)))
+    together = max(1, BLOCK // (8 * problem.n))
     parts = (torch.split(part, together) for part in (theta, direction, labels))
     return torch.cat([_best_steps(problem, *some) for some in zip(*parts, strict=True)])
 
 
 def _best_steps(problem: Problem, theta: Tensor, direction: Tensor, labels: Tensor) -> Tensor:
-    sides = torch.where(problem.labels == labels[:, None], 1.0, -1.0).double()
+    sides = _sides(problem, labels)
     w = problem.weights(torch.zeros_like(labels[:1]), slice(None))
     short, change = 1 - sides * _logits(problem, theta), sides * _logits(problem, direction)
     first = problem.penalty * (theta * direction)[:, :-1].sum(1)
@@ -68,9 +68,16 @@ def _best_steps(problem: Problem, theta: Tensor, direction: Tensor, labels: Tens
     return low
 
 
+def _sides(problem: Problem, labels: Tensor) -> Tensor:
+    """(k, n) float64 of the classes ``labels`` (k,) of one head: 1 for their rows, -1 for others."""
+    if problem.labels.ndim == 2:
+        return problem.labels[problem.task].double()
+    return torch.where(problem.labels == labels[:, None], 1.0, -1.0).double()
+
+
 def _logits(problem: Problem, theta: Tensor) -> Tensor:
     """(k, n) float64 of heads (k, d + 1) acting on the features as given."""
-    features, n = problem.features, len(problem.labels)
+    features, n = problem.features, problem.n
     length = max(1, BLOCK // (8 * theta.shape[1]))
     blocks = (features.given(slice(start, start + length)) for start in range(0, n, length))
     return torch.cat([theta[:, :-1] @ given.T + theta[:, -1:] for given in blocks], 1)

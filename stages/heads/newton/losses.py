@@ -3,11 +3,13 @@
 ``Softmax`` is the cross-entropy of a multinomial model. ``SquaredHinge`` sets each class against the rest:
 sum over classes of max(0, 1 - t z)^2, t = 1 for the class of the row and -1 for the others (Fan et al. 2008,
 "LIBLINEAR"; its Newton steps: Keerthi & DeCoste 2005, "A modified finite Newton method for fast solution of
-large scale linear SVMs", JMLR 6).
+large scale linear SVMs", JMLR 6). ``Sigmoid`` and ``BinaryHinge`` are for heads of one output, a label that a row has
+(1) or hasn't (-1): log(1 + exp(-t z)), and the squared hinge loss of that output.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, Protocol
 
 import torch
@@ -45,7 +47,7 @@ class Loss(Protocol):
         """How often 1/2 ||W||^2 counts, W having a row for each class."""
 
     def block(self, logits: Tensor, labels: Tensor, w: Tensor, /) -> LossBlock:
-        """From logits (h, classes, b), which are overwritten, labels (b,) and row weights (h, b)."""
+        """From logits (h, classes, b), which are overwritten, labels (b,) or (h, b) and row weights (h, b)."""
 
     def hessian_logits(self, v: Tensor, loss_cache: Tensor, labels: Tensor, w: Tensor, /) -> Tensor:
         """Hessian in the logits times changes v (h, classes, b) of them, which are overwritten."""
@@ -119,12 +121,16 @@ class SquaredHinge:
 
     def block(self, logits: Tensor, labels: Tensor, w: Tensor) -> LossBlock:
         """The second derivative at the margin itself, where there is none, is 0."""
-        sides = _sides(labels, logits)
+        sides = self.sides(labels, logits)
         short = logits.mul_(-sides).add_(1).clamp_(min=0)
         w = w[:, None]
         curvature = 2 * w * (short > 0)
         loss = (short.square() * w).sum(2)
         return LossBlock(loss, short.mul_(-2 * w * sides), curvature, curvature)
+
+    def sides(self, labels: Tensor, like: Tensor) -> Tensor:
+        """(classes, b): 1 for the class of the row, -1 for the others."""
+        return torch.full_like(like[0], -1).scatter_(0, labels[None], 1)
 
     def hessian_logits(self, v: Tensor, loss_cache: Tensor, *_: Tensor) -> Tensor:
         """Each class by itself."""
@@ -139,11 +145,56 @@ class SquaredHinge:
         return direction * present[..., None]
 
 
+class BinaryHinge(SquaredHinge):
+    """The squared hinge loss of one output."""
+
+    def sides(self, labels: Tensor, like: Tensor) -> Tensor:
+        """(h, 1, b), as they are given."""
+        return labels[:, None].to(like.dtype)
+
+    def constant(self, share: float) -> float:
+        """The output where a share of 0 or 1 of the rows have the label; NaN, without rows, makes it 0."""
+        return 0.0 if math.isnan(share) else 2 * share - 1
+
+
+class Sigmoid:
+    """Cross-entropy of one output. ``loss_cache`` are the second derivatives."""
+
+    probabilistic = True
+    classwise = False
+    smooth = True
+
+    def penalty(self, *_: int) -> float:
+        """Once."""
+        return 1.0
+
+    def constant(self, share: float) -> float:
+        """The output where a share of 0 or 1 of the rows have the label; NaN, without rows, makes it 0."""
+        return 0.0 if math.isnan(share) else math.copysign(math.inf, share - 0.5)
+
+    def block(self, logits: Tensor, labels: Tensor, w: Tensor) -> LossBlock:
+        """sigmoid(-t z) is formed by itself, so it keeps its digits where it is small."""
+        sides, w = labels[:, None].to(logits.dtype), w[:, None]
+        short = logits.mul_(-sides)
+        loss = (torch.nn.functional.softplus(short, threshold=40) * w).sum(2)
+        wrong = torch.sigmoid(short)
+        residual = -sides * w * wrong
+        variance = wrong.mul_(torch.sigmoid(-short)).mul_(w)
+        return LossBlock(loss, residual, variance, variance)
+
+    def hessian_logits(self, v: Tensor, loss_cache: Tensor, *_: Tensor) -> Tensor:
+        """Each row by itself."""
+        return v.mul_(loss_cache)
+
+    def variance(self, loss_cache: Tensor, *_: Tensor) -> Tensor:
+        """What was loss_cache."""
+        return loss_cache
+
+    def project(self, direction: Tensor, *_: Tensor) -> Tensor:
+        """All of it."""
+        return direction
+
+
 def _index(labels: Tensor, like: Tensor) -> Tensor:
     """Labels (b,) as an index of the classes of ``like`` (h, classes, b)."""
     return labels.expand(len(like), 1, -1)
-
-
-def _sides(labels: Tensor, like: Tensor) -> Tensor:
-    """(classes, b): 1 for the class of the row, -1 for the others."""
-    return torch.full_like(like[0], -1).scatter_(0, labels[None], 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -92,7 +92,7 @@ class PreparedRows:
         Raises:
             ValueError: C, row_weights or their shapes are not as above.
         """
-        grid = _checked_grid(C)
+        grid = checked_values(C)
         weights = self._checked_weights(row_weights)
         ascending, back = np.unique(grid, return_inverse=True)
         max_tasks = self._together(working_set)
@@ -160,7 +160,8 @@ class PreparedRows:
         return weights
 
 
-def _checked_grid(C: ArrayLike) -> NDArray[np.float64]:
+def checked_values(C: ArrayLike) -> NDArray[np.float64]:
+    """Return values (k,) of C. Raises ValueError unless they are finite and above 0, one or more."""
     grid = np.atleast_1d(np.asarray(C, np.float64))
     if grid.ndim != 1 or len(grid) == 0 or not (np.isfinite(grid).all() and (grid > 0).all()):
         raise ValueError(f"C is {C!r}; give one or more positive, finite values")
@@ -190,20 +191,24 @@ def prepare(
     Raises:
         ValueError: X is not finite or not (n, d), y does not match it, or a label is out of range.
     """
+    labels = tensor_of(y).to(device)
+    features, n = prepare_features(X, dtype, device)
+    return PreparedRows(features, labels.long(), _checked_classes(labels, n, classes), loss)
+
+
+def prepare_features(X: ArrayLike | Tensor, dtype: MatmulType, device: str) -> tuple[RotatedRows | StreamedRows, int]:
+    """Return rows (n, d), checked and rotated, and n; see :func:`prepare` for the arguments and errors."""
     if dtype not in ("float32", "float64"):
         raise ValueError(f"dtype is {dtype!r}; give float32 or float64")
-    labels = _tensor(y).to(device)
     if hasattr(X, "__getitem__") and not isinstance(X, np.ndarray | Tensor | list | tuple):
         rows = StoredRows(X)
-        classes = _checked_classes(labels, len(rows), classes)
-        return PreparedRows(stream(rows, getattr(torch, dtype), device), labels.long(), classes, loss)
-    features = _tensor(X).to(device)
+        return stream(rows, getattr(torch, dtype), device), len(rows)
+    features = tensor_of(X).to(device)
     if features.ndim != 2 or 0 in features.shape or not features.dtype.is_floating_point:
         found = f"{features.dtype} of shape {tuple(features.shape)}"
         raise ValueError(f"X is {found}; give floats of shape (n, d), n and d at least 1")
     _check_finite(features)
-    classes = _checked_classes(labels, len(features), classes)
-    return PreparedRows(rotate(features, getattr(torch, dtype)), labels.long(), classes, loss)
+    return rotate(features, getattr(torch, dtype)), len(features)
 
 
 class PenalisedSolver:
@@ -224,12 +229,8 @@ class PenalisedSolver:
         max_iterations: int = 200,
     ) -> None:
         """Prepare the rows. Raises ValueError as :func:`prepare` does, or for limits that can't be."""
-        sound = isinstance(tolerance, float) and type(max_iterations) is int
-        if not sound or not 0 < tolerance < 1 or max_iterations < 1:
-            found = f"tolerance {tolerance!r}, max_iterations {max_iterations!r}"
-            raise ValueError(f"{found}; give a number between 0 and 1, and a whole number of 1 or more")
+        self.limits = checked_limits(tolerance, max_iterations)
         self.rows = prepare(X, y, loss=self.loss, classes=classes, dtype=dtype, device=device)
-        self.limits: dict[str, Any] = {"tolerance": tolerance, "max_iterations": max_iterations}
 
     def fit(self, grid: Sequence[float], row_weights: NDArray[np.float64]) -> PenalisedPath:
         """Return a head for each C; ``row_weights`` (n,)."""
@@ -241,7 +242,16 @@ class PenalisedSolver:
         return [path.of_task(task) for task in range(len(row_weights))]
 
 
-def _tensor(values: ArrayLike | Tensor) -> Tensor:
+def checked_limits(tolerance: object, max_iterations: object) -> dict[str, Any]:
+    """Return both by name. Raises ValueError for limits that can't be."""
+    sound = isinstance(tolerance, float) and type(max_iterations) is int
+    if not sound or not 0 < cast(float, tolerance) < 1 or cast(int, max_iterations) < 1:
+        found = f"tolerance {tolerance!r}, max_iterations {max_iterations!r}"
+        raise ValueError(f"{found}; give a number between 0 and 1, and a whole number of 1 or more")
+    return {"tolerance": tolerance, "max_iterations": max_iterations}
+
+
+def tensor_of(values: ArrayLike | Tensor) -> Tensor:
     """A view of the values, also where they are read-only: nothing here writes to them."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")

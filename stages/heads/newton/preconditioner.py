@@ -127,7 +127,7 @@ class Preconditioner:
     def begin(self, problem: Problem) -> None:
         """Make room for the pairs of a problem's heads: each takes over those of the last head of its task."""
         heads, size = len(problem.task), problem.present.shape[1] * problem.features.width
-        max_pairs = min(_PAIRS, len(problem.labels) // _ROWS, self.limit // (_COPIES * 2 * heads * size * 8))
+        max_pairs = min(_PAIRS, problem.n // _ROWS, self.limit // (_COPIES * 2 * heads * size * 8))
         old = self._pairs
         self._pairs = Pairs.of(*problem.penalty.new_zeros((2, heads, max_pairs, size)))
         if len(old.s):

@@ -70,10 +70,14 @@ class Problem:
     task: Tensor
 
     @property
+    def n(self) -> int:
+        """How many rows there are."""
+        return self.row_weights.shape[1]
+
+    @property
     def bytes_per_head(self) -> int:
         """What minimising one head keeps: what its loss saves and a dozen arrays like theta."""
-        n, width = len(self.labels), self.features.width
-        return self.present.shape[1] * (n * self.features.dtype.itemsize + 12 * width * 8)
+        return self.present.shape[1] * (self.n * self.features.dtype.itemsize + 12 * self.features.width * 8)
 
     def only(self, heads: Tensor) -> Problem:
         """The problem of some heads (indices)."""
@@ -87,6 +91,10 @@ class Problem:
     def presence(self) -> Tensor:
         """(h, classes) bool, the classes with weight of each head."""
         return self.present[self.task]
+
+    def labels_of(self, heads: Tensor, rows: slice) -> Tensor:
+        """(b,), the labels of some rows; or (l, b), those of each of some heads (indices)."""
+        return self.labels[rows] if self.labels.ndim == 1 else self.labels[:, rows][self.task[heads]]
 
     def weights(self, heads: Tensor, rows: slice) -> Tensor:
         """(l, b) float64, the weights of some rows for some heads (indices)."""
@@ -107,11 +115,11 @@ class Problem:
         weight = theta[..., :-1].contiguous()
         bias = theta[..., -1].masked_fill(~self.presence, _NEVER)
         every = torch.arange(len(theta), device=theta.device)
-        sums = _Sums(weight, self.features, len(self.labels))
+        sums = _Sums(weight, self.features, self.n)
         for rows in self._blocks(BLOCK // (8 * max(weight.shape[2], bias.numel()))):
             given, w = self.features.given(rows), self.weights(every, rows)
             logits = (weight.flatten(0, 1) @ given.T).view(*bias.shape, -1).add_(bias[..., None])
-            sums.add(rows, self.loss.block(logits, self.labels[rows], w), given)
+            sums.add(rows, self.loss.block(logits, self.labels_of(every, rows), w), given)
         penalty = self.penalty[:, None, None]
         gradient = self.features.to_rotated(sums.weight.addcmul_(penalty, weight), sums.bias)
         parts = sums.loss + 0.5 * self.penalty[:, None] * self.by_part(weight.square())
@@ -126,7 +134,7 @@ class Problem:
             part, loss_cache = self.features.block(rows), point.loss_cache[..., rows]
             loss_cache = loss_cache[live] if len(live) < len(loss_cache) else loss_cache
             v = (flat @ part.T).view(loss_cache.shape)
-            v = self.loss.hessian_logits(v, loss_cache, self.labels[rows], self.weights(live, rows))
+            v = self.loss.hessian_logits(v, loss_cache, self.labels_of(live, rows), self.weights(live, rows))
             product.addmm_(v.flatten(0, 1), part)
         product = self.features.inward(product)
         return product.view(direction.shape).addcmul_(self.only(live).ridge(), direction)
@@ -146,7 +154,7 @@ class Problem:
     def _blocks(self, length: int) -> Iterator[slice]:
         """Slices of so many rows, at least one."""
         length = max(1, length)
-        return (slice(start, start + length) for start in range(0, len(self.labels), length))
+        return (slice(start, start + length) for start in range(0, self.n, length))
 
 
 class _Sums:

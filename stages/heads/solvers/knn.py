@@ -20,7 +20,7 @@ from frostline.stages.heads.linear import normalized
 from frostline.stages.heads.solvers.weighted_rows import Doubles, checked_grid, weighted_rows
 from frostline.stages.heads.stored import Stored
 
-_ROWS, _QUERIES = 16384, 1024
+_ROWS, QUERIES = 16384, 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +106,10 @@ class NeighbourPath:
     def shares(self, X: NDArray[Any], own: NDArray[np.int64]) -> Doubles:
         """Return the same where row ``own`` (n,) of ``rows`` has no vote; -1 excludes none."""
         result = np.empty((len(self.k), len(X), self.classes))
-        for start in range(0, len(X), _QUERIES):
-            part = slice(start, start + _QUERIES)
+        for start in range(0, len(X), QUERIES):
+            part = slice(start, start + QUERIES)
             queries = normalized(X[part].astype(np.float32, copy=False))
-            similarity, index = _nearest(self.rows, queries, own[part], int(self.k.max()))
+            similarity, index = nearest(self.rows, queries, own[part], int(self.k.max()))
             result[:, part] = self._counted(similarity, index)
         return result
 
@@ -125,7 +125,7 @@ class NeighbourPath:
         return shares
 
 
-def _nearest(
+def nearest(
     rows: NDArray[Any], queries: NDArray[np.float32], own: NDArray[np.int64], count: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Similarity and place of the ``count`` nearest of all rows, (b, count), the nearest first."""
@@ -165,22 +165,15 @@ class NeighbourSolver:
     parameter: ClassVar[str] = "k"
 
     def __init__(self, X: NDArray[Any], y: NDArray[np.int64], classes: int, *, temperature: float = 0.07) -> None:
-        if not (np.isfinite(temperature) and temperature > 0):
-            raise ValueError(f"temperature is {temperature}; give a finite value above 0, such as 0.07")
-        self.y, self.classes, self.temperature = y, classes, temperature
-        self.rows = np.empty(X.shape, np.float16 if X.dtype == np.float16 else np.float32)
-        for start in range(0, len(X), _ROWS):
-            part = slice(start, start + _ROWS)
-            self.rows[part] = normalized(X[part].astype(np.float32, copy=False))
+        self.y, self.classes, self.temperature = y, classes, checked_temperature(temperature)
+        self.rows = rows_of_unit_length(X)
 
     def fit(self, grid: Sequence[float], row_weights: Doubles) -> NeighbourPath:
         """Return the heads of all k: the rows with a weight. Raises ValueError on bad weights or numbers."""
-        values = checked_grid(self.parameter, grid)
-        if (values != np.round(values)).any():
-            raise ValueError(f"k is {list(grid)}; give whole numbers")
+        values = checked_numbers(grid)
         used = weighted_rows(self.rows, self.y, self.classes, row_weights)
         rows = self.rows if len(used.index) == len(self.rows) else self.rows[used.index]
-        return NeighbourPath(rows, used.y, used.weights, self.classes, values.astype(np.int64), self.temperature)
+        return NeighbourPath(rows, used.y, used.weights, self.classes, values, self.temperature)
 
     def leave_one_out(self, grid: Sequence[float], row_weights: Doubles) -> Doubles:
         """Return (k, n, classes): each row's shares of the votes of the others; see :meth:`fit`."""
@@ -188,3 +181,27 @@ class NeighbourSolver:
         own = np.full(len(self.rows), -1)
         own[index] = np.arange(len(index))
         return self.fit(grid, row_weights).shares(self.rows, own)
+
+
+def rows_of_unit_length(X: NDArray[Any]) -> NDArray[Any]:
+    """Return rows (n, d) divided by their lengths, in float16 if they are that, else float32."""
+    rows = np.empty(X.shape, np.float16 if X.dtype == np.float16 else np.float32)
+    for start in range(0, len(X), _ROWS):
+        part = slice(start, start + _ROWS)
+        rows[part] = normalized(X[part].astype(np.float32, copy=False))
+    return rows
+
+
+def checked_temperature(temperature: float) -> float:
+    """Return a temperature. Raises ValueError unless it is finite and above 0."""
+    if not (np.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"temperature is {temperature}; give a finite value above 0, such as 0.07")
+    return temperature
+
+
+def checked_numbers(grid: Sequence[float]) -> NDArray[np.int64]:
+    """Return numbers of neighbours, int64 (k,). Raises ValueError unless they are whole and above 0."""
+    values = checked_grid("k", grid)
+    if (values != np.round(values)).any():
+        raise ValueError(f"k is {list(grid)}; give whole numbers")
+    return values.astype(np.int64)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -77,24 +78,24 @@ class SgdSolver:
         """
         rates = checked_grid(self.parameter, grid)
         rows = weighted_rows(self.X, self.y, self.classes, row_weights)
-        theta = self._trained(rows, rates)
-        finite = theta.isfinite().flatten(1).all(1)
-        theta[~finite] = 0
-        heads = theta.double().cpu().numpy()
+        heads, finite = self.trained(CrossEntropy(rows, self.device), rates)
         heads[:, rows.totals == 0] = 0
         bias = np.where(rows.totals > 0, heads[..., -1], -np.inf)
-        return LinearPath(
-            heads[..., :-1], bias, finite.cpu().numpy(), np.full(len(rates), self.steps), probabilistic=True
-        )
+        return LinearPath(heads[..., :-1], bias, finite, np.full(len(rates), self.steps), probabilistic=True)
 
-    def _trained(self, rows: WeightedRows, rates: Doubles) -> Tensor:
-        """(k, classes, d + 1) float32, b last."""
+    def trained(self, problem: Problem, rates: Doubles) -> tuple[Doubles, NDArray[np.bool_]]:
+        """Return W and b, (k, classes, d + 1) with b last, and which heads are finite (k,); the others are 0."""
+        theta = self._descended(problem, rates)
+        finite = theta.isfinite().flatten(1).all(1)
+        theta[~finite] = 0
+        return theta.double().cpu().numpy(), finite.cpu().numpy()
+
+    def _descended(self, problem: Problem, rates: Doubles) -> Tensor:
         generator = np.random.default_rng(self.seed)
         theta = self._start(generator, len(rates))
         velocity, flat = torch.zeros_like(theta), theta.view(-1, theta.shape[-1])
         speed = torch.tensor(rates, dtype=torch.float32, device=self.device)[:, None, None]
-        problem = _Problem(rows, self.device)
-        for step, picked in enumerate(_batches(generator, len(rows.index), self.batch, self.steps)):
+        for step, picked in enumerate(_batches(generator, len(problem.index), self.batch, self.steps)):
             gradient = problem.gradient(flat, picked).view(theta.shape)
             velocity.mul_(self.momentum).add_(gradient).add_(theta, alpha=self.weight_decay)
             theta.addcmul_(velocity, speed, value=-self._factor(step))
@@ -117,30 +118,57 @@ def _check_device(device: str) -> None:
         raise ValueError(f"torch has no device {device!r} ({str(error).splitlines()[0]}); give cpu") from error
 
 
-class _Problem:
-    """The cross-entropy of all heads on a batch of the rows."""
+class Problem(ABC):
+    """The loss of all heads on a batch of the rows.
 
-    def __init__(self, rows: WeightedRows, device: str) -> None:
-        def placed(values: NDArray[Any]) -> Tensor:
-            with warnings.catch_warnings():  # nothing here writes to them
-                warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-                return torch.from_numpy(values).to(device)
+    Attributes:
+        index: (m,) int64, the rows that count.
+        names: how many scores a head gives.
+    """
 
-        self.X = placed(rows.X) if isinstance(rows.X, np.ndarray) else _OnDisk(rows.X, device)
-        self.index, self.y = placed(rows.index), placed(rows.y)
-        self.weights = placed((rows.weights / rows.weights.mean()).astype(np.float32))
-        self.targets = torch.eye(rows.classes, device=device)
-        self.absent = placed(np.where(rows.totals > 0, 0, -np.inf).astype(np.float32))
+    def __init__(self, rows: WeightedRows, names: int, device: str) -> None:
+        self.X = placed(rows.X, device) if isinstance(rows.X, np.ndarray) else _OnDisk(rows.X, device)
+        self.index, self.names = placed(rows.index, device), names
+        self.weights = placed((rows.weights / rows.weights.mean()).astype(np.float32), device)
+
+    @abstractmethod
+    def residual(self, scores: Tensor, picked: Tensor) -> Tensor:
+        """Return the derivative of each row's loss by its scores (b, k, names)."""
+
+    def features(self, picked: Tensor) -> Tensor:
+        """Return the features of the rows picked, float32 (b, d)."""
+        return self.X[self.index[picked]].float()
 
     def gradient(self, theta: Tensor, picked: Tensor) -> Tensor:
-        """(k * classes, d + 1): the gradient of the mean loss of the rows picked (b,)."""
-        picked = picked.to(self.y.device)
-        x = torch.nn.functional.pad(self.X[self.index[picked]].float(), (0, 1), value=1.0)
-        logits = (x @ theta.T).view(len(x), -1, len(self.absent))
-        residual = (logits + self.absent).softmax(-1)
-        residual -= self.targets[self.y[picked]][:, None]
+        """(k * names, d + 1): the gradient of the mean loss of the rows picked (b,)."""
+        picked = picked.to(self.index.device)
+        x = torch.nn.functional.pad(self.features(picked), (0, 1), value=1.0)
+        residual = self.residual((x @ theta.T).view(len(x), -1, self.names), picked)
         residual *= (self.weights[picked] / len(x))[:, None, None]
         return residual.flatten(1).T @ x
+
+
+class CrossEntropy(Problem):
+    """Of the softmax of scores, over the classes that have rows."""
+
+    def __init__(self, rows: WeightedRows, device: str) -> None:
+        super().__init__(rows, rows.classes, device)
+        self.y = placed(rows.y, device)
+        self.targets = torch.eye(rows.classes, device=device)
+        self.absent = placed(np.where(rows.totals > 0, 0, -np.inf).astype(np.float32), device)
+
+    def residual(self, scores: Tensor, picked: Tensor) -> Tensor:
+        """Return what each class's probability is too large by."""
+        residual = (scores + self.absent).softmax(-1)
+        residual -= self.targets[self.y[picked]][:, None]
+        return residual
+
+
+def placed(values: NDArray[Any], device: str) -> Tensor:
+    """Return an array as a tensor that nothing writes to."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(values).to(device)
 
 
 class _OnDisk:

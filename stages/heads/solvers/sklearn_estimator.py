@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ from frostline.stages.heads.stored import Stored
 from frostline.stages.user_code.call import call_factory
 
 _BLOCK = 8192
-_FILE = "head.skops"
+ESTIMATOR_FILE = "head.skops"
 _COPIES = 4  # of the rows in float32, at most, that a fit is taken to hold
 
 
@@ -68,23 +68,11 @@ class EstimatorHead:
 
     def stored(self) -> Stored:
         """Return what it is written as. Raises ConfigError, see ``to_bytes``."""
-        return Stored("estimator", files={_FILE: self.to_bytes()})
+        return Stored("estimator", files={ESTIMATOR_FILE: self.to_bytes()})
 
     def to_bytes(self) -> bytes:
         """Return the estimator in skops' format. Raises ConfigError if loading that would run code."""
-        skops = _skops()
-        data: bytes = skops.dumps(self.estimator)
-        unknown = skops.get_untrusted_types(data=data)
-        if unknown:
-            raise ConfigError(
-                f"a head that holds {', '.join(sorted(unknown))} can't be stored so that loading it is safe; "
-                "wanted an estimator of types that skops trusts, as most linear ones, naive Bayes and SVC are"
-            )
-        try:
-            check_archive(data)
-        except ValueError as error:
-            raise ConfigError(f"this head can't be stored so that loading it is safe: {error}") from error
-        return data
+        return archived(self.estimator)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +110,7 @@ class EstimatorSolver:
     def __init__(self, X: NDArray[Any], y: NDArray[np.int64], classes: int, spec: HeadSpec) -> None:
         """Make the estimator; raises ConfigError if it is no classifier or has no such parameter."""
         self.X, self.y, self.classes, self.spec = X, y, classes, spec
-        self.estimator = _made(spec)
+        self.estimator = made(spec, is_classifier, "classifier")
 
     def fit(self, grid: Sequence[Number], row_weights: NDArray[np.float64]) -> EstimatorPath:
         """Return an estimator fitted with each value; ``row_weights`` (n,), those of weight 0 left out."""
@@ -156,11 +144,23 @@ def _fitted(
 
     It is made where it is fitted: its class may be of a file that only the factory's name leads to.
     """
+    return fitted_with(lambda: made(spec, is_classifier, "classifier"), spec, value, X, y, row_weights)
+
+
+def fitted_with(
+    make: Callable[[], Any],
+    spec: HeadSpec,
+    value: Number,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    row_weights: NDArray[np.float64],
+) -> tuple[Any, bool] | ConfigError:
+    """Return what is made, fitted to the rows with a weight, and whether it converged, or the error."""
     used = row_weights > 0
     weights = row_weights[used]
     more = {} if (weights == weights[0]).all() else {"sample_weight": weights}
     try:
-        estimator = _made(spec)
+        estimator = make()
         if spec.parameter:
             estimator.set_params(**{spec.parameter: value})
         with warnings.catch_warnings(record=True) as said:
@@ -175,7 +175,7 @@ def _fitted(
 
 def check(spec: HeadSpec) -> None:
     """Raise ConfigError if an estimator can't be made, or can't be stored once it is fitted; on a few made-up rows."""
-    estimator, y = _made(spec), np.repeat([0, 1], 20)
+    estimator, y = made(spec, is_classifier, "classifier"), np.repeat([0, 1], 20)
     X = np.random.default_rng(0).normal(size=(40, 6)) + y[:, None]
     with warnings.catch_warnings(), suppress(Exception):  # what it says of real rows is what counts
         warnings.simplefilter("ignore")
@@ -183,10 +183,11 @@ def check(spec: HeadSpec) -> None:
     EstimatorHead(estimator, (), 6).to_bytes()
 
 
-def _made(spec: HeadSpec) -> Any:
+def made(spec: HeadSpec, is_one: Callable[[Any], bool], wanted: str) -> Any:
+    """Return a new estimator, seeded. Raises ConfigError if it is not what is wanted or has no such parameter."""
     estimator = call_factory(spec.kind, spec.options)
-    if not hasattr(estimator, "get_params") or not is_classifier(estimator):
-        raise ConfigError(f"{spec.kind} returned a {type(estimator).__name__}; wanted a scikit-learn classifier")
+    if not hasattr(estimator, "get_params") or not is_one(estimator):
+        raise ConfigError(f"{spec.kind} returned a {type(estimator).__name__}; wanted a scikit-learn {wanted}")
     known = estimator.get_params()
     unseeded = [name for name, value in known.items() if name.endswith("random_state") and value is None]
     estimator.set_params(**dict.fromkeys(unseeded, spec.seed))
@@ -205,12 +206,26 @@ def _skops() -> Any:
     return skops.io
 
 
-def read_estimator(stored: Stored, classes: tuple[str, ...], width: int) -> EstimatorHead:
-    """Return the head that was stored so.
+def archived(estimator: Any) -> bytes:
+    """Return an estimator, or several, in skops' format. Raises ConfigError if loading that would run code."""
+    skops = _skops()
+    data: bytes = skops.dumps(estimator)
+    unknown = skops.get_untrusted_types(data=data)
+    if unknown:
+        raise ConfigError(
+            f"a head that holds {', '.join(sorted(unknown))} can't be stored so that loading it is safe; "
+            "wanted an estimator of types that skops trusts, as most linear ones, naive Bayes and SVC are"
+        )
+    try:
+        check_archive(data)
+    except ValueError as error:
+        raise ConfigError(f"this head can't be stored so that loading it is safe: {error}") from error
+    return data
 
-    Raises StoreError if loading it would run code of others, take more memory than its file, or can't be done.
-    """
-    skops, data = _skops(), stored.files[_FILE]
+
+def unarchived(data: bytes) -> Any:
+    """Return what was archived. Raises StoreError if loading it would run code of others, or can't be done."""
+    skops = _skops()
     try:
         check_archive(data)
         unknown = skops.get_untrusted_types(data=data)
@@ -219,7 +234,15 @@ def read_estimator(stored: Stored, classes: tuple[str, ...], width: int) -> Esti
         raise StoreError(f"the head's estimator can't be read: {type(error).__name__}: {error}") from error
     if unknown:
         raise StoreError(f"the head holds {', '.join(sorted(unknown))}, which only code of others can load; refused")
-    head = EstimatorHead(estimator, classes, width)
+    return estimator
+
+
+def read_estimator(stored: Stored, classes: tuple[str, ...], width: int) -> EstimatorHead:
+    """Return the head that was stored so.
+
+    Raises StoreError if loading it would run code of others, take more memory than its file, or can't be done.
+    """
+    head = EstimatorHead(unarchived(stored.files[ESTIMATOR_FILE]), classes, width)
     if not is_classifier(head.estimator) or getattr(head.estimator, "n_features_in_", width) != width:
         raise StoreError(f"the head holds no classifier of {width} features")
     known = getattr(head.estimator, "classes_", None)

@@ -71,14 +71,31 @@ def weighted_rows(X: NDArray[Any], y: NDArray[np.int64], classes: int, row_weigh
 
     Raises ValueError if the weights aren't (n,), finite and 0 or more, or leave fewer than two classes.
     """
-    weights = np.asarray(row_weights, np.float64)
-    if weights.shape != (len(X),) or not (np.isfinite(weights).all() and (weights >= 0).all()):
-        raise ValueError(f"row_weights of shape {weights.shape}; give {len(X)} finite weights of 0 or more")
+    weights = _checked_weights(row_weights, len(X))
     index = np.flatnonzero(weights)
     present = len(np.unique(y[index]))
     if present < 2:
         raise ValueError(f"rows of {present} class have a weight above 0; a classifier needs two classes or more")
     return WeightedRows(X, index, y[index], weights[index], classes)
+
+
+def unlabelled_rows(X: NDArray[Any], row_weights: Doubles) -> WeightedRows:
+    """Return the rows of X (n, d) whose weight is above 0, as if all were of one class.
+
+    Raises ValueError if the weights aren't (n,), finite and 0 or more, or leave no row.
+    """
+    weights = _checked_weights(row_weights, len(X))
+    index = np.flatnonzero(weights)
+    if not len(index):
+        raise ValueError("no row with a known value has a weight above 0; give one or more")
+    return WeightedRows(X, index, np.zeros(len(index), np.int64), weights[index], 1)
+
+
+def _checked_weights(row_weights: Doubles, n: int) -> Doubles:
+    weights = np.asarray(row_weights, np.float64)
+    if weights.shape != (n,) or not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ValueError(f"row_weights of shape {weights.shape}; give {n} finite weights of 0 or more")
+    return weights
 
 
 @dataclass(frozen=True, eq=False)

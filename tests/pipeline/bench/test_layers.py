@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from frostline.pipeline.bench.schedule import passes_table, schedule
+from frostline.pipeline.bench.schedule import schedule, schedule_table
 from frostline.pipeline.run.run import extract
 from frostline.pipeline.settings.models import ExtractSettings
 from support.matrices import CENTROID, DIGITS, SHIPPED, done
@@ -26,7 +26,7 @@ def test_layers_of_one_network_share_its_pass_and_get_the_bits_of_passes_of_thei
 ) -> None:
     text = f'[defaults]\nprecision = "{precision}"\n' + DIGITS + LAYERS.replace(', "bn1"', "") + CENTROID
     matrix = write(text)
-    assert "3 cells in 1 backbone pass" in passes_table(schedule(matrix))
+    assert "3 cells in 1 backbone pass" in schedule_table(schedule(matrix))
     board = done(matrix)
     assert (board.computed, len(board.entries)) == (1797, 3)
     for layer in ("layer1", "layer2", "layer3"):
@@ -34,11 +34,12 @@ def test_layers_of_one_network_share_its_pass_and_get_the_bits_of_passes_of_thei
     assert shards(work) == shards(tmp_path / "alone") and len(shards(work)) == 2 * 3 * 3
 
 
+@pytest.mark.usefixtures("optimizations")
 def test_layers_of_a_network_as_it_is_written_have_passes_of_their_own_and_are_the_same_cells(write: Write) -> None:
     auto = write(DIGITS + LAYERS + CENTROID)
     none = write(DIGITS + LAYERS + 'optimize = "none"\n' + CENTROID)
-    assert "4 cells in 1 backbone pass" in passes_table(schedule(auto))
-    assert "4 cells in 4 backbone passes" in passes_table(schedule(none))
+    assert "4 cells in 1 backbone pass" in schedule_table(schedule(auto))
+    assert "4 cells in 4 backbone passes" in schedule_table(schedule(none))
     assert [cell.identity for cell in auto.cells] == [cell.identity for cell in none.cells]
 
 

@@ -170,6 +170,7 @@ def of_layers(work: Path, batch_sizes: Sequence[int | None]) -> list[Plan]:
     return plans
 
 
+@pytest.mark.usefixtures("optimizations")
 @pytest.mark.parametrize(
     ("begun", "ended"), [([8, 8, None], [8, 8, 8]), ([8, 4, None], [8, 4, 8]), ([None, 4, 4], [4, 4, 4])]
 )

@@ -32,3 +32,7 @@ def test_what_steers_a_terminal_is_written_out_before_it_is_measured() -> None:
 
 def test_without_rows_there_is_no_table() -> None:
     assert aligned(Table("", ("a", "b"), "<<", ())) == []
+
+
+def test_columns_without_names_have_no_line_for_them() -> None:
+    assert aligned(Table("", ("", ""), "><", (("1", "a"), ("20", "b")))) == [" 1  a", "20  b"]

@@ -279,7 +279,7 @@ def test_names_that_would_steer_the_terminal_are_written_out(
 
 def test_a_pipe_with_an_images_name_is_left_out(head: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
-    assert load_classifier(head).predict([tmp_path / "pipe.png"])[0].fault == "not a regular file"
+    assert load_classifier(head).predict([tmp_path / "pipe.png"])[0].problem == "not a regular file"
 
 
 def test_a_file_name_does_not_become_a_formula(

@@ -19,9 +19,9 @@ TWO = {"train/cat": 4, "train/dog": 4, "test/cat": 2, "test/dog": 2}
 
 def test_the_digits_are_all_there_and_split_within_each_class():
     dataset = open_dataset("digits", test_fraction=0.2)
-    assert len(dataset.train) + len(dataset.test) == 1797 and dataset.train.classes == tuple("0123456789")
-    everything = np.bincount(np.concatenate([samples.labels for samples in dataset.splits]))
-    assert np.abs(np.bincount(dataset.test.labels) - 0.2 * everything).max() <= 1
+    assert len(dataset.train) + len(dataset.test) == 1797 and dataset.train.targets.names == tuple("0123456789")
+    everything = np.bincount(np.concatenate([samples.targets.values for samples in dataset.splits]))
+    assert np.abs(np.bincount(dataset.test.targets.values) - 0.2 * everything).max() <= 1
 
 
 def test_a_digit_reads_as_rgb_over_the_whole_range():
@@ -41,7 +41,7 @@ def test_rows_taken_keep_what_belongs_to_them(tmp_path):
     train = open_dataset(f"folder:{tmp_path}").train
     taken = train.take(np.array([5, 1, 0]), "some")
     assert taken.split == "some" and taken.ids == [train.ids[row] for row in (5, 1, 0)]
-    assert taken.labels.tolist() == [1, 0, 0] and list(taken.problems) == [1]
+    assert taken.targets.values.tolist() == [1, 0, 0] and list(taken.problems) == [1]
     assert np.array_equal(taken.digests, train.digests[[5, 1, 0]])
     assert np.array_equal(taken.read(0), train.read(5)) and np.array_equal(taken.read(2), train.read(0))
 

@@ -25,6 +25,7 @@ from frostline.stages.diagnostics import (
     values,
 )
 from frostline.stages.store import Features
+from frostline.stages.targets.values import Targets
 
 CLASSES = tuple("0123456789")
 
@@ -33,7 +34,7 @@ def cached(X: np.ndarray, y: np.ndarray, split: str) -> Features:
     """Rows as if they were cached: their content is their values."""
     digests = np.array([list(hashlib.sha256(row.tobytes()).digest()) for row in X], np.uint8)
     ids = tuple(f"{split}/{i:04d}" for i in range(len(X)))
-    return Features(X.astype(np.float32), y.astype(np.int64), ids, digests, CLASSES, split, "key")
+    return Features(X.astype(np.float32), Targets(CLASSES, y.astype(np.int64)), ids, digests, split, "key")
 
 
 def digits() -> tuple[Features, Features]:

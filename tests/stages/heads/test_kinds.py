@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from frostline.stages.errors import ConfigError, DataError, StoreError
 from frostline.stages.fit import fit
-from frostline.stages.heads import HEADS, head_files, head_kind, head_spec, read_head
+from frostline.stages.heads import HEADS, Kind, head_files, head_kind, head_spec, read_head
 from frostline.stages.heads.solvers.sklearn_estimator import check
 from frostline.stages.records.sealed import sealed, unsealed
 from support.features import features
@@ -257,3 +257,25 @@ def test_an_estimator_s_file_that_can_not_be_read_is_named(tmp_path: Path, data:
     (folder / "head.json").write_bytes(sealed(record))
     with pytest.raises(StoreError, match="the head's estimator can't be read"):
         read_head(folder)
+
+
+def test_what_a_kind_accepts_follows_from_its_solvers() -> None:
+    both = Kind("frostline.stages.heads.solvers.ridge:RidgeSolver", others={"multi-label": "json:JSONDecoder"})
+    assert both.accepts == ("single-label", "multi-label") and not both.built_in
+    assert "strict" in both.options("multi-label") and both.options() == []
+    assert Kind(others={"multi-label": "json:JSONDecoder"}).accepts == ("multi-label",)
+
+
+def test_a_target_that_a_kind_has_no_solver_for_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="a head for single-label targets; wanted one for unheard-of"):
+        Kind("json:JSONDecoder").solver_class("unheard-of")
+    with pytest.raises(ConfigError, match=r"lda is a head for single-label targets; for unheard-of targets are: none"):
+        head_spec("lda", target="unheard-of")
+    monkeypatch.setitem(HEADS._loaded, "knn", Kind(others={"multi-label": "json:JSONDecoder"}))
+    with pytest.raises(ConfigError, match="is a head for multi-label targets; for single-label targets are: log"):
+        head_spec("knn")
+
+
+def test_a_kind_that_says_what_it_accepts_by_itself_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'accepts'"):
+        Kind("json:JSONDecoder", accepts=("multi-label",))  # type: ignore[call-arg]

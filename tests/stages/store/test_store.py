@@ -34,6 +34,8 @@ from frostline.stages.store import (
     write_atomic,
 )
 from frostline.stages.store.key import FeatureKey
+from frostline.stages.store.targets import target_file
+from frostline.stages.targets.values import Targets
 from support.project import REPOSITORY
 
 ROWS, WIDTH, SHARD_ROWS = 10, 5, 4
@@ -46,12 +48,17 @@ def content(start: int, stop: int, dtype: str = "float32") -> Shard:
     features = (rows[:, None] + np.arange(WIDTH) / 10).astype(dtype)
     digests = np.repeat(rows.astype(np.uint8)[:, None], 32, axis=1)
     ids = encode_ids([f"train/é/{row}.jpg" for row in rows])
-    return Shard(features, rows % 3, ids, digests, np.zeros(len(rows), np.uint8))
+    return Shard(features, ids, digests, np.zeros(len(rows), np.uint8))
 
 
 def begin(root: Path, key: FeatureKey = KEY) -> FeatureSet:
-    layout = Layout(key.fields(), "pets", "train", ("cat", "dog", "fox"), ROWS, WIDTH, SHARD_ROWS)
-    return FeatureStore(root).begin(key, layout, {"made": "today"})
+    layout = Layout(key.fields(), "pets", "train", ROWS, WIDTH, SHARD_ROWS)
+    return FeatureStore(root).begin(layout, {"made": "today"}, targets(ROWS))
+
+
+def targets(rows: int) -> bytes:
+    ids = [f"train/é/{row}.jpg" for row in range(rows)]
+    return target_file(Targets(("cat", "dog", "fox"), np.arange(rows) % 3), ids)
 
 
 @pytest.fixture
@@ -212,9 +219,9 @@ def test_a_record_of_another_feature_set_does_not_count(features: FeatureSet, tm
 
 def test_a_set_is_found_by_its_key_and_by_no_other(features: FeatureSet) -> None:
     store = FeatureStore(features.folder.parent)
-    found = store.find(KEY)
+    found = store.find(KEY.digest)
     assert found is not None and found.folder == features.folder
-    assert store.find(dataclasses.replace(KEY, dtype="float16")) is None
+    assert store.find(dataclasses.replace(KEY, dtype="float16").digest) is None
 
 
 def test_the_nearest_set_says_which_field_differs(features: FeatureSet) -> None:
@@ -268,8 +275,8 @@ def test_a_missing_parent_is_an_explained_error(tmp_path: Path) -> None:
 def test_a_damaged_description_is_written_anew_and_the_shards_are_kept(features: FeatureSet) -> None:
     path = features.folder / "key.json"
     sound = path.read_bytes()
-    path.write_bytes(sound.replace(b"fox", b"fix"))
-    assert FeatureStore(features.folder.parent).find(KEY) is None
+    path.write_bytes(sound.replace(b"pets", b"pits"))
+    assert FeatureStore(features.folder.parent).find(KEY.digest) is None
     again = begin(features.folder.parent)
     assert again.complete and path.read_bytes() == sound
 
@@ -310,8 +317,8 @@ def test_a_set_whose_files_are_removed_meanwhile_is_not_published(features: Feat
 
 def test_a_half_float_set_keeps_its_type(tmp_path: Path) -> None:
     key = dataclasses.replace(KEY, dtype="float16")
-    layout = Layout(key.fields(), "pets", "train", ("a", "b", "c"), 4, WIDTH)
-    features = FeatureStore(tmp_path).begin(key, layout, {})
+    layout = Layout(key.fields(), "pets", "train", 4, WIDTH)
+    features = FeatureStore(tmp_path).begin(layout, {}, targets(4))
     features.commit(0, content(0, 4, "float16"))
     assert load(features).X.dtype == np.float16
     assert features.read(0).status.tolist() == [OK] * 4
@@ -320,14 +327,13 @@ def test_a_half_float_set_keeps_its_type(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"labels": np.array([0, 1, 999, 0])}, "labels outside 0 to 2"),
         ({"status": np.full(4, QUARANTINED, np.uint8)}, "other rows are quarantined than its record says"),
-        ({"labels": np.zeros(4)}, "of another type"),
+        ({"status": np.zeros(4)}, "of another type"),
     ],
 )
 def test_rows_that_can_not_be_are_damage_whoever_sealed_them(tmp_path: Path, change: dict, said: str) -> None:
-    layout = Layout(KEY.fields(), "pets", "train", ("a", "b", "c"), 4, WIDTH)
-    features = FeatureStore(tmp_path).begin(KEY, layout, {})
+    layout = Layout(KEY.fields(), "pets", "train", 4, WIDTH)
+    features = FeatureStore(tmp_path).begin(layout, {}, targets(4))
     features.commit(0, dataclasses.replace(content(0, 4), **change))
     with pytest.raises(DamagedShard, match=said):
         features.read(0)

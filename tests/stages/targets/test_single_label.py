@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from frostline.stages.errors import ConfigError
-from frostline.stages.targets.registry import DEFAULT, TARGETS, main_score
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS, main_score
 
 TARGET = TARGETS.load(DEFAULT)
 NAMES = ("cat", "dog", "fox")
@@ -38,12 +39,18 @@ def test_a_class_that_a_fraction_leaves_on_one_side_is_named() -> None:
     assert said.startswith("class 'dog': 2 samples, 0 of them for testing at the test fraction 0.2")
 
 
-def test_rows_are_judged_by_being_right_then_by_their_log_loss() -> None:
+def test_candidates_are_judged_by_the_share_of_rows_that_are_right_then_by_their_log_loss() -> None:
     confidence = np.array([[[0.5, 0.5], [0.2, 0.8]], [[0.1, 0.9], [1.0, 0.0]]])  # two candidates, two rows
-    right, loss = TARGET.judged(confidence, np.array([0, 1]), probabilistic=True)
-    assert right.tolist() == [[True, True], [False, False]]
-    assert np.allclose(loss[:, 0], -np.log([0.5, 0.1])) and loss[1, 1] > 700  # finite where p is 0
-    assert not TARGET.judged(confidence, np.array([0, 1]), probabilistic=False)[1].any()
+    y, weights = np.array([0, 1]), np.array([1.0, 3.0])
+    criterion = TARGET.criterion(2, probabilistic=True)
+    for row in (0, 1):  # a block each
+        criterion.add(slice(None), confidence[:, [row]], y[[row]], weights[[row]])
+    found = criterion.judgement()
+    assert found.good.tolist() == [1, 0] and found.record["accuracy"] is found.good
+    assert np.isclose(found.cost[0], -(np.log(0.5) + 3 * np.log(0.8)) / 4) and 500 < found.cost[1] < np.inf
+    scores = TARGET.criterion(2, probabilistic=False)
+    scores.add(slice(None), confidence, y, weights)
+    assert not scores.judgement().cost.any() and list(scores.judgement().record) == ["accuracy"]
 
 
 def test_strata_are_the_labels() -> None:

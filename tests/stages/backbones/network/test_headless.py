@@ -133,6 +133,7 @@ def test_the_message_lists_the_last_layers_with_their_shapes(loaded: Callable[..
         loaded("resnet")
 
 
+@pytest.mark.usefixtures("optimizations")
 @pytest.mark.parametrize("name", ["resnet", "vit", "Mean"])
 def test_the_whole_network_is_made_faster_as_a_part_of_it_is(loaded: Callable[..., Backbone], name: str) -> None:
     network = loaded(name, "output").network
@@ -163,6 +164,7 @@ def test_a_module_that_is_called_output_keeps_its_name(loaded: Callable[..., Bac
         loaded("Mean", "output:input")
 
 
+@pytest.mark.usefixtures("optimizations")
 def test_the_output_and_inner_layers_come_from_one_pass(loaded: Callable[..., Backbone]) -> None:
     backbones = [loaded("Mean", "output"), loaded("Mean", "last", "max")]
     shared = share_pass(backbones)

@@ -42,20 +42,22 @@ def test_path_label_and_split_make_the_dataset_in_row_order(images):
     put(images / "img/0001.png", encoded(picture(77)))
     text = rows("img/0002.png,dog,test", "img/0001.png,cat,train", "img/0000.png,dog,train")
     dataset = open_dataset(written(images, text))
-    assert (dataset.name, dataset.notes, dataset.train.classes) == (
+    assert (dataset.name, dataset.notes, dataset.train.targets.names) == (
         "table",
         (UNTESTED.replace("dog", "cat"),),
         ("cat", "dog"),
     )
-    assert dataset.train.ids == ["img/0001.png", "img/0000.png"] and dataset.train.labels.tolist() == [0, 1]
-    assert dataset.test.ids == ["img/0002.png"] and dataset.test.labels.tolist() == [1]
+    assert dataset.train.ids == ["img/0001.png", "img/0000.png"] and dataset.train.targets.values.tolist() == [0, 1]
+    assert dataset.test.ids == ["img/0002.png"] and dataset.test.targets.values.tolist() == [1]
     assert np.array_equal(dataset.train.read(0), picture(77))
 
 
 def test_without_splits_the_rows_are_split_by_fraction(images):
     text = rows(*(f"img/{i:04d}.png,{'cat' if i < 8 else 'dog'}" for i in range(12)), header="path,label")
     dataset = open_dataset(written(images, text), test_fraction=0.25)
-    assert np.bincount(dataset.train.labels).tolist() == [6, 3] and np.bincount(dataset.test.labels).tolist() == [2, 1]
+    assert np.bincount(dataset.train.targets.values).tolist() == [6, 3] and np.bincount(
+        dataset.test.targets.values
+    ).tolist() == [2, 1]
 
 
 def test_val_is_the_test_split_where_there_is_no_test(images):
@@ -74,7 +76,7 @@ def test_a_byte_order_mark_quotes_spaces_blank_lines_and_other_columns_are_under
     put(images / 'img/a, "b".png', encoded(picture(5)))
     text = '"path", age ,label,split\r\n"img/a, ""b"".png",3, big cat ,Train\r\n\r\nimg/0001.png,,dog,train\r\n'
     dataset = open_dataset(written(images, text + "./img/../img/0002.png,1,dog,TEST", "utf-8-sig"))
-    assert dataset.train.ids == ['img/a, "b".png', "img/0001.png"] and dataset.train.classes == ("big cat", "dog")
+    assert dataset.train.ids == ['img/a, "b".png', "img/0001.png"] and dataset.train.targets.names == ("big cat", "dog")
     assert dataset.test.ids == ["img/0002.png"]
 
 
@@ -190,7 +192,7 @@ def test_every_row_keeps_its_image_when_paths_are_respelled(images):
 @pytest.mark.parametrize("separator, said", [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
 def test_what_separates_the_cells_is_found_out_and_said(images, separator, said):
     dataset = open_dataset(written(images, split_table().replace(",", separator)))
-    assert dataset.train.ids == ["img/0000.png", "img/0001.png"] and dataset.train.classes == ("cat", "dog")
+    assert dataset.train.ids == ["img/0000.png", "img/0001.png"] and dataset.train.targets.names == ("cat", "dog")
     assert dataset.notes == (f"table.csv: cells are separated by {said}", UNTESTED)
 
 
@@ -199,7 +201,7 @@ def test_commas_within_cells_do_not_separate_where_semicolons_do(images):
     put(images / "img/0002.png"), put(images / "img/0003.png")
     more = "img/0002.png;cat;1\nimg/0003.png;dog;1\n"
     dataset = open_dataset(written(images, text + more), test_fraction=0.5)
-    assert dataset.train.classes == ("cat", "dog")
+    assert dataset.train.targets.names == ("cat", "dog")
 
 
 @pytest.mark.parametrize("header", ["Path,LABEL,Split", " path , label , SPLIT ", "PATH,Label,split"])
@@ -312,7 +314,7 @@ def labelled(*labels, splits=None):
 )
 def test_labels_are_compared_as_people_mean_them(images, labels, what):
     dataset = open_dataset(written(images, labelled(*labels)))
-    assert len(dataset.train.classes) == 2 and len(dataset.train) == 4
+    assert len(dataset.train.targets.names) == 2 and len(dataset.train) == 4
     assert f"are one class: they differ in {what}" in dataset.notes[0]
 
 

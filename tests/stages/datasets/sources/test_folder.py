@@ -30,9 +30,13 @@ def refusal(root, **options):
 def test_train_and_test_folders_are_the_splits(tmp_path):
     dataset = opened(plant(tmp_path / "pets", TWO))
     assert dataset.name == "pets" and dataset.notes == ()
-    assert dataset.train.classes == dataset.test.classes == ("cat", "dog")
+    assert dataset.train.targets.names == dataset.test.targets.names == ("cat", "dog")
     assert dataset.train.ids == [f"train/{i}.png" for i in ("cat/0000", "cat/0001", "cat/0002", "dog/0000", "dog/0001")]
-    assert dataset.train.labels.tolist() == [0, 0, 0, 1, 1] and dataset.test.labels.tolist() == [0, 1, 1]
+    assert dataset.train.targets.values.tolist() == [0, 0, 0, 1, 1] and dataset.test.targets.values.tolist() == [
+        0,
+        1,
+        1,
+    ]
     assert (dataset.train.split, dataset.test.split) == ("train", "test")
 
 
@@ -60,8 +64,8 @@ def test_folders_beside_train_and_test_are_noted(tmp_path):
 @pytest.mark.parametrize("top", ["", "train/"])
 def test_one_tree_is_split_by_fraction_within_each_class(tmp_path, top):
     dataset = opened(plant(tmp_path, {f"{top}{name}": n for name, n in ONE.items()}), test_fraction=0.3, seed=5)
-    assert np.bincount(dataset.test.labels).tolist() == [3, 6]
-    assert np.bincount(dataset.train.labels).tolist() == [7, 14]
+    assert np.bincount(dataset.test.targets.values).tolist() == [3, 6]
+    assert np.bincount(dataset.train.targets.values).tolist() == [7, 14]
     assert not set(dataset.train.ids) & set(dataset.test.ids)
 
 
@@ -118,7 +122,7 @@ def test_nested_folders_belong_to_their_class(tmp_path):
     plant(tmp_path, TWO)
     put(tmp_path / "train/dog/puppies/young/0.JPEG", encoded(picture(), "JPEG"))
     train = opened(tmp_path).train
-    assert train.ids[-1] == "train/dog/puppies/young/0.JPEG" and train.labels[-1] == 1
+    assert train.ids[-1] == "train/dog/puppies/young/0.JPEG" and train.targets.values[-1] == 1
 
 
 def test_linked_images_and_folders_are_followed(tmp_path):
@@ -127,7 +131,7 @@ def test_linked_images_and_folders_are_followed(tmp_path):
     (root / "train/cow").symlink_to(away / "more")
     (root / "train/cat/linked.png").symlink_to(away / "more/0000.png")
     train = opened(root).train
-    assert train.classes == ("cat", "cow", "dog") and np.bincount(train.labels).tolist() == [4, 2, 2]
+    assert train.targets.names == ("cat", "cow", "dog") and np.bincount(train.targets.values).tolist() == [4, 2, 2]
 
 
 @pytest.mark.parametrize("target", [".", "..", "../..", "inner"])

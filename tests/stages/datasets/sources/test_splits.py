@@ -78,7 +78,7 @@ ONE_READING = {
 def test_a_tree_of_one_reading_is_understood_and_said(tmp_path, tree):
     counts, train, test, note = ONE_READING[tree]
     dataset = open_dataset(f"folder:{plant(tmp_path / 'root', counts)}")
-    assert dataset.train.classes == ("cat", "dog")
+    assert dataset.train.targets.names == ("cat", "dog")
     for samples, place in ((dataset.train, train), (dataset.test, test)):
         assert ids(samples) == {f"{place}/{name}".lstrip("/") for name in ("cat", "dog")} and len(samples) == 12
     assert note in "\n".join(dataset.notes)
@@ -88,7 +88,7 @@ def test_splits_within_the_classes_are_the_splits(tmp_path):
     counts = {f"{name}/{split}": n for name in ("cat", "dog") for split, n in (("train", 4), ("test", 2), ("val", 1))}
     dataset = open_dataset(f"folder:{plant(tmp_path, counts)}")
     assert ids(dataset.train) == {"cat/train", "dog/train"} and ids(dataset.test) == {"cat/test", "dog/test"}
-    assert dataset.train.classes == ("cat", "dog") and (len(dataset.train), len(dataset.test)) == (8, 4)
+    assert dataset.train.targets.names == ("cat", "dog") and (len(dataset.train), len(dataset.test)) == (8, 4)
     assert "each class holds train/ and test/: these are the splits" in dataset.notes
 
 
@@ -114,18 +114,21 @@ def test_a_folder_in_each_class_that_makes_no_difference_is_no_question(tmp_path
 def test_tiny_imagenet_is_read_by_its_outer_folders(tmp_path):
     counts = {"train/n01/images": 10, "train/n02/images": 10, "val/images": 5, "test/images": 5}
     dataset = open_dataset(f"folder:{plant(tmp_path, counts)}")
-    assert dataset.train.classes == ("n01", "n02") and len(dataset.train) == 16
+    assert dataset.train.targets.names == ("n01", "n02") and len(dataset.train) == 16
     assert "val/ not used: 5 images without class folders" in "\n".join(dataset.notes)
 
 
 def test_a_class_that_is_called_train_is_a_class_among_others(tmp_path):
     dataset = open_dataset(f"folder:{plant(tmp_path, {'bus': 5, 'car': 5, 'train': 5})}")
-    assert dataset.train.classes == ("bus", "car", "train")
+    assert dataset.train.targets.names == ("bus", "car", "train")
     assert dataset.notes == ("train/ is taken for a class, as it holds images and no folder",)
 
 
 def test_valid_beside_invalid_is_a_class(tmp_path):
-    assert open_dataset(f"folder:{plant(tmp_path, {'invalid': 5, 'valid': 5})}").train.classes == ("invalid", "valid")
+    assert open_dataset(f"folder:{plant(tmp_path, {'invalid': 5, 'valid': 5})}").train.targets.names == (
+        "invalid",
+        "valid",
+    )
 
 
 SEVERAL = {
@@ -172,7 +175,7 @@ def test_the_level_that_is_named_is_that_of_the_classes(tmp_path, top):
     root = plant(tmp_path, counts)
     put(root / f"{top}p1/overview.png")
     outer, inner = (open_dataset(f"folder:{root}", class_level=level) for level in (1, 2))
-    assert outer.train.classes == ("p1", "p2") and inner.train.classes == ("benign", "malignant")
+    assert outer.train.targets.names == ("p1", "p2") and inner.train.targets.names == ("benign", "malignant")
     assert [len(x.train) + len(x.test) for x in (outer, inner)] == [21, 20]
     assert f"1 image passed over, in no class folder: {top}p1/overview.png" in inner.notes
 
@@ -191,7 +194,7 @@ LEFTOVERS = ("@eaDir", "__MACOSX", "lost+found", ".ipynb_checkpoints", "#recycle
 def test_leftovers_of_systems_are_no_samples_and_no_classes(tmp_path, name, where):
     root = plant(tmp_path, {**classes("train", "test", n=2), f"{where}{name}/0001.png": 3})
     dataset = open_dataset(f"folder:{root}")
-    assert dataset.train.classes == ("cat", "dog") and (len(dataset.train), len(dataset.test)) == (4, 4)
+    assert dataset.train.targets.names == ("cat", "dog") and (len(dataset.train), len(dataset.test)) == (4, 4)
     assert dataset.notes == (f"1 leftover of a NAS, a system or a notebook passed over: {name}",)
 
 
@@ -219,7 +222,10 @@ def test_classes_of_two_splits_are_compared_as_people_mean_them(tmp_path, kind):
     one, other, what = SPELLED[kind]
     root = plant(tmp_path, {f"train/{one}": 2, "train/dog": 2, f"test/{other}": 1, "test/dog": 1})
     dataset = open_dataset(f"folder:{root}")
-    assert dataset.train.classes == tuple(sorted([one, "dog"])) and len(set(dataset.test.labels.tolist())) == 2
+    assert (
+        dataset.train.targets.names == tuple(sorted([one, "dog"]))
+        and len(set(dataset.test.targets.values.tolist())) == 2
+    )
     assert f"are one class: they differ in {what}" in dataset.notes[0]
 
 
@@ -227,7 +233,7 @@ def test_classes_of_two_splits_are_compared_as_people_mean_them(tmp_path, kind):
 def test_spellings_of_one_class_within_training_are_one_class(tmp_path, kind):
     one, other, what = SPELLED[kind]
     dataset = open_dataset(f"folder:{plant(tmp_path, {one: 10, other: 5, 'dog': 10})}")
-    assert dataset.train.classes == tuple(sorted([one, "dog"])) and f"differ in {what}" in dataset.notes[0]
+    assert dataset.train.targets.names == tuple(sorted([one, "dog"])) and f"differ in {what}" in dataset.notes[0]
     assert len(dataset.train) == 20 and len(dataset.test) == 5
 
 
@@ -238,7 +244,11 @@ def test_classes_of_training_that_differ_in_case_alone_are_a_question(tmp_path):
 
 def test_letters_of_two_cases_are_two_classes(tmp_path):
     dataset = open_dataset(f"folder:{plant(tmp_path, {'train/A': 2, 'train/a': 2, 'test/A': 1, 'test/a': 1})}")
-    assert dataset.train.classes == ("A", "a") and dataset.test.labels.tolist() == [0, 1] and not dataset.notes
+    assert (
+        dataset.train.targets.names == ("A", "a")
+        and dataset.test.targets.values.tolist() == [0, 1]
+        and not dataset.notes
+    )
 
 
 def test_an_unknown_test_class_is_named_with_the_nearest_one(tmp_path):

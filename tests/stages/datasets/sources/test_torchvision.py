@@ -97,8 +97,8 @@ def test_every_name_is_a_class_of_the_installed_torchvision_that_takes_its_argum
 def test_mnist_is_read_from_its_files(tmp_path):
     dataset = open_dataset("mnist", root=write_mnist(tmp_path))
     assert (len(dataset.train), len(dataset.test)) == (20, 10)
-    assert dataset.train.labels.tolist() == [i % 10 for i in range(20)]
-    assert dataset.train.classes[3] == "3 - three" and dataset.train.ids[7] == "train/000007"
+    assert dataset.train.targets.values.tolist() == [i % 10 for i in range(20)]
+    assert dataset.train.targets.names[3] == "3 - three" and dataset.train.ids[7] == "train/000007"
     image = dataset.train.read(7)
     assert (image.mode, image.size, image.getpixel((5, 5))) == ("RGB", (28, 28), (7, 7, 7))
     assert dataset.train.digests[7].tobytes() == dataset.test.digests[7].tobytes() != dataset.test.digests[8].tobytes()
@@ -120,21 +120,21 @@ def test_labels_without_names_are_named_by_their_numbers(tmp_path, name, labels)
     write_usps(tmp_path)
     write_clevr(tmp_path)
     train, test = open_dataset(name, root=tmp_path).splits
-    assert train.classes == test.classes == tuple(labels)
-    assert train.labels.tolist()[:3] == [i % len(labels) for i in range(3)]
+    assert train.targets.names == test.targets.names == tuple(labels)
+    assert train.targets.values.tolist()[:3] == [i % len(labels) for i in range(3)]
 
 
 def test_cifar10_is_read_from_its_batches(tmp_path, monkeypatch):
     write_cifar10(tmp_path, monkeypatch)
     train, test = open_dataset("cifar10", root=tmp_path).splits
-    assert train.classes == ("a", "b") and (len(train), len(test)) == (20, 4)
-    assert train.labels.tolist()[:4] == [0, 1, 0, 1]
+    assert train.targets.names == ("a", "b") and (len(train), len(test)) == (20, 4)
+    assert train.targets.values.tolist()[:4] == [0, 1, 0, 1]
     assert np.array_equal(test.read(2), picture(502, (32, 32)))
 
 
 def test_an_image_that_cannot_be_read_is_a_problem_of_its_row(tmp_path):
     train = open_dataset("clevr", root=write_clevr(tmp_path, damaged="train/2.png")).train
-    assert list(train.problems) == [2] and train.labels.tolist() == [0, 1, 0, 1]
+    assert list(train.problems) == [2] and train.targets.values.tolist() == [0, 1, 0, 1]
     with pytest.raises(UnreadableSample, match="cannot identify image file"):
         train.read(2)
 

@@ -58,7 +58,7 @@ def test_blocks_of_rows_and_queries_change_nothing(length: int, monkeypatch: pyt
     path = solver(X, y).fit(KS, np.ones(len(y)))
     whole, alone = path.confidence(queries()), solver(X, y).leave_one_out(KS, np.ones(len(y)))
     monkeypatch.setattr(neighbours, "_ROWS", length)
-    monkeypatch.setattr(neighbours, "_QUERIES", length)
+    monkeypatch.setattr(neighbours, "QUERIES", length)
     np.testing.assert_allclose(path.confidence(queries()), whole, atol=1e-6)
     np.testing.assert_allclose(solver(X, y).leave_one_out(KS, np.ones(len(y))), alone, atol=1e-6)
 

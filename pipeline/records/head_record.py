@@ -1,0 +1,68 @@
+"""What a head's record says of the backbone that it was fitted on: written and read by one definition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_args
+
+from frostline.stages.backbones.spec import BackboneSpec, Precision, read_spec
+from frostline.stages.errors import ConfigError, StoreError, shortened
+from frostline.stages.modalities.image.spec import View, replaced
+
+_LARGEST = 2048  # pixels a side
+_LONGEST = 4096  # letters of a name or path
+
+
+@dataclass(frozen=True)
+class HeadBackbone:
+    """What a head was fitted on, and so what other images' features are made by; named as in ``head.json``.
+
+    ``weights``: a name or a file; ``jpeg_least``: the shorter side, in pixels, that JPEG files are scaled to at the
+    least, None where they are decoded whole. ``bit_depth``: of 16-bit images, None for all 16 bits.
+    """
+
+    name: str
+    weights: str
+    spec: BackboneSpec
+    precision: Precision
+    views: tuple[View, ...]
+    jpeg_least: int | None = None
+    bit_depth: int | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """Return the record as JSON values."""
+        return {**{one.name: getattr(self, one.name) for one in fields(self)}, "spec": self.spec.fields()}
+
+
+def read_head_backbone(folder: str | Path, record: Mapping[str, Any]) -> HeadBackbone:
+    """Return what the head in a folder was fitted on. Raises StoreError where its record does not say."""
+    try:
+        found = record["backbone"]
+        spec = read_spec(found["spec"])
+        how = (found["precision"], tuple(found["views"]), found.get("jpeg_least"), found.get("bit_depth"))
+        made = HeadBackbone(found["name"], found["weights"], spec, *how)
+        words = (made.name, made.weights, spec.name, spec.weights, spec.layer, spec.code)
+        good = all(isinstance(word, str) for word in words) and all(isinstance(side, int) for side in spec.size)
+        good = good and made.precision in get_args(Precision) and made.views in (("plain",), ("plain", "hflip"))
+        good = good and (made.jpeg_least is None or (isinstance(made.jpeg_least, int) and made.jpeg_least > 0))
+        good = good and (made.bit_depth is None or (isinstance(made.bit_depth, int) and 1 <= made.bit_depth <= 16))
+        if not good or min(spec.size) < 1 or max(map(len, words)) > _LONGEST:
+            raise ValueError("a value that can't be")
+        replaced(spec.preprocessing, {})
+        _check_size(spec)
+    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+        found = f"{type(error).__name__}: {shortened(str(error))}"
+        raise StoreError(
+            f"the head in {folder} does not say what it was fitted on ({found}); `frostline fit` makes it anew"
+        ) from error
+    return made
+
+
+def _check_size(spec: BackboneSpec) -> None:
+    """Raise ValueError for images so large that a head of a few bytes could take all memory."""
+    for name, size in (("size", spec.size), ("resize", spec.preprocessing.resize), ("crop", spec.preprocessing.crop)):
+        sides = size if isinstance(size, tuple) else (size or 0,)
+        if max(sides) > _LARGEST:
+            raise ValueError(f"{name} {shortened(str(size))}; wanted at most {_LARGEST:,} pixels a side")

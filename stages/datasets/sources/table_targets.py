@@ -1,0 +1,90 @@
+"""The targets and groups of a table's rows: of which kind they are, and what is wrong with them, line by line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.stages.datasets.names import Spellings, is_missing, spellings
+from frostline.stages.datasets.sources.base import Request
+from frostline.stages.datasets.table import Table
+from frostline.stages.errors import DataError
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.columns import kind_of, read_columns
+from frostline.stages.targets.values import Targets
+
+LABEL = "label"
+
+
+@dataclass(frozen=True)
+class FoundTargets:
+    """Targets of all rows; ``row_faults``: what is wrong, by row. ``notes``: what was inferred."""
+
+    targets: Targets
+    row_faults: Mapping[int, str] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def read_targets(table: Table, request: Request, training: NDArray[np.bool_]) -> FoundTargets:
+    """Return what a request's columns say of every row. ``training``: which rows are, or may come to be, in training.
+
+    Raises DataError: columns that are not there, of no kind, of several kinds, or with cells that can't be read.
+    """
+    names = request.target or (LABEL,)
+    columns = {name: table.column(name) for name in names}
+    kind = kind_of(columns, request.task, request.separator)
+    if kind != DEFAULT:
+        targets = read_columns(columns, kind, table.lines, request.separator)
+        return FoundTargets(_grouped(targets, table, request), notes=_inferred(targets, request))
+    if len(columns) > 1:
+        raise DataError(f"columns {', '.join(names)} as one single label; expected one column, or another --task")
+    ((name, cells),) = columns.items()
+    spelled = _spelled(cells, training)
+    labels = _labels(cells, spelled)
+    faults = {row: fault for row, cell in enumerate(cells) if (fault := _label_fault(name, cell))}
+    targets = _grouped(Targets(spelled.classes, labels, column=name), table, request)
+    return FoundTargets(targets, faults, spelled.faults, spelled.notes)
+
+
+def _spelled(cells: Sequence[str], training: NDArray[np.bool_]) -> Spellings:
+    labels = np.array(cells, object)
+    named = labels != ""
+    return spellings(Counter(labels[training & named].tolist()), labels[~training & named].tolist())
+
+
+def _labels(cells: Sequence[str], spelled: Spellings) -> NDArray[np.int64]:
+    """Return each row's class, int64 (n,); -1 without a label."""
+    position = {name: i for i, name in enumerate(spelled.classes)}
+    return np.array([position[spelled.of[cell]] if cell else -1 for cell in cells], np.int64)
+
+
+def _label_fault(name: str, cell: str) -> str:
+    if is_missing(cell):
+        return f"{name} {cell!r}, a missing one as pandas writes it; wanted a label, or no such row"
+    return "" if cell else f"no {name}"
+
+
+def _inferred(targets: Targets, request: Request) -> tuple[str, ...]:
+    if request.task != "auto":
+        return ()
+    found = f"{len(targets.names)} labels" if targets.kind == "multi-label" else "numbers"
+    return (f"{targets.column}: {found}, so the task is {targets.kind}; --task says otherwise",)
+
+
+def _grouped(targets: Targets, table: Table, request: Request) -> Targets:
+    """Return targets with the groups of their rows. Raises DataError for rows without one."""
+    if request.group is None:
+        return targets
+    cells = table.column(request.group)
+    lines = [str(table.lines[row]) for row, cell in enumerate(cells) if not cell or is_missing(cell)]
+    if lines:
+        raise DataError(
+            f"{table.file}: no {request.group} on line {', '.join(lines[:20])}{' …' if len(lines) > 20 else ''}; "
+            "expected the group of every row"
+        )
+    return replace(targets, groups=np.unique(np.array(cells, object), return_inverse=True)[1].ravel().astype(np.int64))

@@ -1,0 +1,85 @@
+"""Penalised least squares for every alpha of a grid, with exact leave-one-out scores.
+
+With weights w_i and targets t_i a head minimises
+
+    sum_i w_i ||t_i - W x_i - b||^2 + alpha ||W||^2,    b free.
+
+Let m and u be the weighted means of x and t, S = sum_i w_i, and V diag(l) V^T = sum_i w_i (x_i - m)(x_i - m)^T.
+Then W = B V diag(1 / (l + alpha)) V^T with B = sum_i w_i (t_i - u)(x_i - m)^T, and b = u - W m. Row i weighs
+
+    h_i = w_i / S + w_i |V^T (x_i - m)|^2_{1 / (l + alpha)}
+
+in its own score f_i, and without it the score is t_i - (t_i - f_i) / (1 - h_i) (Allen's PRESS; Golub, Heath
+and Wahba 1979, "Generalized cross-validation").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.stages.heads.solvers.weighted_rows import Doubles, Spectrum, WeightedRows
+
+_BLOCK = 2**22  # scores at once
+TargetsOf = Callable[[Any], Doubles]
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """``target`` (t,), the mean of t; ``projected`` (t, r), B V."""
+
+    rows: WeightedRows
+    spectrum: Spectrum
+    target: Doubles
+    projected: Doubles
+
+    def solution(self, alphas: Doubles) -> tuple[Doubles, Doubles]:
+        """Return W (k, t, d) and b (k, t)."""
+        weight = self.filtered(alphas) @ self.spectrum.basis.T
+        return weight, self.target - weight @ self.rows.mean
+
+    def leave_one_out(self, X: NDArray[Any], targets: TargetsOf, weights: Doubles, alphas: Doubles) -> Doubles:
+        """Return (k, n, t): the scores of rows of X (n, d) by heads fitted without them.
+
+        ``targets``: gives those of some rows, (b, t). ``weights`` (n,): 0 for the rows that are not in the fit.
+        """
+        scores = np.empty((len(alphas), len(X), len(self.target)))
+        length = max(1, _BLOCK // (len(alphas) * len(self.target)))
+        for start in range(0, len(X), length):
+            part = slice(start, start + length)
+            scores[:, part] = self.without(X[part], targets(part), weights[part], alphas)
+        if self.spectrum.left is not None:
+            scores[:, self.rows.index] = self.without_few(targets(self.rows.index), alphas)
+        return scores
+
+    def filtered(self, alphas: Doubles) -> Doubles:
+        """(k, t, r): W V."""
+        return self.projected / (self.spectrum.values + alphas[:, None])[:, None]
+
+    def without(self, X: NDArray[Any], target: Doubles, weights: Doubles, alphas: Doubles) -> Doubles:
+        """(k, b, t): scores of b rows, by heads fitted without them where they have a weight."""
+        rotated = (X - self.rows.mean) @ self.spectrum.basis
+        inverse = 1 / (self.spectrum.values + alphas[:, None])
+        weighed = weights / self.rows.weights.sum() + weights * (inverse @ np.square(rotated).T)
+        fitted = rotated @ np.swapaxes(self.filtered(alphas), 1, 2) + self.target
+        left = np.maximum(1 - weighed, np.finfo(np.float64).eps)
+        scores: Doubles = target - (target - fitted) / left[..., None]
+        return scores
+
+    def without_few(self, target: Doubles, alphas: Doubles) -> Doubles:
+        """(k, m, t): the same of all rows that count, from eigenvectors of Z Z^T.
+
+        There 1 - h_i is alpha sum_j L_ij^2 / (l_j + alpha), and the fitted rows' residuals have the same factor
+        alpha: no digits are lost where heads go through their rows, h_i near 1.
+        """
+        left = self.spectrum.left
+        assert left is not None
+        root = np.sqrt(self.rows.weights)[:, None]
+        inverse = 1 / (self.spectrum.values + alphas[:, None])
+        projected = left.T @ (root * (target - self.target))
+        residual = left @ (inverse[..., None] * projected) / root
+        return target - residual / (inverse @ np.square(left).T)[..., None]
