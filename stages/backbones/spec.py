@@ -42,14 +42,14 @@ class BackboneSpec:
         """The name without a factory's file ending and what parts names, fit for a file name."""
         return short_name(self.name)
 
+    def fields(self) -> dict[str, Any]:
+        """Return the fields as keys and records have them, those of the preprocessing nested."""
+        return {**asdict(self), "preprocessing": described(self.preprocessing)}
+
 
 def short_name(name: str) -> str:
     """Return a backbone's name without a factory's file ending and what parts names, fit for a file name."""
     return name.replace(".py:", "-").replace(":", "-").replace("/", "-")
-
-    def fields(self) -> dict[str, Any]:
-        """Return the fields as keys and records have them, those of the preprocessing nested."""
-        return {**asdict(self), "preprocessing": described(self.preprocessing)}
 
 
 def read_spec(fields: Mapping[str, Any]) -> BackboneSpec:
