@@ -21,7 +21,7 @@ _HEADER_ENDS = re.compile("[\r\n]")
 _LIKELY = {
     "path": "path file filename file_name filepath file_path image image_path img img_path image_id id image_name name",
     "label": "label class category target class_name labels label_name species breed diagnosis dx y",
-    "split": "split set subset partition phase usage",
+    "split": "split set subset partition phase usage fold is_valid is_test",
 }
 
 
@@ -69,10 +69,13 @@ class Table:
         wanted = f"; wanted {wanted}" if wanted else ""
         return DataError(f"{self.file} has no column {' and '.join(missing)}; found {self._found()}{wanted}{hint}")
 
-    def _like(self, name: str) -> list[str]:
+    def likely(self, name: str) -> list[str]:
+        """Return the columns whose names people often give to what is taken for a name; maybe none."""
         by_fold = {folded(one): one for one in self.header if one}
-        likely = [by_fold[word] for word in _LIKELY.get(name, "").split() if word in by_fold]
-        return likely or nearest(self.called.get(name, name), list(by_fold.values()), 1)
+        return [by_fold[word] for word in _LIKELY.get(name, "").split() if word in by_fold]
+
+    def _like(self, name: str) -> list[str]:
+        return self.likely(name) or nearest(self.called.get(name, name), [one for one in self.header if one], 1)
 
     def _headless(self) -> str:
         endings = MODALITIES.load("image").extensions
