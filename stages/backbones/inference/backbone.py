@@ -35,12 +35,21 @@ class Backbone:
     """A network up to a layer, in evaluation mode, its weights frozen.
 
     ``spec``: what it is, resolved. ``network``: from images as the network wants them to
-    what the layer gives. ``width``: d, the length of a feature. Not to be used by two
-    threads at once.
+    what the layer gives. ``width``: d, the length of a feature. ``given``: the shape of
+    what the layer gives for an image. Not to be used by two threads at once.
     """
 
-    def __init__(self, spec: BackboneSpec, network: nn.Module, width: int, precision: Precision, device: str) -> None:
+    def __init__(
+        self,
+        spec: BackboneSpec,
+        network: nn.Module,
+        width: int,
+        precision: Precision,
+        device: str,
+        given: tuple[int, ...],
+    ) -> None:
         self.spec = spec
+        self.given = given
         self.width = width
         self.precision = precision
         self.device = torch.device(device)
@@ -97,7 +106,7 @@ class Backbone:
             raise ConfigError(f"{self.spec.name} has hooks and can't be copied to {precision}; choose a --precision")
         with _blamed(f"{self.spec.name} can't run in {precision} on {self.device}", "see --precision, --device"):
             network = copy.deepcopy(self.network)
-            other = Backbone(self.spec, network, self.width, precision, str(self.device))
+            other = Backbone(self.spec, network, self.width, precision, str(self.device), self.given)
             other.embed(np.zeros((1, *self.spec.size, 3), np.uint8))
         return other
 
@@ -159,7 +168,7 @@ def load_backbone(
     size = (shape[0], shape[1])
     spec = BackboneSpec(spec_name(request.name), loaded.code, loaded.weights, layer, pooling, how, size)
     with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
-        backbone = Backbone(spec, network, width, precision, device)
+        backbone = Backbone(spec, network, width, precision, device, tuple(given.shape[1:]))
         if not allow_unsteady:
             check_steady(request.name, backbone.embed, noise, ("noise 1", "noise 2"))
     return backbone
