@@ -76,7 +76,7 @@ def configured(folder: Path, **changes: Any) -> BackboneRequest:
     """Change the preprocessing, or the arguments, in a folder's configuration."""
     file = folder / "config.json"
     config = json.loads(file.read_text())
-    config["model_args"] = changes.pop("model_args", {})
+    config["model_args"] |= changes.pop("model_args", {})
     config["pretrained_cfg"] |= changes
     file.write_text(json.dumps(config))
     return asked(f"local-dir:{folder}", "DEFAULT")
@@ -143,7 +143,7 @@ def test_a_folders_weights_are_loaded_and_its_place_is_not_in_the_key(folder: Pa
     [
         ({"model_args": {"checkpoint_path": "/etc/passwd"}}, "does not describe a model"),
         ({"model_args": {"depth": "many"}}, "can't build"),
-        ({"input_size": [1, 160, 160]}, "1 channels"),
+        ({"model_args": {"in_chans": 1}}, "1 channels"),
         ({"interpolation": "random"}, "resized by random"),
         ({"mean": ["a", "b", "c"]}, "can't be understood"),
         ({"crop_pct": "half"}, "can't be understood"),
