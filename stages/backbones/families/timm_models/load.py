@@ -58,9 +58,9 @@ def from_timm(request: BackboneRequest) -> LoadedModel:
     own, transform = _prepared(wanted)
     how = at_resolution(own, request.preprocessing)
     size = image_size(how, request.preprocessing)
-    model, resampled = _built(wanted, file, _size_arguments(wanted, size))
+    model, resampled = _built(wanted, file, request.weights_part, _size_arguments(wanted, size))
     _check_size(wanted, model, size)
-    weights = file_digest(file) if file else state_digest(model)
+    weights = request.weights_digest or (file_digest(file) if file else state_digest(model))
     with_plain_layers(model, size)
     return LoadedModel(
         model,
@@ -123,11 +123,11 @@ def _is_other(wanted: _Model, size: tuple[int, int]) -> bool:
     return size != tuple(wanted.cfg["input_size"][1:])
 
 
-def _built(wanted: _Model, file: Path | None, more: Mapping[str, Any]) -> tuple[nn.Module, list[str]]:
+def _built(wanted: _Model, file: Path | None, part: str, more: Mapping[str, Any]) -> tuple[nn.Module, list[str]]:
     """Return the network without its classifier, and the names of tensors that are not a file's own but resampled."""
-    tensors = read_checkpoint(file) if file else {}
+    tensors = read_checkpoint(file, part) if file else {}
     try:
-        with torch.random.fork_rng(devices=[]), weights_given(tensors) if file else nullcontext() as fit:
+        with torch.random.fork_rng(devices=[]), weights_given(tensors, file) if file else nullcontext() as fit:
             torch.manual_seed(0)
             how = {**wanted.arguments, **more}
             model: Any = timm.create_model(wanted.architecture, file is not None, wanted.cfg, **how)

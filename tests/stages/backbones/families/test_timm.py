@@ -184,6 +184,21 @@ def test_a_checkpoint_may_have_its_own_number_of_classes_or_no_classifier(tmp_pa
         assert backbone.licence == ""  # of anyone's weights, timm knows none
 
 
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "teacher.backbone."])
+def test_a_checkpoint_may_have_the_prefixes_of_whatever_saved_it(tmp_path: Path, prefix: str) -> None:
+    model = drawn("test_vit")
+    state = {f"{prefix}{name}": tensor for name, tensor in model.state_dict().items()}
+    torch.save({"epoch": 3, "state_dict": state}, tmp_path / "a.pth")
+    backbone = loaded("test_vit", str(tmp_path / "a.pth"))
+    assert_alike(backbone.embed(of_size(backbone)), timms_own(model, backbone))
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
+    torch.save(drawn("test_vit"), tmp_path / "whole.pth")  # a pickled model names the code that makes it
+    with pytest.raises(ConfigError, match=r"can't load the weights .*whole\.pth"):
+        loaded("test_vit", str(tmp_path / "whole.pth"))
+
+
 def test_missing_tensors_are_an_error_and_others_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = saved(drawn("test_vit"), tmp_path / "a.safetensors", without="blocks.3.mlp")
     with pytest.raises(ConfigError, match=r"don't fit the model:\n  missing: blocks\.3\.mlp\.fc1\.weight\n"):
