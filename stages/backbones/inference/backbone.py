@@ -113,16 +113,8 @@ class Backbone:
             raise ConfigError(f"{self.spec.name} has hooks and can't be copied to {precision}; choose a --precision")
         with _blamed(f"{self.spec.name} can't run in {precision} on {self.device}", "see --precision, --device"):
             network = copy.deepcopy(self.network)
-            other = Backbone(
-                self.spec,
-                network,
-                self.width,
-                precision,
-                str(self.device),
-                self.given,
-                self.licence,
-                self.prefix_tokens,
-            )
+            known = (self.given, self.licence, self.prefix_tokens)
+            other = Backbone(self.spec, network, self.width, precision, str(self.device), *known)
             other.embed(np.zeros((1, *self.spec.size, 3), np.uint8))
         return other
 
@@ -185,9 +177,8 @@ def load_backbone(
     size = (shape[0], shape[1])
     spec = BackboneSpec(spec_name(request.name, loaded.name), loaded.code, loaded.weights, layer, pooling, how, size)
     with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
-        backbone = Backbone(
-            spec, network, width, precision, device, tuple(given.shape[1:]), loaded.licence, loaded.prefix_tokens
-        )
+        known = (tuple(given.shape[1:]), loaded.licence, loaded.prefix_tokens)
+        backbone = Backbone(spec, network, width, precision, device, *known)
         if not allow_unsteady:
             check_steady(request.name, backbone.embed, noise, ("noise 1", "noise 2"))
     return backbone
