@@ -34,7 +34,9 @@ def from_torchvision(request: BackboneRequest) -> LoadedModel:
     entries = check_names(request)
     if request.weights == "random":
         model = _bare(request.name)
-        return LoadedModel(model, state_digest(model), _preset_for(model, entries), layer=_layer(model))
+        return LoadedModel(
+            model, state_digest(model), _preset_for(model, entries), layer=_layer(model), prefix_tokens=_prefix(model)
+        )
     file = request.weights_file
     if file is None:
         entry = _entry(entries, request)
@@ -106,7 +108,7 @@ def _official(name: str, entry: Any, file: Path) -> LoadedModel:
             raise ConfigError(f"the weights {file} don't fit {name}: {error}") from error
     # The bytes don't say that the model rescales its input, so the key must
     code = "transform_input" if getattr(model, "transform_input", False) else ""
-    return LoadedModel(model, file_digest(file), _preset(entry), code, _layer(model))
+    return LoadedModel(model, file_digest(file), _preset(entry), code, _layer(model), prefix_tokens=_prefix(model))
 
 
 @contextmanager
@@ -127,7 +129,9 @@ def _unofficial(name: str, entries: Any, file: Path) -> LoadedModel:
     tensors = read_checkpoint(file)
     model = _bare(name, tensors)
     load_weights(model, tensors, file)
-    return LoadedModel(model, file_digest(file), _preset_for(model, entries), layer=_layer(model))
+    return LoadedModel(
+        model, file_digest(file), _preset_for(model, entries), layer=_layer(model), prefix_tokens=_prefix(model)
+    )
 
 
 def _bare(name: str, tensors: Mapping[str, Tensor] | None = None) -> nn.Module:
@@ -168,6 +172,11 @@ def _preset(entry: Any) -> Preprocessing:
 def _layer(model: nn.Module) -> str | None:
     """Return the input of a classifier that does not make the output itself: SqueezeNet's, after which it averages."""
     return "classifier.1:input" if isinstance(model, torchvision.models.SqueezeNet) else None
+
+
+def _prefix(model: nn.Module) -> int | None:
+    """Return how many tokens come before those of the patches, of vision transformers: the class token."""
+    return 1 if isinstance(model, torchvision.models.VisionTransformer) else None
 
 
 def _file_name(entry: Any) -> str:

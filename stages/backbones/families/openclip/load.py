@@ -27,6 +27,7 @@ from frostline.stages.backbones.families.openclip.places import (
     HUB,
     LOCAL,
     WEIGHTS,
+    configurations,
     folder_of,
     parted,
     weights_of,

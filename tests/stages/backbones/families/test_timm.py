@@ -15,7 +15,7 @@ import timm
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from frostline.stages.backbones import BackboneRequest, fingerprint, load_backbone
 from frostline.stages.backbones.families.base import Encoder, Family, LoadedModel
@@ -117,6 +117,15 @@ def test_each_of_timms_ways_to_crop_gives_its_pixels_or_is_refused(folder: Path,
     assert torch.allclose(transform(image), scaled(how.item(image)["pixels"][None], how)[0], atol=1e-6)
 
 
+def test_layers_that_do_two_things_are_fused_as_torchs_own_and_give_the_same() -> None:
+    name = "tf_mobilenetv3_small_minimal_100"  # normalisation with activation, padding by the image's size
+    for size in (64, 75):
+        backbone = loaded(name, preprocessing={"resize": size})
+        assert isinstance(backbone.network, fx.GraphModule)
+        assert not [m for m in backbone.network.modules() if type(m).__name__ in ("BatchNormAct2d", "Conv2dSame")]
+        assert_alike(backbone.embed(of_size(backbone)), timms_own(drawn(name), backbone))
+
+
 def test_a_folders_weights_are_loaded_and_its_place_is_not_in_the_key(folder: Path) -> None:
     request = configured(folder, license="mit")
     mark = fingerprint(request)
@@ -136,6 +145,8 @@ def test_a_folders_weights_are_loaded_and_its_place_is_not_in_the_key(folder: Pa
         ({"model_args": {"depth": "many"}}, "can't build"),
         ({"input_size": [1, 160, 160]}, "1 channels"),
         ({"interpolation": "random"}, "resized by random"),
+        ({"mean": ["a", "b", "c"]}, "can't be understood"),
+        ({"crop_pct": "half"}, "can't be understood"),
     ],
     ids=str,
 )
