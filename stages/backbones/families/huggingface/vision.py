@@ -81,10 +81,18 @@ def pooled(model: nn.Module, ask: Ask) -> nn.Module:
     return model
 
 
-def unwrapped(model: Any) -> nn.Module | None:
-    """Return the model of timm that a model wraps, whose output is the same pooled output, with timm's names."""
+def unwrapped(model: Any, size: tuple[int, int] | None) -> nn.Module | None:
+    """Return the model of timm that a model wraps, if any: its output is the same pooled output, its names are timm's.
+
+    ``size``: height and width of the images, if they are known.
+    """
     found = getattr(model, "timm_model", None)
-    return found if isinstance(found, nn.Module) and model.config.do_pooling else None
+    if not isinstance(found, nn.Module) or not model.config.do_pooling:
+        return None
+    from frostline.stages.backbones.families.timm_models.plain_layers import with_plain_layers
+
+    with_plain_layers(found, size)
+    return found
 
 
 def prefix_tokens(model: nn.Module) -> int | None:
