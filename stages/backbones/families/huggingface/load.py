@@ -28,6 +28,7 @@ from frostline.stages.backbones.families.huggingface.models import (
 )
 from frostline.stages.backbones.families.huggingface.preprocessing import Processor, of_timm, of_transformers
 from frostline.stages.backbones.families.huggingface.vision import (
+    PROJECTION,
     Ask,
     Tower,
     ask_of,
@@ -43,7 +44,6 @@ from frostline.stages.errors import ConfigError, listing
 from frostline.stages.modalities.image.spec import Preprocessing
 
 log = logging.getLogger("frostline")
-PROJECTION = "projection"
 _NEEDED = ("mean", "std")  # of the user, where no processor says them
 _FILES = ("*.json", "*.safetensors", "README.md")
 

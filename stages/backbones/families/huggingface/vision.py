@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+PROJECTION = "projection"
 _EMBEDDINGS = "embeddings."
 _CLASS_TOKENS = ("cls_token", "class_token", "class_embedding", "distillation_token")
 
@@ -65,6 +66,11 @@ class Tower(nn.Module):
     def forward(self, batch: Tensor) -> Tensor:
         given = _chosen(self.ask, self.vision_model(**_arguments(self.ask, batch)))
         return given if self.ask.tokens or self.projection is None else self.projection(given)  # type: ignore[no-any-return]
+
+    def ending_at(self, layer: str) -> nn.Module | None:
+        """Return the tower up to a layer, None for layers within it."""
+        ends = {PROJECTION: self.projection, f"{PROJECTION}:input": None}
+        return Tower(self.vision_model, ends[layer], self.ask) if layer in ends else None
 
 
 def is_two_towers(model: nn.Module) -> bool:
