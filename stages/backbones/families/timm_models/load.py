@@ -58,15 +58,15 @@ def from_timm(request: BackboneRequest) -> LoadedModel:
     own, transform = _prepared(wanted)
     how = at_resolution(own, request.preprocessing)
     size = image_size(how, request.preprocessing)
-    model, resampled = _built(wanted, file, request.weights_part, _size_arguments(wanted, size))
+    model, resampled = _built(wanted, file, _size_arguments(wanted, size))
     _check_size(wanted, model, size)
-    weights = request.weights_digest or (file_digest(file) if file else state_digest(model))
+    weights = file_digest(file) if file else state_digest(model)
     with_plain_layers(model, size)
     return LoadedModel(
         model,
         weights,
         how,
-        code=_code(wanted, model, resampled, size),
+        code=_code(wanted, resampled, size),
         layer="output",
         width=width_of(model),
         name=wanted.name if request.weights == "DEFAULT" else "",
@@ -103,35 +103,6 @@ def _default_file(wanted: _Model) -> Path:
     return wanted.weights or published_file(wanted.name, wanted.cfg)
 
 
-<<<<<<< HEAD:stages/backbones/families/timm_models.py
-def _data(wanted: _Model) -> dict[str, Any]:
-    return cast(dict[str, Any], resolve_data_config(pretrained_cfg=wanted.cfg))
-
-
-def _preprocessing(wanted: _Model) -> Preprocessing:
-    return translated(f"timm:{wanted.name}", _data(wanted))
-
-
-def translated(called: str, data: Mapping[str, Any]) -> Preprocessing:
-    """Return what ``timm.data.create_transform`` makes of ``resolve_data_config``'s answer, for evaluation."""
-    channels, *size = data["input_size"]
-    if channels != 3 or data["interpolation"] not in get_args(Interpolation):
-        found = f"{channels} channels, resized by {data['interpolation']}"
-        known = ", ".join(get_args(Interpolation))
-        raise ConfigError(f"{called} takes {found}; expected 3 channels, resized by one of {known}")
-    inner: Size = _side((math.floor(size[0] / data["crop_pct"]), math.floor(size[1] / data["crop_pct"])))
-    exact = inner if isinstance(inner, tuple) or data["crop_mode"] != "squash" else (inner, inner)
-    mean, std = (tuple(float(v) for v in data[name]) for name in ("mean", "std"))
-    how = Preprocessing(exact, _side((size[0], size[1])), data["interpolation"], mean, std)
-    if data["crop_mode"] != "border":
-        return how
-    fill = tuple(round(255 * value) for value in mean)
-    return Preprocessing(how.resize, how.crop, how.interpolation, mean, std, "long", fill)
-
-
-def _side(size: tuple[int, int]) -> Size:
-    return size[0] if size[0] == size[1] else size
-=======
 def _prepared(wanted: _Model) -> tuple[Preprocessing, Callable[[Image], Tensor]]:
     """Return a model's preprocessing, as ours and as timm's own."""
     try:
@@ -140,24 +111,19 @@ def _prepared(wanted: _Model) -> tuple[Preprocessing, Callable[[Image], Tensor]]
     except (TypeError, ValueError, KeyError, ArithmeticError) as error:  # a folder's configuration may be anyone's
         found = f"{type(error).__name__}: {shortened(str(error))}"
         raise ConfigError(f"timm:{wanted.name} has preprocessing that can't be understood ({found})") from error
->>>>>>> enc:stages/backbones/families/timm_models/load.py
 
 
 def _size_arguments(wanted: _Model, size: tuple[int, int] | None) -> dict[str, Any]:
     """Return what has a model of a fixed size built for another."""
-    is_fixed = wanted.cfg.get("fixed_input_size") or "img_size" in wanted.arguments
-    return {"img_size": size} if size and _is_other(wanted, size) and is_fixed else {}
+    own = tuple(wanted.cfg["input_size"][1:])
+    return {"img_size": size} if size and size != own and wanted.cfg.get("fixed_input_size") else {}
 
 
-def _is_other(wanted: _Model, size: tuple[int, int]) -> bool:
-    return size != tuple(wanted.cfg["input_size"][1:])
-
-
-def _built(wanted: _Model, file: Path | None, part: str, more: Mapping[str, Any]) -> tuple[nn.Module, list[str]]:
+def _built(wanted: _Model, file: Path | None, more: Mapping[str, Any]) -> tuple[nn.Module, list[str]]:
     """Return the network without its classifier, and the names of tensors that are not a file's own but resampled."""
-    tensors = read_checkpoint(file, part) if file else {}
+    tensors = read_checkpoint(file) if file else {}
     try:
-        with torch.random.fork_rng(devices=[]), weights_given(tensors, file) if file else nullcontext() as fit:
+        with torch.random.fork_rng(devices=[]), weights_given(tensors) if file else nullcontext() as fit:
             torch.manual_seed(0)
             how = {**wanted.arguments, **more}
             model: Any = timm.create_model(wanted.architecture, file is not None, wanted.cfg, **how)
@@ -178,17 +144,14 @@ def _built(wanted: _Model, file: Path | None, part: str, more: Mapping[str, Any]
 def _check_size(wanted: _Model, model: nn.Module, size: tuple[int, int] | None) -> None:
     """Raise ConfigError for a size that would leave pixels at the edges out of every patch."""
     patch = getattr(getattr(model, "patch_embed", None), "patch_size", None)
-    if size and patch and _is_other(wanted, size):
-        check_patches(f"timm:{wanted.name}", size, (patch, patch) if isinstance(patch, int) else tuple(patch))
+    if size is None or patch is None or size == tuple(wanted.cfg["input_size"][1:]):
+        return
+    check_patches(f"timm:{wanted.name}", size, (patch, patch) if isinstance(patch, int) else tuple(patch))
 
 
-def _code(wanted: _Model, model: nn.Module, resampled: list[str], size: tuple[int, int] | None) -> str:
+def _code(wanted: _Model, resampled: list[str], size: tuple[int, int] | None) -> str:
     """Return what else than the weights makes the numbers: a folder's arguments, and who resampled for another size."""
-    is_other = size is not None and _is_other(wanted, size)
-    in_each_pass = (
-        is_other and getattr(model, "dynamic_img_size", False) and getattr(model, "pos_embed", None) is not None
-    )
-    if size is None or not (resampled or in_each_pass):
+    if not resampled or size is None:
         return wanted.code
     height, width = wanted.cfg["input_size"][1:]
     log.info(
