@@ -19,14 +19,14 @@ def export_features(place: Path, file: Path) -> dict[str, Any]:
     if it is no complete, sound set, and ConfigError as ``frostline.stages.serve.feature_file.write_features`` does.
     """
     features = _opened(place)
-    found, layout = load(features, _IN_MEMORY), features.layout
+    found, layout = load(features, in_memory=_IN_MEMORY), features.layout
     quarantined = [{"id": bad.id, "reason": bad.reason} for bad in features.quarantined()]
     about = {
         "dataset": layout.dataset,
         "split": layout.split,
         "rows": len(found),
         "width": layout.width,
-        "classes": list(layout.classes),
+        "classes": list(found.classes),
         "quarantined": quarantined,
         "digest": layout.digest,
         "key": dict(layout.key),
