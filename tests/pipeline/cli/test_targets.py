@@ -103,7 +103,9 @@ def test_classes_in_another_order_and_another_name_for_one_compute_no_feature(
 def test_another_split_computes_no_feature(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, table, "--head", "ridge")
     rows = [[row[0], "test" if i % 4 == 0 else "train", *row[2:]] for i, row in enumerate(rows_of(table))]
-    after = run(capsys, written(table, rows), "--head", "ridge")
+    assert main(["run", "--dataset", f"csv:{written(table, rows)}", *PIXELS, "--head", "ridge"]) == 0
+    assert "loading" not in capsys.readouterr().err
+    after = run(capsys, table, "--head", "ridge")
     assert computed(after) == 0 and after["rows"] == {"train": 36, "test": 12}
 
 
