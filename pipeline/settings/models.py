@@ -156,9 +156,10 @@ class DatasetSettings(WorkspaceSettings):
     def _check_root(self) -> DatasetSettings:
         if self.root is not None and not find_source(self.dataset)[0].takes_root:
             raise ValueError(f"root {self.root} with {self.dataset}; wanted for {' and '.join(forms_with_root())} only")
-        both = "folder:PATH and csv:FILE"
-        forms = {"columns": "csv:FILE", "class_level": "folder:PATH", "bit_depth": both, "group_pattern": both}
-        forms |= dict.fromkeys(("target", "task", "separator", "group"), "csv:FILE")
+        tables = "csv:FILE and jsonl:FILE"
+        files = f"folder:PATH, {tables}"
+        forms = {"columns": tables, "class_level": "folder:PATH", "bit_depth": files, "group_pattern": files}
+        forms |= dict.fromkeys(("target", "task", "separator", "group"), tables)
         for name, form in forms.items():
             if getattr(self, name) not in (None, (), {}, "auto") and name not in find_source(self.dataset)[0].settings:
                 raise ValueError(f"{name.replace('_', '-')} with {self.dataset}; wanted for {form} only")

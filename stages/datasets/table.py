@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from frostline.stages.datasets.encodings import text_of
+from frostline.stages.datasets.json_lines import ENDINGS, parsed_lines
 from frostline.stages.datasets.names import folded, nearest
 from frostline.stages.errors import DataError, listing
 from frostline.stages.modalities.registry import MODALITIES
@@ -89,7 +90,7 @@ class Table:
 def read_table(
     file: Path, needed: Iterable[str] = ("path",), called: Mapping[str, str] | None = None, wanted: str = ""
 ) -> Table:
-    """Return the table in a UTF-8 file: a header line, cells separated by commas, semicolons, tabs or bars.
+    """Return the table in a UTF-8 file: a header line, separated by commas, semicolons, tabs or bars, or JSON Lines.
 
     ``needed``: the columns it must have; ``called``: see ``Table``; ``wanted``: what an error calls for. Raises
     DataError: no such file, another kind of file or text, columns that are missing or there twice, no rows, rows of
@@ -97,6 +98,10 @@ def read_table(
     """
     called = dict(called or {})
     text = text_of(file)
+    if file.suffix.lower() in ENDINGS:
+        table = Table(file, *parsed_lines(file, text), called)
+        _check(table, needed, wanted)
+        return table
     first = _EXCEL.match(text)
     separator = first[1] if first else _separator(text, {folded(called.get(name, name)) for name in (*needed, *called)})
     header, rows, lines = _parsed(file, text, separator, 1 if first else 0)
