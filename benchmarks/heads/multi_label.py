@@ -70,7 +70,7 @@ def peer(
 
 def columns(labels: int, most: int) -> list[int]:
     """Return the labels that scikit-learn fits, spread over all of them."""
-    return np.unique(np.linspace(0, labels - 1, min(most, labels)).round().astype(int)).tolist()
+    return sorted({round(place) for place in np.linspace(0, labels - 1, min(most, labels)).tolist()})
 
 
 def whole_grid(peers: list[dict[str, Any]], clock: str) -> float:
@@ -108,6 +108,7 @@ def main() -> None:
     parser.add_argument(
         "--peer", type=float, nargs="*", default=[1e-4, 0.01, 1.0, 100.0], help="C that scikit-learn fits"
     )
+    parser.add_argument("--tol", type=float, default=1e-4, help="at which scikit-learn stops")
     parser.add_argument("--peer-labels", type=int, default=4, help="labels that scikit-learn fits")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()

@@ -144,7 +144,7 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
 
 
 def _check_trust(folder: str | Path, made: HeadBackbone, s: PredictSettings) -> None:
-    """Raise ConfigError where a head, which may be a stranger's, would choose what runs; no file is looked at."""
+    """Raise ConfigError where a head, which may be a stranger's, would choose what runs; no file is opened."""
     family, name = family_of(made.name)
     if s.backbone:
         check_family(s.backbone)

@@ -34,8 +34,8 @@ def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[Head, Selection]:
     X, y, digests = _stacked(views)
     about = views[0].targets
     groups = None if about.groups is None else np.concatenate([about.groups] * len(views))
-    rows = TrainingRows(X, y, len(about.names), spec, about.kind, groups)
-    return fit_rows(rows, digests, about.names, len(views))
+    rows = TrainingRows(X, y, len(about.names), spec, about.kind)
+    return fit_rows(rows, digests, about.names, len(views), groups=groups)
 
 
 def fit_rows(
@@ -45,14 +45,18 @@ def fit_rows(
     views: int = 1,
     *,
     each: bool = False,
+    groups: NDArray[np.int64] | None = None,
 ) -> tuple[Head, Selection]:
     """Return the head fitted on rows (n, d) of any kind of target, and how it was selected.
 
     ``digests``: uint8 (n, 32) of the rows' content; ``views``: how many of each sample are among the rows; ``each``:
-    whether the value is chosen for each label by itself. Raises what ``fit`` does.
+    whether the value is chosen for each label by itself; ``groups``: int64 (n,), which rows belong together and are
+    never on both sides of a hold-out or fold. Raises what ``fit`` does.
     """
     spec = rows.spec
-    choice = choose(rows, digests, views, each=each) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
+    choice = (
+        choose(rows, digests, views, each=each, groups=groups) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
+    )
     wanted = tuple(sorted(set(choice.values))) or (choice.value,)
     last = rows.fit(wanted, np.ones(len(rows.y), bool))
     gap, slope = (getattr(last, name, None) for name in ("gap", "gradient_norm"))

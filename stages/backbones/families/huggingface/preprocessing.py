@@ -30,7 +30,7 @@ class Processor:
 
 def of_timm(name: str, processor: Any) -> Processor:
     """Return what the image processor of a timm model in transformers does. Raises ConfigError."""
-    from frostline.stages.backbones.families.timm_models import translated
+    from frostline.stages.backbones.families.timm_models.preprocessing import translated
 
     return Processor(translated(name, processor.data_config), processor.val_transforms)
 

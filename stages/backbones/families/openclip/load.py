@@ -27,6 +27,7 @@ from frostline.stages.backbones.families.openclip.places import (
     HUB,
     LOCAL,
     WEIGHTS,
+    configurations,
     folder_of,
     parted,
     weights_of,
@@ -108,8 +109,9 @@ def _source(name: str) -> _Source:
         return _of_folder(model)
     said = open_clip.get_model_config(model)
     published = _published(model, tag)
-    if tag and bool(published.get("quick_gelu")) != bool(said.get("quick_gelu")):
-        other = model.removesuffix("-quickgelu") if said.get("quick_gelu") else f"{model}-quickgelu"
+    other = model.removesuffix("-quickgelu") if said.get("quick_gelu") else f"{model}-quickgelu"
+    is_other = bool(published.get("quick_gelu")) != bool(said.get("quick_gelu"))
+    if tag and is_other and other != model and other in configurations():
         raise ConfigError(f"the weights {tag} were trained with another activation; wanted open_clip:{other}/{tag}")
     return _Source(f"open_clip:{name}", model, said, published, lambda: _downloaded(published) if tag else None)
 

@@ -165,6 +165,16 @@ def test_before_and_after_the_projection(tmp_path: Path) -> None:
         loaded(tmp_path / "siglip", layer="projection")
 
 
+@pytest.mark.parametrize("layer", ["projection", "projection:input", "output"])
+def test_a_tower_is_exported_before_and_after_the_projection(layer: str, tmp_path: Path) -> None:
+    save_transformers(tmp_path, "clip")
+    request = BackboneRequest(f"hf:{tmp_path}", layer=layer)
+    backbone = load_backbone(request, IMAGE, portable=True)
+    pixels = torch.randint(0, 256, (2, SIDE, SIDE, 3), dtype=torch.uint8)
+    exported = torch.export.export(backbone.module(), (pixels,)).module()(pixels)
+    agree(backbone.embed(pixels.numpy()), exported)
+
+
 @pytest.mark.parametrize(
     ("name", "layer"),
     [("vit", "layers.0"), ("dinov2", "encoder.layer.0"), ("clip", "vision_model.encoder.layers.0")],
