@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from frostline.pipeline.diagnose.health import check_if_small
+from frostline.pipeline.diagnose.leaks import leak_notes
 from frostline.pipeline.engines.registry import check_engine
 from frostline.pipeline.plan.inputs import Inputs, open_inputs
 from frostline.pipeline.plan.lookup import required_sets
@@ -27,7 +28,7 @@ from frostline.pipeline.settings.models import (
     HeadSettings,
     Settings,
 )
-from frostline.pipeline.steps.features import LazyFeatures, cached, drop, extract_missing, requests_of
+from frostline.pipeline.steps.features import LazyFeatures, cached, drop, extract_missing, requests_of, unsteady_notes
 from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.stages.backbones.families.fingerprint import versions_of
@@ -116,6 +117,7 @@ def run(settings: Settings) -> Report:
     probes = _probes(plan, settings)
     probes += tuple(probe for other in baseline for probe in _probes(_ready(other, settings), settings))
     train, test = plan.dataset.splits
+    leaks = leak_notes(check_if_small(plan), probes, settings.seed)
     folder = plan.workspace.runs / f"{name_of(plan, '-'.join(settings.head))}-{_digest(probes, settings)}"
     files = {
         predictions_name(one.backbone, one.head): predictions_csv(one.predictions).encode(errors="surrogateescape")
@@ -126,7 +128,7 @@ def run(settings: Settings) -> Report:
         plan.dataset.name,
         train.classes,
         SplitRows(train=len(train), test=len(test)),
-        plan.dataset.notes,
+        _notes(plan, probes, leaks),
         duplicates(plan.dataset),
         probes,
         _compared(probes),
@@ -142,6 +144,10 @@ def run(settings: Settings) -> Report:
         return replace(report, files={}, unwritten=str(error))
     _write_page(report, plan)
     return report
+
+
+def _notes(plan: Plan, probes: tuple[Probe, ...], leaks: tuple[str, ...]) -> tuple[str, ...]:
+    return (*plan.dataset.notes, *leaks, *unsteady_notes(done for probe in probes for done in probe.features))
 
 
 def _compared(probes: tuple[Probe, ...]) -> Comparison | None:
@@ -164,7 +170,6 @@ def _write_page(report: Report, plan: Plan) -> None:
     from frostline.pipeline.report.html import write_page
 
     try:
-        check_if_small(plan)
         write_page(report.path.parent, dataset=plan.dataset, compared=report.comparison)
     except Exception as error:
         log.warning("no page could be made of %s (%s: %s)", report.path.parent, type(error).__name__, error)

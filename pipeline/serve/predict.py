@@ -26,7 +26,6 @@ from frostline.stages.errors import ConfigError, DataError, StoreError, listing,
 from frostline.stages.heads import Head, read_head
 from frostline.stages.metrics.predictions import harmless
 from frostline.stages.modalities.image.spec import View, replaced
-from frostline.stages.records.sealed import file_digest
 from frostline.stages.serve import predict as stage
 from frostline.stages.store.key import differences
 
@@ -126,9 +125,8 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
     try:
         precision = "fp32" if portable else made.precision
         device = "cpu" if portable else device_of(s.device)
-        backbone = load_backbone(
-            request, blank, precision=precision, device=device, portable=portable, optimize=s.optimize
-        )
+        how: Any = {"portable": portable, "optimize": s.optimize, "allow_unsteady": s.allow_unsteady}
+        backbone = load_backbone(request, blank, precision=precision, device=device, **how)
     except ConfigError as error:
         raise ConfigError(f"the head in {folder} was fitted on {made.name}, {made.weights}: {error}") from error
     _check_same(folder, wanted, backbone.spec)
@@ -160,9 +158,9 @@ def _check_weights(folder: str | Path, made: _MadeOn, family: Family) -> None:
     if made.weights in WORDS:
         return
     try:
-        file = Path(made.weights)
-        is_own = file_digest(file) == made.spec.weights if file.is_file() else family.names_weights(made.weights)
-    except OSError:
+        own = BackboneRequest(made.name, made.weights).weights_digest
+        is_own = own == made.spec.weights if own else family.names_weights(made.weights)
+    except (OSError, ConfigError):
         is_own = False
     if not is_own:
         raise ConfigError(

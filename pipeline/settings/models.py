@@ -56,6 +56,13 @@ Optimization = Annotated[
         exclude_if=lambda value: value == "auto",  # records and digests of before know no such setting
     ),
 ]
+AllowUnsteady = Annotated[
+    bool,
+    Field(
+        description="go on with a network whose features change from pass to pass or with the batch",
+        exclude_if=lambda value: not value,  # as above
+    ),
+]
 
 
 class AnySettings(BaseModel):
@@ -151,6 +158,7 @@ class ExtractSettings(BackboneSettings):
     batch_size: BatchSize = None
     workers: Workers = None
     optimize: Optimization = "auto"
+    allow_unsteady: AllowUnsteady = False
     max_bad: int = Field(default=0, ge=0, description="how many unreadable samples to tolerate")
     engine: str = Field(
         default="auto",
@@ -276,6 +284,7 @@ class PredictSettings(AnySettings):
     batch_size: BatchSize = None
     workers: Workers = None
     optimize: Optimization = "auto"
+    allow_unsteady: AllowUnsteady = False
     max_bad: int = Field(default=0, ge=0, description="how many unreadable images to tolerate")
     top: int = Field(
         default=1, ge=1, le=1000, description="how many classes to print for an image, the likeliest first"

@@ -15,10 +15,11 @@ from frostline.pipeline.plan.begin import begin
 from frostline.pipeline.plan.inputs import check_bad
 from frostline.pipeline.plan.lookup import FeatureRequest, look_up, required_sets
 from frostline.pipeline.plan.plan import SPLITS, Plan
+from frostline.pipeline.plan.steady import unsteady
 from frostline.pipeline.records.run import Extracted
 from frostline.stages.errors import DamagedShard, StoreError, counted
 from frostline.stages.modalities.image.spec import View
-from frostline.stages.store import Features, FeatureSet, common, load
+from frostline.stages.store import Features, FeatureSet, common, load, open_set
 
 log = logging.getLogger("frostline")
 
@@ -26,6 +27,8 @@ log = logging.getLogger("frostline")
 def extract_missing(plan: Plan) -> tuple[Extracted, ...]:
     """Compute what is missing of a plan's features; raise DataError if more than ``max_bad`` can't be used."""
     done = tuple(_extract_one(plan, request) for request in required_sets(plan))
+    for note in unsteady_notes(done):
+        log.warning("%s", note)
     check_quarantined(plan, done)
     return done
 
@@ -100,6 +103,12 @@ def cached(request: FeatureRequest) -> Extracted:
             f"`frostline extract` with the same settings makes them"
         )
     return _described(request, request.existing, 0, 0.0)
+
+
+def unsteady_notes(done: Iterable[Extracted]) -> tuple[str, ...]:
+    """Return one line for each network whose features, cached all the same, can't be made again."""
+    seen = dict.fromkeys(unsteady(open_set(one.folder) for one in done))
+    return tuple(f"WARNING these features can't be made again (--allow-unsteady): {what}" for what in seen)
 
 
 def _described(request: FeatureRequest, features: FeatureSet, computed: int, seconds: float) -> Extracted:

@@ -63,7 +63,8 @@ def fit_head(plan: Plan, spec: HeadSpec, loaded: LazyFeatures) -> Fitted:
 def _how_to_load(plan: Plan) -> dict[str, Any]:
     """Return what prediction needs to make the same features of other images."""
     request, s = plan.settings.request(), plan.settings
-    weights = str(request.weights_file.absolute()) if request.weights_file else request.weights
+    file, part = request.weights_file, request.weights_part
+    weights = f"{file.absolute()}{part and '#' + part}" if file else request.weights
     return {
         "name": request.name,
         "weights": weights,

@@ -38,10 +38,17 @@ def load_backbone(
     device: str = "cpu",
     portable: bool = False,
     optimize: Optimize = "auto",
+    allow_unsteady: bool = False,
 ) -> Backbone:
     """Return the backbone that a request names, resolved on one image; see ``backbone.load_backbone``."""
     from frostline.stages.backbones.inference import backbone
 
     return backbone.load_backbone(
-        request, example, precision=precision, device=device, portable=portable, optimize=optimize
+        request,
+        example,
+        precision=precision,
+        device=device,
+        portable=portable,
+        optimize=optimize,
+        allow_unsteady=allow_unsteady,
     )

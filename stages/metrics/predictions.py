@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,11 @@ class Predictions:
         """Which rows (n,) are predicted right."""
         right: NDArray[np.bool_] = self.labels == self.y
         return right
+
+    def masked(self, mask: NDArray[np.bool_]) -> Predictions:
+        """Return the rows where the mask, bool (n,), is true."""
+        ids = tuple(compress(self.ids, mask.tolist()))
+        return replace(self, ids=ids, y=self.y[mask], confidence=self.confidence[mask])
 
 
 def predictions_csv(predicted: Predictions) -> str:

@@ -15,7 +15,6 @@ from frostline.stages.backbones.families.registry import (
     full_name,
 )
 from frostline.stages.backbones.request import BackboneRequest
-from frostline.stages.records.sealed import file_digest
 
 
 def fingerprint(request: BackboneRequest) -> dict[str, Any] | None:
@@ -36,7 +35,7 @@ def fingerprint(request: BackboneRequest) -> dict[str, Any] | None:
         **asdict(request),
         "name": full_name(request.name),
         "preprocessing": dict(request.preprocessing),
-        "weights": file_digest(file) if file else request.weights,
+        "weights": request.weights_digest or request.weights,
         "weights_name": file.name if file else "",
         "files": files,
         "versions": list(versions_of(request).values()),

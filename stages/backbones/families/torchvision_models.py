@@ -16,10 +16,11 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
+from frostline.stages.backbones.checkpoints.prefixes import under_prefix
 from frostline.stages.backbones.checkpoints.read import load_weights, read_checkpoint, state_digest
 from frostline.stages.backbones.families.base import BARE_NAMES, Encoder, LoadedModel
 from frostline.stages.backbones.request import BackboneRequest
-from frostline.stages.errors import ConfigError, unknown_name
+from frostline.stages.errors import ConfigError, shortened, unknown_name
 from frostline.stages.modalities.image.spec import Interpolation, Preprocessing
 from frostline.stages.records.sealed import file_digest
 
@@ -42,10 +43,10 @@ def from_torchvision(request: BackboneRequest) -> LoadedModel:
         entry = _entry(entries, request)
         return _official(request.name, entry, _downloaded(entry))
     sha256 = file_digest(file)
-    for entry in entries:
+    for entry in entries if not request.weights_part else ():
         if file.name == _file_name(entry) or sha256.startswith(_hash(entry) or "-"):
             return _official(request.name, entry, file)
-    return _unofficial(request.name, entries, file)
+    return _unofficial(request, entries, file)
 
 
 def all_names() -> list[str]:
@@ -105,7 +106,7 @@ def _official(name: str, entry: Any, file: Path) -> LoadedModel:
         try:
             model = torchvision.models.get_model(name, weights=entry)
         except RuntimeError as error:
-            raise ConfigError(f"the weights {file} don't fit {name}: {error}") from error
+            raise ConfigError(f"the weights {file} don't fit {name}: {shortened(str(error), 1000)}") from error
     # The bytes don't say that the model rescales its input, so the key must
     code = "transform_input" if getattr(model, "transform_input", False) else ""
     return LoadedModel(model, file_digest(file), _preset(entry), code, _layer(model), prefix_tokens=_prefix(model))
@@ -125,12 +126,17 @@ def _instead_of_download(tensors: Mapping[str, Tensor]) -> Iterator[None]:
         WeightsEnum.get_state_dict = original
 
 
-def _unofficial(name: str, entries: Any, file: Path) -> LoadedModel:
-    tensors = read_checkpoint(file)
-    model = _bare(name, tensors)
+def _unofficial(request: BackboneRequest, entries: Any, file: Path) -> LoadedModel:
+    usual = _bare(request.name).state_dict()
+    tensors = under_prefix(usual, read_checkpoint(file, request.weights_part), file)
+    model = _bare(request.name, tensors)
     load_weights(model, tensors, file)
     return LoadedModel(
-        model, file_digest(file), _preset_for(model, entries), layer=_layer(model), prefix_tokens=_prefix(model)
+        model,
+        request.weights_digest or "",
+        _preset_for(model, entries),
+        layer=_layer(model),
+        prefix_tokens=_prefix(model),
     )
 
 

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
 
+from frostline.stages.backbones.checkpoints.unloaded import unloaded
 from frostline.stages.backbones.families.registry import load, spec_name
 from frostline.stages.backbones.families.transform_check import check_transform
 from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
 from frostline.stages.backbones.inference.dispatch import stream
 from frostline.stages.backbones.inference.pixels import is_thumbnail
-from frostline.stages.backbones.network.cut import INPUT, Cut, classifier_of, watch
+from frostline.stages.backbones.inference.steadiness import check_steady
+from frostline.stages.backbones.network.cut import INPUT, Cut, Trace, classifier_of, watch
 from frostline.stages.backbones.network.pooling import default_pool, pool
 from frostline.stages.backbones.optimize import has_hooks, optimized
 from frostline.stages.backbones.request import BackboneRequest
@@ -34,8 +36,9 @@ class Backbone:
     """A network up to a layer, in evaluation mode, its weights frozen.
 
     ``spec``: what it is, resolved. ``network``: from images as the network wants them to
-    what the layer gives. ``width``: d, the length of a feature. ``licence``: of its weights.
-    ``prefix_tokens``: see ``LoadedModel``. Not to be used by two threads at once.
+    what the layer gives. ``width``: d, the length of a feature. ``given``: the shape of
+    what the layer gives for an image. ``licence``: of its weights. ``prefix_tokens``: see
+    ``LoadedModel``. Not to be used by two threads at once.
     """
 
     def __init__(
@@ -45,10 +48,12 @@ class Backbone:
         width: int,
         precision: Precision,
         device: str,
+        given: tuple[int, ...],
         licence: str = "",
         prefix_tokens: int | None = None,
     ) -> None:
         self.spec = spec
+        self.given = given
         self.width = width
         self.licence, self.prefix_tokens = licence, prefix_tokens
         self.precision = precision
@@ -107,9 +112,8 @@ class Backbone:
             raise ConfigError(f"{self.spec.name} has hooks and can't be copied to {precision}; choose a --precision")
         with _blamed(f"{self.spec.name} can't run in {precision} on {self.device}", "see --precision, --device"):
             network = copy.deepcopy(self.network)
-            other = Backbone(
-                self.spec, network, self.width, precision, str(self.device), self.licence, self.prefix_tokens
-            )
+            known = (self.given, self.licence, self.prefix_tokens)
+            other = Backbone(self.spec, network, self.width, precision, str(self.device), *known)
             other.embed(np.zeros((1, *self.spec.size, 3), np.uint8))
         return other
 
@@ -139,6 +143,7 @@ def load_backbone(
     device: str = "cpu",
     portable: bool = False,
     optimize: Optimize = "auto",
+    allow_unsteady: bool = False,
 ) -> Backbone:
     """Return the backbone that a request names, resolved for images of one image's size.
 
@@ -146,7 +151,8 @@ def load_backbone(
     watching a forward pass over noise. ``optimize``: whether the network is made faster, or runs
     as it is written; ``portable``: as a graph to be exported, without operations of this
     processor's own, in either case. Raises ConfigError: unknown names, weights or layers that
-    don't fit, an input size or a precision that the network can't take.
+    don't fit, an input size or a precision that the network can't take; unless ``allow_unsteady``,
+    features of noise that change from pass to pass or with the batch (``steadiness``).
     """
     loaded = load(request)
     check_transform(request.name, loaded, request.preprocessing)
@@ -158,7 +164,9 @@ def load_backbone(
     with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", "see --resize, --crop"):
         layer = request.layer or loaded.layer or _default_layer(model, batch)
         cut = Cut(model, layer).eval()
-        given: Tensor = watch(cut, batch).output
+        trace = watch(cut, batch)
+        _check_loaded(model, trace, layer)
+        given: Tensor = trace.output
         pooling = request.pool or (None if request.layer else loaded.pool) or default_pool(given, *shape[:2])
         width = _width(layer, given, pooling, loaded.prefix_tokens)
         if not (request.layer or request.pool):
@@ -168,13 +176,10 @@ def load_backbone(
     size = (shape[0], shape[1])
     spec = BackboneSpec(spec_name(request.name, loaded.name), loaded.code, loaded.weights, layer, pooling, how, size)
     with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
-        backbone = Backbone(spec, network, width, precision, device, loaded.licence, loaded.prefix_tokens)
-        first, second = backbone.embed(noise), backbone.embed(noise)
-    if not np.array_equal(first, second, equal_nan=True):
-        raise ConfigError(
-            f"{request.name} gives other features of the same images when asked again; a frozen network must not: "
-            "look for dropout, masking or noise that its code leaves on in evaluation"
-        )
+        known = (tuple(given.shape[1:]), loaded.licence, loaded.prefix_tokens)
+        backbone = Backbone(spec, network, width, precision, device, *known)
+        if not allow_unsteady:
+            check_steady(request.name, backbone.embed, noise, ("noise 1", "noise 2"))
     return backbone
 
 
@@ -186,6 +191,17 @@ def _frozen(model: nn.Module) -> nn.Module:
 def _default_layer(model: nn.Module, batch: Tensor) -> str:
     """Return the name of the input of the model's final classifier."""
     return classifier_of(model, watch(model, batch)) + INPUT
+
+
+def _check_loaded(model: nn.Module, trace: Trace, layer: str) -> None:
+    """Raise ConfigError if a layer hangs on one whose weights the checkpoint did not hold."""
+    called = {name.removeprefix("model.") for name, _ in trace.calls}
+    lacking = [name for name in unloaded(model) if name in called]
+    if lacking:
+        raise ConfigError(
+            f"layer {layer!r} needs the weights of {', '.join(lacking)}, which the checkpoint does not hold; name a "
+            f"layer before that, such as --layer {lacking[0]}{INPUT}, or other --weights"
+        )
 
 
 def _width(layer: str, given: Tensor, pooling: Pooling, prefix_tokens: int | None) -> int:

@@ -17,6 +17,8 @@ import timm
 import torch
 from PIL import Image
 
+from frostline.pipeline.cli.main import main
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
 
@@ -72,37 +74,31 @@ def test_lite0_gives_what_a_script_of_timm_gives_and_is_not_loaded_again(
 
 
 def test_a_head_on_a_folder_of_timms_runs_only_where_the_folder_is_named(
-    folder: Path, frostline: Command, tmp_path: Path
+    folder: Path, work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.manual_seed(0)
-    timm.models.save_for_hf(timm.create_model("test_vit"), tmp_path / "net", safe_serialization=True)
-    encoder = f"timm:local-dir:{tmp_path / 'net'}"
+    timm.models.save_for_hf(timm.create_model("test_vit"), work.with_name("net"), safe_serialization=True)
+    encoder = f"timm:local-dir:{work.with_name('net')}"
     asked = ["--dataset", f"folder:{folder}", "--backbone", encoder, "--resize", "48"]
-    assert frostline("run", *asked, "--head", "ridge", **OFFLINE).returncode == 0
-    (head,) = (tmp_path / "data" / "heads").glob("*")
+    assert main(["run", *asked, "--head", "ridge"]) == 0
+    (head,) = (work / "heads").glob("*")
     image = str(folder / "test" / "cat" / "00.png")
-    unnamed = frostline("predict", str(head), image, **OFFLINE)
-    assert unnamed.returncode == 2 and f"runs only if you name it: --backbone {encoder}" in unnamed.stderr
-    assert frostline("predict", str(head), image, "--backbone", encoder, **OFFLINE).returncode == 0
-    exported = frostline("export", str(head), "net.pt2", "--backbone", encoder, **OFFLINE)
-    assert exported.returncode == 0 and "uint8 images (batch, 48, 48, 3)" in exported.stdout
+    assert main(["predict", str(head), image]) == 2
+    assert f"runs only if you name it: --backbone {encoder}" in capsys.readouterr().err
+    assert main(["predict", str(head), image, "--backbone", encoder]) == 0
+    assert main(["export", str(head), "net.pt2", "--backbone", encoder]) == 0
+    assert "uint8 images (batch, 48, 48, 3)" in capsys.readouterr().out
 
 
-def test_encoders_are_listed_with_what_is_known_of_each(frostline: Command) -> None:
-    table = frostline("encoders", "timm:vit_small_patch14_dinov2*", **OFFLINE).stdout.splitlines()
-    assert table[0].split() == ["encoder", "width", "images", "licence", "weights"]
-    assert table[1].split() == [
-        "timm:vit_small_patch14_dinov2",
-        "384",
-        "518",
-        "×",
-        "518",
-        "apache-2.0",
-        *["to", "be", "downloaded"],
-    ]
-    shipped = json.loads(frostline("encoders", "RESNET8", "--json").stdout)
+def test_encoders_are_listed_with_what_is_known_of_each(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["encoders", "timm:vit_small_patch14_dinov2*"]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.split() == ["encoder", "width", "images", "licence", "weights"]
+    assert " ".join(second.split()).startswith("timm:vit_small_patch14_dinov2 384 518 × 518 apache-2.0")
+    assert main(["encoders", "shipped:RESNET8", "--json"]) == 0
     wanted = {"name": "resnet8-cifar10", "width": 128, "size": [32, 32], "licence": "apache-2.0", "here": True}
-    assert wanted in shipped
-    assert "encoders; a pattern that fits at most 60" in frostline("encoders", "timm:").stdout
-    nothing = frostline("encoders", "timm:resnot")
-    assert nothing.returncode == 2 and "no encoder matches 'timm:resnot'" in nothing.stderr
+    assert json.loads(capsys.readouterr().out) == [wanted]
+    assert main(["encoders", "torchvision:"]) == 0
+    assert "encoders; a pattern that fits at most 60 tells more of each" in capsys.readouterr().out
+    assert main(["encoders", "timm:resnot"]) == 2
+    assert "no encoder matches 'timm:resnot'" in capsys.readouterr().err

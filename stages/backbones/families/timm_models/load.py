@@ -58,15 +58,15 @@ def from_timm(request: BackboneRequest) -> LoadedModel:
     own, transform = _prepared(wanted)
     how = at_resolution(own, request.preprocessing)
     size = image_size(how, request.preprocessing)
-    model, resampled = _built(wanted, file, _size_arguments(wanted, size))
+    model, resampled = _built(wanted, file, request.weights_part, _size_arguments(wanted, size))
     _check_size(wanted, model, size)
-    weights = file_digest(file) if file else state_digest(model)
+    weights = request.weights_digest or (file_digest(file) if file else state_digest(model))
     with_plain_layers(model, size)
     return LoadedModel(
         model,
         weights,
         how,
-        code=_code(wanted, resampled, size),
+        code=_code(wanted, model, resampled, size),
         layer="output",
         width=width_of(model),
         name=wanted.name if request.weights == "DEFAULT" else "",
@@ -115,15 +115,19 @@ def _prepared(wanted: _Model) -> tuple[Preprocessing, Callable[[Image], Tensor]]
 
 def _size_arguments(wanted: _Model, size: tuple[int, int] | None) -> dict[str, Any]:
     """Return what has a model of a fixed size built for another."""
-    own = tuple(wanted.cfg["input_size"][1:])
-    return {"img_size": size} if size and size != own and wanted.cfg.get("fixed_input_size") else {}
+    is_fixed = wanted.cfg.get("fixed_input_size") or "img_size" in wanted.arguments
+    return {"img_size": size} if size and _is_other(wanted, size) and is_fixed else {}
 
 
-def _built(wanted: _Model, file: Path | None, more: Mapping[str, Any]) -> tuple[nn.Module, list[str]]:
+def _is_other(wanted: _Model, size: tuple[int, int]) -> bool:
+    return size != tuple(wanted.cfg["input_size"][1:])
+
+
+def _built(wanted: _Model, file: Path | None, part: str, more: Mapping[str, Any]) -> tuple[nn.Module, list[str]]:
     """Return the network without its classifier, and the names of tensors that are not a file's own but resampled."""
-    tensors = read_checkpoint(file) if file else {}
+    tensors = read_checkpoint(file, part) if file else {}
     try:
-        with torch.random.fork_rng(devices=[]), weights_given(tensors) if file else nullcontext() as fit:
+        with torch.random.fork_rng(devices=[]), weights_given(tensors, file) if file else nullcontext() as fit:
             torch.manual_seed(0)
             how = {**wanted.arguments, **more}
             model: Any = timm.create_model(wanted.architecture, file is not None, wanted.cfg, **how)
@@ -144,14 +148,17 @@ def _built(wanted: _Model, file: Path | None, more: Mapping[str, Any]) -> tuple[
 def _check_size(wanted: _Model, model: nn.Module, size: tuple[int, int] | None) -> None:
     """Raise ConfigError for a size that would leave pixels at the edges out of every patch."""
     patch = getattr(getattr(model, "patch_embed", None), "patch_size", None)
-    if size is None or patch is None or size == tuple(wanted.cfg["input_size"][1:]):
-        return
-    check_patches(f"timm:{wanted.name}", size, (patch, patch) if isinstance(patch, int) else tuple(patch))
+    if size and patch and _is_other(wanted, size):
+        check_patches(f"timm:{wanted.name}", size, (patch, patch) if isinstance(patch, int) else tuple(patch))
 
 
-def _code(wanted: _Model, resampled: list[str], size: tuple[int, int] | None) -> str:
+def _code(wanted: _Model, model: nn.Module, resampled: list[str], size: tuple[int, int] | None) -> str:
     """Return what else than the weights makes the numbers: a folder's arguments, and who resampled for another size."""
-    if not resampled or size is None:
+    is_other = size is not None and _is_other(wanted, size)
+    in_each_pass = (
+        is_other and getattr(model, "dynamic_img_size", False) and getattr(model, "pos_embed", None) is not None
+    )
+    if size is None or not (resampled or in_each_pass):
         return wanted.code
     height, width = wanted.cfg["input_size"][1:]
     log.info(

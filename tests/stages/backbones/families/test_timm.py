@@ -76,7 +76,7 @@ def configured(folder: Path, **changes: Any) -> BackboneRequest:
     """Change the preprocessing, or the arguments, in a folder's configuration."""
     file = folder / "config.json"
     config = json.loads(file.read_text())
-    config["model_args"] = changes.pop("model_args", {})
+    config["model_args"] |= changes.pop("model_args", {})
     config["pretrained_cfg"] |= changes
     file.write_text(json.dumps(config))
     return asked(f"local-dir:{folder}", "DEFAULT")
@@ -143,7 +143,7 @@ def test_a_folders_weights_are_loaded_and_its_place_is_not_in_the_key(folder: Pa
     [
         ({"model_args": {"checkpoint_path": "/etc/passwd"}}, "does not describe a model"),
         ({"model_args": {"depth": "many"}}, "can't build"),
-        ({"input_size": [1, 160, 160]}, "1 channels"),
+        ({"model_args": {"in_chans": 1}}, "1 channels"),
         ({"interpolation": "random"}, "resized by random"),
         ({"mean": ["a", "b", "c"]}, "can't be understood"),
         ({"crop_pct": "half"}, "can't be understood"),
@@ -182,6 +182,21 @@ def test_a_checkpoint_may_have_its_own_number_of_classes_or_no_classifier(tmp_pa
         backbone = loaded("test_vit", file)
         assert_alike(backbone.embed(of_size(backbone)), timms_own(model, backbone))
         assert backbone.licence == ""  # of anyone's weights, timm knows none
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "teacher.backbone."])
+def test_a_checkpoint_may_have_the_prefixes_of_whatever_saved_it(tmp_path: Path, prefix: str) -> None:
+    model = drawn("test_vit")
+    state = {f"{prefix}{name}": tensor for name, tensor in model.state_dict().items()}
+    torch.save({"epoch": 3, "state_dict": state}, tmp_path / "a.pth")
+    backbone = loaded("test_vit", str(tmp_path / "a.pth"))
+    assert_alike(backbone.embed(of_size(backbone)), timms_own(model, backbone))
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
+    torch.save(drawn("test_vit"), tmp_path / "whole.pth")  # a pickled model names the code that makes it
+    with pytest.raises(ConfigError, match=r"can't load the weights .*whole\.pth"):
+        loaded("test_vit", str(tmp_path / "whole.pth"))
 
 
 def test_missing_tensors_are_an_error_and_others_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
