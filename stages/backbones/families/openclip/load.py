@@ -23,6 +23,7 @@ from frostline.stages.backbones.checkpoints.unloaded import unloaded
 from frostline.stages.backbones.families.base import LoadedModel
 from frostline.stages.backbones.families.huggingface.download import download
 from frostline.stages.backbones.families.huggingface.folder import ModelFolder
+from frostline.stages.backbones.families.huggingface.preprocessing import understood
 from frostline.stages.backbones.families.openclip.places import (
     CONFIG,
     HUB,
@@ -70,7 +71,8 @@ def from_open_clip(request: BackboneRequest) -> LoadedModel:
     """Return the image tower that a request names. Raises ConfigError: see ``Family.load``."""
     source = _source(request.name)
     model = _built(source)
-    trained = translated(model.visual.preprocess_cfg)
+    with understood(source.called):
+        trained = translated(model.visual.preprocess_cfg)
     how = at_resolution(trained, request.preprocessing)
     size = image_size(how, request.preprocessing)
     resized = None if size == image_size(trained, {}) else size
