@@ -269,6 +269,7 @@ def test_what_the_hubs_cache_holds_is_loaded_by_its_name(tmp_path: Path) -> None
     assert np.array_equal(features(by_name), features(loaded(snapshot)))
     family, _ = family_of("hf:org/small")
     assert list(family.names()) == ["org/small"] and family.describe("org/small").here
+    assert family.describe("org/small").licence == "apache-2.0"
 
 
 def test_what_is_not_there_and_can_not_be_downloaded_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
