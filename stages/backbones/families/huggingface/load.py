@@ -99,7 +99,7 @@ def _filled(folder: ModelFolder, request: BackboneRequest) -> tuple[Filled, str]
         raise ConfigError(
             f"{folder.name}: no model.safetensors in {folder.path}; name the weights: --weights FILE, or random"
         )
-    return fill(folder, files), weights_digest(files)
+    return fill(folder, files, request.weights_part), request.weights_digest or weights_digest(files)
 
 
 def _check_pooler(folder: ModelFolder, filled: Filled, request: BackboneRequest, *, tokens: bool) -> None:

@@ -48,7 +48,7 @@ class Pooled(nn.Module):
     first_of_several = True
 
     def forward(self, batch: Tensor) -> Tensor:
-        return _chosen(self.ask, super().forward(**_arguments(self.ask, batch)))  # type: ignore[misc]
+        return _chosen(self.ask, super().forward(**_arguments(self.ask, batch)))
 
 
 class Tower(nn.Module):
@@ -65,7 +65,7 @@ class Tower(nn.Module):
 
     def forward(self, batch: Tensor) -> Tensor:
         given = _chosen(self.ask, self.vision_model(**_arguments(self.ask, batch)))
-        return given if self.ask.tokens or self.projection is None else self.projection(given)  # type: ignore[no-any-return]
+        return given if self.ask.tokens or self.projection is None else self.projection(given)
 
     def ending_at(self, layer: str) -> nn.Module | None:
         """Return the tower up to a layer, None for layers within it."""
