@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from frostline.stages.backbones.families.registry import full_name
 from frostline.stages.datasets import duplicates, find_source
 from frostline.stages.errors import ConfigError, DamagedShard, StoreError
 from frostline.stages.evaluate import predictions, score
-from frostline.stages.heads import HeadSpec, check_options
+from frostline.stages.heads import HeadSpec, check_options, spec_fields
 from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.metrics import predictions_csv
 from frostline.stages.metrics.compare import Comparison, compare
@@ -177,7 +177,7 @@ def _write_page(report: Report, plan: Plan) -> None:
 def _digest(plan: Plan, probes: tuple[Probe, ...], settings: Settings) -> str:
     """Return what tells this run's answers from another's."""
     keys = [e.key.digest for probe in probes for e in probe.features]
-    heads = [[asdict(settings.spec(name)), settings.draw(name)] for name in settings.head]
+    heads = [[spec_fields(settings.spec(name)), settings.draw(name)] for name in settings.head]
     return digest([keys, list(target_digests(plan).values()), heads, settings.seed])[:12]
 
 
@@ -208,7 +208,7 @@ def _ready(inputs: Inputs, settings: Settings) -> Plan:
     """Return a plan, the options of its heads checked before any network is loaded; a cached head needs no solver."""
     if settings.head_params and not _preview(inputs).complete:
         for name in settings.head:
-            check_options(settings.spec(name))
+            check_options(settings.spec(name), inputs.dataset.train.targets.kind)
     return make_plan(inputs)
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.errors import DataError, listing
+from frostline.stages.errors import ConfigError, DataError, listing
 from frostline.stages.fit.select import choose
 from frostline.stages.fit.selection import Choice, Selection
 from frostline.stages.fit.training_rows import TrainingRows
@@ -42,16 +42,14 @@ def fit_rows(
     digests: NDArray[np.uint8],
     names: tuple[str, ...],
     views: int = 1,
-    *,
-    each: bool = False,
 ) -> tuple[Head, Selection]:
     """Return the head fitted on rows (n, d) of any kind of target, and how it was selected.
 
-    ``digests``: uint8 (n, 32) of the rows' content; ``views``: how many of each sample are among the rows; ``each``:
-    whether the value is chosen for each label by itself. Raises what ``fit`` does.
+    ``digests``: uint8 (n, 32) of the rows' content; ``views``: how many of each sample are among the rows.
+    Raises what ``fit`` does.
     """
     spec = rows.spec
-    choice = choose(rows, digests, views, each=each) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
+    choice = choose(rows, digests, views) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
     wanted = tuple(sorted(set(choice.values))) or (choice.value,)
     last = rows.fit(wanted, np.ones(len(rows.y), bool))
     gap, slope = (getattr(last, name, None) for name in ("gap", "gradient_norm"))
@@ -73,6 +71,8 @@ def fit_rows(
 def _head(path: HeadPath, fitted: Sequence[Number], choice: Choice, names: tuple[str, ...]) -> Head:
     """Return the head of the chosen value, or of each label's, with the thresholds that were learned."""
     places = [fitted.index(value) for value in choice.values]
+    if places and not hasattr(path, "head_of_each"):
+        raise ConfigError("a value for each label from a head that can't have them; leave --per-label out")
     head: Any = cast(Any, path).head_of_each(places, names) if places else path.head(0, names)
     return cast(Head, head.with_thresholds(choice.thresholds) if choice.thresholds else head)
 

@@ -38,12 +38,12 @@ class _Unseen(Protocol):
         """Yield the same of one value, k = 1."""
 
 
-def choose(rows: TrainingRows, digests: NDArray[np.uint8], views: int, *, each: bool = False) -> Choice:
+def choose(rows: TrainingRows, digests: NDArray[np.uint8], views: int) -> Choice:
     """Return the value that the target's criterion says is best, each row counting what its class weight says.
 
     For single labels that is the value that is right most often. Of values that are equally good, the one that costs
-    least (log-loss), and of several of these the one in the middle. ``each``: also the best value of each label for
-    itself. Raises ConfigError if the target's values are not judged each for itself.
+    least (log-loss), and of several of these the one in the middle. Where the spec says ``per_label`` also the best
+    value of each label for itself. Raises ConfigError if the target's values are not judged each for itself.
     """
     spec, n = rows.spec, len(rows.y)
     if spec.folds == "loo":
@@ -57,7 +57,7 @@ def choose(rows: TrainingRows, digests: NDArray[np.uint8], views: int, *, each: 
         how |= {"fitted_rows": n - held // len(masks), "held_out_rows": held}
     judged = _judged(unseen, rows)
     best = _best(judged.good, judged.cost)
-    places = _best_of_each(judged, best, rows) if each else []
+    places = _best_of_each(judged, best, rows) if spec.per_label else []
     if places:
         how["values"] = tuple(spec.grid[place] for place in places)
     return Choice(value=spec.grid[best], **how, **_recorded(judged), **_learned(unseen, rows, best, places))
