@@ -6,8 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from frostline.pipeline.serve.answers import MULTI_LABEL, REGRESSION, thresholds
 from frostline.pipeline.serve.predict import load_portable
 from frostline.pipeline.settings.models import PredictSettings
+from frostline.stages.heads import Head
+from frostline.stages.heads.scaling import target_of
 from frostline.stages.serve.export import export
 
 
@@ -23,10 +26,20 @@ def export_head(folder: Path, file: Path, settings: PredictSettings) -> dict[str
         "preprocessing": asdict(spec.preprocessing),
         "jpeg_least": classifier.jpeg_min_side,
         **({"bit_depth": classifier.bit_depth} if classifier.bit_depth else {}),
-        "classes": list(classifier.head.classes),
-        "values": "probability" if classifier.head.probabilistic else "decision",
+        **_answers(classifier.head),
         "backbone": asdict(spec),
         "head": folder.name,
     }
     export(classifier.head, classifier.backbone, classifier.views, record, file)
     return {"file": str(file), **record}
+
+
+def _answers(head: Head) -> dict[str, Any]:
+    """Return what the columns of the file's answers are, and how to read them; single labels do not say their kind."""
+    kind, values = target_of(head), "probability" if head.probabilistic else "decision"
+    if kind == REGRESSION:
+        units = "those of the training targets"
+        return {"target": kind, "outputs": list(head.classes), "values": "number", "units": units}
+    if kind == MULTI_LABEL:
+        return {"target": kind, "classes": list(head.classes), "values": values, "thresholds": list(thresholds(head))}
+    return {"classes": list(head.classes), "values": values}

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-import numpy as np
 from PIL import Image
 
 from frostline.pipeline.plan.inputs import check_bad
 from frostline.pipeline.plan.machine import cores, device_of
+from frostline.pipeline.serve.answers import REGRESSION, Prediction, answer, check_kind
 from frostline.pipeline.settings.models import PredictSettings, load_settings
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.base import Family
@@ -22,9 +20,9 @@ from frostline.stages.backbones.families.registry import check_family, family_of
 from frostline.stages.backbones.request import WORDS
 from frostline.stages.backbones.spec import BackboneSpec, Precision, read_spec
 from frostline.stages.datasets import decode_file, images_in, paths_of
-from frostline.stages.errors import ConfigError, DataError, StoreError, listing, printable, shortened
+from frostline.stages.errors import ConfigError, DataError, StoreError, listing, shortened
 from frostline.stages.heads import Head, read_head
-from frostline.stages.metrics.predictions import harmless
+from frostline.stages.heads.scaling import target_of
 from frostline.stages.modalities.image.spec import View, replaced
 from frostline.stages.records.sealed import file_digest
 from frostline.stages.serve import predict as stage
@@ -38,27 +36,9 @@ _LARGEST = 2048  # pixels a side
 _LONGEST = 4096  # letters of a name or path
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """One image: its classes with their probabilities, the likeliest first; or the ``fault`` that left it out.
-
-    Heads without probabilities give decision values instead, of any scale: ``probabilistic`` is false.
-    """
-
-    path: Path
-    classes: tuple[tuple[str, float], ...]
-    fault: str | None = None
-    probabilistic: bool = True
-
-    @property
-    def label(self) -> str | None:
-        """The likeliest class."""
-        return self.classes[0][0] if self.classes else None
-
-
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A backbone and a head: images to classes.
+    """A backbone and a head: images to classes, to labels or to numbers.
 
     ``jpeg_min_side``: what JPEG files are scaled to, ``bit_depth``: the bits of 16-bit images, both as in training.
     """
@@ -71,7 +51,7 @@ class Classifier:
     bit_depth: int | None = None
 
     def predict(self, images: Sequence[str | Path]) -> list[Prediction]:
-        """Return an answer for each image file, in order; one that can't be read has a fault and no class."""
+        """Return an answer for each image file, in order; one that can't be read has a fault and no more."""
         return list(self.answers([Path(image) for image in images]))
 
     def answers(self, files: Sequence[Path]) -> Iterator[Prediction]:
@@ -85,13 +65,7 @@ class Classifier:
         for one in stage.predict(
             self.head, self.backbone, lambda row: decode_file(files[row], self.jpeg_min_side, **options), rows, **how
         ):
-            yield Prediction(files[one.row], self._ranked(one.confidence), one.fault, self.head.probabilistic)
-
-    def _ranked(self, confidence: Any) -> tuple[tuple[str, float], ...]:
-        if confidence is None:
-            return ()
-        order = np.argsort(-confidence, kind="stable")
-        return tuple((self.head.classes[i], float(confidence[i])) for i in order)
+            yield answer(self.head, files[one.row], one.confidence, one.fault)
 
 
 def _on_halved(images: int, said: str) -> None:
@@ -114,6 +88,11 @@ def load_portable(folder: str | Path, settings: PredictSettings) -> Classifier:
 
 def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -> Classifier:
     head, record = read_head(Path(folder))
+    check_kind(folder, head)
+    if s.top and target_of(head) == REGRESSION:
+        raise ConfigError(
+            f"top {s.top} with the head in {folder}, which predicts numbers: all are shown; leave top out"
+        )
     made = _made_on(folder, record)
     wanted = made.spec
     _check_trust(folder, made, s)
@@ -273,49 +252,3 @@ def _files(given: Path, s: PredictSettings) -> list[Path]:
 
 def _is_table(given: str | Path) -> bool:
     return Path(given).suffix.lower() in (".csv", ".tsv")
-
-
-def predictions_as_json(answers: Sequence[Prediction], top: int) -> list[dict[str, Any]]:
-    """Return the answers as JSON values."""
-    return [
-        {
-            "path": str(a.path),
-            "label": a.label,
-            "classes": [list(c) for c in a.classes[:top]],
-            "values": _value(answers),
-            "fault": a.fault,
-        }
-        for a in answers
-    ]
-
-
-def predictions_as_csv(answers: Sequence[Prediction], top: int) -> str:
-    """Return the answers as CSV: ``path``, ``label``, ``probability`` or ``decision``, the next ones with a number.
-
-    What a spreadsheet would take for a formula has an apostrophe before it.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    top = min(top, max((len(a.classes) for a in answers), default=0) or top)
-    numbers = ["", *[f"_{i}" for i in range(2, top + 1)]]
-    writer.writerow(["path", *[f"{name}{n}" for n in numbers for name in ("label", _value(answers))], "fault"])
-    for a in answers:
-        cells = [cell for label, p in a.classes[:top] for cell in (harmless(label), f"{p:.6f}")]
-        writer.writerow([harmless(str(a.path)), *cells, *[""] * (2 * top - len(cells)), a.fault or ""])
-    return text.getvalue().rstrip("\n")
-
-
-def predictions_table(answers: Sequence[Prediction], top: int) -> str:
-    """Return the answers for a terminal."""
-    names = [printable(str(a.path)) for a in answers]
-    width = min(60, max(map(len, names)))
-    form = ".1%" if _value(answers) == "probability" else ".3g"
-    lines = []
-    for name, a in zip(names, answers, strict=True):
-        found = "   ".join(f"{printable(label)} {p:{form}}" for label, p in a.classes[:top]) or f"left out: {a.fault}"
-        lines.append(f"{name:{width}}  {found}")
-    return "\n".join(lines)
-
-
-def _value(answers: Sequence[Prediction]) -> str:
-    return "probability" if all(a.probabilistic for a in answers) else "decision"

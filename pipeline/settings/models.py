@@ -389,8 +389,12 @@ class PredictSettings(AnySettings):
     workers: Workers = None
     optimize: Optimization = "auto"
     max_bad: int = Field(default=0, ge=0, description="how many unreadable images to tolerate")
-    top: int = Field(
-        default=1, ge=1, le=1000, description="how many classes to print for an image, the likeliest first"
+    top: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="how many classes or labels to print for an image, the likeliest first (default: one class, or the "
+        "labels that are predicted)",
     )
 
 

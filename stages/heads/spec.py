@@ -33,8 +33,8 @@ class HeadSpec:
     each feature, less its mean, by its deviation over the rows that are fitted on; ``l2``
     divides each row by its length. ``class_weight``: ``balanced`` weighs each class as much as
     any other. ``criterion``: the score by which a value is chosen, where the kind of target has several; empty for its
-    usual one. ``per_label``: whether each label of a multi-label target has a value of its own. ``format`` goes up when the same spec comes to give other numbers, so that cached
-    heads are not taken for new ones.
+    usual one. ``per_label``: whether each label of a multi-label target has a value of its own. ``format`` goes up when
+    the same spec comes to give other numbers, so that cached heads are not taken for new ones.
     """
 
     kind: str = "logreg"
