@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from frostline.stages.errors import ConfigError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from frostline.stages.backbones.inference.backbone import Backbone
 
 FORMATS = (".onnx", ".pt2")
+_SURE = 80.0  # the sigmoid is 1 and 0 to the last digit of float32
 _HasWeights = LinearHead | MultiLabelHead | LinearRegressionHead
 
 
@@ -62,7 +64,7 @@ class _Linear(nn.Module):
         self.normalized = head.normalized
         self.probabilities = _probabilities(head)
         self.register_buffer("weight", torch.from_numpy(head.weight.astype(np.float32)))
-        self.register_buffer("bias", torch.from_numpy(head.bias.astype(np.float32)))
+        self.register_buffer("bias", torch.from_numpy(_bias(head)))
 
     def forward(self, x: Tensor) -> Tensor:
         scores = (_of_unit_length(x) if self.normalized else x) @ self.weight.T + self.bias
@@ -84,6 +86,14 @@ class _Scale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return _of_unit_length(x) if self.mean is None else (x - self.mean) / self.deviation
+
+
+def _bias(head: _HasWeights) -> NDArray[np.float32]:
+    """Return the bias, of probabilities of labels without infinities: not every runtime has a sigmoid of those."""
+    bias = head.bias.astype(np.float32)
+    if isinstance(head, MultiLabelHead) and head.probabilistic:
+        return np.nan_to_num(bias, posinf=_SURE, neginf=-_SURE)
+    return bias
 
 
 def _probabilities(head: _HasWeights) -> nn.Module:
