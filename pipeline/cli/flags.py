@@ -38,7 +38,7 @@ def _add_setting(section: Any, model: type[BaseModel], name: str) -> None:
         default = ",".join(map(str, default)) if len(default) < 4 else None
     choices = _choices(field.annotation)
     shown = str(field.description) + (f": {', '.join(choices)}" if choices else "")
-    shown += f" (default: {default})" if default not in (None, "", {}, False) else ""
+    shown += f" (default: {default})" if default not in (None, "", {}) and default is not False else ""
     flag: dict[str, Any] = {"nargs": "?", "const": "true"} if field.annotation is bool else {}
     section.add_argument(
         f"--{name.replace('_', '-')}",

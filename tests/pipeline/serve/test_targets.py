@@ -8,14 +8,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from frostline.pipeline.cli.main import main
-from frostline.pipeline.serve.answers import Prediction, answer
+from frostline.pipeline.serve.answers import Prediction, answer, check_kind
 from frostline.pipeline.serve.forms import predictions_as_csv, predictions_as_json, predictions_table
 from frostline.pipeline.serve.predict import load_classifier, predict
 from frostline.pipeline.settings.models import PredictSettings
@@ -23,6 +22,7 @@ from frostline.stages.errors import ConfigError
 from frostline.stages.heads import LinearHead, head_files, read_head
 from frostline.stages.heads.linear_regression import LinearRegressionHead
 from frostline.stages.heads.multi_label import MultiLabelHead
+from frostline.stages.records.sealed import unsealed
 from frostline.stages.store import load, open_set
 from support.tables import LABELS, OUTPUTS, photo_table
 
@@ -192,18 +192,30 @@ def test_answers_of_single_labels_have_the_names_that_they_had() -> None:
     assert predictions_as_json([one], None) == [expected]
 
 
-def test_a_head_without_a_recorded_kind_is_of_single_labels_and_another_kind_is_refused(
-    made: Made, tmp_path: Path
-) -> None:
-    class Theirs:
-        classes, width, probabilistic, target = ("a", "b"), 2, True, "ranks"
+def test_a_head_without_a_recorded_kind_is_of_single_labels() -> None:
+    head = LinearHead(np.zeros((2, 2), np.float32), np.zeros(2, np.float32), ("a", "b"))
+    assert "target" not in unsealed(head_files(head, {})["head.json"])
+    assert answer(head, IMAGE, np.array([0.2, 0.8]), None).kind == "single-label"
 
-        def stored(self) -> Any:
-            return replace(LinearHead(np.zeros((2, 2), "f4"), np.zeros(2, "f4"), self.classes).stored())
 
-    record = json.loads(head_files(LinearHead(np.zeros((2, 2), "f4"), np.zeros(2, "f4"), ("a", "b")), {})["head.json"])
-    assert "target" not in str(record)
-    from frostline.pipeline.serve.answers import check_kind
+class Ordered(LinearHead):
+    """A head of another distribution, for a kind of target of its own."""
 
-    with pytest.raises(ConfigError, match="is for ranks targets; wanted one for single-label, multi-label or regressi"):
-        check_kind(tmp_path, Theirs())  # type: ignore[arg-type]
+    target = "ordered"
+
+
+def test_a_head_for_another_kind_of_target_is_refused_by_name() -> None:
+    head = Ordered(np.zeros((2, 2), np.float32), np.zeros(2, np.float32), ("a", "b"))
+    with pytest.raises(ConfigError, match="mine is for ordered targets; wanted one for single-label, multi-label or"):
+        check_kind("mine", head)
+
+
+class Theirs:
+    """A head of another distribution: many labels, and no thresholds."""
+
+    classes, width, probabilistic, target = ("a", "b"), 2, True, "multi-label"
+
+
+def test_a_head_of_another_distribution_needs_no_thresholds() -> None:
+    one = answer(Theirs(), IMAGE, np.array([0.2, 0.8]), None)  # type: ignore[arg-type]
+    assert one.labels == ("b",) and predictions_table([one], 2) == "cat.png  b 80.0%   (a 20.0%)"
