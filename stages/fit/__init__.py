@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, cast
 
 import numpy as np
@@ -53,6 +53,8 @@ def fit_rows(
     wanted = tuple(sorted(set(choice.values))) or (choice.value,)
     last = rows.fit(wanted, np.ones(len(rows.y), bool))
     gap, slope = (getattr(last, name, None) for name in ("gap", "gradient_norm"))
+    head = _head(last, wanted, choice, names)
+    choice = replace(choice, thresholds=getattr(head, "thresholds", ()))  # those of a head that takes none are not used
     selection = Selection(
         **{each.name: getattr(choice, each.name) for each in fields(Choice)},
         parameter=spec.parameter,
@@ -65,7 +67,7 @@ def fit_rows(
         final_gradient_norm=None if slope is None else float(slope.max()),
         seed=spec.seed,
     )
-    return _head(last, wanted, choice, names), selection
+    return head, selection
 
 
 def _head(path: HeadPath, fitted: Sequence[Number], choice: Choice, names: tuple[str, ...]) -> Head:
@@ -74,7 +76,8 @@ def _head(path: HeadPath, fitted: Sequence[Number], choice: Choice, names: tuple
     if places and not hasattr(path, "head_of_each"):
         raise ConfigError("a value for each label from a head that can't have them; leave --per-label out")
     head: Any = cast(Any, path).head_of_each(places, names) if places else path.head(0, names)
-    return cast(Head, head.with_thresholds(choice.thresholds) if choice.thresholds else head)
+    takes_them = choice.thresholds and hasattr(head, "with_thresholds")
+    return cast(Head, head.with_thresholds(choice.thresholds) if takes_them else head)
 
 
 def _stacked(views: Sequence[Features]) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.uint8]]:
