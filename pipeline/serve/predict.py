@@ -61,7 +61,8 @@ class Classifier:
         batch_size = self.settings.batch_size or usual(self.backbone.device)[0]
         workers = self.settings.workers or cores()
         how: Any = {"views": self.views, "batch_size": batch_size, "workers": workers, "on_halved": _on_halved}
-        rows, options = range(len(files)), {"bit_depth": self.bit_depth} if self.bit_depth else {}
+        rows = range(len(files))
+        options: dict[str, Any] = {"bit_depth": self.bit_depth} if self.bit_depth else {}
         for one in stage.predict(
             self.head, self.backbone, lambda row: decode_file(files[row], self.jpeg_min_side, **options), rows, **how
         ):
