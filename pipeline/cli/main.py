@@ -208,9 +208,9 @@ def _run(args: argparse.Namespace) -> int:
 
     settings = _settings(args)
     if args.dry_run:
+        settings, found = preview_run(settings)
         specs = {name: settings.spec(name) for name in settings.head if not settings.draw(name)}
         words = {True: "cached", False: "to fit", None: "unknown"}
-        found = preview_run(settings)
         lines = ["; ".join(f"{n}: {words[is_fitted(one, spec)]}" for n, spec in specs.items()) for one in found]
         return _dry_run(args, found, lines)
     report = run(settings)
@@ -264,13 +264,8 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from frostline.pipeline.serve.predict import (
-        check_predictions,
-        predict,
-        predictions_as_csv,
-        predictions_as_json,
-        predictions_table,
-    )
+    from frostline.pipeline.serve.forms import predictions_as_csv, predictions_as_json, predictions_table
+    from frostline.pipeline.serve.predict import check_predictions, predict
 
     settings = _settings(args)
     answers = predict(args.head, args.inputs, settings)
@@ -338,8 +333,10 @@ def _export(args: argparse.Namespace) -> int:
 
     record = export_head(args.head, args.file, _settings(args))
     height, width = record["images"][1:3]
-    text = f"{args.file}: uint8 images (batch, {height}, {width}, 3) to a {record['values']} per class (batch, "
-    _print(args, record, f"{text}{len(record['classes'])})")
+    names = record.get("outputs") or record["classes"]
+    each = {"regression": "output", "multi-label": "label"}.get(record.get("target", ""), "class")
+    text = f"{args.file}: uint8 images (batch, {height}, {width}, 3) to a {record['values']} per {each} (batch, "
+    _print(args, record, f"{text}{len(names)})")
     return 0
 
 

@@ -40,19 +40,15 @@ class _Unseen(Protocol):
 
 
 def choose(
-    rows: TrainingRows,
-    digests: NDArray[np.uint8],
-    views: int,
-    *,
-    each: bool = False,
-    groups: NDArray[np.int64] | None = None,
+    rows: TrainingRows, digests: NDArray[np.uint8], views: int, *, groups: NDArray[np.int64] | None = None
 ) -> Choice:
     """Return the value that the target's criterion says is best, each row counting what its class weight says.
 
     For single labels that is the value that is right most often. Of values that are equally good, the one that costs
-    least (log-loss), and of several of these the one in the middle. ``each``: also the best value of each label for
-    itself. ``groups``: int64 (n,), rows of one of which are never on both sides. Raises ConfigError if the target's
-    values are not judged each for itself; DataError where rows or groups are too few to hold some out.
+    least (log-loss), and of several of these the one in the middle. Where the spec says ``per_label`` also the best
+    value of each label for itself. ``groups``: int64 (n,), rows of one of which are never on both sides. Raises
+    ConfigError if the target's values are not judged each for itself; DataError where rows or groups are too few to
+    hold some out.
     """
     spec, n = rows.spec, len(rows.y)
     if spec.folds == "loo":
@@ -68,7 +64,7 @@ def choose(
         how |= {"fitted_rows": n - held // len(masks), "held_out_rows": held}
     judged = _judged(unseen, rows)
     best = _best(judged.good, judged.cost)
-    places = _best_of_each(judged, best, rows) if each else []
+    places = _best_of_each(judged, best, rows) if spec.per_label else []
     if places:
         how["values"] = tuple(spec.grid[place] for place in places)
     return Choice(value=spec.grid[best], **how, **_recorded(judged), **_learned(unseen, rows, best, places))

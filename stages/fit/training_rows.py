@@ -38,6 +38,8 @@ class TrainingRows:
         target: str = DEFAULT,
     ) -> None:
         self.X, self.y, self.classes, self.spec, self.target = X, y, classes, spec, TARGETS.load(target)
+        if spec.criterion:
+            self.target = self.target.chosen_by(spec.criterion)
         if spec.class_weight != "none" and not self.target.exclusive:
             raise ConfigError(f"--class-weight {spec.class_weight} with {target} targets; it is for single labels")
 
