@@ -26,6 +26,7 @@ def export_features(place: Path, file: Path) -> dict[str, Any]:
         "split": layout.split,
         "rows": len(found),
         "width": layout.width,
+        "target": found.targets.kind,
         "classes": list(found.classes),
         "quarantined": quarantined,
         "digest": layout.digest,

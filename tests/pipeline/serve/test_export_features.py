@@ -21,6 +21,7 @@ from frostline.stages.errors import ConfigError
 from frostline.stages.serve import feature_file
 from frostline.stages.serve.feature_file import write_features
 from frostline.stages.store import Features, load, open_set
+from frostline.stages.targets.values import Targets
 from support.pictures import plant
 
 
@@ -92,7 +93,9 @@ def test_names_that_are_no_text_are_written_out(tmp_path: Path, kind: str) -> No
     X, y = np.arange(6.0, dtype=np.float32).reshape(3, 2), np.array([1, 0, 1])
     ids = ("caf\u00e9/\u65e5.png", "broken\udcff.png", "with\0zero")
     write_features(
-        Features(X, y, ids, np.zeros((3, 32), np.uint8), ("a,b", "ä"), "train", "k"), {}, tmp_path / f"x.{kind}"
+        Features(X, Targets(("a,b", "ä"), y), ids, np.zeros((3, 32), np.uint8), "train", "k"),
+        {},
+        tmp_path / f"x.{kind}",
     )
     found = READERS[kind](tmp_path / f"x.{kind}")
     assert found.ids == ["caf\u00e9/\u65e5.png", "broken\\xff.png", "with\\x00zero"]
@@ -143,6 +146,37 @@ def test_what_can_not_be_exported_says_why(
 
 def test_a_missing_package_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feature_file, "find_spec", lambda _: None)
-    features = Features(np.ones((1, 1)), np.zeros(1, int), ("a",), np.zeros((1, 32), np.uint8), ("c",), "train", "k")
+    targets = Targets(("c",), np.zeros(1, int))
+    features = Features(np.ones((1, 1)), targets, ("a",), np.zeros((1, 32), np.uint8), "train", "k")
     with pytest.raises(ConfigError, match=r"pip install 'frostline\[parquet\]'"):
         write_features(features, {}, tmp_path / "x.parquet")
+
+
+def test_several_labels_and_numbers_have_what_is_not_known_as_such(tmp_path: Path) -> None:
+    X, ids, digests = np.arange(6.0, dtype=np.float32).reshape(3, 2), ("a", "b", "c"), np.zeros((3, 32), np.uint8)
+    flags = np.array([[1, 0], [-1, 1], [0, 0]], np.int8)
+    amounts = np.array([[1.5], [np.nan], [-2.0]])
+    for kind, names, values in (("multi-label", ("red", "big"), flags), ("regression", ("age",), amounts)):
+        features = Features(X, Targets(names, values, kind), ids, digests, "train", "k")
+        called = ("values", "outputs") if kind == "regression" else ("label_values", "classes")
+        write_features(features, {}, tmp_path / "x.npz")
+        with np.load(tmp_path / "x.npz") as file:
+            np.testing.assert_array_equal(file[called[0]], values)
+            assert file[called[1]].tolist() == list(names) and "labels" not in file
+        write_features(features, {}, tmp_path / "x.h5")
+        with h5py.File(tmp_path / "x.h5") as file:
+            np.testing.assert_array_equal(file[called[0]][:], values)
+            assert file[called[1]].asstr()[:].tolist() == list(names)
+
+
+@needs_pyarrow
+def test_a_table_of_several_labels_has_a_column_for_each(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    values = np.array([[1, 0], [-1, 1], [0, 0]], np.int8)
+    targets = Targets(("red", "big"), values, "multi-label")
+    X, ids = np.zeros((3, 2), np.float32), ("a", "b", "c")
+    write_features(Features(X, targets, ids, np.zeros((3, 32), np.uint8), "train", "k"), {}, tmp_path / "x.parquet")
+    table = parquet.read_table(tmp_path / "x.parquet")
+    assert table.column_names == ["id", "red", "big", "features"]
+    assert table["red"].to_pylist() == [1, None, 0] and table["big"].to_pylist() == [0, 1, 0]
