@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 _SAMPLE = 2048
 _BLOCK = 64
 _NEIGHBOURS = 64
-_HIGHER, _SHARE = 20, 0.25
+_HIGHER = 20
 Floats = NDArray[np.float32]
 
 
@@ -33,8 +33,8 @@ def typical_distance(directions: Floats, labels: NDArray[np.int64], threshold: f
     classes, int64 (n,).
     Near duplicates lie within ``threshold`` times what is returned: of all values of which that is true, the largest.
     So copies of every row do not set the scale that they are measured by. Half of a class within that are no copies
-    but a class that the backbone draws together. Where distances grow without a gap, as in films, a quarter of that
-    from the 20th nearest of a row's class is the least.
+    but a class that the backbone draws together. Where distances grow without a gap, as in films, a twentieth of that
+    from the 20th nearest of a row's class is the least: what it would be on a surface.
     """
     sample = _sampled(directions, labels)
     if not sample.near.size:
@@ -42,7 +42,7 @@ def typical_distance(directions: Floats, labels: NDArray[np.int64], threshold: f
     place = np.minimum(_HIGHER, sample.half) - 1
     higher = np.take_along_axis(sample.mates, np.maximum(place, 0)[:, None], axis=1)[:, 0]
     higher = higher[(place >= 0) & np.isfinite(higher)]
-    least = _SHARE * float(np.median(higher)) if higher.size else 0.0
+    least = float(np.median(higher)) / _HIGHER if higher.size else 0.0
     return max(_settled(sample, threshold), least)
 
 

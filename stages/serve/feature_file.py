@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frostline.stages.errors import ConfigError
 from frostline.stages.store import Features
@@ -68,7 +67,7 @@ def _to_hdf5(features: Features, texts: dict[str, list[str]], about: dict[str, A
 
 
 def _to_numpy(features: Features, texts: dict[str, list[str]], about: dict[str, Any], file: Path) -> None:
-    arrays: dict[str, NDArray[Any]] = {name: np.array(values, np.str_) for name, values in texts.items()}
+    arrays: dict[str, Any] = {name: np.array(values, np.str_) for name, values in texts.items()}
     X = features.X[: len(features)]
     np.savez(file, features=X, label_positions=features.y, about=np.array(json.dumps(about)), **arrays)
 
