@@ -31,7 +31,7 @@ class _Content:
     texts: Mapping[str, Sequence[str]]
     numbers: Mapping[str, NDArray[Any]]
     names: Mapping[str, Sequence[str]]
-    columns: Mapping[str, Sequence[Any]]
+    columns: Mapping[str, Any]
 
 
 def write_features(features: Features, about: Mapping[str, Any], file: Path) -> None:
@@ -66,10 +66,10 @@ def _content(features: Features) -> _Content:
     ids, names, y = list(map(_text, features.ids)), list(map(_text, features.classes)), features.y
     if features.targets.kind == DEFAULT:
         labels, positions = [names[position] for position in y.tolist()], {"label_positions": y}
-        columns = {"label": labels, "label_position": y}
+        columns: dict[str, Any] = {"label": labels, "label_position": y}
         return _Content(features.X, {"ids": ids, "labels": labels}, positions, {"classes": names}, columns)
     known = y >= 0 if y.dtype.kind == "i" else ~np.isnan(y)
-    columns = {name: np.where(known[:, j], y[:, j], None) for j, name in enumerate(names)}
+    columns = {name: np.where(known[:, j], y[:, j].astype(object), None) for j, name in enumerate(names)}
     as_numbers = y.dtype.kind == "f"
     values, called = ("values", "outputs") if as_numbers else ("label_values", "classes")
     return _Content(features.X, {"ids": ids}, {values: y}, {called: names}, columns)
