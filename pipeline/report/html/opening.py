@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from frostline.pipeline.report.html import formatting
+from frostline.pipeline.report.html.claims import claim, references
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.pipeline.report.wording import selection_lines
 from frostline.stages.errors import counted
@@ -25,20 +26,14 @@ class Opening:
 
 
 def opening(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) -> Opening:
-    """Return the accuracy, its interval, what it may be held against, and warnings."""
-    found = leader.evaluation
-    value, interval = formatting.valued("accuracy", found.scores["accuracy"])
-    commonest = formatting.share(max(one.support for one in found.classes), found.rows)
+    """Return the main score, its interval, what it may be held against, and warnings."""
+    value, interval = formatting.main_valued(leader.evaluation)
     return Opening(
         value=value,
-        claim=f"of {counted(found.rows, 'test sample')} {'is' if found.rows == 1 else 'are'} named right",
+        claim=claim(leader.evaluation),
         interval=f"95 % interval {interval}",
         by=_by(leader.head, leader.backbone),
-        context=(
-            f"Naming the commonest class every time would be right for {commonest}.",
-            *_baselines(run, leader, verdicts),
-            *_picked(run),
-        ),
+        context=(*references(leader), *_baselines(run, leader, verdicts), *_picked(run)),
         warnings=tuple(f"{one.name}: {line}" for one in run.scored for line in _warnings(one)),
     )
 
@@ -70,13 +65,13 @@ def _interval(spread: Spread) -> str:
 def _baselines(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) -> list[str]:
     best: dict[str, Scored] = {}
     for one in run.scored:
-        if one.backbone != run.backbone and (one.backbone not in best or one.accuracy > best[one.backbone].accuracy):
+        if one.backbone != run.backbone and (one.backbone not in best or one.main > best[one.backbone].main):
             best[one.backbone] = one
     lines = []
     for one in best.values():
         verdict = verdicts.get(frozenset((leader.name, one.name)))
         ending = f": {verdict}." if verdict else "."
-        lines.append(f"{one.name} alone reaches {100 * one.accuracy:.1f} %{ending}")
+        lines.append(f"{one.name} alone reaches {formatting.main_valued(one.evaluation)[0]}{ending}")
     return lines
 
 

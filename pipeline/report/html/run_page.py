@@ -6,37 +6,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
 from frostline.pipeline.records.curve import Curve, Point
 from frostline.pipeline.records.run import called
+from frostline.pipeline.records.run_record import RunRecord
 from frostline.pipeline.report.html import formatting, plots
 from frostline.pipeline.report.html.artifacts import RunArtifacts
 from frostline.pipeline.report.html.calibration import calibration
 from frostline.pipeline.report.html.health import health
+from frostline.pipeline.report.html.labels import labels_section
+from frostline.pipeline.report.html.maps import map_of
 from frostline.pipeline.report.html.mistakes import mistakes
 from frostline.pipeline.report.html.opening import opening, opening_of_curves
-from frostline.pipeline.report.html.projection import plane
 from frostline.pipeline.report.html.ranking import ranking
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.pipeline.report.html.setup import setup
+from frostline.pipeline.report.html.values import values_section
+from frostline.pipeline.report import wording
 from frostline.pipeline.report.wording import unit_of
+from frostline.stages.evaluate import Evaluation
 from frostline.stages.metrics.compare import Comparison
+from frostline.stages.targets.base import DEFAULT
 
 MAPPED = 2000
-_LABELLED, _NAMED = 20, 20
-
-
-@dataclass(frozen=True)
-class Map:
-    """The test samples on a plane, or ``why`` not; ``shown`` on it, ``learned`` on others, ``others``: rare classes."""
-
-    figure: Markup | None = None
-    why: str = ""
-    shown: int = 0
-    learned: int = 0
-    others: int = 0
+_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -62,12 +56,16 @@ class Curves:
 
 @dataclass(frozen=True)
 class Data:
-    """What is odd about the samples, as far as a run counts it. ``quarantined``: names with reasons, the first ones."""
+    """What is odd about the samples, as far as a run counts it. ``quarantined``: names with reasons, the first ones.
+
+    ``balance``: the fewest and the most test samples of one ``noun``.
+    """
 
     lines: tuple[tuple[str, int], ...]
     quarantined: tuple[tuple[str, str], ...]
     more_quarantined: int
     notes: tuple[str, ...]
+    noun: str
     balance: str
 
 
@@ -82,11 +80,10 @@ def run_page(run: Run, artifacts: RunArtifacts, compared: Comparison | None = No
         "answer": opening(run, leader, ranked.verdicts if ranked else {}) if leader else opening_of_curves(run),
         "ranking": ranked,
         "leader": leader,
-        "scores": formatting.score_rows(leader.evaluation.scores) if leader else [],
+        "scores": formatting.score_rows(leader.evaluation.scores, leader.evaluation.kind) if leader else [],
         "setup": setup(run, leader),
-        "errors": mistakes(leader, record.classes, artifacts) if leader else None,
-        "reliability": calibration(leader.evaluation) if leader else None,
-        "map": _map(run, artifacts),
+        **_of_kind(record, leader, artifacts),
+        "map": map_of(run, artifacts),
         "curves": _curves(run),
         "data": _data(run, leader),
         "command": formatting.command(record.settings),
@@ -95,21 +92,21 @@ def run_page(run: Run, artifacts: RunArtifacts, compared: Comparison | None = No
     }
 
 
+def _of_kind(record: RunRecord, leader: Scored | None, artifacts: RunArtifacts) -> dict[str, Any]:
+    """Return the sections that only one kind of target has; the others' are None."""
+    kind = leader.evaluation.kind if leader else ""
+    single = leader if kind == DEFAULT else None
+    return {
+        "errors": mistakes(single, record.classes, artifacts) if single else None,
+        "reliability": calibration(single.evaluation) if single else None,
+        "labels": labels_section(leader, artifacts) if leader and kind == "multi-label" else None,
+        "values": values_section(leader, artifacts) if leader and kind == "regression" else None,
+    }
+
+
 def _subject(run: Run) -> str:
     heads = dict.fromkeys(probe.name for probe in run.record.probes)
     return f"{', '.join(heads)} on {run.backbone}"
-
-
-def _map(run: Run, artifacts: RunArtifacts) -> Map:
-    if artifacts.X is None or artifacts.y is None:
-        return Map(why=artifacts.no_features)
-    found = plane(artifacts.X, artifacts.y)
-    if found is None:
-        return Map(why="Too few test samples or classes for a map that means anything.")
-    points, y = found
-    drawn = plots.scatter(points, y, run.record.classes, _LABELLED)
-    others = max(0, len(np.unique(y)) - _LABELLED)
-    return Map(drawn, shown=len(y), learned=len(artifacts.y) - len(y), others=others)
 
 
 def _curves(run: Run) -> Curves | None:
@@ -147,8 +144,15 @@ def _data(run: Run, leader: Scored | None) -> Data:
         quarantined=tuple(bad.items())[:_NAMED],
         more_quarantined=max(0, len(bad) - _NAMED),
         notes=record.notes,
-        balance=_balance([one.support for one in leader.evaluation.classes] if leader else []),
+        noun=wording.NOUNS.get(record.kind, ""),
+        balance=_balance(_support(leader.evaluation) if leader else []),
     )
+
+
+def _support(found: Evaluation) -> list[int]:
+    """Return how many test samples are of each class, have each label, or have a value of each output."""
+    having = [one.support for one in found.classes] or [one.positives for one in found.labels]
+    return having or [one.rows for one in found.outputs]
 
 
 def _balance(support: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from frostline.pipeline.records.run_record import FeaturesRecord, RunRecord
 from frostline.pipeline.report.html import formatting, plots
 from frostline.pipeline.report.html.record import Run, Scored
-from frostline.pipeline.report.wording import chosen, decoding_limit, selection_lines
+from frostline.pipeline.report.wording import NOUNS, chosen, decoding_limit, selection_lines
 from frostline.stages.errors import counted
 
 Term = tuple[str, str]
@@ -30,13 +30,13 @@ def setup(run: Run, leader: Scored | None) -> Setup:
     if leader is None:
         return Setup(terms, None)
     selection = leader.selection
-    drawn = len(selection.grid) > 1 and len(selection.accuracy) > 1
+    drawn = len(selection.grid) > 1 and len(plots.held_out(selection)[1]) > 1
     return Setup((*terms, *_head(leader)), plots.selection(selection) if drawn else None)
 
 
 def _data(record: RunRecord) -> list[Term]:
-    classes, rows = counted(len(record.classes), "class"), record.rows
-    return [("Dataset", f"{record.dataset}: {classes}, {rows.train:,} training and {rows.test:,} test samples")]
+    what, rows = counted(len(record.classes), NOUNS.get(record.kind, "name")), record.rows
+    return [("Dataset", f"{record.dataset}: {what}, {rows.train:,} training and {rows.test:,} test samples")]
 
 
 def _features(run: Run) -> list[Term]:

@@ -58,13 +58,15 @@ def test_the_map_shows_rows_that_it_was_not_learned_on() -> None:
     centres = rng.normal(0, 6, (3, 20))
     told = plane(centres[y] + rng.normal(0, 1, (600, 20)), y)
     assert told is not None
-    points, labels = told
+    points, rows = told
+    labels = y[rows]
     means = np.array([points[labels == label].mean(0) for label in range(3)])
     nearest = ((points[:, None] - means) ** 2).sum(2).argmin(1)
     assert points.shape == (300, 2) and (nearest == labels).mean() > 0.99
     noise = plane(rng.normal(0, 1, (600, 400)), y)
     assert noise is not None
-    points, labels = noise
+    points, rows = noise
+    labels = y[rows]
     means = np.array([points[labels == label].mean(0) for label in range(3)])
     assert (((points[:, None] - means) ** 2).sum(2).argmin(1) == labels).mean() < 0.5
 
