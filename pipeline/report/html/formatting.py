@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Mapping
@@ -66,6 +67,14 @@ def main_valued(found: Evaluation) -> tuple[str, str]:
 def amount(value: float) -> str:
     """Return a number in units of the data: ``1,235``, ``12.3`` or ``0.0844``."""
     return minus(f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}")
+
+
+def to_scale(value: float, scale: float) -> str:
+    """Return a number to three digits of what it varies by, such as its standard deviation: ``0.214`` or ``1,235``."""
+    if not scale > 0:
+        return amount(value)
+    decimals = 2 - math.floor(math.log10(scale))
+    return minus(f"{value:,.{decimals}f}") if 0 <= decimals <= 9 else amount(value)
 
 
 def minus(text: str) -> str:

@@ -14,7 +14,7 @@ from frostline.pipeline.report.wording import listed
 from frostline.stages.metrics import Predictions
 from frostline.stages.metrics.multi_label import lrap_of_rows
 
-WORST, _NAMED = 12, 4
+WORST, _NAMED = 12, 8
 _IMPOSSIBLE = 1e-6  # of a probability; they are stored to six digits
 
 

@@ -75,7 +75,7 @@ def _row(one: LabelScore, orders: Mapping[str, Mapping[str, int]]) -> LabelRow:
         precision=_shown("average_precision", one.average_precision),
         auroc=_shown("macro_auroc", one.auroc),
         f1=_shown("f1", one.f1),
-        threshold="–" if one.threshold is None else formatting.amount(one.threshold),
+        threshold="–" if one.threshold is None else formatting.minus(f"{one.threshold:.3f}"),
         f1_at_threshold=_shown("f1", one.f1_at_threshold),
         having=f"{one.positives:,} of {one.rows:,}",
         share=formatting.share(one.positives, one.rows),

@@ -23,7 +23,6 @@ from frostline.pipeline.report.html.ranking import ranking
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.pipeline.report.html.setup import setup
 from frostline.pipeline.report.html.values import values_section
-from frostline.pipeline.report import wording
 from frostline.pipeline.report.wording import unit_of
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.metrics.compare import Comparison
@@ -31,6 +30,11 @@ from frostline.stages.targets.base import DEFAULT
 
 MAPPED = 2000
 _NAMED = 20
+_COUNTED = {
+    DEFAULT: "Test samples of each class",
+    "multi-label": "Test samples with each label",
+    "regression": "Known test values of each output",
+}
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,14 @@ class Curves:
 class Data:
     """What is odd about the samples, as far as a run counts it. ``quarantined``: names with reasons, the first ones.
 
-    ``balance``: the fewest and the most test samples of one ``noun``.
+    ``balance``: the fewest and the most of what is ``counted``.
     """
 
     lines: tuple[tuple[str, int], ...]
     quarantined: tuple[tuple[str, str], ...]
     more_quarantined: int
     notes: tuple[str, ...]
-    noun: str
+    counted: str
     balance: str
 
 
@@ -144,7 +148,7 @@ def _data(run: Run, leader: Scored | None) -> Data:
         quarantined=tuple(bad.items())[:_NAMED],
         more_quarantined=max(0, len(bad) - _NAMED),
         notes=record.notes,
-        noun=wording.NOUNS.get(record.kind, ""),
+        counted=_COUNTED.get(record.kind, ""),
         balance=_balance(_support(leader.evaluation) if leader else []),
     )
 

@@ -15,7 +15,7 @@ from frostline.pipeline.report.html.svg import ACCENT, INK, MUTED, WARM, figure,
 
 Array = NDArray[np.float64]
 _SINGLE, _CELLS = 1500, 36  # points that are drawn one by one; hexagons across
-_SHADES = ((".", 2.5, 0.35), ("o", 2.6, 0.4), ("o", 3.6, 0.55), ("s", 4.4, 0.7), ("D", 5.4, 0.9))
+_SHADES = (("o", 1.8, 0.5), ("v", 2.8, 0.55), ("^", 3.4, 0.7), ("s", 3.6, 0.85), ("D", 4.2, 0.9))
 
 
 def predicted_against_true(name: str, true: Array, predicted: Array) -> Markup:
@@ -53,21 +53,25 @@ def residuals(name: str, true: Array, predicted: Array) -> Markup:
 
 
 def value_map(points: Array, values: Array, name: str) -> Markup:
-    """Return a map (n, 2) of samples, by the fifth of all in which their values (n,) are: the larger, the stronger."""
-    ends = np.quantile(values, np.linspace(0, 1, len(_SHADES) + 1))
-    fifth = np.clip(np.searchsorted(ends, values, side="right") - 1, 0, len(_SHADES) - 1)
+    """Return a map (n, 2) of samples by their values (n,), in up to five classes of equal size: the larger, the stronger.
+
+    Equal values are in one class.
+    """
+    ends = np.unique(np.quantile(values, np.linspace(0, 1, len(_SHADES) + 1)))
+    own = np.clip(np.searchsorted(ends, values, side="right") - 1, 0, max(0, len(ends) - 2))
+    larger = 1.7 if len(values) < 500 else 1.0
 
     def draw(axes: Any) -> None:
-        for place, (marker, size, alpha) in enumerate(_SHADES):
-            own = points[fifth == place]
-            if len(own):
-                label = f" {amount(ends[place])} – {amount(ends[place + 1])}"
-                colour = WARM if place == len(_SHADES) - 1 else ACCENT
-                axes.plot(*own.T, marker, color=colour, ms=size, mew=0, alpha=alpha, label=label)
+        for place, shade in enumerate(_SHADES[1 - len(ends) :]):
+            marker, size, alpha = shade
+            label = f" {amount(ends[place])} – {amount(ends[min(place + 1, len(ends) - 1)])}"
+            colour = WARM if shade is _SHADES[-1] else ACCENT
+            axes.plot(
+                *points[own == place].T, marker, color=colour, ms=larger * size, mew=0, alpha=alpha, label=label
+            )
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
-        title = f"{short(name)}, in fifths of the samples"
-        legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=5, handletextpad=0.2, title=title)
+        legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=5, handletextpad=0.2, title=short(name))
         legend.get_title().set_color(INK)
 
     alt = f"Map of {len(values):,} test samples by {name}, from {amount(values.min())} to {amount(values.max())}"

@@ -121,6 +121,8 @@ def standard_errors(answers: Predictions) -> NDArray[np.float64]:
 
 def _sample(answers: Predictions, thumbnails: Thumbnails, row: int, output: int) -> PredictedSample:
     name = answers.classes[output]
-    truth, prediction = amount(answers.y[row, output]), amount(answers.confidence[row, output])
+    scale = float(np.nanstd(answers.y[:, output]))
+    both = answers.y[row, output], answers.confidence[row, output]
+    truth, prediction = (formatting.to_scale(float(value), scale) for value in both)
     alt = f"A test sample: {name} is {truth}, predicted {prediction}"
     return PredictedSample(thumbnails.of(answers.ids[row], alt), name, truth, prediction)
