@@ -66,7 +66,9 @@ def _label_references(leader: Scored) -> list[str]:
     shares = [one.prevalence for one in leader.evaluation.labels if one.positives and one.prevalence is not None]
     if not shares:
         return []
-    return [f"Scores by chance would reach {100 * float(np.mean(shares)):.1f} %, the mean share of samples with a label."]
+    return [
+        f"Scores by chance would reach {100 * float(np.mean(shares)):.1f} %, the mean share of samples with a label."
+    ]
 
 
 def _number_references(leader: Scored) -> list[str]:

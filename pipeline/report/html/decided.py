@@ -20,6 +20,12 @@ class Decided:
     having: NDArray[np.bool_]
     named: NDArray[np.bool_]
 
+    @property
+    def wrong(self) -> NDArray[np.bool_]:
+        """Which known labels (n, labels) are decided wrong."""
+        wrong: NDArray[np.bool_] = (self.having != self.named) & (self.answers.y >= 0)
+        return wrong
+
     def having_of(self, row: int) -> list[str]:
         """Return the labels of a sample."""
         return self._names(self.having[row])

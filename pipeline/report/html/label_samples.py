@@ -29,10 +29,12 @@ class LabelledSample:
 
 
 def worst_labelled(found: Decided, thumbnails: Thumbnails) -> tuple[LabelledSample, ...]:
-    """Return the samples of the largest cost, at most ``WORST``."""
-    costs = sample_costs(found.answers)
-    rows = np.argsort(-costs, kind="stable")[:WORST]
-    return tuple(_sample(found, thumbnails, int(row), float(costs[row])) for row in rows if costs[row] > 0)
+    """Return the samples of the largest cost, of equals those with more wrong labels, at most ``WORST``."""
+    costs, wrong = sample_costs(found.answers), found.wrong.sum(1)
+    rows = np.lexsort((-wrong, -costs))[:WORST]
+    return tuple(
+        _sample(found, thumbnails, int(row), float(costs[row])) for row in rows if costs[row] > 0 or wrong[row]
+    )
 
 
 def sample_costs(answers: Predictions) -> NDArray[np.float64]:
@@ -50,7 +52,7 @@ def sample_costs(answers: Predictions) -> NDArray[np.float64]:
 def _sample(found: Decided, thumbnails: Thumbnails, row: int, cost: float) -> LabelledSample:
     truth, prediction = _all(found.having_of(row)), _all(found.named_of(row))
     picture = thumbnails.of(found.answers.ids[row], f"A test sample: {truth}; called {prediction}")
-    said = f"log-loss {cost:.2f}" if found.answers.probabilistic else f"ranked {100 * (1 - cost):.0f} % right"
+    said = f"log-loss {cost:.2f}" if found.answers.probabilistic else f"LRAP {100 * (1 - cost):.0f} %"
     return LabelledSample(picture, truth, prediction, said)
 
 

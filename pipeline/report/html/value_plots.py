@@ -53,9 +53,9 @@ def residuals(name: str, true: Array, predicted: Array) -> Markup:
 
 
 def value_map(points: Array, values: Array, name: str) -> Markup:
-    """Return a map (n, 2) of samples by their values (n,), in up to five classes of equal size: the larger, the stronger.
+    """Return a map (n, 2) of samples by their values (n,), in up to five classes of equal size.
 
-    Equal values are in one class.
+    The larger the values, the stronger the marks. Equal values are in one class.
     """
     ends = np.unique(np.quantile(values, np.linspace(0, 1, len(_SHADES) + 1)))
     own = np.clip(np.searchsorted(ends, values, side="right") - 1, 0, max(0, len(ends) - 2))
@@ -66,9 +66,7 @@ def value_map(points: Array, values: Array, name: str) -> Markup:
             marker, size, alpha = shade
             label = f" {amount(ends[place])} – {amount(ends[min(place + 1, len(ends) - 1)])}"
             colour = WARM if shade is _SHADES[-1] else ACCENT
-            axes.plot(
-                *points[own == place].T, marker, color=colour, ms=larger * size, mew=0, alpha=alpha, label=label
-            )
+            axes.plot(*points[own == place].T, marker, color=colour, ms=larger * size, mew=0, alpha=alpha, label=label)
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
         legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=5, handletextpad=0.2, title=short(name))

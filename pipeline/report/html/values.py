@@ -122,7 +122,7 @@ def standard_errors(answers: Predictions) -> NDArray[np.float64]:
 def _sample(answers: Predictions, thumbnails: Thumbnails, row: int, output: int) -> PredictedSample:
     name = answers.classes[output]
     scale = float(np.nanstd(answers.y[:, output]))
-    both = answers.y[row, output], answers.confidence[row, output]
-    truth, prediction = (formatting.to_scale(float(value), scale) for value in both)
+    truth = amount(answers.y[row, output])
+    prediction = formatting.to_scale(float(answers.confidence[row, output]), scale)
     alt = f"A test sample: {name} is {truth}, predicted {prediction}"
     return PredictedSample(thumbnails.of(answers.ids[row], alt), name, truth, prediction)
