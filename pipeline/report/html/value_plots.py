@@ -15,7 +15,7 @@ from frostline.pipeline.report.html.svg import ACCENT, INK, MUTED, WARM, figure,
 
 Array = NDArray[np.float64]
 _SINGLE, _CELLS = 1500, 36  # points that are drawn one by one; hexagons across
-_SHADES = (("o", 1.8, 0.5), ("v", 2.8, 0.55), ("^", 3.4, 0.7), ("s", 3.6, 0.85), ("D", 4.2, 0.9))
+_SHADES = (("o", 2.2, 0.5), ("v", 2.8, 0.55), ("^", 3.4, 0.7), ("s", 3.6, 0.85), ("D", 4.2, 0.9))
 
 
 def predicted_against_true(name: str, true: Array, predicted: Array) -> Markup:
@@ -25,7 +25,7 @@ def predicted_against_true(name: str, true: Array, predicted: Array) -> Markup:
 
     def draw(axes: Any) -> None:
         axes.plot([low, high], [low, high], color=MUTED, lw=1, ls=(0, (4, 3)))
-        _points(axes, true, predicted)
+        _points(axes, true, predicted, (low, high, low, high))
         limits = (low - pad, high + pad)
         axes.set(xlim=limits, ylim=limits, aspect="equal", xlabel=f"{short(name)}, true", ylabel="predicted")
         axes.grid()
@@ -76,12 +76,12 @@ def value_map(points: Array, values: Array, name: str) -> Markup:
     return figure("map", alt, (2.1 * WIDTH, 6.0), draw)
 
 
-def _points(axes: Any, x: Array, y: Array) -> None:
-    """Draw points one by one, or many of them as hexagons, the fuller the stronger."""
+def _points(axes: Any, x: Array, y: Array, extent: tuple[float, float, float, float] | None = None) -> None:
+    """Draw points one by one, or many of them as hexagons over an extent, the fuller the stronger."""
     if len(x) <= _SINGLE:
         axes.plot(x, y, "o", color=ACCENT, ms=4, mew=0, alpha=0.6 if len(x) < 500 else 0.35)
         return
-    cells = axes.hexbin(x, y, gridsize=_CELLS, mincnt=1, linewidths=0)
+    cells = axes.hexbin(x, y, gridsize=_CELLS, mincnt=1, linewidths=0, extent=extent)
     strength = _strengths(cells.get_array())
     cells.set_array(None)
     cells.set(facecolor=ACCENT, alpha=strength)
