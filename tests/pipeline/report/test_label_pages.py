@@ -118,12 +118,12 @@ def test_a_sample_costs_its_log_loss_of_known_labels_or_how_its_labels_rank() ->
 
 def test_the_worst_samples_have_the_largest_cost_then_the_most_wrong_labels() -> None:
     y = [[1, 0, 0], [1, 1, 0], [1, 1, 1], [0, 0, 1]]
-    scores = [[0.5, -1, -1], [-0.1, -0.2, -3.0], [-1, 1, 1], [2.0, 1.0, 0.5]]
+    scores = [[0.5, -1, -1], [-0.1, -0.2, -3.0], [-1, 1, 1], [2.0, -1.0, 0.5]]
     found = decided(answers(scores, y, probabilistic=False), [label(name, 1) for name in NAMES])
     shown = worst_labelled(found, Thumbnails(None))
     assert [one.picture.id for one in shown] == ["3.png", "1.png", "2.png"]
-    assert [(one.truth, one.prediction) for one in shown[:2]] == [("c", "a, b and c"), ("a and b", "none of them")]
-    assert shown[0].cost == "LRAP 33 %"
+    assert [(one.truth, one.prediction) for one in shown[:2]] == [("c", "a and c"), ("a and b", "none of them")]
+    assert shown[0].cost == "LRAP 50 %"
 
 
 def test_values_that_are_not_known_are_left_out_of_the_page(tmp_path: Path) -> None:

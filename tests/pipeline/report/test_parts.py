@@ -31,6 +31,15 @@ def test_answers_are_read_as_they_were_written(tmp_path: Path) -> None:
         read_predictions(tmp_path / "p.csv", data, classes[1:])
 
 
+def test_answers_in_another_order_are_the_same_answers(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    told = Predictions(tuple("abcdef"), rng.integers(0, 3, 6), rng.dirichlet(np.ones(3), 6), ("x", "y", "z"), True, ())
+    found = read_predictions(tmp_path / "p.csv", predictions_csv(told).encode(), told.classes)
+    turned = found.take([5, 3, 0])
+    assert turned.ids == ("f", "d", "a") and turned.right.tolist() == told.right[[5, 3, 0]].tolist()
+    assert turned.labels.tolist() == told.labels[[5, 3, 0]].tolist()
+
+
 def test_the_command_to_repeat_a_run_has_its_settings() -> None:
     from frostline.pipeline.cli.flags import add_settings, given
     from frostline.pipeline.cli.parser import Parser
