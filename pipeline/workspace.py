@@ -14,7 +14,7 @@ data/downloads/   torchvision's datasets
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ class Workspace:
         """Keep what a backbone resolved to."""
         path = self._memo(fingerprint)
         make_folder(path.parent)
-        write_atomic(path, sealed({"spec": asdict(resolved.spec), "width": resolved.width}))
+        write_atomic(path, sealed({"spec": resolved.spec.fields(), "width": resolved.width}))
 
     def _memo(self, fingerprint: Mapping[str, Any]) -> Path:
         return self.root / "backbones" / f"{digest(dict(fingerprint))[:16]}.json"

@@ -216,7 +216,7 @@ def written(default: object) -> str | None:
     if default is None:
         return None
     text = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
-    return "" if text == "{}" else text
+    return "" if text in ("{}", "False") else text
 
 
 def test_every_command_is_in_the_documentation() -> None:
@@ -230,7 +230,7 @@ def test_every_command_is_in_the_documentation() -> None:
     ("model", "command", "elsewhere"),
     [
         ("Settings", "", ()),
-        ("PredictSettings", "predict", ("device", "batch_size", "workers", "optimize", "max_bad")),
+        ("PredictSettings", "predict", ("device", "batch_size", "workers", "optimize", "allow_unsteady", "max_bad")),
         ("RankSettings", "rank", "ExtractSettings"),
     ],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from frostline.pipeline.bench.leaderboard import Costs
 from frostline.pipeline.plan.plan import Plan
@@ -31,7 +30,7 @@ def costs_of(plan: Plan, features: Sequence[Extracted]) -> Costs:
 
 def _parameters(plan: Plan) -> int | None:
     """Return the number of parameters that features depend on, remembered once it was counted."""
-    path = plan.workspace.root / "bench" / "parameters" / f"{digest(asdict(plan.spec))[:16]}.json"
+    path = plan.workspace.root / "bench" / "parameters" / f"{digest(plan.spec.fields())[:16]}.json"
     try:
         return int(read_sealed(path)["parameters"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -43,7 +43,7 @@ from frostline.stages.errors import ConfigError, listing, printable, unknown_nam
 from frostline.stages.records.sealed import digest
 
 DEFAULT_LAYER = "default"
-_PACE = {"device", "batch_size", "workers", "optimize", "engine"}
+_PACE = {"device", "batch_size", "workers", "optimize", "allow_unsteady", "engine"}
 _OF_DATASET = {*DatasetSettings.model_fields, "max_bad"} - {*WorkspaceSettings.model_fields}
 _OF_BACKBONE = ({*BackboneSettings.model_fields} - {*DatasetSettings.model_fields}) | _PACE
 _OF_HEAD = {*Settings.model_fields} - {*ExtractSettings.model_fields} - {"baseline"}

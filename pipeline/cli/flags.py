@@ -38,14 +38,13 @@ def _add_setting(section: Any, model: type[BaseModel], name: str) -> None:
         default = ",".join(map(str, default)) if len(default) < 4 else None
     choices = _choices(field.annotation)
     shown = str(field.description) + (f": {', '.join(choices)}" if choices else "")
-    shown += f" (default: {default})" if default not in (None, "", {}) else ""
-    section.add_argument(
-        f"--{name.replace('_', '-')}",
-        dest=f"{_SETTING}{name}",
-        metavar="VALUE",
-        default=argparse.SUPPRESS,
-        help=shown.replace("%", "%%"),
-    )
+    shown += f" (default: {default})" if default not in (None, "", {}) and default is not False else ""
+    flag, about = f"--{name.replace('_', '-')}", shown.replace("%", "%%")
+    how: dict[str, Any] = {"dest": f"{_SETTING}{name}", "default": argparse.SUPPRESS, "help": about}
+    if field.annotation is bool:
+        section.add_argument(flag, action="store_true", **how)
+    else:
+        section.add_argument(flag, metavar="VALUE", **how)
 
 
 def _choices(annotation: Any) -> list[str]:

@@ -153,10 +153,21 @@ def _takes_runs(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _takes_pattern(command: argparse.ArgumentParser) -> None:
+    command.usage = "frostline encoders [PATTERN] [--json]"
+    command.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help="dinov2, timm:, timm:vit_*")
+
+
 def _takes_file(command: argparse.ArgumentParser) -> None:
     command.usage = "frostline export HEAD FILE.onnx|FILE.pt2 [--SETTING VALUE …]"
     command.add_argument("head", type=Path, metavar="HEAD", help="a folder of data/heads")
     command.add_argument("file", type=Path, metavar="FILE", help="its ending chooses: .onnx or .pt2")
+
+
+def _takes_set(command: argparse.ArgumentParser) -> None:
+    command.usage = "frostline export-features SET FILE.h5|FILE.npz|FILE.parquet"
+    command.add_argument("set", type=Path, metavar="SET", help="a folder of data/features")
+    command.add_argument("file", type=Path, metavar="FILE", help="its ending chooses: .h5, .npz or .parquet")
 
 
 def _takes_leave(command: argparse.ArgumentParser) -> None:
@@ -172,6 +183,8 @@ _OWN: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "rank": _takes_backbones,
     "report": _takes_runs,
     "export": _takes_file,
+    "encoders": _takes_pattern,
+    "export-features": _takes_set,
     "gc": _takes_leave,
 }
 
@@ -195,9 +208,9 @@ def _run(args: argparse.Namespace) -> int:
 
     settings = _settings(args)
     if args.dry_run:
+        settings, found = preview_run(settings)
         specs = {name: settings.spec(name) for name in settings.head if not settings.draw(name)}
         words = {True: "cached", False: "to fit", None: "unknown"}
-        found = preview_run(settings)
         lines = ["; ".join(f"{n}: {words[is_fitted(one, spec)]}" for n, spec in specs.items()) for one in found]
         return _dry_run(args, found, lines)
     report = run(settings)
@@ -251,13 +264,8 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from frostline.pipeline.serve.predict import (
-        check_predictions,
-        predict,
-        predictions_as_csv,
-        predictions_as_json,
-        predictions_table,
-    )
+    from frostline.pipeline.serve.forms import predictions_as_csv, predictions_as_json, predictions_table
+    from frostline.pipeline.serve.predict import check_predictions, predict
 
     settings = _settings(args)
     answers = predict(args.head, args.inputs, settings)
@@ -325,9 +333,21 @@ def _export(args: argparse.Namespace) -> int:
 
     record = export_head(args.head, args.file, _settings(args))
     height, width = record["images"][1:3]
-    text = f"{args.file}: uint8 images (batch, {height}, {width}, 3) to a {record['values']} per class (batch, "
-    _print(args, record, f"{text}{len(record['classes'])})")
+    names = record.get("outputs") or record["classes"]
+    each = {"regression": "output", "multi-label": "label"}.get(record.get("target", ""), "class")
+    text = f"{args.file}: uint8 images (batch, {height}, {width}, 3) to a {record['values']} per {each} (batch, "
+    _print(args, record, f"{text}{len(names)})")
     return 0
+
+
+def _export_features(args: argparse.Namespace) -> int:
+    from frostline.pipeline.serve.export_features import export_features
+
+    record = export_features(args.set, args.file)
+    what = f"{record['dataset']} {record['split']}, {record['rows']:,} × {record['width']:,}"
+    left = f", {len(record['quarantined']):,} quarantined left out" if record["quarantined"] else ""
+    _print(args, record, f"{args.file}: {printable(what)} with ids and labels{left}")
+    return EXIT_QUARANTINED if record["quarantined"] else 0
 
 
 def _ls(args: argparse.Namespace) -> int:
@@ -335,6 +355,14 @@ def _ls(args: argparse.Namespace) -> int:
 
     found = inventory(_settings(args).data_dir)
     _print(args, inventory_json(found), inventory_table(found))
+    return 0
+
+
+def _encoders(args: argparse.Namespace) -> int:
+    from frostline.pipeline.maintain.encoders import encoders_json, encoders_table, list_encoders
+
+    found = list_encoders(args.pattern)
+    _print(args, encoders_json(found), encoders_table(found))
     return 0
 
 
@@ -389,6 +417,14 @@ _COMMANDS = {
     "report": _Command("write the page of a run again, or one page that compares several", "AnySettings", _report),
     "export": _Command(
         "write a fitted head and its backbone as one ONNX or torch.export file", "PredictSettings", _export
+    ),
+    "encoders": _Command(
+        "list the encoders that can be named, with width, size, licence, and whether the weights are here",
+        "AnySettings",
+        _encoders,
+    ),
+    "export-features": _Command(
+        "write a feature set as one HDF5, NumPy or Parquet file, with ids and labels", "AnySettings", _export_features
     ),
     "ls": _Command("list what is cached: rows, size, when and by what", "WorkspaceSettings", _ls),
     "verify": _Command("read everything that is cached again and name what is damaged", "WorkspaceSettings", _verify),

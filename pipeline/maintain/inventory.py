@@ -29,7 +29,10 @@ log = logging.getLogger("frostline")
 
 @dataclass(frozen=True)
 class Cached:
-    """A feature set: its rows and how many of them are missing, bytes on disk, when it was begun, where, with what."""
+    """A feature set: its rows and how many of them are missing, bytes on disk, when it was begun, where, with what.
+
+    ``licence``: of the encoder's weights, where its family says it.
+    """
 
     folder: str
     dataset: str
@@ -44,6 +47,7 @@ class Cached:
     made: str
     by: str
     device: str
+    licence: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ def _cached(found: FeatureSet) -> Cached:
         made=made.get("made", "unknown"),
         by=made.get("host", "unknown"),
         device=made.get("device", "unknown"),
+        licence=made.get("licence", ""),
     )
 
 
@@ -96,14 +101,14 @@ def inventory_table(rows: Sequence[Cached]) -> str:
     """Return the inventory for a terminal."""
     if not rows:
         return "nothing is cached"
-    columns = ("rows", "width", "size", "made", "by", "features")
-    found = Table("", columns, ">>><<<", tuple(map(_cells, rows)), widths=(9, 5, 9, 24, 16))
+    columns = ("rows", "width", "size", "made", "by", "licence", "features")
+    found = Table("", columns, ">>><<<<", tuple(map(_cells, rows)), widths=(9, 5, 9, 24, 16))
     return "\n".join([*aligned(found), f"{size(sum(row.bytes for row in rows))} in all"])
 
 
 def _cells(row: Cached) -> tuple[str, ...]:
     name = f"{Path(row.folder).name}{f'  ({row.missing:,} rows missing)' if row.missing else ''}"
-    return f"{row.rows:,}", str(row.width), size(row.bytes), row.made, f"{row.by}, {row.device}", name
+    return f"{row.rows:,}", str(row.width), size(row.bytes), row.made, f"{row.by}, {row.device}", row.licence, name
 
 
 def verify(root: Path) -> tuple[int, list[str]]:

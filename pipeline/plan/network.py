@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from frostline.pipeline.plan.inputs import Inputs
 from frostline.pipeline.plan.machine import device_of
@@ -17,11 +17,15 @@ log = logging.getLogger("frostline")
 
 
 class LazyNetwork:
-    """A network that takes no time and no memory until ``load`` is called."""
+    """A network that takes no time and no memory until ``load`` is called.
+
+    ``unsteady``: what of its features can't be made again, nothing if all can, None while nobody has looked.
+    """
 
     def __init__(self, inputs: Inputs) -> None:
         self._inputs = inputs
         self._loaded: Backbone | None = None
+        self.unsteady: str | None = None
 
     def load(self) -> Backbone:
         """Return the network in the precision it is in: at first that of the settings, fp32 for ``auto``.
@@ -33,9 +37,9 @@ class LazyNetwork:
             log.info("loading %s", s.backbone)
             precision = "fp32" if s.precision == "auto" else s.precision
             example = self._inputs.first_image()
-            self._loaded = load_backbone(
-                s.request(), example, precision=precision, device=device_of(s.device), optimize=s.optimize
-            )
+            how: Any = {"optimize": s.optimize, "allow_unsteady": s.allow_unsteady}
+            self._loaded = load_backbone(s.request(), example, precision=precision, device=device_of(s.device), **how)
+            log.info("%s", _cut(self._loaded))
         return self._loaded
 
     def at(self, precision: Precision) -> Backbone:
@@ -47,3 +51,9 @@ class LazyNetwork:
     def keep(self, network: Backbone) -> None:
         """Keep a copy that is in another precision."""
         self._loaded = network
+
+
+def _cut(network: Backbone) -> str:
+    """Return where features are taken, in a line: the layer, the shape of what it gives, and how that is pooled."""
+    shape = ", ".join(map(str, network.given))
+    return f"layer {network.spec.layer}, shape ({shape}), pooling {network.spec.pool}: {network.width:,} features"

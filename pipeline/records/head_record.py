@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -30,6 +30,10 @@ class HeadBackbone:
     views: tuple[View, ...]
     jpeg_least: int | None = None
     bit_depth: int | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """Return the record as JSON values."""
+        return {**{one.name: getattr(self, one.name) for one in fields(self)}, "spec": self.spec.fields()}
 
 
 def read_head_backbone(folder: str | Path, record: Mapping[str, Any]) -> HeadBackbone:

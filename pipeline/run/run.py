@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 from frostline.pipeline.diagnose.health import check_if_small
+from frostline.pipeline.diagnose.leaks import leak_notes
 from frostline.pipeline.engines.registry import check_engine
 from frostline.pipeline.plan.inputs import Inputs, open_inputs
 from frostline.pipeline.plan.lookup import required_sets
@@ -27,16 +29,17 @@ from frostline.pipeline.settings.models import (
     HeadSettings,
     Settings,
 )
-from frostline.pipeline.steps.features import LazyFeatures, cached, drop, extract_missing, requests_of
+from frostline.pipeline.steps.enough import check_enough
+from frostline.pipeline.steps.features import LazyFeatures, cached, drop, extract_missing, requests_of, unsteady_notes
 from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.pipeline.steps.targets import keep_targets, target_digests
 from frostline.stages.backbones.families.fingerprint import versions_of
 from frostline.stages.backbones.families.registry import full_name
-from frostline.stages.datasets import duplicates, find_source
+from frostline.stages.datasets import Dataset, duplicates, find_source
 from frostline.stages.errors import ConfigError, DamagedShard, StoreError
 from frostline.stages.evaluate import predictions, score
-from frostline.stages.heads import HeadSpec, check_options
+from frostline.stages.heads import HeadSpec, check_estimator, check_options, spec_fields
 from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.metrics import predictions_csv
 from frostline.stages.metrics.compare import Comparison, compare
@@ -44,6 +47,7 @@ from frostline.stages.records.sealed import digest
 from frostline.stages.store import make_folder, open_set, write_atomic
 
 log = logging.getLogger("frostline")
+Chosen = TypeVar("Chosen", bound=HeadSettings)
 _VERSIONS = ("frostline", "torch", "torchvision", "scikit-learn", "numpy", "h5py")
 
 
@@ -64,7 +68,7 @@ def fit(settings: HeadSettings) -> tuple[Fitted, ...]:
     """Fit every head on cached training features. Raises StoreError if they are not there."""
     _whole(settings)
     plan = cached_plan(open_inputs(settings))
-    own, loaded = settings.suited(plan.kind, len(plan.dataset.train)), LazyFeatures(plan)
+    own, loaded = _suited(settings, plan.dataset), LazyFeatures(plan)
     return tuple(fit_head(plan, own.spec(name), loaded) for name in own.head)
 
 
@@ -72,7 +76,7 @@ def evaluate(settings: HeadSettings) -> tuple[Probe, ...]:
     """Score every fitted head on cached test features. Raises StoreError if anything is not there."""
     _whole(settings)
     plan = cached_plan(open_inputs(settings))
-    own = settings.suited(plan.kind, len(plan.dataset.train))
+    own = _suited(settings, plan.dataset)
     features, loaded = tuple(map(cached, requests_of(plan, "test"))), LazyFeatures(plan)
     return tuple(
         _scored(Probe(features, name, fitted=_there(plan, own.spec(name))), settings.seed, loaded) for name in own.head
@@ -90,12 +94,17 @@ def _whole(settings: HeadSettings) -> None:
 
 def _check(settings: HeadSettings) -> None:
     """Raise ConfigError for a mistake in a head, before anything is read."""
-    specs = [settings.spec(name) for name in settings.head]
-    for spec in specs:
-        if ":" in spec.kind:
-            from frostline.stages.heads.solvers.sklearn_estimator import check
+    for name in settings.head:
+        settings.spec(name)
 
-            check(spec)
+
+def _suited(settings: Chosen, dataset: Dataset) -> Chosen:
+    """Return the settings for a dataset's targets. Raises ConfigError for heads that are not for them."""
+    kind = dataset.train.targets.kind
+    own = settings.suited(kind, len(dataset.train))
+    for name in own.head:
+        check_estimator(own.spec(name), kind)
+    return own
 
 
 def _there(plan: Plan, spec: HeadSpec) -> Fitted:
@@ -111,12 +120,12 @@ def run(settings: Settings) -> Report:
     Where these can't be written, on a read-only disk for instance, the answers are returned all the same and
     ``unwritten`` says why.
     """
-    inputs, *baseline = _all_inputs(settings)
-    settings = settings.suited(inputs.dataset.train.targets.kind, len(inputs.dataset.train))
+    settings, (inputs, *baseline) = _opened(settings)
     plan = _ready(inputs, settings)
     probes = _probes(plan, settings)
     probes += tuple(probe for other in baseline for probe in _probes(_ready(other, settings), settings))
     train, test = plan.dataset.splits
+    leaks = leak_notes(check_if_small(plan), probes, settings.seed)
     folder = plan.workspace.runs / f"{name_of(plan, '-'.join(settings.head))}-{_digest(plan, probes, settings)}"
     files = {
         predictions_name(one.backbone, one.head): predictions_csv(one.predictions).encode(errors="surrogateescape")
@@ -127,7 +136,7 @@ def run(settings: Settings) -> Report:
         plan.dataset.name,
         train.targets.names,
         SplitRows(train=len(train), test=len(test)),
-        plan.dataset.notes,
+        _notes(plan, probes, leaks),
         duplicates(plan.dataset),
         probes,
         _compared(probes),
@@ -146,6 +155,10 @@ def run(settings: Settings) -> Report:
         return replace(report, files={}, unwritten=str(error))
     _write_page(report, plan)
     return report
+
+
+def _notes(plan: Plan, probes: tuple[Probe, ...], leaks: tuple[str, ...]) -> tuple[str, ...]:
+    return (*plan.dataset.notes, *leaks, *unsteady_notes(done for probe in probes for done in probe.features))
 
 
 def _compared(probes: tuple[Probe, ...]) -> Comparison | None:
@@ -168,7 +181,6 @@ def _write_page(report: Report, plan: Plan) -> None:
     from frostline.pipeline.report.html import write_page
 
     try:
-        check_if_small(plan)
         write_page(report.path.parent, dataset=plan.dataset, compared=report.comparison)
     except Exception as error:
         log.warning("no page could be made of %s (%s: %s)", report.path.parent, type(error).__name__, error)
@@ -177,7 +189,7 @@ def _write_page(report: Report, plan: Plan) -> None:
 def _digest(plan: Plan, probes: tuple[Probe, ...], settings: Settings) -> str:
     """Return what tells this run's answers from another's."""
     keys = [e.key.digest for probe in probes for e in probe.features]
-    heads = [[asdict(settings.spec(name)), settings.draw(name)] for name in settings.head]
+    heads = [[spec_fields(settings.spec(name)), settings.draw(name)] for name in settings.head]
     return digest([keys, list(target_digests(plan).values()), heads, settings.seed])[:12]
 
 
@@ -187,28 +199,39 @@ def preview_extract(settings: ExtractSettings) -> Preview:
     return _preview(open_inputs(settings))
 
 
-def preview_run(settings: Settings) -> list[Preview]:
-    """Return what ``run`` would do, as far as that is known without a network: its backbone's, then its baseline's."""
-    return [_preview(inputs) for inputs in _all_inputs(settings)]
+def preview_run(settings: Settings) -> tuple[Settings, list[Preview]]:
+    """Return settings suited to their dataset, and what ``run`` would do: its backbone's, then its baseline's.
+
+    The latter as far as it is known without a network.
+    """
+    settings, opened = _opened(settings)
+    return settings, [_preview(inputs) for inputs in opened]
 
 
 def _preview(inputs: Inputs) -> Preview:
     return preview(inputs, resolve_remembered(inputs))
 
 
-def _all_inputs(settings: Settings) -> list[Inputs]:
-    """Return what settings name, then the same for the baseline if there is one; mistakes in names are said first."""
+def _opened(settings: Settings) -> tuple[Settings, list[Inputs]]:
+    """Return settings suited to their dataset, and what they name, then the same for the baseline if there is one.
+
+    Mistakes in names are said first.
+    """
     _check(settings)
     check_engine(settings.engine)
     inputs = open_inputs(settings)
-    return [inputs, open_inputs(_pixels(settings), inputs.dataset)] if _wants_baseline(settings) else [inputs]
+    check_enough(settings, inputs.dataset.train)
+    settings = _suited(settings, inputs.dataset)
+    if not _wants_baseline(settings):
+        return settings, [inputs]
+    return settings, [inputs, open_inputs(_pixels(settings), inputs.dataset)]
 
 
 def _ready(inputs: Inputs, settings: Settings) -> Plan:
     """Return a plan, the options of its heads checked before any network is loaded; a cached head needs no solver."""
     if settings.head_params and not _preview(inputs).complete:
         for name in settings.head:
-            check_options(settings.spec(name))
+            check_options(settings.spec(name), inputs.dataset.train.targets.kind)
     return make_plan(inputs)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import product
+
+import numpy as np
 
 from frostline.pipeline.engines.batching import recorded
 from frostline.pipeline.engines.fill import fill, fill_together
@@ -15,12 +17,16 @@ from frostline.pipeline.plan.begin import begin
 from frostline.pipeline.plan.inputs import check_bad
 from frostline.pipeline.plan.lookup import FeatureRequest, look_up, required_sets
 from frostline.pipeline.plan.plan import SPLITS, Plan
+from frostline.pipeline.plan.steady import unsteady
 from frostline.pipeline.records.run import Extracted
-from frostline.stages.errors import DamagedShard, StoreError, counted
+from frostline.stages.datasets import Samples
+from frostline.stages.errors import DamagedShard, DataError, StoreError, counted, listing
+from frostline.stages.extract.known_rows import copy_set
 from frostline.stages.modalities.image.spec import View
-from frostline.stages.store import Features, FeatureSet, common, in_use, load
+from frostline.stages.store import Features, FeatureSet, common, in_use, load, open_set
 from frostline.stages.store.format_1 import is_old, take_over
 from frostline.stages.store.targets import target_file
+from frostline.stages.targets.base import DEFAULT
 
 log = logging.getLogger("frostline")
 
@@ -28,6 +34,8 @@ log = logging.getLogger("frostline")
 def extract_missing(plan: Plan) -> tuple[Extracted, ...]:
     """Compute what is missing of a plan's features; raise DataError if more than ``max_bad`` can't be used."""
     done = tuple(_extract_one(plan, taken_over(plan, request)) for request in required_sets(plan))
+    for note in unsteady_notes(done):
+        log.warning("%s", note)
     check_quarantined(plan, done)
     return done
 
@@ -70,9 +78,27 @@ def _batched_alike(lacking: list[tuple[Plan, FeatureRequest]]) -> list[tuple[Pla
 
 
 def check_quarantined(plan: Plan, features: Iterable[Extracted]) -> None:
-    """Raise DataError if more samples are quarantined than are tolerated."""
-    bad = {(b.id, b.reason): None for e in features for b in e.quarantined}
+    """Raise DataError if more samples are quarantined than are tolerated, or all training samples of a class."""
+    found = list(features)
+    bad = {(b.id, b.reason): None for e in found for b in e.quarantined}
     check_bad([f"{name}: {reason}" for name, reason in bad], plan.settings.max_bad)
+    wrong = _emptied(plan.dataset.train, {b.row: b.reason for e in found if e.split == "train" for b in e.quarantined})
+    if wrong:
+        raise DataError(f"{plan.dataset.name} can't be used:\n{listing(wrong)}\nMend the files, or remove the class.")
+
+
+def _emptied(train: Samples, bad: Mapping[int, str]) -> list[str]:
+    """Return the classes of which no training sample is left, each with a reason."""
+    names, values = train.targets.names, train.targets.values
+    if not bad or train.targets.kind != DEFAULT:
+        return []
+    left = np.bincount(np.delete(values, list(bad)), minlength=len(names))
+    first = {int(values[row]): row for row in sorted(bad, reverse=True)}
+    return [
+        f"class {names[label]!r}: none of its training samples can be used ({train.ids[row]}: {bad[row]})"
+        for label, row in sorted(first.items())
+        if not left[label]
+    ]
 
 
 def _extract_one(plan: Plan, request: FeatureRequest) -> Extracted:
@@ -88,6 +114,9 @@ def _extract_one(plan: Plan, request: FeatureRequest) -> Extracted:
     for change in request.changes:
         log.info("  not the cached features: %s", change)
     features = begin(plan, request)
+    if not request.rows_to_compute:
+        copy_set(x, request.reusable, features)
+        return _described(request, features, 0, 0.0)
     computed, seconds = fill(plan, request, features)
     return _described(request, features, computed, seconds)
 
@@ -102,6 +131,12 @@ def cached(request: FeatureRequest) -> Extracted:
             f"`frostline extract` with the same settings makes them"
         )
     return _described(request, request.existing, 0, 0.0)
+
+
+def unsteady_notes(done: Iterable[Extracted]) -> tuple[str, ...]:
+    """Return one line for each network whose features, cached all the same, can't be made again."""
+    seen = dict.fromkeys(unsteady(open_set(one.folder) for one in done))
+    return tuple(f"WARNING these features can't be made again (--allow-unsteady): {what}" for what in seen)
 
 
 def _described(request: FeatureRequest, features: FeatureSet, computed: int, seconds: float) -> Extracted:

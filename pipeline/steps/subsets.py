@@ -35,12 +35,26 @@ def drawn_curve(spec: HeadSpec, draw: Draw, loaded: LazyFeatures) -> Curve:
     training samples than a size asks for.
     """
     train = loaded.train[0]
-    contents = [len(np.unique(train.digests[train.y == label], axis=0)) for label in range(len(train.classes))]
-    sizes = list(dict.fromkeys(_size(draw.unit, size, contents, train.classes) for size in draw.sizes))
+    contents = _contents(train.y, train.digests, train.classes)
+    sizes = _sizes(draw, contents, train.classes)
     times = [1 if draw.unit == "samples" and size == sum(contents) else draw.times for size in sizes]
     points = [_point(spec, draw.unit, size, n, loaded) for size, n in zip(sizes, times, strict=True)]
     law = learning_curve([point.rows for point in points], [point.accuracy for point in points], seed=spec.seed)
     return Curve(draw.unit, tuple(points), law.forecast, law.sentence)
+
+
+def check_draw(draw: Draw, y: NDArray[np.int64], digests: NDArray[np.uint8], classes: tuple[str, ...]) -> None:
+    """Raise DataError where a size asks for more training samples than there are. ``digests``: uint8 (n, 32)."""
+    _sizes(draw, _contents(y, digests, classes), classes)
+
+
+def _contents(y: NDArray[np.int64], digests: NDArray[np.uint8], classes: Sequence[str]) -> list[int]:
+    """Return how many different samples each class has."""
+    return [len(np.unique(digests[y == label], axis=0)) for label in range(len(classes))]
+
+
+def _sizes(draw: Draw, contents: list[int], classes: tuple[str, ...]) -> list[int]:
+    return list(dict.fromkeys(_size(draw.unit, size, contents, classes) for size in draw.sizes))
 
 
 def _size(unit: str, size: int | Literal["all"], contents: list[int], classes: tuple[str, ...]) -> int:

@@ -9,7 +9,9 @@ from typing import Any
 
 from frostline.stages.backbones.spec import Pooling
 from frostline.stages.errors import ConfigError
+from frostline.stages.records.sealed import digest, file_digest
 
+_PART = "#"
 WORDS = ("DEFAULT", "random", "factory")
 """Weights that are never a file."""
 _ENDINGS = (".pth", ".pt", ".th", ".bin", ".ckpt", ".tar", ".safetensors")
@@ -21,9 +23,9 @@ class BackboneRequest:
 
     ``name``: a torchvision model, ``resnet8-cifar10``, ``pixels``, ``FAMILY:NAME``, ``file.py:factory`` or
     ``pkg.module:factory``. ``weights``: a name that the family knows, ``DEFAULT``, a file,
-    ``random`` (seed 0) or ``factory``. ``layer``: a module's name, ``NAME:input`` for its
-    input, ``output`` for the whole network's output, or None for the family's default, mostly
-    the input of the final classifier. ``preprocessing``: the fields of Preprocessing that
+    ``FILE#PART`` for one part of a file, ``random`` (seed 0) or ``factory``. ``layer``: a module's
+    name, ``NAME:input`` for its input, ``output`` for the whole network's output, or None for the
+    family's default, mostly the input of the final classifier. ``preprocessing``: the fields of Preprocessing that
     replace the weights' own.
     """
 
@@ -36,7 +38,7 @@ class BackboneRequest:
     @property
     def weights_file(self) -> Path | None:
         """The weights' file, if a file is what is named. Raises ConfigError if it isn't there."""
-        path = Path(self.weights).expanduser()
+        path = Path(_split(self.weights)[0]).expanduser()
         if self.weights in WORDS:
             return None
         if path.is_file():
@@ -45,3 +47,22 @@ class BackboneRequest:
             found = "a folder, not a file" if path.is_dir() else "no such file"
             raise ConfigError(f"no weights file {path} ({found}); wanted a checkpoint, or the name of weights")
         return None
+
+    @property
+    def weights_part(self) -> str:
+        """The part of the weights' file that is asked for; empty for what is taken by itself."""
+        return _split(self.weights)[1]
+
+    @property
+    def weights_digest(self) -> str | None:
+        """The SHA-256 of the weights' file, or of that and of the part that is asked for; None if no file is named."""
+        file, part = self.weights_file, self.weights_part
+        if file is None:
+            return None
+        return digest([file_digest(file), part]) if part else file_digest(file)
+
+
+def _split(weights: str) -> tuple[str, str]:
+    """Return the name of a file and of a part of it; what is there under the whole name has none."""
+    name, mark, part = weights.rpartition(_PART)
+    return (name, part) if mark and name and not Path(weights).expanduser().is_file() else (weights, "")

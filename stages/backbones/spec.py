@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from frostline.stages.modalities.image.spec import Preprocessing
+from frostline.stages.modalities.image.spec import Preprocessing, described
 
-Pooling = Literal["none", "avg", "max", "cls", "tokens", "flatten"]
+Pooling = Literal["none", "avg", "max", "cls", "tokens", "flatten", "mean", "cls+mean"]
 
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -42,6 +42,10 @@ class BackboneSpec:
         """The name without a factory's file ending and what parts names, fit for a file name."""
         return short_name(self.name)
 
+    def fields(self) -> dict[str, Any]:
+        """Return the fields as keys and records have them, those of the preprocessing nested."""
+        return {**asdict(self), "preprocessing": described(self.preprocessing)}
+
 
 def short_name(name: str) -> str:
     """Return a backbone's name without a factory's file ending and what parts names, fit for a file name."""
@@ -49,7 +53,7 @@ def short_name(name: str) -> str:
 
 
 def read_spec(fields: Mapping[str, Any]) -> BackboneSpec:
-    """Return the spec whose ``asdict`` was stored as JSON. Raises TypeError, KeyError or ValueError if it is none."""
+    """Return the spec whose ``fields`` were stored as JSON. Raises TypeError, KeyError or ValueError if it is none."""
     own: Any = dict(fields)
     how: Any = {n: tuple(v) if isinstance(v, list) else v for n, v in own.pop("preprocessing").items()}
     height, width = own.pop("size")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +96,8 @@ def checked_labels(y: NDArray[Any], n: int, labels: int) -> NDArray[np.int8]:
 def base_rates(y: NDArray[np.int8], row_weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the weighted share of rows that have each label among those where it is known, NaN without any."""
     known, positive = row_weights @ (y >= 0), row_weights @ (y == 1)
-    return np.divide(positive, known, out=np.full(known.shape, np.nan), where=known > 0)
+    rates: NDArray[np.float64] = np.divide(positive, known, out=np.full(known.shape, np.nan), where=known > 0)
+    return rates
 
 
 def log_odds(shares: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -119,7 +120,12 @@ def stored_thresholds(thresholds: tuple[float, ...]) -> dict[str, list[float]]:
 def read_thresholds(stored: Stored, classes: tuple[str, ...]) -> tuple[float, ...]:
     """Return the thresholds that were stored so. Raises ValueError if they are not one number for each label."""
     found = stored.values.get("thresholds", [])
-    sound = isinstance(found, list) and len(found) in (0, len(classes))
-    if not sound or not all(isinstance(value, float | int) and np.isfinite(value) for value in found):
-        raise ValueError(f"thresholds {found!r:.200}; expected a number for each of {len(classes)} labels")
+    check_thresholds(found, classes)
     return tuple(map(float, found))
+
+
+def check_thresholds(found: object, classes: tuple[str, ...]) -> None:
+    """Raise ValueError for thresholds that are neither none nor one finite number for each label."""
+    sound = isinstance(found, list | tuple) and len(found) in (0, len(classes))
+    if not sound or not all(isinstance(value, float | int) and np.isfinite(value) for value in cast(list[Any], found)):
+        raise ValueError(f"thresholds {found!r:.200}; expected a number for each of {len(classes)} labels")

@@ -44,8 +44,8 @@ class Ranking:
 
     @property
     def cost(self) -> int:
-        """How many additions a resample takes."""
-        return int(self.sums.nnz)
+        """How many additions a resample takes, about."""
+        return int(self.sums.nnz + 2 * self.sums.shape[0])
 
     def curve(self, counts: Array) -> Curve:
         """Return p, T, F, and E, as above, float64 (g, b) each, for counts (n, b); and N, (1, b), at F's end."""

@@ -21,7 +21,7 @@ RANKED = ("map", "map_11_point", "macro_auroc")  # the means of SCORES over labe
 DECIDED = ("macro_f1", "micro_f1")
 BY_ROW = ("lrap", "hamming_loss", "subset_accuracy")
 TUNED = "_at_thresholds"
-COST, FEWEST = 3 * 10**8, 100  # additions
+COST, FEWEST = 3 * 10**8, 100  # additions, which take some seconds; resamples
 
 
 @dataclass(frozen=True)

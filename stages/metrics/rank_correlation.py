@@ -34,7 +34,7 @@ def spearman(x: Array, y: Array) -> Scored:
         ranks, spread = _ranks(first, counts)
         others, other = _ranks(second, counts)
         together = np.einsum("nb,nb,nb->b", counts, ranks[first], others[second])
-        return ratio(together, np.sqrt(spread * other))
+        return np.clip(ratio(together, np.sqrt(spread * other)), -1, 1)
 
     return of
 
@@ -54,7 +54,7 @@ def kendall(x: Array, y: Array) -> Scored:
         pairs = rows * (rows - 1) / 2
         in_x, in_y, in_both = (_tied(place, counts) for place in (first, second, both))
         agreeing = pairs - in_x - in_y + in_both - 2 * _inversions(levels, counts[order])
-        return ratio(agreeing, np.sqrt((pairs - in_x) * (pairs - in_y)))
+        return np.clip(ratio(agreeing, np.sqrt((pairs - in_x) * (pairs - in_y))), -1, 1)
 
     return of
 

@@ -90,7 +90,7 @@ def resampled(
 def means(rows: Sequence[NDArray[Any]]) -> Statistic:
     """Return the means of s values per row, each (n,); those of bools are proportions."""
     values, n = np.array(rows, np.float64), len(rows[0])
-    bounds = tuple(SHARE if row.dtype == bool else (0.0 if row.min() >= 0 else -np.inf, np.inf) for row in rows)
+    bounds = tuple(SHARE if row.dtype == bool else (0.0 if (row >= 0).all() else -np.inf, np.inf) for row in rows)
     trials = tuple(n if row.dtype == bool else None for row in rows)
     return Statistic(lambda counts: values @ counts / counts.sum(0), trials, bounds=bounds)
 

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import BaseFileLock, FileLock, Timeout
 
 from frostline.stages.errors import DamagedShard, StoreError
 from frostline.stages.records.safe_read import read_file, read_sealed
@@ -31,6 +30,7 @@ from frostline.stages.records.sealed import sealed
 from frostline.stages.store.files import TEMPORARY, explained, make_folder, write_atomic
 from frostline.stages.store.key import FORMAT
 from frostline.stages.store.layout import Layout, layout_from
+from frostline.stages.store.locks import Lock, locked
 from frostline.stages.store.shard import Shard, from_bytes, to_bytes
 from frostline.stages.store.targets import array_name, read_targets
 from frostline.stages.store.virtual import VirtualArray, spread_over, virtual_file
@@ -111,23 +111,16 @@ class FeatureSet:
     def claim(self, shard: int, *, wait: bool) -> Iterator[bool]:
         """Hold a shard against other processes; yield whether it is ours to compute.
 
-        The lock only saves double work: it is the kernel's and dies with its process, and
-        without it the result would be the same.
+        The lock only saves double work: without it, as on a file system that has none, the result is the same.
         """
         path = self.folder / "locks" / f"{shard:05d}.lock"
         with explained(path):
             path.parent.mkdir(exist_ok=True)  # not durable: a lock means nothing after a restart
-        lock = FileLock(path)
-        if not _acquired(lock, wait=wait):
-            yield False
-            return
-        try:
-            ours = not self._committed(shard)
-            if ours:
+        with locked(path, wait=wait) as lock:
+            ours = lock is not Lock.TAKEN and not self._committed(shard)
+            if ours and lock is Lock.HELD:  # else another process may be writing it
                 self._drop_leftovers(shard)
             yield ours
-        finally:
-            lock.release()
 
     def commit(self, shard: int, content: Shard, quarantined: tuple[Bad, ...] = ()) -> None:
         """Make a shard's rows durable: first its file, then its record."""
@@ -267,22 +260,15 @@ class FeatureSet:
 
 
 def in_use(folder: Path) -> bool:
-    """Whether a process holds one of a set's shards right now, be its description readable or not."""
+    """Whether a process holds one of a set's shards right now, be its description readable or not.
+
+    Never where the file system has no locks: nobody can tell.
+    """
     for path in (folder / "locks").glob("*.lock"):
-        lock = FileLock(path)
-        if not _acquired(lock, wait=False):
-            return True
-        lock.release()
+        with locked(path, wait=False) as lock:
+            if lock is Lock.TAKEN:
+                return True
     return False
-
-
-def _acquired(lock: BaseFileLock, *, wait: bool) -> bool:
-    with explained(Path(lock.lock_file)):
-        try:
-            lock.acquire(timeout=-1 if wait else 0)
-        except Timeout:
-            return False
-    return True
 
 
 def _sealed_in(path: Path) -> dict[str, Any]:

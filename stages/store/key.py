@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from frostline.stages.backbones.spec import BackboneSpec, Precision
@@ -32,7 +32,7 @@ class FeatureKey:
 
     def fields(self) -> dict[str, Any]:
         """Return the key as a flat mapping of JSON values."""
-        backbone = asdict(self.backbone)
+        backbone = self.backbone.fields()
         preprocessing = backbone.pop("preprocessing")
         own = {n: getattr(self, n) for n in ("dataset", "decoder", "view", "precision", "dtype")}
         flat = {"backbone": backbone.pop("name"), **backbone, **preprocessing, **own, "format": FORMAT}

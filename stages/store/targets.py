@@ -4,7 +4,8 @@ ids       bytes (n,)   sample ids, UTF-8
 names     bytes (k,)   what is predicted, such as the classes, UTF-8
 labels    int64 (n,)   positions in ``names``; other kinds of targets have ``labels`` or ``values``, as
                        ``frostline.stages.targets`` says of them
-groups    int64 (n,)   which group each sample is of; absent where samples stand for themselves
+
+groups    int64 (n,)   which group each sample is of, numbered as they first occur; absent where there are none
 
 Attributes: ``kind``, ``column`` and ``digest``.
 """
@@ -24,7 +25,7 @@ from frostline.stages.errors import StoreError
 from frostline.stages.records.safe_read import read_file
 from frostline.stages.store.files import make_folder, write_atomic
 from frostline.stages.store.shard import encode_ids, h5_type, plain_array
-from frostline.stages.targets.values import Targets
+from frostline.stages.targets.values import Targets, in_order
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ def target_file(targets: Targets, ids: Sequence[str]) -> bytes:
     buffer = io.BytesIO()
     arrays = {"ids": encode_ids(ids), "names": encode_ids(targets.names), array_name(targets): targets.values}
     if targets.groups is not None:
-        arrays["groups"] = targets.groups
+        arrays["groups"] = in_order(targets.groups)
     with h5py.File(buffer, "w", libver=("v110", "v110")) as file:
         file.attrs.update({"kind": targets.kind, "column": targets.column, "digest": targets.digest(ids)})
         for name, array in arrays.items():
@@ -73,12 +74,10 @@ def read_targets(path: Path) -> StoredTargets:
 def _read(file: h5py.File) -> StoredTargets:
     values = plain_array(file, "labels" if "labels" in file else "values")
     ids, names = (plain_array(file, name) for name in ("ids", "names"))
-    groups = plain_array(file, "groups") if "groups" in file else None
-    if {len(values), len(groups if groups is not None else ids)} != {len(ids)} or (
-        (ids.dtype.kind, names.dtype.kind) != ("S", "S")
-    ):
-        raise ValueError("ids, names, values and groups that disagree")
+    if len(values) != len(ids) or (ids.dtype.kind, names.dtype.kind) != ("S", "S"):
+        raise ValueError("ids, names and values that disagree")
     kind, column = (str(file.attrs[name]) for name in ("kind", "column"))
+    groups = plain_array(file, "groups") if "groups" in file else None
     return StoredTargets(Targets(_texts(names), values, kind, column, groups), _texts(ids))
 
 

@@ -4,7 +4,7 @@
 columns                                               are, unless a task is given
 ====================================================  ==============================================================
 one of texts                                          the classes of a single label
-one of texts with ``|`` or ``;`` between names        several labels; an empty cell has none of them
+one of texts, ``|`` or ``;`` between names that recur  several labels; an empty cell has none of them
 one of whole numbers, up to 20 different ones         the classes of a single label
 one of whole numbers, more different ones             an error: numbers or names? The task must say
 one or several of other numbers                       outputs of a regression; an empty cell is not known
@@ -15,6 +15,7 @@ several of 0 and 1                                    one label each; an empty c
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
@@ -72,7 +73,8 @@ def _kind_of_one(name: str, cells: Sequence[str]) -> str:
     separator = found_separator(different)
     if separator is None:
         return DEFAULT
-    if len({part for cell in different for part in _parts(cell, separator)}) < len(different):
+    parts = Counter(part for cell in different for part in set(_parts(cell, separator)))
+    if max(parts.values()) > 1:
         return "multi-label"
     example = next(cell for cell in sorted(different) if separator in cell)
     raise DataError(

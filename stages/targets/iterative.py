@@ -41,7 +41,8 @@ def rarest_labels(values: NDArray[np.int8]) -> NDArray[np.int64]:
 
 def _by_rarity(having: Counts) -> list[tuple[int, NDArray[np.int64]]]:
     """Return (label, its rows that are left), the label of the fewest rows left first."""
-    left, order = np.ones(len(having), bool), []
+    left = np.ones(len(having), bool)
+    order: list[tuple[int, NDArray[np.int64]]] = []
     while True:
         counts = having[left].sum(0)
         if not counts.any():

@@ -150,7 +150,7 @@ def test_features_that_are_not_the_heads_are_refused() -> None:
     rows = features(fitted)
     with pytest.raises(DataError, match="wanted the test split"):
         evaluate(fitted, [replace(rows, split="train")])
-    with pytest.raises(DataError, match="the head knows 6 classes"):
+    with pytest.raises(DataError, match="the head knows 6 names"):
         evaluate(fitted, [replace(rows, classes=("a", "b"))])
     with pytest.raises(StoreError, match="the head takes 8 features, 5 were given"):
         evaluate(fitted, [replace(rows, X=rows.X[:, :5])])

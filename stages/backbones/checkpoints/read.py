@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,60 +11,40 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from frostline.stages.backbones.checkpoints.fit import load_weights
+from frostline.stages.backbones.checkpoints.identify import is_safetensors, told_apart
 from frostline.stages.backbones.checkpoints.inspect_pickle import check_pickles
-from frostline.stages.errors import ConfigError, listing, shortened
+from frostline.stages.backbones.checkpoints.parts import flattened, main_part, part_of
+from frostline.stages.errors import ConfigError, listing, printable, shortened
 
-_NESTED = ("state_dict", "model_state_dict", "model")
-_PARALLEL = "module."  # the prefix that nn.DataParallel leaves
+__all__ = ["load_weights", "read_checkpoint", "state_digest"]
+log = logging.getLogger("frostline")
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Return the named tensors of a ``.safetensors`` file or a PyTorch checkpoint, on the CPU.
+def read_checkpoint(path: Path, part: str = "") -> dict[str, Tensor]:
+    """Return the named tensors of a safetensors file or a PyTorch checkpoint, whatever its ending, on the CPU.
 
-    A nested ``state_dict`` is taken out. Raises ConfigError if the file can't be read or
-    holds Python objects, which would run code.
+    A nested ``state_dict`` is taken out, and what lies beside it is logged; of other nested mappings all tensors are
+    returned, by dotted names. ``part``: the dotted name, or its end, of the mapping or prefix that alone is wanted.
+    Raises ConfigError if the file can't be read, says what it is instead, or holds Python objects, which would run
+    code.
     """
-    try:
-        content = _read(path)
-    except Exception as error:  # a damaged or hostile file raises whatever its parser meets
-        raise ConfigError(
-            f"can't load the weights {path}: {_reason(error)}\n"
-            "Wanted a .safetensors file or a PyTorch checkpoint of tensors alone; from a whole model, "
-            "save a state_dict: torch.save(model.state_dict(), FILE)."
-        ) from error
-    for name in _NESTED:
-        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
-            content = content[name]
+    content = _content(path)
+    if part:
+        return part_of(flattened(content), part, path)
+    if isinstance(content, Mapping):
+        content, taken, beside = main_part(content)
+        if beside:
+            names = ", ".join(f"{path}#{printable(shortened(name))}" for name in beside)
+            log.info("%s: took %s; others are taken by name: --weights %s", path, ".".join(taken), names)
     if not isinstance(content, Mapping):
         raise ConfigError(f"{path} holds no state_dict but a {type(content).__name__}; wanted names with tensors")
+    nested = any(flattened(value) for value in content.values())
     others = [f"{_named(n)}: {type(v).__name__}" for n, v in content.items() if not _is_entry(n, v)]
-    if others or not content:
+    if (others and not nested) or not content:
         found = listing(others) if others else "  nothing"
         raise ConfigError(f"{path} holds no state_dict; wanted names with tensors, found beside or instead:\n{found}")
-    return dict(content)
-
-
-def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: object) -> None:
-    """Copy the tensors into the model, without the prefixes that ``nn.DataParallel`` leaves.
-
-    Raises ConfigError that lists every name that is missing or unexpected and every shape
-    that differs. Counters of seen batches may be missing.
-    """
-    own = model.state_dict()
-    if all(n.startswith(_PARALLEL) for n in tensors) and not tensors.keys() & own.keys():
-        tensors = {n.removeprefix(_PARALLEL): tensor for n, tensor in tensors.items()}
-    wrong = [
-        *(f"missing: {n}" for n in own if n not in tensors and not n.endswith("num_batches_tracked")),
-        *(f"unexpected: {n}" for n in tensors if n not in own),
-        *(
-            f"shape of {n}: {tuple(tensors[n].shape)} found, {tuple(t.shape)} wanted"
-            for n, t in own.items()
-            if n in tensors and tensors[n].shape != t.shape
-        ),
-    ]
-    if wrong:
-        raise ConfigError(f"the weights {where} don't fit the model:\n{listing(wrong, len(wrong))}")
-    model.load_state_dict(dict(tensors), strict=False)
+    return flattened(content)
 
 
 def state_digest(model: nn.Module) -> str:
@@ -75,13 +56,25 @@ def state_digest(model: nn.Module) -> str:
     return total.hexdigest()
 
 
+def _content(path: Path) -> Any:
+    try:
+        return _read(path)
+    except Exception as error:  # a damaged or hostile file raises whatever its parser meets
+        raise ConfigError(
+            f"can't load the weights {path}: {told_apart(path) or _reason(error)}\n"
+            "Wanted a .safetensors file or a PyTorch checkpoint of tensors alone; from a whole model, "
+            "save a state_dict: torch.save(model.state_dict(), FILE)."
+        ) from error
+
+
 def _read(path: Path) -> Any:
-    if path.suffix == ".safetensors":
+    if is_safetensors(path):
         from safetensors.torch import load_file
 
         return load_file(path)
     check_pickles(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
+    with path.open("rb") as file:  # by its name PyTorch would take it for what its ending says
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _is_entry(name: Any, value: Any) -> bool:
@@ -97,6 +90,9 @@ def _named(key: Any) -> str:
 
 def _reason(error: Exception) -> str:
     """Return why a file can't be read, without PyTorch's advice to run what is in it."""
-    if "weights only load failed" in str(error).lower():
+    said = str(error)
+    if "weights only load failed" in said.lower():
         return "it is damaged, or holds more than tensors"
-    return shortened(str(error).splitlines()[0]) if str(error) else type(error).__name__
+    if isinstance(error, EOFError) or "unexpected EOF" in said or "truncated" in said:
+        return "it is cut off; download it again"
+    return shortened(said.splitlines()[0]) if said else type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -11,7 +12,8 @@ from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.modalities.image.spec import Preprocessing
 
 if TYPE_CHECKING:
-    from torch import nn
+    from PIL.Image import Image
+    from torch import Tensor, nn
 
 BARE_NAMES = {"resnet8-cifar10": "shipped", "pixels": "identity"}
 """Names that need no prefix, with the family of each; any other name without one is torchvision's."""
@@ -26,6 +28,12 @@ class LoadedModel:
     empty. ``layer``: the default layer, ``output`` where the module gives the features themselves, or None for the
     input of the final classifier, found by a forward pass. ``pool``: the default layer's pooling, None where its shape
     says it. ``width``: how many features the default layer and pooling give, if that is known; others are refused.
+
+    ``name``: what keys call it, without the prefix, where that is not the name that was asked for: one network under
+    two names has one key. ``licence``: of the weights, as their publisher names it; recorded beside the features.
+    ``prefix_tokens``: how many tokens, the class token first, come before those of the patches. ``own_transform``: the
+    library's own preprocessing, an RGB image to a float tensor (3, height, width); ``preprocessing`` is checked
+    against it.
     """
 
     module: nn.Module
@@ -35,6 +43,24 @@ class LoadedModel:
     layer: str | None = None
     pool: Pooling | None = None
     width: int | None = None
+    name: str = ""
+    licence: str = ""
+    prefix_tokens: int | None = None
+    own_transform: Callable[[Image], Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What is known of a name before its network is loaded; None, or nothing, where that is not known.
+
+    ``width``: how many features it gives. ``size``: height and width of its images. ``here``: whether its weights are
+    on this machine.
+    """
+
+    width: int | None = None
+    size: tuple[int, int] | None = None
+    licence: str = ""
+    here: bool | None = None
 
 
 @runtime_checkable
@@ -45,10 +71,20 @@ class Family(Protocol):
     is heavy (torch, or the family's own library): a run whose features are cached calls the rest each time.
 
     ``summary``: what it holds, in a line. ``versions``: the distributions whose versions may change a feature.
+    ``extra``: the extra of Frostline that installs them, if they don't come with it.
     """
 
     summary: str
     versions: tuple[str, ...] = ("torch",)
+    extra: str = ""
+
+    def names(self) -> Iterable[str]:
+        """Return the names that it is known to have, in order; others may do as well."""
+        return ()
+
+    def describe(self, _name: str, /) -> Encoder:
+        """Return what is known of one of ``names``. Nothing is downloaded; a library may be imported."""
+        return Encoder()
 
     def check(self, request: BackboneRequest, /) -> None:
         """Raise ConfigError for names and weights that can't be, as far as that is seen without loading them."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
-from frostline.stages.backbones.families.registry import asked_of, blamed, check, distribution_of, full_name
+from frostline.stages.backbones.families.registry import (
+    asked_of,
+    blamed,
+    check,
+    check_installed,
+    distribution_of,
+    full_name,
+)
 from frostline.stages.backbones.request import BackboneRequest
-from frostline.stages.errors import ConfigError
-from frostline.stages.records.sealed import file_digest
 
 
 def fingerprint(request: BackboneRequest) -> dict[str, Any] | None:
@@ -30,7 +35,7 @@ def fingerprint(request: BackboneRequest) -> dict[str, Any] | None:
         **asdict(request),
         "name": full_name(request.name),
         "preprocessing": dict(request.preprocessing),
-        "weights": file_digest(file) if file else request.weights,
+        "weights": request.weights_digest or request.weights,
         "weights_name": file.name if file else "",
         "files": files,
         "versions": list(versions_of(request).values()),
@@ -43,8 +48,6 @@ def versions_of(request: BackboneRequest) -> dict[str, str]:
     Raises ConfigError if one of them is not installed.
     """
     family, _ = asked_of(request)
-    try:
-        known = {name: version(name) for name in (*family.versions, "frostline")}
-    except PackageNotFoundError as error:
-        raise ConfigError(f"{request.name} needs {error.name}, which is not installed; pip install it") from error
+    check_installed(request.name, family)
+    known = {name: version(name) for name in (*family.versions, "frostline")}
     return {**known, **distribution_of(request.name)}

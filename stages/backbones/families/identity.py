@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
-from frostline.stages.backbones.families.base import Family, LoadedModel, check_bare
+from frostline.stages.backbones.families.base import BARE_NAMES, Family, LoadedModel, check_bare
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.modalities.image.spec import Preprocessing
@@ -27,6 +28,9 @@ class Identity(Family):
         from torch import nn
 
         return LoadedModel(nn.Sequential(OrderedDict(flatten=nn.Flatten())), "", Preprocessing(), layer="flatten")
+
+    def names(self) -> Iterable[str]:
+        return [name for name, owner in BARE_NAMES.items() if owner == "identity"]
 
     def trusted(self, _name: str) -> bool:
         return True

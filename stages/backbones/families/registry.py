@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 
 from frostline.stages.backbones.families.base import BARE_NAMES, Family, LoadedModel
 from frostline.stages.backbones.families.user_code import USER_CODE
@@ -26,6 +27,9 @@ FAMILIES: Door[Family] = Door(
         "torchvision": f"{_ROOM}.torchvision:FAMILY",
         "shipped": f"{_ROOM}.shipped:FAMILY",
         "identity": f"{_ROOM}.identity:FAMILY",
+        "hf": f"{_ROOM}.hf:FAMILY",
+        "open_clip": f"{_ROOM}.open_clip:FAMILY",
+        "timm": f"{_ROOM}.timm:FAMILY",
     },
     lambda found: isinstance(found, Family) and not isinstance(found, type),
 )
@@ -53,8 +57,19 @@ def check(request: BackboneRequest) -> None:
     """Raise ConfigError for families, names and weights that can't be; nothing heavy is imported for any that can."""
     check_family(request.name)
     family, own = asked_of(request)
+    check_installed(request.name, family)
     with blamed(request.name):
         family.check(own)
+
+
+def check_installed(name: str, family: Family) -> None:
+    """Raise ConfigError, which says what to install, where a distribution that a family's backbone needs is missing."""
+    for needed in family.versions:
+        try:
+            version(needed)
+        except PackageNotFoundError as error:
+            what = f"'frostline[{family.extra}]'" if family.extra else needed
+            raise ConfigError(f"{name} needs {needed}, which is not installed; pip install {what}") from error
 
 
 def check_family(name: str) -> None:
@@ -92,10 +107,13 @@ def full_name(name: str) -> str:
     return rest if prefix in _OPTIONAL else name
 
 
-def spec_name(name: str) -> str:
-    """Return what keys call a backbone: its full name, alike wherever its files lie."""
+def spec_name(name: str, known_as: str = "") -> str:
+    """Return what keys call a backbone: its full name, alike wherever its files lie.
+
+    ``known_as``: what its family calls it, once it is loaded, if that is another name than it was asked for by.
+    """
     family, rest = family_of(name)
-    return full_name(name).removesuffix(rest) + family.portable(rest)
+    return full_name(name).removesuffix(rest) + (known_as or family.portable(rest))
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from frostline.stages.backbones.families.base import Family, LoadedModel, check_bare
+from frostline.stages.backbones.families.base import BARE_NAMES, Encoder, Family, LoadedModel, check_bare
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.modalities.image.spec import Preprocessing
 from frostline.stages.records.sealed import file_digest
 
 _FILES = [Path(__file__).parent / "resnet8" / name for name in ("model.py", "weights.safetensors")]
+_LICENCE = "apache-2.0"
 
 
 class Shipped(Family):
@@ -33,6 +35,12 @@ class Shipped(Family):
         load_weights(model, read_checkpoint(WEIGHTS), WEIGHTS)
         how = Preprocessing((32, 32), None, "bilinear", MEAN, STD)
         return LoadedModel(model, file_digest(WEIGHTS), how, width=128)
+
+    def names(self) -> Iterable[str]:
+        return [name for name, owner in BARE_NAMES.items() if owner == "shipped"]
+
+    def describe(self, _name: str) -> Encoder:
+        return Encoder(128, (32, 32), _LICENCE, here=True)
 
     def trusted(self, _name: str) -> bool:
         return True

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from frostline.stages.backbones.families.base import Family, LoadedModel
+from frostline.stages.backbones.families.base import Encoder, Family, LoadedModel
 from frostline.stages.backbones.request import BackboneRequest
 
 _ENTRY = re.compile(r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*")  # such as IMAGENET1K_V2
@@ -35,6 +36,16 @@ class Torchvision(Family):
         from frostline.stages.backbones.families.torchvision_models import from_torchvision
 
         return from_torchvision(request)
+
+    def names(self) -> Iterable[str]:
+        from frostline.stages.backbones.families.torchvision_models import all_names
+
+        return all_names()
+
+    def describe(self, name: str) -> Encoder:
+        from frostline.stages.backbones.families.torchvision_models import described
+
+        return described(name)
 
     def trusted(self, _name: str) -> bool:
         return True

@@ -16,10 +16,11 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
+from frostline.stages.backbones.checkpoints.prefixes import under_prefix
 from frostline.stages.backbones.checkpoints.read import load_weights, read_checkpoint, state_digest
-from frostline.stages.backbones.families.base import BARE_NAMES, LoadedModel
+from frostline.stages.backbones.families.base import BARE_NAMES, Encoder, LoadedModel
 from frostline.stages.backbones.request import BackboneRequest
-from frostline.stages.errors import ConfigError, unknown_name
+from frostline.stages.errors import ConfigError, shortened, unknown_name
 from frostline.stages.modalities.image.spec import Interpolation, Preprocessing
 from frostline.stages.records.sealed import file_digest
 
@@ -34,21 +35,40 @@ def from_torchvision(request: BackboneRequest) -> LoadedModel:
     entries = check_names(request)
     if request.weights == "random":
         model = _bare(request.name)
-        return LoadedModel(model, state_digest(model), _preset_for(model, entries), layer=_layer(model))
+        return LoadedModel(
+            model, state_digest(model), _preset_for(model, entries), layer=_layer(model), prefix_tokens=_prefix(model)
+        )
     file = request.weights_file
     if file is None:
         entry = _entry(entries, request)
         return _official(request.name, entry, _downloaded(entry))
     sha256 = file_digest(file)
-    for entry in entries:
+    for entry in entries if not request.weights_part else ():
         if file.name == _file_name(entry) or sha256.startswith(_hash(entry) or "-"):
             return _official(request.name, entry, file)
-    return _unofficial(request.name, entries, file)
+    return _unofficial(request, entries, file)
+
+
+def all_names() -> list[str]:
+    """Return the names of torchvision's classification models."""
+    names: list[str] = torchvision.models.list_models(module=torchvision.models)
+    return names
+
+
+def described(name: str) -> Encoder:
+    """Return what is known of a model with its default weights; its width is that of a network without memory."""
+    entry: Any = torchvision.models.get_model_weights(name).DEFAULT
+    with torch.device("meta"):
+        model = _bare(name)
+    *_, last = (m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d) and m.weight.shape[0] == 1000)
+    (side,) = entry.transforms().crop_size
+    here = Path(torch.hub.get_dir(), "checkpoints", _file_name(entry)).is_file()
+    return Encoder(int(last.weight.shape[1]), (side, side), "", here)
 
 
 def check_names(request: BackboneRequest) -> Any:
     """Return the weights of a model. Raises ConfigError with the nearest names if torchvision hasn't it, or them."""
-    names = torchvision.models.list_models(module=torchvision.models)
+    names = all_names()
     if request.name not in names:
         raise unknown_name("backbone", request.name, [*BARE_NAMES, *names, "file.py:factory", "pkg.module:factory"])
     entries: Any = torchvision.models.get_model_weights(request.name)
@@ -86,10 +106,10 @@ def _official(name: str, entry: Any, file: Path) -> LoadedModel:
         try:
             model = torchvision.models.get_model(name, weights=entry)
         except RuntimeError as error:
-            raise ConfigError(f"the weights {file} don't fit {name}: {error}") from error
+            raise ConfigError(f"the weights {file} don't fit {name}: {shortened(str(error), 1000)}") from error
     # The bytes don't say that the model rescales its input, so the key must
     code = "transform_input" if getattr(model, "transform_input", False) else ""
-    return LoadedModel(model, file_digest(file), _preset(entry), code, _layer(model))
+    return LoadedModel(model, file_digest(file), _preset(entry), code, _layer(model), prefix_tokens=_prefix(model))
 
 
 @contextmanager
@@ -106,11 +126,18 @@ def _instead_of_download(tensors: Mapping[str, Tensor]) -> Iterator[None]:
         WeightsEnum.get_state_dict = original
 
 
-def _unofficial(name: str, entries: Any, file: Path) -> LoadedModel:
-    tensors = read_checkpoint(file)
-    model = _bare(name, tensors)
+def _unofficial(request: BackboneRequest, entries: Any, file: Path) -> LoadedModel:
+    usual = _bare(request.name).state_dict()
+    tensors = under_prefix(usual, read_checkpoint(file, request.weights_part), file)
+    model = _bare(request.name, tensors)
     load_weights(model, tensors, file)
-    return LoadedModel(model, file_digest(file), _preset_for(model, entries), layer=_layer(model))
+    return LoadedModel(
+        model,
+        request.weights_digest or "",
+        _preset_for(model, entries),
+        layer=_layer(model),
+        prefix_tokens=_prefix(model),
+    )
 
 
 def _bare(name: str, tensors: Mapping[str, Tensor] | None = None) -> nn.Module:
@@ -151,6 +178,11 @@ def _preset(entry: Any) -> Preprocessing:
 def _layer(model: nn.Module) -> str | None:
     """Return the input of a classifier that does not make the output itself: SqueezeNet's, after which it averages."""
     return "classifier.1:input" if isinstance(model, torchvision.models.SqueezeNet) else None
+
+
+def _prefix(model: nn.Module) -> int | None:
+    """Return how many tokens come before those of the patches, of vision transformers: the class token."""
+    return 1 if isinstance(model, torchvision.models.VisionTransformer) else None
 
 
 def _file_name(entry: Any) -> str:

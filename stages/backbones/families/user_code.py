@@ -8,7 +8,6 @@ from frostline.stages.backbones.families.base import Family, LoadedModel
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.image.spec import Preprocessing
-from frostline.stages.records.sealed import file_digest
 from frostline.stages.user_code.call import call_factory
 from frostline.stages.user_code.locate import code_digest, factory_file
 
@@ -43,8 +42,8 @@ class UserCode(Family):
         file = request.weights_file
         model = made_by_factory(request.name)
         if file is not None:
-            load_weights(model, read_checkpoint(file), file)
-        weights = file_digest(file) if file else state_digest(model)
+            load_weights(model, read_checkpoint(file, request.weights_part), file)
+        weights = request.weights_digest or state_digest(model)
         return LoadedModel(model, weights, Preprocessing(), code_digest(request.name))
 
     def names_weights(self, word: str) -> bool:
@@ -58,16 +57,16 @@ USER_CODE = UserCode()
 
 
 def made_by_factory(name: str) -> nn.Module:
-    """Return the network that a factory returns, called without arguments at seed 0.
+    """Return the network that a factory returns, called without arguments at seed 0, without what it is wrapped in.
 
     A new network is wanted at each call: it is frozen, and rebuilt. Raises ConfigError: see
     ``call_factory``; not a network.
     """
     import torch
 
+    from frostline.stages.backbones.families.wrappers import network_in
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = call_factory(name)
-    if not isinstance(model, torch.nn.Module):
-        raise ConfigError(f"{name} returned a {type(model).__name__}; wanted a torch.nn.Module")
-    return model
+        made = call_factory(name)
+    return network_in(made, name)

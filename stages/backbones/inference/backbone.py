@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
 
+from frostline.stages.backbones.checkpoints.unloaded import unloaded
 from frostline.stages.backbones.families.registry import load, spec_name
+from frostline.stages.backbones.families.transform_check import check_transform
 from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
 from frostline.stages.backbones.inference.dispatch import stream
 from frostline.stages.backbones.inference.pixels import is_thumbnail
-from frostline.stages.backbones.network.cut import INPUT, Cut, classifier_of, watch
+from frostline.stages.backbones.inference.steadiness import check_steady
+from frostline.stages.backbones.network.channels import size_hint
+from frostline.stages.backbones.network.cut import INPUT, Cut, Trace, classifier_of, watch
 from frostline.stages.backbones.network.pooling import default_pool, pool
 from frostline.stages.backbones.optimize import has_hooks, optimized
 from frostline.stages.backbones.request import BackboneRequest
@@ -33,13 +37,26 @@ class Backbone:
     """A network up to a layer, in evaluation mode, its weights frozen.
 
     ``spec``: what it is, resolved. ``network``: from images as the network wants them to
-    what the layer gives. ``width``: d, the length of a feature. Not to be used by two
-    threads at once.
+    what the layer gives. ``width``: d, the length of a feature. ``given``: the shape of
+    what the layer gives for an image. ``licence``: of its weights. ``prefix_tokens``: see
+    ``LoadedModel``. Not to be used by two threads at once.
     """
 
-    def __init__(self, spec: BackboneSpec, network: nn.Module, width: int, precision: Precision, device: str) -> None:
+    def __init__(
+        self,
+        spec: BackboneSpec,
+        network: nn.Module,
+        width: int,
+        precision: Precision,
+        device: str,
+        given: tuple[int, ...],
+        licence: str = "",
+        prefix_tokens: int | None = None,
+    ) -> None:
         self.spec = spec
+        self.given = given
         self.width = width
+        self.licence, self.prefix_tokens = licence, prefix_tokens
         self.precision = precision
         self.device = torch.device(device)
         if self.device.type == "cuda":
@@ -74,11 +91,12 @@ class Backbone:
 
     def pooled(self, given: Tensor) -> Tensor:
         """Return the features, float32 (batch, d), of what the layer gives."""
-        return pool(given, self.spec.pool).float()
+        return pool(given, self.spec.pool, self.prefix_tokens).float()
 
     def module(self) -> nn.Module:
         """Return the same as a network: images, uint8 (batch, height, width, 3), to features (batch, d)."""
-        return _FromPixels(self.network, self._mean, self._deviation, self.spec.pool)
+        network = self.network.whole() if isinstance(self.network, Cut) else self.network
+        return _FromPixels(network, self._mean, self._deviation, self.pooled)
 
     def enlarges(self, size: tuple[int, int]) -> bool:
         """Whether ``embed`` may be given images of (width, height) as they are, with the same result."""
@@ -95,7 +113,8 @@ class Backbone:
             raise ConfigError(f"{self.spec.name} has hooks and can't be copied to {precision}; choose a --precision")
         with _blamed(f"{self.spec.name} can't run in {precision} on {self.device}", "see --precision, --device"):
             network = copy.deepcopy(self.network)
-            other = Backbone(self.spec, network, self.width, precision, str(self.device))
+            known = (self.given, self.licence, self.prefix_tokens)
+            other = Backbone(self.spec, network, self.width, precision, str(self.device), *known)
             other.embed(np.zeros((1, *self.spec.size, 3), np.uint8))
         return other
 
@@ -106,15 +125,15 @@ class _FromPixels(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, network: nn.Module, mean: Tensor, deviation: Tensor, how: Pooling) -> None:
+    def __init__(self, network: nn.Module, mean: Tensor, deviation: Tensor, pooled: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.network, self.how = network, how
+        self.network, self.pooled = network, pooled
         self.register_buffer("mean", mean.clone())
         self.register_buffer("deviation", deviation.clone())
 
     def forward(self, images: Tensor) -> Tensor:
         batch = (images.permute(0, 3, 1, 2).float() - self.mean) / self.deviation
-        return pool(self.network(batch), self.how)
+        return self.pooled(self.network(batch))
 
 
 def load_backbone(
@@ -125,6 +144,7 @@ def load_backbone(
     device: str = "cpu",
     portable: bool = False,
     optimize: Optimize = "auto",
+    allow_unsteady: bool = False,
 ) -> Backbone:
     """Return the backbone that a request names, resolved for images of one image's size.
 
@@ -132,34 +152,35 @@ def load_backbone(
     watching a forward pass over noise. ``optimize``: whether the network is made faster, or runs
     as it is written; ``portable``: as a graph to be exported, without operations of this
     processor's own, in either case. Raises ConfigError: unknown names, weights or layers that
-    don't fit, an input size or a precision that the network can't take.
+    don't fit, an input size or a precision that the network can't take; unless ``allow_unsteady``,
+    features of noise that change from pass to pass or with the batch (``steadiness``).
     """
     loaded = load(request)
+    check_transform(request.name, loaded, request.preprocessing)
     how = replaced(loaded.preprocessing, request.preprocessing)
     shape = how.item(example)["pixels"].shape
     noise = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
     batch = _to_input(torch.from_numpy(noise).permute(0, 3, 1, 2), *_scaling(how, torch.device("cpu")))
     model = _frozen(loaded.module)
-    with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", "see --resize, --crop"):
+    with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", size_hint(model)):
         layer = request.layer or loaded.layer or _default_layer(model, batch)
         cut = Cut(model, layer).eval()
-        given: Tensor = watch(cut, batch).output
+        trace = watch(cut, batch)
+        _check_loaded(model, trace, layer)
+        given: Tensor = trace.output
         pooling = request.pool or (None if request.layer else loaded.pool) or default_pool(given, *shape[:2])
-        width = _width(layer, given, pooling)
+        width = _width(layer, given, pooling, loaded.prefix_tokens)
         if not (request.layer or request.pool):
             _check_width(width, loaded.width, layer)
         as_written = optimize == "none" and not portable
         network = cut if as_written else optimized(cut, given, batch, device=device, portable=portable)
     size = (shape[0], shape[1])
-    spec = BackboneSpec(spec_name(request.name), loaded.code, loaded.weights, layer, pooling, how, size)
+    spec = BackboneSpec(spec_name(request.name, loaded.name), loaded.code, loaded.weights, layer, pooling, how, size)
     with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
-        backbone = Backbone(spec, network, width, precision, device)
-        first, second = backbone.embed(noise), backbone.embed(noise)
-    if not np.array_equal(first, second, equal_nan=True):
-        raise ConfigError(
-            f"{request.name} gives other features of the same images when asked again; a frozen network must not: "
-            "look for dropout, masking or noise that its code leaves on in evaluation"
-        )
+        known = (tuple(given.shape[1:]), loaded.licence, loaded.prefix_tokens)
+        backbone = Backbone(spec, network, width, precision, device, *known)
+        if not allow_unsteady:
+            check_steady(request.name, backbone.embed, noise, ("noise 1", "noise 2"))
     return backbone
 
 
@@ -173,13 +194,24 @@ def _default_layer(model: nn.Module, batch: Tensor) -> str:
     return classifier_of(model, watch(model, batch)) + INPUT
 
 
-def _width(layer: str, given: Tensor, pooling: Pooling) -> int:
+def _check_loaded(model: nn.Module, trace: Trace, layer: str) -> None:
+    """Raise ConfigError if a layer hangs on one whose weights the checkpoint did not hold."""
+    called = {name.removeprefix("model.") for name, _ in trace.calls}
+    lacking = [name for name in unloaded(model) if name in called]
+    if lacking:
+        raise ConfigError(
+            f"layer {layer!r} needs the weights of {', '.join(lacking)}, which the checkpoint does not hold; name a "
+            f"layer before that, such as --layer {lacking[0]}{INPUT}, or other --weights"
+        )
+
+
+def _width(layer: str, given: Tensor, pooling: Pooling, prefix_tokens: int | None) -> int:
     if given.ndim == 0 or len(given) != 2:
         raise ConfigError(
             f"layer {layer!r} gives {tuple(given.shape)} for 2 images; wanted one row per image, "
             "choose another with --layer"
         )
-    return pool(given, pooling).shape[1]
+    return pool(given, pooling, prefix_tokens).shape[1]
 
 
 def _check_width(width: int, wanted: int | None, layer: str) -> None:

@@ -56,6 +56,6 @@ def is_thumbnail(size: tuple[int, int], spec: BackboneSpec) -> bool:
     how = spec.preprocessing
     if how.resize is None or how.interpolation != "bilinear" or size[0] != size[1] or size == spec.size:
         return False
-    width, height = resized_size(size, how.resize)
+    width, height = resized_size(size, how.resize, how.fit)
     larger = width == height > size[0] and math.frexp(width / size[0])[0] == 0.5
     return larger and max(spec.size) <= width

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
@@ -100,9 +100,10 @@ class Cut(nn.Module):
     """A model up to a layer: a batch to what the layer gives; nothing after it is run.
 
     The layer ``output`` is the whole model.
-    Where a layer is called more than once in a pass, its first call counts. Raises
-    ConfigError, when made, if there is no such layer; when called, if the layer isn't
-    reached or gives anything but one tensor.
+    Where a layer is called more than once in a pass, its first call counts. Of a layer that
+    gives several values the first is taken, if the model says by ``first_of_several`` that its
+    hidden states come first. Raises ConfigError, when made, if there is no such layer; when
+    called, if the layer isn't reached or gives anything but one tensor.
     """
 
     def __init__(self, model: nn.Module, layer: str) -> None:
@@ -116,10 +117,23 @@ class Cut(nn.Module):
         with self._hooked(), suppress(_Reached):
             self.model(batch)
         value = self._taken.pop() if self._taken else "nothing, it is never called"
+        if getattr(self.model, "first_of_several", False):
+            value = _first(value)
         if isinstance(value, Tensor | fx.Proxy):
             return cast(Tensor, value)
         found = value if isinstance(value, str) else _describe(value)
         raise ConfigError(f"layer {self.layer!r} gives {found}; wanted a tensor, choose another with --layer")
+
+    def whole(self) -> nn.Module:
+        """Return the same without hooks, which can't be exported, where that is known; else this.
+
+        That is the model itself where nothing of it is cut off, or what its ``ending_at`` gives for the layer.
+        """
+        if module_of(self.model, self.layer) is self.model:
+            return self.model
+        ending_at: Any = getattr(self.model, "ending_at", None)
+        found: nn.Module | None = ending_at(self.layer) if ending_at else None
+        return self if found is None else found
 
     def stop_with(self, value: Any) -> None:
         """End the forward pass with what the layer gives."""
@@ -140,6 +154,12 @@ class Cut(nn.Module):
             yield
         finally:
             hook.remove()
+
+
+def _first(value: Any) -> Any:
+    """Return the first of several values, in order or by name; one alone as it is."""
+    several = tuple(value.values()) if isinstance(value, Mapping) else value
+    return several[0] if isinstance(several, tuple) and several else value
 
 
 def _describe(value: Any) -> str:

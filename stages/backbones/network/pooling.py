@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from frostline.stages.backbones.spec import Pooling
@@ -17,23 +18,47 @@ _POOLS: dict[Pooling, tuple[tuple[int, ...], Callable[[Tensor], Tensor]]] = {
     "tokens": ((3, 4), lambda t: t.flatten(1, -2).mean(1)),
     "flatten": ((2, 3, 4), lambda t: t.flatten(1)),
 }
+_OF_PATCHES: dict[Pooling, Callable[[Tensor, int], Tensor]] = {
+    "mean": lambda t, prefix: t[:, prefix:].mean(1),
+    "cls+mean": lambda t, prefix: torch.cat([t[:, 0], t[:, prefix:].mean(1)], 1),
+}
 
 
-def pool(tensor: Tensor, how: Pooling) -> Tensor:
+def pool(tensor: Tensor, how: Pooling, prefix_tokens: int | None = None) -> Tensor:
     """Return (batch, d) from what a layer gives.
 
     ``none``: (batch, d) as it is. ``avg``, ``max``: over height and width of (batch,
     channels, height, width). ``cls``: the first of (batch, tokens, d). ``tokens``: the mean
     over all axes between the first and the last, so also for (batch, height, width,
-    channels). ``flatten``: all values. Raises ConfigError where the shape does not fit.
+    channels). ``flatten``: all values. ``mean``: that of the patches' tokens, of (batch, tokens,
+    d), without the ``prefix_tokens`` before them; ``cls+mean``: (batch, 2 d), the first token and
+    that. Raises ConfigError where the shape does not fit, or it is not known which tokens are patches'.
     """
+    if how in _OF_PATCHES:
+        return _OF_PATCHES[how](tensor, _prefix(tensor, how, prefix_tokens))
     if how not in _POOLS:
-        raise ConfigError(f"unknown pool {how!r}; wanted one of {', '.join(_POOLS)}")
+        raise ConfigError(f"unknown pool {how!r}; wanted one of {', '.join((*_POOLS, *_OF_PATCHES))}")
     dims, apply = _POOLS[how]
     if tensor.ndim not in dims:
-        fitting = ", ".join(name for name, (d, _) in _POOLS.items() if tensor.ndim in d)
-        raise ConfigError(f"pool {how!r} does not fit a layer of shape {_shape(tensor)}; fitting: {fitting or 'none'}")
+        fitting = _fitting(tensor)
+        raise ConfigError(f"pool {how!r} does not fit a layer of shape {_shape(tensor)}; fitting: {fitting}")
     return apply(tensor)
+
+
+def _prefix(tensor: Tensor, how: Pooling, known: int | None) -> int:
+    """Return how many tokens come before the patches'. Raises ConfigError where that is not known, or none does."""
+    if tensor.ndim != 3:
+        shape = _shape(tensor)
+        raise ConfigError(f"pool {how!r} does not fit a layer of shape {shape}; fitting: {_fitting(tensor)}")
+    if known is None:
+        raise ConfigError(f"pool {how!r}: this network does not say which tokens are patches; wanted cls or tokens")
+    if known == 0 and how == "cls+mean":
+        raise ConfigError(f"pool {how!r}: this network has no class token; wanted mean")
+    return known
+
+
+def _fitting(tensor: Tensor) -> str:
+    return ", ".join(name for name, (dims, _) in _POOLS.items() if tensor.ndim in dims) or "none"
 
 
 def default_pool(tensor: Tensor, height: int, width: int) -> Pooling:
@@ -48,7 +73,10 @@ def default_pool(tensor: Tensor, height: int, width: int) -> Pooling:
         first, second, third = tensor.shape[1:]
         if _alike(second, third, height, width) and not _alike(first, second, height, width):
             return "avg"
-    choices = {3: "cls, tokens or flatten", 4: "tokens (channels last), avg (channels first) or flatten"}
+    choices = {
+        3: "cls, tokens, mean, cls+mean or flatten",
+        4: "tokens (channels last), avg (channels first) or flatten",
+    }
     if tensor.ndim not in choices:
         raise ConfigError(f"a layer of shape {_shape(tensor)} can't be pooled; choose another with --layer")
     raise ConfigError(

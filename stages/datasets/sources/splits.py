@@ -10,6 +10,7 @@ from pathlib import Path
 
 from frostline.stages.datasets.clutter import is_clutter
 from frostline.stages.datasets.names import folded
+from frostline.stages.datasets.walk import walk
 from frostline.stages.errors import DataError, counted, listing
 from frostline.stages.modalities.registry import MODALITIES
 
@@ -17,7 +18,7 @@ WANTED = "wanted train/<class>/ and test/<class>/ (or val/<class>/), or <class>/
 _ROLES = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
     **dict.fromkeys(("test", "testing", "tst"), "test"),
-    **dict.fromkeys(("val", "valid", "validation", "validate", "dev"), "val"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "eval", "evaluation"), "val"),
 }
 _SUFFIX = re.compile(r"[\s_.-]*(set|split|data|images|folder)$")
 _PARTS = re.compile(r"[\s_.-]+")
@@ -25,6 +26,7 @@ _NO_CLASS = frozenset(
     {"images", "imgs", "image", "img", "jpegimages", "unknown", "unlabelled", "unlabeled", "all", "data"}
 )
 _DEEPEST = 5
+_BESIDE = 10  # folders beside a dataset's own that may hold something else: annotations, documents
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,34 @@ def _unwrapped(given: Path) -> tuple[Path, tuple[str, ...]]:
     """Return the folder inside folders that hold nothing but the next one, as archives are unpacked."""
     root = given
     for _ in range(_DEEPEST):
-        inner = folders_in(root)
-        if len(inner) != 1 or role(inner[0]) or images_beside(root) or not folders_in(root / inner[0]):
+        inner = _inner(root, folders_in(root))
+        if inner is None:
             break
-        root = root / inner[0]
+        root = root / inner
     place = root.relative_to(given).as_posix()
-    return root, () if root == given else (f"{given.name or given}/ holds nothing but {place}/, which is read",)
+    return root, () if root == given else (f"{given.name or given}/ holds no images but in {place}/, which is read",)
+
+
+def _inner(root: Path, names: Sequence[str]) -> str | None:
+    """Return the one folder that a folder wraps: all there is, or all that has images, these being in splits."""
+    if any(map(role, names)) or images_beside(root):
+        return None
+    if len(names) == 1:
+        return names[0] if folders_in(root / names[0]) else None
+    holding = [name for name in names if _holds_splits(root / name)] if len(names) <= _BESIDE else []
+    if not holding or any(walk(root, name).files for name in names if name not in holding):
+        return None
+    sound = holding if len(holding) == 1 else [name for name in holding if walk(root, name).files]
+    return sound[0] if len(sound) == 1 else None
+
+
+def _holds_splits(folder: Path) -> bool:
+    for _ in range(_DEEPEST):
+        names = folders_in(folder)
+        if len(names) != 1 or role(names[0]):
+            return bool(_by_role(names)["train"])
+        folder = folder / names[0]
+    return False
 
 
 def _by_role(names: Sequence[str]) -> dict[str, list[str]]:

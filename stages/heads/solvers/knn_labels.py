@@ -117,7 +117,7 @@ class NeighbourLabelsPath:
 
     def shares(self, X: NDArray[Any], own: NDArray[np.int64]) -> Doubles:
         """Return the same where row ``own`` (n,) of ``rows`` has no vote; -1 excludes none."""
-        known = (self.labels >= 0).any(0)
+        known: NDArray[np.bool_] = np.asarray((self.labels >= 0).any(0))
         values = with_unknown_as_nan(self.labels[:, known])
         found = np.full((len(self.k), len(X), len(known)), _UNKNOWN)
         path = NeighbourRegressionPath(self.rows, values, self.weights, self.k, self.temperature)

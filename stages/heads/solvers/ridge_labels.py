@@ -53,7 +53,7 @@ class RidgeLabelsSolver:
 
     def _of_known(self, row_weights: Doubles) -> tuple[NDArray[np.bool_], RidgeRegressionSolver]:
         """Return which labels are known of a row that counts, and the solver of these."""
-        known = (self.y[row_weights > 0] >= 0).any(0)
+        known: NDArray[np.bool_] = np.asarray((self.y[row_weights > 0] >= 0).any(0))
         if self._last is None or not np.array_equal(self._last[0], known):
             targets = 2 * with_unknown_as_nan(self.y[:, known]) - 1
             self._last = known, RidgeRegressionSolver(self.X, targets, targets.shape[1])

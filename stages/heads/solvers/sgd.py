@@ -135,10 +135,14 @@ class Problem(ABC):
     def residual(self, scores: Tensor, picked: Tensor) -> Tensor:
         """Return the derivative of each row's loss by its scores (b, k, names)."""
 
+    def features(self, picked: Tensor) -> Tensor:
+        """Return the features of the rows picked, float32 (b, d)."""
+        return self.X[self.index[picked]].float()
+
     def gradient(self, theta: Tensor, picked: Tensor) -> Tensor:
         """(k * names, d + 1): the gradient of the mean loss of the rows picked (b,)."""
         picked = picked.to(self.index.device)
-        x = torch.nn.functional.pad(self.X[self.index[picked]].float(), (0, 1), value=1.0)
+        x = torch.nn.functional.pad(self.features(picked), (0, 1), value=1.0)
         residual = self.residual((x @ theta.T).view(len(x), -1, self.names), picked)
         residual *= (self.weights[picked] / len(x))[:, None, None]
         return residual.flatten(1).T @ x

@@ -1,8 +1,9 @@
 """A linear layer trained on squared errors by stochastic gradient descent, for many learning rates in one pass.
 
-Values are standardised, each output by itself, and the heads that come back give values as they were: learning rates
-mean the same whatever unit an output has. Of an output that is not known in every row, the others count
-for more, as if they were all that there is.
+Values are standardised, each output by itself, and features less their means are divided by one number, the root of
+their mean square: learning rates mean the same whatever the units are, where the curvature of a squared error would
+else make most of them diverge. The heads that come back act on features, and give values, as they were. Of an output
+that is not known in every row, the others count for more, as if they were all that there is.
 """
 
 from __future__ import annotations
@@ -60,10 +61,18 @@ class SgdRegressionSolver:
         rates = checked_grid(self.parameter, grid)
         rows = unlabelled_rows(self.X, row_weights)
         mean, deviation = _moments(self.y[rows.index], rows.weights)
-        problem = SquaredError(rows, (self.y[rows.index] - mean) / deviation, self.descent.device)
+        scale = _scale(rows)
+        problem = SquaredError(rows, scale, (self.y[rows.index] - mean) / deviation, self.descent.device)
         heads, finite = self.descent.trained(problem, rates)
-        weight, bias = heads[..., :-1] * deviation[:, None], heads[..., -1] * deviation + mean
+        weight, bias = heads[..., :-1] * (deviation[:, None] / scale), heads[..., -1] * deviation + mean
+        bias = bias - weight @ rows.mean
         return LinearRegressionPath(weight, bias, finite, np.full(len(rates), self.descent.steps))
+
+
+def _scale(rows: WeightedRows) -> float:
+    """Return the root of the mean square of features less their means; 1 where they are all equal."""
+    squares = sum(float(rows.weights[part] @ np.square(block - rows.mean).mean(1)) for part, block in rows.blocks())
+    return float(np.sqrt(squares / rows.weights.sum())) or 1.0
 
 
 def _moments(y: Doubles, weights: Doubles) -> tuple[Doubles, Doubles]:
@@ -78,13 +87,18 @@ def _moments(y: Doubles, weights: Doubles) -> tuple[Doubles, Doubles]:
 
 
 class SquaredError(Problem):
-    """Half the squared error of each output, in rows where it is known."""
+    """Half the squared error of each output, in rows where it is known, from features less their means over a scale."""
 
-    def __init__(self, rows: WeightedRows, targets: Doubles, device: str) -> None:
+    def __init__(self, rows: WeightedRows, scale: float, targets: Doubles, device: str) -> None:
         super().__init__(rows, targets.shape[1], device)
+        self.mean, self.scale = placed(rows.mean.astype(np.float32), device), scale
         known = ~np.isnan(targets)
         self.targets = placed(np.nan_to_num(targets).astype(np.float32), device)
         self.shares = placed((known / known.mean(0)).astype(np.float32), device)
+
+    def features(self, picked: Tensor) -> Tensor:
+        """Return them, float32 (b, d)."""
+        return (super().features(picked) - self.mean) / self.scale
 
     def residual(self, scores: Tensor, picked: Tensor) -> Tensor:
         """Return the errors."""

@@ -15,19 +15,21 @@ _AVIF = frozenset({b"avif", b"avis"})
 _HEIF = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
 _PNG_GREY16 = b"\x10\x00"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_NO_IMAGE = "not an image of a known format"
+_SAVE = "save it as PNG or JPEG"
 _OTHERS = {
-    b"version https://git-lfs": "a Git LFS pointer, not the image itself; git lfs pull fetches it",
-    b"\x00\x00\x00\x0cJXL ": "a JPEG XL image, which is not read here; save it as PNG or JPEG",
-    b"\xff\x0a": "a JPEG XL image, which is not read here; save it as PNG or JPEG",
-    b"\x00\x00\x00\x0cjP  ": "a JPEG 2000 image, which is not read here; save it as PNG or JPEG",
-    b"8BPS": "a Photoshop file, not an image that is read here; save it as PNG or JPEG",
-    b"%PDF": "a PDF file, not an image; save its pages as PNG or JPEG",
-    b"PK\x03\x04": "a zip archive, not an image; unpack it",
-    b"<!DOCTYPE": "a web page, not an image; download it again",
-    b"<!doctype": "a web page, not an image; download it again",
-    b"<html": "a web page, not an image; download it again",
-    b"<svg": "an SVG drawing, not an image of pixels; save it as PNG",
-    b"<?xml": "an XML file, maybe an SVG drawing, not an image of pixels; save it as PNG",
+    b"version https://git-lfs": "a Git LFS pointer; git lfs pull fetches the image",
+    b"\x00\x00\x00\x0cJXL ": f"JPEG XL; {_SAVE}",
+    b"\xff\x0a": f"JPEG XL; {_SAVE}",
+    b"\x00\x00\x00\x0cjP  ": f"JPEG 2000; {_SAVE}",
+    b"8BPS": f"a Photoshop file; {_SAVE}",
+    b"%PDF": f"a PDF file; {_SAVE}",
+    b"PK\x03\x04": "a zip archive; unpack it",
+    b"<!DOCTYPE": "a web page; download the image again",
+    b"<!doctype": "a web page; download the image again",
+    b"<html": "a web page; download the image again",
+    b"<svg": f"an SVG drawing; {_SAVE}",
+    b"<?xml": f"XML, maybe an SVG drawing; {_SAVE}",
 }
 
 
@@ -51,11 +53,10 @@ def _is_wide(data: bytes) -> bool:
 
 
 def what_it_is(data: bytes) -> str:
-    """Return what a file is that holds no image of a known format."""
+    """Return what a file is that holds no image of a known format, and what to do."""
     start = data[:64].lstrip()
-    return next((what for head, what in _OTHERS.items() if data.startswith(head) or start.startswith(head)), "") or (
-        "not an image of a known format"
-    )
+    found = next((what for head, what in _OTHERS.items() if data.startswith(head) or start.startswith(head)), None)
+    return f"{_NO_IMAGE}: {found}" if found else _NO_IMAGE
 
 
 @cache

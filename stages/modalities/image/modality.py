@@ -33,7 +33,8 @@ class ImageModality(Modality[Image.Image]):
     def decoder(
         self, min_side: int | None = None, codecs: frozenset[str] = frozenset(), bit_depth: int | None = None
     ) -> str:
-        return decoder(min_side, codecs, bit_depth)
+        """Return what decodes; files of no codec of their own, decoded as ever, know nothing of the others'."""
+        return decoder(min_side) + "".join(map(version_of, sorted(codecs))) + _depth(codecs, bit_depth)
 
     def readers(self) -> str:
         avif = version_of(AVIF) if reads_avif() else ""
@@ -43,14 +44,14 @@ class ImageModality(Modality[Image.Image]):
         return codec_of(data)
 
     def remarks(self, codec: str, some: Sequence[bytes]) -> list[str]:
-        """Return a note on 16-bit grey of which the upper bits are never used: it comes out nearly black."""
+        """Return a note on 16-bit grey of which the upper bits are never used: it comes out dark."""
         if codec != GREY16:
             return []
         used = max(map(_bits, some), default=16)
         bits = next((bits for bits in _DEPTHS if used <= bits), 16)
         if bits == 16:
             return []
-        said = f"16-bit images hold no value above {2**used - 1:,}, so they come out nearly black"
+        said = f"16-bit images hold no value above {2**used - 1:,}, so they come out dark"
         return [f"{said}; if that is their range, --bit-depth {bits} spreads it"]
 
     def is_scaled(self, data: bytes, min_side: int) -> bool:
@@ -65,6 +66,10 @@ class ImageModality(Modality[Image.Image]):
         small.convert("RGB").save(file, **({"format": "PNG"} if tiny else {"format": "JPEG", "quality": 82}))
         kind = "png" if tiny else "jpeg"
         return Preview(f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}", tiny=tiny)
+
+
+def _depth(codecs: frozenset[str], bits: int | None) -> str:
+    return f", 16-bit grey of {bits} bits" if bits and GREY16 in codecs else ""
 
 
 def _bits(data: bytes) -> int:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
 from frostline.stages.errors import ConfigError, unknown_name
-from frostline.stages.modalities.image.values import MAX_PIXELS, Interpolation, Size, View
+from frostline.stages.modalities.image.values import MAX_PIXELS, Fit, Interpolation, Size, View
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["MAX_PIXELS", "Interpolation", "Preprocessing", "Size", "View", "replaced"]
+__all__ = ["MAX_PIXELS", "Fit", "Interpolation", "Preprocessing", "Size", "View", "described", "replaced"]
+_LATER = ("fit", "fill")  # keys and records of before know no such field: where it has its default, none has it
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class Preprocessing:
     ``resize``: the shorter side in pixels, or (height, width), or None to leave the size.
     ``crop``: the centre's side, or (height, width), or None. ``mean`` and ``std`` per
     channel, on values in 0..1. This is torchvision's ``ImageClassification`` preset.
+
+    ``fit``: with ``long``, the image keeps its proportions and is made as large as fits into ``resize``: a square, or
+    (height, width). ``fill``: the colour, 0..255 a channel, of what ``crop`` takes from beyond the image.
     """
 
     resize: Size | None = None
@@ -33,11 +37,13 @@ class Preprocessing:
     interpolation: Interpolation = "bilinear"
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    fit: Fit = "short"
+    fill: tuple[int, ...] = (0, 0, 0)
 
     @property
     def fixes_size(self) -> bool:
         """Whether every image comes out with one size, whatever it was."""
-        return self.crop is not None or isinstance(self.resize, tuple)
+        return self.crop is not None or (isinstance(self.resize, tuple) and self.fit == "short")
 
     def item(self, sample: Image, view: View = "plain") -> dict[str, NDArray[np.uint8]]:
         """Return ``pixels``, uint8 (height, width, 3), see ``transform.preprocess``; the network scales them itself.
@@ -52,6 +58,12 @@ def _arithmetic() -> Callable[[Image, Preprocessing, View], NDArray[np.uint8]]:
     from frostline.stages.modalities.image.transform import preprocess
 
     return preprocess
+
+
+def described(how: Preprocessing) -> dict[str, Any]:
+    """Return the fields as keys and records have them: those that came later only where they change something."""
+    later = {field.name: field.default for field in fields(Preprocessing) if field.name in _LATER}
+    return {name: value for name, value in asdict(how).items() if name not in later or value != later[name]}
 
 
 def replaced(own: Preprocessing, changes: Mapping[str, Any]) -> Preprocessing:
@@ -70,6 +82,10 @@ def _check(how: Preprocessing) -> None:
         sides = size if isinstance(size, tuple) else (1 if size is None else size,)
         if not all(isinstance(side, int) and side > 0 for side in sides):
             raise ConfigError(f"{name} {size!r}; wanted pixels, a number or (height, width) above 0, or None")
+    if how.fit not in get_args(Fit):
+        raise unknown_name("fit", str(how.fit), get_args(Fit))
+    if len(how.fill) != 3 or not all(isinstance(value, int) and 0 <= value <= 255 for value in how.fill):
+        raise ConfigError(f"fill {how.fill}; wanted three whole numbers from 0 to 255")
     if how.interpolation not in get_args(Interpolation):
         raise unknown_name("interpolation", str(how.interpolation), get_args(Interpolation))
     if not all(len(values) == 3 and all(map(math.isfinite, values)) for values in (how.mean, how.std)):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from frostline.stages.errors import UnreadableSample
-from frostline.stages.modalities.image.values import MAX_PIXELS, Interpolation, Size, View
+from frostline.stages.modalities.image.values import MAX_PIXELS, Fit, Interpolation, Size, View
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -28,6 +28,10 @@ class Geometry(Protocol):
     def crop(self) -> Size | None: ...
     @property
     def interpolation(self) -> Interpolation: ...
+    @property
+    def fit(self) -> Fit: ...
+    @property
+    def fill(self) -> tuple[int, ...]: ...
 
 
 def preprocess(image: Image.Image, how: Geometry, view: View = "plain") -> NDArray[np.uint8]:
@@ -38,25 +42,44 @@ def preprocess(image: Image.Image, how: Geometry, view: View = "plain") -> NDArr
     that resizing its shorter side would make it enormous.
     """
     if how.resize is not None:
-        width, height = resized_size(image.size, how.resize)
+        width, height = resized_size(image.size, how.resize, how.fit)
         if width * height > MAX_PIXELS:
             found = f"{image.width:,} × {image.height:,} pixels"
             raise UnreadableSample(f"too narrow ({found}; a shorter side of {how.resize} makes {width:,} × {height:,})")
         image = image.resize((width, height), _FILTERS[how.interpolation])
     if how.crop is not None:
-        image = image.crop(centre(image.size, how.crop))
+        image = _cropped(image, centre(image.size, how.crop), how.fill)
     pixels = np.asarray(image)
     return pixels[:, ::-1] if view == "hflip" else pixels
 
 
-def resized_size(size: tuple[int, int], wanted: Size) -> tuple[int, int]:
-    """Return (width, height); a single number is the shorter side's."""
+def resized_size(size: tuple[int, int], wanted: Size, fit: Fit = "short") -> tuple[int, int]:
+    """Return (width, height); a single number is the shorter side's, or with ``long`` that of a square to fit into."""
+    if fit == "long":
+        return _inside(size, wanted if isinstance(wanted, tuple) else (wanted, wanted))
     if isinstance(wanted, tuple):
         return wanted[1], wanted[0]
     width, height = size
     if width <= height:
         return wanted, int(wanted * height / width)
     return int(wanted * width / height), wanted
+
+
+def _inside(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
+    """Return the largest (width, height) of the same proportions in (height, width), rounded as timm, open_clip do."""
+    width, height = size
+    ratio = max(height / box[0], width / box[1])
+    return max(1, round(width / ratio)), max(1, round(height / ratio))
+
+
+def _cropped(image: Image.Image, box: tuple[int, int, int, int], fill: tuple[int, ...]) -> Image.Image:
+    """Return a part of an image, which may reach beyond it; there it is filled."""
+    if not any(fill):
+        return image.crop(box)
+    left, top, right, bottom = box
+    canvas = Image.new("RGB", (right - left, bottom - top), fill)
+    canvas.paste(image, (-left, -top))
+    return canvas
 
 
 def centre(size: tuple[int, int], wanted: Size) -> tuple[int, int, int, int]:

@@ -13,5 +13,8 @@ View = Literal["plain", "hflip"]
 Size = int | tuple[int, int]
 
 
+Fit = Literal["short", "long"]
+
+
 # Of one image. Below Pillow's own limit, whose meaning depends on the filter of its warning.
 MAX_PIXELS = 80_000_000

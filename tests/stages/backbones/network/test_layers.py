@@ -105,7 +105,7 @@ def test_poolings(how: Any, shape: tuple[int, ...], wanted: Callable[[Tensor], T
         ("cls", (2, 5, 3, 4), "fitting: avg, max, tokens, flatten"),
         ("none", (2, 5, 6), "fitting: cls, tokens, flatten"),
         ("avg", (2, 5, 6, 7, 8), "fitting: none"),
-        ("mean", (2, 5), "unknown pool 'mean'"),
+        ("median", (2, 5), "unknown pool 'median'"),
     ],
 )
 def test_a_pooling_that_does_not_fit_names_those_that_do(how: Any, shape: tuple[int, ...], message: str) -> None:

@@ -32,7 +32,18 @@ ONE_READING = {
     "capitals": (classes("TRAIN", "TEST"), "TRAIN", "TEST", "TEST/ is the test split"),
     "sets": (classes("training_set", "test_set"), "training_set", "test_set", "test_set/ is the test split"),
     "images": (classes("train_images", "val images"), "train_images", "val images", "val images/ is the test split"),
-    "doubly": (classes("pets/pets/train", "pets/pets/test"), "train", "test", "holds nothing but pets/pets/"),
+    "doubly": (
+        classes("pets/pets/train", "pets/pets/test"),
+        "train",
+        "test",
+        "root/ holds no images but in pets/pets/",
+    ),
+    "beside annotations": (
+        {**classes("Data/set/train", "Data/set/val"), "Annotations/set/train": 0, "Docs": 0},
+        "train",
+        "val",
+        "root/ holds no images but in Data/set/, which is read",
+    ),
     "splits in splits": (
         classes("seg_train/seg_train", "seg_test/seg_test"),
         "seg_train/seg_train",
@@ -87,6 +98,19 @@ def test_a_test_without_classes_and_no_val_is_said_and_training_is_split(tmp_pat
     assert dataset.notes == ("test/ not used: 7 images without class folders; train/ is split by --test-fraction",)
 
 
+@pytest.mark.parametrize("top", ["", "train/"])
+def test_one_folder_of_class_folders_is_no_class(tmp_path, top):
+    root = plant(tmp_path, {f"{top}images/{name}": 5 for name in ("cat", "dog")} | {f"{top}labels": 0})
+    dataset = open_dataset(f"folder:{root}")
+    assert dataset.train.targets.names == ("cat", "dog") and dataset.notes == (f"{top}images/ holds the class folders",)
+
+
+@pytest.mark.parametrize("inner", [("cat", "dog"), ("cats", "dogs"), ("images", "images")])
+def test_a_folder_in_each_class_that_makes_no_difference_is_no_question(tmp_path, inner):
+    dataset = open_dataset(f"folder:{plant(tmp_path, {f'cat/{inner[0]}': 5, f'dog/{inner[1]}': 5})}")
+    assert dataset.train.targets.names == ("cat", "dog") and not dataset.notes
+
+
 def test_tiny_imagenet_is_read_by_its_outer_folders(tmp_path):
     counts = {"train/n01/images": 10, "train/n02/images": 10, "val/images": 5, "test/images": 5}
     dataset = open_dataset(f"folder:{plant(tmp_path, counts)}")
@@ -123,6 +147,14 @@ SEVERAL = {
     "folders of folders": (
         {f"animals/{name}": 5 for name in ("cat", "dog")} | {f"plants/{name}": 5 for name in ("fir", "oak")},
         "--class-level 1: 2 classes, animals, plants\n  --class-level 2: 4 classes, cat, dog, fir, oak",
+    ),
+    "folds of a cross-validation": (
+        {f"fold{i}/{name}": 3 for i in range(3) for name in ("cat", "dog")},
+        "--class-level 2: 2 classes, cat, dog",
+    ),
+    "a patient a folder": (
+        {"p1/benign": 3, "p2/benign": 3, "p3/malignant": 3},
+        "--class-level 2: 2 classes, benign, malignant",
     ),
     "patients": (
         {f"train/{patient}/{state}": 4 for patient in ("p1", "p2") for state in ("benign", "malignant")},

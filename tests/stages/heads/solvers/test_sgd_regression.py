@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LinearRegression
 
-from frostline.stages.heads.solvers.sgd_regression import SgdRegressionSolver
+from frostline.stages.heads.solvers.sgd_regression import SgdRegressionSolver, SquaredError
+from frostline.stages.heads.solvers.weighted_rows import unlabelled_rows
 
 
 def values(missing: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -26,6 +28,15 @@ def test_it_comes_close_to_the_least_squares_whatever_the_unit(missing: float) -
         known = ~np.isnan(column)
         exact = LinearRegression().fit(X[known], column[known]).predict(X)
         np.testing.assert_allclose(path.confidence(X)[1, :, k], exact, atol=0.02 * np.nanstd(column))
+
+
+def test_features_of_any_unit_and_origin_give_the_same_values() -> None:
+    X, y = values()
+    plain, moved = (
+        SgdRegressionSolver(rows, y, 2, steps=100).fit((0.05,), np.ones(400)).confidence(rows)[0]
+        for rows in (X.astype(np.float64), X * 64.0 + 1024.0)
+    )
+    np.testing.assert_allclose(moved, plain, atol=2e-4 * y.std(0).max())
 
 
 def test_a_rate_does_not_depend_on_the_others_nor_rows_of_no_weight_on_anything() -> None:
@@ -55,3 +66,15 @@ def test_an_output_that_is_constant_or_unknown() -> None:
     y[:, 0] = np.nan
     with pytest.raises(ValueError, match="no known value"):
         SgdRegressionSolver(X, y, 2, steps=100).fit((0.05,), np.ones(400))
+
+
+def test_the_gradient_of_an_output_is_that_of_the_rows_in_which_it_is_known() -> None:
+    X, y = values(missing=0.4)
+    theta = torch.randn(2, 7, generator=torch.Generator().manual_seed(0))
+    rows = unlabelled_rows(X, np.ones(400))
+    found = SquaredError(rows, 2.0, y / 1e6, "cpu").gradient(theta, torch.arange(400))
+    x = np.concatenate([(X - X.mean(0)) / 2, np.ones((400, 1))], 1)
+    for k in range(2):
+        known = ~np.isnan(y[:, k])
+        error = x[known] @ theta[k].numpy() - y[known, k] / 1e6
+        np.testing.assert_allclose(found[k], error @ x[known] / known.sum(), rtol=1e-3, atol=1e-4)

@@ -1,0 +1,28 @@
+"""Whether there are training samples enough for what is asked, said before any feature is computed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from frostline.pipeline.settings.models import Settings
+from frostline.pipeline.steps.subsets import check_draw
+from frostline.stages.datasets import Samples
+from frostline.stages.errors import DataError
+from frostline.stages.fit import too_few
+from frostline.stages.targets.base import DEFAULT
+
+
+def check_enough(settings: Settings, train: Samples) -> None:
+    """Raise DataError where the readable training samples are too few for a head, or for its draws."""
+    rows = np.delete(np.arange(len(train)), list(train.problems))
+    targets, digests = train.targets.take(rows), train.digests[rows]
+    if targets.kind != DEFAULT or targets.groups is not None:
+        return  # dealt as well as can be, whatever their number
+    for name in settings.head:
+        draw = settings.draw(name)
+        if draw:
+            check_draw(draw, targets.values, digests, targets.names)
+            continue
+        wrong = too_few(targets.values, digests, settings.spec(name))
+        if wrong:
+            raise DataError(wrong)

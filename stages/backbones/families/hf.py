@@ -1,0 +1,64 @@
+"""Models of transformers: ``hf:FOLDER``, or ``hf:ORG/MODEL`` of the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from frostline.stages.backbones.families.base import Encoder, Family, LoadedModel
+from frostline.stages.backbones.families.huggingface.folder import (
+    cached,
+    cached_names,
+    files_known,
+    find_folder,
+    is_repository,
+)
+from frostline.stages.backbones.request import BackboneRequest
+from frostline.stages.errors import ConfigError
+
+
+class HuggingFace(Family):
+    """A model without its head, with the weights of its folder, those of a file, or random ones.
+
+    Its feature is the pooled output, if its weights were in the folder; of models of images and texts, that of the
+    images before the ``projection``.
+    """
+
+    summary = "models of transformers, in a folder or of the hub: hf:FOLDER, hf:facebook/dinov2-base"
+    versions = ("torch", "transformers")
+    extra = "hf"
+
+    def names(self) -> Iterable[str]:
+        return (name for name in cached_names() if is_repository(name) and cached(name))
+
+    def describe(self, name: str) -> Encoder:
+        folder = cached(name)
+        return Encoder(licence=folder.licence() if folder else "", here=folder is not None)
+
+    def check(self, request: BackboneRequest) -> None:
+        if request.weights_file is None and not self.names_weights(request.weights):
+            raise ConfigError(
+                f"weights {request.weights!r} for hf:{request.name}; expected DEFAULT (its own), random or FILE"
+            )
+        if folder := find_folder(request.name):
+            folder.config()
+
+    def fingerprint(self, request: BackboneRequest) -> list[Any] | None:
+        folder = find_folder(request.name)
+        return files_known(folder) if folder else None
+
+    def load(self, request: BackboneRequest) -> LoadedModel:
+        from frostline.stages.backbones.families.huggingface.load import from_folder
+
+        return from_folder(request)
+
+    def trusted(self, name: str) -> bool:
+        """Only what the user has downloaded from the hub: no folder, for a stranger's head must not choose one."""
+        return is_repository(name) and not Path(name).exists() and cached(name) is not None
+
+    def portable(self, name: str) -> str:
+        return name if is_repository(name) and not Path(name).is_dir() else Path(name).expanduser().resolve().name
+
+
+FAMILY = HuggingFace()

@@ -1,0 +1,1 @@
+"""What the ``hf:`` family is made of: a model's folder, its network, what it does with images."""

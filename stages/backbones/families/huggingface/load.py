@@ -1,0 +1,147 @@
+"""A folder's model as a backbone: with its weights, its preprocessing, and the feature that it is known by."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import transformers
+from torch import nn
+from transformers import AutoImageProcessor
+
+from frostline.stages.backbones.checkpoints.read import state_digest
+from frostline.stages.backbones.families.base import LoadedModel
+from frostline.stages.backbones.families.huggingface.download import download
+from frostline.stages.backbones.families.huggingface.folder import (
+    ModelFolder,
+    cached,
+    config_digest,
+    find_folder,
+    weights_digest,
+)
+from frostline.stages.backbones.families.huggingface.models import (
+    Filled,
+    build,
+    check_configuration,
+    fill,
+    said_by_transformers,
+)
+from frostline.stages.backbones.families.huggingface.preprocessing import Processor, of_timm, of_transformers
+from frostline.stages.backbones.families.huggingface.vision import (
+    PROJECTION,
+    Ask,
+    Tower,
+    ask_of,
+    is_two_towers,
+    pooled,
+    prefix_tokens,
+    unwrapped,
+)
+from frostline.stages.backbones.families.resolution import at_resolution, check_patches, image_size
+from frostline.stages.backbones.request import BackboneRequest
+from frostline.stages.backbones.spec import OUTPUT
+from frostline.stages.errors import ConfigError, listing
+from frostline.stages.modalities.image.spec import Preprocessing
+
+log = logging.getLogger("frostline")
+_NEEDED = ("mean", "std")  # of the user, where no processor says them
+_FILES = ("*.json", "*.safetensors", "README.md")
+
+
+def from_folder(request: BackboneRequest) -> LoadedModel:
+    """Return the model that a request names. Raises ConfigError: see ``Family.load``."""
+    folder = find_folder(request.name) or _downloaded(request.name)
+    processor = _processor(folder, request)
+    filled, weights = _filled(folder, request)
+    tokens = request.layer in (None, OUTPUT) and request.pool not in (None, "none")
+    _check_pooler(folder, filled, request, tokens=tokens)
+    ask = ask_of(filled.model, tokens=tokens, swapped=processor.swapped)
+    how = at_resolution(processor.how, request.preprocessing)
+    size = image_size(how, request.preprocessing)
+    module = _called(folder, filled.model, ask, size)
+    return LoadedModel(
+        module,
+        weights,
+        how,
+        code=_code(folder, ask, size),
+        layer=_layer(folder, module, ask, request),
+        licence=folder.licence() or str(folder.config().get("pretrained_cfg", {}).get("license") or ""),
+        prefix_tokens=prefix_tokens(module),
+        own_transform=processor.transform,
+    )
+
+
+def _code(folder: ModelFolder, ask: Ask, size: tuple[int, int] | None) -> str:
+    """Return what else than the weights makes the numbers. Raises ConfigError for a size that patches don't fill."""
+    code = f"configuration {config_digest(folder.config())[:16]}{', BGR' if ask.swapped else ''}"
+    if size is None or ask.patch is None or ask.size in (None, size):
+        return code
+    check_patches(folder.name, size, ask.patch)
+    log.info("%s: transformers fits its positions to %d × %d pixels", folder.name, *size)
+    return f"{code}, positions fitted by transformers {transformers.__version__}"
+
+
+def _downloaded(name: str) -> ModelFolder:
+    download(name, _FILES, "give a folder: hf:FOLDER")
+    folder = cached(name)
+    if folder is None:
+        raise ConfigError(f"hf:{name} has no config.json with model.safetensors beside it; choose another model")
+    return folder
+
+
+def _filled(folder: ModelFolder, request: BackboneRequest) -> tuple[Filled, str]:
+    """Return a model with weights and their digest."""
+    if request.weights == "random":
+        model = build(folder)
+        return Filled(model), state_digest(model)
+    files = [request.weights_file] if request.weights_file else folder.weights()
+    if not files:
+        raise ConfigError(
+            f"{folder.name}: no model.safetensors in {folder.path}; name the weights: --weights FILE, or random"
+        )
+    return fill(folder, files, request.weights_part), request.weights_digest or weights_digest(files)
+
+
+def _check_pooler(folder: ModelFolder, filled: Filled, request: BackboneRequest, *, tokens: bool) -> None:
+    if filled.pooler_missing and request.layer is None and not tokens:
+        raise ConfigError(
+            f"{folder.name}: the weights of its pooling layer are in no file, and would be random; choose --pool cls, "
+            f"mean or cls+mean, or a --layer. Missing:\n{listing(filled.pooler_missing)}"
+        )
+
+
+def _layer(folder: ModelFolder, module: nn.Module, ask: Ask, request: BackboneRequest) -> str:
+    """Return the default layer: of a model of images and texts what comes before the projection."""
+    projected = getattr(module, PROJECTION, None) is not None
+    if request.layer in (PROJECTION, f"{PROJECTION}:input") and not projected:
+        raise ConfigError(f"{folder.name} has no projection; leave --layer {request.layer} out")
+    return f"{PROJECTION}:input" if projected and not ask.tokens else OUTPUT
+
+
+def _called(folder: ModelFolder, model: Any, ask: Ask, size: tuple[int, int] | None) -> nn.Module:
+    if is_two_towers(model):
+        return Tower(model.vision_model, getattr(model, "visual_projection", None), ask)
+    if model.main_input_name != "pixel_values":
+        raise ConfigError(
+            f"{folder.name} is a {type(model).__name__}, which takes {model.main_input_name}; wanted a model of images"
+        )
+    whole = None if ask.tokens else unwrapped(model, size)
+    return pooled(model, ask) if whole is None else whole
+
+
+def _processor(folder: ModelFolder, request: BackboneRequest) -> Processor:
+    """Return the image processor of a folder; one that does nothing if it has none and the user says what it would."""
+    said, is_timm = folder.processor(), "pretrained_cfg" in folder.config()
+    check_configuration(folder, said)
+    if said is None and not is_timm:
+        if all(name in request.preprocessing for name in _NEEDED):
+            return Processor(Preprocessing())
+        raise ConfigError(
+            f"{folder.name}: no preprocessor_config.json in {folder.path}; say yourself what it would: "
+            "--resize, --crop, --mean, --std"
+        )
+    with said_by_transformers(folder):
+        found = AutoImageProcessor.from_pretrained(
+            folder.path, backend="pil", local_files_only=True, trust_remote_code=False
+        )
+    return of_timm(folder.name, found) if is_timm else of_transformers(folder.name, found)

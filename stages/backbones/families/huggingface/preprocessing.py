@@ -1,0 +1,110 @@
+"""An image processor of transformers, as far as Frostline's own preprocessing can say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from frostline.stages.errors import ConfigError, shortened
+from frostline.stages.modalities.image.spec import Fit, Interpolation, Preprocessing, Size
+
+_FILTERS: dict[int, Interpolation] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
+_LARGEST = 8192  # pixels a side
+_SMALL = 384  # ConvNeXt's processor crops below it, and resizes to the very size from it on
+
+
+@dataclass(frozen=True)
+class Processor:
+    """How images are prepared. ``transform``: the library's own, an RGB image to a float tensor (3, height, width).
+
+    ``swapped``: the network takes blue, green and red; what ``transform`` gives is red, green and blue all the same.
+    """
+
+    how: Preprocessing
+    transform: Callable[[Image.Image], Tensor] | None = None
+    swapped: bool = False
+
+
+def of_timm(name: str, processor: Any) -> Processor:
+    """Return what the image processor of a timm model in transformers does. Raises ConfigError."""
+    from frostline.stages.backbones.families.timm_models.preprocessing import translated
+
+    with understood(name):
+        return Processor(_bounded(translated(name, processor.data_config)), processor.val_transforms)
+
+
+def of_transformers(name: str, processor: Any) -> Processor:
+    """Return what an image processor does. Raises ConfigError for what is not understood."""
+    said = processor.to_dict()
+    with understood(name):
+        resize, crop, fit = _geometry(said)
+        mean, std = _scaling(said)
+        how = _bounded(Preprocessing(resize, crop, _FILTERS[int(said.get("resample", 2))], mean, std, fit))
+    swapped = bool(said.get("do_flip_channel_order"))
+
+    def transform(image: Image.Image) -> Tensor:
+        found: Tensor = processor(images=image, return_tensors="pt")["pixel_values"][0]
+        return found.flip(0) if swapped else found
+
+    return Processor(how, transform, swapped)
+
+
+@contextmanager
+def understood(name: str) -> Iterator[None]:
+    """Raise as ConfigError what values of a configuration raise that can't be, for it may be anyone's."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise ConfigError(
+            f"{name}: the preprocessing in its configuration is not understood ({type(error).__name__}: "
+            f"{shortened(str(error))}); say it yourself: --resize, --crop, --mean, --std"
+        ) from error
+
+
+def _bounded(how: Preprocessing) -> Preprocessing:
+    """Return it. Raises ValueError for images so large that a few bytes could take all memory."""
+    for size in (how.resize, how.crop):
+        if max(size if isinstance(size, tuple) else (size or 1,)) > _LARGEST:
+            raise ValueError(f"images of {size} pixels; wanted at most {_LARGEST:,} a side")
+    return how
+
+
+def _geometry(said: Mapping[str, Any]) -> tuple[Size | None, Size | None, Fit]:
+    """Return resize, crop and fit."""
+    crop = _size(said["crop_size"]) if said.get("do_center_crop") else None
+    if not said.get("do_resize"):
+        return None, crop, "short"
+    size, share = said["size"], said.get("crop_pct")
+    if isinstance(size, Mapping) and size.get("longest_edge") and not size.get("shortest_edge"):
+        return int(size["longest_edge"]), crop, "long"
+    if share and isinstance(size, Mapping) and size.get("shortest_edge"):
+        side = int(size["shortest_edge"])
+        return (int(side / share), (side, side), "short") if side < _SMALL else ((side, side), None, "short")
+    return _size(size), crop, "short"
+
+
+def _size(found: Any) -> Size:
+    """Return the shorter side, or (height, width)."""
+    if isinstance(found, Mapping):
+        side = found.get("shortest_edge")
+        return int(side) if side else (int(found["height"]), int(found["width"]))
+    return (int(found[0]), int(found[1])) if isinstance(found, list | tuple) else int(found)
+
+
+def _scaling(said: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and deviation on values in 0..1 of (v * factor + offset - mean) / deviation, v in 0..255."""
+    factor = float(said.get("rescale_factor", 1 / 255)) * 255 if said.get("do_rescale") else 255.0
+    factor = 1.0 if abs(factor - 1) < 1e-9 else factor
+    offset = -1.0 if said.get("do_rescale") and said.get("rescale_offset") else 0.0
+    normalised = said.get("do_normalize")
+    mean, std = (said["image_mean"], said["image_std"]) if normalised else ((0.0,) * 3, (1.0,) * 3)
+    twice = normalised and said.get("include_top")  # EfficientNet's divides a second time
+    return (
+        tuple((float(m) - offset) / factor for m in mean),
+        tuple(float(s) * (float(s) if twice else 1.0) / factor for s in std),
+    )
