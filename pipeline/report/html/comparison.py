@@ -12,8 +12,9 @@ from markupsafe import Markup
 from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.records.run import called
 from frostline.pipeline.report import wording
-from frostline.pipeline.report.html import formatting, plots
+from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.claims import claim
+from frostline.pipeline.report.html.curves import figure_of
 from frostline.pipeline.report.html.opening import Opening
 from frostline.pipeline.report.html.ranking import Ranking, ranking
 from frostline.pipeline.report.html.record import Run, Scored
@@ -118,4 +119,5 @@ def _shown(value: Any) -> str:
 
 def _curves(curves: Sequence[tuple[Run, str, Curve]]) -> Markup:
     names = _names([(run, name) for run, name, _ in curves])
-    return plots.learning_curves([(name, curve) for name, (_, _, curve) in zip(names, curves, strict=True)])
+    named = [(name, curve) for name, (_, _, curve) in zip(names, curves, strict=True)]
+    return figure_of(named, curves[0][0].record.kind)

@@ -64,6 +64,18 @@ def main_valued(found: Evaluation) -> tuple[str, str]:
     return valued(name, found.scores[name])
 
 
+def main_share(value: float, *, shares: bool) -> str:
+    """Return a main score alone: ``97.2 %``, or ``0.688`` if it is no share of one."""
+    return f"{100 * value:.1f} %" if shares else minus(f"{value:.3f}")
+
+
+def span(low: float, high: float, *, shares: bool) -> str:
+    """Return the ends of main scores: ``97.2 – 98.0 %`` or ``−0.100 to 0.688``."""
+    if shares:
+        return f"{100 * low:.1f} – {100 * high:.1f} %"
+    return minus(f"{low:.3f} {'to' if low < 0 else '–'} {high:.3f}")
+
+
 def amount(value: float) -> str:
     """Return a number in units of the data: ``1,235``, ``12.3`` or ``0.0844``."""
     return minus(f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}")

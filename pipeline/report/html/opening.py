@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.claims import claim, references
 from frostline.pipeline.report.html.record import Run, Scored
-from frostline.pipeline.report.wording import selection_lines
+from frostline.pipeline.report.wording import NOUNS, selection_lines
 from frostline.stages.errors import counted
 from frostline.stages.metrics import Spread
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,13 @@ def opening_of_curves(run: Run) -> Opening:
     curves = [(probe, probe.curve) for probe in run.record.probes if probe.curve]
     probe, curve = max(curves, key=lambda one: one[1].points[-1].spread.mean)
     last = curve.points[-1]
-    unit = f"training samples{' of each class' if curve.per_class else ''}"
+    kind, target = run.record.kind, TARGETS.load(run.record.kind)
+    each = f" of each {NOUNS.get(kind, 'name')}" if curve.per_class else ""
+    what = "of the test samples are named right" if kind == DEFAULT else target.table[target.main]
     return Opening(
-        value=f"{100 * last.spread.mean:.1f} %",
-        claim=f"of the test samples are named right after {last.size:,} {unit}",
-        interval=f"{_interval(last.spread)}, mean of {counted(last.spread.draws, 'draw')}",
+        value=formatting.main_share(last.spread.mean, shares=target.as_shares),
+        claim=f"{what} after {last.size:,} training samples{each}",
+        interval=f"{_interval(last.spread, shares=target.as_shares)}, mean of {counted(last.spread.draws, 'draw')}",
         by=_by(probe.name, probe.backbone),
     )
 
@@ -56,10 +60,10 @@ def _by(head: str, backbone: str) -> str:
     return f"The head is {head}, on frozen features of {backbone}."
 
 
-def _interval(spread: Spread) -> str:
+def _interval(spread: Spread, *, shares: bool) -> str:
     if spread.low is None or spread.high is None:
         return "one draw"
-    return f"95 % interval {100 * spread.low:.1f} – {100 * min(spread.high, 1.0):.1f} %"
+    return f"95 % interval {formatting.span(spread.low, min(spread.high, 1.0), shares=shares)}"
 
 
 def _baselines(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) -> list[str]:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from frostline.pipeline.records.curve import Curve
+from frostline.pipeline.report.html.formatting import main_share
 from frostline.pipeline.report.html.svg import ACCENT, HUES, INK, LINE, MUTED, WARM, figure, short
 from frostline.pipeline.report.wording import HEADINGS, number, unit_of
 from frostline.stages.fit.selection import Selection
@@ -21,7 +22,7 @@ _MARKERS = "os^Dv<P>Xp"
 
 def main_scores(names: Sequence[str], scores: Sequence[Score], title: str, *, shares: bool) -> Markup:
     """Return each head's main score, called ``title``, and its 95 % interval, one line each, in the order given."""
-    factor, values = 100 if shares else 1, [f"{100 * s.value:.1f} %" if shares else f"{s.value:.3f}" for s in scores]
+    factor, values = 100 if shares else 1, [main_share(one.value, shares=shares) for one in scores]
 
     def draw(axes: Any) -> None:
         for row, score in enumerate(scores):
@@ -125,8 +126,9 @@ def _limit(axes: Any, title: str, scores: Sequence[float]) -> None:
         axes.set_ylim(top=min(high, 100))
 
 
-def learning_curves(curves: Sequence[tuple[str, Curve]]) -> Markup:
-    """Return accuracy by the size of the training set: the mean of the draws, and each draw."""
+def learning_curves(curves: Sequence[tuple[str, Curve]], title: str, *, shares: bool) -> Markup:
+    """Return the main score, called ``title``, by the size of the training set: mean and draws."""
+    factor = 100 if shares else 1
 
     def draw(axes: Any) -> None:
         for row, (name, curve) in enumerate(curves):
@@ -134,24 +136,28 @@ def learning_curves(curves: Sequence[tuple[str, Curve]]) -> Markup:
             sizes = [point.size for point in points]
             axes.plot(
                 sizes,
-                [100 * point.spread.mean for point in points],
+                [factor * point.spread.mean for point in points],
                 marker=_MARKERS[row % len(_MARKERS)],
                 color=colour,
                 lw=1.3,
                 ms=5,
                 label=f" {short(name, 34)}",
             )
-            each = [(point.size, 100 * value) for point in points for value in point.accuracy]
+            each = [(point.size, factor * value) for point in points for value in point.accuracy]
             axes.plot(*zip(*each, strict=True), "_", color=colour, ms=7, alpha=0.6)
         units = {unit_of(curve, "in all") for _, curve in curves}
-        axes.set(xscale="log", xlabel=f"training samples {' or '.join(sorted(units))}", ylabel="right in %")
+        axes.set(
+            xscale="log",
+            xlabel=f"training samples {' or '.join(sorted(units))}",
+            ylabel=f"{title} in %" if shares else title,
+        )
         axes.set_xticks(sorted({point.size for _, curve in curves for point in curve.points}))
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
         axes.xaxis.set_minor_formatter(lambda *_: "")
         _legend(axes)
         axes.grid()
 
-    ends = [f"{name} {100 * curve.points[-1].spread.mean:.1f} %" for name, curve in curves]
+    ends = [f"{name} {main_share(curve.points[-1].spread.mean, shares=shares)}" for name, curve in curves]
     return figure("curves", f"Learning curves, at their largest size: {'; '.join(ends)}", (WIDTH, 3.1), draw)
 
 

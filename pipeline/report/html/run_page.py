@@ -6,14 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
-
-from frostline.pipeline.records.curve import Curve, Point
-from frostline.pipeline.records.run import called
 from frostline.pipeline.records.run_record import RunRecord
-from frostline.pipeline.report.html import formatting, plots
+from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.artifacts import RunArtifacts
 from frostline.pipeline.report.html.calibration import calibration
+from frostline.pipeline.report.html.curves import curves_section
 from frostline.pipeline.report.html.health import health
 from frostline.pipeline.report.html.labels import labels_section
 from frostline.pipeline.report.html.maps import map_of
@@ -23,7 +20,6 @@ from frostline.pipeline.report.html.ranking import ranking
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.pipeline.report.html.setup import setup
 from frostline.pipeline.report.html.values import values_section
-from frostline.pipeline.report.wording import unit_of
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.metrics.compare import Comparison
 from frostline.stages.targets.base import DEFAULT
@@ -35,27 +31,6 @@ _COUNTED = {
     "multi-label": "Test samples with each label",
     "regression": "Known test values of each output",
 }
-
-
-@dataclass(frozen=True)
-class CurveRow:
-    """One size of one head's learning curve, as text but for the numbers that count."""
-
-    name: str
-    size: int
-    unit: str
-    draws: int
-    mean: str
-    std: str
-    range: str
-
-
-@dataclass(frozen=True)
-class Curves:
-    """The learning curves, drawn and as a table."""
-
-    figure: Markup
-    rows: tuple[CurveRow, ...]
 
 
 @dataclass(frozen=True)
@@ -88,7 +63,7 @@ def run_page(run: Run, artifacts: RunArtifacts, compared: Comparison | None = No
         "setup": setup(run, leader),
         **_of_kind(record, leader, artifacts),
         "map": map_of(run, artifacts),
-        "curves": _curves(run),
+        "curves": curves_section(run),
         "data": _data(run, leader),
         "command": formatting.command(record.settings),
         "health": health(artifacts),
@@ -111,27 +86,6 @@ def _of_kind(record: RunRecord, leader: Scored | None, artifacts: RunArtifacts) 
 def _subject(run: Run) -> str:
     heads = dict.fromkeys(probe.name for probe in run.record.probes)
     return f"{', '.join(heads)} on {run.backbone}"
-
-
-def _curves(run: Run) -> Curves | None:
-    found = [(called(p.name, p.backbone), p.curve) for p in run.record.probes if p.curve]
-    if not found:
-        return None
-    rows = tuple(_curve_row(name, curve, point) for name, curve in found for point in curve.points)
-    return Curves(plots.learning_curves(found), rows)
-
-
-def _curve_row(name: str, curve: Curve, point: Point) -> CurveRow:
-    spread = point.spread
-    return CurveRow(
-        name=name,
-        size=point.size,
-        unit=unit_of(curve, "in all"),
-        draws=spread.draws,
-        mean=f"{100 * spread.mean:.1f} %",
-        std="–" if spread.std is None else f"{100 * spread.std:.1f}",
-        range=f"{100 * min(point.accuracy):.1f} – {100 * max(point.accuracy):.1f} %",
-    )
 
 
 def _data(run: Run, leader: Scored | None) -> Data:

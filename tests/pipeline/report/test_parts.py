@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from frostline.pipeline.records.curve import Curve, Point
+from frostline.pipeline.report.html.curves import curve_row, figure_of
 from frostline.pipeline.report.html.formatting import command
 from frostline.pipeline.report.html.predictions import read_predictions
 from frostline.pipeline.report.html.projection import plane
 from frostline.pipeline.settings.models import Settings
 from frostline.stages.errors import StoreError
-from frostline.stages.metrics import Predictions, predictions_csv
+from frostline.stages.metrics import Predictions, Spread, predictions_csv
 
 
 def test_answers_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -91,3 +93,19 @@ def test_a_figure_takes_its_colours_from_the_page() -> None:
 
     drawn = figure("x", 'a "figure"', (3, 2), lambda axes: axes.plot([0, 1], [0, 1], color=INK, label="#010101"))
     assert "var(--ink)" in drawn and "#0101" not in drawn and 'aria-label="a &#34;figure&#34;"' in drawn
+
+
+def test_learning_curves_are_in_the_main_score_of_the_kind() -> None:
+    points = tuple(
+        Point(n, n, (0.2, score), Spread(score, 0.1, None, None, 2), (1.0, 1.0), "folds", 1.0)
+        for n, score in ((5, -0.1), (10, 0.4))
+    )
+    curve = Curve("samples", points, None, "")
+    row = curve_row("ridge", curve, points[0], "regression")
+    assert (row.mean, row.std, row.range) == ("−0.100", "0.100", "−0.100 to 0.200")
+    shares = curve_row("ridge", curve, points[1], "multi-label")
+    assert (shares.mean, shares.std, shares.range) == ("40.0 %", "10.0", "20.0 – 40.0 %")
+    drawn = figure_of([("ridge", curve)], "regression")
+    assert "at their largest size: ridge 0.400" in drawn and ">R²<" in drawn
+    assert "ridge 40.0 %" in figure_of([("ridge", curve)], "multi-label")
+    assert ">right in %<" in figure_of([("ridge", curve)], "single-label")
