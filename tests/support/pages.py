@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from frostline.pipeline.run.run import run
@@ -78,3 +79,38 @@ def made(table: Path, **settings: Any) -> Path:
 
 def balanced(classes: Sequence[str], train: int = 4, test: int = 3) -> list[tuple[str, str]]:
     return [(name, split) for split, n in (("train", train), ("test", test)) for name in classes for _ in range(n)]
+
+
+def many_targets(root: Path, rows: int = 90, subjects: int = 0) -> Path:
+    """Write a CSV of small images with several labels, two numbers that their pixels give away, and a subject.
+
+    A third of the rows are for testing. Of the second label and of the second number some values are not known.
+    """
+    rng = np.random.default_rng(7)
+    (root / "images").mkdir(parents=True, exist_ok=True)
+    table = root / "samples.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "split", "tags", "sunny", "wet", "size", "age", "subject"])
+        for i in range(rows):
+            split, own = ("test" if i % 3 == 2 else "train"), rng.integers(0, 2, 3)
+            size, age = rng.uniform(0, 100, 2)
+            writer.writerow(
+                [
+                    *(_labelled_image(root, i, own, size, rng), split),
+                    ";".join(name for name, has in zip(("sun", "rain", "<b>wind</b>"), own, strict=True) if has),
+                    *(own[0], "" if i % 7 == 0 else own[1]),
+                    *(f"{size:.3f}", "" if i % 10 == 5 else f"{age:.1f}"),
+                    f"s{(i // 3) % subjects}{split}" if subjects else "",
+                ]
+            )
+    return table
+
+
+def _labelled_image(root: Path, i: int, own: NDArray[np.int64], size: float, rng: np.random.Generator) -> str:
+    pixels = rng.integers(0, 90, (8, 8, 3))
+    pixels[:2] += 60 * own[0]
+    pixels[2:4] += 60 * own[1]
+    pixels[4:] += int(size)
+    Image.fromarray(pixels.astype(np.uint8)).save(root / "images" / f"{i}.png")
+    return f"images/{i}.png"

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from frostline.pipeline.records.findings import Findings, memory, read_findings
 from frostline.pipeline.report.html.record import Run
+from frostline.pipeline.report.html.stored_targets import stored_targets
 from frostline.pipeline.settings.models import DatasetSettings
 from frostline.pipeline.workspace import Workspace
 from frostline.stages.datasets import Dataset, Request, Samples, find_source
 from frostline.stages.errors import DataError, FrostlineError
 from frostline.stages.store import OK, FeatureSet, open_set
-from frostline.stages.store.targets import read_targets
+from frostline.stages.targets.base import TargetValues
 from frostline.stages.targets.values import Targets
 
 Array = NDArray[np.float64]
@@ -22,13 +23,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class RunArtifacts:
-    """``X`` (n, d), ``y`` (n,): of some test samples. Without test samples or features, ``no_…`` says why."""
+    """``X`` (n, d), ``y`` (n, …): of some test samples. Without test samples or features, ``no_…`` says why."""
 
     train: Samples | None
     test: Samples | None
     no_samples: str
     X: Array | None
-    y: NDArray[np.int64] | None
+    y: TargetValues | None
     no_features: str
     findings: Findings | None
 
@@ -93,8 +94,8 @@ def _reopened(run: Run) -> Dataset:
     return dataset
 
 
-def _some(run: Run, features: FeatureSet, max_rows: int) -> tuple[Array, NDArray[np.int64]]:
-    """Return features and labels of rows drawn at random (seed 0), at most ``max_rows``, quarantined ones left out."""
+def _some(run: Run, features: FeatureSet, max_rows: int) -> tuple[Array, TargetValues]:
+    """Return features and targets of rows drawn at random (seed 0), at most ``max_rows``, quarantined ones left out."""
     rng = np.random.default_rng(0)
     rows = np.sort(rng.permutation(features.layout.rows)[:max_rows])
     parts, kept = [], []
@@ -114,7 +115,5 @@ def _targets(run: Run, features: FeatureSet) -> Targets:
 
     Raises StoreError if they are not there.
     """
-    digest = run.record.targets.get("test", "")
-    files = sorted(Workspace(run.at.data_dir).targets.glob(f"*-{digest[:12]}.h5")) if digest else []
-    found = read_targets(files[0]) if files else None
+    found = stored_targets(run.at, "test")
     return found.targets if found and len(found.ids) == features.layout.rows else features.targets()

@@ -12,11 +12,14 @@ from markupsafe import Markup
 from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.records.run import called
 from frostline.pipeline.report import wording
-from frostline.pipeline.report.html import formatting, plots
+from frostline.pipeline.report.html import formatting
+from frostline.pipeline.report.html.claims import claim
+from frostline.pipeline.report.html.curves import figure_of
 from frostline.pipeline.report.html.opening import Opening
 from frostline.pipeline.report.html.ranking import Ranking, ranking
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.stages.errors import ConfigError, counted
+from frostline.stages.targets.base import DEFAULT
 
 _UNTOLD = {"dataset", "view", "format", "data_dir"}
 
@@ -77,7 +80,7 @@ def _names(entries: Sequence[tuple[Run, str]]) -> list[str]:
 def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequence[str]) -> Opening:
     first = found.rows[0]
     one = dict(zip(names, (one for _, one in entries), strict=True))[first.name]
-    value, interval = formatting.valued("accuracy", one.evaluation.scores["accuracy"])
+    value, interval = formatting.main_valued(one.evaluation)
     ties = [name for name in first.tied if name != first.name]
     verdict = (
         f"No real difference from {wording.listed(ties)} is seen."
@@ -86,7 +89,7 @@ def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequen
     )
     return Opening(
         value=value,
-        claim=f"of {counted(one.evaluation.rows, 'test sample')} are named right by {first.name}",
+        claim=f"{claim(one.evaluation)}{'' if one.evaluation.kind == DEFAULT else ','} by {first.name}",
         interval=f"95 % interval {interval}",
         context=(verdict,) if first.rank else (),
     )
@@ -116,4 +119,5 @@ def _shown(value: Any) -> str:
 
 def _curves(curves: Sequence[tuple[Run, str, Curve]]) -> Markup:
     names = _names([(run, name) for run, name, _ in curves])
-    return plots.learning_curves([(name, curve) for name, (_, _, curve) in zip(names, curves, strict=True)])
+    named = [(name, curve) for name, (_, _, curve) in zip(names, curves, strict=True)]
+    return figure_of(named, curves[0][0].record.kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Mapping
@@ -10,25 +11,21 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from frostline.pipeline.report.html.score_names import CALIBRATED, score_names
 from frostline.pipeline.report.wording import unbroken
 from frostline.pipeline.settings.models import Settings, load_settings
 from frostline.stages.errors import printable
+from frostline.stages.evaluate import Evaluation
 from frostline.stages.metrics import Score
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS
 
-SCORES = {
-    "accuracy": ("Accuracy", "share of test samples that are right"),
-    "top5_accuracy": ("Top-5 accuracy", "the label is among the five likeliest"),
-    "balanced_accuracy": ("Balanced accuracy", "mean recall of the classes"),
-    "macro_f1": ("Macro-F1", "mean F1 of the classes"),
-    "weighted_f1": ("Weighted F1", "F1 of the classes, weighed by their samples"),
-    "auroc": ("AUROC", "each class against the rest; 0.5 is chance"),
-    "log_loss": ("Log-loss", "in nats; lower is better"),
-    "brier": ("Brier score", "from 0 to 2; lower is better"),
-    "ece": ("Calibration error", "mean gap between confidence and accuracy, 15 bins"),
-}
-CALIBRATED = "_calibrated"
 _FLAG = re.compile(r"--[a-z]+(?:-[a-z]+)*")
-_SHARES = ("accuracy", "f1", "ece")
+_SHARES = (
+    *("accuracy", "f1", "ece", "map", "map_11_point", "macro_auroc", "micro_auroc", "f1_at_thresholds"),
+    *("lrap", "hamming_loss", "average_precision"),
+)
+_IN_UNITS = ("mae", "rmse")
 
 
 @dataclass(frozen=True)
@@ -41,24 +38,60 @@ class ScoreRow:
     interval: str
 
 
-def score_rows(scores: Mapping[str, Score]) -> list[ScoreRow]:
+def score_rows(scores: Mapping[str, Score], kind: str = DEFAULT) -> list[ScoreRow]:
     """Return one row per score that is there."""
     rows = []
     for suffix, remark in (("", ""), (CALIBRATED, ", after temperature scaling")):
-        for name, (title, meaning) in SCORES.items():
+        for name, (title, meaning) in score_names(kind).items():
             if name + suffix in scores:
                 rows.append(ScoreRow(title + remark, meaning, *valued(name, scores[name + suffix])))
     return rows
 
 
 def valued(name: str, score: Score) -> tuple[str, str]:
-    """Return a score and its interval: shares in per cent, others as they are."""
+    """Return a score and its interval: shares in per cent, errors in units of the target, others as they are."""
     ends = (score.value, score.low, score.high)
     if name.endswith(_SHARES):
         value, low, high = (f"{100 * end:.1f}" for end in ends)
         return f"{value} %", f"{low} – {high} %"
-    value, low, high = (f"{end:.3f}" for end in ends)
-    return value, f"{low} – {high}"
+    value, low, high = (amount(end) if name in _IN_UNITS else minus(f"{end:.3f}") for end in ends)
+    return value, f"{low} {'to' if '−' in low else '–'} {high}"
+
+
+def main_valued(found: Evaluation) -> tuple[str, str]:
+    """Return the main score of an evaluation and its interval."""
+    name = TARGETS.load(found.kind).main
+    return valued(name, found.scores[name])
+
+
+def main_share(value: float, *, shares: bool) -> str:
+    """Return a main score alone: ``97.2 %``, or ``0.688`` if it is no share of one."""
+    return f"{100 * value:.1f} %" if shares else minus(f"{value:.3f}")
+
+
+def span(low: float, high: float, *, shares: bool) -> str:
+    """Return the ends of main scores: ``97.2 – 98.0 %`` or ``−0.100 to 0.688``."""
+    if shares:
+        return f"{100 * low:.1f} – {100 * high:.1f} %"
+    return minus(f"{low:.3f} {'to' if low < 0 else '–'} {high:.3f}")
+
+
+def amount(value: float) -> str:
+    """Return a number in units of the data: ``1,235``, ``12.3`` or ``0.0844``."""
+    return minus(f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}")
+
+
+def to_scale(value: float, scale: float) -> str:
+    """Return a number to three digits of what it varies by, such as its standard deviation: ``0.214`` or ``1,235``."""
+    if not scale > 0:
+        return amount(value)
+    decimals = 2 - math.floor(math.log10(scale))
+    return minus(f"{value:,.{decimals}f}") if 0 <= decimals <= 9 else amount(value)
+
+
+def minus(text: str) -> str:
+    """Return a number's text with a minus sign for its hyphen."""
+    return text.replace("-", "−")
 
 
 def flags(text: str) -> Markup:
@@ -69,7 +102,7 @@ def flags(text: str) -> Markup:
 
 def signed(points: float) -> str:
     """Return ``+1.2`` or ``−1.2``."""
-    return f"{points:+.1f}".replace("-", "−")
+    return minus(f"{points:+.1f}")
 
 
 def share(part: int, whole: int) -> str:

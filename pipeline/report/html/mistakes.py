@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from frostline.pipeline.report.html import plots
 from frostline.pipeline.report.html.artifacts import RunArtifacts
 from frostline.pipeline.report.html.formatting import share
+from frostline.pipeline.report.html.matrix import Matrix, matrix
 from frostline.pipeline.report.html.predictions import StoredPredictions
 from frostline.pipeline.report.html.record import Scored
 from frostline.pipeline.report.html.thumbnails import Picture, Thumbnails
@@ -30,31 +31,6 @@ class Mistake:
     truth: str
     prediction: str
     sure: str
-
-
-@dataclass(frozen=True)
-class ConfusionCell:
-    """One cell of a confusion matrix; ``tint``: in per cent, three times its share of the row."""
-
-    count: int
-    tint: int
-    right: bool
-
-
-@dataclass(frozen=True)
-class ConfusionRow:
-    """What the test samples of one class were called."""
-
-    name: str
-    cells: tuple[ConfusionCell, ...]
-
-
-@dataclass(frozen=True)
-class ConfusionTable:
-    """A confusion matrix: ``names`` of its columns."""
-
-    names: tuple[str, ...]
-    rows: tuple[ConfusionRow, ...]
 
 
 @dataclass(frozen=True)
@@ -95,7 +71,7 @@ class Mistakes:
     """
 
     wrong: str
-    table: ConfusionTable | None
+    table: Matrix | None
     classes: Bars
     pairs: Confusions
     worst: tuple[Mistake, ...]
@@ -122,7 +98,8 @@ class MistakeGallery:
 
 def mistakes(leader: Scored, classes: tuple[str, ...], artifacts: RunArtifacts) -> Mistakes:
     """Return what a head named wrong, with pictures where the samples are there."""
-    counts, answers = np.array(leader.evaluation.confusion, np.int64), leader.answers
+    counts = np.array(leader.evaluation.confusion, np.int64)
+    answers = leader.answers if isinstance(leader.answers, StoredPredictions) else None
     gallery = MistakeGallery(answers, Thumbnails(artifacts.test)) if answers else None
     return Mistakes(
         wrong=_number_wrong(int(counts.sum() - np.trace(counts))),
@@ -140,16 +117,9 @@ def _number_wrong(n: int) -> str:
     return f"{counted(n, 'test sample')} {'is' if n == 1 else 'are'}" if n else "No test sample is"
 
 
-def _table(counts: NDArray[np.int64], classes: tuple[str, ...]) -> ConfusionTable | None:
+def _table(counts: NDArray[np.int64], classes: tuple[str, ...]) -> Matrix | None:
     """Return a confusion matrix, counts (classes, classes), or None if it is too wide to be read."""
-    if len(classes) > WIDEST:
-        return None
-    return ConfusionTable(classes, tuple(ConfusionRow(name, _cells(counts[i], i)) for i, name in enumerate(classes)))
-
-
-def _cells(counts: NDArray[np.int64], own: int) -> tuple[ConfusionCell, ...]:
-    total = max(1, int(counts.sum()))
-    return tuple(ConfusionCell(n, min(75, round(300 * n / total)), own == j) for j, n in enumerate(counts.tolist()))
+    return matrix(counts, classes) if len(classes) <= WIDEST else None
 
 
 def _bars(classes: Sequence[ClassScore]) -> Bars:

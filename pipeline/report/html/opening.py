@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from frostline.pipeline.report.html import formatting
+from frostline.pipeline.report.html.claims import claim, references
 from frostline.pipeline.report.html.record import Run, Scored
-from frostline.pipeline.report.wording import selection_lines
+from frostline.pipeline.report.wording import NOUNS, selection_lines
 from frostline.stages.errors import counted
 from frostline.stages.metrics import Spread
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS
 
 
 @dataclass(frozen=True)
@@ -25,20 +28,14 @@ class Opening:
 
 
 def opening(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) -> Opening:
-    """Return the accuracy, its interval, what it may be held against, and warnings."""
-    found = leader.evaluation
-    value, interval = formatting.valued("accuracy", found.scores["accuracy"])
-    commonest = formatting.share(max(one.support for one in found.classes), found.rows)
+    """Return the main score, its interval, what it may be held against, and warnings."""
+    value, interval = formatting.main_valued(leader.evaluation)
     return Opening(
         value=value,
-        claim=f"of {counted(found.rows, 'test sample')} {'is' if found.rows == 1 else 'are'} named right",
+        claim=claim(leader.evaluation),
         interval=f"95 % interval {interval}",
         by=_by(leader.head, leader.backbone),
-        context=(
-            f"Naming the commonest class every time would be right for {commonest}.",
-            *_baselines(run, leader, verdicts),
-            *_picked(run),
-        ),
+        context=(*references(leader), *_baselines(run, leader, verdicts), *_picked(run)),
         warnings=tuple(f"{one.name}: {line}" for one in run.scored for line in _warnings(one)),
     )
 
@@ -48,11 +45,13 @@ def opening_of_curves(run: Run) -> Opening:
     curves = [(probe, probe.curve) for probe in run.record.probes if probe.curve]
     probe, curve = max(curves, key=lambda one: one[1].points[-1].spread.mean)
     last = curve.points[-1]
-    unit = f"training samples{' of each class' if curve.per_class else ''}"
+    kind, target = run.record.kind, TARGETS.load(run.record.kind)
+    each = f" of each {NOUNS.get(kind, 'name')}" if curve.per_class else ""
+    what = "of the test samples are named right" if kind == DEFAULT else target.table[target.main]
     return Opening(
-        value=f"{100 * last.spread.mean:.1f} %",
-        claim=f"of the test samples are named right after {last.size:,} {unit}",
-        interval=f"{_interval(last.spread)}, mean of {counted(last.spread.draws, 'draw')}",
+        value=formatting.main_share(last.spread.mean, shares=target.as_shares),
+        claim=f"{what} after {last.size:,} training samples{each}",
+        interval=f"{_interval(last.spread, shares=target.as_shares)}, mean of {counted(last.spread.draws, 'draw')}",
         by=_by(probe.name, probe.backbone),
     )
 
@@ -61,22 +60,22 @@ def _by(head: str, backbone: str) -> str:
     return f"The head is {head}, on frozen features of {backbone}."
 
 
-def _interval(spread: Spread) -> str:
+def _interval(spread: Spread, *, shares: bool) -> str:
     if spread.low is None or spread.high is None:
         return "one draw"
-    return f"95 % interval {100 * spread.low:.1f} – {100 * min(spread.high, 1.0):.1f} %"
+    return f"95 % interval {formatting.span(spread.low, min(spread.high, 1.0), shares=shares)}"
 
 
 def _baselines(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) -> list[str]:
     best: dict[str, Scored] = {}
     for one in run.scored:
-        if one.backbone != run.backbone and (one.backbone not in best or one.accuracy > best[one.backbone].accuracy):
+        if one.backbone != run.backbone and (one.backbone not in best or one.main > best[one.backbone].main):
             best[one.backbone] = one
     lines = []
     for one in best.values():
         verdict = verdicts.get(frozenset((leader.name, one.name)))
         ending = f": {verdict}." if verdict else "."
-        lines.append(f"{one.name} alone reaches {100 * one.accuracy:.1f} %{ending}")
+        lines.append(f"{one.name} alone reaches {formatting.main_valued(one.evaluation)[0]}{ending}")
     return lines
 
 

@@ -16,6 +16,7 @@ from frostline.stages.datasets import Dataset
 from frostline.stages.errors import ConfigError, DataError, listing, printable
 from frostline.stages.metrics.compare import Comparison
 from frostline.stages.store import make_folder, plain, write_atomic
+from frostline.stages.targets.base import DEFAULT
 
 COMPARISON = "comparison.html"
 
@@ -39,12 +40,14 @@ def write_page(
 def write_comparison(folders: Sequence[Path], out: Path | None = None) -> Path:
     """Write one page that compares several runs, by default in the current folder, and return where it is.
 
-    Raises ConfigError if there is nothing to compare, DataError if the runs were tested on other samples.
+    Raises ConfigError if there is nothing to compare, DataError if the runs were tested on other samples or predict
+    other things.
     """
     from frostline.pipeline.report.html.comparison import comparison
 
     runs = list(map(open_run, folders))
     _check_datasets(runs)
+    _check_targets(runs)
     return _write(out or Path(COMPARISON), "comparison.html", comparison(runs))
 
 
@@ -68,6 +71,25 @@ def _check_datasets(runs: Sequence[Run]) -> None:
         raise DataError(
             f"runs of {len(folders)} datasets can't be compared; name those of one, such as {hint}/\n{listing(lines)}"
         )
+
+
+def _check_targets(runs: Sequence[Run]) -> None:
+    """Raise DataError that says which runs predict what, if these are several things."""
+    folders: dict[str, list[str]] = {}
+    for run in runs:
+        folders.setdefault(_predicted(run), []).append(run.folder.name)
+    if len(folders) > 1:
+        lines = [f"{what}: {', '.join(own)}" for what, own in folders.items()]
+        raise DataError(
+            f"runs that predict {len(folders)} different things can't be compared; expected runs of one target, name "
+            f"those of one line\n{listing(lines)}"
+        )
+
+
+def _predicted(run: Run) -> str:
+    """Return what a run predicts; classes are matched by name later, in whatever order."""
+    record = run.record
+    return record.kind if record.kind == DEFAULT else f"{record.kind} of {wording.listed(sorted(record.classes), 40)}"
 
 
 def _write(path: Path, template: str, context: dict[str, Any]) -> Path:

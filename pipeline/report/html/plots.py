@@ -10,28 +10,32 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from frostline.pipeline.records.curve import Curve
+from frostline.pipeline.report.html.formatting import main_share
 from frostline.pipeline.report.html.svg import ACCENT, HUES, INK, LINE, MUTED, WARM, figure, short
-from frostline.pipeline.report.wording import number, unit_of
+from frostline.pipeline.report.wording import HEADINGS, number, unit_of
 from frostline.stages.fit.selection import Selection
 from frostline.stages.metrics import Bin, ClassScore, Score
 
-_WIDTH = 4.6
+WIDTH = 4.6
 _MARKERS = "os^Dv<P>Xp"
 
 
-def accuracies(names: Sequence[str], scores: Sequence[Score]) -> Markup:
-    """Return each head's accuracy and its 95 % interval, one line each, in the order given."""
-    values = [f"{name} {100 * s.value:.1f} %" for name, s in zip(names, scores, strict=True)]
+def main_scores(names: Sequence[str], scores: Sequence[Score], title: str, *, shares: bool) -> Markup:
+    """Return each head's main score, called ``title``, and its 95 % interval, one line each, in the order given."""
+    factor, values = 100 if shares else 1, [main_share(one.value, shares=shares) for one in scores]
 
     def draw(axes: Any) -> None:
         for row, score in enumerate(scores):
-            axes.plot([100 * score.low, 100 * score.high], [row, row], color=ACCENT, lw=2, solid_capstyle="butt")
-            axes.plot(100 * score.value, row, "o", color=ACCENT, ms=5)
-        _rows(axes, [short(name, 34) for name in names])
-        axes.set_xlabel("accuracy in %, with its 95 % interval")
+            ends = [factor * score.low, factor * score.high]
+            axes.plot(ends, [row, row], color=ACCENT, lw=2, solid_capstyle="butt")
+            axes.plot(factor * score.value, row, "o", color=ACCENT, ms=5)
+        rows(axes, [short(name, 34) for name in names])
+        axes.set_xlabel(f"{title}{' in %' if shares else ''}, with its 95 % interval")
         axes.grid(axis="x")
 
-    return figure("accuracies", f"Accuracy of each head: {'; '.join(values)}", (_WIDTH, 0.7 + 0.25 * len(names)), draw)
+    said = "; ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
+    alt = f"{title[0].upper()}{title[1:]} of each head: {said}"
+    return figure("accuracies", alt, (WIDTH, 0.7 + 0.25 * len(names)), draw)
 
 
 def class_recalls(scores: Sequence[ClassScore]) -> Markup:
@@ -45,14 +49,14 @@ def class_recalls(scores: Sequence[ClassScore]) -> Markup:
             axes.plot([100 * one.recall.low, 100 * one.recall.high], [row, row], color=INK, lw=1.3)
             axes.plot(100 * one.precision.value, row, "D", color=WARM, ms=4.5, mec=INK, mew=0.5)
             axes.annotate(f"{recalls[row]:.0f}", (104, row), va="center", ha="left", color=INK, annotation_clip=False)
-        _rows(axes, [short(one.name) for one in scores])
+        rows(axes, [short(one.name) for one in scores])
         axes.set(xlim=(0, 102), xlabel="bar: recall in %, line: its 95 % interval, diamond: precision")
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
 
     first, last = scores[0], scores[-1]
     alt = f"Recall by class, from {first.name} {recalls[0]:.0f} % to {last.name} {recalls[-1]:.0f} %"
-    return figure("classes", alt, (_WIDTH, 0.7 + 0.24 * len(scores)), draw)
+    return figure("classes", alt, (WIDTH, 0.7 + 0.24 * len(scores)), draw)
 
 
 def reliability_diagram(bins: Sequence[Bin], calibrated: Sequence[Bin]) -> Markup:
@@ -80,19 +84,27 @@ def reliability_diagram(bins: Sequence[Bin], calibrated: Sequence[Bin]) -> Marku
         f"Reliability: of the {worst.rows:,} samples in the fullest bin, predicted with "
         f"{100 * worst.confidence:.0f} % confidence, {100 * worst.accuracy:.0f} % are right"
     )
-    return figure("reliability", alt, (_WIDTH, 3.9), draw)
+    return figure("reliability", alt, (WIDTH, 3.9), draw)
+
+
+def held_out(found: Selection) -> tuple[str, Sequence[float]]:
+    """Return by what a parameter was chosen, and its value on held-out rows for each of the grid."""
+    if found.accuracy or not found.scores:
+        return "right in %", [100 * value for value in found.accuracy]
+    name, scores = next(iter(found.scores.items()))
+    return HEADINGS.get(name, name), scores
 
 
 def selection(found: Selection) -> Markup:
-    """Return the held-out accuracy of every value of the grid, the chosen one marked."""
-    grid, accuracy = found.grid, [100 * value for value in found.accuracy]
+    """Return the held-out score of every value of the grid, the chosen one marked."""
+    grid, (title, scores) = found.grid, held_out(found)
     best = int(np.argmin(np.abs(np.array(grid, float) - found.value)))
 
     def draw(axes: Any) -> None:
-        axes.plot(grid, accuracy, "o-", color=ACCENT, ms=3, lw=1, clip_on=False)
-        axes.plot(grid[best], accuracy[best], "D", color=WARM, mec=INK, mew=0.7, ms=8, clip_on=False)
-        axes.set(xlabel=f"{found.parameter} (diamond: the chosen one)", ylabel="right in %, held out")
-        axes.set_ylim(top=min(axes.get_ylim()[1], 100))
+        axes.plot(grid, scores, "o-", color=ACCENT, ms=3, lw=1, clip_on=False)
+        axes.plot(grid[best], scores[best], "D", color=WARM, mec=INK, mew=0.7, ms=8, clip_on=False)
+        axes.set(xlabel=f"{found.parameter} (diamond: the chosen one)", ylabel=f"{title}, held out")
+        _limit(axes, title, scores)
         if min(grid) > 0:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
@@ -100,12 +112,23 @@ def selection(found: Selection) -> Markup:
             axes.set_xticks(_decades(grid))
         axes.grid()
 
-    alt = f"Validation curve over {found.parameter}: {accuracy[best]:.1f} % at the chosen {number(found.value)}"
-    return figure("selection", alt, (_WIDTH, 2.6), draw)
+    reached = f"{scores[best]:.1f} %" if found.accuracy else f"{title} {scores[best]:.3g}"
+    alt = f"Validation curve over {found.parameter}: {reached} at the chosen {number(found.value)}"
+    return figure("selection", alt, (WIDTH, 2.6), draw)
 
 
-def learning_curves(curves: Sequence[tuple[str, Curve]]) -> Markup:
-    """Return accuracy by the size of the training set: the mean of the draws, and each draw."""
+def _limit(axes: Any, title: str, scores: Sequence[float]) -> None:
+    """Keep the axis where something is to be seen: shares below 100 %, and R² not far below what the mean has."""
+    low, high = axes.get_ylim()
+    if title == HEADINGS["r2"]:
+        axes.set_ylim(bottom=max(low, min(-0.2, max(scores) - 1)))
+    elif title.endswith("%"):
+        axes.set_ylim(top=min(high, 100))
+
+
+def learning_curves(curves: Sequence[tuple[str, Curve]], title: str, *, shares: bool) -> Markup:
+    """Return the main score, called ``title``, by the size of the training set: mean and draws."""
+    factor = 100 if shares else 1
 
     def draw(axes: Any) -> None:
         for row, (name, curve) in enumerate(curves):
@@ -113,25 +136,29 @@ def learning_curves(curves: Sequence[tuple[str, Curve]]) -> Markup:
             sizes = [point.size for point in points]
             axes.plot(
                 sizes,
-                [100 * point.spread.mean for point in points],
+                [factor * point.spread.mean for point in points],
                 marker=_MARKERS[row % len(_MARKERS)],
                 color=colour,
                 lw=1.3,
                 ms=5,
                 label=f" {short(name, 34)}",
             )
-            each = [(point.size, 100 * value) for point in points for value in point.accuracy]
+            each = [(point.size, factor * value) for point in points for value in point.accuracy]
             axes.plot(*zip(*each, strict=True), "_", color=colour, ms=7, alpha=0.6)
         units = {unit_of(curve, "in all") for _, curve in curves}
-        axes.set(xscale="log", xlabel=f"training samples {' or '.join(sorted(units))}", ylabel="right in %")
+        axes.set(
+            xscale="log",
+            xlabel=f"training samples {' or '.join(sorted(units))}",
+            ylabel=f"{title} in %" if shares else title,
+        )
         axes.set_xticks(sorted({point.size for _, curve in curves for point in curve.points}))
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
         axes.xaxis.set_minor_formatter(lambda *_: "")
         _legend(axes)
         axes.grid()
 
-    ends = [f"{name} {100 * curve.points[-1].spread.mean:.1f} %" for name, curve in curves]
-    return figure("curves", f"Learning curves, at their largest size: {'; '.join(ends)}", (_WIDTH, 3.1), draw)
+    ends = [f"{name} {main_share(curve.points[-1].spread.mean, shares=shares)}" for name, curve in curves]
+    return figure("curves", f"Learning curves, at their largest size: {'; '.join(ends)}", (WIDTH, 3.1), draw)
 
 
 def scatter(points: NDArray[np.float64], y: NDArray[np.int64], classes: Sequence[str], max_named: int) -> Markup:
@@ -157,7 +184,7 @@ def scatter(points: NDArray[np.float64], y: NDArray[np.int64], classes: Sequence
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, markerscale=2, handletextpad=0.2)
 
     alt = f"Map of {len(y):,} test samples, labelled: {', '.join(classes[label] for label in sorted(named))}"
-    return figure("map", alt, (2.1 * _WIDTH, 6.4), draw)
+    return figure("map", alt, (2.1 * WIDTH, 6.4), draw)
 
 
 def _apart(places: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -173,7 +200,7 @@ def _apart(places: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[
     return moved
 
 
-def _rows(axes: Any, names: Sequence[str]) -> None:
+def rows(axes: Any, names: Sequence[str]) -> None:
     """Label the rows of a horizontal chart, the first one on top."""
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0, labelcolor=INK)

@@ -10,10 +10,11 @@ _RANK = 50
 
 
 def plane(X: NDArray[np.float64], y: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
-    """Return rows of X (n, d) in the plane of Fisher's two best discriminants, (m, 2), and their labels (m,).
+    """Return rows of X (n, d) in the plane of Fisher's two best discriminants, (m, 2), and which rows these are, (m,).
 
     The plane is learned on one half of the rows, drawn at random (seed 0), and shows the other, so that no sample
     lies where it does because of its own label. The features are first reduced to their 50 principal components.
+    Where ``y`` are strata of a number, that is sliced inverse regression (Li, JASA 86, 1991).
     None if fewer than 40 rows, two columns, or two classes in the first half leave nothing to learn from.
     """
     order, half = np.random.default_rng(0).permutation(len(y)), len(y) // 2
@@ -28,7 +29,7 @@ def plane(X: NDArray[np.float64], y: NDArray[np.int64]) -> tuple[NDArray[np.floa
     whiten = np.linalg.cholesky(np.linalg.inv(within))
     between = np.cov(whiten.T @ means[own].T)
     directions = whiten @ np.linalg.eigh(between)[1][:, :-3:-1]
-    return _upright(Z[half:] @ directions), y[half:]
+    return _upright(Z[half:] @ directions), order[half:]
 
 
 def _principal(X: NDArray[np.float64], half: int) -> NDArray[np.float64]:

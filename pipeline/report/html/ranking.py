@@ -10,10 +10,12 @@ from markupsafe import Markup
 from frostline.pipeline.report import wording
 from frostline.pipeline.report.html import formatting, plots
 from frostline.pipeline.report.html.record import Scored
+from frostline.pipeline.report.html.score_names import score_names, side_by_side
 from frostline.stages.metrics.compare import Comparison, HeadPair, RankedHead, compare
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS
 
 PAIRS = 15
-_COLUMNS = ("accuracy", "macro_f1", "log_loss", "ece")
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class RankingRow:
 
 @dataclass(frozen=True)
 class Duel:
-    """Two heads: the difference in points of accuracy, and the numbers of samples that ``only`` one gets right."""
+    """Two heads: how their main scores differ, and the numbers of samples that ``only`` one gets right."""
 
     first: str
     second: str
@@ -45,6 +47,8 @@ class Ranking:
     """The heads by rank. ``problem``: why there are no ranks; ``verdicts``: on each pair, by its names.
 
     ``tied``: how to read a shared rank, where one is. ``left_out``: pairs that are not shown; ``compared``: samples.
+    ``test``: whose p is corrected, which ``counts`` samples that only one head gets right, or not; ``difference``:
+    what a pair's difference is in.
     """
 
     columns: tuple[str, ...]
@@ -56,6 +60,9 @@ class Ranking:
     verdicts: dict[frozenset[str], str]
     left_out: int
     compared: int
+    test: str
+    counts: bool
+    difference: str
 
 
 def ranking(scored: Sequence[Scored], names: Sequence[str] = (), found: Comparison | None = None) -> Ranking:
@@ -69,21 +76,33 @@ def ranking(scored: Sequence[Scored], names: Sequence[str] = (), found: Comparis
     if found is None and None not in answers:
         found = compare([one for one in answers if one is not None], names)
     by_name = dict(zip(names, scored, strict=True))
-    order = [place.name for place in found.ranks] if found else sorted(names, key=lambda n: -by_name[n].accuracy)
+    order = [place.name for place in found.ranks] if found else sorted(names, key=lambda n: -by_name[n].main)
     places = {place.name: place for place in found.ranks} if found else {}
     ranks = [place.rank for place in places.values()]
-    columns = [name for name in _COLUMNS if any(name in one.evaluation.scores for one in scored)]
+    kind, titles = scored[0].evaluation.kind, score_names(scored[0].evaluation.kind)
+    columns = [name for name in side_by_side(kind) if any(name in one.evaluation.scores for one in scored)]
+    counts = kind == DEFAULT and not any(one.evaluation.groups for one in scored)
+    target = TARGETS.load(kind)
     return Ranking(
-        columns=tuple(formatting.SCORES[name][0] for name in columns),
+        columns=tuple(titles[name][0] for name in columns),
         rows=tuple(_row(name, by_name[name], places.get(name), ranks, columns) for name in order),
         tied=wording.TIED if len(set(ranks)) < len(ranks) else "",
-        figure=plots.accuracies(order, [by_name[name].evaluation.scores["accuracy"] for name in order]),
+        figure=_figure([by_name[name] for name in order], order),
         problem="" if found else next(one.problem for one in scored if one.problem),
-        pairs=_duels(found, order) if found else (),
+        pairs=_duels(found, order, shares=target.as_shares) if found else (),
         verdicts=wording.verdicts(found) if found else {},
         left_out=max(0, len(found.pairs) - PAIRS) if found else 0,
         compared=found.rows if found else 0,
+        test="McNemar’s mid-p" if counts else "the p-value of a paired bootstrap",
+        counts=counts,
+        difference=f"{'Points of' if target.as_shares else 'Difference in'} {target.table[target.main]}",
     )
+
+
+def _figure(scored: Sequence[Scored], names: Sequence[str]) -> Markup:
+    target = TARGETS.load(scored[0].evaluation.kind)
+    scores = [one.evaluation.scores[target.main] for one in scored]
+    return plots.main_scores(names, scores, target.table[target.main], shares=target.as_shares)
 
 
 def _row(name: str, one: Scored, place: RankedHead | None, ranks: Sequence[int], columns: Sequence[str]) -> RankingRow:
@@ -97,12 +116,12 @@ def _row(name: str, one: Scored, place: RankedHead | None, ranks: Sequence[int],
     )
 
 
-def _duels(found: Comparison, order: Sequence[str]) -> tuple[Duel, ...]:
+def _duels(found: Comparison, order: Sequence[str], *, shares: bool) -> tuple[Duel, ...]:
     """Return the first pairs by rank, each with its better-ranked member first."""
     place = {name: i for i, name in enumerate(order)}
     pairs = [_turned(pair) if place[pair.first] > place[pair.second] else pair for pair in found.pairs]
     pairs.sort(key=lambda pair: (place[pair.first], place[pair.second]))
-    return tuple(map(_duel, pairs[:PAIRS]))
+    return tuple(_duel(pair, shares=shares) for pair in pairs[:PAIRS])
 
 
 def _turned(pair: HeadPair) -> HeadPair:
@@ -119,12 +138,16 @@ def _turned(pair: HeadPair) -> HeadPair:
     )
 
 
-def _duel(pair: HeadPair) -> Duel:
+def _duel(pair: HeadPair, *, shares: bool) -> Duel:
+    difference, low, high = (
+        formatting.signed(100 * value) if shares else formatting.minus(f"{value:+.3f}")
+        for value in (pair.difference, pair.low, pair.high)
+    )
     return Duel(
         first=pair.first,
         second=pair.second,
-        difference=formatting.signed(100 * pair.difference),
-        interval=f"{formatting.signed(100 * pair.low)} to {formatting.signed(100 * pair.high)}",
+        difference=difference,
+        interval=f"{low} to {high}",
         only=(pair.first_only, pair.second_only),
         p=wording.p_value(pair).removeprefix("= "),
         significant=pair.significant,

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from frostline.pipeline.records.run import called, predictions_name
 from frostline.pipeline.records.run_folder import RunFolder, read_run
 from frostline.pipeline.records.run_record import FeaturesRecord, RunRecord
-from frostline.pipeline.report.html.predictions import StoredPredictions, read_predictions
+from frostline.pipeline.report.html.predictions import read_predictions
+from frostline.pipeline.report.html.stored_targets import stored_targets
+from frostline.stages.errors import StoreError
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.fit.selection import Selection
+from frostline.stages.metrics import Predictions
 from frostline.stages.targets.registry import main_score
 
 
@@ -24,7 +29,7 @@ class Scored:
     head: str
     selection: Selection
     evaluation: Evaluation
-    answers: StoredPredictions | None
+    answers: Predictions | None
     problem: str
 
     @property
@@ -32,9 +37,9 @@ class Scored:
         return called(self.head, self.backbone)
 
     @property
-    def accuracy(self) -> float:
-        """The main score."""
-        return main_score(self.evaluation.scores).value
+    def main(self) -> float:
+        """The main score of the kind of target; larger is better."""
+        return main_score(self.evaluation.scores, self.evaluation.kind).value
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,27 +66,44 @@ class Run:
         """The heads that were fitted on all training rows, in the order of the run."""
         found = ((one.backbone, one.name, one.head, one.evaluation) for one in self.record.probes)
         return tuple(
-            Scored(backbone, name, head.selection, evaluation, *self._answers(backbone, name))
+            Scored(backbone, name, head.selection, evaluation, *self._answers(backbone, name, evaluation))
             for backbone, name, head, evaluation in found
             if head and evaluation
         )
 
     @cached_property
     def leader(self) -> Scored | None:
-        """The most accurate head of the run's own backbone, not of a baseline; of equals, the first."""
+        """The best head of the run's own backbone, not of a baseline; of equals, the first."""
         own = [one for one in self.scored if one.backbone == self.backbone]
-        return max(own, key=lambda one: one.accuracy, default=None)
+        return max(own, key=lambda one: one.main, default=None)
 
     def features(self, split: str) -> list[FeaturesRecord]:
         """Return the records of the first backbone's feature sets, one per view."""
         return [features for features in self.record.probes[0].features if features.split == split]
 
-    def _answers(self, backbone: str, head: str) -> tuple[StoredPredictions | None, str]:
+    @cached_property
+    def _groups(self) -> dict[str, int]:
+        """Which group each test sample is of, by its id; empty where that is not known any more."""
+        try:
+            found = stored_targets(self.at, "test")
+        except StoreError:
+            return {}
+        if found is None or found.targets.groups is None:
+            return {}
+        return dict(zip(found.ids, found.targets.groups.tolist(), strict=True))
+
+    def _answers(self, backbone: str, head: str, found: Evaluation) -> tuple[Predictions | None, str]:
         """Return a head's answers, or why there are none."""
         name = predictions_name(backbone, head)
         if not os.path.lexists(self.folder / name):
             return None, f"{self.folder / name} is gone; `frostline run` writes it again"
-        return read_predictions(self.folder / name, self.at.read(name), self.record.classes), ""
+        record = self.record
+        answers = read_predictions(self.folder / name, self.at.read(name), record.classes, record.kind)
+        if not found.groups:
+            return answers, ""
+        if not self._groups.keys() >= set(answers.ids):
+            return None, "which samples are of one group is not known any more; `frostline run` writes it again"
+        return replace(answers, groups=np.array([self._groups[sample] for sample in answers.ids])), ""
 
 
 def open_run(path: Path) -> Run:

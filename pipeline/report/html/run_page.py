@@ -6,68 +6,45 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from markupsafe import Markup
-
-from frostline.pipeline.records.curve import Curve, Point
-from frostline.pipeline.records.run import called
-from frostline.pipeline.report.html import formatting, plots
+from frostline.pipeline.records.run_record import RunRecord
+from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.artifacts import RunArtifacts
 from frostline.pipeline.report.html.calibration import calibration
+from frostline.pipeline.report.html.curves import curves_section
 from frostline.pipeline.report.html.health import health
+from frostline.pipeline.report.html.labels import labels_section
+from frostline.pipeline.report.html.maps import map_of
 from frostline.pipeline.report.html.mistakes import mistakes
 from frostline.pipeline.report.html.opening import opening, opening_of_curves
-from frostline.pipeline.report.html.projection import plane
 from frostline.pipeline.report.html.ranking import ranking
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.pipeline.report.html.setup import setup
-from frostline.pipeline.report.wording import unit_of
+from frostline.pipeline.report.html.values import values_section
+from frostline.stages.evaluate import Evaluation
 from frostline.stages.metrics.compare import Comparison
+from frostline.stages.targets.base import DEFAULT
 
 MAPPED = 2000
-_LABELLED, _NAMED = 20, 20
-
-
-@dataclass(frozen=True)
-class Map:
-    """The test samples on a plane, or ``why`` not; ``shown`` on it, ``learned`` on others, ``others``: rare classes."""
-
-    figure: Markup | None = None
-    why: str = ""
-    shown: int = 0
-    learned: int = 0
-    others: int = 0
-
-
-@dataclass(frozen=True)
-class CurveRow:
-    """One size of one head's learning curve, as text but for the numbers that count."""
-
-    name: str
-    size: int
-    unit: str
-    draws: int
-    mean: str
-    std: str
-    range: str
-
-
-@dataclass(frozen=True)
-class Curves:
-    """The learning curves, drawn and as a table."""
-
-    figure: Markup
-    rows: tuple[CurveRow, ...]
+_NAMED = 20
+_COUNTED = {
+    DEFAULT: "Test samples of each class",
+    "multi-label": "Test samples with each label",
+    "regression": "Known test values of each output",
+}
 
 
 @dataclass(frozen=True)
 class Data:
-    """What is odd about the samples, as far as a run counts it. ``quarantined``: names with reasons, the first ones."""
+    """What is odd about the samples, as far as a run counts it. ``quarantined``: names with reasons, the first ones.
+
+    ``balance``: the fewest and the most of what is ``counted``.
+    """
 
     lines: tuple[tuple[str, int], ...]
     quarantined: tuple[tuple[str, str], ...]
     more_quarantined: int
     notes: tuple[str, ...]
+    counted: str
     balance: str
 
 
@@ -82,12 +59,11 @@ def run_page(run: Run, artifacts: RunArtifacts, compared: Comparison | None = No
         "answer": opening(run, leader, ranked.verdicts if ranked else {}) if leader else opening_of_curves(run),
         "ranking": ranked,
         "leader": leader,
-        "scores": formatting.score_rows(leader.evaluation.scores) if leader else [],
+        "scores": formatting.score_rows(leader.evaluation.scores, leader.evaluation.kind) if leader else [],
         "setup": setup(run, leader),
-        "errors": mistakes(leader, record.classes, artifacts) if leader else None,
-        "reliability": calibration(leader.evaluation) if leader else None,
-        "map": _map(run, artifacts),
-        "curves": _curves(run),
+        **_of_kind(record, leader, artifacts),
+        "map": map_of(run, artifacts),
+        "curves": curves_section(run),
         "data": _data(run, leader),
         "command": formatting.command(record.settings),
         "health": health(artifacts),
@@ -95,42 +71,21 @@ def run_page(run: Run, artifacts: RunArtifacts, compared: Comparison | None = No
     }
 
 
+def _of_kind(record: RunRecord, leader: Scored | None, artifacts: RunArtifacts) -> dict[str, Any]:
+    """Return the sections that only one kind of target has; the others' are None."""
+    kind = leader.evaluation.kind if leader else ""
+    single = leader if kind == DEFAULT else None
+    return {
+        "errors": mistakes(single, record.classes, artifacts) if single else None,
+        "reliability": calibration(single.evaluation) if single else None,
+        "labels": labels_section(leader, artifacts) if leader and kind == "multi-label" else None,
+        "values": values_section(leader, artifacts) if leader and kind == "regression" else None,
+    }
+
+
 def _subject(run: Run) -> str:
     heads = dict.fromkeys(probe.name for probe in run.record.probes)
     return f"{', '.join(heads)} on {run.backbone}"
-
-
-def _map(run: Run, artifacts: RunArtifacts) -> Map:
-    if artifacts.X is None or artifacts.y is None:
-        return Map(why=artifacts.no_features)
-    found = plane(artifacts.X, artifacts.y)
-    if found is None:
-        return Map(why="Too few test samples or classes for a map that means anything.")
-    points, y = found
-    drawn = plots.scatter(points, y, run.record.classes, _LABELLED)
-    others = max(0, len(np.unique(y)) - _LABELLED)
-    return Map(drawn, shown=len(y), learned=len(artifacts.y) - len(y), others=others)
-
-
-def _curves(run: Run) -> Curves | None:
-    found = [(called(p.name, p.backbone), p.curve) for p in run.record.probes if p.curve]
-    if not found:
-        return None
-    rows = tuple(_curve_row(name, curve, point) for name, curve in found for point in curve.points)
-    return Curves(plots.learning_curves(found), rows)
-
-
-def _curve_row(name: str, curve: Curve, point: Point) -> CurveRow:
-    spread = point.spread
-    return CurveRow(
-        name=name,
-        size=point.size,
-        unit=unit_of(curve, "in all"),
-        draws=spread.draws,
-        mean=f"{100 * spread.mean:.1f} %",
-        std="–" if spread.std is None else f"{100 * spread.std:.1f}",
-        range=f"{100 * min(point.accuracy):.1f} – {100 * max(point.accuracy):.1f} %",
-    )
 
 
 def _data(run: Run, leader: Scored | None) -> Data:
@@ -147,8 +102,15 @@ def _data(run: Run, leader: Scored | None) -> Data:
         quarantined=tuple(bad.items())[:_NAMED],
         more_quarantined=max(0, len(bad) - _NAMED),
         notes=record.notes,
-        balance=_balance([one.support for one in leader.evaluation.classes] if leader else []),
+        counted=_COUNTED.get(record.kind, ""),
+        balance=_balance(_support(leader.evaluation) if leader else []),
     )
+
+
+def _support(found: Evaluation) -> list[int]:
+    """Return how many test samples are of each class, have each label, or have a value of each output."""
+    having = [one.support for one in found.classes] or [one.positives for one in found.labels]
+    return having or [one.rows for one in found.outputs]
 
 
 def _balance(support: Sequence[int]) -> str:

@@ -10,8 +10,9 @@ from markupsafe import Markup
 from frostline.pipeline.records.run_record import FeaturesRecord, RunRecord
 from frostline.pipeline.report.html import formatting, plots
 from frostline.pipeline.report.html.record import Run, Scored
-from frostline.pipeline.report.wording import chosen, decoding_limit, selection_lines
+from frostline.pipeline.report.wording import NOUNS, chosen, decoding_limit, listed, selection_lines
 from frostline.stages.errors import counted
+from frostline.stages.targets.base import DEFAULT
 
 Term = tuple[str, str]
 
@@ -26,17 +27,24 @@ class Setup:
 
 def setup(run: Run, leader: Scored | None) -> Setup:
     """Return what was run, of a leader how its parameter was chosen."""
-    terms = (*_data(run.record), *_features(run), *_limits(run.record.probes[0].features))
+    terms = (*_data(run.record), *_target(run.record), *_features(run), *_limits(run.record.probes[0].features))
     if leader is None:
         return Setup(terms, None)
     selection = leader.selection
-    drawn = len(selection.grid) > 1 and len(selection.accuracy) > 1
+    drawn = len(selection.grid) > 1 and len(plots.held_out(selection)[1]) > 1
     return Setup((*terms, *_head(leader)), plots.selection(selection) if drawn else None)
 
 
 def _data(record: RunRecord) -> list[Term]:
-    classes, rows = counted(len(record.classes), "class"), record.rows
-    return [("Dataset", f"{record.dataset}: {classes}, {rows.train:,} training and {rows.test:,} test samples")]
+    what, rows = counted(len(record.classes), NOUNS.get(record.kind, "name")), record.rows
+    return [("Dataset", f"{record.dataset}: {what}, {rows.train:,} training and {rows.test:,} test samples")]
+
+
+def _target(record: RunRecord) -> list[Term]:
+    """Return what is predicted, and by what samples go together, where a run's settings or its kind say so."""
+    by = record.settings.get("group") or record.settings.get("group_pattern")
+    groups = [("Groups", f"by {by}: none is on both sides of a split")] if by else []
+    return groups if record.kind == DEFAULT else [("Target", f"{record.kind}: {listed(record.classes, 8)}"), *groups]
 
 
 def _features(run: Run) -> list[Term]:

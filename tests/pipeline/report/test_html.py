@@ -308,7 +308,7 @@ def test_a_mistake_in_the_code_of_a_page_is_not_laid_to_the_run(
     def fail(*_: object, **__: object) -> None:
         raise KeyError("a misspelt name")
 
-    monkeypatch.setattr("frostline.pipeline.report.html.run_page.plane", fail)
+    monkeypatch.setattr("frostline.pipeline.report.html.maps.plane", fail)
     with pytest.raises(KeyError, match="a misspelt name"):
         write_page(finished)
 

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from frostline.pipeline.records.curve import Curve, Point
+from frostline.pipeline.report.html.curves import curve_row, figure_of
 from frostline.pipeline.report.html.formatting import command
 from frostline.pipeline.report.html.predictions import read_predictions
 from frostline.pipeline.report.html.projection import plane
 from frostline.pipeline.settings.models import Settings
 from frostline.stages.errors import StoreError
-from frostline.stages.metrics import Predictions, predictions_csv
+from frostline.stages.metrics import Predictions, Spread, predictions_csv
 
 
 def test_answers_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -29,6 +31,15 @@ def test_answers_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert np.allclose(found.confidence[:, 0], confidence.max(1), rtol=1e-5)
     with pytest.raises(StoreError, match="missing or unknown"):
         read_predictions(tmp_path / "p.csv", data, classes[1:])
+
+
+def test_answers_in_another_order_are_the_same_answers(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    told = Predictions(tuple("abcdef"), rng.integers(0, 3, 6), rng.dirichlet(np.ones(3), 6), ("x", "y", "z"), True, ())
+    found = read_predictions(tmp_path / "p.csv", predictions_csv(told).encode(), told.classes)
+    turned = found.take([5, 3, 0])
+    assert turned.ids == ("f", "d", "a") and turned.right.tolist() == told.right[[5, 3, 0]].tolist()
+    assert turned.labels.tolist() == told.labels[[5, 3, 0]].tolist()
 
 
 def test_the_command_to_repeat_a_run_has_its_settings() -> None:
@@ -58,13 +69,15 @@ def test_the_map_shows_rows_that_it_was_not_learned_on() -> None:
     centres = rng.normal(0, 6, (3, 20))
     told = plane(centres[y] + rng.normal(0, 1, (600, 20)), y)
     assert told is not None
-    points, labels = told
+    points, rows = told
+    labels = y[rows]
     means = np.array([points[labels == label].mean(0) for label in range(3)])
     nearest = ((points[:, None] - means) ** 2).sum(2).argmin(1)
     assert points.shape == (300, 2) and (nearest == labels).mean() > 0.99
     noise = plane(rng.normal(0, 1, (600, 400)), y)
     assert noise is not None
-    points, labels = noise
+    points, rows = noise
+    labels = y[rows]
     means = np.array([points[labels == label].mean(0) for label in range(3)])
     assert (((points[:, None] - means) ** 2).sum(2).argmin(1) == labels).mean() < 0.5
 
@@ -80,3 +93,19 @@ def test_a_figure_takes_its_colours_from_the_page() -> None:
 
     drawn = figure("x", 'a "figure"', (3, 2), lambda axes: axes.plot([0, 1], [0, 1], color=INK, label="#010101"))
     assert "var(--ink)" in drawn and "#0101" not in drawn and 'aria-label="a &#34;figure&#34;"' in drawn
+
+
+def test_learning_curves_are_in_the_main_score_of_the_kind() -> None:
+    points = tuple(
+        Point(n, n, (0.2, score), Spread(score, 0.1, None, None, 2), (1.0, 1.0), "folds", 1.0)
+        for n, score in ((5, -0.1), (10, 0.4))
+    )
+    curve = Curve("samples", points, None, "")
+    row = curve_row("ridge", curve, points[0], "regression")
+    assert (row.mean, row.std, row.range) == ("−0.100", "0.100", "−0.100 to 0.200")
+    shares = curve_row("ridge", curve, points[1], "multi-label")
+    assert (shares.mean, shares.std, shares.range) == ("40.0 %", "10.0", "20.0 – 40.0 %")
+    drawn = figure_of([("ridge", curve)], "regression")
+    assert "at their largest size: ridge 0.400" in drawn and ">R²<" in drawn
+    assert "ridge 40.0 %" in figure_of([("ridge", curve)], "multi-label")
+    assert ">right in %<" in figure_of([("ridge", curve)], "single-label")

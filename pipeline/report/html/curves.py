@@ -1,0 +1,70 @@
+"""The section on learning curves, in the main score of the kind of target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from frostline.pipeline.records.curve import Curve, Point
+from frostline.pipeline.records.run import called
+from frostline.pipeline.report.html import formatting, plots
+from frostline.pipeline.report.html.record import Run
+from frostline.pipeline.report.wording import unit_of
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS
+
+
+@dataclass(frozen=True)
+class CurveRow:
+    """One size of one head's learning curve, as text but for the numbers that count."""
+
+    name: str
+    size: int
+    unit: str
+    draws: int
+    mean: str
+    std: str
+    range: str
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The learning curves, drawn and as a table; ``title``: of the score."""
+
+    figure: Markup
+    rows: tuple[CurveRow, ...]
+    title: str
+
+
+def curves_section(run: Run) -> Curves | None:
+    """Return the learning curves of a run, None without any."""
+    found, kind = [(called(p.name, p.backbone), p.curve) for p in run.record.probes if p.curve], run.record.kind
+    if not found:
+        return None
+    rows = tuple(curve_row(name, curve, point, kind) for name, curve in found for point in curve.points)
+    title = TARGETS.load(kind).table[TARGETS.load(kind).main]
+    return Curves(figure_of(found, kind), rows, title[0].upper() + title[1:])
+
+
+def figure_of(curves: Sequence[tuple[str, Curve]], kind: str) -> Markup:
+    """Return curves by name, of one kind of target, as a figure."""
+    target = TARGETS.load(kind)
+    title = "right" if kind == DEFAULT else target.table[target.main]
+    return plots.learning_curves(curves, title, shares=target.as_shares)
+
+
+def curve_row(name: str, curve: Curve, point: Point, kind: str) -> CurveRow:
+    """Return one size of a curve as text."""
+    spread, shares = point.spread, TARGETS.load(kind).as_shares
+    low, high = min(point.accuracy), max(point.accuracy)
+    return CurveRow(
+        name=name,
+        size=point.size,
+        unit=unit_of(curve, "in all"),
+        draws=spread.draws,
+        mean=formatting.main_share(spread.mean, shares=shares),
+        std="–" if spread.std is None else f"{100 * spread.std:.1f}" if shares else f"{spread.std:.3f}",
+        range=formatting.span(low, high, shares=shares),
+    )

@@ -1,0 +1,72 @@
+"""The test samples on a plane, where their targets say which plane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from frostline.pipeline.report.html import plots
+from frostline.pipeline.report.html.artifacts import RunArtifacts
+from frostline.pipeline.report.html.projection import plane
+from frostline.pipeline.report.html.record import Run
+from frostline.pipeline.report.html.value_plots import value_map
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS
+
+_LABELLED = 20
+
+
+@dataclass(frozen=True)
+class Map:
+    """The test samples on a plane, or ``why`` not; ``shown`` on it, ``learned`` on others, ``others``: rare classes.
+
+    ``output``: of which the samples' values are shown, empty for classes.
+    """
+
+    figure: Markup | None = None
+    why: str = ""
+    shown: int = 0
+    learned: int = 0
+    others: int = 0
+    output: str = ""
+
+
+def map_of(run: Run, artifacts: RunArtifacts) -> Map | None:
+    """Return the map of a run's test samples; None for kinds of targets that say of no plane."""
+    if run.record.kind not in (DEFAULT, "regression"):
+        return None
+    if artifacts.X is None or artifacts.y is None:
+        return Map(why=artifacts.no_features)
+    return _of_classes(run, artifacts) if run.record.kind == DEFAULT else _of_values(run, artifacts)
+
+
+def _of_classes(run: Run, artifacts: RunArtifacts) -> Map:
+    assert artifacts.X is not None and artifacts.y is not None
+    found = plane(artifacts.X, artifacts.y)
+    if found is None:
+        return Map(why="Too few test samples or classes for a map that means anything.")
+    points, rows = found
+    y = artifacts.y[rows]
+    drawn = plots.scatter(points, y, run.record.classes, _LABELLED)
+    others = max(0, len(np.unique(y)) - _LABELLED)
+    return Map(drawn, shown=len(y), learned=len(artifacts.y) - len(y), others=others)
+
+
+def _of_values(run: Run, artifacts: RunArtifacts) -> Map | None:
+    """Return the plane that best tells apart the strata of one output, of several the one that is predicted best."""
+    assert artifacts.X is not None and artifacts.y is not None
+    if run.leader is None:
+        return None
+    outputs = run.leader.evaluation.outputs
+    best = max(range(len(outputs)), key=lambda k: outputs[k].r2.value)
+    known = ~np.isnan(artifacts.y[:, best])
+    values = artifacts.y[known, best]
+    strata = TARGETS.load(run.record.kind).strata(values[:, None])
+    found = plane(artifacts.X[known], strata)
+    if found is None:
+        return Map(why="Too few test samples or values for a map that means anything.")
+    points, rows = found
+    drawn = value_map(points, values[rows], outputs[best].name)
+    return Map(drawn, shown=len(rows), learned=len(values) - len(rows), output=outputs[best].name)
