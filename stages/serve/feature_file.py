@@ -69,10 +69,14 @@ def _content(features: Features) -> _Content:
         columns: dict[str, Any] = {"label": labels, "label_position": y}
         return _Content(features.X, {"ids": ids, "labels": labels}, positions, {"classes": names}, columns)
     known = y >= 0 if y.dtype.kind == "i" else ~np.isnan(y)
-    columns = {name: np.where(known[:, j], y[:, j].astype(object), None) for j, name in enumerate(names)}
+    columns = {name: _or_none(*both) for name, *both in zip(names, y.T.tolist(), known.T.tolist(), strict=True)}
     as_numbers = y.dtype.kind == "f"
     values, called = ("values", "outputs") if as_numbers else ("label_values", "classes")
     return _Content(features.X, {"ids": ids}, {values: y}, {called: names}, columns)
+
+
+def _or_none(values: Sequence[Any], known: Sequence[bool]) -> list[Any]:
+    return [value if is_known else None for value, is_known in zip(values, known, strict=True)]
 
 
 def _text(name: str) -> str:
