@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -112,8 +112,13 @@ def run(settings: Settings) -> Report:
     Where these can't be written, on a read-only disk for instance, the answers are returned all the same and
     ``unwritten`` says why.
     """
-    inputs, *baseline = _all_inputs(settings)
-    settings = settings.suited(inputs.dataset.train.targets.kind, len(inputs.dataset.train))
+    return run_opened(open_run(settings))
+
+
+def run_opened(opened: Opened) -> Report:
+    """Return what ``run`` does, of settings whose inputs are open."""
+    settings = opened.settings
+    inputs, *baseline = opened.inputs
     plan = _ready(inputs, settings)
     probes = _probes(plan, settings)
     probes += tuple(probe for other in baseline for probe in _probes(_ready(other, settings), settings))
@@ -188,22 +193,37 @@ def preview_extract(settings: ExtractSettings) -> Preview:
     return _preview(open_inputs(settings))
 
 
-def preview_run(settings: Settings) -> list[Preview]:
-    """Return what ``run`` would do, as far as that is known without a network: its backbone's, then its baseline's."""
-    return [_preview(inputs) for inputs in _all_inputs(settings)]
+def preview_run(settings: Settings) -> tuple[Settings, list[Preview]]:
+    """Return what ``run`` would do, as far as that is known without a network: its backbone's, then its baseline's.
+
+    With the settings as the kind of target wants them.
+    """
+    opened = open_run(settings)
+    return opened.settings, [_preview(inputs) for inputs in opened.inputs]
 
 
 def _preview(inputs: Inputs) -> Preview:
     return preview(inputs, resolve_remembered(inputs))
 
 
-def _all_inputs(settings: Settings) -> list[Inputs]:
-    """Return what settings name, then the same for the baseline if there is one; mistakes in names are said first."""
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A run's settings, as its kind of target wants them, and what they name: ``inputs``, then its baseline's."""
+
+    settings: Settings
+    inputs: tuple[Inputs, ...]
+
+
+def open_run(settings: Settings) -> Opened:
+    """Return what settings name, opened; whatever is wrong with it is said before a network is loaded."""
     _check(settings)
     check_engine(settings.engine)
     inputs = open_inputs(settings)
-    check_enough(settings, inputs.dataset.train)
-    return [inputs, open_inputs(_pixels(settings), inputs.dataset)] if _wants_baseline(settings) else [inputs]
+    train = inputs.dataset.train
+    settings = settings.suited(train.targets.kind, len(train))
+    check_enough(settings, train)
+    baseline = (open_inputs(_pixels(settings), inputs.dataset),) if _wants_baseline(settings) else ()
+    return Opened(settings, (inputs, *baseline))
 
 
 def _ready(inputs: Inputs, settings: Settings) -> Plan:

@@ -16,13 +16,12 @@ def check_enough(settings: Settings, train: Samples) -> None:
     """Raise DataError where the readable training samples are too few for a head, or for its draws."""
     rows = np.delete(np.arange(len(train)), list(train.problems))
     targets, digests = train.targets.take(rows), train.digests[rows]
-    if targets.kind != DEFAULT or targets.groups is not None:
-        return  # dealt as well as can be, whatever their number
     for name in settings.head:
         draw = settings.draw(name)
+        wrong = None
         if draw:
-            check_draw(draw, targets.values, digests, targets.names)
-            continue
-        wrong = too_few(targets.values, digests, settings.spec(name))
+            check_draw(draw, targets, digests)
+        elif targets.kind == DEFAULT and targets.groups is None:  # others are dealt as well as can be
+            wrong = too_few(targets.values, digests, settings.spec(name))
         if wrong:
             raise DataError(wrong)

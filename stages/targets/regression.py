@@ -31,6 +31,7 @@ class Regression(Target):
 
     kind = "regression"
     as_shares = False
+    countable = False
     usual_head = "ridge"
     table = MappingProxyType({"r2": "R²", "mae": "MAE"})
     example = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 1.0]])
