@@ -24,7 +24,7 @@ def pictures_table(folder: Path, n: int = 60) -> Path:
         paint(folder / "pictures" / f"{i:02d}.png", colour, i)
         amounts = [f"{100.5 * (colour == which) + i % 7:.2f}" for which in (0, 1)]
         flags = [str(int(colour != 2)), "" if i % 11 == 5 else str(int(colour == 2))]
-        split, shade = ("test" if i % 5 == 4 else "train"), ("dark", "light")[colour == 0]
+        split, shade = ("test" if i // 3 % 5 == 4 else "train"), ("dark", "light")[colour == 0]
         tags = ("warm|red", "warm", "cold")[colour]
         rows.append([f"pictures/{i:02d}.png", split, "rgb"[colour], tags, *amounts, *flags, shade, f"p{i // 3}"])
     return written(folder / "all.csv", rows)
