@@ -197,7 +197,9 @@ def _cells(one: RankedBackbone, shown: Sequence[str], *, shares: bool) -> tuple[
 def _trust(ranking: BackboneRanking) -> list[str]:
     """Return which scores there are, and how far to trust them, one line each."""
     names = f"{NOUNS.get(ranking.kind, 'name')}s"
-    alone = f"- LogME, averaged over the {names}, is the only one of these scores that exists for a {ranking.kind} target"
+    alone = (
+        f"- LogME, averaged over the {names}, is the only one of these scores that exists for a {ranking.kind} target"
+    )
     return [*([] if ranking.kind == DEFAULT else [alone]), *_agreements(ranking)]
 
 

@@ -28,7 +28,7 @@ def by_target(settings: AnyDataset) -> tuple[AnyDataset, ...]:
 def for_each(
     settings: AnyDataset, command: Callable[[AnyDataset], tuple[Found, ...]]
 ) -> list[tuple[dict[str, str], Found]]:
-    """Return what a command finds for every target of the settings, each with the target's name if there are several."""
+    """Return what a command finds for every target of the settings, with its name where there are several."""
     each = by_target(settings)
     names = [{"target": one.target[0]} if len(each) > 1 else {} for one in each]
     return [(name, found) for name, one in zip(names, each, strict=True) for found in command(one)]

@@ -368,7 +368,7 @@ class Settings(HeadSettings):
 
 
 class Draw(NamedTuple):
-    """Sizes of training sets, in samples per class or label (``shots``) or in all (``samples``), each drawn ``times``."""
+    """Sizes of training sets, samples per class or label (``shots``) or in all (``samples``), each drawn ``times``."""
 
     unit: Literal["shots", "samples"]
     sizes: tuple[int | Literal["all"], ...]

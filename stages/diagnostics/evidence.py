@@ -27,7 +27,9 @@ def mean_log_evidence(X: NDArray[Any], Y: NDArray[np.floating]) -> float:
     known = ~np.isnan(Y)
     varied = [j for j, own in enumerate(known.T) if len(np.unique(Y[own, j])) > 1]
     if not varied:
-        raise DataError(f"none of {Y.shape[1]} outputs has two different values in these {len(Y)} rows; wanted more rows")
+        raise DataError(
+            f"none of {Y.shape[1]} outputs has two different values in these {len(Y)} rows; wanted more rows"
+        )
     alike: dict[bytes, list[int]] = {}
     for j in varied:
         alike.setdefault(known[:, j].tobytes(), []).append(j)

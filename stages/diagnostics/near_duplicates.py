@@ -62,9 +62,17 @@ def copies(train: Features, test: Features) -> tuple[Copies, ...]:
             places[content.tobytes()][split].append(row)
     several = [(rows, others) for rows, others in places.values() if len(rows) + len(others) > 1]
     return tuple(
-        Copies(tuple(rows), tuple(others), len({*train.y[rows].tolist(), *test.y[others].tolist()}) > 1)
+        Copies(tuple(rows), tuple(others), _differ(np.concatenate([train.y[rows], test.y[others]])))
         for rows, others in several
     )
+
+
+def _differ(values: NDArray[Any]) -> bool:
+    """Return whether known values, (k,) or (k, names), of one content differ in any name."""
+    columns = values.reshape(len(values), -1).astype(np.float64)
+    known = ~np.isnan(columns) if values.dtype.kind == "f" else columns >= 0
+    low, high = np.where(known, columns, np.inf).min(0), np.where(known, columns, -np.inf).max(0)
+    return bool((low < high).any())
 
 
 def find_near_duplicates(train: Features, test: Features, threshold: float = NEAR) -> NearDuplicates:

@@ -95,7 +95,11 @@ def check_files(board: Leaderboard) -> None:
 
 
 def test_the_csv_of_single_labels_has_the_columns_that_it_always_had(folder: Path) -> None:
-    board = done(MATRIX.split("[[dataset]]\n", 1)[0] + '[[dataset]]\ndataset = "csv:all.csv"\n[[backbone]]' + MATRIX.split("[[backbone]]", 1)[1])
+    board = done(
+        MATRIX.split("[[dataset]]\n", 1)[0]
+        + '[[dataset]]\ndataset = "csv:all.csv"\n[[backbone]]'
+        + MATRIX.split("[[backbone]]", 1)[1]
+    )
     assert as_csv(board).splitlines()[0].startswith("rank,dataset,backbone,layer,head,accuracy,low,high,macro_f1,std,")
 
 
@@ -108,7 +112,7 @@ def test_heads_that_are_not_for_a_kind_are_said_before_anything_is_computed(fold
 
 
 def test_shots_of_numbers_are_said_before_anything_is_computed(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="shots with a regression target.*expected --train-sizes"):
+    with pytest.raises(ConfigError, match=r"shots with a regression target.*expected --train-sizes"):
         done(MATRIX + '[[head]]\nname = "few"\nhead = "ridge"\nshots = [1]\n')
     assert not Path("data/features").exists()
 
