@@ -18,8 +18,8 @@
     shots = [1, 5, 10]
 
 ``dataset``, ``backbone``, ``layer`` and ``head`` take one name or a list of them; the other settings of a table
-hold for each. ``name``: what a table's dataset, backbone or head is called in the leaderboard. A table of a dataset with
-``target``, ``task`` and ``group`` says what of it is predicted; several such tables of one file share its features.
+hold for each. ``name``: what a table's dataset, backbone or head is called in the leaderboard. ``target``, ``task`` and
+``group`` of a dataset say what is predicted of it; several such tables of one file share its features.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from frostline.pipeline.records.run import Report
 from frostline.pipeline.run.run import Opened, open_run, run_opened
 from frostline.pipeline.settings.models import DatasetSettings, Settings
 from frostline.stages.datasets import Dataset, Samples
-from frostline.stages.errors import DataError, listing
+from frostline.stages.errors import DataError
 from frostline.stages.targets.base import DEFAULT
 
 AnyDataset = TypeVar("AnyDataset", bound=DatasetSettings)
@@ -44,15 +44,19 @@ def run_each(settings: Settings) -> tuple[Report, ...]:
 
 def open_each(settings: Settings) -> tuple[Opened, ...]:
     """Return what every target of the settings needs, opened. Raises DataError that lists those that can't be used."""
+    each = by_target(settings)
+    if len(each) == 1:
+        return (open_run(settings),)
     opened: list[Opened] = []
-    wrong: list[str] = []
-    for one in by_target(settings):
+    wrong: dict[str, list[str]] = {}
+    for one in each:
         try:
             opened.append(_shared(opened[0], open_run(one)) if opened else open_run(one))
         except DataError as error:
-            wrong.append(f"{', '.join(one.target)}: {error}")
+            wrong.setdefault(str(error), []).extend(one.target)
     if wrong:
-        raise DataError(f"nothing was run; of the targets these can't be:\n{listing(wrong)}")
+        faults = "\n".join(f"{', '.join(names)}: {fault}" for fault, names in wrong.items())
+        raise DataError(f"nothing was run; of {len(each)} targets these can't be:\n{faults}")
     return tuple(opened)
 
 

@@ -26,13 +26,18 @@ def health(capsys: pytest.CaptureFixture[str], file: Path, *target: str) -> tupl
     return found, capsys.readouterr().out
 
 
+def copy_of(rows: list[list[str]], row: int, other: int) -> None:
+    Path(rows[row][0]).write_bytes(Path(rows[other][0]).read_bytes())
+
+
 def test_health_of_labels_finds_turned_ones_copies_and_what_they_are_worth(
     table: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = rows_of(table)
     rows[0][3] = "cold"  # a red picture
-    rows[42][0] = rows[3][0]  # of test, and in train
-    rows[46][0], rows[46][3] = rows[5][0], "red"  # cold and red
+    copy_of(rows, 42, 3)  # of test, and in train
+    copy_of(rows, 46, 5)
+    rows[46][3] = "red"  # cold and red
     found, text = health(capsys, written(table, rows), "--target", "tags")
     assert found["kind"] == "multi-label" and found["rows_by_class"]["cold"] == 25
     issues = {(one["id"], one["given"], one["suggested"]) for one in found["label_issues"]}
