@@ -106,7 +106,8 @@ def _planned(cells: tuple[Cell, ...], opened: _Opened, may_load: bool) -> Extrac
 def _suited(cells: tuple[Cell, ...], dataset: Dataset) -> tuple[Cell, ...]:
     """Return the cells with settings for the dataset's kind of target. Raises ConfigError for heads that can't be."""
     kind, rows = dataset.train.targets.kind, len(dataset.train)
-    made, wrong = [], {}
+    made: list[Cell] = []
+    wrong: dict[str, None] = {}
     for cell in cells:
         try:
             made.append(replace(cell, settings=cell.settings.suited(kind, rows)))
