@@ -70,7 +70,7 @@ def peer(
 
 def columns(labels: int, most: int) -> list[int]:
     """Return the labels that scikit-learn fits, spread over all of them."""
-    return np.unique(np.linspace(0, labels - 1, min(most, labels)).round().astype(int)).tolist()
+    return sorted({round(place) for place in np.linspace(0, labels - 1, min(most, labels)).tolist()})
 
 
 def whole_grid(peers: list[dict[str, Any]], clock: str) -> float:

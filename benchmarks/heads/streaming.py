@@ -69,7 +69,7 @@ def _shard(span: range, means: NDArray[np.float64], scale: NDArray[np.float64]) 
 def measured(folder: Path) -> dict[str, Any]:
     """Fit in this process, and say what it took."""
     started = time.perf_counter()
-    features = load(open_set(folder), IN_MEMORY)
+    features = load(open_set(folder), in_memory=IN_MEMORY)
     loaded = time.perf_counter()
     _, selection = fit([features], head_spec("logreg", GRID))
     status = Path("/proc/self/status").read_text().split()

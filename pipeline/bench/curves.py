@@ -11,7 +11,7 @@ from frostline.pipeline.records.validated import validated
 from frostline.pipeline.settings.models import Draw
 from frostline.pipeline.steps.features import LazyFeatures
 from frostline.pipeline.steps.subsets import drawn_curve
-from frostline.stages.heads import HeadSpec
+from frostline.stages.heads import HeadSpec, spec_fields
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.records.sealed import digest, sealed
 from frostline.stages.store import make_folder, write_atomic
@@ -19,7 +19,7 @@ from frostline.stages.store import make_folder, write_atomic
 
 def curve_of(folder: Path, keys: Sequence[str], spec: HeadSpec, draw: Draw, loaded: LazyFeatures) -> Curve:
     """Return a head's learning curve on features of these digests: remembered in a folder, or drawn and kept there."""
-    path = folder / f"{digest([keys, asdict(spec), draw])[:16]}.json"
+    path = folder / f"{digest([keys, spec_fields(spec), draw])[:16]}.json"
     found = _remembered(path)
     if found is None:
         found = drawn_curve(spec, draw, loaded)

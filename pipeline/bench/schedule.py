@@ -14,6 +14,7 @@ from frostline.pipeline.plan.resolve import resolve, resolve_remembered
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
 from frostline.pipeline.settings.models import DatasetSettings
+from frostline.pipeline.steps.enough import suited_to
 from frostline.pipeline.steps.heads import is_fitted
 from frostline.stages.backbones import fingerprint
 from frostline.stages.datasets import Dataset
@@ -105,12 +106,11 @@ def _planned(cells: tuple[Cell, ...], opened: _Opened, may_load: bool) -> Extrac
 
 def _suited(cells: tuple[Cell, ...], dataset: Dataset) -> tuple[Cell, ...]:
     """Return the cells with settings for the dataset's kind of target. Raises ConfigError for heads that can't be."""
-    kind, rows = dataset.train.targets.kind, len(dataset.train)
     made: list[Cell] = []
     wrong: dict[str, None] = {}
     for cell in cells:
         try:
-            made.append(replace(cell, settings=cell.settings.suited(kind, rows)))
+            made.append(replace(cell, settings=suited_to(cell.settings, dataset)))
         except ConfigError as error:
             wrong[str(error)] = None
     if wrong:

@@ -164,6 +164,12 @@ def _takes_file(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", type=Path, metavar="FILE", help="its ending chooses: .onnx or .pt2")
 
 
+def _takes_set(command: argparse.ArgumentParser) -> None:
+    command.usage = "frostline export-features SET FILE.h5|FILE.npz|FILE.parquet"
+    command.add_argument("set", type=Path, metavar="SET", help="a folder of data/features")
+    command.add_argument("file", type=Path, metavar="FILE", help="its ending chooses: .h5, .npz or .parquet")
+
+
 def _takes_leave(command: argparse.ArgumentParser) -> None:
     command.add_argument("--unfinished", action="store_true", help="feature sets never finished, too")
     command.add_argument("--yes", action="store_true", help="remove what is listed")
@@ -178,6 +184,7 @@ _OWN: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "report": _takes_runs,
     "export": _takes_file,
     "encoders": _takes_pattern,
+    "export-features": _takes_set,
     "gc": _takes_leave,
 }
 
@@ -276,13 +283,8 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from frostline.pipeline.serve.predict import (
-        check_predictions,
-        predict,
-        predictions_as_csv,
-        predictions_as_json,
-        predictions_table,
-    )
+    from frostline.pipeline.serve.forms import predictions_as_csv, predictions_as_json, predictions_table
+    from frostline.pipeline.serve.predict import check_predictions, predict
 
     settings = _settings(args)
     answers = predict(args.head, args.inputs, settings)
@@ -350,9 +352,21 @@ def _export(args: argparse.Namespace) -> int:
 
     record = export_head(args.head, args.file, _settings(args))
     height, width = record["images"][1:3]
-    text = f"{args.file}: uint8 images (batch, {height}, {width}, 3) to a {record['values']} per class (batch, "
-    _print(args, record, f"{text}{len(record['classes'])})")
+    names = record.get("outputs") or record["classes"]
+    each = {"regression": "output", "multi-label": "label"}.get(record.get("target", ""), "class")
+    text = f"{args.file}: uint8 images (batch, {height}, {width}, 3) to a {record['values']} per {each} (batch, "
+    _print(args, record, f"{text}{len(names)})")
     return 0
+
+
+def _export_features(args: argparse.Namespace) -> int:
+    from frostline.pipeline.serve.export_features import export_features
+
+    record = export_features(args.set, args.file)
+    what = f"{record['dataset']} {record['split']}, {record['rows']:,} × {record['width']:,}"
+    left = f", {len(record['quarantined']):,} quarantined left out" if record["quarantined"] else ""
+    _print(args, record, f"{args.file}: {printable(what)} with ids and labels{left}")
+    return EXIT_QUARANTINED if record["quarantined"] else 0
 
 
 def _ls(args: argparse.Namespace) -> int:
@@ -427,6 +441,9 @@ _COMMANDS = {
         "list the encoders that can be named, with width, size, licence, and whether the weights are here",
         "AnySettings",
         _encoders,
+    ),
+    "export-features": _Command(
+        "write a feature set as one HDF5, NumPy or Parquet file, with ids and labels", "AnySettings", _export_features
     ),
     "ls": _Command("list what is cached: rows, size, when and by what", "WorkspaceSettings", _ls),
     "verify": _Command("read everything that is cached again and name what is damaged", "WorkspaceSettings", _verify),

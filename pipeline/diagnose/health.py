@@ -54,20 +54,21 @@ def health(settings: ExtractSettings) -> Findings:
     return _findings(cached_plan(open_inputs(settings)))
 
 
-def check_if_small(plan: Plan) -> None:
-    """Look at a small dataset's features, so that the page of a run on them can say what is wrong.
+def check_if_small(plan: Plan) -> Findings | None:
+    """Look at a small dataset's features, so that a run on them can say what is wrong; return what was found.
 
     Small: up to four million values, which take some seconds; the time grows with the square of the rows. No
     failure is raised, but told.
     """
     if "plain" not in plan.settings.views:
-        return
+        return None
     if plan.width * sum(len(samples) for samples in plan.dataset.splits) > _QUICK:
-        return
+        return None
     try:
-        _findings(plan)
+        return _findings(plan)
     except Exception as error:  # the run's numbers are safe by then
         log.warning("the health of the data was not looked at (%s: %s)", type(error).__name__, error)
+        return None
 
 
 def _findings(plan: Plan) -> Findings:

@@ -17,7 +17,8 @@ _RECORDS, _SETTINGS = "frostline.pipeline.records.run", "frostline.pipeline.sett
 _ERRORS, _STORE = "frostline.stages.errors", "frostline.stages.store"
 _PLACES = {
     **dict.fromkeys(["run", "extract", "fit", "evaluate"], _RUN),
-    **dict.fromkeys(["Classifier", "Prediction", "load_classifier", "predict"], _PREDICT),
+    **dict.fromkeys(["Classifier", "load_classifier", "predict"], _PREDICT),
+    "Prediction": "frostline.pipeline.serve.answers",
     **dict.fromkeys(["Report", "Probe", "Extracted", "Fitted"], _RECORDS),
     **dict.fromkeys(["Settings", "ExtractSettings", "HeadSettings", "PredictSettings"], _SETTINGS),
     **dict.fromkeys(["FrostlineError", "ConfigError", "DataError", "StoreError"], _ERRORS),

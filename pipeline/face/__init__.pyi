@@ -6,8 +6,8 @@ from frostline.pipeline.run.run import evaluate as evaluate
 from frostline.pipeline.run.run import extract as extract
 from frostline.pipeline.run.run import fit as fit
 from frostline.pipeline.run.run import run as run
+from frostline.pipeline.serve.answers import Prediction as Prediction
 from frostline.pipeline.serve.predict import Classifier as Classifier
-from frostline.pipeline.serve.predict import Prediction as Prediction
 from frostline.pipeline.serve.predict import load_classifier as load_classifier
 from frostline.pipeline.serve.predict import predict as predict
 from frostline.pipeline.settings.models import ExtractSettings as ExtractSettings

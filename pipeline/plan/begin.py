@@ -31,23 +31,31 @@ def begin(plan: Plan, request: FeatureRequest) -> FeatureSet:
         return request.existing
     x = request.samples
     layout = Layout(request.key.fields(), x.dataset, x.split, len(x), request.width)
-    made = _provenance(plan, unsteadiness_seen(plan, request))
+    made = _provenance(plan, request)
     return plan.workspace.store.begin(layout, made, target_file(x.targets, x.ids))
 
 
-def _provenance(plan: Plan, unsteady: str) -> dict[str, Any]:
+def _provenance(plan: Plan, request: FeatureRequest) -> dict[str, Any]:
+    unsteady = unsteadiness_seen(plan, request)
     names = ("frostline", "torch", "torchvision", "numpy", "h5py", "pillow")
-    network = plan.load_network()
     precision, decode = plan.picked.precision_agreement, plan.picked.decode_agreement
     return {
         "made": now(),
         "host": platform.node(),
         "processor": platform.processor() or platform.machine(),
-        "device": str(network.device),
-        **({"licence": network.licence} if network.licence else {}),
+        **_network(plan, request),
         **({} if plan.settings.optimize == "auto" else {"optimize": plan.settings.optimize}),
         **({"unsteady": unsteady} if unsteady else {}),
         "agreement": asdict(precision) if precision else None,
         "decode_agreement": asdict(decode) if decode else None,
         "versions": {**{name: version(name) for name in names}, **versions_of(plan.settings.request())},
     }
+
+
+def _network(plan: Plan, request: FeatureRequest) -> dict[str, str]:
+    """Return where features are computed and the licence of the weights; of copied rows, as their set has it."""
+    if not request.rows_to_compute:
+        made = next(iter(request.reusable.values())).features.made
+        return {name: made[name] for name in ("device", "licence") if name in made}
+    network = plan.load_network()
+    return {"device": str(network.device), **({"licence": network.licence} if network.licence else {})}

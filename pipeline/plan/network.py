@@ -39,6 +39,7 @@ class LazyNetwork:
             example = self._inputs.first_image()
             how: Any = {"optimize": s.optimize, "allow_unsteady": s.allow_unsteady}
             self._loaded = load_backbone(s.request(), example, precision=precision, device=device_of(s.device), **how)
+            log.info("%s", _cut(self._loaded))
         return self._loaded
 
     def at(self, precision: Precision) -> Backbone:
@@ -50,3 +51,9 @@ class LazyNetwork:
     def keep(self, network: Backbone) -> None:
         """Keep a copy that is in another precision."""
         self._loaded = network
+
+
+def _cut(network: Backbone) -> str:
+    """Return where features are taken, in a line: the layer, the shape of what it gives, and how that is pooled."""
+    shape = ", ".join(map(str, network.given))
+    return f"layer {network.spec.layer}, shape ({shape}), pooling {network.spec.pool}: {network.width:,} features"

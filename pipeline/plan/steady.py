@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -31,7 +31,7 @@ def unsteadiness_seen(plan: Plan, request: FeatureRequest) -> str:
     return network.unsteady or next(unsteady(reused), "")
 
 
-def unsteady(sets: Iterable[FeatureSet]) -> Iterable[str]:
+def unsteady(sets: Iterable[FeatureSet]) -> Iterator[str]:
     """Yield what was seen of each set whose features can't be made again."""
     for features in dict.fromkeys(sets):
         seen = features.made.get("unsteady")

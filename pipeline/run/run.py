@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from frostline.pipeline.diagnose.health import check_if_small
+from frostline.pipeline.diagnose.leaks import leak_notes
 from frostline.pipeline.engines.registry import check_engine
 from frostline.pipeline.plan.inputs import Inputs, open_inputs
 from frostline.pipeline.plan.lookup import required_sets
@@ -27,7 +28,7 @@ from frostline.pipeline.settings.models import (
     HeadSettings,
     Settings,
 )
-from frostline.pipeline.steps.enough import check_enough
+from frostline.pipeline.steps.enough import check_enough, suited_to
 from frostline.pipeline.steps.features import LazyFeatures, cached, drop, extract_missing, requests_of, unsteady_notes
 from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
@@ -37,7 +38,7 @@ from frostline.stages.backbones.families.registry import full_name
 from frostline.stages.datasets import duplicates, find_source
 from frostline.stages.errors import ConfigError, DamagedShard, StoreError
 from frostline.stages.evaluate import predictions, score
-from frostline.stages.heads import HeadSpec, check_options
+from frostline.stages.heads import HeadSpec, check_options, spec_fields
 from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.metrics import predictions_csv
 from frostline.stages.metrics.compare import Comparison, compare
@@ -65,7 +66,7 @@ def fit(settings: HeadSettings) -> tuple[Fitted, ...]:
     """Fit every head on cached training features. Raises StoreError if they are not there."""
     _whole(settings)
     plan = cached_plan(open_inputs(settings))
-    own, loaded = settings.suited(plan.kind, len(plan.dataset.train)), LazyFeatures(plan)
+    own, loaded = suited_to(settings, plan.dataset), LazyFeatures(plan)
     return tuple(fit_head(plan, own.spec(name), loaded) for name in own.head)
 
 
@@ -73,7 +74,7 @@ def evaluate(settings: HeadSettings) -> tuple[Probe, ...]:
     """Score every fitted head on cached test features. Raises StoreError if anything is not there."""
     _whole(settings)
     plan = cached_plan(open_inputs(settings))
-    own = settings.suited(plan.kind, len(plan.dataset.train))
+    own = suited_to(settings, plan.dataset)
     features, loaded = tuple(map(cached, requests_of(plan, "test"))), LazyFeatures(plan)
     return tuple(
         _scored(Probe(features, name, fitted=_there(plan, own.spec(name))), settings.seed, loaded) for name in own.head
@@ -91,12 +92,8 @@ def _whole(settings: HeadSettings) -> None:
 
 def _check(settings: HeadSettings) -> None:
     """Raise ConfigError for a mistake in a head, before anything is read."""
-    specs = [settings.spec(name) for name in settings.head]
-    for spec in specs:
-        if ":" in spec.kind:
-            from frostline.stages.heads.solvers.sklearn_estimator import check
-
-            check(spec)
+    for name in settings.head:
+        settings.spec(name)
 
 
 def _there(plan: Plan, spec: HeadSpec) -> Fitted:
@@ -123,6 +120,7 @@ def run_opened(opened: Opened) -> Report:
     probes = _probes(plan, settings)
     probes += tuple(probe for other in baseline for probe in _probes(_ready(other, settings), settings))
     train, test = plan.dataset.splits
+    leaks = leak_notes(check_if_small(plan), probes, settings.seed)
     folder = plan.workspace.runs / f"{name_of(plan, '-'.join(settings.head))}-{_digest(plan, probes, settings)}"
     files = {
         predictions_name(one.backbone, one.head): predictions_csv(one.predictions).encode(errors="surrogateescape")
@@ -133,7 +131,7 @@ def run_opened(opened: Opened) -> Report:
         plan.dataset.name,
         train.targets.names,
         SplitRows(train=len(train), test=len(test)),
-        (*plan.dataset.notes, *unsteady_notes(done for probe in probes for done in probe.features)),
+        _notes(plan, probes, leaks),
         duplicates(plan.dataset),
         probes,
         _compared(probes),
@@ -152,6 +150,10 @@ def run_opened(opened: Opened) -> Report:
         return replace(report, files={}, unwritten=str(error))
     _write_page(report, plan)
     return report
+
+
+def _notes(plan: Plan, probes: tuple[Probe, ...], leaks: tuple[str, ...]) -> tuple[str, ...]:
+    return (*plan.dataset.notes, *leaks, *unsteady_notes(done for probe in probes for done in probe.features))
 
 
 def _compared(probes: tuple[Probe, ...]) -> Comparison | None:
@@ -174,7 +176,6 @@ def _write_page(report: Report, plan: Plan) -> None:
     from frostline.pipeline.report.html import write_page
 
     try:
-        check_if_small(plan)
         write_page(report.path.parent, dataset=plan.dataset, compared=report.comparison)
     except Exception as error:
         log.warning("no page could be made of %s (%s: %s)", report.path.parent, type(error).__name__, error)
@@ -183,7 +184,7 @@ def _write_page(report: Report, plan: Plan) -> None:
 def _digest(plan: Plan, probes: tuple[Probe, ...], settings: Settings) -> str:
     """Return what tells this run's answers from another's."""
     keys = [e.key.digest for probe in probes for e in probe.features]
-    heads = [[asdict(settings.spec(name)), settings.draw(name)] for name in settings.head]
+    heads = [[spec_fields(settings.spec(name)), settings.draw(name)] for name in settings.head]
     return digest([keys, list(target_digests(plan).values()), heads, settings.seed])[:12]
 
 
@@ -194,9 +195,9 @@ def preview_extract(settings: ExtractSettings) -> Preview:
 
 
 def preview_run(settings: Settings) -> tuple[Settings, list[Preview]]:
-    """Return what ``run`` would do, as far as that is known without a network: its backbone's, then its baseline's.
+    """Return settings suited to their dataset, and what ``run`` would do: its backbone's, then its baseline's.
 
-    With the settings as the kind of target wants them.
+    The latter as far as it is known without a network.
     """
     opened = open_run(settings)
     return opened.settings, [_preview(inputs) for inputs in opened.inputs]
@@ -208,7 +209,7 @@ def _preview(inputs: Inputs) -> Preview:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A run's settings, as its kind of target wants them, and what they name: ``inputs``, then its baseline's."""
+    """A run's settings, suited to their dataset, and what they name: ``inputs``, then its baseline's."""
 
     settings: Settings
     inputs: tuple[Inputs, ...]
@@ -219,9 +220,8 @@ def open_run(settings: Settings) -> Opened:
     _check(settings)
     check_engine(settings.engine)
     inputs = open_inputs(settings)
-    train = inputs.dataset.train
-    settings = settings.suited(train.targets.kind, len(train))
-    check_enough(settings, train)
+    settings = suited_to(settings, inputs.dataset)
+    check_enough(settings, inputs.dataset.train)
     baseline = (open_inputs(_pixels(settings), inputs.dataset),) if _wants_baseline(settings) else ()
     return Opened(settings, (inputs, *baseline))
 
@@ -230,7 +230,7 @@ def _ready(inputs: Inputs, settings: Settings) -> Plan:
     """Return a plan, the options of its heads checked before any network is loaded; a cached head needs no solver."""
     if settings.head_params and not _preview(inputs).complete:
         for name in settings.head:
-            check_options(settings.spec(name))
+            check_options(settings.spec(name), inputs.dataset.train.targets.kind)
     return make_plan(inputs)
 
 

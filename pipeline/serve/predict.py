@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image
 
 from frostline.pipeline.plan.inputs import check_bad
 from frostline.pipeline.plan.machine import cores, device_of
 from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
-from frostline.pipeline.report.table import Table, aligned
+from frostline.pipeline.serve.answers import REGRESSION, Prediction, answer, check_kind
 from frostline.pipeline.settings.models import PredictSettings, load_settings
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.base import Family
@@ -26,7 +23,7 @@ from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import decode_file, images_in, paths_of
 from frostline.stages.errors import ConfigError, DataError, StoreError, listing
 from frostline.stages.heads import Head, read_head
-from frostline.stages.metrics.predictions import harmless
+from frostline.stages.heads.scaling import target_of
 from frostline.stages.modalities.image.spec import View
 from frostline.stages.serve import predict as stage
 from frostline.stages.store.key import differences
@@ -37,27 +34,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("frostline")
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """One image: its classes with their probabilities, the likeliest first; or the ``problem`` that left it out.
-
-    Heads without probabilities give decision values instead, of any scale: ``probabilistic`` is false.
-    """
-
-    path: Path
-    classes: tuple[tuple[str, float], ...]
-    problem: str | None = None
-    probabilistic: bool = True
-
-    @property
-    def label(self) -> str | None:
-        """The likeliest class."""
-        return self.classes[0][0] if self.classes else None
-
-
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A backbone and a head: images to classes.
+    """A backbone and a head: images to classes, to labels or to numbers.
 
     ``jpeg_min_side``: what JPEG files are scaled to, ``bit_depth``: the bits of 16-bit images, both as in training.
     """
@@ -70,7 +49,7 @@ class Classifier:
     bit_depth: int | None = None
 
     def predict(self, images: Sequence[str | Path]) -> list[Prediction]:
-        """Return an answer for each image file, in order; one that can't be read has a problem and no class."""
+        """Return an answer for each image file, in order; one that can't be read has a problem and no more."""
         return list(self.answers([Path(image) for image in images]))
 
     def answers(self, files: Sequence[Path]) -> Iterator[Prediction]:
@@ -80,7 +59,8 @@ class Classifier:
         batch_size = self.settings.batch_size or usual(self.backbone.device)[0]
         workers = self.settings.workers or cores()
         how: Any = {"views": self.views, "batch_size": batch_size, "workers": workers, "on_halved": _on_halved}
-        rows, options = range(len(files)), {"bit_depth": self.bit_depth} if self.bit_depth else {}
+        rows = range(len(files))
+        options: dict[str, Any] = {"bit_depth": self.bit_depth} if self.bit_depth else {}
         for one in stage.predict(
             self.head,
             self.backbone,
@@ -88,13 +68,7 @@ class Classifier:
             rows,
             **how,
         ):
-            yield Prediction(files[one.row], self._ranked(one.confidence), one.fault, self.head.probabilistic)
-
-    def _ranked(self, confidence: Any) -> tuple[tuple[str, float], ...]:
-        if confidence is None:
-            return ()
-        order = np.argsort(-confidence, kind="stable")
-        return tuple((self.head.classes[i], float(confidence[i])) for i in order)
+            yield answer(self.head, files[one.row], one.confidence, one.fault)
 
 
 def _on_halved(images: int, message: str) -> None:
@@ -117,6 +91,11 @@ def load_portable(folder: str | Path, settings: PredictSettings) -> Classifier:
 
 def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -> Classifier:
     head, record = read_head(Path(folder))
+    check_kind(folder, head)
+    if s.top and target_of(head) == REGRESSION:
+        raise ConfigError(
+            f"top {s.top} with the head in {folder}, which predicts numbers: all are shown; leave top out"
+        )
     made = read_head_backbone(folder, record)
     wanted = made.spec
     _check_trust(folder, made, s)
@@ -143,7 +122,7 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
 
 
 def _check_trust(folder: str | Path, made: HeadBackbone, s: PredictSettings) -> None:
-    """Raise ConfigError where a head, which may be a stranger's, would choose what runs; no file is looked at."""
+    """Raise ConfigError where a head, which may be a stranger's, would choose what runs; no file is opened."""
     family, name = family_of(made.name)
     if s.backbone:
         check_family(s.backbone)
@@ -230,48 +209,3 @@ def _files(given: Path, s: PredictSettings) -> list[Path]:
 
 def _is_table(given: str | Path) -> bool:
     return Path(given).suffix.lower() in (".csv", ".tsv")
-
-
-def predictions_as_json(answers: Sequence[Prediction], top: int) -> list[dict[str, Any]]:
-    """Return the answers as JSON values."""
-    return [
-        {
-            "path": str(a.path),
-            "label": a.label,
-            "classes": [list(c) for c in a.classes[:top]],
-            "values": _value(answers),
-            "fault": a.problem,
-        }
-        for a in answers
-    ]
-
-
-def predictions_as_csv(answers: Sequence[Prediction], top: int) -> str:
-    """Return the answers as CSV: ``path``, ``label``, ``probability`` or ``decision``, the next ones with a number.
-
-    What a spreadsheet would take for a formula has an apostrophe before it.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    top = min(top, max((len(a.classes) for a in answers), default=0) or top)
-    numbers = ["", *[f"_{i}" for i in range(2, top + 1)]]
-    writer.writerow(["path", *[f"{name}{n}" for n in numbers for name in ("label", _value(answers))], "fault"])
-    for a in answers:
-        cells = [cell for label, p in a.classes[:top] for cell in (harmless(label), f"{p:.6f}")]
-        writer.writerow([harmless(str(a.path)), *cells, *[""] * (2 * top - len(cells)), a.problem or ""])
-    return text.getvalue().rstrip("\n")
-
-
-def predictions_table(answers: Sequence[Prediction], top: int) -> str:
-    """Return the answers for a terminal."""
-    form = ".1%" if _value(answers) == "probability" else ".3g"
-    rows = tuple((str(a.path), _found(a, top, form)) for a in answers)
-    return "\n".join(aligned(Table("", ("", ""), "<<", rows)))
-
-
-def _found(one: Prediction, top: int, form: str) -> str:
-    return "   ".join(f"{label} {p:{form}}" for label, p in one.classes[:top]) or f"left out: {one.problem}"
-
-
-def _value(answers: Sequence[Prediction]) -> str:
-    return "probability" if all(a.probabilistic for a in answers) else "decision"

@@ -46,6 +46,7 @@ from frostline.stages.targets.registry import TARGETS
 
 PREFIX = "FROSTLINE_"
 FEW_HELD = 200  # rows held out: a score of many labels, or a correlation, of fewer says little
+_CHOOSING = {"hold_out", "folds", "criterion", "per_label"}
 _OTHER_ENGINES = sorted(installed("frostline.engines"))  # the door itself lies above the settings
 
 
@@ -156,9 +157,10 @@ class DatasetSettings(WorkspaceSettings):
     def _check_root(self) -> DatasetSettings:
         if self.root is not None and not find_source(self.dataset)[0].takes_root:
             raise ValueError(f"root {self.root} with {self.dataset}; wanted for {' and '.join(forms_with_root())} only")
-        both = "folder:PATH and csv:FILE"
-        forms = {"columns": "csv:FILE", "class_level": "folder:PATH", "bit_depth": both, "group_pattern": both}
-        forms |= dict.fromkeys(("target", "task", "separator", "group"), "csv:FILE")
+        tables = "csv:FILE and jsonl:FILE"
+        files = f"folder:PATH, {tables}"
+        forms = {"columns": tables, "class_level": "folder:PATH", "bit_depth": files, "group_pattern": files}
+        forms |= dict.fromkeys(("target", "task", "separator", "group"), tables)
         for name, form in forms.items():
             if getattr(self, name) not in (None, (), {}, "auto") and name not in find_source(self.dataset)[0].settings:
                 raise ValueError(f"{name.replace('_', '-')} with {self.dataset}; wanted for {form} only")
@@ -271,6 +273,17 @@ class HeadSettings(ExtractSettings):
     )
     scaling: Scaling = Field(default="none", description="of each feature, or of each row (l2)")
     class_weight: ClassWeight = Field(default="none", description="balanced: every class counts the same")
+    criterion: str = Field(
+        default="",
+        description="the score by which heads for numbers are chosen: "
+        f"{', '.join(TARGETS.load('regression').criteria)} (default: r2)",
+        exclude_if=operator.not_,  # records and digests of before know no such setting
+    )
+    per_label: bool = Field(
+        default=False,
+        description="the value of the parameter chosen for each label of a multi-label target by itself",
+        exclude_if=operator.not_,
+    )
 
     @model_validator(mode="after")
     def _check_heads(self) -> HeadSettings:
@@ -285,7 +298,7 @@ class HeadSettings(ExtractSettings):
         own = [f"--{n.replace('_', '-')}" for n in ("grid", "head_params") if n in self.model_fields_set]
         if own and len(self.head) > 1:
             raise ValueError(f"{' and '.join(own)} with {len(self.head)} heads; wanted one head with them")
-        fixed = self.model_fields_set & {"grid", "head_params", "hold_out", "folds", "scaling", "class_weight"}
+        fixed = self.model_fields_set & {*_CHOOSING, "grid", "head_params", "scaling", "class_weight"}
         protocols = [name for name in self.head if name in PROTOCOLS]
         if fixed and protocols:
             raise ValueError(f"{', '.join(sorted(fixed))} with {protocols[0]}; a protocol fixes them, wanted none")
@@ -295,12 +308,18 @@ class HeadSettings(ExtractSettings):
         """Return the settings for a kind of target: with its usual head where none is named.
 
         Numbers and several labels are chosen by folds, unless told otherwise, where a hold-out of the training
-        ``rows`` would be fewer than 200. Raises ConfigError for heads that are not for it, with those that are.
+        ``rows`` would be fewer than 200. Raises ConfigError for heads that are not for it, with those that are, and for
+        ways to choose that are of other kinds.
         """
+        target = TARGETS.load(kind)
         given = self.model_fields_set
-        usual: dict[str, Any] = {} if "head" in given else {"head": (TARGETS.load(kind).usual_head,)}
+        usual: dict[str, Any] = {} if "head" in given else {"head": (target.usual_head,)}
         if kind != DEFAULT and not given & {"folds", "hold_out", "grid"} and self.hold_out * rows < FEW_HELD:
             usual["folds"] = 5
+        if self.criterion and target.chosen_by(self.criterion) and self.criterion == target.criteria[0]:
+            usual["criterion"] = ""
+        if self.per_label and not target.per_name:
+            raise ConfigError(f"per-label with a {kind} target; wanted for multi-label targets only")
         own = self.model_copy(update=usual)
         for name in own.head:
             if kind not in head_kind(own.spec(name).kind).accepts:
@@ -314,11 +333,13 @@ class HeadSettings(ExtractSettings):
         if ":" not in name and name not in HEADS:
             raise unknown_name("head", name, [*HEADS.names(), *PROTOCOLS, "module:Class", "file.py:factory"])
         grid = self.grid or Grid(None, ())
-        chosen = self.model_fields_set & {"folds", "hold_out"}
+        chosen = sorted(self.model_fields_set & _CHOOSING)
         if len(grid.values) == 1 and chosen:
-            raise ConfigError(f"{chosen.pop().replace('_', '-')} with one value of --grid; there is nothing to choose")
-        how: dict[str, Any] = {n: getattr(self, n) for n in ("hold_out", "folds", "scaling", "class_weight", "seed")}
-        return head_spec(name, grid.values or None, parameter=grid.parameter, options=self.head_params, **how)
+            raise ConfigError(f"{chosen[0].replace('_', '-')} with one value of --grid; there is nothing to choose")
+        how: dict[str, Any] = {n: getattr(self, n) for n in (*_CHOOSING, "scaling", "class_weight", "seed")}
+        how |= {"parameter": grid.parameter, "options": self.head_params}
+        target = next(iter(head_kind(name).accepts), DEFAULT)  # whether it suits the dataset's is not known here
+        return head_spec(name, grid.values or None, target=target, **how)
 
 
 class Settings(HeadSettings):
@@ -390,8 +411,12 @@ class PredictSettings(AnySettings):
     optimize: Optimization = "auto"
     allow_unsteady: AllowUnsteady = False
     max_bad: int = Field(default=0, ge=0, description="how many unreadable images to tolerate")
-    top: int = Field(
-        default=1, ge=1, le=1000, description="how many classes to print for an image, the likeliest first"
+    top: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="how many classes or labels to print for an image, the likeliest first (default: one class, or the "
+        "labels that are predicted)",
     )
 
 

@@ -21,6 +21,7 @@ from frostline.pipeline.plan.steady import unsteady
 from frostline.pipeline.records.run import Extracted
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import DamagedShard, DataError, StoreError, counted, listing
+from frostline.stages.extract.known_rows import copy_set
 from frostline.stages.modalities.image.spec import View
 from frostline.stages.store import Features, FeatureSet, common, in_use, load, open_set
 from frostline.stages.store.format_1 import is_old, take_over
@@ -113,6 +114,9 @@ def _extract_one(plan: Plan, request: FeatureRequest) -> Extracted:
     for change in request.changes:
         log.info("  not the cached features: %s", change)
     features = begin(plan, request)
+    if not request.rows_to_compute:
+        copy_set(x, request.reusable, features)
+        return _described(request, features, 0, 0.0)
     computed, seconds = fill(plan, request, features)
     return _described(request, features, computed, seconds)
 

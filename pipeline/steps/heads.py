@@ -17,7 +17,7 @@ from frostline.pipeline.steps.targets import keep_targets
 from frostline.stages import fit as fitting
 from frostline.stages.errors import StoreError
 from frostline.stages.fit.selection import Selection
-from frostline.stages.heads import HeadSpec, head_files, read_head
+from frostline.stages.heads import HeadSpec, head_files, read_head, spec_fields
 from frostline.stages.records.sealed import digest
 from frostline.stages.store import make_folder, plain, write_atomic
 
@@ -57,7 +57,7 @@ def _kept(plan: Plan, spec: HeadSpec, fitted: Fitted) -> Fitted:
         "quarantined": fitted.quarantined,
         "seconds": fitted.seconds,
         "backbone": _backbone_of(plan).fields(),
-        "spec": asdict(spec),
+        "spec": spec_fields(spec),
     }
     folder = plan.workspace.heads / f"{name_of(plan, spec.kind)}-{_digest(plan, spec)}"
     files = head_files(fitted.head, record)
@@ -124,12 +124,12 @@ def name_of(plan: Plan, head: str) -> str:
 
 
 def _digest(plan: Plan, spec: HeadSpec) -> str:
-    return digest([_keys(plan), plan.dataset.train.target_digest, asdict(spec)])[:12]
+    return digest([_keys(plan), plan.dataset.train.target_digest, spec_fields(spec)])[:12]
 
 
 def _old_digest(plan: Plan, spec: HeadSpec) -> str:
     """Return the digest that a head had while labels were in the keys of features."""
-    return digest([[plan.old_digest("train", view) for view in plan.settings.views], asdict(spec)])[:12]
+    return digest([[plan.old_digest("train", view) for view in plan.settings.views], spec_fields(spec)])[:12]
 
 
 def _keys(plan: Plan) -> list[str]:

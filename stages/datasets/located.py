@@ -6,10 +6,11 @@ import os
 import re
 import stat
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from frostline.stages.datasets.names import folded
@@ -39,11 +40,11 @@ def absolute(folder: Path) -> Path:
 
 def locate(root: Path, paths: Sequence[str]) -> Located:
     """Return the files that paths lead to. They stay below the root, after links are followed, too."""
-    found, real = Located(), cache(Path.resolve)
+    found, finder = Located(), _Finder(root)
     ways: Counter[str] = Counter()
     for row, path in enumerate(paths):
         try:
-            place, info, way = _find(root, path, real)
+            place, info, way = finder.find(path)
             found.files.add(place, info)
             ways[way] += 1
         except ValueError as error:
@@ -52,24 +53,77 @@ def locate(root: Path, paths: Sequence[str]) -> Located:
     return Located(found.files, found.faults, notes)
 
 
-def _find(root: Path, path: str, real: Callable[[Path], Path]) -> tuple[str, os.stat_result, str]:
-    """Return a row's file, below the root, its status, and how its path was understood. Raises ValueError: why not."""
-    if not path:
-        raise ValueError("no path")
-    for spelled, way in _spellings(path):
-        full = Path(os.path.normpath(root / spelled))
-        if not full.is_relative_to(root):
+class _Finder:
+    """Finds files below one root, each folder looked at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._real: Callable[[Path], Path] = cache(Path.resolve)
+        self._listed: Callable[[Path], _Names] = cache(_names)
+
+    def find(self, path: str) -> tuple[str, os.stat_result, str]:
+        """Return a file, below the root, its status, and how its path was understood. Raises ValueError: why not."""
+        if not path:
+            raise ValueError("no path")
+        for spelled, way in chain(_spellings(path), self._completed(path)):
+            full = self._below(path, spelled)
+            try:
+                info = full.stat()
+            except (OSError, ValueError):  # ValueError: a NUL in the path
+                continue
+            if not stat.S_ISREG(info.st_mode):
+                raise ValueError(f"{path} is not a regular file")
+            if not self._real(full if full.is_symlink() else full.parent).is_relative_to(self._real(self.root)):
+                raise ValueError(f"{path} is a link that leads out of the folder of the images")
+            return full.relative_to(self.root).as_posix(), info, way
+        raise ValueError(f"{path}: no such file{self._hint(path)}")
+
+    def _below(self, path: str, spelled: str) -> Path:
+        full = Path(os.path.normpath(self.root / spelled))
+        if not full.is_relative_to(self.root):
             raise ValueError(f"{path} leads out of the folder of the images")
-        try:
-            info = full.stat()
-        except (OSError, ValueError):  # ValueError: a NUL in the path
-            continue
-        if not stat.S_ISREG(info.st_mode):
-            raise ValueError(f"{path} is not a regular file")
-        if not real(full if full.is_symlink() else full.parent).is_relative_to(real(root)):
-            raise ValueError(f"{path} is a link that leads out of the folder of the images")
-        return full.relative_to(root).as_posix(), info, way
-    raise ValueError(f"{path}: no such file{_hint(root, path)}")
+        return full
+
+    def _completed(self, path: str) -> Iterator[tuple[str, str]]:
+        """Yield a path with the ending that it lacks, where one image alone has it."""
+        full = Path(path.replace("\\", "/"))
+        images = self._beside(path).images.get(full.name, [])
+        if len(images) == 1:
+            yield f"{full.parent.as_posix()}/{images[0]}", "without an ending lead to the images of that name"
+
+    def _hint(self, path: str) -> str:
+        """Return what a path that leads nowhere may have meant."""
+        if "://" in path:
+            return "; an address: download the images, and name the files"
+        if _DRIVE.match(path):
+            return "; a path of Windows: write it from the folder of the images on, or name that by --root"
+        near = self._beside(path).by_fold.get(folded(Path(path.replace("\\", "/")).name))
+        return f"; {near} is there" if near else ""
+
+    def _beside(self, path: str) -> _Names:
+        """Return what lies in the folder that a path leads to; nothing outside the root."""
+        folder = Path(os.path.normpath(self.root / path.replace("\\", "/"))).parent
+        return self._listed(folder) if folder.is_relative_to(self.root) else _Names()
+
+
+@dataclass(frozen=True)
+class _Names:
+    """The files of one folder. ``images``: by their names without endings; ``by_fold``: by their names in any case."""
+
+    images: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    by_fold: dict[str, str] = field(default_factory=dict)
+
+
+def _names(folder: Path) -> _Names:
+    found, endings = _Names(), MODALITIES.load("image").extensions
+    try:
+        for entry in sorted(folder.iterdir()):
+            found.by_fold[folded(entry.name)] = entry.name
+            if entry.suffix.lower() in endings:
+                found.images[entry.stem].append(entry.name)
+    except (OSError, ValueError):
+        return _Names()
+    return found
 
 
 def _spellings(path: str) -> Iterator[tuple[str, str]]:
@@ -81,29 +135,3 @@ def _spellings(path: str) -> Iterator[tuple[str, str]]:
     for form in ("NFC", "NFD"):
         if not slashed.isascii():
             yield unicodedata.normalize(form, slashed), "found in another Unicode form"
-
-
-def _hint(root: Path, path: str) -> str:
-    """Return what a path that leads nowhere may have meant."""
-    if "://" in path:
-        return "; an address: download the images, and name the files"
-    if _DRIVE.match(path):
-        return "; a path of Windows: write it from the folder of the images on, or name that by --root"
-    try:
-        full = Path(os.path.normpath(root / path.replace("\\", "/")))
-        near = [name for name in _names(full.parent) if _is_meant(full.name, name)]
-    except (OSError, ValueError):
-        return ""
-    return f"; {near[0]} is there" if near else ""
-
-
-@cache
-def _names(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir())
-
-
-def _is_meant(name: str, found: str) -> bool:
-    """Whether a file's name differs in case alone, or in an ending that the table leaves out."""
-    file = Path(found)
-    is_image = file.suffix.lower() in MODALITIES.load("image").extensions
-    return folded(found) == folded(name) or (file.stem == name and is_image)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from frostline.stages.datasets.encodings import text_of
+from frostline.stages.datasets.json_lines import ENDINGS, parsed_lines
 from frostline.stages.datasets.names import folded, nearest
 from frostline.stages.errors import DataError, listing
 from frostline.stages.modalities.registry import MODALITIES
@@ -21,7 +22,7 @@ _HEADER_ENDS = re.compile("[\r\n]")
 _LIKELY = {
     "path": "path file filename file_name filepath file_path image image_path img img_path image_id id image_name name",
     "label": "label class category target class_name labels label_name species breed diagnosis dx y",
-    "split": "split set subset partition phase usage",
+    "split": "split set subset partition phase usage fold is_valid is_test",
 }
 
 
@@ -69,10 +70,13 @@ class Table:
         wanted = f"; wanted {wanted}" if wanted else ""
         return DataError(f"{self.file} has no column {' and '.join(missing)}; found {self._found()}{wanted}{hint}")
 
-    def _like(self, name: str) -> list[str]:
+    def likely(self, name: str) -> list[str]:
+        """Return the columns whose names people often give to what is taken for a name; maybe none."""
         by_fold = {folded(one): one for one in self.header if one}
-        likely = [by_fold[word] for word in _LIKELY.get(name, "").split() if word in by_fold]
-        return likely or nearest(self.called.get(name, name), list(by_fold.values()), 1)
+        return [by_fold[word] for word in _LIKELY.get(name, "").split() if word in by_fold]
+
+    def _like(self, name: str) -> list[str]:
+        return self.likely(name) or nearest(self.called.get(name, name), [one for one in self.header if one], 1)
 
     def _headless(self) -> str:
         endings = MODALITIES.load("image").extensions
@@ -86,7 +90,7 @@ class Table:
 def read_table(
     file: Path, needed: Iterable[str] = ("path",), called: Mapping[str, str] | None = None, wanted: str = ""
 ) -> Table:
-    """Return the table in a UTF-8 file: a header line, cells separated by commas, semicolons, tabs or bars.
+    """Return the table in a UTF-8 file: a header line, separated by commas, semicolons, tabs or bars, or JSON Lines.
 
     ``needed``: the columns it must have; ``called``: see ``Table``; ``wanted``: what an error calls for. Raises
     DataError: no such file, another kind of file or text, columns that are missing or there twice, no rows, rows of
@@ -94,6 +98,10 @@ def read_table(
     """
     called = dict(called or {})
     text = text_of(file)
+    if file.suffix.lower() in ENDINGS:
+        table = Table(file, *parsed_lines(file, text), called)
+        _check(table, needed, wanted)
+        return table
     first = _EXCEL.match(text)
     separator = first[1] if first else _separator(text, {folded(called.get(name, name)) for name in (*needed, *called)})
     header, rows, lines = _parsed(file, text, separator, 1 if first else 0)

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.diagnostics.typical_distance import typical_distance
 from frostline.stages.store import Features
+from frostline.stages.targets.registry import TARGETS
 
 NEAR = 0.13
 _BLOCK = 2048
@@ -45,7 +47,7 @@ class NearDuplicates:
     """Near duplicates of different content, the nearest first.
 
     ``across``: a row of test and its nearest of train. ``typical``: the median cosine
-    distance, 1 - cos, of a training row from its nearest other one.
+    distance, 1 - cos, of a training row from its nearest other one that is no near duplicate.
     """
 
     train: tuple[DuplicatePair, ...]
@@ -78,8 +80,8 @@ def _differ(values: NDArray[Any]) -> bool:
 def find_near_duplicates(train: Features, test: Features, threshold: float = NEAR) -> NearDuplicates:
     """Return pairs of different content whose cosine distance is at most ``threshold`` typical ones.
 
-    Relative to the typical distance, because every backbone has its own scale; 0.13 is the default
-    of cleanlab's Datalab. How much it finds is up to the backbone. On 10,000 images of CIFAR-10: through this
+    Relative to the typical distance, because every backbone has its own scale; copies do not set it. 0.13 is the
+    default of cleanlab's Datalab. How much it finds is up to the backbone. On 10,000 images of CIFAR-10: through this
     package's ResNet-8 all of 200 images again with one pixel changed, all of 200 saved again as JPEG
     (quality 90), and 3 pairs besides, the same picture each; through MobileNetV2 at 224 pixels 58 %, 92 % and
     none. Of each content the first row is searched for; features are finite.
@@ -90,7 +92,7 @@ def find_near_duplicates(train: Features, test: Features, threshold: float = NEA
     new = others[[content.tobytes() not in known for content in test.digests[others]]]
     U, V, W = _directions(train.X[rows]), _directions(test.X[others]), _directions(test.X[new])
     within, among, across = _nearest(U), _nearest(V), _nearest(W, U)
-    typical = max(float(np.median(1 - within[1])), _ROUNDING)
+    typical = max(typical_distance(U, _strata(train)[rows], threshold), _ROUNDING)
     reach = max(threshold * typical, _ROUNDING)
     return NearDuplicates(
         _pairs(within, rows, rows, reach, typical),
@@ -98,6 +100,11 @@ def find_near_duplicates(train: Features, test: Features, threshold: float = NEA
         _pairs(across, new, rows, reach, typical),
         typical,
     )
+
+
+def _strata(train: Features) -> NDArray[np.int64]:
+    """Return which rows are alike in what is predicted, int64 (n,): of one class, one label, about one value."""
+    return TARGETS.load(train.targets.kind).strata(train.y)
 
 
 Neighbours = tuple[NDArray[np.int64], NDArray[np.float32]]

@@ -17,6 +17,7 @@ from frostline.stages.backbones import finished, raw_or_pixels
 from frostline.stages.backbones.inference.batches import BatchLimit, Streamer
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import UnreadableSample
+from frostline.stages.extract.known_rows import copy_rows
 from frostline.stages.extract.loader import Batch, Loader
 from frostline.stages.modalities.image.spec import View
 from frostline.stages.store import OK, QUARANTINED, Bad, FeatureSet, JointSets, Place, Shard, WriteBack, encode_ids
@@ -143,7 +144,7 @@ class _Filling:
             span = job.features.span(shard)
             result = np.full((len(span), job.backbone.width), np.nan, job.features.layout.key["dtype"])
             piece = _Piece(shard, span, claim, result)
-            copied = _copy_known(job, span, result)
+            copied = copy_rows(job.samples, job.known or {}, span, result)
             job.progress(len(copied))
             rows = [row for row in span if row not in copied]
             self.computed += len(rows)
@@ -180,20 +181,6 @@ class _Filling:
         bad = tuple(Bad(row, samples.ids[row], piece.reasons[row]) for row in sorted(piece.reasons))
         writer.commit(partial(self._job.features.commit, piece.shard, content, bad), piece.held)
         del self._pieces[piece.shard]
-
-
-def _copy_known(job: Extraction, span: range, result: NDArray[np.floating]) -> set[int]:
-    """Fill in the rows that lie in other feature sets; return which they were."""
-    wanted: dict[tuple[str, int], list[tuple[int, Place]]] = {}
-    for row in span:
-        place = (job.known or {}).get(job.samples.digests[row].tobytes())
-        if place:
-            wanted.setdefault((place.features.layout.digest, place.shard), []).append((row, place))
-    for places in wanted.values():
-        source = places[0][1].features.read(places[0][1].shard)
-        rows = [row - span.start for row, _ in places]
-        result[rows] = source.features[[place.position for _, place in places]]
-    return {row for places in wanted.values() for row, _ in places}
 
 
 def _put(piece: _Piece, rows: list[int], computed: NDArray[np.float32]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.errors import DataError, listing
+from frostline.stages.errors import ConfigError, DataError, listing
 from frostline.stages.fit.enough import too_few
 from frostline.stages.fit.select import choose
 from frostline.stages.fit.selection import Choice, Selection
@@ -34,8 +34,8 @@ def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[Head, Selection]:
     X, y, digests = _stacked(views)
     about = views[0].targets
     groups = None if about.groups is None else np.concatenate([about.groups] * len(views))
-    rows = TrainingRows(X, y, len(about.names), spec, about.kind, groups)
-    return fit_rows(rows, digests, about.names, len(views))
+    rows = TrainingRows(X, y, len(about.names), spec, about.kind)
+    return fit_rows(rows, digests, about.names, len(views), groups=groups)
 
 
 def fit_rows(
@@ -44,18 +44,21 @@ def fit_rows(
     names: tuple[str, ...],
     views: int = 1,
     *,
-    each: bool = False,
+    groups: NDArray[np.int64] | None = None,
 ) -> tuple[Head, Selection]:
     """Return the head fitted on rows (n, d) of any kind of target, and how it was selected.
 
-    ``digests``: uint8 (n, 32) of the rows' content; ``views``: how many of each sample are among the rows; ``each``:
-    whether the value is chosen for each label by itself. Raises what ``fit`` does.
+    ``digests``: uint8 (n, 32) of the rows' content; ``views``: how many of each sample are among the rows;
+    ``groups``: int64 (n,), which rows belong together and are never on both sides of a hold-out or fold. Raises
+    what ``fit`` does.
     """
     spec = rows.spec
-    choice = choose(rows, digests, views, each=each) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
+    choice = choose(rows, digests, views, groups=groups) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
     wanted = tuple(sorted(set(choice.values))) or (choice.value,)
     last = rows.fit(wanted, np.ones(len(rows.y), bool))
     gap, slope = (getattr(last, name, None) for name in ("gap", "gradient_norm"))
+    head = _head(last, wanted, choice, names)
+    choice = replace(choice, thresholds=getattr(head, "thresholds", ()))  # those of a head that takes none are not used
     selection = Selection(
         **{each.name: getattr(choice, each.name) for each in fields(Choice)},
         parameter=spec.parameter,
@@ -68,14 +71,17 @@ def fit_rows(
         final_gradient_norm=None if slope is None else float(slope.max()),
         seed=spec.seed,
     )
-    return _head(last, wanted, choice, names), selection
+    return head, selection
 
 
 def _head(path: HeadPath, fitted: Sequence[Number], choice: Choice, names: tuple[str, ...]) -> Head:
     """Return the head of the chosen value, or of each label's, with the thresholds that were learned."""
     places = [fitted.index(value) for value in choice.values]
+    if places and not hasattr(path, "head_of_each"):
+        raise ConfigError("a value for each label from a head that can't have them; leave --per-label out")
     head: Any = cast(Any, path).head_of_each(places, names) if places else path.head(0, names)
-    return cast(Head, head.with_thresholds(choice.thresholds) if choice.thresholds else head)
+    takes_them = choice.thresholds and hasattr(head, "with_thresholds")
+    return cast(Head, head.with_thresholds(choice.thresholds) if takes_them else head)
 
 
 def _stacked(views: Sequence[Features]) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.uint8]]:

@@ -39,26 +39,32 @@ class _Unseen(Protocol):
         """Yield the same of one value, k = 1."""
 
 
-def choose(rows: TrainingRows, digests: NDArray[np.uint8], views: int, *, each: bool = False) -> Choice:
+def choose(
+    rows: TrainingRows, digests: NDArray[np.uint8], views: int, *, groups: NDArray[np.int64] | None = None
+) -> Choice:
     """Return the value that the target's criterion says is best, each row counting what its class weight says.
 
     For single labels that is the value that is right most often. Of values that are equally good, the one that costs
-    least (log-loss), and of several of these the one in the middle. ``each``: also the best value of each label for
-    itself. Raises ConfigError if the target's values are not judged each for itself.
+    least (log-loss), and of several of these the one in the middle. Where the spec says ``per_label`` also the best
+    value of each label for itself. ``groups``: int64 (n,), rows of one of which are never on both sides. Raises
+    ConfigError if the target's values are not judged each for itself; DataError where rows or groups are too few to
+    hold some out.
     """
     spec, n = rows.spec, len(rows.y)
     if spec.folds == "loo":
+        if groups is not None:
+            raise DataError("leave-one-out with groups: other rows of a group would vouch for it; use --folds N")
         unseen: _Unseen = _Others(rows, digests, views)
         how: dict[str, Any] = {"by": "leave-one-out", "fitted_rows": n - 1, "held_out_rows": n}
     else:
-        masks = _masks(rows, digests)
+        masks = _masks(rows, digests, groups)
         unseen = folded = _Folds(rows, masks)
         held = int(sum(map(np.count_nonzero, masks)))
         how = {"by": "folds" if spec.folds else "hold-out", "folds": spec.folds, "converged": folded.converged}
         how |= {"fitted_rows": n - held // len(masks), "held_out_rows": held}
     judged = _judged(unseen, rows)
     best = _best(judged.good, judged.cost)
-    places = _best_of_each(judged, best, rows) if each else []
+    places = _best_of_each(judged, best, rows) if spec.per_label else []
     if places:
         how["values"] = tuple(spec.grid[place] for place in places)
     return Choice(value=spec.grid[best], **how, **_recorded(judged), **_learned(unseen, rows, best, places))
@@ -117,8 +123,6 @@ class _Others:
     def __init__(self, rows: TrainingRows, digests: NDArray[np.uint8], views: int) -> None:
         if views > 1:
             raise DataError("leave-one-out with several views: a sample's other view would vouch for it; use --folds N")
-        if rows.groups is not None:
-            raise DataError("leave-one-out with groups: a sample's group would vouch for it; use --folds N")
         if rows.spec.scaling == "standardize":
             raise DataError("leave-one-out with --scaling standardize, whose scale knows every row; use --folds N")
         copies = len(digests) - len(np.unique(digests, axis=0))
@@ -150,21 +154,25 @@ def _parts(rows: NDArray[np.int64], values: int) -> Iterator[NDArray[np.int64]]:
     return (rows[start : start + length] for start in range(0, len(rows), length))
 
 
-def _masks(rows: TrainingRows, digests: NDArray[np.uint8]) -> list[Mask]:
+def _masks(rows: TrainingRows, digests: NDArray[np.uint8], groups: NDArray[np.int64] | None) -> list[Mask]:
     """Return the rows held out, one mask per fold; raise DataError where the rows are too few."""
-    spec, target = rows.spec, rows.target
-    count = int(spec.folds)
+    spec, target, count = rows.spec, rows.target, int(rows.spec.folds)
     shares = [1 / count] * count if count else [1 - spec.hold_out, spec.hold_out]
-    if rows.groups is None:
+    if groups is None:
         part = target.dealt(rows.y, content_hash_order(digests, spec.seed), shares)
     else:
-        part = grouped.dealt(target, rows.y, digests, rows.groups, shares, spec.seed)
+        part = grouped.dealt(target, rows.y, digests, groups, shares, spec.seed)
     if part is None:
         return _within_strata(target.strata(rows.y), digests, spec)
     masks = [part == k for k in range(count)] if count else [part == 1]
-    if not all(mask.any() and not mask.all() for mask in masks):
+    if not all(mask.any() and _enough(rows, ~mask) for mask in masks):
         raise DataError(_TOO_FEW.format(len(part)))
     return masks
+
+
+def _enough(rows: TrainingRows, fitted: Mask) -> bool:
+    """Whether a head can be fitted on some of the rows."""
+    return bool(fitted.any()) and (not rows.target.exclusive or len(np.unique(rows.y[fitted])) > 1)
 
 
 def _within_strata(strata: NDArray[np.int64], digests: NDArray[np.uint8], spec: HeadSpec) -> list[Mask]:

@@ -25,8 +25,7 @@ Mask = NDArray[np.bool_]
 class TrainingRows:
     """Training rows, fitted again and again; the paths that come back act on the features as they were given.
 
-    ``y`` holds values of a kind of ``target`` with so many ``classes`` (names); ``groups``: int64 (n,), which rows
-    must stay on one side of a hold-out or fold, None where they stand for themselves. Raises ConfigError if the head's
+    ``y`` holds values of a kind of ``target`` with so many ``classes`` (names). Raises ConfigError if the head's
     spec asks for something that makes no sense for it.
     """
 
@@ -37,10 +36,10 @@ class TrainingRows:
         classes: int,
         spec: HeadSpec,
         target: str = DEFAULT,
-        groups: NDArray[np.int64] | None = None,
     ) -> None:
         self.X, self.y, self.classes, self.spec, self.target = X, y, classes, spec, TARGETS.load(target)
-        self.groups = groups
+        if spec.criterion:
+            self.target = self.target.chosen_by(spec.criterion)
         if spec.class_weight != "none" and not self.target.exclusive:
             raise ConfigError(f"--class-weight {spec.class_weight} with {target} targets; it is for single labels")
 

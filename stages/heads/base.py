@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import ConfigError, DataError, FrostlineError, unknown_name
-from frostline.stages.heads.kinds import Number, head_kind
+from frostline.stages.heads.kinds import Number, head_kind, load_place
 from frostline.stages.heads.spec import HeadSpec
 from frostline.stages.heads.stored import Stored
 from frostline.stages.targets.base import DEFAULT, TargetValues
@@ -100,6 +100,13 @@ def explained(spec: HeadSpec) -> Iterator[None]:
         if head_kind(spec.kind).built_in:
             raise
         raise ConfigError(f"{spec.kind} raised {type(error).__name__}: {error}") from error
+
+
+def check_estimator(spec: HeadSpec, target: str = DEFAULT) -> None:
+    """Raise ConfigError if a scikit-learn estimator is none for the target, or could not be stored; no other head."""
+    if ":" in spec.kind:
+        place = "sklearn_regressor" if target == "regression" else "sklearn_estimator"
+        load_place(f"frostline.stages.heads.solvers.{place}:check")(spec)
 
 
 def check_options(spec: HeadSpec, target: str = DEFAULT) -> None:

@@ -15,6 +15,7 @@ from safetensors.numpy import load, save
 
 from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.heads.base import Head
+from frostline.stages.heads.multi_label import check_thresholds
 from frostline.stages.heads.readers import has_reader, reader
 from frostline.stages.heads.scaling import ScaledHead, Scaler, target_of
 from frostline.stages.heads.stored import Stored
@@ -97,6 +98,7 @@ def _head(record: Mapping[str, Any], files: Mapping[str, bytes], classes: tuple[
         raise ValueError(f"a head of {head.width} features, recorded as {width}")
     if target_of(head) != record.get("target", DEFAULT):
         raise ValueError(f"a head for {target_of(head)} targets, recorded as one for another kind")
+    check_thresholds(getattr(head, "thresholds", ()), classes)
     return ScaledHead(head, _scaler(tensors, width)) if record["scaled"] else head
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +120,12 @@ def stored_thresholds(thresholds: tuple[float, ...]) -> dict[str, list[float]]:
 def read_thresholds(stored: Stored, classes: tuple[str, ...]) -> tuple[float, ...]:
     """Return the thresholds that were stored so. Raises ValueError if they are not one number for each label."""
     found = stored.values.get("thresholds", [])
-    sound = isinstance(found, list) and len(found) in (0, len(classes))
-    if not sound or not all(isinstance(value, float | int) and np.isfinite(value) for value in found):
-        raise ValueError(f"thresholds {found!r:.200}; expected a number for each of {len(classes)} labels")
+    check_thresholds(found, classes)
     return tuple(map(float, found))
+
+
+def check_thresholds(found: object, classes: tuple[str, ...]) -> None:
+    """Raise ValueError for thresholds that are neither none nor one finite number for each label."""
+    sound = isinstance(found, list | tuple) and len(found) in (0, len(classes))
+    if not sound or not all(isinstance(value, float | int) and np.isfinite(value) for value in cast(list[Any], found)):
+        raise ValueError(f"thresholds {found!r:.200}; expected a number for each of {len(classes)} labels")

@@ -88,8 +88,10 @@ class ScaledHead:
         return getattr(self.head, "thresholds", ())
 
     def with_thresholds(self, thresholds: tuple[float, ...]) -> ScaledHead:
-        """Return the same head with other thresholds, where it is of many labels."""
-        return replace(self, head=cast(Any, self.head).with_thresholds(thresholds))
+        """Return the same head with other thresholds, where it takes any."""
+        if not hasattr(self.head, "with_thresholds"):
+            return self
+        return replace(self, head=self.head.with_thresholds(thresholds))
 
     def stored(self) -> Stored:
         """Return what the head is written as, its scaler among the tensors. Raises what the head's own does."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from math import log
 from typing import Any, Literal
 
 from frostline.stages.errors import ConfigError
 from frostline.stages.heads.kinds import DINOV2_GRID, HEADS, TINY, Kind, Number, head_kind
+from frostline.stages.records.sealed import digest
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.user_code.locate import code_digest
 
@@ -31,8 +32,9 @@ class HeadSpec:
     not 0, each in turn (``loo``: every row by all others). ``scaling``: ``standardize`` divides
     each feature, less its mean, by its deviation over the rows that are fitted on; ``l2``
     divides each row by its length. ``class_weight``: ``balanced`` weighs each class as much as
-    any other. ``format`` goes up when the same spec comes to give other numbers, so that cached
-    heads are not taken for new ones.
+    any other. ``criterion``: the score by which a value is chosen, where the kind of target has several; empty for its
+    usual one. ``per_label``: whether each label of a multi-label target has a value of its own. ``format`` goes up when
+    the same spec comes to give other numbers, so that cached heads are not taken for new ones.
     """
 
     kind: str = "logreg"
@@ -46,6 +48,8 @@ class HeadSpec:
     seed: int = 0
     code: str = ""
     format: int = 5
+    criterion: str = ""
+    per_label: bool = False
 
     @property
     def default(self) -> Number:
@@ -54,6 +58,15 @@ class HeadSpec:
             return self.grid[len(self.grid) // 2]
         wanted = log(max(head_kind(self.kind).default, TINY))
         return min(self.grid, key=lambda value: abs(log(max(value, TINY)) - wanted))
+
+
+def spec_fields(spec: HeadSpec) -> dict[str, Any]:
+    """Return a spec as it is recorded, and as the digests of heads have it.
+
+    What came later is left out where it has its default, so that heads of before stay what they are.
+    """
+    fields = asdict(spec)
+    return {name: value for name, value in fields.items() if value or name not in ("criterion", "per_label")}
 
 
 def head_spec(
@@ -87,8 +100,10 @@ def head_spec(
     values = _checked(name, kind, kind.grid if grid is None else grid)
     if len(values) == 1 or folds:
         hold_out = 0.0
-    how: dict[str, Any] = {"hold_out": hold_out, "folds": folds if len(values) > 1 else 0, **more}
-    return HeadSpec(name, own, values, dict(options or {}), code=_code(name, kind, target), **how)
+    how: dict[str, Any] = {"hold_out": hold_out, "folds": folds, **more}
+    if len(values) == 1:  # nothing is chosen
+        how |= {"folds": 0, "criterion": "", "per_label": False}
+    return HeadSpec(name, own, values, dict(options or {}), code=_code(name, kind), **how)
 
 
 def _accepts(name: str, target: str) -> bool:
@@ -104,13 +119,16 @@ def _exact() -> Iterator[str]:
             yield from [name] if head_kind(name).exact else []
 
 
-def _code(name: str, kind: Kind, target: str) -> str:
+def _code(name: str, kind: Kind) -> str:
     """Return what tells the code behind a name from any other; empty for Frostline's own, see ``HeadSpec.format``."""
     if name.startswith("sklearn."):
         return version("scikit-learn")
     if ":" in name:
         return code_digest(name)
-    return "" if kind.built_in else code_digest(kind.place(target))
+    if kind.built_in:
+        return ""
+    found = sorted({code_digest(kind.place(target)) for target in kind.accepts})
+    return found[0] if len(found) == 1 else digest(found)
 
 
 def _instead(kind: Kind, parameter: str, target: str) -> str:

@@ -11,17 +11,20 @@ from frostline.stages.metrics.calibration import (
     tempered,
 )
 from frostline.stages.metrics.decisions import ClassScore, averages, by_class, class_scores, confusion, in_top
+from frostline.stages.metrics.multi_label import LabelScore, label_scores
 from frostline.stages.metrics.paired import Difference, paired
 from frostline.stages.metrics.predictions import Predictions, harmless, predictions_csv, unquoted
 from frostline.stages.metrics.regression import OutputScore, regression_scores
 from frostline.stages.metrics.score import RESAMPLES, Score, Spread, Z, spread, wilson
 from frostline.stages.metrics.statistic import Statistic, bootstrap, means
+from frostline.stages.metrics.thresholds import best_thresholds
 
 __all__ = [
     "RESAMPLES",
     "Bin",
     "ClassScore",
     "Difference",
+    "LabelScore",
     "OutputScore",
     "Predictions",
     "Score",
@@ -29,6 +32,7 @@ __all__ = [
     "Statistic",
     "Z",
     "averages",
+    "best_thresholds",
     "bootstrap",
     "brier_losses",
     "by_class",
@@ -37,6 +41,7 @@ __all__ = [
     "confusion",
     "harmless",
     "in_top",
+    "label_scores",
     "log_losses",
     "means",
     "one_versus_rest",

@@ -64,6 +64,10 @@ class Predictions:
         right: NDArray[np.bool_] = self.labels == self.y
         return right
 
+    def masked(self, mask: NDArray[np.bool_]) -> Predictions:
+        """Return the rows where the mask, bool (n,), is true."""
+        return self.take(np.flatnonzero(mask).tolist())
+
 
 def predictions_csv(predicted: Predictions) -> str:
     """Return one line per row: id, label, prediction, margin, and the five likeliest classes.

@@ -1,4 +1,4 @@
-"""Export: a backbone and a linear head as one file for other programs."""
+"""Export: a backbone and a head that is W and b as one file for other programs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from frostline.stages.errors import ConfigError
 from frostline.stages.heads import Head, LinearHead
+from frostline.stages.heads.linear_regression import LinearRegressionHead
+from frostline.stages.heads.multi_label import MultiLabelHead
+from frostline.stages.heads.scaling import ScaledHead, Scaler
 from frostline.stages.modalities.image.spec import View
 from frostline.stages.records.sealed import canonical_json
 
@@ -21,36 +26,93 @@ if TYPE_CHECKING:
     from frostline.stages.backbones.inference.backbone import Backbone
 
 FORMATS = (".onnx", ".pt2")
+_SURE = 80.0  # the sigmoid is 1 and 0 to the last digit of float32
+_HasWeights = LinearHead | MultiLabelHead | LinearRegressionHead
 
 
 class Exported(nn.Module):
-    """Images to a head's confidence in each class.
+    """Images to a head's confidence in each class or label, or to its values.
 
-    Takes preprocessed images, uint8 (n, height, width, 3), RGB; gives float32 (n, classes),
-    averaged over the views: probabilities, or decision values where the head has none.
+    Takes preprocessed images, uint8 (n, height, width, 3), RGB; gives float32 (n, classes), averaged over the views:
+    probabilities (a softmax over classes, a sigmoid of each label), decision values where the head has none, or the
+    predicted numbers.
     """
 
-    weight: Tensor
-    bias: Tensor
-
-    def __init__(self, features: nn.Module, head: LinearHead, views: Sequence[View]) -> None:
+    def __init__(self, features: nn.Module, head: Head, views: Sequence[View]) -> None:
         super().__init__()
         self.features, self.views = features, tuple(views)
-        self.normalized, self.probabilistic = head.normalized, head.probabilistic
-        self.register_buffer("weight", torch.from_numpy(head.weight.copy()))
-        self.register_buffer("bias", torch.from_numpy(head.bias.copy()))
+        self.scale, linear = _scale_and_linear(head)
+        self.linear = _Linear(linear)
 
     def forward(self, images: Tensor) -> Tensor:
         views = [images if view == "plain" else images.flip(2) for view in self.views]
         return torch.stack([self._confidence(view) for view in views]).mean(0)
 
     def _confidence(self, images: Tensor) -> Tensor:
-        x = self.features(images)
-        if self.normalized:
-            length = torch.linalg.vector_norm(x, dim=1, keepdim=True)
-            x = x / torch.where(length > 0, length, 1.0)
-        scores = x @ self.weight.T + self.bias
-        return torch.softmax(scores, 1) if self.probabilistic else scores
+        confidence: Tensor = self.linear(self.scale(self.features(images)))
+        return confidence
+
+
+class _Linear(nn.Module):
+    """Wx + b in float32, and what makes probabilities of that."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, head: _HasWeights) -> None:
+        super().__init__()
+        self.normalized = head.normalized
+        self.probabilities = _probabilities(head)
+        self.register_buffer("weight", torch.from_numpy(head.weight.astype(np.float32)))
+        self.register_buffer("bias", torch.from_numpy(_bias(head)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores = (_of_unit_length(x) if self.normalized else x) @ self.weight.T + self.bias
+        confidence: Tensor = self.probabilities(scores)
+        return confidence
+
+
+class _Scale(nn.Module):
+    """What ``Scaler`` does."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, scaler: Scaler) -> None:
+        super().__init__()
+        for name in ("mean", "deviation"):
+            found = getattr(scaler, name)
+            self.register_buffer(name, None if found is None else torch.from_numpy(found.copy()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _of_unit_length(x) if self.mean is None else (x - self.mean) / self.deviation
+
+
+def _bias(head: _HasWeights) -> NDArray[np.float32]:
+    """Return the bias, of probabilities of labels without infinities: not every runtime has a sigmoid of those."""
+    bias = head.bias.astype(np.float32)
+    if isinstance(head, MultiLabelHead) and head.probabilistic:
+        return np.nan_to_num(bias, posinf=_SURE, neginf=-_SURE)
+    return bias
+
+
+def _probabilities(head: _HasWeights) -> nn.Module:
+    if not head.probabilistic:
+        return nn.Identity()
+    return nn.Sigmoid() if isinstance(head, MultiLabelHead) else nn.Softmax(1)
+
+
+def _of_unit_length(x: Tensor) -> Tensor:
+    length = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    return x / torch.where(length > 0, length, 1.0)
+
+
+def _scale_and_linear(head: Head) -> tuple[nn.Module, _HasWeights]:
+    """Return what is done to features, and the head that is W and b. Raises ConfigError for others."""
+    scale, inner = (_Scale(head.scaler), head.head) if isinstance(head, ScaledHead) else (nn.Identity(), head)
+    if not isinstance(inner, _HasWeights):
+        raise ConfigError("this head is not W and b; logreg, linear, ridge, lda, svm and centroid can be exported")
+    return scale, inner
 
 
 def export(head: Head, backbone: Backbone, views: Sequence[View], record: Mapping[str, Any], file: Path) -> None:
@@ -65,8 +127,6 @@ def export(head: Head, backbone: Backbone, views: Sequence[View], record: Mappin
         raise ConfigError(f"can't export to {file.name!r}; wanted a name that ends in {' or '.join(FORMATS)}")
     if not file.absolute().parent.is_dir():
         raise ConfigError(f"can't write {file}: there is no folder {file.absolute().parent}")
-    if not isinstance(head, LinearHead):
-        raise ConfigError("this head is not W and b; logreg, linear, ridge, lda, svm and centroid can be exported")
     whole = Exported(backbone.module(), head, views).eval()
     images = torch.zeros((2, *backbone.spec.size, 3), dtype=torch.uint8)
     text = canonical_json(dict(record)).decode()

@@ -20,7 +20,10 @@ from frostline.stages.modalities.image.spec import View
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """One image: the head's ``confidence`` float64 (classes,), or None and the ``fault`` that left it out."""
+    """One image: the head's ``confidence`` float64 (classes,), or None and the ``fault`` that left it out.
+
+    Of a head that predicts numbers these are its values.
+    """
 
     row: int
     confidence: NDArray[np.float64] | None
@@ -55,22 +58,27 @@ def predict(
 
     with Loader(decode, image_bytes, batch_size, workers) as loader:
         for batch in loader.batches([rows]):
-            means = _means(head, backbone, batch, views, batch_size, limit)
+            means, finite = _means(head, backbone, batch, views, batch_size, limit)
             for place, row in enumerate(batch.rows):
                 fault = batch.faults.get(row)
-                if not fault and not np.isfinite(means[place].max()):  # -inf is a class never trained on
+                if not fault and not finite[place]:
                     fault = "the backbone gave NaN or infinity"
+                elif not fault and np.isnan(means[place]).any():
+                    fault = "the head gave NaN"
                 yield Predicted(row, None if fault else means[place], fault)
 
 
 def _means(
     head: Head, backbone: Embedder, batch: Batch, views: Sequence[View], batch_size: int, limit: BatchLimit
-) -> NDArray[np.float64]:
-    """Return the confidences of a batch, averaged over the views; zeros where none has an image."""
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the confidences of a batch, averaged over the views, and which rows have finite features.
+
+    Zeros where none has an image. A confidence may be infinite: of a class never trained on, of a label that all have.
+    """
     if not batch.images:
-        return np.zeros((len(batch.rows), len(head.classes)))
+        return np.zeros((len(batch.rows), len(head.classes))), np.ones(len(batch.rows), bool)
     plain = batch.stacked(batch_size, partial(finished, spec=backbone.spec))
     images = [plain if view == "plain" else plain[:, :, ::-1] for view in views]
-    features = in_turn(backbone.embed, images, limit)
+    features = [*in_turn(backbone.embed, images, limit)]
     means: NDArray[np.float64] = np.mean([head.confidence(X) for X in features], axis=0)
-    return means
+    return means, np.all([np.isfinite(X).all(1) for X in features], axis=0)

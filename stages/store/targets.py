@@ -5,6 +5,8 @@ names     bytes (k,)   what is predicted, such as the classes, UTF-8
 labels    int64 (n,)   positions in ``names``; other kinds of targets have ``labels`` or ``values``, as
                        ``frostline.stages.targets`` says of them
 
+groups    int64 (n,)   which group each sample is of, numbered as they first occur; absent where there are none
+
 Attributes: ``kind``, ``column`` and ``digest``.
 """
 
@@ -23,7 +25,7 @@ from frostline.stages.errors import StoreError
 from frostline.stages.records.safe_read import read_file
 from frostline.stages.store.files import make_folder, write_atomic
 from frostline.stages.store.shard import encode_ids, h5_type, plain_array
-from frostline.stages.targets.values import Targets
+from frostline.stages.targets.values import Targets, in_order
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,8 @@ def target_file(targets: Targets, ids: Sequence[str]) -> bytes:
     """Return the file image of targets, the same each time."""
     buffer = io.BytesIO()
     arrays = {"ids": encode_ids(ids), "names": encode_ids(targets.names), array_name(targets): targets.values}
+    if targets.groups is not None:
+        arrays["groups"] = in_order(targets.groups)
     with h5py.File(buffer, "w", libver=("v110", "v110")) as file:
         file.attrs.update({"kind": targets.kind, "column": targets.column, "digest": targets.digest(ids)})
         for name, array in arrays.items():
@@ -73,7 +77,8 @@ def _read(file: h5py.File) -> StoredTargets:
     if len(values) != len(ids) or (ids.dtype.kind, names.dtype.kind) != ("S", "S"):
         raise ValueError("ids, names and values that disagree")
     kind, column = (str(file.attrs[name]) for name in ("kind", "column"))
-    return StoredTargets(Targets(_texts(names), values, kind, column), _texts(ids))
+    groups = plain_array(file, "groups") if "groups" in file else None
+    return StoredTargets(Targets(_texts(names), values, kind, column, groups), _texts(ids))
 
 
 def _texts(encoded: NDArray[np.bytes_]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.errors import ConfigError
 from frostline.stages.metrics.predictions import SINGLE_LABEL
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ class Target(ABC):
         as_shares: whether its scores are shares of one, which people read as percentages.
         example: values of four rows with two names, on which a head's options are tried before there are any rows;
             None where they can't be.
+        criteria: the scores by which a head's value can be chosen, the usual one first; empty where there is but one
+            way.
+        per_name: whether each name can have a value of the parameter chosen for itself.
     """
 
     kind: str
@@ -78,6 +82,8 @@ class Target(ABC):
     countable: bool = True
     usual_head: str = "logreg"
     example: TargetValues | None = None
+    criteria: tuple[str, ...] = ()
+    per_name: bool = False
 
     @property
     def main(self) -> str:
@@ -123,6 +129,10 @@ class Target(ABC):
         self, predicted: Predictions, seed: int, temperature: float | None, thresholds: Sequence[float], /
     ) -> Evaluation:
         """Return every score that predictions allow; ``temperature`` and ``thresholds`` are from training rows."""
+
+    def chosen_by(self, name: str) -> Target:
+        """Return the same kind, whose heads are chosen by one of its ``criteria``. Raises ConfigError for others."""
+        raise ConfigError(f"criterion {name!r} with a {self.kind} target, which is chosen in one way; leave it out")
 
     @abstractmethod
     def criterion(self, candidates: int, *, probabilistic: bool) -> Criterion:

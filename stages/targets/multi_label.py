@@ -28,6 +28,7 @@ class MultiLabel(Target):
 
     kind = "multi-label"
     table = MappingProxyType({"map": "mAP", "macro_auroc": "macro AUROC", "macro_f1": "macro-F1"})
+    per_name = True
     example = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], np.int8)
 
     def faults(self, names: Sequence[str], train: TargetValues, test: TargetValues) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.errors import counted
+from frostline.stages.errors import counted, unknown_name
 from frostline.stages.metrics import evaluation
 from frostline.stages.metrics.evaluation import Evaluation
 from frostline.stages.metrics.predictions import Predictions
@@ -34,6 +34,7 @@ class Regression(Target):
     countable = False
     usual_head = "ridge"
     table = MappingProxyType({"r2": "R²", "mae": "MAE"})
+    criteria = tuple(BOUNDS)
     example = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 1.0]])
 
     def __init__(self, by: str = "r2") -> None:
@@ -77,6 +78,11 @@ class Regression(Target):
         self, predicted: Predictions, seed: int, _temperature: float | None, _thresholds: Sequence[float], /
     ) -> Evaluation:
         return evaluation.regression(predicted, seed)
+
+    def chosen_by(self, name: str) -> Regression:
+        if name not in self.criteria:
+            raise unknown_name("criterion", name, self.criteria)
+        return Regression(name)
 
     def criterion(self, candidates: int, *, probabilistic: bool) -> Moments | Kept:  # noqa: ARG002 (never so here)
         return Moments(self.by, candidates) if self.by in MOMENTS else Kept(self.by, candidates)

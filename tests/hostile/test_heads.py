@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import skops.io
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 from scipy.sparse import csr_matrix, save_npz
 from sklearn.linear_model import LinearRegression
 from sklearn.naive_bayes import GaussianNB
@@ -25,8 +25,9 @@ from faults.layer import Layer
 from faults.strangers import LIES, Trap, bounded, in_zip, old_pickle, pickled_array
 from frostline.pipeline.maintain.inventory import verify
 from frostline.stages.errors import ConfigError, StoreError
-from frostline.stages.fit import fit
-from frostline.stages.heads import head_files, head_spec, read_head
+from frostline.stages.fit import fit, fit_rows
+from frostline.stages.fit.training_rows import TrainingRows
+from frostline.stages.heads import head_files, head_spec, multi_label, read_head
 from frostline.stages.heads.solvers.sklearn_estimator import EstimatorHead
 from frostline.stages.records.sealed import sealed, unsealed
 from support.features import features
@@ -76,6 +77,66 @@ def test_a_head_s_tensors_from_a_stranger_run_nothing_and_are_refused(
     folder = forged(tmp_path / "head", "ridge", "head.safetensors", TENSORS[kind](trap))
     assert str(folder) in bounded(lambda: read_head(folder), StoreError, ROOM)
     assert not sprung.exists()
+    points.add("hostile files")
+
+
+def of_many(folder: Path, target: str, form: dict[str, Any], tensors: dict[str, Any]) -> Path:
+    """Return a head of labels or of numbers that a stranger changed, with a record that vouches for it."""
+    data, wide = features(60), target == "multi-label"
+    y = np.stack([data.y > 1, data.y % 2 == 0], 1).astype(np.int8 if wide else np.float64)
+    rows = TrainingRows(data.X, y, 2, head_spec("ridge", (1.0,), target=target), target)
+    files = head_files(fit_rows(rows, data.digests, ("a", "b"))[0], {})
+    files["head.safetensors"] = save({**load(files["head.safetensors"]), **tensors})
+    record = unsealed(files["head.json"])
+    record["files"]["head.safetensors"] = hashlib.sha256(files["head.safetensors"]).hexdigest()
+    record["form"] |= form
+    folder.mkdir()
+    for path, content in {**files, "head.json": sealed(record)}.items():
+        (folder / path).write_bytes(content)
+    return folder
+
+
+def numbers(target: str, *shape: int, value: float = 0.0) -> np.ndarray:
+    return np.full(shape, value, np.float32 if target == "multi-label" else np.float64)
+
+
+@pytest.mark.parametrize("target", ["multi-label", "regression"])
+@pytest.mark.parametrize(
+    ("tensor", "shape", "value"),
+    [
+        ("weight", (2, 12), np.nan),
+        ("weight", (2, 12), np.inf),
+        ("weight", (3, 12), 0.0),
+        ("weight", (2, 13), 0.0),
+        ("weight", (24,), 0.0),
+        ("bias", (3,), 0.0),
+        ("bias", (2,), np.nan),
+        ("bias", (2, 1), 0.0),
+    ],
+)
+def test_weights_of_many_names_from_a_stranger_are_refused(
+    tmp_path: Path, target: str, tensor: str, shape: tuple[int, ...], value: float, points: Points
+) -> None:
+    folder = of_many(tmp_path / "head", target, {}, {tensor: numbers(target, *shape, value=value)})
+    assert str(folder) in bounded(lambda: read_head(folder), StoreError, ROOM)
+    points.add("hostile files")
+
+
+@pytest.mark.parametrize(
+    "thresholds", [[0.5], [0.5] * 3, [0.5, None], [0.5, "0.5"], [0.5, [0.5]], 0.5, "ab", {"a": 0.5, "b": 0.5}, None]
+)
+def test_thresholds_from_a_stranger_are_refused(tmp_path: Path, thresholds: Any, points: Points) -> None:
+    folder = of_many(tmp_path / "head", "multi-label", {"thresholds": thresholds}, {})
+    assert "expected a number for each of 2 labels" in bounded(lambda: read_head(folder), StoreError, ROOM)
+    points.add("hostile files")
+
+
+def test_thresholds_of_a_distributions_reader_are_checked_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, points: Points
+) -> None:
+    folder = of_many(tmp_path / "head", "multi-label", {}, {})
+    monkeypatch.setattr(multi_label, "read_thresholds", lambda stored, classes: (0.5,) * 7)
+    assert "expected a number for each of 2 labels" in bounded(lambda: read_head(folder), StoreError, ROOM)
     points.add("hostile files")
 
 

@@ -150,6 +150,10 @@ TRAPS: dict[str, tuple[Callable[[Path], None], str]] = {
     "a place for timm": (of_timm(architecture="local-dir:/etc"), "wanted a name of timm's"),
     "a repository for timm": (of_timm(architecture="hf-hub:evil/model"), "wanted a name of timm's"),
     "a file for timm": (of_timm(model_args={"checkpoint_path": "/etc/passwd"}), "and numbers alone"),
+    "a processor of enormous images": (
+        lambda folder: change_json(folder / PROCESSOR, {"size": {"height": 10**6, "width": 10**6}}),
+        "is not understood",
+    ),
     "a processor that divides by nothing": (
         lambda folder: change_json(folder / PROCESSOR, {"rescale_factor": 0}),
         "is not understood",
@@ -209,6 +213,13 @@ def test_a_folder_of_open_clip_reaches_no_other_file(name: str, tmp_path: Path) 
     linked(name, "secret")(tmp_path / "model")
     with pytest.raises(ConfigError, match="wanted one that lies in it"):
         load(tmp_path / "model", "open_clip:local-dir:")
+
+
+def test_a_preprocessing_of_open_clip_that_is_none_is_refused(tmp_path: Path) -> None:
+    save_open_clip(tmp_path, "vit")
+    change_json(tmp_path / "open_clip_config.json", {"preprocess_cfg": {"mean": "grey", "std": [1, 1, 1]}})
+    with pytest.raises(ConfigError, match="is not understood"):
+        load(tmp_path, "open_clip:local-dir:")
 
 
 def test_a_processor_alone_is_no_model(tmp_path: Path) -> None:

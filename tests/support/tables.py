@@ -1,49 +1,30 @@
-"""A table of small pictures with targets of every kind, for tests of commands."""
+"""A table of photos, with several labels and numbers each."""
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
-from typing import Any
 
-import pytest
+import numpy as np
+from PIL import Image
 
-from frostline.pipeline.cli.main import main
-from support.pictures import paint
-
-COLUMNS = ("path", "split", "label", "tags", "redness", "greenness", "warm", "blue", "shade", "patient")
-PIXELS = ("--backbone", "pixels", "--resize", "8x8", "--device", "cpu")
+LABELS, OUTPUTS = ("bright", "red", "wide"), ("age", "height")
 
 
-def pictures_table(folder: Path, n: int = 60) -> Path:
-    """Write n pictures of three colours below a folder, and ``all.csv`` with their targets; a fifth is for testing."""
-    rows = []
+def photo_table(root: Path, n: int = 60, missing: tuple[int, ...] = (3,)) -> Path:
+    """Write n photos and a table of them, and return the table.
+
+    ``tags``: a cell of labels; ``age`` and ``height``: numbers, that of some rows not known; ``label``: a class.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    lines = ["path,label,tags,age,height"]
     for i in range(n):
-        colour = i % 3
-        paint(folder / "pictures" / f"{i:02d}.png", colour, i)
-        amounts = [f"{100.5 * (colour == which) + i % 7:.2f}" for which in (0, 1)]
-        flags = [str(int(colour != 2)), "" if i % 11 == 5 else str(int(colour == 2))]
-        split, shade = ("test" if i // 3 % 5 == 4 else "train"), ("dark", "light")[colour == 0]
-        tags = ("warm|red", "warm", "cold")[colour]
-        rows.append([f"pictures/{i:02d}.png", split, "rgb"[colour], tags, *amounts, *flags, shade, f"p{i // 3}"])
-    return written(folder / "all.csv", rows)
-
-
-def written(file: Path, rows: list[list[str]]) -> Path:
-    """Write a table's rows under its columns."""
-    with file.open("w", newline="") as stream:
-        csv.writer(stream).writerows([COLUMNS, *rows])
-    return file
-
-
-def rows_of(file: Path) -> list[list[str]]:
-    """Return a table's rows without their columns' names."""
-    with file.open(newline="") as stream:
-        return list(csv.reader(stream))[1:]
-
-
-def answer(capsys: pytest.CaptureFixture[str], command: str, file: Path, *more: str, code: int = 0) -> Any:
-    """Return the JSON that a command on a table's pixels prints, once its exit code is the one that is wanted."""
-    assert main([command, "--dataset", f"csv:{file}", *PIXELS, *more, "--json"]) == code
-    return json.loads(capsys.readouterr().out)
+        rng = np.random.default_rng(i)
+        bright, red = rng.random(2)
+        width = 24 + 8 * int(rng.random() > 0.6)
+        pixels = np.clip(60 + 120 * bright + rng.normal(0, 20, (20, width, 3)) + [60 * red, 0, 0], 0, 255)
+        Image.fromarray(pixels.astype(np.uint8)).save(root / f"{i:03d}.png")
+        tags = [name for name, has in zip(LABELS, (bright > 0.5, red > 0.4, width > 24), strict=True) if has]
+        age = "" if i in missing else f"{2 + 5 * bright:.3f}"
+        lines.append(f"{i:03d}.png,{'day' if bright > 0.5 else 'night'},{';'.join(tags)},{age},{1 + red:.3f}")
+    (root / "photos.csv").write_text("\n".join(lines) + "\n")
+    return root / "photos.csv"

@@ -35,8 +35,8 @@ def read_checkpoint(path: Path, part: str = "") -> dict[str, Tensor]:
     if isinstance(content, Mapping):
         content, taken, beside = main_part(content)
         if beside:
-            others = ", ".join(f"{path}#{printable(shortened(name))}" for name in beside)
-            log.info("%s: took %s; others are taken by name: --weights %s", path, ".".join(taken), others)
+            names = ", ".join(f"{path}#{printable(shortened(name))}" for name in beside)
+            log.info("%s: took %s; others are taken by name: --weights %s", path, ".".join(taken), names)
     if not isinstance(content, Mapping):
         raise ConfigError(f"{path} holds no state_dict but a {type(content).__name__}; wanted names with tensors")
     nested = any(flattened(value) for value in content.values())

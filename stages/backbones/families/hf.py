@@ -33,7 +33,8 @@ class HuggingFace(Family):
         return (name for name in cached_names() if is_repository(name) and cached(name))
 
     def describe(self, name: str) -> Encoder:
-        return Encoder(here=cached(name) is not None)
+        folder = cached(name)
+        return Encoder(licence=folder.licence() if folder else "", here=folder is not None)
 
     def check(self, request: BackboneRequest) -> None:
         if request.weights_file is None and not self.names_weights(request.weights):

@@ -61,7 +61,7 @@ class OpenClip(Family):
         name, tag = parted(request.name)
         if name.startswith((LOCAL, HUB)):
             folder = folder_of(name)
-            return folder and files_known(folder)
+            return files_known(folder) if folder else None
         return downloads_known() if tag and request.weights == "DEFAULT" else []
 
     def load(self, request: BackboneRequest) -> LoadedModel:

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from frostline.stages.backbones.families.base import Encoder, Family, LoadedModel
+from frostline.stages.backbones.families.timm_models.folder import LOCAL, local_files
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.errors import ConfigError
 from frostline.stages.records.sealed import file_digest
-
-LOCAL = "local-dir:"
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")  # timm's own order
 
 
 class Timm(Family):
@@ -38,7 +36,7 @@ class Timm(Family):
         if request.name.startswith(LOCAL):
             local_files(request.name)
         elif not _is_plain(request.name) or not _in_sources(request.name):
-            from frostline.stages.backbones.families.timm_models import check_name
+            from frostline.stages.backbones.families.timm_models.names import check_name
 
             check_name(request.name)
 
@@ -49,17 +47,17 @@ class Timm(Family):
         return _downloads(request.name.partition(".")[0]) if request.weights == "DEFAULT" else []
 
     def load(self, request: BackboneRequest) -> LoadedModel:
-        from frostline.stages.backbones.families.timm_models import from_timm
+        from frostline.stages.backbones.families.timm_models.load import from_timm
 
         return from_timm(request)
 
     def names(self) -> Iterable[str]:
-        from frostline.stages.backbones.families.timm_models import all_names
+        from frostline.stages.backbones.families.timm_models.names import all_names
 
         return all_names()
 
     def describe(self, name: str) -> Encoder:
-        from frostline.stages.backbones.families.timm_models import described
+        from frostline.stages.backbones.families.timm_models.names import described
 
         return described(name)
 
@@ -71,20 +69,6 @@ class Timm(Family):
 
 
 FAMILY = Timm()
-
-
-def local_files(name: str) -> tuple[Path, Path]:
-    """Return the configuration and the weights of ``local-dir:PATH``. Raises ConfigError where one is missing."""
-    folder = Path(name.removeprefix(LOCAL)).expanduser()
-    config = folder / "config.json"
-    weights = next((file for each in _WEIGHTS if (file := folder / each).is_file()), None)
-    if not config.is_file() or weights is None:
-        found = "no config.json" if not config.is_file() else f"none of {', '.join(_WEIGHTS)}"
-        raise ConfigError(
-            f"{folder} holds {found}; expected a folder as timm saves one, with a config.json and weights "
-            "(timm.models.save_for_hf)"
-        )
-    return config, weights
 
 
 def _is_plain(name: str) -> bool:

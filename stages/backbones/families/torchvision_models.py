@@ -35,7 +35,9 @@ def from_torchvision(request: BackboneRequest) -> LoadedModel:
     entries = check_names(request)
     if request.weights == "random":
         model = _bare(request.name)
-        return LoadedModel(model, state_digest(model), _preset_for(model, entries), layer=_layer(model))
+        return LoadedModel(
+            model, state_digest(model), _preset_for(model, entries), layer=_layer(model), prefix_tokens=_prefix(model)
+        )
     file = request.weights_file
     if file is None:
         entry = _entry(entries, request)
@@ -107,7 +109,7 @@ def _official(name: str, entry: Any, file: Path) -> LoadedModel:
             raise ConfigError(f"the weights {file} don't fit {name}: {shortened(str(error), 1000)}") from error
     # The bytes don't say that the model rescales its input, so the key must
     code = "transform_input" if getattr(model, "transform_input", False) else ""
-    return LoadedModel(model, file_digest(file), _preset(entry), code, _layer(model))
+    return LoadedModel(model, file_digest(file), _preset(entry), code, _layer(model), prefix_tokens=_prefix(model))
 
 
 @contextmanager
@@ -129,7 +131,13 @@ def _unofficial(request: BackboneRequest, entries: Any, file: Path) -> LoadedMod
     tensors = under_prefix(usual, read_checkpoint(file, request.weights_part), file)
     model = _bare(request.name, tensors)
     load_weights(model, tensors, file)
-    return LoadedModel(model, request.weights_digest or "", _preset_for(model, entries), layer=_layer(model))
+    return LoadedModel(
+        model,
+        request.weights_digest or "",
+        _preset_for(model, entries),
+        layer=_layer(model),
+        prefix_tokens=_prefix(model),
+    )
 
 
 def _bare(name: str, tensors: Mapping[str, Tensor] | None = None) -> nn.Module:
@@ -170,6 +178,11 @@ def _preset(entry: Any) -> Preprocessing:
 def _layer(model: nn.Module) -> str | None:
     """Return the input of a classifier that does not make the output itself: SqueezeNet's, after which it averages."""
     return "classifier.1:input" if isinstance(model, torchvision.models.SqueezeNet) else None
+
+
+def _prefix(model: nn.Module) -> int | None:
+    """Return how many tokens come before those of the patches, of vision transformers: the class token."""
+    return 1 if isinstance(model, torchvision.models.VisionTransformer) else None
 
 
 def _file_name(entry: Any) -> str:

@@ -37,8 +37,9 @@ class Backbone:
     """A network up to a layer, in evaluation mode, its weights frozen.
 
     ``spec``: what it is, resolved. ``network``: from images as the network wants them to
-    what the layer gives. ``width``: d, the length of a feature. ``licence``: of its weights.
-    ``prefix_tokens``: see ``LoadedModel``. Not to be used by two threads at once.
+    what the layer gives. ``width``: d, the length of a feature. ``given``: the shape of
+    what the layer gives for an image. ``licence``: of its weights. ``prefix_tokens``: see
+    ``LoadedModel``. Not to be used by two threads at once.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class Backbone:
         width: int,
         precision: Precision,
         device: str,
+        given: tuple[int, ...],
         licence: str = "",
         prefix_tokens: int | None = None,
     ) -> None:
         self.spec = spec
+        self.given = given
         self.width = width
         self.licence, self.prefix_tokens = licence, prefix_tokens
         self.precision = precision
@@ -110,9 +113,8 @@ class Backbone:
             raise ConfigError(f"{self.spec.name} has hooks and can't be copied to {precision}; choose a --precision")
         with _blamed(f"{self.spec.name} can't run in {precision} on {self.device}", "see --precision, --device"):
             network = copy.deepcopy(self.network)
-            other = Backbone(
-                self.spec, network, self.width, precision, str(self.device), self.licence, self.prefix_tokens
-            )
+            known = (self.given, self.licence, self.prefix_tokens)
+            other = Backbone(self.spec, network, self.width, precision, str(self.device), *known)
             other.embed(np.zeros((1, *self.spec.size, 3), np.uint8))
         return other
 
@@ -175,7 +177,8 @@ def load_backbone(
     size = (shape[0], shape[1])
     spec = BackboneSpec(spec_name(request.name, loaded.name), loaded.code, loaded.weights, layer, pooling, how, size)
     with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
-        backbone = Backbone(spec, network, width, precision, device, loaded.licence, loaded.prefix_tokens)
+        known = (tuple(given.shape[1:]), loaded.licence, loaded.prefix_tokens)
+        backbone = Backbone(spec, network, width, precision, device, *known)
         if not allow_unsteady:
             check_steady(request.name, backbone.embed, noise, ("noise 1", "noise 2"))
     return backbone

@@ -125,8 +125,15 @@ class Cut(nn.Module):
         raise ConfigError(f"layer {self.layer!r} gives {found}; wanted a tensor, choose another with --layer")
 
     def whole(self) -> nn.Module:
-        """Return the model itself where nothing of it is cut off, else this: hooks can't be exported."""
-        return self.model if module_of(self.model, self.layer) is self.model else self
+        """Return the same without hooks, which can't be exported, where that is known; else this.
+
+        That is the model itself where nothing of it is cut off, or what its ``ending_at`` gives for the layer.
+        """
+        if module_of(self.model, self.layer) is self.model:
+            return self.model
+        ending_at: Any = getattr(self.model, "ending_at", None)
+        found: nn.Module | None = ending_at(self.layer) if ending_at else None
+        return self if found is None else found
 
     def stop_with(self, value: Any) -> None:
         """End the forward pass with what the layer gives."""

@@ -38,9 +38,8 @@ def class_folders(given: Path, splits: Splits, level: int | None) -> list[ClassF
     found = [folder for split, top in _splits(splits) for folder in _below(splits, split, top)]
     if not splits.train and splits.test is None:
         found = _split_within(given, splits.root, found)
-    if level is None:
-        _check_level(given, found)
-    return found if level in (None, 1) else [inner for folder in found for inner in _deeper(splits.root, folder)]
+    level = level or _level(given, found)
+    return found if level == 1 else [inner for folder in found for inner in _deeper(splits.root, folder)]
 
 
 def _splits(splits: Splits) -> list[tuple[str, str]]:
@@ -90,24 +89,27 @@ def _inner(folder: ClassFolder) -> set[str]:
     return {path[start:].partition("/")[0] for path in folder.tree.files.paths if "/" in path[start:]}
 
 
-def _check_level(given: Path, found: Sequence[ClassFolder]) -> None:
-    """Raise DataError where all class folders hold folders only: which of the two are the classes?
+def _level(given: Path, found: Sequence[ClassFolder]) -> int:
+    """Return at which level the classes lie. Raises DataError where class folders hold folders only, and both could.
 
-    It makes no difference where each holds one folder, and none of another's name.
+    It makes no difference where each holds one folder, and none of another's name; one folder alone is no class.
     """
     train = [folder for folder in found if folder.split != "test" and folder.tree.files]
     if not train or any(_has_direct(folder) for folder in train):
-        return
+        return 1
     outer = [folder.name for folder in train]
     each = [_inner(folder) for folder in train]
     inner = sorted({folded(name): name for names in each for name in names}.values())
-    if len(inner) > 1 and (max(map(len, each)) > 1 or len(inner) < len(train)):
-        raise DataError(
-            f"the image folder {given} can be read in two ways, as its class folders hold folders only:\n"
-            f"  --class-level 1: {_said(outer)}\n"
-            f"  --class-level 2: {_said(inner)}\n"
-            "Say which it is."
-        )
+    if len(inner) < 2 or (max(map(len, each)) == 1 and len(inner) == len(train)):
+        return 1
+    if len(train) == 1:
+        return 2
+    raise DataError(
+        f"the image folder {given} can be read in two ways, as its class folders hold folders only:\n"
+        f"  --class-level 1: {_said(outer)}\n"
+        f"  --class-level 2: {_said(inner)}\n"
+        "Say which it is."
+    )
 
 
 def _said(names: Sequence[str]) -> str:

@@ -50,6 +50,7 @@ def open_table(request: Request) -> Dataset:
     samples = grouped_by(samples, request.group_pattern)
     notes = (*table.notes, *located.notes, *found.notes)
     if splits is None:
+        notes += _unused(table)
         return Dataset(file.stem, *split_by_content(samples, request.test_fraction, request.seed), notes)
     train, test = np.flatnonzero(splits == "train"), np.flatnonzero(splits == _held(splits))
     notes += _split_notes(table, splits)
@@ -71,6 +72,11 @@ def paths_of(
         where = f"images are looked for below {below}; see --root"
         raise DataError(f"{file} can't be used ({where}):\n{listing(wrong)}")
     return [below / path for path in found.files.paths], (*table.notes, *found.notes)
+
+
+def _unused(table: Table) -> tuple[str, ...]:
+    """Return a note on a column that may be the split, but is not called so."""
+    return tuple(f"column {n} is not used; --columns split={n} makes it the split" for n in table.likely("split")[:1])
 
 
 def _splits(table: Table) -> NDArray[np.str_] | None:

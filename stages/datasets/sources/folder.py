@@ -42,7 +42,7 @@ def open_folder(request: Request) -> Dataset:
     folders = sorted(folders, key=lambda folder: (folder.split == "test", spelled.of[folder.name], folder.place))
     _check(request, splits, spelled, folders)
     samples = _samples(splits.root, spelled, folders, request)
-    notes = (*_notes(splits, folders), *spelled.notes, *missing_note(spelled.classes))
+    notes = (*_notes(request, splits, folders), *spelled.notes, *missing_note(spelled.classes))
     if all(folder.split == "" for folder in folders):
         return Dataset(samples.dataset, *split_by_content(samples, request.test_fraction, request.seed), notes)
     ends = sum(len(folder.tree.files) for folder in folders if folder.split == "train")
@@ -95,12 +95,14 @@ def _samples(root: Path, spelled: Spellings, folders: Sequence[ClassFolder], req
     return grouped_by(samples, request.group_pattern)
 
 
-def _notes(splits: Splits, folders: Sequence[ClassFolder]) -> list[str]:
+def _notes(request: Request, splits: Splits, folders: Sequence[ClassFolder]) -> list[str]:
     """Return what was understood of the tree, and what was passed over."""
     notes = [*splits.notes]
     if splits.test is None and folders[-1].split == "test":
         train, test = (PurePath(folder.place).name for folder in (folders[0], folders[-1]))
         notes.append(f"each class holds {train}/ and {test}/: these are the splits")
+    elif request.class_level is None and (above := PurePath(folders[0].place).parent) != PurePath(splits.train):
+        notes.append(f"{above.as_posix()}/ holds the class folders")
     if splits.train:
         used = {*(top.partition("/")[0] for top in splits.tops), *splits.seen}
         beside = [f"{name}/" for name in folders_in(splits.root) if name not in used]

@@ -14,6 +14,7 @@ _BUILT_IN: dict[str, Source | str] = {
     "digits": f"{_ROOM}.digits:DIGITS",
     "folder": f"{_ROOM}.folder:FOLDER",
     "csv": f"{_ROOM}.csv_file:CSV",
+    "jsonl": f"{_ROOM}.jsonl_file:JSONL",
     "torchvision": f"{_ROOM}.torchvision:TORCHVISION",
 }
 SOURCES = Door("dataset source", "frostline.sources", _BUILT_IN, lambda found: isinstance(found, Source))

@@ -110,8 +110,10 @@ def _inner(root: Path, names: Sequence[str]) -> str | None:
     if len(names) == 1:
         return names[0] if folders_in(root / names[0]) else None
     holding = [name for name in names if _holds_splits(root / name)] if len(names) <= _BESIDE else []
-    others = [name for name in names if name not in holding]
-    return holding[0] if len(holding) == 1 and not any(walk(root, name).files for name in others) else None
+    if not holding or any(walk(root, name).files for name in names if name not in holding):
+        return None
+    sound = holding if len(holding) == 1 else [name for name in holding if walk(root, name).files]
+    return sound[0] if len(sound) == 1 else None
 
 
 def _holds_splits(folder: Path) -> bool:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from frostline.stages.heads.multi_label import MultiLabelPath, checked_labels
+from frostline.stages.heads.multi_label import MultiLabelPath, base_rates, checked_labels
 from frostline.stages.heads.newton.c_path import solve_path
 from frostline.stages.heads.newton.losses import Loss
 from frostline.stages.heads.newton.minimise import Solution
@@ -70,7 +70,7 @@ class PenalisedLabelsPath(MultiLabelPath):
 
 @dataclass(frozen=True)
 class _Task:
-    """One label under one weighting of the rows: its weights (n,) and what share of them has the label."""
+    """One label under one weighting of the rows (n,), and what share of the known ones has the label."""
 
     label: int
     weights: Tensor
@@ -107,7 +107,7 @@ class PenalisedLabelsSolver:
         """Return the path of every weighting of the rows (m, n), all solved together."""
         C = checked_values(grid)
         ascending, back = np.unique(C, return_inverse=True)
-        tasks = [self._task(weights, label) for weights in row_weights for label in range(self.y.shape[1])]
+        tasks = [task for weights in row_weights for task in self._tasks(weights)]
         found = _empty(len(ascending), len(tasks), self.features.basis.shape[0])
         for place, task in enumerate(tasks):
             found.theta[:, place, 0, -1] = self.loss.constant(task.share)
@@ -120,12 +120,12 @@ class PenalisedLabelsSolver:
         parts = (slice(start, start + labels) for start in range(0, len(tasks), labels))
         return [self._path(C, _at(found, part), back) for part in parts]
 
-    def _task(self, weights: NDArray[np.float64], label: int) -> _Task:
-        if not (np.isfinite(weights).all() and (weights >= 0).all()):
+    def _tasks(self, row_weights: NDArray[np.float64]) -> list[_Task]:
+        if not (np.isfinite(row_weights).all() and (row_weights >= 0).all()):
             raise ValueError("row_weights holds a negative or non-finite value; give weights of 0 or more")
-        known = torch.as_tensor(weights).to(self.y.device) * (self.y[:, label] >= 0)
-        total = float(known.sum())
-        return _Task(label, known, float(known[self.y[:, label] == 1].sum()) / total if total else float("nan"))
+        weights = torch.as_tensor(row_weights).to(self.y.device)
+        shares = base_rates(self.y.cpu().numpy(), row_weights).tolist()
+        return [_Task(label, weights, share) for label, share in enumerate(shares)]
 
     def _together(self) -> int:
         """How many tasks are solved at once."""
@@ -151,7 +151,7 @@ class PenalisedLabelsSolver:
 
     def _rows(self, tasks: list[_Task]) -> tuple[RotatedRows | StreamedRows, Tensor, Tensor]:
         """Features, weights (t, n) and sides (t, n) of the rows, those of weight alone where these are few."""
-        weights = torch.stack([task.weights for task in tasks])
+        weights = torch.stack([task.weights * (self.y[:, task.label] >= 0) for task in tasks])
         sides = torch.stack([torch.where(self.y[:, task.label] == 1, 1, -1).to(torch.int8) for task in tasks])
         used = (weights > 0).any(0)
         if 2 * int(used.sum()) > len(used) or isinstance(self.features, StreamedRows):

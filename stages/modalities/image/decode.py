@@ -30,7 +30,7 @@ import PIL
 from PIL import Image, ImageOps, features
 
 from frostline.stages.errors import UnreadableSample
-from frostline.stages.modalities.image.codecs import GREY16, formats_for, version_of, what_it_is
+from frostline.stages.modalities.image.codecs import formats_for, what_it_is
 from frostline.stages.modalities.image.values import MAX_PIXELS
 
 EXTENSIONS = frozenset(
@@ -45,17 +45,10 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 @cache
-def decoder(min_side: int | None = None, codecs: frozenset[str] = frozenset(), bit_depth: int | None = None) -> str:
-    """Return the decoder and its version, as it stands in a feature key.
-
-    ``min_side`` and ``bit_depth`` are those of ``decode``; ``codecs``: the kinds of ``codecs`` that there are. Files of
-    other kinds, decoded as ever, know nothing of them.
-    """
+def decoder(min_side: int | None = None) -> str:
+    """Return the decoder and its version, as it stands in a feature key; ``min_side`` is that of ``decode``."""
     scaled = f", JPEG scaled to {min_side} or more" if min_side else ""
-    libraries = "".join(version_of(codec) for codec in sorted(codecs))
-    depth = f", 16-bit grey of {bit_depth} bits" if bit_depth and GREY16 in codecs else ""
-    turbo = features.version("libjpeg_turbo") or "absent"
-    return f"Pillow {PIL.__version__}, libjpeg-turbo {turbo}{scaled}{libraries}{depth}"
+    return f"Pillow {PIL.__version__}, libjpeg-turbo {features.version('libjpeg_turbo') or 'absent'}{scaled}"
 
 
 def find_fault(data: bytes) -> str | None:

@@ -33,7 +33,8 @@ class ImageModality(Modality[Image.Image]):
     def decoder(
         self, min_side: int | None = None, codecs: frozenset[str] = frozenset(), bit_depth: int | None = None
     ) -> str:
-        return decoder(min_side, codecs, bit_depth)
+        """Return what decodes; files of no codec of their own, decoded as ever, know nothing of the others'."""
+        return decoder(min_side) + "".join(map(version_of, sorted(codecs))) + _depth(codecs, bit_depth)
 
     def readers(self) -> str:
         avif = version_of(AVIF) if reads_avif() else ""
@@ -65,6 +66,10 @@ class ImageModality(Modality[Image.Image]):
         small.convert("RGB").save(file, **({"format": "PNG"} if tiny else {"format": "JPEG", "quality": 82}))
         kind = "png" if tiny else "jpeg"
         return Preview(f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}", tiny=tiny)
+
+
+def _depth(codecs: frozenset[str], bits: int | None) -> str:
+    return f", 16-bit grey of {bits} bits" if bits and GREY16 in codecs else ""
 
 
 def _bits(data: bytes) -> int:

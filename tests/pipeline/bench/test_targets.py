@@ -16,7 +16,7 @@ from frostline.pipeline.bench.render import as_csv, as_html, as_json, as_markdow
 from frostline.pipeline.bench.schedule import schedule
 from frostline.pipeline.cli.main import main
 from frostline.stages.errors import ConfigError
-from support.tables import pictures_table
+from support.target_table import pictures_table
 
 MATRIX = """
 [defaults]

@@ -76,6 +76,24 @@ def test_every_kind_of_target_is_fitted_on_one_extraction(table: Path, capsys: p
     assert main(["verify"]) == 0
 
 
+def test_the_same_table_as_json_lines_is_the_same_dataset(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = run(capsys, table, "--target", "tags", "--head", "ridge")
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in rows_of(table)]
+    typed = [
+        {**row, "tags": row["tags"].split("|"), "redness": float(row["redness"]), "warm": row["warm"] == "1"}
+        for row in rows
+    ]
+    lines = table.with_suffix(".jsonl")
+    lines.write_text("\n".join(map(json.dumps, typed)))
+    assert main(["run", "--dataset", f"jsonl:{lines}", *PIXELS, "--target", "tags", "--head", "ridge", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert computed(again) == 0 and again["targets"] == first["targets"] and scores(again) == scores(first)
+    lines.write_text('{"path": "a.png"}\n[1]\n{"path": {}}\nx')
+    assert main(["run", "--dataset", f"jsonl:{lines}", *PIXELS]) == 3
+    error = capsys.readouterr().err
+    assert "line 2: a list, no object" in error and "line 3: path is '{}'" in error and "line 4: Expecting" in error
+
+
 def test_a_corrected_label_computes_no_feature_and_makes_no_second_copy(
     table: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,7 +121,9 @@ def test_classes_in_another_order_and_another_name_for_one_compute_no_feature(
 def test_another_split_computes_no_feature(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, table, "--head", "ridge")
     rows = [[row[0], "test" if i % 4 == 0 else "train", *row[2:]] for i, row in enumerate(rows_of(table))]
-    after = run(capsys, written(table, rows), "--head", "ridge")
+    assert main(["run", "--dataset", f"csv:{written(table, rows)}", *PIXELS, "--head", "ridge"]) == 0
+    assert "loading" not in capsys.readouterr().err
+    after = run(capsys, table, "--head", "ridge")
     assert computed(after) == 0 and after["rows"] == {"train": 36, "test": 12}
 
 
@@ -155,7 +175,7 @@ def test_mistakes_are_said_before_a_network_is_loaded(
 
 def test_targets_are_for_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--dataset", "digits", "--target", "x"]) == 2
-    assert "target with digits; wanted for csv:FILE only" in capsys.readouterr().err
+    assert "target with digits; wanted for csv:FILE and jsonl:FILE only" in capsys.readouterr().err
 
 
 def test_constant_and_unknown_targets_are_listed_at_once(table: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from frostline.pipeline.cli.main import main
-from support.tables import PIXELS, answer, pictures_table, rows_of, written
+from support.target_table import PIXELS, answer, pictures_table, rows_of, written
 
 KINDS = {"multi-label": "tags", "regression": "redness"}
 

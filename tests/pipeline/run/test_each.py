@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from frostline.pipeline.cli.main import main
-from support.tables import COLUMNS, PIXELS, answer, pictures_table, rows_of
+from support.target_table import COLUMNS, PIXELS, answer, pictures_table, rows_of
 
 SEVERAL = ["--target", "label,shade", "--task", "single-label", "--head", "ridge"]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,49 @@ from frostline.pipeline.settings.models import (
     load_settings,
 )
 from frostline.stages.errors import ConfigError
+from frostline.stages.heads import spec_fields
 from frostline.stages.records.sealed import digest
+
+
+def suited(kind: str, **given: Any) -> Settings:
+    return Settings(**given).suited(kind, 100)
+
+
+def test_what_a_value_is_chosen_by_is_in_the_spec_of_the_targets_that_have_it() -> None:
+    spec = suited("regression", criterion="kendall").spec("ridge")
+    assert spec.criterion == "kendall" and spec_fields(spec)["criterion"] == "kendall"
+    spec = suited("multi-label", per_label="true").spec("logreg")
+    assert spec.per_label and spec_fields(spec)["per_label"] is True
+    assert not Settings(per_label=False).spec("logreg").per_label
+    assert load_settings(Settings, environ={"FROSTLINE_PER_LABEL": "true"}).per_label
+
+
+def test_the_usual_way_to_choose_leaves_no_trace_in_digests_and_records() -> None:
+    usual, named = (suited("regression", **given).spec("ridge") for given in ({}, {"criterion": "r2"}))
+    assert named == usual and not {"criterion", "per_label"} & set(spec_fields(usual))
+    assert not {"criterion", "per_label"} & set(Settings().model_dump(mode="json"))
+    one = suited("multi-label", head="centroid", per_label=True).spec("centroid")
+    assert one == suited("multi-label", head="centroid").spec("centroid")
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        ("regression", {"criterion": "kendal"}, "unknown criterion 'kendal'; did you mean 'kendall'"),
+        ("regression", {"criterion": "x"}, "known: kendall, mae, pearson, r2, rmse, spearman"),
+        ("single-label", {"criterion": "r2"}, "criterion 'r2' with a single-label target, which is chosen in one way"),
+        ("multi-label", {"criterion": "map"}, "criterion 'map' with a multi-label target, which is chosen in one way"),
+        ("single-label", {"per_label": True}, "per-label with a single-label target; wanted for multi-label targets"),
+        ("regression", {"per_label": True}, "per-label with a regression target; wanted for multi-label targets only"),
+        ("multi-label", {"per_label": True, "grid": "C=1"}, "per-label with one value of --grid; there is nothing to"),
+        ("regression", {"criterion": "mae", "grid": "alpha=1"}, "criterion with one value of --grid; there is nothing"),
+        ("multi-label", {"per_label": True, "head": "clip"}, "per_label with clip; a protocol fixes them"),
+        ("multi-label", {"per_label": "perhaps"}, "--per-label 'perhaps': input should be a valid boolean"),
+    ],
+)
+def test_ways_to_choose_that_can_not_be_are_said(kind: str, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        suited(kind, **given)
 
 
 def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(tmp_path: Path) -> None:

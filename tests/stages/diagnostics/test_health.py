@@ -122,10 +122,11 @@ def test_nine_of_ten_near_duplicates_are_found_and_few_besides(defects: Defects)
 def test_the_nearest_rows_are_those_of_all_cosines_over_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules[find_near_duplicates.__module__], "_BLOCK", 100)
     train, test = digits()
+    usual = find_near_duplicates(train, test).typical
     found = find_near_duplicates(train, test, threshold=1.0)
     cosines = cosine_similarity(train.X.astype(np.float64))
     np.fill_diagonal(cosines, -2)
-    assert found.typical == pytest.approx(np.median(1 - cosines.max(1)), rel=1e-4)
+    assert usual == pytest.approx(np.median(1 - cosines.max(1)), rel=1e-3)
     for pair in found.train:
         assert cosines[pair.row, pair.nearest] == pytest.approx(cosines[pair.row].max(), abs=1e-6)
     reached = {row for pair in found.train for row in (pair.row, pair.nearest)}

@@ -15,7 +15,7 @@ def contents(n, seed=0):
 
 def said(per_class, classes, **how):
     y = np.repeat(np.arange(classes), per_class)
-    return too_few(y, contents(len(y)), classes, head_spec("logreg", how.pop("grid", (0.1, 1.0)), **how))
+    return too_few(y, contents(len(y)), head_spec("logreg", how.pop("grid", (0.1, 1.0)), **how))
 
 
 @pytest.mark.parametrize("per_class, classes", [(4, 200), (2, 3), (1, 1000)])
@@ -38,5 +38,5 @@ def test_copies_are_not_counted_for_folds():
     y, digests = np.repeat([0, 1], 4), contents(8)
     digests[1] = digests[0]
     assert "a class of 3 different training samples can't be dealt to 4 folds" in too_few(
-        y, digests, 2, head_spec("logreg", (0.1, 1.0), folds=4)
+        y, digests, head_spec("logreg", (0.1, 1.0), folds=4)
     )

@@ -36,10 +36,10 @@ DIGESTS = np.random.default_rng(1).integers(0, 256, (300, 32), np.uint8)
 ONES = np.ones(300)
 
 
-def fitted(name: str, y: np.ndarray = Y, *, each: bool = False, **how: Any) -> tuple[Head, Selection]:
+def fitted(name: str, y: np.ndarray = Y, **how: Any) -> tuple[Head, Selection]:
     spec = head_spec(name, target="multi-label", **HOW.get(name, {}), **how)
     rows = TrainingRows(X, y, y.shape[1], spec, "multi-label")
-    return fit_rows(rows, DIGESTS, NAMES[: y.shape[1]], each=each)
+    return fit_rows(rows, DIGESTS, NAMES[: y.shape[1]])
 
 
 def written(head: Head, folder: Path) -> Path:
@@ -87,7 +87,7 @@ def test_the_value_is_of_the_least_macro_log_loss_or_else_of_the_largest_map(nam
 
 @pytest.mark.parametrize("name", CHOSEN)
 def test_a_value_for_each_label_is_that_of_the_label_alone(name: str) -> None:
-    head, selection = fitted(name, each=True, folds=3)
+    head, selection = fitted(name, per_label=True, folds=3)
     assert len(selection.values) == 4 and set(selection.values) <= set(selection.grid)
     found = head.confidence(X)
     for label, value in enumerate(selection.values):
@@ -96,9 +96,9 @@ def test_a_value_for_each_label_is_that_of_the_label_alone(name: str) -> None:
 
 
 def test_a_value_for_each_name_of_single_labels_is_refused() -> None:
-    rows = TrainingRows(X, (Y[:, 0] == 1).astype(np.int64), 2, head_spec("ridge"))
+    rows = TrainingRows(X, (Y[:, 0] == 1).astype(np.int64), 2, head_spec("ridge", per_label=True))
     with pytest.raises(ConfigError, match="a value for each name with single-label targets; they share one value"):
-        fit_rows(rows, DIGESTS, ("a", "b"), each=True)
+        fit_rows(rows, DIGESTS, ("a", "b"))
 
 
 def test_thresholds_are_learned_on_rows_that_the_head_has_not_seen() -> None:

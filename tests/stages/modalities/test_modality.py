@@ -49,11 +49,13 @@ from pathlib import Path
 import numpy as np
 from frostline.pipeline.report.html.thumbnails import Thumbnails
 from frostline.stages.datasets import file_samples, index_files, walk
+from frostline.stages.targets.values import Targets
 root, memory = Path(sys.argv[1]), Path(sys.argv[2])
 tree = walk(root, ".", "words")
 index = index_files(root, tree.files, memory, modality="words")
 again = index_files(root, tree.files, memory, lambda *at: sys.exit("read again"), "words")
-samples = file_samples("notes", "all", ["a", "b"], root, index, np.zeros(len(tree.files), np.int64), "words")
+targets = Targets(("a", "b"), np.zeros(len(tree.files), np.int64))
+samples = file_samples("notes", "all", targets, root, index, "words")
 taken = samples.take(np.array([1]), "train").scaled(100)
 print(json.dumps({
     "found": tree.files.paths, "others": tree.others, "problems": [*index.problems.values()],

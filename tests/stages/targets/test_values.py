@@ -18,6 +18,7 @@ SINGLE = Targets(("cat", "dog"), np.array([0, 1, 0]))
 KINDS = {
     "single": SINGLE,
     "multi": Targets(("red", "big"), np.array([[1, 0], [-1, 1], [0, 0]], np.int8), "multi-label", "tags"),
+    "groups": replace(SINGLE, groups=np.array([7, 2, 7])),
     "numbers": Targets(("age",), np.array([[1.5], [np.nan], [-2.0]]), "regression", "age"),
 }
 
@@ -58,6 +59,7 @@ def test_a_file_of_targets_reads_back_as_it_was_written(name: str, tmp_path: Pat
         targets.column,
     )
     np.testing.assert_array_equal(found.targets.values, targets.values)
+    assert (found.targets.groups is None) == (targets.groups is None) and found.digest == targets.digest(IDS)
     assert found.targets.values.dtype == targets.values.dtype and path.read_bytes() == target_file(targets, IDS)
 
 

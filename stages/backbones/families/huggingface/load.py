@@ -28,6 +28,7 @@ from frostline.stages.backbones.families.huggingface.models import (
 )
 from frostline.stages.backbones.families.huggingface.preprocessing import Processor, of_timm, of_transformers
 from frostline.stages.backbones.families.huggingface.vision import (
+    PROJECTION,
     Ask,
     Tower,
     ask_of,
@@ -43,7 +44,6 @@ from frostline.stages.errors import ConfigError, listing
 from frostline.stages.modalities.image.spec import Preprocessing
 
 log = logging.getLogger("frostline")
-PROJECTION = "projection"
 _NEEDED = ("mean", "std")  # of the user, where no processor says them
 _FILES = ("*.json", "*.safetensors", "README.md")
 
@@ -56,13 +56,14 @@ def from_folder(request: BackboneRequest) -> LoadedModel:
     tokens = request.layer in (None, OUTPUT) and request.pool not in (None, "none")
     _check_pooler(folder, filled, request, tokens=tokens)
     ask = ask_of(filled.model, tokens=tokens, swapped=processor.swapped)
-    module = _called(folder, filled.model, ask)
     how = at_resolution(processor.how, request.preprocessing)
+    size = image_size(how, request.preprocessing)
+    module = _called(folder, filled.model, ask, size)
     return LoadedModel(
         module,
         weights,
         how,
-        code=_code(folder, ask, image_size(how, request.preprocessing)),
+        code=_code(folder, ask, size),
         layer=_layer(folder, module, ask, request),
         licence=folder.licence() or str(folder.config().get("pretrained_cfg", {}).get("license") or ""),
         prefix_tokens=prefix_tokens(module),
@@ -98,7 +99,7 @@ def _filled(folder: ModelFolder, request: BackboneRequest) -> tuple[Filled, str]
         raise ConfigError(
             f"{folder.name}: no model.safetensors in {folder.path}; name the weights: --weights FILE, or random"
         )
-    return fill(folder, files), weights_digest(files)
+    return fill(folder, files, request.weights_part), request.weights_digest or weights_digest(files)
 
 
 def _check_pooler(folder: ModelFolder, filled: Filled, request: BackboneRequest, *, tokens: bool) -> None:
@@ -117,14 +118,14 @@ def _layer(folder: ModelFolder, module: nn.Module, ask: Ask, request: BackboneRe
     return f"{PROJECTION}:input" if projected and not ask.tokens else OUTPUT
 
 
-def _called(folder: ModelFolder, model: Any, ask: Ask) -> nn.Module:
+def _called(folder: ModelFolder, model: Any, ask: Ask, size: tuple[int, int] | None) -> nn.Module:
     if is_two_towers(model):
         return Tower(model.vision_model, getattr(model, "visual_projection", None), ask)
     if model.main_input_name != "pixel_values":
         raise ConfigError(
             f"{folder.name} is a {type(model).__name__}, which takes {model.main_input_name}; wanted a model of images"
         )
-    whole = None if ask.tokens else unwrapped(model)
+    whole = None if ask.tokens else unwrapped(model, size)
     return pooled(model, ask) if whole is None else whole
 
 

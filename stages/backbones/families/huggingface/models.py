@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
@@ -18,6 +18,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
+from frostline.stages.backbones.checkpoints.prefixes import under_prefix
 from frostline.stages.backbones.checkpoints.read import read_checkpoint
 from frostline.stages.backbones.families.huggingface.folder import ModelFolder
 from frostline.stages.errors import ConfigError, listing, shortened, unknown_name
@@ -51,26 +52,35 @@ def build(folder: ModelFolder) -> PreTrainedModel:
     return model
 
 
-def fill(folder: ModelFolder, files: Collection[Path]) -> Filled:
-    """Return the model of a folder with the weights of files, in float32.
+def fill(folder: ModelFolder, files: Sequence[Path], part: str = "") -> Filled:
+    """Return the model of a folder with the weights of files, or of a ``part`` of one, in float32.
 
     Raises ConfigError that lists the weights that are missing, unless they are all of a pooling layer that the model
     can be built without; weights that it has no place for are named in the log.
     """
     config, kind = _kind(folder)
-    tensors = _tensors(files)
+    tensors = _tensors(files, part)
     model, record = _filled(folder, config, kind, tensors)
+    if record["missing_keys"] and not _of_pooler(record, kind):
+        tensors = under_prefix(model.state_dict(), tensors, files[0])
+        model, record = _filled(folder, config, kind, tensors)
     missing = sorted(record["missing_keys"])
     _tell_unexpected(folder, sorted(record["unexpected_keys"]))
     if not missing:
         return Filled(model)
-    if all(name.split(".")[0] == _POOLER for name in missing) and "add_pooling_layer" in signature(kind).parameters:
+    if _of_pooler(record, kind):
         model, _ = _filled(folder, config, kind, tensors, add_pooling_layer=False)
         return Filled(model, tuple(missing))
     raise ConfigError(
         f"{folder.name}: {len(missing)} weights of {kind.__name__} are in no file, and would be random; expected a "
         f"whole checkpoint of this model:\n{listing(missing)}"
     )
+
+
+def _of_pooler(record: Mapping[str, Any], kind: Any) -> bool:
+    """Whether all that is missing is of a pooling layer that a class can be built without."""
+    is_optional = "add_pooling_layer" in signature(kind).parameters
+    return is_optional and all(name.split(".")[0] == _POOLER for name in record["missing_keys"])
 
 
 def _filled(folder: ModelFolder, config: Any, kind: Any, tensors: Mapping[str, Tensor], **how: Any) -> Any:
@@ -130,13 +140,13 @@ def _attention(kind: Any) -> dict[str, str]:
     return {"attn_implementation": "sdpa" if kind._supports_sdpa else "eager"}
 
 
-def _tensors(files: Collection[Path]) -> dict[str, Tensor]:
+def _tensors(files: Sequence[Path], part: str) -> dict[str, Tensor]:
     """Return the tensors of files, in memory of their own.
 
     transformers keeps what it is given; in the file's memory its bytes could change, and where they lie in it changes
     the last bits of a product.
     """
-    return {name: tensor.clone() for file in files for name, tensor in read_checkpoint(file).items()}
+    return {name: tensor.clone() for file in files for name, tensor in read_checkpoint(file, part).items()}
 
 
 def _tell_unexpected(folder: ModelFolder, names: list[str]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from frostline.stages.errors import ConfigError, shortened
 from frostline.stages.modalities.image.spec import Fit, Interpolation, Preprocessing, Size
 
 _FILTERS: dict[int, Interpolation] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
+_LARGEST = 8192  # pixels a side
 _SMALL = 384  # ConvNeXt's processor crops below it, and resizes to the very size from it on
 
 
@@ -30,23 +32,19 @@ class Processor:
 
 def of_timm(name: str, processor: Any) -> Processor:
     """Return what the image processor of a timm model in transformers does. Raises ConfigError."""
-    from frostline.stages.backbones.families.timm_models import translated
+    from frostline.stages.backbones.families.timm_models.preprocessing import translated
 
-    return Processor(translated(name, processor.data_config), processor.val_transforms)
+    with understood(name):
+        return Processor(_bounded(translated(name, processor.data_config)), processor.val_transforms)
 
 
 def of_transformers(name: str, processor: Any) -> Processor:
     """Return what an image processor does. Raises ConfigError for what is not understood."""
     said = processor.to_dict()
-    try:
+    with understood(name):
         resize, crop, fit = _geometry(said)
         mean, std = _scaling(said)
-        how = Preprocessing(resize, crop, _FILTERS[int(said.get("resample", 2))], mean, std, fit)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise ConfigError(
-            f"{name}: its image processor says what is not understood ({type(error).__name__}: "
-            f"{shortened(str(error))}); see its preprocessor_config.json"
-        ) from error
+        how = _bounded(Preprocessing(resize, crop, _FILTERS[int(said.get("resample", 2))], mean, std, fit))
     swapped = bool(said.get("do_flip_channel_order"))
 
     def transform(image: Image.Image) -> Tensor:
@@ -54,6 +52,26 @@ def of_transformers(name: str, processor: Any) -> Processor:
         return found.flip(0) if swapped else found
 
     return Processor(how, transform, swapped)
+
+
+@contextmanager
+def understood(name: str) -> Iterator[None]:
+    """Raise as ConfigError what values of a configuration raise that can't be, for it may be anyone's."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise ConfigError(
+            f"{name}: the preprocessing in its configuration is not understood ({type(error).__name__}: "
+            f"{shortened(str(error))}); say it yourself: --resize, --crop, --mean, --std"
+        ) from error
+
+
+def _bounded(how: Preprocessing) -> Preprocessing:
+    """Return it. Raises ValueError for images so large that a few bytes could take all memory."""
+    for size in (how.resize, how.crop):
+        if max(size if isinstance(size, tuple) else (size or 1,)) > _LARGEST:
+            raise ValueError(f"images of {size} pixels; wanted at most {_LARGEST:,} a side")
+    return how
 
 
 def _geometry(said: Mapping[str, Any]) -> tuple[Size | None, Size | None, Fit]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+PROJECTION = "projection"
 _EMBEDDINGS = "embeddings."
 _CLASS_TOKENS = ("cls_token", "class_token", "class_embedding", "distillation_token")
 
@@ -47,7 +48,7 @@ class Pooled(nn.Module):
     first_of_several = True
 
     def forward(self, batch: Tensor) -> Tensor:
-        return _chosen(self.ask, super().forward(**_arguments(self.ask, batch)))  # type: ignore[misc]
+        return _chosen(self.ask, super().forward(**_arguments(self.ask, batch)))
 
 
 class Tower(nn.Module):
@@ -64,7 +65,12 @@ class Tower(nn.Module):
 
     def forward(self, batch: Tensor) -> Tensor:
         given = _chosen(self.ask, self.vision_model(**_arguments(self.ask, batch)))
-        return given if self.ask.tokens or self.projection is None else self.projection(given)  # type: ignore[no-any-return]
+        return given if self.ask.tokens or self.projection is None else self.projection(given)
+
+    def ending_at(self, layer: str) -> nn.Module | None:
+        """Return the tower up to a layer, None for layers within it."""
+        ends = {PROJECTION: self.projection, f"{PROJECTION}:input": None}
+        return Tower(self.vision_model, ends[layer], self.ask) if layer in ends else None
 
 
 def is_two_towers(model: nn.Module) -> bool:
@@ -81,10 +87,18 @@ def pooled(model: nn.Module, ask: Ask) -> nn.Module:
     return model
 
 
-def unwrapped(model: Any) -> nn.Module | None:
-    """Return the model of timm that a model wraps, whose output is the same pooled output, with timm's names."""
+def unwrapped(model: Any, size: tuple[int, int] | None) -> nn.Module | None:
+    """Return the model of timm that a model wraps, if any: its output is the same pooled output, its names are timm's.
+
+    ``size``: height and width of the images, if they are known.
+    """
     found = getattr(model, "timm_model", None)
-    return found if isinstance(found, nn.Module) and model.config.do_pooling else None
+    if not isinstance(found, nn.Module) or not model.config.do_pooling:
+        return None
+    from frostline.stages.backbones.families.timm_models.plain_layers import with_plain_layers
+
+    with_plain_layers(found, size)
+    return found
 
 
 def prefix_tokens(model: nn.Module) -> int | None:

@@ -19,14 +19,17 @@ from PIL.Image import Image
 from torch import Tensor
 
 from frostline.stages.backbones.checkpoints.read import load_weights, read_checkpoint, state_digest
+from frostline.stages.backbones.checkpoints.unloaded import unloaded
 from frostline.stages.backbones.families.base import LoadedModel
 from frostline.stages.backbones.families.huggingface.download import download
 from frostline.stages.backbones.families.huggingface.folder import ModelFolder
+from frostline.stages.backbones.families.huggingface.preprocessing import understood
 from frostline.stages.backbones.families.openclip.places import (
     CONFIG,
     HUB,
     LOCAL,
     WEIGHTS,
+    configurations,
     folder_of,
     parted,
     weights_of,
@@ -40,7 +43,7 @@ from frostline.stages.backbones.families.openclip.tower import (
 from frostline.stages.backbones.families.resolution import at_resolution, check_patches, image_size
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import OUTPUT
-from frostline.stages.errors import ConfigError, shortened, unknown_name
+from frostline.stages.errors import ConfigError, listing, shortened, unknown_name
 from frostline.stages.modalities.image.spec import Preprocessing
 from frostline.stages.records.sealed import digest, file_digest
 
@@ -68,7 +71,8 @@ def from_open_clip(request: BackboneRequest) -> LoadedModel:
     """Return the image tower that a request names. Raises ConfigError: see ``Family.load``."""
     source = _source(request.name)
     model = _built(source)
-    trained = translated(model.visual.preprocess_cfg)
+    with understood(source.called):
+        trained = translated(model.visual.preprocess_cfg)
     how = at_resolution(trained, request.preprocessing)
     size = image_size(how, request.preprocessing)
     resized = None if size == image_size(trained, {}) else size
@@ -108,8 +112,9 @@ def _source(name: str) -> _Source:
         return _of_folder(model)
     said = open_clip.get_model_config(model)
     published = _published(model, tag)
-    if tag and bool(published.get("quick_gelu")) != bool(said.get("quick_gelu")):
-        other = model.removesuffix("-quickgelu") if said.get("quick_gelu") else f"{model}-quickgelu"
+    other = model.removesuffix("-quickgelu") if said.get("quick_gelu") else f"{model}-quickgelu"
+    is_other = bool(published.get("quick_gelu")) != bool(said.get("quick_gelu"))
+    if tag and is_other and other != model and other in configurations():
         raise ConfigError(f"the weights {tag} were trained with another activation; wanted open_clip:{other}/{tag}")
     return _Source(f"open_clip:{name}", model, said, published, lambda: _downloaded(published) if tag else None)
 
@@ -185,21 +190,22 @@ def _filled(source: _Source, model: Any, request: BackboneRequest, size: tuple[i
     if file is None and request.weights != "random":
         raise ConfigError(f"{source.called}: no weights beside its configuration; name them with --weights FILE")
     if file is not None:
-        _fill(model, file)
+        _fill(source, model, file, request.weights_part)
     if size and is_timm:
         with _quiet(source):
             model.visual.set_input_size(size)
-    return model, file_digest(file) if file else state_digest(model.visual)
+    return model, request.weights_digest or (file_digest(file) if file else state_digest(model.visual))
 
 
-def _fill(model: Any, file: Path) -> None:
+def _fill(source: _Source, model: Any, file: Path, part: str) -> None:
     """Load the image tower's weights of a file. Raises ConfigError that lists what is missing or unexpected."""
-    tensors = read_checkpoint(file)
-    tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    tensors = {name.removeprefix("module."): tensor for name, tensor in read_checkpoint(file, part).items()}
     tensors = convert_state_dict(model, tensors)
     resize_pos_embed(tensors, model)
     own = {name.removeprefix("visual."): t for name, t in tensors.items() if name.startswith("visual.")}
-    load_weights(model.visual, own, file)
+    load_weights(model.visual, own or tensors, file)
+    if lost := unloaded(model.visual):
+        raise ConfigError(f"{source.called}: {file} has no weights for a part of the tower:\n{listing(lost)}")
 
 
 def _code(source: _Source, visual: Any, resized: tuple[int, int] | None) -> str:

@@ -20,7 +20,7 @@ class ImageTower(nn.Module):
     def forward(self, batch: Tensor) -> Tensor:
         given = self.visual(batch)
         first: Tensor = given[0] if isinstance(given, tuple) else given  # a CoCa gives tokens beside it
-        return first if self.projection is None else self.projection(first)  # type: ignore[no-any-return]
+        return first if self.projection is None else self.projection(first)
 
 
 class Matrix(nn.Module):

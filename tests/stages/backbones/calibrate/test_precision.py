@@ -80,7 +80,7 @@ class Picky(nn.Module):
 
 def picky(error: Exception) -> Backbone:
     spec = BackboneSpec("picky", "", "0" * 64, "layer", "none", Preprocessing(), (8, 8))
-    return Backbone(spec, Picky(error), 4, "fp32", "cpu")
+    return Backbone(spec, Picky(error), 4, "fp32", "cpu", (4,))
 
 
 PIXELS = np.zeros((4, 8, 8, 3), np.uint8)

@@ -132,6 +132,15 @@ def test_a_file_of_weights_gives_what_the_folders_own_do(tmp_path: Path) -> None
         loaded(tmp_path)
 
 
+def test_weights_under_the_prefix_of_a_training_program(tmp_path: Path) -> None:
+    save_transformers(tmp_path, "dinov2")
+    wanted = features(loaded(tmp_path))
+    tensors = {f"student.net.{name}": t for name, t in load_file(tmp_path / WEIGHTS).items()}
+    file = tmp_path / "trained.ckpt"
+    torch.save({"state_dict": {**tensors, "head.weight": torch.ones(3, 32)}, "epoch": 3}, file)
+    assert np.array_equal(features(loaded(tmp_path, str(file))), wanted)
+
+
 def test_random_weights_are_the_same_each_time_and_stand_in_the_key(tmp_path: Path) -> None:
     save_transformers(tmp_path, "vit")
     (tmp_path / WEIGHTS).unlink()
@@ -163,6 +172,16 @@ def test_before_and_after_the_projection(tmp_path: Path) -> None:
     save_transformers(tmp_path / "siglip", "siglip")
     with pytest.raises(ConfigError, match="has no projection; leave --layer projection out"):
         loaded(tmp_path / "siglip", layer="projection")
+
+
+@pytest.mark.parametrize("layer", ["projection", "projection:input", "output"])
+def test_a_tower_is_exported_before_and_after_the_projection(layer: str, tmp_path: Path) -> None:
+    save_transformers(tmp_path, "clip")
+    request = BackboneRequest(f"hf:{tmp_path}", layer=layer)
+    backbone = load_backbone(request, IMAGE, portable=True)
+    pixels = torch.randint(0, 256, (2, SIDE, SIDE, 3), dtype=torch.uint8)
+    exported = torch.export.export(backbone.module(), (pixels,)).module()(pixels)
+    agree(backbone.embed(pixels.numpy()), exported)
 
 
 @pytest.mark.parametrize(
@@ -250,6 +269,7 @@ def test_what_the_hubs_cache_holds_is_loaded_by_its_name(tmp_path: Path) -> None
     assert np.array_equal(features(by_name), features(loaded(snapshot)))
     family, _ = family_of("hf:org/small")
     assert list(family.names()) == ["org/small"] and family.describe("org/small").here
+    assert family.describe("org/small").licence == "apache-2.0"
 
 
 def test_what_is_not_there_and_can_not_be_downloaded_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,6 +122,14 @@ def test_weights_that_are_missing_are_listed_and_those_of_texts_are_not_wanted(t
         loaded(tmp_path)
 
 
+def test_a_projection_without_weights_is_not_made_up(tmp_path: Path) -> None:
+    save_open_clip(tmp_path, "timm, projected")
+    tensors = load_file(tmp_path / WEIGHTS)
+    save_file({n: t for n, t in tensors.items() if n != "visual.head.proj.weight"}, tmp_path / WEIGHTS)
+    with pytest.raises(ConfigError, match=r"head\.proj"):
+        loaded(tmp_path)
+
+
 def test_a_file_and_random_weights_with_a_name_of_open_clips_own(tmp_path: Path) -> None:
     name = "ViT-S-32-alt"
     assert loaded(name, "random").width == 256

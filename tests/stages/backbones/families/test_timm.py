@@ -15,7 +15,7 @@ import timm
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from frostline.stages.backbones import BackboneRequest, fingerprint, load_backbone
 from frostline.stages.backbones.families.base import Encoder, Family, LoadedModel
@@ -76,7 +76,7 @@ def configured(folder: Path, **changes: Any) -> BackboneRequest:
     """Change the preprocessing, or the arguments, in a folder's configuration."""
     file = folder / "config.json"
     config = json.loads(file.read_text())
-    config["model_args"] = changes.pop("model_args", {})
+    config["model_args"] |= changes.pop("model_args", {})
     config["pretrained_cfg"] |= changes
     file.write_text(json.dumps(config))
     return asked(f"local-dir:{folder}", "DEFAULT")
@@ -117,6 +117,15 @@ def test_each_of_timms_ways_to_crop_gives_its_pixels_or_is_refused(folder: Path,
     assert torch.allclose(transform(image), scaled(how.item(image)["pixels"][None], how)[0], atol=1e-6)
 
 
+def test_layers_that_do_two_things_are_fused_as_torchs_own_and_give_the_same() -> None:
+    name = "tf_mobilenetv3_small_minimal_100"  # normalisation with activation, padding by the image's size
+    for size in (64, 75):
+        backbone = loaded(name, preprocessing={"resize": size})
+        assert isinstance(backbone.network, fx.GraphModule)
+        assert not [m for m in backbone.network.modules() if type(m).__name__ in ("BatchNormAct2d", "Conv2dSame")]
+        assert_alike(backbone.embed(of_size(backbone)), timms_own(drawn(name), backbone))
+
+
 def test_a_folders_weights_are_loaded_and_its_place_is_not_in_the_key(folder: Path) -> None:
     request = configured(folder, license="mit")
     mark = fingerprint(request)
@@ -134,8 +143,10 @@ def test_a_folders_weights_are_loaded_and_its_place_is_not_in_the_key(folder: Pa
     [
         ({"model_args": {"checkpoint_path": "/etc/passwd"}}, "does not describe a model"),
         ({"model_args": {"depth": "many"}}, "can't build"),
-        ({"input_size": [1, 160, 160]}, "1 channels"),
+        ({"model_args": {"in_chans": 1}}, "1 channels"),
         ({"interpolation": "random"}, "resized by random"),
+        ({"mean": ["a", "b", "c"]}, "can't be understood"),
+        ({"crop_pct": "half"}, "can't be understood"),
     ],
     ids=str,
 )
@@ -171,6 +182,21 @@ def test_a_checkpoint_may_have_its_own_number_of_classes_or_no_classifier(tmp_pa
         backbone = loaded("test_vit", file)
         assert_alike(backbone.embed(of_size(backbone)), timms_own(model, backbone))
         assert backbone.licence == ""  # of anyone's weights, timm knows none
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "teacher.backbone."])
+def test_a_checkpoint_may_have_the_prefixes_of_whatever_saved_it(tmp_path: Path, prefix: str) -> None:
+    model = drawn("test_vit")
+    state = {f"{prefix}{name}": tensor for name, tensor in model.state_dict().items()}
+    torch.save({"epoch": 3, "state_dict": state}, tmp_path / "a.pth")
+    backbone = loaded("test_vit", str(tmp_path / "a.pth"))
+    assert_alike(backbone.embed(of_size(backbone)), timms_own(model, backbone))
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
+    torch.save(drawn("test_vit"), tmp_path / "whole.pth")  # a pickled model names the code that makes it
+    with pytest.raises(ConfigError, match=r"can't load the weights .*whole\.pth"):
+        loaded("test_vit", str(tmp_path / "whole.pth"))
 
 
 def test_missing_tensors_are_an_error_and_others_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -262,6 +262,21 @@ def refusal_of(folder, data):
     return str(caught.value)
 
 
+def test_paths_without_an_ending_lead_to_the_one_image_of_that_name(images):
+    dataset = open_dataset(written(images, split_table().replace(".png", "")))
+    assert dataset.train.ids == ["img/0000.png", "img/0001.png"] and dataset.test.ids == ["img/0002.png"]
+    assert dataset.notes[0] == "3 paths without an ending lead to the images of that name"
+    put(images / "img/0001.jpg")
+    assert "line 3: img/0001: no such file" in refusal(images, split_table().replace(".png", ""))
+
+
+@pytest.mark.parametrize("name", ["set", "Subset", "is_valid"])
+def test_a_column_that_may_be_the_split_is_not_passed_over_in_silence(images, name):
+    text = rows(*(f"img/{i:04d}.png,{'ab'[i % 2]},train" for i in range(12)), header=f"path,label,{name}")
+    notes = open_dataset(written(images, text)).notes
+    assert f"column {name} is not used; --columns split={name} makes it the split" in notes
+
+
 def test_the_line_by_which_excel_is_told_the_separator_is_passed_over(images):
     text = "sep=;\r\n" + split_table("img/0003.png,,test").replace(",", ";")
     assert "line 6: no label" in refusal(images, text)
@@ -288,7 +303,7 @@ def test_a_path_in_another_unicode_form_is_found_and_said(images, disk, table):
 @pytest.mark.parametrize(
     "path, hint",
     [
-        ("img/0009", "no such file; 0009.png is there"),
+        ("img/000", "no such file"),
         ("img/0009.PNG", "no such file; 0009.png is there"),
         ("https://example.org/0009.png", "an address: download the images"),
         ("C:\\data\\img\\0009.png", "a path of Windows: write it from the folder of the images on"),

@@ -19,6 +19,7 @@ FLAT = """
 from pathlib import Path
 import numpy as np
 from frostline.stages.datasets import Dataset, Request, Source, file_samples, index_files, split_by_content, walk
+from frostline.stages.targets.values import Targets
 
 def open_flat(request: Request) -> Dataset:
     root = request.path
@@ -26,7 +27,7 @@ def open_flat(request: Request) -> Dataset:
     names = [Path(path).name.split("_")[0] for path in files.paths]
     classes, labels = np.unique(names, return_inverse=True)
     index = index_files(root, files, request.memory, request.progress)
-    samples = file_samples("flat", "all", classes.tolist(), root, index, labels)
+    samples = file_samples("flat", "all", Targets(tuple(classes.tolist()), labels), root, index)
     return Dataset("flat", *split_by_content(samples, request.test_fraction, request.seed))
 
 SOURCE = Source("flat:PATH", "images in one folder, named CLASS_anything", open_flat, at_hand=True)

@@ -39,7 +39,7 @@ ONE_READING = {
         "root/ holds no images but in pets/pets/",
     ),
     "beside annotations": (
-        {**classes("Data/set/train", "Data/set/val"), "Annotations/a": 0, "Docs": 0},
+        {**classes("Data/set/train", "Data/set/val"), "Annotations/set/train": 0, "Docs": 0},
         "train",
         "val",
         "root/ holds no images but in Data/set/, which is read",
@@ -98,10 +98,17 @@ def test_a_test_without_classes_and_no_val_is_said_and_training_is_split(tmp_pat
     assert dataset.notes == ("test/ not used: 7 images without class folders; train/ is split by --test-fraction",)
 
 
+@pytest.mark.parametrize("top", ["", "train/"])
+def test_one_folder_of_class_folders_is_no_class(tmp_path, top):
+    root = plant(tmp_path, {f"{top}images/{name}": 5 for name in ("cat", "dog")} | {f"{top}labels": 0})
+    dataset = open_dataset(f"folder:{root}")
+    assert dataset.train.targets.names == ("cat", "dog") and dataset.notes == (f"{top}images/ holds the class folders",)
+
+
 @pytest.mark.parametrize("inner", [("cat", "dog"), ("cats", "dogs"), ("images", "images")])
 def test_a_folder_in_each_class_that_makes_no_difference_is_no_question(tmp_path, inner):
     dataset = open_dataset(f"folder:{plant(tmp_path, {f'cat/{inner[0]}': 5, f'dog/{inner[1]}': 5})}")
-    assert dataset.train.classes == ("cat", "dog") and not dataset.notes
+    assert dataset.train.targets.names == ("cat", "dog") and not dataset.notes
 
 
 def test_tiny_imagenet_is_read_by_its_outer_folders(tmp_path):

@@ -15,6 +15,7 @@ from frostline.stages.datasets import open_dataset
 from frostline.stages.errors import DataError, UnreadableSample
 from frostline.stages.modalities.image.codecs import AVIF, GREY16, HEIF, codec_of, reads_avif, reads_heif
 from frostline.stages.modalities.image.decode import bits_used, decode, decoder, find_fault
+from frostline.stages.modalities.image.modality import IMAGE
 from support.pictures import encoded, picture, plant, put
 
 needs_avif = pytest.mark.skipif(not reads_avif(), reason="this Pillow is built without libavif")
@@ -91,9 +92,9 @@ def test_the_first_bytes_say_which_library_decodes(data, codec):
 
 
 def test_the_decoder_of_other_files_knows_nothing_of_these():
-    assert decoder() == decoder(codecs=frozenset({GREY16})) == decoder(bit_depth=12)
-    assert "libavif" in decoder(codecs=frozenset({AVIF})) and decoder(codecs=frozenset({AVIF})).startswith(decoder())
-    assert decoder(codecs=frozenset({GREY16}), bit_depth=12) == f"{decoder()}, 16-bit grey of 12 bits"
+    assert decoder() == IMAGE.decoder(codecs=frozenset({GREY16})) == IMAGE.decoder(bit_depth=12)
+    assert IMAGE.decoder(codecs=frozenset({AVIF})).startswith(f"{decoder()}, libavif ")
+    assert IMAGE.decoder(codecs=frozenset({GREY16}), bit_depth=12) == f"{decoder()}, 16-bit grey of 12 bits"
 
 
 @needs_avif

@@ -14,6 +14,7 @@ from frostline.stages.datasets.samples import Samples
 from frostline.stages.datasets.walk import walk
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.image.decode import MAX_PIXELS, decode, decoder, is_scaled
+from frostline.stages.targets.values import Targets
 from support.pictures import encoded, picture
 
 
@@ -28,7 +29,7 @@ def split(folder: Path, **files: bytes) -> Samples:
     for name, data in files.items():
         (folder / "x" / name).write_bytes(data)
     index = index_files(folder, walk(folder, "x").files, None)
-    return file_samples("some", "train", ["x"], folder, index, np.zeros(len(index.paths), np.int64))
+    return file_samples("some", "train", Targets(("x",), np.zeros(len(index.paths), np.int64)), folder, index)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.torchvision_models import _preset
 from frostline.stages.backbones.inference.backbone import _scaling, _to_input
 from frostline.stages.errors import ConfigError
-from frostline.stages.modalities.image.spec import Preprocessing, replaced
-from frostline.stages.modalities.image.transform import preprocess
+from frostline.stages.modalities.image.spec import Preprocessing, described, replaced
+from frostline.stages.modalities.image.transform import preprocess, resized_size
 from support.pictures import picture
 
 SIZES = [(224, 224), (333, 517), (1, 1), (31, 7), (640, 97)]
@@ -115,3 +116,41 @@ def test_a_flipped_view_is_the_plain_one_mirrored_after_the_crop() -> None:
 def test_settings_that_make_no_sense_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         replaced(Preprocessing(), changes)
+
+
+@pytest.mark.parametrize(
+    ("size", "box", "wanted"),
+    [
+        ((500, 375), 224, (224, 168)),
+        ((375, 500), 224, (168, 224)),
+        ((30, 20), (60, 60), (60, 40)),
+        ((500, 375), (60, 200), (80, 60)),
+        ((500, 1), 10, (10, 1)),
+    ],
+)
+def test_fitting_the_longer_side_keeps_the_proportions(
+    size: tuple[int, int], box: Any, wanted: tuple[int, int]
+) -> None:
+    assert resized_size(size, box, "long") == wanted
+
+
+def test_what_the_crop_takes_from_beyond_the_image_is_filled() -> None:
+    image = Image.new("RGB", (50, 25), (9, 8, 7))
+    how = Preprocessing(20, 20, fit="long", fill=(1, 2, 3))
+    pixels = how.item(image)["pixels"]
+    assert how.fixes_size and pixels.shape == (20, 20, 3)
+    assert (pixels[5:15] == (9, 8, 7)).all()
+    assert (pixels[:5] == (1, 2, 3)).all() and (pixels[15:] == (1, 2, 3)).all()
+    assert not replace(how, crop=None, resize=(20, 20)).fixes_size
+
+
+def test_fields_that_came_later_stand_in_keys_only_where_they_change_something() -> None:
+    assert set(described(Preprocessing())) == {"resize", "crop", "interpolation", "mean", "std"}
+    assert described(Preprocessing(fill=(0, 0, 9)))["fill"] == (0, 0, 9)
+    assert described(Preprocessing(fit="long"))["fit"] == "long"
+
+
+@pytest.mark.parametrize("change", [{"fit": "wide"}, {"fill": (0, 0)}, {"fill": (0, 0, 256)}, {"fill": (0.5, 0, 0)}])
+def test_ways_to_fit_and_fill_that_cannot_be_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        replaced(Preprocessing(), change)

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import timm
 import torch
+from PIL.Image import Image
 from timm.data import create_transform, resolve_data_config
-from timm.models import get_arch_pretrained_cfgs, get_pretrained_cfg, is_model, list_models, list_pretrained
+from timm.models import get_pretrained_cfg, is_model
 from timm.models._hub import load_model_config_from_path
-from torch import nn
+from torch import Tensor, nn
 
 from frostline.stages.backbones.checkpoints.read import read_checkpoint, state_digest
-from frostline.stages.backbones.families.base import Encoder, LoadedModel
+from frostline.stages.backbones.families.base import LoadedModel
 from frostline.stages.backbones.families.resolution import at_resolution, check_patches, image_size
-from frostline.stages.backbones.families.timm import LOCAL, local_files
-from frostline.stages.backbones.families.timm_plain import with_plain_layers
-from frostline.stages.backbones.families.timm_weights import check_fit, file_names, published_file, weights_given
+from frostline.stages.backbones.families.timm_models.folder import LOCAL, local_files
+from frostline.stages.backbones.families.timm_models.names import check_name, width_of
+from frostline.stages.backbones.families.timm_models.plain_layers import with_plain_layers
+from frostline.stages.backbones.families.timm_models.preprocessing import translated
+from frostline.stages.backbones.families.timm_models.weights import check_fit, published_file, weights_given
 from frostline.stages.backbones.request import BackboneRequest
-from frostline.stages.errors import ConfigError, FrostlineError, shortened, unknown_name
-from frostline.stages.modalities.image.spec import Interpolation, Preprocessing, Size
+from frostline.stages.errors import ConfigError, FrostlineError, shortened
+from frostline.stages.modalities.image.spec import Preprocessing
 from frostline.stages.records.sealed import canonical_json, file_digest
 
 log = logging.getLogger("frostline")
@@ -53,46 +55,25 @@ def from_timm(request: BackboneRequest) -> LoadedModel:
     """
     wanted = _resolved(request.name)
     file = request.weights_file or (_default_file(wanted) if request.weights == "DEFAULT" else None)
-    how = at_resolution(_preprocessing(wanted), request.preprocessing)
+    own, transform = _prepared(wanted)
+    how = at_resolution(own, request.preprocessing)
     size = image_size(how, request.preprocessing)
-    model, resampled = _built(wanted, file, _size_arguments(wanted, size))
+    model, resampled = _built(wanted, file, request.weights_part, _size_arguments(wanted, size))
     _check_size(wanted, model, size)
-    weights = file_digest(file) if file else state_digest(model)
+    weights = request.weights_digest or (file_digest(file) if file else state_digest(model))
     with_plain_layers(model, size)
     return LoadedModel(
         model,
         weights,
         how,
-        code=_code(wanted, resampled, size),
+        code=_code(wanted, model, resampled, size),
         layer="output",
-        width=_width(model),
+        width=width_of(model),
         name=wanted.name if request.weights == "DEFAULT" else "",
         licence=str(wanted.cfg.get("license") or "") if file and not request.weights_file else "",
         prefix_tokens=getattr(model, "num_prefix_tokens", None),
-        own_transform=create_transform(**_data(wanted), is_training=False),
+        own_transform=transform,
     )
-
-
-def check_name(name: str) -> None:
-    """Raise ConfigError with the nearest names if timm has no such architecture, or it has no such tag."""
-    architecture, _, tag = name.partition(".")
-    if not is_model(architecture):
-        raise unknown_name("timm model", name, list_models(), "`frostline encoders timm:` lists them")
-    known = [one.partition(".")[2] for one in get_arch_pretrained_cfgs(architecture)]
-    if tag and tag not in known:
-        raise unknown_name(f"tag of {architecture}", tag, known)
-
-
-def all_names() -> Iterable[str]:
-    """Return every architecture, and every one with a tag that has published weights."""
-    return sorted({*list_models(), *list_pretrained()})
-
-
-def described(name: str) -> Encoder:
-    """Return what is known of a model; its width is that of a network without memory."""
-    cfg = get_pretrained_cfg(name).to_dict()
-    _, height, width = cfg["input_size"]
-    return Encoder(_width_of(name), (height, width), str(cfg.get("license") or ""), _is_here(cfg))
 
 
 def _resolved(name: str) -> _Model:
@@ -122,46 +103,31 @@ def _default_file(wanted: _Model) -> Path:
     return wanted.weights or published_file(wanted.name, wanted.cfg)
 
 
-def _data(wanted: _Model) -> dict[str, Any]:
-    return cast(dict[str, Any], resolve_data_config(pretrained_cfg=wanted.cfg))
-
-
-def _preprocessing(wanted: _Model) -> Preprocessing:
-    return translated(f"timm:{wanted.name}", _data(wanted))
-
-
-def translated(called: str, data: Mapping[str, Any]) -> Preprocessing:
-    """Return what ``timm.data.create_transform`` makes of ``resolve_data_config``'s answer, for evaluation."""
-    channels, *size = data["input_size"]
-    if channels != 3 or data["interpolation"] not in get_args(Interpolation):
-        found = f"{channels} channels, resized by {data['interpolation']}"
-        known = ", ".join(get_args(Interpolation))
-        raise ConfigError(f"{called} takes {found}; expected 3 channels, resized by one of {known}")
-    inner: Size = _side((math.floor(size[0] / data["crop_pct"]), math.floor(size[1] / data["crop_pct"])))
-    exact = inner if isinstance(inner, tuple) or data["crop_mode"] != "squash" else (inner, inner)
-    mean, std = (tuple(float(v) for v in data[name]) for name in ("mean", "std"))
-    how = Preprocessing(exact, _side((size[0], size[1])), data["interpolation"], mean, std)
-    if data["crop_mode"] != "border":
-        return how
-    fill = tuple(round(255 * value) for value in mean)
-    return Preprocessing(how.resize, how.crop, how.interpolation, mean, std, "long", fill)
-
-
-def _side(size: tuple[int, int]) -> Size:
-    return size[0] if size[0] == size[1] else size
+def _prepared(wanted: _Model) -> tuple[Preprocessing, Callable[[Image], Tensor]]:
+    """Return a model's preprocessing, as ours and as timm's own."""
+    try:
+        data = resolve_data_config(pretrained_cfg=wanted.cfg)
+        return translated(f"timm:{wanted.name}", data), create_transform(**data, is_training=False)
+    except (TypeError, ValueError, KeyError, ArithmeticError) as error:  # a folder's configuration may be anyone's
+        found = f"{type(error).__name__}: {shortened(str(error))}"
+        raise ConfigError(f"timm:{wanted.name} has preprocessing that can't be understood ({found})") from error
 
 
 def _size_arguments(wanted: _Model, size: tuple[int, int] | None) -> dict[str, Any]:
     """Return what has a model of a fixed size built for another."""
-    own = tuple(wanted.cfg["input_size"][1:])
-    return {"img_size": size} if size and size != own and wanted.cfg.get("fixed_input_size") else {}
+    is_fixed = wanted.cfg.get("fixed_input_size") or "img_size" in wanted.arguments
+    return {"img_size": size} if size and _is_other(wanted, size) and is_fixed else {}
 
 
-def _built(wanted: _Model, file: Path | None, more: Mapping[str, Any]) -> tuple[nn.Module, list[str]]:
+def _is_other(wanted: _Model, size: tuple[int, int]) -> bool:
+    return size != tuple(wanted.cfg["input_size"][1:])
+
+
+def _built(wanted: _Model, file: Path | None, part: str, more: Mapping[str, Any]) -> tuple[nn.Module, list[str]]:
     """Return the network without its classifier, and the names of tensors that are not a file's own but resampled."""
-    tensors = read_checkpoint(file) if file else {}
+    tensors = read_checkpoint(file, part) if file else {}
     try:
-        with torch.random.fork_rng(devices=[]), weights_given(tensors) if file else nullcontext() as fit:
+        with torch.random.fork_rng(devices=[]), weights_given(tensors, file) if file else nullcontext() as fit:
             torch.manual_seed(0)
             how = {**wanted.arguments, **more}
             model: Any = timm.create_model(wanted.architecture, file is not None, wanted.cfg, **how)
@@ -182,14 +148,17 @@ def _built(wanted: _Model, file: Path | None, more: Mapping[str, Any]) -> tuple[
 def _check_size(wanted: _Model, model: nn.Module, size: tuple[int, int] | None) -> None:
     """Raise ConfigError for a size that would leave pixels at the edges out of every patch."""
     patch = getattr(getattr(model, "patch_embed", None), "patch_size", None)
-    if size is None or patch is None or size == tuple(wanted.cfg["input_size"][1:]):
-        return
-    check_patches(f"timm:{wanted.name}", size, (patch, patch) if isinstance(patch, int) else tuple(patch))
+    if size and patch and _is_other(wanted, size):
+        check_patches(f"timm:{wanted.name}", size, (patch, patch) if isinstance(patch, int) else tuple(patch))
 
 
-def _code(wanted: _Model, resampled: list[str], size: tuple[int, int] | None) -> str:
+def _code(wanted: _Model, model: nn.Module, resampled: list[str], size: tuple[int, int] | None) -> str:
     """Return what else than the weights makes the numbers: a folder's arguments, and who resampled for another size."""
-    if not resampled or size is None:
+    is_other = size is not None and _is_other(wanted, size)
+    in_each_pass = (
+        is_other and getattr(model, "dynamic_img_size", False) and getattr(model, "pos_embed", None) is not None
+    )
+    if size is None or not (resampled or in_each_pass):
         return wanted.code
     height, width = wanted.cfg["input_size"][1:]
     log.info(
@@ -197,29 +166,3 @@ def _code(wanted: _Model, resampled: list[str], size: tuple[int, int] | None) ->
         *(wanted.name, height, width, *size),
     )
     return f"{wanted.code} position embeddings resampled by timm {timm.__version__}".strip()
-
-
-def _width(model: nn.Module) -> int:
-    return int(getattr(model, "head_hidden_size", None) or cast(int, model.num_features))
-
-
-def _width_of(name: str) -> int | None:
-    try:
-        with torch.device("meta"):
-            model: Any = timm.create_model(name)
-            model.reset_classifier(0)
-        return _width(model)
-    except Exception:  # some read values while they are built, which such tensors have not
-        return None
-
-
-def _is_here(cfg: Mapping[str, Any]) -> bool | None:
-    """Whether a tag's weights are in timm's caches; None where none are published."""
-    if cfg.get("hf_hub_id"):
-        from huggingface_hub import try_to_load_from_cache
-
-        names = file_names(cfg.get("hf_hub_filename"))
-        return any(isinstance(try_to_load_from_cache(cfg["hf_hub_id"], name), str) for name in names)
-    if cfg.get("url"):
-        return Path(torch.hub.get_dir(), "checkpoints", str(cfg["url"]).rpartition("/")[2]).is_file()
-    return None

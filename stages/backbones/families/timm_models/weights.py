@@ -14,6 +14,8 @@ from timm.models import _builder
 from timm.models._hub import download_cached_file, download_from_hf
 from torch import Tensor, nn
 
+from frostline.stages.backbones.checkpoints.parts import ten_of
+from frostline.stages.backbones.checkpoints.prefixes import under_prefix
 from frostline.stages.errors import ConfigError, listing
 
 log = logging.getLogger("frostline")
@@ -34,7 +36,7 @@ class Fit:
 
 
 @contextmanager
-def weights_given(tensors: Mapping[str, Tensor]) -> Iterator[Fit]:
+def weights_given(tensors: Mapping[str, Tensor], where: object) -> Iterator[Fit]:
     """Have timm's builders, which know how each model's checkpoints are named, take what is read already.
 
     Their own way of reading would run code that a checkpoint may hold, and only logs what is missing.
@@ -42,7 +44,8 @@ def weights_given(tensors: Mapping[str, Tensor]) -> Iterator[Fit]:
     original, fit = _builder.load_pretrained, Fit()
 
     def give(model: nn.Module, *_: Any, filter_fn: Filter | None = None, **__: Any) -> None:
-        _fill(model, _filtered(filter_fn, dict(tensors), model), tensors, fit)
+        named = under_prefix(model.state_dict(), tensors, where)
+        _fill(model, _filtered(filter_fn, dict(named), model), named, fit)
 
     _builder.load_pretrained = give
     try:
@@ -77,12 +80,13 @@ def check_fit(model: nn.Module, fit: Fit, where: Path) -> None:
     What it has beside that, but for the classifier's own, is logged.
     """
     kept = set(model.state_dict())
-    wrong = [f"missing: {name}" for name in fit.missing if name in kept]
-    wrong += [f"shape of {name}: {how}" for name, how in fit.misshapen.items() if name in kept]
+    wrong = ten_of("missing: ", [name for name in fit.missing if name in kept])
+    wrong += ten_of("shape of ", [f"{name}: {how}" for name, how in fit.misshapen.items() if name in kept])
     if wrong:
-        raise ConfigError(f"the weights {where} don't fit the model:\n{listing(wrong, 10)}")
+        raise ConfigError(f"the weights {where} don't fit the model:\n{listing(wrong, len(wrong))}")
     if fit.unexpected:
-        log.warning("%s holds tensors that the model has no place for:\n%s", where, listing(fit.unexpected, 10))
+        unexpected = ten_of("", fit.unexpected)
+        log.warning("%s holds tensors that the model has no place for:\n%s", where, listing(unexpected))
 
 
 def published_file(name: str, cfg: Mapping[str, Any]) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from timm.layers import BatchNormAct2d, Conv2dSame
 from timm.layers.padding import get_same_padding
@@ -41,12 +43,12 @@ def _norm(layer: BatchNormAct2d) -> nn.BatchNorm2d:
 
 
 def _padded(layer: nn.Module, size: tuple[int, int]) -> nn.Module:
-    assert isinstance(layer, Conv2dSame)
-    kernel, stride, dilation = layer.kernel_size, layer.stride, layer.dilation
+    given: Any = layer
+    kernel, stride, dilation = given.kernel_size, given.stride, given.dilation
     rows, columns = (get_same_padding(size[i], kernel[i], stride[i], dilation[i]) for i in range(2))
-    how = (layer.in_channels, layer.out_channels, kernel, stride, 0, dilation, layer.groups, layer.bias is not None)
-    conv = nn.Conv2d(*how, device="meta")
-    conv.weight, conv.bias = layer.weight, layer.bias
+    how = {"dilation": dilation, "groups": given.groups, "bias": given.bias is not None, "device": "meta"}
+    conv = nn.Conv2d(given.in_channels, given.out_channels, kernel, stride, **how)
+    conv.weight, conv.bias = given.weight, given.bias
     pad = nn.ZeroPad2d((columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
     return nn.Sequential(pad, conv)
 
@@ -56,7 +58,7 @@ def _seen_sizes(model: nn.Module, size: tuple[int, int]) -> dict[str, tuple[int,
 
     Whoever runs the network next meets the failure again, and says what of.
     """
-    names = {layer: name for name, layer in model.named_modules() if type(layer) is Conv2dSame}
+    names: dict[nn.Module, str] = {layer: name for name, layer in model.named_modules() if type(layer) is Conv2dSame}
     seen: dict[str, tuple[int, int]] = {}
 
     def note(layer: nn.Module, given: tuple[Tensor, ...]) -> None:

@@ -1,0 +1,80 @@
+"""What a head says of one image, by the kind of target that it was fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.stages.errors import ConfigError
+from frostline.stages.heads import Head
+from frostline.stages.heads.scaling import target_of
+from frostline.stages.metrics.multi_label import usual_thresholds
+
+SINGLE_LABEL, MULTI_LABEL, REGRESSION = "single-label", "multi-label", "regression"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One image, and what the head says of it; or the ``problem`` that left it out.
+
+    Attributes:
+        path: of the image.
+        classes: the classes, or the labels, with their probabilities, the likeliest first; the outputs with their
+            values, in the order of the head, where it predicts numbers. Heads without probabilities give decision
+            values instead, of any scale.
+        problem: why the image was left out.
+        probabilistic: whether the head has probabilities.
+        kind: of the head's target: ``single-label``, ``multi-label`` or ``regression``.
+        labels: of a multi-label head, those that are predicted, the likeliest first: their probability is above the
+            threshold that is stored with the head, else above 0.5 (a decision value: above 0).
+    """
+
+    path: Path
+    classes: tuple[tuple[str, float], ...]
+    problem: str | None = None
+    probabilistic: bool = True
+    kind: str = SINGLE_LABEL
+    labels: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str | None:
+        """The likeliest class, of a head of single labels."""
+        return self.classes[0][0] if self.classes and self.kind == SINGLE_LABEL else None
+
+    @property
+    def outputs(self) -> dict[str, float]:
+        """The values by the names of their outputs, of a head that predicts numbers."""
+        return dict(self.classes) if self.kind == REGRESSION else {}
+
+
+def answer(head: Head, path: Path, confidence: NDArray[np.float64] | None, problem: str | None) -> Prediction:
+    """Return what a head's confidences (classes,) say of an image; None where a problem left it out."""
+    kind, probabilistic = target_of(head), head.probabilistic
+    if confidence is None:
+        return Prediction(path, (), problem, probabilistic, kind)
+    ranked = range(len(confidence)) if kind == REGRESSION else np.argsort(-confidence, kind="stable").tolist()
+    named = tuple((head.classes[place], float(confidence[place])) for place in ranked)
+    if kind != MULTI_LABEL:
+        return Prediction(path, named, problem, probabilistic, kind)
+    above = confidence > np.array(thresholds(head))
+    labels = tuple(head.classes[place] for place in ranked if above[place])
+    return Prediction(path, named, problem, probabilistic, kind, labels)
+
+
+def thresholds(head: Head) -> tuple[float, ...]:
+    """Return above which confidence each label is predicted: as stored with a multi-label head, or the usual one."""
+    stored: tuple[float, ...] = getattr(head, "thresholds", ())
+    return stored or usual_thresholds(len(head.classes), probabilistic=head.probabilistic)
+
+
+def check_kind(folder: str | Path, head: Head) -> None:
+    """Raise ConfigError for a head of a kind of target of another distribution."""
+    kind = target_of(head)
+    if kind not in (SINGLE_LABEL, MULTI_LABEL, REGRESSION):
+        raise ConfigError(
+            f"the head in {folder} is for {kind} targets; wanted one for {SINGLE_LABEL}, {MULTI_LABEL} or "
+            f"{REGRESSION} targets, whose predictions can be shown and exported"
+        )

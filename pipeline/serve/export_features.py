@@ -1,0 +1,50 @@
+"""A cached feature set as one self-contained file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from frostline.stages.errors import StoreError
+from frostline.stages.serve.feature_file import write_features
+from frostline.stages.store import FeatureSet, load, open_set
+
+_IN_MEMORY = 1 << 30
+
+
+def export_features(place: Path, file: Path) -> dict[str, Any]:
+    """Write a feature set of ``data/features`` to ``file`` (.h5, .npz, .parquet); return what the file says of itself.
+
+    ``place``: the set's folder, or its ``features.h5``. Quarantined rows are left out, and named. Raises StoreError
+    if it is no complete, sound set, and ConfigError as ``frostline.stages.serve.feature_file.write_features`` does.
+    """
+    features = _opened(place)
+    found, layout = load(features, in_memory=_IN_MEMORY), features.layout
+    quarantined = [{"id": bad.id, "reason": bad.reason} for bad in features.quarantined()]
+    about = {
+        "dataset": layout.dataset,
+        "split": layout.split,
+        "rows": len(found),
+        "width": layout.width,
+        "target": found.targets.kind,
+        "classes": list(found.classes),
+        "quarantined": quarantined,
+        "digest": layout.digest,
+        "key": dict(layout.key),
+        "made": features.made,
+    }
+    write_features(found, about, file)
+    return {"file": str(file), **about}
+
+
+def _opened(place: Path) -> FeatureSet:
+    folder = place.parent if place.name == "features.h5" else place
+    if not (folder / "key.json").is_file():
+        found = "a features.h5 without its folder" if place.is_file() else "no folder of a feature set"
+        raise StoreError(
+            f"{place} is {found}; wanted a folder of data/features, copied whole: the rows lie in its shards/"
+        )
+    features = open_set(folder)
+    if not features.complete:
+        raise StoreError(f"{folder} is not complete; `frostline extract` with the same settings goes on with it")
+    return features

@@ -1,0 +1,24 @@
+"""``local-dir:PATH``: a folder as timm saves a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from frostline.stages.errors import ConfigError
+
+LOCAL = "local-dir:"
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")  # timm's own order
+
+
+def local_files(name: str) -> tuple[Path, Path]:
+    """Return the configuration and the weights of ``local-dir:PATH``. Raises ConfigError where one is missing."""
+    folder = Path(name.removeprefix(LOCAL)).expanduser()
+    config = folder / "config.json"
+    weights = next((file for each in _WEIGHTS if (file := folder / each).is_file()), None)
+    if not config.is_file() or weights is None:
+        found = "no config.json" if not config.is_file() else f"none of {', '.join(_WEIGHTS)}"
+        raise ConfigError(
+            f"{folder} holds {found}; expected a folder as timm saves one, with a config.json and weights "
+            "(timm.models.save_for_hf)"
+        )
+    return config, weights
