@@ -33,15 +33,15 @@ from frostline.pipeline.report.wording import TRANSFERABILITY, chosen
 from frostline.pipeline.steps.features import LazyFeatures, drop, extract_missing, extract_shared
 from frostline.pipeline.steps.heads import fit_head
 from frostline.pipeline.steps.targets import target_digests
-from frostline.stages.datasets.sampling import train_size
-from frostline.stages.diagnostics.transferability import Transferability, measured, transferability
+from frostline.stages.datasets.draws import train_size
+from frostline.stages.diagnostics.transferability import Transferability, measured, transferability_of
 from frostline.stages.errors import DataError, FrostlineError
 from frostline.stages.evaluate import predictions, score
 from frostline.stages.metrics import Predictions
 from frostline.stages.metrics.compare import compare
 from frostline.stages.records.safe_read import read_file
 from frostline.stages.store import make_folder, plain, write_atomic
-from frostline.stages.targets.registry import main_score
+from frostline.stages.targets.registry import TARGETS
 
 log = logging.getLogger("frostline")
 _SAMPLE = 2000
@@ -197,18 +197,19 @@ def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: L
     fitted = fit_head(plan, spec, loaded)
     answers = predictions(fitted.head, loaded.test)
     chosen_by = fitted.selection
-    scores = score(
+    evaluation = score(
         answers, seed=cell.settings.seed, temperature=chosen_by.temperature, thresholds=chosen_by.thresholds
-    ).scores
+    )
     entry = LeaderboardEntry(
         cell.name,
         cut=features[0].key.backbone.layer,
         value=chosen(fitted.selection),
-        accuracy=main_score(scores),
-        macro_f1=scores["macro_f1"],
+        scores={name: evaluation.scores[name] for name in TARGETS.load(plan.kind).table},
         width=features[0].width,
         costs=costs_of(plan, features),
         fit_seconds=fitted.seconds,
+        kind=plan.kind,
+        groups=evaluation.groups,
     )
     found.entries.append(entry)
     found.answers.append(answers)
@@ -238,22 +239,21 @@ def _keep_scores(cell: Cell, loaded: LazyFeatures, found: _Found) -> None:
     """Score the features of a sample of the training rows without a fit, where that can be."""
     try:
         train = loaded.train[0]
-        drawn = train_size(train.y, train.digests, len(train.classes), _SAMPLE, cell.settings.seed)
-        some = train.masked(drawn)
-        found.scores[_pass_of(cell.name)] = transferability(some.X, some.y)
+        some = train.masked(train_size(train.targets, train.digests, _SAMPLE, cell.settings.seed))
+        found.scores[_pass_of(cell.name)] = transferability_of(some.X, some.targets)
     except FrostlineError as error:
         log.warning("%s: no scores without a fit: %s", pass_name(cell), error)
 
 
 def _predicted(found: _Found) -> Iterator[ScoreAgreement]:
-    """Yield how well the scores without a fit order each dataset's backbones, by the first head's accuracies."""
+    """Yield how well the scores without a fit order each dataset's backbones, by the first head's main scores."""
     for dataset in dict.fromkeys(entry.name.dataset for entry in found.entries):
         entries = [entry for entry in found.entries if entry.name.dataset == dataset]
         head = entries[0].name.head
         own = [e for e in entries if e.name.head == head and _pass_of(e.name) in found.scores]
         for name in _SCORES:
             values = [getattr(found.scores[_pass_of(e.name)], name) for e in own]
-            agreement = measured(values, [e.accuracy.value for e in own])
+            agreement = None if None in values else measured(values, [e.main.value for e in own])
             if agreement:
                 yield ScoreAgreement(dataset, TRANSFERABILITY[name], head, agreement)
 

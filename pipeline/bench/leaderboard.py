@@ -11,10 +11,22 @@ from frostline.pipeline.bench.matrix import DEFAULT_LAYER, Name
 from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.records.run import called
 from frostline.pipeline.report.table import Table
-from frostline.pipeline.report.wording import TIED, listed, percent, place, plus_minus, size, unit_of
+from frostline.pipeline.report.wording import (
+    TIED,
+    listed,
+    percent,
+    place,
+    plus_minus,
+    size,
+    unit_of,
+    value_of,
+    with_interval,
+)
 from frostline.stages.diagnostics.transferability import RankAgreement
 from frostline.stages.errors import counted
 from frostline.stages.metrics import RESAMPLES, Score
+from frostline.stages.targets.base import DEFAULT, Target
+from frostline.stages.targets.registry import TARGETS
 
 NAMES = tuple(field.name for field in fields(Name))
 FEW = 5  # of fewer, no order can be told from chance: 2 of 24 are as good as the best
@@ -39,21 +51,34 @@ class Costs:
 class LeaderboardEntry:
     """One scored cell.
 
-    ``cut``: the layer by its name in the network. ``value``: the parameter chosen, as ``C = 0.1``. ``costs``: of its
+    ``cut``: the layer by its name in the network. ``value``: the parameter chosen, as ``C = 0.1``. ``scores``: those
+    that tables show of its ``kind`` of target, the main one first. ``costs``: of its
     features; ``fit_seconds``: choosing the parameter included. ``rank``: one more than the entries of the
     dataset that are significantly better; None if there is nothing to compare with. ``tied``: with these.
+    ``groups``: how many the test samples are of; 0 where they stand for themselves.
     """
 
     name: Name
     cut: str
     value: str
-    accuracy: Score
-    macro_f1: Score
+    scores: dict[str, Score]
     width: int
     costs: Costs
     fit_seconds: float
     rank: int | None = None
     tied: tuple[str, ...] = ()
+    kind: str = DEFAULT
+    groups: int = 0
+
+    @property
+    def main(self) -> Score:
+        """The score by which entries are ordered."""
+        return next(iter(self.scores.values()))
+
+    @property
+    def target(self) -> Target:
+        """The kind of target."""
+        return TARGETS.load(self.kind)
 
 
 @dataclass(frozen=True)
@@ -75,14 +100,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class MeanRank:
-    """A backbone's layer and head over the datasets: its rank in each, their mean, and that of its accuracies."""
+    """A backbone's layer and head over the datasets: its rank in each, their mean, and that of its main scores.
+
+    ``accuracy``: that mean; None where the datasets' kinds of targets, and with them their scores, differ.
+    """
 
     backbone: str
     layer: str
     head: str
     ranks: tuple[int, ...]
     mean: float
-    accuracy: float
+    accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -121,13 +149,17 @@ class Leaderboard:
 def mean_ranks(entries: Sequence[LeaderboardEntry]) -> tuple[MeanRank, ...]:
     """Return the mean rank over datasets, the best first, of what has a rank on every one of two or more."""
     datasets = dict.fromkeys(entry.name.dataset for entry in entries)
+    alike = len({entry.kind for entry in entries}) == 1
     found: dict[tuple[str, str, str], list[tuple[int, float]]] = {}
     for entry in entries:
         if entry.rank is not None:
-            found.setdefault(entry.name.within, []).append((entry.rank, entry.accuracy.value))
+            found.setdefault(entry.name.within, []).append((entry.rank, entry.main.value))
     whole = {names: tuple(zip(*r, strict=True)) for names, r in found.items() if len(r) == len(datasets) > 1}
-    means = [MeanRank(*names, ranks, fmean(ranks), fmean(shares)) for names, (ranks, shares) in whole.items()]
-    return tuple(sorted(means, key=lambda one: (one.mean, -one.accuracy)))
+    means = [
+        MeanRank(*names, ranks, fmean(ranks), fmean(scores) if alike else None)
+        for names, (ranks, scores) in whole.items()
+    ]
+    return tuple(sorted(means, key=lambda one: (one.mean, -(one.accuracy or 0))))
 
 
 def answers(board: Leaderboard) -> list[str]:
@@ -137,8 +169,8 @@ def answers(board: Leaderboard) -> list[str]:
 
 
 def _answer(entries: Sequence[LeaderboardEntry]) -> str:
-    best = max(entries, key=lambda entry: (-(entry.rank or 0), entry.accuracy.value))
-    sentence = f"{best.name.dataset}: {_called(best.name)} is right for {percent(best.accuracy)} of the test samples"
+    best = max(entries, key=lambda entry: (-(entry.rank or 0), entry.main.value))
+    sentence = f"{best.name.dataset}: {_called(best.name)} {_reached(best)}"
     ties = [_called(entry.name) for entry in entries if " ".join(entry.name.within) in best.tied]
     if best.rank is None:
         return f"{sentence}, the most so far or of those that could be scored."
@@ -147,6 +179,16 @@ def _answer(entries: Sequence[LeaderboardEntry]) -> str:
         if ties
         else f"{sentence}, more than all others beyond chance."
     )
+
+
+def _reached(entry: LeaderboardEntry) -> str:
+    if entry.kind == DEFAULT:
+        return f"is right for {percent(entry.main)} of the test samples"
+    return f"reaches {_heading(entry.target)} {with_interval(entry.main, shares=entry.target.as_shares)}"
+
+
+def _heading(target: Target) -> str:
+    return target.table[target.main]
 
 
 def _called(name: Name) -> str:
@@ -159,61 +201,78 @@ def tables(board: Leaderboard) -> list[Table]:
     datasets = dict.fromkeys(entry.name.dataset for entry in board.entries)
     found = [
         *(_scores(name, [entry for entry in board.entries if entry.name.dataset == name]) for name in datasets),
-        _mean_ranks(board.mean_ranks),
-        _curves(board.curves),
-        _predicted(board.predicted),
+        _mean_ranks(board),
+        *(_curves(kind, [c for c in board.curves if c.curve.kind == kind]) for kind in _kinds(board)),
+        _predicted(board),
         _failures(board.failures),
         Table("Still to run", NAMES, "<<<<", tuple(astuple(name) for name in board.pending)),
     ]
     return [table for table in found if table.rows]
 
 
+def _kinds(board: Leaderboard) -> Iterable[str]:
+    return dict.fromkeys(one.curve.kind for one in board.curves)
+
+
 def _scores(dataset: str, entries: Sequence[LeaderboardEntry]) -> Table:
-    columns = ("rank", "backbone", "layer", "head", "accuracy", "chosen", "macro-F1", "width", "parameters")
+    main, *others = (entries[0].target.table[name] for name in entries[0].scores)
+    columns = ("rank", "backbone", "layer", "head", main, "chosen", *others, "width", "parameters")
     costs = ("images/s", "extraction", "fit", "disk")
     ranks = [entry.rank for entry in entries]
     rows = tuple(_score(entry, ranks) for entry in entries)
-    return Table(dataset, columns + costs, "><<<><>>>>>>>", rows, TIED if any("=" in row[0] for row in rows) else "")
+    align = "><<<><" + ">" * (len(others) + 6)
+    return Table(dataset, columns + costs, align, rows, TIED if any("=" in row[0] for row in rows) else "")
 
 
 def _score(entry: LeaderboardEntry, ranks: Sequence[int | None]) -> tuple[str, ...]:
     names = ("" if entry.rank is None else place(entry.rank, ranks), *entry.name.within)
-    scores = percent(entry.accuracy), entry.value, percent(entry.macro_f1)
+    main, *others = (with_interval(score, shares=entry.target.as_shares) for score in entry.scores.values())
     speed, seconds = _number(entry.costs.images_per_second), _number(entry.costs.extract_seconds, " s")
     costs = (_number(entry.costs.parameters), speed, seconds, f"{entry.fit_seconds:,.1f} s", size(entry.costs.bytes))
-    return (*names, *scores, f"{entry.width:,}", *costs)
+    return (*names, main, entry.value, *others, f"{entry.width:,}", *costs)
 
 
 def _number(value: float | None, unit: str = "") -> str:
     return "" if value is None else f"{value:,.0f}{unit}"
 
 
-def _mean_ranks(found: Iterable[MeanRank]) -> Table:
-    columns = ("mean", "backbone", "layer", "head", "mean accuracy", "ranks")
+def _mean_ranks(board: Leaderboard) -> Table:
+    targets = {entry.kind: entry.target for entry in board.entries}
+    score = _heading(next(iter(targets.values()))) if len(targets) == 1 else "score"
+    shares = all(target.as_shares for target in targets.values())
+    columns = ("mean", "backbone", "layer", "head", f"mean {score}", "ranks")
     rows = [
-        (f"{m.mean:.1f}", m.backbone, m.layer, m.head, f"{100 * m.accuracy:.1f} %", ", ".join(map(str, m.ranks)))
-        for m in found
+        (f"{m.mean:.1f}", m.backbone, m.layer, m.head, _mean_score(m, shares=shares), ", ".join(map(str, m.ranks)))
+        for m in board.mean_ranks
     ]
     return Table("Mean rank over the datasets", columns, "><<<><", tuple(rows))
 
 
-def _curves(found: Iterable[CurveEntry]) -> Table:
-    columns = ("dataset", "backbone", "layer", "head", "training data", "draws", "accuracy")
+def _mean_score(found: MeanRank, *, shares: bool) -> str:
+    return "" if found.accuracy is None else value_of(found.accuracy, shares=shares)
+
+
+def _curves(kind: str, found: Iterable[CurveEntry]) -> Table:
+    target = TARGETS.load(kind)
+    columns = ("dataset", "backbone", "layer", "head", "training data", "draws", _heading(target))
     rows = [
-        (*astuple(one.name), f"{point.size:,} {unit_of(one.curve)}", str(len(point.accuracy)), plus_minus(point.spread))
+        (*astuple(one.name), f"{point.size:,} {unit_of(one.curve)}", str(len(point.accuracy)), mean)
         for one in found
         for point in one.curve.points
+        for mean in (plus_minus(point.spread, shares=target.as_shares),)
     ]
-    return Table("Little training data", columns, "<<<<>>>", tuple(rows))
+    title = "Little training data" if kind == DEFAULT else f"Little training data, {kind}"
+    return Table(title, columns, "<<<<>>>", tuple(rows))
 
 
-def _predicted(found: Iterable[ScoreAgreement]) -> Table:
+def _predicted(board: Leaderboard) -> Table:
     rows = [
         (p.dataset, p.score, p.head, _few(p.agreement.n), f"{p.agreement.kendall:.2f}", f"{p.agreement.spearman:.2f}")
-        for p in found
+        for p in board.predicted
     ]
-    columns = ("dataset", "score", "accuracy of", "backbones", "Kendall's τ", "Spearman's ρ")
-    return Table("Scores without a fit against measured accuracy", columns, "<<<>>>", tuple(rows))
+    score = "accuracy" if {entry.kind for entry in board.entries} == {DEFAULT} else "score"
+    columns = ("dataset", "score", f"{score} of", "backbones", "Kendall's τ", "Spearman's ρ")
+    return Table(f"Scores without a fit against measured {score}", columns, "<<<>>>", tuple(rows))
 
 
 def _few(n: int) -> str:
@@ -246,9 +305,9 @@ def notes(board: Leaderboard) -> list[str]:
         )
     if board.entries:
         lines += [
-            f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples",
-            "rank: one more than the number of entries of the dataset that are significantly better (McNemar's mid-p "
-            "test on the same test samples, 0.05 after Holm's correction for all pairs)",
+            f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples{_or_groups(board.entries)}",
+            f"rank: one more than the number of entries of the dataset that are significantly better "
+            f"({_test(board.entries)}, 0.05 after Holm's correction for all pairs)",
             *_cuts(board.entries),
             "parameters: those that the features depend on; extraction: of all splits and views, when last computed; "
             "fit: the choice of the parameter included; disk: of the features, which a layer's heads share",
@@ -263,6 +322,19 @@ def notes(board: Leaderboard) -> list[str]:
         lines.append(f"{counted(board.quarantined, 'sample')} quarantined and left out")
     did = f"{board.computed:,} features computed, {counted(board.fitted, 'head')} fitted"
     return [*lines, f"this time: {did}, {board.seconds:,.0f} s in all; the rest came from the cache"]
+
+
+def _or_groups(entries: Iterable[LeaderboardEntry]) -> str:
+    return ", of their groups where there are any" if any(entry.groups for entry in entries) else ""
+
+
+def _test(entries: Iterable[LeaderboardEntry]) -> str:
+    """Return by which tests entries are ranked."""
+    plain = {entry.kind == DEFAULT and not entry.groups for entry in entries}
+    tests = {True: "McNemar's mid-p test on the same test samples", False: "the paired bootstrap on the same resamples"}
+    if len(plain) == 1:
+        return tests[plain.pop()]
+    return f"{tests[True]} for single labels without groups, else {tests[False]}"
 
 
 def _cuts(entries: Iterable[LeaderboardEntry]) -> list[str]:

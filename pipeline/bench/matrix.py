@@ -18,7 +18,8 @@
     shots = [1, 5, 10]
 
 ``dataset``, ``backbone``, ``layer`` and ``head`` take one name or a list of them; the other settings of a table
-hold for each. ``name``: what a table's dataset, backbone or head is called in the leaderboard.
+hold for each. ``name``: what a table's dataset, backbone or head is called in the leaderboard. ``target``, ``task`` and
+``group`` of a dataset say what is predicted of it; several such tables of one file share its features.
 """
 
 from __future__ import annotations
@@ -168,7 +169,7 @@ def _entries(kind: str, table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if "name" in table and len(things) > 1:
         raise ConfigError(f"name {table['name']!r} for {len(things)} in [[{kind}]]; wanted a table each, or no name")
     for thing in things:
-        name = str(table.get("name") or (_file_name(thing) if kind == "backbone" else thing))
+        name = str(table.get("name") or _usual_name(kind, thing, table))
         for layer in _listed("layer", table, DEFAULT_LAYER) if kind == "backbone" else [None]:
             cut = {"layer": None if layer == DEFAULT_LAYER else layer} if layer else {}
             yield {**table, **cut, kind: thing, "name": name}
@@ -182,9 +183,12 @@ def _listed(name: str, table: Mapping[str, Any], default: str | None = None) -> 
     return things
 
 
-def _file_name(backbone: str) -> str:
-    """Return a factory's name without the folders of its file."""
-    return backbone.rpartition("/")[2]
+def _usual_name(kind: str, thing: str, table: Mapping[str, Any]) -> str:
+    """Return what a thing is called: a factory without the folders of its file, a dataset with its target."""
+    if kind == "backbone":
+        return thing.rpartition("/")[2]
+    target = table.get("target") if kind == "dataset" else None
+    return f"{thing} {','.join(target) if isinstance(target, list) else target}" if target else thing
 
 
 def _cells(defaults: dict[str, Any], entries: dict[str, list[dict[str, Any]]], data_dir: Path) -> Iterator[Cell]:

@@ -19,6 +19,8 @@ from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import unbroken, unit_of
 from frostline.stages.errors import printable
 from frostline.stages.metrics import harmless
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS
 
 _STYLE = Path(html.__file__).with_name("style.css")  # the one that a run's page has
 
@@ -54,8 +56,12 @@ def _plain(text: str) -> str:
 
 
 def as_csv(board: Leaderboard) -> str:
-    """Return one line per scored cell, per point of a curve and per other cell; a formula's first letter is quoted."""
-    columns = ("accuracy", "low", "high", "macro_f1", "std", "draws", "training_data", "cut", "value", "width")
+    """Return one line per scored cell, per point of a curve and per other cell; a formula's first letter is quoted.
+
+    ``low`` and ``high`` are of the main score, which the first column after the names is of a single kind of target.
+    """
+    mains, others = _score_names(board)
+    columns = (*mains, "low", "high", *others, "std", "draws", "training_data", "cut", "value", "width")
     costs = ("parameters", "images_per_second", "extract_seconds", "fit_seconds", "bytes", "failure")
     text = io.StringIO()
     writer = csv.DictWriter(text, ("rank", *NAMES, *columns, *costs), restval="", lineterminator="\n")
@@ -65,15 +71,24 @@ def as_csv(board: Leaderboard) -> str:
     return text.getvalue()
 
 
+def _score_names(board: Leaderboard) -> tuple[list[str], list[str]]:
+    """Return the names of the main scores of the board's kinds of targets, and of the other scores."""
+    kinds = dict.fromkeys([*(e.kind for e in board.entries), *(one.curve.kind for one in board.curves)])
+    tables = [list(TARGETS.load(kind).table) for kind in kinds or (DEFAULT,)]
+    mains = dict.fromkeys(table[0] for table in tables)
+    return list(mains), [name for name in dict.fromkeys(n for t in tables for n in t[1:]) if name not in mains]
+
+
 def _records(board: Leaderboard) -> Iterator[dict[str, Any]]:
     for entry in board.entries:
-        own = {n: v for n, v in asdict(entry).items() if n not in ("name", "accuracy", "macro_f1", "tied", "costs")}
-        scores = {"accuracy": entry.accuracy.value, "low": entry.accuracy.low, "high": entry.accuracy.high}
-        costs = {**asdict(entry.costs), "macro_f1": entry.macro_f1.value, "training_data": "all"}
-        yield {**asdict(entry.name), **own, **costs, **scores}
+        own = {n: v for n, v in asdict(entry).items() if n in ("rank", "cut", "value", "width", "fit_seconds")}
+        scores = {name: score.value for name, score in entry.scores.items()}
+        interval = {"low": entry.main.low, "high": entry.main.high}
+        yield {**asdict(entry.name), **own, **asdict(entry.costs), "training_data": "all", **scores, **interval}
     for one in board.curves:
+        main = TARGETS.load(one.curve.kind).main
         for point in one.curve.points:
-            found = {"accuracy": point.spread.mean, "std": point.spread.std, "draws": point.spread.draws}
+            found = {main: point.spread.mean, "std": point.spread.std, "draws": point.spread.draws}
             amount = f"{point.size} {unit_of(one.curve)}"
             yield {**asdict(one.name), **found, "training_data": amount}
     for failure in board.failures:
@@ -83,8 +98,10 @@ def _records(board: Leaderboard) -> Iterator[dict[str, Any]]:
 
 
 def as_json(board: Leaderboard) -> str:
-    """Return the leaderboard as one JSON document."""
-    return json.dumps({**asdict(board), "notes": notes(board)}, indent=2, sort_keys=True, default=str)
+    """Return the leaderboard as one JSON document; an entry's scores stand in it by their names."""
+    whole = asdict(board)
+    entries = [{**entry.pop("scores"), **entry} for entry in whole["entries"]]
+    return json.dumps({**whole, "entries": entries, "notes": notes(board)}, indent=2, sort_keys=True, default=str)
 
 
 def as_html(board: Leaderboard) -> str:

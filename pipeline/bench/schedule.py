@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 from frostline.pipeline.bench.matrix import Cell, Matrix
@@ -13,6 +13,8 @@ from frostline.pipeline.plan.preview import Preview, preview
 from frostline.pipeline.plan.resolve import resolve, resolve_remembered
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
+from frostline.pipeline.settings.models import DatasetSettings
+from frostline.pipeline.steps.enough import suited_to
 from frostline.pipeline.steps.heads import is_fitted
 from frostline.stages.backbones import fingerprint
 from frostline.stages.datasets import Dataset
@@ -20,7 +22,7 @@ from frostline.stages.errors import ConfigError, DataError, counted, listing, pr
 
 Made = TypeVar("Made")
 Quantity = TypeVar("Quantity", int, float)
-_Opened = dict[tuple[object, ...], Dataset | DataError]
+_Opened = dict[str, Dataset | DataError]
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def _check_names(cell: Cell) -> None:
 def _planned(cells: tuple[Cell, ...], opened: _Opened, may_load: bool) -> ExtractionGroup:
     try:
         dataset = _dataset(cells[0], opened)
+        cells = _suited(cells, dataset)
         inputs = open_inputs(cells[0].settings, dataset)
         resolved = resolve(inputs) if may_load else resolve_remembered(inputs)
         return ExtractionGroup(cells, dataset, _work(cells, preview(inputs, resolved)))
@@ -101,9 +104,23 @@ def _planned(cells: tuple[Cell, ...], opened: _Opened, may_load: bool) -> Extrac
         return ExtractionGroup(cells, failure=error)
 
 
+def _suited(cells: tuple[Cell, ...], dataset: Dataset) -> tuple[Cell, ...]:
+    """Return the cells with settings for the dataset's kind of target. Raises ConfigError for heads that can't be."""
+    made: list[Cell] = []
+    wrong: dict[str, None] = {}
+    for cell in cells:
+        try:
+            made.append(replace(cell, settings=suited_to(cell.settings, dataset)))
+        except ConfigError as error:
+            wrong[str(error)] = None
+    if wrong:
+        raise ConfigError("; ".join(wrong))
+    return tuple(made)
+
+
 def _dataset(cell: Cell, opened: _Opened) -> Dataset:
     s = cell.settings
-    name = (s.dataset, s.root, s.test_fraction, s.seed, s.max_bad)
+    name = s.model_dump_json(include={*DatasetSettings.model_fields, "max_bad"})
     if name not in opened:
         try:
             opened[name] = open_inputs(s).dataset

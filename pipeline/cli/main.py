@@ -201,24 +201,35 @@ def _print(args: argparse.Namespace, document: Any, text: str) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from frostline.pipeline.records.run import to_json
-    from frostline.pipeline.report.text import table
-    from frostline.pipeline.run.run import preview_run, run
-    from frostline.pipeline.steps.heads import is_fitted
+    from frostline.pipeline.report.each import reports_json, reports_table
+    from frostline.pipeline.run.each import by_target, run_each
 
     settings = _settings(args)
     if args.dry_run:
-        settings, found = preview_run(settings)
+        return _preview_run(args, by_target(settings))
+    reports = run_each(settings)
+    print(reports_json(reports) if args.json else reports_table(reports))
+    for report in reports:
+        if report.unwritten:
+            print(f"error: no report: {printable(report.unwritten)}", file=sys.stderr)
+            return EXIT_OUTPUT
+    return EXIT_QUARANTINED if any(report.quarantined for report in reports) else 0
+
+
+def _preview_run(args: argparse.Namespace, each: Sequence[Any]) -> int:
+    from frostline.pipeline.run.run import preview_run
+    from frostline.pipeline.steps.heads import is_fitted
+
+    words = {True: "cached", False: "to fit", None: "unknown"}
+    found, lines = [], []
+    for one in each:
+        settings, previews = preview_run(one)
         specs = {name: settings.spec(name) for name in settings.head if not settings.draw(name)}
-        words = {True: "cached", False: "to fit", None: "unknown"}
-        lines = ["; ".join(f"{n}: {words[is_fitted(one, spec)]}" for n, spec in specs.items()) for one in found]
-        return _dry_run(args, found, lines)
-    report = run(settings)
-    print(to_json(report) if args.json else table(report))
-    if report.unwritten:
-        print(f"error: no report: {printable(report.unwritten)}", file=sys.stderr)
-        return EXIT_OUTPUT
-    return EXIT_QUARANTINED if report.quarantined else 0
+        target = f"{', '.join(one.target)}: " if len(each) > 1 else ""
+        for preview in previews:
+            found.append(preview)
+            lines.append(target + "; ".join(f"{n}: {words[is_fitted(preview, spec)]}" for n, spec in specs.items()))
+    return _dry_run(args, found, lines)
 
 
 def _dry_run(args: argparse.Namespace, previews: Sequence[Any], lines: Sequence[str]) -> int:
@@ -231,14 +242,18 @@ def _dry_run(args: argparse.Namespace, previews: Sequence[Any], lines: Sequence[
 
 
 def _extract(args: argparse.Namespace) -> int:
-    from frostline.pipeline.records.run import extracted_json
+    from frostline.pipeline.records.run import Extracted, extracted_json
     from frostline.pipeline.report.text import extracted_lines
+    from frostline.pipeline.run.each import by_target
     from frostline.pipeline.run.run import extract, preview_extract
 
-    settings = _settings(args)
+    each = by_target(_settings(args))
     if args.dry_run:
-        return _dry_run(args, [preview_extract(settings)], [""])
-    done = extract(settings)
+        return _dry_run(args, [preview_extract(one) for one in each], [""] * len(each))
+    found: dict[Path, Extracted] = {}
+    for e in (e for one in each for e in extract(one)):
+        found.setdefault(e.folder, e)
+    done = tuple(found.values())
     _print(args, [extracted_json(e) for e in done], "\n".join(extracted_lines(done)))
     return EXIT_QUARANTINED if any(e.quarantined for e in done) else 0
 
@@ -246,21 +261,25 @@ def _extract(args: argparse.Namespace) -> int:
 def _fit(args: argparse.Namespace) -> int:
     from frostline.pipeline.records.run import fitted_json
     from frostline.pipeline.report.text import fitted_lines
+    from frostline.pipeline.run.each import for_each
     from frostline.pipeline.run.run import fit
 
-    done = fit(_settings(args))
-    _print(args, [fitted_json(fitted) for fitted in done], "\n".join(line for f in done for line in fitted_lines(f)))
-    return EXIT_QUARANTINED if any(fitted.quarantined for fitted in done) else 0
+    done = for_each(_settings(args), fit)
+    lines = [line for target, fitted in done for line in (*target.values(), *fitted_lines(fitted))]
+    _print(args, [{**target, **fitted_json(fitted)} for target, fitted in done], "\n".join(lines))
+    return EXIT_QUARANTINED if any(fitted.quarantined for _, fitted in done) else 0
 
 
 def _evaluate(args: argparse.Namespace) -> int:
     from frostline.pipeline.records.run import probe_json
     from frostline.pipeline.report.text import probe_lines
+    from frostline.pipeline.run.each import for_each
     from frostline.pipeline.run.run import evaluate
 
-    probes = evaluate(_settings(args))
-    _print(args, [probe_json(probe) for probe in probes], "\n".join(line for p in probes for line in probe_lines(p)))
-    return EXIT_QUARANTINED if any(probe.quarantined for probe in probes) else 0
+    done = for_each(_settings(args), evaluate)
+    lines = [line for target, probe in done for line in (*target.values(), *probe_lines(probe))]
+    _print(args, [{**target, **probe_json(probe)} for target, probe in done], "\n".join(lines))
+    return EXIT_QUARANTINED if any(probe.quarantined for _, probe in done) else 0
 
 
 def _predict(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from frostline.pipeline.diagnose.doubts import issues_of, leak_of, odd_values_of, quick_head
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.lookup import look_up
 from frostline.pipeline.plan.make import cached_plan
@@ -15,8 +16,6 @@ from frostline.pipeline.plan.plan import SPLITS, Plan
 from frostline.pipeline.records.findings import (
     CopiesOf,
     Findings,
-    Issue,
-    Leak,
     Near,
     NearPairs,
     Outlier,
@@ -31,22 +30,15 @@ from frostline.pipeline.steps.targets import target_digests
 from frostline.stages.diagnostics import (
     Copies,
     DuplicatePair,
-    LabelIssues,
     NearDuplicates,
     Values,
     copies,
     find_near_duplicates,
-    label_issues,
-    out_of_fold,
     shift,
-    strength,
     values,
 )
-from frostline.stages.evaluate import predictions
-from frostline.stages.fit import fit
-from frostline.stages.heads import head_spec
-from frostline.stages.metrics import bootstrap, means
 from frostline.stages.store import Features, load, open_set
+from frostline.stages.targets.registry import TARGETS
 
 log = logging.getLogger("frostline")
 _QUICK = 4_000_000
@@ -100,10 +92,11 @@ def _look(plan: Plan, there: dict[str, Extracted]) -> Findings:
     }
     odd = {split: values(features.X) for split, features in loaded.items()}
     train, test = (_finite(features, odd[split]) for split, features in loaded.items())
-    ids, classes = {"train": train.ids, "test": test.ids}, train.classes
+    ids = {"train": train.ids, "test": test.ids}
     numbers = {"train": values(train.X), "test": values(test.X)}
     same, near = copies(train, test), find_near_duplicates(train, test)
-    probabilities = out_of_fold(train.X, train.y, train.digests, len(classes), seed=seed)
+    head, spec = quick_head(train, seed)
+    odd_values, limit = odd_values_of(train, spec, seed)
     return Findings(
         dataset=plan.dataset.name,
         backbone=there["train"].key.backbone.name,
@@ -116,11 +109,22 @@ def _look(plan: Plan, there: dict[str, Extracted]) -> Findings:
         outlying_lengths={split: _outliers(ids[split], found) for split, found in numbers.items()},
         copies=tuple(_named(one, train.ids, test.ids) for one in same),
         near_duplicates=_named_pairs(near, train.ids, test.ids),
-        rows_by_class=dict(zip(classes, np.bincount(train.y, minlength=len(classes)).tolist(), strict=True)),
-        label_issues=_issues(label_issues(probabilities, train.y), train.ids, classes),
+        rows_by_class=_rows_by_class(train),
+        label_issues=issues_of(train, spec, seed),
         shift=shift(train, test, seed=seed),
-        leak=_leak(train, test, same, near, seed),
+        leak=leak_of(test, head, same, near, seed),
+        kind=train.targets.kind,
+        odd_values=odd_values,
+        limit=limit,
     )
+
+
+def _rows_by_class(train: Features) -> dict[str, int]:
+    """Return how many training rows each class, or label, has; nothing for numbers."""
+    if not TARGETS.load(train.targets.kind).countable:
+        return {}
+    having = train.y == 1 if train.y.ndim > 1 else train.y[:, None] == np.arange(len(train.classes))
+    return dict(zip(train.classes, having.sum(0).tolist(), strict=True))
 
 
 def _finite(features: Features, found: Values) -> Features:
@@ -129,16 +133,6 @@ def _finite(features: Features, found: Values) -> Features:
     mask = np.ones(len(features), bool)
     mask[list(found.not_finite)] = False
     return features.masked(mask)
-
-
-def _leak(train: Features, test: Features, same: Iterable[Copies], near: NearDuplicates, seed: int) -> Leak:
-    rows = {row for group in same if group.leaks for row in group.test} | {pair.row for pair in near.across}
-    head, _ = fit([train], head_spec("logreg", (strength(train.X),), seed=seed))
-    right = predictions(head, [test]).right
-    kept = right[[row not in rows for row in range(len(test))]]
-    accuracy = bootstrap([means([right])], len(right), seed)[0][0]
-    without = bootstrap([means([kept])], len(kept), seed)[0][0] if len(kept) else None
-    return Leak(tuple(test.ids[row] for row in sorted(rows)), accuracy, without)
 
 
 def _outliers(ids: Ids, odd: Values) -> tuple[Outlier, ...]:
@@ -162,12 +156,4 @@ def _named_pairs(near: NearDuplicates, train: Ids, test: Ids) -> NearPairs:
         test=named(near.test, test, test),
         across=named(near.across, test, train),
         typical_distance=near.typical,
-    )
-
-
-def _issues(found: LabelIssues, ids: Ids, classes: Ids) -> tuple[Issue, ...]:
-    columns = zip(found.rows, found.given, found.suggested, found.probability, found.margin, strict=True)
-    return tuple(
-        Issue(id=ids[row], given=classes[given], suggested=classes[other], probability=probability, margin=margin)
-        for row, given, other, probability, margin in columns
     )

@@ -8,10 +8,10 @@ import numpy as np
 
 from frostline.pipeline.records.findings import Findings
 from frostline.pipeline.records.run import Probe
-from frostline.pipeline.report.wording import percent
+from frostline.pipeline.report.wording import with_interval
 from frostline.stages.errors import counted
 from frostline.stages.evaluate import score
-from frostline.stages.targets.registry import main_score
+from frostline.stages.targets.registry import TARGETS, main_score
 
 
 def leak_notes(found: Findings | None, probes: Iterable[Probe], seed: int) -> tuple[str, ...]:
@@ -29,8 +29,11 @@ def _without(probe: Probe, leaked: set[str], seed: int) -> str | None:
     if answers is None or evaluation is None:
         return None
     kept = np.array([name not in leaked for name in answers.ids], bool)
-    if not kept.any():
-        return f"{probe.name}: no test sample is left without these"
-    found = main_score(score(answers.masked(kept), seed=seed).scores)
+    left = answers.masked(kept)
+    if not kept.any() or (left.groups is not None and len(np.unique(left.groups)) < 2):
+        return f"{probe.name}: too little is left to test on without these"
+    kind, shares = evaluation.kind, TARGETS.load(evaluation.kind).as_shares
+    found = main_score(score(left, seed=seed).scores, kind)
     rest = f"{int(kept.sum()):,} that are left"
-    return f"{probe.name}: {percent(found)} on the {rest}, {percent(main_score(evaluation.scores))} on all"
+    whole = with_interval(main_score(evaluation.scores, kind), shares=shares)
+    return f"{probe.name}: {with_interval(found, shares=shares)} on the {rest}, {whole} on all"

@@ -17,17 +17,23 @@ from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.records.run_folder import read_run
 from frostline.pipeline.report.table import Table, aligned
-from frostline.pipeline.report.wording import TRANSFERABILITY
+from frostline.pipeline.report.wording import NOUNS, TRANSFERABILITY, value_of
 from frostline.pipeline.settings.models import RankSettings
 from frostline.pipeline.steps.features import LazyFeatures, extract_missing
 from frostline.stages.backbones import fingerprint
-from frostline.stages.datasets import Dataset
-from frostline.stages.datasets.sampling import train_size
-from frostline.stages.diagnostics.transferability import RankAgreement, Transferability, measured, transferability
+from frostline.stages.datasets import Dataset, Samples
+from frostline.stages.datasets.draws import train_size
+from frostline.stages.diagnostics.transferability import (
+    RankAgreement,
+    Transferability,
+    measured,
+    transferability_of,
+)
 from frostline.stages.errors import FrostlineError, counted
 from frostline.stages.heads import LinearHead
 from frostline.stages.store.key import FeatureKey
-from frostline.stages.targets.registry import main_score
+from frostline.stages.targets.base import DEFAULT, Target
+from frostline.stages.targets.registry import TARGETS, main_score
 
 log = logging.getLogger("frostline")
 
@@ -36,7 +42,8 @@ log = logging.getLogger("frostline")
 class RankedBackbone:
     """One backbone: its scores, the numbers of rows computed for them and left out, and what past runs measured.
 
-    ``accuracy``: of the newest run of this dataset through this backbone, None where there is none.
+    ``accuracy``: of the newest run of this target through this backbone, of other kinds than single labels its main
+    score; None where there is no run.
     """
 
     backbone: str
@@ -49,13 +56,22 @@ class RankedBackbone:
 
 @dataclass(frozen=True)
 class BackboneRanking:
-    """Backbones by LogME, the best first. ``agreement``: of each score with the measured accuracies."""
+    """Backbones by LogME, the best first. ``agreement``: of each score with the measured accuracies.
+
+    ``kind``: of target; of others than single labels there is LogME alone.
+    """
 
     dataset: str
     rows: int
     of: int
     backbones: tuple[RankedBackbone, ...]
     agreement: dict[str, RankAgreement | None]
+    kind: str = DEFAULT
+
+    @property
+    def target(self) -> Target:
+        """The kind of target."""
+        return TARGETS.load(self.kind)
 
 
 def rank(names: Sequence[str], settings: RankSettings) -> BackboneRanking:
@@ -78,6 +94,7 @@ def rank(names: Sequence[str], settings: RankSettings) -> BackboneRanking:
         len(whole.train),
         tuple(sorted(found, key=lambda ranked: -ranked.scores.logme)),
         {name: _agreement(name, found) for name in TRANSFERABILITY},
+        whole.train.targets.kind,
     )
 
 
@@ -89,8 +106,7 @@ def _asked(name: str, settings: RankSettings) -> RankSettings:
 
 def _sample(whole: Dataset, settings: RankSettings) -> Dataset:
     train = whole.train
-    asked = train.targets
-    drawn = train_size(asked.values, train.digests, len(asked.names), settings.samples, settings.seed)
+    drawn = train_size(train.targets, train.digests, settings.samples, settings.seed)
     if drawn.all():  # the same key as the training split's, so it must be that
         return whole
     return Dataset(whole.name, train.take(np.flatnonzero(drawn), "sample"), whole.test, whole.notes)
@@ -100,9 +116,10 @@ def _ranked(settings: RankSettings, whole: Dataset, sample: Dataset) -> RankedBa
     plan = make_plan(open_inputs(settings, sample), ("train",))
     (done,) = extract_missing(plan)
     features = LazyFeatures(plan).train[0]
-    scores = transferability(features.X, features.y, _source_probabilities(plan, features.X))
+    source = _source_probabilities(plan, features.X) if plan.kind == DEFAULT else None
+    scores = transferability_of(features.X, features.targets, source)
     key = replace(plan.key("train", "plain"), dataset=whole.train.content)
-    accuracy = _newest(_accuracies(plan.workspace.runs, key))
+    accuracy = _newest(_main_scores(plan.workspace.runs, key, whole.train))
     return RankedBackbone(
         settings.backbone, features.X.shape[1], done.computed, len(done.quarantined), scores, accuracy
     )
@@ -119,8 +136,11 @@ def _source_probabilities(plan: Plan, X: NDArray[Any]) -> NDArray[np.float64] | 
     return LinearHead(weight, bias, tuple(map(str, range(len(bias))))).confidence(X)
 
 
-def _accuracies(runs: Path, key: FeatureKey) -> Iterator[tuple[str, float]]:
-    """Yield when and what past runs measured on features like a key's; how exactly they were computed doesn't count."""
+def _main_scores(runs: Path, key: FeatureKey, train: Samples) -> Iterator[tuple[str, float]]:
+    """Yield when and what past runs of these targets measured on features like a key's.
+
+    How exactly the features were computed doesn't count.
+    """
     wanted = _identity(key.fields())
     for path in runs.glob("*/run.json"):
         try:
@@ -128,10 +148,12 @@ def _accuracies(runs: Path, key: FeatureKey) -> Iterator[tuple[str, float]]:
         except FrostlineError:
             log.warning("%s is no report of a run; it is passed over", path)
             continue
+        if found.targets.get("train", train.target_digest) != train.target_digest:
+            continue
         for probe in found.probes:
             same = any(e.split == "train" and _identity(e.key) == wanted for e in probe.features)
             if same and probe.evaluation:
-                yield found.made, main_score(probe.evaluation.scores).value
+                yield found.made, main_score(probe.evaluation.scores, found.kind).value
 
 
 def _identity(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,30 +179,40 @@ def ranking_json(ranking: BackboneRanking) -> dict[str, Any]:
 def ranking_table(ranking: BackboneRanking) -> str:
     """Return a ranking for a terminal."""
     shown = [n for n in TRANSFERABILITY if any(getattr(one.scores, n) is not None for one in ranking.backbones)]
-    columns = ("backbone", "width", *(TRANSFERABILITY[n] for n in shown), "accuracy measured")
-    rows = tuple(_cells(one, shown) for one in ranking.backbones)
+    measured_score = f"{ranking.target.table[ranking.target.main]} measured"
+    columns = ("backbone", "width", *(TRANSFERABILITY[n] for n in shown), measured_score)
+    rows = tuple(_cells(one, shown, shares=ranking.target.as_shares) for one in ranking.backbones)
     lines = aligned(Table("", columns, "<" + ">" * len(columns[1:]), rows))
     head = f"{ranking.dataset}: {ranking.rows:,} of {counted(ranking.of, 'training sample')}; by LogME, the best first"
     return "\n".join([head, "", *lines, "", *_trust(ranking)])
 
 
-def _cells(one: RankedBackbone, shown: Sequence[str]) -> tuple[str, ...]:
+def _cells(one: RankedBackbone, shown: Sequence[str], *, shares: bool) -> tuple[str, ...]:
     values = [getattr(one.scores, n) for n in shown]
     scores = ["none" if value is None else f"{value:.3f}" for value in values]
-    accuracy = "none" if one.accuracy is None else f"{100 * one.accuracy:.1f} %"
-    return (one.backbone, f"{one.width:,}", *scores, accuracy)
+    result = "none" if one.accuracy is None else value_of(one.accuracy, shares=shares)
+    return (one.backbone, f"{one.width:,}", *scores, result)
 
 
 def _trust(ranking: BackboneRanking) -> list[str]:
-    """Return how far to trust the scores, one line each."""
+    """Return which scores there are, and how far to trust them, one line each."""
+    names = f"{NOUNS.get(ranking.kind, 'name')}s"
+    alone = (
+        f"- LogME, averaged over the {names}, is the only one of these scores that exists for a {ranking.kind} target"
+    )
+    return [*([] if ranking.kind == DEFAULT else [alone]), *_agreements(ranking)]
+
+
+def _agreements(ranking: BackboneRanking) -> list[str]:
     known = sum(one.accuracy is not None for one in ranking.backbones)
     if known < 3:
         runs = "no run" if not known else "a run" if known == 1 else "runs"
         what = f"{runs} of {counted(known, 'backbone')}" if known else runs
         return [f"- {what} on this dataset so far: from three on, how well each score ordered them stands here"]
+    results = "accuracies" if ranking.kind == DEFAULT else f"{ranking.target.table[ranking.target.main]}"
     return [
         f"- {TRANSFERABILITY[name]}: Kendall's τ {found.kendall:.2f}, Spearman's ρ {found.spearman:.2f} "
-        f"with the accuracies of {found.n} backbones"
+        f"with the {results} of {found.n} backbones"
         for name, found in ranking.agreement.items()
         if found
     ]

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 from frostline.stages.metrics import Spread
 from frostline.stages.metrics.learning_curve import Forecast
+from frostline.stages.targets.base import DEFAULT
 
 
 @dataclass(frozen=True)
 class Point:
-    """Heads fitted on draws of one size: test accuracy of each, the value chosen for each, and what by.
+    """Heads fitted on draws of one size: test score of each, the value chosen for each, and what by.
 
-    ``size``: samples per class, or in all; ``rows``: training rows, at most; ``by``: as in a selection, or
+    ``accuracy``: of each draw, or of another kind of target than single labels its main score, as is ``spread``.
+    ``size``: samples per class or label, or in all; ``rows``: training rows, at most; ``by``: as in a selection, or
     "default" where so few rows leave nothing to choose by; ``seconds``: of all draws.
     """
 
@@ -27,17 +29,19 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """Accuracy by the amount of training data: ``unit`` is "shots" (samples per class) or "samples".
+    """The main score by the amount of training data: ``unit`` is "shots" (samples per class or label) or "samples".
 
-    ``forecast``: for twice the largest size; ``sentence``: the same in words, or why there is none.
+    ``forecast``: for twice the largest size; ``sentence``: the same in words, or why there is none. ``kind``: of
+    target.
     """
 
     unit: str
     points: tuple[Point, ...]
     forecast: Forecast | None
     sentence: str
+    kind: str = DEFAULT
 
     @property
     def per_class(self) -> bool:
-        """Whether sizes count the samples of each class, and not all of them."""
+        """Whether sizes count the samples of each class or label, and not all of them."""
         return self.unit == "shots"

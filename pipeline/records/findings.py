@@ -15,6 +15,7 @@ from frostline.stages.metrics import Score
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.records.sealed import digest, sealed
 from frostline.stages.store import Bad, make_folder, write_atomic
+from frostline.stages.targets.base import DEFAULT
 
 log = logging.getLogger("frostline")
 
@@ -29,7 +30,7 @@ class Outlier:
 
 @dataclass(frozen=True)
 class CopiesOf:
-    """All samples of one content; ``conflicting``: under different labels."""
+    """All samples of one content; ``conflicting``: under different labels, or with other numbers."""
 
     train: tuple[str, ...]
     test: tuple[str, ...]
@@ -62,7 +63,10 @@ class NearPairs:
 
 @dataclass(frozen=True)
 class Issue:
-    """A training label that is likely wrong: ``probability`` is that of the suggested one, out of fold."""
+    """A training label that is likely wrong: ``probability`` is that of the suggested one, out of fold.
+
+    Of several labels ``given`` and ``suggested`` are such as ``smiling: yes`` and ``smiling: no``.
+    """
 
     id: str
     given: str
@@ -72,11 +76,22 @@ class Issue:
 
 
 @dataclass(frozen=True)
+class OddValue:
+    """A training value that is worth a second look: ``z`` robust deviations from what was ``expected`` out of fold."""
+
+    id: str
+    output: str
+    given: float
+    expected: float
+    z: float
+
+
+@dataclass(frozen=True)
 class Leak:
     """Test samples that are in train, as copies or near duplicates, and the accuracy with and without them.
 
-    ``rows``: their names. The head is a logistic regression with one C, fitted on all of train.
-    ``without`` is None where no test sample is left.
+    ``rows``: their names. The head is a logistic regression with one C, fitted on all of train, or for numbers a ridge;
+    ``accuracy``: of other kinds than single labels the main score. ``without`` is None where no test sample is left.
     """
 
     rows: tuple[str, ...]
@@ -86,7 +101,11 @@ class Leak:
 
 @dataclass(frozen=True)
 class Findings:
-    """All that is found. ``rows``: of finite features, by split; ``width``: features of each."""
+    """All that is found. ``rows``: of finite features, by split; ``width``: features of each.
+
+    ``rows_by_class``: training samples of each class, or with each label; ``kind``: of target. ``odd_values``: of
+    numbers, those beyond ``limit`` robust deviations.
+    """
 
     dataset: str
     backbone: str
@@ -103,6 +122,9 @@ class Findings:
     label_issues: tuple[Issue, ...]
     shift: Shift | None
     leak: Leak
+    kind: str = DEFAULT
+    odd_values: tuple[OddValue, ...] = ()
+    limit: float | None = None
 
 
 def memory(root: Path, known: Sequence[str], seed: int) -> Path:

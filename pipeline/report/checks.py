@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from frostline.pipeline.records.findings import CopiesOf, Findings
-from frostline.pipeline.report.wording import percent
+from frostline.pipeline.report.wording import with_interval
 from frostline.stages.errors import counted, listing, printable
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS
 
 _SHOWN = 10
 _UNEVEN = 10.0
@@ -28,8 +30,9 @@ class Check:
 
 def checks(found: Findings) -> tuple[Check, ...]:
     """Return every check of the data with what it found."""
-    first = (*_values(found), _balance(found), *_copies(found), *_near(found))
-    return (*first, _labels(found), _shift(found), *([_score(found)] if found.leak.rows else []))
+    first = (*_values(found), *_balance(found), *_copies(found), *_near(found))
+    doubts = _odd_values(found) if found.limit is not None else _labels(found)
+    return (*first, doubts, _shift(found), *([_score(found)] if found.leak.rows else []))
 
 
 def findings_table(found: Findings) -> str:
@@ -53,15 +56,20 @@ def _values(found: Findings) -> Iterable[Check]:
     yield _counted("Outliers", far, "sample", "of outlying length")
 
 
-def _balance(found: Findings) -> Check:
-    counts = found.rows_by_class
+def _balance(found: Findings) -> Iterable[Check]:
+    counts, sought = found.rows_by_class, "Class balance" if found.kind == DEFAULT else "Label balance"
+    if not counts:
+        return
     largest, smallest = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    every = "every class has" if found.kind == DEFAULT else "every label is on"
     if counts[largest] == counts[smallest]:
-        return Check("Class balance", f"every class has {counted(counts[largest], 'training sample')}")
+        yield Check(sought, f"{every} {counted(counts[largest], 'training sample')}")
+        return
     ratio = counts[largest] / counts[smallest] if counts[smallest] else float("inf")
     more, fewer = (f"{name} ({counts[name]:,})" for name in (largest, smallest))
-    phrase = f"{ratio:.1f} times as many training samples of {more} as of {fewer}"
-    return Check("Class balance", phrase, sound=ratio < _UNEVEN)
+    word = "of" if found.kind == DEFAULT else "with"
+    phrase = f"{ratio:.1f} times as many training samples {word} {more} as {word} {fewer}"
+    yield Check(sought, phrase, sound=ratio < _UNEVEN)
 
 
 def _copies(found: Findings) -> Iterable[Check]:
@@ -70,7 +78,10 @@ def _copies(found: Findings) -> Iterable[Check]:
     yield _counted("Copies across the splits", leaks, "image", "both in train and in test")
     yield _counted("Copies within a split", others, "image", "more than once in one split")
     conflicts = [_equal(one) for one in found.copies if one.conflicting]
-    yield _counted("Conflicting labels", conflicts, "image", "under different labels")
+    if found.kind == DEFAULT:
+        yield _counted("Conflicting labels", conflicts, "image", "under different labels")
+    else:
+        yield _counted("Conflicting targets", conflicts, "image", "with different labels or numbers")
 
 
 def _equal(one: CopiesOf) -> str:
@@ -97,6 +108,16 @@ def _labels(found: Findings) -> Check:
     return _counted("Label errors", names, "training label", phrase)
 
 
+def _odd_values(found: Findings) -> Check:
+    """Return the numbers that are worth a second look."""
+    names = [
+        f"{one.id}: {one.output} {one.given:g}, expected about {one.expected:.4g} ({one.z:.1f} deviations)"
+        for one in found.odd_values
+    ]
+    phrase = f"worth a second look, more than {found.limit:.1f} robust deviations from what the others speak for"
+    return _counted("Odd values", names, "training value", phrase)
+
+
 def _shift(found: Findings) -> Check:
     shift, sought = found.shift, "Shift between train and test"
     if shift is None:
@@ -108,11 +129,13 @@ def _shift(found: Findings) -> Check:
 
 
 def _score(found: Findings) -> Check:
-    leak = found.leak
-    phrase = f"test accuracy {percent(leak.accuracy)}"
+    leak, target = found.leak, TARGETS.load(found.kind)
+    phrase = f"test {target.table[target.main]} {with_interval(leak.accuracy, shares=target.as_shares)}"
     if leak.without:
-        phrase += f"; {percent(leak.without)} without the {counted(len(leak.rows), 'sample')} that train has"
-    return Check("What the copies are worth", f"{phrase} (one logistic regression, nothing chosen)", sound=False)
+        without = with_interval(leak.without, shares=target.as_shares)
+        phrase += f"; {without} without the {counted(len(leak.rows), 'sample')} that train has"
+    head = "one logistic regression, nothing chosen" if target.usual_head == "logreg" else f"one {target.usual_head}"
+    return Check("What the copies are worth", f"{phrase} ({head})", sound=False)
 
 
 def _counted(sought: str, names: Sequence[str], noun: str, what: str) -> Check:

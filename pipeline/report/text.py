@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from frostline.pipeline.records.run import PAGE, Extracted, Fitted, Probe, Report
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import (
@@ -10,6 +12,7 @@ from frostline.pipeline.report.wording import (
     plus_minus,
     selection_lines,
     unit_of,
+    value_of,
     verdicts,
     with_interval,
 )
@@ -46,33 +49,38 @@ def table(report: Report) -> str:
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
-def score_lines(probes: tuple[Probe, ...]) -> list[str]:
-    """Return one line per scored probe, under a heading."""
+def score_lines(probes: Sequence[Probe], targets: Sequence[str] = ()) -> list[str]:
+    """Return one line per scored probe, under a heading; ``targets``: what each predicts, where that differs."""
     scored = [probe for probe in probes if probe.evaluation and probe.fitted]
     target = TARGETS.load(scored[0].evaluation.kind if scored and scored[0].evaluation else DEFAULT)
     rows, shown = [], target.table
-    for probe in probes:
+    for name, probe in _named(probes, targets):
         if probe.evaluation is None or probe.fitted is None:
             continue
-        scores = [with_interval(probe.evaluation.scores[name], shares=target.as_shares) for name in shown]
+        scores = [with_interval(probe.evaluation.scores[one], shares=target.as_shares) for one in shown]
         width, value = str(probe.features[0].width), chosen(probe.fitted.selection)
-        rows.append((probe.backbone, width, probe.head, value, *scores))
-    columns = ("backbone", "width", "head", "", *shown.values())
-    return aligned(Table("", columns, "<><<" + ">" * len(shown), tuple(rows)))
+        rows.append((name, probe.backbone, width, probe.head, value, *scores))
+    columns = ("target", "backbone", "width", "head", "", *shown.values())
+    return aligned(Table("", columns, "<<><<" + ">" * len(shown), tuple(rows)))
 
 
-def curve_lines(probes: tuple[Probe, ...]) -> list[str]:
-    """Return one line per probe and size of training set, under a heading."""
-    rows = []
-    for probe in probes:
-        if probe.curve is None:
-            continue
-        for point in probe.curve.points:
-            ends = [f"{100 * end:.1f} %" for end in (min(point.accuracy), max(point.accuracy))]
+def _named(probes: Sequence[Probe], targets: Sequence[str]) -> Iterable[tuple[str, Probe]]:
+    return zip(targets or [""] * len(probes), probes, strict=True)
+
+
+def curve_lines(probes: Sequence[Probe], targets: Sequence[str] = ()) -> list[str]:
+    """Return one line per probe and size of training set, under a heading; ``targets``: as above."""
+    rows, curves = [], [probe.curve for probe in probes if probe.curve]
+    target = TARGETS.load(curves[0].kind if curves else DEFAULT)
+    for name, probe in _named(probes, targets):
+        for point in probe.curve.points if probe.curve else ():
+            assert probe.curve
+            ends = [value_of(end, shares=target.as_shares) for end in (min(point.accuracy), max(point.accuracy))]
             amount, n = f"{point.size:,} {unit_of(probe.curve)}", str(len(point.accuracy))
-            rows.append((probe.backbone, probe.head, amount, n, plus_minus(point.spread), *ends))
-    columns = ("backbone", "head", "training data", "draws", "accuracy", "least", "most")
-    return aligned(Table("", columns, "<<>>>>>", tuple(rows)))
+            mean = plus_minus(point.spread, shares=target.as_shares)
+            rows.append((name, probe.backbone, probe.head, amount, n, mean, *ends))
+    columns = ("target", "backbone", "head", "training data", "draws", target.table[target.main], "least", "most")
+    return aligned(Table("", columns, "<<<>>>>>", tuple(rows)))
 
 
 def probe_lines(probe: Probe) -> list[str]:

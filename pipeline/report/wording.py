@@ -88,8 +88,10 @@ def _verdict(pair: HeadPair) -> str:
     return f"{better} is better than {other} beyond chance (p {p_value(pair)})"
 
 
-def plus_minus(found: Spread) -> str:
-    """Return mean and standard deviation as ``72.1 ± 0.8 %``."""
+def plus_minus(found: Spread, *, shares: bool = True) -> str:
+    """Return mean and standard deviation as ``72.1 ± 0.8 %``, or ``0.688 ± 0.012`` if it is no share of one."""
+    if not shares:
+        return f"{found.mean:.3f}" + (f" ± {found.std:.3f}" if found.std is not None else "")
     deviation = f" ± {100 * found.std:.1f}" if found.std is not None else ""
     return f"{100 * found.mean:.1f}{deviation} %"
 
@@ -99,6 +101,11 @@ def with_interval(score: Score, *, shares: bool) -> str:
     return percent(score) if shares else f"{score.value:.3g} [{score.low:.3g}, {score.high:.3g}]"
 
 
+def value_of(score: float, *, shares: bool) -> str:
+    """Return a score alone: ``97.2 %``, or ``0.688`` if it is no share of one."""
+    return f"{100 * score:.1f} %" if shares else f"{score:.3f}"
+
+
 def percent(score: Score) -> str:
     """Return ``97.2 % [95.3, 98.6]``."""
     return f"{100 * score.value:.1f} % [{100 * score.low:.1f}, {100 * score.high:.1f}]"
@@ -106,7 +113,7 @@ def percent(score: Score) -> str:
 
 def unit_of(curve: Curve, whole: str = "samples") -> str:
     """Return what a curve's sizes count: ``per class``, or in words of one's own those of the whole training set."""
-    return "per class" if curve.per_class else whole
+    return f"per {NOUNS.get(curve.kind, 'name')}" if curve.per_class else whole
 
 
 def selection_lines(selection: Selection) -> list[Message]:

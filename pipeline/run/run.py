@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
 
 from frostline.pipeline.diagnose.health import check_if_small
 from frostline.pipeline.diagnose.leaks import leak_notes
@@ -29,17 +28,17 @@ from frostline.pipeline.settings.models import (
     HeadSettings,
     Settings,
 )
-from frostline.pipeline.steps.enough import check_enough
+from frostline.pipeline.steps.enough import check_enough, suited_to
 from frostline.pipeline.steps.features import LazyFeatures, cached, drop, extract_missing, requests_of, unsteady_notes
 from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.pipeline.steps.targets import keep_targets, target_digests
 from frostline.stages.backbones.families.fingerprint import versions_of
 from frostline.stages.backbones.families.registry import full_name
-from frostline.stages.datasets import Dataset, duplicates, find_source
+from frostline.stages.datasets import duplicates, find_source
 from frostline.stages.errors import ConfigError, DamagedShard, StoreError
 from frostline.stages.evaluate import predictions, score
-from frostline.stages.heads import HeadSpec, check_estimator, check_options, spec_fields
+from frostline.stages.heads import HeadSpec, check_options, spec_fields
 from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.metrics import predictions_csv
 from frostline.stages.metrics.compare import Comparison, compare
@@ -47,7 +46,6 @@ from frostline.stages.records.sealed import digest
 from frostline.stages.store import make_folder, open_set, write_atomic
 
 log = logging.getLogger("frostline")
-Chosen = TypeVar("Chosen", bound=HeadSettings)
 _VERSIONS = ("frostline", "torch", "torchvision", "scikit-learn", "numpy", "h5py")
 
 
@@ -68,7 +66,7 @@ def fit(settings: HeadSettings) -> tuple[Fitted, ...]:
     """Fit every head on cached training features. Raises StoreError if they are not there."""
     _whole(settings)
     plan = cached_plan(open_inputs(settings))
-    own, loaded = _suited(settings, plan.dataset), LazyFeatures(plan)
+    own, loaded = suited_to(settings, plan.dataset), LazyFeatures(plan)
     return tuple(fit_head(plan, own.spec(name), loaded) for name in own.head)
 
 
@@ -76,7 +74,7 @@ def evaluate(settings: HeadSettings) -> tuple[Probe, ...]:
     """Score every fitted head on cached test features. Raises StoreError if anything is not there."""
     _whole(settings)
     plan = cached_plan(open_inputs(settings))
-    own = _suited(settings, plan.dataset)
+    own = suited_to(settings, plan.dataset)
     features, loaded = tuple(map(cached, requests_of(plan, "test"))), LazyFeatures(plan)
     return tuple(
         _scored(Probe(features, name, fitted=_there(plan, own.spec(name))), settings.seed, loaded) for name in own.head
@@ -98,15 +96,6 @@ def _check(settings: HeadSettings) -> None:
         settings.spec(name)
 
 
-def _suited(settings: Chosen, dataset: Dataset) -> Chosen:
-    """Return the settings for a dataset's targets. Raises ConfigError for heads that are not for them."""
-    kind = dataset.train.targets.kind
-    own = settings.suited(kind, len(dataset.train))
-    for name in own.head:
-        check_estimator(own.spec(name), kind)
-    return own
-
-
 def _there(plan: Plan, spec: HeadSpec) -> Fitted:
     found = cached_head(plan, spec)
     if found is None:
@@ -120,7 +109,13 @@ def run(settings: Settings) -> Report:
     Where these can't be written, on a read-only disk for instance, the answers are returned all the same and
     ``unwritten`` says why.
     """
-    settings, (inputs, *baseline) = _opened(settings)
+    return run_opened(open_run(settings))
+
+
+def run_opened(opened: Opened) -> Report:
+    """Return what ``run`` does, of settings whose inputs are open."""
+    settings = opened.settings
+    inputs, *baseline = opened.inputs
     plan = _ready(inputs, settings)
     probes = _probes(plan, settings)
     probes += tuple(probe for other in baseline for probe in _probes(_ready(other, settings), settings))
@@ -204,27 +199,31 @@ def preview_run(settings: Settings) -> tuple[Settings, list[Preview]]:
 
     The latter as far as it is known without a network.
     """
-    settings, opened = _opened(settings)
-    return settings, [_preview(inputs) for inputs in opened]
+    opened = open_run(settings)
+    return opened.settings, [_preview(inputs) for inputs in opened.inputs]
 
 
 def _preview(inputs: Inputs) -> Preview:
     return preview(inputs, resolve_remembered(inputs))
 
 
-def _opened(settings: Settings) -> tuple[Settings, list[Inputs]]:
-    """Return settings suited to their dataset, and what they name, then the same for the baseline if there is one.
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A run's settings, suited to their dataset, and what they name: ``inputs``, then its baseline's."""
 
-    Mistakes in names are said first.
-    """
+    settings: Settings
+    inputs: tuple[Inputs, ...]
+
+
+def open_run(settings: Settings) -> Opened:
+    """Return what settings name, opened; whatever is wrong with it is said before a network is loaded."""
     _check(settings)
     check_engine(settings.engine)
     inputs = open_inputs(settings)
+    settings = suited_to(settings, inputs.dataset)
     check_enough(settings, inputs.dataset.train)
-    settings = _suited(settings, inputs.dataset)
-    if not _wants_baseline(settings):
-        return settings, [inputs]
-    return settings, [inputs, open_inputs(_pixels(settings), inputs.dataset)]
+    baseline = (open_inputs(_pixels(settings), inputs.dataset),) if _wants_baseline(settings) else ()
+    return Opened(settings, (inputs, *baseline))
 
 
 def _ready(inputs: Inputs, settings: Settings) -> Plan:

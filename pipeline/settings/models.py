@@ -45,7 +45,7 @@ from frostline.stages.targets.columns import Task
 from frostline.stages.targets.registry import TARGETS
 
 PREFIX = "FROSTLINE_"
-_FEW = 200  # rows held out: a score of many labels, or a correlation, of fewer says little
+FEW_HELD = 200  # rows held out: a score of many labels, or a correlation, of fewer says little
 _CHOOSING = {"hold_out", "folds", "criterion", "per_label"}
 _OTHER_ENGINES = sorted(installed("frostline.engines"))  # the door itself lies above the settings
 
@@ -314,7 +314,7 @@ class HeadSettings(ExtractSettings):
         target = TARGETS.load(kind)
         given = self.model_fields_set
         usual: dict[str, Any] = {} if "head" in given else {"head": (target.usual_head,)}
-        if kind != DEFAULT and not given & {"folds", "hold_out", "grid"} and self.hold_out * rows < _FEW:
+        if kind != DEFAULT and not given & {"folds", "hold_out", "grid"} and self.hold_out * rows < FEW_HELD:
             usual["folds"] = 5
         if self.criterion and target.chosen_by(self.criterion) and self.criterion == target.criteria[0]:
             usual["criterion"] = ""
@@ -350,7 +350,9 @@ class Settings(HeadSettings):
     baseline: Literal["auto", "pixels", "none"] = Field(
         default="auto", description="the same heads on raw pixels beside it; auto is for digits"
     )
-    shots: Shots = Field(default=(), description="training samples per class: 1,2,4,8,16; each drawn several times")
+    shots: Shots = Field(
+        default=(), description="training samples per class or label: 1,2,4,8,16; each drawn several times"
+    )
     train_sizes: TrainSizes = Field(
         default=(), description="training samples in all: 100,1000,all; each drawn several times"
     )
@@ -367,6 +369,16 @@ class Settings(HeadSettings):
             raise ValueError("draws without shots or train-sizes; wanted one of them beside it")
         return self
 
+    def suited(self, kind: str, rows: int) -> Self:
+        """Return the settings for a kind of target; see ``HeadSettings``. Raises ConfigError for shots of amounts."""
+        own = super().suited(kind, rows)
+        draws = [draw for name in own.head if (draw := own.draw(name))]
+        if not TARGETS.load(kind).countable and any(draw.unit == "shots" for draw in draws):
+            raise ConfigError(
+                f"shots with a {kind} target, which has no classes to draw samples of; expected --train-sizes"
+            )
+        return own
+
     def draw(self, name: str) -> Draw | None:
         """Return how much of the training rows a head is fitted on, None for all of them."""
         if name in PROTOCOLS and PROTOCOLS[name].shots:
@@ -377,7 +389,7 @@ class Settings(HeadSettings):
 
 
 class Draw(NamedTuple):
-    """Sizes of training sets, in samples per class (``shots``) or in all (``samples``), each drawn ``times``."""
+    """Sizes of training sets, samples per class or label (``shots``) or in all (``samples``), each drawn ``times``."""
 
     unit: Literal["shots", "samples"]
     sizes: tuple[int | Literal["all"], ...]

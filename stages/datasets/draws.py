@@ -25,6 +25,18 @@ def held_out(targets: Targets, digests: Digests, fraction: float, seed: int) -> 
     return sampling.hold_out(strata, digests, _count(strata), fraction, seed)
 
 
+def folds(targets: Targets, digests: Digests, count: int, seed: int) -> NDArray[np.int64]:
+    """Return each row's fold, int64 (n,), 0 to count - 1; ``digests``: uint8 (n, 32) of their content."""
+    target, values = TARGETS.load(targets.kind), targets.values
+    if targets.groups is not None:
+        return grouped.folds(target, values, digests, targets.groups, count, seed)
+    part = target.dealt(values, sampling.content_hash_order(digests, seed), [1 / count] * count)
+    if part is not None:
+        return part
+    strata = target.strata(values)
+    return sampling.folds(strata, digests, _count(strata), count, seed)
+
+
 def shots(targets: Targets, digests: Digests, count: int, seed: int) -> NDArray[np.bool_]:
     """Return the mask, bool (n,), of ``count`` contents, or groups, of each stratum."""
     strata = TARGETS.load(targets.kind).strata(targets.values)

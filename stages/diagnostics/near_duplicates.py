@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.diagnostics.typical_distance import typical_distance
 from frostline.stages.store import Features
+from frostline.stages.targets.registry import TARGETS
 
 NEAR = 0.13
 _BLOCK = 2048
@@ -63,9 +64,17 @@ def copies(train: Features, test: Features) -> tuple[Copies, ...]:
             places[content.tobytes()][split].append(row)
     several = [(rows, others) for rows, others in places.values() if len(rows) + len(others) > 1]
     return tuple(
-        Copies(tuple(rows), tuple(others), len({*train.y[rows].tolist(), *test.y[others].tolist()}) > 1)
+        Copies(tuple(rows), tuple(others), _differ(np.concatenate([train.y[rows], test.y[others]])))
         for rows, others in several
     )
+
+
+def _differ(values: NDArray[Any]) -> bool:
+    """Return whether known values, (k,) or (k, names), of one content differ in any name."""
+    columns = values.reshape(len(values), -1).astype(np.float64)
+    known = ~np.isnan(columns) if values.dtype.kind == "f" else columns >= 0
+    low, high = np.where(known, columns, np.inf).min(0), np.where(known, columns, -np.inf).max(0)
+    return bool((low < high).any())
 
 
 def find_near_duplicates(train: Features, test: Features, threshold: float = NEAR) -> NearDuplicates:
@@ -83,7 +92,7 @@ def find_near_duplicates(train: Features, test: Features, threshold: float = NEA
     new = others[[content.tobytes() not in known for content in test.digests[others]]]
     U, V, W = _directions(train.X[rows]), _directions(test.X[others]), _directions(test.X[new])
     within, among, across = _nearest(U), _nearest(V), _nearest(W, U)
-    typical = max(typical_distance(U, train.y[rows], threshold), _ROUNDING)
+    typical = max(typical_distance(U, _strata(train)[rows], threshold), _ROUNDING)
     reach = max(threshold * typical, _ROUNDING)
     return NearDuplicates(
         _pairs(within, rows, rows, reach, typical),
@@ -91,6 +100,11 @@ def find_near_duplicates(train: Features, test: Features, threshold: float = NEA
         _pairs(across, new, rows, reach, typical),
         typical,
     )
+
+
+def _strata(train: Features) -> NDArray[np.int64]:
+    """Return which rows are alike in what is predicted, int64 (n,): of one class, one label, about one value."""
+    return TARGETS.load(train.targets.kind).strata(train.y)
 
 
 Neighbours = tuple[NDArray[np.int64], NDArray[np.float32]]

@@ -14,23 +14,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.diagnostics.evidence import cutoff, log_evidence, mean_log_evidence
 from frostline.stages.errors import DataError
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.values import Targets
 
 _BLOCK = 4096
 _COMPONENTS = 64  # Pándy et al. reduce features to so many before GBC
-_ITERATIONS = 200
 
 
 @dataclass(frozen=True)
 class Transferability:
-    """One backbone's scores; ``leep`` and ``nce`` are None where there are no source probabilities."""
+    """One backbone's scores; ``leep`` and ``nce`` are None where there are no source probabilities.
+
+    Of several labels and of numbers there is ``logme`` alone; the others are None.
+    """
 
     logme: float
-    h_score: float
-    h_score_shrunk: float
-    gbc: float
-    leep: float | None
-    nce: float | None
+    h_score: float | None = None
+    h_score_shrunk: float | None = None
+    gbc: float | None = None
+    leep: float | None = None
+    nce: float | None = None
 
 
 @dataclass(frozen=True)
@@ -42,10 +47,25 @@ class RankAgreement:
     spearman: float
 
 
+def transferability_of(
+    X: NDArray[Any], targets: Targets, probabilities: NDArray[np.floating] | None = None
+) -> Transferability:
+    """Return the scores of features, float (n, d), that exist for a kind of target; see ``transferability``.
+
+    Of several labels LogME of each label's yes or no, of numbers that of each output, averaged. Raises DataError.
+    """
+    if targets.kind == DEFAULT:
+        return transferability(X, targets.values, probabilities)
+    values = targets.values.astype(np.float64)
+    if targets.values.dtype.kind == "i":
+        values[values < 0] = np.nan  # not known
+    return Transferability(mean_log_evidence(X, values))
+
+
 def transferability(
     X: NDArray[Any], y: NDArray[np.int64], probabilities: NDArray[np.floating] | None = None
 ) -> Transferability:
-    """Return every score of features, float (n, d), with labels (n,); features are read in float64 blocks.
+    """Return every score of features, float (n, d), with single labels (n,); features are read in float64 blocks.
 
     ``probabilities``: of the source classes, (n, z), by the classifier that the backbone was
     trained with. About 2 n d² + 20 d³ operations. Raises DataError if a feature is NaN or
@@ -141,11 +161,11 @@ class _Rows:
         if self.n < self.d:
             rows = self.X.astype(np.float64) - mean
             values, left = np.linalg.eigh(rows @ rows.T)
-            used = values > _cutoff(values)
+            used = values > cutoff(values)
             return values[used], rows.T @ (left[:, used] / np.sqrt(values[used]))
         off = self.mean - mean
         values, vectors = np.linalg.eigh(self._scatter + self.n * np.outer(off, off))
-        used = values > _cutoff(values)
+        used = values > cutoff(values)
         return values[used], vectors[:, used]
 
     @cached_property
@@ -181,11 +201,6 @@ class _Rows:
         own = ((self.sums / self.counts[:, None] - self.mean) @ components) ** 2
         spread: NDArray[np.float64] = np.maximum(total / self.counts - own.sum(1), 0)
         return spread
-
-
-def _cutoff(values: NDArray[np.float64]) -> float:
-    """Return below which eigenvalues are rounding, as ``numpy.linalg.matrix_rank`` has it."""
-    return float(values.max()) * len(values) * float(np.finfo(np.float64).eps)
 
 
 def _h_score(rows: _Rows, shrinkage: float) -> float:
@@ -231,44 +246,4 @@ def _logme(rows: _Rows) -> float:
     values, vectors = rows.principal(np.zeros(rows.d))
     squares = (rows.sums @ vectors) ** 2 / values  # of each class's indicator along each direction of X
     rest = np.maximum(rows.counts - squares.sum(1), 0) if len(values) < rows.n else np.zeros(len(squares))
-    return float(_evidence(values, squares, rest, rows.n).mean())
-
-
-def _evidence(
-    values: NDArray[np.float64], squares: NDArray[np.float64], rest: NDArray[np.float64], n: int
-) -> NDArray[np.float64]:
-    """Return the log evidence per row of each class, (classes,), at its best α / β.
-
-    ``values``: eigenvalues σ of FᵀF, (k,); ``squares``: of the indicators' coordinates along them, (classes, k);
-    ``rest``: what the features can't reach, (classes,). The fixed-point iteration begins at the best of a
-    grid, as there can be two maxima, and is kept off 0 and infinity,
-    which are best where features explain a class exactly, or not at all.
-    """
-    low, high = 1e-12 * values[0], 1e12 * values[-1]
-    grid = np.geomspace(low, high, 49)[:, None].repeat(len(squares), 1)
-    ratio = grid[np.argmax([_at(ratio, values, squares, rest, n) for ratio in grid], 0), np.arange(len(squares))]
-    for _ in range(_ITERATIONS):
-        both = ratio[:, None] + values
-        weight = (values * squares / both**2).sum(1)
-        error = (squares * (ratio[:, None] / both) ** 2).sum(1) + rest
-        effective, free = (values / both).sum(1), n - len(values) + (ratio[:, None] / both).sum(1)
-        above = effective * error
-        last, ratio = ratio, np.maximum(above / np.maximum(weight * free, above / high), low)
-        if np.all(np.abs(ratio - last) <= 1e-6 * last):
-            break
-    return _at(ratio, values, squares, rest, n)
-
-
-def _at(
-    ratio: NDArray[np.float64],
-    values: NDArray[np.float64],
-    squares: NDArray[np.float64],
-    rest: NDArray[np.float64],
-    n: int,
-) -> NDArray[np.float64]:
-    """Return the log evidence per row at α / β, one per class, with the β that is best for it."""
-    both = ratio[:, None] + values
-    objective = (squares * ratio[:, None] / both).sum(1) + rest  # ‖y - F m‖² + α / β ‖m‖² at the posterior mean m
-    fit = len(values) * np.log(ratio) - np.log(both).sum(1) + n * (np.log(n / objective / (2 * np.pi)) - 1)
-    result: NDArray[np.float64] = fit / (2 * n)
-    return result
+    return float(log_evidence(values, squares, rest, rows.n).mean())

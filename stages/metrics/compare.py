@@ -93,7 +93,7 @@ def _by_right(runs: Sequence[Predictions], names: Sequence[str], seed: int) -> t
 def _by_score(runs: Sequence[Predictions], names: Sequence[str], seed: int) -> tuple[list[float], list[HeadPair]]:
     """Return the main scores, and each pair on the same resamples of rows, or of groups."""
     n, statistics = len(runs[0]), [main_statistic(run) for run in runs]
-    scores = [float(one.of(np.ones((n, 1)))[0, 0]) for one in statistics]
+    scores = [main_value(run) for run in runs]
     pairs = [
         HeadPair(names[i], names[j], one.value, one.low, one.high, 0, 0, one.p, one.p)
         for (i, j), one in paired_each(statistics, n, seed, runs[0].groups).items()
@@ -109,6 +109,11 @@ def main_statistic(run: Predictions) -> Statistic:
         return regression.statistic("r2", run.y, run.confidence)
     usual = multi_label.usual_thresholds(len(run.classes), probabilistic=run.probabilistic)
     return multi_label.statistic("map", run.y, run.confidence, usual)
+
+
+def main_value(run: Predictions) -> float:
+    """Return the score by which heads of a kind of target are ordered: the first of ``main_statistic``."""
+    return float(main_statistic(run).of(np.ones((len(run), 1)))[0, 0])
 
 
 def mcnemar(first_only: int, second_only: int) -> float:

@@ -65,6 +65,7 @@ class Target(ABC):
             main score.
         exclusive: whether each row has exactly one of the names, so that probabilities sum to one over them, and a
             temperature and class weights mean something.
+        countable: whether its names can be counted, so that samples of each are drawn; amounts can't.
         usual_head: the head to fit where none is named.
         as_shares: whether its scores are shares of one, which people read as percentages.
         example: values of four rows with two names, on which a head's options are tried before there are any rows;
@@ -78,6 +79,7 @@ class Target(ABC):
     table: Mapping[str, str]
     exclusive: bool = False
     as_shares: bool = True
+    countable: bool = True
     usual_head: str = "logreg"
     example: TargetValues | None = None
     criteria: tuple[str, ...] = ()

@@ -31,6 +31,7 @@ class Regression(Target):
 
     kind = "regression"
     as_shares = False
+    countable = False
     usual_head = "ridge"
     table = MappingProxyType({"r2": "R²", "mae": "MAE"})
     criteria = tuple(BOUNDS)

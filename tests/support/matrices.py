@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from frostline.pipeline.bench.bench import bench
 from frostline.pipeline.bench.leaderboard import Leaderboard
 from frostline.pipeline.bench.matrix import Matrix
+from frostline.pipeline.bench.render import as_json
 from frostline.pipeline.bench.schedule import schedule
 
 DIGITS = '[[dataset]]\ndataset = "digits"\n'
@@ -26,7 +26,7 @@ def done(matrix: Matrix) -> Leaderboard:
 
 def numbers(board: Leaderboard | dict[str, Any]) -> list[Any]:
     """Return what a leaderboard says, but for times, and for bytes: the speed that lies with features is among them."""
-    whole = asdict(board) if isinstance(board, Leaderboard) else board
+    whole = json.loads(as_json(board)) if isinstance(board, Leaderboard) else board
     text = json.loads(json.dumps([whole["entries"], whole["curves"], whole["predicted"]]))
     for entry in text[0]:
         entry["costs"] = entry["costs"]["parameters"]

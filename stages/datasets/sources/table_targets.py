@@ -42,7 +42,10 @@ def read_targets(table: Table, request: Request, training: NDArray[np.bool_]) ->
         targets = read_columns(columns, kind, table.lines, request.separator)
         return FoundTargets(_grouped(targets, table, request), notes=_inferred(targets, request))
     if len(columns) > 1:
-        raise DataError(f"columns {', '.join(names)} as one single label; expected one column, or another --task")
+        raise DataError(
+            f"columns {', '.join(names)} as one single label; expected one column, or another --task. `frostline run`, "
+            "`extract`, `fit` and `evaluate` take several, each by itself"
+        )
     ((name, cells),) = columns.items()
     spelled = _spelled(cells, training)
     labels = _labels(cells, spelled)

@@ -42,7 +42,7 @@ def test_a_cell_scores_what_the_same_run_scores_and_ranks_are_those_of_their_com
     }
     for entry in board.entries:
         evaluation = runs[entry.name.backbone, entry.name.head].evaluation
-        assert evaluation is not None and entry.accuracy == evaluation.scores["accuracy"]
+        assert evaluation is not None and entry.scores == {n: evaluation.scores[n] for n in ("accuracy", "macro_f1")}
     answers = [probe.predictions for probe in runs.values() if probe.predictions]
     ranks = {r.name: r.rank for r in compare(answers, [" ".join(names) for names in runs]).ranks}
     assert {f"{e.name.backbone} {e.name.head}": e.rank for e in board.entries} == ranks

@@ -31,7 +31,7 @@ def test_the_mean_rank_counts_only_what_ran_on_every_dataset(write: Write) -> No
     there = [replace(e, name=replace(e.name, dataset="other"), rank=rank) for e, rank in ((one, 4), (two, 1))]
     first, second = mean_ranks([replace(one, rank=1), replace(two, rank=2), *there])
     assert (first.head, first.ranks, first.mean) == (two.name.head, (2, 1), 1.5)
-    assert first.accuracy == two.accuracy.value
+    assert first.accuracy == two.main.value
     assert (second.head, second.ranks, second.mean) == (one.name.head, (1, 4), 2.5)
     assert [m.head for m in mean_ranks([one, two, there[0]])] == [one.name.head]
     assert mean_ranks([replace(one, rank=None), there[0]]) == ()
@@ -47,7 +47,7 @@ def test_scores_without_a_fit_are_correlated_with_the_accuracies_of_the_first_he
         assert cached is not None
         features = load(cached)
         scores.append(transferability(features.X, features.y).logme)
-    by = {e.name: e.accuracy.value for e in board.entries}
+    by = {e.name: e.main.value for e in board.entries}
     accuracies = [by[cell.name] for cell in matrix.cells[::2]]
     assert "3 only" in as_markdown(board) and "even a perfect order may be chance" in as_markdown(board)
     assert found["LogME"].agreement.n == 3 and found["LogME"].head == "ridge"
@@ -100,7 +100,7 @@ def test_the_page_escapes_every_name_and_its_policy_allows_its_own_style_alone(w
 def test_the_leaderboard_begins_with_the_best_its_interval_and_what_it_is_tied_with(write: Write, work: Path) -> None:
     board = done(write(DIGITS + PIXELS + RIDGE + CENTROID))
     best, other = board.entries
-    said = f"digits: ridge on pixels is right for {percent(best.accuracy)} of the test samples"
+    said = f"digits: ridge on pixels is right for {percent(best.main)} of the test samples"
     shared = replace(best, rank=1, tied=("pixels default centroid",)), replace(other, rank=1)
     tied, apart = (replace(board, entries=e) for e in (shared, (replace(best, tied=()), replace(other, rank=2))))
     assert answers(tied) == [f"{said}; no real difference from centroid on pixels is seen."]

@@ -8,6 +8,7 @@ import pytest
 from frostline.stages.diagnostics.near_duplicates import find_near_duplicates
 from frostline.stages.diagnostics.typical_distance import typical_distance
 from frostline.stages.store import Features
+from frostline.stages.targets.values import Targets
 
 THRESHOLD = 0.13
 
@@ -39,7 +40,7 @@ def features(X: np.ndarray, y: np.ndarray, split: str, start: int = 0) -> Featur
     digests = np.zeros((len(X), 32), np.uint8)
     digests[:, :4] = (start + np.arange(len(X), dtype=np.uint32)).view(np.uint8).reshape(-1, 4)
     ids = tuple(map(str, range(start, start + len(X))))
-    return Features(X.astype(np.float32), y, ids, digests, ("a", "b", "c"), split, split)
+    return Features(X.astype(np.float32), Targets(("a", "b", "c"), y), ids, digests, split, split)
 
 
 @pytest.mark.parametrize("times", [1, 3, 12])

@@ -1,0 +1,110 @@
+"""What quick heads say of a dataset: labels and numbers to look at again, and what test samples in train are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from frostline.pipeline.records.findings import Issue, Leak, OddValue
+from frostline.stages.diagnostics import (
+    Copies,
+    NearDuplicates,
+    doubtful_labels,
+    label_issues,
+    limit,
+    out_of_fold,
+    out_of_fold_of,
+    strength,
+    unlikely_values,
+)
+from frostline.stages.evaluate import predictions
+from frostline.stages.fit import fit
+from frostline.stages.heads import Head, HeadSpec, head_kind, head_spec
+from frostline.stages.metrics import Predictions, Score, bootstrap
+from frostline.stages.metrics.compare import main_statistic
+from frostline.stages.store import Features
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS
+
+_FEW = 10  # different samples, of fewer no value is chosen
+
+
+def quick_head(train: Features, seed: int) -> tuple[Head, HeadSpec]:
+    """Return a head on all training rows, and its spec with the one value that it has.
+
+    A logistic regression whose C follows from the features; for numbers a ridge whose alpha is chosen by five folds.
+    """
+    kind = train.targets.kind
+    name = TARGETS.load(kind).usual_head
+    if name == "logreg":
+        spec = head_spec(name, (strength(train.X),), target=kind, seed=seed)
+        return fit([train], spec)[0], spec
+    grid, folds = (None, 5) if _units(train) >= _FEW else ((head_kind(name).default,), 0)
+    head, selection = fit([train], head_spec(name, grid, folds=folds, target=kind, seed=seed))
+    return head, head_spec(name, (selection.value,), target=kind, seed=seed)
+
+
+def _units(train: Features) -> int:
+    """Return how many different samples, or groups, there are."""
+    groups = train.targets.groups
+    return len(np.unique(train.digests if groups is None else groups[:, None], axis=0))
+
+
+def issues_of(train: Features, spec: HeadSpec, seed: int) -> tuple[Issue, ...]:
+    """Return the training labels that are likely wrong, the worst first; none of numbers."""
+    if train.targets.kind == DEFAULT:
+        return _single(train, spec, seed)
+    if train.targets.kind != "multi-label" or _units(train) < 2:
+        return ()
+    found = doubtful_labels(out_of_fold_of(train, spec, _units(train), seed), train.y)
+    words = {True: "yes", False: "no"}
+    return tuple(
+        Issue(
+            id=train.ids[one.row],
+            given=f"{train.classes[one.label]}: {words[one.given]}",
+            suggested=f"{train.classes[one.label]}: {words[not one.given]}",
+            probability=one.probability,
+            margin=one.margin,
+        )
+        for one in found
+    )
+
+
+def _single(train: Features, spec: HeadSpec, seed: int) -> tuple[Issue, ...]:
+    if train.targets.groups is None:
+        probabilities = out_of_fold(train.X, train.y, train.digests, len(train.classes), seed=seed)
+    else:
+        probabilities = out_of_fold_of(train, spec, _units(train), seed)
+    found, names = label_issues(probabilities, train.y), train.classes
+    columns = zip(found.rows, found.given, found.suggested, found.probability, found.margin, strict=True)
+    return tuple(
+        Issue(id=train.ids[row], given=names[given], suggested=names[other], probability=probability, margin=margin)
+        for row, given, other, probability, margin in columns
+    )
+
+
+def odd_values_of(train: Features, spec: HeadSpec, seed: int) -> tuple[tuple[OddValue, ...], float | None]:
+    """Return the training numbers that are worth a second look, and beyond how many deviations; none of labels."""
+    if train.targets.kind != "regression" or _units(train) < 2:
+        return (), None
+    found = unlikely_values(out_of_fold_of(train, spec, _units(train), seed), train.y)
+    values = (OddValue(train.ids[one.row], train.classes[one.output], one.given, one.expected, one.z) for one in found)
+    return tuple(values), limit(int(np.count_nonzero(~np.isnan(train.y))))
+
+
+def leak_of(test: Features, head: Head, same: Iterable[Copies], near: NearDuplicates, seed: int) -> Leak:
+    """Return which test samples are in train, and the head's main score with and without them."""
+    rows = {row for group in same if group.leaks for row in group.test} | {pair.row for pair in near.across}
+    answers = predictions(head, [test])
+    whole, kept = _score(answers, seed), answers.take([row for row in range(len(test)) if row not in rows])
+    assert whole is not None
+    return Leak(tuple(test.ids[row] for row in sorted(rows)), whole, _score(kept, seed))
+
+
+def _score(answers: Predictions, seed: int) -> Score | None:
+    """Return the main score; None without a row."""
+    if not len(answers):
+        return None
+    groups = answers.groups if answers.groups is not None and len(np.unique(answers.groups)) > 1 else None
+    return bootstrap([main_statistic(answers)], len(answers), seed, groups=groups)[0][0]

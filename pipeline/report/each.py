@@ -1,0 +1,49 @@
+"""The reports of a command with many targets: one table, and one JSON document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from frostline.pipeline.records.run import Report, to_json
+from frostline.pipeline.report.text import curve_lines, score_lines, table
+from frostline.stages.errors import counted
+from frostline.stages.metrics import RESAMPLES
+
+
+def reports_json(reports: Sequence[Report]) -> str:
+    """Return a report as one JSON document, or several as a list."""
+    if len(reports) == 1:
+        return to_json(reports[0])
+    return json.dumps([json.loads(to_json(report)) for report in reports], indent=2, sort_keys=True)
+
+
+def reports_table(reports: Sequence[Report]) -> str:
+    """Return reports for a terminal: one as it is, several as one table with a row for each target and head."""
+    if len(reports) == 1:
+        return table(reports[0])
+    first = reports[0]
+    rows = first.rows
+    head = f"{first.dataset}: {counted(len(reports), 'target')}, {rows.train:,} training and {rows.test:,} test samples"
+    probes = [probe for report in reports for probe in report.probes]
+    names = [", ".join(report.settings["target"]) for report in reports for _ in report.probes]
+    places = [f"report    {report.path}" for report in reports if not report.unwritten]
+    blocks = [[head], score_lines(probes, names), curve_lines(probes, names), _notes(reports), places]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def _notes(reports: Sequence[Report]) -> list[str]:
+    probes = [probe for report in reports for probe in report.probes]
+    computed = sum({done.folder: done.computed for probe in reversed(probes) for done in probe.features}.values())
+    cached = sum(probe.fitted.cached for probe in probes if probe.fitted)
+    fitted = sum(probe.fitted is not None for probe in probes) - cached
+    lines = [
+        f"{computed:,} features computed for all targets; {counted(fitted, 'head')} fitted, {cached:,} from the cache"
+    ]
+    if any(probe.evaluation for probe in probes):
+        lines.insert(0, f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples")
+    quarantined = max(report.quarantined for report in reports)
+    if quarantined:
+        lines.append(f"{counted(quarantined, 'sample')} quarantined and left out; run.json lists them")
+    notes = dict.fromkeys(note for report in reports for note in report.notes)
+    return [f"- {line}" for line in [*lines, *notes]]
