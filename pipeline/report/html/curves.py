@@ -11,6 +11,7 @@ from frostline.pipeline.records.curve import Curve, Point
 from frostline.pipeline.records.run import called
 from frostline.pipeline.report.html import formatting, plots
 from frostline.pipeline.report.html.record import Run
+from frostline.pipeline.report.html.score_names import score_names
 from frostline.pipeline.report.wording import unit_of
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
@@ -44,8 +45,7 @@ def curves_section(run: Run) -> Curves | None:
     if not found:
         return None
     rows = tuple(curve_row(name, curve, point, kind) for name, curve in found for point in curve.points)
-    title = TARGETS.load(kind).table[TARGETS.load(kind).main]
-    return Curves(figure_of(found, kind), rows, title[0].upper() + title[1:])
+    return Curves(figure_of(found, kind), rows, score_names(kind)[TARGETS.load(kind).main][0])
 
 
 def figure_of(curves: Sequence[tuple[str, Curve]], kind: str) -> Markup:

@@ -34,7 +34,7 @@ def main_scores(names: Sequence[str], scores: Sequence[Score], title: str, *, sh
         axes.grid(axis="x")
 
     said = "; ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
-    alt = f"{title[0].upper()}{title[1:]} of each head: {said}"
+    alt = f"{title.capitalize() if title.islower() else title} of each head: {said}"
     return figure("accuracies", alt, (WIDTH, 0.7 + 0.25 * len(names)), draw)
 
 

@@ -49,6 +49,7 @@ def test_a_multi_label_run_has_a_page_with_its_own_sections(kept: Path) -> None:
     assert f"{100 * best['value']:.1f} %" in opening and "mean average precision of 3 labels on 30" in opening
     shares = [one["prevalence"] for one in first["evaluation"]["labels"]]
     assert f"Scores by chance would reach {100 * np.mean(shares):.1f} %" in page.text
+    assert 'aria-label="mAP of each head: ' in page.source
     assert "Points of mAP" in page.text and "paired bootstrap" in page.text and "McNemar" not in page.text
     assert "named right" not in page.text and ", held out" in page.source
 
