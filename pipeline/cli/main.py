@@ -202,11 +202,11 @@ def _print(args: argparse.Namespace, document: Any, text: str) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from frostline.pipeline.report.each import reports_json, reports_table
-    from frostline.pipeline.run.each import by_target, run_each
+    from frostline.pipeline.run.each import each_of, run_each
 
     settings = _settings(args)
     if args.dry_run:
-        return _preview_run(args, by_target(settings))
+        return _preview_run(args, each_of(settings))
     reports = run_each(settings)
     print(reports_json(reports) if args.json else reports_table(reports))
     for report in reports:
@@ -217,18 +217,19 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _preview_run(args: argparse.Namespace, each: Sequence[Any]) -> int:
+    from frostline.pipeline.run.each import naming
     from frostline.pipeline.run.run import preview_run
     from frostline.pipeline.steps.heads import is_fitted
 
     words = {True: "cached", False: "to fit", None: "unknown"}
     found, lines = [], []
-    for one in each:
+    for one, named in zip(each, naming(each), strict=True):
         settings, previews = preview_run(one)
         specs = {name: settings.spec(name) for name in settings.head if not settings.draw(name)}
-        target = f"{', '.join(one.target)}: " if len(each) > 1 else ""
+        name = f"{', '.join(named.values())}: " if named else ""
         for preview in previews:
             found.append(preview)
-            lines.append(target + "; ".join(f"{n}: {words[is_fitted(preview, spec)]}" for n, spec in specs.items()))
+            lines.append(name + "; ".join(f"{n}: {words[is_fitted(preview, spec)]}" for n, spec in specs.items()))
     return _dry_run(args, found, lines)
 
 
@@ -242,14 +243,17 @@ def _dry_run(args: argparse.Namespace, previews: Sequence[Any], lines: Sequence[
 
 
 def _extract(args: argparse.Namespace) -> int:
+    from frostline.pipeline.plan.inputs import open_inputs
     from frostline.pipeline.records.run import Extracted, extracted_json
     from frostline.pipeline.report.text import extracted_lines
-    from frostline.pipeline.run.each import by_target
+    from frostline.pipeline.run.each import each_of, share_pass
     from frostline.pipeline.run.run import extract, preview_extract
 
-    each = by_target(_settings(args))
+    each = each_of(_settings(args))
     if args.dry_run:
         return _dry_run(args, [preview_extract(one) for one in each], [""] * len(each))
+    if len(each) > 1:
+        share_pass(list(map(open_inputs, each)))
     found: dict[Path, Extracted] = {}
     for e in (e for one in each for e in extract(one)):
         found.setdefault(e.folder, e)

@@ -24,12 +24,25 @@ def reports_table(reports: Sequence[Report]) -> str:
         return table(reports[0])
     first = reports[0]
     rows = first.rows
-    head = f"{first.dataset}: {counted(len(reports), 'target')}, {rows.train:,} training and {rows.test:,} test samples"
+    parts = _parts(reports)
+    what = ", ".join(counted(len(set(values)), name) for name, values in parts.items())
+    head = f"{first.dataset}: {what}, {rows.train:,} training and {rows.test:,} test samples"
     probes = [probe for report in reports for probe in report.probes]
-    names = [", ".join(report.settings["target"]) for report in reports for _ in report.probes]
+    own = [", ".join(of_report) for of_report in zip(*parts.values(), strict=True)]
+    names = [name for name, report in zip(own, reports, strict=True) for _ in report.probes]
+    heading = ", ".join(parts)
     places = [f"report    {report.path}" for report in reports if not report.unwritten]
-    blocks = [[head], score_lines(probes, names), curve_lines(probes, names), _notes(reports), places]
+    blocks = [[head], score_lines(probes, names, heading), curve_lines(probes, names, heading), _notes(reports), places]
     return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def _parts(reports: Sequence[Report]) -> dict[str, list[str]]:
+    """Return what tells the reports from each other: their layers, their targets, or both."""
+    parts = {
+        "layer": [str(report.settings.get("layer") or "default") for report in reports],
+        "target": [", ".join(report.settings.get("target", ())) for report in reports],
+    }
+    return {name: values for name, values in parts.items() if len(set(values)) > 1}
 
 
 def _notes(reports: Sequence[Report]) -> list[str]:
@@ -38,7 +51,7 @@ def _notes(reports: Sequence[Report]) -> list[str]:
     cached = sum(probe.fitted.cached for probe in probes if probe.fitted)
     fitted = sum(probe.fitted is not None for probe in probes) - cached
     lines = [
-        f"{computed:,} features computed for all targets; {counted(fitted, 'head')} fitted, {cached:,} from the cache"
+        f"{computed:,} features computed for all of them; {counted(fitted, 'head')} fitted, {cached:,} from the cache"
     ]
     if any(probe.evaluation for probe in probes):
         lines.insert(0, f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples")

@@ -49,37 +49,37 @@ def table(report: Report) -> str:
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
-def score_lines(probes: Sequence[Probe], targets: Sequence[str] = ()) -> list[str]:
-    """Return one line per scored probe, under a heading; ``targets``: what each predicts, where that differs."""
+def score_lines(probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "") -> list[str]:
+    """Return one line per scored probe, under a heading; ``names``: what tells each from the others, under its own."""
     scored = [probe for probe in probes if probe.evaluation and probe.fitted]
     target = TARGETS.load(scored[0].evaluation.kind if scored and scored[0].evaluation else DEFAULT)
     rows, shown = [], target.table
-    for name, probe in _named(probes, targets):
+    for name, probe in _named(probes, names):
         if probe.evaluation is None or probe.fitted is None:
             continue
         scores = [with_interval(probe.evaluation.scores[one], shares=target.as_shares) for one in shown]
         width, value = str(probe.features[0].width), chosen(probe.fitted.selection)
         rows.append((name, probe.backbone, width, probe.head, value, *scores))
-    columns = ("target", "backbone", "width", "head", "", *shown.values())
+    columns = (heading, "backbone", "width", "head", "", *shown.values())
     return aligned(Table("", columns, "<<><<" + ">" * len(shown), tuple(rows)))
 
 
-def _named(probes: Sequence[Probe], targets: Sequence[str]) -> Iterable[tuple[str, Probe]]:
-    return zip(targets or [""] * len(probes), probes, strict=True)
+def _named(probes: Sequence[Probe], names: Sequence[str]) -> Iterable[tuple[str, Probe]]:
+    return zip(names or [""] * len(probes), probes, strict=True)
 
 
-def curve_lines(probes: Sequence[Probe], targets: Sequence[str] = ()) -> list[str]:
-    """Return one line per probe and size of training set, under a heading; ``targets``: as above."""
+def curve_lines(probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "") -> list[str]:
+    """Return one line per probe and size of training set, under a heading; ``names`` and ``heading``: as above."""
     rows, curves = [], [probe.curve for probe in probes if probe.curve]
     target = TARGETS.load(curves[0].kind if curves else DEFAULT)
-    for name, probe in _named(probes, targets):
+    for name, probe in _named(probes, names):
         for point in probe.curve.points if probe.curve else ():
             assert probe.curve
             ends = [value_of(end, shares=target.as_shares) for end in (min(point.accuracy), max(point.accuracy))]
             amount, n = f"{point.size:,} {unit_of(probe.curve)}", str(len(point.accuracy))
             mean = plus_minus(point.spread, shares=target.as_shares)
             rows.append((name, probe.backbone, probe.head, amount, n, mean, *ends))
-    columns = ("target", "backbone", "head", "training data", "draws", target.table[target.main], "least", "most")
+    columns = (heading, "backbone", "head", "training data", "draws", target.table[target.main], "least", "most")
     return aligned(Table("", columns, "<<<>>>>>", tuple(rows)))
 
 

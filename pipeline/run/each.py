@@ -1,59 +1,100 @@
-"""Many targets in one command: a head for each column of a table, on features that are computed once."""
+"""Many targets or layers in one command: each by itself, on features that are computed in as few passes as can be."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from frostline.pipeline.plan.inputs import Inputs
+from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.records.run import Report
 from frostline.pipeline.run.run import Opened, open_run, run_opened
 from frostline.pipeline.settings.models import DatasetSettings, Settings
+from frostline.pipeline.steps.features import extract_shared
 from frostline.stages.datasets import Dataset, Samples
 from frostline.stages.errors import DataError
 from frostline.stages.targets.base import DEFAULT
 
 AnyDataset = TypeVar("AnyDataset", bound=DatasetSettings)
 Found = TypeVar("Found")
+log = logging.getLogger("frostline")
 
 
-def by_target(settings: AnyDataset) -> tuple[AnyDataset, ...]:
-    """Return settings of one target each: of several columns of single labels each by itself, else all as they are."""
-    if settings.task != DEFAULT or len(settings.target) < 2:
-        return (settings,)
-    return tuple(settings.model_copy(update={"target": (column,)}) for column in settings.target)
+def each_of(settings: AnyDataset) -> tuple[AnyDataset, ...]:
+    """Return settings of one layer and one target each: several columns of single labels are so many targets.
+
+    A baseline stands beside the first layer alone.
+    """
+    layers = layers_of(settings)
+    columns = settings.target if settings.task == DEFAULT else ()
+    targets: list[dict[str, Any]] = [{"target": (column,)} for column in columns] if len(columns) > 1 else [{}]
+    alone: dict[str, Any] = {"baseline": "none"} if "baseline" in type(settings).model_fields else {}
+    of_layers: list[dict[str, Any]] = [{"layer": layer, **(alone if i else {})} for i, layer in enumerate(layers)]
+    of_layers = of_layers if len(layers) > 1 else [{}]
+    return tuple(settings.model_copy(update={**layer, **target}) for layer in of_layers for target in targets)
+
+
+def layers_of(settings: DatasetSettings) -> list[str]:
+    """Return the layers that settings name, by commas."""
+    named: str | None = getattr(settings, "layer", None)
+    return [layer for one in (named or "").split(",") if (layer := one.strip())]
+
+
+def naming(each: Sequence[DatasetSettings]) -> list[dict[str, str]]:
+    """Return what tells settings of one command from each other, by name: target, layer, or nothing."""
+    targets, layers = [", ".join(one.target) for one in each], [getattr(one, "layer", None) or "" for one in each]
+    differing = {name: own for name, own in (("layer", layers), ("target", targets)) if len(set(own)) > 1}
+    return [{name: own[i] for name, own in differing.items()} for i in range(len(each))]
 
 
 def for_each(
     settings: AnyDataset, command: Callable[[AnyDataset], tuple[Found, ...]]
 ) -> list[tuple[dict[str, str], Found]]:
-    """Return what a command finds for every target of the settings, with its name where there are several."""
-    each = by_target(settings)
-    names = [{"target": one.target[0]} if len(each) > 1 else {} for one in each]
-    return [(name, found) for name, one in zip(names, each, strict=True) for found in command(one)]
+    """Return what a command finds for every target and layer of the settings, named where there are several."""
+    each = each_of(settings)
+    return [(name, found) for name, one in zip(naming(each), each, strict=True) for found in command(one)]
 
 
 def run_each(settings: Settings) -> tuple[Report, ...]:
-    """Do what ``run`` does for every target of the settings. Samples that are split alike share their features.
+    """Do what ``run`` does for every target and layer of the settings; samples that are split alike share features.
 
     Raises DataError that lists every target that can't be used, before a network is loaded.
     """
-    return tuple(map(run_opened, open_each(settings)))
+    opened = open_each(settings)
+    share_pass([one.inputs[0] for one in opened])
+    return tuple(map(run_opened, opened))
+
+
+def share_pass(inputs: Sequence[Inputs]) -> None:
+    """Compute the features of several layers from one pass of their network, as far as that can be.
+
+    What can't be had so is left to each layer alone, and what is wrong with a layer to whoever asks for it.
+    """
+    layers = list({getattr(one.settings, "layer", None): one for one in inputs}.values())
+    if len(layers) < 2:
+        return
+    try:
+        plans = [make_plan(one) for one in layers]
+        if len({plan.picked.mode for plan in plans}) == 1:  # a pass has one kind of images
+            extract_shared(plans)
+    except Exception as error:  # a user's network may raise anything
+        log.info("no pass is shared by the layers of %s: %s", layers[0].settings.backbone, error)
 
 
 def open_each(settings: Settings) -> tuple[Opened, ...]:
     """Return what every target of the settings needs, opened. Raises DataError that lists those that can't be used."""
-    each = by_target(settings)
+    each = each_of(settings)
     if len(each) == 1:
         return (open_run(settings),)
     opened: list[Opened] = []
-    wrong: dict[str, list[str]] = {}
+    wrong: dict[str, dict[str, None]] = {}
     for one in each:
         try:
             opened.append(_shared(opened[0], open_run(one)) if opened else open_run(one))
         except DataError as error:
-            wrong.setdefault(str(error), []).extend(one.target)
+            wrong.setdefault(str(error), {}).update(dict.fromkeys(one.target))
     if wrong:
         faults = "\n".join(f"{', '.join(names)}: {fault}" for fault, names in wrong.items())
         raise DataError(f"nothing was run; of {len(each)} targets these can't be:\n{faults}")

@@ -194,7 +194,8 @@ class BackboneSettings(DatasetSettings):
     weights: str = Field(default="DEFAULT", description="a torchvision enum name, DEFAULT, FILE, random, or factory")
     layer: str | None = Field(
         default=None,
-        description="a module, MODULE:input, or output, the whole network's (default: input of the final classifier)",
+        description="a module, MODULE:input, or output, the whole network's; several by commas, each by itself "
+        "(default: input of the final classifier)",
     )
     pool: Pooling | None = Field(default=None, description="what makes a layer's output one vector")
     resize: GivenSize = Field(default=None, description="shorter side, HxW, or none (default: the weights' own)")

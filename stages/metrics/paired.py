@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from frostline.stages.metrics.clusters import Clusters, cluster_interval, clusters
 from frostline.stages.metrics.statistic import Statistic, resampled
 
+_TAIL = 10  # resamples
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -29,7 +31,8 @@ def paired(
     """Return how the first scores of two statistics of the same n rows differ, over the same resamples.
 
     p is two-sided: twice the share of resamples, and of the sample itself, on the rarer side of 0 (Davison and
-    Hinkley, Bootstrap Methods and their Application, 1997, section 4.4). ``groups``: int64 (n,); groups are resampled
+    Hinkley, Bootstrap Methods and their Application, 1997, section 4.4); where these are fewer than ten, that of a
+    normal distribution with their mean and deviation, since no share of 1,000 is small enough for many pairs. ``groups``: int64 (n,); groups are resampled
     then, and interval and p are Student's (see ``frostline.stages.metrics.clusters``). A difference in which no
     resample differs has an interval of no width and p = 1 if it is 0.
     """
@@ -66,8 +69,15 @@ def _difference(value: float, drawn: NDArray[np.float64], groups: Clusters | Non
 
 
 def _share_beyond(differences: NDArray[np.float64]) -> float:
+    """Return twice the share of resamples beyond 0; of hardly any, which can't be told from none, the normal tail."""
+    from scipy.special import ndtr
+
     beyond = min(np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0))
-    return min(1.0, 2 * (1 + beyond) / (1 + len(differences)))
+    share = min(1.0, 2 * (1 + beyond) / (1 + len(differences)))
+    deviation = float(differences.std())
+    if beyond >= _TAIL or deviation == 0:
+        return share
+    return min(share, float(2 * ndtr(-abs(float(differences.mean())) / deviation)))
 
 
 def _of_students(value: float, differences: NDArray[np.float64], groups: int) -> float:

@@ -88,3 +88,27 @@ def test_all_targets_that_cannot_be_used_are_listed_before_anything_is_computed(
 def test_other_commands_say_that_they_take_one(command: str, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--dataset", f"csv:{table}", *PIXELS, *SEVERAL[:4]]) == 3
     assert "take several, each by itself" in capsys.readouterr().err
+
+
+def test_several_layers_are_computed_in_one_pass_and_stand_in_one_table(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped = [
+        "run",
+        "--dataset",
+        f"csv:{table}",
+        "--backbone",
+        "resnet8-cifar10",
+        "--device",
+        "cpu",
+        "--head",
+        "ridge",
+    ]
+    assert main([*shipped, "--target", "label", "--layer", "layer2,layer3", "--pool", "avg"]) == 0
+    output = capsys.readouterr()
+    assert output.out.splitlines()[0] == "all: 2 layers, 48 training and 12 test samples"
+    assert [line.split()[0] for line in output.out.splitlines()[3:5]] == ["layer2", "layer3"]
+    assert output.err.count("in one pass") == 2 and "0 features computed" in output.out
+    assert main([*shipped, "--target", "label", "--layer", "layer3", "--pool", "avg"]) == 0
+    alone = capsys.readouterr().out
+    assert "features from the cache" in alone and "head from the cache" in alone

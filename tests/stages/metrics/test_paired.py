@@ -34,6 +34,12 @@ def test_equal_predictions_differ_in_one_of_twenty_comparisons() -> None:
     assert 2 <= np.count_nonzero(np.array(found) < 0.05) <= 20
 
 
+def test_a_difference_far_from_0_has_a_p_that_is_small_enough_for_many_pairs() -> None:
+    first, second = errors(0, better=0.5)
+    found, expected = paired(means([first]), means([second]), 200, 0), ttest_rel(first, second)
+    assert found.p < 1e-6 and expected.pvalue < 1e-6
+
+
 def test_over_groups_it_is_the_t_test_of_their_differences() -> None:
     first, second = errors(0, 60, better=0.2)
     groups = np.repeat(np.arange(12), 5)
