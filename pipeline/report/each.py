@@ -50,9 +50,8 @@ def _notes(reports: Sequence[Report]) -> list[str]:
     computed = sum({done.folder: done.computed for probe in reversed(probes) for done in probe.features}.values())
     cached = sum(probe.fitted.cached for probe in probes if probe.fitted)
     fitted = sum(probe.fitted is not None for probe in probes) - cached
-    lines = [
-        f"{computed:,} features computed for all of them; {counted(fitted, 'head')} fitted, {cached:,} from the cache"
-    ]
+    heads = f"{counted(fitted, 'head')} fitted, {cached:,} from the cache"
+    lines = [f"{computed:,} features computed for all of them; {heads}" if computed else heads]
     if any(probe.evaluation for probe in probes):
         lines.insert(0, f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples")
     quarantined = max(report.quarantined for report in reports)

@@ -31,10 +31,11 @@ def paired(
     """Return how the first scores of two statistics of the same n rows differ, over the same resamples.
 
     p is two-sided: twice the share of resamples, and of the sample itself, on the rarer side of 0 (Davison and
-    Hinkley, Bootstrap Methods and their Application, 1997, section 4.4); where these are fewer than ten, that of a
-    normal distribution with their mean and deviation, since no share of 1,000 is small enough for many pairs. ``groups``: int64 (n,); groups are resampled
-    then, and interval and p are Student's (see ``frostline.stages.metrics.clusters``). A difference in which no
-    resample differs has an interval of no width and p = 1 if it is 0.
+    Hinkley, Bootstrap Methods and their Application, 1997, section 4.4). Where these are fewer than ten it is that of a
+    normal distribution with their mean and deviation, since no share of 1,000 is small enough for many pairs.
+    ``groups``: int64 (n,); groups are resampled then, and interval and p are Student's (see
+    ``frostline.stages.metrics.clusters``). A difference in which no resample differs has an interval of no width and
+    p = 1 if it is 0.
     """
     (found,) = paired_each([first, second], n, seed, groups).values()
     return found
