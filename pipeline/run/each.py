@@ -38,7 +38,7 @@ def each_of(settings: AnyDataset) -> tuple[AnyDataset, ...]:
 
 def layers_of(settings: DatasetSettings) -> list[str]:
     """Return the layers that settings name, by commas."""
-    named: str | None = getattr(settings, "layer", None)
+    named: str | None = None if getattr(settings, "concatenate", False) else getattr(settings, "layer", None)
     return [layer for one in (named or "").split(",") if (layer := one.strip())]
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from frostline.pipeline.serve.answers import MULTI_LABEL, REGRESSION, thresholds
 from frostline.pipeline.serve.predict import load_portable
 from frostline.pipeline.settings.models import PredictSettings
+from frostline.stages.backbones.network.joined import is_joined
+from frostline.stages.errors import ConfigError
 from frostline.stages.heads import Head
 from frostline.stages.heads.scaling import target_of
 from frostline.stages.modalities.image.spec import described
@@ -21,6 +23,8 @@ def export_head(folder: Path, file: Path, settings: PredictSettings) -> dict[str
     """
     classifier = load_portable(folder, settings)
     spec = classifier.backbone.spec
+    if is_joined(spec.layer):
+        raise ConfigError(f"layers {spec.layer} side by side can't be exported; export a head of one layer")
     record = {
         "images": ["batch", *spec.size, 3],
         "preprocessing": described(spec.preprocessing),

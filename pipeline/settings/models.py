@@ -197,6 +197,11 @@ class BackboneSettings(DatasetSettings):
         description="a module, MODULE:input, or output, the whole network's; several by commas, each by itself "
         "(default: input of the final classifier)",
     )
+    concatenate: bool = Field(
+        default=False,
+        description="several layers of --layer side by side as one feature",
+        exclude_if=operator.not_,
+    )
     pool: Pooling | None = Field(default=None, description="what makes a layer's output one vector")
     resize: GivenSize = Field(default=None, description="shorter side, HxW, or none (default: the weights' own)")
     crop: GivenSize = Field(default=None, description="centre crop's side, HxW, or none (default: the weights' own)")
@@ -214,7 +219,9 @@ class BackboneSettings(DatasetSettings):
     dtype: StoredType = Field(default="float32", description="stored type of a feature")
 
     def request(self) -> BackboneRequest:
-        """Return the backbone these settings ask for."""
+        """Return the backbone these settings ask for. Raises ConfigError for several layers that are not to be one."""
+        if self.layer and "," in self.layer and not self.concatenate:
+            raise ConfigError(f"layer {self.layer}: one is taken here; --concatenate puts them side by side")
         given = {n: getattr(self, n) for n in ("resize", "crop", "interpolation", "mean", "std")}
         replaced = {n: None if v == "none" else v for n, v in given.items() if v is not None}
         return BackboneRequest(self.backbone, self.weights, self.layer, self.pool, replaced)

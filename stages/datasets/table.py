@@ -91,7 +91,9 @@ class Table:
 def read_table(
     file: Path, needed: Iterable[str] = ("path",), called: Mapping[str, str] | None = None, wanted: str = ""
 ) -> Table:
-    """Return the table in a UTF-8 file: a header line, cells between commas, semicolons, tabs or bars; or JSON Lines, Parquet.
+    """Return the table in a UTF-8 file: a header line, cells between commas, semicolons, tabs or bars.
+
+    Files that end in .jsonl, .ndjson or .parquet are those.
 
     ``needed``: the columns it must have; ``called``: see ``Table``; ``wanted``: what an error calls for. Raises
     DataError: no such file, another kind of file or text, columns that are missing or there twice, no rows, rows of

@@ -6,6 +6,7 @@ import torch
 
 from frostline.stages.backbones.families.registry import load
 from frostline.stages.backbones.network.cut import Cut
+from frostline.stages.backbones.network.joined import names_of
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import BackboneSpec
 
@@ -21,6 +22,7 @@ def count_parameters(request: BackboneRequest, spec: BackboneSpec) -> int:
     if not parameters:
         return 0
     with torch.enable_grad():
-        output = Cut(model, spec.layer)(torch.zeros(1, 3, *spec.size))
-        reached = torch.autograd.grad(output.sum(), parameters, allow_unused=True)
+        images = torch.zeros(1, 3, *spec.size)
+        outputs = [Cut(model, name)(images).sum() for name in names_of(spec.layer)]
+        reached = torch.autograd.grad(torch.stack(outputs).sum(), parameters, allow_unused=True)
     return sum(p.numel() for p, gradient in zip(parameters, reached, strict=True) if gradient is not None)

@@ -21,6 +21,7 @@ from frostline.stages.backbones.inference.pixels import is_thumbnail
 from frostline.stages.backbones.inference.steadiness import check_steady
 from frostline.stages.backbones.network.channels import size_hint
 from frostline.stages.backbones.network.cut import INPUT, Cut, Trace, classifier_of, watch
+from frostline.stages.backbones.network.joined import Joined, is_joined, joined
 from frostline.stages.backbones.network.pooling import default_pool, pool
 from frostline.stages.backbones.optimize import has_hooks, optimized
 from frostline.stages.backbones.request import BackboneRequest
@@ -164,16 +165,17 @@ def load_backbone(
     model = _frozen(loaded.module)
     with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", size_hint(model)):
         layer = request.layer or loaded.layer or _default_layer(model, batch)
-        cut = Cut(model, layer).eval()
+        cut, layer, asked = _cut(model, layer, request.pool, batch, loaded.prefix_tokens)
         trace = watch(cut, batch)
         _check_loaded(model, trace, layer)
         given: Tensor = trace.output
-        pooling = request.pool or (None if request.layer else loaded.pool) or default_pool(given, *shape[:2])
+        pooling = asked or (None if request.layer else loaded.pool) or default_pool(given, *shape[:2])
         width = _width(layer, given, pooling, loaded.prefix_tokens)
         if not (request.layer or request.pool):
             _check_width(width, loaded.width, layer)
-        as_written = optimize == "none" and not portable
-        network = cut if as_written else optimized(cut, given, batch, device=device, portable=portable)
+        network: nn.Module = cut
+        if isinstance(cut, Cut) and (portable or optimize == "auto"):
+            network = optimized(cut, given, batch, device=device, portable=portable)
     size = (shape[0], shape[1])
     spec = BackboneSpec(spec_name(request.name, loaded.name), loaded.code, loaded.weights, layer, pooling, how, size)
     with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
@@ -182,6 +184,16 @@ def load_backbone(
         if not allow_unsteady:
             check_steady(request.name, backbone.embed, noise, ("noise 1", "noise 2"))
     return backbone
+
+
+def _cut(
+    model: nn.Module, layer: str, asked: Pooling | None, batch: Tensor, prefix_tokens: int | None
+) -> tuple[Cut | Joined, str, Pooling | None]:
+    """Return the model up to a layer, or to several side by side, its name, and the pooling that is left to do."""
+    if not is_joined(layer):
+        return Cut(model, layer).eval(), layer, asked
+    several, named = joined(model, layer, asked, batch, prefix_tokens)
+    return several.eval(), named, "none"
 
 
 def _frozen(model: nn.Module) -> nn.Module:

@@ -92,7 +92,7 @@ def module_of(model: nn.Module, layer: str) -> nn.Module:
     return modules[name]
 
 
-class _Reached(BaseException):
+class Reached(BaseException):
     """Ends a forward pass at the layer; no Exception, which the model's own code might catch."""
 
 
@@ -114,7 +114,7 @@ class Cut(nn.Module):
 
     def forward(self, batch: Tensor) -> Tensor:
         self._taken.clear()
-        with self._hooked(), suppress(_Reached):
+        with self._hooked(), suppress(Reached):
             self.model(batch)
         value = self._taken.pop() if self._taken else "nothing, it is never called"
         if getattr(self.model, "first_of_several", False):
@@ -138,7 +138,7 @@ class Cut(nn.Module):
     def stop_with(self, value: Any) -> None:
         """End the forward pass with what the layer gives."""
         self._taken.append(value)
-        raise _Reached
+        raise Reached
 
     def _before(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.stop_with(next(iter([*args, *kwargs.values()]), None))

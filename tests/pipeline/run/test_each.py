@@ -112,3 +112,19 @@ def test_several_layers_are_computed_in_one_pass_and_stand_in_one_table(
     assert main([*shipped, "--target", "label", "--layer", "layer3", "--pool", "avg"]) == 0
     alone = capsys.readouterr().out
     assert "features from the cache" in alone and "head from the cache" in alone
+
+
+def test_layers_side_by_side_are_one_feature_and_a_head_of_them_answers(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    how = ["run", "--dataset", f"csv:{table}", "--backbone", "resnet8-cifar10", "--device", "cpu", "--head", "ridge"]
+    assert main([*how, "--target", "label", "--layer", "layer2,fc:input", "--concatenate"]) == 0
+    output = capsys.readouterr()
+    (head,) = Path("data/heads").iterdir()
+    assert "layer2@avg,fc:input@none" in output.err
+    (picture, *_) = sorted(p for p in Path().rglob("*.png") if "data" not in p.parts)
+    assert main(["predict", str(head), str(picture)]) == 0
+    assert main(["export", str(head), "head.onnx"]) == 2
+    assert "side by side can't be exported" in capsys.readouterr().err
+    assert main(["rank", *how[1:7], "--target", "label", "--layer", "layer2,layer3"]) == 2
+    assert "--concatenate puts them side by side" in capsys.readouterr().err
