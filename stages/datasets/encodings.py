@@ -11,7 +11,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _KINDS = {
     b"PK\x03\x04": ("an Excel or other zipped workbook", "save it as CSV UTF-8"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save it as CSV UTF-8"),
-    b"PAR1": ("a Parquet file", "write it as CSV (pandas: read_parquet(…).to_csv(…, index=False))"),
+    b"PAR1": ("a Parquet file", "name it parquet:FILE, with the ending .parquet"),
     b"\x1f\x8b": ("compressed by gzip", "unpack it: gunzip FILE"),
     b"SQLite": ("an SQLite database", "export the table as CSV"),
 }

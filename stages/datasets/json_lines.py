@@ -42,11 +42,11 @@ def _object(line: str) -> dict[str, str]:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(fields, dict):
         raise ValueError(f"a {type(fields).__name__}, no object")
-    return {name.strip(): _cell(name, value) for name, value in fields.items()}
+    return {name.strip(): cell(name, value) for name, value in fields.items()}
 
 
-def _cell(name: str, value: Any) -> str:
-    """Return a value as a cell; numbers as they are written."""
+def cell(name: str, value: Any) -> str:
+    """Return a value as a cell: a text, a flag, a list of texts. Raises ValueError for anything else."""
     if value is None:
         return ""
     if isinstance(value, bool):

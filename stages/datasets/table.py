@@ -12,6 +12,7 @@ from pathlib import Path
 from frostline.stages.datasets.encodings import text_of
 from frostline.stages.datasets.json_lines import ENDINGS, parsed_lines
 from frostline.stages.datasets.names import folded, nearest
+from frostline.stages.datasets.parquet_table import ENDING, Parsed, parsed_parquet
 from frostline.stages.errors import DataError, listing
 from frostline.stages.modalities.registry import MODALITIES
 
@@ -90,18 +91,19 @@ class Table:
 def read_table(
     file: Path, needed: Iterable[str] = ("path",), called: Mapping[str, str] | None = None, wanted: str = ""
 ) -> Table:
-    """Return the table in a UTF-8 file: a header line, separated by commas, semicolons, tabs or bars, or JSON Lines.
+    """Return the table in a UTF-8 file: a header line, cells between commas, semicolons, tabs or bars; or JSON Lines, Parquet.
 
     ``needed``: the columns it must have; ``called``: see ``Table``; ``wanted``: what an error calls for. Raises
     DataError: no such file, another kind of file or text, columns that are missing or there twice, no rows, rows of
     another length than the header.
     """
     called = dict(called or {})
-    text = text_of(file)
-    if file.suffix.lower() in ENDINGS:
-        table = Table(file, *parsed_lines(file, text), called)
+    parsed = _parsed_by_ending(file)
+    if parsed:
+        table = Table(file, *parsed, called)
         _check(table, needed, wanted)
         return table
+    text = text_of(file)
     first = _EXCEL.match(text)
     separator = first[1] if first else _separator(text, {folded(called.get(name, name)) for name in (*needed, *called)})
     header, rows, lines = _parsed(file, text, separator, 1 if first else 0)
@@ -109,6 +111,13 @@ def read_table(
     table = Table(file, header, rows, lines, called, notes)
     _check(table, needed, wanted)
     return table
+
+
+def _parsed_by_ending(file: Path) -> Parsed | None:
+    """Return the header, rows and lines of a file of JSON Lines or Parquet, None if it has neither's ending."""
+    if file.suffix.lower() in ENDINGS:
+        return parsed_lines(file, text_of(file))
+    return parsed_parquet(file) if file.suffix.lower() == ENDING else None
 
 
 def _separator(text: str, known: set[str]) -> str:

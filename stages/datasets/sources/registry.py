@@ -15,6 +15,7 @@ _BUILT_IN: dict[str, Source | str] = {
     "folder": f"{_ROOM}.folder:FOLDER",
     "csv": f"{_ROOM}.csv_file:CSV",
     "jsonl": f"{_ROOM}.jsonl_file:JSONL",
+    "parquet": f"{_ROOM}.parquet_file:PARQUET",
     "torchvision": f"{_ROOM}.torchvision:TORCHVISION",
 }
 SOURCES = Door("dataset source", "frostline.sources", _BUILT_IN, lambda found: isinstance(found, Source))

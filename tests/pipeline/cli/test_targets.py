@@ -76,7 +76,9 @@ def test_every_kind_of_target_is_fitted_on_one_extraction(table: Path, capsys: p
     assert main(["verify"]) == 0
 
 
-def test_the_same_table_as_json_lines_is_the_same_dataset(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_lines_and_parquet_of_a_table_are_the_same_dataset(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = run(capsys, table, "--target", "tags", "--head", "ridge")
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in rows_of(table)]
     typed = [
@@ -88,10 +90,23 @@ def test_the_same_table_as_json_lines_is_the_same_dataset(table: Path, capsys: p
     assert main(["run", "--dataset", f"jsonl:{lines}", *PIXELS, "--target", "tags", "--head", "ridge", "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
     assert computed(again) == 0 and again["targets"] == first["targets"] and scores(again) == scores(first)
+    as_parquet(lines.with_suffix(".parquet"), typed)
+    named = ["--dataset", f"parquet:{lines.with_suffix('.parquet')}", *PIXELS]
+    assert main(["run", *named, "--target", "tags", "--head", "ridge", "--json"]) == 0
+    third = json.loads(capsys.readouterr().out)
+    assert computed(third) == 0 and third["targets"] == first["targets"] and scores(third) == scores(first)
     lines.write_text('{"path": "a.png"}\n[1]\n{"path": {}}\nx')
     assert main(["run", "--dataset", f"jsonl:{lines}", *PIXELS]) == 3
     error = capsys.readouterr().err
     assert "line 2: a list, no object" in error and "line 3: path is '{}'" in error and "line 4: Expecting" in error
+
+
+def as_parquet(file: Path, rows: list[dict[str, Any]]) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    from pyarrow import parquet
+
+    with_bytes = [{**row, "image": {"bytes": b"x"}} for row in rows]
+    parquet.write_table(pyarrow.Table.from_pylist(with_bytes), file)
 
 
 def test_a_corrected_label_computes_no_feature_and_makes_no_second_copy(
@@ -175,7 +190,7 @@ def test_mistakes_are_said_before_a_network_is_loaded(
 
 def test_targets_are_for_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--dataset", "digits", "--target", "x"]) == 2
-    assert "target with digits; wanted for csv:FILE and jsonl:FILE only" in capsys.readouterr().err
+    assert "target with digits; wanted for csv:FILE, jsonl:FILE and parquet:FILE only" in capsys.readouterr().err
 
 
 def test_constant_and_unknown_targets_are_listed_at_once(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
