@@ -14,11 +14,11 @@ from frostline.pipeline.plan.resolve import resolve, resolve_remembered
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
 from frostline.pipeline.settings.models import DatasetSettings
-from frostline.pipeline.steps.enough import suited_to
 from frostline.pipeline.steps.heads import is_fitted
 from frostline.stages.backbones import fingerprint
 from frostline.stages.datasets import Dataset
 from frostline.stages.errors import ConfigError, DataError, counted, listing, printable
+from frostline.stages.heads import check_estimator
 
 Made = TypeVar("Made")
 Quantity = TypeVar("Quantity", int, float)
@@ -105,12 +105,19 @@ def _planned(cells: tuple[Cell, ...], opened: _Opened, may_load: bool) -> Extrac
 
 
 def _suited(cells: tuple[Cell, ...], dataset: Dataset) -> tuple[Cell, ...]:
-    """Return the cells with settings for the dataset's kind of target. Raises ConfigError for heads that can't be."""
+    """Return the cells with settings for the dataset's kind of target. Raises ConfigError for heads that can't be.
+
+    A user's own code is not run for that: what it can't do fails its cells alone.
+    """
+    targets, rows = dataset.train.targets, len(dataset.train)
     made: list[Cell] = []
     wrong: dict[str, None] = {}
     for cell in cells:
         try:
-            made.append(replace(cell, settings=suited_to(cell.settings, dataset)))
+            own = cell.settings.suited(targets.kind, rows)
+            if own.head[0].startswith("sklearn."):
+                check_estimator(own.spec(own.head[0]), targets.kind)
+            made.append(replace(cell, settings=own))
         except ConfigError as error:
             wrong[str(error)] = None
     if wrong:

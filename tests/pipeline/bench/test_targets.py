@@ -105,8 +105,9 @@ def test_the_csv_of_single_labels_has_the_columns_that_it_always_had(folder: Pat
 
 def test_heads_that_are_not_for_a_kind_are_said_before_anything_is_computed(folder: Path) -> None:
     with pytest.raises(ConfigError) as error:
-        done(MATRIX.replace('"knn"]', '"logreg", "lda"]'))
+        done(MATRIX.replace('"knn"]', '"logreg", "lda", "sklearn.naive_bayes:GaussianNB"]'))
     said = str(error.value)
+    assert "GaussianNB" in said
     assert "head logreg with a regression target" in said and "head lda with a multi-label target" in said
     assert not Path("data/features").exists()
 
