@@ -114,7 +114,7 @@ def _suited(cells: tuple[Cell, ...], dataset: Dataset) -> tuple[Cell, ...]:
     wrong: dict[str, None] = {}
     for cell in cells:
         try:
-            own = cell.settings.suited(targets.kind, rows)
+            own = cell.settings.suited(targets.kind, rows, targets.group_count)
             if own.head[0].startswith("sklearn."):
                 check_estimator(own.spec(own.head[0]), targets.kind)
             made.append(replace(cell, settings=own))

@@ -25,6 +25,8 @@ from frostline.stages.store.key import computation
 from frostline.stages.store.targets import read_targets
 
 log = logging.getLogger("frostline")
+_OTHER = {"train": "test", "test": "train"}
+_MOVED = 0.02  # of a set's samples: where a dataset grows, few change sides
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,8 @@ def verify(root: Path) -> tuple[int, list[str]]:
             continue
         problems = [str(error) for error in found.damaged()]
         checked += 1 + 2 * (len(found.shards) - len(found.missing())) + found.complete
+        if found.complete and found.layout.format > 1 and not os.path.lexists(folder / TARGETS):
+            problems.append(f"{folder / TARGETS} is missing; `frostline extract` writes it anew")
         if found.complete and not problems and not found.published:
             problems.append(f"{folder / 'features.h5'} is missing or damaged; `frostline extract` writes it anew")
         damaged += problems
@@ -220,9 +224,11 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
             continue
         layout = features.layout
         latest[layout.dataset, layout.split, computation(layout.key)].append(features)
-    for sets in latest.values():
+    for (dataset, split, how), sets in latest.items():
         *older, newest = sorted(sets, key=lambda f: str(f.made.get("made", "")))
-        superseded = [f for f in older if _mostly_in(f, newest)]
+        alike = (rest for (*name, same), rest in latest.items() if name == [dataset, _OTHER.get(split)] and same == how)
+        others = [f for rest in alike for f in rest]
+        superseded = [f for f in older if _mostly_in(f, newest) and not _split_otherwise(f, others)]
         found += [_item(f.folder, "superseded: the dataset has changed since") for f in superseded]
     return found
 
@@ -272,6 +278,13 @@ def _mostly_in(old: FeatureSet, new: FeatureSet) -> bool:
     """Whether most of a set's samples are in another: two folders may share a name by chance."""
     own, others = _contents(old), _contents(new)
     return 2 * len(own & others) > len(own)
+
+
+def _split_otherwise(old: FeatureSet, others: Sequence[FeatureSet]) -> bool:
+    """Whether some of a set's samples are on the other side of a newer split: another target's, or another seed's."""
+    own = _contents(old)
+    newest = max(others, key=lambda f: str(f.made.get("made", "")), default=None)
+    return newest is not None and len(own & _contents(newest)) > _MOVED * len(own)
 
 
 def _contents(features: FeatureSet) -> set[bytes]:

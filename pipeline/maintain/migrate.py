@@ -37,7 +37,7 @@ def _migrated(workspace: Workspace, old: FeatureSet) -> Migrated:
     if not old.complete:
         return Migrated(folder, rows, left="unfinished; the command that began it goes on with it in the new format")
     try:
-        return Migrated(folder, rows, str(migrate(old, workspace.store).folder))
+        return Migrated(folder, rows, str(migrate(old, workspace.store, workspace.targets).folder))
     except StoreError as error:
         return Migrated(folder, rows, left=str(error), damaged=True)
 
@@ -51,7 +51,7 @@ def migrated_text(found: Sequence[Migrated]) -> str:
     """Return what was taken over for a terminal."""
     if not found:
         return "every feature set is of the present format"
-    return printable("\n".join(map(_line, found)))
+    return "\n".join(printable(_line(one)) for one in found)
 
 
 def _line(one: Migrated) -> str:

@@ -74,9 +74,15 @@ class Plan:
         return old_digest(self.key(split, view), self._whole(split).labelled_content)
 
     def cached_set(self, split: str, view: View) -> FeatureSet | None:
-        """Return the feature set of one split's view, of either format, complete or not, if it was begun."""
+        """Return the feature set of one split's view, complete or not, if it was begun.
+
+        One of format 1 as long as it has not been taken over whole: a process may have died on the way.
+        """
         store = self.workspace.store
-        return store.find(self.key(split, view).digest) or store.find(self.old_digest(split, view))
+        found = store.find(self.key(split, view).digest)
+        if found is not None and found.complete:
+            return found
+        return store.find(self.old_digest(split, view)) or found
 
     def load_network(self) -> Backbone:
         """Return the network in the plan's precision; loaded at the first call, and kept."""

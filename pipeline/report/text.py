@@ -17,6 +17,7 @@ from frostline.pipeline.report.wording import (
     with_interval,
 )
 from frostline.stages.errors import counted
+from frostline.stages.evaluate import Evaluation
 from frostline.stages.metrics import RESAMPLES
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
@@ -92,10 +93,18 @@ def probe_lines(probe: Probe) -> list[str]:
     return lines
 
 
+def interval_note(probes: Sequence[Probe]) -> str:
+    """Return what the intervals in a table are."""
+    groups = max(probe.evaluation.groups for probe in probes if probe.evaluation)
+    if not groups:
+        return f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples"
+    return f"[ ]: 95 % interval, {RESAMPLES:,} resamples of the {groups:,} groups of test samples, Student's t"
+
+
 def _notes(report: Report) -> list[str]:
     lines = []
     if any(probe.evaluation for probe in report.probes):
-        lines.append(f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples")
+        lines.append(interval_note(report.probes))
     if any(probe.curve for probe in report.probes):
         lines.append("±: standard deviation over the draws; smaller sets lie within the larger ones of a draw")
     lines += _verdicts(report)
@@ -152,9 +161,17 @@ def _probe_notes(probe: Probe) -> list[str]:
         if unchosen:
             lines.append(f"the usual value where nothing could be held out, at {', '.join(map(str, unchosen))}")
         return [*lines, probe.curve.sentence]
-    assert probe.fitted
+    assert probe.fitted and probe.evaluation
     how = "head from the cache" if probe.fitted.cached else f"head fitted in {probe.fitted.seconds:.1f} s"
-    return [how, *map(str, selection_lines(probe.fitted.selection))]
+    return [how, *_without_groups(probe.evaluation), *map(str, selection_lines(probe.fitted.selection))]
+
+
+def _without_groups(found: Evaluation) -> list[str]:
+    """Return what samples alone would have claimed, where they come in groups."""
+    if found.of_rows is None:
+        return []
+    shown = with_interval(found.of_rows, shares=TARGETS.load(found.kind).as_shares)
+    return [f"as if samples did not come in groups: {shown}"]
 
 
 def _places(report: Report) -> list[str]:

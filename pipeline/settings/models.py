@@ -45,6 +45,7 @@ from frostline.stages.targets.columns import Task
 from frostline.stages.targets.registry import TARGETS
 
 PREFIX = "FROSTLINE_"
+FEW_GROUPS = 20  # held out
 FEW_HELD = 200  # rows held out: a score of many labels, or a correlation, of fewer says little
 _CHOOSING = {"hold_out", "folds", "criterion", "per_label"}
 _OTHER_ENGINES = sorted(installed("frostline.engines"))  # the door itself lies above the settings
@@ -312,18 +313,20 @@ class HeadSettings(ExtractSettings):
             raise ValueError(f"{', '.join(sorted(fixed))} with {protocols[0]}; a protocol fixes them, wanted none")
         return self
 
-    def suited(self, kind: str, rows: int) -> Self:
+    def suited(self, kind: str, rows: int, groups: int = 0) -> Self:
         """Return the settings for a kind of target: with its usual head where none is named.
 
         Numbers and several labels are chosen by folds, unless told otherwise, where a hold-out of the training
-        ``rows`` would be fewer than 200. Raises ConfigError for heads that are not for it, with those that are, and for
-        ways to choose that are of other kinds.
+        ``rows`` would be fewer than 200; anything in ``groups``, where it would be fewer than 20 of those. Raises
+        ConfigError for heads that are not for it, with those that are, and for ways to choose that are of other kinds.
         """
         target = TARGETS.load(kind)
         given = self.model_fields_set
         usual: dict[str, Any] = {} if "head" in given else {"head": (target.usual_head,)}
-        if kind != DEFAULT and not given & {"folds", "hold_out", "grid"} and self.hold_out * rows < FEW_HELD:
-            usual["folds"] = 5
+        few = kind != DEFAULT and self.hold_out * rows < FEW_HELD
+        few_groups = bool(groups) and self.hold_out * groups < FEW_GROUPS
+        if (few or few_groups) and not given & {"folds", "hold_out"} and not (self.grid and len(self.grid.values) == 1):
+            usual["folds"] = min(5, groups or 5)
         if self.criterion and target.chosen_by(self.criterion) and self.criterion == target.criteria[0]:
             usual["criterion"] = ""
         if self.per_label and not target.per_name:
@@ -377,9 +380,9 @@ class Settings(HeadSettings):
             raise ValueError("draws without shots or train-sizes; wanted one of them beside it")
         return self
 
-    def suited(self, kind: str, rows: int) -> Self:
+    def suited(self, kind: str, rows: int, groups: int = 0) -> Self:
         """Return the settings for a kind of target; see ``HeadSettings``. Raises ConfigError for shots of amounts."""
-        own = super().suited(kind, rows)
+        own = super().suited(kind, rows, groups)
         draws = [draw for name in own.head if (draw := own.draw(name))]
         if not TARGETS.load(kind).countable and any(draw.unit == "shots" for draw in draws):
             raise ConfigError(

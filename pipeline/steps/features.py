@@ -104,6 +104,8 @@ def _emptied(train: Samples, bad: Mapping[int, str]) -> list[str]:
 def _extract_one(plan: Plan, request: FeatureRequest) -> Extracted:
     x = request.samples
     if request.existing is not None and request.complete:
+        if not is_old(request.existing):
+            request.existing.keep_targets(target_file(x.targets, x.ids))
         request.existing.publish()
         log.info("%s %s (%s): %s cached", x.dataset, x.split, request.key.view, counted(len(x), "row"))
         made = request.existing.made.get("optimize", "auto")

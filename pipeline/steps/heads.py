@@ -78,7 +78,9 @@ def _backbone_of(plan: Plan) -> HeadBackbone:
 
 def cached_head(plan: Plan, spec: HeadSpec) -> Fitted | None:
     """Return the head that a spec means on a plan's training features if it is there and sound."""
-    return _sound(plan, _digest(plan, spec)) or _sound(plan, _old_digest(plan, spec))
+    found = _sound(plan, _digest(plan, spec))
+    alone = plan.dataset.train.targets.groups is None  # which nobody could say then
+    return _sound(plan, _old_digest(plan, spec)) if found is None and alone else found
 
 
 def _of_today(plan: Plan, spec: HeadSpec, found: Fitted) -> Fitted:

@@ -53,8 +53,12 @@ def dealt(
             f"rows of {counted(len(found), 'group')} can't be dealt to {len(shares)} sides, each with whole groups; "
             f"wanted {len(shares)} groups or more, or fewer folds"
         )
-    part = target.dealt(values, lots, shares)
-    return part if part is not None else _greedy(target.strata(values), group.ravel(), np.asarray(shares))
+    part, group = target.dealt(values, lots, shares), group.ravel()
+    if part is None:
+        return _greedy(target.strata(values), group, np.asarray(shares))
+    of_group = np.zeros(len(found), np.int64)
+    of_group[group] = part
+    return _without_empty(of_group, np.bincount(group), len(shares))[group]
 
 
 def hold_out(

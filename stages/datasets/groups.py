@@ -43,8 +43,9 @@ def check_groups(dataset: Dataset) -> None:
     if both:
         rows = [dataset.train.ids[int(np.flatnonzero(train == one)[0])] for one in both]
         wrong.append(f"{counted(len(both), 'group')} of samples in training and in test, such as that of {rows[0]}")
-    if len(set(train.tolist())) < 2:
-        wrong.append("a single group in training; expected two or more")
+    for split, groups in (("training", train), ("test", test)):
+        if len(set(groups.tolist())) < 2:
+            wrong.append(f"a single group in {split}; expected two or more, or intervals would say nothing of others")
     if wrong:
         raise DataError(f"{dataset.name} can't be used:\n{listing(wrong)}")
 

@@ -12,6 +12,10 @@ ENDINGS = (".jsonl", ".ndjson")
 _JOINT = "|"
 
 
+class _Written(str):
+    """A number as it is written."""
+
+
 def parsed_lines(file: Path, text: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], tuple[int, ...]]:
     """Return the header, in the order in which names first occur, the rows as texts, and their lines.
 
@@ -20,7 +24,7 @@ def parsed_lines(file: Path, text: str) -> tuple[tuple[str, ...], tuple[tuple[st
     """
     found: list[tuple[int, dict[str, Any]]] = []
     wrong: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
                 found.append((number, _object(line)))
@@ -37,7 +41,7 @@ def parsed_lines(file: Path, text: str) -> tuple[tuple[str, ...], tuple[tuple[st
 
 def _object(line: str) -> dict[str, str]:
     try:
-        fields = json.loads(line, parse_int=str, parse_float=str)
+        fields = json.loads(line, parse_int=_Written, parse_float=_Written)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(fields, dict):
@@ -53,6 +57,6 @@ def cell(name: str, value: Any) -> str:
         return str(int(value))
     if isinstance(value, str):
         return value.strip()
-    if isinstance(value, list) and all(isinstance(one, str) and _JOINT not in one for one in value):
+    if isinstance(value, list) and all(type(one) is str and _JOINT not in one for one in value):
         return _JOINT.join(value)
     raise ValueError(f"{name} is {str(value)[:40]!r}, neither a text, a number nor a list of texts")

@@ -157,7 +157,7 @@ def _score(
 def _of_rows(statistic: Statistic, value: float, drawn: Array) -> Bounds:
     low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
     if not statistic.biased:
-        return low, high
+        return (min(low, value), max(high, value)) if statistic.bounds else (low, high)
     shift = 2 * _bias(value, drawn)
     return max(0.0, min(low - shift, value)), min(1.0, max(high - shift, value))
 

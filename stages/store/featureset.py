@@ -187,6 +187,13 @@ class FeatureSet:
             with explained(self._path(shard, ending)):
                 self._path(shard, ending).unlink(missing_ok=True)
 
+    def keep_targets(self, data: bytes) -> None:
+        """Write a file of targets as those that the set was made with, where there is none."""
+        path = self.folder / TARGETS
+        if not os.path.lexists(path):
+            with suppress(StoreError):  # a read-only disk
+                write_atomic(path, data)
+
     def targets(self) -> Targets:
         """Return the targets that the set was made with, row by row. Raises StoreError if they are lost."""
         found = read_targets(self.folder / TARGETS).targets
@@ -262,12 +269,13 @@ class FeatureSet:
 def in_use(folder: Path) -> bool:
     """Whether a process holds one of a set's shards right now, be its description readable or not.
 
-    Never where the file system has no locks: nobody can tell.
+    Never where the file system has no locks, or can't be written: nobody can tell, or nobody can.
     """
-    for path in (folder / "locks").glob("*.lock"):
-        with locked(path, wait=False) as lock:
-            if lock is Lock.TAKEN:
-                return True
+    with suppress(StoreError):
+        for path in (folder / "locks").glob("*.lock"):
+            with locked(path, wait=False) as lock:
+                if lock is Lock.TAKEN:
+                    return True
     return False
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -23,8 +25,8 @@ from frostline.stages.store.featureset import FeatureSet
 from frostline.stages.store.files import TEMPORARY, explained, sync_folder
 from frostline.stages.store.key import FORMAT, FeatureKey
 from frostline.stages.store.shard import plain_array
-from frostline.stages.store.store import FeatureStore
-from frostline.stages.store.targets import target_file
+from frostline.stages.store.store import FeatureStore, plain
+from frostline.stages.store.targets import keep_targets, target_file
 from frostline.stages.targets.values import Targets
 
 _FIRST = 1
@@ -74,17 +76,22 @@ def _discard(old: FeatureSet) -> None:
     leaving = old.folder.with_name(old.folder.name + TEMPORARY)
     with explained(old.folder):
         shutil.rmtree(leaving, ignore_errors=True)  # what a killed process left of the last one of this name
-        if old.folder.is_dir():  # another process may have been faster
+        with suppress(FileNotFoundError):  # another process was faster
             old.folder.replace(leaving)
             sync_folder(leaving.parent)
-            shutil.rmtree(leaving)
+            shutil.rmtree(leaving, ignore_errors=True)
 
 
-def migrate(old: FeatureSet, store: FeatureStore) -> FeatureSet:
-    """Take over a complete set of which nothing but its files is known. Raises StoreError: damaged, or unfinished."""
+def migrate(old: FeatureSet, store: FeatureStore, beside: Path) -> FeatureSet:
+    """Take over a complete set of which nothing but its files is known. Raises StoreError: damaged, or unfinished.
+
+    ``beside``: the folder of targets, where its labels are kept: another set of the same samples may have others.
+    """
     ids, digests, labels = zip(*(_rows(old, shard) for shard in old.shards), strict=True)
     samples = [sample.decode(errors="surrogateescape") for sample in _joined(ids).tolist()]
     targets = Targets(_classes(old), _joined(labels).astype(np.int64))
+    name = "-".join(map(plain, (old.layout.dataset, old.layout.split, targets.column)))
+    keep_targets(beside, name, targets, samples)
     return take_over(old, store, content_digest(samples, _joined(digests)), target_file(targets, samples))
 
 

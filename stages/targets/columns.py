@@ -31,8 +31,9 @@ TASKS = get_args(Task)
 Columns = Mapping[str, Sequence[str]]
 SEPARATORS = ("|", ";")
 _CLASSES = 20  # whole numbers that pass for names
-_YES, _NO, _UNKNOWN = {"1", "1.0", "true"}, {"0", "0.0", "false"}, {"", "-1", "-1.0", "nan"}
-_MISSING = {"", "nan", "na", "n/a", "null", "none"}
+_MISSING = {"", "nan", "na", "n/a", "null", "none", "<na>", "nat"}
+_YES, _NO, _UNKNOWN = {"1", "1.0", "true"}, {"0", "0.0", "false"}, {"-1", "-1.0", *_MISSING}
+_MOSTLY = 0.8  # of the different cells
 
 
 def kind_of(columns: Columns, task: Task = "auto", separator: str | None = None) -> str:
@@ -50,7 +51,13 @@ def kind_of(columns: Columns, task: Task = "auto", separator: str | None = None)
     if all(_are_flags(cells) for cells in columns.values()):
         return "multi-label"
     if all(_are_numbers(cells) for cells in columns.values()):
-        return "regression"
+        if any(not float(cell).is_integer() for cells in columns.values() for cell in _different(cells)):
+            return "regression"
+        others = sorted({cell for cells in columns.values() for cell in cells if not _are_flags([cell])})
+        raise DataError(
+            f"columns {', '.join(columns)} hold whole numbers, not 0 and 1 alone ({', '.join(others[:3])}); "
+            "say what they are: --task regression or --task single-label"
+        )
     texts = [name for name, cells in columns.items() if not _are_numbers(cells)]
     raise DataError(
         f"columns {', '.join(columns)}: {', '.join(texts)} hold texts; expected columns of 0 and 1 (labels) or of "
@@ -59,7 +66,8 @@ def kind_of(columns: Columns, task: Task = "auto", separator: str | None = None)
 
 
 def _kind_of_one(name: str, cells: Sequence[str]) -> str:
-    different = {cell for cell in cells if cell.lower() not in _MISSING}
+    different = _different(cells)
+    _check_mostly_numbers(name, different)
     if _are_numbers(cells) and different:
         whole = all(float(cell).is_integer() for cell in different)
         if not whole:
@@ -83,9 +91,29 @@ def _kind_of_one(name: str, cells: Sequence[str]) -> str:
     )
 
 
+def _different(cells: Sequence[str]) -> set[str]:
+    return {cell for cell in cells if cell.lower() not in _MISSING}
+
+
+def _check_mostly_numbers(name: str, different: set[str]) -> None:
+    """Raise DataError where a few texts stand among numbers: a slip, more likely than classes."""
+    texts = sorted(cell for cell in different if _number(cell) is None)
+    if not texts or len(different) - len(texts) < _MOSTLY * len(different) or len(different) <= _CLASSES:
+        return
+    commas = " (decimal commas? write 1.5)" if any("," in text for text in texts) else ""
+    shown = ", ".join(map(repr, texts[:5])) + (" …" if len(texts) > 5 else "")
+    raise DataError(
+        f"column {name} holds numbers, but for {shown}{commas}; "
+        "mend these, or empty the cell where a number is not known; --task single-label if all are names of classes"
+    )
+
+
 def found_separator(cells: set[str]) -> str | None:
-    """Return what separates the names in some of the cells, None if nothing does."""
-    return next((mark for mark in SEPARATORS if any(mark in cell for cell in cells)), None)
+    """Return what separates the names in some of the cells, None if nothing does. Raises DataError if two marks do."""
+    found = [mark for mark in SEPARATORS if any(mark in cell for cell in cells)]
+    if len(found) > 1:
+        raise DataError(f"cells with {' and with '.join(map(repr, found))} between names; say which with --separator")
+    return found[0] if found else None
 
 
 def _parts(cell: str, separator: str) -> list[str]:

@@ -19,6 +19,7 @@ from frostline.stages.targets.base import Judgement, Target, TargetValues, held_
 FEWEST = 3  # known values of an output; a line goes through two
 _STRATA, _ROWS = 10, 20
 _HUGE = 1e300
+_LARGEST = 1e100  # whose squares, and sums of those, are numbers still
 KeptBlock = tuple[NDArray[Any], TargetValues, NDArray[np.float64]]
 
 
@@ -92,6 +93,10 @@ def _fault(values: NDArray[np.float64], split: str) -> str:
     known = values[~np.isnan(values)]
     if np.isinf(known).any():
         return f"{counted(int(np.isinf(known).sum()), f'infinite {split} value')}; give finite numbers"
+    if np.abs(known).max(initial=0) > _LARGEST:
+        return (
+            f"{split} values up to {np.abs(known).max():.3g}; give numbers below {_LARGEST:g}, such as their logarithms"
+        )
     if len(known) < FEWEST:
         return f"{counted(len(known), f'known {split} value')}; wanted {FEWEST} or more"
     if (known == known[0]).all():

@@ -98,6 +98,9 @@ def test_json_lines_and_parquet_of_a_table_are_the_same_dataset(
     lines.write_text('{"path": "a.png"}\n[1]\n{"path": {}}\nx')
     assert main(["run", "--dataset", f"jsonl:{lines}", *PIXELS]) == 3
     error = capsys.readouterr().err
+    lines.write_text('{"path": "pictures/00.png", "label": [1, 0]}')
+    assert main(["run", "--dataset", f"jsonl:{lines}", *PIXELS]) == 3
+    assert "label is" in capsys.readouterr().err
     assert "line 2: a list, no object" in error and "line 3: path is '{}'" in error and "line 4: Expecting" in error
 
 
@@ -153,6 +156,7 @@ def test_groups_stand_in_the_report_with_what_rows_alone_would_have_claimed(
     assert found["groups"] == 4 and report["rows"] == {"train": 32, "test": 16}
     assert found["of_rows"]["value"] == found["scores"]["accuracy"]["value"]
     assert any("8 groups of samples in training, 4 in test" in note for note in report["notes"])
+    assert report["probes"][0]["head"]["selection"]["folds"] == 5
     by_name = run(capsys, table, "--head", "ridge", "--group-pattern", r"pictures/(\d)", "--test-fraction", "0.34")
     assert by_name["probes"][0]["evaluation"]["groups"] == 2
     sides = {split: {line.split("/")[1][0] for line in ids(by_name, split)} for split in ("train", "test")}

@@ -116,3 +116,9 @@ def test_ids_of_groups_are_names_and_nothing_else() -> None:
 def test_rows_of_one_group_say_nothing_of_others() -> None:
     with pytest.raises(DataError, match="of one group"):
         bootstrap([means([np.ones(9)])], 9, 0, groups=np.zeros(9, np.int64))
+
+
+def test_a_few_resamples_of_hardly_more_than_one_group_do_not_rule_the_interval() -> None:
+    drawn = np.append(np.random.default_rng(0).normal(0.9, 0.02, 990), np.full(10, -1e6))
+    low, high = cluster_interval(0.9, drawn, 8, (-np.inf, 1.0), 0)
+    assert 0.7 < low < 0.9 < high < 1

@@ -78,7 +78,7 @@ def test_its_features_are_read_as_they_are(old: FeatureSet, new: FeatureSet) -> 
 def test_it_becomes_the_set_that_would_be_made_today_byte_for_byte(
     old: FeatureSet, new: FeatureSet, by_name: bool
 ) -> None:
-    found = taken(old) if by_name else migrate(old, store_of(old))
+    found = taken(old) if by_name else migrate(old, store_of(old), old.folder.parents[1] / "targets")
     assert files(found) == {**files(new), "speed.json": files(found)["speed.json"]}
     assert found.published and found.speed == 7.0 and found.folder.name == new.folder.name
     assert found.made == {**old.made, TAKEN: old.layout.digest}
@@ -102,7 +102,7 @@ def test_a_damaged_shard_is_left_to_be_computed(old: FeatureSet) -> None:
     path = old.folder / "shards" / "00002.h5"
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     with pytest.raises(StoreError, match=r"00002\.h5"):
-        migrate(old, store_of(old))
+        migrate(old, store_of(old), old.folder.parents[1] / "targets")
     assert old.folder.is_dir()
     assert taken(old).missing() == [2]
 
@@ -114,7 +114,7 @@ def test_rows_of_an_old_set_serve_another_set(old: FeatureSet) -> None:
 
 
 def test_targets_are_joined_by_id_and_their_values_are_those_of_the_old_labels(old: FeatureSet) -> None:
-    targets = migrate(old, store_of(old)).targets()
+    targets = migrate(old, store_of(old), old.folder.parents[1] / "targets").targets()
     assert targets.names == SOME.targets.names and np.array_equal(targets.values, SOME.targets.values)
 
 

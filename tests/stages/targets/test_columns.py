@@ -28,7 +28,8 @@ def lines(columns: dict[str, list[str]]) -> list[int]:
         ({"age": ["5.92", "6", "", "7.25"]}, "regression"),
         ({"age": ["1e3", "-2.5", "nan"]}, "regression"),
         ({"flies": ["1", "0", ""], "swims": ["0", "-1", "1"]}, "multi-label"),
-        ({"x": ["1", "0", "12"], "y": ["0", "1", "1"]}, "regression"),
+        ({"x": ["1", "0", "12.5"], "y": ["0", "1", "1"]}, "regression"),
+        ({"flies": ["1", "0", "NA"], "swims": ["0", "<NA>", "null"]}, "multi-label"),
     ],
 )
 def test_the_kind_is_what_the_cells_say(columns: dict[str, list[str]], kind: str) -> None:
@@ -47,6 +48,10 @@ def test_a_task_says_it_whatever_the_cells_say() -> None:
         ({"n": [str(i) for i in range(21)]}, "21 different whole numbers.*--task regression or --task single-label"),
         ({"label": ["a;b", "c;d"]}, "'a;b'.*--task multi-label or --task single-label"),
         ({"age": ["1.5", "2"], "sex": ["m", "f"]}, "sex hold texts.*--task single-label"),
+        ({"a": ["1", "0", "2"], "b": ["0", "1", "1"]}, "whole numbers, not 0 and 1 alone .2.; say"),
+        ({"label": ["x;y", "x|q", "x"]}, "with --separator"),
+        ({"r": [f"{i}.5" for i in range(40)] + ["n.a. "]}, "holds numbers, but for 'n.a. '"),
+        ({"r": [f"{i}.5" for i in range(40)] + ["3,5"]}, "decimal commas"),
     ],
 )
 def test_what_may_be_several_kinds_is_an_error_that_says_how_to_decide(
