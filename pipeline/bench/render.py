@@ -13,7 +13,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from frostline.pipeline.bench.leaderboard import NAMES, Leaderboard, answers, notes, tables
+from frostline.pipeline.bench.leaderboard import NAMES, Leaderboard
+from frostline.pipeline.bench.tables import answers, notes, tables
 from frostline.pipeline.report import html
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import unbroken, unit_of

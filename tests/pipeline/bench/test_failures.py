@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from frostline.pipeline.bench.leaderboard import tables
 from frostline.pipeline.bench.matrix import read_matrix
+from frostline.pipeline.bench.tables import tables
 from frostline.pipeline.cli.main import main
 from support.matrices import CENTROID, CURVE, PIXELS, RIDGE, done
 from support.project import Write

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from scipy.stats import kendalltau
 
-from frostline.pipeline.bench.leaderboard import ScoreAgreement, answers, mean_ranks, tables
+from frostline.pipeline.bench.leaderboard import ScoreAgreement, mean_ranks
 from frostline.pipeline.bench.render import as_html, as_markdown, as_text
+from frostline.pipeline.bench.tables import answers, tables
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.lookup import look_up

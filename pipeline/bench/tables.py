@@ -1,0 +1,215 @@
+"""The leaderboard in words: a sentence for each dataset, tables of text, and how to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple
+
+from frostline.pipeline.bench.leaderboard import (
+    FEW,
+    NAMES,
+    CurveEntry,
+    Failure,
+    Leaderboard,
+    LeaderboardEntry,
+    MeanRank,
+)
+from frostline.pipeline.bench.matrix import DEFAULT_LAYER, Name
+from frostline.pipeline.records.run import called
+from frostline.pipeline.report.table import Table
+from frostline.pipeline.report.wording import (
+    TIED,
+    listed,
+    percent,
+    place,
+    plus_minus,
+    size,
+    unit_of,
+    value_of,
+    with_interval,
+)
+from frostline.stages.errors import counted
+from frostline.stages.metrics import RESAMPLES
+from frostline.stages.targets.base import DEFAULT, Target
+from frostline.stages.targets.registry import TARGETS
+
+
+def answers(board: Leaderboard) -> list[str]:
+    """Return a sentence per dataset: which entry is best, its interval, and what it is tied with."""
+    datasets = dict.fromkeys(entry.name.dataset for entry in board.entries)
+    return [_answer([entry for entry in board.entries if entry.name.dataset == name]) for name in datasets]
+
+
+def _answer(entries: Sequence[LeaderboardEntry]) -> str:
+    best = max(entries, key=lambda entry: (-(entry.rank or 0), entry.main.value))
+    sentence = f"{best.name.dataset}: {_called(best.name)} {_reached(best)}"
+    ties = [_called(entry.name) for entry in entries if " ".join(entry.name.within) in best.tied]
+    if best.rank is None:
+        return f"{sentence}, the most so far or of those that could be scored."
+    return (
+        f"{sentence}; no real difference from {listed(ties)} is seen."
+        if ties
+        else f"{sentence}, more than all others beyond chance."
+    )
+
+
+def _reached(entry: LeaderboardEntry) -> str:
+    if entry.kind == DEFAULT:
+        return f"is right for {percent(entry.main)} of the test samples"
+    return f"reaches {_heading(entry.target)} {with_interval(entry.main, shares=entry.target.as_shares)}"
+
+
+def _heading(target: Target) -> str:
+    return target.table[target.main]
+
+
+def _called(name: Name) -> str:
+    layer = "" if name.layer == DEFAULT_LAYER else f", layer {name.layer}"
+    return called(name.head, name.backbone) + layer
+
+
+def tables(board: Leaderboard) -> list[Table]:
+    """Return the leaderboard's tables, those without rows left out."""
+    datasets = dict.fromkeys(entry.name.dataset for entry in board.entries)
+    found = [
+        *(_scores(name, [entry for entry in board.entries if entry.name.dataset == name]) for name in datasets),
+        _mean_ranks(board),
+        *(_curves(kind, [c for c in board.curves if c.curve.kind == kind]) for kind in _kinds(board)),
+        _predicted(board),
+        _failures(board.failures),
+        Table("Still to run", NAMES, "<<<<", tuple(astuple(name) for name in board.pending)),
+    ]
+    return [table for table in found if table.rows]
+
+
+def _kinds(board: Leaderboard) -> Iterable[str]:
+    return dict.fromkeys(one.curve.kind for one in board.curves)
+
+
+def _scores(dataset: str, entries: Sequence[LeaderboardEntry]) -> Table:
+    main, *others = (entries[0].target.table[name] for name in entries[0].scores)
+    columns = ("rank", "backbone", "layer", "head", main, "chosen", *others, "width", "parameters")
+    costs = ("images/s", "extraction", "fit", "disk")
+    ranks = [entry.rank for entry in entries]
+    rows = tuple(_score(entry, ranks) for entry in entries)
+    align = "><<<><" + ">" * (len(others) + 6)
+    return Table(dataset, columns + costs, align, rows, TIED if any("=" in row[0] for row in rows) else "")
+
+
+def _score(entry: LeaderboardEntry, ranks: Sequence[int | None]) -> tuple[str, ...]:
+    names = ("" if entry.rank is None else place(entry.rank, ranks), *entry.name.within)
+    main, *others = (with_interval(score, shares=entry.target.as_shares) for score in entry.scores.values())
+    speed, seconds = _number(entry.costs.images_per_second), _number(entry.costs.extract_seconds, " s")
+    costs = (_number(entry.costs.parameters), speed, seconds, f"{entry.fit_seconds:,.1f} s", size(entry.costs.bytes))
+    return (*names, main, entry.value, *others, f"{entry.width:,}", *costs)
+
+
+def _number(value: float | None, unit: str = "") -> str:
+    return "" if value is None else f"{value:,.0f}{unit}"
+
+
+def _mean_ranks(board: Leaderboard) -> Table:
+    targets = {entry.kind: entry.target for entry in board.entries}
+    score = _heading(next(iter(targets.values()))) if len(targets) == 1 else "score"
+    shares = all(target.as_shares for target in targets.values())
+    columns = ("mean", "backbone", "layer", "head", f"mean {score}", "ranks")
+    rows = [
+        (f"{m.mean:.1f}", m.backbone, m.layer, m.head, _mean_score(m, shares=shares), ", ".join(map(str, m.ranks)))
+        for m in board.mean_ranks
+    ]
+    return Table("Mean rank over the datasets", columns, "><<<><", tuple(rows))
+
+
+def _mean_score(found: MeanRank, *, shares: bool) -> str:
+    return "" if found.accuracy is None else value_of(found.accuracy, shares=shares)
+
+
+def _curves(kind: str, found: Iterable[CurveEntry]) -> Table:
+    target = TARGETS.load(kind)
+    columns = ("dataset", "backbone", "layer", "head", "training data", "draws", _heading(target))
+    rows = [
+        (*astuple(one.name), f"{point.size:,} {unit_of(one.curve)}", str(len(point.accuracy)), mean)
+        for one in found
+        for point in one.curve.points
+        for mean in (plus_minus(point.spread, shares=target.as_shares),)
+    ]
+    title = "Little training data" if kind == DEFAULT else f"Little training data, {kind}"
+    return Table(title, columns, "<<<<>>>", tuple(rows))
+
+
+def _predicted(board: Leaderboard) -> Table:
+    rows = [
+        (p.dataset, p.score, p.head, _few(p.agreement.n), f"{p.agreement.kendall:.2f}", f"{p.agreement.spearman:.2f}")
+        for p in board.predicted
+    ]
+    score = "accuracy" if {entry.kind for entry in board.entries} == {DEFAULT} else "score"
+    columns = ("dataset", "score", f"{score} of", "backbones", "Kendall's τ", "Spearman's ρ")
+    return Table(f"Scores without a fit against measured {score}", columns, "<<<>>>", tuple(rows))
+
+
+def _few(n: int) -> str:
+    return f"{n} only" if n < FEW else str(n)
+
+
+def _failures(found: Iterable[Failure]) -> Table:
+    """Return a row for all cells that fail for one reason, as far as they are every combination of some names."""
+    rows = [(*astuple(one.name), one.reason) for one in found]
+    for column in reversed(range(len(NAMES))):
+        rows = _joined(rows, column)
+    return Table("Failed", (*NAMES, "reason"), "<<<<<", tuple(rows))
+
+
+def _joined(rows: Iterable[tuple[str, ...]], column: int) -> list[tuple[str, ...]]:
+    """Return the rows, those that differ in one column alone made one."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        alike.setdefault(row[:column] + row[column + 1 :], []).append(row[column])
+    return [(*row[:column], ", ".join(dict.fromkeys(names)), *row[column:]) for row, names in alike.items()]
+
+
+def notes(board: Leaderboard) -> list[str]:
+    """Return how to read the tables, and what this run did."""
+    lines = []
+    if board.pending:
+        lines.append(
+            f"INCOMPLETE: {counted(len(board.pending), 'cell')} still to run; `frostline bench` with the same file "
+            "goes on from here, and ranks come with the last cell"
+        )
+    if board.entries:
+        lines += [
+            f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples{_or_groups(board.entries)}",
+            f"rank: one more than the number of entries of the dataset that are significantly better "
+            f"({_test(board.entries)}, 0.05 after Holm's correction for all pairs)",
+            *_cuts(board.entries),
+            "parameters: those that the features depend on; extraction: of all splits and views, when last computed; "
+            "fit: the choice of the parameter included; disk: of the features, which a layer's heads share",
+        ]
+    if board.curves:
+        lines.append("±: standard deviation over the draws; smaller sets lie within the larger ones of a draw")
+    if board.predicted:
+        lines.append("scores without a fit: of up to 2,000 training samples; an entry per backbone and layer")
+        if any(p.agreement.n < FEW for p in board.predicted):
+            lines.append(f"of fewer than {FEW} entries, even a perfect order may be chance")
+    if board.quarantined:
+        lines.append(f"{counted(board.quarantined, 'sample')} quarantined and left out")
+    did = f"{board.computed:,} features computed, {counted(board.fitted, 'head')} fitted"
+    return [*lines, f"this time: {did}, {board.seconds:,.0f} s in all; the rest came from the cache"]
+
+
+def _or_groups(entries: Iterable[LeaderboardEntry]) -> str:
+    return ", of their groups where there are any" if any(entry.groups for entry in entries) else ""
+
+
+def _test(entries: Iterable[LeaderboardEntry]) -> str:
+    """Return by which tests entries are ranked."""
+    plain = {entry.kind == DEFAULT and not entry.groups for entry in entries}
+    tests = {True: "McNemar's mid-p test on the same test samples", False: "the paired bootstrap on the same resamples"}
+    if len(plain) == 1:
+        return tests[plain.pop()]
+    return f"{tests[True]} for single labels without groups, else {tests[False]}"
+
+
+def _cuts(entries: Iterable[LeaderboardEntry]) -> list[str]:
+    """Return which layer of each network is the default one."""
+    cuts = dict.fromkeys(f"{e.cut} of {e.name.backbone}" for e in entries if e.name.layer == DEFAULT_LAYER)
+    return [f"layer default: {', '.join(cuts)}"] if cuts else []
