@@ -7,7 +7,10 @@ memory, as ``tests/golden/workspace-0.1.0.tar.gz``, made by the commands in its 
 from __future__ import annotations
 
 import json
+import subprocess
 import tarfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -15,6 +18,7 @@ import numpy as np
 import pytest
 
 from frostline.pipeline.cli.main import main
+from frostline.stages.records.sealed import content_digest
 from frostline.stages.store import FeatureSet, FeatureStore, load
 from frostline.stages.targets.values import Targets
 
@@ -72,6 +76,52 @@ def test_its_features_and_heads_are_used(old: Path, backbone: str, capsys: pytes
     said = capsys.readouterr().out
     assert "features from the cache, no backbone run" in said and said.count("head from the cache") == 2
     assert (old / f"scores-{backbone}.txt").read_text() in said
+
+
+def test_a_head_that_knew_of_no_groups_is_not_taken_for_one_that_did(
+    old: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["run", "--dataset", "folder:pets", "--backbone", "pixels", "--precision", "fp32", "--device", "cpu"]
+    assert main([*arguments, "--head", "ridge", "--folds", "loo", "--group-pattern", "(t[a-z]+/[a-z]+/)"]) == 3
+    assert "leave-one-out with groups" in capsys.readouterr().err
+
+
+def test_a_takeover_that_was_interrupted_is_gone_on_with_and_serves_meanwhile(
+    old: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = FeatureStore(old / "data" / "features")
+    first = next(s for s in store.sets() if s.layout.key["backbone"] == "pixels" and s.layout.split == "test")
+    ids = [sample.decode() for shard in first.shards for sample in first.read(shard).ids.tolist()]
+    digests = np.concatenate([first.read(shard).digests for shard in first.shards])
+    key = {**first.layout.key, "dataset": content_digest(ids, digests), "format": 2}
+    store.begin(replace(first.layout, key=key), first.made)
+    arguments = ["--dataset", "folder:pets", "--backbone", "pixels", "--precision", "fp32", "--device", "cpu"]
+    assert main(["evaluate", *arguments, "--head", "ridge", "--folds", "loo"]) == 0
+    capsys.readouterr()
+    left = [s.layout.format for s in store.sets() if s.layout.key["backbone"] == "pixels" and s.layout.split == "test"]
+    assert left == [2]
+
+
+@pytest.fixture
+def read_only(old: Path) -> Iterator[Path]:
+    """The workspace on a disk that can't be written, by a mount of its own."""
+    data = str(old / "data")
+    made = subprocess.run(["mount", "--bind", data, data], capture_output=True, check=False).returncode == 0
+    if not made:
+        pytest.skip("this user may not mount: no disk can be made read-only")
+    subprocess.run(["mount", "-o", "remount,ro,bind", data], check=True)
+    try:
+        yield old
+    finally:
+        subprocess.run(["umount", data], check=True)
+
+
+def test_on_a_read_only_disk_it_serves_as_it_is(read_only: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--dataset", "folder:pets", "--backbone", "pixels", "--precision", "fp32", "--device", "cpu"]
+    assert main(["evaluate", *arguments, "--head", "ridge", "--folds", "loo"]) == 0
+    assert (read_only / "scores-pixels.txt").read_text().split()[-1] in capsys.readouterr().out
+    assert main(["extract", *arguments]) == 0 and main(["ls"]) == 0
+    assert main(["migrate"]) == 4 and capsys.readouterr().out.count("left as it is") == 4
 
 
 def test_its_heads_answer_for_new_images(old: Path, capsys: pytest.CaptureFixture[str]) -> None:

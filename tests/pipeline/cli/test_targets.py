@@ -219,3 +219,40 @@ def test_features_h5_shows_the_targets_that_it_was_made_with(table: Path, capsys
     (folder / "features.h5").rename("alone.h5")
     with h5py.File("alone.h5") as file:
         assert np.isnan(file["values"][:]).all() and np.isnan(file["features"][:]).all()
+
+
+def test_sets_of_several_splits_of_one_table_are_no_garbage(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [[row[0], *row[2:]] for row in rows_of(table)]
+    with table.open("w", newline="") as stream:
+        csv.writer(stream).writerows([[COLUMNS[0], *COLUMNS[2:]], *rows])
+    for target in ("label", "tags", "redness"):
+        assert main(["extract", "--dataset", f"csv:{table}", *PIXELS, "--target", target]) == 0
+    capsys.readouterr()
+    assert main(["gc"]) == 0 and "nothing to remove" in capsys.readouterr().out
+
+
+def test_targets_of_a_set_that_are_lost_are_damage_and_written_again(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, table, "--head", "ridge")
+    (folder,) = Path("data/features").glob("*-train-*")
+    (folder / "targets.h5").unlink()
+    assert main(["verify"]) == 4 and "targets.h5 is missing" in capsys.readouterr().out
+    run(capsys, table, "--head", "ridge")
+    assert main(["verify"]) == 0
+
+
+def test_numbers_too_large_to_be_squared_are_refused(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [[*row[:4], f"{row[4]}e202", *row[5:]] for row in rows_of(table)]
+    written(table, rows)
+    assert main(["run", "--dataset", f"csv:{table}", *PIXELS, "--target", "redness", "--task", "regression"]) == 3
+    assert "give numbers below 1e+100" in capsys.readouterr().err
+
+
+def test_a_single_group_in_test_is_said_before_anything_is_computed(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [[*row[:7], "one" if row[1] == "test" else row[7]] for row in rows_of(table)]
+    written(table, rows)
+    assert main(["run", "--dataset", f"csv:{table}", *PIXELS, "--group", "patient"]) == 3
+    assert "a single group in test" in capsys.readouterr().err and not Path("data/features").exists()
