@@ -240,6 +240,9 @@ def test_a_column_that_is_named_and_not_there_is_an_error(images):
     [
         ("utf-16", "it is UTF-16 text, as PowerShell and Excel's Unicode Text write it"),
         ("utf-16-le", "it is UTF-16 text"),
+        ("utf-32", "it is UTF-32 text; wanted a UTF-8 CSV file"),
+        ("utf-16-be", "iconv -f UTF-16BE -t UTF-8"),
+        ("utf-32-be", "iconv -f UTF-32BE -t UTF-8"),
         ("latin-1", "line 2 has the byte 0xE4, which is not UTF-8; it is 'ä' in Latin-1 or Windows-1252"),
     ],
 )
@@ -306,11 +309,25 @@ def test_a_path_in_another_unicode_form_is_found_and_said(images, disk, table):
         ("img/000", "no such file"),
         ("img/0009.PNG", "no such file; 0009.png is there"),
         ("https://example.org/0009.png", "an address: download the images"),
+        ("file:///elsewhere/0009.png", "leads out of the folder of the images"),
+        ("file:img/0009.png", "no such file"),
+        ("~/0009.png", "~ is not read as a home folder: write the path in full, or name its folder by --root"),
         ("C:\\data\\img\\0009.png", "a path of Windows: write it from the folder of the images on"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_answered_with_what_may_be_meant(images, path, hint):
     assert hint in refusal(images, split_table(f"{path},dog,test"))
+
+
+@pytest.mark.parametrize("start", ["file://", "file://localhost", "file:"])
+def test_addresses_of_files_of_this_machine_are_paths(images, start):
+    put(images / "img/a b.png")
+    text = split_table(f"{start}{images}/img/a%20b.png,dog,test").replace(
+        "img/0000.png", f"{start}{images}/img/0000.png"
+    )
+    dataset = open_dataset(written(images, text))
+    assert dataset.train.ids[0] == "img/0000.png" and dataset.test.ids[-1] == "img/a b.png"
+    assert dataset.notes == ("2 paths written as file: addresses are read without that",)
 
 
 def labelled(*labels, splits=None):
