@@ -83,7 +83,7 @@ def _grouped(targets: Targets, table: Table, request: Request) -> Targets:
     """Return targets with the groups of their rows. Raises DataError for rows without one."""
     if request.group is None:
         return targets
-    cells = table.column(request.group)
+    cells = table.column(request.group, "--group")
     lines = [str(table.lines[row]) for row, cell in enumerate(cells) if not cell or is_missing(cell)]
     if lines:
         raise DataError(

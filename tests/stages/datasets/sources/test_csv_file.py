@@ -230,6 +230,28 @@ def test_a_column_that_is_missing_is_answered_with_the_one_that_may_be_meant(ima
     assert hint in refusal(images, split_table().replace("path,label,split", header))
 
 
+@pytest.mark.parametrize(
+    "asked, hint",
+    [
+        ({"target": ("tagz",)}, "; --target tags?"),
+        ({"target": ("tagz", "klass")}, "; --target tags,class?"),
+        ({"group": "tagz"}, "; --group tags?"),
+        ({"target": ("tagz",), "columns": {"path": "pathe"}}, "; --columns path=path?; --target tags?"),
+    ],
+)
+def test_a_target_or_group_that_is_missing_is_answered_by_its_own_option(images, asked, hint):
+    text = split_table().replace("path,label,split", "path,tags,class")
+    if "target" not in asked:
+        text = text.replace("class", "label")
+    assert refusal(images, text, **asked).endswith(hint)
+
+
+def test_cells_between_spaces_are_seen(images):
+    said = refusal(images, split_table().replace(",", " "))
+    assert "cells seem to be separated by spaces: expected commas, semicolons, tabs or bars" in said
+    assert "--columns" not in said
+
+
 def test_a_column_that_is_named_and_not_there_is_an_error(images):
     said = refusal(images, split_table(), columns={"split": "subset"})
     assert "has no column subset; found path, label, split" in said
