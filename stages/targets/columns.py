@@ -148,6 +148,8 @@ def read_columns(columns: Columns, kind: str, lines: Sequence[int], separator: s
         return Targets(tuple(columns), numbers, kind, column)
     if len(columns) == 1:
         ((_, cells),) = columns.items()
+        if not _different(cells):
+            raise DataError(f"column {column}: no cell names a label; expected names in some, or another --target")
         if separator is not None or not _are_flags(cells):
             return _named(cells, separator or found_separator(set(cells)) or SEPARATORS[0], column)
     flags = _cells(columns, lines, "1, 0, or -1 or nothing where it is not known", _as_flag).astype(np.int8)

@@ -56,14 +56,18 @@ def read_targets(table: Table, request: Request, training: NDArray[np.bool_]) ->
 
 def _spelled(cells: Sequence[str], training: NDArray[np.bool_]) -> Spellings:
     labels = np.array(cells, object)
-    named = labels != ""
+    named = np.array([_is_named(cell) for cell in cells], bool)
     return spellings(Counter(labels[training & named].tolist()), labels[~training & named].tolist())
 
 
 def _labels(cells: Sequence[str], spelled: Spellings) -> NDArray[np.int64]:
-    """Return each row's class, int64 (n,); -1 without a label."""
+    """Return each row's class, int64 (n,); -1 without a label or with a missing one."""
     position = {name: i for i, name in enumerate(spelled.classes)}
-    return np.array([position[spelled.of[cell]] if cell else -1 for cell in cells], np.int64)
+    return np.array([position[spelled.of[cell]] if _is_named(cell) else -1 for cell in cells], np.int64)
+
+
+def _is_named(cell: str) -> bool:
+    return cell != "" and not is_missing(cell)
 
 
 def _label_fault(name: str, cell: str) -> str:

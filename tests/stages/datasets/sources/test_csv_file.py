@@ -393,3 +393,18 @@ def test_splits_have_the_names_that_people_give_them(images, name):
 def test_two_splits_that_may_be_the_one_are_a_question(images):
     said = refusal(images, split_table("img/0003.png,dog,dev", "img/0004.png,dog,val").replace("test", "train"))
     assert "splits 'dev' and 'val' may each be the one; call them alike" in said
+
+
+def test_labels_that_are_missing_are_told_by_their_rows_alone(images):
+    text = rows(
+        *(f"img/{i:04d}.png,{a}" for i, a in enumerate(["nan", "cat", "dog", "cat", "dog"])), header="path,label"
+    )
+    put(images / "img/0004.png")
+    said = refusal(images, text, test_fraction=0.5)
+    assert "line 2: label 'nan', a missing one" in said and "class 'nan'" not in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("asked", [{"task": "multi-label"}, {"separator": "|"}])
+def test_a_column_of_several_labels_without_any_is_said(images, asked):
+    text = rows(*(f"img/{i:04d}.png," for i in range(4)), header="path,tags")
+    assert "column tags: no cell names a label" in refusal(images, text, target=("tags",), **asked)
