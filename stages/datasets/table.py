@@ -23,7 +23,7 @@ _HEADER_ENDS = re.compile("[\r\n]")
 _LIKELY = {
     "path": "path file filename file_name filepath file_path image image_path img img_path image_id id image_name name",
     "label": "label class category target class_name labels label_name species breed diagnosis dx y",
-    "split": "split set subset partition phase usage fold is_valid is_test",
+    "split": "split set subset partition phase usage is_valid is_test is_train",
 }
 
 

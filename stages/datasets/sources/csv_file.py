@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +26,8 @@ from frostline.stages.targets.registry import TARGETS
 WANTED = "path, label and maybe split"
 COLUMNS = ("path", "label", "split")
 SPLITS = ("train", "test", "val")
+_FLAG = re.compile(r"is[ _-]?(.+)")
+_YES, _NO = ("1", "true", "yes"), ("0", "false", "no")
 
 
 def open_table(request: Request) -> Dataset:
@@ -83,7 +86,18 @@ def _splits(table: Table) -> NDArray[np.str_] | None:
     """Return each row's split, ``train``, ``test``, ``val`` or what else it says; None without that column."""
     if table.find("split") is None:
         return None
-    return np.array([role(cell) or cell for cell in table.column("split")])
+    return np.array([role(cell) or cell for cell in _split_cells(table)])
+
+
+def _split_cells(table: Table) -> list[str]:
+    """Return what each row's split is called, 0 and 1 being what the name of the column says: ``is_test``."""
+    at, cells = table.find("split"), table.column("split")
+    flag = None if at is None else _FLAG.fullmatch(folded(table.header[at]))
+    yes = role(flag[1]) if flag else None
+    if yes is None:
+        return cells
+    meant = dict.fromkeys(_YES, yes) | dict.fromkeys(_NO, "test" if yes == "train" else "train")
+    return [meant.get(folded(cell), cell) for cell in cells]
 
 
 def _row_faults(table: Table, splits: NDArray[np.str_] | None, located: Located, found: FoundTargets) -> Iterator[str]:
@@ -120,7 +134,7 @@ def _held(splits: NDArray[np.str_]) -> str:
 def _called(table: Table) -> dict[str, list[str]]:
     """Return what the table calls each split."""
     called: dict[str, list[str]] = defaultdict(list)
-    for name in sorted({folded(cell) for cell in table.column("split")}):
+    for name in sorted({folded(cell) for cell in _split_cells(table)}):
         called[role(name) or ""].append(name)
     return called
 

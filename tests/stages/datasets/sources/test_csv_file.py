@@ -408,3 +408,34 @@ def test_labels_that_are_missing_are_told_by_their_rows_alone(images):
 def test_a_column_of_several_labels_without_any_is_said(images, asked):
     text = rows(*(f"img/{i:04d}.png," for i in range(4)), header="path,tags")
     assert "column tags: no cell names a label" in refusal(images, text, target=("tags",), **asked)
+
+
+@pytest.mark.parametrize(
+    "header, train, test",
+    [
+        ("is_test", "0", "1"),
+        ("is_valid", "False", "True"),
+        ("Is_Train", "1.0", "0.0"),
+        ("is_test", "false", "test"),
+    ],
+)
+def test_a_column_of_0_and_1_that_its_name_makes_the_split_is_read(images, header, train, test):
+    text = split_table().replace(",split", f",{header}").replace(",train", f",{train}").replace(",test", f",{test}")
+    dataset = open_dataset(written(images, text), columns={"split": header})
+    assert dataset.train.ids == ["img/0000.png", "img/0001.png"] and dataset.test.ids == ["img/0002.png"]
+
+
+def test_0_and_1_of_other_columns_are_no_split(images):
+    text = split_table().replace(",train", ",0").replace(",test", ",1")
+    assert "line 2: split '0'; wanted train, test, val" in refusal(images, text)
+
+
+def test_a_column_of_folds_is_not_proposed_as_the_split(images):
+    text = rows(*(f"img/{i:04d}.png,{'ab'[i % 2]},{i % 5}" for i in range(12)), header="path,label,fold")
+    assert open_dataset(written(images, text)).notes == ()
+
+
+def test_one_group_alone_is_said_of_the_dataset(images):
+    text = rows(*(f"img/{i:04d}.png,{'ab'[i % 2]},p" for i in range(12)), header="path,label,patient")
+    said = refusal(images, text, group="patient")
+    assert said.startswith("table can't be split into training and test: rows of 1 group") and "fold" not in said

@@ -124,6 +124,12 @@ def test_a_class_that_is_called_train_is_a_class_among_others(tmp_path):
     assert dataset.notes == ("train/ is taken for a class, as it holds images and no folder",)
 
 
+def test_a_class_in_training_that_is_called_like_a_split_is_noted(tmp_path):
+    dataset = open_dataset(f"folder:{plant(tmp_path, {'train/cat': 5, 'train/dog': 5, 'train/test': 5})}")
+    assert dataset.train.targets.names == ("cat", "dog", "test")
+    assert dataset.notes == ("train/test/ is taken for a class, as the folders beside it are",)
+
+
 def test_valid_beside_invalid_is_a_class(tmp_path):
     assert open_dataset(f"folder:{plant(tmp_path, {'invalid': 5, 'valid': 5})}").train.targets.names == (
         "invalid",
