@@ -17,7 +17,7 @@ from frostline.stages.datasets.located import Located, absolute, locate
 from frostline.stages.datasets.names import folded
 from frostline.stages.datasets.samples import Dataset, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
-from frostline.stages.datasets.sources.splits import role
+from frostline.stages.datasets.sources.split_names import role
 from frostline.stages.datasets.sources.table_targets import LABEL, FoundTargets, read_targets
 from frostline.stages.datasets.table import Table, read_table
 from frostline.stages.errors import DataError, counted, listing

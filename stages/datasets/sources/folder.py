@@ -18,6 +18,7 @@ from frostline.stages.datasets.names import Spellings, missing_note, nearest, sp
 from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.class_folders import ClassFolder, class_folders
+from frostline.stages.datasets.sources.split_names import role
 from frostline.stages.datasets.sources.splits import (
     WANTED,
     Splits,
@@ -25,7 +26,6 @@ from frostline.stages.datasets.sources.splits import (
     find_splits,
     folders_in,
     images_beside,
-    role,
 )
 from frostline.stages.datasets.walk import Files
 from frostline.stages.errors import DataError, counted, listing
