@@ -91,6 +91,19 @@ def _kind_of_one(name: str, cells: Sequence[str]) -> str:
     )
 
 
+def numbers_as_names(cells: Sequence[str]) -> int:
+    """Return how many different whole numbers all cells are; 0 if they are texts, or 0, 1, 2, … or 1, 2, 3, …
+
+    Those are how classes are numbered; others may be amounts.
+    """
+    different = _different(cells)
+    if not different or not _are_numbers(cells):
+        return 0
+    numbers = {float(cell) for cell in different}
+    counting = max(numbers) - min(numbers) == len(numbers) - 1 and min(numbers) in (0, 1)
+    return 0 if counting else len(numbers)
+
+
 def _different(cells: Sequence[str]) -> set[str]:
     return {cell for cell in cells if cell.lower() not in _MISSING}
 

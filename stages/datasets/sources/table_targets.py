@@ -14,7 +14,7 @@ from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.table import Table
 from frostline.stages.errors import DataError
 from frostline.stages.targets.base import DEFAULT
-from frostline.stages.targets.columns import kind_of, read_columns
+from frostline.stages.targets.columns import kind_of, numbers_as_names, read_columns
 from frostline.stages.targets.values import Targets
 
 LABEL = "label"
@@ -51,7 +51,7 @@ def read_targets(table: Table, request: Request, training: NDArray[np.bool_]) ->
     labels = _labels(cells, spelled)
     faults = {row: fault for row, cell in enumerate(cells) if (fault := _label_fault(name, cell))}
     targets = _grouped(Targets(spelled.classes, labels, column=name), table, request)
-    return FoundTargets(targets, faults, spelled.faults, spelled.notes)
+    return FoundTargets(targets, faults, spelled.faults, (*spelled.notes, *_as_names(name, cells, request)))
 
 
 def _spelled(cells: Sequence[str], training: NDArray[np.bool_]) -> Spellings:
@@ -81,6 +81,12 @@ def _inferred(targets: Targets, request: Request) -> tuple[str, ...]:
         return ()
     found = f"{len(targets.names)} labels" if targets.kind == "multi-label" else "numbers"
     return (f"{targets.column}: {found}, so the task is {targets.kind}; --task says otherwise",)
+
+
+def _as_names(name: str, cells: Sequence[str], request: Request) -> tuple[str, ...]:
+    count = numbers_as_names(cells) if request.task == "auto" else 0
+    said = f"{name}: {count} different whole numbers, taken for names of classes; --task regression says otherwise"
+    return (said,) if count else ()
 
 
 def _grouped(targets: Targets, table: Table, request: Request) -> Targets:

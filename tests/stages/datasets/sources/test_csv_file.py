@@ -439,3 +439,13 @@ def test_one_group_alone_is_said_of_the_dataset(images):
     text = rows(*(f"img/{i:04d}.png,{'ab'[i % 2]},p" for i in range(12)), header="path,label,patient")
     said = refusal(images, text, group="patient")
     assert said.startswith("table can't be split into training and test: rows of 1 group") and "fold" not in said
+
+
+@pytest.mark.parametrize(
+    "ages, task, said", [((12, 31), "auto", True), ((1, 2), "auto", False), ((12, 31), "single-label", False)]
+)
+def test_whole_numbers_that_become_classes_are_said(images, ages, task, said):
+    text = rows(*(f"img/{i:04d}.png,{ages[i % 2]}" for i in range(12)), header="path,age")
+    notes = open_dataset(written(images, text), target=("age",), task=task).notes
+    note = "age: 2 different whole numbers, taken for names of classes; --task regression says otherwise"
+    assert notes == ((note,) if said else ())
