@@ -89,7 +89,7 @@ class Table:
 
     def likely(self, name: str) -> list[str]:
         """Return the columns whose names people often give to what is taken for a name; maybe none."""
-        by_fold = {folded(one): one for one in self.header if one}
+        by_fold = {folded(one): one for one in self.header if one and self.header.count(one) == 1}
         return [by_fold[word] for word in _LIKELY.get(name, "").split() if word in by_fold]
 
     def _like(self, name: str) -> list[str]:

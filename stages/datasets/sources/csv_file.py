@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,11 @@ def paths_of(
 
 def _unused(table: Table) -> tuple[str, ...]:
     """Return a note on a column that may be the split, but is not called so."""
-    return tuple(f"column {n} is not used; --columns split={n} makes it the split" for n in table.likely("split")[:1])
+    for name in table.likely("split"):
+        splits = _splits(replace(table, called={**table.called, "split": name}))
+        if splits is not None and set(splits.tolist()) <= set(SPLITS):
+            return (f"column {name} is not used; --columns split={name} makes it the split",)
+    return ()
 
 
 def _splits(table: Table) -> NDArray[np.str_] | None:

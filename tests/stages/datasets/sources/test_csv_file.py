@@ -425,13 +425,22 @@ def test_a_column_of_0_and_1_that_its_name_makes_the_split_is_read(images, heade
     assert dataset.train.ids == ["img/0000.png", "img/0001.png"] and dataset.test.ids == ["img/0002.png"]
 
 
+def test_a_column_of_0_and_1_that_may_be_the_split_is_proposed_as_it_can_be_read(images):
+    text = rows(*(f"img/{i:04d}.png,{'ab'[i % 2]},{i // 8}" for i in range(12)), header="path,label,is_test")
+    assert open_dataset(written(images, text)).notes == (
+        "column is_test is not used; --columns split=is_test makes it the split",
+    )
+    assert len(open_dataset(written(images, text), columns={"split": "is_test"}).test) == 4
+
+
 def test_0_and_1_of_other_columns_are_no_split(images):
     text = split_table().replace(",train", ",0").replace(",test", ",1")
     assert "line 2: split '0'; wanted train, test, val" in refusal(images, text)
 
 
-def test_a_column_of_folds_is_not_proposed_as_the_split(images):
-    text = rows(*(f"img/{i:04d}.png,{'ab'[i % 2]},{i % 5}" for i in range(12)), header="path,label,fold")
+@pytest.mark.parametrize("name", ["fold", "set"])
+def test_a_column_of_folds_is_not_proposed_as_the_split(images, name):
+    text = rows(*(f"img/{i:04d}.png,{'ab'[i % 2]},{i % 5}" for i in range(12)), header=f"path,label,{name}")
     assert open_dataset(written(images, text)).notes == ()
 
 
@@ -449,3 +458,8 @@ def test_whole_numbers_that_become_classes_are_said(images, ages, task, said):
     notes = open_dataset(written(images, text), target=("age",), task=task).notes
     note = "age: 2 different whole numbers, taken for names of classes; --task regression says otherwise"
     assert notes == ((note,) if said else ())
+
+
+def test_two_unused_columns_of_one_name_are_no_matter(images):
+    text = rows(*(f"img/{i:04d}.png,{'ab'[i % 2]},train,test" for i in range(12)), header="path,label,set,set")
+    assert open_dataset(written(images, text)).notes == ()
