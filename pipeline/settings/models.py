@@ -115,8 +115,8 @@ class DatasetSettings(WorkspaceSettings):
     class_level: int | None = Field(
         default=None,
         ge=1,
-        le=2,
-        description="which folder below a split names the class: 1, or 2 (default: the one that can be)",
+        le=3,
+        description="which folder below a split names the class: 1, 2 or 3 (default: the one that can be)",
         exclude_if=operator.not_,
     )
     target: Names = Field(

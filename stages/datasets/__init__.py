@@ -72,7 +72,7 @@ def open_dataset(
     CSV's paths start, or where a torchvision dataset lies (by default below ``downloads``).
     ``test_fraction`` and ``seed`` split a dataset that has no test split of its own.
     ``memory``: a file that remembers digests between calls. ``columns``: what a table's columns are called, as
-    ``{"path": "file"}``. ``class_level``: which folder below a split names the class, 1 or 2, where both could.
+    ``{"path": "file"}``. ``class_level``: which folder below a split names the class, 1 to 3, where several could.
     ``bit_depth``: how many bits 16-bit images make use of. ``target``: the columns of a table to predict, by default
     ``label``; ``task``: which kind of target they are, ``separator``: what stands between labels in a cell, both found
     out by default. ``group``: the column, ``group_pattern``: the regular expression on ids, that says which samples

@@ -8,6 +8,7 @@ from pathlib import Path
 from frostline.stages.errors import DataError
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)  # the first begins as UTF-16's does
 _KINDS = {
     b"PK\x03\x04": ("an Excel or other zipped workbook", "save it as CSV UTF-8"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save it as CSV UTF-8"),
@@ -39,12 +40,16 @@ def _other_kind(data: bytes) -> tuple[str, str] | None:
     for start, what in _KINDS.items():
         if data.startswith(start):
             return what
+    if data.startswith(_UTF32) or data[:8].count(0) == 6:
+        return "UTF-32 text", _saved("UTF-32", data)
     if data.startswith(_UTF16) or (len(data) > 3 and data[:4].count(0) == 2):
-        return (
-            "UTF-16 text, as PowerShell and Excel's Unicode Text write it",
-            'save it as "CSV UTF-8", or iconv -f UTF-16 -t UTF-8 FILE > NEW',
-        )
+        return "UTF-16 text, as PowerShell and Excel's Unicode Text write it", _saved("UTF-16", data)
     return None
+
+
+def _saved(encoding: str, data: bytes) -> str:
+    """Return what to do with text of wide characters; iconv takes those without a mark for little-endian ones."""
+    return f'save it as "CSV UTF-8", or iconv -f {encoding}{"" if data[0] else "BE"} -t UTF-8 FILE > NEW'
 
 
 def _at(data: bytes, at: int) -> str:

@@ -49,9 +49,10 @@ def dealt(
     lots = group_lots(groups, digests, seed)
     found, group = np.unique(lots, return_inverse=True)
     if len(found) < len(shares):
+        fewer = ", or fewer folds" if len(shares) > 2 else ""
         raise DataError(
             f"rows of {counted(len(found), 'group')} can't be dealt to {len(shares)} sides, each with whole groups; "
-            f"wanted {len(shares)} groups or more, or fewer folds"
+            f"wanted {len(shares)} groups or more{fewer}"
         )
     part, group = target.dealt(values, lots, shares), group.ravel()
     if part is None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from urllib.parse import unquote
 
 from frostline.stages.datasets.names import folded
 from frostline.stages.datasets.walk import Files
@@ -19,6 +20,7 @@ from frostline.stages.errors import counted
 from frostline.stages.modalities.registry import MODALITIES
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+_FILE = re.compile(r"file:(//(localhost)?)?(?=/)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ class _Finder:
 
     def _hint(self, path: str) -> str:
         """Return what a path that leads nowhere may have meant."""
-        if "://" in path:
+        if path.startswith("~"):
+            return "; ~ is not read as a home folder: write the path in full, or name its folder by --root"
+        if "://" in path and not _FILE.match(path):
             return "; an address: download the images, and name the files"
         if _DRIVE.match(path):
             return "; a path of Windows: write it from the folder of the images on, or name that by --root"
@@ -129,6 +133,8 @@ def _names(folder: Path) -> _Names:
 def _spellings(path: str) -> Iterator[tuple[str, str]]:
     """Yield a path as it is written, then as it may be meant, each with how that is said."""
     yield path, ""
+    if _FILE.match(path):
+        yield unquote(_FILE.sub("", path)), "written as file: addresses are read without that"
     slashed = path.replace("\\", "/")
     if slashed != path and not _DRIVE.match(path):
         yield slashed, "with backslashes are read with slashes"

@@ -164,6 +164,9 @@ def split_by_content(samples: Samples, test_fraction: float, seed: int) -> tuple
     wrong = target.split_faults(asked.names, asked.values, test_fraction)
     if wrong:
         raise DataError(f"{samples.dataset} can't be split:\n{listing(wrong)}")
-    is_test = held_out(asked, samples.digests, test_fraction, seed)
+    try:
+        is_test = held_out(asked, samples.digests, test_fraction, seed)
+    except DataError as error:
+        raise DataError(f"{samples.dataset} can't be split into training and test: {error}") from error
     train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     return samples.take(train, "train"), samples.take(test, "test")

@@ -23,7 +23,7 @@ _HEADER_ENDS = re.compile("[\r\n]")
 _LIKELY = {
     "path": "path file filename file_name filepath file_path image image_path img img_path image_id id image_name name",
     "label": "label class category target class_name labels label_name species breed diagnosis dx y",
-    "split": "split set subset partition phase usage fold is_valid is_test",
+    "split": "split set subset partition phase usage is_valid is_test is_train",
 }
 
 
@@ -56,24 +56,40 @@ class Table:
             raise DataError(f"{self.file} has two columns {wanted}; found {self._found()}; rename one of them")
         return found[0] if found else None
 
-    def column(self, name: str) -> list[str]:
-        """Return a column's cells. Raises DataError, with the nearest names, if there is none."""
+    def column(self, name: str, option: str = "--target") -> list[str]:
+        """Return a column's cells. Raises DataError, with the nearest names for the option, if there is none."""
         at = self.find(name)
         if at is None:
-            raise self.without([name])
+            raise self.without([name], option=option)
         return [row[at] for row in self.rows]
 
-    def without(self, names: Sequence[str], wanted: str = "") -> DataError:
-        """Return the error for columns that are not there, with what there is and what to do."""
+    def without(self, names: Sequence[str], wanted: str = "", option: str = "--target") -> DataError:
+        """Return the error for columns that are not there, with what there is and what to do.
+
+        ``option``: what named those that Frostline has no name for.
+        """
         missing = [self.called.get(name, name) for name in names]
-        hints = [f"{name}={near[0]}" for name in names if (near := self._like(name))]
-        hint = f"; --columns {','.join(hints)}?" if hints else self._headless()
+        hint = self._spaced(missing) or self._meant(names, option) or self._headless()
         wanted = f"; wanted {wanted}" if wanted else ""
         return DataError(f"{self.file} has no column {' and '.join(missing)}; found {self._found()}{wanted}{hint}")
 
+    def _meant(self, names: Sequence[str], option: str) -> str:
+        """Return how to name the columns that are likest: by --columns what Frostline calls so, else by the option."""
+        near = {name: found[0] for name in names if (found := self._like(name))}
+        columns = [f"{name}={found}" for name, found in near.items() if name in _LIKELY]
+        others = [found for name, found in near.items() if name not in _LIKELY]
+        asked = (("--columns", columns), (option, others))
+        return "".join(f"; {one} {','.join(found)}?" for one, found in asked if found)
+
+    def _spaced(self, missing: Sequence[str]) -> str:
+        """Return a hint where the header's one cell is several names between spaces."""
+        words = {folded(word) for word in " ".join(self.header).split()}
+        apart = len(self.header) == 1 and all(folded(name) in words for name in missing)
+        return "; cells seem to be separated by spaces: expected commas, semicolons, tabs or bars" if apart else ""
+
     def likely(self, name: str) -> list[str]:
         """Return the columns whose names people often give to what is taken for a name; maybe none."""
-        by_fold = {folded(one): one for one in self.header if one}
+        by_fold = {folded(one): one for one in self.header if one and self.header.count(one) == 1}
         return [by_fold[word] for word in _LIKELY.get(name, "").split() if word in by_fold]
 
     def _like(self, name: str) -> list[str]:

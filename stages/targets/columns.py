@@ -91,6 +91,19 @@ def _kind_of_one(name: str, cells: Sequence[str]) -> str:
     )
 
 
+def numbers_as_names(cells: Sequence[str]) -> int:
+    """Return how many different whole numbers all cells are; 0 if they are texts, or 0, 1, 2, … or 1, 2, 3, …
+
+    Those are how classes are numbered; others may be amounts.
+    """
+    different = _different(cells)
+    if not different or not _are_numbers(cells):
+        return 0
+    numbers = {float(cell) for cell in different}
+    counting = max(numbers) - min(numbers) == len(numbers) - 1 and min(numbers) in (0, 1)
+    return 0 if counting else len(numbers)
+
+
 def _different(cells: Sequence[str]) -> set[str]:
     return {cell for cell in cells if cell.lower() not in _MISSING}
 
@@ -148,6 +161,8 @@ def read_columns(columns: Columns, kind: str, lines: Sequence[int], separator: s
         return Targets(tuple(columns), numbers, kind, column)
     if len(columns) == 1:
         ((_, cells),) = columns.items()
+        if not _different(cells):
+            raise DataError(f"column {column}: no cell names a label; expected names in some, or another --target")
         if separator is not None or not _are_flags(cells):
             return _named(cells, separator or found_separator(set(cells)) or SEPARATORS[0], column)
     flags = _cells(columns, lines, "1, 0, or -1 or nothing where it is not known", _as_flag).astype(np.int8)

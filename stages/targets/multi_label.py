@@ -41,7 +41,7 @@ class MultiLabel(Target):
         return wrong + [f"no {split} sample" for split in empty]
 
     def number_faults(self, names: Sequence[str]) -> list[str]:
-        return [] if names else ["no label found; a multi-label target needs one or more"]
+        return [] if names else ["no cell names a label; a multi-label target needs one label or more"]
 
     def split_faults(self, names: Sequence[str], values: TargetValues, test_fraction: float) -> list[str]:
         having = (values == 1).sum(0).tolist()

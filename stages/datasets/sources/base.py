@@ -24,7 +24,7 @@ class Request:
         memory: a file in which to remember digests between calls, see ``index_files``; None: nowhere.
         progress: told (done, total) of the samples that are read.
         columns: what a table's columns are called, by what they are taken for: ``{"path": "file"}``.
-        class_level: which folder below a split names the class, the first or second; None: the one that it must be.
+        class_level: which folder below a split names the class, the first to third; None: the one that it must be.
         target: the columns to predict; empty: the column ``label``.
         task: the kind of target, or ``auto``: what the cells say.
         separator: what stands between the labels in a cell; None: found out.

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from frostline.stages.datasets.names import folded
-from frostline.stages.datasets.sources.splits import Splits, folders_in, role
+from frostline.stages.datasets.sources.split_names import role
+from frostline.stages.datasets.sources.splits import Splits, folders_in
 from frostline.stages.datasets.walk import Tree, walk
 from frostline.stages.errors import DataError, counted
 
@@ -32,14 +33,15 @@ class ClassFolder:
 def class_folders(given: Path, splits: Splits, level: int | None) -> list[ClassFolder]:
     """Return the class folders of all splits, each walked.
 
-    ``level``: which folder below a split names the class, 1 or 2; None where that is clear. Raises DataError, with all
+    ``level``: which folder below a split names the class, 1 to 3; None where that is clear. Raises DataError, with all
     readings, where it is not.
     """
     found = [folder for split, top in _splits(splits) for folder in _below(splits, split, top)]
     if not splits.train and splits.test is None:
         found = _split_within(given, splits.root, found)
-    level = level or _level(given, found)
-    return found if level == 1 else [inner for folder in found for inner in _deeper(splits.root, folder)]
+    for _ in range(1, level or _level(given, found)):
+        found = [inner for folder in found for inner in _deeper(splits.root, folder)]
+    return found
 
 
 def _splits(splits: Splits) -> list[tuple[str, str]]:
@@ -77,37 +79,47 @@ def _split_within(given: Path, root: Path, found: Sequence[ClassFolder]) -> list
     ]
 
 
-def _has_direct(folder: ClassFolder) -> bool:
-    """Whether an image lies in a class folder itself."""
-    start = len(folder.place) + 1
-    return any("/" not in path[start:] for path in folder.tree.files.paths)
+def _has_direct(folder: ClassFolder, depth: int = 1) -> bool:
+    """Whether an image lies in a class folder itself, or in folders so deep."""
+    return any(len(parts) == depth for parts in _parts(folder))
 
 
-def _inner(folder: ClassFolder) -> set[str]:
-    """Return the names of the folders, directly below, that hold images."""
+def _inner(folder: ClassFolder, depth: int) -> set[str]:
+    """Return the names of the folders, so deep below, that hold images."""
+    return {parts[depth - 1] for parts in _parts(folder) if len(parts) > depth}
+
+
+def _parts(folder: ClassFolder) -> Iterator[list[str]]:
     start = len(folder.place) + 1
-    return {path[start:].partition("/")[0] for path in folder.tree.files.paths if "/" in path[start:]}
+    return (path[start:].split("/") for path in folder.tree.files.paths)
 
 
 def _level(given: Path, found: Sequence[ClassFolder]) -> int:
     """Return at which level the classes lie. Raises DataError where class folders hold folders only, and both could.
 
-    It makes no difference where each holds one folder, and none of another's name; one folder alone is no class.
+    It makes no difference where each holds one folder, and none of another's name; one folder alone is no class. Where
+    all hold one folder of one name, as ``images``, those below it may be the classes.
     """
     train = [folder for folder in found if folder.split != "test" and folder.tree.files]
-    if not train or any(_has_direct(folder) for folder in train):
+    for depth in (1, 2) if len(train) > 1 else (1,):
+        if any(_has_direct(folder, depth) for folder in train):
+            return 1
+        each = [_inner(folder, depth) for folder in train]
+        inner = sorted({folded(name): name for names in each for name in names}.values())
+        if len(inner) > 1:
+            return _level_of(given, [folder.name for folder in train], inner, max(map(len, each)), depth + 1)
+    return 1
+
+
+def _level_of(given: Path, outer: Sequence[str], inner: Sequence[str], most: int, level: int) -> int:
+    if most == 1 and len(inner) == len(outer):
         return 1
-    outer = [folder.name for folder in train]
-    each = [_inner(folder) for folder in train]
-    inner = sorted({folded(name): name for names in each for name in names}.values())
-    if len(inner) < 2 or (max(map(len, each)) == 1 and len(inner) == len(train)):
-        return 1
-    if len(train) == 1:
-        return 2
+    if len(outer) == 1:
+        return level
     raise DataError(
         f"the image folder {given} can be read in two ways, as its class folders hold folders only:\n"
         f"  --class-level 1: {_said(outer)}\n"
-        f"  --class-level 2: {_said(inner)}\n"
+        f"  --class-level {level}: {_said(inner)}\n"
         "Say which it is."
     )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from frostline.stages.datasets.located import Located, absolute, locate
 from frostline.stages.datasets.names import folded
 from frostline.stages.datasets.samples import Dataset, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
-from frostline.stages.datasets.sources.splits import role
+from frostline.stages.datasets.sources.split_names import role
 from frostline.stages.datasets.sources.table_targets import LABEL, FoundTargets, read_targets
 from frostline.stages.datasets.table import Table, read_table
 from frostline.stages.errors import DataError, counted, listing
@@ -25,6 +27,8 @@ from frostline.stages.targets.registry import TARGETS
 WANTED = "path, label and maybe split"
 COLUMNS = ("path", "label", "split")
 SPLITS = ("train", "test", "val")
+_FLAG = re.compile(r"is[ _-]?(.+)")
+_YES, _NO = ("1", "true", "yes"), ("0", "false", "no")
 
 
 def open_table(request: Request) -> Dataset:
@@ -76,14 +80,29 @@ def paths_of(
 
 def _unused(table: Table) -> tuple[str, ...]:
     """Return a note on a column that may be the split, but is not called so."""
-    return tuple(f"column {n} is not used; --columns split={n} makes it the split" for n in table.likely("split")[:1])
+    for name in table.likely("split"):
+        splits = _splits(replace(table, called={**table.called, "split": name}))
+        if splits is not None and set(splits.tolist()) <= set(SPLITS):
+            return (f"column {name} is not used; --columns split={name} makes it the split",)
+    return ()
 
 
 def _splits(table: Table) -> NDArray[np.str_] | None:
     """Return each row's split, ``train``, ``test``, ``val`` or what else it says; None without that column."""
     if table.find("split") is None:
         return None
-    return np.array([role(cell) or cell for cell in table.column("split")])
+    return np.array([role(cell) or cell for cell in _split_cells(table)])
+
+
+def _split_cells(table: Table) -> list[str]:
+    """Return what each row's split is called, 0 and 1 being what the name of the column says: ``is_test``."""
+    at, cells = table.find("split"), table.column("split")
+    flag = None if at is None else _FLAG.fullmatch(folded(table.header[at]))
+    yes = role(flag[1]) if flag else None
+    if yes is None:
+        return cells
+    meant = dict.fromkeys(_YES, yes) | dict.fromkeys(_NO, "test" if yes == "train" else "train")
+    return [meant.get(folded(cell), cell) for cell in cells]
 
 
 def _row_faults(table: Table, splits: NDArray[np.str_] | None, located: Located, found: FoundTargets) -> Iterator[str]:
@@ -120,7 +139,7 @@ def _held(splits: NDArray[np.str_]) -> str:
 def _called(table: Table) -> dict[str, list[str]]:
     """Return what the table calls each split."""
     called: dict[str, list[str]] = defaultdict(list)
-    for name in sorted({folded(cell) for cell in table.column("split")}):
+    for name in sorted({folded(cell) for cell in _split_cells(table)}):
         called[role(name) or ""].append(name)
     return called
 

@@ -18,7 +18,15 @@ from frostline.stages.datasets.names import Spellings, missing_note, nearest, sp
 from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.class_folders import ClassFolder, class_folders
-from frostline.stages.datasets.sources.splits import WANTED, Splits, clutter_in, find_splits, folders_in, images_beside
+from frostline.stages.datasets.sources.split_names import role
+from frostline.stages.datasets.sources.splits import (
+    WANTED,
+    Splits,
+    clutter_in,
+    find_splits,
+    folders_in,
+    images_beside,
+)
 from frostline.stages.datasets.walk import Files
 from frostline.stages.errors import DataError, counted, listing
 from frostline.stages.targets.single_label import SINGLE_LABEL
@@ -103,6 +111,8 @@ def _notes(request: Request, splits: Splits, folders: Sequence[ClassFolder]) -> 
         notes.append(f"each class holds {train}/ and {test}/: these are the splits")
     elif request.class_level is None and (above := PurePath(folders[0].place).parent) != PurePath(splits.train):
         notes.append(f"{above.as_posix()}/ holds the class folders")
+    doubted = dict.fromkeys(f"{folder.place}/" for folder in folders if splits.train and role(folder.name))
+    notes += [f"{name} is taken for a class, as the folders beside it are" for name in doubted]
     if splits.train:
         used = {*(top.partition("/")[0] for top in splits.tops), *splits.seen}
         beside = [f"{name}/" for name in folders_in(splits.root) if name not in used]

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from frostline.stages.datasets.clutter import is_clutter
 from frostline.stages.datasets.names import folded
+from frostline.stages.datasets.sources.split_names import by_role, role
 from frostline.stages.datasets.walk import walk
 from frostline.stages.errors import DataError, counted, listing
 from frostline.stages.modalities.registry import MODALITIES
 
 WANTED = "wanted train/<class>/ and test/<class>/ (or val/<class>/), or <class>/ folders of images"
-_ROLES = {
-    **dict.fromkeys(("train", "training", "trn"), "train"),
-    **dict.fromkeys(("test", "testing", "tst"), "test"),
-    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "eval", "evaluation"), "val"),
-}
-_SUFFIX = re.compile(r"[\s_.-]*(set|split|data|images|folder)$")
-_PARTS = re.compile(r"[\s_.-]+")
 _NO_CLASS = frozenset(
     {"images", "imgs", "image", "img", "jpegimages", "unknown", "unlabelled", "unlabeled", "all", "data"}
 )
@@ -46,15 +38,6 @@ class Splits:
     @property
     def tops(self) -> tuple[str, ...]:
         return (self.train,) if self.test is None else (self.train, self.test)
-
-
-def role(name: str) -> str | None:
-    """Return ``train``, ``test`` or ``val`` for a folder that is called like one.
-
-    >>> role("Training"), role("valid"), role("test_set"), role("cat")
-    ('train', 'val', 'test', None)
-    """
-    return _ROLES.get(_SUFFIX.sub("", folded(name)))
 
 
 def folders_in(folder: Path) -> list[str]:
@@ -82,7 +65,7 @@ def find_splits(given: Path) -> Splits:
     """Return the splits of a folder. Raises DataError where there is none to train on, or more than one reading."""
     root, notes = _unwrapped(given)
     names = folders_in(root)
-    roles = _by_role(names)
+    roles = by_role(names)
     trains = _with_classes(root, roles["train"])
     if len(trains) > 1:
         raise _several(given, "training split", trains)
@@ -120,28 +103,9 @@ def _holds_splits(folder: Path) -> bool:
     for _ in range(_DEEPEST):
         names = folders_in(folder)
         if len(names) != 1 or role(names[0]):
-            return bool(_by_role(names)["train"])
+            return bool(by_role(names)["train"])
         folder = folder / names[0]
     return False
-
-
-def _by_role(names: Sequence[str]) -> dict[str, list[str]]:
-    """Return the names of each role; where none trains, by what they share: ``seg_train`` beside ``seg_test``."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        found[role(name) or ""].append(name)
-    return found if found["train"] else _by_affix(names) or found
-
-
-def _by_affix(names: Sequence[str]) -> dict[str, list[str]] | None:
-    groups: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for name in names:
-        parts = _PARTS.split(folded(name))
-        for own, rest in ((parts[-1], parts[:-1]), (parts[0], parts[1:])):
-            if own in _ROLES and rest:
-                groups[tuple(rest)][_ROLES[own]].append(name)
-    whole = [found for found in groups.values() if found["train"] and (found["test"] or found["val"])]
-    return whole[0] if len(whole) == 1 else None
 
 
 def _entered(root: Path, name: str) -> str:
@@ -219,7 +183,7 @@ def _of_one_tree(given: Path, found: Splits, names: Sequence[str], roles: dict[s
     if not called:
         return found
     said = ", ".join(f"{name}/" for name in called)
-    if not others:
+    if not any(walk(found.root, name).files for name in others):
         raise DataError(f"{given} holds {said} and {_no_train(found.root, roles)}; {WANTED}")
     held = _with_classes(found.root, called)
     if len(held) == 1 and _shares(found.root, held[0], others):

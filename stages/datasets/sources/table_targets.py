@@ -14,7 +14,7 @@ from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.table import Table
 from frostline.stages.errors import DataError
 from frostline.stages.targets.base import DEFAULT
-from frostline.stages.targets.columns import kind_of, read_columns
+from frostline.stages.targets.columns import kind_of, numbers_as_names, read_columns
 from frostline.stages.targets.values import Targets
 
 LABEL = "label"
@@ -51,19 +51,23 @@ def read_targets(table: Table, request: Request, training: NDArray[np.bool_]) ->
     labels = _labels(cells, spelled)
     faults = {row: fault for row, cell in enumerate(cells) if (fault := _label_fault(name, cell))}
     targets = _grouped(Targets(spelled.classes, labels, column=name), table, request)
-    return FoundTargets(targets, faults, spelled.faults, spelled.notes)
+    return FoundTargets(targets, faults, spelled.faults, (*spelled.notes, *_as_names(name, cells, request)))
 
 
 def _spelled(cells: Sequence[str], training: NDArray[np.bool_]) -> Spellings:
     labels = np.array(cells, object)
-    named = labels != ""
+    named = np.array([_is_named(cell) for cell in cells], bool)
     return spellings(Counter(labels[training & named].tolist()), labels[~training & named].tolist())
 
 
 def _labels(cells: Sequence[str], spelled: Spellings) -> NDArray[np.int64]:
-    """Return each row's class, int64 (n,); -1 without a label."""
+    """Return each row's class, int64 (n,); -1 without a label or with a missing one."""
     position = {name: i for i, name in enumerate(spelled.classes)}
-    return np.array([position[spelled.of[cell]] if cell else -1 for cell in cells], np.int64)
+    return np.array([position[spelled.of[cell]] if _is_named(cell) else -1 for cell in cells], np.int64)
+
+
+def _is_named(cell: str) -> bool:
+    return cell != "" and not is_missing(cell)
 
 
 def _label_fault(name: str, cell: str) -> str:
@@ -79,11 +83,17 @@ def _inferred(targets: Targets, request: Request) -> tuple[str, ...]:
     return (f"{targets.column}: {found}, so the task is {targets.kind}; --task says otherwise",)
 
 
+def _as_names(name: str, cells: Sequence[str], request: Request) -> tuple[str, ...]:
+    count = numbers_as_names(cells) if request.task == "auto" else 0
+    said = f"{name}: {count} different whole numbers, taken for names of classes; --task regression says otherwise"
+    return (said,) if count else ()
+
+
 def _grouped(targets: Targets, table: Table, request: Request) -> Targets:
     """Return targets with the groups of their rows. Raises DataError for rows without one."""
     if request.group is None:
         return targets
-    cells = table.column(request.group)
+    cells = table.column(request.group, "--group")
     lines = [str(table.lines[row]) for row, cell in enumerate(cells) if not cell or is_missing(cell)]
     if lines:
         raise DataError(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from frostline.stages.errors import DataError
-from frostline.stages.targets.columns import kind_of, read_columns
+from frostline.stages.targets.columns import kind_of, numbers_as_names, read_columns
 
 LINES = range(2, 100)
 
@@ -59,6 +59,22 @@ def test_what_may_be_several_kinds_is_an_error_that_says_how_to_decide(
 ) -> None:
     with pytest.raises(DataError, match=advice):
         kind_of(columns)
+
+
+@pytest.mark.parametrize(
+    ("cells", "count"),
+    [
+        (["0", "1", "2", "1"], 0),
+        (["1.0", "2", "3", ""], 0),
+        (["cat", "3"], 0),
+        ([""], 0),
+        (["12", "15", "12", "31"], 3),
+        (["2", "3", "4"], 3),
+        (["0", "1", "5"], 3),
+    ],
+)
+def test_whole_numbers_other_than_those_that_count_classes_are_told(cells: list[str], count: int) -> None:
+    assert numbers_as_names(cells) == count
 
 
 def test_names_in_a_cell_are_labels_and_an_empty_cell_has_none() -> None:

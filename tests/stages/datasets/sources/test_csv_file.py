@@ -230,6 +230,28 @@ def test_a_column_that_is_missing_is_answered_with_the_one_that_may_be_meant(ima
     assert hint in refusal(images, split_table().replace("path,label,split", header))
 
 
+@pytest.mark.parametrize(
+    "asked, hint",
+    [
+        ({"target": ("tagz",)}, "; --target tags?"),
+        ({"target": ("tagz", "klass")}, "; --target tags,class?"),
+        ({"group": "tagz"}, "; --group tags?"),
+        ({"target": ("tagz",), "columns": {"path": "pathe"}}, "; --columns path=path?; --target tags?"),
+    ],
+)
+def test_a_target_or_group_that_is_missing_is_answered_by_its_own_option(images, asked, hint):
+    text = split_table().replace("path,label,split", "path,tags,class")
+    if "target" not in asked:
+        text = text.replace("class", "label")
+    assert refusal(images, text, **asked).endswith(hint)
+
+
+def test_cells_between_spaces_are_seen(images):
+    said = refusal(images, split_table().replace(",", " "))
+    assert "cells seem to be separated by spaces: expected commas, semicolons, tabs or bars" in said
+    assert "--columns" not in said
+
+
 def test_a_column_that_is_named_and_not_there_is_an_error(images):
     said = refusal(images, split_table(), columns={"split": "subset"})
     assert "has no column subset; found path, label, split" in said
@@ -240,6 +262,9 @@ def test_a_column_that_is_named_and_not_there_is_an_error(images):
     [
         ("utf-16", "it is UTF-16 text, as PowerShell and Excel's Unicode Text write it"),
         ("utf-16-le", "it is UTF-16 text"),
+        ("utf-32", "it is UTF-32 text; wanted a UTF-8 CSV file"),
+        ("utf-16-be", "iconv -f UTF-16BE -t UTF-8"),
+        ("utf-32-be", "iconv -f UTF-32BE -t UTF-8"),
         ("latin-1", "line 2 has the byte 0xE4, which is not UTF-8; it is 'ä' in Latin-1 or Windows-1252"),
     ],
 )
@@ -306,11 +331,25 @@ def test_a_path_in_another_unicode_form_is_found_and_said(images, disk, table):
         ("img/000", "no such file"),
         ("img/0009.PNG", "no such file; 0009.png is there"),
         ("https://example.org/0009.png", "an address: download the images"),
+        ("file:///elsewhere/0009.png", "leads out of the folder of the images"),
+        ("file:img/0009.png", "no such file"),
+        ("~/0009.png", "~ is not read as a home folder: write the path in full, or name its folder by --root"),
         ("C:\\data\\img\\0009.png", "a path of Windows: write it from the folder of the images on"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_answered_with_what_may_be_meant(images, path, hint):
     assert hint in refusal(images, split_table(f"{path},dog,test"))
+
+
+@pytest.mark.parametrize("start", ["file://", "file://localhost", "file:"])
+def test_addresses_of_files_of_this_machine_are_paths(images, start):
+    put(images / "img/a b.png")
+    text = split_table(f"{start}{images}/img/a%20b.png,dog,test").replace(
+        "img/0000.png", f"{start}{images}/img/0000.png"
+    )
+    dataset = open_dataset(written(images, text))
+    assert dataset.train.ids[0] == "img/0000.png" and dataset.test.ids[-1] == "img/a b.png"
+    assert dataset.notes == ("2 paths written as file: addresses are read without that",)
 
 
 def labelled(*labels, splits=None):
@@ -354,3 +393,73 @@ def test_splits_have_the_names_that_people_give_them(images, name):
 def test_two_splits_that_may_be_the_one_are_a_question(images):
     said = refusal(images, split_table("img/0003.png,dog,dev", "img/0004.png,dog,val").replace("test", "train"))
     assert "splits 'dev' and 'val' may each be the one; call them alike" in said
+
+
+def test_labels_that_are_missing_are_told_by_their_rows_alone(images):
+    text = rows(
+        *(f"img/{i:04d}.png,{a}" for i, a in enumerate(["nan", "cat", "dog", "cat", "dog"])), header="path,label"
+    )
+    put(images / "img/0004.png")
+    said = refusal(images, text, test_fraction=0.5)
+    assert "line 2: label 'nan', a missing one" in said and "class 'nan'" not in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("asked", [{"task": "multi-label"}, {"separator": "|"}])
+def test_a_column_of_several_labels_without_any_is_said(images, asked):
+    text = rows(*(f"img/{i:04d}.png," for i in range(4)), header="path,tags")
+    assert "column tags: no cell names a label" in refusal(images, text, target=("tags",), **asked)
+
+
+@pytest.mark.parametrize(
+    "header, train, test",
+    [
+        ("is_test", "0", "1"),
+        ("is_valid", "False", "True"),
+        ("Is_Train", "1.0", "0.0"),
+        ("is_test", "false", "test"),
+    ],
+)
+def test_a_column_of_0_and_1_that_its_name_makes_the_split_is_read(images, header, train, test):
+    text = split_table().replace(",split", f",{header}").replace(",train", f",{train}").replace(",test", f",{test}")
+    dataset = open_dataset(written(images, text), columns={"split": header})
+    assert dataset.train.ids == ["img/0000.png", "img/0001.png"] and dataset.test.ids == ["img/0002.png"]
+
+
+def test_a_column_of_0_and_1_that_may_be_the_split_is_proposed_as_it_can_be_read(images):
+    text = rows(*(f"img/{i:04d}.png,{'ab'[i % 2]},{i // 8}" for i in range(12)), header="path,label,is_test")
+    assert open_dataset(written(images, text)).notes == (
+        "column is_test is not used; --columns split=is_test makes it the split",
+    )
+    assert len(open_dataset(written(images, text), columns={"split": "is_test"}).test) == 4
+
+
+def test_0_and_1_of_other_columns_are_no_split(images):
+    text = split_table().replace(",train", ",0").replace(",test", ",1")
+    assert "line 2: split '0'; wanted train, test, val" in refusal(images, text)
+
+
+@pytest.mark.parametrize("name", ["fold", "set"])
+def test_a_column_of_folds_is_not_proposed_as_the_split(images, name):
+    text = rows(*(f"img/{i:04d}.png,{'ab'[i % 2]},{i % 5}" for i in range(12)), header=f"path,label,{name}")
+    assert open_dataset(written(images, text)).notes == ()
+
+
+def test_one_group_alone_is_said_of_the_dataset(images):
+    text = rows(*(f"img/{i:04d}.png,{'ab'[i % 2]},p" for i in range(12)), header="path,label,patient")
+    said = refusal(images, text, group="patient")
+    assert said.startswith("table can't be split into training and test: rows of 1 group") and "fold" not in said
+
+
+@pytest.mark.parametrize(
+    "ages, task, said", [((12, 31), "auto", True), ((1, 2), "auto", False), ((12, 31), "single-label", False)]
+)
+def test_whole_numbers_that_become_classes_are_said(images, ages, task, said):
+    text = rows(*(f"img/{i:04d}.png,{ages[i % 2]}" for i in range(12)), header="path,age")
+    notes = open_dataset(written(images, text), target=("age",), task=task).notes
+    note = "age: 2 different whole numbers, taken for names of classes; --task regression says otherwise"
+    assert notes == ((note,) if said else ())
+
+
+def test_two_unused_columns_of_one_name_are_no_matter(images):
+    text = rows(*(f"img/{i:04d}.png,{'ab'[i % 2]},train,test" for i in range(12)), header="path,label,set,set")
+    assert open_dataset(written(images, text)).notes == ()

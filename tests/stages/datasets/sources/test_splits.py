@@ -70,6 +70,9 @@ ONE_READING = {
     ),
     "a test of unknown": ({**classes("train", "val"), "test/unknown": 3}, "train", "val", "test/ not used: 3 images"),
     "an empty test beside val": ({**classes("train", "val"), "test": 0}, "train", "val", "test/ not used: 0 images"),
+    "years": (classes("train2017", "val2017"), "train2017", "val2017", "val2017/ is the test split"),
+    "numbers": (classes("train1", "test1"), "train1", "test1", "train1/ is the training split"),
+    "parted numbers": (classes("Train_1", "Test_1"), "Train_1", "Test_1", "Test_1/ is the test split"),
     "test beside the classes": (classes("", "test"), "", "test", "the classes beside it are the training split"),
 }
 
@@ -124,6 +127,12 @@ def test_a_class_that_is_called_train_is_a_class_among_others(tmp_path):
     assert dataset.notes == ("train/ is taken for a class, as it holds images and no folder",)
 
 
+def test_a_class_in_training_that_is_called_like_a_split_is_noted(tmp_path):
+    dataset = open_dataset(f"folder:{plant(tmp_path, {'train/cat': 5, 'train/dog': 5, 'train/test': 5})}")
+    assert dataset.train.targets.names == ("cat", "dog", "test")
+    assert dataset.notes == ("train/test/ is taken for a class, as the folders beside it are",)
+
+
 def test_valid_beside_invalid_is_a_class(tmp_path):
     assert open_dataset(f"folder:{plant(tmp_path, {'invalid': 5, 'valid': 5})}").train.targets.names == (
         "invalid",
@@ -147,6 +156,18 @@ SEVERAL = {
     "folders of folders": (
         {f"animals/{name}": 5 for name in ("cat", "dog")} | {f"plants/{name}": 5 for name in ("fir", "oak")},
         "--class-level 1: 2 classes, animals, plants\n  --class-level 2: 4 classes, cat, dog, fir, oak",
+    ),
+    "splits of two datasets": (
+        classes("a_train", "a_test", "b_train", "b_test"),
+        "a_train/ and b_train/ may each be the training split",
+    ),
+    "splits of two domains": (
+        classes("trainA", "testA", "trainB", "testB"),
+        "trainA/ and trainB/ may each be the training split",
+    ),
+    "Office-31": (
+        classes("amazon/images", "dslr/images", "webcam/images"),
+        "--class-level 1: 3 classes, amazon, dslr, webcam\n  --class-level 3: 2 classes, cat, dog",
     ),
     "folds of a cross-validation": (
         {f"fold{i}/{name}": 3 for i in range(3) for name in ("cat", "dog")},
@@ -178,6 +199,31 @@ def test_the_level_that_is_named_is_that_of_the_classes(tmp_path, top):
     assert outer.train.targets.names == ("p1", "p2") and inner.train.targets.names == ("benign", "malignant")
     assert [len(x.train) + len(x.test) for x in (outer, inner)] == [21, 20]
     assert f"1 image passed over, in no class folder: {top}p1/overview.png" in inner.notes
+
+
+def test_the_third_level_can_be_that_of_the_classes(tmp_path):
+    root = plant(tmp_path, classes("amazon/images", "dslr/images"))
+    dataset = open_dataset(f"folder:{root}", class_level=3)
+    assert dataset.train.targets.names == ("cat", "dog") and len(dataset.train) + len(dataset.test) == 24
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"train2017": 5, "val2017": 5, "test2017": 5},
+        {"train2017": 5, "val2017": 5, "annotations": 0},
+        {"trainA": 5, "trainB": 5, "testA": 5, "testB": 5},
+    ],
+    ids=("COCO", "COCO with annotations", "CycleGAN"),
+)
+def test_splits_of_images_alone_are_no_classes(tmp_path, counts):
+    said = refusal(plant(tmp_path, counts))
+    assert "there are 5 images in no class folder in train" in said and "a table can name classes, csv:FILE" in said
+
+
+def test_numbered_classes_are_no_splits(tmp_path):
+    names = open_dataset(f"folder:{plant(tmp_path, {'test1': 5, 'test2': 5, 'train1x': 5})}").train.targets.names
+    assert names == ("test1", "test2", "train1x")
 
 
 def test_what_does_not_hold_classes_says_what_it_holds(tmp_path):
