@@ -82,7 +82,10 @@ def test_unreadable_samples_are_no_duplicates_of_each_other(tmp_path):
         ("MNIST", "did you mean 'mnist'"),
         ("folder", "did you mean 'folder:PATH'"),
         ("folder:", "did you mean 'folder:PATH'"),
-        ("zip:x", "wanted one of\n  digits  .*\n  folder:PATH  .*\n  csv:FILE  .*\n.* caltech101, "),
+        (
+            "zip:x",
+            r"wanted one of\n  digits  .*\n  folder:PATH  .*\n  csv:FILE  .*\n  jsonl:FILE  .*\n  parquet:FILE  .*\n.* caltech101, ",
+        ),
         ("folders:x", "did you mean 'folder:PATH'"),
         ("torchvision:cifar11", "did you mean 'torchvision:cifar10' or"),
     ],
