@@ -317,3 +317,20 @@ def test_each_name_is_described_without_its_weights() -> None:
     found = family.describe("vit_small_patch14_dinov2")
     assert (found.width, found.size, found.licence) == (384, (518, 518), "apache-2.0")
     assert Absent().describe("any") == Encoder() and list(Absent().names()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("vit_tiny_patch16_224", "patch_embed", "blocks.0"),
+        ("cait_xxs24_224", "blocks.5", "norm"),
+        ("xcit_nano_12_p16_224", "blocks.5", "norm"),
+    ],
+)
+def test_tokens_without_a_class_token_are_not_pooled_as_with_one(name: str, before: str, after: str) -> None:
+    for how in ("cls", "mean", "cls+mean"):
+        with pytest.raises(ConfigError, match=rf"layer '{before}' gives \d+ tokens .* wanted tokens, the mean of all"):
+            loaded(name, layer=before, pool=how)
+    with pytest.raises(ConfigError, match="wanted tokens"):
+        loaded(name, layer=f"{before}@mean,{after}@mean")
+    assert loaded(name, layer=before, pool="tokens").width == loaded(name, layer=after, pool="mean").width
