@@ -24,9 +24,12 @@ from frostline.stages.modalities.image.spec import Preprocessing
 from support.model_folders import ARCHITECTURES, SIDE, change_json, save_transformers
 
 IMAGE = Image.fromarray(np.random.default_rng(3).integers(0, 256, (60, 80, 3), np.uint8))
-POOLED = [name for name in ARCHITECTURES if name not in ("i-jepa", "vit-mae")]
+POOLED = [name for name in ARCHITECTURES if name not in ("i-jepa", "vit-mae", "pvt")]
 WEIGHTS = "model.safetensors"
-TOLERANCE = {"dinov3 vit": 2e-3}  # its pixels are floats before they are resized: a grey level apart
+TOLERANCE = {
+    "dinov3 vit": 2e-3,
+    "dinov3 convnext": 2e-3,
+}  # its pixels are floats before they are resized: a grey level apart
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +80,20 @@ def test_pooled_tokens_are_those_of_the_last_hidden_state(name: str, prefix: int
     if prefix:
         agree(features(loaded(tmp_path, pool="cls")), tokens[:, 0], tolerance)
     agree(features(loaded(tmp_path, pool="mean")), tokens[:, prefix:].mean(1), tolerance)
+
+
+@pytest.mark.parametrize("name", ["pvt", "dinov3 convnext"])
+def test_where_the_patches_tokens_are_not_known_their_mean_is_refused(name: str, tmp_path: Path) -> None:
+    tokens = own(tmp_path, save_transformers(tmp_path, name)).last_hidden_state
+    for how in ("mean", "cls+mean"):
+        with pytest.raises(ConfigError, match="does not say which tokens are patches; wanted cls or tokens"):
+            loaded(tmp_path, pool=how)
+    agree(features(loaded(tmp_path, pool="cls")), tokens[:, 0], TOLERANCE.get(name, 1e-5))
+
+
+def test_tokens_of_merged_patches_are_patches_alone(tmp_path: Path) -> None:
+    tokens = own(tmp_path, save_transformers(tmp_path, "swin")).last_hidden_state
+    agree(features(loaded(tmp_path, pool="mean")), tokens.mean(1))
 
 
 def test_a_model_without_a_pooled_output_asks_how_to_pool(tmp_path: Path) -> None:
