@@ -199,8 +199,10 @@ def _cut(
 
 
 def _frozen(model: nn.Module) -> nn.Module:
-    """Return the model in evaluation mode, without gradients, float32, channels-last in memory."""
-    return model.eval().requires_grad_(False).float().to(memory_format=torch.channels_last)
+    """Return the model in evaluation mode, without gradients, float32, channels-last in memory where that can be."""
+    model = model.eval().requires_grad_(False).float()
+    solid = any(parameter.ndim == 5 for parameter in model.parameters())  # torch refuses a model with any of them
+    return model if solid else model.to(memory_format=torch.channels_last)
 
 
 def _default_layer(model: nn.Module, batch: Tensor) -> str:

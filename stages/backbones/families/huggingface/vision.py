@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from frostline.stages.errors import ConfigError
+
 PROJECTION = "projection"
 _EMBEDDINGS = "embeddings."
 _CLASS_TOKENS = ("cls_token", "class_token", "class_embedding", "distillation_token")
@@ -154,7 +156,10 @@ def _arguments(ask: Ask, batch: Tensor) -> dict[str, Any]:
 
 
 def _chosen(ask: Ask, given: Any) -> Tensor:
-    hidden: Tensor = given.last_hidden_state
+    hidden: Tensor | None = getattr(given, "last_hidden_state", None)
+    if hidden is None:
+        named = ", ".join(given) or "nothing"
+        raise ConfigError(f"this model gives {named} of images, wanted last_hidden_state; name a layer with --layer")
     found: Tensor | None = None if ask.tokens else getattr(given, "pooler_output", None)
     return hidden if found is None else found.flatten(1)
 

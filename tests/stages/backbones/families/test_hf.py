@@ -254,6 +254,35 @@ def test_models_of_texts_are_refused(tmp_path: Path) -> None:
         loaded(tmp_path, "random", preprocessing=said)
 
 
+SMALL = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+
+
+@pytest.mark.parametrize(
+    ("configuration", "message"),
+    [
+        (
+            lambda: hf.VideoMAEConfig(image_size=SIDE, patch_size=8, **SMALL),
+            "VideoMAEModel, which takes videos",
+        ),
+        (lambda: hf.VivitConfig(image_size=SIDE, tubelet_size=[2, 8, 8], **SMALL), "VivitModel, which takes videos"),
+        (lambda: hf.TimesformerConfig(image_size=SIDE, patch_size=8, **SMALL), "takes videos .num_frames 8"),
+        (lambda: hf.Siglip2VisionConfig(**SMALL), "needs pixel_attention_mask, spatial_shapes beside the images"),
+        (
+            lambda: hf.SegGptConfig(image_size=SIDE, patch_size=8, **SMALL),
+            "needs prompt_pixel_values, prompt_masks",
+        ),
+        (hf.HGNetV2Config, "gives feature_maps of images, wanted last_hidden_state; name a layer with --layer"),
+    ],
+)
+def test_models_that_do_not_take_images_alone_say_what_they_need(
+    configuration: Any, message: str, tmp_path: Path
+) -> None:
+    configuration().save_pretrained(tmp_path)
+    said = {"resize": (SIDE, SIDE), "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    with pytest.raises(ConfigError, match=message):
+        loaded(tmp_path, "random", preprocessing=said)
+
+
 def test_a_name_that_means_nothing_says_what_would(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such folder"):
         loaded(tmp_path / "nothing")
