@@ -135,8 +135,7 @@ def _patches(model: Any, size: tuple[int, int] | None) -> int | None:
 def _token_count(model: Any, size: tuple[int, int] | None) -> int | None:
     """Return how many tokens the last hidden state has, None where it has none or the network can't be asked."""
     ask: Ask | None = getattr(model, "ask", None)
-    side = size or (ask and ask.size)
-    if ask is None or side is None:
+    if ask is None or (side := size or ask.size) is None:
         return None
     model.ask, training = replace(ask, tokens=True), model.training
     try:
