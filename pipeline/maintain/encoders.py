@@ -11,7 +11,7 @@ from typing import Any
 from frostline.pipeline.report.table import Table, aligned
 from frostline.stages.backbones.families.base import Encoder
 from frostline.stages.backbones.families.registry import FAMILIES, blamed, check_installed, full_name
-from frostline.stages.errors import ConfigError, counted
+from frostline.stages.errors import ConfigError, counted, listing
 
 log = logging.getLogger("frostline")
 DESCRIBED = 60
@@ -36,9 +36,10 @@ def list_encoders(pattern: str = "") -> list[Named]:
     prefix, colon, rest = pattern.partition(":")
     asked = [prefix] if colon and prefix in FAMILIES else list(FAMILIES.names())
     own = rest if colon and prefix in FAMILIES else pattern
-    found = [(family, name) for family in asked for name in _names(family) if _matches(name, own)]
+    missing: list[str] = []
+    found = [(family, name) for family in asked for name in _names(family, missing) if _matches(name, own)]
     if not found:
-        raise ConfigError(f"no encoder matches {pattern!r}; expected a part of a name, such as dinov2 or timm:vit_*")
+        raise _none_matches(pattern, missing)
     described = len(found) <= DESCRIBED
     return [
         Named(full_name(f"{family}:{name}"), _known(family, name) if described else Encoder()) for family, name in found
@@ -57,7 +58,18 @@ def encoders_table(found: Sequence[Named]) -> str:
     return "\n".join([*aligned(table), f"{counted(len(found), 'encoder')}{more}"])
 
 
-def _names(prefix: str) -> Iterator[str]:
+def _none_matches(pattern: str, missing: Sequence[str]) -> ConfigError:
+    """Return what to say where nothing matches. ``missing``: why families could not be asked."""
+    if missing:
+        return ConfigError(
+            f"no encoder of what is installed matches {pattern!r}; not asked, for they are not installed:\n"
+            + listing(missing, len(missing))
+        )
+    return ConfigError(f"no encoder matches {pattern!r}; expected a part of a name, such as dinov2 or timm:vit_*")
+
+
+def _names(prefix: str, missing: list[str]) -> Iterator[str]:
+    """Yield a family's names; where it can't be asked, none, and ``missing`` has why."""
     try:
         family = FAMILIES.load(prefix)
         check_installed(f"{prefix}:", family)
@@ -65,6 +77,7 @@ def _names(prefix: str) -> Iterator[str]:
             yield from family.names()
     except ConfigError as error:
         log.info("note: %s", error)
+        missing.append(str(error))
 
 
 def _known(prefix: str, name: str) -> Encoder:

@@ -52,6 +52,11 @@ ARCHITECTURES: dict[str, tuple[Callable[[], Any], str]] = {
         "EfficientNet",
     ),
     "aimv2": (lambda: hf.Aimv2VisionConfig(**_VIT), "CLIP"),
+    "pvt": (
+        lambda: hf.PvtConfig(image_size=SIDE, hidden_sizes=[8] * 4, depths=[1] * 4, num_attention_heads=[1] * 4),
+        "ViT",
+    ),
+    "dinov3 convnext": (lambda: hf.DINOv3ConvNextConfig(image_size=SIDE, **_STAGES), "DINOv3ViT"),
     "i-jepa": (lambda: hf.IJepaConfig(**_VIT), "ViT"),
     "vit-mae": (lambda: hf.ViTMAEConfig(**_VIT), "ViT"),
 }

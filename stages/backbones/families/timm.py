@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from frostline.stages.backbones.families.base import Encoder, Family, LoadedModel
-from frostline.stages.backbones.families.timm_models.folder import LOCAL, local_files
+from frostline.stages.backbones.families.timm_models.folder import LOCAL, local_files, portable_name
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.errors import ConfigError
 from frostline.stages.records.sealed import file_digest
@@ -65,7 +65,7 @@ class Timm(Family):
         return not name.startswith(LOCAL)
 
     def portable(self, name: str) -> str:
-        return LOCAL + Path(name.removeprefix(LOCAL)).name if name.startswith(LOCAL) else name
+        return portable_name(name) if name.startswith(LOCAL) else name
 
 
 FAMILY = Timm()

@@ -23,6 +23,7 @@ from frostline.stages.backbones.network.channels import size_hint
 from frostline.stages.backbones.network.cut import INPUT, Cut, Trace, classifier_of, watch
 from frostline.stages.backbones.network.joined import Joined, is_joined, joined
 from frostline.stages.backbones.network.pooling import default_pool, pool
+from frostline.stages.backbones.network.tokens import check_tokens
 from frostline.stages.backbones.optimize import has_hooks, optimized
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import BackboneSpec, Optimize, Pooling, Precision
@@ -171,6 +172,7 @@ def load_backbone(
         given: Tensor = trace.output
         pooling = asked or (None if request.layer else loaded.pool) or default_pool(given, *shape[:2])
         width = _width(layer, given, pooling, loaded.prefix_tokens)
+        check_tokens(model, layer, given, pooling, loaded.prefix_tokens, batch)
         if not (request.layer or request.pool):
             _check_width(width, loaded.width, layer)
         network: nn.Module = cut
@@ -197,8 +199,10 @@ def _cut(
 
 
 def _frozen(model: nn.Module) -> nn.Module:
-    """Return the model in evaluation mode, without gradients, float32, channels-last in memory."""
-    return model.eval().requires_grad_(False).float().to(memory_format=torch.channels_last)
+    """Return the model in evaluation mode, without gradients, float32, channels-last in memory where that can be."""
+    model = model.eval().requires_grad_(False).float()
+    solid = any(parameter.ndim == 5 for parameter in model.parameters())  # torch refuses a model with any of them
+    return model if solid else model.to(memory_format=torch.channels_last)
 
 
 def _default_layer(model: nn.Module, batch: Tensor) -> str:

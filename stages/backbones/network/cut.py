@@ -23,22 +23,26 @@ class Trace:
     """One forward pass: the leaf modules called, in order, by name and with what each gave, and what the pass gave.
 
     ``last``: the leaf that made the output, if it is the output as it was. A leaf that hands on what it was given, as
-    an identity does, makes nothing.
+    an identity does, makes nothing. ``shapes``: those of the tensors that leaves gave, by name, in order.
     """
 
     calls: list[tuple[str, str]]
     output: Any
     last: str | None
+    shapes: list[tuple[str, tuple[int, ...]]]
 
 
 @torch.no_grad()
 def watch(model: nn.Module, batch: Tensor) -> Trace:
     """Return the trace of a model over a batch; no activation is kept but the output."""
     calls: list[tuple[str, str]] = []
+    shapes: list[tuple[str, tuple[int, ...]]] = []
 
     def leave(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_module: nn.Module, _args: Any, output: Any) -> None:
             calls.append((name, str(tuple(output.shape)) if isinstance(output, Tensor) else _describe(output)))
+            if isinstance(output, Tensor):
+                shapes.append((name, tuple(output.shape)))
             if isinstance(output, Tensor) and _maker(output) is None:
                 setattr(output, _MAKER, (name, output._version))
 
@@ -51,7 +55,7 @@ def watch(model: nn.Module, batch: Tensor) -> Trace:
     finally:
         for handle in handles:
             handle.remove()
-    return Trace(calls, output, _maker(output))
+    return Trace(calls, output, _maker(output), shapes)
 
 
 def _maker(value: Any) -> str | None:

@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 
 from frostline.stages.backbones.network.cut import INPUT, Cut, Reached, module_of
 from frostline.stages.backbones.network.pooling import default_pool, pool
+from frostline.stages.backbones.network.tokens import check_tokens
 from frostline.stages.backbones.spec import Pooling
 from frostline.stages.errors import ConfigError, unknown_name
 
@@ -39,16 +40,20 @@ def joined(
     ``layer``: by commas, as ``layer2,layer3@max``: each pooled as ``@`` says, or ``usual``, or as its shape says.
     Raises ConfigError: no such layer or pooling, a pooling that does not fit or that must be said.
     """
-    parts = [_part(model, one.strip(), usual, batch) for one in layer.split(",")]
+    parts = [_part(model, one.strip(), usual, batch, prefix_tokens) for one in layer.split(",")]
     return Joined(model, parts, prefix_tokens), ",".join(f"{name}{_MARK}{how}" for name, how in parts)
 
 
-def _part(model: nn.Module, named: str, usual: Pooling | None, batch: Tensor) -> tuple[str, Pooling]:
+def _part(
+    model: nn.Module, named: str, usual: Pooling | None, batch: Tensor, prefix_tokens: int | None
+) -> tuple[str, Pooling]:
     name, _, how = named.partition(_MARK)
     if how and how not in get_args(Pooling):
         raise unknown_name("pool", how, get_args(Pooling))
     given = Cut(model, name).eval()(batch)
-    return name, cast(Pooling, how) if how else usual or default_pool(given, *batch.shape[2:])
+    pooling = cast(Pooling, how) if how else usual or default_pool(given, *batch.shape[2:])
+    check_tokens(model, name, given, pooling, prefix_tokens, batch)
+    return name, pooling
 
 
 class Joined(nn.Module):

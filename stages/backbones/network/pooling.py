@@ -32,7 +32,8 @@ def pool(tensor: Tensor, how: Pooling, prefix_tokens: int | None = None) -> Tens
     over all axes between the first and the last, so also for (batch, height, width,
     channels). ``flatten``: all values. ``mean``: that of the patches' tokens, of (batch, tokens,
     d), without the ``prefix_tokens`` before them; ``cls+mean``: (batch, 2 d), the first token and
-    that. Raises ConfigError where the shape does not fit, or it is not known which tokens are patches'.
+    that. Raises ConfigError where the shape does not fit, where there is no class token, or where it is not known which
+    tokens are patches'.
     """
     if how in _OF_PATCHES:
         return _OF_PATCHES[how](tensor, _prefix(tensor, how, prefix_tokens))
@@ -42,6 +43,8 @@ def pool(tensor: Tensor, how: Pooling, prefix_tokens: int | None = None) -> Tens
     if tensor.ndim not in dims:
         fitting = _fitting(tensor)
         raise ConfigError(f"pool {how!r} does not fit a layer of shape {_shape(tensor)}; fitting: {fitting}")
+    if how == "cls":
+        _check_class_token(how, prefix_tokens)
     return apply(tensor)
 
 
@@ -52,9 +55,14 @@ def _prefix(tensor: Tensor, how: Pooling, known: int | None) -> int:
         raise ConfigError(f"pool {how!r} does not fit a layer of shape {shape}; fitting: {_fitting(tensor)}")
     if known is None:
         raise ConfigError(f"pool {how!r}: this network does not say which tokens are patches; wanted cls or tokens")
-    if known == 0 and how == "cls+mean":
-        raise ConfigError(f"pool {how!r}: this network has no class token; wanted mean")
+    if how == "cls+mean":
+        _check_class_token(how, known)
     return known
+
+
+def _check_class_token(how: Pooling, prefix_tokens: int | None) -> None:
+    if prefix_tokens == 0:
+        raise ConfigError(f"pool {how!r}: this network has no class token; wanted mean")
 
 
 def _fitting(tensor: Tensor) -> str:

@@ -99,11 +99,12 @@ def find_folder(name: str) -> ModelFolder | None:
     Raises ConfigError for a path where no folder is.
     """
     path = Path(name.replace("\0", "?")).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return local_folder(path, f"hf:{name}")
     if not is_repository(name):
         raise ConfigError(
-            f"hf:{shortened(name)}: no such folder; wanted one, or a repository's name, such as org/model"
+            f"hf:{shortened(name)}: {'no such folder' if name else 'no name'}; wanted a folder, or a repository's "
+            "name, such as org/model"
         )
     return cached(name)
 

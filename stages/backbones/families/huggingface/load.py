@@ -27,6 +27,7 @@ from frostline.stages.backbones.families.huggingface.models import (
     said_by_transformers,
 )
 from frostline.stages.backbones.families.huggingface.preprocessing import Processor, of_timm, of_transformers
+from frostline.stages.backbones.families.huggingface.takes import check_takes_images
 from frostline.stages.backbones.families.huggingface.vision import (
     PROJECTION,
     Ask,
@@ -66,7 +67,7 @@ def from_folder(request: BackboneRequest) -> LoadedModel:
         code=_code(folder, ask, size),
         layer=_layer(folder, module, ask, request),
         licence=folder.licence() or str(folder.config().get("pretrained_cfg", {}).get("license") or ""),
-        prefix_tokens=prefix_tokens(module),
+        prefix_tokens=prefix_tokens(module, size) if request.layer or request.pool else None,
         own_transform=processor.transform,
     )
 
@@ -119,12 +120,9 @@ def _layer(folder: ModelFolder, module: nn.Module, ask: Ask, request: BackboneRe
 
 
 def _called(folder: ModelFolder, model: Any, ask: Ask, size: tuple[int, int] | None) -> nn.Module:
+    check_takes_images(folder.name, model)
     if is_two_towers(model):
         return Tower(model.vision_model, getattr(model, "visual_projection", None), ask)
-    if model.main_input_name != "pixel_values":
-        raise ConfigError(
-            f"{folder.name} is a {type(model).__name__}, which takes {model.main_input_name}; wanted a model of images"
-        )
     whole = None if ask.tokens else unwrapped(model, size)
     return pooled(model, ask) if whole is None else whole
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
+from math import isqrt
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+
+from frostline.stages.errors import ConfigError
 
 PROJECTION = "projection"
 _EMBEDDINGS = "embeddings."
@@ -101,14 +105,46 @@ def unwrapped(model: Any, size: tuple[int, int] | None) -> nn.Module | None:
     return found
 
 
-def prefix_tokens(model: nn.Module) -> int | None:
-    """Return how many tokens come before those of the patches, None where that is not known."""
+def prefix_tokens(model: nn.Module, size: tuple[int, int] | None) -> int | None:
+    """Return how many tokens come before those of the patches, None where that is not known.
+
+    ``size``: height and width of the images, if they are known. What the parameters' names say counts only where there
+    are as many tokens as patches beside it, or as patches merged by k x k.
+    """
     of_timm = getattr(getattr(model, "timm_model", model), "num_prefix_tokens", None)
     if isinstance(of_timm, int):
         return of_timm
     own = {name.rpartition(_EMBEDDINGS)[2]: p for name, p in model.named_parameters() if _EMBEDDINGS in name}
     registers = own.get("register_tokens")
-    return sum(name in own for name in _CLASS_TOKENS) + (0 if registers is None else registers.shape[1])
+    known = sum(name in own for name in _CLASS_TOKENS) + (0 if registers is None else registers.shape[1])
+    patches, tokens = _patches(model, size), _token_count(model, size)
+    if patches is None or tokens is None or tokens <= known:
+        return None
+    merged, rest = divmod(patches, tokens - known)
+    return None if rest or isqrt(merged) ** 2 != merged else known
+
+
+def _patches(model: Any, size: tuple[int, int] | None) -> int | None:
+    """Return how many patches an image is divided into, None where the configuration does not say it."""
+    config = getattr(getattr(model, "vision_model", model), "config", None)
+    side, patch = size or _pair(getattr(config, "image_size", None)), _pair(getattr(config, "patch_size", None))
+    return None if side is None or patch is None else (side[0] // patch[0]) * (side[1] // patch[1])
+
+
+@torch.no_grad()
+def _token_count(model: Any, size: tuple[int, int] | None) -> int | None:
+    """Return how many tokens the last hidden state has, None where it has none or the network can't be asked."""
+    ask: Ask | None = getattr(model, "ask", None)
+    if ask is None or (side := size or ask.size) is None:
+        return None
+    model.ask, training = replace(ask, tokens=True), model.training
+    try:
+        given = model.eval()(torch.zeros(1, 3, *side))
+    except Exception:  # anyone's configuration; what can't run is said where it is run
+        return None
+    finally:
+        model.train(training).ask = ask
+    return given.shape[1] if given.ndim == 3 else None
 
 
 def _arguments(ask: Ask, batch: Tensor) -> dict[str, Any]:
@@ -119,7 +155,10 @@ def _arguments(ask: Ask, batch: Tensor) -> dict[str, Any]:
 
 
 def _chosen(ask: Ask, given: Any) -> Tensor:
-    hidden: Tensor = given.last_hidden_state
+    hidden: Tensor | None = getattr(given, "last_hidden_state", None)
+    if hidden is None:
+        named = ", ".join(given) or "nothing"
+        raise ConfigError(f"this model gives {named} of images, wanted last_hidden_state; name a layer with --layer")
     found: Tensor | None = None if ask.tokens else getattr(given, "pooler_output", None)
     return hidden if found is None else found.flatten(1)
 

@@ -76,7 +76,7 @@ def from_open_clip(request: BackboneRequest) -> LoadedModel:
     how = at_resolution(trained, request.preprocessing)
     size = image_size(how, request.preprocessing)
     resized = None if size == image_size(trained, {}) else size
-    model, weights = _filled(source, model, request, resized)
+    model, weights, refitted = _filled(source, model, request, resized)
     library = PreprocessCfg(**model.visual.preprocess_cfg)
     projection = without_projection(model.visual)
     if projection is None and request.layer in (PROJECTION, f"{PROJECTION}:input"):
@@ -85,7 +85,7 @@ def from_open_clip(request: BackboneRequest) -> LoadedModel:
         ImageTower(model.visual, projection),
         weights,
         how,
-        code=_code(source, model.visual, resized),
+        code=_code(source, model.visual, resized, refitted),
         layer=PROJECTION if projection is not None else OUTPUT,
         licence=source.licence,
         prefix_tokens=prefix_tokens(model.visual),
@@ -181,41 +181,58 @@ def _built(source: _Source, size: tuple[int, int] | None = None) -> Any:
         ).eval()
 
 
-def _filled(source: _Source, model: Any, request: BackboneRequest, size: tuple[int, int] | None) -> tuple[Any, str]:
-    """Return the model with weights, for images of another size if one is given, and the digest of the weights."""
+def _filled(
+    source: _Source, model: Any, request: BackboneRequest, size: tuple[int, int] | None
+) -> tuple[Any, str, bool]:
+    """Return the model with weights, for images of another size if one is given, and the digest of the weights.
+
+    Last, whether open_clip fitted positions of the weights, trained at one resolution, to the model's.
+    """
     is_timm = hasattr(model.visual, "set_input_size")  # which fits its weights to another size once they are there
     if size and not is_timm:
         model = _built(source, size)
     file = request.weights_file or (None if request.weights == "random" else source.weights())
     if file is None and request.weights != "random":
         raise ConfigError(f"{source.called}: no weights beside its configuration; name them with --weights FILE")
-    if file is not None:
-        _fill(source, model, file, request.weights_part)
+    refitted = file is not None and _fill(source, model, file, request.weights_part)
     if size and is_timm:
         with _quiet(source):
             model.visual.set_input_size(size)
-    return model, request.weights_digest or (file_digest(file) if file else state_digest(model.visual))
+    return model, request.weights_digest or (file_digest(file) if file else state_digest(model.visual)), refitted
 
 
-def _fill(source: _Source, model: Any, file: Path, part: str) -> None:
-    """Load the image tower's weights of a file. Raises ConfigError that lists what is missing or unexpected."""
+def _fill(source: _Source, model: Any, file: Path, part: str) -> bool:
+    """Load the image tower's weights of a file; return whether their positions were fitted to another resolution.
+
+    Raises ConfigError that lists what is missing or unexpected.
+    """
     tensors = {name.removeprefix("module."): tensor for name, tensor in read_checkpoint(file, part).items()}
     tensors = convert_state_dict(model, tensors)
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
     resize_pos_embed(tensors, model)
+    refitted = any(tensor.shape != shapes[name] for name, tensor in tensors.items())
     own = {name.removeprefix("visual."): t for name, t in tensors.items() if name.startswith("visual.")}
     load_weights(model.visual, own or tensors, file)
     if lost := unloaded(model.visual):
         raise ConfigError(f"{source.called}: {file} has no weights for a part of the tower:\n{listing(lost)}")
+    return refitted
 
 
-def _code(source: _Source, visual: Any, resized: tuple[int, int] | None) -> str:
+def _code(source: _Source, visual: Any, resized: tuple[int, int] | None, refitted: bool) -> str:
     """Return what else than the weights makes the numbers. Raises ConfigError for a size that patches don't fill."""
     code = f"configuration {digest({name: source.said.get(name) for name in _IMAGE_PART})[:16]}"
     patch = patch_size(visual)
-    if resized is None or patch is None:
+    if resized is not None and patch is not None:
+        check_patches(source.called, resized, patch)
+        log.info("%s: open_clip fits its positions to %d × %d pixels", source.called, *resized)
+    elif refitted:
+        log.info(
+            "%s: open_clip fits positions of weights for other images to %d × %d pixels",
+            source.called,
+            *visual.image_size,
+        )
+    else:
         return code
-    check_patches(source.called, resized, patch)
-    log.info("%s: open_clip fits its positions to %d × %d pixels", source.called, *resized)
     return f"{code}, positions fitted by open_clip {open_clip.__version__}"
 
 

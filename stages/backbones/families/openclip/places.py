@@ -38,7 +38,7 @@ def folder_of(name: str) -> ModelFolder | None:
     place, called = name.partition(":")[2], f"open_clip:{name}"
     if name.startswith(LOCAL):
         path = Path(place.replace("\0", "?")).expanduser()
-        if not path.is_dir():
+        if not place or not path.is_dir():
             raise ConfigError(f"{called}: no such folder; wanted one with {CONFIG}")
         return local_folder(path, called)
     if not is_repository(place):

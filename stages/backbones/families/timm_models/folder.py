@@ -13,6 +13,8 @@ _WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "mode
 def local_files(name: str) -> tuple[Path, Path]:
     """Return the configuration and the weights of ``local-dir:PATH``. Raises ConfigError where one is missing."""
     folder = Path(name.removeprefix(LOCAL)).expanduser()
+    if name == LOCAL:
+        raise ConfigError(f"timm:{LOCAL} names no folder; wanted timm:{LOCAL}FOLDER")
     config = folder / "config.json"
     weights = next((file for each in _WEIGHTS if (file := folder / each).is_file()), None)
     if not config.is_file() or weights is None:
@@ -22,3 +24,8 @@ def local_files(name: str) -> tuple[Path, Path]:
             "(timm.models.save_for_hf)"
         )
     return config, weights
+
+
+def portable_name(name: str) -> str:
+    """Return ``local-dir:`` and the folder's own name, wherever it lies and however the path to it is written."""
+    return LOCAL + Path(name.removeprefix(LOCAL)).expanduser().resolve().name

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from frostline.stages.backbones.checkpoints.read import read_checkpoint, state_digest
 from frostline.stages.backbones.families.base import LoadedModel
 from frostline.stages.backbones.families.resolution import at_resolution, check_patches, image_size
-from frostline.stages.backbones.families.timm_models.folder import LOCAL, local_files
+from frostline.stages.backbones.families.timm_models.folder import LOCAL, local_files, portable_name
 from frostline.stages.backbones.families.timm_models.names import check_name, width_of
 from frostline.stages.backbones.families.timm_models.plain_layers import with_plain_layers
 from frostline.stages.backbones.families.timm_models.preprocessing import translated
@@ -90,7 +90,7 @@ def _resolved(name: str) -> _Model:
         raise ConfigError(f"{config} does not describe a model of timm ({type(error).__name__}: {error})") from error
     if not is_model(str(architecture)) or set(arguments) & _NOT_ARGUMENTS:
         raise ConfigError(f"{config} does not describe a model of timm: {shortened(code)}; expected an architecture")
-    return _Model(LOCAL + config.parent.name, architecture, _full(cfg), arguments, code, weights)
+    return _Model(portable_name(name), architecture, _full(cfg), arguments, code, weights)
 
 
 def _full(cfg: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,11 +158,11 @@ def _code(wanted: _Model, model: nn.Module, resampled: list[str], size: tuple[in
     in_each_pass = (
         is_other and getattr(model, "dynamic_img_size", False) and getattr(model, "pos_embed", None) is not None
     )
-    if size is None or not (resampled or in_each_pass):
+    if not (resampled or in_each_pass):
         return wanted.code
     height, width = wanted.cfg["input_size"][1:]
     log.info(
-        "timm:%s was trained on %d × %d pixels; its position embeddings are resampled by timm for %d × %d",
-        *(wanted.name, height, width, *size),
+        "timm:%s was trained on %d × %d pixels; its position embeddings are resampled by timm for %s",
+        *(wanted.name, height, width, f"{size[0]} × {size[1]}" if size else "other images"),
     )
     return f"{wanted.code} position embeddings resampled by timm {timm.__version__}".strip()

@@ -24,9 +24,12 @@ from frostline.stages.modalities.image.spec import Preprocessing
 from support.model_folders import ARCHITECTURES, SIDE, change_json, save_transformers
 
 IMAGE = Image.fromarray(np.random.default_rng(3).integers(0, 256, (60, 80, 3), np.uint8))
-POOLED = [name for name in ARCHITECTURES if name not in ("i-jepa", "vit-mae")]
+POOLED = [name for name in ARCHITECTURES if name not in ("i-jepa", "vit-mae", "pvt")]
 WEIGHTS = "model.safetensors"
-TOLERANCE = {"dinov3 vit": 2e-3}  # its pixels are floats before they are resized: a grey level apart
+TOLERANCE = {
+    "dinov3 vit": 2e-3,
+    "dinov3 convnext": 2e-3,
+}  # its pixels are floats before they are resized: a grey level apart
 
 
 @pytest.fixture(autouse=True)
@@ -74,8 +77,23 @@ def test_the_default_feature_is_transformers_own_pooled_output(name: str, tmp_pa
 def test_pooled_tokens_are_those_of_the_last_hidden_state(name: str, prefix: int, tmp_path: Path) -> None:
     tokens = own(tmp_path, tower(save_transformers(tmp_path, name))).last_hidden_state
     tolerance = TOLERANCE.get(name, 1e-5)
-    agree(features(loaded(tmp_path, pool="cls")), tokens[:, 0], tolerance)
+    if prefix:
+        agree(features(loaded(tmp_path, pool="cls")), tokens[:, 0], tolerance)
     agree(features(loaded(tmp_path, pool="mean")), tokens[:, prefix:].mean(1), tolerance)
+
+
+@pytest.mark.parametrize("name", ["pvt", "dinov3 convnext"])
+def test_where_the_patches_tokens_are_not_known_their_mean_is_refused(name: str, tmp_path: Path) -> None:
+    tokens = own(tmp_path, save_transformers(tmp_path, name)).last_hidden_state
+    for how in ("mean", "cls+mean"):
+        with pytest.raises(ConfigError, match="does not say which tokens are patches; wanted cls or tokens"):
+            loaded(tmp_path, pool=how)
+    agree(features(loaded(tmp_path, pool="cls")), tokens[:, 0], TOLERANCE.get(name, 1e-5))
+
+
+def test_tokens_of_merged_patches_are_patches_alone(tmp_path: Path) -> None:
+    tokens = own(tmp_path, save_transformers(tmp_path, "swin")).last_hidden_state
+    agree(features(loaded(tmp_path, pool="mean")), tokens.mean(1))
 
 
 def test_a_model_without_a_pooled_output_asks_how_to_pool(tmp_path: Path) -> None:
@@ -233,6 +251,35 @@ def test_models_of_texts_are_refused(tmp_path: Path) -> None:
     hf.BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2).save_pretrained(tmp_path)
     said = {"resize": (SIDE, SIDE), "mean": (0.5,) * 3, "std": (0.5,) * 3}
     with pytest.raises(ConfigError, match="takes input_ids; wanted a model of images"):
+        loaded(tmp_path, "random", preprocessing=said)
+
+
+SMALL = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+
+
+@pytest.mark.parametrize(
+    ("configuration", "message"),
+    [
+        (
+            lambda: hf.VideoMAEConfig(image_size=SIDE, patch_size=8, **SMALL),
+            "VideoMAEModel, which takes videos",
+        ),
+        (lambda: hf.VivitConfig(image_size=SIDE, tubelet_size=[2, 8, 8], **SMALL), "VivitModel, which takes videos"),
+        (lambda: hf.TimesformerConfig(image_size=SIDE, patch_size=8, **SMALL), "takes videos .num_frames 8"),
+        (lambda: hf.Siglip2VisionConfig(**SMALL), "needs pixel_attention_mask, spatial_shapes beside the images"),
+        (
+            lambda: hf.SegGptConfig(image_size=SIDE, patch_size=8, **SMALL),
+            "needs prompt_pixel_values, prompt_masks",
+        ),
+        (hf.HGNetV2Config, "gives feature_maps of images, wanted last_hidden_state; name a layer with --layer"),
+    ],
+)
+def test_models_that_do_not_take_images_alone_say_what_they_need(
+    configuration: Any, message: str, tmp_path: Path
+) -> None:
+    configuration().save_pretrained(tmp_path)
+    said = {"resize": (SIDE, SIDE), "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    with pytest.raises(ConfigError, match=message):
         loaded(tmp_path, "random", preprocessing=said)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +212,17 @@ def test_a_configuration_that_is_none_is_refused(changes: dict[str, Any], messag
 def test_a_preprocessing_of_images_that_are_not_square_is_nearest() -> None:
     said = {"size": (32, 48), "mean": [0] * 3, "std": [1] * 3, "interpolation": "bicubic", "resize_mode": "shortest"}
     assert (translated(said).resize, translated(said).crop) == (48, (32, 48))
+
+
+def test_weights_of_another_resolution_are_said_to_be_fitted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    save_open_clip(tmp_path, "vit")
+    own_size = loaded(tmp_path)
+    larger = open_clip.create_model(f"local-dir:{tmp_path}", force_image_size=64)
+    torch.save(larger.state_dict(), tmp_path / "larger.pt")
+    assert "positions fitted" not in own_size.spec.code
+    with caplog.at_level(logging.INFO, logger="frostline"):
+        fitted = loaded(tmp_path, str(tmp_path / "larger.pt"))
+    assert fitted.spec.code == f"{own_size.spec.code}, positions fitted by open_clip {open_clip.__version__}"
+    assert "open_clip fits positions of weights for other images to 32 × 32 pixels" in caplog.text
+    matched = loaded(tmp_path, str(tmp_path / "larger.pt"), preprocessing={"resize": 64})
+    assert matched.spec.size == (64, 64) and matched.spec.code == fitted.spec.code

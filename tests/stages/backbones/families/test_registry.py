@@ -150,3 +150,14 @@ def test_no_built_in_family_imports_torch_to_check_a_name() -> None:
         "assert not {'torch', 'torchvision'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["hf:", "timm:local-dir:", "open_clip:local-dir:"])
+def test_a_place_without_a_name_is_not_the_current_folder(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in ("config.json", "open_clip_config.json", "model.safetensors"):
+        (tmp_path / file).write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"no name|no such folder|names no folder"):
+        check(BackboneRequest(name, "DEFAULT"))

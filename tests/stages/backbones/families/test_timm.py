@@ -317,3 +317,40 @@ def test_each_name_is_described_without_its_weights() -> None:
     found = family.describe("vit_small_patch14_dinov2")
     assert (found.width, found.size, found.licence) == (384, (518, 518), "apache-2.0")
     assert Absent().describe("any") == Encoder() and list(Absent().names()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("vit_tiny_patch16_224", "patch_embed", "blocks.0"),
+        ("cait_xxs24_224", "blocks.5", "norm"),
+        ("xcit_nano_12_p16_224", "blocks.5", "norm"),
+    ],
+)
+def test_tokens_without_a_class_token_are_not_pooled_as_with_one(name: str, before: str, after: str) -> None:
+    for how in ("cls", "mean", "cls+mean"):
+        with pytest.raises(ConfigError, match=rf"layer '{before}' gives \d+ tokens .* wanted tokens, the mean of all"):
+            loaded(name, layer=before, pool=how)
+    with pytest.raises(ConfigError, match="wanted tokens"):
+        loaded(name, layer=f"{before}@mean,{after}@mean")
+    assert loaded(name, layer=before, pool="tokens").width == loaded(name, layer=after, pool="mean").width
+
+
+def test_weights_of_another_resolution_are_said_to_be_resampled(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "smaller.safetensors"
+    save_file(drawn("test_vit", img_size=128).state_dict(), file)
+    for how in ({}, {"resize": 160, "crop": None}):  # of the second the size depends on the image
+        caplog.clear()
+        with caplog.at_level(logging.INFO, logger="frostline"):
+            code = loaded("test_vit", str(file), preprocessing=how).spec.code
+        assert code == f"position embeddings resampled by timm {timm.__version__}"
+        assert "position embeddings are resampled by timm for" in caplog.text
+
+
+def test_a_folder_has_one_key_however_its_path_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = loaded(f"local-dir:{folder}", "DEFAULT").spec
+    monkeypatch.chdir(folder)
+    assert loaded("local-dir:.", "DEFAULT").spec == wanted and wanted.name == "timm:local-dir:saved"
+    assert family_of("timm:local-dir:.")[0].portable("local-dir:.") == "local-dir:saved"

@@ -116,3 +116,14 @@ def test_the_shipped_backbone_says_what_it_is() -> None:
 def test_importing_the_room_and_preprocessing_load_no_torch() -> None:
     code = "import sys, frostline.stages.backbones; assert not {'torch', 'torchvision'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
+
+
+def test_a_network_with_three_dimensional_convolutions_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "solid.py").write_text(
+        "from torch import nn\n"
+        "def net():\n"
+        "    parts = nn.Unflatten(1, (3, 1)), nn.Conv3d(3, 4, (1, 3, 3)), nn.Flatten(1, 2), nn.Conv2d(4, 5, 3)\n"
+        "    return nn.Sequential(*parts)\n"
+    )
+    request = BackboneRequest(f"{tmp_path / 'solid.py'}:net", "random", layer="output", preprocessing=SIZE)
+    assert load_backbone(request, picture(0, (64, 64))).width == 5

@@ -168,3 +168,11 @@ def test_vits_class_token_after_its_encoder_is_what_its_classifier_takes() -> No
 def test_a_layer_that_has_no_row_per_image_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"gives \(1, 15, 15, 2\) for 2 images; wanted one row per image"):
         cut("swin_v2_t", "features.1.0.attn.cpb_mlp.0:input", "none")
+
+
+def test_the_class_token_of_a_network_without_one_is_refused() -> None:
+    tokens = torch.arange(24.0).view(2, 4, 3)
+    for how in ("cls", "cls+mean"):
+        with pytest.raises(ConfigError, match=r"has no class token; wanted mean"):
+            pool(tokens, how, 0)
+    assert torch.equal(pool(tokens, "cls"), tokens[:, 0]) and torch.equal(pool(tokens, "cls", 1), tokens[:, 0])
