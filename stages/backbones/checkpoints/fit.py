@@ -11,6 +11,7 @@ from torch import nn
 
 from frostline.stages.backbones.checkpoints.parts import Tensors, patterns, ten_of
 from frostline.stages.backbones.checkpoints.prefixes import under_prefix
+from frostline.stages.backbones.checkpoints.refused import check_extra, check_numbers
 from frostline.stages.backbones.checkpoints.unloaded import leave_unloaded
 from frostline.stages.errors import ConfigError, listing, printable
 
@@ -34,15 +35,17 @@ def load_weights(model: nn.Module, tensors: Tensors, where: object) -> None:
 
     Counters of seen batches may be missing, and so may a classifier, whole, or have another number of classes; it
     then gives NaN, for its weights are not needed for its input. What profilers and training heads left is left out,
-    and said. Raises ConfigError that lists names that are missing or unexpected and shapes that differ, ten of each.
+    and said. Raises ConfigError that lists names that are missing or unexpected and shapes that differ, ten of each; and where integers are given for weights.
     """
     own = model.state_dict()
     named = under_prefix(own, tensors, where)
+    check_numbers(own, named, where)
     faults = _compared(own, named)
     lost = _cut_off(model, faults)
     below = f"{lost}."
     left = [n for n in faults.unexpected if _is_leftover(n, own) or (lost and n.startswith(below))]
     remaining = sorted(set(faults.unexpected) - set(left), key=faults.unexpected.index)
+    check_extra(remaining, where)
     if remaining or (lost is None and (faults.missing or faults.shapes)):
         raise _misfit(own, named, _Faults(faults.missing, remaining, faults.shapes), where)
     if left:

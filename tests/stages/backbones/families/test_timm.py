@@ -317,3 +317,13 @@ def test_each_name_is_described_without_its_weights() -> None:
     found = family.describe("vit_small_patch14_dinov2")
     assert (found.width, found.size, found.licence) == (384, (518, 518), "apache-2.0")
     assert Absent().describe("any") == Encoder() and list(Absent().names()) == []
+
+
+def test_quantised_weights_and_those_of_a_network_with_more_are_refused(tmp_path: Path) -> None:
+    model = drawn("test_vit")
+    quantised = {"blocks.0.mlp.fc1.weight": torch.ones_like(model.blocks[0].mlp.fc1.weight, dtype=torch.int8)}
+    with pytest.raises(ConfigError, match=r"quantised:\n  blocks.0.mlp.fc1.weight: int8 found, float32 wanted"):
+        loaded("test_vit", saved(model, tmp_path / "a.safetensors", **quantised))
+    for name in ("blocks.0.attn.qkv.lora_A.weight", "reg_token"):
+        with pytest.raises(ConfigError, match=f"(?s)more than this one.*{name}"):
+            loaded("test_vit", saved(model, tmp_path / "b.safetensors", **{name: torch.ones(1, 4, 64)}))
