@@ -35,7 +35,8 @@ def load_weights(model: nn.Module, tensors: Tensors, where: object) -> None:
 
     Counters of seen batches may be missing, and so may a classifier, whole, or have another number of classes; it
     then gives NaN, for its weights are not needed for its input. What profilers and training heads left is left out,
-    and said. Raises ConfigError that lists names that are missing or unexpected and shapes that differ, ten of each; and where integers are given for weights.
+    and said. Raises ConfigError that lists names that are missing or unexpected and shapes that differ, ten of each;
+    and where integers are given for weights.
     """
     own = model.state_dict()
     named = under_prefix(own, tensors, where)
