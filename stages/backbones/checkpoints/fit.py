@@ -73,11 +73,12 @@ def _is_leftover(name: str, own: Tensors) -> bool:
 
 
 def _cut_off(model: nn.Module, faults: _Faults) -> str | None:
-    """Return the layer that all is about that is missing or has another shape, if nothing of it could be loaded."""
-    names = [*faults.missing, *faults.shapes]
+    """Return the last layer, if all is about it that is missing or has another shape, and nothing of it was loaded."""
+    names = {*faults.missing, *faults.shapes}
     layer = _common([name.rpartition(".")[0] for name in names])
-    own = [n for n in model.state_dict() if n.startswith(f"{layer}.") and not n.endswith(_COUNTER)]
-    if not layer or set(own) - set(names):
+    own = [n for n in model.state_dict() if not n.endswith(_COUNTER)]
+    before, last = own[: len(own) - len(names)], own[len(own) - len(names) :]
+    if not layer or not before or set(last) != names or any(n.startswith(f"{layer}.") for n in before):
         return None
     if faults.shapes and not isinstance(model.get_submodule(layer), nn.Linear | nn.Conv2d):
         return None
