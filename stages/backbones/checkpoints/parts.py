@@ -32,7 +32,7 @@ def flattened(content: Any, depth: int = 0) -> dict[str, Tensor]:
 def main_part(content: Mapping[Any, Any]) -> tuple[Any, list[str], list[str]]:
     """Return what lies under the usual names of a ``state_dict``, these names, and those of what lies beside, alike.
 
-    A part that is small beside another is not taken: all are returned then.
+    A ``model`` that is small beside another part is not taken: all are returned then.
     """
     taken: list[str] = []
     beside: list[str] = []
@@ -40,7 +40,8 @@ def main_part(content: Mapping[Any, Any]) -> tuple[Any, list[str], list[str]]:
         inner = content.get(name)
         own = flattened(inner)
         others = {other: len(flattened(value)) for other, value in content.items() if other != name} if own else {}
-        if own and max(others.values(), default=0) <= _SMALL * len(own):
+        small = name == "model" and max(others.values(), default=0) > _SMALL * len(own)
+        if isinstance(inner, Mapping) and own and not small:
             beside += [str(other) for other, n in others.items() if 2 * n >= len(own)]
             taken.append(name)
             content = inner
