@@ -21,7 +21,7 @@ _IMAGES = 8
 def unsteadiness_seen(plan: Plan, request: FeatureRequest) -> str:
     """Return what of a new set's rows can't be made again, in a line; nothing where all can.
 
-    A few of its images go through the network three times, once in a command. Rows that lie in unsteady sets count.
+    A few of its images go through the network four times, once in a command. Rows that lie in unsteady sets count.
     Raises ConfigError unless ``--allow-unsteady``.
     """
     network = plan.resolved.network
@@ -43,12 +43,13 @@ def _tried(plan: Plan, samples: Samples) -> str:
     from frostline.stages.backbones.inference.batches import BatchLimit, in_turn
     from frostline.stages.backbones.inference.steadiness import refusal, unsteadiness
 
-    backbone, limit = plan.load_network(), BatchLimit(_IMAGES)
+    backbone, limit = plan.load_network(), BatchLimit(2 * _IMAGES)
     images = _images(plan, samples)
     if not (images and backbone.has_weights):
         return ""
     names, pixels = list(images), np.stack(list(images.values()))
-    found = unsteadiness(lambda batch: next(in_turn(backbone.embed, [batch], limit)), pixels)
+    most = plan.settings.batch_size or 2 * _IMAGES
+    found = unsteadiness(lambda batch: next(in_turn(backbone.embed, [batch], limit)), pixels, backbone.precision, most)
     if found and not plan.settings.allow_unsteady:
         raise refusal(plan.settings.backbone, found, names)
     return f"{plan.settings.backbone} {found.told(names)}" if found else ""

@@ -11,6 +11,7 @@ from torch import nn
 
 from frostline.stages.backbones.checkpoints.parts import Tensors, patterns, ten_of
 from frostline.stages.backbones.checkpoints.prefixes import under_prefix
+from frostline.stages.backbones.checkpoints.refused import check_extra, check_numbers
 from frostline.stages.backbones.checkpoints.unloaded import leave_unloaded
 from frostline.stages.errors import ConfigError, listing, printable
 
@@ -34,15 +35,18 @@ def load_weights(model: nn.Module, tensors: Tensors, where: object) -> None:
 
     Counters of seen batches may be missing, and so may a classifier, whole, or have another number of classes; it
     then gives NaN, for its weights are not needed for its input. What profilers and training heads left is left out,
-    and said. Raises ConfigError that lists names that are missing or unexpected and shapes that differ, ten of each.
+    and said. Raises ConfigError that lists names that are missing or unexpected and shapes that differ, ten of each;
+    and where integers are given for weights.
     """
     own = model.state_dict()
     named = under_prefix(own, tensors, where)
+    check_numbers(own, named, where)
     faults = _compared(own, named)
     lost = _cut_off(model, faults)
     below = f"{lost}."
     left = [n for n in faults.unexpected if _is_leftover(n, own) or (lost and n.startswith(below))]
     remaining = sorted(set(faults.unexpected) - set(left), key=faults.unexpected.index)
+    check_extra(remaining, where)
     if remaining or (lost is None and (faults.missing or faults.shapes)):
         raise _misfit(own, named, _Faults(faults.missing, remaining, faults.shapes), where)
     if left:
@@ -69,11 +73,12 @@ def _is_leftover(name: str, own: Tensors) -> bool:
 
 
 def _cut_off(model: nn.Module, faults: _Faults) -> str | None:
-    """Return the layer that all is about that is missing or has another shape, if nothing of it could be loaded."""
-    names = [*faults.missing, *faults.shapes]
+    """Return the last layer, if all is about it that is missing or has another shape, and nothing of it was loaded."""
+    names = {*faults.missing, *faults.shapes}
     layer = _common([name.rpartition(".")[0] for name in names])
-    own = [n for n in model.state_dict() if n.startswith(f"{layer}.") and not n.endswith(_COUNTER)]
-    if not layer or set(own) - set(names):
+    own = [n for n in model.state_dict() if not n.endswith(_COUNTER)]
+    before, last = own[: len(own) - len(names)], own[len(own) - len(names) :]
+    if not layer or not before or set(last) != names or any(n.startswith(f"{layer}.") for n in before):
         return None
     if faults.shapes and not isinstance(model.get_submodule(layer), nn.Linear | nn.Conv2d):
         return None

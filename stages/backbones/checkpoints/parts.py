@@ -12,6 +12,7 @@ from frostline.stages.errors import ConfigError, counted, listing, printable, sh
 
 _MAIN = ("state_dict", "model_state_dict", "model")
 _DEEPEST = 8
+_SMALL = 4  # times as many tensors in another part: what is called the model is a small part of one, as a projection
 _SHOWN = 10
 
 Tensors = Mapping[str, Tensor]
@@ -29,15 +30,19 @@ def flattened(content: Any, depth: int = 0) -> dict[str, Tensor]:
 
 
 def main_part(content: Mapping[Any, Any]) -> tuple[Any, list[str], list[str]]:
-    """Return what lies under the usual names of a ``state_dict``, these names, and those of what lies beside, alike."""
+    """Return what lies under the usual names of a ``state_dict``, these names, and those of what lies beside, alike.
+
+    A ``model`` that is small beside another part is not taken: all are returned then.
+    """
     taken: list[str] = []
     beside: list[str] = []
     for name in _MAIN:
         inner = content.get(name)
         own = flattened(inner)
-        if isinstance(inner, Mapping) and own:
-            others = ((other, flattened(value)) for other, value in content.items() if other != name)
-            beside += [str(other) for other, tensors in others if 2 * len(tensors) >= len(own)]
+        others = {other: len(flattened(value)) for other, value in content.items() if other != name} if own else {}
+        small = name == "model" and max(others.values(), default=0) > _SMALL * len(own)
+        if isinstance(inner, Mapping) and own and not small:
+            beside += [str(other) for other, n in others.items() if 2 * n >= len(own)]
             taken.append(name)
             content = inner
     return content, taken, beside

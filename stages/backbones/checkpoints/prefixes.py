@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
+from collections.abc import Mapping
 
 from torch import Tensor
 
@@ -19,16 +20,21 @@ _SECOND = {"ema", "avg", "average", "averaged", "swa", "momentum", "target", "st
 def under_prefix(own: Tensors, tensors: Tensors, where: object) -> dict[str, Tensor]:
     """Return the tensors of the part whose names and shapes are most like a network's ``own``, named as those.
 
-    All, as they are, where no prefix helps. Of parts that fit alike the one is taken that is no average, momentum or
-    student of another. What was taken off, and what is left, is logged. Raises ConfigError where there are several.
+    All, as they are, where no prefix helps, but for those under another that fits, too. Of parts that fit alike the
+    one is taken that is no average, momentum or student of another. What was taken off, and what is left, is logged.
+    Raises ConfigError where there are several.
     """
     around = _around(own)
-    prefix = _best({name.removeprefix(around): tensor for name, tensor in own.items()}, tensors, around, where)
-    if prefix in (None, around):
+    bare = {name.removeprefix(around): tensor for name, tensor in own.items()}
+    fitting = _fitting(bare, tensors)
+    if not fitting:
         return dict(tensors)
-    taken = {around + name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-    _tell(prefix, [name for name in tensors if not name.startswith(prefix)], where)
-    return taken
+    prefix = _best(fitting, around, where)
+    inside, named = ("", own) if prefix == around else (prefix, bare)
+    second = _within(inside, fitting, named)
+    kept = {n: tensor for n, tensor in tensors.items() if n.startswith(inside) and not n.startswith(second)}
+    _tell(inside, [name for name in tensors if name not in kept], where)
+    return kept if prefix == around else {around + n.removeprefix(prefix): tensor for n, tensor in kept.items()}
 
 
 def _around(own: Tensors) -> str:
@@ -44,19 +50,29 @@ def _around(own: Tensors) -> str:
 
 def _tell(prefix: str, left: list[str], where: object) -> None:
     if left:
-        log.info("%s: took the part %s; left out %s", where, printable(prefix.rstrip(".")), printable(patterns(left)))
+        part = f"the part {printable(prefix.rstrip('.'))}" if prefix else "the names without a prefix"
+        log.info("%s: took %s; left out %s", where, part, printable(patterns(left)))
         log.info("  another is taken by name: --weights %s#PART", where)
     elif prefix:
         log.info("%s: all names begin with %s, which was taken off", where, printable(prefix))
 
 
-def _best(own: Tensors, tensors: Tensors, around: str, where: object) -> str | None:
-    """Return the prefix that fits best; None where none does. ``around``, then none, are preferred to others."""
-    counts = _counted(own, tensors)
-    most = max(counts.values(), default=0)
-    if most < len(own):  # half of them, in shape
-        return None
-    best = [prefix for prefix, n in counts.items() if n == most]
+def _fitting(own: Tensors, tensors: Tensors) -> dict[str, int]:
+    """Return the prefixes under which half of a network's own tensors lie, in shape, and how well each fits."""
+    return {prefix: n for prefix, n in _counted(own, tensors).items() if n >= len(own)}
+
+
+def _within(prefix: str, fitting: Mapping[str, int], own: Tensors) -> tuple[str, ...]:
+    """Return how the names begin of what fits, too, and lies inside the part that is taken but is none of its own."""
+    inner = [other.removeprefix(prefix) for other in fitting if other.startswith(prefix) and other != prefix]
+    first = {f"{name.partition('.')[0]}." for name in inner}
+    return tuple(prefix + step for step in sorted(first) if not any(name.startswith(step) for name in own))
+
+
+def _best(fitting: Mapping[str, int], around: str, where: object) -> str:
+    """Return the prefix that fits best. ``around``, then none, are preferred to others."""
+    most = max(fitting.values())
+    best = [prefix for prefix, n in fitting.items() if n == most]
     usual = [prefix for prefix in (around, "") if prefix in best]
     first = usual or [p for p in best if not _SECOND & set(re.split(r"[._]", p.lower()))] or best
     if usual or len(first) == 1:

@@ -184,7 +184,7 @@ def load_backbone(
         known = (tuple(given.shape[1:]), loaded.licence, loaded.prefix_tokens)
         backbone = Backbone(spec, network, width, precision, device, *known)
         if not allow_unsteady:
-            check_steady(request.name, backbone.embed, noise, ("noise 1", "noise 2"))
+            check_steady(request.name, backbone.embed, noise, ("noise 1", "noise 2"), precision)
     return backbone
 
 

@@ -20,6 +20,7 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from frostline.stages.backbones.checkpoints.prefixes import under_prefix
 from frostline.stages.backbones.checkpoints.read import read_checkpoint
+from frostline.stages.backbones.checkpoints.refused import check_extra, check_numbers
 from frostline.stages.backbones.families.huggingface.folder import ModelFolder
 from frostline.stages.errors import ConfigError, listing, shortened, unknown_name
 
@@ -65,6 +66,8 @@ def fill(folder: ModelFolder, files: Sequence[Path], part: str = "") -> Filled:
         tensors = under_prefix(model.state_dict(), tensors, files[0])
         model, record = _filled(folder, config, kind, tensors)
     missing = sorted(record["missing_keys"])
+    check_numbers(model.state_dict(), tensors, folder.name)
+    check_extra(record["unexpected_keys"], folder.name)
     _tell_unexpected(folder, sorted(record["unexpected_keys"]))
     if not missing:
         return Filled(model)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from frostline.stages.backbones.checkpoints.parts import ten_of
 from frostline.stages.backbones.checkpoints.prefixes import under_prefix
+from frostline.stages.backbones.checkpoints.refused import check_extra, check_numbers
 from frostline.stages.errors import ConfigError, listing
 
 log = logging.getLogger("frostline")
@@ -45,7 +46,9 @@ def weights_given(tensors: Mapping[str, Tensor], where: object) -> Iterator[Fit]
 
     def give(model: nn.Module, *_: Any, filter_fn: Filter | None = None, **__: Any) -> None:
         named = under_prefix(model.state_dict(), tensors, where)
-        _fill(model, _filtered(filter_fn, dict(named), model), named, fit)
+        found = _filtered(filter_fn, dict(named), model)
+        check_numbers(model.state_dict(), found, where)
+        _fill(model, found, named, fit)
 
     _builder.load_pretrained = give
     try:
@@ -77,13 +80,14 @@ def _fill(model: nn.Module, found: dict[str, Tensor], as_read: Mapping[str, Tens
 def check_fit(model: nn.Module, fit: Fit, where: Path) -> None:
     """Raise ConfigError that lists what of a network without its classifier a checkpoint lacks or has otherwise.
 
-    What it has beside that, but for the classifier's own, is logged.
+    What it has beside that, but for the classifier's own, is logged; more of a network is an error, too.
     """
     kept = set(model.state_dict())
     wrong = ten_of("missing: ", [name for name in fit.missing if name in kept])
     wrong += ten_of("shape of ", [f"{name}: {how}" for name, how in fit.misshapen.items() if name in kept])
     if wrong:
         raise ConfigError(f"the weights {where} don't fit the model:\n{listing(wrong, len(wrong))}")
+    check_extra(fit.unexpected, where)
     if fit.unexpected:
         unexpected = ten_of("", fit.unexpected)
         log.warning("%s holds tensors that the model has no place for:\n%s", where, listing(unexpected))

@@ -57,11 +57,20 @@ def test_a_classifier_that_was_cut_off_is_needed_for_nothing_before_it(tmp_path:
             loaded(cut, layer=layer)
 
 
-def test_a_stage_that_is_missing_is_needed_for_what_comes_after(tmp_path: Path) -> None:
-    cut = saved({n: t for n, t in state(0).items() if not n.startswith("conv5.")}, tmp_path / "cut.pth")
-    with pytest.raises(ConfigError, match=r"needs the weights of conv5.0, conv5.1"):
+@pytest.mark.parametrize("layer", ["conv1.", "conv1.1", "stage3.0.branch1", "conv5."])
+def test_a_layer_that_is_missing_before_others_that_are_not_is_an_error_that_names_it(
+    tmp_path: Path, layer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    cut = saved({n: t for n, t in state(0).items() if not n.startswith(layer)}, tmp_path / "cut.pth")
+    with pytest.raises(ConfigError, match=rf"don't fit the model:\n  missing: {layer}"):
         loaded(cut)
-    assert loaded(cut, layer="stage4", pool="avg").width == 192
+    assert "need none" not in caplog.text
+
+
+def test_a_first_layer_of_one_channel_is_an_error_that_says_both_shapes(tmp_path: Path) -> None:
+    grey = saved(state(0) | {"conv1.0.weight": torch.ones(24, 1, 3, 3)}, tmp_path / "grey.pth")
+    with pytest.raises(ConfigError, match=r"shape of conv1.0.weight: \(24, 1, 3, 3\) found, \(24, 3, 3, 3\) wanted"):
+        loaded(grey)
 
 
 def test_a_part_that_is_named_is_in_the_key_and_what_is_taken_by_itself_is_not(tmp_path: Path) -> None:

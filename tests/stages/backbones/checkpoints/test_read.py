@@ -73,6 +73,10 @@ WHOLE: dict[str, Any] = {
     "student and teacher": {"student": under("module.", OTHER), "teacher": S, "epoch": 1},
     "an EMA beside": {"state_dict": S, "state_dict_ema": OTHER},
     "an EMA in the same mapping": under("model.", S) | under("model_ema.module.", OTHER),
+    "an EMA beside the names": S | {"ema": OTHER},
+    "an EMA and its decay beside the names": S | {"ema": {"module": OTHER, "decay": torch.tensor(0.9)}},
+    "an EMA inside the part": under("module.", S | under("ema.", OTHER)),
+    "a projection that is called the model": {"model": {"proj.weight": torch.ones(3, 3)}, "encoder": S},
     "without counts of batches": {n: t for n, t in S.items() if not n.endswith("num_batches_tracked")},
 }
 HEADLESS: dict[str, Any] = {
@@ -112,6 +116,11 @@ def test_what_is_taken_and_what_is_left_is_said(tmp_path: Path, caplog: pytest.L
     loaded(saved(WHOLE["an EMA beside"], tmp_path))
     assert "took state_dict; others are taken by name" in caplog.text and "#state_dict_ema" in caplog.text
     caplog.clear()
+    loaded(saved(WHOLE["an EMA beside the names"], tmp_path))
+    assert (
+        "w.pth: took the names without a prefix; left out ema.stem.* (7)" in caplog.text and "w.pth#PART" in caplog.text
+    )
+    caplog.clear()
     loaded(saved(S, tmp_path))
     assert not caplog.text
 
@@ -123,6 +132,7 @@ def test_what_is_taken_and_what_is_left_is_said(tmp_path: Path, caplog: pytest.L
         ("an EMA in the same mapping", "model_ema"),
         ("an EMA in the same mapping", "model_ema.module"),
         ("student and teacher", "student"),
+        ("an EMA beside the names", "ema"),
     ],
 )
 def test_another_part_is_taken_by_its_name(tmp_path: Path, kind: str, part: str) -> None:
@@ -170,6 +180,11 @@ def test_two_parts_that_fit_alike_are_not_chosen_between(tmp_path: Path) -> None
         S | {"fc.weight": torch.ones(4, 7)},
         encoder(S) | {"head.weight": torch.ones(4, 6)},
         {n: t for n, t in S.items() if n != "stem.0.weight"},
+        {n: t for n, t in S.items() if not n.startswith("stem.0")},
+        {n: t for n, t in S.items() if not n.startswith("stem.1")},
+        {n: t for n, t in S.items() if not n.startswith("body.1")},
+        S | {"stem.0.weight": torch.ones(5, 1, 3, 3), "stem.0.bias": torch.ones(4)},
+        S | {"ema.weight": torch.ones(3)},
     ],
 )
 def test_what_is_missing_more_or_otherwise_than_a_classifier_is_an_error(tmp_path: Path, broken: State) -> None:

@@ -140,6 +140,20 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
         loaded(tmp_path)
 
 
+@pytest.mark.parametrize("prefix", ["", "vit.", "student.net."])
+def test_quantised_weights_and_those_of_a_network_with_more_are_refused(prefix: str, tmp_path: Path) -> None:
+    save_transformers(tmp_path, "vit")
+    tensors = load_file(tmp_path / WEIGHTS)
+    name = next(name for name in tensors if name.endswith("layernorm.weight"))
+    for more, said in (
+        ({name: tensors[name].to(torch.int8)}, f"quantised:\n  {prefix}{name}: int8 found, float32 wanted"),
+        ({"embeddings.register_tokens": torch.ones(1, 4, 32)}, "(?s)more than this one.*register_tokens"),
+    ):
+        save_file({f"{prefix}{n}": t for n, t in (tensors | more).items()}, tmp_path / WEIGHTS)
+        with pytest.raises(ConfigError, match=said):
+            loaded(tmp_path)
+
+
 def test_a_file_of_weights_gives_what_the_folders_own_do(tmp_path: Path) -> None:
     save_transformers(tmp_path, "dinov2")
     whole = loaded(tmp_path)

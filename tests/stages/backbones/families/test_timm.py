@@ -354,3 +354,13 @@ def test_a_folder_has_one_key_however_its_path_is_written(folder: Path, monkeypa
     monkeypatch.chdir(folder)
     assert loaded("local-dir:.", "DEFAULT").spec == wanted and wanted.name == "timm:local-dir:saved"
     assert family_of("timm:local-dir:.")[0].portable("local-dir:.") == "local-dir:saved"
+
+
+def test_quantised_weights_and_those_of_a_network_with_more_are_refused(tmp_path: Path) -> None:
+    model = drawn("test_vit")
+    quantised = {"blocks.0.mlp.fc1.weight": torch.ones_like(model.blocks[0].mlp.fc1.weight, dtype=torch.int8)}
+    with pytest.raises(ConfigError, match=r"quantised:\n  blocks.0.mlp.fc1.weight: int8 found, float32 wanted"):
+        loaded("test_vit", saved(model, tmp_path / "a.safetensors", **quantised))
+    for name in ("blocks.0.attn.qkv.lora_A.weight", "reg_token"):
+        with pytest.raises(ConfigError, match=f"(?s)more than this one.*{name}"):
+            loaded("test_vit", saved(model, tmp_path / "b.safetensors", **{name: torch.ones(1, 4, 64)}))

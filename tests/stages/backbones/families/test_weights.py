@@ -252,6 +252,9 @@ def test_a_part_of_the_network_that_is_called_module_keeps_its_name() -> None:
     tensors = {n: torch.ones_like(t) for n, t in model.state_dict().items()}
     load_weights(model, tensors, "here")
     assert model.module.weight.eq(1).all()
+    averaged = {f"ema.{name}": torch.zeros_like(tensor) for name, tensor in tensors.items()}
+    load_weights(model, tensors | averaged, "here")
+    assert model.module.weight.eq(1).all()
 
 
 def test_the_digest_of_a_network_depends_on_every_name_type_shape_and_value() -> None:

@@ -78,9 +78,53 @@ def test_what_changes_with_the_batch_is_seen(last: str, n: int) -> None:
     assert set(found.rows) <= set(range(0, n, 2))
 
 
-def test_what_changes_with_the_place_in_the_batch_is_seen() -> None:
-    found = unsteadiness(embedding(network(Always(masked_by_place))), images(4))
-    assert found is not None and (found.when, found.rows, found.compared) == ("company", (1,), 1)
+SIZED = {
+    "divided by the number of images": Always(lambda x: x / len(x)),
+    "centred in large batches": Always(lambda x: x - x.mean(0) if len(x) > 8 else x),
+    "other weights for few": Always(lambda x: 2 * x if len(x) < 5 else x),
+}
+
+
+@pytest.mark.parametrize("n", [1, 4, 8])
+def test_what_changes_with_the_place_in_the_batch_is_seen(n: int) -> None:
+    found = unsteadiness(embedding(network(Always(masked_by_place))), images(n))
+    assert found is not None and (found.when, found.rows, found.compared) == ("place", tuple(range(n)), n)
+
+
+def test_what_one_place_alone_has_is_seen() -> None:
+    def sixth_is_larger(x: Tensor) -> Tensor:
+        return x * (1 + 0.01 * (torch.arange(len(x)) == 5))[:, None]
+
+    found = unsteadiness(embedding(network(Always(sixth_is_larger))), images(8))
+    assert found is not None and found.when == "place" and found.rows == (4, 5)
+    assert unsteadiness(embedding(network(Always(sixth_is_larger))), images(8), "bf16") is None
+
+
+@pytest.mark.parametrize(
+    ("last", "n", "most"),
+    [
+        ("divided by the number of images", 2, 16),
+        ("divided by the number of images", 8, 8),
+        ("centred in large batches", 8, 16),
+        ("other weights for few", 8, 8),
+        ("other weights for few", 3, 16),
+    ],
+)
+def test_what_changes_with_the_number_of_images_is_seen(last: str, n: int, most: int) -> None:
+    found = unsteadiness(embedding(network(SIZED[last])), images(n), most=most)
+    assert found is not None and found.when == "place"
+
+
+@pytest.mark.parametrize("most", [1, 2, 8, 9, 16])
+def test_no_batch_is_larger_than_may_be_but_the_first(most: int) -> None:
+    seen = []
+
+    def embed(pixels: np.ndarray) -> np.ndarray:
+        seen.append(len(pixels))
+        return pixels.reshape(len(pixels), -1).astype(np.float32)
+
+    assert unsteadiness(embed, images(8), most=most) is None
+    assert seen == [8, 8, 8, 16 if most == 16 else 4]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 16])
@@ -92,7 +136,7 @@ def test_nothing_is_seen_of_features_that_are_an_images_own(last: nn.Module, n: 
 def test_rounding_is_allowed_in_another_place_and_nowhere_else() -> None:
     def by_place(pixels: np.ndarray) -> np.ndarray:
         features = pixels.reshape(len(pixels), -1).astype(np.float32)
-        features[3] *= 1 + 2**-20
+        features[1::2] *= 1 + 2**-20
         return features
 
     def by_neighbour(pixels: np.ndarray) -> np.ndarray:
