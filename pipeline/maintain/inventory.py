@@ -125,15 +125,16 @@ def verify(root: Path) -> tuple[int, list[str]]:
             continue
         problems = [str(error) for error in found.damaged()]
         checked += 1 + 2 * (len(found.shards) - len(found.missing())) + found.complete
-        if found.complete and found.layout.format > 1 and not os.path.lexists(folder / TARGETS):
-            problems.append(f"{folder / TARGETS} is missing; `frostline extract` writes it anew")
+        if found.complete and found.layout.format > 1:
+            problems += filter(None, [_target_fault(folder / TARGETS)])
+            checked += 1
         if found.complete and not problems and not found.published:
             problems.append(f"{folder / 'features.h5'} is missing or damaged; `frostline extract` writes it anew")
         damaged += problems
     memories = _memories(workspace)
     damaged += [f"{path} is damaged: {advice}" for path, (sound, advice) in memories.items() if not sound]
     checked += len(memories)
-    targets = [*_in_each(workspace.store.root, TARGETS), *sorted(workspace.targets.glob("*.h5"))]
+    targets = sorted(workspace.targets.glob("*.h5"))
     checked += len(targets)
     damaged += filter(None, map(_target_fault, targets))
     for path in _in_each(workspace.heads, "head.json"):
@@ -147,6 +148,8 @@ def verify(root: Path) -> tuple[int, list[str]]:
 
 
 def _target_fault(path: Path) -> str:
+    if not os.path.lexists(path):
+        return f"{path} is missing; `frostline extract` writes it anew"
     try:
         read_targets(path)
     except StoreError as error:

@@ -30,7 +30,7 @@ from frostline.stages.records.sealed import sealed
 from frostline.stages.store.files import TEMPORARY, explained, make_folder, write_atomic
 from frostline.stages.store.key import FORMAT
 from frostline.stages.store.layout import Layout, layout_from
-from frostline.stages.store.locks import Lock, locked
+from frostline.stages.store.locks import Lock, is_taken, locked
 from frostline.stages.store.shard import Shard, from_bytes, to_bytes
 from frostline.stages.store.targets import array_name, read_targets
 from frostline.stages.store.virtual import VirtualArray, spread_over, virtual_file
@@ -269,14 +269,9 @@ class FeatureSet:
 def in_use(folder: Path) -> bool:
     """Whether a process holds one of a set's shards right now, be its description readable or not.
 
-    Never where the file system has no locks, or can't be written: nobody can tell, or nobody can.
+    Raises StoreError where a lock file is none, such as a link that leads nowhere.
     """
-    with suppress(StoreError):
-        for path in (folder / "locks").glob("*.lock"):
-            with locked(path, wait=False) as lock:
-                if lock is Lock.TAKEN:
-                    return True
-    return False
+    return any(is_taken(path) for path in (folder / "locks").glob("*.lock"))
 
 
 def _sealed_in(path: Path) -> dict[str, Any]:

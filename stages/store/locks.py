@@ -12,10 +12,12 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from frostline.stages.errors import StoreError
 from frostline.stages.store.files import explained
 
 log = logging.getLogger("frostline")
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class Lock(Enum):
@@ -38,6 +40,21 @@ def locked(path: Path, *, wait: bool) -> Iterator[Lock]:
         yield _acquired(lock, path, wait=wait)
     finally:
         lock.release()
+
+
+def is_taken(path: Path) -> bool:
+    """Whether another process holds a lock file.
+
+    Never where the file system has no locks, or can't be written: nobody can tell, or nobody can. Raises StoreError
+    where the file can't be opened for another reason.
+    """
+    try:
+        with locked(path, wait=False) as lock:
+            return lock is Lock.TAKEN
+    except StoreError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _READ_ONLY:
+            return False
+        raise
 
 
 def _acquired(lock: BaseFileLock, path: Path, *, wait: bool) -> Lock:

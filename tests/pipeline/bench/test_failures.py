@@ -21,11 +21,14 @@ def named(record: dict[str, Any]) -> tuple[str, ...]:
 
 
 BROKEN = """
+from itertools import count
 from torch import nn
+
+calls = count()
 
 class Broken(nn.Module):
     def forward(self, x):
-        if len(x) > 2:
+        if len(x) and next(calls) > 40:  # later than what is looked at before anything is cached
             raise RuntimeError("no luck | <today>")
         return x.flatten(1)
 

@@ -37,7 +37,8 @@ def test_the_terminal_says_what_near_duplicates_are_worth(
         assert not said
         return
     (line,) = said
-    assert " of 24 test samples nearly lie in train (seen through pixels); knn on pixels: " in line
+    assert " of 24 test samples nearly lie in train (seen through pixels); if they are of one object" in line
+    assert "--group keeps them on one side; knn on pixels: " in line
     assert line.endswith(" on all") and " that are left, " in line
     (run,) = (work / "runs").iterdir()
     assert os.fspath(line[2:]) in (run / "run.json").read_text()

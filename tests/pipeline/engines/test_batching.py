@@ -93,7 +93,7 @@ def test_no_more_images_are_tried_than_allowed_and_none_where_that_tells_nothing
     same = dict.fromkeys((4, 8, 16, 32), 0.0)
     assert chosen(same, 4 * ROUND - 1) == (None, [])
     assert sum(chosen(same, 7 * ROUND + 1)[1]) == 6 * ROUND
-    assert sum(chosen(same, 100 * ROUND)[1]) == 2 * pacing._MOST_ROUNDS * ROUND
+    assert sum(chosen(same, 100 * ROUND)[1]) == 2 * pacing._MAX_ROUNDS * ROUND
 
 
 class Repacks(Timed):
