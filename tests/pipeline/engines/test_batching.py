@@ -198,6 +198,8 @@ def test_what_was_asked_for_or_halved_is_not_lent_and_what_was_measured_is(work:
     for measured, wanted in ((False, 16), (True, 7)):
         for one in sets:
             one.keep_pace({**one.pace, "measured": measured})
+            for shard in one.shards:  # or its rows would be copied
+                one.drop(shard)
         (train, _) = extract_missing(planned(seed=1 + measured))  # split otherwise
         assert train.pace["batch_size"] == wanted and train.pace["measured"] == measured
         shutil.rmtree(train.folder)
@@ -209,6 +211,8 @@ def test_what_was_measured_among_other_threads_is_not_lent(work: Path) -> None:
     for folder in work.glob("features/*"):
         one = open_set(folder)
         one.keep_pace({**one.pace, "measured": True})
+        for shard in one.shards:
+            one.drop(shard)
     (train, _) = extract_missing(planned(seed=1))
     assert train.pace["batch_size"] == 16
 
