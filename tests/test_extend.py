@@ -58,7 +58,7 @@ def test_one_of_each_in_four_files(frostline: Command, site: Path, tmp_path: Pat
 
 def test_their_names_are_in_the_help_and_in_hints(frostline: Command, site: Path) -> None:
     said = " ".join(frostline("run", "--help", PYTHONPATH=str(site)).stdout.split())
-    for name in ("identity, sketch", "stripes:", "nearest", "one for each device), spare"):
+    for name in ("timm, sketch", "stripes:", "nearest", "one for each device), spare"):
         assert name in said
     for flag, wrong, right in (("--head", "nearst", "nearest"), ("--engine", "spar", "spare")):
         done = frostline("run", flag, wrong, PYTHONPATH=str(site))
@@ -82,5 +82,6 @@ def test_the_features_are_those_of_the_local_engine(frostline: Command, site: Pa
     for engine in ("spare", "local"):
         where = {"PYTHONPATH": str(site), "FROSTLINE_DATA_DIR": str(tmp_path / engine)}
         assert frostline("extract", *RUN[1:5], "--engine", engine, **where).returncode == 0
-        shards.append({p.name: p.read_bytes() for p in (tmp_path / engine).rglob("*.h5") if p.name != "features.h5"})
-    assert shards[0] == shards[1] and len(shards[0]) == 1
+        found = (tmp_path / engine).glob("features/*/shards/*.h5")
+        shards.append({path.relative_to(tmp_path / engine): path.read_bytes() for path in found})
+    assert shards[0] == shards[1] and len(shards[0]) == 2

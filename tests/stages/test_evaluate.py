@@ -151,7 +151,7 @@ def test_features_that_are_not_the_heads_are_refused() -> None:
     with pytest.raises(DataError, match="wanted the test split"):
         evaluate(fitted, [replace(rows, split="train")])
     with pytest.raises(DataError, match="the head knows 6 names"):
-        evaluate(fitted, [replace(rows, classes=("a", "b"))])
+        evaluate(fitted, [replace(rows, targets=Targets(("a", "b"), rows.targets.values % 2))])
     with pytest.raises(StoreError, match="the head takes 8 features, 5 were given"):
         evaluate(fitted, [replace(rows, X=rows.X[:, :5])])
     with pytest.raises(DataError, match="nothing to evaluate"):
