@@ -73,17 +73,10 @@ def read_neighbours(stored: Stored, classes: tuple[str, ...], _width: int) -> Ne
     return head
 
 
-@dataclass(frozen=True, eq=False)
-class NeighbourPath:
-    """Heads for all values ``k`` (k,) int64, on the same rows; the rest as in :class:`NeighbourHead`."""
+class Searched:
+    """A path whose heads come from one search: values ``k`` (k,), of which none is iterated for."""
 
-    rows: NDArray[Any]
-    labels: NDArray[np.int64]
-    weights: Doubles
-    classes: int
     k: NDArray[np.int64]
-    temperature: float
-    probabilistic: ClassVar[bool] = True
 
     @property
     def converged(self) -> NDArray[np.bool_]:
@@ -94,6 +87,19 @@ class NeighbourPath:
     def iterations(self) -> NDArray[np.int64]:
         """(k,): 1, nothing is iterated."""
         return np.ones(len(self.k), np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class NeighbourPath(Searched):
+    """Heads for all values ``k`` (k,) int64, on the same rows; the rest as in :class:`NeighbourHead`."""
+
+    rows: NDArray[Any]
+    labels: NDArray[np.int64]
+    weights: Doubles
+    classes: int
+    k: NDArray[np.int64]
+    temperature: float
+    probabilistic: ClassVar[bool] = True
 
     def confidence(self, X: NDArray[Any]) -> Doubles:
         """Return each class's share of the votes, float64 (k, n, classes)."""

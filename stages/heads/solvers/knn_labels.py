@@ -20,7 +20,7 @@ from frostline.stages.heads.multi_label import (
     stored_thresholds,
     with_unknown_as_nan,
 )
-from frostline.stages.heads.solvers.knn import checked_numbers, checked_temperature, rows_of_unit_length
+from frostline.stages.heads.solvers.knn import Searched, checked_numbers, checked_temperature, rows_of_unit_length
 from frostline.stages.heads.solvers.knn_regression import NeighbourRegressionPath
 from frostline.stages.heads.solvers.weighted_rows import Doubles, unlabelled_rows
 from frostline.stages.heads.stored import Stored
@@ -91,7 +91,7 @@ def read_neighbour_labels(stored: Stored, classes: tuple[str, ...], _width: int)
 
 
 @dataclass(frozen=True, eq=False)
-class NeighbourLabelsPath:
+class NeighbourLabelsPath(Searched):
     """Heads for all values ``k`` (k,) int64, on the same rows; the rest as in :class:`NeighbourLabelsHead`."""
 
     rows: NDArray[Any]
@@ -100,16 +100,6 @@ class NeighbourLabelsPath:
     k: NDArray[np.int64]
     temperature: float
     probabilistic: ClassVar[bool] = True
-
-    @property
-    def converged(self) -> NDArray[np.bool_]:
-        """(k,): true, nothing is iterated."""
-        return np.ones(len(self.k), bool)
-
-    @property
-    def iterations(self) -> NDArray[np.int64]:
-        """(k,): 1, nothing is iterated."""
-        return np.ones(len(self.k), np.int64)
 
     def confidence(self, X: NDArray[Any]) -> Doubles:
         """Return each label's share of the votes, float64 (k, n, labels)."""

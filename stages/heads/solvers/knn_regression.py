@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from frostline.stages.heads.linear import normalized
 from frostline.stages.heads.solvers.knn import (
     QUERIES,
+    Searched,
     checked_numbers,
     checked_temperature,
     nearest,
@@ -82,7 +83,7 @@ def read_neighbours_regression(stored: Stored, classes: tuple[str, ...], _width:
 
 
 @dataclass(frozen=True, eq=False)
-class NeighbourRegressionPath:
+class NeighbourRegressionPath(Searched):
     """Heads for all values ``k`` (k,) int64, on the same rows; the rest as in :class:`NeighbourRegressionHead`."""
 
     rows: NDArray[Any]
@@ -91,16 +92,6 @@ class NeighbourRegressionPath:
     k: NDArray[np.int64]
     temperature: float
     probabilistic: ClassVar[bool] = False
-
-    @property
-    def converged(self) -> NDArray[np.bool_]:
-        """(k,): true, nothing is iterated."""
-        return np.ones(len(self.k), bool)
-
-    @property
-    def iterations(self) -> NDArray[np.int64]:
-        """(k,): 1, nothing is iterated."""
-        return np.ones(len(self.k), np.int64)
 
     def confidence(self, X: NDArray[Any]) -> Doubles:
         """Return the predicted values, float64 (k, n, outputs)."""
