@@ -133,7 +133,7 @@ def _source_probabilities(plan: Plan, X: NDArray[Any]) -> NDArray[np.float64] | 
         log.info("%s: no LEEP and NCE, its features are not the input of one linear layer", plan.settings.backbone)
         return None
     weight, bias = found
-    return LinearHead(weight, bias, tuple(map(str, range(len(bias))))).confidence(X)
+    return LinearHead(weight, bias, tuple(map(str, range(len(bias))))).decision_values(X)
 
 
 def _main_scores(runs: Path, key: FeatureKey, train: Samples) -> Iterator[tuple[str, float]]:

@@ -68,7 +68,7 @@ class Classifier:
             rows,
             **how,
         ):
-            yield answer(self.head, files[one.row], one.confidence, one.fault)
+            yield answer(self.head, files[one.row], one.decision_values, one.fault)
 
 
 def _on_halved(images: int, message: str) -> None:

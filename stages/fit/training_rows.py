@@ -67,7 +67,7 @@ class TrainingRows:
         return [unscaled(path, Scaler()) if self.spec.scaling == "l2" else path for path in paths]
 
     def leave_one_out(self, grid: tuple[Number, ...]) -> NDArray[np.float64]:
-        """Return each row's confidence by a head that has not seen it, float64 (k, n, classes)."""
+        """Return each row's decision value by a head that has not seen it, float64 (k, n, classes)."""
         exact = cast(_Exact, self._shared)
         with explained(self.spec):
             return exact.leave_one_out(grid, self.weights(np.ones(len(self.y), bool)))

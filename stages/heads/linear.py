@@ -48,7 +48,7 @@ class Affine:
 class LinearHead(Affine):
     """A head whose probabilities are the softmax of its scores, if it is ``probabilistic``."""
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return probabilities, float64 (n, classes), or where the head has none its scores."""
         scores = self.scores(X).astype(np.float64)
         return softmax(scores) if self.probabilistic else scores
@@ -110,7 +110,7 @@ class LinearPath:
         scores += self.bias[..., None].astype(rows.dtype)
         return np.swapaxes(scores, -1, -2)
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[Any]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return probabilities, float (k, n, classes), or where the heads have none their scores."""
         scores = self.scores(X)
         return softmax(scores) if self.probabilistic else scores

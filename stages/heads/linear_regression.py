@@ -33,7 +33,7 @@ class LinearRegressionHead:
         """How many features it takes."""
         return int(self.weight.shape[1])
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return the predicted values of features (n, d), float64 (n, outputs), a block of rows at a time."""
         result = np.empty((len(X), len(self.classes)))
         for start in range(0, len(X), _BLOCK):

@@ -1,7 +1,7 @@
 """Heads of many labels, each a yes or no of its own: linear ones, and what all of them have in common.
 
 Values of the target are int8 (n, labels): 1 where a row has a label, 0 where it hasn't, -1 where that is unknown.
-Confidences are probabilities of each label by itself, which do not sum to one, or scores that are above 0 for yes.
+Decision values are probabilities of each label by itself, which do not sum to one, or scores that are above 0 for yes.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class MultiLabelHead(Affine):
     A label that all, or none, of the training rows have has W = 0 and a bias of infinity, or minus infinity.
 
     ``probabilistic``: whether the sigmoids of the scores are probabilities. ``thresholds``: of each label, above
-    which confidence it is predicted; empty where the usual one is meant.
+    which decision value it is predicted; empty where the usual one is meant.
     """
 
     thresholds: tuple[float, ...] = ()
     target: ClassVar[str] = MULTI_LABEL
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return each label's probability, float64 (n, labels), or where the head has none its score."""
         scores = self.scores(X).astype(np.float64)
         return sigmoid(scores) if self.probabilistic else scores
@@ -60,7 +60,7 @@ class MultiLabelPath(LinearPath):
     ``probabilistic``: whether the sigmoids of the scores are probabilities.
     """
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[Any]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return probabilities, float (k, n, labels), or where the heads have none their scores."""
         scores = self.scores(X)
         return sigmoid(scores) if self.probabilistic else scores

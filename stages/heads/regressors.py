@@ -48,7 +48,7 @@ class _Regressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: igno
         """Return the predicted values, as y was, (n,) or (n, outputs)."""
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=_FLOATS, reset=False)
-        values: NDArray[np.float64] = self.path_.confidence(rows)[0]
+        values: NDArray[np.float64] = self.path_.decision_values(rows)[0]
         return values[:, 0] if self._one else values
 
 

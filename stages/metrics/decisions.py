@@ -74,13 +74,13 @@ def class_scores(scores: Sequence[Score], names: Sequence[str], y: NDArray[np.in
     return tuple(ClassScore(name=n, precision=p, recall=r, f1=f, support=s) for n, p, r, f, s in columns)
 
 
-def in_top(confidence: Array, y: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
+def in_top(decision_values: Array, y: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
     """Return which rows (n,) have their label among the k highest of (n, classes).
 
     Of equals, the class that comes first counts as higher, as it does for the prediction.
     """
-    own = np.take_along_axis(confidence, y[:, None], 1)
-    before = np.arange(confidence.shape[1]) < y[:, None]
-    higher = (confidence > own) | ((confidence == own) & before)
+    own = np.take_along_axis(decision_values, y[:, None], 1)
+    before = np.arange(decision_values.shape[1]) < y[:, None]
+    higher = (decision_values > own) | ((decision_values == own) & before)
     below: NDArray[np.bool_] = higher.sum(1) < k
     return below

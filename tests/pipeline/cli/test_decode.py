@@ -151,7 +151,7 @@ def test_predict_decodes_as_the_features_of_its_head_were(work: Path, large: Pat
     features, classifier = load(open_set(folder)), load_classifier(head)
     answers = classifier.predict([large / name for name in features.ids])
     found = [[dict(answer.classes)[name] for name in features.classes] for answer in answers]
-    np.testing.assert_allclose(found, classifier.head.confidence(features.X), rtol=1e-6)
+    np.testing.assert_allclose(found, classifier.head.decision_values(features.X), rtol=1e-6)
 
 
 @pytest.mark.parametrize(("decode", "least"), [("full", None), ("scaled", 160)])
