@@ -15,10 +15,17 @@ from frostline.stages.metrics.calibration import (
     brier_losses,
     calibration_error,
     log_losses,
-    reliability,
+    reliability_bins,
     tempered,
 )
-from frostline.stages.metrics.decisions import ClassScore, averages, by_class, class_scores, confusion, in_top
+from frostline.stages.metrics.decisions import (
+    ClassScore,
+    averages,
+    class_scores,
+    confusion,
+    in_top,
+    precision_recall_f1,
+)
 from frostline.stages.metrics.multi_label import LabelScore, label_scores
 from frostline.stages.metrics.predictions import SINGLE_LABEL, Predictions
 from frostline.stages.metrics.regression import OutputScore, regression_scores
@@ -73,12 +80,12 @@ def single_label(predicted: Predictions, seed: int = 0, temperature: float | Non
     y, classes = predicted.y, len(predicted.classes)
     chances = _chances(predicted, temperature)
     groups = _statistics(predicted, chances)
-    statistics = [by_class(y, predicted.labels, classes), *groups.values()]
+    statistics = [precision_recall_f1(y, predicted.labels, classes), *groups.values()]
     of_classes, *others = bootstrap(statistics, len(y), seed, groups=predicted.groups)
     scores = averages(of_classes)
     for names, found in zip(groups, others, strict=True):
         scores |= dict(zip(names, found, strict=True))
-    bins = {suffix: reliability(p, y) for suffix, p in chances.items()}
+    bins = {suffix: reliability_bins(p, y) for suffix, p in chances.items()}
     return Evaluation(
         rows=len(y),
         scores=scores,

@@ -77,7 +77,7 @@ def _of_kind(record: RunRecord, leader: Scored | None, artifacts: RunArtifacts) 
     single = leader if kind == DEFAULT else None
     return {
         "errors": mistakes(single, record.classes, artifacts) if single else None,
-        "reliability": calibration(single.evaluation) if single else None,
+        "calibration": calibration(single.evaluation) if single else None,
         "labels": labels_section(leader, artifacts) if leader and kind == "multi-label" else None,
         "values": values_section(leader, artifacts) if leader and kind == "regression" else None,
     }
