@@ -25,11 +25,12 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from frostline.stages.heads.newton.penalised import MatmulType, PenalisedPath
 from frostline.stages.heads.solvers.centroid import CentroidSolver
+from frostline.stages.heads.solvers.descent import Schedule
 from frostline.stages.heads.solvers.knn import NeighbourSolver
 from frostline.stages.heads.solvers.lda import LDASolver
 from frostline.stages.heads.solvers.logistic import logistic_path
 from frostline.stages.heads.solvers.ridge import RidgeSolver
-from frostline.stages.heads.solvers.sgd import Schedule, SgdSolver
+from frostline.stages.heads.solvers.sgd import SgdSolver
 from frostline.stages.heads.solvers.svm import SVMSolver
 
 ClassWeight = Literal["balanced"] | Mapping[Any, float] | None

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.heads.linear import Affine, FloatType, LinearPath, affine_of
+from frostline.stages.heads.linear import Affine, AffinePath, FloatType, affine_of
 from frostline.stages.heads.stored import Stored
 
 MULTI_LABEL = "multi-label"
@@ -54,8 +54,8 @@ def read_multi_label(stored: Stored, classes: tuple[str, ...], _width: int) -> M
 
 
 @dataclass(frozen=True, eq=False)
-class MultiLabelPath(LinearPath):
-    """Heads for k values of a parameter; see ``LinearPath``, the labels being its classes.
+class MultiLabelPath(AffinePath):
+    """Heads for k values of a parameter; see ``AffinePath``, the labels being its classes.
 
     ``probabilistic``: whether the sigmoids of the scores are probabilities.
     """
@@ -65,7 +65,7 @@ class MultiLabelPath(LinearPath):
         scores = self.scores(X)
         return sigmoid(scores) if self.probabilistic else scores
 
-    def head(self, index: int, classes: tuple[str, ...]) -> MultiLabelHead:  # type: ignore[override]
+    def head(self, index: int, classes: tuple[str, ...]) -> MultiLabelHead:
         """Return the head of one value, in float32."""
         return self.head_of_each([index] * len(classes), classes)
 

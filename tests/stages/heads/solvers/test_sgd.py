@@ -128,7 +128,7 @@ def test_a_rate_that_overflows_is_not_converged_and_spoils_no_other() -> None:
 
 
 def test_every_row_of_an_epoch_is_taken_once() -> None:
-    from frostline.stages.heads.solvers.sgd import _batches
+    from frostline.stages.heads.solvers.descent import _batches
 
     taken = torch.cat(list(_batches(np.random.default_rng(0), n=30, batch=4, steps=15)))
     assert np.array_equal(np.sort(taken[:30]), np.arange(30)) and np.array_equal(np.sort(taken[30:]), np.arange(30))
