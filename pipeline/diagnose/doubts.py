@@ -95,11 +95,12 @@ def odd_values_of(train: Features, spec: HeadSpec, seed: int) -> tuple[tuple[Odd
 
 def leak_of(test: Features, head: Head, same: Iterable[Copies], near: NearDuplicates, seed: int) -> Leak:
     """Return which test samples are in train, and the head's main score with and without them."""
-    rows = {row for group in same if group.leaks for row in group.test} | {pair.row for pair in near.across}
-    answers = predictions(head, [test])
-    whole, kept = _score(answers, seed), answers.take([row for row in range(len(test)) if row not in rows])
+    names = {name for group in same if group.leaks for name in group.test} | {pair.id for pair in near.across}
+    answers, leaked = predictions(head, [test]), np.array([name in names for name in test.ids], bool)
+    whole = _score(answers, seed)
     assert whole is not None
-    return Leak(tuple(test.ids[row] for row in sorted(rows)), whole, _score(kept, seed))
+    rows = np.flatnonzero(leaked).tolist()
+    return Leak(tuple(test.ids[row] for row in rows), whole, _score(answers.masked(~leaked), seed))
 
 
 def _score(answers: Predictions, seed: int) -> Score | None:
