@@ -34,9 +34,8 @@ def unsteadiness_seen(plan: Plan, request: FeatureRequest) -> str:
 def unsteady(sets: Iterable[FeatureSet]) -> Iterator[str]:
     """Yield what was seen of each set whose features can't be made again."""
     for features in dict.fromkeys(sets):
-        seen = features.made.get("unsteady")
-        if seen and isinstance(seen, str):
-            yield seen
+        if features.provenance.unsteady:
+            yield features.provenance.unsteady
 
 
 def _tried(plan: Plan, samples: Samples) -> str:

@@ -108,7 +108,7 @@ def _extract_one(plan: Plan, request: FeatureRequest) -> Extracted:
             request.existing.keep_targets(target_file(x.targets, x.ids))
         request.existing.publish()
         log.info("%s %s (%s): %s cached", x.dataset, x.split, request.key.view, counted(len(x), "row"))
-        made = request.existing.made.get("optimize", "auto")
+        made = request.existing.provenance.optimize
         if made != plan.settings.optimize:
             log.info("note: these were made with --optimize %s", made)
         return cached(request)
