@@ -47,17 +47,19 @@ def _tried(plan: Plan, samples: Samples) -> str:
     if not (images and backbone.has_weights):
         return ""
     names, pixels = list(images), np.stack(list(images.values()))
-    most = plan.settings.batch_size or 2 * _IMAGES
-    found = unsteadiness(lambda batch: next(in_turn(backbone.embed, [batch], limit)), pixels, backbone.precision, most)
+    max_batch = plan.settings.batch_size or 2 * _IMAGES
+    found = unsteadiness(
+        lambda batch: next(in_turn(backbone.embed, [batch], limit)), pixels, backbone.precision, max_batch
+    )
     if found and not plan.settings.allow_unsteady:
         raise refusal(plan.settings.backbone, found, names)
     return f"{plan.settings.backbone} {found.told(names)}" if found else ""
 
 
 def _images(plan: Plan, samples: Samples) -> dict[str, np.ndarray]:
-    most = min(_IMAGES, max(2, plan.settings.batch_size or _IMAGES))
+    count = min(_IMAGES, max(2, plan.settings.batch_size or _IMAGES))
     found = {}
-    for row in np.unique(np.linspace(0, len(samples) - 1, most).astype(int)).tolist():
+    for row in np.unique(np.linspace(0, len(samples) - 1, count).astype(int)).tolist():
         try:
             found[samples.ids[row]] = pixels_for(samples.read(row), plan.spec)
         except UnreadableSample:

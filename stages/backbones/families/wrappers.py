@@ -68,7 +68,7 @@ def _module(made: Any, name: str) -> nn.Module:
         return Method(call, "forward", arguments)
     if isinstance(call, MethodType) and isinstance(call.__self__, nn.Module):
         return Method(call.__self__, call.__name__, arguments)
-    raise ConfigError(f"{name} returned {_told(made)}; wanted a torch.nn.Module{_advice(made)}")
+    raise ConfigError(f"{name} returned {_described(made)}; wanted a torch.nn.Module{_advice(made)}")
 
 
 def _has_forward(network: nn.Module) -> bool:
@@ -89,7 +89,7 @@ def _held(network: nn.Module, name: str) -> str:
     )
 
 
-def _told(made: Any) -> str:
+def _described(made: Any) -> str:
     if isinstance(made, type):
         return f"the class {made.__name__}"
     if isinstance(made, tuple | list):

@@ -14,7 +14,7 @@ from frostline.stages.backbones.spec import Precision
 from frostline.stages.errors import ConfigError, printable, shortened
 
 _ROUNDING: dict[Precision, float] = {"fp32": 1e-3, "bf16": 0.02, "fp16": 0.02}  # of the largest value, by kernels
-_MOST = 16
+_MAX_BATCH = 16
 _NAMED = 3  # images that a message names
 _CAUSES = {
     "again": "look for dropout, masking or noise that its code leaves on in evaluation "
@@ -56,14 +56,14 @@ class Unsteady:
 
 
 def unsteadiness(
-    embed: Callable[[Pixels], Embeddings], pixels: Pixels, precision: Precision = "fp32", most: int = _MOST
+    embed: Callable[[Pixels], Embeddings], pixels: Pixels, precision: Precision = "fp32", max_batch: int = _MAX_BATCH
 ) -> Unsteady | None:
     """Return what is unsteady about ``embed`` on a batch; None where nothing is. Takes four passes.
 
     ``pixels``: preprocessed images, uint8 (n, height, width, 3), n >= 1; one alone is given a companion.
     Computed again, all have the same bits. So has every other image once the rest are replaced. At the next place of a
-    batch of twice as many, or of half where that is more than ``most``, they are the same up to rounding, which may
-    differ by kernel: 0.1 % of the largest value in fp32, 2 % in less.
+    batch of twice as many, or of half where that is more than ``max_batch``, they are the same up to rounding, which
+    may differ by kernel: 0.1 % of the largest value in fp32, 2 % in less.
     """
     batch = pixels if len(pixels) > 1 else np.concatenate([pixels, _stark(pixels)])
     first, again = embed(batch), embed(batch)
@@ -73,7 +73,7 @@ def unsteadiness(
     found = _compared("again", first[:n], again[:n]) or _compared("company", first[::2], embed(others)[::2], step=2)
     if found:
         return found
-    moved = _moved(batch, most)
+    moved = _moved(batch, max_batch)
     n = min(n, len(moved))
     return _compared("place", first[:n], np.roll(embed(moved)[: len(batch)], -1, axis=0)[:n], _ROUNDING[precision])
 
@@ -103,9 +103,9 @@ def refusal(name: str, found: Unsteady, names: Sequence[str] = ()) -> ConfigErro
     )
 
 
-def _moved(batch: Pixels, most: int) -> Pixels:
+def _moved(batch: Pixels, max_batch: int) -> Pixels:
     """Return a batch moved on by one and as many others behind it, or half of it moved so; the last comes first."""
-    if 2 * len(batch) <= most:
+    if 2 * len(batch) <= max_batch:
         return np.concatenate([np.roll(batch, 1, axis=0), _stark(batch)])
     return np.roll(batch[: len(batch) // 2], 1, axis=0)
 

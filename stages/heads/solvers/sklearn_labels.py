@@ -116,8 +116,8 @@ class EstimatorLabelsPath:
     def iterations(self) -> NDArray[np.int64]:
         """The most iterations of any label; 0 where the estimator counts none."""
         counted = [[getattr(one, "n_iter_", None) for one in head.estimators] for head in self.heads]
-        most = [max([0, *(int(np.max(n, initial=0)) for n in each if n is not None)]) for each in counted]
-        return np.array(most, np.int64)
+        highest = [max([0, *(int(np.max(n, initial=0)) for n in each if n is not None)]) for each in counted]
+        return np.array(highest, np.int64)
 
     def decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return float64 (k, n, labels), see :class:`EstimatorLabelsHead`."""
