@@ -25,7 +25,7 @@ from unittest.mock import patch
 import numpy as np
 
 from frostline.pipeline.run.run import extract
-from frostline.pipeline.settings.models import ExtractSettings, load_settings
+from frostline.pipeline.settings import ExtractSettings, load_settings
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.modalities.image.spec import Preprocessing
 from frostline.stages.store import FeatureSet, FeatureStore, Layout, Shard, encode_ids
@@ -38,7 +38,7 @@ RECOGNISE = """
 import sys, time
 def now(): return time.process_time(), time.perf_counter()
 started = now()
-from frostline.pipeline.settings.models import ExtractSettings, load_settings
+from frostline.pipeline.settings import ExtractSettings, load_settings
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.lookup import required_sets
 from frostline.pipeline.plan.make import cached_plan

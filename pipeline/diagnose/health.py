@@ -24,7 +24,7 @@ from frostline.pipeline.records.findings import (
     write_findings,
 )
 from frostline.pipeline.records.run import Extracted
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.steps.features import cached, check_quarantined
 from frostline.pipeline.steps.targets import target_digests
 from frostline.stages.diagnostics import (

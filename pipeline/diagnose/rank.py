@@ -18,7 +18,7 @@ from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.records.run_folder import read_run
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import NOUNS, TRANSFERABILITY, value_of
-from frostline.pipeline.settings.models import RankSettings
+from frostline.pipeline.settings import RankSettings
 from frostline.pipeline.steps.features import LazyFeatures, extract_missing
 from frostline.stages.backbones import fingerprint
 from frostline.stages.datasets import Dataset, Samples

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from frostline.pipeline.engines.batch_settings import BatchSettings
 from frostline.pipeline.plan.machine import cores
 from frostline.pipeline.plan.plan import Plan
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.extract.extraction import Extraction, first_pixels
 from frostline.stages.store import FeatureSet, FeatureStore
 from frostline.stages.store.key import computation

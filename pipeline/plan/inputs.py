@@ -11,7 +11,7 @@ from typing import Any
 from PIL.Image import Image
 from tqdm import tqdm
 
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.workspace import Workspace
 from frostline.stages.backbones import fingerprint
 from frostline.stages.datasets import Dataset

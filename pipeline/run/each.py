@@ -11,7 +11,7 @@ from frostline.pipeline.plan.inputs import Inputs
 from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.records.run import Report
 from frostline.pipeline.run.run import Opened, open_run, run_opened
-from frostline.pipeline.settings.models import DatasetSettings, Settings
+from frostline.pipeline.settings import DatasetSettings, Settings
 from frostline.pipeline.steps.features import extract_shared
 from frostline.stages.datasets import Dataset, Samples
 from frostline.stages.errors import DataError

@@ -14,7 +14,7 @@ from frostline.pipeline.plan.inputs import check_bad
 from frostline.pipeline.plan.machine import cores, device_of
 from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
 from frostline.pipeline.serve.answers import REGRESSION, Prediction, answer, check_kind
-from frostline.pipeline.settings.models import PredictSettings, load_settings
+from frostline.pipeline.settings import PredictSettings, load_settings
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.base import Family
 from frostline.stages.backbones.families.registry import check_family, family_of

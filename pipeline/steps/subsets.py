@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.pipeline.records.curve import Curve, Point
-from frostline.pipeline.settings.models import FEW_HELD, Draw
+from frostline.pipeline.settings import FEW_HELD, Draw
 from frostline.pipeline.steps.features import LazyFeatures
 from frostline.stages.datasets.draws import shots, train_size
 from frostline.stages.datasets.grouped import group_lots

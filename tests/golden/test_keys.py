@@ -14,7 +14,7 @@ import torchvision
 from PIL import Image
 from safetensors.torch import save_file
 
-from frostline.pipeline.settings.models import HeadSettings
+from frostline.pipeline.settings import HeadSettings
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.datasets import open_dataset
 from frostline.stages.heads import HEADS, LinearHead, head_files, spec_fields

@@ -121,7 +121,7 @@ def _balance(support: Sequence[int]) -> str:
 
 
 def _health_command(run: Run) -> str:
-    from frostline.pipeline.settings.models import ExtractSettings
+    from frostline.pipeline.settings import ExtractSettings
 
     settings = {n: v for n, v in run.record.settings.items() if n in ExtractSettings.model_fields}
     return formatting.command(settings).replace("frostline run", "frostline health", 1)

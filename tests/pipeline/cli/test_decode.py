@@ -16,7 +16,7 @@ from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.lookup import look_up
 from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.serve.predict import load_classifier
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.steps.features import extract_missing, extract_shared
 from frostline.stages.store import FeatureSet, load, open_set
 from support.project import Command

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from frostline.pipeline.run.run import extract, run
-from frostline.pipeline.settings.models import ExtractSettings, Settings
+from frostline.pipeline.settings import ExtractSettings, Settings
 from frostline.stages.errors import ConfigError
 from frostline.stages.store import open_set
 

@@ -13,7 +13,7 @@ from frostline.pipeline.report.html.curves import curve_row, figure_of
 from frostline.pipeline.report.html.formatting import command
 from frostline.pipeline.report.html.predictions import read_predictions
 from frostline.pipeline.report.html.projection import plane
-from frostline.pipeline.settings.models import Settings
+from frostline.pipeline.settings import Settings
 from frostline.stages.errors import StoreError
 from frostline.stages.metrics import Predictions, Spread, predictions_csv
 

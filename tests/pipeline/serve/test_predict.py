@@ -17,7 +17,7 @@ import torchvision
 from faults.strangers import bounded
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.serve.predict import load_classifier
-from frostline.pipeline.settings.models import PredictSettings
+from frostline.pipeline.settings import PredictSettings
 from frostline.stages.backbones.network.cut import Cut
 from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.heads import head_files, read_head

@@ -17,7 +17,7 @@ from frostline.pipeline.cli.main import main
 from frostline.pipeline.serve.answers import Prediction, answer, check_kind
 from frostline.pipeline.serve.forms import predictions_as_csv, predictions_as_json, predictions_table
 from frostline.pipeline.serve.predict import load_classifier, predict
-from frostline.pipeline.settings.models import PredictSettings
+from frostline.pipeline.settings import PredictSettings
 from frostline.stages.errors import ConfigError
 from frostline.stages.heads import LinearHead, head_files, read_head
 from frostline.stages.heads.linear_regression import LinearRegressionHead

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from frostline.pipeline.settings.models import Draw, Settings
+from frostline.pipeline.settings import Draw, Settings
 from frostline.pipeline.steps.features import LazyFeatures
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.stages.datasets.sampling import hold_out, shots
