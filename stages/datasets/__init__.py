@@ -78,8 +78,9 @@ def open_dataset(
     ``bit_depth``: how many bits 16-bit images make use of. ``target``: the columns of a table to predict, by default
     ``label``; ``task``: which kind of target they are, ``separator``: what stands between labels in a cell, both found
     out by default. ``group``: the column, ``group_pattern``: the regular expression on ids, ``group_file``: the table
-    with the columns path and group, that says which samples belong together and must not be split. ``stratify``: the columns of a table of which a split by ``test_fraction``
-    has about equal shares on both sides, by default the target; ``("none",)``: of no column.
+    with the columns path and group, that says which samples belong together and must not be split. ``stratify``: the
+    columns of a table of which a split by ``test_fraction`` has about equal shares on both sides, by default the
+    target; ``("none",)``: of no column.
 
     Raises ConfigError for an unknown name, DataError listing all that is wrong.
     """

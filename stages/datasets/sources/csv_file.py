@@ -171,6 +171,16 @@ CSV = Source(
     "a table with the columns path, label and maybe split",
     open_table,
     takes_root=True,
-    settings=("columns", "bit_depth", "target", "task", "separator", "group", "group_pattern", "group_file", "stratify"),
+    settings=(
+        "columns",
+        "bit_depth",
+        "target",
+        "task",
+        "separator",
+        "group",
+        "group_pattern",
+        "group_file",
+        "stratify",
+    ),
     at_hand=True,
 )
