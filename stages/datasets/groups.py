@@ -11,22 +11,21 @@ import numpy as np
 
 from frostline.stages.datasets.grouped import named_groups
 from frostline.stages.datasets.samples import Dataset, Samples
-from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.table import read_table
 from frostline.stages.errors import ConfigError, DataError, counted, listing
 from frostline.stages.targets.registry import TARGETS
 
 
-def grouped_by(samples: Samples, request: Request) -> Samples:
-    """Return samples with the groups that the request's expression or file gives them, if it has either.
+def grouped_by(samples: Samples, pattern: str | None, file: Path | None) -> Samples:
+    """Return samples with the groups that an expression finds in their ids, or that a file gives them.
 
     Raises ConfigError for an expression that is none, DataError that lists the ids without a match, and for a file
     that can't be read, or that names none of the samples.
     """
-    if request.group_pattern is not None:
-        return _numbered(samples, _matched(samples.ids, request.group_pattern))
-    if request.group_file is not None:
-        return _numbered(samples, _listed(samples, request.group_file))
+    if pattern is not None:
+        return _numbered(samples, _matched(samples.ids, pattern))
+    if file is not None:
+        return _numbered(samples, _listed(samples, file))
     return samples
 
 

@@ -54,7 +54,7 @@ def open_table(request: Request) -> Dataset:
         raise DataError(f"{file} can't be used (images are looked for below {root}; see --root):\n{listing(wrong)}")
     index = index_files(root, located.files, request.memory, request.progress)
     samples = file_samples(file.stem, "all", found.targets, root, index, options=request.decode_options)
-    samples = grouped_by(samples, request)
+    samples = grouped_by(samples, request.group_pattern, request.group_file)
     notes = (*table.notes, *located.notes, *found.notes)
     if splits is None:
         notes += _unused(table)

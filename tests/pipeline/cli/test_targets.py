@@ -263,10 +263,10 @@ def test_targets_of_one_command_share_one_split_and_its_sets(table: Path, capsys
     rows = [[*row[:1], *row[2:]] for row in rows_of(table)]
     with (table.parent / "unsplit.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([[*COLUMNS[:1], *COLUMNS[2:]], *rows])
-    several = ["--target", "label,warm,patient", "--task", "single-label", "--test-fraction", "0.4", "--head", "ridge"]
+    several = ["--target", "label,warm,tags", "--task", "single-label", "--test-fraction", "0.4", "--head", "ridge"]
     run(capsys, table.parent / "unsplit.csv", *several)
     assert len(list(Path("data/features").iterdir())) == 2
-    again = ["--target", "warm", "--stratify", "label,warm,patient", "--test-fraction", "0.4", "--head", "ridge"]
+    again = ["--target", "warm", "--stratify", "label,warm,tags", "--test-fraction", "0.4", "--head", "ridge"]
     assert computed(run(capsys, table.parent / "unsplit.csv", *again)) == 0
     assert len(list(Path("data/features").iterdir())) == 2
 
