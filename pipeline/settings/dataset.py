@@ -64,6 +64,16 @@ class DatasetSettings(WorkspaceSettings):
         description="a regular expression that finds the group in a file's path",
         exclude_if=operator.not_,
     )
+    group_file: Path | None = Field(
+        default=None,
+        description="a table with the columns path and group: samples of one group are never split",
+        exclude_if=operator.not_,
+    )
+    stratify: Names = Field(
+        default=(),
+        description="the columns by which a table without a split column is split, or none (default: the targets)",
+        exclude_if=operator.not_,
+    )
     bit_depth: int | None = Field(
         default=None,
         ge=1,
@@ -78,19 +88,22 @@ class DatasetSettings(WorkspaceSettings):
             raise ValueError(f"root {self.root} with {self.dataset}; wanted for {' and '.join(forms_with_root())} only")
         tables = "csv:FILE, jsonl:FILE and parquet:FILE"
         files = f"folder:PATH, {tables}"
-        forms = {"columns": tables, "class_level": "folder:PATH", "bit_depth": files, "group_pattern": files}
-        forms |= dict.fromkeys(("target", "task", "separator", "group"), tables)
+        forms = {"columns": tables, "class_level": "folder:PATH", "bit_depth": files}
+        forms |= dict.fromkeys(("group_pattern", "group_file"), files)
+        forms |= dict.fromkeys(("target", "task", "separator", "group", "stratify"), tables)
         for name, form in forms.items():
             if getattr(self, name) not in (None, (), {}, "auto") and name not in find_source(self.dataset)[0].settings:
                 raise ValueError(f"{name.replace('_', '-')} with {self.dataset}; wanted for {form} only")
-        if self.group and self.group_pattern:
-            raise ValueError("group and group-pattern; wanted one of them, they are two ways to say the same")
+        grouped = [name for name in ("group", "group_pattern", "group_file") if getattr(self, name)]
+        if len(grouped) > 1:
+            said = " and ".join(grouped).replace("_", "-")
+            raise ValueError(f"{said}; wanted one of them, they are ways to say the same")
         return self
 
     def open_dataset(self, workspace: Workspace, progress: Progress | None = None) -> Dataset:
         """Return the dataset that these settings name. Raises ConfigError or DataError, see ``open_dataset``."""
         names = ["root", "test_fraction", "seed", "columns", "class_level", "bit_depth"]
-        names += ["target", "task", "separator", "group", "group_pattern"]
+        names += ["target", "task", "separator", "group", "group_pattern", "group_file", "stratify"]
         return open_dataset(
             self.dataset,
             downloads=workspace.downloads,

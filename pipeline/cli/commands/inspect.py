@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from frostline.pipeline.cli.commands.common import EXIT_QUARANTINED, print_result, settings_of
+from frostline.stages.errors import counted
+
+if TYPE_CHECKING:
+    from frostline.pipeline.records.findings import Findings
+
+log = logging.getLogger("frostline")
 
 
 def health_command(args: argparse.Namespace) -> int:
@@ -17,7 +25,30 @@ def health_command(args: argparse.Namespace) -> int:
 
     found = health(settings_of(args))
     print_result(args, asdict(found), findings_table(found))
+    if args.write_groups:
+        log.info("%s", _written_groups(found, args.write_groups))
     return EXIT_QUARANTINED if any(found.quarantined.values()) else 0
+
+
+def _written_groups(found: Findings, file: Path) -> str:
+    from frostline.pipeline.diagnose.near_groups import write_groups
+
+    count = write_groups(found, file)
+    if not count:
+        return f"no copies and no near duplicates; {file} names no sample"
+    return (
+        f"{counted(count, 'group')} of copies and near duplicates in {file}; --group-file {file} keeps each on one side"
+    )
+
+
+def takes_groups(command: argparse.ArgumentParser) -> None:
+    """Add the file of groups."""
+    command.add_argument(
+        "--write-groups",
+        type=Path,
+        metavar="FILE",
+        help="write copies and near duplicates as groups, a table for --group-file",
+    )
 
 
 def report_command(args: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from frostline.pipeline.cli.commands.bench import bench_command, rank_command, takes_backbones, takes_matrix
-from frostline.pipeline.cli.commands.inspect import health_command, report_command, takes_runs
+from frostline.pipeline.cli.commands.inspect import health_command, report_command, takes_groups, takes_runs
 from frostline.pipeline.cli.commands.run import (
     evaluate_command,
     extract_command,
@@ -89,6 +89,7 @@ TAKES: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "predict": takes_images,
     "bench": takes_matrix,
     "rank": takes_backbones,
+    "health": takes_groups,
     "report": takes_runs,
     "export": takes_file,
     "encoders": takes_pattern,

@@ -19,10 +19,12 @@ from frostline.stages.datasets.names import folded
 from frostline.stages.datasets.samples import Dataset, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.split_names import role
+from frostline.stages.datasets.sources.stratified import stratification
 from frostline.stages.datasets.sources.table_targets import LABEL, FoundTargets, read_targets
 from frostline.stages.datasets.table import Table, read_table
 from frostline.stages.errors import DataError, counted, listing
 from frostline.stages.targets.registry import TARGETS
+from frostline.stages.targets.values import Targets
 
 WANTED = "path, label and maybe split"
 COLUMNS = ("path", "label", "split")
@@ -46,16 +48,17 @@ def open_table(request: Request) -> Dataset:
     found = read_targets(table, request, np.ones(len(table), bool) if splits is None else splits == "train")
     located = locate(root, table.column("path"))
     wrong = [*_row_faults(table, splits, located, found), *found.faults, *_split_faults(table, splits)]
-    wrong += _target_faults(found, splits, request.test_fraction)
+    by = stratification(table, request, found) if splits is None else found.targets
+    wrong += _target_faults(found, splits, by, request.test_fraction)
     if wrong:
         raise DataError(f"{file} can't be used (images are looked for below {root}; see --root):\n{listing(wrong)}")
     index = index_files(root, located.files, request.memory, request.progress)
     samples = file_samples(file.stem, "all", found.targets, root, index, options=request.decode_options)
-    samples = grouped_by(samples, request.group_pattern)
+    samples = grouped_by(samples, request.group_pattern, request.group_file)
     notes = (*table.notes, *located.notes, *found.notes)
     if splits is None:
         notes += _unused(table)
-        return Dataset(file.stem, *split_by_content(samples, request.test_fraction, request.seed), notes)
+        return Dataset(file.stem, *split_by_content(samples, request.test_fraction, request.seed, by), notes)
     train, test = np.flatnonzero(splits == "train"), np.flatnonzero(splits == _held(splits))
     notes += _split_notes(table, splits)
     return Dataset(file.stem, samples.take(train, "train"), samples.take(test, "test"), notes)
@@ -122,13 +125,16 @@ def _row_faults(table: Table, splits: NDArray[np.str_] | None, located: Located,
         yield from (f"line {line}: {fault}" for fault in faults)
 
 
-def _target_faults(found: FoundTargets, splits: NDArray[np.str_] | None, test_fraction: float) -> list[str]:
+def _target_faults(
+    found: FoundTargets, splits: NDArray[np.str_] | None, by: Targets, test_fraction: float
+) -> list[str]:
     """Return what makes the targets of the rows that have any useless."""
     kept = np.ones(len(found.targets), bool)
     kept[list(found.row_faults)] = False
     names, values, target = found.targets.names, found.targets.values, TARGETS.load(found.targets.kind)
     if splits is None:
-        return target.number_faults(names) or target.split_faults(names, values[kept], test_fraction)
+        stratified = TARGETS.load(by.kind).split_faults(by.names, by.values[kept], test_fraction)
+        return target.number_faults(names) or stratified
     return target.faults(names, *(values[kept & (splits == name)] for name in ("train", _held(splits))))
 
 
@@ -165,6 +171,16 @@ CSV = Source(
     "a table with the columns path, label and maybe split",
     open_table,
     takes_root=True,
-    settings=("columns", "bit_depth", "target", "task", "separator", "group", "group_pattern"),
+    settings=(
+        "columns",
+        "bit_depth",
+        "target",
+        "task",
+        "separator",
+        "group",
+        "group_pattern",
+        "group_file",
+        "stratify",
+    ),
     at_hand=True,
 )
