@@ -157,24 +157,22 @@ def _of_train(given: Path, found: Splits, roles: dict[str, list[str]]) -> Splits
 def _with_likely(
     given: Path, found: Splits, roles: dict[str, list[str]], classes: Sequence[str]
 ) -> dict[str, list[str]]:
-    """Return the roles with folders such as ``test1``, where no folder is called like a split held out.
+    """Return the roles with folders such as ``test1`` and ``test_stg1``.
 
-    Those of images alone are unlabelled; one that holds the training classes is the test split if it has a number.
-    Raises DataError where it has something else, such as ``test_masks``.
+    Those of images alone are unlabelled; one that holds class folders is the test split if it has a number, and there
+    is no other. Raises DataError where it has something else, as ``test_masks``, or is called otherwise and holds the
+    training classes, as ``holdout``.
     """
-    likely = {
-        name: like for name in roles.get("", ()) if (like := held_out_like(name)) and _images_below(found.root, name)
-    }
-    labelled = _with_classes(found.root, likely, classes)
-    if not _with_classes(found.root, (*roles["test"], *roles["val"]), classes):
-        for name in labelled:
-            if not likely[name][1]:
-                raise maybe_test(given, found.root, found.train, name)
-    else:
+    root, others = found.root, [name for name in roles.get("", ()) if _images_below(found.root, name)]
+    likely = {name: like for name in others if (like := held_out_like(name))}
+    labelled = _with_classes(root, likely, classes)
+    if _with_classes(root, (*roles["test"], *roles["val"]), classes):
         likely = {name: like for name, like in likely.items() if name not in labelled}
-    return {
-        held: [*roles[held], *(n for n, like in likely.items() if like[0] == held)] for held in ("train", "test", "val")
-    }
+    elif not any(likely[name][1] for name in labelled):
+        for name in (*labelled, *(name for name in others if _shares(root, name, classes))):
+            raise maybe_test(given, root, found.train, name)
+    known = {held: [name for name, like in likely.items() if like[0] == held] for held in roles}
+    return {held: [*names, *known[held]] for held, names in roles.items()}
 
 
 def _images_below(root: Path, name: str) -> int:
@@ -236,7 +234,8 @@ def _no_train(root: Path, roles: dict[str, list[str]]) -> str:
 
 def _shares(root: Path, split: str, others: Sequence[str]) -> bool:
     """Whether all class folders of a split are also beside it: then those are the training classes."""
-    return {folded(name) for name in folders_in(root / split)} <= {folded(name) for name in others}
+    own = {folded(name) for name in folders_in(root / split)}
+    return bool(own) and own <= {folded(name) for name in others}
 
 
 def _beside_classes(found: Splits, split: str, called: Sequence[str]) -> Splits:

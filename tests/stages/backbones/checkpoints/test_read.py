@@ -192,6 +192,11 @@ def test_what_is_missing_more_or_otherwise_than_a_classifier_is_an_error(tmp_pat
         loaded(saved(broken, tmp_path))
 
 
+@pytest.mark.parametrize("beside", ["copy.", "other.net."])
+def test_plain_names_are_taken_before_those_under_a_prefix_that_fit_alike(tmp_path: Path, beside: str) -> None:
+    assert is_state(loaded(saved(S | under(beside, OTHER), tmp_path)), S)
+
+
 class HeadFirst(nn.Module):
     """A network whose classifier is made before its body."""
 
@@ -205,7 +210,7 @@ class HeadFirst(nn.Module):
 def test_a_classifier_that_is_made_first_is_named_with_what_to_do(tmp_path: Path, cut: bool) -> None:
     tensors = HeadFirst(9).state_dict()
     file = saved({n: t for n, t in tensors.items() if not (cut and n.startswith("head."))}, tmp_path)
-    with pytest.raises(ConfigError, match=r"All else fits.*but head stands before other layers.*let __init__ make it l"):
+    with pytest.raises(ConfigError, match=r"All else fits.*but head stands before other layers.*let __init__ "):
         load_weights(HeadFirst(), read_checkpoint(file), "w.pth")
     del tensors["body.0.weight"], tensors["body.0.bias"]
     with pytest.raises(ConfigError) as error:

@@ -434,6 +434,12 @@ def test_a_column_of_0_and_1_that_may_be_the_split_is_proposed_as_it_can_be_read
     assert len(open_dataset(written(images, text), columns={"split": "is_test"}).test) == 4
 
 
+@pytest.mark.parametrize("name", ["File Name", "FILENAME", "file-path", "Image_Path"])
+def test_columns_with_other_signs_between_their_words_are_proposed(images, name):
+    said = refusal(images, split_table().replace("path,label", f"{name},Class"))
+    assert f"--columns path={name},label=Class?" in said
+
+
 @pytest.mark.parametrize(("no", "yes"), [("0", "1"), ("False", "True"), ("no", "yes"), ("0.0", "1.0")])
 def test_0_and_1_of_other_columns_are_a_question_with_both_answers(images, no, yes):
     cells = (f"img/{i:04d}.png,{'ab'[i % 2]},{no if i < 8 else yes}" for i in range(12))

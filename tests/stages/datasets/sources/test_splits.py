@@ -120,7 +120,7 @@ def test_a_numbered_split_with_the_training_classes_is_the_test_split(tmp_path, 
     assert f"{name}/ is the test split" in "".join(dataset.notes)
 
 
-@pytest.mark.parametrize("name", ["test_masks", "final test", "val_extra"])
+@pytest.mark.parametrize("name", ["test_masks", "final test", "val_extra", "holdout", "Prüfung", "query"])
 def test_class_folders_in_something_called_almost_like_a_split_are_a_question(tmp_path, name):
     said = refusal(plant(tmp_path, classes("train", name)))
     assert f"can be read in two ways: {name}/ holds class folders as train/ does" in said
@@ -129,6 +129,16 @@ def test_class_folders_in_something_called_almost_like_a_split_are_a_question(tm
     assert (
         ids(dataset.test) == {"test/cat", "test/dog"} and f"not used: {name}/ beside train/ and test/" in dataset.notes
     )
+
+
+def test_a_folder_of_other_classes_beside_training_is_no_question(tmp_path):
+    root = plant(tmp_path, {**classes("train", n=10), **classes("other", names=("cat", "cow"))})
+    assert open_dataset(f"folder:{root}").notes == ("not used: other/ beside train/",)
+
+
+def test_a_class_of_letters_of_another_width_is_answered_with_the_plain_one(tmp_path):
+    counts = {**classes("train", names=("A1", "B2")), **classes("test", names=("Ａ1", "B2"))}
+    assert "test/Ａ1: no such class in train/; A1?" in refusal(plant(tmp_path, counts))
 
 
 def test_two_numbered_splits_with_classes_are_a_question(tmp_path):
