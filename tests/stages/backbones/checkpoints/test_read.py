@@ -194,7 +194,7 @@ def test_what_is_missing_more_or_otherwise_than_a_classifier_is_an_error(tmp_pat
 
 @pytest.mark.parametrize("beside", ["copy.", "other.net."])
 def test_plain_names_are_taken_before_those_under_a_prefix_that_fit_alike(tmp_path: Path, beside: str) -> None:
-    assert is_state(loaded(saved(S | under(beside, OTHER), tmp_path)), S)
+    assert is_state(loaded(saved(under(beside, OTHER) | S, tmp_path)), S)
 
 
 class HeadFirst(nn.Module):
