@@ -71,7 +71,15 @@ def issues_of(train: Features, spec: HeadSpec, seed: int) -> tuple[Issue, ...]:
     )
 
 
+def _can_be_doubted(train: Features) -> bool:
+    """Whether two classes have several different samples: else a fold may leave no other class, or none to compare."""
+    different = np.unique(np.column_stack([train.digests, train.y]), axis=0)
+    return int((np.bincount(different[:, -1].astype(np.int64)) > 1).sum()) > 1
+
+
 def _single(train: Features, spec: HeadSpec, seed: int) -> tuple[Issue, ...]:
+    if not _can_be_doubted(train):
+        return ()
     if train.targets.groups is None:
         probabilities = out_of_fold(train.X, train.y, train.digests, len(train.classes), seed=seed)
     else:

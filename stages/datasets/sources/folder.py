@@ -19,8 +19,8 @@ from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.class_folders import ClassFolder, class_folders
 from frostline.stages.datasets.sources.split_names import role
+from frostline.stages.datasets.sources.split_questions import WANTED
 from frostline.stages.datasets.sources.splits import (
-    WANTED,
     Splits,
     clutter_in,
     find_splits,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from frostline.stages.datasets import open_dataset
+from frostline.stages.datasets.names import folded
 from support.csv_tables import UNTESTED, refusal, rows, split_table, written
 
 
@@ -62,9 +63,30 @@ def test_a_column_of_0_and_1_that_may_be_the_split_is_proposed_as_it_can_be_read
     assert len(open_dataset(written(images, text), columns={"split": "is_test"}).test) == 4
 
 
-def test_0_and_1_of_other_columns_are_no_split(images):
-    text = split_table().replace(",train", ",0").replace(",test", ",1")
-    assert "line 2: split '0'; wanted train, test, val" in refusal(images, text)
+@pytest.mark.parametrize("name", ["File Name", "FILENAME", "file-path", "Image_Path"])
+def test_columns_with_other_signs_between_their_words_are_proposed(images, name):
+    said = refusal(images, split_table().replace("path,label", f"{name},Class"))
+    assert f"--columns path={name},label=Class?" in said
+
+
+@pytest.mark.parametrize(("no", "yes"), [("0", "1"), ("False", "True"), ("no", "yes"), ("0.0", "1.0")])
+def test_0_and_1_of_other_columns_are_a_question_with_both_answers(images, no, yes):
+    cells = (f"img/{i:04d}.png,{'ab'[i % 2]},{no if i < 8 else yes}" for i in range(12))
+    text = rows(*cells, header="path,label,split")
+    said = refusal(images, text)
+    assert f"column split says {folded(no).removesuffix('.0')} in " in said and "can be read in two ways" in said
+    for kind in ("test", "train"):
+        answer = f"call it is_{kind} and type --columns split=is_{kind}"
+        assert answer in said
+        renamed = text.replace("split", f"is_{kind}", 1)
+        dataset = open_dataset(written(images, renamed), columns={"split": f"is_{kind}"})
+        assert (len(dataset.test) < len(dataset.train)) == (kind == "test")
+
+
+@pytest.mark.parametrize("codes", [("0", "2"), ("1", "2"), ("0", "0"), ("10", "20")])
+def test_other_numbers_name_no_split(images, codes):
+    text = split_table().replace(",train", f",{codes[0]}").replace(",test", f",{codes[1]}")
+    assert "which names no split; wanted train, test, val" in refusal(images, text)
 
 
 @pytest.mark.parametrize("name", ["fold", "set"])
