@@ -83,7 +83,7 @@ def check(name: str) -> Result:
     backbone = load_backbone(BackboneRequest(name, "random"), Image.fromarray(noise[0]))
     height, width = backbone.spec.size
     pixels = noise[:, :height, :width]
-    features, spec = torch.from_numpy(backbone.embed(pixels)), backbone.spec
+    features, spec = torch.from_numpy(backbone.embed({"pixels": pixels})), backbone.spec
     del backbone
     model = plain(name)
     head = model.get_submodule(spec.layer.removesuffix(":input"))

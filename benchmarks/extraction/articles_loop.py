@@ -84,7 +84,7 @@ def whole_extraction(backbone: Backbone, samples: Samples) -> None:
 
 def backbone_alone(backbone: Backbone, batches: list[np.ndarray], images: int) -> None:
     for i in range(images // BATCH):
-        backbone.embed(batches[i % len(batches)])
+        backbone.embed({"pixels": batches[i % len(batches)]})
 
 
 def ready(backbone: Backbone, samples: Samples) -> list[np.ndarray]:

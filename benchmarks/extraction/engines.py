@@ -73,7 +73,7 @@ class Way:
 
 
 def frostline(backbone: Backbone) -> Engine:
-    return Engine(lambda batches: [backbone.embed(batch) for batch in batches])
+    return Engine(lambda batches: [backbone.embed({"pixels": batch}) for batch in batches])
 
 
 def to_onnx(backbone: Backbone, file: Path) -> None:

@@ -22,7 +22,7 @@ from frostline.stages.extract.extraction import ExtractionStats
 from frostline.stages.store import FeatureSet
 
 if TYPE_CHECKING:
-    from frostline.stages.backbones.inference.backbone import Backbone
+    from frostline.stages.backbones.inference.frozen import AnyBackbone
     from frostline.stages.backbones.inference.multi_layer import SharedPass
 
 log = logging.getLogger("frostline")
@@ -45,7 +45,7 @@ def _fill(
     plan: Plan,
     request: FeatureRequest,
     sets: Sequence[FeatureSet],
-    network: Backbone | SharedPass,
+    network: AnyBackbone | SharedPass,
     engine: Engine,
 ) -> tuple[int, float]:
     started, rows = time.perf_counter(), request.rows_to_compute

@@ -10,7 +10,7 @@ import operator
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -203,7 +203,10 @@ class BackboneSettings(DatasetSettings):
         description="several layers of --layer side by side as one feature",
         exclude_if=operator.not_,
     )
-    pool: Pooling | None = Field(default=None, description="what makes a layer's output one vector")
+    pool: str | None = Field(
+        default=None,
+        description=f"what makes a layer's output one vector: {', '.join(get_args(Pooling))}",
+    )
     resize: GivenSize = Field(default=None, description="shorter side, HxW, or none (default: the weights' own)")
     crop: GivenSize = Field(default=None, description="centre crop's side, HxW, or none (default: the weights' own)")
     interpolation: Interpolation | None = Field(default=None, description="how to resize (default: the weights' own)")
