@@ -1,4 +1,4 @@
-"""docs/extend.md, word for word: a package that adds one of each extension, and uses all four by the command."""
+"""docs/extend.md, word for word: a package that adds one of each extension, and uses all of them by the command."""
 
 from __future__ import annotations
 

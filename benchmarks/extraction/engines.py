@@ -41,6 +41,7 @@ from benchmarks.extraction.articles_loop import full_batches, whole_extraction
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.calibrate.precision import agreement, fastest_precision
 from frostline.stages.backbones.inference.backbone import Backbone
+from frostline.stages.backbones.inference.frozen import AnyBackbone
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.modalities.image.transform import preprocess
 
@@ -72,7 +73,7 @@ class Way:
     error: float
 
 
-def frostline(backbone: Backbone) -> Engine:
+def frostline(backbone: AnyBackbone) -> Engine:
     return Engine(lambda batches: [backbone.embed({"pixels": batch}) for batch in batches])
 
 
@@ -170,8 +171,8 @@ def measure(name: str, folder: Path, rounds: int, duration: float) -> list[Way]:
     full_batches(samples)  # there must be one
     exact = load_backbone(BackboneRequest(name, "random"), samples.read(0))
     rows = [row % len(samples) for row in range(POOL)]
-    pool = np.stack([preprocess(samples.read(row), exact.spec.preprocessing) for row in rows])
-    own: dict[str, Backbone] = {"fp32": exact, fastest_precision("cpu"): exact.at(fastest_precision("cpu"))}
+    pool = np.stack([preprocess(samples.read(row), exact.preprocessing) for row in rows])
+    own: dict[str, AnyBackbone] = {"fp32": exact, fastest_precision("cpu"): exact.at(fastest_precision("cpu"))}
     engines: dict[Key, Engine] = {("backbone", p): frostline(own[p]) for p in own}
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "network.onnx"

@@ -165,7 +165,7 @@ def agreements(model: str, weights: str, sources: list[Path]) -> dict[int, dict[
         side = 4 * times * 256
         images = photographs((side * 4 // 3, side), COMPARED, sources)
         backbone = load_backbone(BackboneRequest(model, weights), decode(images[0]))
-        how = backbone.spec.preprocessing
+        how = backbone.preprocessing
         if how.resize != 256:
             raise SystemExit(f"{model} resizes to {how.resize}; wanted weights that resize to 256")
         whole, scaled = (

@@ -86,7 +86,7 @@ def check(name: str, **changes: object) -> Result:
         torch.from_numpy(backbone.embed({"pixels": pixels})),
         isinstance(backbone.network, fx.GraphModule),
     )
-    wanted = own_features(name, to_input(pixels, backbone.spec.preprocessing))
+    wanted = own_features(name, to_input(pixels, backbone.preprocessing))
     same_shape = wanted.shape == features.shape
     difference = float((features - wanted).abs().max() / wanted.abs().max()) if same_shape else float("nan")
     family = sys.modules[timm.models.model_entrypoint(name).__module__].__name__.rpartition(".")[2]

@@ -13,7 +13,6 @@ from frostline.stages.errors import ConfigError
 from frostline.stages.heads import Head
 from frostline.stages.heads.scaling import target_of
 from frostline.stages.modalities.base import described
-from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.serve.export import export
 
 
@@ -26,11 +25,7 @@ def export_head(folder: Path, file: Path, settings: PredictSettings) -> dict[str
     from frostline.stages.backbones.inference.backbone import Backbone
 
     spec, network = classifier.backbone.spec, classifier.backbone
-    if not isinstance(network, Backbone):
-        noun = MODALITIES.load(spec.modality).noun
-        raise ConfigError(
-            f"the head in {folder} is of {noun}s; only heads of images can be exported, `predict` uses it"
-        )
+    assert isinstance(network, Backbone)  # of images: others are not portable
     if is_joined(spec.layer):
         raise ConfigError(f"layers {spec.layer} side by side can't be exported; export a head of one layer")
     record = {

@@ -25,7 +25,7 @@ from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.errors import ConfigError, StoreError, listing
 from frostline.stages.heads import Head, read_head
 from frostline.stages.heads.scaling import target_of
-from frostline.stages.modalities.base import Sample, Transform
+from frostline.stages.modalities.base import IMAGE, Sample, Transform
 from frostline.stages.modalities.image.spec import View
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.serve import predict as stage
@@ -89,7 +89,7 @@ def load_classifier(folder: str | Path, settings: PredictSettings | None = None)
 
 
 def load_portable(folder: str | Path, settings: PredictSettings) -> Classifier:
-    """Return the same in fp32, without operations of this processor's own: fit to be exported."""
+    """Return the same in fp32, without operations of this processor's own: fit to be exported, as images' alone are."""
     return _loaded(folder, _read(folder, settings), settings, portable=True)
 
 
@@ -114,6 +114,9 @@ def _read(folder: str | Path, s: PredictSettings) -> _Fitted:
 def _loaded(folder: str | Path, fitted: _Fitted, s: PredictSettings, *, portable: bool = False) -> Classifier:
     head, made = fitted.head, fitted.made
     wanted = made.spec
+    if portable and wanted.modality != IMAGE:
+        noun = MODALITIES.load(wanted.modality).noun
+        raise ConfigError(f"the head in {folder} is of {noun}s; only heads of images can be exported, use `predict`")
     _check_trust(folder, made, s)
     family, _ = family_of(made.name)
     width = family.width(wanted)

@@ -9,7 +9,8 @@ A sample goes from bytes to a network in three steps, each a function of the one
 
 A modality that is not the image's brings a folder beside ``image/``: a ``Modality`` behind the door
 ``frostline.modalities``, and a ``Transform`` that its families' networks name as their spec's ``preprocessing``.
-Nothing else has to learn of it: the loader, the networks' batches, the plan and the records take named arrays of any shape.
+Nothing else has to learn of it: the loader, the networks' batches, the plan and the records take arrays by name, of any
+shape.
 ``docs/extend.md`` shows one.
 """
 

@@ -57,7 +57,7 @@ class Backbone(AnyBackbone):
         super().__init__(spec, network, width, precision, device, given, licence)
         self.prefix_tokens = prefix_tokens
         self._as_pillow = agrees(self.device)  # not when it is asked for: the threads that decode ask
-        self._mean, self._deviation = _scaling(image_preprocessing(spec), self.device)
+        self._mean, self._deviation = _scaling(self.preprocessing, self.device)
 
     def features(self, given: Mapping[str, Tensor]) -> Tensor:
         """Return the features, float32 (batch, d), of images on the device: ``pixels``, uint8 (batch, h, w, 3).
@@ -81,6 +81,11 @@ class Backbone(AnyBackbone):
         """Return the same as a network: images, uint8 (batch, height, width, 3), to features (batch, d)."""
         network = self.network.whole() if isinstance(self.network, Cut) else self.network
         return _FromPixels(network, self._mean, self._deviation, self.pooled)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images become what the network is given."""
+        return image_preprocessing(self.spec)
 
     def enlarges(self, size: tuple[int, int]) -> bool:
         """Whether ``embed`` may be given images of (width, height) as they are, with the same result."""

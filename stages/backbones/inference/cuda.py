@@ -1,8 +1,8 @@
 """Batches through a network on a GPU: what goes there, what runs there and what comes back, at the same time.
 
-A batch lies in pinned memory, crosses the bus as it is (images as uint8) on a stream of its own, runs as one captured graph, and its
-features come back on a third stream, while the next batches are being made. The processor runs the same code, without
-streams to speak of and without a graph, which is how it is tested where there is no GPU.
+A batch lies in pinned memory, crosses the bus as it is (images as uint8) on a stream of its own, runs as one captured
+graph, and its features come back on a third stream, while the next batches are being made. The processor runs the same
+code, without streams to speak of and without a graph, which is how it is tested where there is no GPU.
 """
 
 from __future__ import annotations

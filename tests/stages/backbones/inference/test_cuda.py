@@ -29,18 +29,14 @@ def test_batches_come_once_and_in_order(n: int) -> None:
     backbone, batches = tiny_backbone(), noise(n)
     found = list(overlapped(backbone, batches, BatchLimit(8)))
     assert len(found) == n
-    assert all(
-        np.array_equal(one, backbone.embed(batch)) for one, batch in zip(found, batches, strict=True)
-    )
+    assert all(np.array_equal(one, backbone.embed(batch)) for one, batch in zip(found, batches, strict=True))
 
 
 def test_batches_of_several_shapes_take_turns() -> None:
     backbone = tiny_backbone()
     batches = [batch for pair in zip(noise(4), noise(4, side=16), strict=True) for batch in pair]
     found = list(overlapped(backbone, batches, BatchLimit(8)))
-    assert all(
-        np.array_equal(one, backbone.embed(batch)) for one, batch in zip(found, batches, strict=True)
-    )
+    assert all(np.array_equal(one, backbone.embed(batch)) for one, batch in zip(found, batches, strict=True))
 
 
 def test_batches_are_asked_for_before_the_first_result_but_not_without_end() -> None:
