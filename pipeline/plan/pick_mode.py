@@ -12,6 +12,7 @@ from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.base import Item
+from frostline.stages.modalities.registry import MODALITIES
 
 if TYPE_CHECKING:
     from frostline.stages.backbones.calibrate.precision import FeatureAgreement
@@ -46,19 +47,20 @@ def pick_mode(network: AnyBackbone, candidates: list[NumericMode], train: Sample
     rough, agreement = faster(network, whole) if fast.precision != exact.precision else (network, None)
     if agreement:
         good, bad = f"features in {rough.precision}", "features in fp32, the faster precision differs too much"
-        _log(good if agreement.good else bad, "fp32", agreement)
+        _log(good if agreement.good else bad, "fp32", agreement, train.modality)
     if exact.jpeg_min_side == fast.jpeg_min_side:
         return PickedMode(NumericMode(rough.precision, exact.jpeg_min_side), agreement), rough
     found = compared(network, whole, rough, otherwise)
     good, bad = "large JPEG files decoded at a fraction", "JPEG files decoded whole, scaled ones differ too much"
-    _log(good if found.good else bad, "whole ones", found)
+    _log(good if found.good else bad, "whole ones", found, train.modality)
     side = fast.jpeg_min_side if found.good else exact.jpeg_min_side
     return PickedMode(NumericMode(rough.precision, side), agreement, found), rough
 
 
-def _log(what: str, against: str, found: FeatureAgreement) -> None:
+def _log(what: str, against: str, found: FeatureAgreement, modality: str) -> None:
     cosine = f"least {found.least:.5f}, mean {found.mean:.5f}"
-    how = f"cosine with {against} on {found.rows} images: {cosine}; error {found.error:.1%} of the spread"
+    noun = MODALITIES.load(modality).noun
+    how = f"cosine with {against} on {found.rows} {noun}s: {cosine}; error {found.error:.1%} of the spread"
     log.info("%s (%s)", what, how)
 
 

@@ -15,6 +15,7 @@ from frostline.stages.datasets import Samples
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.base import Item
 from frostline.stages.modalities.items import by_shape, stacked
+from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.store import FeatureSet
 
 log = logging.getLogger("frostline")
@@ -52,11 +53,12 @@ def _tried(plan: Plan, samples: Samples) -> str:
         return ""
     alike = max(by_shape(items), key=len)
     names, batch = [samples.ids[row] for row in alike], stacked([items[row] for row in alike])
+    noun = MODALITIES.load(samples.modality).noun
     most = plan.settings.batch_size or 2 * _SAMPLES
     found = unsteadiness(lambda some: next(in_turn(backbone.embed, [some], limit)), batch, backbone.precision, most)
     if found and not plan.settings.allow_unsteady:
-        raise refusal(plan.settings.backbone, found, names)
-    return f"{plan.settings.backbone} {found.told(names)}" if found else ""
+        raise refusal(plan.settings.backbone, found, names, noun)
+    return f"{plan.settings.backbone} {found.told(names, noun)}" if found else ""
 
 
 def _items(batch_size: int | None, samples: Samples, spec: BackboneSpec) -> dict[int, Item]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from frostline.pipeline.settings.models import PredictSettings
 from frostline.stages.datasets import file_bytes, files_in, paths_of
-from frostline.stages.errors import ConfigError, DataError
+from frostline.stages.errors import ConfigError, DataError, one
 from frostline.stages.modalities.base import Modality
 
 log = logging.getLogger("frostline")
@@ -51,14 +51,10 @@ def _files(given: Path, s: PredictSettings, modality: Modality[Any]) -> list[Pat
         found, notes = [given], ()
     else:
         noun = modality.noun
-        raise DataError(f"no file or folder {given}; wanted {_one(noun)}, a folder of {noun}s or a CSV of paths")
+        raise DataError(f"no file or folder {given}; wanted {one(noun)}, a folder of {noun}s or a CSV of paths")
     for note in notes:
         log.info("note: %s", note)
     return found
-
-
-def _one(noun: str) -> str:
-    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def _is_table(given: str | Path) -> bool:

@@ -63,7 +63,7 @@ def of_items(
             raise ConfigError(f"{request.name} gives {found.shape} for 4 samples; its family says (4, {width})")
         if not allow_unsteady:
             names = [f"noise {i}" for i in range(1, 5)]
-            check_steady(request.name, backbone.embed, noise, names, precision)
+            check_steady(request.name, backbone.embed, noise, names, precision, "sample")
     return backbone
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.backbones.inference.batches import Embeddings
 from frostline.stages.backbones.spec import Precision
-from frostline.stages.errors import ConfigError, printable, shortened
+from frostline.stages.errors import ConfigError, one, printable, shortened
 from frostline.stages.modalities.base import Arrays
 from frostline.stages.modalities.items import joined, rows_of, taken
 
@@ -44,14 +44,14 @@ class Unsteady:
     largest: float
     scale: float
 
-    def told(self, names: Sequence[str] = ()) -> str:
-        """Return what was seen, in a line; ``names``: of the images, by row."""
+    def told(self, names: Sequence[str] = (), noun: str = "image") -> str:
+        """Return what was seen, in a line; ``names``: of the samples, by row; ``noun``: what one of them is."""
         seen = {
-            "again": "gives other features of the same images when asked again",
-            "company": "gives an image other features when other images are in its batch",
-            "place": "gives an image other features at another place of a batch, or in a batch of another size",
+            "again": f"gives other features of the same {noun}s when asked again",
+            "company": f"gives {one(noun)} other features when other {noun}s are in its batch",
+            "place": f"gives {one(noun)} other features at another place of a batch, or in a batch of another size",
         }[self.when]
-        shown = [printable(shortened(names[row], 80)) if names else f"image {row}" for row in self.rows[:_NAMED]]
+        shown = [printable(shortened(names[row], 80)) if names else f"{noun} {row}" for row in self.rows[:_NAMED]]
         more = ", …" if len(self.rows) > _NAMED else ""
         differing = f"{len(self.rows)} of the {self.compared} compared ({', '.join(shown)}{more})"
         return f"{seen}: {differing}, by up to {self.largest:.3g}, where a feature's mean size is {self.scale:.3g}"
@@ -86,20 +86,21 @@ def check_steady(
     batch: Arrays,
     names: Sequence[str] = (),
     precision: Precision = "fp32",
+    noun: str = "image",
 ) -> None:
     """Raise ConfigError, which says what was seen and what to do, for a backbone that is unsteady on a batch.
 
-    ``name``, ``names``: of the backbone and of the samples, for the message. The rest: as ``unsteadiness`` takes it.
+    ``name``, ``names``: of the backbone and of the samples, and ``noun``, what one of these is, for the message. The rest: as ``unsteadiness`` takes it.
     """
     found = unsteadiness(embed, batch, precision)
     if found:
-        raise refusal(name, found, names)
+        raise refusal(name, found, names, noun)
 
 
-def refusal(name: str, found: Unsteady, names: Sequence[str] = ()) -> ConfigError:
-    """Return the error for a backbone that is unsteady; ``names``: of the images, by row."""
+def refusal(name: str, found: Unsteady, names: Sequence[str] = (), noun: str = "image") -> ConfigError:
+    """Return the error for a backbone that is unsteady; ``names``, ``noun``: see ``Unsteady.told``."""
     return ConfigError(
-        f"{name} {found.told(names)}.\nFeatures of a frozen network must be the image's own: {_CAUSES[found.when]}. "
+        f"{name} {found.told(names, noun)}.\nFeatures of a frozen network must be the {noun}'s own: {_CAUSES[found.when]}. "
         "--allow-unsteady goes on all the same; such features can't be made again, and neither can what is fitted on "
         "them."
     )
