@@ -90,7 +90,8 @@ def check_steady(
 ) -> None:
     """Raise ConfigError, which says what was seen and what to do, for a backbone that is unsteady on a batch.
 
-    ``name``, ``names``: of the backbone and of the samples, and ``noun``, what one of these is, for the message. The rest: as ``unsteadiness`` takes it.
+    ``name``, ``names``: of the backbone and of the samples, and ``noun``, what one of these is,
+    for the message. The rest: as ``unsteadiness`` takes it.
     """
     found = unsteadiness(embed, batch, precision)
     if found:
@@ -100,7 +101,8 @@ def check_steady(
 def refusal(name: str, found: Unsteady, names: Sequence[str] = (), noun: str = "image") -> ConfigError:
     """Return the error for a backbone that is unsteady; ``names``, ``noun``: see ``Unsteady.told``."""
     return ConfigError(
-        f"{name} {found.told(names, noun)}.\nFeatures of a frozen network must be the {noun}'s own: {_CAUSES[found.when]}. "
+        f"{name} {found.told(names, noun)}.\n"
+        f"Features of a frozen network must be the {noun}'s own: {_CAUSES[found.when]}. "
         "--allow-unsteady goes on all the same; such features can't be made again, and neither can what is fitted on "
         "them."
     )
