@@ -197,7 +197,7 @@ def measure(name: str, folder: Path, rounds: int, duration: float) -> list[Way]:
     return [described(key, speeds[key], features, sizes) for key in sorted(works, key=order)]
 
 
-def whole_rate(backbone: Backbone, some: Samples) -> float:
+def whole_rate(backbone: AnyBackbone, some: Samples) -> float:
     """Return images/s of a whole extraction: what is in it, and what not, ``whole_extraction`` says."""
     started = time.perf_counter()
     whole_extraction(backbone, some)

@@ -127,7 +127,7 @@ def _loaded(folder: str | Path, fitted: _Fitted, s: PredictSettings, *, portable
     name, weights = s.backbone or made.name, s.weights or made.weights
     chosen = _chosen(wanted.preprocessing)
     request = BackboneRequest(name, weights, wanted.layer, wanted.pool, chosen, wanted.modality)
-    blank = Image.new("RGB", wanted.size[::-1]) if wanted.size else None
+    blank = Image.new("RGB", [*wanted.size[::-1]]) if wanted.size else None
     try:
         precision = "fp32" if portable else made.precision
         device = "cpu" if portable else device_of(s.device)

@@ -287,8 +287,8 @@ def _enlarged(images: Tensor, spec: BackboneSpec) -> Tensor:
     wanted = image_preprocessing(spec).resize
     side = wanted[0] if isinstance(wanted, tuple) else wanted
     assert side is not None
-    assert spec.size
-    left, top, right, bottom = centre((side, side), spec.size)
+    height, width = spec.size
+    left, top, right, bottom = centre((side, side), (height, width))
     return enlarged(images, side)[..., top:bottom, left:right]
 
 
