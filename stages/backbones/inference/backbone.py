@@ -230,7 +230,8 @@ def _preprocessing(request: BackboneRequest, loaded: LoadedModel) -> Preprocessi
     if request.pool and request.pool not in get_args(Pooling):
         raise unknown_name("pool", request.pool, get_args(Pooling))
     own = loaded.preprocessing
-    assert isinstance(own, Preprocessing)
+    if not isinstance(own, Preprocessing):
+        raise ConfigError(f"the family of {request.name} gives {own!r:.200} for images; expected a Preprocessing")
     check_transform(request.name, loaded, request.preprocessing)
     return replaced(own, request.preprocessing)
 
