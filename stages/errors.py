@@ -81,6 +81,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
+def one(noun: str) -> str:
+    """Return ``an image``, ``a text``."""
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
 def counted(n: int, noun: str) -> str:
     """Return ``1 image``, ``2 images``."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}{'es' if noun.endswith(('s', 'x')) else 's'}"

@@ -38,6 +38,7 @@ from benchmarks.common.images import SIZES, images_below, link, made_up, write
 from benchmarks.common.processes import machine
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.make import make_plan
+from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.steps.features import extract_missing
 from frostline.stages.backbones.inference.backbone import Backbone
@@ -79,8 +80,14 @@ def whole(model: str, folder: Path, device: str) -> tuple[dict[str, Any], Backbo
         plan = make_plan(open_inputs(ExtractSettings(**how, data_dir=Path(workspace), device=device)))
         (done, *_) = extract_missing(plan)
         return {**done.pace, "precision": done.key.precision, "images_per_second": done.computed / done.seconds}, (
-            plan.load_network()
+            images_network(plan)
         )
+
+
+def images_network(plan: Plan) -> Backbone:
+    network = plan.load_network()
+    assert isinstance(network, Backbone)
+    return network
 
 
 def resident(network: Callable[[torch.Tensor], torch.Tensor], given: torch.Tensor) -> float:
@@ -100,15 +107,17 @@ def resident(network: Callable[[torch.Tensor], torch.Tensor], given: torch.Tenso
     return batches * len(given) / (time.perf_counter() - started)
 
 
-def captured(backbone: Backbone, given: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+def captured(
+    features: Callable[[torch.Tensor], torch.Tensor], given: torch.Tensor
+) -> Callable[[torch.Tensor], torch.Tensor]:
     if not given.is_cuda:
-        return backbone.features
+        return features
     stream, graph = torch.get_device_module(given.device).Stream(), torch.cuda.CUDAGraph()
     with torch.inference_mode(), torch.cuda.stream(stream):
         for _ in range(3):
-            backbone.features(given)
+            features(given)
         with torch.cuda.graph(graph, stream=stream):
-            result = backbone.features(given)
+            result = features(given)
 
     def replay(_: torch.Tensor) -> torch.Tensor:
         graph.replay()
@@ -120,9 +129,13 @@ def captured(backbone: Backbone, given: torch.Tensor) -> Callable[[torch.Tensor]
 def alone(backbone: Backbone, batch_size: int, side: int) -> dict[str, float | str]:
     """Return images/s of the network on resident batches of images of one side, and torch's if it can compile it."""
     given = torch.randint(0, 256, (batch_size, side, side, 3), dtype=torch.uint8).to(backbone.device)
-    speeds: dict[str, float | str] = {"graph": resident(captured(backbone, given), given)}
+
+    def features(images: torch.Tensor) -> torch.Tensor:
+        return backbone.features({"pixels": images})
+
+    speeds: dict[str, float | str] = {"graph": resident(captured(features, given), given)}
     try:
-        speeds["compiled"] = resident(torch.compile(backbone.features, mode="max-autotune"), given)
+        speeds["compiled"] = resident(torch.compile(features, mode="max-autotune"), given)
     except Exception as error:  # of whatever kind: compilers need tools that may not be there
         speeds["compiled"] = f"{type(error).__name__}: {error}".partition("\n")[0][:80]
     return speeds

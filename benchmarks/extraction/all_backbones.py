@@ -83,13 +83,14 @@ def check(name: str) -> Result:
     backbone = load_backbone(BackboneRequest(name, "random"), Image.fromarray(noise[0]))
     height, width = backbone.spec.size
     pixels = noise[:, :height, :width]
-    features, spec = torch.from_numpy(backbone.embed(pixels)), backbone.spec
+    features, spec = torch.from_numpy(backbone.embed({"pixels": pixels})), backbone.spec
+    how = backbone.preprocessing
     del backbone
     model = plain(name)
     head = model.get_submodule(spec.layer.removesuffix(":input"))
     assert isinstance(head, nn.Linear | nn.Conv2d)
     parameters = sum(values.numel() for values in model.parameters())
-    difference, note = compare(model, head, features, to_input(pixels, spec.preprocessing))
+    difference, note = compare(model, head, features, to_input(pixels, how))
     return Result(name, spec.layer, features.shape[1], parameters, difference, note)
 
 

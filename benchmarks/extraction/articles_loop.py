@@ -36,6 +36,7 @@ from frostline.pipeline.plan.machine import cores
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.calibrate.precision import faster
 from frostline.stages.backbones.inference.backbone import Backbone
+from frostline.stages.backbones.inference.frozen import AnyBackbone
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.extract.extraction import Extraction, extract
 from frostline.stages.modalities.image.transform import preprocess
@@ -70,7 +71,7 @@ def full_batches(samples: Samples, most: int | None = None) -> Samples:
     return samples.take(np.arange(n), "train")
 
 
-def whole_extraction(backbone: Backbone, samples: Samples) -> None:
+def whole_extraction(backbone: AnyBackbone, samples: Samples) -> None:
     """Extract: read the files, make their digests, decode them, run the network, and store the features.
 
     The folder has been listed before, the network loaded, and its precision found.
@@ -82,15 +83,15 @@ def whole_extraction(backbone: Backbone, samples: Samples) -> None:
         extract(Extraction(samples, backbone, features, batch_size=BATCH, workers=cores()))
 
 
-def backbone_alone(backbone: Backbone, batches: list[np.ndarray], images: int) -> None:
+def backbone_alone(backbone: AnyBackbone, batches: list[np.ndarray], images: int) -> None:
     for i in range(images // BATCH):
-        backbone.embed(batches[i % len(batches)])
+        backbone.embed({"pixels": batches[i % len(batches)]})
 
 
 def ready(backbone: Backbone, samples: Samples) -> list[np.ndarray]:
     """Return batches enough that they don't stay in the processor's cache."""
     rows = [row % len(samples) for row in range(16 * BATCH)]
-    images = [preprocess(samples.read(row), backbone.spec.preprocessing) for row in rows]
+    images = [preprocess(samples.read(row), backbone.preprocessing) for row in rows]
     return [np.stack(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
 
 
@@ -108,7 +109,7 @@ def measure(name: str, folder: Path, rounds: int) -> dict[str, dict[str, float]]
     articles = [seconds(lambda: articles_loop(peer, folder)) for _ in range(rounds)]
     exact = load_backbone(BackboneRequest(name, "random"), samples.read(0))
     batches = ready(exact, samples)
-    chosen, _ = faster(exact, batches[0])
+    chosen, _ = faster(exact, [{"pixels": one} for one in batches[0]])
     speeds: dict[str, dict[str, float]] = {}
     for backbone in {b.precision: b for b in (exact, chosen)}.values():
         times: dict[str, list[float]] = {"frostline": [], "backbone": []}

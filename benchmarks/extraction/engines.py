@@ -41,6 +41,7 @@ from benchmarks.extraction.articles_loop import full_batches, whole_extraction
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.calibrate.precision import agreement, fastest_precision
 from frostline.stages.backbones.inference.backbone import Backbone
+from frostline.stages.backbones.inference.frozen import AnyBackbone
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.modalities.image.transform import preprocess
 
@@ -72,8 +73,8 @@ class Way:
     error: float
 
 
-def frostline(backbone: Backbone) -> Engine:
-    return Engine(lambda batches: [backbone.embed(batch) for batch in batches])
+def frostline(backbone: AnyBackbone) -> Engine:
+    return Engine(lambda batches: [backbone.embed({"pixels": batch}) for batch in batches])
 
 
 def to_onnx(backbone: Backbone, file: Path) -> None:
@@ -170,8 +171,8 @@ def measure(name: str, folder: Path, rounds: int, duration: float) -> list[Way]:
     full_batches(samples)  # there must be one
     exact = load_backbone(BackboneRequest(name, "random"), samples.read(0))
     rows = [row % len(samples) for row in range(POOL)]
-    pool = np.stack([preprocess(samples.read(row), exact.spec.preprocessing) for row in rows])
-    own: dict[str, Backbone] = {"fp32": exact, fastest_precision("cpu"): exact.at(fastest_precision("cpu"))}
+    pool = np.stack([preprocess(samples.read(row), exact.preprocessing) for row in rows])
+    own: dict[str, AnyBackbone] = {"fp32": exact, fastest_precision("cpu"): exact.at(fastest_precision("cpu"))}
     engines: dict[Key, Engine] = {("backbone", p): frostline(own[p]) for p in own}
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "network.onnx"
@@ -196,7 +197,7 @@ def measure(name: str, folder: Path, rounds: int, duration: float) -> list[Way]:
     return [described(key, speeds[key], features, sizes) for key in sorted(works, key=order)]
 
 
-def whole_rate(backbone: Backbone, some: Samples) -> float:
+def whole_rate(backbone: AnyBackbone, some: Samples) -> float:
     """Return images/s of a whole extraction: what is in it, and what not, ``whole_extraction`` says."""
     started = time.perf_counter()
     whole_extraction(backbone, some)

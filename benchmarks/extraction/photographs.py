@@ -121,7 +121,9 @@ def extraction(settings: dict[str, Any]) -> tuple[float, float]:
     """Return the seconds that one image takes in a whole extraction: of the clock, of all cores."""
     with tempfile.TemporaryDirectory() as data_dir:
         plan = planned(data_dir, settings)
-        plan.load_network().embed(np.zeros((BATCH, *plan.spec.size, 3), np.uint8))  # the first pass warms up
+        plan.load_network().embed(
+            {"pixels": np.zeros((BATCH, *plan.spec.size, 3), np.uint8)}
+        )  # the first pass warms up
         started, began = time.perf_counter(), time.process_time()
         rows = sum(done.computed for done in extract_missing(plan))
         return (time.perf_counter() - started) / rows, (time.process_time() - began) / rows
@@ -131,10 +133,10 @@ def alone(settings: dict[str, Any], batch: NDArray[np.uint8], batches: int) -> t
     """Return the same for the network on a ready batch."""
     with tempfile.TemporaryDirectory() as data_dir:
         backbone = planned(data_dir, settings).load_network()
-    backbone.embed(batch)
+    backbone.embed({"pixels": batch})
     started, began = time.perf_counter(), time.process_time()
     for _ in range(batches):
-        backbone.embed(batch)
+        backbone.embed({"pixels": batch})
     images = len(batch) * batches
     return (time.perf_counter() - started) / images, (time.process_time() - began) / images
 
@@ -163,11 +165,11 @@ def agreements(model: str, weights: str, sources: list[Path]) -> dict[int, dict[
         side = 4 * times * 256
         images = photographs((side * 4 // 3, side), COMPARED, sources)
         backbone = load_backbone(BackboneRequest(model, weights), decode(images[0]))
-        how = backbone.spec.preprocessing
+        how = backbone.preprocessing
         if how.resize != 256:
             raise SystemExit(f"{model} resizes to {how.resize}; wanted weights that resize to 256")
         whole, scaled = (
-            np.concatenate([backbone.embed(preprocess(decode(data, least), how)[None]) for data in images])
+            np.concatenate([backbone.embed({"pixels": preprocess(decode(data, least), how)[None]}) for data in images])
             for least in (None, times * 256)
         )
         one = agreement(whole, scaled)

@@ -82,8 +82,11 @@ def check(name: str, **changes: object) -> Result:
     )
     height, width = backbone.spec.size
     pixels = noise[:, :height, :width]
-    features, is_graph = torch.from_numpy(backbone.embed(pixels)), isinstance(backbone.network, fx.GraphModule)
-    wanted = own_features(name, to_input(pixels, backbone.spec.preprocessing))
+    features, is_graph = (
+        torch.from_numpy(backbone.embed({"pixels": pixels})),
+        isinstance(backbone.network, fx.GraphModule),
+    )
+    wanted = own_features(name, to_input(pixels, backbone.preprocessing))
     same_shape = wanted.shape == features.shape
     difference = float((features - wanted).abs().max() / wanted.abs().max()) if same_shape else float("nan")
     family = sys.modules[timm.models.model_entrypoint(name).__module__].__name__.rpartition(".")[2]

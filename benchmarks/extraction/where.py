@@ -36,8 +36,8 @@ from frostline.pipeline.engines.batching import batch_settings_for
 from frostline.pipeline.plan.pick_mode import pick_mode
 from frostline.pipeline.run.run import extract
 from frostline.pipeline.settings import ExtractSettings
-from frostline.stages.backbones import load_backbone, raw_or_pixels
-from frostline.stages.backbones.inference.backbone import Backbone
+from frostline.stages.backbones import load_backbone, raw_or_item
+from frostline.stages.backbones.inference.frozen import AnyBackbone
 from frostline.stages.datasets.index import _examine
 from frostline.stages.datasets.walk import walk
 from frostline.stages.extract.loader import Batch
@@ -98,7 +98,7 @@ def counted(clock: Clock) -> Iterator[None]:
         walk: LIST,
         _examine: READ,
         decode: DECODE,
-        raw_or_pixels: TRANSFORM,
+        raw_or_item: TRANSFORM,
         to_bytes: ENCODE,
         _write_new: WRITE,
     }
@@ -109,7 +109,7 @@ def counted(clock: Clock) -> Iterator[None]:
         for name, value in vars(module).items()
         if isinstance(value, FunctionType) and value in functions
     ]
-    places += [(Batch, "stacked", TRANSFORM), (Backbone, "embed", BACKBONE), (os, "fsync", FSYNC)]
+    places += [(Batch, "stacked", TRANSFORM), (AnyBackbone, "embed", BACKBONE), (os, "fsync", FSYNC)]
     places += [(FeatureSet, "commit", COMMIT), (FeatureSet, "publish", COMMIT)]
     places += [(hashlib, "sha256", READ), (Path, "read_bytes", READ)]
     with ExitStack() as undo:

@@ -45,7 +45,7 @@ def _counted(plan: Plan) -> int | None:
     from frostline.stages.backbones.describe.parameters import count_parameters
 
     try:
-        return count_parameters(plan.settings.request(), plan.spec)
+        return count_parameters(plan.resolved.inputs.request, plan.spec)
     except Exception as error:  # a user's network may let no gradient through
         log.info("the parameters of %s can't be counted: %s", plan.settings.backbone, error)
         return None

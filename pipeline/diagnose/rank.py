@@ -128,7 +128,7 @@ def _ranked(settings: RankSettings, whole: Dataset, sample: Dataset) -> RankedBa
 def _source_probabilities(plan: Plan, X: NDArray[Any]) -> NDArray[np.float64] | None:
     from frostline.stages.backbones.describe.source_classifier import source_classifier
 
-    found = source_classifier(plan.settings.request(), plan.spec.layer)
+    found = source_classifier(plan.resolved.inputs.request, plan.spec.layer)
     if found is None:
         log.info("%s: no LEEP and NCE, its features are not the input of one linear layer", plan.settings.backbone)
         return None

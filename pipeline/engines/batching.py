@@ -11,7 +11,7 @@ from frostline.pipeline.engines.batch_settings import BatchSettings
 from frostline.pipeline.plan.machine import cores
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.settings import ExtractSettings
-from frostline.stages.extract.extraction import Extraction, first_pixels
+from frostline.stages.extract.extraction import Extraction, first_items
 from frostline.stages.store import FeatureSet, FeatureStore
 from frostline.stages.store.key import computation
 
@@ -77,13 +77,13 @@ def _usual(network: Network) -> BatchSettings:
 
 
 def _tried(network: Network, extraction: Extraction, may_take: int) -> BatchSettings:
-    """Return what is fastest on the first images; the usual ones if it may not take enough of them to tell."""
+    """Return what is fastest on the first samples; the usual ones if it may not take enough of them to tell."""
     from frostline.stages.backbones.calibrate.batch_size import fastest_batch
 
     start = _usual(network)
-    pixels = first_pixels(extraction, start.batch_size if may_take >= start.batch_size else 0)
+    items = first_items(extraction, start.batch_size if may_take >= start.batch_size else 0)
     free = "OMP_NUM_THREADS" not in os.environ
-    found = fastest_batch(network, pixels, may_take, may_set_threads=free)
+    found = fastest_batch(network, items, may_take, may_set_threads=free)
     return replace(start, batch_size=found[0], threads=found[1], measured=True) if found else start
 
 

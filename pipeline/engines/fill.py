@@ -19,10 +19,11 @@ from frostline.pipeline.report.wording import decoding_limit
 from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.errors import ConfigError, counted
 from frostline.stages.extract.extraction import ExtractionStats
+from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.store import FeatureSet
 
 if TYPE_CHECKING:
-    from frostline.stages.backbones.inference.backbone import Backbone
+    from frostline.stages.backbones.inference.frozen import AnyBackbone
     from frostline.stages.backbones.inference.multi_layer import SharedPass
 
 log = logging.getLogger("frostline")
@@ -45,7 +46,7 @@ def _fill(
     plan: Plan,
     request: FeatureRequest,
     sets: Sequence[FeatureSet],
-    network: Backbone | SharedPass,
+    network: AnyBackbone | SharedPass,
     engine: Engine,
 ) -> tuple[int, float]:
     started, rows = time.perf_counter(), request.rows_to_compute
@@ -68,7 +69,7 @@ def _fill(
     extraction.features.publish()  # whoever did the last shard may have ended before
     seconds = time.perf_counter() - started
     if computed:
-        _record(sets, batch.after(stats, computed, seconds), seconds)
+        _record(sets, batch.after(stats, computed, seconds), seconds, request.samples.modality)
     return computed, seconds
 
 
@@ -78,8 +79,8 @@ def _job(plan: Plan, request: FeatureRequest, batch: BatchSettings, rows: int) -
     return Job(settings, plan.picked.mode, batch, request.samples.split, request.key.view, request.key.digest, rows)
 
 
-def _record(sets: Sequence[FeatureSet], batch: BatchSettings, seconds: float) -> None:
+def _record(sets: Sequence[FeatureSet], batch: BatchSettings, seconds: float, modality: str) -> None:
     keep(sets, batch)
-    limit = decoding_limit(batch, seconds)
+    limit = decoding_limit(batch, seconds, MODALITIES.load(modality).noun)
     if limit:
         log.info("%s", limit)

@@ -19,10 +19,11 @@ from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.resolve import resolve
 from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.extract.extraction import Extraction, ExtractionStats, extract
+from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.store import FeatureSet, JointSets
 
 if TYPE_CHECKING:
-    from frostline.stages.backbones.inference.backbone import Backbone
+    from frostline.stages.backbones.inference.frozen import AnyBackbone
     from frostline.stages.backbones.inference.multi_layer import SharedPass
 
 log = logging.getLogger("frostline")
@@ -42,7 +43,7 @@ def run_job(job: Job) -> int:
     return compute(extraction_of(request, sets, plan.load_network()), sets, job.batch).rows
 
 
-def extraction_of(request: FeatureRequest, sets: Sequence[FeatureSet], network: Backbone | SharedPass) -> Extraction:
+def extraction_of(request: FeatureRequest, sets: Sequence[FeatureSet], network: AnyBackbone | SharedPass) -> Extraction:
     """Return the extraction that fills sets of the same samples side by side."""
     ahead = 0 if network.device.type == "cpu" else 2
     into = JointSets(sets) if len(sets) > 1 else sets[0]
@@ -53,12 +54,14 @@ def compute(extraction: Extraction, sets: Sequence[FeatureSet], batch: BatchSett
     """Do an extraction in these batch settings; a batch that had to be halved is recorded with the sets."""
     from frostline.stages.backbones.calibrate.batch_size import in_threads
 
-    def on_halved(images: int, message: str) -> None:
-        log.warning("not enough memory for %d images at once (%s); going on with %d", 2 * images, message, images)
-        keep(sets, replace(batch, batch_size=images, measured=False))
+    noun = MODALITIES.load(extraction.samples.modality).noun
 
-    rows = sum(len(sets[0].span(shard)) for shard in extraction.features.missing())
-    bar = tqdm(total=rows, desc=extraction.samples.split, unit=" images", disable=None, smoothing=0.05)
+    def on_halved(rows: int, message: str) -> None:
+        log.warning("not enough memory for %d %ss at once (%s); going on with %d", 2 * rows, noun, message, rows)
+        keep(sets, replace(batch, batch_size=rows, measured=False))
+
+    total = sum(len(sets[0].span(shard)) for shard in extraction.features.missing())
+    bar = tqdm(total=total, desc=extraction.samples.split, unit=f" {noun}s", disable=None, smoothing=0.05)
     here = replace(
         extraction, batch_size=batch.batch_size, workers=batch.workers, progress=bar.update, on_halved=on_halved
     )

@@ -48,7 +48,7 @@ def _provenance(plan: Plan, request: FeatureRequest) -> Provenance:
         unsteady=unsteady,
         agreement=asdict(precision) if precision else None,
         decode_agreement=asdict(decode) if decode else None,
-        versions={**{name: version(name) for name in names}, **versions_of(plan.settings.request())},
+        versions={**{name: version(name) for name in names}, **versions_of(plan.resolved.inputs.request)},
     )
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from PIL.Image import Image
 from tqdm import tqdm
 
 from frostline.pipeline.settings import ExtractSettings
+from frostline.pipeline.settings.of_modality import check_modality_settings
 from frostline.pipeline.workspace import Workspace
-from frostline.stages.backbones import fingerprint
+from frostline.stages.backbones import BackboneRequest, fingerprint
 from frostline.stages.datasets import Dataset
 from frostline.stages.errors import DataError, UnreadableSample, counted, listing
+from frostline.stages.modalities.base import IMAGE, Sample
+from frostline.stages.modalities.registry import MODALITIES
 
 log = logging.getLogger("frostline")
 
@@ -32,26 +34,39 @@ class Inputs:
     def workspace(self) -> Workspace:
         return Workspace(self.settings.data_dir)
 
-    def first_image(self) -> Image:
-        """Return the first training image that can be read. Raises DataError if there is none."""
+    @property
+    def request(self) -> BackboneRequest:
+        """The backbone that is asked for, for samples of the dataset's modality."""
+        return request_for(self.settings, self.dataset)
+
+    def first_sample(self) -> Sample:
+        """Return the first training sample that can be read. Raises DataError if there is none."""
         train = self.dataset.train
         for row in range(len(train)):
             try:
-                image: Image = train.read(row)
-                return image
+                return train.read(row)
             except UnreadableSample:
                 continue
-        raise DataError(f"no image of {self.dataset.name} can be read")
+        raise DataError(f"no {MODALITIES.load(train.modality).noun} of {self.dataset.name} can be read")
+
+
+def request_for(settings: ExtractSettings, dataset: Dataset) -> BackboneRequest:
+    """Return the backbone that settings ask for, for samples of a dataset's modality."""
+    return replace(settings.request(), modality=dataset.train.modality)
 
 
 def open_inputs(settings: ExtractSettings, dataset: Dataset | None = None) -> Inputs:
     """Return what settings name; ``dataset``: theirs, if it is open already.
 
-    Raises ConfigError for a backbone or a file that isn't there, before any image is read, and DataError for
-    samples seen to be unreadable, beyond ``max_bad``.
+    Raises ConfigError for a backbone or a file that isn't there, before any sample is read, and for settings that are
+    of another modality than the samples; DataError for samples seen to be unreadable, beyond ``max_bad``.
     """
     mark = fingerprint(settings.request())
-    return Inputs(settings, dataset or _open(settings), mark)
+    found = dataset or _open(settings)
+    check_modality_settings(settings, found.train.modality)
+    if found.train.modality != IMAGE:
+        mark = fingerprint(request_for(settings, found))
+    return Inputs(settings, found, mark)
 
 
 def _open(settings: ExtractSettings) -> Dataset:

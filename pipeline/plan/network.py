@@ -9,9 +9,10 @@ from frostline.pipeline.plan.inputs import Inputs
 from frostline.pipeline.plan.machine import device_of
 from frostline.stages.backbones import load_backbone
 from frostline.stages.backbones.spec import Precision
+from frostline.stages.modalities.base import IMAGE
 
 if TYPE_CHECKING:
-    from frostline.stages.backbones.inference.backbone import Backbone
+    from frostline.stages.backbones.inference.frozen import AnyBackbone
 
 log = logging.getLogger("frostline")
 
@@ -24,36 +25,36 @@ class LazyNetwork:
 
     def __init__(self, inputs: Inputs) -> None:
         self._inputs = inputs
-        self._loaded: Backbone | None = None
+        self._loaded: AnyBackbone | None = None
         self.unsteady: str | None = None
 
-    def load(self) -> Backbone:
+    def load(self) -> AnyBackbone:
         """Return the network in the precision it is in: at first that of the settings, fp32 for ``auto``.
 
         Raises ConfigError: see ``load_backbone``.
         """
         if self._loaded is None:
-            s = self._inputs.settings
+            s, request = self._inputs.settings, self._inputs.request
             log.info("loading %s", s.backbone)
             precision = "fp32" if s.precision == "auto" else s.precision
-            example = self._inputs.first_image()
+            example = self._inputs.first_sample() if request.modality == IMAGE else None
             how: Any = {"optimize": s.optimize, "allow_unsteady": s.allow_unsteady}
-            self._loaded = load_backbone(s.request(), example, precision=precision, device=device_of(s.device), **how)
+            self._loaded = load_backbone(request, example, precision=precision, device=device_of(s.device), **how)
             log.info("%s", _cut(self._loaded))
         return self._loaded
 
-    def at(self, precision: Precision) -> Backbone:
+    def at(self, precision: Precision) -> AnyBackbone:
         """Return the network in a precision, and keep that one. Raises ConfigError if it can't run in it."""
         found = self.load()
         self._loaded = found if found.precision == precision else found.at(precision)
         return self._loaded
 
-    def keep(self, network: Backbone) -> None:
+    def keep(self, network: AnyBackbone) -> None:
         """Keep a copy that is in another precision."""
         self._loaded = network
 
 
-def _cut(network: Backbone) -> str:
+def _cut(network: AnyBackbone) -> str:
     """Return where features are taken, in a line: the layer, the shape of what it gives, and how that is pooled."""
     shape = ", ".join(map(str, network.given))
     return f"layer {network.spec.layer}, shape ({shape}), pooling {network.spec.pool}: {network.width:,} features"

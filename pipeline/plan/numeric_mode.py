@@ -38,7 +38,8 @@ def candidate_modes(settings: BackboneSettings, spec: BackboneSpec) -> list[Nume
     """
     precisions: tuple[Precision, ...] = ("fp32", "bf16") if settings.precision == "auto" else (settings.precision,)
     exact = settings.decode == "full" or (settings.decode == "auto" and settings.precision == "fp32")
-    scaled = None if exact else _ample(spec.preprocessing)
+    how = spec.preprocessing
+    scaled = _ample(how) if isinstance(how, Preprocessing) and not exact else None
     sides = (scaled,) if scaled is None or settings.decode == "scaled" else (None, scaled)
     return [NumericMode(precision, side) for precision in precisions for side in sides]
 

@@ -6,18 +6,17 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from frostline.pipeline.plan.numeric_mode import NumericMode, trial_rows
-from frostline.stages.backbones import pixels_for
+from frostline.stages.backbones import item_for
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import UnreadableSample
+from frostline.stages.modalities.base import Item
+from frostline.stages.modalities.registry import MODALITIES
 
 if TYPE_CHECKING:
     from frostline.stages.backbones.calibrate.precision import FeatureAgreement
-    from frostline.stages.backbones.inference.backbone import Backbone
+    from frostline.stages.backbones.inference.frozen import AnyBackbone
 
 log = logging.getLogger("frostline")
 
@@ -31,46 +30,46 @@ class PickedMode:
     decode_agreement: FeatureAgreement | None = None
 
 
-def pick_mode(
-    network: Backbone, candidates: list[NumericMode], spec: BackboneSpec, train: Samples
-) -> tuple[PickedMode, Backbone]:
-    """Return the fastest mode whose features of 32 images agree with those of the most exact one, and its network.
+def pick_mode(network: AnyBackbone, candidates: list[NumericMode], train: Samples) -> tuple[PickedMode, AnyBackbone]:
+    """Return the fastest mode whose features of 32 samples agree with those of the most exact one, and its network.
 
-    ``network``: in the precision of the most exact one, which is returned where no image can be read. Raises
+    ``network``: in the precision of the most exact one, which is returned where no sample can be read. Raises
     ConfigError if memory has no room to find out.
     """
     exact, fast = candidates[0], candidates[-1]
     sides = dict.fromkeys((exact.jpeg_min_side, fast.jpeg_min_side))
-    pixels = _trial_pixels(spec, [train.scaled(side) for side in sides])
-    if not len(pixels):
+    trial = _trial_items(network.spec, [train.scaled(side) for side in sides])
+    if not trial:
         return PickedMode(exact), network
     from frostline.stages.backbones.calibrate.precision import compared, faster
 
-    rough, agreement = faster(network, pixels[:, 0]) if fast.precision != exact.precision else (network, None)
+    whole, otherwise = ([one[place] for one in trial] for place in (0, -1))
+    rough, agreement = faster(network, whole) if fast.precision != exact.precision else (network, None)
     if agreement:
         good, bad = f"features in {rough.precision}", "features in fp32, the faster precision differs too much"
-        _log(good if agreement.good else bad, "fp32", agreement)
+        _log(good if agreement.good else bad, "fp32", agreement, train.modality)
     if exact.jpeg_min_side == fast.jpeg_min_side:
         return PickedMode(NumericMode(rough.precision, exact.jpeg_min_side), agreement), rough
-    found = compared(network, pixels[:, 0], rough, pixels[:, 1])
+    found = compared(network, whole, rough, otherwise)
     good, bad = "large JPEG files decoded at a fraction", "JPEG files decoded whole, scaled ones differ too much"
-    _log(good if found.good else bad, "whole ones", found)
+    _log(good if found.good else bad, "whole ones", found, train.modality)
     side = fast.jpeg_min_side if found.good else exact.jpeg_min_side
     return PickedMode(NumericMode(rough.precision, side), agreement, found), rough
 
 
-def _log(what: str, against: str, found: FeatureAgreement) -> None:
+def _log(what: str, against: str, found: FeatureAgreement, modality: str) -> None:
     cosine = f"least {found.least:.5f}, mean {found.mean:.5f}"
-    how = f"cosine with {against} on {found.rows} images: {cosine}; error {found.error:.1%} of the spread"
+    noun = MODALITIES.load(modality).noun
+    how = f"cosine with {against} on {found.rows} {noun}s: {cosine}; error {found.error:.1%} of the spread"
     log.info("%s (%s)", what, how)
 
 
-def _trial_pixels(spec: BackboneSpec, sources: list[Samples]) -> NDArray[np.uint8]:
-    """Return the trial images, without those that can't be used, uint8 (n, sources, height, width, 3)."""
+def _trial_items(spec: BackboneSpec, sources: list[Samples]) -> list[list[Item]]:
+    """Return the trial items, of each sample as each source has it, without samples that can't be used."""
     found = []
     for row in trial_rows(sources[0]):
         try:
-            found.append([pixels_for(source.read(row), spec) for source in sources])
+            found.append([item_for(source.read(row), spec) for source in sources])
         except UnreadableSample:
             continue
-    return np.array(found, np.uint8)
+    return found

@@ -17,7 +17,7 @@ from frostline.stages.store.format_1 import old_digest
 from frostline.stages.store.key import FeatureKey
 
 if TYPE_CHECKING:
-    from frostline.stages.backbones.inference.backbone import Backbone
+    from frostline.stages.backbones.inference.frozen import AnyBackbone
 
 SPLITS = ("train", "test")
 
@@ -84,7 +84,7 @@ class Plan:
             return found
         return store.find(self.old_digest(split, view)) or found
 
-    def load_network(self) -> Backbone:
+    def load_network(self) -> AnyBackbone:
         """Return the network in the plan's precision; loaded at the first call, and kept."""
         return self.resolved.network.at(self.picked.mode.precision)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from frostline.pipeline.plan.inputs import Inputs
 from frostline.pipeline.plan.network import LazyNetwork
 from frostline.pipeline.workspace import ResolvedBackbone
 from frostline.stages.backbones import fingerprint
+from frostline.stages.modalities.base import IMAGE
+from frostline.stages.modalities.image.spec import Preprocessing
+from frostline.stages.modalities.registry import check_taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +28,11 @@ def resolve_remembered(inputs: Inputs) -> Resolved | None:
     mark, workspace = inputs.fingerprint, inputs.workspace
     if mark is None:
         return None
-    found = workspace.remembered(mark) or workspace.remembered({**mark, "size": inputs.first_image().size})
-    return Resolved(inputs, found, LazyNetwork(inputs)) if found else None
+    found = workspace.remembered(mark) or workspace.remembered({**mark, **_size(inputs)})
+    if found is None:
+        return None
+    check_taken(inputs.settings.backbone, found.spec.modality, inputs.dataset.train.modality)
+    return Resolved(inputs, found, LazyNetwork(inputs))
 
 
 def resolve(inputs: Inputs) -> Resolved:
@@ -40,8 +47,14 @@ def _load(inputs: Inputs) -> Resolved:
     network = LazyNetwork(inputs)
     loaded = network.load()
     found = ResolvedBackbone(loaded.spec, loaded.width)
-    mark = fingerprint(inputs.settings.request())  # once more: loading may have downloaded the weights
+    mark = fingerprint(inputs.request)  # once more: loading may have downloaded the weights
     if mark:
-        size = {} if found.spec.preprocessing.fixes_size else {"size": inputs.first_image().size}
+        how = found.spec.preprocessing
+        size = _size(inputs) if isinstance(how, Preprocessing) and not how.fixes_size else {}
         inputs.workspace.remember({**mark, **size}, found)
     return Resolved(inputs, found, network)
+
+
+def _size(inputs: Inputs) -> dict[str, Any]:
+    """Return the size of the first image, where the samples are images, by which networks of any size are known."""
+    return {"size": inputs.first_sample().size} if inputs.request.modality == IMAGE else {}

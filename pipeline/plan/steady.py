@@ -1,4 +1,4 @@
-"""Before a feature set is begun: whether its network gives an image the same features each time and in any company."""
+"""Before a feature set is begun: whether its network gives a sample the same features each time and in any company."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ import numpy as np
 
 from frostline.pipeline.plan.lookup import FeatureRequest
 from frostline.pipeline.plan.plan import Plan
-from frostline.stages.backbones import pixels_for
+from frostline.stages.backbones import item_for
+from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import UnreadableSample
+from frostline.stages.modalities.base import Item
+from frostline.stages.modalities.items import by_shape, stacked
+from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.store import FeatureSet
 
 log = logging.getLogger("frostline")
-_IMAGES = 8
+_SAMPLES = 8
 
 
 def unsteadiness_seen(plan: Plan, request: FeatureRequest) -> str:
     """Return what of a new set's rows can't be made again, in a line; nothing where all can.
 
-    A few of its images go through the network four times, once in a command. Rows that lie in unsteady sets count.
+    A few of its samples go through the network four times, once in a command. Rows that lie in unsteady sets count.
     Raises ConfigError unless ``--allow-unsteady``.
     """
     network = plan.resolved.network
@@ -42,26 +46,29 @@ def _tried(plan: Plan, samples: Samples) -> str:
     from frostline.stages.backbones.inference.batches import BatchLimit, in_turn
     from frostline.stages.backbones.inference.steadiness import refusal, unsteadiness
 
-    backbone, limit = plan.load_network(), BatchLimit(2 * _IMAGES)
-    images = _images(plan, samples)
-    if not (images and backbone.has_weights):
+    backbone, limit = plan.load_network(), BatchLimit(2 * _SAMPLES)
+    items = _items(plan.settings.batch_size, samples, backbone.spec)
+    if not (items and backbone.has_weights):
         return ""
-    names, pixels = list(images), np.stack(list(images.values()))
-    max_batch = plan.settings.batch_size or 2 * _IMAGES
+    alike = max(by_shape(items), key=len)
+    names, batch = [samples.ids[row] for row in alike], stacked([items[row] for row in alike])
+    noun = MODALITIES.load(samples.modality).noun
+    max_batch = plan.settings.batch_size or 2 * _SAMPLES
     found = unsteadiness(
-        lambda batch: next(in_turn(backbone.embed, [batch], limit)), pixels, backbone.precision, max_batch
+        lambda some: next(in_turn(backbone.embed, [some], limit)), batch, backbone.precision, max_batch
     )
     if found and not plan.settings.allow_unsteady:
-        raise refusal(plan.settings.backbone, found, names)
-    return f"{plan.settings.backbone} {found.told(names)}" if found else ""
+        raise refusal(plan.settings.backbone, found, names, noun)
+    return f"{plan.settings.backbone} {found.told(names, noun)}" if found else ""
 
 
-def _images(plan: Plan, samples: Samples) -> dict[str, np.ndarray]:
-    count = min(_IMAGES, max(2, plan.settings.batch_size or _IMAGES))
+def _items(batch_size: int | None, samples: Samples, spec: BackboneSpec) -> dict[int, Item]:
+    """Return items of a few samples, evenly spread, by row."""
+    count = min(_SAMPLES, max(2, batch_size or _SAMPLES))
     found = {}
     for row in np.unique(np.linspace(0, len(samples) - 1, count).astype(int)).tolist():
         try:
-            found[samples.ids[row]] = pixels_for(samples.read(row), plan.spec)
+            found[row] = item_for(samples.read(row), spec)
         except UnreadableSample:
             continue
     return found

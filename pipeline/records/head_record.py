@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from frostline.stages.backbones.spec import BackboneSpec, Precision, read_spec
 from frostline.stages.errors import ConfigError, StoreError, shortened
-from frostline.stages.modalities.image.spec import View, replaced
+from frostline.stages.modalities.image.spec import Preprocessing, View, replaced
 
 _LARGEST = 2048  # pixels a side
 _LONGEST = 4096  # letters of a name or path
@@ -43,15 +43,15 @@ def read_head_backbone(folder: str | Path, record: Mapping[str, Any]) -> HeadBac
         spec = read_spec(found["spec"])
         how = (found["precision"], tuple(found["views"]), found.get("jpeg_least"), found.get("bit_depth"))
         made = HeadBackbone(found["name"], found["weights"], spec, *how)
-        words = (made.name, made.weights, spec.name, spec.weights, spec.layer, spec.code)
-        good = all(isinstance(word, str) for word in words) and all(isinstance(side, int) for side in spec.size)
+        words = (made.name, made.weights, spec.name, spec.weights, spec.layer, spec.pool, spec.code)
+        good = all(isinstance(word, str) for word in words)
         good = good and made.precision in get_args(Precision) and made.views in (("plain",), ("plain", "hflip"))
         good = good and (made.jpeg_least is None or (isinstance(made.jpeg_least, int) and made.jpeg_least > 0))
         good = good and (made.bit_depth is None or (isinstance(made.bit_depth, int) and 1 <= made.bit_depth <= 16))
-        if not good or min(spec.size) < 1 or max(map(len, words)) > _LONGEST:
+        if not good or max(map(len, words)) > _LONGEST:
             raise ValueError("a value that can't be")
-        replaced(spec.preprocessing, {})
-        _check_size(spec)
+        if isinstance(spec.preprocessing, Preprocessing):
+            _check_image(spec, spec.preprocessing)
     except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
         found = f"{type(error).__name__}: {shortened(str(error))}"
         raise StoreError(
@@ -60,9 +60,15 @@ def read_head_backbone(folder: str | Path, record: Mapping[str, Any]) -> HeadBac
     return made
 
 
-def _check_size(spec: BackboneSpec) -> None:
-    """Raise ValueError for images so large that a head of a few bytes could take all memory."""
-    for name, size in (("size", spec.size), ("resize", spec.preprocessing.resize), ("crop", spec.preprocessing.crop)):
+def _check_image(spec: BackboneSpec, how: Preprocessing) -> None:
+    """Raise ValueError, or ConfigError, for what no images are preprocessed to.
+
+    Among it images so large that a head of a few bytes could take all memory.
+    """
+    if len(spec.size) != 2 or not all(isinstance(side, int) and side > 0 for side in spec.size):
+        raise ValueError("a value that can't be")
+    replaced(how, {})
+    for name, size in (("size", spec.size), ("resize", how.resize), ("crop", how.crop)):
         sides = size if isinstance(size, tuple) else (size or 0,)
         if max(sides) > _LARGEST:
             raise ValueError(f"{name} {shortened(str(size))}; wanted at most {_LARGEST:,} pixels a side")

@@ -19,6 +19,7 @@ from frostline.pipeline.report.wording import (
 from frostline.stages.errors import counted
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.metrics import RESAMPLES
+from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
@@ -149,7 +150,8 @@ def _work_done(probe: Probe) -> str:
     computed, seconds = sum(e.computed for e in probe.features), sum(e.seconds for e in probe.features)
     if not computed:
         return "features from the cache, no backbone run"
-    return f"{computed:,} features computed in {seconds:.1f} s ({computed / seconds:,.0f} images/s)"
+    noun = MODALITIES.load(probe.features[0].key.backbone.modality).noun
+    return f"{computed:,} features computed in {seconds:.1f} s ({computed / seconds:,.0f} {noun}s/s)"
 
 
 def _probe_notes(probe: Probe) -> list[str]:

@@ -183,13 +183,16 @@ class Paced(Protocol):
     def waiting(self) -> float | None: ...
 
 
-def decoding_limit(pace: Paced, seconds: float) -> str:
-    """Say so if decoding was the limit of an extraction at this pace that took so long; else nothing."""
+def decoding_limit(pace: Paced, seconds: float, noun: str = "image") -> str:
+    """Say so if decoding was the limit of an extraction at this pace that took so long; else nothing.
+
+    ``noun``: what was decoded.
+    """
     speed, waiting = pace.rows_per_second, pace.waiting
     if not speed or not waiting or waiting <= _LIMIT or seconds <= _LONG:
         return ""
     if pace.device != "cpu":  # batches are on their way while it waits: nobody knows what more it could take
-        return f"decoding is the limit: {speed:,.0f} images/s decoded"
+        return f"decoding is the limit: {speed:,.0f} {noun}s/s decoded"
     possible = f"{speed / (1 - waiting):,.0f}" if waiting < 1 else "any number of"
     decoded = f"{speed / waiting:,.0f}"  # by turns with the backbone
-    return f"decoding is the limit: {decoded} images/s decoded, {possible} images/s the backbone could take"
+    return f"decoding is the limit: {decoded} {noun}s/s decoded, {possible} {noun}s/s the backbone could take"

@@ -136,7 +136,7 @@ def run_opened(opened: Opened) -> Report:
         probes,
         _compared(probes),
         settings.model_dump(mode="json", exclude={"engine"}),
-        {**{name: version(name) for name in _VERSIONS}, **versions_of(settings.request())},
+        {**{name: version(name) for name in _VERSIONS}, **versions_of(plan.resolved.inputs.request)},
         now(),
         folder / "run.json",
         {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},

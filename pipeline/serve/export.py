@@ -12,7 +12,7 @@ from frostline.stages.backbones.network.joined import is_joined
 from frostline.stages.errors import ConfigError
 from frostline.stages.heads import Head
 from frostline.stages.heads.scaling import target_of
-from frostline.stages.modalities.image.spec import described
+from frostline.stages.modalities.base import described
 from frostline.stages.serve.export import export
 
 
@@ -22,7 +22,10 @@ def export_head(folder: Path, file: Path, settings: PredictSettings) -> dict[str
     Raises StoreError and ConfigError as ``load_classifier`` and ``frostline.stages.serve.export.export`` do.
     """
     classifier = load_portable(folder, settings)
-    spec = classifier.backbone.spec
+    from frostline.stages.backbones.inference.backbone import Backbone
+
+    spec, network = classifier.backbone.spec, classifier.backbone
+    assert isinstance(network, Backbone)  # of images: others are not portable
     if is_joined(spec.layer):
         raise ConfigError(f"layers {spec.layer} side by side can't be exported; export a head of one layer")
     record = {
@@ -34,7 +37,7 @@ def export_head(folder: Path, file: Path, settings: PredictSettings) -> dict[str
         "backbone": spec.fields(),
         "head": folder.name,
     }
-    export(classifier.head, classifier.backbone, classifier.views, record, file)
+    export(classifier.head, network, classifier.views, record, file)
     return {"file": str(file), **record}
 
 

@@ -1,10 +1,11 @@
-"""A fitted head with its backbone, ready for images of one's own."""
+"""A fitted head with its backbone, ready for samples of one's own."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,65 +15,67 @@ from frostline.pipeline.plan.inputs import check_bad
 from frostline.pipeline.plan.machine import cores, device_of
 from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
 from frostline.pipeline.serve.answers import REGRESSION, Prediction, answer, check_kind
+from frostline.pipeline.serve.inputs import Asked, asked_file, asked_for
 from frostline.pipeline.settings import PredictSettings, load_settings
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.base import Family
 from frostline.stages.backbones.families.registry import check_family, family_of
 from frostline.stages.backbones.request import WORDS
 from frostline.stages.backbones.spec import BackboneSpec
-from frostline.stages.datasets import decode_file, images_in, paths_of
-from frostline.stages.errors import ConfigError, DataError, StoreError, listing
+from frostline.stages.errors import ConfigError, StoreError, listing
 from frostline.stages.heads import Head, read_head
 from frostline.stages.heads.scaling import target_of
+from frostline.stages.modalities.base import IMAGE, Sample, Transform
 from frostline.stages.modalities.image.spec import View
+from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.serve import predict as stage
 from frostline.stages.store.key import differences
 
 if TYPE_CHECKING:
-    from frostline.stages.backbones.inference.backbone import Backbone
+    from frostline.stages.backbones.inference.frozen import AnyBackbone
 
 log = logging.getLogger("frostline")
 
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A backbone and a head: images to classes, to labels or to numbers.
+    """A backbone and a head: samples to classes, to labels or to numbers.
 
     ``jpeg_min_side``: what JPEG files are scaled to, ``bit_depth``: the bits of 16-bit images, both as in training.
     """
 
     head: Head
-    backbone: Backbone
+    backbone: AnyBackbone
     views: tuple[View, ...]
     settings: PredictSettings
     jpeg_min_side: int | None = None
     bit_depth: int | None = None
 
     def predict(self, images: Sequence[str | Path]) -> list[Prediction]:
-        """Return an answer for each image file, in order; one that can't be read has a problem and no more."""
-        return list(self.answers([Path(image) for image in images]))
+        """Return an answer for each file, in order; one that can't be read has a problem and no more.
 
-    def answers(self, files: Sequence[Path]) -> Iterator[Prediction]:
-        """Yield the same, while the rest is still being computed."""
+        They hold images, or samples of the modality that the backbone takes.
+        """
+        return list(self.answers([asked_file(Path(image)) for image in images]))
+
+    def answers(self, asked: Sequence[Asked]) -> Iterator[Prediction]:
+        """Yield the same of what is asked for, while the rest is still being computed."""
         from frostline.stages.backbones.calibrate.batch_size import usual
 
-        batch_size = self.settings.batch_size or usual(self.backbone.device)[0]
-        workers = self.settings.workers or cores()
-        how: Any = {"views": self.views, "batch_size": batch_size, "workers": workers, "on_halved": _on_halved}
-        rows = range(len(files))
-        options: dict[str, Any] = {"bit_depth": self.bit_depth} if self.bit_depth else {}
-        for one in stage.predict(
-            self.head,
-            self.backbone,
-            lambda row: decode_file(files[row], self.jpeg_min_side, "image", **options),
-            rows,
-            **how,
-        ):
-            yield answer(self.head, files[one.row], one.decision_values, one.fault)
+        modality: Any = MODALITIES.load(self.backbone.spec.modality)
+        how: Any = {"views": self.views, "batch_size": self.settings.batch_size or usual(self.backbone.device)[0]}
+        how |= {"workers": self.settings.workers or cores(), "on_halved": partial(_on_halved, modality.noun)}
+        options = {"bit_depth": self.bit_depth} if self.bit_depth else {}
+
+        def read(row: int) -> Sample:
+            return modality.decode(asked[row].content(), self.jpeg_min_side, **options)
+
+        for one in stage.predict(self.head, self.backbone, read, range(len(asked)), **how):
+            yield answer(self.head, asked[one.row].path, one.decision_values, one.fault)
 
 
-def _on_halved(images: int, message: str) -> None:
-    log.warning("not enough memory for %d images at once (%s); going on with %d", 2 * images, message, images)
+def _on_halved(noun: str, rows: int, message: str) -> None:
+    log.warning("not enough memory for %d %ss at once (%s); going on with %d", 2 * rows, noun, message, rows)
 
 
 def load_classifier(folder: str | Path, settings: PredictSettings | None = None) -> Classifier:
@@ -81,23 +84,39 @@ def load_classifier(folder: str | Path, settings: PredictSettings | None = None)
     Raises StoreError if it is damaged, or the backbone that is there now is not the one that
     it was fitted on; ConfigError if that can't be loaded.
     """
-    return _loaded(folder, settings or load_settings(PredictSettings))
+    s = settings or load_settings(PredictSettings)
+    return _loaded(folder, _read(folder, s), s)
 
 
 def load_portable(folder: str | Path, settings: PredictSettings) -> Classifier:
-    """Return the same in fp32, without operations of this processor's own: fit to be exported."""
-    return _loaded(folder, settings, portable=True)
+    """Return the same in fp32, without operations of this processor's own: fit to be exported, as images' alone are."""
+    return _loaded(folder, _read(folder, settings), settings, portable=True)
 
 
-def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -> Classifier:
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """A head as it lies in its folder, and what it was fitted on."""
+
+    head: Head
+    made: HeadBackbone
+
+
+def _read(folder: str | Path, s: PredictSettings) -> _Fitted:
     head, record = read_head(Path(folder))
     check_kind(folder, head)
     if s.top and target_of(head) == REGRESSION:
         raise ConfigError(
             f"top {s.top} with the head in {folder}, which predicts numbers: all are shown; leave top out"
         )
-    made = read_head_backbone(folder, record)
+    return _Fitted(head, read_head_backbone(folder, record))
+
+
+def _loaded(folder: str | Path, fitted: _Fitted, s: PredictSettings, *, portable: bool = False) -> Classifier:
+    head, made = fitted.head, fitted.made
     wanted = made.spec
+    if portable and wanted.modality != IMAGE:
+        noun = MODALITIES.load(wanted.modality).noun
+        raise ConfigError(f"the head in {folder} is of {noun}s; only heads of images can be exported, use `predict`")
     _check_trust(folder, made, s)
     family, _ = family_of(made.name)
     width = family.width(wanted)
@@ -105,10 +124,10 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
         _check_width(folder, head, width)
     if not s.weights:
         _check_weights(folder, made, family)
-    preprocessing = asdict(wanted.preprocessing)
     name, weights = s.backbone or made.name, s.weights or made.weights
-    request = BackboneRequest(name, weights, wanted.layer, wanted.pool, preprocessing)
-    blank = Image.new("RGB", (wanted.size[1], wanted.size[0]))
+    chosen = _chosen(wanted.preprocessing)
+    request = BackboneRequest(name, weights, wanted.layer, wanted.pool, chosen, wanted.modality)
+    blank = Image.new("RGB", [*wanted.size[::-1]]) if wanted.size else None
     try:
         precision = "fp32" if portable else made.precision
         device = "cpu" if portable else device_of(s.device)
@@ -119,6 +138,12 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
     _check_same(folder, wanted, backbone.spec)
     _check_width(folder, head, backbone.width)
     return Classifier(head, backbone, made.views, s, made.jpeg_least, made.bit_depth)
+
+
+def _chosen(how: Transform[Any]) -> dict[str, Any]:
+    """Return the fields of a transform that a request may choose: all others the family finds again, and says."""
+    settings = MODALITIES.load(how.modality).settings
+    return {name: getattr(how, name) for name in settings}
 
 
 def _check_trust(folder: str | Path, made: HeadBackbone, s: PredictSettings) -> None:
@@ -173,39 +198,17 @@ def _flat(spec: BackboneSpec) -> dict[str, Any]:
 def predict(
     folder: str | Path, inputs: Sequence[str | Path], settings: PredictSettings | None = None
 ) -> list[Prediction]:
-    """Return the answers of a head of ``data/heads`` for image files, folders of them and CSV files of paths.
+    """Return the answers of a head of ``data/heads`` for files, folders of them and CSV files of paths.
 
-    An image that can't be read has a problem. Raises DataError if there is nothing to answer for, and what
+    A sample that can't be read has a problem. Raises DataError if there is nothing to answer for, and what
     ``load_classifier`` does.
     """
     s = settings or load_settings(PredictSettings)
-    files = [file for given in inputs for file in _files(Path(given), s)]
-    if (s.root or s.columns) and not any(map(_is_table, inputs)):
-        raise ConfigError("root or columns without a table among the inputs; wanted a CSV with them")
-    if not files:
-        raise DataError(f"no image in {', '.join(map(str, inputs))}; wanted image files, folders or a CSV of paths")
-    return load_classifier(folder, s).predict(files)
+    fitted = _read(folder, s)
+    asked = asked_for(inputs, s, MODALITIES.load(fitted.made.spec.modality))
+    return list(_loaded(folder, fitted, s).answers(asked))
 
 
 def check_predictions(answers: Sequence[Prediction], max_bad: int) -> None:
-    """Raise DataError that lists the images that can't be read if there are more than ``max_bad``."""
+    """Raise DataError that lists the samples that can't be read if there are more than ``max_bad``."""
     check_bad([f"{answer.path}: {answer.problem}" for answer in answers if answer.problem], max_bad)
-
-
-def _files(given: Path, s: PredictSettings) -> list[Path]:
-    """Return the files that an input means, and tell how it was understood."""
-    if given.is_dir():
-        found, notes = images_in(given)
-    elif _is_table(given):
-        found, notes = paths_of(given, s.root, s.columns)
-    elif given.is_file():
-        found, notes = [given], ()
-    else:
-        raise DataError(f"no file or folder {given}; wanted an image, a folder of images or a CSV of paths")
-    for note in notes:
-        log.info("note: %s", note)
-    return found
-
-
-def _is_table(given: str | Path) -> bool:
-    return Path(given).suffix.lower() in (".csv", ".tsv")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -38,7 +38,10 @@ class BackboneSettings(DatasetSettings):
         description="several layers of --layer side by side as one feature",
         exclude_if=operator.not_,
     )
-    pool: Pooling | None = Field(default=None, description="what makes a layer's output one vector")
+    pool: str | None = Field(
+        default=None,
+        description=f"what makes a layer's output one vector: {', '.join(get_args(Pooling))}",
+    )
     resize: GivenSize = Field(default=None, description="shorter side, HxW, or none (default: the weights' own)")
     crop: GivenSize = Field(default=None, description="centre crop's side, HxW, or none (default: the weights' own)")
     interpolation: Interpolation | None = Field(default=None, description="how to resize (default: the weights' own)")

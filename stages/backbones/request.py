@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from frostline.stages.backbones.spec import Pooling
 from frostline.stages.errors import ConfigError
+from frostline.stages.modalities.base import IMAGE
 from frostline.stages.records.sealed import digest, file_digest
 
 _PART = "#"
@@ -25,15 +25,16 @@ class BackboneRequest:
     ``pkg.module:factory``. ``weights``: a name that the family knows, ``DEFAULT``, a file,
     ``FILE#PART`` for one part of a file, ``random`` (seed 0) or ``factory``. ``layer``: a module's
     name, ``NAME:input`` for its input, ``output`` for the whole network's output, or None for the
-    family's default, mostly the input of the final classifier. ``preprocessing``: the fields of Preprocessing that
-    replace the weights' own.
+    family's default, mostly the input of the final classifier. ``preprocessing``: the fields of the transform that
+    replace the weights' own. ``modality``: that of the samples; a family that has networks for several chooses by it.
     """
 
     name: str
     weights: str = "DEFAULT"
     layer: str | None = None
-    pool: Pooling | None = None
+    pool: str | None = None
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    modality: str = IMAGE
 
     @property
     def weights_file(self) -> Path | None:

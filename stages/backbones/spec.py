@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from frostline.stages.modalities.image.spec import Preprocessing, described
+from frostline.stages.modalities.base import IMAGE, Transform, described
+from frostline.stages.modalities.registry import MODALITIES
 
 Pooling = Literal["none", "avg", "max", "cls", "tokens", "flatten", "mean", "cls+mean"]
+"""How an image network's layer becomes one vector; families of other modalities have their own words."""
 
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -25,17 +27,22 @@ class BackboneSpec:
     ``code``: what else makes its numbers: the digest of the user's own source, or a switch of
     the architecture that comes with its weights; mostly empty.
     ``weights`` is the digest of the weights' bytes. ``layer`` names a module, whose output
-    is taken, or its input when the name ends in ``:input``. ``size``: height and width of
-    what the network is given.
+    is taken, or its input when the name ends in ``:input``. ``pool``: a ``Pooling``, or a word of the family's.
+    ``size``: height and width of the images that the network is given; () for other modalities.
     """
 
     name: str
     code: str
     weights: str
     layer: str
-    pool: Pooling
-    preprocessing: Preprocessing
-    size: tuple[int, int]
+    pool: str
+    preprocessing: Transform[Any]
+    size: tuple[int, ...] = ()
+
+    @property
+    def modality(self) -> str:
+        """The name of the modality whose samples the network takes."""
+        return self.preprocessing.modality
 
     @property
     def short_name(self) -> str:
@@ -43,8 +50,15 @@ class BackboneSpec:
         return short_name(self.name)
 
     def fields(self) -> dict[str, Any]:
-        """Return the fields as keys and records have them, those of the preprocessing nested."""
-        return {**asdict(self), "preprocessing": described(self.preprocessing)}
+        """Return the fields as keys and records have them, those of the preprocessing nested.
+
+        The modality is among them where it is not the image's, which alone has a size.
+        """
+        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        if self.modality != IMAGE:
+            del own["size"]
+            own["modality"] = self.modality
+        return {**own, "preprocessing": described(self.preprocessing)}
 
 
 def short_name(name: str) -> str:
@@ -52,9 +66,15 @@ def short_name(name: str) -> str:
     return name.replace(".py:", "-").replace(":", "-").replace("/", "-")
 
 
-def read_spec(fields: Mapping[str, Any]) -> BackboneSpec:
-    """Return the spec whose ``fields`` were stored as JSON. Raises TypeError, KeyError or ValueError if it is none."""
-    own: Any = dict(fields)
-    how: Any = {n: tuple(v) if isinstance(v, list) else v for n, v in own.pop("preprocessing").items()}
-    height, width = own.pop("size")
-    return BackboneSpec(preprocessing=Preprocessing(**how), size=(height, width), **own)
+def read_spec(stored: Mapping[str, Any]) -> BackboneSpec:
+    """Return the spec whose ``fields`` were stored as JSON.
+
+    Raises TypeError, KeyError, ValueError or ConfigError if it is none.
+    """
+    own: Any = dict(stored)
+    modality = MODALITIES.load(own.pop("modality", IMAGE))
+    how = modality.read_transform(own.pop("preprocessing"))
+    if modality.name == IMAGE:
+        height, width = own.pop("size")
+        own["size"] = (height, width)
+    return BackboneSpec(preprocessing=how, **own)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from frostline.stages.datasets.duplicates import Duplicates, duplicates
-from frostline.stages.datasets.files import decode_file, file_samples, images_in, remarks
+from frostline.stages.datasets.files import decode_file, file_bytes, file_samples, files_in, remarks
 from frostline.stages.datasets.groups import check_groups, group_notes
 from frostline.stages.datasets.index import Progress, index_files
 from frostline.stages.datasets.memo import is_sound
@@ -33,11 +33,12 @@ __all__ = [
     "Source",
     "decode_file",
     "duplicates",
+    "file_bytes",
     "file_samples",
+    "files_in",
     "find_source",
     "forms",
     "forms_with_root",
-    "images_in",
     "index_files",
     "is_sound",
     "open_dataset",

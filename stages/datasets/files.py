@@ -13,41 +13,47 @@ from frostline.stages.datasets.index import Indexed
 from frostline.stages.datasets.samples import Samples
 from frostline.stages.datasets.walk import walk
 from frostline.stages.errors import DataError, UnreadableSample, counted, listing
-from frostline.stages.modalities.base import Sample
+from frostline.stages.modalities.base import IMAGE, Sample
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.targets.values import Targets
 
 _SOME = 8
 
 
-def decode_file(path: Path, min_side: int | None = None, modality: str = "image", **options: int) -> Sample:
+def decode_file(path: Path, min_side: int | None = None, modality: str = IMAGE, **options: int) -> Sample:
     """Return the sample in a file; ``min_side`` and ``options``: see ``Samples``. Raises UnreadableSample: why not."""
+    kind: Any = MODALITIES.load(modality)
+    return kind.decode(file_bytes(path), min_side, **options)
+
+
+def file_bytes(path: Path) -> bytes:
+    """Return what a file holds. Raises UnreadableSample: why it can't be read."""
     try:
         if not path.is_file():
             raise UnreadableSample("not a regular file")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UnreadableSample(f"can't be read ({error.strerror})") from error
-    return MODALITIES.load(modality).decode(data, min_side, **options)
 
 
-def images_in(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
-    """Return the image files below a folder, sorted, and notes on what was passed over.
+def files_in(folder: Path, modality: str) -> tuple[list[Path], tuple[str, ...]]:
+    """Return the files of a modality below a folder, sorted, and notes on what was passed over.
 
     Raises DataError for folders that can't be read.
     """
-    tree = walk(folder, ".")
+    tree = walk(folder, ".", modality)
     if tree.unreadable:
         raise DataError(f"{folder} can't be used:\n{listing(tree.unreadable)}")
-    notes = clutter_note(tree.clutter) + others_note([path.removeprefix("./") for path in tree.others])
+    notes = clutter_note(tree.clutter) + others_note([path.removeprefix("./") for path in tree.others], modality)
     return [folder / path for path in tree.files.paths], tuple(notes)
 
 
-def others_note(others: Sequence[str]) -> list[str]:
+def others_note(others: Sequence[str], modality: str = IMAGE) -> list[str]:
     """Return one note on the files at these paths that are passed over; none if there are none."""
     if not others:
         return []
-    return [f"{counted(len(others), 'file')} passed over, no image ending: {', '.join(sorted(others)[:3])}"]
+    noun = MODALITIES.load(modality).noun
+    return [f"{counted(len(others), 'file')} passed over, no {noun} ending: {', '.join(sorted(others)[:3])}"]
 
 
 def file_samples(
@@ -56,7 +62,7 @@ def file_samples(
     targets: Targets,
     root: Path,
     files: Indexed,
-    modality: str = "image",
+    modality: str = IMAGE,
     options: Mapping[str, int] | None = None,
 ) -> Samples:
     """Return samples that read ``root / path``; the path is the sample's id.
@@ -80,7 +86,7 @@ def file_samples(
     def read(row: int) -> Sample:
         return decode(encoded(row), **(options or {}))
 
-    decode = MODALITIES.load(modality).decode
+    decode: Any = MODALITIES.load(modality).decode
     how: Any = {"problems": files.problems, "encoded": encoded, "modality": modality}
     how |= {"codecs": files.codecs, "options": options or {}}
     return Samples(dataset, split, targets, files.paths, files.digests, read, **how)

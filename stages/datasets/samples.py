@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.datasets.draws import held_out
 from frostline.stages.errors import DataError, UnreadableSample, counted, listing
-from frostline.stages.modalities.base import Modality, Sample
+from frostline.stages.modalities.base import IMAGE, Modality, Sample
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.records.sealed import content_digest
 from frostline.stages.targets.base import DEFAULT
@@ -43,7 +43,7 @@ class Samples:
     read: Callable[[int], Sample]
     problems: Mapping[int, str] = field(default_factory=dict)
     encoded: Callable[[int], bytes] | None = None
-    modality: str = "image"
+    modality: str = IMAGE
     codecs: Mapping[int, str] = field(default_factory=dict)
     options: Mapping[str, int] = field(default_factory=dict)
 
@@ -78,7 +78,8 @@ class Samples:
 
     def scaled(self, min_side: int | None) -> Samples:
         """Return the same samples, their files decoded no larger than ``Modality.decode`` must for ``min_side``."""
-        encoded, decode = self.encoded, self._kind.decode
+        encoded = self.encoded
+        decode: Any = self._kind.decode
         if min_side is None or encoded is None:
             return self
         how: dict[str, Any] = dict(self.options)
@@ -87,7 +88,9 @@ class Samples:
     def decoder(self, min_side: int | None) -> str:
         """Return what decodes these samples, ``scaled`` to ``min_side``, as it stands in their feature key."""
         how: dict[str, Any] = {"codecs": frozenset(self.codecs.values())} if self.codecs else {}
-        return self._kind.decoder(min_side, **how, **self.options)
+        decoder: Any = self._kind.decoder
+        described: str = decoder(min_side, **how, **self.options)
+        return described
 
     def any_scaled(self, rows: Sequence[int], min_side: int) -> bool:
         """Return whether ``scaled`` makes a difference to one of the rows."""

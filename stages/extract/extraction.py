@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,14 +13,19 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.backbones import finished, raw_or_pixels
+from frostline.stages.backbones import Embedder, finished, raw_or_item
 from frostline.stages.backbones.inference.batches import BatchLimit, Streamer
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.extract.known_rows import copy_rows
 from frostline.stages.extract.loader import Batch, Loader
+from frostline.stages.modalities.base import Arrays, Item
 from frostline.stages.modalities.image.spec import View
+from frostline.stages.modalities.items import bytes_of, shape_of, stacked
+from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.store import OK, QUARANTINED, Bad, FeatureSet, JointSets, Place, Shard, WriteBack, encode_ids
+
+_FEW = 16  # rows: whose items say how large items are
 
 
 def _unseen(_rows: int) -> None:
@@ -35,7 +40,7 @@ class Extraction:
     ``workers``: threads that decode. ``ahead``: blocks decoded while the backbone runs, and
     whether shards are written meanwhile; on the processor that the backbone itself needs,
     both only disturb it. ``progress`` is told how many rows were done, ``on_halved`` whenever a
-    batch takes too much memory: how many images at once are tried from then on, and why.
+    batch takes too much memory: how many rows at once are tried from then on, and why.
     """
 
     samples: Samples
@@ -52,9 +57,9 @@ class Extraction:
 
 @dataclass(frozen=True)
 class ExtractionStats:
-    """What an extraction took: the rows that were computed, and for how long it was waited for images.
+    """What an extraction took: the rows that were computed, and for how long it was waited for items.
 
-    ``batch_size``: images at once in the end. ``workers``: threads that decoded.
+    ``batch_size``: rows at once in the end. ``workers``: threads that decoded.
     """
 
     rows: int
@@ -73,28 +78,55 @@ def extract(job: Extraction) -> ExtractionStats:
     if the set is not complete after all, because something removes its files.
     """
     started = time.perf_counter()
-    limit = BatchLimit(job.batch_size, job.on_halved)
-    image_bytes = 3 * prod(job.backbone.spec.size)
-    with Loader(partial(_pixels, job), image_bytes, job.batch_size, job.workers, ahead=job.ahead) as loader:
+    noun = MODALITIES.load(job.samples.modality).noun
+    limit = BatchLimit(job.batch_size, job.on_halved, noun=noun)
+    with Loader(
+        partial(_item, job),
+        item_bytes(job.backbone, partial(_item, job), range(len(job.samples))),
+        job.batch_size,
+        job.workers,
+        finish=finish_of(job.backbone),
+        ahead=job.ahead,
+    ) as loader:
         filling = _Filling(job, loader, limit)
         filling.fill(job.features.missing(), wait=False)
         for shard in job.features.missing():  # one by one: who holds none while waiting can't be waited for
             filling.fill([shard], wait=True)
         job.features.publish()
         seconds = time.perf_counter() - started
-        return ExtractionStats(filling.computed, seconds, loader.loader_wait, limit.images, loader.workers)
+        return ExtractionStats(filling.computed, seconds, loader.loader_wait, limit.rows, loader.workers)
 
 
-def first_pixels(job: Extraction, n: int) -> NDArray[np.uint8]:
-    """Return what the backbone is given of the first images that are alike in shape, at most n, uint8 (…, h, w, 3)."""
-    found: list[NDArray[np.uint8]] = []
-    for row in range(min(2 * n, len(job.samples))):
+def item_bytes(backbone: Embedder, item: Callable[[int], Item], rows: Sequence[int]) -> int:
+    """Return how many bytes an item holds: of images at most; of others as the largest of the first few rows does."""
+    if backbone.spec.size:
+        return 3 * prod(backbone.spec.size)
+    return max(map(bytes_of, _readable(item, rows[:_FEW])), default=1)
+
+
+def finish_of(backbone: Embedder) -> Callable[[Item], Item] | None:
+    """Return what gives all items of a backbone one shape, None where their shapes are their own."""
+    return partial(finished, spec=backbone.spec) if backbone.spec.size else None
+
+
+def first_items(job: Extraction, n: int) -> Arrays:
+    """Return a batch of the first items that are alike in shape, at most n, of those shapes the commonest.
+
+    Empty where there is none.
+    """
+    found = [*_readable(partial(_item, job), range(min(2 * n, len(job.samples))))]
+    if not found:
+        return {}
+    (commonest, _), *_ = Counter(map(shape_of, found)).most_common(1)
+    return stacked([item for item in found if shape_of(item) == commonest][:n])
+
+
+def _readable(item: Callable[[int], Item], rows: Iterable[int]) -> Iterator[Item]:
+    for row in rows:
         try:
-            found.append(_pixels(job, row))
+            yield item(row)
         except UnreadableSample:
             continue
-    alike = [pixels for pixels in found if pixels.shape == found[0].shape]
-    return np.stack(alike[:n]) if alike else np.empty((0, *job.backbone.spec.size, 3), np.uint8)
 
 
 @dataclass(eq=False)
@@ -115,7 +147,6 @@ class _Filling:
     def __init__(self, job: Extraction, loader: Loader, limit: BatchLimit) -> None:
         self._job, self._loader, self._limit = job, loader, limit
         self._ids = encode_ids(job.samples.ids)
-        self._finish = partial(finished, spec=job.backbone.spec)
         self._pieces: dict[int, _Piece] = {}
         self._flowing: deque[Batch] = deque()
         self.computed = 0
@@ -154,12 +185,12 @@ class _Filling:
             else:
                 self._commit(piece, writer)
 
-    def _stacked(self, batches: Iterator[Batch], writer: WriteBack) -> Iterator[NDArray[np.uint8]]:
-        """Yield what the backbone is given of the batches that have an image, and note which those are."""
+    def _stacked(self, batches: Iterator[Batch], writer: WriteBack) -> Iterator[Arrays]:
+        """Yield what the backbone is given of the batches that have an item, and note which those are."""
         for batch in batches:
-            if batch.images:
+            if batch.items:
                 self._flowing.append(batch)
-                yield batch.stacked(self._job.batch_size, self._finish)
+                yield batch.stacked(self._job.batch_size)
             else:
                 self._put(batch, np.empty((0, self._job.backbone.width), np.float32), writer)
 
@@ -194,5 +225,5 @@ def _put(piece: _Piece, rows: list[int], computed: NDArray[np.float32]) -> None:
     piece.result[[row - piece.span.start for row in rows]] = stored
 
 
-def _pixels(job: Extraction, row: int) -> NDArray[np.uint8]:
-    return raw_or_pixels(job.samples.read(row), job.backbone, job.view)
+def _item(job: Extraction, row: int) -> Item:
+    return raw_or_item(job.samples.read(row), job.backbone, job.view)

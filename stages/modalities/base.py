@@ -8,39 +8,33 @@ A sample goes from bytes to a network in three steps, each a function of the one
              Waveform                      {"waveform": float32 (t,)}
 
 A modality that is not the image's brings a folder beside ``image/``: a ``Modality`` behind the door
-``frostline.modalities``, and a ``Transform`` that a family's network names as its spec's ``preprocessing``. What else
-has to learn that an item is more than pixels, until the first such modality comes:
-
-- ``frostline.stages.extract.loader``: ``Batch.stacked`` takes one array a row, and finishes images of different
-  shapes; it has to group a block's rows by the shapes of their items and stack every named array.
-- ``frostline.stages.extract.extraction``: ``_pixels``, ``first_pixels`` and ``image_bytes`` go by way of
-  ``raw_or_pixels``, which leaves thumbnails to the device; items of other kinds come from ``Transform.item`` as they
-  are.
-- ``frostline.stages.backbones.inference``: ``Streamer.stream`` and ``Embedder.embed`` are given one uint8 array
-  (b, h, w, 3); they have to be given arrays by name.
-- ``frostline.stages.backbones``: ``read_spec`` of ``spec`` knows one transform, and ``size`` is an image's;
-  ``families.base.LoadedModel`` has an image's ``Preprocessing``; ``load_backbone`` resolves a network on one image.
-- ``frostline.pipeline.plan``: ``inputs.first_image``, ``numeric_mode`` (JPEG files) and ``resolve`` (an image's size).
-- ``frostline.pipeline.settings``: ``--resize``, ``--crop``, ``--mean`` and ``--views`` are an image's.
-- ``frostline.pipeline.serve`` and ``frostline.stages.serve``: files are decoded as images, and views averaged.
-- ``frostline.stages.datasets.sources``: ``folder`` and ``csv`` name the image modality.
+``frostline.modalities``, and a ``Transform`` that its families' networks name as their spec's ``preprocessing``.
+Nothing else has to learn of it: the loader, the networks' batches, the plan and the records take arrays by name, of any
+shape.
+``docs/extend.md`` shows one.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 S = TypeVar("S")
 S_contra = TypeVar("S_contra", contravariant=True)
 Sample = Any  # what a modality decodes to; typed as such where one modality alone is meant
-Item = Mapping[str, "NDArray[np.generic]"]
+Item = Mapping[str, "NDArray[Any]"]
+"""What a network is given of one sample: arrays by name."""
+Arrays = Mapping[str, "NDArray[Any]"]
+"""A batch: arrays by name whose first axis counts the rows, stacked from items of one shape."""
+IMAGE = "image"
+"""The modality of what does not say its own."""
+LATER = {"later": True}
+"""Metadata of a transform's field that came later: keys and records of before know no such field."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +58,15 @@ class Modality(ABC, Generic[S]):
     Attributes:
         name: its name behind the door ``frostline.modalities``, such as ``image``.
         extensions: the endings of its files, in lower case and with the dot.
+        noun: what one sample is called in a message, such as ``image``; several have an s.
+        settings: those fields of its transform that a user may choose, by the names of their settings. Families get
+            what was chosen as ``BackboneRequest.preprocessing``. A setting of another modality is refused.
     """
 
     name: str
     extensions: frozenset[str]
+    noun: str = "sample"
+    settings: tuple[str, ...] = ()
 
     @abstractmethod
     def decode(self, data: bytes, min_side: int | None = None) -> S:
@@ -110,19 +109,48 @@ class Modality(ABC, Generic[S]):
         """Return whether ``decode`` makes use of ``min_side``. Raises UnreadableSample."""
         return False
 
+    @abstractmethod
+    def read_transform(self, fields: Mapping[str, Any]) -> Transform[S]:
+        """Return the transform whose ``described`` fields were stored as JSON, lists for tuples.
+
+        It is compared and described, and need not be able to make items: that is what a loaded network's can. A record
+        may be a stranger's. Raises TypeError, ValueError, KeyError or ConfigError for fields that can't be.
+        """
+
 
 class Transform(Protocol[S_contra]):
     """How a sample becomes a network's input: a frozen dataclass, whose fields stand flat in the feature key.
 
-    Whatever changes an item is in the fields: the tokenizer's digest, a rate in Hz, how long is too long. The shape of
+    Whatever changes an item is in the fields: the tokenizer's digest, a rate in Hz, how long is too long. What is
+    needed besides, such as the tokenizer itself, is a field with ``compare=False``: it is in no key and no record. No
+    field has a name of the key's own, see ``frostline.stages.store.key``. The shape of
     an item depends on its sample alone, never on the samples beside it: an image has the network's size, a text the
     number of its tokens rounded up to a bucket, a recording its length rounded up to a bucket, or its own length where
     padding would change the numbers. A batch stacks items of one shape, always the same number of rows; so a feature
-    has the same bits in any company.
+    has the same bits in any company. Rows that no sample fills are zeros in every array: they may come out as NaN, but
+    must change nothing of the rows beside them.
+
+    ``modality``: the name of the modality whose samples it takes.
     """
+
+    modality: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def item(self, sample: S_contra, view: Any = "plain") -> Item:
         """Return named arrays. Raises UnreadableSample for a sample that no network of this transform can be given.
 
         ``view``: ``plain``, or another look at the sample that the modality knows, such as ``hflip`` of images.
         """
+
+
+class NoisyTransform(Transform[S_contra], Protocol[S_contra]):
+    """A transform that makes items of nothing: what networks of all modalities but the image's are tried on."""
+
+    def noise(self, n: int) -> Sequence[Item]:
+        """Return n different items of one shape, such as random tokens, always the same ones."""
+
+
+def described(how: Transform[Any]) -> dict[str, Any]:
+    """Return a transform's fields as keys and records have them: those that came later only where they are set."""
+    named = {one: getattr(how, one.name) for one in fields(how) if one.compare}
+    return {one.name: value for one, value in named.items() if not one.metadata.get("later") or value != one.default}

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.base import Modality
 from frostline.stages.plugins import Door
 
 _BUILT_IN: dict[str, Modality[Any] | str] = {"image": "frostline.stages.modalities.image.modality:IMAGE"}
-MODALITIES = Door("modality", "frostline.modalities", _BUILT_IN)
+MODALITIES: Door[Modality[Any]] = Door(
+    "modality", "frostline.modalities", _BUILT_IN, lambda found: isinstance(found, Modality)
+)
+
+
+def check_taken(name: str, taken: str, found: str) -> None:
+    """Raise ConfigError where a backbone takes samples of one modality, and those that are found are of another."""
+    if taken != found:
+        takes, are = (f"{MODALITIES.load(one).noun}s" for one in (taken, found))
+        raise ConfigError(
+            f"{name} takes {takes}, and the samples are {are}; choose a --backbone for {are}, or a --dataset of {takes}"
+        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from frostline.stages.backbones.spec import BackboneSpec, Precision
+from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.image.spec import View
 from frostline.stages.records.sealed import digest
 
@@ -14,6 +15,9 @@ StoredType = Literal["float32", "float16"]
 
 
 FORMAT = 2
+_OWN = ("dataset", "decoder", "view", "precision", "dtype")
+NAMES = frozenset({"backbone", "code", "weights", "layer", "pool", "size", "modality", "format", *_OWN})
+"""The fields of a key, beside which those of a transform stand; none of them may have one of these names."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,14 @@ class FeatureKey:
     dtype: StoredType = "float32"
 
     def fields(self) -> dict[str, Any]:
-        """Return the key as a flat mapping of JSON values."""
+        """Return the key as a flat mapping of JSON values. Raises ConfigError: a transform's field has a key's name."""
         backbone = self.backbone.fields()
         preprocessing = backbone.pop("preprocessing")
-        own = {n: getattr(self, n) for n in ("dataset", "decoder", "view", "precision", "dtype")}
+        if clash := NAMES & set(preprocessing):
+            raise ConfigError(
+                f"the transform of {self.backbone.name} has fields called {', '.join(sorted(clash))}, as keys have"
+            )
+        own = {n: getattr(self, n) for n in _OWN}
         flat = {"backbone": backbone.pop("name"), **backbone, **preprocessing, **own, "format": FORMAT}
         return {n: list(v) if isinstance(v, tuple) else v for n, v in flat.items()}
 

@@ -27,6 +27,7 @@ from frostline.stages.backbones.inference.batches import BatchLimit, in_turn
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.extract.extraction import Extraction, extract
+from frostline.stages.modalities.base import Arrays
 from frostline.stages.store import FeatureStore, load, open_set
 from support.pictures import paint
 
@@ -179,16 +180,16 @@ class Greedy:
     """The backbone, but for a batch that takes more memory than any machine has."""
 
     def __init__(self) -> None:
-        self.spec, self.width, self.enlarges = backbone().spec, backbone().width, backbone().enlarges
+        self.spec, self.width, self.raw = backbone().spec, backbone().width, backbone().raw
         self.batches = 0
 
-    def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def embed(self, batch: Arrays) -> NDArray[np.float32]:
         self.batches += 1
         if self.batches >= 5:
             torch.empty(1 << 50)
-        return backbone().embed(pixels)
+        return backbone().embed(batch)
 
-    def stream(self, batches: Iterable[NDArray[np.uint8]], room: BatchLimit) -> Iterator[NDArray[np.float32]]:
+    def stream(self, batches: Iterable[Arrays], room: BatchLimit) -> Iterator[NDArray[np.float32]]:
         return in_turn(self.embed, batches, room)
 
 

@@ -28,7 +28,7 @@ NESTED = '{"a":' * 30 + "1" + "}" * 30
 
 def load(folder: Path, family: str = "hf:") -> np.ndarray:
     backbone = load_backbone(BackboneRequest(f"{family}{folder}"), IMAGE)
-    return backbone.embed(backbone.spec.preprocessing.item(IMAGE)["pixels"][None])
+    return backbone.embed({"pixels": backbone.spec.preprocessing.item(IMAGE)["pixels"][None]})
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def of_open_clip(folder: Path) -> Any:
 def line(name: str, prefix: str, folder: Path, own: Callable[[Path], Any]) -> tuple[bool, str]:
     """Return whether a model's features agree with its library's own, and its line of the table."""
     backbone = load_backbone(BackboneRequest(f"{prefix}{folder}"), IMAGE)
-    found = backbone.embed(backbone.spec.preprocessing.item(IMAGE)["pixels"][None])
+    found = backbone.embed({"pixels": backbone.spec.preprocessing.item(IMAGE)["pixels"][None]})
     with torch.no_grad():
         wanted = own(folder).numpy()
     difference = float(np.abs(found - wanted).max() / np.abs(wanted).max()) if found.shape == wanted.shape else np.nan

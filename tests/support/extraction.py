@@ -15,10 +15,11 @@ from typing import Any
 
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.inference.backbone import Backbone
-from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings
 from frostline.stages.backbones.inference.cuda import overlapped
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.extract.extraction import Extraction, extract
+from frostline.stages.modalities.base import Arrays
 from frostline.stages.store import FeatureSet, FeatureStore, Layout, Provenance
 from frostline.stages.store.key import FeatureKey, StoredType
 from frostline.stages.store.targets import target_file
@@ -49,9 +50,9 @@ class Overlapped:
     def __init__(self) -> None:
         self.backbone = tiny_backbone()
         self.spec, self.width, self.device = self.backbone.spec, self.backbone.width, self.backbone.device
-        self.embed, self.features, self.enlarges = self.backbone.embed, self.backbone.features, self.backbone.enlarges
+        self.embed, self.features, self.raw = self.backbone.embed, self.backbone.features, self.backbone.raw
 
-    def stream(self, batches: Iterable[Pixels], limit: BatchLimit) -> Iterator[Embeddings]:
+    def stream(self, batches: Iterable[Arrays], limit: BatchLimit) -> Iterator[Embeddings]:
         return overlapped(self, batches, limit)
 
 

@@ -1,4 +1,4 @@
-"""How many images at once, and in how many threads, a backbone takes fastest: measured, for that differs by machine."""
+"""How many rows at once, and in how many threads, a backbone takes fastest: measured, for that differs by machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings
+from frostline.stages.modalities.base import Arrays
 
 _WORTH = 0.95  # of the usual config's time: what is no faster than that is noise
 _SIZES = {"cpu": (4, 8, 16, 32), "cuda": (64, 128, 256, 512)}
@@ -19,7 +20,7 @@ _USUAL = {"cpu": 16, "cuda": 128}
 _MIN_ROUNDS, _MAX_ROUNDS = 2, 4
 _SET_UP = {"cpu": 0, "cuda": 6}  # batches more: a graph is captured, and its slots are filled
 
-Config = tuple[int, int]  # images at once, threads
+Config = tuple[int, int]  # rows at once, threads
 
 
 class Timed(Protocol):
@@ -27,18 +28,18 @@ class Timed(Protocol):
 
     device: torch.device
 
-    def stream(self, batches: Iterable[Pixels], limit: BatchLimit, /) -> Iterator[Embeddings]: ...
+    def stream(self, batches: Iterable[Arrays], limit: BatchLimit, /) -> Iterator[Embeddings]: ...
 
 
 def usual(device: torch.device) -> Config:
-    """Return what fits most backbones: images at once, and the threads that torch takes by itself."""
+    """Return what fits most backbones: rows at once, and the threads that torch takes by itself."""
     return _USUAL[device.type], torch.get_num_threads()
 
 
-def fastest_batch(network: Timed, pixels: Pixels, may_take: int, *, may_set_threads: bool) -> Config | None:
-    """Return images at once and threads, the usual ones unless others are clearly faster on some ``pixels``.
+def fastest_batch(network: Timed, items: Arrays, may_take: int, *, may_set_threads: bool) -> Config | None:
+    """Return rows at once and threads, the usual ones unless others are clearly faster on some ``items`` of one shape.
 
-    No more than ``may_take`` images go through the network; where that is too few to tell, none does: None.
+    No more than ``may_take`` rows go through the network; where that is too few to tell, none does: None.
     """
     first = usual(network.device)
     configs = [(size, first[1]) for size in _SIZES[network.device.type]]
@@ -46,28 +47,29 @@ def fastest_batch(network: Timed, pixels: Pixels, may_take: int, *, may_set_thre
         configs.append((first[0], first[1] // 2))
     batches = may_take // sum(size for size, _ in configs) - _SET_UP[network.device.type]
     rounds = min(_MAX_ROUNDS, batches // 2)  # one of two is timed
-    if rounds < _MIN_ROUNDS or not len(pixels):
+    if rounds < _MIN_ROUNDS or not items:
         return None
-    times = _times(network, pixels, configs, rounds)
+    times = _times(network, items, configs, rounds)
     best = min(times, key=lambda config: times[config])
     return best if times[best] < _WORTH * times.get(first, np.inf) else first
 
 
-def _times(network: Timed, pixels: Pixels, configs: list[Config], rounds: int) -> dict[Config, float]:
-    """Return the least seconds per image of each config that memory has room for; all in turn, round by round."""
+def _times(network: Timed, items: Arrays, configs: list[Config], rounds: int) -> dict[Config, float]:
+    """Return the least seconds per row of each config that memory has room for; all in turn, round by round."""
     limits = {config: BatchLimit(config[0]) for config in configs}
-    streams = {
-        config: network.stream(repeat(np.resize(pixels, (config[0], *pixels.shape[1:]))), limits[config])
-        for config in configs
-    }
+    streams = {config: network.stream(repeat(_repeated(items, config[0])), limits[config]) for config in configs}
     times: dict[Config, float] = dict.fromkeys(configs, np.inf)
     for _ in range(rounds):
         for config, results in streams.items():
             _next(network.device, results, config[1])  # weights are brought into the order for this size
             seconds = _next(network.device, results, config[1])
-            if limits[config].images == config[0]:
+            if limits[config].rows == config[0]:
                 times[config] = min(times[config], seconds / config[0])
     return times
+
+
+def _repeated(items: Arrays, rows: int) -> Arrays:
+    return {name: np.resize(array, (rows, *array.shape[1:])) for name, array in items.items()}
 
 
 def _next(device: torch.device, results: Iterator[Embeddings], threads: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,11 @@ from frostline.stages.backbones.inference.batches import BatchLimit, in_turn, ou
 from frostline.stages.backbones.optimize import has_bf16
 from frostline.stages.backbones.spec import Precision
 from frostline.stages.errors import ConfigError
+from frostline.stages.modalities.base import Item
+from frostline.stages.modalities.items import by_shape, stacked
 
 if TYPE_CHECKING:
-    from frostline.stages.backbones.inference.backbone import Backbone
+    from frostline.stages.backbones.inference.frozen import AnyBackbone
 
 log = logging.getLogger("frostline")
 MIN_COSINE, MIN_MEAN_COSINE, MAX_ERROR = 0.999, 0.9995, 0.1
@@ -25,10 +28,10 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True)
 class FeatureAgreement:
-    """How features of the same images, made in two ways, agree.
+    """How features of the same samples, made in two ways, agree.
 
     ``least``, ``mean``: of the cosines between the rows. ``error``: the norm of all
-    differences over that of the exact features less their mean, since what all images
+    differences over that of the exact features less their mean, since what all samples
     share tells none of them apart.
     """
 
@@ -62,11 +65,10 @@ def agreement(exact: NDArray[np.float32], rough: NDArray[np.float32]) -> Feature
     return FeatureAgreement(len(a), float(cosines.min()), float(cosines.mean()), float(np.nan_to_num(error, nan=0.0)))
 
 
-def faster(backbone: Backbone, pixels: NDArray[np.uint8]) -> tuple[Backbone, FeatureAgreement | None]:
-    """Return an fp32 backbone in its device's fastest precision, if its features of some images bear that.
+def faster(backbone: AnyBackbone, items: Sequence[Item]) -> tuple[AnyBackbone, FeatureAgreement | None]:
+    """Return an fp32 backbone in its device's fastest precision, if its features of some items bear that.
 
-    ``pixels``: preprocessed images, uint8 (n, height, width, 3). The agreement is None where
-    nothing was compared: there is no faster precision, or the network has no weights or
+    The agreement is None where nothing was compared: there is no faster precision, or the network has no weights or
     can't run in it, which is said. Raises ConfigError if memory has no room to find out.
     """
     precision = fastest_precision(str(backbone.device))
@@ -80,17 +82,22 @@ def faster(backbone: Backbone, pixels: NDArray[np.uint8]) -> tuple[Backbone, Fea
             raise  # the precision, which is in the key, must not hang on how much memory is free
         log.info("features in %s: %s", backbone.precision, error)
         return backbone, None
-    found = compared(backbone, pixels, other, pixels)
+    found = compared(backbone, items, other, items)
     return (other if found.good else backbone), found
 
 
 def compared(
-    backbone: Backbone, pixels: NDArray[np.uint8], other: Backbone, other_pixels: NDArray[np.uint8]
+    backbone: AnyBackbone, items: Sequence[Item], other: AnyBackbone, other_items: Sequence[Item]
 ) -> FeatureAgreement:
-    """Return how the features of the same images agree, first as exact as they can be, then otherwise made."""
-    return agreement(_features(backbone, pixels), _features(other, other_pixels))
+    """Return how the features of the same samples agree, first as exact as they can be, then otherwise made."""
+    return agreement(_features(backbone, items), _features(other, other_items))
 
 
-def _features(backbone: Backbone, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    (features,) = in_turn(backbone.embed, [pixels], BatchLimit(_AT_ONCE))
-    return features
+def _features(backbone: AnyBackbone, items: Sequence[Item]) -> NDArray[np.float32]:
+    """Return the features, float32 (n, d), in the order of the items, which go through in batches of one shape."""
+    found = np.empty((len(items), backbone.width), np.float32)
+    groups, limit = by_shape(dict(enumerate(items))), BatchLimit(_AT_ONCE)
+    batches = (stacked([items[row] for row in rows]) for rows in groups)
+    for rows, features in zip(groups, in_turn(backbone.embed, batches, limit), strict=True):
+        found[rows] = features
+    return found

@@ -10,6 +10,7 @@ from frostline.stages.backbones.checkpoints.unloaded import unloaded
 from frostline.stages.backbones.families.registry import load
 from frostline.stages.backbones.network.cut import INPUT
 from frostline.stages.backbones.request import BackboneRequest
+from frostline.stages.modalities.base import IMAGE
 
 
 def source_classifier(request: BackboneRequest, layer: str) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
@@ -18,7 +19,7 @@ def source_classifier(request: BackboneRequest, layer: str) -> tuple[NDArray[np.
     None unless the features are its input, the default ``layer``, and it is one linear layer, with weights: a
     1 x 1 convolution (SqueezeNet's) gives no logits of pooled features.
     """
-    if request.layer is not None or request.pool is not None or not layer.endswith(INPUT):
+    if request.modality != IMAGE or request.layer is not None or request.pool is not None or not layer.endswith(INPUT):
         return None
     model, name = load(request).module, layer.removesuffix(INPUT)
     module = model.get_submodule(name)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from frostline.stages.backbones.request import BackboneRequest
-from frostline.stages.backbones.spec import BackboneSpec, Pooling
+from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.errors import ConfigError, unknown_name
-from frostline.stages.modalities.image.spec import Preprocessing
+from frostline.stages.modalities.base import Transform
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,7 +23,12 @@ BARE_NAMES = {"resnet8-cifar10": "shipped", "pixels": "identity"}
 class LoadedModel:
     """A network on the CPU with its weights loaded, and what its family knows of it.
 
-    ``module``: float tensors (batch, 3, height, width), scaled as ``preprocessing`` says, to anything. ``weights``: the
+    ``module``: float tensors (batch, 3, height, width), scaled as ``preprocessing`` says, to anything. Of another
+    modality: called with a batch of items, its tensors by name, it gives the features, float (batch, d), themselves;
+    the family has done what the request's ``layer``, ``pool`` and ``preprocessing`` ask for, has refused what can't be,
+    and says all of ``layer``, ``pool`` and ``width``: the words by which a request gets the same again.
+
+    ``weights``: the
     SHA-256 of their bytes. ``code``: what else makes its numbers, such as the digest of the user's source; mostly
     empty. ``layer``: the default layer, ``output`` where the module gives the features themselves, or None for the
     input of the final classifier, found by a forward pass. ``pool``: the default layer's pooling, None where its shape
@@ -38,10 +43,10 @@ class LoadedModel:
 
     module: nn.Module
     weights: str
-    preprocessing: Preprocessing
+    preprocessing: Transform[Any]
     code: str = ""
     layer: str | None = None
-    pool: Pooling | None = None
+    pool: str | None = None
     width: int | None = None
     name: str = ""
     licence: str = ""

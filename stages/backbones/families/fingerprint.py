@@ -15,6 +15,7 @@ from frostline.stages.backbones.families.registry import (
     full_name,
 )
 from frostline.stages.backbones.request import BackboneRequest
+from frostline.stages.modalities.base import IMAGE
 
 
 def fingerprint(request: BackboneRequest) -> dict[str, Any] | None:
@@ -31,8 +32,11 @@ def fingerprint(request: BackboneRequest) -> dict[str, Any] | None:
     if files is None:
         return None
     file = request.weights_file
+    asked = asdict(request)
+    if request.modality == IMAGE:
+        del asked["modality"]  # memories of before know no other
     return {
-        **asdict(request),
+        **asked,
         "name": full_name(request.name),
         "preprocessing": dict(request.preprocessing),
         "weights": request.weights_digest or request.weights,

@@ -39,7 +39,7 @@ class Identity(Family):
         return word == "DEFAULT"
 
     def width(self, spec: BackboneSpec) -> int | None:
-        return 3 * spec.size[0] * spec.size[1] if spec.pool in ("none", "flatten") else None
+        return 3 * spec.size[0] * spec.size[1] if spec.size and spec.pool in ("none", "flatten") else None
 
 
 FAMILY = Identity()

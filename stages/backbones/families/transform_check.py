@@ -29,6 +29,7 @@ def check_transform(name: str, loaded: LoadedModel, changes: Mapping[str, Any]) 
     if loaded.own_transform is None or set(changes) & set(_GEOMETRY):
         return
     how, own = loaded.preprocessing, loaded.own_transform
+    assert isinstance(how, Preprocessing)
     differences = [_difference(np.asarray(own(image)), image, how) for image in map(noise_photograph, _SIZES)]
     if any(isinstance(found, str) for found in differences):
         raise ConfigError(_unlike(name, next(found for found in differences if isinstance(found, str)), how))

@@ -1,47 +1,46 @@
-"""f(x): a frozen network, from uint8 pixels to features."""
+"""f(x): a frozen network, from uint8 pixels to features; and the one that a request names, of whatever modality."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import get_args, overload
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
 
 from frostline.stages.backbones.checkpoints.unloaded import unloaded
+from frostline.stages.backbones.families.base import LoadedModel
 from frostline.stages.backbones.families.registry import load, spec_name
 from frostline.stages.backbones.families.transform_check import check_transform
-from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
-from frostline.stages.backbones.inference.dispatch import stream
-from frostline.stages.backbones.inference.pixels import is_thumbnail
+from frostline.stages.backbones.inference.frozen import AnyBackbone, blamed
+from frostline.stages.backbones.inference.item_backbone import ItemBackbone, of_items
+from frostline.stages.backbones.inference.pixels import image_preprocessing, is_thumbnail
 from frostline.stages.backbones.inference.steadiness import check_steady
 from frostline.stages.backbones.network.channels import size_hint
 from frostline.stages.backbones.network.cut import INPUT, Cut, Trace, classifier_of, watch
 from frostline.stages.backbones.network.joined import Joined, is_joined, joined
 from frostline.stages.backbones.network.pooling import default_pool, pool
 from frostline.stages.backbones.network.tokens import check_tokens
-from frostline.stages.backbones.optimize import has_hooks, optimized
+from frostline.stages.backbones.optimize import optimized
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import BackboneSpec, Optimize, Pooling, Precision
-from frostline.stages.errors import ConfigError, FrostlineError
+from frostline.stages.errors import ConfigError, unknown_name
+from frostline.stages.modalities.base import IMAGE, Arrays, Item
 from frostline.stages.modalities.image.spec import Preprocessing, replaced
 from frostline.stages.modalities.image.transform import centre
 from frostline.stages.modalities.image.upsample import agrees, enlarged
+from frostline.stages.modalities.registry import check_taken
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
+class Backbone(AnyBackbone):
+    """A network of images up to a layer.
 
-class Backbone:
-    """A network up to a layer, in evaluation mode, its weights frozen.
-
-    ``spec``: what it is, resolved. ``network``: from images as the network wants them to
-    what the layer gives. ``width``: d, the length of a feature. ``given``: the shape of
-    what the layer gives for an image. ``licence``: of its weights. ``prefix_tokens``: see
-    ``LoadedModel``. Not to be used by two threads at once.
+    ``network``: from images as the network wants them to
+    what the layer gives. ``prefix_tokens``: see
+    ``LoadedModel``.
     """
 
     def __init__(
@@ -55,41 +54,24 @@ class Backbone:
         licence: str = "",
         prefix_tokens: int | None = None,
     ) -> None:
-        self.spec = spec
-        self.given = given
-        self.width = width
-        self.licence, self.prefix_tokens = licence, prefix_tokens
-        self.precision = precision
-        self.device = torch.device(device)
-        if self.device.type == "cuda":
-            _compute_exactly()
+        super().__init__(spec, network, width, precision, device, given, licence)
+        self.prefix_tokens = prefix_tokens
         self._as_pillow = agrees(self.device)  # not when it is asked for: the threads that decode ask
-        self._dtype = _DTYPES[precision]
-        self.network = network.to(self.device, self._dtype)
-        self._mean, self._deviation = _scaling(spec.preprocessing, self.device)
+        self._mean, self._deviation = _scaling(self.preprocessing, self.device)
 
-    @torch.inference_mode()
-    def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the features, float32 (batch, d), of preprocessed images, uint8 (batch, height, width, 3).
+    def features(self, given: Mapping[str, Tensor]) -> Tensor:
+        """Return the features, float32 (batch, d), of images on the device: ``pixels``, uint8 (batch, h, w, 3).
 
-        Or of images that ``enlarges`` is true of, as they are.
+        They are preprocessed, or are those that ``enlarges`` is true of, as they are.
         """
-        return self.features(on_device(pixels, self.device)).cpu().numpy()
+        return self.pooled(self.network(self.prepared(given)))
 
-    def stream(self, batches: Iterable[Pixels], limit: BatchLimit) -> Iterator[Embeddings]:
-        """Yield what ``embed`` gives of each batch, in order, while the next ones are on their way."""
-        return stream(self, batches, limit)
-
-    def features(self, images: Tensor) -> Tensor:
-        """Return the features, float32 (batch, d), of images on the device, uint8 (batch, height, width, 3)."""
-        return self.pooled(self.network(self.prepared(images)))
-
-    def prepared(self, images: Tensor) -> Tensor:
+    def prepared(self, given: Mapping[str, Tensor]) -> Tensor:
         """Return what the network is given of images as ``features`` takes them, (batch, 3, height, width)."""
-        images = images.permute(0, 3, 1, 2)
+        images = given["pixels"].permute(0, 3, 1, 2)
         if images.shape[-2:] != self.spec.size:
             images = _enlarged(images, self.spec)
-        return _to_input(images, self._mean, self._deviation).to(self._dtype)
+        return _to_input(images, self._mean, self._deviation).to(self.dtype)
 
     def pooled(self, given: Tensor) -> Tensor:
         """Return the features, float32 (batch, d), of what the layer gives."""
@@ -100,25 +82,24 @@ class Backbone:
         network = self.network.whole() if isinstance(self.network, Cut) else self.network
         return _FromPixels(network, self._mean, self._deviation, self.pooled)
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images become what the network is given."""
+        return image_preprocessing(self.spec)
+
     def enlarges(self, size: tuple[int, int]) -> bool:
         """Whether ``embed`` may be given images of (width, height) as they are, with the same result."""
         return self._as_pillow and is_thumbnail(size, self.spec)
 
-    @property
-    def has_weights(self) -> bool:
-        """Whether the network computes anything that a precision could make faster."""
-        return any(True for _ in self.network.parameters())
+    def raw(self, sample: Image) -> Item | None:
+        return {"pixels": np.asarray(sample)} if self.enlarges(sample.size) else None
 
-    def at(self, precision: Precision) -> Backbone:
-        """Return a copy that computes in another precision. Raises ConfigError if the network can't."""
-        if has_hooks(self.network):  # a copy's hooks would still write to the original
-            raise ConfigError(f"{self.spec.name} has hooks and can't be copied to {precision}; choose a --precision")
-        with _blamed(f"{self.spec.name} can't run in {precision} on {self.device}", "see --precision, --device"):
-            network = copy.deepcopy(self.network)
-            known = (self.given, self.licence, self.prefix_tokens)
-            other = Backbone(self.spec, network, self.width, precision, str(self.device), *known)
-            other.embed(np.zeros((1, *self.spec.size, 3), np.uint8))
-        return other
+    def trial(self) -> Arrays:
+        return {"pixels": np.zeros((1, *self.spec.size, 3), np.uint8)}
+
+    def _with(self, network: nn.Module, precision: Precision) -> Backbone:
+        known = (str(self.device), self.given, self.licence, self.prefix_tokens)
+        return Backbone(self.spec, network, self.width, precision, *known)
 
 
 class _FromPixels(nn.Module):
@@ -138,6 +119,7 @@ class _FromPixels(nn.Module):
         return self.pooled(self.network(batch))
 
 
+@overload
 def load_backbone(
     request: BackboneRequest,
     example: Image,
@@ -147,24 +129,81 @@ def load_backbone(
     portable: bool = False,
     optimize: Optimize = "auto",
     allow_unsteady: bool = False,
-) -> Backbone:
-    """Return the backbone that a request names, resolved for images of one image's size.
+) -> Backbone: ...
 
-    The default layer is the family's own, or else the input of the final classifier, found by
+
+@overload
+def load_backbone(
+    request: BackboneRequest,
+    example: None,
+    *,
+    precision: Precision = "fp32",
+    device: str = "cpu",
+    portable: bool = False,
+    optimize: Optimize = "auto",
+    allow_unsteady: bool = False,
+) -> ItemBackbone: ...
+
+
+def load_backbone(
+    request: BackboneRequest,
+    example: Image | None,
+    *,
+    precision: Precision = "fp32",
+    device: str = "cpu",
+    portable: bool = False,
+    optimize: Optimize = "auto",
+    allow_unsteady: bool = False,
+) -> AnyBackbone:
+    """Return the backbone that a request names, for samples of its modality.
+
+    One of images is resolved for those of ``example``'s size; of others its family resolves all, and there is no
+    example. The default layer is the family's own, or else the input of the final classifier, found by
     watching a forward pass over noise. ``optimize``: whether the network is made faster, or runs
     as it is written; ``portable``: as a graph to be exported, without operations of this
     processor's own, in either case. Raises ConfigError: unknown names, weights or layers that
-    don't fit, an input size or a precision that the network can't take; unless ``allow_unsteady``,
+    don't fit, another modality, an input size or a precision that the network can't take; unless ``allow_unsteady``,
     features of noise that change from pass to pass or with the batch (``steadiness``).
     """
     loaded = load(request)
-    check_transform(request.name, loaded, request.preprocessing)
-    how = replaced(loaded.preprocessing, request.preprocessing)
+    check_taken(request.name, loaded.preprocessing.modality, request.modality)
+    if request.modality != IMAGE:
+        return of_items(request, loaded, precision=precision, device=device, allow_unsteady=allow_unsteady)
+    if example is None:
+        raise TypeError(f"{request.name} is resolved on an image; got none")
+    faster = _Faster(device, portable=portable, optimize=optimize)
+    return _of_images(request, loaded, example, faster, precision, allow_unsteady=allow_unsteady)
+
+
+@dataclass(frozen=True)
+class _Faster:
+    """For which device, and whether, a network is rewritten; see ``load_backbone``."""
+
+    device: str
+    portable: bool
+    optimize: Optimize
+
+    def done(self, cut: Cut | Joined, given: Tensor, batch: Tensor) -> nn.Module:
+        if isinstance(cut, Cut) and (self.portable or self.optimize == "auto"):
+            return optimized(cut, given, batch, device=self.device, portable=self.portable)
+        return cut
+
+
+def _of_images(
+    request: BackboneRequest,
+    loaded: LoadedModel,
+    example: Image,
+    faster: _Faster,
+    precision: Precision,
+    *,
+    allow_unsteady: bool,
+) -> Backbone:
+    how = _preprocessing(request, loaded)
     shape = how.item(example)["pixels"].shape
     noise = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
     batch = _to_input(torch.from_numpy(noise).permute(0, 3, 1, 2), *_scaling(how, torch.device("cpu")))
     model = _frozen(loaded.module)
-    with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", size_hint(model)):
+    with blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", size_hint(model)):
         layer = request.layer or loaded.layer or _default_layer(model, batch)
         cut, layer, asked = _cut(model, layer, request.pool, batch, loaded.prefix_tokens)
         trace = watch(cut, batch)
@@ -175,22 +214,31 @@ def load_backbone(
         check_tokens(model, layer, given, pooling, loaded.prefix_tokens, batch)
         if not (request.layer or request.pool):
             _check_width(width, loaded.width, layer)
-        network: nn.Module = cut
-        if isinstance(cut, Cut) and (portable or optimize == "auto"):
-            network = optimized(cut, given, batch, device=device, portable=portable)
+        network = faster.done(cut, given, batch)
     size = (shape[0], shape[1])
     spec = BackboneSpec(spec_name(request.name, loaded.name), loaded.code, loaded.weights, layer, pooling, how, size)
-    with _blamed(f"{request.name} can't run in {precision} on {device}", "see --precision, --device"):
+    with blamed(f"{request.name} can't run in {precision} on {faster.device}", "see --precision, --device"):
         known = (tuple(given.shape[1:]), loaded.licence, loaded.prefix_tokens)
-        backbone = Backbone(spec, network, width, precision, device, *known)
+        backbone = Backbone(spec, network, width, precision, faster.device, *known)
         if not allow_unsteady:
-            check_steady(request.name, backbone.embed, noise, ("noise 1", "noise 2"), precision)
+            check_steady(request.name, backbone.embed, {"pixels": noise}, ("noise 1", "noise 2"), precision)
     return backbone
 
 
+def _preprocessing(request: BackboneRequest, loaded: LoadedModel) -> Preprocessing:
+    """Return how images are preprocessed, as a request changes it. Raises ConfigError, for a pooling too."""
+    if request.pool and request.pool not in get_args(Pooling):
+        raise unknown_name("pool", request.pool, get_args(Pooling))
+    own = loaded.preprocessing
+    if not isinstance(own, Preprocessing):
+        raise ConfigError(f"the family of {request.name} gives {own!r:.200} for images; expected a Preprocessing")
+    check_transform(request.name, loaded, request.preprocessing)
+    return replaced(own, request.preprocessing)
+
+
 def _cut(
-    model: nn.Module, layer: str, asked: Pooling | None, batch: Tensor, prefix_tokens: int | None
-) -> tuple[Cut | Joined, str, Pooling | None]:
+    model: nn.Module, layer: str, asked: str | None, batch: Tensor, prefix_tokens: int | None
+) -> tuple[Cut | Joined, str, str | None]:
     """Return the model up to a layer, or to several side by side, its name, and the pooling that is left to do."""
     if not is_joined(layer):
         return Cut(model, layer).eval(), layer, asked
@@ -221,7 +269,7 @@ def _check_loaded(model: nn.Module, trace: Trace, layer: str) -> None:
         )
 
 
-def _width(layer: str, given: Tensor, pooling: Pooling, prefix_tokens: int | None) -> int:
+def _width(layer: str, given: Tensor, pooling: str, prefix_tokens: int | None) -> int:
     if given.ndim == 0 or len(given) != 2:
         raise ConfigError(
             f"layer {layer!r} gives {tuple(given.shape)} for 2 images; wanted one row per image, "
@@ -235,35 +283,13 @@ def _check_width(width: int, wanted: int | None, layer: str) -> None:
         raise ConfigError(f"layer {layer!r} gives {width} features, its family says {wanted}; name one with --layer")
 
 
-@contextmanager
-def _blamed(what: str, remedy: str) -> Iterator[None]:
-    """Raise as ConfigError whatever a network raises: its code may be anyone's."""
-    try:
-        yield
-    except FrostlineError:
-        raise
-    except Exception as error:
-        raise ConfigError(f"{what} ({type(error).__name__}: {error}); {remedy}") from error
-
-
-def _compute_exactly() -> None:
-    """Have a GPU compute fp32 in fp32: convolutions use TF32, with ten bits of mantissa, unless told not to."""
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-
-
-def on_device(pixels: Pixels, device: torch.device) -> Tensor:
-    """Return images as a tensor on a device, in the same shape."""
-    writable = np.require(pixels, np.uint8, ["C", "W"])  # torch warns of any other
-    return torch.from_numpy(writable).to(device, non_blocking=True)
-
-
 def _enlarged(images: Tensor, spec: BackboneSpec) -> Tensor:
     """Return square images resized and cropped as ``preprocess`` does."""
-    wanted = spec.preprocessing.resize
+    wanted = image_preprocessing(spec).resize
     side = wanted[0] if isinstance(wanted, tuple) else wanted
     assert side is not None
-    left, top, right, bottom = centre((side, side), spec.size)
+    height, width = spec.size
+    left, top, right, bottom = centre((side, side), (height, width))
     return enlarged(images, side)[..., top:bottom, left:right]
 
 

@@ -1,8 +1,8 @@
-"""Batches through a network, as many images at once as memory has room for."""
+"""Batches through a network, as many rows at once as memory has room for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 
 from frostline.stages.backbones.inference.pixels import Embedder
 from frostline.stages.errors import ConfigError
+from frostline.stages.modalities.base import Arrays
+from frostline.stages.modalities.items import joined, rows_of, taken, zeros_like
 
 if TYPE_CHECKING:
     import torch
 
 
 T = TypeVar("T")
-
-
-Pixels = NDArray[np.uint8]
 
 
 Embeddings = NDArray[np.float32]
@@ -38,28 +37,30 @@ def _nothing() -> None:
 
 
 class BatchLimit:
-    """How many ``images`` go through a network at once: as many as are asked for, halved whenever memory runs out.
+    """How many ``rows`` go through a network at once: as many as are asked for, halved whenever memory runs out.
 
     ``on_halved`` gets how many from now on, and the error's message. ``remedy``: what to do where one takes too much.
+    ``noun``: what a row is.
     """
 
     def __init__(
         self,
-        images: int,
+        rows: int,
         on_halved: Callable[[int, str], object] | None = None,
         remedy: str = "free some, or see --resize, and run again; finished shards are kept",
+        noun: str = "image",
     ) -> None:
-        self.images = images
-        self._on_halved, self._remedy = on_halved, remedy
+        self.rows = rows
+        self._on_halved, self._remedy, self._noun = on_halved, remedy, noun
 
     def run(self, work: Callable[[int], T], release: Callable[[], object] = _nothing) -> T:
-        """Return what ``work`` gives for so many images at once; where memory runs out, ``release`` some and try less.
+        """Return what ``work`` gives for so many rows at once; where memory runs out, ``release`` some and try less.
 
-        Raises ConfigError where there is no room for one image.
+        Raises ConfigError where there is no room for one.
         """
         while True:
             try:
-                return work(self.images)
+                return work(self.rows)
             except (MemoryError, RuntimeError) as error:
                 self._halve(error)
             release()  # only here: until now the error held on to what failed
@@ -68,43 +69,44 @@ class BatchLimit:
         message = str(error).partition("\n")[0] or type(error).__name__
         if not out_of_memory(error):
             raise error
-        if self.images == 1:
-            raise ConfigError(f"not enough memory for a batch of 1 image ({message}); {self._remedy}") from error
-        self.images //= 2
+        if self.rows == 1:
+            raise ConfigError(f"not enough memory for a batch of 1 {self._noun} ({message}); {self._remedy}") from error
+        self.rows //= 2
         if self._on_halved:
-            self._on_halved(self.images, message)
+            self._on_halved(self.rows, message)
 
 
 class Streamer(Embedder, Protocol):
     """What extraction needs of a backbone."""
 
-    def stream(self, batches: Iterable[Pixels], limit: BatchLimit, /) -> Iterator[Embeddings]: ...
+    def stream(self, batches: Iterable[Arrays], limit: BatchLimit, /) -> Iterator[Embeddings]: ...
 
 
 class Network(Streamer, Protocol):
-    """A backbone with a device. ``features``: of images that are there, uint8 (batch, height, width, 3)."""
+    """A backbone with a device. ``features``: of a batch's arrays that are there, float32 (batch, d)."""
 
     device: torch.device
 
-    def features(self, images: torch.Tensor, /) -> torch.Tensor: ...
+    def features(self, given: Mapping[str, torch.Tensor], /) -> torch.Tensor: ...
 
 
 def in_turn(
-    embed: Callable[[Pixels], Embeddings], batches: Iterable[Pixels], limit: BatchLimit
+    embed: Callable[[Arrays], Embeddings], batches: Iterable[Arrays], limit: BatchLimit
 ) -> Iterator[Embeddings]:
-    """Yield the features of each batch, one after the other; ``embed`` gives those of images, always as many."""
-    for pixels in batches:
-        yield limit.run(partial(_embedded, embed, pixels))
+    """Yield the features of each batch, one after the other; ``embed`` gives those of rows, always as many."""
+    for batch in batches:
+        yield limit.run(partial(_embedded, embed, batch))
 
 
-def _embedded(embed: Callable[[Pixels], Embeddings], pixels: Pixels, at_once: int) -> Embeddings:
-    return np.concatenate([embed(part) for part in parts(pixels, at_once)])[: len(pixels)]
+def _embedded(embed: Callable[[Arrays], Embeddings], batch: Arrays, at_once: int) -> Embeddings:
+    return np.concatenate([embed(part) for part in parts(batch, at_once)])[: rows_of(batch)]
 
 
-def parts(pixels: Pixels, at_once: int) -> list[Pixels]:
-    """Return a batch, or so many images of it at a time, zeros at the end of the last: each part has one shape."""
-    if len(pixels) <= at_once:
-        return [pixels]
-    cut = [pixels[i : i + at_once] for i in range(0, len(pixels), at_once)]
-    cut[-1] = np.concatenate([cut[-1], np.zeros((at_once - len(cut[-1]), *pixels.shape[1:]), np.uint8)])
-    return cut
+def parts(batch: Arrays, at_once: int) -> list[Arrays]:
+    """Return a batch, or so many rows of it at a time, zeros at the end of the last: each part has one shape."""
+    rows = rows_of(batch)
+    if rows <= at_once:
+        return [batch]
+    cut = [taken(batch, slice(i, i + at_once)) for i in range(0, rows, at_once)]
+    cut[-1] = joined(cut[-1], zeros_like(batch, at_once - rows_of(cut[-1])))
+    return [*cut]

@@ -1,15 +1,15 @@
 """Batches through a network on a GPU: what goes there, what runs there and what comes back, at the same time.
 
-A batch lies in pinned memory, crosses the bus as uint8 on a stream of its own, runs as one captured graph, and its
-features come back on a third stream, while the next batches are being made. The processor runs the same code, without
-streams to speak of and without a graph, which is how it is tested where there is no GPU.
+A batch lies in pinned memory, crosses the bus as it is (images as uint8) on a stream of its own, runs as one captured
+graph, and its features come back on a third stream, while the next batches are being made. The processor runs the same
+code, without streams to speak of and without a graph, which is how it is tested where there is no GPU.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,32 +20,34 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Network, Pixels, out_of_memory, parts
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Network, out_of_memory, parts
+from frostline.stages.modalities.base import Arrays
+from frostline.stages.modalities.items import Shape, rows_of, shape_of
 
 log = logging.getLogger("frostline")
 _SLOTS = 3  # one runs, one waits its turn, one is being filled
 _WARM_UPS = 3  # libraries choose and set themselves up in the first calls, which must not be captured
 
-Shape = tuple[int, ...]
+Tensors = Mapping[str, Tensor]
 Stream = Any  # torch.cuda's or, where there is no GPU, torch.cpu's
 
 
-def overlapped(network: Network, batches: Iterable[Pixels], limit: BatchLimit) -> Iterator[Embeddings]:
+def overlapped(network: Network, batches: Iterable[Arrays], limit: BatchLimit) -> Iterator[Embeddings]:
     """Yield the features of each batch, in order. Where memory runs out, a batch goes through in parts."""
     return _Flow(network, limit).run(batches)
 
 
 @dataclass
 class _Passing:
-    """A batch on its way: how many ``images`` it has, in how many ``parts`` it goes, and what has come back of it."""
+    """A batch on its way: how many ``rows`` it has, in how many ``parts`` it goes, and what has come back of it."""
 
-    images: int
+    rows: int
     parts: int
     done: list[Embeddings] = field(default_factory=list)
 
 
 class _Flow:
-    """One network's batches, on their way in parts of as many images as there is room for."""
+    """One network's batches, on their way in parts of as many rows as there is room for."""
 
     def __init__(self, network: Network, limit: BatchLimit) -> None:
         self._network, self._limit = network, limit
@@ -54,20 +56,20 @@ class _Flow:
         self._flying: deque[tuple[_Slot, _Passing]] = deque()
         self._batches: deque[_Passing] = deque()
 
-    def run(self, batches: Iterable[Pixels]) -> Iterator[Embeddings]:
+    def run(self, batches: Iterable[Arrays]) -> Iterator[Embeddings]:
         try:
-            for pixels in batches:
-                self._batches.append(self._limit.run(partial(self._launched, pixels), self._release))
+            for batch in batches:
+                self._batches.append(self._limit.run(partial(self._launched, batch), self._release))
                 yield from self._back()
             self._land()
             yield from self._back()
         finally:
             self._api.synchronize(self._network.device)  # nothing may still be written when its memory is let go
 
-    def _launched(self, pixels: Pixels, images: int) -> _Passing:
-        """Send a batch on its way in parts of so many images; where memory runs out meanwhile, it is sent anew."""
-        lane, cut = self._lane((images, *pixels.shape[1:])), parts(pixels, images)
-        passing = _Passing(len(pixels), len(cut))
+    def _launched(self, batch: Arrays, rows: int) -> _Passing:
+        """Send a batch on its way in parts of so many rows; where memory runs out meanwhile, it is sent anew."""
+        cut = parts(batch, rows)
+        lane, passing = self._lane(cut[0]), _Passing(rows_of(batch), len(cut))
         for part in cut:
             slot = next(lane.slots)
             while any(slot is one for one, _ in self._flying):
@@ -76,11 +78,12 @@ class _Flow:
             self._flying.append((slot, passing))
         return passing
 
-    def _lane(self, shape: Shape) -> _Lane:
-        """Return what computes batches of a shape; made at the first call."""
+    def _lane(self, batch: Arrays) -> _Lane:
+        """Return what computes batches of one's shape; made at the first call."""
+        shape = shape_of(batch)
         if shape not in self._lanes:
             with torch.inference_mode():
-                self._lanes[shape] = _Lane(self._network, shape)
+                self._lanes[shape] = _Lane(self._network, batch)
         return self._lanes[shape]
 
     def _land(self, max_batches: int | None = None) -> None:
@@ -93,7 +96,7 @@ class _Flow:
         """Yield the features of the first batches that have come back whole."""
         while self._batches and len(self._batches[0].done) == self._batches[0].parts:
             batch = self._batches.popleft()
-            yield np.concatenate(batch.done)[: batch.images]
+            yield np.concatenate(batch.done)[: batch.rows]
 
     def _release(self) -> None:
         """Let go of all memory that batches pass through, once they have."""
@@ -107,11 +110,11 @@ class _Flow:
 class _Lane:
     """A network made ready for batches of one shape, and the ``slots`` in which they come and go, in turn."""
 
-    def __init__(self, network: Network, shape: Shape) -> None:
+    def __init__(self, network: Network, like: Arrays) -> None:
         device, api = network.device, torch.get_device_module(network.device)
         with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
             there, compute, back = api.Stream(), api.Stream(), api.Stream()
-            given = torch.zeros(shape, dtype=torch.uint8, device=device)
+            given = {name: torch.zeros_like(torch.from_numpy(one), device=device) for name, one in like.items()}
             api.synchronize(device)
             run, result = _made_ready(network, given, compute)
             slots = [_Slot(given, result, run, (there, compute, back)) for _ in range(_SLOTS)]
@@ -122,26 +125,27 @@ class _Lane:
 class _Slot:
     """One batch on its way. ``given``, ``result``: where ``run`` finds and leaves what it computes, shared by all."""
 
-    def __init__(self, given: Tensor, result: Tensor, run: Callable[[], object], streams: tuple[Stream, ...]):
-        self._api = torch.get_device_module(given.device)
+    def __init__(self, given: Tensors, result: Tensor, run: Callable[[], object], streams: tuple[Stream, ...]):
+        self._api = torch.get_device_module(result.device)
         self._given, self._result, self._run, self._streams = given, result, run, streams
-        pinned = given.device.type == "cuda"
-        self._pixels = torch.empty(given.shape, dtype=given.dtype, pin_memory=pinned)
-        self._sent = torch.empty_like(given)
+        pinned = result.device.type == "cuda"
+        self._here = {n: torch.empty(t.shape, dtype=t.dtype, pin_memory=pinned) for n, t in given.items()}
+        self._sent = {name: torch.empty_like(tensor) for name, tensor in given.items()}
         self._computed = torch.empty_like(result)
         self._features = torch.empty(result.shape, dtype=result.dtype, pin_memory=pinned)
         self._done = self._api.Event()
 
-    def launch(self, pixels: Pixels) -> None:
+    def launch(self, batch: Arrays) -> None:
         """Send a batch on its way; what was collected before is written over."""
         api, (there, compute, back) = self._api, self._streams
-        np.copyto(self._pixels.numpy(), pixels)
+        for name, array in batch.items():
+            np.copyto(self._here[name].numpy(), array)
         with torch.inference_mode():
             with api.stream(there):
-                self._sent.copy_(self._pixels, non_blocking=True)
+                _copy(self._here, self._sent)
             compute.wait_stream(there)
             with api.stream(compute):
-                self._given.copy_(self._sent)
+                _copy(self._sent, self._given)
                 self._run()
                 self._computed.copy_(self._result)
             back.wait_stream(compute)
@@ -155,15 +159,21 @@ class _Slot:
         return self._features.numpy().copy()
 
 
-def _made_ready(network: Network, given: Tensor, compute: Stream) -> tuple[Callable[[], object], Tensor]:
+def _copy(these: Tensors, there: Tensors) -> None:
+    for name, tensor in these.items():
+        there[name].copy_(tensor, non_blocking=True)
+
+
+def _made_ready(network: Network, given: Tensors, compute: Stream) -> tuple[Callable[[], object], Tensor]:
     """Return what computes the features of what ``given`` holds, and where they then lie.
 
     On a GPU a captured graph, unless the network's code can't be captured, which is said.
     """
-    with torch.get_device_module(given.device).stream(compute):  # which is left even if a capture fails within
-        for _ in range(_WARM_UPS if given.device.type == "cuda" else 1):
+    on_gpu = network.device.type == "cuda"
+    with torch.get_device_module(network.device).stream(compute):  # which is left even if a capture fails within
+        for _ in range(_WARM_UPS if on_gpu else 1):
             result = network.features(given)
-        if given.device.type == "cuda":
+        if on_gpu:
             try:
                 return _captured(network, given, compute)
             except RuntimeError as error:
@@ -174,7 +184,7 @@ def _made_ready(network: Network, given: Tensor, compute: Stream) -> tuple[Calla
     return lambda: result.copy_(network.features(given)), result
 
 
-def _captured(network: Network, given: Tensor, compute: Stream) -> tuple[Callable[[], object], Tensor]:
+def _captured(network: Network, given: Tensors, compute: Stream) -> tuple[Callable[[], object], Tensor]:
     graph = torch.cuda.CUDAGraph()
     # Other threads decode; should code of the user's use the GPU there, that is no part of this
     with torch.cuda.graph(graph, stream=compute, capture_error_mode="thread_local"):

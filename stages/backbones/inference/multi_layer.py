@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
-from frostline.stages.backbones.inference.backbone import Backbone, on_device
-from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
+from frostline.stages.backbones.inference.backbone import Backbone
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings
 from frostline.stages.backbones.inference.dispatch import stream
+from frostline.stages.backbones.inference.frozen import AnyBackbone, on_device
+from frostline.stages.modalities.base import Arrays, Item, Sample
 
 
 class SharedPass:
@@ -26,26 +28,29 @@ class SharedPass:
         self.width = sum(backbone.width for backbone in backbones)
 
     @torch.inference_mode()
-    def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def embed(self, batch: Arrays) -> NDArray[np.float32]:
         """Return the features, float32 (batch, the sum of all widths), of images as ``Backbone.embed`` takes them."""
-        return self.features(on_device(pixels, self.device)).cpu().numpy()
+        return self.features(on_device(batch, self.device)).cpu().numpy()
 
-    def stream(self, batches: Iterable[Pixels], limit: BatchLimit) -> Iterator[Embeddings]:
+    def stream(self, batches: Iterable[Arrays], limit: BatchLimit) -> Iterator[Embeddings]:
         """Yield what ``embed`` gives of each batch, in order, as ``Backbone.stream`` does."""
         return stream(self, batches, limit)
 
-    def features(self, images: Tensor) -> Tensor:
+    def features(self, given: Mapping[str, Tensor]) -> Tensor:
         """Return the features, float32 (batch, all widths), of images as ``Backbone.features`` takes them."""
-        given = self._network(self._backbones[0].prepared(images))
-        return torch.cat([one.pooled(value) for one, value in zip(self._backbones, given, strict=True)], dim=1)
+        values = self._network(self._backbones[0].prepared(given))
+        return torch.cat([one.pooled(value) for one, value in zip(self._backbones, values, strict=True)], dim=1)
 
-    def enlarges(self, size: tuple[int, int]) -> bool:
-        """Whether ``embed`` may be given images of (width, height) as they are, with the same result."""
-        return self._backbones[0].enlarges(size)
+    def raw(self, sample: Sample) -> Item | None:
+        """Return what ``embed`` takes of an image as it is, or None."""
+        return self._backbones[0].raw(sample)
 
 
-def share_pass(backbones: Sequence[Backbone]) -> SharedPass | None:
-    """Return one pass for layers of one network; None unless it gives the very bits that each alone gives."""
+def share_pass(networks: Sequence[AnyBackbone]) -> SharedPass | None:
+    """Return one pass for layers of one network of images; None unless it gives the very bits that each alone gives."""
+    backbones = [one for one in networks if isinstance(one, Backbone)]
+    if len(backbones) < len(networks):
+        return None
     graphs = [backbone.network for backbone in backbones if isinstance(backbone.network, fx.GraphModule)]
     kinds = {(backbone.spec.preprocessing, backbone.spec.size, backbone.precision) for backbone in backbones}
     if len(kinds) > 1 or len(graphs) < len(backbones):
@@ -54,7 +59,7 @@ def share_pass(backbones: Sequence[Backbone]) -> SharedPass | None:
     if network is None:
         return None
     shared = SharedPass(backbones, network)
-    noise = np.random.default_rng(0).integers(0, 256, (2, *shared.spec.size, 3), np.uint8)
+    noise = {"pixels": np.random.default_rng(0).integers(0, 256, (2, *shared.spec.size, 3), np.uint8)}
     alone = np.concatenate([backbone.embed(noise) for backbone in backbones], axis=1)
     return shared if np.array_equal(shared.embed(noise), alone, equal_nan=True) else None
 

@@ -1,4 +1,4 @@
-"""A decoded image to the uint8 pixels that one backbone is given."""
+"""A sample to the item that one backbone is given: of an image its pixels, ready or as they are."""
 
 from __future__ import annotations
 
@@ -11,40 +11,51 @@ from PIL import Image
 
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.errors import UnreadableSample
-from frostline.stages.modalities.image.spec import View
+from frostline.stages.modalities.base import Arrays, Item, Sample
+from frostline.stages.modalities.image.spec import Preprocessing, View
 from frostline.stages.modalities.image.transform import resized_size
 
 
-def pixels_for(image: Image.Image, spec: BackboneSpec, view: View = "plain") -> NDArray[np.uint8]:
-    """Return an image preprocessed for a backbone. Raises UnreadableSample if it comes out with another size."""
-    pixels = spec.preprocessing.item(image, view)["pixels"]
-    if pixels.shape[:2] != spec.size:
-        found, wanted = (" × ".join(map(str, shape)) for shape in (pixels.shape[:2], spec.size))
-        raise UnreadableSample(f"{found} pixels where the backbone has {wanted}; see --resize")
-    return pixels
-
-
 class Embedder(Protocol):
-    """What extraction and prediction need of a backbone."""
+    """What extraction and prediction need of a backbone.
+
+    ``embed``: a batch, arrays by name, to its features. ``raw``: what ``embed`` takes of a sample as it is, in place of
+    its item and with the same result, where that costs less; else None.
+    """
 
     spec: BackboneSpec
     width: int
 
-    def embed(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]: ...
+    def embed(self, batch: Arrays, /) -> NDArray[np.float32]: ...
 
-    def enlarges(self, size: tuple[int, int], /) -> bool: ...
-
-
-def raw_or_pixels(image: Image.Image, backbone: Embedder, view: View = "plain") -> NDArray[np.uint8]:
-    """Return an image as it is where the backbone enlarges it faster, else as ``pixels_for``."""
-    if view == "plain" and backbone.enlarges(image.size):
-        return np.asarray(image)
-    return pixels_for(image, backbone.spec, view)
+    def raw(self, sample: Sample, /) -> Item | None: ...
 
 
-def finished(pixels: NDArray[np.uint8], spec: BackboneSpec) -> NDArray[np.uint8]:
-    """Return what ``raw_or_pixels`` gave as ``pixels_for`` would have."""
-    return pixels if pixels.shape[:2] == spec.size else pixels_for(Image.fromarray(pixels), spec)
+def item_for(sample: Sample, spec: BackboneSpec, view: View = "plain") -> Item:
+    """Return a sample as a backbone is given it. Raises UnreadableSample where it comes out with another size."""
+    item = spec.preprocessing.item(sample, view)
+    if spec.size and item["pixels"].shape[:2] != spec.size:
+        found, wanted = (" × ".join(map(str, shape)) for shape in (item["pixels"].shape[:2], spec.size))
+        raise UnreadableSample(f"{found} pixels where the backbone has {wanted}; see --resize")
+    return item
+
+
+def raw_or_item(sample: Sample, backbone: Embedder, view: View = "plain") -> Item:
+    """Return a sample as it is where the backbone takes that, else as ``item_for``."""
+    raw = backbone.raw(sample) if view == "plain" else None
+    return item_for(sample, backbone.spec, view) if raw is None else raw
+
+
+def finished(item: Item, spec: BackboneSpec) -> Item:
+    """Return what ``raw_or_item`` gave of an image as ``item_for`` would have."""
+    pixels = item["pixels"]
+    return item if pixels.shape[:2] == spec.size else item_for(Image.fromarray(pixels), spec)
+
+
+def image_preprocessing(spec: BackboneSpec) -> Preprocessing:
+    """Return the preprocessing of a backbone of images."""
+    assert isinstance(spec.preprocessing, Preprocessing)
+    return spec.preprocessing
 
 
 def is_thumbnail(size: tuple[int, int], spec: BackboneSpec) -> bool:
@@ -53,9 +64,9 @@ def is_thumbnail(size: tuple[int, int], spec: BackboneSpec) -> bool:
     It does with bilinear filtering at a power of two, where every weight is a sixteenth or the
     like and nothing is rounded but the result; torch is five times as fast.
     """
-    how = spec.preprocessing
+    how = image_preprocessing(spec)
     if how.resize is None or how.interpolation != "bilinear" or size[0] != size[1] or size == spec.size:
         return False
     width, height = resized_size(size, how.resize, how.fit)
     larger = width == height > size[0] and math.frexp(width / size[0])[0] == 0.5
-    return larger and max(spec.size) <= width
+    return larger and max(spec.size, default=0) <= width

@@ -9,9 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.backbones.inference.batches import Embeddings, Pixels
+from frostline.stages.backbones.inference.batches import Embeddings
 from frostline.stages.backbones.spec import Precision
-from frostline.stages.errors import ConfigError, printable, shortened
+from frostline.stages.errors import ConfigError, one, printable, shortened
+from frostline.stages.modalities.base import Arrays
+from frostline.stages.modalities.items import joined, rows_of, taken
 
 _ROUNDING: dict[Precision, float] = {"fp32": 1e-3, "bf16": 0.02, "fp16": 0.02}  # of the largest value, by kernels
 _MAX_BATCH = 16
@@ -42,72 +44,89 @@ class Unsteady:
     largest: float
     scale: float
 
-    def told(self, names: Sequence[str] = ()) -> str:
-        """Return what was seen, in a line; ``names``: of the images, by row."""
+    def told(self, names: Sequence[str] = (), noun: str = "image") -> str:
+        """Return what was seen, in a line; ``names``: of the samples, by row; ``noun``: what one of them is."""
         seen = {
-            "again": "gives other features of the same images when asked again",
-            "company": "gives an image other features when other images are in its batch",
-            "place": "gives an image other features at another place of a batch, or in a batch of another size",
+            "again": f"gives other features of the same {noun}s when asked again",
+            "company": f"gives {one(noun)} other features when other {noun}s are in its batch",
+            "place": f"gives {one(noun)} other features at another place of a batch, or in a batch of another size",
         }[self.when]
-        shown = [printable(shortened(names[row], 80)) if names else f"image {row}" for row in self.rows[:_NAMED]]
+        shown = [printable(shortened(names[row], 80)) if names else f"{noun} {row}" for row in self.rows[:_NAMED]]
         more = ", …" if len(self.rows) > _NAMED else ""
         differing = f"{len(self.rows)} of the {self.compared} compared ({', '.join(shown)}{more})"
         return f"{seen}: {differing}, by up to {self.largest:.3g}, where a feature's mean size is {self.scale:.3g}"
 
 
 def unsteadiness(
-    embed: Callable[[Pixels], Embeddings], pixels: Pixels, precision: Precision = "fp32", max_batch: int = _MAX_BATCH
+    embed: Callable[[Arrays], Embeddings], batch: Arrays, precision: Precision = "fp32", max_batch: int = _MAX_BATCH
 ) -> Unsteady | None:
     """Return what is unsteady about ``embed`` on a batch; None where nothing is. Takes four passes.
 
-    ``pixels``: preprocessed images, uint8 (n, height, width, 3), n >= 1; one alone is given a companion.
-    Computed again, all have the same bits. So has every other image once the rest are replaced. At the next place of a
+    ``batch``: items of one shape, n >= 1; one alone is given a companion.
+    Computed again, all have the same bits. So has every other row once the rest are replaced: images by very different
+    ones, items of other modalities by zeros, as they fill a batch, and by copies. At the next place of a
     batch of twice as many, or of half where that is more than ``max_batch``, they are the same up to rounding, which
     may differ by kernel: 0.1 % of the largest value in fp32, 2 % in less.
     """
-    batch = pixels if len(pixels) > 1 else np.concatenate([pixels, _stark(pixels)])
+    n = rows_of(batch)
+    batch = batch if n > 1 else joined(batch, _others(batch) if "pixels" in batch else batch)
     first, again = embed(batch), embed(batch)
-    others = batch.copy()
-    others[1::2] = _stark(batch[1::2])
-    n = len(pixels)
-    found = _compared("again", first[:n], again[:n]) or _compared("company", first[::2], embed(others)[::2], step=2)
+    mixed = _mixed(batch)
+    found = _compared("again", first[:n], again[:n]) or _compared("company", first[::2], embed(mixed)[::2], step=2)
     if found:
         return found
-    moved = _moved(batch, max_batch)
-    n = min(n, len(moved))
-    return _compared("place", first[:n], np.roll(embed(moved)[: len(batch)], -1, axis=0)[:n], _ROUNDING[precision])
+    moved, rows = _moved(batch, max_batch), rows_of(batch)
+    n = min(n, rows_of(moved))
+    return _compared("place", first[:n], np.roll(embed(moved)[:rows], -1, axis=0)[:n], _ROUNDING[precision])
 
 
 def check_steady(
     name: str,
-    embed: Callable[[Pixels], Embeddings],
-    pixels: Pixels,
+    embed: Callable[[Arrays], Embeddings],
+    batch: Arrays,
     names: Sequence[str] = (),
     precision: Precision = "fp32",
+    noun: str = "image",
 ) -> None:
     """Raise ConfigError, which says what was seen and what to do, for a backbone that is unsteady on a batch.
 
-    ``name``, ``names``: of the backbone and of the images, for the message. The rest: as ``unsteadiness`` takes it.
+    ``name``, ``names``: of the backbone and of the samples, and ``noun``, what one of these is,
+    for the message. The rest: as ``unsteadiness`` takes it.
     """
-    found = unsteadiness(embed, pixels, precision)
+    found = unsteadiness(embed, batch, precision)
     if found:
-        raise refusal(name, found, names)
+        raise refusal(name, found, names, noun)
 
 
-def refusal(name: str, found: Unsteady, names: Sequence[str] = ()) -> ConfigError:
-    """Return the error for a backbone that is unsteady; ``names``: of the images, by row."""
+def refusal(name: str, found: Unsteady, names: Sequence[str] = (), noun: str = "image") -> ConfigError:
+    """Return the error for a backbone that is unsteady; ``names``, ``noun``: see ``Unsteady.told``."""
     return ConfigError(
-        f"{name} {found.told(names)}.\nFeatures of a frozen network must be the image's own: {_CAUSES[found.when]}. "
+        f"{name} {found.told(names, noun)}.\n"
+        f"Features of a frozen network must be the {noun}'s own: {_CAUSES[found.when]}. "
         "--allow-unsteady goes on all the same; such features can't be made again, and neither can what is fitted on "
         "them."
     )
 
 
-def _moved(batch: Pixels, max_batch: int) -> Pixels:
+def _mixed(batch: Arrays) -> Arrays:
+    """Return a batch with every second row replaced."""
+    others = _others(taken(batch, slice(1, None, 2)))
+    mixed = {name: array.copy() for name, array in batch.items()}
+    for name, array in mixed.items():
+        array[1::2] = others[name]
+    return mixed
+
+
+def _moved(batch: Arrays, max_batch: int) -> Arrays:
     """Return a batch moved on by one and as many others behind it, or half of it moved so; the last comes first."""
-    if 2 * len(batch) <= max_batch:
-        return np.concatenate([np.roll(batch, 1, axis=0), _stark(batch)])
-    return np.roll(batch[: len(batch) // 2], 1, axis=0)
+    rows = rows_of(batch)
+    if 2 * rows <= max_batch:
+        return joined(_rolled(batch), _others(batch))
+    return _rolled(taken(batch, slice(rows // 2)))
+
+
+def _rolled(batch: Arrays) -> Arrays:
+    return {name: np.roll(array, 1, axis=0) for name, array in batch.items()}
 
 
 def _compared(
@@ -124,6 +143,19 @@ def _compared(
     return Unsteady(when, tuple(i * step for i in bad.tolist()), len(was), largest, scale) if len(bad) else None
 
 
-def _stark(pixels: Pixels) -> Pixels:
+def _others(batch: Arrays) -> Arrays:
+    """Return as many other items: of pixels see ``_stark``; else zeros and, in every second place, copies of the last.
+
+    What another modality's arrays may hold is not known here; these they may.
+    """
+    if "pixels" in batch:
+        return {"pixels": _stark(batch["pixels"])}
+    others = {name: np.zeros_like(array) for name, array in batch.items()}
+    for name, array in others.items():
+        array[1::2] = batch[name][-1]
+    return others
+
+
+def _stark(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return images of black and white, light where they were dark: unlike them in mean, spread and largest value."""
     return np.where(pixels < 128, 255, 0).astype(np.uint8)

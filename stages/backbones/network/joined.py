@@ -33,7 +33,7 @@ def names_of(layer: str) -> list[str]:
 
 
 def joined(
-    model: nn.Module, layer: str, usual: Pooling | None, batch: Tensor, prefix_tokens: int | None
+    model: nn.Module, layer: str, usual: str | None, batch: Tensor, prefix_tokens: int | None
 ) -> tuple[Joined, str]:
     """Return what gives the layers that a name means side by side, and that name with each one's pooling.
 
@@ -44,14 +44,12 @@ def joined(
     return Joined(model, parts, prefix_tokens), ",".join(f"{name}{_MARK}{how}" for name, how in parts)
 
 
-def _part(
-    model: nn.Module, named: str, usual: Pooling | None, batch: Tensor, prefix_tokens: int | None
-) -> tuple[str, Pooling]:
+def _part(model: nn.Module, named: str, usual: str | None, batch: Tensor, prefix_tokens: int | None) -> tuple[str, str]:
     name, _, how = named.partition(_MARK)
     if how and how not in get_args(Pooling):
         raise unknown_name("pool", how, get_args(Pooling))
     given = Cut(model, name).eval()(batch)
-    pooling = cast(Pooling, how) if how else usual or default_pool(given, *batch.shape[2:])
+    pooling = how or usual or default_pool(given, *batch.shape[2:])
     check_tokens(model, name, given, pooling, prefix_tokens, batch)
     return name, pooling
 
@@ -62,7 +60,7 @@ class Joined(nn.Module):
     Of a layer that is called more than once the first call counts, as for ``Cut``.
     """
 
-    def __init__(self, model: nn.Module, parts: Sequence[tuple[str, Pooling]], prefix_tokens: int | None) -> None:
+    def __init__(self, model: nn.Module, parts: Sequence[tuple[str, str]], prefix_tokens: int | None) -> None:
         super().__init__()
         self.model, self.parts, self._prefix = model, list(parts), prefix_tokens
         self._taken: dict[str, Any] = {}

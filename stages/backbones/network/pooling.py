@@ -7,10 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from frostline.stages.backbones.spec import Pooling
 from frostline.stages.errors import ConfigError
 
-_POOLS: dict[Pooling, tuple[tuple[int, ...], Callable[[Tensor], Tensor]]] = {
+_POOLS: dict[str, tuple[tuple[int, ...], Callable[[Tensor], Tensor]]] = {
     "none": ((2,), lambda t: t),
     "avg": ((4,), lambda t: t.mean((2, 3))),
     "max": ((4,), lambda t: t.amax((2, 3))),
@@ -18,13 +17,13 @@ _POOLS: dict[Pooling, tuple[tuple[int, ...], Callable[[Tensor], Tensor]]] = {
     "tokens": ((3, 4), lambda t: t.flatten(1, -2).mean(1)),
     "flatten": ((2, 3, 4), lambda t: t.flatten(1)),
 }
-_OF_PATCHES: dict[Pooling, Callable[[Tensor, int], Tensor]] = {
+_OF_PATCHES: dict[str, Callable[[Tensor, int], Tensor]] = {
     "mean": lambda t, prefix: t[:, prefix:].mean(1),
     "cls+mean": lambda t, prefix: torch.cat([t[:, 0], t[:, prefix:].mean(1)], 1),
 }
 
 
-def pool(tensor: Tensor, how: Pooling, prefix_tokens: int | None = None) -> Tensor:
+def pool(tensor: Tensor, how: str, prefix_tokens: int | None = None) -> Tensor:
     """Return (batch, d) from what a layer gives.
 
     ``none``: (batch, d) as it is. ``avg``, ``max``: over height and width of (batch,
@@ -48,7 +47,7 @@ def pool(tensor: Tensor, how: Pooling, prefix_tokens: int | None = None) -> Tens
     return apply(tensor)
 
 
-def _prefix(tensor: Tensor, how: Pooling, known: int | None) -> int:
+def _prefix(tensor: Tensor, how: str, known: int | None) -> int:
     """Return how many tokens come before the patches'. Raises ConfigError where that is not known, or none does."""
     if tensor.ndim != 3:
         shape = _shape(tensor)
@@ -60,7 +59,7 @@ def _prefix(tensor: Tensor, how: Pooling, known: int | None) -> int:
     return known
 
 
-def _check_class_token(how: Pooling, prefix_tokens: int | None) -> None:
+def _check_class_token(how: str, prefix_tokens: int | None) -> None:
     if prefix_tokens == 0:
         raise ConfigError(f"pool {how!r}: this network has no class token; wanted mean")
 
@@ -69,7 +68,7 @@ def _fitting(tensor: Tensor) -> str:
     return ", ".join(name for name, (dims, _) in _POOLS.items() if tensor.ndim in dims) or "none"
 
 
-def default_pool(tensor: Tensor, height: int, width: int) -> Pooling:
+def default_pool(tensor: Tensor, height: int, width: int) -> str:
     """Return ``none`` for vectors and ``avg`` for maps of images of ``height`` x ``width``.
 
     Raises ConfigError where that is a guess: for tokens, and for maps whose last two axes

@@ -5,14 +5,14 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from frostline.stages.backbones.network.cut import watch
-from frostline.stages.backbones.spec import OUTPUT, Pooling
+from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError
 
-_BY_PLACE: tuple[Pooling, ...] = ("cls", "mean", "cls+mean")
+_BY_PLACE: tuple[str, ...] = ("cls", "mean", "cls+mean")
 
 
 def check_tokens(
-    model: nn.Module, layer: str, given: Tensor, how: Pooling, prefix_tokens: int | None, batch: Tensor
+    model: nn.Module, layer: str, given: Tensor, how: str, prefix_tokens: int | None, batch: Tensor
 ) -> None:
     """Raise ConfigError where a pooling takes tokens by their place, and a layer has others than the network's last.
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
 
 from PIL import Image
 
@@ -12,6 +14,7 @@ from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.base import Modality, Preview
 from frostline.stages.modalities.image.codecs import AVIF, GREY16, codec_of, heif_version, reads_avif, version_of
 from frostline.stages.modalities.image.decode import EXTENSIONS, bits_used, decode, decoder, find_fault, is_scaled
+from frostline.stages.modalities.image.spec import Preprocessing
 
 SIDE = 96
 _TINY = 48
@@ -21,8 +24,9 @@ _DEPTHS = (8, 10, 12, 14)  # of cameras, microscopes, scanners
 class ImageModality(Modality[Image.Image]):
     """8-bit RGB images; see ``frostline.stages.modalities.image.decode`` for what each kind of file means."""
 
-    name = "image"
+    name = noun = "image"
     extensions = EXTENSIONS
+    settings = tuple(field.name for field in fields(Preprocessing))
 
     def decode(self, data: bytes, min_side: int | None = None, bit_depth: int | None = None) -> Image.Image:
         return decode(data, min_side, bit_depth)
@@ -56,6 +60,10 @@ class ImageModality(Modality[Image.Image]):
 
     def is_scaled(self, data: bytes, min_side: int) -> bool:
         return is_scaled(data, min_side)
+
+    def read_transform(self, fields: Mapping[str, Any]) -> Preprocessing:
+        own: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        return Preprocessing(**own)
 
     def preview(self, sample: Image.Image) -> Preview:
         """Return a thumbnail, no side longer than ``SIDE`` pixels."""

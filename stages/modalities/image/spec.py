@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from frostline.stages.errors import ConfigError, unknown_name
+from frostline.stages.modalities.base import IMAGE, LATER
 from frostline.stages.modalities.image.values import MAX_PIXELS, Fit, Interpolation, Size, View
 
 if TYPE_CHECKING:
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["MAX_PIXELS", "Fit", "Interpolation", "Preprocessing", "Size", "View", "described", "replaced"]
-_LATER = ("fit", "fill")  # keys and records of before know no such field: where it has its default, none has it
+__all__ = ["MAX_PIXELS", "Fit", "Interpolation", "Preprocessing", "Size", "View", "replaced"]
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,15 @@ class Preprocessing:
     (height, width). ``fill``: the colour, 0..255 a channel, of what ``crop`` takes from beyond the image.
     """
 
+    modality: ClassVar[str] = IMAGE
+
     resize: Size | None = None
     crop: Size | None = None
     interpolation: Interpolation = "bilinear"
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
-    fit: Fit = "short"
-    fill: tuple[int, ...] = (0, 0, 0)
+    fit: Fit = field(default="short", metadata=LATER)
+    fill: tuple[int, ...] = field(default=(0, 0, 0), metadata=LATER)
 
     @property
     def fixes_size(self) -> bool:
@@ -58,12 +60,6 @@ def _arithmetic() -> Callable[[Image, Preprocessing, View], NDArray[np.uint8]]:
     from frostline.stages.modalities.image.transform import preprocess
 
     return preprocess
-
-
-def described(how: Preprocessing) -> dict[str, Any]:
-    """Return the fields as keys and records have them: those that came later only where they change something."""
-    later = {field.name: field.default for field in fields(Preprocessing) if field.name in _LATER}
-    return {name: value for name, value in asdict(how).items() if name not in later or value != later[name]}
 
 
 def replaced(own: Preprocessing, changes: Mapping[str, Any]) -> Preprocessing:

@@ -31,12 +31,14 @@ from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.steps.features import extract_missing, extract_shared
 from frostline.stages.backbones.calibrate import batch_size as pacing
 from frostline.stages.backbones.calibrate.batch_size import fastest_batch, in_threads
-from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels, in_turn
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, in_turn
 from frostline.stages.datasets import open_dataset
 from frostline.stages.extract.extraction import ExtractionStats
+from frostline.stages.modalities.base import Arrays
+from frostline.stages.modalities.items import rows_of
 from frostline.stages.store import open_set
 
-PIXELS = np.zeros((3, 2, 2, 3), np.uint8)
+ITEMS = {"pixels": np.zeros((3, 2, 2, 3), np.uint8)}
 ROUND = 4 + 8 + 16 + 32
 
 
@@ -58,20 +60,20 @@ class Timed:
         self.seconds, self.clock = seconds, Clock()
         self.sizes: list[int] = []
 
-    def embed(self, pixels: Pixels) -> Embeddings:
-        self.sizes.append(len(pixels))
-        if len(pixels) not in self.seconds:
+    def embed(self, batch: Arrays) -> Embeddings:
+        self.sizes.append(rows_of(batch))
+        if rows_of(batch) not in self.seconds:
             raise MemoryError
-        self.clock.now += self.seconds[len(pixels)]
-        return np.zeros((len(pixels), 1), np.float32)
+        self.clock.now += self.seconds[rows_of(batch)]
+        return np.zeros((rows_of(batch), 1), np.float32)
 
-    def stream(self, batches: Iterable[Pixels], room: BatchLimit) -> Iterator[Embeddings]:
+    def stream(self, batches: Iterable[Arrays], room: BatchLimit) -> Iterator[Embeddings]:
         return in_turn(self.embed, batches, room)
 
 
 def fastest_of(network: Timed, may_take: int = 10 * ROUND) -> int | None:
     with mock.patch.object(pacing, "time", network.clock):
-        found = fastest_batch(network, PIXELS, may_take, may_set_threads=False)
+        found = fastest_batch(network, ITEMS, may_take, may_set_threads=False)
     return found and found[0]
 
 
@@ -99,9 +101,9 @@ def test_no_more_images_are_tried_than_allowed_and_none_where_that_tells_nothing
 class Repacks(Timed):
     """A network that takes its time wherever a batch has another size than the one before."""
 
-    def embed(self, pixels: Pixels) -> Embeddings:
-        self.clock.now += 0.05 if self.sizes[-1:] != [len(pixels)] else 0.0
-        return super().embed(pixels)
+    def embed(self, batch: Arrays) -> Embeddings:
+        self.clock.now += 0.05 if self.sizes[-1:] != [rows_of(batch)] else 0.0
+        return super().embed(batch)
 
 
 def test_what_the_first_batch_of_a_size_takes_is_not_counted() -> None:
@@ -305,7 +307,7 @@ def test_a_calibration_is_done_where_it_pays_and_serves_the_next_split(
 ) -> None:
     tried: list[int] = []
 
-    def noted(network: object, pixels: Pixels, may_take: int, *, may_set_threads: bool) -> tuple[int, int]:
+    def noted(network: object, batch: Arrays, may_take: int, *, may_set_threads: bool) -> tuple[int, int]:
         tried.append(may_take)
         return 8, torch.get_num_threads()
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.errors import StoreError, UnreadableSample
 from frostline.stages.extract.extraction import extract
+from frostline.stages.modalities.base import Arrays
 from frostline.stages.store import FeatureSet, WriteBack
 from support.extraction import begin, job, job_ahead
 from support.killed import contents, killed
@@ -134,9 +135,9 @@ def test_two_sets_filled_at_once_hold_what_each_lacks(tmp_path: Path, samples: S
     class Twice:
         def __init__(self, ahead: bool) -> None:
             self.backbone = (job_ahead if ahead else job)(samples, begin(tmp_path / "none", samples)).backbone
-            self.spec, self.width, self.enlarges = self.backbone.spec, 2 * self.backbone.width, self.backbone.enlarges
+            self.spec, self.width, self.raw = self.backbone.spec, 2 * self.backbone.width, self.backbone.raw
 
-        def stream(self, batches: Iterable[Pixels], limit: BatchLimit) -> Iterator[Embeddings]:
+        def stream(self, batches: Iterable[Arrays], limit: BatchLimit) -> Iterator[Embeddings]:
             for features in self.backbone.stream(batches, limit):
                 yield np.concatenate([features, features], axis=1)
 

@@ -19,12 +19,13 @@ from frostline.stages.backbones.calibrate.batch_size import fastest_batch
 from frostline.stages.backbones.calibrate.precision import agreement, faster
 from frostline.stages.backbones.inference import cuda as overlapped
 from frostline.stages.backbones.inference.backbone import Backbone
-from frostline.stages.backbones.inference.batches import BatchLimit, Pixels
+from frostline.stages.backbones.inference.batches import BatchLimit
 from frostline.stages.backbones.inference.cuda import overlapped as stream
 from frostline.stages.backbones.inference.multi_layer import share_pass
 from frostline.stages.backbones.spec import Precision
 from frostline.stages.datasets import open_dataset
 from frostline.stages.extract.extraction import extract
+from frostline.stages.modalities.base import Arrays
 from frostline.stages.modalities.image.upsample import agrees, enlarged
 from frostline.stages.store import load, open_set
 from support.extraction import begin, job
@@ -35,11 +36,11 @@ SIDE, IMAGES = 64, 8
 NETWORKS = ("resnet18", "mobilenet_v2", "squeezenet1_0", "vit_b_16", "convnext_tiny", "efficientnet_b0")
 
 
-def noise(n: int, images: int = IMAGES, side: int = SIDE) -> list[Pixels]:
+def noise(n: int, images: int = IMAGES, side: int = SIDE) -> list[Arrays]:
     """Return batches of blurred noise: no two images are alike, as those of white noise are to a network."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (n, images, 8, 8, 3), np.uint8)
-    return [batch.repeat(side // 8, axis=1).repeat(side // 8, axis=2) for batch in coarse]
+    return [{"pixels": batch.repeat(side // 8, axis=1).repeat(side // 8, axis=2)} for batch in coarse]
 
 
 def loaded(name: str, precision: Precision, device: str = DEVICE, layer: str | None = None) -> Backbone:
@@ -50,7 +51,7 @@ def loaded(name: str, precision: Precision, device: str = DEVICE, layer: str | N
     return load_backbone(request, example, precision=precision, device=device)
 
 
-def sized(backbone: Backbone, n: int) -> list[Pixels]:
+def sized(backbone: Backbone, n: int) -> list[Arrays]:
     return noise(n, side=backbone.spec.size[0])
 
 
@@ -58,18 +59,18 @@ def sized(backbone: Backbone, n: int) -> list[Pixels]:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_fp32_gives_the_features_of_the_processor(name: str) -> None:
     here, there = loaded(name, "fp32", "cpu"), loaded(name, "fp32")
-    (pixels,) = sized(here, 1)
-    wanted = here.embed(pixels)
-    np.testing.assert_allclose(there.embed(pixels), wanted, rtol=1e-3, atol=1e-4 * np.abs(wanted).max())
+    (batch,) = sized(here, 1)
+    wanted = here.embed(batch)
+    np.testing.assert_allclose(there.embed(batch), wanted, rtol=1e-3, atol=1e-4 * np.abs(wanted).max())
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_faster_precision_bears_the_check_or_is_not_used(name: str) -> None:
     exact = loaded(name, "fp32")
-    (pixels,) = sized(exact, 1)
-    chosen, found = faster(exact, pixels)
+    (batch,) = sized(exact, 1)
+    chosen, found = faster(exact, [{"pixels": one} for one in batch["pixels"]])
     if found and found.good:
-        assert agreement(exact.embed(pixels), chosen.embed(pixels)).good
+        assert agreement(exact.embed(batch), chosen.embed(batch)).good
     else:
         assert chosen is exact
 
@@ -134,8 +135,10 @@ def test_out_of_memory_halves_the_batch_and_goes_on(little_memory: None) -> None
     images = 8192
     limit = BatchLimit(images, lambda n, why: said.append(n))
     (found,) = stream(backbone, noise(1, images), limit)
-    assert said and limit.images == said[-1] < images
-    np.testing.assert_allclose(found[:IMAGES], backbone.embed(noise(1, images)[0][:IMAGES]), rtol=1e-4, atol=1e-4)
+    assert said and limit.rows == said[-1] < images
+    np.testing.assert_allclose(
+        found[:IMAGES], backbone.embed({"pixels": noise(1, images)[0]["pixels"][:IMAGES]}), rtol=1e-4, atol=1e-4
+    )
 
 
 @pytest.mark.skipif(DEVICE == "cpu", reason="torch does not count a processor's memory")

@@ -17,6 +17,7 @@ from frostline.stages.backbones.inference.batches import BatchLimit, in_turn
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.extract.extraction import extract
+from frostline.stages.modalities.base import Arrays
 from frostline.stages.modalities.image.spec import Preprocessing
 from frostline.stages.store import FeatureStore, load
 from support.extraction import KEY, begin, job, tiny_backbone
@@ -75,14 +76,14 @@ class Counting:
     def __init__(self) -> None:
         self.backbone = tiny_backbone()
         self.spec, self.width = self.backbone.spec, self.backbone.width
-        self.enlarges = self.backbone.enlarges
+        self.raw = self.backbone.raw
         self.batches = 0
 
-    def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def embed(self, batch: Arrays) -> NDArray[np.float32]:
         self.batches += 1
-        return self.backbone.embed(pixels)
+        return self.backbone.embed(batch)
 
-    def stream(self, batches: Iterable[NDArray[np.uint8]], limit: BatchLimit) -> Iterator[NDArray[np.float32]]:
+    def stream(self, batches: Iterable[Arrays], limit: BatchLimit) -> Iterator[NDArray[np.float32]]:
         return in_turn(self.embed, batches, limit)
 
 
@@ -118,8 +119,8 @@ def test_unreadable_samples_are_quarantined_and_all_others_kept(tmp_path: Path, 
 class Poisoned(Counting):
     """Gives NaN for the third image of each batch and 70,000 for the fourth."""
 
-    def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        features = self.backbone.embed(pixels)
+    def embed(self, batch: Arrays) -> NDArray[np.float32]:
+        features = self.backbone.embed(batch)
         features[2], features[3, 0] = np.nan, 70_000
         return features
 

@@ -6,19 +6,23 @@ import threading
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.extract import loader as loading
-from frostline.stages.extract.loader import Batch, Loader
+from frostline.stages.extract.loader import Loader
+from frostline.stages.modalities.base import Item
 
 SHAPE = (2, 2, 3)
 
 
-def decode(row: int) -> NDArray[np.uint8]:
+def as_it_is(item: Item) -> Item:
+    return item
+
+
+def decode(row: int) -> Item:
     if row % 7 == 3:
         raise UnreadableSample(f"row {row} is odd")
-    return np.full(SHAPE, row % 256, np.uint8)
+    return {"pixels": np.full(SHAPE, row % 256, np.uint8)}
 
 
 @pytest.mark.parametrize("rows", [0, 1, 4, 5, 300])
@@ -29,34 +33,54 @@ def test_every_row_comes_once_and_in_order_with_its_image_or_its_fault(
 ) -> None:
     monkeypatch.setattr(loading, "_BLOCK_BYTES", 8 * 12)
     wanted = list(range(1000, 1000 + rows))
-    with Loader(decode, 12, 4, workers, ahead=ahead) as loader:
+    with Loader(decode, 12, 4, workers, finish=as_it_is, ahead=ahead) as loader:
         batches = list(loader.batches([wanted[:2], wanted[2:2], wanted[2:]]))
     assert [row for batch in batches for row in batch.rows] == wanted
     for batch in batches:
         assert batch.faults == {row: f"row {row} is odd" for row in batch.rows if row % 7 == 3}
-        if not batch.images:
+        if not batch.items:
             continue
-        pixels = batch.stacked(4, lambda image: image)
+        pixels = batch.stacked(4)["pixels"]
         assert pixels.shape == (4, *SHAPE)
         for place, row in enumerate(batch.rows):
             assert (pixels[place] == (0 if row % 7 == 3 else row % 256)).all()
         assert not pixels[len(batch.rows) :].any()
 
 
-def test_images_of_two_shapes_are_finished_and_those_of_one_are_not() -> None:
-    small, large = np.ones((1, 1, 3), np.uint8), np.full(SHAPE, 2, np.uint8)
+def test_images_of_two_shapes_in_one_batch_are_finished_and_those_of_one_are_not() -> None:
+    def decode(row: int) -> Item:
+        if row == 2:
+            raise UnreadableSample("gone")
+        return {"pixels": np.full(SHAPE if row == 5 else (1, 1, 3), row, np.uint8)}
 
-    def finish(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.broadcast_to(image, SHAPE)
+    def finish(item: Item) -> Item:
+        return {"pixels": np.broadcast_to(item["pixels"], SHAPE)}
 
-    assert Batch([1, 2], {1: small, 2: small}, {}).stacked(3, finish).shape == (3, 1, 1, 3)
-    both = Batch([1, 2, 5], {1: small, 5: large}, {2: "gone"}).stacked(3, finish)
-    assert [image.max() for image in both] == [1, 0, 2]
+    with Loader(decode, 12, 3, 1, finish=finish) as loader:
+        one, both = (batch.stacked(3)["pixels"] for batch in loader.batches([[0, 1, 3], [1, 2, 5]]))
+    assert one.shape == (3, 1, 1, 3)
+    assert [image.max() for image in both] == [1, 0, 5]
     assert both.shape == (3, *SHAPE)
 
 
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_items_of_several_shapes_come_by_shape_the_largest_first_and_those_without_last(ahead: int) -> None:
+    def decode(row: int) -> Item:
+        if row == 8:
+            raise UnreadableSample("gone")
+        length = (2, 4, 3)[row % 3]
+        return {"ids": np.full(length, row), "mask": np.ones(length, bool)}
+
+    with Loader(decode, 1, 2, 3, ahead=ahead) as loader:
+        batches = list(loader.batches([range(12)]))
+    assert [list(batch.rows) for batch in batches] == [[1, 4], [7, 10], [2, 5], [11], [0, 3], [6, 9], [8]]
+    assert batches[-1].faults == {8: "gone"} and not batches[-1].items
+    ids, mask = (batches[3].stacked(2)[name] for name in ("ids", "mask"))
+    assert ids.tolist() == [[11] * 3, [0] * 3] and mask.tolist() == [[True] * 3, [False] * 3]
+
+
 def test_what_decoding_raises_is_raised_and_no_thread_stays() -> None:
-    def fails(row: int) -> NDArray[np.uint8]:
+    def fails(row: int) -> Item:
         raise OSError("the disk is gone")
 
     for ahead in (0, 2):
@@ -69,11 +93,11 @@ def test_what_is_decoded_before_it_is_asked_for_is_bounded(monkeypatch: pytest.M
     monkeypatch.setattr(loading, "_BLOCK_BYTES", 4 * 12)
     seen: list[int] = []
 
-    def note(row: int) -> NDArray[np.uint8]:
+    def note(row: int) -> Item:
         seen.append(row)
-        return np.zeros(SHAPE, np.uint8)
+        return {"pixels": np.zeros(SHAPE, np.uint8)}
 
-    with Loader(note, 12, 4, 1, ahead=2) as loader:
+    with Loader(note, 12, 4, 1, finish=as_it_is, ahead=2) as loader:
         batches = loader.batches([range(1000)])
         next(batches)
     assert max(seen) < 12

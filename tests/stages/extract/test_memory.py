@@ -14,10 +14,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels, in_turn, parts
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, in_turn, parts
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.errors import ConfigError
 from frostline.stages.extract.extraction import extract
+from frostline.stages.modalities.base import Arrays
+from frostline.stages.modalities.items import rows_of
 from frostline.stages.store import load
 from support.extraction import begin, job, tiny_backbone
 
@@ -32,16 +34,16 @@ class Narrow:
 
     def __init__(self, error: type[Exception] = torch.OutOfMemoryError, most: int = 3) -> None:
         self.backbone, self.error, self.most = tiny_backbone(), error, most
-        self.spec, self.width, self.enlarges = self.backbone.spec, self.backbone.width, self.backbone.enlarges
+        self.spec, self.width, self.raw = self.backbone.spec, self.backbone.width, self.backbone.raw
         self.sizes: list[int] = []
 
-    def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self.sizes.append(len(pixels))
-        if len(pixels) > self.most:
+    def embed(self, batch: Arrays) -> NDArray[np.float32]:
+        self.sizes.append(rows_of(batch))
+        if rows_of(batch) > self.most:
             raise self.error("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore")
-        return self.backbone.embed(pixels)
+        return self.backbone.embed(batch)
 
-    def stream(self, batches: Iterable[Pixels], limit: BatchLimit) -> Iterator[Embeddings]:
+    def stream(self, batches: Iterable[Arrays], limit: BatchLimit) -> Iterator[Embeddings]:
         return in_turn(self.embed, batches, limit)
 
 
@@ -69,7 +71,7 @@ def test_where_one_image_takes_too_much_it_is_said(tmp_path: Path, samples: Samp
 
 def test_any_other_error_of_a_network_is_its_own(tmp_path: Path, samples: Samples) -> None:
     class Odd(Narrow):
-        def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        def embed(self, batch: Arrays) -> NDArray[np.float32]:
             raise RuntimeError("shapes differ")
 
     with pytest.raises(RuntimeError, match="shapes differ"):
@@ -79,7 +81,7 @@ def test_any_other_error_of_a_network_is_its_own(tmp_path: Path, samples: Sample
 @pytest.mark.parametrize(("images", "at_once"), [(16, 16), (16, 8), (7, 3), (7, 1), (5, 8)])
 def test_parts_are_of_one_size_and_hold_every_image(images: int, at_once: int) -> None:
     pixels = np.arange(1, images + 1, dtype=np.uint8).reshape(-1, 1, 1, 1)
-    cut = parts(pixels, at_once)
+    cut = [part["pixels"] for part in parts({"pixels": pixels}, at_once)]
     assert {len(part) for part in cut} == {min(images, at_once)}
     assert np.array_equal(np.concatenate(cut)[:images], pixels) and not np.concatenate(cut)[images:].any()
 

@@ -11,7 +11,7 @@ import torch
 
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.serve.predict import load_classifier
-from frostline.stages.backbones import pixels_for
+from frostline.stages.backbones import item_for
 from frostline.stages.datasets import decode_file
 
 RESNET = ["--backbone", "resnet8-cifar10"]
@@ -31,7 +31,7 @@ def expected(head: Path, images: list[Path]) -> np.ndarray:
 
 def pixels(head: Path, images: list[Path]) -> np.ndarray:
     spec = load_classifier(head).backbone.spec
-    return np.stack([pixels_for(decode_file(image), spec) for image in images])
+    return np.stack([item_for(decode_file(image), spec)["pixels"] for image in images])
 
 
 @pytest.mark.parametrize(

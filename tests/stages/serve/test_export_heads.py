@@ -48,7 +48,9 @@ def backbone() -> Any:
 def wanted(head: Any, backbone: Any) -> np.ndarray:
     """The mean of the head's decision values over both views."""
     views = IMAGES, IMAGES[:, :, ::-1]
-    return np.mean([head.decision_values(backbone.embed(np.ascontiguousarray(view))) for view in views], axis=0)
+    return np.mean(
+        [head.decision_values(backbone.embed({"pixels": np.ascontiguousarray(view)})) for view in views], axis=0
+    )
 
 
 @pytest.mark.parametrize("name", HEADS)

@@ -14,6 +14,7 @@ from frostline.stages.backbones.calibrate.precision import agreement, compared, 
 from frostline.stages.backbones.inference.backbone import Backbone
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.errors import ConfigError
+from frostline.stages.modalities.base import Item
 from frostline.stages.modalities.image.spec import Preprocessing
 from support.pictures import picture
 
@@ -59,10 +60,14 @@ def test_a_network_with_weights_is_made_faster_and_plain_pixels_stay_exact(
 ) -> None:
     monkeypatch.setattr("frostline.stages.backbones.calibrate.precision.fastest_precision", lambda device: "bf16")
     exact = load_backbone(BackboneRequest(name), picture(0, (32, 32)))
-    chosen, found = faster(exact, RNG.integers(0, 256, (4, 32, 32, 3), np.uint8))
+    chosen, found = faster(exact, items(RNG.integers(0, 256, (4, 32, 32, 3), np.uint8)))
     assert chosen.precision == precision
     assert exact.precision == "fp32"
     assert (found is None) == (precision == "fp32")
+
+
+def items(pixels: np.ndarray) -> list[Item]:
+    return [{"pixels": one} for one in pixels]
 
 
 class Picky(nn.Module):
@@ -83,7 +88,7 @@ def picky(error: Exception) -> Backbone:
     return Backbone(spec, Picky(error), 4, "fp32", "cpu", (4,))
 
 
-PIXELS = np.zeros((4, 8, 8, 3), np.uint8)
+ITEMS = items(np.zeros((4, 8, 8, 3), np.uint8))
 
 
 def test_a_network_that_can_not_run_faster_stays_exact_and_it_is_said(
@@ -92,7 +97,7 @@ def test_a_network_that_can_not_run_faster_stays_exact_and_it_is_said(
     monkeypatch.setattr("frostline.stages.backbones.calibrate.precision.fastest_precision", lambda device: "bf16")
     caplog.set_level("INFO")
     exact = picky(RuntimeError("no kernel"))
-    assert faster(exact, PIXELS) == (exact, None)
+    assert faster(exact, ITEMS) == (exact, None)
     assert "features in fp32: picky can't run in bf16 on cpu (RuntimeError: no kernel)" in caplog.text
 
 
@@ -100,7 +105,7 @@ def test_a_network_that_can_not_run_faster_stays_exact_and_it_is_said(
 def test_a_lack_of_memory_does_not_choose_the_precision(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     monkeypatch.setattr("frostline.stages.backbones.calibrate.precision.fastest_precision", lambda device: "bf16")
     with pytest.raises(ConfigError, match=r"picky can't run in bf16 on cpu .*see --precision"):
-        faster(picky(error), PIXELS)
+        faster(picky(error), ITEMS)
 
 
 def test_the_check_of_a_precision_goes_on_with_fewer_images_where_memory_runs_out() -> None:
@@ -112,5 +117,5 @@ def test_the_check_of_a_precision_goes_on_with_fewer_images_where_memory_runs_ou
 
     narrow = picky(torch.OutOfMemoryError("CUDA out of memory."))
     narrow.network = Narrow(narrow.network.error)
-    pixels = RNG.integers(0, 256, (9, 8, 8, 3), np.uint8)
-    assert compared(narrow, pixels, narrow, pixels).rows == 9
+    noise = items(RNG.integers(0, 256, (9, 8, 8, 3), np.uint8))
+    assert compared(narrow, noise, narrow, noise).rows == 9

@@ -42,7 +42,7 @@ def saved(content: Any, file: Path) -> Path:
 def test_own_classes_are_counted_under_any_prefix(tmp_path: Path) -> None:
     plain = saved(state(0, 7), tmp_path / "plain.pth")
     parallel = saved({"state_dict": {f"module.net.{n}": t for n, t in state(0, 7).items()}}, tmp_path / "parallel.pth")
-    assert np.array_equal(loaded(plain).embed(PIXELS), loaded(parallel).embed(PIXELS))
+    assert np.array_equal(loaded(plain).embed({"pixels": PIXELS}), loaded(parallel).embed({"pixels": PIXELS}))
     found = source_classifier(asked(parallel), "fc:input")
     assert found is not None and found[0].shape == (7, 1024)
 
@@ -50,7 +50,7 @@ def test_own_classes_are_counted_under_any_prefix(tmp_path: Path) -> None:
 def test_a_classifier_that_was_cut_off_is_needed_for_nothing_before_it(tmp_path: Path) -> None:
     whole = saved(state(0), tmp_path / "whole.pth")
     cut = saved({n: t for n, t in state(0).items() if not n.startswith("fc.")}, tmp_path / "cut.pth")
-    assert np.array_equal(loaded(whole).embed(PIXELS), loaded(cut).embed(PIXELS))
+    assert np.array_equal(loaded(whole).embed({"pixels": PIXELS}), loaded(cut).embed({"pixels": PIXELS}))
     assert source_classifier(asked(cut), "fc:input") is None
     for layer in ("output", "fc"):
         with pytest.raises(ConfigError, match=f"layer '{layer}' needs the weights of fc, .* --layer fc:input"):
@@ -83,8 +83,8 @@ def test_a_part_that_is_named_is_in_the_key_and_what_is_taken_by_itself_is_not(t
         == asked(f"{file}#state_dict_ema").weights_digest
     )
     alone = loaded(saved(state(1), tmp_path / "ema.pth"))
-    assert np.array_equal(ema.embed(PIXELS), alone.embed(PIXELS))
-    assert not np.array_equal(usual.embed(PIXELS), ema.embed(PIXELS))
+    assert np.array_equal(ema.embed({"pixels": PIXELS}), alone.embed({"pixels": PIXELS}))
+    assert not np.array_equal(usual.embed({"pixels": PIXELS}), ema.embed({"pixels": PIXELS}))
     marks = [fingerprint(asked(f"{file}{part}")) for part in ("", "#state_dict_ema", "#state_dict")]
     assert len({digest(mark) for mark in marks}) == 3
 

@@ -43,7 +43,7 @@ def loaded(folder: Path | str, weights: str = "DEFAULT", **more: Any) -> Backbon
 
 
 def features(backbone: Backbone) -> np.ndarray:
-    return backbone.embed(backbone.spec.preprocessing.item(IMAGE)["pixels"][None])
+    return backbone.embed({"pixels": backbone.spec.preprocessing.item(IMAGE)["pixels"][None]})
 
 
 @torch.inference_mode()
@@ -213,7 +213,7 @@ def test_a_tower_is_exported_before_and_after_the_projection(layer: str, tmp_pat
     backbone = load_backbone(request, IMAGE, portable=True)
     pixels = torch.randint(0, 256, (2, SIDE, SIDE, 3), dtype=torch.uint8)
     exported = torch.export.export(backbone.module(), (pixels,)).module()(pixels)
-    agree(backbone.embed(pixels.numpy()), exported)
+    agree(backbone.embed({"pixels": pixels.numpy()}), exported)
 
 
 @pytest.mark.parametrize(

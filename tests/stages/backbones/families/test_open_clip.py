@@ -37,7 +37,7 @@ def loaded(name: Path | str, weights: str = "DEFAULT", **more: Any) -> Backbone:
 
 
 def features(backbone: Backbone) -> np.ndarray:
-    return backbone.embed(backbone.spec.preprocessing.item(IMAGE)["pixels"][None])
+    return backbone.embed({"pixels": backbone.spec.preprocessing.item(IMAGE)["pixels"][None]})
 
 
 @torch.inference_mode()

@@ -121,7 +121,7 @@ def test_a_name_that_its_family_has_not_is_said_before_anything_is_loaded(name: 
 def test_an_installed_family_gives_a_backbone_with_its_own_layer() -> None:
     backbone = load_backbone(BackboneRequest("mine:tiny", "v1"), picture(0))
     assert (backbone.spec.name, backbone.spec.layer, backbone.width) == ("mine:tiny", "output", 6)
-    assert backbone.embed(np.zeros((1, 8, 8, 3), np.uint8)).shape == (1, 6)
+    assert backbone.embed({"pixels": np.zeros((1, 8, 8, 3), np.uint8)}).shape == (1, 6)
     inner = load_backbone(BackboneRequest("mine:tiny", layer="0"), Image.new("RGB", (8, 8)))
     assert (inner.spec.layer, inner.spec.pool) == ("0", "avg")
 

@@ -97,7 +97,7 @@ def test_the_default_feature_is_timms_own(name: str) -> None:
     backbone = loaded(name)
     wanted = timms_own(drawn(name), backbone)
     assert backbone.spec.layer == "output" and backbone.width == wanted.shape[1]
-    assert_alike(backbone.embed(of_size(backbone)), wanted)
+    assert_alike(backbone.embed({"pixels": of_size(backbone)}), wanted)
 
 
 @pytest.mark.parametrize("mode", ["center", "squash", "border"])
@@ -123,7 +123,7 @@ def test_layers_that_do_two_things_are_fused_as_torchs_own_and_give_the_same() -
         backbone = loaded(name, preprocessing={"resize": size})
         assert isinstance(backbone.network, fx.GraphModule)
         assert not [m for m in backbone.network.modules() if type(m).__name__ in ("BatchNormAct2d", "Conv2dSame")]
-        assert_alike(backbone.embed(of_size(backbone)), timms_own(drawn(name), backbone))
+        assert_alike(backbone.embed({"pixels": of_size(backbone)}), timms_own(drawn(name), backbone))
 
 
 def test_a_folders_weights_are_loaded_and_its_place_is_not_in_the_key(folder: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_folders_weights_are_loaded_and_its_place_is_not_in_the_key(folder: Pa
     backbone = load_backbone(request, EXAMPLE)
     assert (backbone.spec.name, backbone.licence, backbone.width) == ("timm:local-dir:saved", "mit", 64)
     assert str(folder) not in json.dumps(backbone.spec.fields())
-    assert_alike(backbone.embed(of_size(backbone)), timms_own(drawn("test_vit"), backbone))
+    assert_alike(backbone.embed({"pixels": of_size(backbone)}), timms_own(drawn("test_vit"), backbone))
     assert fingerprint(request) == mark
     configured(folder, crop_pct=0.5)
     assert fingerprint(request) != mark
@@ -180,7 +180,7 @@ def test_a_checkpoint_may_have_its_own_number_of_classes_or_no_classifier(tmp_pa
     model = drawn("test_vit", num_classes=7)
     for file in (tuned, saved(model, cut_off, without="head.")):
         backbone = loaded("test_vit", file)
-        assert_alike(backbone.embed(of_size(backbone)), timms_own(model, backbone))
+        assert_alike(backbone.embed({"pixels": of_size(backbone)}), timms_own(model, backbone))
         assert backbone.licence == ""  # of anyone's weights, timm knows none
 
 
@@ -190,7 +190,7 @@ def test_a_checkpoint_may_have_the_prefixes_of_whatever_saved_it(tmp_path: Path,
     state = {f"{prefix}{name}": tensor for name, tensor in model.state_dict().items()}
     torch.save({"epoch": 3, "state_dict": state}, tmp_path / "a.pth")
     backbone = loaded("test_vit", str(tmp_path / "a.pth"))
-    assert_alike(backbone.embed(of_size(backbone)), timms_own(model, backbone))
+    assert_alike(backbone.embed({"pixels": of_size(backbone)}), timms_own(model, backbone))
 
 
 def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_another_size_resamples_the_position_embeddings_as_timm_does(
     backbone = loaded("test_vit", file, preprocessing={"resize": 96})
     assert (backbone.spec.size, backbone.spec.preprocessing.crop) == ((96, 96), 96)
     model.set_input_size(img_size=(96, 96))  # type: ignore[operator]
-    assert_alike(backbone.embed(of_size(backbone)), timms_own(model, backbone))
+    assert_alike(backbone.embed({"pixels": of_size(backbone)}), timms_own(model, backbone))
     assert timm.__version__ in backbone.spec.code and "trained on 160 × 160" in caplog.text
     assert loaded("test_vit", file).spec.code == ""
 
@@ -241,9 +241,9 @@ def test_blocks_go_by_timms_names_and_pool_without_the_tokens_before_the_patches
         )
         patches, prefix = tokens
     wanted = torch.cat([prefix[:, 0], patches.mean(1)], 1).numpy()
-    assert_alike(backbone.embed(of_size(backbone)), wanted)
+    assert_alike(backbone.embed({"pixels": of_size(backbone)}), wanted)
     normed = loaded("vit_tiny_patch16_224", layer="norm", pool="mean", preprocessing=small)
-    assert_alike(normed.embed(of_size(backbone)), last[:, 1:].mean(1).numpy())
+    assert_alike(normed.embed({"pixels": of_size(backbone)}), last[:, 1:].mean(1).numpy())
 
 
 def test_a_published_model_is_known_by_its_tag_and_random_weights_by_what_was_asked(tmp_path: Path) -> None:

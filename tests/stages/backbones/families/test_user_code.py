@@ -99,18 +99,18 @@ def test_resnet20s_features_are_64_wide_and_its_own_head_gives_its_own_logits(re
     stored = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
     model.load_state_dict({n.removeprefix("module."): t for n, t in stored.items()})
     pixels = batch(1)
-    features = torch.from_numpy(backbone.embed(pixels))
+    features = torch.from_numpy(backbone.embed({"pixels": pixels}))
     torch.testing.assert_close(model.linear(features), model(normalised(pixels)), rtol=1e-5, atol=1e-4)
 
 
 def test_resnet20_cut_at_its_last_stage_and_pooled_gives_the_same_features(resnet20: tuple[str, Path]) -> None:
     name, file = resnet20
     pixels = batch(2)
-    at_head = loaded(name, str(file), preprocessing=IMAGENET).embed(pixels)
-    at_stage = loaded(name, str(file), preprocessing=IMAGENET, layer="layer3", pool="avg").embed(pixels)
+    at_head = loaded(name, str(file), preprocessing=IMAGENET).embed({"pixels": pixels})
+    at_stage = loaded(name, str(file), preprocessing=IMAGENET, layer="layer3", pool="avg").embed({"pixels": pixels})
     np.testing.assert_allclose(at_stage, at_head, rtol=1e-5, atol=1e-6)
     earlier = loaded(name, str(file), preprocessing=IMAGENET, layer="layer2.1")
-    assert earlier.spec.pool == "avg" and earlier.embed(pixels).shape == (4, 32)
+    assert earlier.spec.pool == "avg" and earlier.embed({"pixels": pixels}).shape == (4, 32)
 
 
 def test_a_file_may_import_what_lies_beside_it_and_define_dataclasses(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_factorys_own_weights_are_drawn_alike_each_time_and_leave_the_generato
     first, second = loaded(name), loaded(name)
     assert torch.equal(torch.get_rng_state(), state)
     assert first.spec == second.spec and len(first.spec.weights) == 64
-    assert np.array_equal(first.embed(batch(3)), second.embed(batch(3)))
+    assert np.array_equal(first.embed({"pixels": batch(3)}), second.embed({"pixels": batch(3)}))
 
 
 def test_moving_the_file_changes_nothing_and_changing_what_it_imports_does(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
 def test_the_network_inside_gives_its_features_under_its_own_names(nets: Path, name: str) -> None:
     plain, wrapped = loaded(nets, "net"), loaded(nets, name)
     assert wrapped.spec.layer == "fc:input" and wrapped.spec.weights == plain.spec.weights
-    assert np.array_equal(wrapped.embed(PIXELS), plain.embed(PIXELS))
+    assert np.array_equal(wrapped.embed({"pixels": PIXELS}), plain.embed({"pixels": PIXELS}))
 
 
 def test_a_module_with_a_forward_of_its_own_is_taken_as_it_is(nets: Path) -> None:
@@ -128,9 +128,9 @@ def test_a_module_with_a_forward_of_its_own_is_taken_as_it_is(nets: Path) -> Non
 
 @pytest.mark.parametrize(("name", "power"), [("method", 1), ("squared", 2)])
 def test_a_method_of_a_network_is_a_network(nets: Path, name: str, power: int) -> None:
-    wanted = loaded(nets, "net").embed(PIXELS) ** power
-    np.testing.assert_allclose(loaded(nets, name, layer="output").embed(PIXELS), wanted, rtol=1e-5)
-    np.testing.assert_allclose(loaded(nets, "bound").embed(PIXELS), wanted ** (2 // power), rtol=1e-5)
+    wanted = loaded(nets, "net").embed({"pixels": PIXELS}) ** power
+    np.testing.assert_allclose(loaded(nets, name, layer="output").embed({"pixels": PIXELS}), wanted, rtol=1e-5)
+    np.testing.assert_allclose(loaded(nets, "bound").embed({"pixels": PIXELS}), wanted ** (2 // power), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["compiled", "parallel", "lightning", "method"])
@@ -142,9 +142,9 @@ def test_weights_of_the_network_inside_are_taken_by_its_own_names_and_by_the_wra
     for prefix in ("", "module.", "_orig_mod."):
         file = nets.parent / f"{prefix}pth"
         torch.save({prefix + n: t for n, t in tensors.items()}, file)
-        found.append(loaded(nets, name, str(file), layer).embed(PIXELS))
+        found.append(loaded(nets, name, str(file), layer).embed({"pixels": PIXELS}))
     assert all(np.array_equal(one, found[0]) for one in found)
-    assert np.array_equal(found[0], loaded(nets, "net", str(nets.parent / "module.pth")).embed(PIXELS))
+    assert np.array_equal(found[0], loaded(nets, "net", str(nets.parent / "module.pth")).embed({"pixels": PIXELS}))
 
 
 def test_which_part_is_the_network_is_said(nets: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from frostline.stages.backbones.inference.batches import BatchLimit, Pixels
+from frostline.stages.backbones.inference.batches import BatchLimit
 from frostline.stages.backbones.inference.cuda import overlapped
 from frostline.stages.errors import ConfigError
+from frostline.stages.modalities.base import Arrays
 from support.extraction import tiny_backbone
 
+Tensors = Mapping[str, Tensor]
 
-def noise(n: int, images: int = 8, side: int = 32) -> list[Pixels]:
+
+def noise(n: int, images: int = 8, side: int = 32) -> list[Arrays]:
     rng = np.random.default_rng(0)
-    return [rng.integers(0, 256, (images, side, side, 3), np.uint8) for _ in range(n)]
+    return [{"pixels": rng.integers(0, 256, (images, side, side, 3), np.uint8)} for _ in range(n)]
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 10])
@@ -39,7 +42,7 @@ def test_batches_of_several_shapes_take_turns() -> None:
 def test_batches_are_asked_for_before_the_first_result_but_not_without_end() -> None:
     asked: list[int] = []
 
-    def batches() -> Iterator[Pixels]:
+    def batches() -> Iterator[Arrays]:
         for i, batch in enumerate(noise(20)):
             asked.append(i)
             yield batch
@@ -57,14 +60,14 @@ class Narrow:
     def __init__(self, most: int) -> None:
         self.backbone, self.most = tiny_backbone(), most
         self.device, self.spec, self.width = self.backbone.device, self.backbone.spec, self.backbone.width
-        self.embed, self.enlarges = self.backbone.embed, self.backbone.enlarges
+        self.embed, self.raw = self.backbone.embed, self.backbone.raw
 
-    def features(self, images: Tensor) -> Tensor:
-        if len(images) > self.most:
+    def features(self, given: Tensors) -> Tensor:
+        if len(given["pixels"]) > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-        return self.backbone.features(images)
+        return self.backbone.features(given)
 
-    def stream(self, batches: Iterable[Pixels], limit: BatchLimit) -> Iterator[np.ndarray]:
+    def stream(self, batches: Iterable[Arrays], limit: BatchLimit) -> Iterator[np.ndarray]:
         return overlapped(self, batches, limit)
 
 
@@ -72,9 +75,9 @@ def test_where_memory_runs_out_a_batch_goes_in_parts_and_comes_whole() -> None:
     said: list[int] = []
     limit, batches = BatchLimit(8, lambda images, why: said.append(images)), noise(5, images=8)
     found = list(overlapped(Narrow(3), batches, limit))
-    assert said == [4, 2] and limit.images == 2
+    assert said == [4, 2] and limit.rows == 2
     for one, batch in zip(found, batches, strict=True):
-        alone = np.concatenate([tiny_backbone().embed(batch[i : i + 2]) for i in range(0, 8, 2)])
+        alone = np.concatenate([tiny_backbone().embed({"pixels": batch["pixels"][i : i + 2]}) for i in range(0, 8, 2)])
         assert np.array_equal(one, alone)
     with pytest.raises(ConfigError, match="a batch of 1 image"):
         list(overlapped(Narrow(0), batches, BatchLimit(8)))
@@ -87,12 +90,13 @@ class Small(Narrow):
         super().__init__(most)
         self.given: dict[int, weakref.ref[Tensor]] = {}
 
-    def features(self, images: Tensor) -> Tensor:
+    def features(self, given: Tensors) -> Tensor:
+        images = given["pixels"]
         if not self.held(images):
             self.given[id(images)] = weakref.ref(images)
         if sum(len(one) for one in map(self.alive, self.given) if one is not None) > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-        return self.backbone.features(images)
+        return self.backbone.features(given)
 
     def alive(self, place: int) -> Tensor | None:
         return self.given[place]()
@@ -105,10 +109,12 @@ def test_what_one_shape_holds_is_let_go_before_another_is_tried_with_less() -> N
     limit, backbone = BatchLimit(8), tiny_backbone()
     batches = [noise(3)[0], noise(3)[1], noise(3, side=16)[0], noise(3)[2], noise(3, side=16)[1]]
     found = list(overlapped(Small(11), batches, limit))
-    assert limit.images == 4  # 8 of one shape and 8 of another are too many, 4 and 4 are not; 8 and 4 would be
+    assert limit.rows == 4  # 8 of one shape and 8 of another are too many, 4 and 4 are not; 8 and 4 would be
     sizes = [8, 8, 4, 4, 4]  # what was on its way came back
     for one, batch, size in zip(found, batches, sizes, strict=True):
-        assert np.array_equal(one, np.concatenate([backbone.embed(batch[i : i + size]) for i in range(0, 8, size)]))
+        assert np.array_equal(
+            one, np.concatenate([backbone.embed({"pixels": batch["pixels"][i : i + size]}) for i in range(0, 8, size)])
+        )
 
 
 class Later(Narrow):
@@ -118,23 +124,25 @@ class Later(Narrow):
         super().__init__(most)
         self.left = after
 
-    def features(self, images: Tensor) -> Tensor:
+    def features(self, given: Tensors) -> Tensor:
         self.left -= 1
-        return super().features(images) if self.left < 0 else self.backbone.features(images)
+        return super().features(given) if self.left < 0 else self.backbone.features(given)
 
 
 @pytest.mark.parametrize("after", [2, 3, 4])
 def test_a_network_that_runs_out_of_memory_on_the_way_goes_on_with_less(after: int) -> None:
     limit, backbone, batches = BatchLimit(8), tiny_backbone(), noise(6)
     found = list(overlapped(Later(2, after), batches, limit))
-    assert limit.images == 2 and len(found) == 6
+    assert limit.rows == 2 and len(found) == 6
     for i, (one, batch) in enumerate(zip(found, batches, strict=True)):
         size = 8 if i < after - 1 else 2  # the first one is spent on making ready
-        assert np.array_equal(one, np.concatenate([backbone.embed(batch[j : j + size]) for j in range(0, 8, size)]))
+        assert np.array_equal(
+            one, np.concatenate([backbone.embed({"pixels": batch["pixels"][j : j + size]}) for j in range(0, 8, size)])
+        )
 
 
 def test_what_making_batches_raises_is_raised() -> None:
-    def batches() -> Iterator[Pixels]:
+    def batches() -> Iterator[Arrays]:
         yield from noise(2)
         raise OSError("the disk is gone")
 

@@ -43,7 +43,7 @@ def test_every_module_is_in_evaluation_mode_and_no_weight_wants_a_gradient() -> 
 def test_embedding_changes_no_weight_and_no_buffer() -> None:
     backbone = loaded("densenet121")  # its last normalisation follows no convolution, so it is there
     before = {n: t.clone() for n, t in backbone.network.state_dict().items()}
-    backbone.embed(images(4))
+    backbone.embed({"pixels": images(4)})
     after = backbone.network.state_dict()
     assert any(n.endswith("running_mean") for n in before)
     assert all(torch.equal(after[n], t) for n, t in before.items())
@@ -53,18 +53,18 @@ def test_embedding_changes_no_weight_and_no_buffer() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_images_features_are_the_same_bits_in_any_company_and_place(name: str, precision: str) -> None:
     backbone, pixels = loaded(name, precision), images(8)
-    whole = backbone.embed(pixels)
+    whole = backbone.embed({"pixels": pixels})
     order = np.random.default_rng(2).permutation(8)
-    assert np.array_equal(backbone.embed(pixels[order]), whole[order])
+    assert np.array_equal(backbone.embed({"pixels": pixels[order]}), whole[order])
     others = images(8, seed=3)
     others[5] = pixels[0]
-    assert np.array_equal(backbone.embed(others)[5], whole[0])
+    assert np.array_equal(backbone.embed({"pixels": others})[5], whole[0])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_bf16_features_point_where_fp32_ones_do(name: str) -> None:
     pixels = images(4)
-    exact, rough = loaded(name).embed(pixels), loaded(name, "bf16").embed(pixels)
+    exact, rough = loaded(name).embed({"pixels": pixels}), loaded(name, "bf16").embed({"pixels": pixels})
     cosine = (exact * rough).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(rough, axis=1)
     assert rough.dtype == np.float32 and not np.array_equal(exact, rough)
     assert cosine.min() > 0.999
@@ -75,7 +75,9 @@ def test_real_weights_give_plain_torchvisions_features_of_the_same_pixels(assets
     file = assets / "weights" / f"{name}-imagenet1k.pth"
     backbone = load_backbone(BackboneRequest(name, str(file)), picture(0, (300, 260)))
     photos = [picture(seed, (300, 260 + seed)).resize((500, 375), Image.Resampling.BICUBIC) for seed in range(3)]
-    features = backbone.embed(np.stack([preprocess(photo, backbone.spec.preprocessing) for photo in photos]))
+    features = backbone.embed(
+        {"pixels": np.stack([preprocess(photo, backbone.spec.preprocessing) for photo in photos])}
+    )
     model = torchvision.models.get_model(name).eval()
     model.load_state_dict(torch.load(file, weights_only=True))
     preset = next(iter(torchvision.models.get_model_weights(name))).transforms()
@@ -90,22 +92,24 @@ def test_real_weights_give_plain_torchvisions_features_of_the_same_pixels(assets
 def test_pixels_are_the_images_own_values_between_0_and_1() -> None:
     pixels = images(2)
     wanted = pixels.transpose(0, 3, 1, 2).reshape(2, -1) / 255
-    np.testing.assert_allclose(loaded("pixels").embed(pixels), wanted, atol=1e-6)
+    np.testing.assert_allclose(loaded("pixels").embed({"pixels": pixels}), wanted, atol=1e-6)
 
 
 def test_mean_and_std_are_applied_as_asked() -> None:
     pixels, plain = images(2), loaded("pixels")
     changed = loaded("pixels", mean=(0.5, 0.25, 0.0), std=(0.5, 1.0, 2.0))
-    channels = plain.embed(pixels).reshape(2, 3, -1)
+    channels = plain.embed({"pixels": pixels}).reshape(2, 3, -1)
     wanted = (channels - np.array([0.5, 0.25, 0.0])[:, None]) / np.array([0.5, 1.0, 2.0])[:, None]
-    np.testing.assert_allclose(changed.embed(pixels).reshape(2, 3, -1), wanted, atol=1e-6)
+    np.testing.assert_allclose(changed.embed({"pixels": pixels}).reshape(2, 3, -1), wanted, atol=1e-6)
 
 
 def test_read_only_and_mirrored_pixels_are_taken_without_a_warning() -> None:
     backbone, pixels = loaded("pixels"), images(2)
     pixels.setflags(write=False)
-    assert np.array_equal(backbone.embed(pixels[:, :, ::-1]), backbone.embed(pixels[:, :, ::-1].copy()))
-    backbone.embed(pixels)
+    assert np.array_equal(
+        backbone.embed({"pixels": pixels[:, :, ::-1]}), backbone.embed({"pixels": pixels[:, :, ::-1].copy()})
+    )
+    backbone.embed({"pixels": pixels})
 
 
 def test_the_shipped_backbone_says_what_it_is() -> None:

@@ -34,7 +34,9 @@ def test_one_pass_gives_the_bits_of_each_layers_own_pass(name: str, layers: tupl
     alone = backbones(name, *layers)
     shared = share_pass(alone)
     assert shared is not None and shared.width == sum(backbone.width for backbone in alone)
-    assert np.array_equal(shared.embed(NOISE), np.concatenate([b.embed(NOISE) for b in alone], axis=1))
+    assert np.array_equal(
+        shared.embed({"pixels": NOISE}), np.concatenate([b.embed({"pixels": NOISE}) for b in alone], axis=1)
+    )
 
 
 @pytest.mark.usefixtures("optimizations")

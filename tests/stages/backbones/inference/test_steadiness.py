@@ -12,16 +12,19 @@ from torch import Tensor, nn
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.inference.steadiness import Unsteady, check_steady, refusal, unsteadiness
 from frostline.stages.errors import ConfigError
+from frostline.stages.modalities.base import Arrays
+from frostline.stages.modalities.items import rows_of
 from support.pictures import picture
 
 
-def images(n: int) -> np.ndarray:
-    return np.random.default_rng(n).integers(0, 256, (n, 8, 8, 3), np.uint8)
+def images(n: int) -> Arrays:
+    return {"pixels": np.random.default_rng(n).integers(0, 256, (n, 8, 8, 3), np.uint8)}
 
 
 def embedding(network: nn.Module):
     @torch.inference_mode()
-    def embed(pixels: np.ndarray) -> np.ndarray:
+    def embed(batch: Arrays) -> np.ndarray:
+        pixels = batch["pixels"]
         return network.eval()(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255).float().numpy()
 
     return embed
@@ -119,7 +122,8 @@ def test_what_changes_with_the_number_of_images_is_seen(last: str, n: int, max_b
 def test_no_batch_is_larger_than_may_be_but_the_first(max_batch: int) -> None:
     seen = []
 
-    def embed(pixels: np.ndarray) -> np.ndarray:
+    def embed(batch: Arrays) -> np.ndarray:
+        pixels = batch["pixels"]
         seen.append(len(pixels))
         return pixels.reshape(len(pixels), -1).astype(np.float32)
 
@@ -134,12 +138,14 @@ def test_nothing_is_seen_of_features_that_are_an_images_own(last: nn.Module, n: 
 
 
 def test_rounding_is_allowed_in_another_place_and_nowhere_else() -> None:
-    def by_place(pixels: np.ndarray) -> np.ndarray:
+    def by_place(batch: Arrays) -> np.ndarray:
+        pixels = batch["pixels"]
         features = pixels.reshape(len(pixels), -1).astype(np.float32)
         features[1::2] *= 1 + 2**-20
         return features
 
-    def by_neighbour(pixels: np.ndarray) -> np.ndarray:
+    def by_neighbour(batch: Arrays) -> np.ndarray:
+        pixels = batch["pixels"]
         features = pixels.reshape(len(pixels), -1).astype(np.float32)
         features[0] *= 1 + 2**-20 * pixels[1].mean()
         return features
@@ -151,12 +157,12 @@ def test_rounding_is_allowed_in_another_place_and_nowhere_else() -> None:
 
 
 def test_nan_and_infinity_that_stay_are_steady_and_those_that_come_are_not() -> None:
-    def never_finite(pixels: np.ndarray) -> np.ndarray:
-        return np.tile(np.array([np.nan, np.inf, -np.inf], np.float32), (len(pixels), 1))
+    def never_finite(batch: Arrays) -> np.ndarray:
+        return np.tile(np.array([np.nan, np.inf, -np.inf], np.float32), (rows_of(batch), 1))
 
     calls = count()
     assert unsteadiness(never_finite, images(4)) is None
-    found = unsteadiness(lambda pixels: never_finite(pixels) if next(calls) else np.ones((4, 3), np.float32), images(4))
+    found = unsteadiness(lambda batch: never_finite(batch) if next(calls) else np.ones((4, 3), np.float32), images(4))
     assert found is not None and found.largest == np.inf
 
 

@@ -125,7 +125,7 @@ def test_the_layer_output_is_what_the_network_gives(loaded: Callable[..., Backbo
     backbone = loaded(name, "output")
     assert (backbone.spec.layer, backbone.spec.pool, backbone.width) == ("output", "none", WIDTHS[name])
     wanted = given(tmp_path, name).numpy()
-    np.testing.assert_allclose(backbone.embed(pixels()), wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
+    np.testing.assert_allclose(backbone.embed({"pixels": pixels()}), wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
 
 
 def test_the_message_lists_the_last_layers_with_their_shapes(loaded: Callable[..., Backbone]) -> None:
@@ -144,7 +144,9 @@ def test_the_whole_network_is_made_faster_as_a_part_of_it_is(loaded: Callable[..
 def test_the_output_is_pooled_by_the_same_rules_as_a_layer(loaded: Callable[..., Backbone], tmp_path: Path) -> None:
     maps = loaded("Maps", "output")
     assert (maps.spec.pool, maps.width) == ("avg", 6)
-    np.testing.assert_allclose(maps.embed(pixels()), given(tmp_path, "Maps").mean((2, 3)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        maps.embed({"pixels": pixels()}), given(tmp_path, "Maps").mean((2, 3)), rtol=1e-4, atol=1e-6
+    )
     with pytest.raises(ConfigError, match=r"\(batch, 7, 6\) can be pooled in several ways; choose --pool cls, tokens"):
         loaded("Tokens", "output")
     assert loaded("Tokens", "output", "flatten").width == 42
@@ -169,8 +171,8 @@ def test_the_output_and_inner_layers_come_from_one_pass(loaded: Callable[..., Ba
     backbones = [loaded("Mean", "output"), loaded("Mean", "last", "max")]
     shared = share_pass(backbones)
     assert shared is not None and shared.width == 6 + 6
-    alone = np.concatenate([one.embed(pixels()) for one in backbones], axis=1)
-    assert np.array_equal(shared.embed(pixels()), alone)
+    alone = np.concatenate([one.embed({"pixels": pixels()}) for one in backbones], axis=1)
+    assert np.array_equal(shared.embed({"pixels": pixels()}), alone)
 
 
 @pytest.mark.parametrize("after", [nn.Identity(), nn.Sequential(nn.Identity(), nn.Identity())])
@@ -199,7 +201,9 @@ def test_a_torchvision_model_gives_its_logits_as_output() -> None:
     )
     with torch.inference_mode():
         logits = model((torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - mean) / std)
-    np.testing.assert_allclose(backbone.embed(images), logits, rtol=0, atol=1e-4 * float(logits.abs().max()))
+    np.testing.assert_allclose(
+        backbone.embed({"pixels": images}), logits, rtol=0, atol=1e-4 * float(logits.abs().max())
+    )
 
 
 def test_nothing_of_the_network_is_left_out_by_the_layer_output() -> None:

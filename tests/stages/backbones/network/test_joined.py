@@ -17,7 +17,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
 def of(layer: str, pool: str | None = None) -> tuple[np.ndarray, str]:
     request = BackboneRequest("resnet8-cifar10", layer=layer, pool=pool)  # type: ignore[arg-type]
     backbone = load_backbone(request, EXAMPLE, optimize="none")
-    return backbone.embed(IMAGES), backbone.spec.layer
+    return backbone.embed({"pixels": IMAGES}), backbone.spec.layer
 
 
 def test_layers_side_by_side_are_the_layers_alone() -> None:

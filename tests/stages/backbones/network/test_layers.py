@@ -151,7 +151,7 @@ def cut(name: str, layer: str, pooling: Any = None, side: int = 64) -> np.ndarra
     preprocessing = {"resize": None, "crop": None}
     request = BackboneRequest(name, "random", layer, pooling, preprocessing)
     images = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
-    return load_backbone(request, picture(0, (side, side))).embed(images)
+    return load_backbone(request, picture(0, (side, side))).embed({"pixels": images})
 
 
 def test_swins_channels_last_maps_must_be_pooled_by_choice_and_then_over_the_right_axes() -> None:

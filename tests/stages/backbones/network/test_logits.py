@@ -82,7 +82,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     pixels = np.random.default_rng(1).integers(0, 256, (2, side, side, 3), np.uint8)
     size = {"resize": (side, side), "crop": None}
     backbone = load_backbone(BackboneRequest(request.param, "random", preprocessing=size), Image.fromarray(pixels[0]))
-    features = torch.from_numpy(backbone.embed(pixels))
+    features = torch.from_numpy(backbone.embed({"pixels": pixels}))
     model = plain(request.param)
     head = model.get_submodule(backbone.spec.layer.removesuffix(":input"))
     return Case(backbone, features, head, *through(model, head, to_input(pixels)))
@@ -145,7 +145,9 @@ def test_squeezenets_logits_are_the_mean_of_relu_of_its_classifier_over_position
     """So its pooled features give the mean before ReLU, never more than the logits; unpooled ones give them."""
     pixels = np.random.default_rng(2).integers(0, 256, (2, 64, 64, 3), np.uint8)
     request = BackboneRequest("squeezenet1_0", "random", pool="flatten", preprocessing={"resize": None, "crop": None})
-    maps = torch.from_numpy(load_backbone(request, Image.fromarray(pixels[0])).embed(pixels)).view(2, 512, -1)
+    maps = torch.from_numpy(load_backbone(request, Image.fromarray(pixels[0])).embed({"pixels": pixels})).view(
+        2, 512, -1
+    )
     model = plain("squeezenet1_0")
     _, _, logits = through(model, model.classifier[1], to_input(pixels))
     weight, bias = model.classifier[1].weight.flatten(1), model.classifier[1].bias

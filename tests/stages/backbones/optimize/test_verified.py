@@ -172,8 +172,8 @@ def test_a_network_as_written_gives_the_features_of_the_one_made_faster(
     assert isinstance(auto.network, fx.GraphModule) and isinstance(none.network, Cut)
     assert auto.spec == none.spec and not said(caplog)
     pixels = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
-    exact = none.embed(pixels)
-    assert np.abs(auto.embed(pixels) - exact).max() <= 1e-5 * np.abs(exact).max()
+    exact = none.embed({"pixels": pixels})
+    assert np.abs(auto.embed({"pixels": pixels}) - exact).max() <= 1e-5 * np.abs(exact).max()
 
 
 def test_what_is_to_be_exported_is_a_graph_in_either_case() -> None:

@@ -16,7 +16,8 @@ from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.torchvision_models import _preset
 from frostline.stages.backbones.inference.backbone import _scaling, _to_input
 from frostline.stages.errors import ConfigError
-from frostline.stages.modalities.image.spec import Preprocessing, described, replaced
+from frostline.stages.modalities.base import described
+from frostline.stages.modalities.image.spec import Preprocessing, replaced
 from frostline.stages.modalities.image.transform import preprocess, resized_size
 from support.pictures import picture
 
@@ -70,7 +71,9 @@ def test_a_thumbnail_enlarged_by_torch_is_to_the_pixel_what_pillow_makes_of_it(
     images = [picture(seed, (side, side)) for seed in range(50)]
     assert backbone.enlarges((side, side))
     whole = np.stack([preprocess(image, backbone.spec.preprocessing) for image in images])
-    assert np.array_equal(backbone.embed(np.stack([np.asarray(image) for image in images])), backbone.embed(whole))
+    assert np.array_equal(
+        backbone.embed({"pixels": np.stack([np.asarray(image) for image in images])}), backbone.embed({"pixels": whole})
+    )
 
 
 @pytest.mark.parametrize(

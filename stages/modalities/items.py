@@ -1,0 +1,71 @@
+"""Items and batches, which are arrays by name: of which shape they are, and one made of the other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.stages.modalities.base import Arrays, Item
+
+Shape = tuple[tuple[str, str, tuple[int, ...]], ...]
+"""The names of arrays, each with its dtype and shape."""
+
+
+def shape_of(arrays: Mapping[str, NDArray[Any]]) -> Shape:
+    """Return the shape of an item or a batch."""
+    return tuple((name, arrays[name].dtype.str, arrays[name].shape) for name in sorted(arrays))
+
+
+def bytes_of(item: Item) -> int:
+    """Return how many bytes an item holds."""
+    return sum(array.nbytes for array in item.values())
+
+
+def rows_of(batch: Arrays) -> int:
+    """Return how many rows a batch has."""
+    return len(next(iter(batch.values())))
+
+
+def stacked(items: Sequence[Item]) -> dict[str, NDArray[Any]]:
+    """Return a batch of items of one shape, in their order."""
+    return {name: np.stack([item[name] for item in items]) for name in items[0]}
+
+
+def placed(items: Mapping[int, Item], size: int) -> dict[str, NDArray[Any]]:
+    """Return a batch of ``size`` rows with items of one shape at their places, zeros in all other rows."""
+    first = next(iter(items.values()))
+    batch: dict[str, NDArray[Any]] = {name: np.zeros((size, *a.shape), a.dtype) for name, a in first.items()}
+    for name, rows in batch.items():
+        for place, item in items.items():
+            rows[place] = item[name]
+    return batch
+
+
+def taken(batch: Arrays, rows: slice | NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """Return some rows of a batch."""
+    return {name: array[rows] for name, array in batch.items()}
+
+
+def joined(*batches: Arrays) -> dict[str, NDArray[Any]]:
+    """Return the rows of batches of items of one shape, one after the other."""
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+
+
+def zeros_like(batch: Arrays, rows: int) -> dict[str, NDArray[Any]]:
+    """Return a batch of as many rows as asked for, of zeros, its items of the same shape."""
+    return {name: np.zeros((rows, *array.shape[1:]), array.dtype) for name, array in batch.items()}
+
+
+def by_shape(items: Mapping[int, Item]) -> list[list[int]]:
+    """Return the keys of items grouped by shape, in their order; the largest items first, so that memory is found out.
+
+    In which order groups come depends on their items alone.
+    """
+    groups: dict[Shape, list[int]] = defaultdict(list)
+    for row, item in items.items():
+        groups[shape_of(item)].append(row)
+    return [groups[shape] for shape in sorted(groups, key=lambda one: (-bytes_of(items[groups[one][0]]), one))]
