@@ -1,6 +1,6 @@
 """How many of the labels that `health` wants looked at again are wrong, where it is known which are.
 
-    python -m benchmarks.selection.label_doubts [--images FOLDER --weights FOLDER] [--data-dir DIR] [--rows 200 700 2000]
+    python -m benchmarks.selection.label_doubts [--images FOLDER --weights FOLDER] [--data-dir DIR] [--rows 200 700]
 
 --images: CIFAR-10 as train/<class> and test/<class>; --weights: mobilenet_v2-imagenet1k.pth and
 squeezenet1_0-imagenet1k.pth. Without them, the digits alone. Of the labels 5 % are flipped, to any other class or to
@@ -37,6 +37,8 @@ NETWORKS = {
 
 @dataclass(frozen=True)
 class Rows:
+    """Features (n, d) and their true labels (n,)."""
+
     name: str
     X: Array
     y: Array
@@ -110,13 +112,14 @@ def main() -> None:
     given = parser.parse_args()
     sets = [digits(), *(cifar(given.images, given.weights, given.data_dir) if given.images else ())]
     print(f"{'':34} {'':>8} {'confident learning':>20} {'ours':>20}")
-    print(f"{'rows':34} {'accuracy':>8} {'flagged':>9} {'first 20':>10} {'flagged':>9} {'first 20':>10} {'expected':>9}")
+    columns = f"{'flagged':>9} {'first 20':>10}"
+    print(f"{'rows':34} {'accuracy':>8} {columns} {columns} {'expected':>9}")
     for kind in ("", "any other class", "the likeliest other class"):
         print(f"5 % of labels flipped to {kind}" if kind else "no label flipped")
         for rows in sets:
             for n in (n for n in given.rows if n <= len(rows.y) or n == max(given.rows)):
                 found = np.nanmean([judged(rows, n, kind, seed) for seed in range(given.draws)], axis=0)
-                shown = [f"{x:.1%}" if x == x else "" for x in found]
+                shown = ["" if np.isnan(x) else f"{x:.1%}" for x in found]
                 if not kind:
                     shown[2] = shown[4] = ""
                 line = f"  {rows.name + f', {min(n, len(rows.y)):,}':32} {shown[0]:>8} {shown[1]:>9} {shown[2]:>10}"

@@ -138,6 +138,7 @@ def _takes_matrix(command: argparse.ArgumentParser) -> None:
     _takes_dry_run(command)
     command.add_argument("matrix", type=Path, nargs="?", metavar="MATRIX.toml", help="what to run")
     command.add_argument("--example", action="store_true", help="print a matrix to start from, which works offline")
+    _takes_all_pairs(command)
 
 
 def _takes_backbones(command: argparse.ArgumentParser) -> None:
@@ -150,6 +151,13 @@ def _takes_runs(command: argparse.ArgumentParser) -> None:
     command.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of data/runs")
     command.add_argument(
         "--out", type=Path, help="the page (default: report.html in the run's folder, or comparison.html here)"
+    )
+    _takes_all_pairs(command)
+
+
+def _takes_all_pairs(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--all-pairs", action="store_true", help="compare every two heads, not only the first with each other one"
     )
 
 
@@ -317,7 +325,7 @@ def _bench(args: argparse.Namespace) -> int:
         _print(args, schedule_json(groups), schedule_table(groups))
         return 0
     print(schedule_table(groups), file=sys.stderr)
-    board = bench(matrix, groups)
+    board = bench(matrix, groups, all_pairs=args.all_pairs)
     print(as_json(board) if args.json else as_text(board))
     if board.failures:
         return board.failures[0].exit_code
@@ -346,7 +354,7 @@ def _health(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace) -> int:
     from frostline.pipeline.report.html import page_for
 
-    page = page_for(args.runs, args.out)
+    page = page_for(args.runs, args.out, all_pairs=args.all_pairs)
     _print(args, {"page": str(page)}, str(page))
     return 0
 

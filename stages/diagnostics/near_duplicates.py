@@ -155,9 +155,7 @@ def _spans(n: int, start: int = 0) -> Iterator[slice]:
         yield slice(first, min(first + _BLOCK, n))
 
 
-def _improve(
-    place: NDArray[np.int64], cosine: Floats, rows: slice, found: Floats, offset: int
-) -> None:
+def _improve(place: NDArray[np.int64], cosine: Floats, rows: slice, found: Floats, offset: int) -> None:
     """Keep what of a block of cosines is nearer than what the rows have so far."""
     best = found.argmax(1)
     values = np.take_along_axis(found, best[:, None], 1)[:, 0]

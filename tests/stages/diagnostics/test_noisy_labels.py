@@ -74,5 +74,7 @@ def test_most_of_the_first_twenty_are_wrong_labels_whatever_the_head(spread: flo
     found = label_issues(out_of_fold(X, y, digests, CLASSES), y)
     clean = label_issues(out_of_fold(X, true, digests, CLASSES), true)
     first = flipped[list(found.rows[:20])]
-    print(f"agrees with {found.agreement:.0%}: {first.sum()} of the first {len(first)}, clean {len(clean.rows)} of 1,500")
+    print(
+        f"agrees with {found.agreement:.0%}: {first.sum()} of the first {len(first)}, clean {len(clean.rows)} of 1,500"
+    )
     assert len(first) == 20 and first.mean() >= 0.5 and len(clean.rows) <= 0.03 * 1500
