@@ -39,6 +39,8 @@ NETWORKS = {
 class Rows:
     """Features (n, d) and their true labels (n,)."""
 
+    """Features (n, d) and their true labels (n,)."""
+
     name: str
     X: Array
     y: Array

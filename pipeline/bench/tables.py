@@ -218,8 +218,8 @@ def notes(board: Leaderboard) -> list[str]:
             f"[ ]: 95 % interval of each entry by itself, {RESAMPLES:,} bootstrap resamples of the test "
             f"samples{_or_groups(board.entries)}",
             f"rank: the order of the scores; =: not distinguishable from the best ({_test(board.entries)}, 0.05 after "
-            "Holm's correction); behind the best: with an interval; both are corrected for all pairs, since the best was "
-            "picked on these samples",
+            "Holm's correction); behind the best: with an interval; both are corrected for all pairs, since the best "
+            "was picked on these samples",
             uncovered(grouped=any(entry.groups for entry in board.entries)),
             *_cuts(board.entries),
             "parameters: those that the features depend on; extraction: of all splits and views, when last computed; "

@@ -113,7 +113,8 @@ def _labels(found: Findings) -> Check:
         return Check(SECOND_LOOK, phrase, names)
     usual = within_chance(len(names), expected)
     count = f"about {expected:.0f}" if expected >= 1 else "fewer than one"
-    beside = f"{count} would be if every label were right, so {'that is no sign of mistakes' if usual else 'some are probably wrong'}"
+    so = "that is no sign of mistakes" if usual else "some are probably wrong"
+    beside = f"{count} would be if every label were right, so {so}"
     judge = f"the head that judges agrees with {100 * agreement:.1f} % of the labels"
     return Check(SECOND_LOOK, f"{phrase}; {beside}; {judge}", names, sound=usual)
 

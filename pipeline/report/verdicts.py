@@ -86,7 +86,7 @@ def _other(pair: HeadPair, reference: str) -> str:
 
 
 def _beats(pair: HeadPair, reference: str) -> bool | None:
-    """Return whether the other of a pair is better than the reference beyond chance; None if neither is, or it is no part."""
+    """Return whether the other of a pair is better than the reference; None if neither is, or it is of other heads."""
     if not pair.significant or reference not in (pair.first, pair.second):
         return None
     return (pair.difference < 0) is (pair.first == reference)

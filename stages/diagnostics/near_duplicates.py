@@ -85,11 +85,12 @@ def find_near_duplicates(train: Features, test: Features, threshold: float | Non
 
     Relative to the typical distance, because every backbone has its own scale; copies do not set it. 0.13 is the
     default of cleanlab's Datalab. In few dimensions rows are that close by chance; there the default is what one pair
-    in twenty datasets is below (see ``by_chance``). How much it finds is up to the backbone. On 10,000 images of CIFAR-10: through this
-    package's ResNet-8 all of 200 images again with one pixel changed, all of 200 saved again as JPEG
-    (quality 90), and 3 pairs besides, the same picture each; through MobileNetV2 at 224 pixels 58 %, 92 % and
+    in twenty datasets is below (see ``by_chance``). How much it finds is up to the backbone. On 10,000 images of
+    CIFAR-10: through this package's ResNet-8 all of 200 images again with one pixel changed, all of 200 saved again as
+    JPEG (quality 90), and 3 pairs besides, the same picture each; through MobileNetV2 at 224 pixels 58 %, 92 % and
     none. Of each content the first row is searched for; features are finite.
-    About (n + m)² d operations of float32 for n training and m test rows, in blocks.
+    About (n + m)² d operations of float32 for n training and m test rows, in blocks; of float64 for 32 features or
+    fewer.
     """
     if train.X.shape[1] < 2:  # all directions are the same
         return NearDuplicates((), (), (), 0.0)

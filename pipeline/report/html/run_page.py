@@ -73,11 +73,17 @@ def run_page(
         "curves": curves_section(run),
         "data": _data(run, leader),
         "command": formatting.command(pinned(record.settings, run.features("test")[0].how)),
-        "unchosen": "" if len(run.own) > 1 and run.picked.by_test else " Nothing was chosen on them.",
+        "unchosen": _unchosen(run) if leader else "",
         "uncovered": uncovered(grouped=bool(leader and leader.evaluation.groups)),
         "health": health(artifacts),
         "look": _health_command(run),
     }
+
+
+def _unchosen(run: Run) -> str:
+    if run.picked.by_test:
+        return f"This head was picked on them, as the best of {len(run.own)}; the interval at the top allows for that."
+    return "Nothing was chosen on them."
 
 
 def _ranked(run: Run, leader: Scored, compared: Comparison | None, *, all_pairs: bool) -> Ranking:
