@@ -144,6 +144,8 @@ def _verdicts(report: Report) -> list[str]:
     lines = [picked(own, found.reference, by_test=found.chosen_here)] if len(own) > 1 else []
     lines += [f"compared with {standing(found)}"] if len(found.ranks) > 2 else []
     by_pair = verdicts(found, shares=shares)
+    if len(by_pair) == 1:
+        return [*lines, *by_pair.values()]
     return [*lines, *(by_pair[frozenset((found.reference, headline(several).name))] for several in baselines)]
 
 
