@@ -144,4 +144,4 @@ def _health_command(run: Run) -> str:
     from frostline.pipeline.settings.models import ExtractSettings
 
     settings = {n: v for n, v in run.record.settings.items() if n in ExtractSettings.model_fields}
-    return formatting.command(settings).replace("frostline run", "frostline health", 1)
+    return formatting.command(pinned(settings, run.features("test")[0].how)).replace("frostline run", "frostline health", 1)
