@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 
 TOLD_APART = "=: not distinguishable from {} with these samples."
 _UNCOVERED = (
-    "No interval covers other training samples (--train-sizes N --draws 10 measures that)",
+    "other training samples (--train-sizes N --draws 10 measures that)",
     "another split (--seed, where it is drawn)",
     "samples that belong together (--group)",
 )
 
 
-def uncovered(*, grouped: bool) -> str:
-    """Return in a sentence what no interval covers, and which flag measures it."""
-    first, second, third = _UNCOVERED
-    return f"{first} or {second}" if grouped else f"{first}, {second} or {third}"
+def uncovered(*, grouped: bool, drawn: bool = False) -> str:
+    """Return in a sentence what no interval covers, and which flag measures it.
+
+    ``grouped``: intervals are of groups; ``drawn``: they are over draws of the training samples.
+    """
+    *first, last = [words for words, covered in zip(_UNCOVERED, (drawn, False, grouped), strict=True) if not covered]
+    return f"No interval covers {', '.join(first)}{' or ' if first else ''}{last}"
 
 
 def picked(heads: Sequence[Candidate], name: str, *, by_test: bool) -> str:

@@ -68,7 +68,7 @@ def comparison(runs: Sequence[Run], *, all_pairs: bool = False) -> dict[str, Any
         "ranking": found,
         "differing": _differing(runs),
         "curves": _curves(curves) if curves else None,
-        "uncovered": uncovered(grouped=grouped),
+        "uncovered": uncovered(grouped=grouped, drawn=not entries),
     }
 
 

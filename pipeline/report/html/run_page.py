@@ -74,7 +74,7 @@ def run_page(
         "data": _data(run, leader),
         "command": formatting.command(pinned(record.settings, run.features("test")[0].how)),
         "unchosen": _unchosen(run) if leader else "",
-        "uncovered": uncovered(grouped=bool(leader and leader.evaluation.groups)),
+        "uncovered": uncovered(grouped=bool(leader and leader.evaluation.groups), drawn=leader is None),
         "health": health(artifacts),
         "look": _health_command(run),
     }
@@ -144,4 +144,6 @@ def _health_command(run: Run) -> str:
     from frostline.pipeline.settings.models import ExtractSettings
 
     settings = {n: v for n, v in run.record.settings.items() if n in ExtractSettings.model_fields}
-    return formatting.command(pinned(settings, run.features("test")[0].how)).replace("frostline run", "frostline health", 1)
+    return formatting.command(pinned(settings, run.features("test")[0].how)).replace(
+        "frostline run", "frostline health", 1
+    )

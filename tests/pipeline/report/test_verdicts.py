@@ -69,3 +69,6 @@ def test_it_is_said_by_what_a_head_was_picked(by_test: bool) -> None:
 def test_what_no_interval_covers_is_one_sentence_with_the_flags_that_measure_it() -> None:
     assert "--train-sizes N --draws 10" in uncovered(grouped=False) and "--group" in uncovered(grouped=False)
     assert "--group" not in uncovered(grouped=True)
+    split = "No interval covers another split (--seed, where it is drawn)"
+    assert uncovered(grouped=True, drawn=True) == split
+    assert uncovered(grouped=False, drawn=True) == f"{split} or samples that belong together (--group)"
