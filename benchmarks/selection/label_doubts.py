@@ -28,7 +28,7 @@ from frostline.stages.store import Features
 
 FLIPPED, SHOWN = 0.05, 20
 Array = NDArray[Any]
-NETWORKS = {
+NETWORKS: dict[str, dict[str, Any]] = {
     "resnet8-cifar10": {},
     "squeezenet1_0": {"weights": "squeezenet1_0-imagenet1k.pth", "resize": 96, "crop": "none"},
     "mobilenet_v2": {"weights": "mobilenet_v2-imagenet1k.pth", "resize": 96, "crop": "none"},
@@ -55,7 +55,7 @@ def digits() -> Rows:
 
 def cifar(images: Path, weights: Path, data_dir: Path) -> Iterator[Rows]:
     for name, how in NETWORKS.items():
-        own: dict[str, Any] = {**how, "weights": str(weights / how["weights"])} if how else {}
+        own = {**how, "weights": str(weights / str(how["weights"]))} if how else {}
         given = {"dataset": f"folder:{images}", "backbone": name, "data_dir": data_dir, **own}
         (train,) = (e for e in frostline.extract(ExtractSettings(**given)) if e.split == "train")
         features: Features = frostline.load(frostline.open_set(train.folder))

@@ -128,7 +128,8 @@ def _first(features: Features) -> NDArray[np.int64]:
 
 def _directions(X: NDArray[Any]) -> Floats:
     """Return rows divided by their lengths, float32, or float64 of few features; rows of zeros as they are."""
-    rows = X.astype(np.float64 if X.shape[1] <= _NARROW else np.float32)
+    precise: type[np.floating] = np.float64 if X.shape[1] <= _NARROW else np.float32
+    rows: Floats = X.astype(precise)
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)).astype(rows.dtype)
     rows /= np.where(lengths > 0, lengths, 1)[:, None]
     return rows
