@@ -140,8 +140,8 @@ def _pairs(found: DatasetComparison, entries: Sequence[LeaderboardEntry]) -> Tab
         for one in found.pairs
     )
     note = (
-        f"Intervals and p are corrected for {found.comparisons:,} comparisons. Seen with 80 %: a difference as large as "
-        "that would have been found in 80 of 100 such tests."
+        f"Intervals and p are corrected for {found.comparisons:,} comparisons. Seen with 80 %: a difference as large "
+        "as that would have been found in 80 of 100 such tests."
     )
     return Table(f"Every two on {found.dataset}", columns, "<<>><>", rows if len(rows) >= len(entries) else (), note)
 
