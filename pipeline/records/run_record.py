@@ -47,6 +47,7 @@ class KeyRecord:
     resize: int | tuple[int, ...] | None = None
     crop: int | tuple[int, ...] | None = None
     interpolation: str = ""
+    decoder: str = ""
     precision: str = "fp32"
     dtype: str = "float32"
 

@@ -19,6 +19,7 @@ from frostline.pipeline.plan.make import cached_plan, make_plan
 from frostline.pipeline.plan.plan import SPLITS, Plan
 from frostline.pipeline.plan.preview import Preview, preview
 from frostline.pipeline.plan.resolve import resolve_remembered
+from frostline.pipeline.records.headline import candidates, headline
 from frostline.pipeline.records.run import Extracted, Fitted, Probe, Report, predictions_name, to_file
 from frostline.pipeline.records.run_record import SplitRows
 from frostline.pipeline.settings import (
@@ -161,7 +162,8 @@ def _compared(probes: tuple[Probe, ...]) -> Comparison | None:
     answers = {probe.name: probe.predictions for probe in probes if probe.predictions}
     if len(answers) < 2 or len({one.ids for one in answers.values()}) > 1:
         return None
-    return compare(list(answers.values()), list(answers))
+    first, by_test = headline(candidates(probes)[probes[0].backbone])
+    return compare(list(answers.values()), list(answers), reference=first, chosen_here=by_test)
 
 
 def _write(report: Report, files: Mapping[str, bytes]) -> None:
