@@ -284,8 +284,8 @@ class HeadSettings(ExtractSettings):
     class_weight: ClassWeight = Field(default="none", description="balanced: every class counts the same")
     criterion: str = Field(
         default="",
-        description="the score by which heads for numbers are chosen: "
-        f"{', '.join(TARGETS.load('regression').criteria)} (default: r2)",
+        description="the score by which heads are chosen, for numbers "
+        f"{', '.join(TARGETS.load('regression').criteria)} (default: r2); of one label accuracy or balanced_accuracy",
         exclude_if=operator.not_,  # records and digests of before know no such setting
     )
     per_label: bool = Field(
@@ -340,7 +340,7 @@ class HeadSettings(ExtractSettings):
     def spec(self, name: str) -> HeadSpec:
         """Return the spec of one of the heads. Raises ConfigError for names and values that can't be."""
         if name in PROTOCOLS:
-            return PROTOCOLS[name].spec(self.seed)
+            return PROTOCOLS[name].spec(self.seed, self.dataset)
         if ":" not in name and name not in HEADS:
             raise unknown_name("head", name, [*HEADS.names(), *PROTOCOLS, "module:Class", "file.py:factory"])
         grid = self.grid or Grid(None, ())
@@ -374,9 +374,11 @@ class Settings(HeadSettings):
         if self.shots and self.train_sizes:
             raise ValueError("shots and train-sizes; wanted one of them")
         few = [name for name in self.head if name in PROTOCOLS and PROTOCOLS[name].shots]
-        if few and self.model_fields_set & {"shots", "train_sizes", "draws"}:
-            raise ValueError(f"{few[0]} fixes its shots and draws; wanted none of --shots, --train-sizes and --draws")
-        if "draws" in self.model_fields_set and not (self.shots or self.train_sizes):
+        if few and self.train_sizes:
+            raise ValueError(
+                f"train-sizes with {few[0]}, which draws samples of each class; wanted --shots, or neither"
+            )
+        if "draws" in self.model_fields_set and not (self.shots or self.train_sizes or few):
             raise ValueError("draws without shots or train-sizes; wanted one of them beside it")
         return self
 
@@ -390,21 +392,32 @@ class Settings(HeadSettings):
             )
         return own
 
-    def draw(self, name: str) -> Draw | None:
-        """Return how much of the training rows a head is fitted on, None for all of them."""
+    def draw(self, name: str, modality: str = "") -> Draw | None:
+        """Return how much of the training rows of a modality a head is fitted on, None for all of them."""
         if name in PROTOCOLS and PROTOCOLS[name].shots:
-            return Draw("shots", PROTOCOLS[name].shots, PROTOCOLS[name].draws)
+            sizes, times = PROTOCOLS[name].amount(self.dataset, modality)
+            times = self.draws if "draws" in self.model_fields_set else times
+            return Draw("shots", self.shots or sizes, times, PROTOCOLS[name].published)
         if self.shots or self.train_sizes:
             return Draw("shots" if self.shots else "samples", self.shots or self.train_sizes, self.draws)
         return None
 
 
 class Draw(NamedTuple):
-    """Sizes of training sets, samples per class or label (``shots``) or in all (``samples``), each drawn ``times``."""
+    """Sizes of training sets, samples per class or label (``shots``) or in all (``samples``), each drawn ``times``.
+
+    ``published``: whose draws these are, see ``PUBLISHED_DRAWS``; empty for Frostline's own.
+    """
 
     unit: Literal["shots", "samples"]
     sizes: tuple[int | Literal["all"], ...]
     times: int
+    published: str = ""
+
+    @property
+    def fields(self) -> tuple[Any, ...]:
+        """What digests have of it."""
+        return tuple(self) if self.published else tuple(self)[:3]
 
 
 class PredictSettings(AnySettings):

@@ -13,6 +13,7 @@ from frostline.stages.datasets.sampling import content_hash_order, folds, hold_o
 from frostline.stages.errors import ConfigError, DataError, counted
 from frostline.stages.fit.enough import too_few
 from frostline.stages.fit.selection import Choice
+from frostline.stages.fit.ties import TIES
 from frostline.stages.fit.training_rows import Mask, TrainingRows
 from frostline.stages.heads import HeadPath, HeadSpec
 from frostline.stages.metrics import temperature
@@ -45,7 +46,7 @@ def choose(
     """Return the value that the target's criterion says is best, each row counting what its class weight says.
 
     For single labels that is the value that is right most often. Of values that are equally good, the one that costs
-    least (log-loss), and of several of these the one in the middle. Where the spec says ``per_label`` also the best
+    least (log-loss), and of several of these the one in the middle; or what the spec's ``ties`` says. Where it says ``per_label`` also the best
     value of each label for itself. ``groups``: int64 (n,), rows of one of which are never on both sides. Raises
     ConfigError if the target's values are not judged each for itself; DataError where rows or groups are too few to
     hold some out.
@@ -63,7 +64,7 @@ def choose(
         how = {"by": "folds" if spec.folds else "hold-out", "folds": spec.folds, "converged": folded.converged}
         how |= {"fitted_rows": n - held // len(masks), "held_out_rows": held}
     judged = _judged(unseen, rows)
-    best = _best(judged.good, judged.cost)
+    best = TIES[spec.ties](judged.good) if spec.ties else _best(judged.good, judged.cost)
     places = _best_of_each(judged, best, rows) if spec.per_label else []
     if places:
         how["values"] = tuple(spec.grid[place] for place in places)
