@@ -46,10 +46,10 @@ def choose(
     """Return the value that the target's criterion says is best, each row counting what its class weight says.
 
     For single labels that is the value that is right most often. Of values that are equally good, the one that costs
-    least (log-loss), and of several of these the one in the middle; or what the spec's ``ties`` says. Where it says ``per_label`` also the best
-    value of each label for itself. ``groups``: int64 (n,), rows of one of which are never on both sides. Raises
-    ConfigError if the target's values are not judged each for itself; DataError where rows or groups are too few to
-    hold some out.
+    least (log-loss), and of several of these the one in the middle; or that which the spec's ``ties`` says. With
+    ``per_label`` also the best value of each label for itself. ``groups``: int64 (n,), rows of one of which are never
+    on both sides. Raises ConfigError if the target's values are not judged each for itself; DataError where rows or
+    groups are too few to hold some out.
     """
     spec, n = rows.spec, len(rows.y)
     if spec.folds == "loo":
