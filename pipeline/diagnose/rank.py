@@ -121,9 +121,7 @@ def _ranked(settings: RankSettings, whole: Dataset, sample: Dataset) -> RankedBa
     features = LazyFeatures(plan).train[0]
     source = _source_probabilities(plan, features.X) if plan.kind == DEFAULT else None
     scores = transferability_of(features.X, features.targets, source)
-    intervals = transferability_intervals(
-        features.X, features.targets, features.digests, scores, source, settings.seed
-    )
+    intervals = transferability_intervals(features.X, features.targets, features.digests, scores, source, settings.seed)
     key = replace(plan.key("train", "plain"), dataset=whole.train.content)
     accuracy = _newest(_main_scores(plan.workspace.runs, key, whole.train))
     rows = done.computed, len(done.quarantined)

@@ -48,13 +48,14 @@ def drawn_curve(spec: HeadSpec, draw: Draw, loaded: LazyFeatures) -> Curve:
     sizes = _sizes(draw, targets, train.digests)
     times = [1 if draw.unit == "samples" and size == whole else draw.times for size in sizes]
     points = [_point(spec, draw, size, n, loaded) for size, n in zip(sizes, times, strict=True)]
-    law = _law(points, spec.seed) if targets.kind == DEFAULT else None
+    law = _law(points, spec.seed, len(targets) * len(loaded.train)) if targets.kind == DEFAULT else None
     forecast, sentence = (law.forecast, law.sentence) if law else (None, _NO_LAW)
     return Curve(draw.unit, tuple(points), forecast, sentence, targets.kind)
 
 
-def _law(points: Sequence[Point], seed: int) -> LearningCurve:
-    return learning_curve([point.rows for point in points], [point.accuracy for point in points], seed=seed)
+def _law(points: Sequence[Point], seed: int, pool: int) -> LearningCurve:
+    rows, accuracies = [point.rows for point in points], [point.accuracy for point in points]
+    return learning_curve(rows, accuracies, seed=seed, pool=pool)
 
 
 def check_draw(draw: Draw, targets: Targets, digests: NDArray[np.uint8]) -> None:

@@ -13,7 +13,8 @@ SCORES = Transferability(logme=1.5, h_score=2.0, h_score_shrunk=1.9, gbc=-3.25, 
 def told(known: int) -> list[str]:
     """Return the ranking of four backbones, of which so many have been measured."""
     backbones = tuple(
-        RankedBackbone(f"net{i}", 1000 + i, 0, 0, SCORES, accuracy=0.9 if i < known else None) for i in range(max(4, known))
+        RankedBackbone(f"net{i}", 1000 + i, 0, 0, SCORES, accuracy=0.9 if i < known else None)
+        for i in range(max(4, known))
     )
     agreement = {"logme": RankAgreement(n=known, kendall=1.0, spearman=0.5), "leep": None}
     return ranking_table(BackboneRanking("pets", 200, 2000, backbones, agreement)).splitlines()
