@@ -2,11 +2,11 @@
 
     python -m benchmarks.selection.forecast FEATURES.npz [...] [--curves 100] [--seed 0]
 
-FEATURES.npz holds X (n, d) and y (n,), 6,000 rows or more, as ``benchmarks.extraction.plain_probe --features`` writes
-them. For each curve 64 or 128 of the features, a pool of N = 400, 1,000 or 2,000 labels and 300, 1,000 or 2,000 test
-rows are taken at random. Ridge, its alpha by leave-one-out, is fitted on ten stratified draws of N/8, N/4 and N/2 of the
-pool and on all of it; then on the pool and N fresh labels. That is compared with the forecast, which was told of the
-pool, and with one that takes the draws for independent. About 1.5 seconds a curve on one core.
+FEATURES.npz holds X (n, d) and y (n,), 6,000 rows or more, as ``benchmarks.extraction.plain_probe --features``
+writes them. For each curve 64 or 128 of the features, a pool of N = 400, 1,000 or 2,000 labels and 300, 1,000 or 2,000
+test rows are taken at random. Ridge, its alpha by leave-one-out, is fitted on ten stratified draws of N/8, N/4 and N/2
+of the pool and on all of it; then on the pool and N fresh labels. That is compared with the forecast, which was told of
+the pool, and with one that takes the draws for independent. About 1.5 seconds a curve on one core.
 """
 
 from __future__ import annotations

@@ -61,14 +61,14 @@ def learning_curve(
     law's, and is added to the last mean measured.
 
     The intervals are for what as many draws would show at the larger size, 95 % of a parametric bootstrap. Every mean
-    is drawn anew around itself: its variance falls as 1/sqrt(n), is pooled over the sizes, weighed as above, and itself
-    drawn anew, as few draws demand. So is the mean to come. Added to that is the law's own error, normal: by how much
-    it misses the last step measured, and a fifth of the gain, for no residual shows how a curve bends beyond its points.
+    is drawn anew around itself: its variance falls as 1/sqrt(n), for most of what varies are the test rows near a
+    boundary; it is pooled over the sizes, which weigh as above, and itself drawn anew, as few draws demand. So is the
+    mean to come. Added to that is the law's own error, normal: by how much it misses the last step measured, and a
+    fifth of the gain, for no residual shows how a curve bends beyond its points.
 
-    ``pool``: of how many rows the draws were taken, None where each had rows of its own. Draws of n of N rows have some
-    in common: they vary by 1 - n/N of what others would, and their mean, however many they are, by n/N of it beside
-    their own (Cochran, "Sampling techniques", 1977, 2.6). Most of what varies are the test rows near a boundary, whose
-    number falls as its error does, with sqrt(n).
+    ``pool``: of how many rows the draws were taken, None where each had rows of its own. Draws of n of N rows share
+    some: their variance is 1 - n/N of what that of others would be (Cochran, "Sampling techniques", 1977, 2.6), and
+    n/N of it their mean keeps, however many they are.
 
     There is no forecast with fewer than three sizes, or where no size has two draws of less than the pool. Raises
     ValueError for sizes that are not positive or repeat or are more than the pool, sizes without draws, or accuracies

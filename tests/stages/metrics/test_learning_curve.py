@@ -171,14 +171,14 @@ def reached(X: np.ndarray, y: np.ndarray, new: np.ndarray, new_y: np.ndarray) ->
 
 
 def test_real_curves_of_draws_from_one_pool_reach_what_is_forecast_as_often_as_claimed() -> None:
-    """Digits with much noise: 160 labels of a pool, as many fresh ones, 400 test rows."""
-    digits, held, wider, pool = load_digits(), 0, 0, 160
-    for trial in range(30):
+    """Digits with much noise: 320 labels of a pool, as many fresh ones, 400 test rows."""
+    digits, held, wider, pool = load_digits(), 0, 0, 320
+    for trial in range(20):
         rng = np.random.default_rng(trial)
         rows = rng.permutation(1797)[: 2 * pool + 400]
         X, y = digits.data[rows] / 4 + rng.normal(0, 2, (len(rows), 64)), digits.target[rows]
         test, sizes = (X[2 * pool :], y[2 * pool :]), [pool // 8, pool // 4, pool // 2]
-        picked = [[rng.permutation(pool)[:n] for _ in range(8)] for n in sizes]
+        picked = [[rng.permutation(pool)[:n] for _ in range(6)] for n in sizes]
         accuracies = [[reached(X[few], y[few], *test) for few in draws] for draws in picked]
         accuracies.append([reached(X[:pool], y[:pool], *test)])
         came = reached(X[: 2 * pool], y[: 2 * pool], *test)
@@ -186,8 +186,8 @@ def test_real_curves_of_draws_from_one_pool_reach_what_is_forecast_as_often_as_c
         assert told is not None and untold is not None
         held += told.accuracy[1] <= came <= told.accuracy[2]
         wider += told.accuracy[2] - told.accuracy[1] > untold.accuracy[2] - untold.accuracy[1]
-    print(f"{held} of 30 intervals hold what came")
-    assert held >= 27 and wider >= 27
+    print(f"{held} of 20 intervals hold what came")
+    assert held >= 18 and wider >= 18
 
 
 def test_draws_that_are_the_whole_pool_say_nothing_of_how_much_draws_vary() -> None:
