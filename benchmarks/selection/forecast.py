@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def outcomes(files: Sequence[str], curves: int, seed: int) -> Iterator[Outcome]:
     rows = {file: (found["X"].astype(np.float32), found["y"]) for file, found in stored.items()}
     for i in range(curves):
         file = files[i % len(files)]
-        yield outcome(file, *rows[file], seed + i)
+        yield outcome(Path(file).stem, *rows[file], seed + i)
 
 
 def line(name: str, found: Sequence[Outcome]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -282,3 +283,9 @@ def test_all_training_rows_are_drawn_once() -> None:
     assert [(p.size, p.rows, len(p.accuracy)) for p in found.points] == [(50, 50, 4), (800, 800, 1)]
     whole, _ = fit([DATA], head_spec("ridge", (1.0,)))
     assert found.points[1].accuracy[0] == (whole.confidence(TEST.X).argmax(1) == TEST.y).mean()
+
+
+def test_the_documentation_says_of_every_protocol_where_it_is_from_and_what_differs() -> None:
+    text = Path(__file__).parents[3].joinpath("docs", "settings.md").read_text()
+    for name, protocol in PROTOCOLS.items():
+        assert f"({protocol.source}) | {protocol.differs} |\n" in text.partition(f"\n| `{name}` |")[2]
