@@ -107,5 +107,4 @@ class AdamWSolver:
 def _batches(generator: np.random.Generator, n: int, batch: int, epochs: int) -> Iterator[Tensor]:
     """Yield places among n rows, of each epoch every one once."""
     for _ in range(epochs):
-        order = torch.from_numpy(generator.permutation(n))
-        yield from order.split(batch)
+        yield from torch.split(torch.from_numpy(generator.permutation(n)), batch)
