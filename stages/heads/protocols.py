@@ -97,7 +97,7 @@ PROTOCOLS = {
     "clip-benchmark": Protocol(
         "github.com/LAION-AI/CLIP_benchmark metrics/linear_probe.py, README.md (1.6.2)",
         "the 10 % are stratified; in float32, where the source trains in half precision; the start and the batches are "
-        "drawn by NumPy; features are normalised after, not before, they are averaged over views",
+        "drawn by NumPy",
         "adamw",
         head_kind("adamw").grid,
         {"lr": 0.1, "epochs": 20, "batch": 512},
@@ -107,7 +107,7 @@ PROTOCOLS = {
     "ssl-transfer": Protocol(
         "github.com/linusericsson/ssl-transfer linear.py",
         "the 20 % are stratified, and are taken of the training rows of Aircraft, DTD, Flowers and VOC2007, too, where "
-        "the source has validation splits; fitted to the optimum, where the source stops at scikit-learn's tolerance "
+        "the source chooses on validation splits and at last fits on both; fitted to the optimum, where the source stops at scikit-learn's tolerance "
         "of 1e-4, at the latest after 100 steps, each from where the value before it ended; with two classes C = 2 c "
         "here is c there; test accuracy, of Aircraft, Caltech101, Flowers and Pets the source's is the balanced one, "
         "which is shown beside it",
