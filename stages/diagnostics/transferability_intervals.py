@@ -38,8 +38,9 @@ def transferability_intervals(
     """Return a 95 % interval around each of the scores of features X, float (n, d), that exist, by its name.
 
     ``digests``: uint8 (n, 32) of the samples' content; copies, and groups, are left out together. ``probabilities``:
-    as for the scores. Takes nine times as much work as they do, on all cores. Of the shrunk H-score it is too narrow where features vary
-    alike in all directions, so that its shrinkage is near 1. Empty where a tenth of the samples can't be spared.
+    as for the scores. Takes nine times as much work as they do, on all cores. Of the shrunk H-score it is too narrow
+    where features vary alike in all directions, so that its shrinkage is near 1. Empty where a tenth of the samples
+    can't be spared.
     """
     try:
         part = folds(targets, digests, PARTS, seed)

@@ -107,10 +107,10 @@ PROTOCOLS = {
     "ssl-transfer": Protocol(
         "github.com/linusericsson/ssl-transfer linear.py",
         "the 20 % are stratified, and are taken of the training rows of Aircraft, DTD, Flowers and VOC2007, too, where "
-        "the source chooses on validation splits and at last fits on both; fitted to the optimum, where the source stops at scikit-learn's tolerance "
-        "of 1e-4, at the latest after 100 steps, each from where the value before it ended; with two classes C = 2 c "
-        "here is c there; test accuracy, of Aircraft, Caltech101, Flowers and Pets the source's is the balanced one, "
-        "which is shown beside it",
+        "the source chooses on validation splits and at last fits on both; fitted to the optimum, where the source "
+        "stops at scikit-learn's tolerance of 1e-4, at the latest after 100 steps, each from where the value before it "
+        "ended; with two classes C = 2 c here is c there; test accuracy, of Aircraft, Caltech101, Flowers and Pets the "
+        "source's is the balanced one, which is shown beside it",
         "logreg",
         tuple(1 / 10 ** (-6 + 11 * i / 44) for i in range(45)),
         hold_out=0.2,
