@@ -21,7 +21,8 @@ class Protocol:
     ``source``: the code they were read from. ``differs``: what is done otherwise here, and why.
     ``shots``: samples per class, ``draws`` times each; all of the training rows where empty. ``amounts``: the same
     where the source has others for a dataset, or a modality. ``published``: whose draws these are, a name of
-    ``PUBLISHED_DRAWS``. ``ties``, ``epsilon``: as in a spec. ``criteria``: by dataset, where it is not accuracy.
+    ``PUBLISHED_DRAWS``. ``ties``, ``epsilon``: as in a spec. ``criteria``: by dataset, where it is not accuracy;
+    ``validated``: datasets whose validation split, the ids that begin with ``val/``, is what is held out.
     """
 
     source: str
@@ -38,12 +39,14 @@ class Protocol:
     ties: Ties = ""
     epsilon: float = 0.0
     criteria: Mapping[str, str] = field(default_factory=dict)
+    validated: tuple[str, ...] = ()
     parameter: str | None = None
 
     def spec(self, seed: int = 0, dataset: str = "") -> HeadSpec:
         """Return the head of this protocol, its hold-out drawn with a seed, on a dataset of that name."""
         own: dict[str, Any] = {"hold_out": self.hold_out, "scaling": self.scaling, "seed": seed}
         own |= {"ties": self.ties, "epsilon": self.epsilon, "criterion": self.criteria.get(dataset, "")}
+        own |= {"validation": "val/" if dataset in self.validated else ""}
         return head_spec(self.kind, self.grid, parameter=self.parameter, options=self.options, **own)
 
     def amount(self, dataset: str = "", modality: str = "") -> Amount:
@@ -106,16 +109,27 @@ PROTOCOLS = {
     ),
     "ssl-transfer": Protocol(
         "github.com/linusericsson/ssl-transfer linear.py",
-        "the 20 % are stratified, and are taken of the training rows of Aircraft, DTD, Flowers and VOC2007, too, where "
-        "the source chooses on validation splits and at last fits on both; fitted to the optimum, where the source "
-        "stops at scikit-learn's tolerance of 1e-4, at the latest after 100 steps, each from where the value before it "
-        "ended; with two classes C = 2 c here is c there; test accuracy, of Aircraft, Caltech101, Flowers and Pets the "
-        "source's is the balanced one, which is shown beside it",
+        "the 20 % are stratified; the validation splits of Aircraft, DTD and Flowers choose, as in the source, where "
+        "the dataset is fgvcaircraft-trainval, dtd-trainval or flowers102-trainval; VOC2007 and its mAP are not done; "
+        "fitted to the optimum, where the source stops at scikit-learn's tolerance of 1e-4, at the latest after 100 "
+        "steps, each from where the value before it ended; with two classes C = 2 c here is c there; test accuracy, of "
+        "Aircraft, Caltech101, Flowers and Pets the source's is the balanced one, which is shown beside it",
         "logreg",
         tuple(1 / 10 ** (-6 + 11 * i / 44) for i in range(45)),
         hold_out=0.2,
         ties="last",
-        criteria=dict.fromkeys(("fgvcaircraft", "caltech101", "flowers102", "oxfordiiitpet"), "balanced_accuracy"),
+        criteria=dict.fromkeys(
+            (
+                "fgvcaircraft",
+                "fgvcaircraft-trainval",
+                "caltech101",
+                "flowers102",
+                "flowers102-trainval",
+                "oxfordiiitpet",
+            ),
+            "balanced_accuracy",
+        ),
+        validated=("fgvcaircraft-trainval", "dtd-trainval", "flowers102-trainval"),
     ),
     "bigvision-fewshot": Protocol(
         "github.com/google-research/big_vision evaluators/fewshot_lsr.py, configs/common_fewshot.py",

@@ -19,7 +19,13 @@ Scaling = Literal["none", "standardize", "l2"]
 ClassWeight = Literal["none", "balanced"]
 Folds = int | Literal["loo"]
 Ties = Literal["", "first", "last", "coarse-to-fine"]
-_LATER = ("criterion", "per_label", "ties", "epsilon")  # left out of records where they have their defaults
+_LATER = (
+    "criterion",
+    "per_label",
+    "ties",
+    "epsilon",
+    "validation",
+)  # left out of records where they have their defaults
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ class HeadSpec:
     usual one. ``per_label``: whether each label of a multi-label target has a value of its own. ``ties``: which of the
     values that are equally good is taken, where a published protocol says so: the first of the grid, the last, or
     what CLIP_benchmark's search ends at; empty for Frostline's own rule. ``epsilon``: added to each feature's
-    deviation by ``standardize``. ``format`` goes up when the same spec comes to give other numbers, so that cached
+    deviation by ``standardize``. ``validation``: what the ids of the rows begin with that are held out, instead of a
+    share. ``format`` goes up when the same spec comes to give other numbers, so that cached
     heads are not taken for new ones.
     """
 
@@ -57,6 +64,7 @@ class HeadSpec:
     per_label: bool = False
     ties: Ties = ""
     epsilon: float = 0.0
+    validation: str = ""
 
     @property
     def default(self) -> Number:

@@ -11,15 +11,25 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """A torchvision class and the arguments that give its splits; no ``test``: one tree."""
+    """A torchvision class and the arguments that give its splits; no ``test``: one tree.
+
+    ``validation``: of a split that follows the training rows, as the last of them; ``folder``: where it is downloaded,
+    if not to one of its name.
+    """
 
     cls: str
     train: Arguments = field(default_factory=dict)
     test: Arguments | None = None
+    validation: Arguments | None = None
+    folder: str = ""
 
 
 def _split(cls: str, train: str = "train", test: str = "test", **common: Any) -> CatalogueEntry:
     return CatalogueEntry(cls, {"split": train, **common}, {"split": test, **common})
+
+
+def _validated(cls: str, folder: str) -> CatalogueEntry:
+    return CatalogueEntry(cls, *({"split": split} for split in ("train", "test", "val")), folder)
 
 
 def _flag(cls: str, **common: Any) -> CatalogueEntry:
@@ -34,11 +44,14 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     "clevr": _split("CLEVRClassification", test="val"),
     "country211": _split("Country211"),
     "dtd": _split("DTD"),
+    "dtd-trainval": _validated("DTD", "dtd"),
     "emnist": _flag("EMNIST", split="balanced"),
     "eurosat": CatalogueEntry("EuroSAT"),
     "fashionmnist": _flag("FashionMNIST"),
     "fgvcaircraft": _split("FGVCAircraft", train="trainval"),
+    "fgvcaircraft-trainval": _validated("FGVCAircraft", "fgvcaircraft"),
     "flowers102": _split("Flowers102"),
+    "flowers102-trainval": _validated("Flowers102", "flowers102"),
     "food101": _split("Food101"),
     "gtsrb": _split("GTSRB"),
     "imagenette": _split("Imagenette", test="val"),

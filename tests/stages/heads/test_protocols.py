@@ -20,6 +20,7 @@ from frostline.pipeline.steps.features import LazyFeatures
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.stages.datasets.sampling import hold_out
 from frostline.stages.datasets.sources.torchvision_catalogue import CATALOGUE
+from frostline.stages.errors import DataError
 from frostline.stages.fit import fit
 from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.store import Features
@@ -246,7 +247,9 @@ def test_of_equal_values_the_first_that_the_source_tries_is_taken(name: str, fro
 
 def test_ssl_transfer_chooses_by_the_mean_of_the_classes_accuracies_where_its_source_does() -> None:
     names = {"fgvcaircraft", "caltech101", "flowers102", "oxfordiiitpet"}
-    assert {n for n in CATALOGUE if PROTOCOLS["ssl-transfer"].spec(dataset=n).criterion} == names
+    assert {
+        n.removesuffix("-trainval") for n in CATALOGUE if PROTOCOLS["ssl-transfer"].spec(dataset=n).criterion
+    } == names
     _, selection = fit([DATA], PROTOCOLS["ssl-transfer"].spec(dataset="flowers102"))
     out = held(0.2)
     for i in (12, 26):
@@ -254,6 +257,25 @@ def test_ssl_transfer_chooses_by_the_mean_of_the_classes_accuracies_where_its_so
         cm = confusion_matrix(DATA.y[out], model.predict(X[out]))
         own = (cm.diagonal() / cm.sum(axis=1)).mean()
         assert abs(own - selection.accuracy[i]) < 0.01
+
+
+def test_ssl_transfer_chooses_on_the_validation_split_and_fits_on_both_where_its_source_does() -> None:
+    split = np.arange(800) % 3 == 0
+    train = replace(DATA, ids=tuple(f"{'val' if held else 'train'}/{i:06d}" for i, held in enumerate(split)))
+    spec = PROTOCOLS["ssl-transfer"].spec(dataset="dtd-trainval")
+    head, selection = fit([train], spec)
+    assert (selection.fitted_rows, selection.held_out_rows, selection.final_rows) == (
+        800 - split.sum(),
+        split.sum(),
+        800,
+    )
+    for i in (12, 20, 26):
+        model = logistic(selection.grid[i]).fit(X[~split], DATA.y[~split])
+        assert abs(model.score(X[split], DATA.y[split]) - selection.accuracy[i]) <= 1.5 / split.sum()
+    model = logistic(float(selection.value)).fit(X, DATA.y)
+    np.testing.assert_allclose(head.confidence(TEST.X), model.predict_proba(NEW), atol=0.01)
+    with pytest.raises(DataError, match="0 of 800 training rows are of the validation split"):
+        fit([DATA], spec)
 
 
 def test_dinov3_logreg_is_fitted_in_float64_to_its_tolerance() -> None:
