@@ -40,8 +40,7 @@ def open_vision(request: Request) -> Dataset:
     name, entry = request.place, CATALOGUE[request.place]
     wanted = {"all": entry.train} if entry.test is None else {"train": entry.train, "test": entry.test}
     wanted |= {} if entry.validation is None else {VALIDATION: entry.validation}
-    folder = replace(request, place=entry.folder or name).folder
-    opened = {split: Opened(entry.cls, arguments, folder) for split, arguments in wanted.items()}
+    opened = {split: Opened(entry.cls, arguments, request.folder) for split, arguments in wanted.items()}
     memory, progress = request.memory, request.progress
     rows = {split: _rows(one, _place(memory, split), progress) for split, one in opened.items()}
     classes, values = _classes([*rows.values()])
