@@ -192,7 +192,7 @@ def _features(plan: Plan) -> tuple[Extracted, ...]:
 
 def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: LazyFeatures, found: _Found) -> None:
     name = cell.settings.head[0]
-    spec, draw = cell.settings.spec(name), cell.settings.draw(name)
+    spec, draw = cell.settings.spec(name), cell.settings.draw(name, plan.dataset.train.modality)
     log.info("%s", cell.name)
     if draw:
         keys = [*(e.key.digest for e in features), *target_digests(plan).values()]

@@ -16,7 +16,6 @@ from frostline.stages.targets.base import DEFAULT, Target
 from frostline.stages.targets.registry import TARGETS
 
 NAMES = tuple(field.name for field in fields(Name))
-FEW = 5  # of fewer, no order can be told from chance: 2 of 24 are as good as the best
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple
 
 from frostline.pipeline.bench.leaderboard import (
-    FEW,
     NAMES,
     CurveEntry,
     DatasetComparison,
@@ -30,6 +29,7 @@ from frostline.pipeline.report.wording import (
     value_of,
     with_interval,
 )
+from frostline.stages.diagnostics.transferability import FEW
 from frostline.stages.errors import counted
 from frostline.stages.metrics import RESAMPLES, Score
 from frostline.stages.targets.base import DEFAULT, Target

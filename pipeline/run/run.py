@@ -186,7 +186,8 @@ def _write_page(report: Report, plan: Plan) -> None:
 def _digest(plan: Plan, probes: tuple[Probe, ...], settings: Settings) -> str:
     """Return what tells this run's answers from another's."""
     keys = [e.key.digest for probe in probes for e in probe.features]
-    heads = [[spec_fields(settings.spec(name)), settings.draw(name)] for name in settings.head]
+    draws = {name: settings.draw(name, plan.dataset.train.modality) for name in settings.head}
+    heads = [[spec_fields(settings.spec(name)), draw.fields if draw else None] for name, draw in draws.items()]
     return digest([keys, list(target_digests(plan).values()), heads, settings.seed])[:12]
 
 
@@ -251,7 +252,7 @@ def _probes(plan: Plan, settings: Settings) -> tuple[Probe, ...]:
 
 
 def _probe(plan: Plan, probe: Probe, settings: Settings, loaded: LazyFeatures) -> Probe:
-    spec, draw = settings.spec(probe.head), settings.draw(probe.head)
+    spec, draw = settings.spec(probe.head), settings.draw(probe.head, plan.dataset.train.modality)
     if draw:
         return replace(probe, curve=drawn_curve(spec, draw, loaded))
     return _scored(replace(probe, fitted=fit_head(plan, spec, loaded)), settings.seed, loaded)
