@@ -24,7 +24,7 @@ def make_plan(inputs: Inputs, splits: tuple[str, ...] = SPLITS) -> Plan:
 def _picked(plans: list[Plan]) -> Plan:
     first = plans[0]
     network, modes = first.resolved.network, [plan.picked.mode for plan in plans]
-    picked, loaded = pick_mode(network.load(), modes, first.spec, first.dataset.train)
+    picked, loaded = pick_mode(network.load(), modes, first.dataset.train)
     network.keep(loaded)
     return replace(first, picked=picked)
 

@@ -10,7 +10,7 @@ import numpy as np
 from frostline.pipeline.settings.models import BackboneSettings
 from frostline.stages.backbones.spec import BackboneSpec, Precision
 from frostline.stages.datasets import Samples
-from frostline.stages.modalities.image.spec import Preprocessing
+from frostline.stages.modalities.image.spec import ImageTransform, LibraryTransform
 
 log = logging.getLogger("frostline")
 TRIAL_IMAGES = 32
@@ -59,11 +59,11 @@ def trial_rows(train: Samples) -> list[int]:
     return rows
 
 
-def _ample(how: Preprocessing) -> int | None:
+def _ample(how: ImageTransform) -> int | None:
     """Return the pixels of an image's shorter side beyond which more hardly change the features.
 
-    None where every pixel may count: nothing is resized, or the result's size depends on the image's.
+    None where every pixel may count: nothing is resized, the result's size depends on the image's, or a library resizes.
     """
-    if how.resize is None or not how.fixes_size:
+    if isinstance(how, LibraryTransform) or how.resize is None or not how.fixes_size:
         return None
     return _AMPLE * (max(how.resize) if isinstance(how.resize, tuple) else how.resize)

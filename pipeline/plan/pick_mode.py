@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class PickedMode:
 
 
 def pick_mode(
-    network: Backbone, candidates: list[NumericMode], spec: BackboneSpec, train: Samples
+    network: Backbone, candidates: list[NumericMode], train: Samples
 ) -> tuple[PickedMode, Backbone]:
     """Return the fastest mode whose features of 32 images agree with those of the most exact one, and its network.
 
@@ -41,7 +41,7 @@ def pick_mode(
     """
     exact, fast = candidates[0], candidates[-1]
     sides = dict.fromkeys((exact.jpeg_min_side, fast.jpeg_min_side))
-    pixels = _trial_pixels(spec, [train.scaled(side) for side in sides])
+    pixels = _trial_pixels(network.spec, [train.scaled(side) for side in sides])
     if not len(pixels):
         return PickedMode(exact), network
     from frostline.stages.backbones.calibrate.precision import compared, faster
@@ -65,12 +65,12 @@ def _log(what: str, against: str, found: FeatureAgreement) -> None:
     log.info("%s (%s)", what, how)
 
 
-def _trial_pixels(spec: BackboneSpec, sources: list[Samples]) -> NDArray[np.uint8]:
-    """Return the trial images, without those that can't be used, uint8 (n, sources, height, width, 3)."""
+def _trial_pixels(spec: BackboneSpec, sources: list[Samples]) -> NDArray[Any]:
+    """Return the trial images, without those that can't be used, (n, sources, height, width, 3)."""
     found = []
     for row in trial_rows(sources[0]):
         try:
             found.append([pixels_for(source.read(row), spec) for source in sources])
         except UnreadableSample:
             continue
-    return np.array(found, np.uint8)
+    return np.array(found)

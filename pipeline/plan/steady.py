@@ -10,6 +10,7 @@ import numpy as np
 from frostline.pipeline.plan.lookup import FeatureRequest
 from frostline.pipeline.plan.plan import Plan
 from frostline.stages.backbones import pixels_for
+from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.store import FeatureSet
@@ -44,7 +45,7 @@ def _tried(plan: Plan, samples: Samples) -> str:
     from frostline.stages.backbones.inference.steadiness import refusal, unsteadiness
 
     backbone, limit = plan.load_network(), BatchLimit(2 * _IMAGES)
-    images = _images(plan, samples)
+    images = _images(plan, backbone.spec, samples)
     if not (images and backbone.has_weights):
         return ""
     names, pixels = list(images), np.stack(list(images.values()))
@@ -55,12 +56,12 @@ def _tried(plan: Plan, samples: Samples) -> str:
     return f"{plan.settings.backbone} {found.told(names)}" if found else ""
 
 
-def _images(plan: Plan, samples: Samples) -> dict[str, np.ndarray]:
+def _images(plan: Plan, spec: BackboneSpec, samples: Samples) -> dict[str, np.ndarray]:
     most = min(_IMAGES, max(2, plan.settings.batch_size or _IMAGES))
     found = {}
     for row in np.unique(np.linspace(0, len(samples) - 1, most).astype(int)).tolist():
         try:
-            found[samples.ids[row]] = pixels_for(samples.read(row), plan.spec)
+            found[samples.ids[row]] = pixels_for(samples.read(row), spec)
         except UnreadableSample:
             continue
     return found

@@ -12,7 +12,7 @@ from frostline.stages.backbones.network.joined import is_joined
 from frostline.stages.errors import ConfigError
 from frostline.stages.heads import Head
 from frostline.stages.heads.scaling import target_of
-from frostline.stages.modalities.image.spec import described
+from frostline.stages.modalities.image.spec import LibraryTransform, described
 from frostline.stages.serve.export import export
 
 
@@ -25,6 +25,11 @@ def export_head(folder: Path, file: Path, settings: PredictSettings) -> dict[str
     spec = classifier.backbone.spec
     if is_joined(spec.layer):
         raise ConfigError(f"layers {spec.layer} side by side can't be exported; export a head of one layer")
+    if isinstance(spec.preprocessing, LibraryTransform):
+        raise ConfigError(
+            f"{spec.name} on images as {spec.preprocessing.library} prepares them can't be exported: no other program "
+            "would prepare them so; extract with a preprocessing of your own, --resize and --crop, fit and export that"
+        )
     record = {
         "images": ["batch", *spec.size, 3],
         "preprocessing": described(spec.preprocessing),

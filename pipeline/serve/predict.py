@@ -24,7 +24,7 @@ from frostline.stages.datasets import decode_file, images_in, paths_of
 from frostline.stages.errors import ConfigError, DataError, StoreError, listing
 from frostline.stages.heads import Head, read_head
 from frostline.stages.heads.scaling import target_of
-from frostline.stages.modalities.image.spec import View
+from frostline.stages.modalities.image.spec import LibraryTransform, View
 from frostline.stages.serve import predict as stage
 from frostline.stages.store.key import differences
 
@@ -105,7 +105,8 @@ def _loaded(folder: str | Path, s: PredictSettings, *, portable: bool = False) -
         _check_width(folder, head, width)
     if not s.weights:
         _check_weights(folder, made, family)
-    preprocessing = asdict(wanted.preprocessing)
+    own = isinstance(wanted.preprocessing, LibraryTransform)  # what the family does by itself
+    preprocessing = {} if own else asdict(wanted.preprocessing)
     name, weights = s.backbone or made.name, s.weights or made.weights
     request = BackboneRequest(name, weights, wanted.layer, wanted.pool, preprocessing)
     blank = Image.new("RGB", (wanted.size[1], wanted.size[0]))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from frostline.stages.modalities.image.spec import Preprocessing, described
+from frostline.stages.modalities.image.spec import ImageTransform, described, read_transform
 
 Pooling = Literal["none", "avg", "max", "cls", "tokens", "flatten", "mean", "cls+mean"]
 
@@ -34,7 +34,7 @@ class BackboneSpec:
     weights: str
     layer: str
     pool: Pooling
-    preprocessing: Preprocessing
+    preprocessing: ImageTransform
     size: tuple[int, int]
 
     @property
@@ -44,7 +44,8 @@ class BackboneSpec:
 
     def fields(self) -> dict[str, Any]:
         """Return the fields as keys and records have them, those of the preprocessing nested."""
-        return {**asdict(self), "preprocessing": described(self.preprocessing)}
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**own, "preprocessing": described(self.preprocessing)}
 
 
 def short_name(name: str) -> str:
@@ -52,9 +53,9 @@ def short_name(name: str) -> str:
     return name.replace(".py:", "-").replace(":", "-").replace("/", "-")
 
 
-def read_spec(fields: Mapping[str, Any]) -> BackboneSpec:
-    """Return the spec whose ``fields`` were stored as JSON. Raises TypeError, KeyError or ValueError if it is none."""
-    own: Any = dict(fields)
-    how: Any = {n: tuple(v) if isinstance(v, list) else v for n, v in own.pop("preprocessing").items()}
+def read_spec(stored: Mapping[str, Any]) -> BackboneSpec:
+    """Return the spec whose ``fields`` JSON stored. Raises TypeError, KeyError or ValueError if it is none."""
+    own: Any = dict(stored)
+    how = read_transform(own.pop("preprocessing"))
     height, width = own.pop("size")
-    return BackboneSpec(preprocessing=Preprocessing(**how), size=(height, width), **own)
+    return BackboneSpec(preprocessing=how, size=(height, width), **own)

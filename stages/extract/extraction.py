@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,9 +86,9 @@ def extract(job: Extraction) -> ExtractionStats:
         return ExtractionStats(filling.computed, seconds, loader.loader_wait, limit.images, loader.workers)
 
 
-def first_pixels(job: Extraction, n: int) -> NDArray[np.uint8]:
-    """Return what the backbone is given of the first images that are alike in shape, at most n, uint8 (…, h, w, 3)."""
-    found: list[NDArray[np.uint8]] = []
+def first_pixels(job: Extraction, n: int) -> NDArray[Any]:
+    """Return what the backbone is given of the first images that are alike in shape, at most n, (…, h, w, 3)."""
+    found: list[NDArray[Any]] = []
     for row in range(min(2 * n, len(job.samples))):
         try:
             found.append(_pixels(job, row))
@@ -154,7 +155,7 @@ class _Filling:
             else:
                 self._commit(piece, writer)
 
-    def _stacked(self, batches: Iterator[Batch], writer: WriteBack) -> Iterator[NDArray[np.uint8]]:
+    def _stacked(self, batches: Iterator[Batch], writer: WriteBack) -> Iterator[NDArray[Any]]:
         """Yield what the backbone is given of the batches that have an image, and note which those are."""
         for batch in batches:
             if batch.images:
@@ -194,5 +195,5 @@ def _put(piece: _Piece, rows: list[int], computed: NDArray[np.float32]) -> None:
     piece.result[[row - piece.span.start for row in rows]] = stored
 
 
-def _pixels(job: Extraction, row: int) -> NDArray[np.uint8]:
+def _pixels(job: Extraction, row: int) -> NDArray[Any]:
     return raw_or_pixels(job.samples.read(row), job.backbone, job.view)

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from frostline.stages.errors import UnreadableSample
 
 T = TypeVar("T")
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[Any]
 _BLOCK_BYTES = 32 << 20
 _PIECES = 4  # of a block, per thread
 _MIN_PIECE = 4  # images: to hand one to a thread costs as much as to decode a thumbnail
@@ -33,7 +33,7 @@ class Batch:
     faults: dict[int, str]
 
     def stacked(self, size: int, finish: Callable[[Pixels], Pixels]) -> Pixels:
-        """Return ``size`` images, uint8 (size, height, width, 3), in the order of the rows.
+        """Return ``size`` images, (size, height, width, 3), in the order of the rows.
 
         There are always as many, zeros at the end and in place of faults: with one shape each
         row gets the same bits in any company. Images that differ in shape are all finished.
@@ -42,7 +42,8 @@ class Batch:
         images = self.images
         if len({image.shape for image in images.values()}) > 1:
             images = {row: finish(image) for row, image in images.items()}
-        result = np.zeros((size, *next(iter(images.values())).shape), np.uint8)
+        first = next(iter(images.values()))
+        result = np.zeros((size, *first.shape), first.dtype)
         for place, row in enumerate(self.rows):
             if row in images:
                 result[place] = images[row]

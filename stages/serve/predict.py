@@ -13,7 +13,7 @@ from PIL.Image import Image
 
 from frostline.stages.backbones import Embedder, finished, pixels_for, raw_or_pixels
 from frostline.stages.backbones.inference.batches import BatchLimit, in_turn
-from frostline.stages.extract.loader import Batch, Loader
+from frostline.stages.extract.loader import Batch, Loader, Pixels
 from frostline.stages.heads import Head
 from frostline.stages.modalities.image.spec import View
 
@@ -53,7 +53,7 @@ def predict(
     )  # the head fixes the size
     flipped = "hflip" in views  # which needs the finished pixels
 
-    def decode(row: int) -> NDArray[np.uint8]:
+    def decode(row: int) -> Pixels:
         return pixels_for(read(row), backbone.spec) if flipped else raw_or_pixels(read(row), backbone)
 
     with Loader(decode, image_bytes, batch_size, workers) as loader:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostline.stages.backbones.inference.batches import BatchLimit, in_turn, out_of_memory
+from frostline.stages.backbones.inference.batches import BatchLimit, Pixels, in_turn, out_of_memory
 from frostline.stages.backbones.optimize import has_bf16
 from frostline.stages.backbones.spec import Precision
 from frostline.stages.errors import ConfigError
@@ -62,10 +62,10 @@ def agreement(exact: NDArray[np.float32], rough: NDArray[np.float32]) -> Feature
     return FeatureAgreement(len(a), float(cosines.min()), float(cosines.mean()), float(np.nan_to_num(error, nan=0.0)))
 
 
-def faster(backbone: Backbone, pixels: NDArray[np.uint8]) -> tuple[Backbone, FeatureAgreement | None]:
+def faster(backbone: Backbone, pixels: Pixels) -> tuple[Backbone, FeatureAgreement | None]:
     """Return an fp32 backbone in its device's fastest precision, if its features of some images bear that.
 
-    ``pixels``: preprocessed images, uint8 (n, height, width, 3). The agreement is None where
+    ``pixels``: preprocessed images, (n, height, width, 3). The agreement is None where
     nothing was compared: there is no faster precision, or the network has no weights or
     can't run in it, which is said. Raises ConfigError if memory has no room to find out.
     """
@@ -85,12 +85,12 @@ def faster(backbone: Backbone, pixels: NDArray[np.uint8]) -> tuple[Backbone, Fea
 
 
 def compared(
-    backbone: Backbone, pixels: NDArray[np.uint8], other: Backbone, other_pixels: NDArray[np.uint8]
+    backbone: Backbone, pixels: Pixels, other: Backbone, other_pixels: Pixels
 ) -> FeatureAgreement:
     """Return how the features of the same images agree, first as exact as they can be, then otherwise made."""
     return agreement(_features(backbone, pixels), _features(other, other_pixels))
 
 
-def _features(backbone: Backbone, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _features(backbone: Backbone, pixels: Pixels) -> NDArray[np.float32]:
     (features,) = in_turn(backbone.embed, [pixels], BatchLimit(_AT_ONCE))
     return features

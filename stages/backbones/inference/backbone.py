@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from frostline.stages.backbones.checkpoints.unloaded import unloaded
 from frostline.stages.backbones.families.registry import load, spec_name
-from frostline.stages.backbones.families.transform_check import check_transform
+from frostline.stages.backbones.families.transform_check import transform_of
 from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Pixels
 from frostline.stages.backbones.inference.dispatch import stream
-from frostline.stages.backbones.inference.pixels import is_thumbnail
+from frostline.stages.backbones.inference.pixels import is_thumbnail, noise_like
 from frostline.stages.backbones.inference.steadiness import check_steady
 from frostline.stages.backbones.network.channels import size_hint
 from frostline.stages.backbones.network.cut import INPUT, Cut, Trace, classifier_of, watch
@@ -28,7 +28,7 @@ from frostline.stages.backbones.optimize import has_hooks, optimized
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import BackboneSpec, Optimize, Pooling, Precision
 from frostline.stages.errors import ConfigError, FrostlineError
-from frostline.stages.modalities.image.spec import Preprocessing, replaced
+from frostline.stages.modalities.image.spec import ImageTransform, LibraryTransform
 from frostline.stages.modalities.image.transform import centre
 from frostline.stages.modalities.image.upsample import agrees, enlarged
 
@@ -69,7 +69,7 @@ class Backbone:
         self._mean, self._deviation = _scaling(spec.preprocessing, self.device)
 
     @torch.inference_mode()
-    def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def embed(self, pixels: Pixels) -> NDArray[np.float32]:
         """Return the features, float32 (batch, d), of preprocessed images, uint8 (batch, height, width, 3).
 
         Or of images that ``enlarges`` is true of, as they are.
@@ -158,10 +158,9 @@ def load_backbone(
     features of noise that change from pass to pass or with the batch (``steadiness``).
     """
     loaded = load(request)
-    check_transform(request.name, loaded, request.preprocessing)
-    how = replaced(loaded.preprocessing, request.preprocessing)
-    shape = how.item(example)["pixels"].shape
-    noise = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
+    how = transform_of(request.name, loaded, request.preprocessing)
+    pixels = how.item(example)["pixels"]
+    shape, noise = pixels.shape, noise_like(pixels)
     batch = _to_input(torch.from_numpy(noise).permute(0, 3, 1, 2), *_scaling(how, torch.device("cpu")))
     model = _frozen(loaded.module)
     with _blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", size_hint(model)):
@@ -254,12 +253,13 @@ def _compute_exactly() -> None:
 
 def on_device(pixels: Pixels, device: torch.device) -> Tensor:
     """Return images as a tensor on a device, in the same shape."""
-    writable = np.require(pixels, np.uint8, ["C", "W"])  # torch warns of any other
+    writable = np.require(pixels, None, ["C", "W"])  # torch warns of any other
     return torch.from_numpy(writable).to(device, non_blocking=True)
 
 
 def _enlarged(images: Tensor, spec: BackboneSpec) -> Tensor:
     """Return square images resized and cropped as ``preprocess`` does."""
+    assert not isinstance(spec.preprocessing, LibraryTransform)
     wanted = spec.preprocessing.resize
     side = wanted[0] if isinstance(wanted, tuple) else wanted
     assert side is not None
@@ -276,7 +276,9 @@ def _to_input(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
     return result
 
 
-def _scaling(how: Preprocessing, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return mean and deviation on the scale of uint8, (1, 3, 1, 1)."""
+def _scaling(how: ImageTransform, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation on the scale of uint8, (1, 3, 1, 1); of what is scaled already, none and 1."""
+    if isinstance(how, LibraryTransform):
+        return torch.zeros(1, 3, 1, 1, device=device), torch.ones(1, 3, 1, 1, device=device)
     mean, std = (torch.tensor(v, device=device).mul(255).view(1, 3, 1, 1) for v in (how.mean, how.std))
     return mean, std

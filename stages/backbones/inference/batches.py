@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[Any]
 
 
 Embeddings = NDArray[np.float32]
@@ -106,5 +106,5 @@ def parts(pixels: Pixels, at_once: int) -> list[Pixels]:
     if len(pixels) <= at_once:
         return [pixels]
     cut = [pixels[i : i + at_once] for i in range(0, len(pixels), at_once)]
-    cut[-1] = np.concatenate([cut[-1], np.zeros((at_once - len(cut[-1]), *pixels.shape[1:]), np.uint8)])
+    cut[-1] = np.concatenate([cut[-1], np.zeros((at_once - len(cut[-1]), *pixels.shape[1:]), pixels.dtype)])
     return cut

@@ -1,6 +1,6 @@
 """Batches through a network on a GPU: what goes there, what runs there and what comes back, at the same time.
 
-A batch lies in pinned memory, crosses the bus as uint8 on a stream of its own, runs as one captured graph, and its
+A batch lies in pinned memory, crosses the bus as it is on a stream of its own, runs as one captured graph, and its
 features come back on a third stream, while the next batches are being made. The processor runs the same code, without
 streams to speak of and without a graph, which is how it is tested where there is no GPU.
 """
@@ -66,7 +66,8 @@ class _Flow:
 
     def _launched(self, pixels: Pixels, images: int) -> _Passing:
         """Send a batch on its way in parts of so many images; where memory runs out meanwhile, it is sent anew."""
-        lane, cut = self._lane((images, *pixels.shape[1:])), parts(pixels, images)
+        cut = parts(pixels, images)
+        lane = self._lane((images, *pixels.shape[1:]), torch.from_numpy(pixels[:0]).dtype)
         passing = _Passing(len(pixels), len(cut))
         for part in cut:
             slot = next(lane.slots)
@@ -76,11 +77,11 @@ class _Flow:
             self._flying.append((slot, passing))
         return passing
 
-    def _lane(self, shape: Shape) -> _Lane:
-        """Return what computes batches of a shape; made at the first call."""
+    def _lane(self, shape: Shape, dtype: torch.dtype) -> _Lane:
+        """Return what computes batches of a shape, all of one type; made at the first call."""
         if shape not in self._lanes:
             with torch.inference_mode():
-                self._lanes[shape] = _Lane(self._network, shape)
+                self._lanes[shape] = _Lane(self._network, shape, dtype)
         return self._lanes[shape]
 
     def _land(self, max_batches: int | None = None) -> None:
@@ -107,11 +108,11 @@ class _Flow:
 class _Lane:
     """A network made ready for batches of one shape, and the ``slots`` in which they come and go, in turn."""
 
-    def __init__(self, network: Network, shape: Shape) -> None:
+    def __init__(self, network: Network, shape: Shape, dtype: torch.dtype) -> None:
         device, api = network.device, torch.get_device_module(network.device)
         with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
             there, compute, back = api.Stream(), api.Stream(), api.Stream()
-            given = torch.zeros(shape, dtype=torch.uint8, device=device)
+            given = torch.zeros(shape, dtype=dtype, device=device)
             api.synchronize(device)
             run, result = _made_ready(network, given, compute)
             slots = [_Slot(given, result, run, (there, compute, back)) for _ in range(_SLOTS)]

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
 from frostline.stages.backbones.inference.backbone import Backbone, on_device
@@ -26,7 +25,7 @@ class SharedPass:
         self.width = sum(backbone.width for backbone in backbones)
 
     @torch.inference_mode()
-    def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def embed(self, pixels: Pixels) -> Embeddings:
         """Return the features, float32 (batch, the sum of all widths), of images as ``Backbone.embed`` takes them."""
         return self.features(on_device(pixels, self.device)).cpu().numpy()
 

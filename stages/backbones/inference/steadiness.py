@@ -60,7 +60,7 @@ def unsteadiness(
 ) -> Unsteady | None:
     """Return what is unsteady about ``embed`` on a batch; None where nothing is. Takes four passes.
 
-    ``pixels``: preprocessed images, uint8 (n, height, width, 3), n >= 1; one alone is given a companion.
+    ``pixels``: preprocessed images, (n, height, width, 3), n >= 1; one alone is given a companion.
     Computed again, all have the same bits. So has every other image once the rest are replaced. At the next place of a
     batch of twice as many, or of half where that is more than ``most``, they are the same up to rounding, which may
     differ by kernel: 0.1 % of the largest value in fp32, 2 % in less.
@@ -126,4 +126,5 @@ def _compared(
 
 def _stark(pixels: Pixels) -> Pixels:
     """Return images of black and white, light where they were dark: unlike them in mean, spread and largest value."""
-    return np.where(pixels < 128, 255, 0).astype(np.uint8)
+    dark, black, white = (128, 0, 255) if pixels.dtype == np.uint8 else (0, -1, 1)
+    return np.where(pixels < dark, white, black).astype(pixels.dtype)

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
 from frostline.stages.errors import ConfigError, unknown_name
+from frostline.stages.modalities.image.library import LibraryTransform
 from frostline.stages.modalities.image.values import MAX_PIXELS, Fit, Interpolation, Size, View
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["MAX_PIXELS", "Fit", "Interpolation", "Preprocessing", "Size", "View", "described", "replaced"]
+__all__ = [
+    *("MAX_PIXELS", "Fit", "ImageTransform", "Interpolation", "LibraryTransform", "Preprocessing", "Size", "View"),
+    *("described", "read_transform", "replaced"),
+]
 _LATER = ("fit", "fill")  # keys and records of before know no such field: where it has its default, none has it
 
 
@@ -60,10 +64,25 @@ def _arithmetic() -> Callable[[Image, Preprocessing, View], NDArray[np.uint8]]:
     return preprocess
 
 
-def described(how: Preprocessing) -> dict[str, Any]:
+ImageTransform = Preprocessing | LibraryTransform
+"""How images become a network's input."""
+
+
+def described(how: ImageTransform) -> dict[str, Any]:
     """Return the fields as keys and records have them: those that came later only where they change something."""
+    if isinstance(how, LibraryTransform):
+        return {"library": how.library, "configuration": how.configuration}
     later = {field.name: field.default for field in fields(Preprocessing) if field.name in _LATER}
     return {name: value for name, value in asdict(how).items() if name not in later or value != later[name]}
+
+
+def read_transform(said: Mapping[str, Any]) -> ImageTransform:
+    """Return what ``described`` gave and JSON stored. Raises TypeError or ValueError if it is none."""
+    if "library" not in said:
+        return Preprocessing(**{name: tuple(v) if isinstance(v, list) else v for name, v in said.items()})
+    if set(said) != {"library", "configuration"} or not all(isinstance(text, str) for text in said.values()):
+        raise ValueError("a library's preprocessing that is no text")
+    return LibraryTransform(said["library"], said["configuration"])
 
 
 def replaced(own: Preprocessing, changes: Mapping[str, Any]) -> Preprocessing:

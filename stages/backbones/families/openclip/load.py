@@ -15,8 +15,6 @@ import torch
 from open_clip.convert import convert_state_dict
 from open_clip.model import resize_pos_embed
 from open_clip.transform import PreprocessCfg, image_transform_v2
-from PIL.Image import Image
-from torch import Tensor
 
 from frostline.stages.backbones.checkpoints.read import load_weights, read_checkpoint, state_digest
 from frostline.stages.backbones.checkpoints.unloaded import unloaded
@@ -44,8 +42,8 @@ from frostline.stages.backbones.families.resolution import at_resolution, check_
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError, listing, shortened, unknown_name
-from frostline.stages.modalities.image.spec import Preprocessing
-from frostline.stages.records.sealed import digest, file_digest
+from frostline.stages.modalities.image.spec import LibraryTransform, Preprocessing
+from frostline.stages.records.sealed import canonical_json, digest, file_digest
 
 log = logging.getLogger("frostline")
 PROJECTION = "projection"
@@ -77,7 +75,7 @@ def from_open_clip(request: BackboneRequest) -> LoadedModel:
     size = image_size(how, request.preprocessing)
     resized = None if size == image_size(trained, {}) else size
     model, weights, refitted = _filled(source, model, request, resized)
-    library = PreprocessCfg(**model.visual.preprocess_cfg)
+    library = dict(model.visual.preprocess_cfg)
     projection = without_projection(model.visual)
     if projection is None and request.layer in (PROJECTION, f"{PROJECTION}:input"):
         raise ConfigError(f"{source.called}: its projection can't be told from what is before it; leave --layer out")
@@ -236,9 +234,9 @@ def _code(source: _Source, visual: Any, resized: tuple[int, int] | None, refitte
     return f"{code}, positions fitted by open_clip {open_clip.__version__}"
 
 
-def _own_transform(library: Any) -> Callable[[Image], Tensor]:
-    transform: Callable[[Image], Tensor] = image_transform_v2(library, is_train=False)
-    return transform
+def _own_transform(said: Mapping[str, Any]) -> LibraryTransform:
+    transform = image_transform_v2(PreprocessCfg(**said), is_train=False)
+    return LibraryTransform(f"open_clip {open_clip.__version__}", canonical_json(dict(said)).decode(), transform)
 
 
 @contextmanager
