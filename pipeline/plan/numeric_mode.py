@@ -62,7 +62,7 @@ def trial_rows(train: Samples) -> list[int]:
 def _ample(how: ImageTransform) -> int | None:
     """Return the pixels of an image's shorter side beyond which more hardly change the features.
 
-    None where every pixel may count: nothing is resized, the result's size depends on the image's, or a library resizes.
+    None where every pixel may count: nothing is resized, or the result's size depends on the image's, or may do so.
     """
     if isinstance(how, LibraryTransform) or how.resize is None or not how.fixes_size:
         return None

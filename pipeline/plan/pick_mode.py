@@ -31,9 +31,7 @@ class PickedMode:
     decode_agreement: FeatureAgreement | None = None
 
 
-def pick_mode(
-    network: Backbone, candidates: list[NumericMode], train: Samples
-) -> tuple[PickedMode, Backbone]:
+def pick_mode(network: Backbone, candidates: list[NumericMode], train: Samples) -> tuple[PickedMode, Backbone]:
     """Return the fastest mode whose features of 32 images agree with those of the most exact one, and its network.
 
     ``network``: in the precision of the most exact one, which is returned where no image can be read. Raises

@@ -144,7 +144,8 @@ def unsteady_notes(done: Iterable[Extracted]) -> tuple[str, ...]:
 def _described(request: FeatureRequest, features: FeatureSet, computed: int, seconds: float) -> Extracted:
     bad = tuple(features.quarantined())
     size = len(request.samples), request.width
-    return Extracted(request.samples.split, request.key, features.folder, *size, bad, computed, seconds, features.pace)
+    how = (computed, seconds, features.pace, str(features.made.get("licence", "")))
+    return Extracted(request.samples.split, request.key, features.folder, *size, bad, *how)
 
 
 class LazyFeatures:

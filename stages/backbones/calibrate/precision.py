@@ -84,9 +84,7 @@ def faster(backbone: Backbone, pixels: Pixels) -> tuple[Backbone, FeatureAgreeme
     return (other if found.good else backbone), found
 
 
-def compared(
-    backbone: Backbone, pixels: Pixels, other: Backbone, other_pixels: Pixels
-) -> FeatureAgreement:
+def compared(backbone: Backbone, pixels: Pixels, other: Backbone, other_pixels: Pixels) -> FeatureAgreement:
     """Return how the features of the same images agree, first as exact as they can be, then otherwise made."""
     return agreement(_features(backbone, pixels), _features(other, other_pixels))
 

@@ -30,7 +30,7 @@ class LoadedModel:
 
     ``name``: what keys call it, without the prefix, where that is not the name that was asked for: one network under
     two names has one key. ``licence``: of the weights, as their publisher names it; recorded beside the features.
-    ``prefix_tokens``: how many tokens come before those of the patches, and ``class_token``: whether the first of them is
+    ``prefix_tokens``: how many tokens come before those of the patches; ``class_token``: whether the first of them is
     one. ``own_transform``: the library's own preprocessing; ``preprocessing`` is checked against it, and it takes its
     place where they differ by more than a grey level.
     """

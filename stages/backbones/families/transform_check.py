@@ -62,7 +62,9 @@ def _check_usable(name: str, own: LibraryTransform) -> None:
         except UnreadableSample as error:
             raise ConfigError(f"the preprocessing of {name}: {error}; name one yourself: --resize, --crop") from error
         if not np.array_equal(first, again, equal_nan=True):
-            raise ConfigError(f"the preprocessing of {name} by {own.library} draws at random; name one: --resize, --crop")
+            raise ConfigError(
+                f"the preprocessing of {name} by {own.library} draws at random; name one: --resize, --crop"
+            )
 
 
 def noise_photograph(size: tuple[int, int]) -> Image.Image:
@@ -95,8 +97,8 @@ def _by(shape: tuple[int, ...]) -> str:
 def _unlike(name: str, found: str, how: Preprocessing) -> str:
     flags = f"--resize {_flag(how.resize)} --crop {_flag(how.crop)} --interpolation {how.interpolation}"
     return (
-        f"the preprocessing of {name} is its library's own, whose mean and deviation can't be changed: of the same image, "
-        f"the library makes {found}. Choose all of it yourself, the nearest is: {flags}"
+        f"the preprocessing of {name} is a library's own, whose mean and deviation can't be changed: of an image, the "
+        f"library makes {found}. Choose all of it yourself, the nearest is: {flags}"
     )
 
 

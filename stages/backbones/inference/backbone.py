@@ -23,7 +23,7 @@ from frostline.stages.backbones.network.channels import size_hint
 from frostline.stages.backbones.network.cut import INPUT, Cut, Trace, classifier_of, watch
 from frostline.stages.backbones.network.joined import Joined, is_joined, joined
 from frostline.stages.backbones.network.pooling import default_pool, pool
-from frostline.stages.backbones.network.tokens import check_tokens
+from frostline.stages.backbones.network.tokens import check_class_token, check_tokens
 from frostline.stages.backbones.optimize import has_hooks, optimized
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import BackboneSpec, Optimize, Pooling, Precision
@@ -172,6 +172,8 @@ def load_backbone(
         pooling = asked or (None if request.layer else loaded.pool) or default_pool(given, *shape[:2])
         width = _width(layer, given, pooling, loaded.prefix_tokens)
         check_tokens(model, layer, given, pooling, loaded.prefix_tokens, batch)
+        if not loaded.class_token:
+            check_class_token(layer, pooling)
         if not (request.layer or request.pool):
             _check_width(width, loaded.width, layer)
         network: nn.Module = cut

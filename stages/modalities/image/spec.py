@@ -18,8 +18,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
-    *("MAX_PIXELS", "Fit", "ImageTransform", "Interpolation", "LibraryTransform", "Preprocessing", "Size", "View"),
-    *("described", "read_transform", "replaced"),
+    "MAX_PIXELS",
+    "Fit",
+    "ImageTransform",
+    "Interpolation",
+    "LibraryTransform",
+    "Preprocessing",
+    "Size",
+    "View",
+    "described",
+    "read_transform",
+    "replaced",
 ]
 _LATER = ("fit", "fill")  # keys and records of before know no such field: where it has its default, none has it
 

@@ -20,7 +20,7 @@ from frostline.stages.backbones.checkpoints.read import read_checkpoint, state_d
 from frostline.stages.backbones.families.base import LoadedModel
 from frostline.stages.backbones.families.resolution import at_resolution, check_patches, image_size
 from frostline.stages.backbones.families.timm_models.folder import LOCAL, local_files, portable_name
-from frostline.stages.backbones.families.timm_models.names import check_name, width_of
+from frostline.stages.backbones.families.timm_models.names import check_name, has_class_token, width_of
 from frostline.stages.backbones.families.timm_models.plain_layers import with_plain_layers
 from frostline.stages.backbones.families.timm_models.preprocessing import translated
 from frostline.stages.backbones.families.timm_models.weights import check_fit, published_file, weights_given
@@ -71,6 +71,7 @@ def from_timm(request: BackboneRequest) -> LoadedModel:
         name=wanted.name if request.weights == "DEFAULT" else "",
         licence=str(wanted.cfg.get("license") or "") if file and not request.weights_file else "",
         prefix_tokens=getattr(model, "num_prefix_tokens", None),
+        class_token=has_class_token(model),
         own_transform=transform,
     )
 

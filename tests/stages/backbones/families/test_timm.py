@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -244,6 +245,21 @@ def test_blocks_go_by_timms_names_and_pool_without_the_tokens_before_the_patches
     assert_alike(backbone.embed(of_size(backbone)), wanted)
     normed = loaded("vit_tiny_patch16_224", layer="norm", pool="mean", preprocessing=small)
     assert_alike(normed.embed(of_size(backbone)), last[:, 1:].mean(1).numpy())
+
+
+def test_a_network_with_registers_alone_has_no_class_token_and_its_mean_is_that_of_patches() -> None:
+    name, how = "vit_little_patch16_reg4_gap_256", {"layer": "norm", "preprocessing": {"resize": 64}}
+    for pool in ("cls", "cls+mean"):
+        with pytest.raises(ConfigError, match=re.escape(f"'{pool}': this network has registers and no class token")):
+            loaded(name, pool=pool, **how)
+    with pytest.raises(ConfigError, match="registers and no class token"):
+        loaded(name, preprocessing=how["preprocessing"], layer="blocks.1@mean,blocks.2@cls")
+    backbone = loaded(name, pool="mean", **how)
+    model: Any = drawn(name, img_size=64).eval()
+    with torch.inference_mode():
+        tokens = model.forward_features(scaled(of_size(backbone), backbone.spec.preprocessing))
+    assert tokens.shape[1] == 4 + 16
+    assert_alike(backbone.embed(of_size(backbone)), tokens[:, 4:].mean(1).numpy())
 
 
 def test_a_published_model_is_known_by_its_tag_and_random_weights_by_what_was_asked(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_other_pixels_are_made_by_the_library_itself(
 def test_whoever_says_where_pixels_go_is_taken_at_their_word_and_must_say_all_of_it() -> None:
     other = model(lambda image: SAME(image) * 1.1)
     assert transform_of("x", other, {"resize": 90}) == replace(HOW, resize=90)
-    with pytest.raises(ConfigError, match="can't be changed.*--resize 80 --crop 64 --interpolation bicubic"):
+    with pytest.raises(ConfigError, match=r"can't be changed.*--resize 80 --crop 64 --interpolation bicubic"):
         transform_of("x", other, {"mean": (0.0, 0.0, 0.0)})
 
 
