@@ -61,13 +61,17 @@ def of_transformers(name: str, processor: Any) -> Processor:
 
 
 def _translated(said: Mapping[str, Any]) -> Preprocessing | None:
-    """Return what a processor's configuration means, None where ours has no words for it."""
+    """Return what a processor's configuration means, None where ours has no words for it.
+
+    Raises ArithmeticError and ValueError for values that can't be.
+    """
     try:
         resize, crop, fit = _geometry(said)
         mean, std = _scaling(said)
-        return _bounded(Preprocessing(resize, crop, _FILTERS[int(said.get("resample", 2))], mean, std, fit))
-    except (KeyError, TypeError, ValueError, ArithmeticError):
+        how = Preprocessing(resize, crop, _FILTERS[int(said.get("resample", 2))], mean, std, fit)
+    except (KeyError, TypeError, ValueError):
         return None
+    return _bounded(how)
 
 
 def _alike(own: LibraryTransform) -> Preprocessing:
