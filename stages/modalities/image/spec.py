@@ -88,7 +88,8 @@ def described(how: ImageTransform) -> dict[str, Any]:
 def read_transform(said: Mapping[str, Any]) -> ImageTransform:
     """Return what ``described`` gave and JSON stored. Raises TypeError or ValueError if it is none."""
     if "library" not in said:
-        return Preprocessing(**{name: tuple(v) if isinstance(v, list) else v for name, v in said.items()})
+        how: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in said.items()}
+        return Preprocessing(**how)
     if set(said) != {"library", "configuration"} or not all(isinstance(text, str) for text in said.values()):
         raise ValueError("a library's preprocessing that is no text")
     return LibraryTransform(said["library"], said["configuration"])
