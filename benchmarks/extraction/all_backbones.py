@@ -82,6 +82,8 @@ def check(name: str) -> Result:
     noise = np.random.default_rng(1).integers(0, 256, (2, 600, 600, 3), np.uint8)
     backbone = load_backbone(BackboneRequest(name, "random"), Image.fromarray(noise[0]))
     height, width = backbone.spec.size
+    how = backbone.spec.preprocessing
+    assert isinstance(how, Preprocessing)
     pixels = noise[:, :height, :width]
     features, spec = torch.from_numpy(backbone.embed(pixels)), backbone.spec
     del backbone
@@ -89,7 +91,7 @@ def check(name: str) -> Result:
     head = model.get_submodule(spec.layer.removesuffix(":input"))
     assert isinstance(head, nn.Linear | nn.Conv2d)
     parameters = sum(values.numel() for values in model.parameters())
-    difference, note = compare(model, head, features, to_input(pixels, spec.preprocessing))
+    difference, note = compare(model, head, features, to_input(pixels, how))
     return Result(name, spec.layer, features.shape[1], parameters, difference, note)
 
 

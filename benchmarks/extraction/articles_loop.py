@@ -38,7 +38,6 @@ from frostline.stages.backbones.calibrate.precision import faster
 from frostline.stages.backbones.inference.backbone import Backbone
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.extract.extraction import Extraction, extract
-from frostline.stages.modalities.image.transform import preprocess
 from frostline.stages.store import FeatureStore, Layout
 from frostline.stages.store.key import FeatureKey
 
@@ -90,7 +89,7 @@ def backbone_alone(backbone: Backbone, batches: list[np.ndarray], images: int) -
 def ready(backbone: Backbone, samples: Samples) -> list[np.ndarray]:
     """Return batches enough that they don't stay in the processor's cache."""
     rows = [row % len(samples) for row in range(16 * BATCH)]
-    images = [preprocess(samples.read(row), backbone.spec.preprocessing) for row in rows]
+    images = [backbone.spec.preprocessing.item(samples.read(row))["pixels"] for row in rows]
     return [np.stack(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
 
 

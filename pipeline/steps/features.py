@@ -144,8 +144,9 @@ def unsteady_notes(done: Iterable[Extracted]) -> tuple[str, ...]:
 def _described(request: FeatureRequest, features: FeatureSet, computed: int, seconds: float) -> Extracted:
     bad = tuple(features.quarantined())
     size = len(request.samples), request.width
-    how = (computed, seconds, features.pace, str(features.made.get("licence", "")))
-    return Extracted(request.samples.split, request.key, features.folder, *size, bad, *how)
+    pace, licence = features.pace, str(features.made.get("licence", ""))
+    split, folder = request.samples.split, features.folder
+    return Extracted(split, request.key, folder, *size, bad, computed, seconds, pace, licence)
 
 
 class LazyFeatures:
