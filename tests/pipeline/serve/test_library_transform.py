@@ -1,4 +1,4 @@
-"""Images that a library prepares itself: extracted, cached, predicted alike, trusted with a name alone, not exported."""
+"""Images that a library prepares itself: extracted, cached and predicted alike, loaded only if named, not exported."""
 
 from __future__ import annotations
 
