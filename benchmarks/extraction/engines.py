@@ -169,7 +169,7 @@ def measure(name: str, folder: Path, rounds: int, duration: float) -> list[Way]:
     full_batches(samples)  # there must be one
     exact = load_backbone(BackboneRequest(name, "random"), samples.read(0))
     rows = [row % len(samples) for row in range(POOL)]
-    pool = np.stack([exact.spec.preprocessing.item(samples.read(row))["pixels"] for row in rows])
+    pool = np.stack([exact.spec.preprocessing.item(samples.read(row))["pixels"] for row in rows], dtype=np.uint8)
     own: dict[str, Backbone] = {"fp32": exact, fastest_precision("cpu"): exact.at(fastest_precision("cpu"))}
     engines: dict[Key, Engine] = {("backbone", p): frostline(own[p]) for p in own}
     with tempfile.TemporaryDirectory() as place:
