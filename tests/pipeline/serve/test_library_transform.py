@@ -55,7 +55,7 @@ def test_features_are_those_of_the_library_and_predictions_those_of_the_features
     assert isinstance(backbone.spec.preprocessing, LibraryTransform)
     pixels = own(images=image, return_tensors="np")["pixel_values"][0].transpose(1, 2, 0)
     plain = next(one for one in features if one.layout.key["view"] == "plain")
-    assert np.allclose(load(plain).X[0], backbone.embed(pixels[None])[0], atol=1e-5)
+    assert np.allclose(load(plain).X[0], backbone.embed({"pixels": pixels[None]})[0], atol=1e-5)
 
     head = only(work, "heads/*")
     cat = str(folder / "test" / "cat")

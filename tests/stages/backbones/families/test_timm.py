@@ -259,7 +259,7 @@ def test_a_network_with_registers_alone_has_no_class_token_and_its_mean_is_that_
     with torch.inference_mode():
         tokens = model.forward_features(scaled(of_size(backbone), backbone.spec.preprocessing))
     assert tokens.shape[1] == 4 + 16
-    assert_alike(backbone.embed(of_size(backbone)), tokens[:, 4:].mean(1).numpy())
+    assert_alike(backbone.embed({"pixels": of_size(backbone)}), tokens[:, 4:].mean(1).numpy())
 
 
 def test_a_published_model_is_known_by_its_tag_and_random_weights_by_what_was_asked(tmp_path: Path) -> None:

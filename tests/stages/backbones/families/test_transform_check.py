@@ -18,7 +18,9 @@ from torchvision.transforms import v2
 from frostline.stages.backbones.families.base import LoadedModel
 from frostline.stages.backbones.families.transform_check import noise_photograph, transform_of
 from frostline.stages.errors import ConfigError, UnreadableSample
-from frostline.stages.modalities.image.spec import LibraryTransform, Preprocessing, described, read_transform
+from frostline.stages.modalities.base import described
+from frostline.stages.modalities.image.modality import IMAGE
+from frostline.stages.modalities.image.spec import LibraryTransform, Preprocessing
 
 HOW = Preprocessing(80, 64, "bicubic", (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
 
@@ -109,10 +111,10 @@ def test_an_image_that_the_library_can_not_prepare_is_unreadable() -> None:
 
 def test_a_record_gives_an_equal_one_and_nothing_that_runs() -> None:
     own = LibraryTransform("lib 1.2", "{}", print)
-    read = read_transform(described(own))
+    read = IMAGE.read_transform(described(own))
     assert read == own and isinstance(read, LibraryTransform) and read.transform is None
     with pytest.raises(ValueError, match="no text"):
-        read_transform({**described(own), "transform": "os.system"})
+        IMAGE.read_transform({**described(own), "transform": "os.system"})
 
 
 def test_the_photograph_is_always_the_same_and_no_flat_area() -> None:
