@@ -8,8 +8,9 @@ averages over classes, the truth is that over the classes a sample has.
 
 Each entry is the coverage, and the mean width over an oracle's. That is the wider of two: what the central 95 % of
 samples' scores span, and what the rows leave open to one who knows the population but for its error rate: how far the
-score is from that at the upper 97.5 % limit (Clopper and Pearson's) of the error rate for the median number of mistakes,
-of each class for itself where the score is an average over classes, and their distances combined as independent.
+score is from that at the upper 97.5 % limit (Clopper and Pearson's) of the error rate for the median number of
+mistakes, of each class for itself where the score is an average over classes, and their distances combined as
+independent.
 
 ! marks a coverage below the aim, 0.92 where 3 rows of the rarest class or more are expected and 0.90 elsewhere, + a
 ratio above 1.6, and (0.3) is the share of samples that had an interval, where not all had: a class with one row leaves
@@ -41,18 +42,17 @@ SCORES = (
 )
 ACCURACIES = (0.55, 0.9, 0.99, 0.999)
 WIDEST, AIM, AIM_OF_FEW, ENOUGH = 1.6, 0.92, 0.90, 3
-_KNOTS = 24
+_KNOTS, _ROUNDING = 14, 1e-9
 
 
 @dataclass(frozen=True)
 class Found:
-    """Of one score in one cell: how often its interval holds the truth and is too low, its width, beside an oracle's."""
+    """Of one score in one cell: how often its interval holds the truth, how often there is one, and mean widths."""
 
     coverage: float
-    below: float
+    share: float
     width: float
     oracle: float
-    share: float
 
     @property
     def ratio(self) -> float:
@@ -62,32 +62,28 @@ class Found:
 def measured(cell: Cell, repetitions: int) -> dict[str, Found]:
     """Return what is found of each score that has any interval in the cell."""
     rng = np.random.default_rng(crc32(repr(cell).encode()))
-    rows: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in SCORES}
-    values: dict[str, list[float]] = {name: [] for name in SCORES}
+    rows: dict[str, list[tuple[bool, float, float]]] = {name: [] for name in SCORES}
     for _ in range(repetitions):
         predicted = sample(cell, rng)
         scores, true = single_label(predicted).scores, true_scores(cell, predicted)
         for name in SCORES:
             if name in scores:
-                values[name].append(scores[name].value)
                 rows[name] += _held(scores[name], true[name])
-    return {name: _found(cell, name, rows[name], values[name], repetitions) for name in SCORES if rows[name]}
+    return {name: _found(cell, name, rows[name], repetitions) for name in SCORES if rows[name]}
 
 
-def _held(score: Score, true: float) -> Iterator[tuple[float, float, float, float]]:
-    """Yield whether an interval, if there is one, holds the truth and lies below it, its width and the score."""
-    if score.low is not None and score.high is not None:
-        low, high = score.low - 1e-9, score.high + 1e-9
-        yield low <= true <= high, high < true, score.high - score.low, score.value
+def _held(score: Score, true: float) -> Iterator[tuple[bool, float, float]]:
+    """Yield whether an interval, if there is one, holds the truth, its width and the score."""
+    if score.interval:
+        low, high = score.interval
+        yield low - _ROUNDING <= true <= high + _ROUNDING, high - low, score.value
 
 
-def _found(
-    cell: Cell, name: str, rows: Sequence[tuple[float, float, float, float]], values: Sequence[float], repetitions: int
-) -> Found:
-    coverage, below, width, _ = np.mean(rows, axis=0)
-    low, high = np.quantile([row[3] for row in rows], (0.025, 0.975))
-    oracle = max(float(high - low), left_open(cell, name))
-    return Found(float(coverage), float(below), float(width), oracle, len(rows) / repetitions)
+def _found(cell: Cell, name: str, rows: Sequence[tuple[bool, float, float]], repetitions: int) -> Found:
+    held, widths, values = map(np.array, zip(*rows, strict=True))
+    spanned = float(np.diff(np.quantile(values, (0.025, 0.975)))[0])
+    oracle = max(spanned, left_open(cell, name))
+    return Found(float(held.mean()), len(rows) / repetitions, float(widths.mean()), oracle)
 
 
 def true_scores(cell: Cell, predicted: Predictions) -> dict[str, float]:

@@ -98,7 +98,14 @@ def truth(classes: int, accuracy: float, head: str, rows: int = _ROWS) -> dict[s
         best, sure = said.argmax(1), said.max(1)
         wrong = np.where(np.arange(classes) == best[:, None], 0, true)
         logs, squares = -np.log(np.maximum(said, np.finfo(float).eps)), (said**2).sum(1, keepdims=True) - 2 * said + 1
-        sums += [(true * logs).sum(), (true * squares).sum(), top, (wrong * logs).sum(), (wrong * squares).sum(), wrong.sum()]
+        sums += [
+            (true * logs).sum(),
+            (true * squares).sum(),
+            top,
+            (wrong * logs).sum(),
+            (wrong * squares).sum(),
+            wrong.sum(),
+        ]
         at = np.searchsorted(np.arange(1, BINS) / BINS, sure)
         excess += np.bincount(at, true[np.arange(block), best] - sure, BINS)
         done += block
@@ -124,5 +131,5 @@ def _apportioned(rows: int, shares: Array) -> Array:
     """Return whole numbers that sum to ``rows``, nearest to their shares of them."""
     wanted = rows * shares
     counts = np.floor(wanted)
-    counts[np.argsort(counts - wanted, kind="stable")[: int(round(rows - counts.sum()))]] += 1
+    counts[np.argsort(counts - wanted, kind="stable")[: round(rows - counts.sum())]] += 1
     return counts

@@ -20,9 +20,8 @@ from frostline.stages.evaluate import predictions
 from frostline.stages.fit import Selection, fit
 from frostline.stages.heads import Head, HeadSpec, head_kind
 from frostline.stages.heads.parallel import in_parallel
-from frostline.stages.metrics import spread
-from frostline.stages.metrics.compare import main_value
 from frostline.stages.metrics.learning_curve import LearningCurve, learning_curve
+from frostline.stages.metrics.over_draws import Judged, judged, over_draws
 from frostline.stages.store import Features
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.values import Targets
@@ -103,9 +102,10 @@ def _size(unit: str, size: int | Literal["all"], targets: Targets, digests: NDAr
 def _point(spec: HeadSpec, unit: str, size: int, times: int, loaded: LazyFeatures) -> Point:
     started = time.perf_counter()
     found = [_scored(spec, one, loaded) for one in _fitted(spec, unit, size, times, loaded.train)]
-    accuracy, values, by, rows = zip(*found, strict=True)
-    seconds = round(time.perf_counter() - started, 3)
-    return Point(size, max(rows), tuple(accuracy), spread(accuracy), tuple(values), by[0], seconds)
+    draws, values, by, rows = zip(*found, strict=True)
+    spread = over_draws(draws, max(rows) / len(loaded.train[0]), spec.seed)
+    accuracy, seconds = tuple(one.value for one in draws), round(time.perf_counter() - started, 3)
+    return Point(size, max(rows), accuracy, spread, tuple(values), by[0], seconds)
 
 
 def _fitted(
@@ -125,11 +125,11 @@ def _drawn(spec: HeadSpec, unit: str, size: int, train: list[Features]) -> tuple
     return fit(views, _choosable(spec, views))
 
 
-def _scored(spec: HeadSpec, fitted: tuple[Head, Selection], loaded: LazyFeatures) -> tuple[float, Any, str, int]:
-    """Return the main score of one draw's head, the value chosen for it, what by, and its training rows."""
+def _scored(spec: HeadSpec, fitted: tuple[Head, Selection], loaded: LazyFeatures) -> tuple[Judged, Any, str, int]:
+    """Return what one draw's head scores, the value chosen for it, what by, and its training rows."""
     head, selection = fitted
     by = selection.by or ("default" if len(spec.grid) > 1 else "")
-    return main_value(predictions(head, loaded.test)), selection.value, by, selection.final_rows
+    return judged(predictions(head, loaded.test)), selection.value, by, selection.final_rows
 
 
 def _mask(view: Features, unit: str, size: int, seed: int) -> NDArray[np.bool_]:

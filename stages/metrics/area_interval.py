@@ -79,17 +79,17 @@ def _normal_variance(area: float, m: NDArray[np.int64], n: NDArray[np.int64]) ->
 
 
 def _solved(value: float, error: Callable[[float], float], rows: int) -> Bounds:
-    """Return the areas from which the value is z errors away; upwards more, for few rows out of order are skewed.
-
-    That is the first term of Cornish and Fisher, of a skewness of 1.5 / √(rows + 1).
+    """Return the areas from which the value is z errors away; upwards more and downwards less where few rows are out of
+    order, whose number is skewed: by the first term of Cornish and Fisher, of a skewness of 1.5 / √(rows + 1).
     """
     from scipy.optimize import brentq
 
-    skewed = Z + (Z**2 - 1) / 6 * 1.5 / (rows + 1) ** 0.5
+    skew = (Z**2 - 1) / 6 * 1.5 / (rows + 1) ** 0.5
+    down, up = Z - skew, Z + skew
     low, high = 0.0, 1.0
     below, above = max(value - 1e-9, _EDGE), min(value + 1e-9, 1 - _EDGE)
-    if value - _EDGE > Z * error(_EDGE) and below > _EDGE:
-        low = float(brentq(lambda area: value - area - Z * error(area), _EDGE, below))
-    if 1 - _EDGE - value > skewed * error(1 - _EDGE) and above < 1 - _EDGE:
-        high = float(brentq(lambda area: area - value - skewed * error(area), above, 1 - _EDGE))
+    if value - _EDGE > down * error(_EDGE) and below > _EDGE:
+        low = float(brentq(lambda area: value - area - down * error(area), _EDGE, below))
+    if 1 - _EDGE - value > up * error(1 - _EDGE) and above < 1 - _EDGE:
+        high = float(brentq(lambda area: area - value - up * error(area), above, 1 - _EDGE))
     return low, high

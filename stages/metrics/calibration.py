@@ -72,7 +72,8 @@ def calibration_error(probabilities: Array, y: NDArray[np.int64]) -> Statistic:
 
     15 bins of equal width over the probability of the predicted class (Guo et al., "On Calibration
     of Modern Neural Networks", arXiv:1706.04599, eq. 3). Its interval is that of
-    ``frostline.stages.metrics.calibration_interval``; it begins at 0 where perfect calibration could have given as much.
+    ``frostline.stages.metrics.calibration_interval``: it begins at 0 where perfect calibration could have given as
+    much.
     """
     confidence, right = probabilities.max(1), probabilities.argmax(1) == y
     own = _bins(confidence)

@@ -125,7 +125,8 @@ def _weighted(table: _Table, value: float) -> Bounds:
     share, both = table.support / n, table.support + table.named
     mean = float(share @ f1)
     gain, loss = share * 2 * (1 - f1) / both, share * f1 / both
-    return wilson(value, mean * (1 - mean) / _variance(table, gain, loss, (f1 - mean) / n))
+    trials = mean * (1 - mean) / _variance(table, gain, loss, (f1 - mean) / n)
+    return wilson(value, trials * (1 - Z**2 / n))  # Wilson's rule adds these rows once more
 
 
 def _variance(table: _Table, gain: Array, loss: Array, weight: Array | float) -> float:

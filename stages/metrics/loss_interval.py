@@ -7,7 +7,8 @@ well known. Here the error rate has Wilson's interval, and a wrong row costs m m
 
 s and r being the deviations among the losses of wrong and of right rows, and the same downwards. With many wrong rows
 that is the law of total variance; with none m and s are those that the head's own probabilities expect of a wrong row,
-which count as one row among those seen.
+which count as one row among those seen. t is Student's of two degrees of freedom more than there are wrong rows; z
+downwards, and where none was seen.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def loss_interval(losses: Array, right: NDArray[np.bool_], expected: tuple[float
     of_right = losses[right] if right.any() else np.zeros(1)
     mean, variance = _with_one_more(wrong, expected)
     costs, steady = max(mean - float(of_right.mean()), 0.0), Z**2 * (1 - rate) * float(of_right.var()) / n
-    up = (most - rate) ** 2 * costs**2 + float(stdtrit(len(wrong) + 2, 0.975)) ** 2 * most * variance / n + steady
+    far = float(stdtrit(len(wrong) + 2, 0.975)) if len(wrong) else Z
+    up = (most - rate) ** 2 * costs**2 + far**2 * most * variance / n + steady
     down = (rate - least) ** 2 * costs**2 + Z**2 * rate * variance / n + steady
     return max(value - down**0.5, 0.0), value + up**0.5
 

@@ -41,7 +41,7 @@ class Score:
 class Spread:
     """Mean and standard deviation (n - 1) of a score over draws or seeds, and the mean's 95 % interval.
 
-    Of a single draw nothing but the mean is known; the rest is None.
+    Of a single draw the deviation is None, and so is the interval where it is over draws alone.
     """
 
     mean: float

@@ -63,7 +63,7 @@ def bootstrap(
     resamples: int = RESAMPLES,
     groups: NDArray[np.int64] | None = None,
 ) -> list[list[Score]]:
-    """Return each statistic's scores of n rows, with 95 % intervals: in closed form, or over the same resamples of rows.
+    """Return each statistic's scores of n rows, with 95 % intervals in closed form, or over the same resamples of rows.
 
     A resampled proportion of 0 or 1 has Wilson's interval. A score that is undefined counts as 0, and its
     interval is [0, 1], or what its bounds say; resamples where it is undefined are left out.
