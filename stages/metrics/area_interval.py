@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from frostline.stages.metrics.score import TOO_FEW, Bounds, Interval, Z
 
 Array = NDArray[np.float64]
-_PRIOR = 2  # rows out of order that the normal theory counts for
+_PRIOR = 20  # rows out of order that the normal theory counts for
 _EDGE = 1e-12
 
 
@@ -45,14 +45,14 @@ def mean_area_interval(parts: list[tuple[Array, NDArray[np.bool_]]]) -> Interval
     K, value = len(parts), float(np.mean(areas))
     together = 1 + 1 / (K - 1) if K > 1 else 1.0
 
-    def normal(area: float) -> float:
-        return float(_normal_variance(area, own, all_rows - own).sum()) / K**2
+    def normal(area: float) -> Array:
+        return _normal_variance(area, own, all_rows - own) / K**2
 
     seen = float((np.sum(influence, axis=0) ** 2).sum()) / K**2
-    rows = min(out) if K == 2 else sum(out)
     usual = normal(min(max(value, 0.5), 1 - 1e-9))
-    scale = (rows * seen / usual + _PRIOR * together) / (rows + _PRIOR)
-    return _solved(value, lambda area: (scale * normal(area)) ** 0.5, rows)
+    rows = float(usual.sum() ** 2 / (usual**2 / np.clip(out, 0.5, own - 1)).sum())
+    scale = (rows * seen / usual.sum() + _PRIOR * together) / (rows + _PRIOR)
+    return _solved(value, lambda area: float(scale * normal(area).sum()) ** 0.5, rows)
 
 
 def _placed(score: Array, own: NDArray[np.bool_]) -> tuple[float, Array, int]:
@@ -78,14 +78,16 @@ def _normal_variance(area: float, m: NDArray[np.int64], n: NDArray[np.int64]) ->
     return variance
 
 
-def _solved(value: float, error: Callable[[float], float], rows: int) -> Bounds:
-    """Return the areas from which the value is z errors away; upwards more and downwards less where few rows are out of
-    order, whose number is skewed: by the first term of Cornish and Fisher, of a skewness of 1.5 / √(rows + 1).
+def _solved(value: float, error: Callable[[float], float], rows: float) -> Bounds:
+    """Return the areas from which the value is z errors away; upwards more where few rows are out of order, whose
+    number is skewed, and downwards less where hardly any are.
+
+    The first term of Cornish and Fisher, of a skewness of 1.5 / √(rows + 1), and downwards 1.5 / (rows + 1).
     """
     from scipy.optimize import brentq
 
     skew = (Z**2 - 1) / 6 * 1.5 / (rows + 1) ** 0.5
-    down, up = Z - skew, Z + skew
+    down, up = Z - skew / (rows + 1) ** 0.5, Z + skew
     low, high = 0.0, 1.0
     below, above = max(value - 1e-9, _EDGE), min(value + 1e-9, 1 - _EDGE)
     if value - _EDGE > down * error(_EDGE) and below > _EDGE:
