@@ -67,7 +67,8 @@ def class_f1(cell: Cell, recall: Array) -> Array:
     missed = cell.shares * (1 - recall)
     false = (missed.sum() - missed) / (cell.classes - 1)
     both = cell.shares * (1 + recall) + false
-    return np.divide(2 * cell.shares * recall, both, out=np.zeros(cell.classes), where=both > 0)
+    f1: Array = np.divide(2 * cell.shares * recall, both, out=np.zeros(cell.classes), where=both > 0)
+    return f1
 
 
 @cache
@@ -124,12 +125,13 @@ def _area(own: list[Array], others: list[Array]) -> float:
 
 def softmax(logits: Array) -> Array:
     chances: Array = np.exp(logits - logits.max(1, keepdims=True))
-    return chances / chances.sum(1, keepdims=True)
+    chances /= chances.sum(1, keepdims=True)
+    return chances
 
 
 def _apportioned(rows: int, shares: Array) -> Array:
     """Return whole numbers that sum to ``rows``, nearest to their shares of them."""
     wanted = rows * shares
-    counts = np.floor(wanted)
+    counts: Array = np.floor(wanted)
     counts[np.argsort(counts - wanted, kind="stable")[: round(rows - counts.sum())]] += 1
     return counts

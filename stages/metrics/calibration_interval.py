@@ -48,7 +48,7 @@ def noise(own: NDArray[np.int64], confidence: Array, bins: int) -> float:
 def _deviations(own: NDArray[np.int64], confidence: Array, right: NDArray[np.bool_], bins: int) -> Array:
     """Return the deviation of each bin's excess: of the rows seen, but no less than with z² rows added to the bins."""
     rows, hits = np.bincount(own, minlength=bins), np.bincount(own, right, bins)
-    used = np.count_nonzero(rows)
+    used = int(np.count_nonzero(rows))
     rate = (hits + Z**2 / 2 / used) / (rows + Z**2 / used)
     few = len(own) / max(len(own) - used, len(own) / 2)
     seen = few * np.bincount(own, (right - confidence) ** 2, bins)

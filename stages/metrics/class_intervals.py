@@ -72,10 +72,11 @@ def _table(own: Labels, predicted: Labels, classes: int) -> _Table:
     """Return the smoothed table; of a single class, wrong rows lie in a class that does not occur."""
     added = Z**2 / 2 / classes
     right = own == predicted
+    counts = [np.bincount(one, minlength=classes).astype(np.float64) for one in (own[right], own, predicted)]
     return _Table(
-        hits=np.bincount(own[right], minlength=classes) + added,
-        support=np.bincount(own, minlength=classes) + 2 * added,
-        named=np.bincount(predicted, minlength=classes) + 2 * added,
+        hits=counts[0] + added,
+        support=counts[1] + 2 * added,
+        named=counts[2] + 2 * added,
         mistakes=np.stack([own[~right], predicted[~right]]),
         extra=added / max(classes - 1, 1),
     )

@@ -123,7 +123,8 @@ def _rank_intervals(y: Labels, confidence: Array) -> list[Interval]:
     alone: list[Interval] = [TOO_FEW if own == 1 else RESAMPLED for own in np.count_nonzero(y == 1, axis=0).tolist()]
     areas = [_area_interval(own, score) for own, score in zip(y.T, confidence.T, strict=True)]
     each = [areas if name == "auroc" else alone for name in SCORES]
-    return [*(RESAMPLED for _ in SCORES), *(interval for of_score in each for interval in of_score)]
+    averages: list[Interval] = [RESAMPLED] * len(SCORES)
+    return averages + [interval for of_score in each for interval in of_score]
 
 
 def _area_interval(own: Labels, score: Array) -> Interval:

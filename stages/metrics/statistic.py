@@ -72,7 +72,7 @@ def bootstrap(
     ``frostline.stages.metrics.clusters``. Raises DataError if there is only one.
     """
     own = None if groups is None else clusters(groups)
-    closed = [one.closed() if one.closed else (RESAMPLED,) * len(one.trials) for one in statistics]
+    closed = [_closed(one) for one in statistics]
     open_ones = [one for one, known in zip(statistics, closed, strict=True) if own or RESAMPLED in known]
     drawn = dict(zip(map(id, open_ones), resampled(open_ones, n, seed, resamples, own), strict=True))
     return [_scores(one, n, drawn.get(id(one)), known, own) for one, known in zip(statistics, closed, strict=True)]
@@ -139,6 +139,11 @@ def _of_groups(groups: Clusters, seed: int, resamples: int) -> Iterator[Array]:
         drawn = rng.integers(0, groups.count, (min(block, resamples - start), groups.count))
         each = np.stack([np.bincount(one, minlength=groups.count) for one in drawn], axis=1).astype(np.float64)
         yield each[groups.of]
+
+
+def _closed(statistic: Statistic) -> Sequence[Interval]:
+    none: list[Interval] = [RESAMPLED] * len(statistic.trials)
+    return statistic.closed() if statistic.closed else none
 
 
 def _scores(
