@@ -9,8 +9,11 @@ from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import (
     NOUNS,
     chosen,
+    draws_note,
+    intervals_of,
     plus_minus,
     selection_lines,
+    span_of,
     unit_of,
     value_of,
     verdicts,
@@ -18,7 +21,6 @@ from frostline.pipeline.report.wording import (
 )
 from frostline.stages.errors import counted
 from frostline.stages.evaluate import Evaluation
-from frostline.stages.metrics import RESAMPLES
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
@@ -79,9 +81,10 @@ def curve_lines(probes: Sequence[Probe], names: Sequence[str] = (), heading: str
             ends = [value_of(end, shares=target.as_shares) for end in (min(point.accuracy), max(point.accuracy))]
             amount, n = f"{point.size:,} {unit_of(probe.curve)}", str(len(point.accuracy))
             mean = plus_minus(point.spread, shares=target.as_shares)
-            rows.append((name, probe.backbone, probe.head, amount, n, mean, *ends))
-    columns = (heading, "backbone", "head", "training data", "draws", target.table[target.main], "least", "most")
-    return aligned(Table("", columns, "<<<>>>>>", tuple(rows)))
+            interval = span_of(point.spread, shares=target.as_shares)
+            rows.append((name, probe.backbone, probe.head, amount, n, mean, interval, *ends))
+    columns = (heading, "backbone", "head", "training data", "draws", target.table[target.main], "[ ]", "least", "most")
+    return aligned(Table("", columns, "<<<>>>>>>", tuple(rows)))
 
 
 def probe_lines(probe: Probe) -> list[str]:
@@ -95,10 +98,8 @@ def probe_lines(probe: Probe) -> list[str]:
 
 def interval_note(probes: Sequence[Probe]) -> str:
     """Return what the intervals in a table are."""
-    groups = max(probe.evaluation.groups for probe in probes if probe.evaluation)
-    if not groups:
-        return f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples"
-    return f"[ ]: 95 % interval, {RESAMPLES:,} resamples of the {groups:,} groups of test samples, Student's t"
+    found = [probe.evaluation for probe in probes if probe.evaluation]
+    return intervals_of(max(one.groups for one in found), found[0].kind)
 
 
 def _notes(report: Report) -> list[str]:
@@ -106,7 +107,7 @@ def _notes(report: Report) -> list[str]:
     if any(probe.evaluation for probe in report.probes):
         lines.append(interval_note(report.probes))
     if any(probe.curve for probe in report.probes):
-        lines.append("±: standard deviation over the draws; smaller sets lie within the larger ones of a draw")
+        lines.append(draws_note())
     lines += _verdicts(report)
     for backbone in dict.fromkeys(probe.backbone for probe in report.probes):
         probes = [probe for probe in report.probes if probe.backbone == backbone]

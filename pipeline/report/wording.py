@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from frostline.stages.metrics.score import RESAMPLES, TOO_FEW
+from frostline.stages.targets.base import DEFAULT
+
 if TYPE_CHECKING:
     from frostline.pipeline.records.curve import Curve
     from frostline.stages.fit.selection import Selection
@@ -97,8 +100,14 @@ def plus_minus(found: Spread, *, shares: bool = True) -> str:
 
 
 def with_interval(score: Score, *, shares: bool) -> str:
-    """Return a score and its interval: ``97.2 % [95.3, 98.6]``, or ``0.688 [0.61, 0.752]`` if it is no share of one."""
-    return percent(score) if shares else f"{score.value:.3g} [{score.low:.3g}, {score.high:.3g}]"
+    """Return a score and its interval: ``97.2 % [95.3, 98.6]``, or ``0.688 [0.61, 0.752]`` if it is no share of one.
+
+    Where there is none, the reason stands in its place.
+    """
+    if shares:
+        return percent(score)
+    ends = score.interval
+    return f"{score.value:.3g} " + (f"[{ends[0]:.3g}, {ends[1]:.3g}]" if ends else f"({TOO_FEW})")
 
 
 def value_of(score: float, *, shares: bool) -> str:
@@ -108,7 +117,32 @@ def value_of(score: float, *, shares: bool) -> str:
 
 def percent(score: Score) -> str:
     """Return ``97.2 % [95.3, 98.6]``."""
-    return f"{100 * score.value:.1f} % [{100 * score.low:.1f}, {100 * score.high:.1f}]"
+    ends = score.interval
+    return f"{100 * score.value:.1f} % " + (f"[{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]" if ends else f"({TOO_FEW})")
+
+
+def span_of(found: Spread, *, shares: bool) -> str:
+    """Return the interval of a mean over draws as ``[70.1, 74.0]``; nothing where there is none."""
+    if found.low is None or found.high is None:
+        return ""
+    return f"[{100 * found.low:.1f}, {100 * found.high:.1f}]" if shares else f"[{found.low:.3g}, {found.high:.3g}]"
+
+
+def intervals_of(groups: int, kind: str) -> str:
+    """Return what intervals in brackets are, of test samples in so many groups, 0 where they stand for themselves."""
+    if groups:
+        return f"[ ]: 95 % interval, {RESAMPLES:,} resamples of the {groups:,} groups of test samples, Student's t"
+    if kind == DEFAULT:
+        return "[ ]: 95 % interval over the test samples, Wilson's for shares of them"
+    return f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples"
+
+
+def draws_note() -> str:
+    """Return what ± and the interval in a table of draws are."""
+    return (
+        "±: standard deviation over the draws; [ ]: 95 % interval of the mean over draws and test samples, of one draw "
+        "over test samples alone; smaller sets lie within the larger ones of a draw"
+    )
 
 
 def unit_of(curve: Curve, whole: str = "samples") -> str:

@@ -21,10 +21,10 @@ from frostline.stages.evaluate import predictions
 from frostline.stages.fit import Selection, fit
 from frostline.stages.heads import Head, HeadSpec, head_kind
 from frostline.stages.heads.parallel import in_parallel
-from frostline.stages.metrics import Predictions, spread
-from frostline.stages.metrics.compare import main_value
+from frostline.stages.metrics import Predictions
 from frostline.stages.metrics.learning_curve import LearningCurve, learning_curve
 from frostline.stages.metrics.mteb_scores import mteb_scores
+from frostline.stages.metrics.over_draws import Judged, judged, over_draws
 from frostline.stages.store import Features
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.values import Targets
@@ -110,10 +110,11 @@ def _size(unit: str, size: int | Literal["all"], targets: Targets, digests: NDAr
 def _point(spec: HeadSpec, draw: Draw, size: int, times: int, loaded: LazyFeatures) -> Point:
     started = time.perf_counter()
     found = [_scored(spec, draw, one, loaded) for one in _fitted(spec, draw, size, times, loaded.train)]
-    accuracy, values, by, rows, each = zip(*found, strict=True)
-    seconds = round(time.perf_counter() - started, 3)
+    draws, values, by, rows, each = zip(*found, strict=True)
+    spread = over_draws(draws, max(rows) / len(loaded.train[0]), spec.seed)
+    accuracy, seconds = tuple(one.value for one in draws), round(time.perf_counter() - started, 3)
     scores = {name: tuple(one[name] for one in each) for name in each[0]}
-    return Point(size, max(rows), tuple(accuracy), spread(accuracy), tuple(values), by[0], seconds, scores)
+    return Point(size, max(rows), accuracy, spread, tuple(values), by[0], seconds, scores)
 
 
 def _fitted(
@@ -135,13 +136,13 @@ def _drawn(spec: HeadSpec, draw: Draw, size: int, i: int, train: list[Features])
 
 def _scored(
     spec: HeadSpec, draw: Draw, fitted: tuple[Head, Selection], loaded: LazyFeatures
-) -> tuple[float, Any, str, int, dict[str, float]]:
-    """Return the main score of one draw's head, the value chosen, what by, its training rows, and further scores."""
+) -> tuple[Judged, Any, str, int, dict[str, float]]:
+    """Return what one draw's head scores, the value chosen, what by, its training rows, and further scores."""
     head, selection = fitted
     by = selection.by or ("default" if len(spec.grid) > 1 else "")
     answers = predictions(head, loaded.test)
     more = _SCORES[draw.published](answers) if draw.published in _SCORES and answers.kind == DEFAULT else {}
-    return main_value(answers), selection.value, by, selection.final_rows, more
+    return judged(answers), selection.value, by, selection.final_rows, more
 
 
 def _subset(view: Features, draw: Draw, size: int, seed: int, i: int) -> Features:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.metrics.statistic import Array, Statistic, membership
+from frostline.stages.metrics.calibration_interval import calibration_interval, noise
+from frostline.stages.metrics.loss_interval import expected_of_wrong, loss_interval
+from frostline.stages.metrics.score import Bounds
+from frostline.stages.metrics.statistic import Array, Statistic, means, membership
 
 BINS = 15
 COLDEST, HOTTEST = 0.01, 100.0
@@ -45,12 +48,32 @@ def brier_losses(probabilities: Array, y: NDArray[np.int64]) -> Array:
     return losses
 
 
+def mean_losses(probabilities: Array, y: NDArray[np.int64]) -> Statistic:
+    """Return the mean of ``log_losses``, then that of ``brier_losses``.
+
+    Their intervals are those of ``frostline.stages.metrics.loss_interval``.
+    """
+    both = [log_losses(probabilities, y), brier_losses(probabilities, y)]
+    return replace(means(both), closed=lambda: _loss_intervals(probabilities, y, both))
+
+
+def _loss_intervals(probabilities: Array, y: NDArray[np.int64], losses: list[Array]) -> list[Bounds]:
+    right = probabilities.argmax(1) == y
+    squares = np.einsum("ij,ij->i", probabilities, probabilities)[:, None]
+    of_each = (-_logarithms(probabilities), squares - 2 * probabilities + 1)
+    return [
+        loss_interval(found, right, expected_of_wrong(probabilities, each))
+        for found, each in zip(losses, of_each, strict=True)
+    ]
+
+
 def calibration_error(probabilities: Array, y: NDArray[np.int64]) -> Statistic:
     """Return the expected calibration error: the mean over rows of |accuracy - confidence| of their bin.
 
     15 bins of equal width over the probability of the predicted class (Guo et al., "On Calibration
-    of Modern Neural Networks", arXiv:1706.04599, eq. 3). Its interval begins at 0 where perfect
-    calibration could have given as much (Bröcker and Smith, Weather and Forecasting 22, 2007).
+    of Modern Neural Networks", arXiv:1706.04599, eq. 3). Its interval is that of
+    ``frostline.stages.metrics.calibration_interval``: it begins at 0 where perfect calibration could have given as
+    much.
     """
     confidence, right = probabilities.max(1), probabilities.argmax(1) == y
     own = _bins(confidence)
@@ -59,7 +82,8 @@ def calibration_error(probabilities: Array, y: NDArray[np.int64]) -> Statistic:
         lambda counts: np.abs(excess @ counts).sum(0, keepdims=True) / counts.sum(0),
         (None,),
         biased=True,
-        noise=_noise(own, confidence),
+        noise=noise(own, confidence, BINS),
+        closed=lambda: (calibration_interval(own, confidence, right, BINS),),
     )
 
 
@@ -114,16 +138,6 @@ def tempered(probabilities: Array, T: float) -> Array:
 def _bins(confidence: Array) -> NDArray[np.int64]:
     """Return the bin of each confidence; a bin holds its upper edge."""
     return np.searchsorted(np.arange(1, BINS) / BINS, confidence, side="left")
-
-
-def _noise(own: NDArray[np.int64], confidence: Array) -> float:
-    """Return what 95 % of calibration errors stay below where confidence is exactly the chance to be right.
-
-    The rows that are right in a bin are then a sum of Bernoulli variables, here taken as normal.
-    """
-    deviation = np.sqrt(np.bincount(own, confidence * (1 - confidence), BINS))
-    errors = np.abs(np.random.default_rng(0).standard_normal((1000, BINS)) * deviation).sum(1) / len(own)
-    return float(np.quantile(errors, 0.95))
 
 
 def _logarithms(probabilities: Array) -> Array:

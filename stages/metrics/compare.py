@@ -157,7 +157,7 @@ def _pair(
     drawn = rng.multinomial(n, [first_only / n, second_only / n, 1 - (first_only + second_only) / n], RESAMPLES)
     low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / n, (0.025, 0.975)).tolist()
     if not first_only + second_only:
-        high = wilson(0.0, n).high
+        high = wilson(0.0, n)[1]
         low = -high
     mid_p = mcnemar(first_only, second_only)
     difference = (first_only - second_only) / n

@@ -90,7 +90,7 @@ def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequen
     return Opening(
         value=value,
         claim=f"{claim(one.evaluation)}{'' if one.evaluation.kind == DEFAULT else ','} by {first.name}",
-        interval=f"95 % interval {interval}",
+        interval=formatting.claimed(interval),
         context=(verdict,) if first.rank else (),
     )
 
