@@ -41,6 +41,8 @@ class Kind:
         whole: whether the parameter takes whole numbers only.
         exact: whether the solver scores every training row by the others without fitting anew (``leave_one_out``).
         streams: whether it reads the rows a block at a time and needs no copy of them.
+        costly: whether a fit takes as long on few rows as on many, or starts anew for every value, so that few are made
+            to choose by.
         single_core: whether a fit uses one core at most, so that several are best done side by side, in processes.
         others: by each further kind of target, such as ``multi-label``, where the class is that fits it to that.
         reader: where the function is that makes the head again of what it was stored as (see ``Stored``),
@@ -65,6 +67,7 @@ class Kind:
     whole: bool = False
     exact: bool = False
     streams: bool = False
+    costly: bool = False
     single_core: bool = False
     reader: str = ""
     others: Mapping[str, str] = field(default_factory=dict)
@@ -118,6 +121,7 @@ HEADS: Door[Kind] = Door(
             _RATES,
             0.005,
             streams=True,
+            costly=True,
             others=_others(
                 multi_label="sgd_labels:SgdLabelsSolver",
                 regression="sgd_regression:SgdRegressionSolver",
@@ -138,7 +142,7 @@ HEADS: Door[Kind] = Door(
         "knn": Kind(
             f"{_SOLVERS}.knn:NeighbourSolver",
             "k",
-            (10, 20, 100, 200),
+            (1, 3, 5, 10, 20, 50, 100, 200),
             20,
             1,
             whole=True,
@@ -157,7 +161,7 @@ HEADS: Door[Kind] = Door(
         "svm": Kind(
             f"{_SOLVERS}.svm:SVMSolver",
             "C",
-            (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0),
+            tuple(10 ** (i / 2) for i in range(-10, 7)),
             0.1,
             streams=True,
             others=_others(multi_label="svm_labels:SVMLabelsSolver"),
@@ -166,6 +170,7 @@ HEADS: Door[Kind] = Door(
 )
 _ESTIMATOR = Kind(
     f"{_SOLVERS}.sklearn_estimator:EstimatorSolver",
+    costly=True,
     single_core=True,
     others=_others(
         multi_label="sklearn_labels:EstimatorLabelsSolver",

@@ -13,7 +13,7 @@ from frostline.stages.errors import counted
 from frostline.stages.metrics import evaluation
 from frostline.stages.metrics.evaluation import Evaluation
 from frostline.stages.metrics.predictions import Predictions
-from frostline.stages.targets.base import Judgement, Target, TargetValues, held_of
+from frostline.stages.targets.base import Judgement, RowLosses, Target, TargetValues, held_of
 
 
 class SingleLabel(Target):
@@ -67,6 +67,10 @@ class SingleLabel(Target):
     ) -> Evaluation:
         return evaluation.single_label(predicted, seed, temperature)
 
+    def row_losses(self, _values: TargetValues, /, *, probabilistic: bool) -> RowLosses:
+        """Return log-losses; of heads without probabilities whether a row is wrong."""
+        return _log_losses if probabilistic else _wrong
+
     def criterion(self, candidates: int, *, probabilistic: bool) -> AccuracyThenLoss:
         return AccuracyThenLoss(candidates, probabilistic=probabilistic)
 
@@ -85,14 +89,25 @@ class AccuracyThenLoss:
         self.right[candidates] += (confidence.argmax(-1) == values) @ weights
         self.total[candidates] += weights.sum()
         if self.probabilistic:
-            p = np.take_along_axis(confidence, values[None, :, None], -1)[..., 0]
-            self.loss[candidates] += -np.log(np.maximum(p, np.finfo(p.dtype).tiny)).astype(np.float64) @ weights
+            self.loss[candidates] += _log_losses(confidence, values) @ weights
 
     def judgement(self) -> Judgement:
         """Return the means."""
         accuracy, loss = self.right / self.total, self.loss / self.total
         record = {"accuracy": accuracy} | ({"log_loss": loss} if self.probabilistic else {})
         return Judgement(accuracy, loss, record)
+
+
+def _log_losses(confidence: NDArray[Any], values: TargetValues) -> NDArray[np.float64]:
+    """Return -log p of each row's class, (k, b), p raised to 2.2e-16 as in the log-loss that is reported."""
+    p = np.take_along_axis(confidence, values[None, :, None], -1)[..., 0].astype(np.float64)
+    losses: NDArray[np.float64] = -np.log(np.maximum(p, np.finfo(np.float64).eps))
+    return losses
+
+
+def _wrong(confidence: NDArray[Any], values: TargetValues) -> NDArray[np.float64]:
+    wrong: NDArray[np.float64] = (confidence.argmax(-1) != values).astype(np.float64)
+    return wrong
 
 
 SINGLE_LABEL = SingleLabel()

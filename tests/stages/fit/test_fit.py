@@ -59,7 +59,7 @@ def test_rows_of_zeros_and_a_constant_feature_are_no_trouble() -> None:
 
 def test_a_scale_is_learned_from_the_rows_that_are_fitted_on_alone() -> None:
     data = features()
-    spec = head_spec("logreg", GRID, scaling="standardize")
+    spec = head_spec("logreg", GRID, scaling="standardize", hold_out=0.1)
     held = hold_out(data.y, data.digests, 4, spec.hold_out, spec.seed)
     data.X[held] *= 50  # would show in the mean and the deviation
     _, selection = fit([data], spec)
