@@ -278,7 +278,7 @@ class HeadSettings(ExtractSettings):
     folds: GivenFolds = Field(
         default="auto",
         description="choose by so many folds, or loo: each row by all others; 0: hold out a share; auto: five folds, "
-        "again and again where rows are few, and a hold-out of 10,000 rows or more",
+        "dealt again where rows are few, or a hold-out of 10,000 rows or more",
     )
     scaling: Scaling = Field(default="none", description="of each feature, or of each row (l2)")
     class_weight: ClassWeight = Field(default="none", description="balanced: every class counts the same")

@@ -31,8 +31,9 @@ def hold_out(
 ) -> NDArray[np.bool_]:
     """Return the mask, bool (n,), of the rows held out: within each class the ``held_of(n, fraction)`` lowest lots.
 
-    ``least``: how many of every class of two rows or more, at the least. A sample added later moves few others to the other side. Equal content is never on both
-    sides of a class, which can hold out a few rows more. ``digests``: uint8 (n, 32).
+    ``least``: how many of every class of two rows or more, at the least. A sample added later moves few others to the
+    other side. Equal content is never on both sides of a class, which can hold out a few rows more. ``digests``: uint8
+    (n, 32).
     """
     drawn = content_hash_order(digests, seed)
     held = np.zeros(len(labels), bool)

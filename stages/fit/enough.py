@@ -20,7 +20,8 @@ def too_few(strata: NDArray[np.int64], digests: NDArray[np.uint8], spec: HeadSpe
     if max(each) < 2:
         return (
             f"{counted(len(strata), 'training sample')}, one of each class, are too few to choose {spec.parameter} on "
-            "some of them, held out; wanted two or more of a class, --folds loo (ridge and knn), or one value with --grid"
+            "some of them, held out; wanted two or more of a class, --folds loo (ridge and knn), or one value with "
+            "--grid"
         )
     return _folds_fault(spec.folds, min(each)) if isinstance(spec.folds, int) and spec.folds else None
 

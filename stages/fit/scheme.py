@@ -15,9 +15,10 @@ from frostline.stages.fit.enough import too_few
 from frostline.stages.fit.training_rows import Mask, TrainingRows
 from frostline.stages.heads import HeadSpec, head_kind
 
-ENOUGH = 1_000  # rows held out: of more, benchmarks/selection/regret.py sees no gain
+ENOUGH = 1_000  # rows held out: a share of rows may be
+_FEW = 300  # rows: of fewer, folds are dealt again
 _GROUPS = 20  # held out: of fewer, groups are dealt to folds
-_FOLDS, _REPEATS, _SHARE = 5, 10, 0.1
+_FOLDS, _REPEATS, _SHARE = 5, 5, 0.1
 _NEXT = 2**32  # the seeds of draws lie between those of repeats
 _TOO_FEW = "{} training rows are too few to hold some out; give one value with --grid"
 
@@ -40,14 +41,14 @@ def scheme(spec: HeadSpec, rows: int, groups: int | None) -> Scheme:
     """Return the scheme for so many different rows, and groups where there are any.
 
     ``auto`` holds out a tenth where that is 1,000 rows (and 20 groups), else deals all rows to five folds, again and
-    again until 1,000 rows have been held out, ten times at most. An estimator, each of whose fits starts anew, and SGD,
+    again until 300 rows have been held out, five times at most. An estimator, each of whose fits starts anew, and SGD,
     whose fits take as long for few rows, are fitted to one deal.
     """
     if spec.folds != "auto":
         return Scheme(int(spec.folds), spec.hold_out)
     if _SHARE * rows >= ENOUGH and (groups is None or _SHARE * groups >= _GROUPS):
         return Scheme(0, _SHARE)
-    again = 1 if head_kind(spec.kind).costly else min(_REPEATS, -(-ENOUGH // rows))
+    again = 1 if head_kind(spec.kind).costly else min(_REPEATS, -(-_FEW // rows))
     return Scheme(min(_FOLDS, groups or _FOLDS), repeats=again)
 
 

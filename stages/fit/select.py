@@ -14,8 +14,9 @@ from frostline.stages.fit.scheme import held_out
 from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.training_rows import TrainingRows
 from frostline.stages.fit.unseen import Held, HeldOut, Others, Unseen
+from frostline.stages.heads import head_kind
 from frostline.stages.metrics.calibration import steady_temperature
-from frostline.stages.targets.base import Judgement, TargetValues
+from frostline.stages.targets.base import Judgement
 
 Units = NDArray[np.int64]
 
@@ -27,19 +28,19 @@ def choose(
 
     By the rule ``stable`` that is one of the values whose losses these rows can't tell apart from the least, see
     ``alike``; single labels are judged by log-loss, of heads without probabilities by the share that is wrong. By the
-    rule ``best``, and of scores that are no mean over rows, it is the best by the target's criterion (single labels: the
-    value that is right most often), of equally good ones the one of least cost (log-loss), and of several of these the
-    one in the middle. Where the spec says ``per_label`` also the best value of each label for itself. ``groups``: int64
-    (n,), rows of one of which are never on both sides. Raises ConfigError if the target's values are not judged each for
-    itself; DataError where rows or groups are too few to hold some out.
+    rule ``best``, and of scores that are no mean over rows, it is the best by the target's criterion (single labels:
+    the value that is right most often), of equally good ones the one of least cost (log-loss), and of several of these
+    the one in the middle. Where the spec says ``per_label`` also the best value of each label for itself. ``groups``:
+    int64 (n,), rows of one of which are never on both sides. Raises ConfigError if the target's values are not judged
+    each for itself; DataError where rows or groups are too few to hold some out.
     """
     spec = rows.spec
     unseen, how = _unseen(rows, digests, views, groups)
     units = np.unique(digests if groups is None else groups, axis=0, return_inverse=True)[1].ravel()
     judged, losses = _judged(unseen, rows, units)
-    best, among = _best(judged.good, judged.cost), None
+    best = _best(judged.good, judged.cost)
     if losses is not None:
-        best, among = alike(losses)
+        best, among = alike(losses, head_kind(spec.kind).calmer)
         how["alike"] = (spec.grid[among[0]], spec.grid[among[-1]])
     places = _best_of_each(judged, best, rows) if spec.per_label else []
     if places:
@@ -73,9 +74,7 @@ def _best_of_each(judged: Judgement, best: int, rows: TrainingRows) -> list[int]
     return [_best(good, np.nan_to_num(cost)) if np.isfinite(good).all() else best for good, cost in columns]
 
 
-def _learned(
-    unseen: Unseen, rows: TrainingRows, units: Units, best: int, places: Sequence[int]
-) -> dict[str, Any]:
+def _learned(unseen: Unseen, rows: TrainingRows, units: Units, best: int, places: Sequence[int]) -> dict[str, Any]:
     """Return what the held-out rows teach of the chosen head: a temperature of probabilities, or thresholds."""
     if rows.target.exclusive and not unseen.probabilistic:
         return {}

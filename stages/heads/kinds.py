@@ -20,6 +20,9 @@ DINOV2_GRID = tuple(10 ** (-6 + 11 * i / 44) for i in range(45))
 # github.com/facebookresearch/dinov2, eval/linear.py: the learning rates of a batch of 256.
 _RATES_OF_256 = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1)
 _RATES = tuple(rate * 128 / 256 for rate in _RATES_OF_256)
+# Half-decades: of features as wide and as large as encoders give them, benchmarks/selection/regret.py finds the best
+# of C between 3e-5 and 3e2, and nothing lost beside DINOv2's quarter-decades.
+_STRENGTHS = tuple(10 ** (i / 2) for i in range(-12, 9))
 _ALPHAS = tuple(10 ** (i / 4) for i in range(-24, 37))
 _SHRINKAGES = (1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
 _SOLVERS = "frostline.stages.heads.solvers"
@@ -41,6 +44,8 @@ class Kind:
         whole: whether the parameter takes whole numbers only.
         exact: whether the solver scores every training row by the others without fitting anew (``leave_one_out``).
         streams: whether it reads the rows a block at a time and needs no copy of them.
+        calmer: which values of the parameter make heads depend less on single rows: -1 smaller ones, 1 larger ones; 0
+            where that is not known.
         costly: whether a fit takes as long on few rows as on many, or starts anew for every value, so that few are made
             to choose by.
         single_core: whether a fit uses one core at most, so that several are best done side by side, in processes.
@@ -67,6 +72,7 @@ class Kind:
     whole: bool = False
     exact: bool = False
     streams: bool = False
+    calmer: int = 0
     costly: bool = False
     single_core: bool = False
     reader: str = ""
@@ -110,9 +116,10 @@ HEADS: Door[Kind] = Door(
         "logreg": Kind(
             f"{_SOLVERS}.logistic:LogisticSolver",
             "C",
-            DINOV2_GRID,
+            _STRENGTHS,
             1.0,
             streams=True,
+            calmer=-1,
             others=_others(multi_label="logistic_labels:LogisticLabelsSolver"),
         ),
         "linear": Kind(
@@ -121,6 +128,7 @@ HEADS: Door[Kind] = Door(
             _RATES,
             0.005,
             streams=True,
+            calmer=-1,
             costly=True,
             others=_others(
                 multi_label="sgd_labels:SgdLabelsSolver",
@@ -134,6 +142,7 @@ HEADS: Door[Kind] = Door(
             1.0,
             exact=True,
             streams=True,
+            calmer=1,
             others=_others(
                 multi_label="ridge_labels:RidgeLabelsSolver",
                 regression="ridge_regression:RidgeRegressionSolver",
@@ -147,6 +156,7 @@ HEADS: Door[Kind] = Door(
             1,
             whole=True,
             exact=True,
+            calmer=1,
             others=_others(
                 multi_label="knn_labels:NeighbourLabelsSolver",
                 regression="knn_regression:NeighbourRegressionSolver",
@@ -157,13 +167,14 @@ HEADS: Door[Kind] = Door(
             streams=True,
             others=_others(multi_label="centroid_labels:CentroidLabelsSolver"),
         ),
-        "lda": Kind(f"{_SOLVERS}.lda:LDASolver", "shrinkage", _SHRINKAGES, 0.1, 0, 1, streams=True),
+        "lda": Kind(f"{_SOLVERS}.lda:LDASolver", "shrinkage", _SHRINKAGES, 0.1, 0, 1, streams=True, calmer=1),
         "svm": Kind(
             f"{_SOLVERS}.svm:SVMSolver",
             "C",
-            tuple(10 ** (i / 2) for i in range(-10, 7)),
+            _STRENGTHS[2:-2],
             0.1,
             streams=True,
+            calmer=-1,
             others=_others(multi_label="svm_labels:SVMLabelsSolver"),
         ),
     },

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DEFAULT = SINGLE_LABEL  # what samples, features and records are of that don't say
 TargetValues = NDArray[Any]
 Scores = NDArray[np.float64]
-RowLosses = Callable[[NDArray[Any], TargetValues], NDArray[np.floating[Any]]]
+RowLosses = Callable[[NDArray[Any], TargetValues], tuple[Scores, Scores]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,10 +136,11 @@ class Target(ABC):
         raise ConfigError(f"criterion {name!r} with a {self.kind} target, which is chosen in one way; leave it out")
 
     def row_losses(self, _values: TargetValues, /, *, probabilistic: bool) -> RowLosses | None:
-        """Return what gives losses (k, b) of k candidates' confidences (k, b, …) of rows with values (b, …).
+        """Return what gives losses, float64 (k, b), of k candidates' confidences (k, b, …) of rows with values (b, …).
 
-        Their mean orders candidates as the criterion does, or nearly so, and by their spread over rows it is known
-        which candidates these can't tell apart. None where there are no such losses. ``values``: of all training rows.
+        By their spread over rows it is known which candidates these can't tell apart. Beside them come the losses
+        (k, b) that the rows would have if they were what a candidate holds second likeliest: what an error costs that
+        the rows don't show. None where the criterion is no mean over rows. ``values``: of all training rows.
         """
         del probabilistic
         return None

@@ -77,9 +77,16 @@ class MultiLabel(Target):
 
     def row_losses(self, values: TargetValues, /, *, probabilistic: bool) -> RowLosses | None:
         """Return log-losses summed over labels, each divided by the share of rows that it is known of."""
+        if not probabilistic:
+            return None
         known = (values >= 0).mean(0)
         share = 1 / np.where(known > 0, known, 1)
-        return (lambda confidence, own: _costs(confidence, own) @ share) if probabilistic else None
+
+        def losses(confidence: NDArray[Any], own: TargetValues) -> tuple[Scores, Scores]:
+            other = np.where(own >= 0, confidence < 0.5, -1)
+            return _costs(confidence, own) @ share, _costs(confidence, other) @ share
+
+        return losses
 
     def criterion(self, candidates: int, *, probabilistic: bool) -> LossThenPrecision:
         return LossThenPrecision(candidates, probabilistic=probabilistic)

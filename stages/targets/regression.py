@@ -14,7 +14,7 @@ from frostline.stages.metrics import evaluation
 from frostline.stages.metrics.evaluation import Evaluation
 from frostline.stages.metrics.predictions import Predictions
 from frostline.stages.metrics.regression import BOUNDS, MOMENTS, moment_scores, moment_sums, statistic
-from frostline.stages.targets.base import Judgement, RowLosses, Target, TargetValues, held_of
+from frostline.stages.targets.base import Judgement, RowLosses, Scores, Target, TargetValues, held_of
 
 FEWEST = 3  # known values of an output; a line goes through two
 _STRATA, _ROWS = 10, 20
@@ -93,9 +93,10 @@ class Regression(Target):
         variance = np.nanvar(values, axis=0) if self.by == "r2" else np.ones(values.shape[1])
         scale, power = 1 / np.where(variance > 0, variance, np.inf), 1 if self.by == "mae" else 2
 
-        def losses(predicted: NDArray[Any], own: TargetValues) -> NDArray[np.float64]:
+        def losses(predicted: NDArray[Any], own: TargetValues) -> tuple[Scores, Scores]:
             errors = np.abs(np.where(np.isnan(own), 0, predicted - own)).astype(np.float64)
-            return np.minimum(errors, _LARGEST) ** power @ scale
+            costs: Scores = np.minimum(errors, _LARGEST) ** power @ scale
+            return costs, np.zeros_like(costs)
 
         return losses
 

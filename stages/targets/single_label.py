@@ -13,7 +13,7 @@ from frostline.stages.errors import counted
 from frostline.stages.metrics import evaluation
 from frostline.stages.metrics.evaluation import Evaluation
 from frostline.stages.metrics.predictions import Predictions
-from frostline.stages.targets.base import Judgement, RowLosses, Target, TargetValues, held_of
+from frostline.stages.targets.base import Judgement, RowLosses, Scores, Target, TargetValues, held_of
 
 
 class SingleLabel(Target):
@@ -89,7 +89,8 @@ class AccuracyThenLoss:
         self.right[candidates] += (confidence.argmax(-1) == values) @ weights
         self.total[candidates] += weights.sum()
         if self.probabilistic:
-            self.loss[candidates] += _log_losses(confidence, values) @ weights
+            own = np.take_along_axis(confidence, values[None, :, None], -1)[..., 0]
+            self.loss[candidates] += _costs(own) @ weights
 
     def judgement(self) -> Judgement:
         """Return the means."""
@@ -98,16 +99,20 @@ class AccuracyThenLoss:
         return Judgement(accuracy, loss, record)
 
 
-def _log_losses(confidence: NDArray[Any], values: TargetValues) -> NDArray[np.float64]:
-    """Return -log p of each row's class, (k, b), p raised to 2.2e-16 as in the log-loss that is reported."""
-    p = np.take_along_axis(confidence, values[None, :, None], -1)[..., 0].astype(np.float64)
-    losses: NDArray[np.float64] = -np.log(np.maximum(p, np.finfo(np.float64).eps))
-    return losses
+def _log_losses(confidence: NDArray[Any], values: TargetValues) -> tuple[Scores, Scores]:
+    own, second = np.take_along_axis(confidence, values[None, :, None], -1), np.partition(confidence, -2, -1)
+    return _costs(own[..., 0]), _costs(second[..., -2])
 
 
-def _wrong(confidence: NDArray[Any], values: TargetValues) -> NDArray[np.float64]:
-    wrong: NDArray[np.float64] = (confidence.argmax(-1) != values).astype(np.float64)
-    return wrong
+def _costs(p: NDArray[Any]) -> Scores:
+    """Return -log p, p raised to 2.2e-16 as in the log-loss that is reported."""
+    costs: Scores = -np.log(np.maximum(p.astype(np.float64), np.finfo(np.float64).eps))
+    return costs
+
+
+def _wrong(confidence: NDArray[Any], values: TargetValues) -> tuple[Scores, Scores]:
+    wrong = (confidence.argmax(-1) != values).astype(np.float64)
+    return wrong, np.ones_like(wrong)
 
 
 SINGLE_LABEL = SingleLabel()

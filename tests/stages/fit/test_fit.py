@@ -82,7 +82,7 @@ def test_folds_score_every_row_once_by_a_head_that_has_not_seen_it(scaling: Any)
             right += (model.predict(data.X[fold == k].astype(np.float64)) == data.y[fold == k]).sum()
         assert abs(right - found * 400) <= 2
     assert (selection.folds, selection.held_out_rows, selection.fitted_rows) == (5, 400, 320)
-    assert selection.value in GRID and selection.accuracy[GRID.index(selection.value)] == max(selection.accuracy)
+    assert selection.log_loss[GRID.index(selection.value)] == min(selection.log_loss)
 
 
 def test_folds_are_stratified_keep_equal_content_together_and_ignore_the_order() -> None:
