@@ -15,7 +15,7 @@ from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.training_rows import TrainingRows
 from frostline.stages.fit.unseen import Held, HeldOut, Others, Unseen
 from frostline.stages.heads import head_kind
-from frostline.stages.metrics.calibration import steady_temperature
+from frostline.stages.metrics import steady_temperature
 from frostline.stages.targets.base import Judgement
 
 Units = NDArray[np.int64]
@@ -27,7 +27,7 @@ def choose(
     """Return the value that rows which the heads have not seen speak for, each counting what its class weight says.
 
     By the rule ``stable`` that is one of the values whose losses these rows can't tell apart from the least, see
-    ``alike``; single labels are judged by log-loss, of heads without probabilities by the share that is wrong. By the
+    ``alike``; single labels are judged by log-loss, or without probabilities by the share that is wrong. By the
     rule ``best``, and of scores that are no mean over rows, it is the best by the target's criterion (single labels:
     the value that is right most often), of equally good ones the one of least cost (log-loss), and of several of these
     the one in the middle. Where the spec says ``per_label`` also the best value of each label for itself. ``groups``:
@@ -40,7 +40,8 @@ def choose(
     judged, losses = _judged(unseen, rows, units)
     best = _best(judged.good, judged.cost)
     if losses is not None:
-        best, among = alike(losses, head_kind(spec.kind).calmer)
+        counts_errors = rows.target.exclusive and not unseen.probabilistic  # many values make as many
+        best, among = alike(losses, 0 if counts_errors else head_kind(spec.kind).calmer)
         how["alike"] = (spec.grid[among[0]], spec.grid[among[-1]])
     places = _best_of_each(judged, best, rows) if spec.per_label else []
     if places:
