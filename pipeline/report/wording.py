@@ -152,23 +152,35 @@ def unit_of(curve: Curve, whole: str = "samples") -> str:
 
 def selection_lines(selection: Selection) -> list[Message]:
     """Return how the head's parameter was chosen, and every warning about it."""
-    lines = [Message("note", _choice(selection))] if selection.by else []
-    return [*lines, *(Message("warning", text) for text in _doubts(selection))]
+    said = [_choice(selection), *_indecision(selection)] if selection.by else []
+    return [*(Message("note", text) for text in said), *(Message("warning", text) for text in _doubts(selection))]
 
 
 def _choice(selection: Selection) -> str:
     grid = selection.grid
     among = f"{len(grid)} values from {number(grid[0])} to {number(grid[-1])}"
-    best = _best_of(selection)
+    best = f"{_score_of(selection)} at best there"
     return f"{selection.parameter} chosen among {among} on {_rows_of(selection)} ({best}), then fitted on all"
 
 
-def _best_of(selection: Selection) -> str:
+def _indecision(selection: Selection) -> Iterator[str]:
+    """Yield which values the held-out rows can't tell apart, and whether the grid ends among them."""
+    low, high = (selection.alike or (selection.value,))[0], (selection.alike or (selection.value,))[-1]
+    if low == high:
+        return
+    ends = [low == selection.grid[0], high == selection.grid[-1]]
+    which = f"from {number(low)} to {number(high)}" + (", an edge of the grid," if any(ends) else "")
+    every = "any two values of the grid" if all(ends) else f"values {which}"
+    yield f"these rows can't tell {every} apart: {chosen(selection)} lies among them, and could as well be another"
+
+
+def _score_of(selection: Selection) -> str:
     """Return what the chosen value scored on the held-out rows."""
+    place = selection.grid.index(selection.value)
     if selection.accuracy:
-        return f"{100 * max(selection.accuracy):.1f} %"
+        return f"{100 * selection.accuracy[place]:.1f} %"
     name, scores = next(iter(selection.scores.items()))
-    return f"{HEADINGS.get(name, name)} {scores[selection.grid.index(selection.value)]:.3g}"
+    return f"{HEADINGS.get(name, name)} {scores[place]:.3g}"
 
 
 def _doubts(selection: Selection) -> Iterator[str]:
@@ -182,7 +194,9 @@ def _doubts(selection: Selection) -> Iterator[str]:
 
 
 def _as_good_within(selection: Selection) -> bool:
-    """Return whether a value that is not at the grid's edge was right as often as the best: no wider grid is needed."""
+    """Return whether a value that is not at the grid's edge was as good as the best: no wider grid is needed."""
+    if selection.alike:
+        return selection.alike[0] != selection.alike[-1]
     accuracy = selection.accuracy or next(iter(selection.scores.values()), ())
     return bool(accuracy[1:-1]) and max(accuracy[1:-1]) >= max(accuracy)
 
@@ -190,7 +204,8 @@ def _as_good_within(selection: Selection) -> bool:
 def _rows_of(selection: Selection) -> str:
     """Return which rows a value was chosen on."""
     if selection.by == "folds":
-        return f"{selection.folds} folds of the training rows"
+        again = f", dealt {selection.repeats} times" if selection.repeats > 1 else ""
+        return f"{selection.folds} folds of the training rows{again}"
     if selection.by == "leave-one-out":
         return f"{selection.held_out_rows:,} training rows, each left out"
     return f"{selection.held_out_rows:,} held-out training rows"

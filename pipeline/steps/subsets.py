@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.pipeline.records.curve import Curve, Point
-from frostline.pipeline.settings.models import FEW_HELD, Draw
+from frostline.pipeline.settings.models import Draw
 from frostline.pipeline.steps.features import LazyFeatures
 from frostline.stages.datasets.draws import shots, train_size
 from frostline.stages.datasets.grouped import group_lots
@@ -29,9 +29,7 @@ from frostline.stages.store import Features
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.values import Targets
 
-_FOLDS = 5
 _COPIES = 4  # of the rows in float32, at most, that a fit is taken to hold
-_MIN_HELD = 5  # rows of every class that a hold-out must have to choose by
 _NO_LAW = "No forecast: the law that it would follow is one of the error rates of classes."
 _SCORES: dict[str, Callable[[Predictions], dict[str, float]]] = {"mteb": mteb_scores}
 
@@ -154,21 +152,22 @@ def _subset(view: Features, draw: Draw, size: int, seed: int, i: int) -> Feature
 
 
 def _choosable(spec: HeadSpec, views: Sequence[Features]) -> HeadSpec:
-    """Return the spec with a way to choose that so few rows allow: folds where a hold-out would be a handful of rows.
+    """Return the spec with a way to choose that so few rows allow: no more folds than the smallest class has samples.
 
-    With one sample of a class nothing can be held out: ``spec.default`` is taken.
+    With one sample of every class nothing can be held out: ``spec.default`` is taken.
     """
-    targets, digests = views[0].targets, views[0].digests
-    single = targets.kind == DEFAULT
-    least = _least_of_a_class(targets, digests) if single else len(np.unique(_units(targets, digests)))
-    enough = _MIN_HELD if single else FEW_HELD
-    if len(spec.grid) == 1 or spec.folds == "loo" or (not spec.folds and spec.hold_out * least >= enough):
+    each = _units_to_hold_out(views[0].targets, views[0].digests)
+    if len(spec.grid) == 1 or spec.folds == "loo":
         return spec
-    if least < 2:
-        return replace(spec, grid=(spec.default,), folds=0, hold_out=0.0)
-    return replace(spec, folds=min(int(spec.folds) or _FOLDS, least), hold_out=0.0)
+    if max(each) < 2:
+        return replace(spec, grid=(spec.default,), folds=0, hold_out=0.0, rule="")
+    if isinstance(spec.folds, str) or spec.folds <= min(each):
+        return spec
+    return replace(spec, folds=min(each) if min(each) > 1 else "auto")
 
 
-def _least_of_a_class(targets: Targets, digests: NDArray[np.uint8]) -> int:
-    """Return how many different samples, or groups, the smallest class that occurs has."""
-    return min(n for n in _units_of_each(targets, digests) if n)
+def _units_to_hold_out(targets: Targets, digests: NDArray[np.uint8]) -> list[int]:
+    """Return how many different samples, or groups, each class that occurs has; of other targets, all together."""
+    if targets.kind != DEFAULT:
+        return [len(np.unique(_units(targets, digests)))]
+    return [n for n in _units_of_each(targets, digests) if n]

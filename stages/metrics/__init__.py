@@ -7,6 +7,7 @@ from frostline.stages.metrics.calibration import (
     calibration_error,
     log_losses,
     reliability,
+    steady_temperature,
     temperature,
     tempered,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "regression_scores",
     "reliability",
     "spread",
+    "steady_temperature",
     "temperature",
     "tempered",
     "unquoted",

@@ -14,6 +14,7 @@ from frostline.stages.metrics.statistic import Array, Statistic, means, membersh
 
 BINS = 15
 COLDEST, HOTTEST = 0.01, 100.0
+_OPEN = 4.0  # squared standard errors
 
 
 @dataclass(frozen=True)
@@ -108,10 +109,7 @@ def temperature(probabilities: Array, y: NDArray[np.int64], weights: Array | Non
     every row of some weight is right, no T is small enough, which says nothing of rows that are
     wrong: T is 1 then.
     """
-    used = np.ones(len(y), bool) if weights is None else weights > 0
-    logs, labels = _logarithms(probabilities[used]), y[used]
-    shares = np.ones(len(labels)) if weights is None else weights[used]
-    logs -= np.take_along_axis(logs, labels[:, None], 1)
+    logs, shares = _against_own(probabilities, y, weights)
     if not (logs > 0).any():
         return 1.0
 
@@ -128,6 +126,39 @@ def temperature(probabilities: Array, y: NDArray[np.int64], weights: Array | Non
     from scipy.optimize import brentq
 
     return float(np.exp(brentq(slope, low, high, xtol=1e-9)))
+
+
+def steady_temperature(
+    probabilities: Array, y: NDArray[np.int64], weights: Array | None = None, units: NDArray[np.int64] | None = None
+) -> float:
+    """Return the T of ``temperature``, drawn towards 1 as far as these rows leave that open; 1 where they can't tell.
+
+    1/T becomes 1 + (b - 1) max(0, 1 - c s² / (b - 1)²) with b the 1/T that fits best, s its standard error (of the
+    derivative's sum over ``units``, int64 (n,): rows of one, such as copies or one row scored again, count as one), and
+    c = 4: what lies within two standard errors of 1 is 1. It is the positive-part estimate of James and Stein
+    (Proc. Fourth Berkeley Symposium 1, 1961) with that threshold.
+    """
+    best = temperature(probabilities, y, weights)
+    logs, shares = _against_own(probabilities, y, weights)
+    chances = _softmax(logs / best)
+    each = np.einsum("ij,ij->i", chances, logs)
+    curvature = float(shares @ (np.einsum("ij,ij->i", chances, logs**2) - each**2))
+    used = np.ones(len(y), bool) if weights is None else weights > 0
+    sums = shares * each if units is None else np.bincount(units[used], shares * each)
+    away = 1 / best - 1
+    if not away or not curvature:
+        return 1.0
+    return 1 / (1 + away * max(0.0, 1 - _OPEN * float(sums @ sums) / (curvature * away) ** 2))
+
+
+def _against_own(
+    probabilities: Array, y: NDArray[np.int64], weights: Array | None
+) -> tuple[Array, NDArray[np.floating]]:
+    """Return log p less that of the row's label, (m, classes), and the weights, of the m rows that have some."""
+    used = np.ones(len(y), bool) if weights is None else weights > 0
+    logs = _logarithms(probabilities[used])
+    logs -= np.take_along_axis(logs, y[used][:, None], 1)
+    return logs, np.ones(len(logs)) if weights is None else weights[used]
 
 
 def tempered(probabilities: Array, T: float) -> Array:
