@@ -37,7 +37,7 @@ def opening(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) ->
     return Opening(
         value=value,
         claim=claim(leader.evaluation),
-        interval=f"95 % interval {interval}",
+        interval=formatting.claimed(interval),
         by=_by(leader.head, leader.backbone),
         context=(*references(leader), *_baselines(run, leader, verdicts), *_picked(run)),
         warnings=tuple(f"{one.name}: {line}" for one in run.scored for line in _warnings(one)),
@@ -55,7 +55,8 @@ def opening_of_curves(run: Run) -> Opening:
     return Opening(
         value=formatting.main_share(last.spread.mean, shares=target.as_shares),
         claim=f"{what} after {last.size:,} training samples{each}",
-        interval=f"{_interval(last.spread, shares=target.as_shares)}, mean of {counted(last.spread.draws, 'draw')}",
+        interval=_interval(last.spread, shares=target.as_shares),
+        context=_of_draws(last.spread),
         by=_by(probe.name, probe.backbone),
     )
 
@@ -65,9 +66,20 @@ def _by(head: str, backbone: str) -> str:
 
 
 def _interval(spread: Spread, *, shares: bool) -> str:
+    drawn = counted(spread.draws, "draw")
     if spread.low is None or spread.high is None:
-        return "one draw"
-    return f"95 % interval {formatting.span(spread.low, min(spread.high, 1.0), shares=shares)}"
+        return f"mean of {drawn}"
+    return f"95 % interval {formatting.span(spread.low, spread.high, shares=shares)}, mean of {drawn}"
+
+
+def _of_draws(spread: Spread) -> tuple[str, ...]:
+    """Return what an interval of draws holds."""
+    if spread.draws == 1:
+        return ("The interval is over test samples alone: one draw doesn’t show what other training samples would do.",)
+    return (
+        "The interval is for other draws from as many labelled samples, and other test samples; draws of much of the "
+        "training set overlap, which is counted.",
+    )
 
 
 def _baselines(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) -> list[str]:

@@ -25,7 +25,7 @@ from frostline.stages.records.sealed import digest
 
 
 def suited(kind: str, **given: Any) -> Settings:
-    return Settings(**given).suited(kind, 100)
+    return Settings(**given).suited(kind)
 
 
 def test_what_a_value_is_chosen_by_is_in_the_spec_of_the_targets_that_have_it() -> None:
