@@ -40,7 +40,7 @@ from frostline.stages.heads.solvers.logistic import logistic_path
 from frostline.stages.metrics.calibration import log_losses, temperature, tempered
 
 Chosen = dict[str, tuple[float, float]]  # the C of each way, and its seconds
-_OURS, _ALIKE = "Frostline", 1e-9
+_OURS = "Frostline"
 _TEMPERED = ("logreg", "lda", "knn")
 
 
@@ -97,8 +97,13 @@ def of_scikit_learn(rows: Rows) -> Chosen:
 
 def compared(rows: Rows) -> dict[str, dict[str, float]]:
     """Return regret in points of accuracy and in log-loss, and seconds, of each way."""
-    chosen = {**of_frostline(rows), **of_scikit_learn(rows), "C = 1": (1.0, 0.0)}
-    grid = np.unique([*DINOV2_GRID, *np.logspace(-4, 4, 10), *(C for C, _ in chosen.values())])
+    return regrets(rows, {**of_frostline(rows), **of_scikit_learn(rows), "C = 1": (1.0, 0.0)})
+
+
+def regrets(rows: Rows, chosen: Chosen) -> dict[str, dict[str, float]]:
+    """Return what ``compared`` does of values that were chosen."""
+    values = [*DINOV2_GRID, *np.logspace(-4, 4, 10), *(C for C, _ in chosen.values())]
+    grid = np.array(sorted({float(f"{C:.6g}") for C in values}))
     confidence = logistic_path(rows.X, rows.y, grid).confidence(rows.X_test)
     weights = as_in_training(rows)
     right = (confidence.argmax(-1) == rows.y_test) @ weights
