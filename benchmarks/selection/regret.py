@@ -1,6 +1,6 @@
 """What a choice of C on little data costs beside the best C in hindsight, and whether a temperature helps.
 
-    python -m benchmarks.selection.regret ASSETS [--cache DIR] [--draws 1] [--temperature] [--json FILE…]
+    python -m benchmarks.selection.regret ASSETS [--cache DIR] [--draws 1] [--most ROWS] [--temperature] [--json FILE…]
 
 Each problem of ``small_problems.py`` is drawn, its C chosen on the training rows by each way, a head fitted to all of
 them with that C (to the optimum, whoever chose), and scored on the test rows, each class counting as it does among the
@@ -181,6 +181,7 @@ def main() -> None:
     parser.add_argument(
         "--part", type=int, nargs=2, default=(0, 1), help="every so many-th problem only: 0 2, then 1 2"
     )
+    parser.add_argument("--most", type=int, default=10_000, help="rows of a problem; those of more are left out")
     parser.add_argument("--temperature", action="store_true")
     parser.add_argument("--json", type=Path, nargs="+", help="where to keep what was found; several: tables of these")
     args = parser.parse_args()
@@ -189,7 +190,8 @@ def main() -> None:
         found = {name: draws for file in args.json for name, draws in json.loads(file.read_text()).items()}
     else:
         features, found = real_features(args.assets, args.cache), {}
-        for problem in PROBLEMS[args.part[0] :: args.part[1]]:
+        problems = [problem for problem in PROBLEMS if problem.rows <= args.most]
+        for problem in problems[args.part[0] :: args.part[1]]:
             measure = with_temperature if args.temperature else compared
             found[problem.name] = [measure(drawn(problem, features, seed)) for seed in range(args.draws)]
             print(problem.name, flush=True)
