@@ -40,7 +40,7 @@ from frostline.stages.heads.solvers.logistic import logistic_path
 from frostline.stages.metrics.calibration import log_losses, temperature, tempered
 
 Chosen = dict[str, tuple[float, float]]  # the C of each way, and its seconds
-_OURS = "Frostline"
+_OURS, _ROUNDING = "Frostline", 1e-6
 _TEMPERED = ("logreg", "lda", "knn")
 
 
@@ -167,7 +167,7 @@ def temperature_table(found: Mapping[str, list[dict[str, dict[str, float]]]]) ->
         cells = ""
         for kind in ("best", "ours"):
             more = np.array([draw[kind] for draw in draws])
-            harms = sum(draw[kind] > 2 * draw[f"{kind}_error"] for draw in draws)
+            harms = sum(draw[kind] > max(2 * draw[f"{kind}_error"], _ROUNDING) for draw in draws)
             cells += f"{f'{more.mean():+.4f} ± {more.std(ddof=1) / len(more) ** 0.5:.4f}':>24}{harms:>8}"
         ones = sum(draw["ours_T"] == 1 for draw in draws)
         yield f"{head:10}{np.mean([draw['none'] for draw in draws]):>10.3f}{cells}{ones:>8} of {len(draws)}"
