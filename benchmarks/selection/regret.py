@@ -1,6 +1,6 @@
 """What a choice of C on little data costs beside the best C in hindsight, and whether a temperature helps.
 
-    python -m benchmarks.selection.regret ASSETS [--cache DIR] [--draws 1] [--temperature] [--json FILE…]
+    python -m benchmarks.selection.regret ASSETS [--cache DIR] [--draws 1] [--most ROWS] [--temperature] [--json FILE…]
 
 Each problem of ``small_problems.py`` is drawn, its C chosen on the training rows by each way, a head fitted to all of
 them with that C (to the optimum, whoever chose), and scored on the test rows, each class counting as it does among the
@@ -40,7 +40,7 @@ from frostline.stages.heads.solvers.logistic import logistic_path
 from frostline.stages.metrics.calibration import log_losses, temperature, tempered
 
 Chosen = dict[str, tuple[float, float]]  # the C of each way, and its seconds
-_OURS, _ALIKE = "Frostline", 1e-9
+_OURS, _ROUNDING = "Frostline", 1e-6
 _TEMPERED = ("logreg", "lda", "knn")
 
 
@@ -97,8 +97,13 @@ def of_scikit_learn(rows: Rows) -> Chosen:
 
 def compared(rows: Rows) -> dict[str, dict[str, float]]:
     """Return regret in points of accuracy and in log-loss, and seconds, of each way."""
-    chosen = {**of_frostline(rows), **of_scikit_learn(rows), "C = 1": (1.0, 0.0)}
-    grid = np.unique([*DINOV2_GRID, *np.logspace(-4, 4, 10), *(C for C, _ in chosen.values())])
+    return regrets(rows, {**of_frostline(rows), **of_scikit_learn(rows), "C = 1": (1.0, 0.0)})
+
+
+def regrets(rows: Rows, chosen: Chosen) -> dict[str, dict[str, float]]:
+    """Return what ``compared`` does of values that were chosen."""
+    values = [*DINOV2_GRID, *np.logspace(-4, 4, 10), *(C for C, _ in chosen.values())]
+    grid = np.array(sorted({float(f"{C:.6g}") for C in values}))
     confidence = logistic_path(rows.X, rows.y, grid).decision_values(rows.X_test)
     weights = as_in_training(rows)
     right = (confidence.argmax(-1) == rows.y_test) @ weights
@@ -162,7 +167,7 @@ def temperature_table(found: Mapping[str, list[dict[str, dict[str, float]]]]) ->
         cells = ""
         for kind in ("best", "ours"):
             more = np.array([draw[kind] for draw in draws])
-            harms = sum(draw[kind] > 2 * draw[f"{kind}_error"] for draw in draws)
+            harms = sum(draw[kind] > max(2 * draw[f"{kind}_error"], _ROUNDING) for draw in draws)
             cells += f"{f'{more.mean():+.4f} ± {more.std(ddof=1) / len(more) ** 0.5:.4f}':>24}{harms:>8}"
         ones = sum(draw["ours_T"] == 1 for draw in draws)
         yield f"{head:10}{np.mean([draw['none'] for draw in draws]):>10.3f}{cells}{ones:>8} of {len(draws)}"
@@ -176,6 +181,7 @@ def main() -> None:
     parser.add_argument(
         "--part", type=int, nargs=2, default=(0, 1), help="every so many-th problem only: 0 2, then 1 2"
     )
+    parser.add_argument("--most", type=int, default=10_000, help="rows of a problem; those of more are left out")
     parser.add_argument("--temperature", action="store_true")
     parser.add_argument("--json", type=Path, nargs="+", help="where to keep what was found; several: tables of these")
     args = parser.parse_args()
@@ -184,7 +190,8 @@ def main() -> None:
         found = {name: draws for file in args.json for name, draws in json.loads(file.read_text()).items()}
     else:
         features, found = real_features(args.assets, args.cache), {}
-        for problem in PROBLEMS[args.part[0] :: args.part[1]]:
+        problems = [problem for problem in PROBLEMS if problem.rows <= args.most]
+        for problem in problems[args.part[0] :: args.part[1]]:
             measure = with_temperature if args.temperature else compared
             found[problem.name] = [measure(drawn(problem, features, seed)) for seed in range(args.draws)]
             print(problem.name, flush=True)

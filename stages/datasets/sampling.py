@@ -21,6 +21,12 @@ def content_hash_order(digests: NDArray[np.uint8], seed: int) -> NDArray[np.byte
     return np.frombuffer(bytes(drawn), "S32")
 
 
+def contents(digests: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the place of each row's content among the different ones, int64 (n,); ``digests``: uint8 (n, 32)."""
+    place: NDArray[np.int64] = np.unique(np.ascontiguousarray(digests).view("S32")[:, 0], return_inverse=True)[1]
+    return place
+
+
 def hold_out(
     labels: NDArray[np.int64],
     digests: NDArray[np.uint8],

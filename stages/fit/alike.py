@@ -26,11 +26,11 @@ class UnitLosses:
         self, candidates: slice, rows: NDArray[np.int64], losses: tuple[Doubles, Doubles], weights: Doubles
     ) -> None:
         """Take a block: positions of rows (b,), losses (k, b) by some candidates, those of errors, and weights (b,)."""
-        losses, errors = losses
+        own, errors = losses
         self.errors[candidates] += errors @ weights
         order = np.argsort(self.units[rows], kind="stable")
         found, starts = np.unique(self.units[rows][order], return_index=True)
-        self.sums[candidates, found] += np.add.reduceat((losses * weights)[:, order], starts, axis=1)
+        self.sums[candidates, found] += np.add.reduceat((own * weights)[:, order], starts, axis=1)
         self.weights[candidates, found] += np.add.reduceat(weights[order], starts)
 
     def mean(self) -> Doubles:

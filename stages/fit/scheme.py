@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.datasets import grouped
-from frostline.stages.datasets.sampling import content_hash_order, folds, hold_out
+from frostline.stages.datasets.sampling import content_hash_order, contents, folds, hold_out
 from frostline.stages.errors import DataError
 from frostline.stages.fit.enough import too_few
 from frostline.stages.fit.training_rows import Mask, TrainingRows
@@ -61,7 +61,7 @@ def held_out(
     DataError where rows or groups are too few.
     """
     count = None if groups is None else len(np.unique(groups))
-    found = scheme(rows.spec, len(np.unique(digests, axis=0)), count)
+    found = scheme(rows.spec, int(contents(digests).max()) + 1, count)
     masks = [mask for again in range(found.repeats) for mask in _dealt(rows, digests, groups, found, again)]
     kept = [mask for mask in (_of_fitted_classes(rows, mask) for mask in masks) if mask.any()]
     if not kept or not all(_enough(rows, ~mask) for mask in kept):

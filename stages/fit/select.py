@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.datasets.sampling import contents
 from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.fit.alike import UnitLosses, alike
 from frostline.stages.fit.scheme import held_out
@@ -43,7 +44,7 @@ def choose(
     """
     spec = rows.spec
     unseen, how = _unseen(rows, digests, views, groups, held)
-    units = np.unique(digests if groups is None else groups, axis=0, return_inverse=True)[1].ravel()
+    units = contents(digests) if groups is None else np.unique(groups, return_inverse=True)[1]
     judged, losses = _judged(unseen, rows, units)
     best = TIES[spec.ties](judged.good) if spec.ties else _best(judged.good, judged.cost)
     if losses is not None:

@@ -126,12 +126,12 @@ def test_a_temperature_that_many_rows_call_for_is_taken_nearly_whole(sharpness: 
 
 
 def test_in_between_it_lies_between_one_and_the_best() -> None:
-    p, y = drawn(120, 1.6)
+    p, y = drawn(200, 1.8)
     assert 1 < steady_temperature(p, y) < temperature(p, y)
 
 
 def test_the_standard_error_is_that_of_a_jackknife() -> None:
-    p, y = drawn(150, 1.6)
+    p, y = drawn(200, 1.8)
     n, away = len(y), 1 / temperature(p, y) - 1
     others = np.array([1 / temperature(np.delete(p, i, 0), np.delete(y, i)) for i in range(n)])
     error = (others - others.mean()) @ (others - others.mean()) * (n - 1) / n
@@ -139,9 +139,9 @@ def test_the_standard_error_is_that_of_a_jackknife() -> None:
 
 
 def test_rows_scored_again_make_it_no_surer() -> None:
-    p, y = drawn(120, 1.6)
-    again = np.tile(np.arange(120), 5)
-    weights = np.ones(600)
+    p, y = drawn(200, 1.8)
+    again = np.tile(np.arange(200), 5)
+    weights = np.ones(1000)
     assert np.isclose(steady_temperature(p[again], y[again], weights, again), steady_temperature(p, y))
     assert steady_temperature(p[again], y[again]) > steady_temperature(p, y)
 
