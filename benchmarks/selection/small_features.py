@@ -39,7 +39,7 @@ def real_features(assets: Path, cache: Path) -> dict[str, Rows]:
         cache.mkdir(parents=True, exist_ok=True)
         found = {"digits": _digits(), **dict(_pictures(assets, cache)), "trec": _questions(assets / "text")}
         arrays = {f"{name}/{part}": values for name, rows in found.items() for part, values in rows._asdict().items()}
-        np.savez(file, **arrays)  # type: ignore[arg-type] (numpy's stub takes the values for its flag)
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the values for its flag
     with np.load(file) as stored:
         names = dict.fromkeys(key.split("/")[0] for key in stored)
         return {name: Rows(*(stored[f"{name}/{part}"] for part in Rows._fields)) for name in names}

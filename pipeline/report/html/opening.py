@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from frostline.pipeline.records.headline import of_the_best
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.claims import claim, references
+from frostline.pipeline.report.html.curves import span_of_mean
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.pipeline.report.wording import NOUNS, selection_lines
 from frostline.stages.errors import counted
@@ -66,10 +67,8 @@ def _by(head: str, backbone: str) -> str:
 
 
 def _interval(spread: Spread, *, shares: bool) -> str:
-    drawn = counted(spread.draws, "draw")
-    if spread.low is None or spread.high is None:
-        return f"mean of {drawn}"
-    return f"95 % interval {formatting.span(spread.low, spread.high, shares=shares)}, mean of {drawn}"
+    drawn, interval = counted(spread.draws, "draw"), span_of_mean(spread, shares=shares)
+    return f"95 % interval {interval}, mean of {drawn}" if interval else f"mean of {drawn}"
 
 
 def _of_draws(spread: Spread) -> tuple[str, ...]:

@@ -171,7 +171,7 @@ def test_losses_are_no_surer_than_the_accuracy_beside_them() -> None:
     found = all_right((50, 50))
     accuracy, log_loss, ece = (ends(found[name]) for name in ("accuracy", "log_loss", "ece"))
     assert found["log_loss"].value == pytest.approx(-np.log(0.999))
-    assert log_loss[1] > (1 - accuracy[0]) * -np.log(0.001)  # the head says 0.001 of what it takes for wrong
+    assert log_loss[1] > (1 - accuracy[0]) * 3 * np.log(2)  # of the mistakes that there may be, three bits each
     assert ends(found["brier"])[1] > (1 - accuracy[0]) * 1.9
     assert ece == (0, pytest.approx(0.999 - accuracy[0]))
 
@@ -182,6 +182,7 @@ def test_what_a_wrong_row_costs_is_what_the_other_classes_say() -> None:
     losses, weights = -np.log([0.2, 0.1, 0.1]), np.array([0.2, 0.1, 0.1])
     assert mean == pytest.approx(np.average(losses, weights=weights))
     assert variance == pytest.approx(np.average((losses - mean) ** 2, weights=weights))
+    assert expected_of_wrong(p, 100 * np.ones(p.shape)) == pytest.approx((3 * np.log(2), 0))
     assert expected_of_wrong(np.ones((3, 1)), np.zeros((3, 1))) == (0, 0)
 
 
