@@ -18,6 +18,7 @@ import platform
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -31,13 +32,13 @@ from sklearn.model_selection import StratifiedKFold
 from benchmarks.selection.small_features import Rows, real_features
 from benchmarks.selection.small_problems import PROBLEMS, drawn
 from frostline.pipeline.settings import HeadSettings
-from frostline.stages.fit import fit_rows, select
+from frostline.stages.fit import fit_rows
 from frostline.stages.fit.training_rows import TrainingRows
 from frostline.stages.heads import Head, HeadSpec
 from frostline.stages.heads.kinds import DINOV2_GRID
 from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.heads.solvers.logistic import logistic_path
-from frostline.stages.metrics.calibration import log_losses, temperature, tempered
+from frostline.stages.metrics.calibration import log_losses, steady_temperature, temperature, tempered
 
 Chosen = dict[str, tuple[float, float]]  # the C of each way, and its seconds
 _OURS, _ROUNDING = "Frostline", 1e-6
@@ -62,8 +63,9 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
 def as_in_training(rows: Rows) -> NDArray[np.float64]:
     """Return weights of test rows, which sum to one: each class counts as it does among the training rows."""
     shares, tested = (np.bincount(y, minlength=int(rows.y.max()) + 1) / len(y) for y in (rows.y, rows.y_test))
-    weights: NDArray[np.float64] = (shares / np.maximum(tested, 1e-9))[rows.y_test]
-    return weights / weights.sum()
+    weights = (shares / np.maximum(tested, 1e-9))[rows.y_test]
+    normed: NDArray[np.float64] = weights / weights.sum()
+    return normed
 
 
 def of_frostline(rows: Rows) -> Chosen:
@@ -71,7 +73,7 @@ def of_frostline(rows: Rows) -> Chosen:
     specs |= {name: PROTOCOLS[name].spec() for name in ("dinov2-logreg", "ssl-transfer", "clip")}
     found: Chosen = {}
     for name, spec in specs.items():
-        took, (_, selection) = seconds(lambda spec=spec: fitted(rows, spec))
+        took, (_, selection) = seconds(partial(fitted, rows, spec))
         found[name] = float(selection.value), took
     return found
 
@@ -125,7 +127,7 @@ def with_temperature(rows: Rows) -> dict[str, dict[str, float]]:
     found = {}
     for name in _TEMPERED:
         spec = HeadSettings(head=(name,)).spec(name)
-        with patch.object(select, "steady_temperature", wraps=select.steady_temperature) as given:
+        with patch("frostline.stages.fit.select.steady_temperature", wraps=steady_temperature) as given:
             head, selection = fitted(rows, spec)
         best = temperature(*given.call_args.args[:3])
         p = head.decision_values(rows.X_test)

@@ -10,7 +10,7 @@ import csv
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,10 @@ def real_features(assets: Path, cache: Path) -> dict[str, Rows]:
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
         found = {"digits": _digits(), **dict(_pictures(assets, cache)), "trec": _questions(assets / "text")}
-        arrays = {f"{name}/{part}": values for name, rows in found.items() for part, values in rows._asdict().items()}
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the values for its flag
+        arrays: dict[str, Any] = {
+            f"{name}/{part}": values for name, rows in found.items() for part, values in rows._asdict().items()
+        }
+        np.savez(file, **arrays)
     with np.load(file) as stored:
         names = dict.fromkeys(key.split("/")[0] for key in stored)
         return {name: Rows(*(stored[f"{name}/{part}"] for part in Rows._fields)) for name in names}
@@ -59,10 +61,10 @@ def _pictures(assets: Path, cache: Path) -> Iterator[tuple[str, Rows]]:
 
     folder = _unpacked(assets / "cifar10-jpg.tar.gz", cache / "cifar10")
     for name, how in ENCODERS.items():
-        size = {"resize": how["size"], "crop": how["size"]} if "size" in how else {}
-        weights = {"weights": str(assets / how["weights"])} if "weights" in how else {}
-        own = {"dataset": f"folder:{folder}", "data_dir": cache / "workspace", "backbone": how["backbone"]}
-        found = frostline.extract(frostline.Settings(**own, **weights, **size, precision="fp32"))
+        own: dict[str, Any] = {"dataset": f"folder:{folder}", "data_dir": cache / "workspace", "precision": "fp32"}
+        own |= {"resize": how["size"], "crop": how["size"]} if "size" in how else {}
+        own |= {"weights": str(assets / how["weights"])} if "weights" in how else {}
+        found = frostline.extract(frostline.Settings(backbone=how["backbone"], **own))
         train, test = (frostline.load(frostline.open_set(one.folder)) for one in found)
         yield name, Rows(train.X[:], train.y, test.X[:], test.y)
 
