@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor, nn
 
-BARE_NAMES = {"resnet8-cifar10": "shipped", "pixels": "identity"}
+BARE_NAMES = {"resnet8-cifar10": "shipped", "pixels": "identity", "vectors": "identity"}
 """Names that need no prefix, with the family of each; any other name without one is torchvision's."""
 
 
