@@ -36,7 +36,7 @@ def described(opened: VectorFile, request: Request) -> Described:
     """
     beside = next((file for end in _BESIDE if (file := opened.file.with_suffix(end)).is_file()), None)
     label = request.columns.get("label") or opened.first_of(LABELS)
-    own = bool(set(request.target) & set(opened.names)) if request.target else label is not None
+    own = bool(set(request.target or (label,)) & set(opened.names))
     if beside is not None and not own:
         return _of_table(opened, beside, request)
     return _of_arrays(opened, request, label)
@@ -47,8 +47,8 @@ def _of_table(opened: VectorFile, file: Path, request: Request) -> Described:
     table = read_table(file, (), called)
     if len(table) != len(opened):
         raise DataError(
-            f"{file} has {counted(len(table), 'row')}, and {opened.file} {counted(len(opened), 'vector')}; expected one "
-            "row for each vector, in the same order"
+            f"{file} has {counted(len(table), 'row')}, and {opened.file} {counted(len(opened), 'vector')}; expected "
+            "one row for each vector, in the same order"
         )
     table, name = _called(table, "path", IDS), "path"
     ids = table.column(name) if table.find(name) is not None else opened.ids()
@@ -70,7 +70,7 @@ def _of_arrays(opened: VectorFile, request: Request, label: str | None) -> Descr
         asked = names_in(opened.file) if opened.file.suffix.lower() == ".parquet" else ()
     if not asked:
         raise DataError(
-            f"{opened.file} has no labels; expected an array labels or y (with X_train and X_test: y_train and y_test), "
+            f"{opened.file} has no labels; expected an array labels or y (for X_train and X_test: y_train, y_test), "
             f"a table {opened.file.stem}.csv beside it, or --target NAME; found {', '.join(opened.names) or 'no more'}"
         )
     columns = {name: opened.column(name) for name in opened.names if opened.width_of(name) is None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from frostline.stages.datasets.sources.split_column import (
 from frostline.stages.datasets.sources.stratified import stratification
 from frostline.stages.datasets.sources.table_targets import FoundTargets, read_targets
 from frostline.stages.datasets.sources.vector_table import Described, described
-from frostline.stages.errors import DataError, counted, listing
+from frostline.stages.errors import DataError, listing
 from frostline.stages.modalities.vector.vector_file import VectorFile, kind_note, open_vectors
 from frostline.stages.records.sealed import digest
 from frostline.stages.targets.values import Targets

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import DataError
-from frostline.stages.modalities.vector.stored import Spool, Stored, blamed, check_sound, mapped
+from frostline.stages.modalities.vector.stored import Layout, Spool, Stored, blamed, check_sound, mapped
 
 _PIECE = 1 << 24
 
@@ -49,11 +49,10 @@ def _stored(file: Path, name: str, array: Any, before: int) -> Stored:
         raise DataError(f"{file}: {name} is of type {dtype}; expected numbers or texts")
     offset = array.id.get_offset()
     if offset is not None and not before:
-        return mapped(lambda: file, offset, shape, dtype, "C")
-    size = math.prod(shape) * dtype.itemsize
-    check_sound(file, name, size, array.id.get_storage_size())
-    spool = Spool(file, size, partial(_unpack, file, name))
-    return mapped(spool.file, 0, shape, dtype, "C")
+        return mapped(file, Layout(shape, dtype, offset=offset))
+    layout = Layout(shape, dtype)
+    check_sound(file, name, layout.nbytes, array.id.get_storage_size())
+    return mapped(file, layout, Spool(file, layout.nbytes, partial(_unpack, file, name)).file)
 
 
 def _read(file: Path, name: str, start: int, stop: int) -> NDArray[Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from frostline.stages.errors import DataError
-from frostline.stages.modalities.vector.stored import Spool, Stored, blamed, check_sound, mapped
+from frostline.stages.modalities.vector.stored import Layout, Spool, Stored, blamed, check_sound, mapped
 
 _HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], tuple[tuple[int, ...], bool, np.dtype[np.generic]]]] = {
     (1, 0): npy.read_array_header_1_0,
@@ -28,12 +28,11 @@ _MEMBERS = 1000
 def open_npy(file: Path) -> Mapping[str, Stored]:
     """Return the array of an .npy file. Raises DataError for another file, and for objects."""
     with blamed(file, zipfile.BadZipFile, zlib.error), file.open("rb") as opened:
-        shape, order, dtype = _header(file, "the array", opened)
-        offset, there = opened.tell(), file.stat().st_size
-    size = math.prod(shape) * dtype.itemsize
-    if there < offset + size:
-        raise DataError(f"{file} is cut short: {there - offset:,} bytes of numbers; expected {size:,}")
-    return {"features": mapped(lambda: file, offset, shape, dtype, order)}
+        layout = _header(file, "the array", opened)
+    held = file.stat().st_size - layout.offset
+    if held < layout.nbytes:
+        raise DataError(f"{file} is cut short: {held:,} bytes of numbers; expected {layout.nbytes:,}")
+    return {"features": mapped(file, layout)}
 
 
 def open_npz(file: Path) -> Mapping[str, Stored]:
@@ -48,19 +47,15 @@ def open_npz(file: Path) -> Mapping[str, Stored]:
 def _member(file: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Stored:
     name = member.filename.removesuffix(".npy")
     with archive.open(member) as opened:
-        shape, order, dtype = _header(file, name, opened)
-        offset = opened.tell()
-    size = math.prod(shape) * dtype.itemsize
-    if member.file_size != offset + size:
-        raise DataError(f"{file}: {name} {shape} holds {member.file_size - offset:,} bytes; expected {size:,}")
+        layout = _header(file, name, opened)
+    held, size = member.file_size - layout.offset, layout.nbytes
+    if held != size:
+        raise DataError(f"{file}: {name} {layout.shape} holds {held:,} bytes; expected {size:,}")
     if member.compress_type == zipfile.ZIP_STORED:
-        start = _start(file, member) + offset
-        if file.stat().st_size < start + size:
-            raise DataError(f"{file} is cut short in {name}")
-        return mapped(lambda: file, start, shape, dtype, order)
+        return mapped(file, replace(layout, offset=_start(file, member) + layout.offset))
     check_sound(file, name, size, member.compress_size)
-    spool = Spool(file, size, partial(_unpack, file, member.filename, offset))
-    return mapped(spool.file, 0, shape, dtype, order)
+    copy = Spool(file, size, partial(_unpack, file, member.filename, layout.offset)).file
+    return mapped(file, replace(layout, offset=0), copy)
 
 
 def _start(file: Path, member: zipfile.ZipInfo) -> int:
@@ -80,7 +75,7 @@ def _unpack(file: Path, member: str, offset: int, copy: BinaryIO) -> None:
             copy.write(piece)
 
 
-def _header(file: Path, name: str, opened: IO[bytes]) -> tuple[tuple[int, ...], str, np.dtype[np.generic]]:
+def _header(file: Path, name: str, opened: IO[bytes]) -> Layout:
     version = npy.read_magic(opened)
     if version not in _HEADERS:
         raise DataError(f"{file}: {name} is of .npy version {version}; expected plain numbers or texts")
@@ -92,4 +87,4 @@ def _header(file: Path, name: str, opened: IO[bytes]) -> tuple[tuple[int, ...], 
         )
     if min(shape, default=0) < 0:
         raise DataError(f"{file}: {name} has the shape {shape}")
-    return shape, "F" if fortran else "C", dtype
+    return Layout(shape, dtype, "F" if fortran else "C", opened.tell())

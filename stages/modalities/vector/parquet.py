@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import ConfigError, DataError
-from frostline.stages.modalities.vector.stored import Spool, Stored, blamed, check_sound, mapped
+from frostline.stages.modalities.vector.stored import Layout, Spool, Stored, blamed, check_sound, mapped
 
 _ROWS = 4096
 
@@ -49,10 +49,9 @@ def names_in(file: Path) -> tuple[str, ...]:
 def _vectors(file: Path, name: str, rows: int) -> Stored:
     first = next((one for one in _batches(file, name) if len(one) > one.null_count), None)
     width = 0 if first is None else int(first.value_lengths().drop_null()[0].as_py())
-    size = rows * width * 4
-    check_sound(file, name, size, file.stat().st_size)
-    spool = Spool(file, size, partial(_unpack, file, name, width))
-    return mapped(spool.file, 0, (rows, width), np.dtype(np.float32), "C")
+    layout = Layout((rows, width), np.dtype(np.float32))
+    check_sound(file, name, layout.nbytes, file.stat().st_size)
+    return mapped(file, layout, Spool(file, layout.nbytes, partial(_unpack, file, name, width)).file)
 
 
 def _batches(file: Path, name: str) -> Iterator[Any]:

@@ -70,7 +70,8 @@ class Rows:
             first = row - row % self._step
             block = self._block(first)
             self._held = (first, block)  # at once: other threads read it
-        return block[row - first]
+        found: NDArray[np.float32] = block[row - first]
+        return found
 
     def _blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         for start in range(0, len(self), self._step):
@@ -82,7 +83,8 @@ class Rows:
             if start < end and begin < stop:
                 found.append(_float32(part.read(max(start, begin) - begin, min(stop, end) - begin)))
             begin = end
-        return np.concatenate(found) if len(found) > 1 else found[0]
+        block: NDArray[np.float32] = np.concatenate(found) if len(found) > 1 else found[0]
+        return block
 
 
 def _float32(block: NDArray[np.generic]) -> NDArray[np.float32]:

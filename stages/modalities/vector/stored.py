@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import DataError
 
+_DAMAGE = (OSError, ValueError, EOFError, MemoryError, RuntimeError, KeyError, SyntaxError)
 _SMALL = 1 << 26  # bytes: an array that may be compressed as well as it can be
 _RATIO = 200  # numbers that mean something hardly shrink at all
 _BESIDE = 1 << 30  # bytes of ids, labels and the like
@@ -46,9 +48,10 @@ class Stored:
 @contextmanager
 def blamed(file: Path, *known: type[Exception]) -> Iterator[None]:
     """Raise as DataError what a damaged file makes a reader raise: what the system and NumPy do, and ``known``."""
+    kinds: tuple[type[Exception], ...] = (*_DAMAGE, *known)
     try:
         yield
-    except (OSError, ValueError, EOFError, MemoryError, RuntimeError, KeyError, SyntaxError, *known) as error:
+    except kinds as error:
         raise DataError(
             f"can't read {file}: {error or type(error).__name__}; expected a sound {file.suffix}"
         ) from error
@@ -61,17 +64,32 @@ def whole(file: Path, name: str, array: Stored) -> NDArray[np.generic]:
     return array.read(0, array.shape[0])
 
 
-def mapped(
-    file: Callable[[], Path | BinaryIO], offset: int, shape: tuple[int, ...], dtype: np.dtype[np.generic], order: str
-) -> Stored:
-    """Return the array whose bytes lie in a file from an offset on; ``order``: C or F. Nothing is read before asked."""
+@dataclass(frozen=True)
+class Layout:
+    """How an array's bytes lie in a file: from ``offset`` on; ``order``: C or F."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+    order: Literal["C", "F"] = "C"
+    offset: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def mapped(source: Path, layout: Layout, copy: Callable[[], BinaryIO] | None = None) -> Stored:
+    """Return the array whose bytes lie so in a file, or in a ``copy`` of what it holds. Nothing is read until asked."""
+    shape, dtype = layout.shape, layout.dtype
 
     def read(start: int, stop: int) -> NDArray[np.generic]:
         if 0 in shape:
             return np.empty((max(0, min(stop, shape[0]) - start), *shape[1:]), dtype)
         # Mapped anew each time, so that what was read does not stay in memory.
-        there = np.memmap(file(), dtype, "r", offset, shape, "F" if order == "F" else "C")
-        return np.array(there[start:stop])
+        with blamed(source):
+            where: Any = copy() if copy else source
+            there = np.memmap(where, dtype, "r", layout.offset, shape, layout.order)
+            return np.array(there[start:stop])
 
     return Stored(shape, dtype, read)
 
@@ -102,10 +120,11 @@ class Spool:
             free = shutil.disk_usage(place).free
             if self._size > 0.9 * free:
                 raise DataError(
-                    f"{self._source} has to be unpacked to {self._size:,} bytes, and {place} has room for {free:,}; set "
-                    "TMPDIR, or save it as .npy, which is read where it lies"
+                    f"{self._source} has to be unpacked to {self._size:,} bytes, and {place} has room for {free:,}; "
+                    "set TMPDIR, or save it as .npy, which is read where it lies"
                 )
             copy: Any = tempfile.TemporaryFile()  # noqa: SIM115
+            weakref.finalize(self, copy.close)
             self._write(copy)
             copy.flush()
             self._copy = copy
