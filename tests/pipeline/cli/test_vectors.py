@@ -34,8 +34,9 @@ def test_a_run_scores_as_scikit_learn_does_on_the_same_arrays(
 ) -> None:
     assert main(["run", "--dataset", f"vectors:{file}", *RUN, "--json"]) == 0
     done = json.loads(capsys.readouterr().out)
-    theirs = LogisticRegression(C=0.01, tol=1e-8, max_iter=10_000).fit(X[:600], Y[:600])
-    assert f'"accuracy": {theirs.score(X[600:900], Y[600:900])}'[:17] in json.dumps(done)
+    theirs = LogisticRegression(C=0.01, tol=1e-8, max_iter=10_000).fit(X[:600].astype(np.float64), Y[:600])
+    accuracy = done["probes"][0]["evaluation"]["accuracy"]["value"]
+    assert accuracy == pytest.approx(theirs.score(X[600:900], Y[600:900]), abs=1e-9)
     head = next(file.parent.glob("data/heads/*"))
     np.save(file.with_name("new.npy"), X[900:1000])
     assert main(["predict", str(head), str(file.with_name("new.npy")), "--json"]) == 0
@@ -51,8 +52,8 @@ def test_a_cached_run_loads_no_torch(file: Path, capsys: pytest.CaptureFixture[s
     code = f"""
 import sys
 from frostline.pipeline.cli.main import main
-status = main({["run", "--dataset", f"vectors:{file}", "--grid", "C=0.1", "--scaling", "none"]!r})
-assert not [name for name in ("torch", "torchvision", "PIL.Image") if name in sys.modules and name == "torch"]
+status = main({["run", "--dataset", f"vectors:{file}", *RUN]!r})
+assert "torch" not in sys.modules
 sys.exit(status)
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -70,6 +71,7 @@ def test_the_same_numbers_in_another_file_are_cached(file: Path, capsys: pytest.
 
 
 def test_health_bench_and_verify_take_them(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["extract", "--dataset", f"vectors:{file}"]) == 0
     assert main(["health", "--dataset", f"vectors:{file}"]) == 0
     assert "600 training and 300 test samples" in capsys.readouterr().out
     matrix = file.with_name("m.toml")
@@ -123,7 +125,7 @@ def test_a_head_of_vectors_is_not_exported_and_that_is_said(file: Path, capsys: 
 
 def test_an_extraction_that_is_killed_is_resumed_to_the_same_bytes(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    np.savez(tmp_path / "a.npz", X=rng.standard_normal((12_000, 8), np.float32), y=rng.integers(0, 2, 12_000))
+    np.savez(tmp_path / "a.npz", X=rng.standard_normal((6_000, 8), np.float32), y=rng.integers(0, 2, 6_000))
     command = [sys.executable, "-m", "frostline", "extract", "--dataset", "vectors:a.npz", "--batch-size", "16"]
     how = {"cwd": tmp_path, "stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
     features = tmp_path / "data" / "features"
@@ -133,7 +135,7 @@ def test_an_extraction_that_is_killed_is_resumed_to_the_same_bytes(tmp_path: Pat
     resumed = _features(features)
     shutil.rmtree(features)
     subprocess.run(command, check=True, **how)  # type: ignore[call-overload]
-    assert resumed == _features(features) and len(resumed) > 20
+    assert resumed == _features(features) and len(resumed) > 10
 
 
 def _features(folder: Path) -> dict[str, bytes]:
