@@ -29,9 +29,7 @@ def file(work: Path) -> Path:
     return file
 
 
-def test_a_run_scores_as_scikit_learn_does_on_the_same_arrays(
-    file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_scores_as_scikit_learn_does_on_the_same_arrays(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--dataset", f"vectors:{file}", *RUN, "--json"]) == 0
     done = json.loads(capsys.readouterr().out)
     theirs = LogisticRegression(C=0.01, tol=1e-8, max_iter=10_000).fit(X[:600].astype(np.float64), Y[:600])
