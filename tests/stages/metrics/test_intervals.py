@@ -197,4 +197,4 @@ def test_a_head_that_is_too_sure_is_not_called_calibrated() -> None:
     found = bootstrap([calibration_error(np.tile([0.1, 0.9], (1000, 1)), y)], 1000, seed=0)[0][0]
     low, high = ends(found)
     deviation = (0.7 * 0.3 / 1000) ** 0.5
-    assert (found.value, low, high) == pytest.approx((0.2, 0.2 - 1.96 * deviation, 0.2 + 1.96 * deviation), abs=0.005)
+    assert (found.value, low, high) == pytest.approx((0.2, 0.2 - 1.96 * deviation, 0.2 + 1.96 * deviation), abs=0.003)
