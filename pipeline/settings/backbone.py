@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from contextlib import suppress
 from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, model_validator
@@ -70,8 +71,10 @@ class BackboneSettings(DatasetSettings):
     @classmethod
     def _usual_backbone(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Have datasets that are for another backbone than the default one take that, unless one is named."""
-        dataset = given.get("dataset")
-        usual = find_source(dataset)[0].backbone if isinstance(dataset, str) and "backbone" not in given else ""
+        dataset, usual = given.get("dataset"), ""
+        if isinstance(dataset, str) and "backbone" not in given:
+            with suppress(ConfigError):  # one that is not known is said to be so where it is opened
+                usual = find_source(dataset)[0].backbone
         return {**given, "backbone": usual} if usual else given
 
     @model_validator(mode="after")
