@@ -58,7 +58,7 @@ def check_takes_recordings(folder: ModelFolder) -> None:
 def loaded_audio(folder: ModelFolder, request: BackboneRequest, filled: Filled, weights: str) -> LoadedModel:
     """Return a model as a backbone of recordings.
 
-    Raises ConfigError: a layer, a pooling or windows that can't be, no feature extractor, or one that is not understood.
+    Raises ConfigError: a layer, a pooling or windows that can't be, no feature extractor, or one that can't be.
     """
     kind = _kind(folder)
     _check_asked(folder, request, kind)
