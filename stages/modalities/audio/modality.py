@@ -36,7 +36,7 @@ class AudioModality(Modality[Waveform]):
 
     def codec(self, data: bytes) -> str | None:
         """Return ``channels`` for a file of several, which is worth a remark."""
-        return MIXED if files.channels(data) > 1 else None
+        return MIXED if _channels(data) > 1 else None
 
     def remarks(self, codec: str, some: Sequence[bytes]) -> list[str]:
         if codec != MIXED:
