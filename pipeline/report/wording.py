@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -11,9 +11,8 @@ if TYPE_CHECKING:
     from frostline.pipeline.records.curve import Curve
     from frostline.stages.fit.selection import Selection
     from frostline.stages.metrics import Score, Spread
-    from frostline.stages.metrics.compare import Comparison, HeadPair
+    from frostline.stages.metrics.compare import HeadPair
 
-TIED = "=: tied, the rank is shared. Between those that share rank 1, no difference beyond chance is seen."
 TRANSFERABILITY = {
     "logme": "LogME",
     "h_score": "H-score",
@@ -36,9 +35,9 @@ def listed(names: Sequence[str], limit: int = 3) -> str:
     return ", ".join(shown[:-1]) + (" and " if len(shown) > 1 else "") + shown[-1]
 
 
-def place(rank: int, ranks: Iterable[int | None]) -> str:
-    """Return a rank among all ranks as ``4``, or ``1=`` where it is shared."""
-    return f"{rank}{'=' if list(ranks).count(rank) > 1 else ''}"
+def place(rank: int, *, tied: bool) -> str:
+    """Return a rank as ``4``, or ``4=`` where it is not distinguishable from what all are compared with."""
+    return f"{rank}{'=' if tied else ''}"
 
 
 def unbroken(text: str) -> str:
@@ -72,20 +71,8 @@ def number(value: float) -> str:
 
 
 def p_value(pair: HeadPair) -> str:
-    """Return ``= 0.307`` or ``< 0.001``, after the correction for all pairs."""
+    """Return ``= 0.307`` or ``< 0.001``, after the correction for all comparisons."""
     return f"= {pair.corrected_p:.3f}" if pair.corrected_p >= 0.001 else "< 0.001"
-
-
-def verdicts(found: Comparison) -> dict[frozenset[str], str]:
-    """Return in words which of two heads is better beyond chance, if one is, by their names."""
-    return {frozenset((pair.first, pair.second)): _verdict(pair) for pair in found.pairs}
-
-
-def _verdict(pair: HeadPair) -> str:
-    if not pair.significant:
-        return f"no real difference between {pair.first} and {pair.second} (p {p_value(pair)})"
-    better, other = (pair.first, pair.second) if pair.difference > 0 else (pair.second, pair.first)
-    return f"{better} is better than {other} beyond chance (p {p_value(pair)})"
 
 
 def plus_minus(found: Spread, *, shares: bool = True) -> str:

@@ -45,8 +45,8 @@ class HeadSettings(ExtractSettings):
     class_weight: ClassWeight = Field(default="none", description="balanced: every class counts the same")
     criterion: str = Field(
         default="",
-        description="the score by which heads for numbers are chosen: "
-        f"{', '.join(TARGETS.load('regression').criteria)} (default: r2)",
+        description="the score by which heads are chosen, for numbers "
+        f"{', '.join(TARGETS.load('regression').criteria)} (default: r2); of one label accuracy or balanced_accuracy",
         exclude_if=operator.not_,  # records and digests of before know no such setting
     )
     per_label: bool = Field(
@@ -101,7 +101,7 @@ class HeadSettings(ExtractSettings):
     def spec(self, name: str) -> HeadSpec:
         """Return the spec of one of the heads. Raises ConfigError for names and values that can't be."""
         if name in PROTOCOLS:
-            return PROTOCOLS[name].spec(self.seed)
+            return PROTOCOLS[name].spec(self.seed, self.dataset)
         if ":" not in name and name not in HEADS:
             raise unknown_name("head", name, [*HEADS.names(), *PROTOCOLS, "module:Class", "file.py:factory"])
         grid = self.grid or Grid(None, ())

@@ -13,6 +13,7 @@ from frostline.stages.datasets.sampling import content_hash_order, folds, hold_o
 from frostline.stages.errors import ConfigError, DataError, counted
 from frostline.stages.fit.enough import too_few
 from frostline.stages.fit.selection import Choice
+from frostline.stages.fit.ties import TIES
 from frostline.stages.fit.training_rows import Mask, TrainingRows
 from frostline.stages.heads import HeadPath, HeadSpec
 from frostline.stages.metrics import temperature
@@ -40,15 +41,20 @@ class _Unseen(Protocol):
 
 
 def choose(
-    rows: TrainingRows, digests: NDArray[np.uint8], views: int, *, groups: NDArray[np.int64] | None = None
+    rows: TrainingRows,
+    digests: NDArray[np.uint8],
+    views: int,
+    *,
+    groups: NDArray[np.int64] | None = None,
+    held: Mask | None = None,
 ) -> Choice:
     """Return the value that the target's criterion says is best, each row counting what its class weight says.
 
     For single labels that is the value that is right most often. Of values that are equally good, the one that costs
-    least (log-loss), and of several of these the one in the middle. Where the spec says ``per_label`` also the best
-    value of each label for itself. ``groups``: int64 (n,), rows of one of which are never on both sides. Raises
-    ConfigError if the target's values are not judged each for itself; DataError where rows or groups are too few to
-    hold some out.
+    least (log-loss), and of several of these the one in the middle; or that which the spec's ``ties`` says. With
+    ``per_label`` also the best value of each label for itself. ``groups``: int64 (n,), rows of one of which are never
+    on both sides; ``held``: bool (n,), the rows to hold out, where that is not left to the spec. Raises ConfigError if
+    the target's values are not judged each for itself; DataError where rows or groups are too few to hold some out.
     """
     spec, n = rows.spec, len(rows.y)
     if spec.folds == "loo":
@@ -57,13 +63,13 @@ def choose(
         unseen: _Unseen = _Others(rows, digests, views)
         how: dict[str, Any] = {"by": "leave-one-out", "fitted_rows": n - 1, "held_out_rows": n}
     else:
-        masks = _masks(rows, digests, groups)
+        masks = [held] if held is not None else _masks(rows, digests, groups)
         unseen = folded = _Folds(rows, masks)
-        held = int(sum(map(np.count_nonzero, masks)))
+        count = int(sum(map(np.count_nonzero, masks)))
         how = {"by": "folds" if spec.folds else "hold-out", "folds": spec.folds, "converged": folded.converged}
-        how |= {"fitted_rows": n - held // len(masks), "held_out_rows": held}
+        how |= {"fitted_rows": n - count // len(masks), "held_out_rows": count}
     judged = _judged(unseen, rows)
-    best = _best(judged.good, judged.cost)
+    best = TIES[spec.ties](judged.good) if spec.ties else _best(judged.good, judged.cost)
     places = _best_of_each(judged, best, rows) if spec.per_label else []
     if places:
         how["values"] = tuple(spec.grid[place] for place in places)

@@ -31,8 +31,8 @@ class Selection(Choice):
     """How the parameter was chosen, and how the last fit went.
 
     ``by``: "hold-out", "folds", "leave-one-out", or "" where there was nothing to choose.
-    ``accuracy`` and ``log_loss`` of the held-out training rows, all folds together, weighed as
-    the fit is, one per value of ``grid``; ``log_loss`` is empty for heads without probabilities,
+    ``accuracy`` (balanced, where that is the criterion) and ``log_loss`` of the held-out training rows, all folds
+    together, weighed as the fit is, one per value of ``grid``; ``log_loss`` is empty for heads without probabilities,
     both are where nothing was chosen. ``converged``: of the fits on ``fitted_rows``, one per
     value, in every fold. ``temperature``: what the logits of the held-out rows are best divided
     by, None without probabilities or held-out rows. ``scores``: of other targets than single labels, what stands

@@ -18,8 +18,10 @@ Number = int | float
 # Oquab et al., "DINOv2" (arXiv:2304.07193): the C values that its linear evaluation tries.
 DINOV2_GRID = tuple(10 ** (-6 + 11 * i / 44) for i in range(45))
 # github.com/facebookresearch/dinov2, eval/linear.py: the learning rates of a batch of 256.
-_RATES_OF_256 = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1)
-_RATES = tuple(rate * 128 / 256 for rate in _RATES_OF_256)
+DINOV2_RATES_OF_256 = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1)
+_RATES = tuple(rate * 128 / 256 for rate in DINOV2_RATES_OF_256)
+# github.com/LAION-AI/CLIP_benchmark 1.6.2, metrics/linear_probe.py: the weight decays of its search.
+_DECAYS = tuple(10 ** (i / 12) for i in range(-72, 25))
 _ALPHAS = tuple(10 ** (i / 4) for i in range(-24, 37))
 _SHRINKAGES = (1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
 _SOLVERS = "frostline.stages.heads.solvers"
@@ -123,6 +125,7 @@ HEADS: Door[Kind] = Door(
                 regression="sgd_regression:SgdRegressionSolver",
             ),
         ),
+        "adamw": Kind(f"{_SOLVERS}.adamw:AdamWSolver", "weight_decay", _DECAYS, 0.01, streams=True),
         "ridge": Kind(
             f"{_SOLVERS}.ridge:RidgeSolver",
             "alpha",

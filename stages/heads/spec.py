@@ -18,6 +18,14 @@ from frostline.stages.user_code.locate import code_digest
 Scaling = Literal["none", "standardize", "l2"]
 ClassWeight = Literal["none", "balanced"]
 Folds = int | Literal["loo"]
+Ties = Literal["", "first", "last", "coarse-to-fine"]
+_LATER = (
+    "criterion",
+    "per_label",
+    "ties",
+    "epsilon",
+    "validation",
+)  # left out of records where they have their defaults
 
 
 @dataclass(frozen=True)
@@ -33,8 +41,12 @@ class HeadSpec:
     each feature, less its mean, by its deviation over the rows that are fitted on; ``l2``
     divides each row by its length. ``class_weight``: ``balanced`` weighs each class as much as
     any other. ``criterion``: the score by which a value is chosen, where the kind of target has several; empty for its
-    usual one. ``per_label``: whether each label of a multi-label target has a value of its own. ``format`` goes up when
-    the same spec comes to give other numbers, so that cached heads are not taken for new ones.
+    usual one. ``per_label``: whether each label of a multi-label target has a value of its own. ``ties``: which of the
+    values that are equally good is taken, where a published protocol says so: the first of the grid, the last, or
+    what CLIP_benchmark's search ends at; empty for Frostline's own rule. ``epsilon``: added to each feature's
+    deviation by ``standardize``. ``validation``: what the ids of the rows begin with that are held out, instead of a
+    share. ``format`` goes up when the same spec comes to give other numbers, so that cached
+    heads are not taken for new ones.
     """
 
     kind: str = "logreg"
@@ -50,6 +62,9 @@ class HeadSpec:
     format: int = 5
     criterion: str = ""
     per_label: bool = False
+    ties: Ties = ""
+    epsilon: float = 0.0
+    validation: str = ""
 
     @property
     def default(self) -> Number:
@@ -66,7 +81,7 @@ def spec_fields(spec: HeadSpec) -> dict[str, Any]:
     What came later is left out where it has its default, so that heads of before stay what they are.
     """
     fields = asdict(spec)
-    return {name: value for name, value in fields.items() if value or name not in ("criterion", "per_label")}
+    return {name: value for name, value in fields.items() if value or name not in _LATER}
 
 
 def head_spec(
@@ -102,7 +117,7 @@ def head_spec(
         hold_out = 0.0
     how: dict[str, Any] = {"hold_out": hold_out, "folds": folds, **more}
     if len(values) == 1:  # nothing is chosen
-        how |= {"folds": 0, "criterion": "", "per_label": False}
+        how |= {"folds": 0, "criterion": "", "per_label": False, "ties": ""}
     return HeadSpec(name, own, values, dict(options or {}), code=_code(name, kind), **how)
 
 

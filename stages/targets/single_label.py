@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.errors import counted
+from frostline.stages.errors import counted, unknown_name
 from frostline.stages.metrics import evaluation
 from frostline.stages.metrics.evaluation import Evaluation
 from frostline.stages.metrics.predictions import Predictions
@@ -23,6 +23,10 @@ class SingleLabel(Target):
     table = MappingProxyType({"accuracy": "accuracy", "macro_f1": "macro-F1"})
     exclusive = True
     example = np.array([0, 1, 0, 1])
+    criteria = ("accuracy", "balanced_accuracy")
+
+    def __init__(self, by: str = "accuracy") -> None:
+        self.by = by
 
     def faults(self, names: Sequence[str], train: TargetValues, test: TargetValues) -> list[str]:
         wrong = self.number_faults(names)
@@ -67,7 +71,14 @@ class SingleLabel(Target):
     ) -> Evaluation:
         return evaluation.single_label(predicted, seed, temperature)
 
+    def chosen_by(self, name: str) -> SingleLabel:
+        if name not in self.criteria:
+            raise unknown_name("criterion", name, self.criteria)
+        return SingleLabel(name)
+
     def criterion(self, candidates: int, *, probabilistic: bool) -> AccuracyThenLoss:
+        if self.by == "balanced_accuracy":
+            return BalancedAccuracyThenLoss(candidates, probabilistic=probabilistic)
         return AccuracyThenLoss(candidates, probabilistic=probabilistic)
 
 
@@ -93,6 +104,32 @@ class AccuracyThenLoss:
         accuracy, loss = self.right / self.total, self.loss / self.total
         record = {"accuracy": accuracy} | ({"log_loss": loss} if self.probabilistic else {})
         return Judgement(accuracy, loss, record)
+
+
+class BalancedAccuracyThenLoss(AccuracyThenLoss):
+    """The mean over the classes of the weighted share of their rows that are right, then the rows' mean log-loss."""
+
+    def __init__(self, candidates: int, *, probabilistic: bool) -> None:
+        super().__init__(candidates, probabilistic=probabilistic)
+        self.right_of = self.total_of = np.zeros((candidates, 0))
+
+    def add(
+        self, candidates: slice, confidence: NDArray[Any], values: TargetValues, weights: NDArray[np.float64]
+    ) -> None:
+        """Take a block of rows; see ``Criterion``."""
+        super().add(candidates, confidence, values, weights)
+        classes = confidence.shape[-1]
+        if not self.right_of.size:
+            self.right_of, self.total_of = np.zeros((2, len(self.total), classes))
+        members = (values[:, None] == np.arange(classes)) * weights[:, None]
+        self.right_of[candidates] += (confidence.argmax(-1) == values) @ members
+        self.total_of[candidates] += members.sum(0)
+
+    def judgement(self) -> Judgement:
+        """Return the means, of the classes that have rows."""
+        usual, have = super().judgement(), self.total_of[0] > 0
+        balanced = (self.right_of[:, have] / self.total_of[:, have]).mean(1)
+        return Judgement(balanced, usual.cost, {**usual.record, "accuracy": balanced})
 
 
 SINGLE_LABEL = SingleLabel()

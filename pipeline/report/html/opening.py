@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from frostline.pipeline.records.headline import of_the_best
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.claims import claim, references
 from frostline.pipeline.report.html.record import Run, Scored
@@ -30,6 +31,9 @@ class Opening:
 def opening(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) -> Opening:
     """Return the main score, its interval, what it may be held against, and warnings."""
     value, interval = formatting.main_valued(leader.evaluation)
+    if run.picked.by_test:
+        best = of_the_best(leader.evaluation, len(run.own))
+        interval = f"{formatting.valued(TARGETS.load(leader.evaluation.kind).main, best)[1]}, allowing for the choice"
     return Opening(
         value=value,
         claim=claim(leader.evaluation),
@@ -67,12 +71,8 @@ def _interval(spread: Spread, *, shares: bool) -> str:
 
 
 def _baselines(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) -> list[str]:
-    best: dict[str, Scored] = {}
-    for one in run.scored:
-        if one.backbone != run.backbone and (one.backbone not in best or one.main > best[one.backbone].main):
-            best[one.backbone] = one
     lines = []
-    for one in best.values():
+    for one in run.baselines:
         verdict = verdicts.get(frozenset((leader.name, one.name)))
         ending = f": {verdict}." if verdict else "."
         lines.append(f"{one.name} alone reaches {formatting.main_valued(one.evaluation)[0]}{ending}")
@@ -80,10 +80,12 @@ def _baselines(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str])
 
 
 def _picked(run: Run) -> list[str]:
-    own = [one for one in run.scored if one.backbone == run.backbone]
-    if len(own) < 2:
+    count = len(run.own)
+    if count < 2:
         return []
-    return [f"It is the best of {len(own)} heads on these very samples, so a little of it is luck."]
+    if run.picked.by_test:
+        return [f"It is the best of {count} heads on these very test samples, which the interval allows for."]
+    return [f"It is the best of {count} heads on held-out training samples; nothing was chosen on test samples."]
 
 
 def _warnings(one: Scored) -> list[str]:

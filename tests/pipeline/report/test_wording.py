@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from frostline.pipeline.records.curve import Curve
-from frostline.pipeline.report.wording import Message, chosen, selection_lines, unbroken, unit_of, verdicts
+from frostline.pipeline.report.wording import Message, chosen, selection_lines, unbroken, unit_of
 from frostline.stages.fit.selection import Selection
-from frostline.stages.metrics.compare import Comparison, HeadPair
-
-PAIR = HeadPair("a on x", "b on y", 0.1, 0.05, 0.15, 30, 10, mid_p=0.003, corrected_p=0.006)
 
 
 def selection(**given: Any) -> Selection:
@@ -55,18 +51,6 @@ def test_how_a_value_was_chosen_is_a_note_and_every_doubt_a_warning() -> None:
 def test_the_rows_that_chose_are_named(by: str, rows: str) -> None:
     (line,) = selection_lines(selection(by=by, held_out_rows=1438, accuracy=(0.8, 0.9, 0.7)))
     assert f"on {rows} (90.0 %)" in line.text
-
-
-def test_a_verdict_names_the_better_of_two_heads_whichever_comes_first() -> None:
-    turned = replace(PAIR, difference=-0.1)
-    unsure = replace(PAIR, corrected_p=0.3071)
-    said = [next(iter(verdicts(Comparison(100, (), (pair,))).values())) for pair in (PAIR, turned, unsure)]
-    assert said == [
-        "a on x is better than b on y beyond chance (p = 0.006)",
-        "b on y is better than a on x beyond chance (p = 0.006)",
-        "no real difference between a on x and b on y (p = 0.307)",
-    ]
-    assert set(verdicts(Comparison(100, (), (PAIR,)))) == {frozenset(("a on x", "b on y"))}
 
 
 def test_a_curve_of_shots_counts_per_class_and_any_other_samples() -> None:

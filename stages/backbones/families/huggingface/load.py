@@ -71,7 +71,7 @@ def from_folder(request: BackboneRequest) -> LoadedModel:
         layer=_layer(folder, module, ask, request),
         licence=folder.licence() or str(folder.config().get("pretrained_cfg", {}).get("license") or ""),
         prefix_tokens=prefix_tokens(module, size) if request.layer or request.pool else None,
-        own_transform=processor.transform,
+        own_transform=processor.own,
     )
 
 
