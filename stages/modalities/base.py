@@ -130,7 +130,8 @@ class Transform(Protocol[S_contra]):
     has the same bits in any company. Rows that no sample fills are zeros in every array: they may come out as NaN, but
     must change nothing of the rows beside them.
 
-    ``modality``: the name of the modality whose samples it takes.
+    ``modality``: the name of the modality whose samples it takes. A transform whose items are as long as their samples,
+    to the last value, says ``exact_lengths = True``: where few have one shape, they go through the network one by one.
     """
 
     modality: ClassVar[str]

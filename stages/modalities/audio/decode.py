@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from functools import cache
 from importlib.metadata import version
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,7 +67,8 @@ def decoder() -> str:
     )
 
 
-def _soundfile() -> ModuleType:
+def _soundfile() -> Any:
+    """Return the library, which has no types."""
     try:
         import soundfile
     except (ImportError, OSError) as error:  # OSError: libsndfile itself is not there
@@ -109,7 +109,8 @@ def _too_long(found: str) -> str:
 
 def _mean_of_channels(file: Any) -> NDArray[np.float32]:
     """Return the mean of the channels, read block by block."""
-    blocks, total, rows = [], 0, max(1, _BLOCK // file.channels)
+    blocks: list[NDArray[np.float32]] = []
+    total, rows = 0, max(1, _BLOCK // file.channels)
     while total <= MAX_SAMPLES:
         block = _block(file, rows)
         if not len(block):

@@ -41,6 +41,7 @@ class Windows:
         bucket: windows are padded to a multiple of so many samples, with a mask; 1: not at all.
         least: recordings of fewer samples are refused.
         prepare: a window, float32 (n,), to named arrays. In no key; None in what is read from a record.
+        exact_lengths: whether items are as long as their recordings; see ``Transform``. In no key.
     """
 
     modality: ClassVar[str] = AUDIO
@@ -54,6 +55,7 @@ class Windows:
     bucket: int = 1
     least: int = 400
     prepare: Prepare | None = field(default=None, compare=False, repr=False)
+    exact_lengths: bool = field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:  # a record's fields may be a stranger's
         bounds = {"rate": RATES, "bucket": range(1, 1 << 20), "least": range(1, 1 << 20)}

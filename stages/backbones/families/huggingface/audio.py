@@ -124,6 +124,7 @@ def _windows(folder: ModelFolder, request: BackboneRequest, kind: Kind, extracto
             hop,
             round(_BUCKET_SECONDS * rate) if masked else 1,
             prepare=kind.prepare(model, extractor),
+            exact_lengths=kind.extractor == _WAVES and not masked,
         )
     except ValueError as error:
         raise ConfigError(f"{folder.name}: {error}; see --seconds, --hop") from error
