@@ -38,6 +38,11 @@ def p_values(right: Array, first: int) -> list[float]:
     return [mcnemar(int(a), int(b)) for a, b in only]
 
 
+def _holds(score: Score, value: float) -> bool:
+    ends = score.interval
+    return ends is not None and ends[0] <= value <= ends[1]
+
+
 def trial(rng: np.random.Generator, heads: int, p: float, n: int, shared: float) -> tuple[bool, ...]:
     lots = np.where(rng.random((heads, n)) < shared, rng.random(n), rng.random((heads, n)))
     right, held_out = lots < p, rng.binomial(n // 3, p, heads)
@@ -46,7 +51,7 @@ def trial(rng: np.random.Generator, heads: int, p: float, n: int, shared: float)
     allowed = best_of(alone, heads, n)
     on_these, before = p_values(right, best), p_values(right, picked)
     return (
-        *(one.low <= p <= one.high for one in (alone, allowed, other)),
+        *(_holds(one, p) for one in (alone, allowed, other)),
         min(holm(on_these)) < LEVEL,
         min(holm(on_these, heads * (heads - 1) // 2)) < LEVEL,
         min(holm(before)) < LEVEL,

@@ -19,19 +19,22 @@ from frostline.pipeline.records.run import called
 from frostline.pipeline.report.table import Table
 from frostline.pipeline.report.verdicts import TOLD_APART, ahead, uncovered
 from frostline.pipeline.report.wording import (
+    draws_note,
+    intervals_of,
     listed,
     p_value,
     percent,
     place,
     plus_minus,
     size,
+    span_of,
     unit_of,
     value_of,
     with_interval,
 )
 from frostline.stages.diagnostics.transferability import FEW
 from frostline.stages.errors import counted
-from frostline.stages.metrics import RESAMPLES, Score
+from frostline.stages.metrics import Score
 from frostline.stages.targets.base import DEFAULT, Target
 from frostline.stages.targets.registry import TARGETS
 
@@ -168,15 +171,15 @@ def _mean_score(found: MeanRank, *, shares: bool) -> str:
 
 def _curves(kind: str, found: Iterable[CurveEntry]) -> Table:
     target = TARGETS.load(kind)
-    columns = ("dataset", "backbone", "layer", "head", "training data", "draws", _heading(target))
+    columns = ("dataset", "backbone", "layer", "head", "training data", "draws", _heading(target), "[ ]")
     rows = [
-        (*astuple(one.name), f"{point.size:,} {unit_of(one.curve)}", str(len(point.accuracy)), mean)
+        (*astuple(one.name), f"{point.size:,} {unit_of(one.curve)}", str(len(point.accuracy)), *shown)
         for one in found
         for point in one.curve.points
-        for mean in (plus_minus(point.spread, shares=target.as_shares),)
+        for shown in ([as_text(point.spread, shares=target.as_shares) for as_text in (plus_minus, span_of)],)
     ]
     title = "Little training data" if kind == DEFAULT else f"Little training data, {kind}"
-    return Table(title, columns, "<<<<>>>", tuple(rows))
+    return Table(title, columns, "<<<<>>>>", tuple(rows))
 
 
 def _predicted(board: Leaderboard) -> Table:
@@ -219,8 +222,10 @@ def notes(board: Leaderboard) -> list[str]:
         )
     if board.entries:
         lines += [
-            f"[ ]: 95 % interval of each entry by itself, {RESAMPLES:,} bootstrap resamples of the test "
-            f"samples{_or_groups(board.entries)}",
+            *(
+                f"{intervals_of(0, kind)}, each entry by itself{_or_groups(own)}"
+                for kind, own in _by_kind(board.entries)
+            ),
             f"rank: the order of the scores; =: not distinguishable from the best ({_test(board.entries)}, 0.05 after "
             "Holm's correction); behind the best: with an interval; both are corrected for all pairs, since the best "
             "was picked on these samples",
@@ -230,7 +235,7 @@ def notes(board: Leaderboard) -> list[str]:
             "fit: the choice of the parameter included; disk: of the features, which a layer's heads share",
         ]
     if board.curves:
-        lines.append("±: standard deviation over the draws; smaller sets lie within the larger ones of a draw")
+        lines.append(draws_note())
     if board.predicted:
         lines.append("scores without a fit: of up to 2,000 training samples; an entry per backbone and layer")
         if any(p.agreement.n < FEW for p in board.predicted):
@@ -239,6 +244,10 @@ def notes(board: Leaderboard) -> list[str]:
         lines.append(f"{counted(board.quarantined, 'sample')} quarantined and left out")
     did = f"{board.computed:,} features computed, {counted(board.fitted, 'head')} fitted"
     return [*lines, f"this time: {did}, {board.seconds:,.0f} s in all; the rest came from the cache"]
+
+
+def _by_kind(entries: Sequence[LeaderboardEntry]) -> Iterable[tuple[str, list[LeaderboardEntry]]]:
+    return [(kind, [one for one in entries if one.kind == kind]) for kind in dict.fromkeys(e.kind for e in entries)]
 
 
 def _or_groups(entries: Iterable[LeaderboardEntry]) -> str:

@@ -14,7 +14,8 @@ from frostline.stages.targets.base import DEFAULT
 class Point:
     """Heads fitted on draws of one size: test score of each, the value chosen for each, and what by.
 
-    ``accuracy``: of each draw, or of another kind of target than single labels its main score, as is ``spread``.
+    ``accuracy``: of each draw, or of another kind of target than single labels its main score, as is ``spread``, whose
+    interval is over draws and test rows; of a single draw over test rows alone.
     ``size``: samples per class or label, or in all; ``rows``: training rows, at most; ``by``: as in a selection, or
     "default" where so few rows leave nothing to choose by; ``seconds``: of all draws. ``scores``: what a published
     protocol reports besides, of each draw, by its own names.

@@ -11,15 +11,17 @@ from frostline.pipeline.report.verdicts import picked, standing, uncovered, verd
 from frostline.pipeline.report.wording import (
     NOUNS,
     chosen,
+    draws_note,
+    intervals_of,
     plus_minus,
     selection_lines,
+    span_of,
     unit_of,
     value_of,
     with_interval,
 )
 from frostline.stages.errors import counted
 from frostline.stages.evaluate import Evaluation
-from frostline.stages.metrics import RESAMPLES
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
@@ -81,9 +83,10 @@ def curve_lines(probes: Sequence[Probe], names: Sequence[str] = (), heading: str
             ends = [value_of(end, shares=target.as_shares) for end in (min(point.accuracy), max(point.accuracy))]
             amount, n = f"{point.size:,} {unit_of(probe.curve)}", str(len(point.accuracy))
             mean = plus_minus(point.spread, shares=target.as_shares)
-            rows.append((name, probe.backbone, probe.head, amount, n, mean, *ends))
-    columns = (heading, "backbone", "head", "training data", "draws", target.table[target.main], "least", "most")
-    return aligned(Table("", columns, "<<<>>>>>", tuple(rows)))
+            interval = span_of(point.spread, shares=target.as_shares)
+            rows.append((name, probe.backbone, probe.head, amount, n, mean, interval, *ends))
+    columns = (heading, "backbone", "head", "training data", "draws", target.table[target.main], "[ ]", "least", "most")
+    return aligned(Table("", columns, "<<<>>>>>>", tuple(rows)))
 
 
 def probe_lines(probe: Probe) -> list[str]:
@@ -100,10 +103,7 @@ def interval_notes(probes: Sequence[Probe]) -> list[str]:
     scored = [probe.evaluation for probe in probes if probe.evaluation]
     groups = max(found.groups for found in scored)
     each = ", each head by itself" if len(scored) > 1 else ""
-    how = f"[ ]: 95 % interval{each}, {RESAMPLES:,} bootstrap resamples of the test samples"
-    if groups:
-        how = f"[ ]: 95 % interval{each}, {RESAMPLES:,} resamples of the {groups:,} groups of test samples, Student's t"
-    return [how, uncovered(grouped=bool(groups))]
+    return [f"{intervals_of(groups, scored[0].kind)}{each}", uncovered(grouped=bool(groups))]
 
 
 def _notes(report: Report) -> list[str]:
@@ -111,7 +111,7 @@ def _notes(report: Report) -> list[str]:
     if any(probe.evaluation for probe in report.probes):
         lines += interval_notes(report.probes)
     if any(probe.curve for probe in report.probes):
-        lines.append("±: standard deviation over the draws; smaller sets lie within the larger ones of a draw")
+        lines.append(draws_note())
     lines += _verdicts(report)
     for backbone in dict.fromkeys(probe.backbone for probe in report.probes):
         probes = [probe for probe in report.probes if probe.backbone == backbone]

@@ -39,7 +39,15 @@ def asked_for(inputs: Sequence[str | Path], s: PredictSettings, modality: Modali
         noun = modality.noun
         found = ", ".join(map(str, inputs))
         raise DataError(f"no {noun} in {found}; wanted {noun} files, folders or a CSV of paths")
-    return [asked_file(file) for file in files]
+    return [asked for file in files for asked in _samples(file, modality)]
+
+
+def _samples(file: Path, modality: Modality[Any]) -> list[Asked]:
+    """Return what a file holds: one sample, or several, each by the file's name and its own."""
+    several = modality.held_in(file)
+    if several is None:
+        return [asked_file(file)]
+    return [Asked(Path(f"{file}#{one.name}"), one.content) for one in several]
 
 
 def _files(given: Path, s: PredictSettings, modality: Modality[Any]) -> list[Path]:

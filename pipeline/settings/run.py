@@ -42,9 +42,9 @@ class Settings(HeadSettings):
             raise ValueError("draws without shots or train-sizes; wanted one of them beside it")
         return self
 
-    def suited(self, kind: str, rows: int, groups: int = 0) -> Self:
+    def suited(self, kind: str) -> Self:
         """Return the settings for a kind of target; see ``HeadSettings``. Raises ConfigError for shots of amounts."""
-        own = super().suited(kind, rows, groups)
+        own = super().suited(kind)
         draws = [draw for name in own.head if (draw := own.draw(name))]
         if not TARGETS.load(kind).countable and any(draw.unit == "shots" for draw in draws):
             raise ConfigError(

@@ -21,7 +21,7 @@ Chosen = TypeVar("Chosen", bound=HeadSettings)
 def suited_to(settings: Chosen, dataset: Dataset) -> Chosen:
     """Return the settings for a dataset's targets. Raises ConfigError for heads that are not for them."""
     kind = dataset.train.targets.kind
-    own = settings.suited(kind, len(dataset.train), dataset.train.targets.group_count)
+    own = settings.suited(kind)
     for name in own.head:
         if name not in PROTOCOLS:  # those that are estimators are drawn and not stored
             check_estimator(own.spec(name), kind)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.pipeline.records.curve import Curve, Point
-from frostline.pipeline.settings import FEW_HELD, Draw
+from frostline.pipeline.settings import Draw
 from frostline.pipeline.steps.features import LazyFeatures
 from frostline.stages.datasets.draws import shots, train_size
 from frostline.stages.datasets.grouped import group_lots
@@ -21,17 +21,15 @@ from frostline.stages.evaluate import predictions
 from frostline.stages.fit import Selection, fit
 from frostline.stages.heads import Head, HeadSpec, head_kind
 from frostline.stages.heads.parallel import in_parallel
-from frostline.stages.metrics import Predictions, spread
-from frostline.stages.metrics.compare import main_value
+from frostline.stages.metrics import Predictions
 from frostline.stages.metrics.learning_curve import LearningCurve, learning_curve
 from frostline.stages.metrics.mteb_scores import mteb_scores
+from frostline.stages.metrics.over_draws import Judged, judged, over_draws
 from frostline.stages.store import Features
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.values import Targets
 
-_FOLDS = 5
 _COPIES = 4  # of the rows in float32, at most, that a fit is taken to hold
-_MIN_HELD = 5  # rows of every class that a hold-out must have to choose by
 _NO_LAW = "No forecast: the law that it would follow is one of the error rates of classes."
 _SCORES: dict[str, Callable[[Predictions], dict[str, float]]] = {"mteb": mteb_scores}
 
@@ -110,10 +108,11 @@ def _size(unit: str, size: int | Literal["all"], targets: Targets, digests: NDAr
 def _point(spec: HeadSpec, draw: Draw, size: int, times: int, loaded: LazyFeatures) -> Point:
     started = time.perf_counter()
     found = [_scored(spec, draw, one, loaded) for one in _fitted(spec, draw, size, times, loaded.train)]
-    accuracy, values, by, rows, each = zip(*found, strict=True)
-    seconds = round(time.perf_counter() - started, 3)
+    draws, values, by, rows, each = zip(*found, strict=True)
+    spread = over_draws(draws, max(rows) / len(loaded.train[0]), spec.seed)
+    accuracy, seconds = tuple(one.value for one in draws), round(time.perf_counter() - started, 3)
     scores = {name: tuple(one[name] for one in each) for name in each[0]}
-    return Point(size, max(rows), tuple(accuracy), spread(accuracy), tuple(values), by[0], seconds, scores)
+    return Point(size, max(rows), accuracy, spread, tuple(values), by[0], seconds, scores)
 
 
 def _fitted(
@@ -135,13 +134,13 @@ def _drawn(spec: HeadSpec, draw: Draw, size: int, i: int, train: list[Features])
 
 def _scored(
     spec: HeadSpec, draw: Draw, fitted: tuple[Head, Selection], loaded: LazyFeatures
-) -> tuple[float, Any, str, int, dict[str, float]]:
-    """Return the main score of one draw's head, the value chosen, what by, its training rows, and further scores."""
+) -> tuple[Judged, Any, str, int, dict[str, float]]:
+    """Return what one draw's head scores, the value chosen, what by, its training rows, and further scores."""
     head, selection = fitted
     by = selection.by or ("default" if len(spec.grid) > 1 else "")
     answers = predictions(head, loaded.test)
     more = _SCORES[draw.published](answers) if draw.published in _SCORES and answers.kind == DEFAULT else {}
-    return main_value(answers), selection.value, by, selection.final_rows, more
+    return judged(answers), selection.value, by, selection.final_rows, more
 
 
 def _subset(view: Features, draw: Draw, size: int, seed: int, i: int) -> Features:
@@ -153,21 +152,22 @@ def _subset(view: Features, draw: Draw, size: int, seed: int, i: int) -> Feature
 
 
 def _choosable(spec: HeadSpec, views: Sequence[Features]) -> HeadSpec:
-    """Return the spec with a way to choose that so few rows allow: folds where a hold-out would be a handful of rows.
+    """Return the spec with a way to choose that so few rows allow: no more folds than the smallest class has samples.
 
-    With one sample of a class nothing can be held out: ``spec.default`` is taken.
+    With one sample of every class nothing can be held out: ``spec.default`` is taken.
     """
-    targets, digests = views[0].targets, views[0].digests
-    single = targets.kind == DEFAULT
-    smallest = _smallest_class(targets, digests) if single else len(np.unique(_units(targets, digests)))
-    enough = _MIN_HELD if single else FEW_HELD
-    if len(spec.grid) == 1 or spec.folds == "loo" or (not spec.folds and spec.hold_out * smallest >= enough):
+    each = _units_to_hold_out(views[0].targets, views[0].digests)
+    if len(spec.grid) == 1 or spec.folds == "loo":
         return spec
-    if smallest < 2:
-        return replace(spec, grid=(spec.default,), folds=0, hold_out=0.0)
-    return replace(spec, folds=min(int(spec.folds) or _FOLDS, smallest), hold_out=0.0)
+    if max(each) < 2:
+        return replace(spec, grid=(spec.default,), folds=0, hold_out=0.0, rule="")
+    if isinstance(spec.folds, str) or spec.folds <= min(each):
+        return spec
+    return replace(spec, folds=min(each) if min(each) > 1 else "auto")
 
 
-def _smallest_class(targets: Targets, digests: NDArray[np.uint8]) -> int:
-    """Return how many different samples, or groups, the smallest class that occurs has."""
-    return min(n for n in _units_of_each(targets, digests) if n)
+def _units_to_hold_out(targets: Targets, digests: NDArray[np.uint8]) -> list[int]:
+    """Return how many different samples, or groups, each class that occurs has; of other targets, all together."""
+    if targets.kind != DEFAULT:
+        return [len(np.unique(_units(targets, digests)))]
+    return [n for n in _units_of_each(targets, digests) if n]

@@ -14,7 +14,7 @@ from frostline.stages.fit.enough import too_few
 from frostline.stages.fit.select import choose
 from frostline.stages.fit.selection import Choice, Selection
 from frostline.stages.fit.training_rows import TrainingRows
-from frostline.stages.heads import Head, HeadPath, HeadSpec
+from frostline.stages.heads import Head, HeadPath, HeadSpec, head_kind
 from frostline.stages.heads.kinds import Number
 from frostline.stages.store import Features, stacked
 from frostline.stages.targets.base import DEFAULT
@@ -67,7 +67,7 @@ def fit_rows(
         **{each.name: getattr(choice, each.name) for each in fields(Choice)},
         parameter=spec.parameter,
         grid=spec.grid,
-        at_edge=len(spec.grid) > 1 and choice.value in (spec.grid[0], spec.grid[-1]),
+        at_edge=_at_edge(spec, choice.value),
         final_rows=len(rows.y),
         final_converged=bool(last.converged.all()),
         final_iterations=int(last.iterations.max()),
@@ -84,6 +84,12 @@ def _validation(views: Sequence[Features], start: str) -> NDArray[np.bool_]:
     if not held.any() or held.all():
         raise DataError(f"{int(held.sum())} of {len(held)} training rows are of the validation split; wanted some")
     return held
+
+
+def _at_edge(spec: HeadSpec, value: Number) -> bool:
+    """Whether a wider grid could have given another value: not beyond what the parameter can be."""
+    kind = head_kind(spec.kind)
+    return len(spec.grid) > 1 and value in (spec.grid[0], spec.grid[-1]) and value not in (kind.low, kind.high)
 
 
 def _head(path: HeadPath, fitted: Sequence[Number], choice: Choice, names: tuple[str, ...]) -> Head:

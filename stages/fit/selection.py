@@ -24,6 +24,8 @@ class Choice:
     scores: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     values: tuple[Number, ...] = ()
     thresholds: tuple[float, ...] = ()
+    repeats: int = 1
+    alike: tuple[Number, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +40,10 @@ class Selection(Choice):
     by, None without probabilities or held-out rows. ``scores``: of other targets than single labels, what stands
     for accuracy and log-loss, by name, one per value of ``grid``. ``values``: of each label where they were chosen
     each for itself, else empty. ``thresholds``: of each label, above which F1 is largest on the held-out rows; empty
-    where that does not apply. ``final_gap``: how far the objective of the last
-    fit may be above its optimum, as a share of it, and ``final_gradient_norm``, where the head says so.
+    where that does not apply. ``repeats``: how many times rows were dealt to folds. ``alike``: the least and the
+    largest of the values within a standard error of the least loss on the held-out rows; empty where that is not known.
+    ``final_gap``: how far the objective of the last fit may be above its optimum, as a share of it, and
+    ``final_gradient_norm``, where the head says so.
     """
 
     parameter: str

@@ -46,7 +46,7 @@ class Protocol:
         """Return the head of this protocol, its hold-out drawn with a seed, on a dataset of that name."""
         own: dict[str, Any] = {"hold_out": self.hold_out, "scaling": self.scaling, "seed": seed}
         own |= {"ties": self.ties, "epsilon": self.epsilon, "criterion": self.criteria.get(dataset, "")}
-        own |= {"validation": "val/" if dataset in self.validated else ""}
+        own |= {"validation": "val/" if dataset in self.validated else "", "rule": "best"}
         return head_spec(self.kind, self.grid, parameter=self.parameter, options=self.options, **own)
 
     def amount(self, dataset: str = "", modality: str = "") -> Amount:

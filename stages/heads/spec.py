@@ -17,15 +17,11 @@ from frostline.stages.user_code.locate import code_digest
 
 Scaling = Literal["none", "standardize", "l2"]
 ClassWeight = Literal["none", "balanced"]
-Folds = int | Literal["loo"]
+Folds = int | Literal["loo", "auto"]
 Ties = Literal["", "first", "last", "coarse-to-fine"]
-_LATER = (
-    "criterion",
-    "per_label",
-    "ties",
-    "epsilon",
-    "validation",
-)  # left out of records where they have their defaults
+Rule = Literal["", "best", "stable"]
+_LATER = ("criterion", "per_label", "ties", "epsilon", "validation", "rule")  # not recorded where empty
+_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,10 @@ class HeadSpec:
     ``grid``: ascending values of ``parameter``; ``options``: what else the solver or the estimator is given, by name.
 
     Chosen on a share ``hold_out`` of the training rows, or by ``folds`` of them where that is
-    not 0, each in turn (``loo``: every row by all others). ``scaling``: ``standardize`` divides
+    not 0, each in turn (``loo``: every row by all others; ``auto``: as suits how many rows there are, see
+    ``frostline.stages.fit.scheme``). ``rule``: ``stable`` takes, of the values that the rows can't tell apart, one that
+    other rows would lead to as well; ``best`` the one that is right most often, as published protocols do; empty where
+    there is nothing to choose. ``scaling``: ``standardize`` divides
     each feature, less its mean, by its deviation over the rows that are fitted on; ``l2``
     divides each row by its length. ``class_weight``: ``balanced`` weighs each class as much as
     any other. ``criterion``: the score by which a value is chosen, where the kind of target has several; empty for its
@@ -65,6 +64,7 @@ class HeadSpec:
     ties: Ties = ""
     epsilon: float = 0.0
     validation: str = ""
+    rule: Rule = ""
 
     @property
     def default(self) -> Number:
@@ -90,14 +90,15 @@ def head_spec(
     *,
     parameter: str | None = None,
     options: Mapping[str, Any] | None = None,
-    folds: Folds = 0,
-    hold_out: float = 0.1,
+    folds: Folds | None = None,
+    hold_out: float | None = None,
     target: str = DEFAULT,
     **more: Any,
 ) -> HeadSpec:
     """Return the spec of a head by name, its own parameter and grid where none are given.
 
-    Raises ConfigError: no such head; one that is not for the kind of ``target``; a parameter that is not what the
+    Neither ``folds`` nor ``hold_out``: the scheme follows the number of rows; ``folds`` 0 without it: a tenth is held
+    out. Raises ConfigError: no such head; one that is not for the kind of ``target``; a parameter that is not what the
     head is chosen by; ``loo`` for a head that can't do it.
     """
     kind = head_kind(name)
@@ -113,12 +114,17 @@ def head_spec(
         exact = ", ".join(_exact())
         raise ConfigError(f"folds loo with {name}; wanted a number of folds, leave-one-out is for {exact}")
     values = _checked(name, kind, kind.grid if grid is None else grid)
-    if len(values) == 1 or folds:
-        hold_out = 0.0
-    how: dict[str, Any] = {"hold_out": hold_out, "folds": folds, **more}
+    how: dict[str, Any] = {"rule": "stable", **_scheme(folds, hold_out), **more}
     if len(values) == 1:  # nothing is chosen
-        how |= {"folds": 0, "criterion": "", "per_label": False, "ties": ""}
+        how |= {"hold_out": 0.0, "folds": 0, "criterion": "", "per_label": False, "ties": "", "rule": ""}
     return HeadSpec(name, own, values, dict(options or {}), code=_code(name, kind), **how)
+
+
+def _scheme(folds: Folds | None, hold_out: float | None) -> dict[str, Any]:
+    """Return both as a spec has them; a share of rows counts where there are no folds."""
+    if folds or (folds is None and hold_out is None):
+        return {"folds": folds or "auto", "hold_out": 0.0}
+    return {"folds": 0, "hold_out": hold_out or _SHARE}
 
 
 def _accepts(name: str, target: str) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from frostline.stages.metrics.clusters import Bounds
-from frostline.stages.metrics.score import Score
+from frostline.stages.metrics.score import Bounds, Score
 
 LEVEL = 0.05
 POWER = 0.8
@@ -74,22 +73,17 @@ def best_of(score: Score, among: int, rows: int | None = None) -> Score:
     """Return the score of the best of several on these rows, its interval allowing for the choice.
 
     The best is better than it is by luck, never worse: the lower end is that which all of ``among`` scores are above
-    at once, the upper one stays. ``rows``: of a proportion of rows that stand for themselves, whose lower end is
-    Wilson's; of other scores it is moved away in proportion.
+    at once, not below 0 where its own is not; the upper one stays. ``rows``: of a proportion of rows that stand for
+    themselves, whose lower end is Wilson's; of other scores it is moved away in proportion. Without an interval there
+    is none.
     """
+    if score.low is None:
+        return score
     z = deviate(among)
     if rows is None:
-        return replace(score, low=min(score.low, max(_moved(score, z / deviate()), _least(score))))
+        moved = score.value - z / deviate() * (score.value - score.low)
+        return replace(score, low=min(score.low, moved if score.low < 0 else max(moved, 0.0)))
     share, extra = score.value, z * z / rows
     centre = share + extra / 2
     low = (centre - math.sqrt(extra * share * (1 - share) + extra * extra / 4)) / (1 + extra)
     return replace(score, low=min(score.low, max(low, 0.0)))
-
-
-def _moved(score: Score, times: float) -> float:
-    return score.value - times * (score.value - score.low)
-
-
-def _least(score: Score) -> float:
-    """Return what a score can be at least: 0 where its own interval does not go below."""
-    return 0.0 if score.low >= 0 else -math.inf

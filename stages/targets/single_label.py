@@ -13,7 +13,7 @@ from frostline.stages.errors import counted, unknown_name
 from frostline.stages.metrics import evaluation
 from frostline.stages.metrics.evaluation import Evaluation
 from frostline.stages.metrics.predictions import Predictions
-from frostline.stages.targets.base import Judgement, Target, TargetValues, held_of
+from frostline.stages.targets.base import Judgement, RowLosses, Scores, Target, TargetValues, held_of
 
 
 class SingleLabel(Target):
@@ -76,6 +76,12 @@ class SingleLabel(Target):
             raise unknown_name("criterion", name, self.criteria)
         return SingleLabel(name)
 
+    def row_losses(self, _values: TargetValues, /, *, probabilistic: bool) -> RowLosses | None:
+        """Return log-losses; of heads without probabilities whether a row is wrong. None by balanced accuracy."""
+        if self.by == "balanced_accuracy":
+            return None
+        return _log_losses if probabilistic else _wrong
+
     def criterion(self, candidates: int, *, probabilistic: bool) -> AccuracyThenLoss:
         if self.by == "balanced_accuracy":
             return BalancedAccuracyThenLoss(candidates, probabilistic=probabilistic)
@@ -96,8 +102,8 @@ class AccuracyThenLoss:
         self.right[candidates] += (decision_values.argmax(-1) == values) @ weights
         self.total[candidates] += weights.sum()
         if self.probabilistic:
-            p = np.take_along_axis(decision_values, values[None, :, None], -1)[..., 0]
-            self.loss[candidates] += -np.log(np.maximum(p, np.finfo(p.dtype).tiny)).astype(np.float64) @ weights
+            own = np.take_along_axis(decision_values, values[None, :, None], -1)[..., 0]
+            self.loss[candidates] += _costs(own) @ weights
 
     def judgement(self) -> Judgement:
         """Return the means."""
@@ -130,6 +136,22 @@ class BalancedAccuracyThenLoss(AccuracyThenLoss):
         usual, have = super().judgement(), self.total_of[0] > 0
         balanced = (self.right_of[:, have] / self.total_of[:, have]).mean(1)
         return Judgement(balanced, usual.cost, {**usual.record, "accuracy": balanced})
+
+
+def _log_losses(confidence: NDArray[Any], values: TargetValues) -> tuple[Scores, Scores]:
+    own, second = np.take_along_axis(confidence, values[None, :, None], -1), np.partition(confidence, -2, -1)
+    return _costs(own[..., 0]), _costs(second[..., -2])
+
+
+def _costs(p: NDArray[Any]) -> Scores:
+    """Return -log p, p raised to 2.2e-16 as in the log-loss that is reported."""
+    costs: Scores = -np.log(np.maximum(p.astype(np.float64), np.finfo(np.float64).eps))
+    return costs
+
+
+def _wrong(confidence: NDArray[Any], values: TargetValues) -> tuple[Scores, Scores]:
+    wrong = (confidence.argmax(-1) != values).astype(np.float64)
+    return wrong, np.ones_like(wrong)
 
 
 SINGLE_LABEL = SingleLabel()

@@ -98,7 +98,7 @@ def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequen
     return Opening(
         value=value,
         claim=f"{claim(one.evaluation)}{'' if one.evaluation.kind == DEFAULT else ','} by {first.name}",
-        interval=f"95 % interval {interval}, allowing for the choice of the best of {len(entries)}",
+        interval=formatting.claimed(interval, f"allowing for the choice of the best of {len(entries)}"),
         context=(
             "It was picked on these test samples, which its interval allows for.",
             *((verdict,) if first.rank else ()),

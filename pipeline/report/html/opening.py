@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from frostline.pipeline.records.headline import of_the_best
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.claims import claim, references
+from frostline.pipeline.report.html.curves import span_of_mean
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.pipeline.report.wording import NOUNS, selection_lines
 from frostline.stages.errors import counted
@@ -37,7 +38,7 @@ def opening(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) ->
     return Opening(
         value=value,
         claim=claim(leader.evaluation),
-        interval=f"95 % interval {interval}",
+        interval=formatting.claimed(interval),
         by=_by(leader.head, leader.backbone),
         context=(*references(leader), *_baselines(run, leader, verdicts), *_picked(run)),
         warnings=tuple(f"{one.name}: {line}" for one in run.scored for line in _warnings(one)),
@@ -55,7 +56,8 @@ def opening_of_curves(run: Run) -> Opening:
     return Opening(
         value=formatting.main_share(last.spread.mean, shares=target.as_shares),
         claim=f"{what} after {last.size:,} training samples{each}",
-        interval=f"{_interval(last.spread, shares=target.as_shares)}, mean of {counted(last.spread.draws, 'draw')}",
+        interval=_interval(last.spread, shares=target.as_shares),
+        context=_of_draws(last.spread),
         by=_by(probe.name, probe.backbone),
     )
 
@@ -65,9 +67,18 @@ def _by(head: str, backbone: str) -> str:
 
 
 def _interval(spread: Spread, *, shares: bool) -> str:
-    if spread.low is None or spread.high is None:
-        return "one draw"
-    return f"95 % interval {formatting.span(spread.low, min(spread.high, 1.0), shares=shares)}"
+    drawn, interval = counted(spread.draws, "draw"), span_of_mean(spread, shares=shares)
+    return f"95 % interval {interval}, mean of {drawn}" if interval else f"mean of {drawn}"
+
+
+def _of_draws(spread: Spread) -> tuple[str, ...]:
+    """Return what an interval of draws holds."""
+    if spread.draws == 1:
+        return ("The interval is over test samples alone: one draw doesn’t show what other training samples would do.",)
+    return (
+        "The interval is for other draws from as many labelled samples, and other test samples; draws of much of the "
+        "training set overlap, which is counted.",
+    )
 
 
 def _baselines(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) -> list[str]:

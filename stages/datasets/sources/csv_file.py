@@ -32,7 +32,7 @@ from frostline.stages.targets.registry import TARGETS
 from frostline.stages.targets.values import Targets
 
 WANTED = "path, label and maybe split"
-COLUMNS = ("path", "label", "split")
+COLUMNS = ("path", "label", "split", "features")
 
 
 def open_table(request: Request) -> Dataset:
@@ -54,7 +54,7 @@ def open_table(request: Request) -> Dataset:
     located = locate(root, table.column("path"))
     wrong = [*_row_faults(table, splits, located, found), *found.faults, *split_faults(table, splits)]
     by = stratification(table, request, found) if splits is None else found.targets
-    wrong += _target_faults(found, splits, by, request.test_fraction)
+    wrong += target_faults(found, splits, by, request.test_fraction)
     if wrong:
         raise DataError(f"{file} can't be used (images are looked for below {root}; see --root):\n{listing(wrong)}")
     modality = modality_of_paths(file, located.files.paths)
@@ -104,9 +104,7 @@ def _row_faults(table: Table, splits: NDArray[np.str_] | None, located: Located,
         yield from (f"line {line}: {fault}" for fault in faults)
 
 
-def _target_faults(
-    found: FoundTargets, splits: NDArray[np.str_] | None, by: Targets, test_fraction: float
-) -> list[str]:
+def target_faults(found: FoundTargets, splits: NDArray[np.str_] | None, by: Targets, test_fraction: float) -> list[str]:
     """Return what makes the targets of the rows that have any useless."""
     kept = np.ones(len(found.targets), bool)
     kept[list(found.row_faults)] = False

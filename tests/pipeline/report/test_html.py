@@ -286,7 +286,7 @@ def test_a_warning_about_the_choice_is_on_the_page(tmp_path: Path) -> None:
     table = photographs(tmp_path, balanced("ab", 12, 6))
     folder = made(table, head=("logreg",))
     record = unsealed((folder / "run.json").read_bytes())
-    record["probes"][0]["head"]["selection"] |= {"at_edge": True, "accuracy": [0.0] * 44 + [1.0]}
+    record["probes"][0]["head"]["selection"] |= {"at_edge": True, "alike": [1e4, 1e4]}
     (folder / "run.json").write_bytes(sealed(record))
     assert "lies at the edge of its grid" in Page(write_page(folder)).text
 

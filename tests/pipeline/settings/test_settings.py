@@ -24,8 +24,14 @@ from frostline.stages.heads import spec_fields
 from frostline.stages.records.sealed import digest
 
 
+def test_a_share_that_is_named_is_held_out_and_else_the_rows_decide() -> None:
+    specs = [Settings(**given).spec("logreg") for given in ({}, {"hold_out": 0.1}, {"folds": 0}, {"folds": 3})]
+    assert [(spec.folds, spec.hold_out) for spec in specs] == [("auto", 0.0), (0, 0.1), (0, 0.1), (3, 0.0)]
+    assert Settings(hold_out=0.1).folds == 0  # so that a record of it is told from one of the default
+
+
 def suited(kind: str, **given: Any) -> Settings:
-    return Settings(**given).suited(kind, 100)
+    return Settings(**given).suited(kind)
 
 
 def test_what_a_value_is_chosen_by_is_in_the_spec_of_the_targets_that_have_it() -> None:

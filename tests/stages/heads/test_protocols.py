@@ -294,7 +294,7 @@ def test_a_parameter_is_chosen_within_the_few_rows_that_were_drawn() -> None:
 
     spec = head_spec("logreg", (0.001, 0.1, 10.0))
     found = drawn_curve(spec, Draw("shots", (1, 4, 60), 2), InMemory(DATA, TEST))
-    assert [point.by for point in found.points] == ["default", "folds", "hold-out"]
+    assert [point.by for point in found.points] == ["default", "folds", "folds"]
     assert [point.rows for point in found.points] == [4, 16, 240]
     assert found.points[0].values == (0.1, 0.1)
 

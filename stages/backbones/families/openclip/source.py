@@ -11,7 +11,7 @@ from typing import Any
 import open_clip
 
 from frostline.stages.backbones.families.huggingface.download import download
-from frostline.stages.backbones.families.huggingface.folder import ModelFolder
+from frostline.stages.backbones.families.model_folder import ModelFolder
 from frostline.stages.backbones.families.openclip.places import (
     CONFIG,
     HUB,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from frostline.stages.backbones.families.huggingface.folder import local_folder
+from frostline.stages.backbones.families.model_folder import local_folder
 from frostline.stages.errors import ConfigError
 
 LOCAL = "local-dir:"
