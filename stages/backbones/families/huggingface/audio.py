@@ -20,8 +20,9 @@ from frostline.stages.backbones.families.huggingface.audio_module import (
     ProjectedAudio,
     WindowMean,
 )
-from frostline.stages.backbones.families.huggingface.folder import ModelFolder, config_digest
+from frostline.stages.backbones.families.huggingface.folder import config_digest
 from frostline.stages.backbones.families.huggingface.models import Filled, check_configuration, said_by_transformers
+from frostline.stages.backbones.families.model_folder import ModelFolder
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError, shortened
