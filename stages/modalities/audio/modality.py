@@ -24,6 +24,7 @@ class AudioModality(Modality[Waveform]):
     name, noun = AUDIO, "recording"
     extensions = files.EXTENSIONS
     settings = ("seconds", "hop")
+    max_bytes = 1 << 30  # of the longest recording, 8 channels of 16 bits
 
     def decode(self, data: bytes, min_side: int | None = None) -> Waveform:  # noqa: ARG002
         return files.decode(data)
