@@ -41,6 +41,9 @@ class Words(Modality[str]):
     def preview(self, sample):
         return Preview(text=sample[:5])
 
+    def read_transform(self, fields):
+        raise ValueError("no network takes words")
+
 WORDS = Words()
 """
 USED = """
