@@ -19,6 +19,10 @@ from frostline.stages.modalities.image.spec import Interpolation
 from frostline.stages.store.key import StoredType
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class BackboneSettings(DatasetSettings):
     """Which network, cut where, on which pixels."""
 
@@ -49,6 +53,21 @@ class BackboneSettings(DatasetSettings):
     interpolation: Interpolation | None = Field(default=None, description="how to resize (default: the weights' own)")
     mean: Channels = Field(default=None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
     std: Channels = Field(default=None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
+    seconds: float | None = Field(
+        default=None,
+        ge=0.025,
+        le=3600,
+        description="cut recordings into windows of so many seconds, whose features are averaged "
+        "(default: whole, or as much as the network takes at once)",
+        exclude_if=_is_none,  # records of before know no such setting
+    )
+    hop: float | None = Field(
+        default=None,
+        ge=0.025,
+        le=3600,
+        description="seconds from one window's beginning to the next one's (default: --seconds)",
+        exclude_if=_is_none,
+    )
     views: Views = Field(default=("plain",), description="plain,hflip: used together in training, averaged at test")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         default="auto", description="arithmetic of the backbone; auto: the fastest whose features agree with fp32's"
@@ -63,7 +82,7 @@ class BackboneSettings(DatasetSettings):
         """Return the backbone these settings ask for. Raises ConfigError for several layers that are not to be one."""
         if self.layer and "," in self.layer and not self.concatenate:
             raise ConfigError(f"layer {self.layer}: one is taken here; --concatenate puts them side by side")
-        given = {n: getattr(self, n) for n in ("resize", "crop", "interpolation", "mean", "std")}
+        given = {n: getattr(self, n) for n in ("resize", "crop", "interpolation", "mean", "std", "seconds", "hop")}
         replaced = {n: None if v == "none" else v for n, v in given.items() if v is not None}
         return BackboneRequest(self.backbone, self.weights, self.layer, self.pool, replaced)
 

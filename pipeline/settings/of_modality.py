@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from frostline.pipeline.settings.backbone import BackboneSettings
 from frostline.stages.errors import ConfigError
+from frostline.stages.modalities.audio.waveform import AUDIO
 from frostline.stages.modalities.base import IMAGE
 from frostline.stages.modalities.registry import MODALITIES
 
-_OF_IMAGES = ("resize", "crop", "interpolation", "mean", "std", "views", "decode")
-OF_MODALITY: dict[str, str] = dict.fromkeys(_OF_IMAGES, IMAGE)
+_OF_IMAGES = ("resize", "crop", "interpolation", "mean", "std", "views", "decode", "bit_depth")
+_OF_RECORDINGS = ("seconds", "hop")
+OF_MODALITY: dict[str, str] = dict.fromkeys(_OF_IMAGES, IMAGE) | dict.fromkeys(_OF_RECORDINGS, AUDIO)
 """Names of settings, each with the modality that it is for."""
 
 

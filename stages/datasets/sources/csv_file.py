@@ -14,6 +14,7 @@ from frostline.stages.datasets.index import index_files
 from frostline.stages.datasets.located import Located, absolute, locate
 from frostline.stages.datasets.samples import Dataset, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
+from frostline.stages.datasets.sources.file_modality import modality_of_paths
 from frostline.stages.datasets.sources.split_column import (
     held,
     numbers_fault,
@@ -56,8 +57,9 @@ def open_table(request: Request) -> Dataset:
     wrong += target_faults(found, splits, by, request.test_fraction)
     if wrong:
         raise DataError(f"{file} can't be used (images are looked for below {root}; see --root):\n{listing(wrong)}")
-    index = index_files(root, located.files, request.memory, request.progress)
-    samples = file_samples(file.stem, "all", found.targets, root, index, options=request.decode_options)
+    modality = modality_of_paths(file, located.files.paths)
+    index = index_files(root, located.files, request.memory, request.progress, modality)
+    samples = file_samples(file.stem, "all", found.targets, root, index, modality, request.decode_options)
     samples = grouped_by(samples, request.group_pattern, request.group_file)
     notes = (*table.notes, *located.notes, *found.notes)
     if splits is None:

@@ -42,6 +42,7 @@ from frostline.stages.backbones.families.resolution import at_resolution, check_
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError, listing
+from frostline.stages.modalities.audio.waveform import AUDIO
 from frostline.stages.modalities.image.spec import Preprocessing
 
 log = logging.getLogger("frostline")
@@ -52,8 +53,10 @@ _FILES = ("*.json", "*.safetensors", "README.md")
 def from_folder(request: BackboneRequest) -> LoadedModel:
     """Return the model that a request names. Raises ConfigError: see ``Family.load``."""
     folder = find_folder(request.name) or _downloaded(request.name)
+    if request.modality == AUDIO:
+        return _of_recordings(folder, request)
     processor = _processor(folder, request)
-    filled, weights = _filled(folder, request)
+    filled, weights = weighted(folder, request)
     tokens = request.layer in (None, OUTPUT) and request.pool not in (None, "none")
     _check_pooler(folder, filled, request, tokens=tokens)
     ask = ask_of(filled.model, tokens=tokens, swapped=processor.swapped)
@@ -70,6 +73,13 @@ def from_folder(request: BackboneRequest) -> LoadedModel:
         prefix_tokens=prefix_tokens(module, size) if request.layer or request.pool else None,
         own_transform=processor.own,
     )
+
+
+def _of_recordings(folder: ModelFolder, request: BackboneRequest) -> LoadedModel:
+    from frostline.stages.backbones.families.huggingface.audio import check_takes_recordings, loaded_audio
+
+    check_takes_recordings(folder)
+    return loaded_audio(folder, request, *weighted(folder, request))
 
 
 def _code(folder: ModelFolder, ask: Ask, size: tuple[int, int] | None) -> str:
@@ -90,7 +100,7 @@ def _downloaded(name: str) -> ModelFolder:
     return folder
 
 
-def _filled(folder: ModelFolder, request: BackboneRequest) -> tuple[Filled, str]:
+def weighted(folder: ModelFolder, request: BackboneRequest) -> tuple[Filled, str]:
     """Return a model with weights and their digest."""
     if request.weights == "random":
         model = build(folder)
