@@ -20,6 +20,7 @@ from frostline.stages.datasets.samples import Dataset, Samples, check_targets, s
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.csv_file import paths_of
 from frostline.stages.datasets.sources.registry import SOURCES, find_source, forms, forms_with_root
+from frostline.stages.datasets.texts import texts_of
 from frostline.stages.datasets.walk import walk
 from frostline.stages.targets.columns import Task
 
@@ -44,6 +45,7 @@ __all__ = [
     "open_dataset",
     "paths_of",
     "split_by_content",
+    "texts_of",
     "walk",
 ]
 
@@ -65,6 +67,7 @@ def open_dataset(
     separator: str | None = None,
     group: str | None = None,
     group_pattern: str | None = None,
+    input: str | None = None,
 ) -> Dataset:
     """Return a dataset by name.
 
@@ -77,7 +80,7 @@ def open_dataset(
     ``bit_depth``: how many bits 16-bit images make use of. ``target``: the columns of a table to predict, by default
     ``label``; ``task``: which kind of target they are, ``separator``: what stands between labels in a cell, both found
     out by default. ``group``: the column, ``group_pattern``: the regular expression on ids, that says which samples
-    belong together and must not be split.
+    belong together and must not be split. ``input``: the column of a table whose cells are the samples, as texts.
 
     Raises ConfigError for an unknown name, DataError listing all that is wrong.
     """
@@ -87,11 +90,8 @@ def open_dataset(
         asked = Request(
             place, root, test_fraction, seed, where, memory, progress, columns or {}, class_level, bit_depth
         )
-        found = source.open(
-            replace(
-                asked, target=tuple(target), task=task, separator=separator, group=group, group_pattern=group_pattern
-            )
-        )
+        asked = replace(asked, target=tuple(target), task=task, separator=separator, input=input)
+        found = source.open(replace(asked, group=group, group_pattern=group_pattern))
     found = check_targets(found)
     check_groups(found)
     return replace(found, notes=(*found.notes, *group_notes(found), *remarks(found.splits)))

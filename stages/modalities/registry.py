@@ -8,7 +8,10 @@ from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.base import Modality
 from frostline.stages.plugins import Door
 
-_BUILT_IN: dict[str, Modality[Any] | str] = {"image": "frostline.stages.modalities.image.modality:IMAGE"}
+_BUILT_IN: dict[str, Modality[Any] | str] = {
+    "image": "frostline.stages.modalities.image.modality:IMAGE",
+    "text": "frostline.stages.modalities.text.modality:TEXTS",
+}
 MODALITIES: Door[Modality[Any]] = Door(
     "modality", "frostline.modalities", _BUILT_IN, lambda found: isinstance(found, Modality)
 )

@@ -31,6 +31,8 @@ class Request:
         group: the column that says which group a row is of; None: rows stand for themselves.
         group_pattern: a regular expression that finds the group of a sample in its id.
         bit_depth: how many bits the values of 16-bit images make use of; None: 16.
+        input: the column of a table whose cells are the samples; None: the column ``path`` names files, or without
+            one, what is called as texts are.
     """
 
     place: str
@@ -48,6 +50,7 @@ class Request:
     separator: str | None = None
     group: str | None = None
     group_pattern: str | None = None
+    input: str | None = None
 
     @property
     def decode_options(self) -> dict[str, int]:
@@ -78,8 +81,8 @@ class Source:
             useless for a classifier, such as a class without a training sample, is found by ``open_dataset``.
         names: the places, where these are a fixed list. They are understood without the prefix, too.
         takes_root: whether ``--root`` means something to it.
-        settings: which of ``columns``, ``class_level``, ``bit_depth``, ``target``, ``task``, ``separator``, ``group``
-            and ``group_pattern`` mean something to it.
+        settings: which of ``columns``, ``class_level``, ``bit_depth``, ``target``, ``task``, ``separator``, ``group``,
+            ``group_pattern`` and ``input`` mean something to it.
         at_hand: whether its datasets lie where they are named, or are made up. What only shows samples, such as a
             page, leaves any other dataset alone unless ``Request.folder`` is there.
         pixel_baseline: whether plain pixels are worth comparing with unasked, as they are: for samples that

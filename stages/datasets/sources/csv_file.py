@@ -1,4 +1,4 @@
-"""``csv:FILE``: a table with the columns ``path``, ``label`` and optionally ``split``."""
+"""``csv:FILE``: a table with the columns ``path`` or ``text``, ``label`` and optionally ``split``."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from frostline.stages.datasets.groups import grouped_by
 from frostline.stages.datasets.index import index_files
 from frostline.stages.datasets.located import Located, absolute, locate
 from frostline.stages.datasets.names import folded
-from frostline.stages.datasets.samples import Dataset, split_by_content
+from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.split_names import role
 from frostline.stages.datasets.sources.table_targets import LABEL, FoundTargets, read_targets
 from frostline.stages.datasets.table import Table, read_table
+from frostline.stages.datasets.texts import COLUMNS as TEXTS
+from frostline.stages.datasets.texts import check_no_files, text_column, text_samples
 from frostline.stages.errors import DataError, counted, listing
 from frostline.stages.targets.registry import TARGETS
 
-WANTED = "path, label and maybe split"
-COLUMNS = ("path", "label", "split")
+WANTED = "path or text, label and maybe split"
+COLUMNS = ("path", "text", "label", "split")
 SPLITS = ("train", "test", "val")
 _FLAG = re.compile(r"is[ _-]?(.+)")
 _YES, _NO = ("1", "true", "yes"), ("0", "false", "no")
@@ -34,31 +36,52 @@ _YES, _NO = ("1", "true", "yes"), ("0", "false", "no")
 def open_table(request: Request) -> Dataset:
     """Return the dataset of a table, see ``frostline.stages.datasets.table``.
 
-    Paths are relative to ``root``, by default the table's folder, and stay below it. ``split``
+    Paths are relative to ``root``, by default the table's folder, and stay below it; a column of texts in their place
+    is the samples themselves, see ``frostline.stages.datasets.texts``. ``split``
     is ``train`` or ``test`` (or ``val``, taken as test where there is no ``test``), or what else people call these;
     without the column the rows are split by ``test_fraction`` and ``seed``. Raises DataError that
     lists every row at fault.
     """
     file = request.path
-    table = read_table(file, ("path", *(request.target or (LABEL,))), request.columns, WANTED)
-    root = absolute(request.root or file.parent)
-    splits = _splits(table)
+    samples = request.input or "path"
+    instead = () if request.input else TEXTS
+    table = read_table(file, (samples, *(request.target or (LABEL,))), request.columns, WANTED, instead)
+    splits, column = _splits(table), text_column(table, request.input)
     found = read_targets(table, request, np.ones(len(table), bool) if splits is None else splits == "train")
-    located = locate(root, table.column("path"))
-    wrong = [*_row_faults(table, splits, located, found), *found.faults, *_split_faults(table, splits)]
-    wrong += _target_faults(found, splits, request.test_fraction)
+    if column is None:
+        return _divided(request, table, splits, *_files(request, table, splits, found))
+    check_no_files({name: getattr(request, name) for name in ("root", "bit_depth", "group_pattern")}, column)
+    wrong = [*_row_faults(table, splits, found), *_faults(request, table, splits, found)]
     if wrong:
-        raise DataError(f"{file} can't be used (images are looked for below {root}; see --root):\n{listing(wrong)}")
+        raise DataError(f"{file} can't be used:\n{listing(wrong)}")
+    return _divided(request, table, splits, text_samples(file.stem, found.targets, table, column), found.notes)
+
+
+def _files(
+    request: Request, table: Table, splits: NDArray[np.str_] | None, found: FoundTargets
+) -> tuple[Samples, tuple[str, ...]]:
+    """Return the files that the column ``path`` names, and notes on them."""
+    root = absolute(request.root or table.file.parent)
+    located = locate(root, table.column("path"))
+    wrong = [*_row_faults(table, splits, found, located), *_faults(request, table, splits, found)]
+    if wrong:
+        raise DataError(f"{table.file} can't be used (images are looked for below {root}; see --root):\n{listing(wrong)}")
     index = index_files(root, located.files, request.memory, request.progress)
-    samples = file_samples(file.stem, "all", found.targets, root, index, options=request.decode_options)
-    samples = grouped_by(samples, request.group_pattern)
-    notes = (*table.notes, *located.notes, *found.notes)
+    samples = file_samples(table.file.stem, "all", found.targets, root, index, options=request.decode_options)
+    return grouped_by(samples, request.group_pattern), (*located.notes, *found.notes)
+
+
+def _divided(
+    request: Request, table: Table, splits: NDArray[np.str_] | None, samples: Samples, notes: tuple[str, ...]
+) -> Dataset:
+    """Return all samples as training and test splits."""
+    name, notes = samples.dataset, (*table.notes, *notes)
     if splits is None:
         notes += _unused(table)
-        return Dataset(file.stem, *split_by_content(samples, request.test_fraction, request.seed), notes)
+        return Dataset(name, *split_by_content(samples, request.test_fraction, request.seed), notes)
     train, test = np.flatnonzero(splits == "train"), np.flatnonzero(splits == _held(splits))
     notes += _split_notes(table, splits)
-    return Dataset(file.stem, samples.take(train, "train"), samples.take(test, "test"), notes)
+    return Dataset(name, samples.take(train, "train"), samples.take(test, "test"), notes)
 
 
 def paths_of(
@@ -105,21 +128,40 @@ def _split_cells(table: Table) -> list[str]:
     return [meant.get(folded(cell), cell) for cell in cells]
 
 
-def _row_faults(table: Table, splits: NDArray[np.str_] | None, located: Located, found: FoundTargets) -> Iterator[str]:
-    """Yield what is wrong with the rows, each with its line, in their order."""
-    paths, seen = table.column("path"), dict[str, int]()
-    places = iter(located.files.paths)
+def _row_faults(
+    table: Table, splits: NDArray[np.str_] | None, found: FoundTargets, located: Located | None = None
+) -> Iterator[str]:
+    """Yield what is wrong with the rows, each with its line, in their order; ``located``: the files that they name."""
+    of_path = _path_faults(table, located) if located else {}
     for row, line in enumerate(table.lines):
         faults = [found.row_faults[row]] if row in found.row_faults else []
         if splits is not None and splits[row] not in SPLITS:
             faults.append(f"split {str(splits[row])!r}; wanted {', '.join(SPLITS)}")
-        if row in located.faults:
-            faults.append(located.faults[row])
-        else:
+        faults += [of_path[row]] if row in of_path else []
+        yield from (f"line {line}: {fault}" for fault in faults)
+
+
+def _path_faults(table: Table, located: Located) -> dict[int, str]:
+    """Return what is wrong with the rows' paths, by row."""
+    paths, seen, faults = table.column("path"), dict[str, int](), dict(located.faults)
+    places = iter(located.files.paths)
+    for row, line in enumerate(table.lines):
+        if row not in located.faults:
             place = next(places)
             if seen.setdefault(place, line) != line:
-                faults.append(f"{paths[row]} again, as on line {seen[place]}")
-        yield from (f"line {line}: {fault}" for fault in faults)
+                faults[row] = f"{paths[row]} again, as on line {seen[place]}"
+    return faults
+
+
+def _faults(
+    request: Request, table: Table, splits: NDArray[np.str_] | None, found: FoundTargets
+) -> list[str]:
+    """Return what is wrong with the table as a whole."""
+    return [
+        *found.faults,
+        *_split_faults(table, splits),
+        *_target_faults(found, splits, request.test_fraction),
+    ]
 
 
 def _target_faults(found: FoundTargets, splits: NDArray[np.str_] | None, test_fraction: float) -> list[str]:
@@ -162,9 +204,9 @@ def _split_notes(table: Table, splits: NDArray[np.str_]) -> tuple[str, ...]:
 
 CSV = Source(
     "csv:FILE",
-    "a table with the columns path, label and maybe split",
+    "a table with the columns path or text, label and maybe split",
     open_table,
     takes_root=True,
-    settings=("columns", "bit_depth", "target", "task", "separator", "group", "group_pattern"),
+    settings=("columns", "bit_depth", "target", "task", "separator", "group", "group_pattern", "input"),
     at_hand=True,
 )

@@ -155,11 +155,11 @@ def test_the_same_file_by_another_spelling_is_a_duplicate(images):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("file,label\na,b\n", "has no column path; found file, label; wanted path, label and maybe split"),
+        ("file,label\na,b\n", "has no column path; found file, label; wanted path or text, label and maybe split"),
         ("a;b\n", "has no column path and label; found a, b"),
         ("", "has no column path and label"),
         ("path,label,label\na,b,c\n", "has two columns label"),
-        ("path,label\n", "has a header and no rows; wanted one row per image"),
+        ("path,label\n", "has a header and no rows; wanted one row per sample"),
         (
             "path,label\na,b,c\nd\n\ne,f\n",
             "quote a cell that holds a comma:\n  line 2: 3 cells, 2 columns\n  line 3: 1",
