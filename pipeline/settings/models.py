@@ -146,6 +146,12 @@ class DatasetSettings(WorkspaceSettings):
         description="a regular expression that finds the group in a file's path",
         exclude_if=operator.not_,
     )
+    input: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the column of a table whose cells are the samples, as texts (default: path, else text)",
+        exclude_if=operator.not_,
+    )
     bit_depth: int | None = Field(
         default=None,
         ge=1,
@@ -161,7 +167,7 @@ class DatasetSettings(WorkspaceSettings):
         tables = "csv:FILE, jsonl:FILE and parquet:FILE"
         files = f"folder:PATH, {tables}"
         forms = {"columns": tables, "class_level": "folder:PATH", "bit_depth": files, "group_pattern": files}
-        forms |= dict.fromkeys(("target", "task", "separator", "group"), tables)
+        forms |= dict.fromkeys(("target", "task", "separator", "group", "input"), tables)
         for name, form in forms.items():
             if getattr(self, name) not in (None, (), {}, "auto") and name not in find_source(self.dataset)[0].settings:
                 raise ValueError(f"{name.replace('_', '-')} with {self.dataset}; wanted for {form} only")
@@ -172,7 +178,7 @@ class DatasetSettings(WorkspaceSettings):
     def open_dataset(self, workspace: Workspace, progress: Progress | None = None) -> Dataset:
         """Return the dataset that these settings name. Raises ConfigError or DataError, see ``open_dataset``."""
         names = ["root", "test_fraction", "seed", "columns", "class_level", "bit_depth"]
-        names += ["target", "task", "separator", "group", "group_pattern"]
+        names += ["target", "task", "separator", "group", "group_pattern", "input"]
         return open_dataset(
             self.dataset,
             downloads=workspace.downloads,
@@ -212,6 +218,23 @@ class BackboneSettings(DatasetSettings):
     interpolation: Interpolation | None = Field(default=None, description="how to resize (default: the weights' own)")
     mean: Channels = Field(default=None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
     std: Channels = Field(default=None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
+    prompt: str | None = Field(
+        default=None,
+        description='what stands before each text, such as "query: " (default: the encoder\'s own, or nothing)',
+        exclude_if=lambda value: value is None,  # records and digests of before know no such setting
+    )
+    max_length: int | None = Field(
+        default=None,
+        ge=2,
+        le=1 << 20,
+        description="tokens of a text at most; the rest is cut, and counted (default: the encoder's own)",
+        exclude_if=operator.not_,
+    )
+    windows: Literal["first", "mean"] | None = Field(
+        default=None,
+        description="of a longer text: the first so many tokens, or the mean over all such windows (default: first)",
+        exclude_if=operator.not_,
+    )
     views: Views = Field(default=("plain",), description="plain,hflip: used together in training, averaged at test")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         default="auto", description="arithmetic of the backbone; auto: the fastest whose features agree with fp32's"
@@ -226,8 +249,9 @@ class BackboneSettings(DatasetSettings):
         """Return the backbone these settings ask for. Raises ConfigError for several layers that are not to be one."""
         if self.layer and "," in self.layer and not self.concatenate:
             raise ConfigError(f"layer {self.layer}: one is taken here; --concatenate puts them side by side")
-        given = {n: getattr(self, n) for n in ("resize", "crop", "interpolation", "mean", "std")}
-        replaced = {n: None if v == "none" else v for n, v in given.items() if v is not None}
+        images, texts = ("resize", "crop", "interpolation", "mean", "std"), ("prompt", "max_length", "windows")
+        given = {n: getattr(self, n) for n in (*images, *texts)}
+        replaced = {n: None if v == "none" and n in images else v for n, v in given.items() if v is not None}
         return BackboneRequest(self.backbone, self.weights, self.layer, self.pool, replaced)
 
     @model_validator(mode="after")

@@ -6,9 +6,11 @@ from frostline.pipeline.settings.models import BackboneSettings
 from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.base import IMAGE
 from frostline.stages.modalities.registry import MODALITIES
+from frostline.stages.modalities.text.modality import TEXT
 
 _OF_IMAGES = ("resize", "crop", "interpolation", "mean", "std", "views", "decode")
-OF_MODALITY: dict[str, str] = dict.fromkeys(_OF_IMAGES, IMAGE)
+_OF_TEXTS = ("prompt", "max_length", "windows")
+OF_MODALITY: dict[str, str] = dict.fromkeys(_OF_IMAGES, IMAGE) | dict.fromkeys(_OF_TEXTS, TEXT)
 """Names of settings, each with the modality that it is for."""
 
 

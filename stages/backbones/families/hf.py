@@ -14,15 +14,12 @@ from frostline.stages.backbones.families.huggingface.folder import (
     find_folder,
     is_repository,
 )
+from frostline.stages.backbones.families.huggingface.text_pools import POOLS
 from frostline.stages.backbones.families.huggingface.tokenizer import tokenizer_digest
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.text.modality import TEXT
-
-
-POOLS = ("mean", "cls", "last", "pooler")
-"""Of texts: the mean of the tokens, the first, the last, or the model's own pooled output."""
 
 
 class HuggingFace(Family):

@@ -69,6 +69,13 @@ class ModelFolder:
         found = [said for said in map(self.json, PROCESSORS) if said]
         return found[0] if found else None
 
+    def below(self, name: str) -> ModelFolder:
+        """Return a folder in this one, itself for no name. Raises ConfigError if it leads out, or isn't there."""
+        path = self.path / name
+        if Path(name).name != name or not path.is_dir() or not path.resolve().is_relative_to(self.root):
+            raise ConfigError(f"{self.name}: {shortened(name)!r} is no folder in {self.path}; wanted one that lies in it")
+        return ModelFolder(self.name, path, self.root)
+
     def licence(self) -> str:
         """Return the licence that the front matter of the model's card names, if there is one."""
         card = self.file("README.md")
@@ -93,20 +100,22 @@ class ModelFolder:
         return path
 
 
-def find_folder(name: str) -> ModelFolder | None:
+def find_folder(name: str, family: str = "hf") -> ModelFolder | None:
     """Return the folder that a name means; None for a repository that is not in the hub's cache.
+
+    ``family``: the prefix by which errors call it.
 
     Raises ConfigError for a path where no folder is.
     """
     path = Path(name.replace("\0", "?")).expanduser()
     if name and path.is_dir():
-        return local_folder(path, f"hf:{name}")
+        return local_folder(path, f"{family}:{name}")
     if not is_repository(name):
         raise ConfigError(
-            f"hf:{shortened(name)}: {'no such folder' if name else 'no name'}; wanted a folder, or a repository's "
+            f"{family}:{shortened(name)}: {'no such folder' if name else 'no name'}; wanted a folder, or a repository's "
             "name, such as org/model"
         )
-    return cached(name)
+    return cached(name, family)
 
 
 def is_repository(name: str) -> bool:
@@ -114,9 +123,9 @@ def is_repository(name: str) -> bool:
     return bool(_REPOSITORY.fullmatch(name)) and ".." not in name
 
 
-def cached(name: str) -> ModelFolder | None:
+def cached(name: str, family: str = "hf") -> ModelFolder | None:
     """Return what the hub's cache holds of a repository; None without a configuration and weights."""
-    folder = snapshot(name, f"hf:{name}")
+    folder = snapshot(name, f"{family}:{name}")
     try:
         return folder if folder and folder.file(CONFIG) and folder.weights() else None
     except ConfigError:  # half of a download

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-POOLER = "pooler"
+from frostline.stages.backbones.families.huggingface.text_pools import POOLER
+
 MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 """Of tokens, as sentence-transformers calls them; several are put side by side."""
 

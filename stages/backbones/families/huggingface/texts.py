@@ -15,7 +15,8 @@ from transformers import AutoTokenizer
 from frostline.stages.backbones.families.base import LoadedModel
 from frostline.stages.backbones.families.huggingface.folder import ModelFolder, config_digest
 from frostline.stages.backbones.families.huggingface.models import Filled, check_configuration, said_by_transformers
-from frostline.stages.backbones.families.huggingface.text_module import POOLER, TextEncoder
+from frostline.stages.backbones.families.huggingface.text_module import TextEncoder
+from frostline.stages.backbones.families.huggingface.text_pools import POOLER, POOLS
 from frostline.stages.backbones.families.huggingface.tokenizer import (
     CONFIG,
     UNBOUNDED,
@@ -31,7 +32,6 @@ from frostline.stages.modalities.items import stacked
 from frostline.stages.modalities.text.transform import Tokens
 
 log = logging.getLogger("frostline")
-POOLS = {"mean": ("mean",), "cls": ("cls",), "last": ("lasttoken",), POOLER: (POOLER,)}
 
 
 @dataclass(frozen=True)
