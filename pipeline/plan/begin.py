@@ -13,6 +13,8 @@ from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.steady import unsteadiness_seen
 from frostline.stages.backbones.families.fingerprint import versions_of
 from frostline.stages.errors import StoreError
+from frostline.stages.extract.truncation import Truncation, truncation
+from frostline.stages.modalities.base import CuttingTransform
 from frostline.stages.store import FeatureSet, Layout
 from frostline.stages.store.targets import target_file
 
@@ -36,7 +38,7 @@ def begin(plan: Plan, request: FeatureRequest) -> FeatureSet:
 
 
 def _provenance(plan: Plan, request: FeatureRequest) -> dict[str, Any]:
-    unsteady = unsteadiness_seen(plan, request)
+    unsteady, cut = unsteadiness_seen(plan, request), _truncation(plan, request)
     names = ("frostline", "torch", "torchvision", "numpy", "h5py", "pillow")
     precision, decode = plan.picked.precision_agreement, plan.picked.decode_agreement
     return {
@@ -46,6 +48,7 @@ def _provenance(plan: Plan, request: FeatureRequest) -> dict[str, Any]:
         **_network(plan, request),
         **({} if plan.settings.optimize == "auto" else {"optimize": plan.settings.optimize}),
         **({"unsteady": unsteady} if unsteady else {}),
+        **({"truncation": cut.fields()} if cut else {}),
         "agreement": asdict(precision) if precision else None,
         "decode_agreement": asdict(decode) if decode else None,
         "versions": {**{name: version(name) for name in names}, **versions_of(plan.resolved.inputs.request)},
@@ -59,3 +62,10 @@ def _network(plan: Plan, request: FeatureRequest) -> dict[str, str]:
         return {name: made[name] for name in ("device", "licence") if name in made}
     network = plan.load_network()
     return {"device": str(network.device), **({"licence": network.licence} if network.licence else {})}
+
+
+def _truncation(plan: Plan, request: FeatureRequest) -> Truncation | None:
+    """Return how much of the samples is cut off, None for a modality of which nothing ever is."""
+    if not isinstance(plan.spec.preprocessing, CuttingTransform):
+        return None
+    return truncation(request.samples, plan.load_network().spec.preprocessing)

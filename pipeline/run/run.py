@@ -29,7 +29,15 @@ from frostline.pipeline.settings.models import (
     Settings,
 )
 from frostline.pipeline.steps.enough import check_enough, suited_to
-from frostline.pipeline.steps.features import LazyFeatures, cached, drop, extract_missing, requests_of, unsteady_notes
+from frostline.pipeline.steps.features import (
+    LazyFeatures,
+    cached,
+    drop,
+    extract_missing,
+    requests_of,
+    truncation_notes,
+    unsteady_notes,
+)
 from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.pipeline.steps.targets import keep_targets, target_digests
@@ -153,7 +161,8 @@ def run_opened(opened: Opened) -> Report:
 
 
 def _notes(plan: Plan, probes: tuple[Probe, ...], leaks: tuple[str, ...]) -> tuple[str, ...]:
-    return (*plan.dataset.notes, *leaks, *unsteady_notes(done for probe in probes for done in probe.features))
+    done = [done for probe in probes for done in probe.features]
+    return (*plan.dataset.notes, *leaks, *unsteady_notes(done), *truncation_notes(done))
 
 
 def _compared(probes: tuple[Probe, ...]) -> Comparison | None:

@@ -153,7 +153,12 @@ class Length:
 
 @runtime_checkable
 class CuttingTransform(Protocol):
-    """A transform that may leave out the end of a sample: it can say how much, and so it is counted and told."""
+    """A transform that may leave out the end of a sample: it can say how much, and so it is counted and told.
+
+    ``unit``: what a length counts, such as ``tokens``.
+    """
+
+    unit: ClassVar[str]
 
     def measure(self, sample: Any, /) -> Length:
         """Return a sample's length. Raises UnreadableSample, as ``Transform.item`` does."""

@@ -40,7 +40,9 @@ class SentenceTransformers(Family):
 
     def check(self, request: BackboneRequest) -> None:
         if request.weights != "DEFAULT":
-            raise ConfigError(f"weights {request.weights!r} for st:{request.name}; expected its own: leave --weights out")
+            raise ConfigError(
+                f"weights {request.weights!r} for st:{request.name}; expected its own: leave --weights out"
+            )
         if request.layer not in (None, OUTPUT):
             raise ConfigError(f"layer {request.layer} of st:{request.name}; its output alone is taken: leave it out")
         if folder := find_folder(request.name, "st"):

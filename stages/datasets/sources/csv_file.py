@@ -65,7 +65,9 @@ def _files(
     located = locate(root, table.column("path"))
     wrong = [*_row_faults(table, splits, found, located), *_faults(request, table, splits, found)]
     if wrong:
-        raise DataError(f"{table.file} can't be used (images are looked for below {root}; see --root):\n{listing(wrong)}")
+        raise DataError(
+            f"{table.file} can't be used (images are looked for below {root}; see --root):\n{listing(wrong)}"
+        )
     index = index_files(root, located.files, request.memory, request.progress)
     samples = file_samples(table.file.stem, "all", found.targets, root, index, options=request.decode_options)
     return grouped_by(samples, request.group_pattern), (*located.notes, *found.notes)
@@ -153,9 +155,7 @@ def _path_faults(table: Table, located: Located) -> dict[int, str]:
     return faults
 
 
-def _faults(
-    request: Request, table: Table, splits: NDArray[np.str_] | None, found: FoundTargets
-) -> list[str]:
+def _faults(request: Request, table: Table, splits: NDArray[np.str_] | None, found: FoundTargets) -> list[str]:
     """Return what is wrong with the table as a whole."""
     return [
         *found.faults,

@@ -55,6 +55,7 @@ class Tokens:
     """
 
     modality: ClassVar[str] = "text"
+    unit: ClassVar[str] = "tokens"
     tokenizer: str
     max_length: int
     prompt: str = ""

@@ -73,7 +73,9 @@ class ModelFolder:
         """Return a folder in this one, itself for no name. Raises ConfigError if it leads out, or isn't there."""
         path = self.path / name
         if Path(name).name != name or not path.is_dir() or not path.resolve().is_relative_to(self.root):
-            raise ConfigError(f"{self.name}: {shortened(name)!r} is no folder in {self.path}; wanted one that lies in it")
+            raise ConfigError(
+                f"{self.name}: {shortened(name)!r} is no folder in {self.path}; wanted one that lies in it"
+            )
         return ModelFolder(self.name, path, self.root)
 
     def licence(self) -> str:

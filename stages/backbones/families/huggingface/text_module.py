@@ -22,7 +22,9 @@ class TextEncoder(nn.Module):
     text of several windows is the mean of theirs.
     """
 
-    def __init__(self, model: nn.Module, modes: Sequence[str], after: Sequence[nn.Module] = (), skipped: int = 0) -> None:
+    def __init__(
+        self, model: nn.Module, modes: Sequence[str], after: Sequence[nn.Module] = (), skipped: int = 0
+    ) -> None:
         super().__init__()
         self.model, self.modes, self.after, self.skipped = model, tuple(modes), nn.Sequential(*after), skipped
 

@@ -154,7 +154,9 @@ def _modes(folder: ModelFolder, pooling: Mapping[str, Any]) -> tuple[str, ...]:
     found = pooling.get("pooling_mode") or old or "mean"
     modes = (found,) if isinstance(found, str) else tuple(map(str, found))
     if wrong := [mode for mode in modes if mode not in _OLD_MODES.values()]:
-        raise ConfigError(f"{folder.name} pools by {shortened(', '.join(wrong))}; expected {', '.join(_OLD_MODES.values())}")
+        raise ConfigError(
+            f"{folder.name} pools by {shortened(', '.join(wrong))}; expected {', '.join(_OLD_MODES.values())}"
+        )
     return modes
 
 

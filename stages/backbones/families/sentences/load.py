@@ -41,7 +41,9 @@ def from_folder(request: BackboneRequest) -> LoadedModel:
     weights = weights_digest(files)
     others = sentences.weights()
     weights = digest([weights, *others]) if others else weights
-    return loaded_text(sentences.transformer, module, how, sentences.pool, weights, [f"modules {digest_of(sentences)[:16]}"])
+    return loaded_text(
+        sentences.transformer, module, how, sentences.pool, weights, [f"modules {digest_of(sentences)[:16]}"]
+    )
 
 
 def check_pool(request: BackboneRequest, sentences: Sentences) -> None:
