@@ -18,7 +18,7 @@ __all__ = ["Evaluation", "predictions", "score"]
 
 
 def predictions(head: Head, views: Sequence[Features]) -> Predictions:
-    """Return what the head says of test features, confidences averaged over the views.
+    """Return what the head says of test features, decision values averaged over the views.
 
     Raises DataError or StoreError if these are not test features of the head's classes, width and rows.
     """
@@ -27,7 +27,7 @@ def predictions(head: Head, views: Sequence[Features]) -> Predictions:
         _check(head, features)
     if any(features.ids != first.ids for features in views):
         raise DataError("the views hold different test samples, one of them quarantined some; extract again")
-    mean = np.mean([head.confidence(features.X) for features in views], axis=0)
+    mean = np.mean([head.decision_values(features.X) for features in views], axis=0)
     keys = tuple(features.key for features in views)
     about = first.targets.kind, first.targets.groups
     return Predictions(first.ids, first.y, mean, head.classes, head.probabilistic, keys, *about)

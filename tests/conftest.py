@@ -28,10 +28,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Load every network as it is written, whoever loads it, where that is asked for."""
     os.environ["FROSTLINE_OPTIMIZE"] = config.getoption("--optimize")  # for processes that tests start
     if config.getoption("--optimize") == "none":
-        from frostline.pipeline.settings import models
+        from frostline.pipeline import settings
         from frostline.stages.backbones.inference import backbone
 
-        for model in (models.ExtractSettings, models.RankSettings, models.HeadSettings, models.Settings):
+        for model in (settings.ExtractSettings, settings.RankSettings, settings.HeadSettings, settings.Settings):
             model.model_fields["optimize"].default = "none"
             model.model_rebuild(force=True)
         as_asked = backbone.load_backbone

@@ -39,7 +39,7 @@ from benchmarks.common.processes import machine
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.plan.plan import Plan
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.steps.features import extract_missing
 from frostline.stages.backbones.inference.backbone import Backbone
 from frostline.stages.heads.solvers.logistic import logistic_path

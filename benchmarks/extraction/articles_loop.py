@@ -40,7 +40,7 @@ from frostline.stages.backbones.inference.frozen import AnyBackbone
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.extract.extraction import Extraction, extract
 from frostline.stages.modalities.image.transform import preprocess
-from frostline.stages.store import FeatureStore, Layout
+from frostline.stages.store import FeatureStore, Layout, Provenance
 from frostline.stages.store.key import FeatureKey
 
 BATCH = 16
@@ -79,7 +79,7 @@ def whole_extraction(backbone: AnyBackbone, samples: Samples) -> None:
     with tempfile.TemporaryDirectory() as root:
         key = FeatureKey(samples.content, backbone.spec, "benchmark")
         layout = Layout(key.fields(), samples.dataset, samples.split, len(samples), backbone.width)
-        features = FeatureStore(Path(root)).begin(layout, {})
+        features = FeatureStore(Path(root)).begin(layout, Provenance())
         extract(Extraction(samples, backbone, features, batch_size=BATCH, workers=cores()))
 
 

@@ -35,7 +35,7 @@ from benchmarks.common.processes import machine
 from frostline.pipeline.engines.batching import batch_settings_for
 from frostline.pipeline.plan.pick_mode import pick_mode
 from frostline.pipeline.run.run import extract
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.backbones import load_backbone, raw_or_item
 from frostline.stages.backbones.inference.frozen import AnyBackbone
 from frostline.stages.datasets.index import _examine

@@ -35,15 +35,15 @@ def measured(kind: str, train: Rows, test: Rows, loo: bool) -> dict[str, Any]:
     classes, weights = int(y.max()) + 1, np.ones(len(y))
     prepared, made = timed(lambda: solver(spec, X, y, classes))
     fitted, path = timed(lambda: made.fit(spec.grid, weights))
-    scored, confidence = timed(lambda: path.confidence(test[0]))
+    scored, decision_values = timed(lambda: path.decision_values(test[0]))
     report = {
         "kind": kind, "values": len(spec.grid), "fit_seconds": prepared + fitted, "score_seconds": scored,
-        **best(spec.grid, confidence, test[1]), "converged": int(path.converged.sum()),
+        **best(spec.grid, decision_values, test[1]), "converged": int(path.converged.sum()),
         "peak_MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000,
     }  # fmt: skip
     if loo and head_kind(kind).exact:
-        seconds, confidence = timed(lambda: made.leave_one_out(spec.grid, weights))
-        found = best(spec.grid, confidence, y)
+        seconds, decision_values = timed(lambda: made.leave_one_out(spec.grid, weights))
+        found = best(spec.grid, decision_values, y)
         report |= {"loo_seconds": seconds, **{f"loo_{name}": value for name, value in found.items()}}
     return report
 
@@ -72,8 +72,8 @@ def beside(train: Rows, C: float, tol: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def best(grid: tuple[float, ...], confidence: NDArray[Any], y: NDArray[np.int64]) -> dict[str, float]:
-    accuracy = (confidence.argmax(-1) == y).mean(-1)
+def best(grid: tuple[float, ...], decision_values: NDArray[Any], y: NDArray[np.int64]) -> dict[str, float]:
+    accuracy = (decision_values.argmax(-1) == y).mean(-1)
     return {"best": float(grid[int(accuracy.argmax())]), "accuracy": float(accuracy.max())}
 
 

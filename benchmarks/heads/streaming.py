@@ -27,7 +27,7 @@ from frostline.stages.fit import fit
 from frostline.stages.heads import head_spec
 from frostline.stages.modalities.image.spec import Preprocessing
 from frostline.stages.records.sealed import canonical_json
-from frostline.stages.store import OK, FeatureSet, FeatureStore, Layout, Shard, encode_ids, load, open_set
+from frostline.stages.store import OK, FeatureSet, FeatureStore, Layout, Provenance, Shard, encode_ids, load, open_set
 from frostline.stages.store.key import FeatureKey
 from frostline.stages.store.targets import target_file
 from frostline.stages.targets.values import Targets
@@ -43,7 +43,7 @@ def begin(root: Path, rows: int, width: int) -> FeatureSet:
     starts = range(0, rows, SHARD_ROWS)
     labels = np.concatenate([_labels(range(start, min(start + SHARD_ROWS, rows))) for start in starts])
     targets = Targets(tuple("abcdefghij"[:CLASSES]), labels)
-    return FeatureStore(root).begin(layout, {}, target_file(targets, [f"row-{row}" for row in range(rows)]))
+    return FeatureStore(root).begin(layout, Provenance(), target_file(targets, [f"row-{row}" for row in range(rows)]))
 
 
 def _labels(span: range) -> NDArray[np.int64]:

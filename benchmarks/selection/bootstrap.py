@@ -47,7 +47,7 @@ def peer(predicted: Predictions, resamples: int) -> None:
     labels = np.arange(len(predicted.classes))
     for _ in range(resamples):
         drawn = rng.integers(0, len(predicted), len(predicted))
-        y, p = predicted.y[drawn], predicted.confidence[drawn]
+        y, p = predicted.y[drawn], predicted.decision_values[drawn]
         decided: NDArray[np.int64] = p.argmax(1)
         accuracy_score(y, decided)
         with warnings.catch_warnings():  # of classes without rows in a resample
@@ -79,7 +79,7 @@ def main() -> None:
     )
     for classes in given.classes:
         predicted = synthetic(given.rows, classes)
-        T = temperature(predicted.confidence, predicted.y)
+        T = temperature(predicted.decision_values, predicted.y)
         took, found = timed(partial(score, predicted, temperature=T))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
         n, scored = len(found.scores) + 3 * classes, found.scores["auroc"].resamples

@@ -82,9 +82,9 @@ def chosen(X: Array, y: Array, digests: Array, of: Array | None) -> Callable[[Ar
     solver = RidgeSolver(X, y, CLASSES)
     for k in np.unique(fold):
         path = solver.fit(ALPHAS, (fold != k).astype(float))
-        right += (path.confidence(X[fold == k]).argmax(-1) == y[fold == k]).sum(1)
+        right += (path.decision_values(X[fold == k]).argmax(-1) == y[fold == k]).sum(1)
     best = solver.fit(ALPHAS[int(right.argmax()) :][:1], np.ones(len(y)))
-    return lambda rows: best.confidence(rows)[0].argmax(1)
+    return lambda rows: best.decision_values(rows)[0].argmax(1)
 
 
 def accuracy(rng: np.random.Generator, groups: int, each: int) -> tuple[Statistic, Array]:

@@ -25,10 +25,10 @@ from unittest.mock import patch
 import numpy as np
 
 from frostline.pipeline.run.run import extract
-from frostline.pipeline.settings.models import ExtractSettings, load_settings
+from frostline.pipeline.settings import ExtractSettings, load_settings
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.modalities.image.spec import Preprocessing
-from frostline.stages.store import FeatureSet, FeatureStore, Layout, Shard, encode_ids
+from frostline.stages.store import FeatureSet, FeatureStore, Layout, Provenance, Shard, encode_ids
 from frostline.stages.store.key import FeatureKey
 
 ROWS, SHARDS = 1024, 12
@@ -38,7 +38,7 @@ RECOGNISE = """
 import sys, time
 def now(): return time.process_time(), time.perf_counter()
 started = now()
-from frostline.pipeline.settings.models import ExtractSettings, load_settings
+from frostline.pipeline.settings import ExtractSettings, load_settings
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.lookup import required_sets
 from frostline.pipeline.plan.make import cached_plan
@@ -92,7 +92,7 @@ def _report(rate: float, commit: float, synced: float, data: bytes, content: Sha
 def _begun(root: Path, width: int) -> FeatureSet:
     key = FeatureKey("0" * 64, SPEC, "none")
     layout = Layout(key.fields(), "benchmark", "train", ROWS * SHARDS, width, ROWS)
-    return FeatureStore(root).begin(layout, {})
+    return FeatureStore(root).begin(layout, Provenance())
 
 
 def _content(width: int) -> Shard:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.records.validated import validated
-from frostline.pipeline.settings.models import Draw
+from frostline.pipeline.settings import Draw
 from frostline.pipeline.steps.features import LazyFeatures
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.stages.heads import HeadSpec, spec_fields

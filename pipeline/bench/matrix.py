@@ -33,7 +33,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from frostline.pipeline.settings.models import (
+from frostline.pipeline.settings import (
     BackboneSettings,
     DatasetSettings,
     ExtractSettings,

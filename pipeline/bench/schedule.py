@@ -13,7 +13,7 @@ from frostline.pipeline.plan.preview import Preview, preview
 from frostline.pipeline.plan.resolve import resolve, resolve_remembered
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
-from frostline.pipeline.settings.models import DatasetSettings
+from frostline.pipeline.settings import DatasetSettings
 from frostline.pipeline.steps.heads import is_fitted
 from frostline.stages.backbones import fingerprint
 from frostline.stages.datasets import Dataset

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from frostline.pipeline.settings.models import AnySettings
+from frostline.pipeline.settings import AnySettings
 
 _SETTING = "setting_"
 

@@ -71,7 +71,15 @@ def issues_of(train: Features, spec: HeadSpec, seed: int) -> tuple[Issue, ...]:
     )
 
 
+def _can_be_doubted(train: Features) -> bool:
+    """Whether two classes have several different samples: else a fold may leave no other class, or none to compare."""
+    different = np.unique(np.column_stack([train.digests, train.y]), axis=0)
+    return int((np.bincount(different[:, -1].astype(np.int64)) > 1).sum()) > 1
+
+
 def _single(train: Features, spec: HeadSpec, seed: int) -> tuple[Issue, ...]:
+    if not _can_be_doubted(train):
+        return ()
     if train.targets.groups is None:
         probabilities = out_of_fold(train.X, train.y, train.digests, len(train.classes), seed=seed)
     else:
@@ -95,11 +103,12 @@ def odd_values_of(train: Features, spec: HeadSpec, seed: int) -> tuple[tuple[Odd
 
 def leak_of(test: Features, head: Head, same: Iterable[Copies], near: NearDuplicates, seed: int) -> Leak:
     """Return which test samples are in train, and the head's main score with and without them."""
-    rows = {row for group in same if group.leaks for row in group.test} | {pair.row for pair in near.across}
-    answers = predictions(head, [test])
-    whole, kept = _score(answers, seed), answers.take([row for row in range(len(test)) if row not in rows])
+    names = {name for group in same if group.leaks for name in group.test} | {pair.id for pair in near.across}
+    answers, leaked = predictions(head, [test]), np.array([name in names for name in test.ids], bool)
+    whole = _score(answers, seed)
     assert whole is not None
-    return Leak(tuple(test.ids[row] for row in sorted(rows)), whole, _score(kept, seed))
+    rows = np.flatnonzero(leaked).tolist()
+    return Leak(tuple(test.ids[row] for row in rows), whole, _score(answers.masked(~leaked), seed))
 
 
 def _score(answers: Predictions, seed: int) -> Score | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -13,30 +12,12 @@ from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.lookup import look_up
 from frostline.pipeline.plan.make import cached_plan
 from frostline.pipeline.plan.plan import SPLITS, Plan
-from frostline.pipeline.records.findings import (
-    CopiesOf,
-    Findings,
-    Near,
-    NearPairs,
-    Outlier,
-    memory,
-    read_findings,
-    write_findings,
-)
+from frostline.pipeline.records.findings import Findings, Outlier, memory, read_findings, write_findings
 from frostline.pipeline.records.run import Extracted
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.steps.features import cached, check_quarantined
 from frostline.pipeline.steps.targets import target_digests
-from frostline.stages.diagnostics import (
-    Copies,
-    DuplicatePair,
-    NearDuplicates,
-    Values,
-    copies,
-    find_near_duplicates,
-    shift,
-    values,
-)
+from frostline.stages.diagnostics import Values, copies, find_near_duplicates, shift, values
 from frostline.stages.store import Features, load, open_set
 from frostline.stages.targets.registry import TARGETS
 
@@ -107,8 +88,8 @@ def _look(plan: Plan, there: dict[str, Extracted]) -> Findings:
         dead_dimensions=numbers["train"].dead,
         constant_dimensions=numbers["train"].constant,
         outlying_lengths={split: _outliers(ids[split], found) for split, found in numbers.items()},
-        copies=tuple(_named(one, train.ids, test.ids) for one in same),
-        near_duplicates=_named_pairs(near, train.ids, test.ids),
+        copies=same,
+        near_duplicates=near,
         rows_by_class=_rows_by_class(train),
         label_issues=issues_of(train, spec, seed),
         shift=shift(train, test, seed=seed),
@@ -137,23 +118,3 @@ def _finite(features: Features, found: Values) -> Features:
 
 def _outliers(ids: Ids, odd: Values) -> tuple[Outlier, ...]:
     return tuple(Outlier(ids[row], z) for row, z in zip(odd.outliers, odd.distances, strict=True))
-
-
-def _named(group: Copies, train: Ids, test: Ids) -> CopiesOf:
-    return CopiesOf(
-        train=tuple(train[row] for row in group.train),
-        test=tuple(test[row] for row in group.test),
-        conflicting=group.conflicting,
-    )
-
-
-def _named_pairs(near: NearDuplicates, train: Ids, test: Ids) -> NearPairs:
-    def named(pairs: Iterable[DuplicatePair], ids: Ids, others: Ids) -> tuple[Near, ...]:
-        return tuple(Near(id=ids[pair.row], nearest=others[pair.nearest], distance=pair.distance) for pair in pairs)
-
-    return NearPairs(
-        train=named(near.train, train, train),
-        test=named(near.test, test, test),
-        across=named(near.across, test, train),
-        typical_distance=near.typical,
-    )

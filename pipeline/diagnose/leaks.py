@@ -21,7 +21,8 @@ def leak_notes(found: Findings | None, probes: Iterable[Probe], seed: int) -> tu
     near, leaked = len({pair.id for pair in found.near_duplicates.across}), set(found.leak.rows)
     tested = counted(found.rows["test"], "test sample")
     first = f"near duplicates: {near:,} of {tested} nearly lie in train (seen through {found.backbone})"
-    first += "; if they are of one object, patient or video, --group keeps them on one side"
+    first += "; if they are of one object, patient or video, keep them on one side: `frostline health` with the same"
+    first += " settings and --write-groups FILE, then --group-file FILE"
     return tuple(f"{first}; {line}" for line in (_without(probe, leaked, seed) for probe in probes) if line)
 
 

@@ -18,7 +18,7 @@ from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.records.run_folder import read_run
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import NOUNS, TRANSFERABILITY, value_of
-from frostline.pipeline.settings.models import RankSettings
+from frostline.pipeline.settings import RankSettings
 from frostline.pipeline.steps.features import LazyFeatures, extract_missing
 from frostline.stages.backbones import fingerprint
 from frostline.stages.datasets import Dataset, Samples
@@ -133,7 +133,7 @@ def _source_probabilities(plan: Plan, X: NDArray[Any]) -> NDArray[np.float64] | 
         log.info("%s: no LEEP and NCE, its features are not the input of one linear layer", plan.settings.backbone)
         return None
     weight, bias = found
-    return LinearHead(weight, bias, tuple(map(str, range(len(bias))))).confidence(X)
+    return LinearHead(weight, bias, tuple(map(str, range(len(bias))))).decision_values(X)
 
 
 def _main_scores(runs: Path, key: FeatureKey, train: Samples) -> Iterator[tuple[str, float]]:

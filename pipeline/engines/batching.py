@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from frostline.pipeline.engines.batch_settings import BatchSettings
 from frostline.pipeline.plan.machine import cores
 from frostline.pipeline.plan.plan import Plan
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.extract.extraction import Extraction, first_items
 from frostline.stages.store import FeatureSet, FeatureStore
 from frostline.stages.store.key import computation
@@ -94,7 +94,7 @@ def _like(store: FeatureStore, features: FeatureSet, network: Network) -> BatchS
     """
     same = computation(features.layout.key)
     like = [one for one in store.sets() if computation(one.layout.key) == same]
-    newest = sorted(like, key=lambda one: str(one.made.get("made")), reverse=True)
+    newest = sorted(like, key=lambda one: one.provenance.made, reverse=True)
     known = [recorded(one, network.device.type) for one in newest]
     found = next((batch for batch in known if batch and batch.measured), None)
     return found and replace(found, rows_per_second=None)

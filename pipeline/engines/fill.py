@@ -16,7 +16,7 @@ from frostline.pipeline.engines.shards import compute, extraction_of
 from frostline.pipeline.plan.lookup import FeatureRequest
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.report.wording import decoding_limit
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.errors import ConfigError, counted
 from frostline.stages.extract.extraction import ExtractionStats
 from frostline.stages.modalities.registry import MODALITIES

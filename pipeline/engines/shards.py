@@ -17,7 +17,7 @@ from frostline.pipeline.plan.lookup import FeatureRequest, look_up
 from frostline.pipeline.plan.pick_mode import PickedMode
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.resolve import resolve
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.extract.extraction import Extraction, ExtractionStats, extract
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.store import FeatureSet, JointSets

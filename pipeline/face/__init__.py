@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 _RUN, _PREDICT = "frostline.pipeline.run.run", "frostline.pipeline.serve.predict"
-_RECORDS, _SETTINGS = "frostline.pipeline.records.run", "frostline.pipeline.settings.models"
+_RECORDS, _SETTINGS = "frostline.pipeline.records.run", "frostline.pipeline.settings"
 _ERRORS, _STORE = "frostline.stages.errors", "frostline.stages.store"
 _PLACES = {
     **dict.fromkeys(["run", "extract", "fit", "evaluate"], _RUN),

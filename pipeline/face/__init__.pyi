@@ -10,10 +10,10 @@ from frostline.pipeline.serve.answers import Prediction as Prediction
 from frostline.pipeline.serve.predict import Classifier as Classifier
 from frostline.pipeline.serve.predict import load_classifier as load_classifier
 from frostline.pipeline.serve.predict import predict as predict
-from frostline.pipeline.settings.models import ExtractSettings as ExtractSettings
-from frostline.pipeline.settings.models import HeadSettings as HeadSettings
-from frostline.pipeline.settings.models import PredictSettings as PredictSettings
-from frostline.pipeline.settings.models import Settings as Settings
+from frostline.pipeline.settings import ExtractSettings as ExtractSettings
+from frostline.pipeline.settings import HeadSettings as HeadSettings
+from frostline.pipeline.settings import PredictSettings as PredictSettings
+from frostline.pipeline.settings import Settings as Settings
 from frostline.stages.errors import ConfigError as ConfigError
 from frostline.stages.errors import DataError as DataError
 from frostline.stages.errors import FrostlineError as FrostlineError

@@ -22,6 +22,7 @@ from frostline.stages.store import FeatureSet, in_use, open_set
 from frostline.stages.store.featureset import TARGETS
 from frostline.stages.store.files import TEMPORARY
 from frostline.stages.store.key import computation
+from frostline.stages.store.provenance import PROVENANCE
 from frostline.stages.store.targets import read_targets
 
 log = logging.getLogger("frostline")
@@ -67,7 +68,7 @@ def inventory(root: Path) -> list[Cached]:
 
 
 def _cached(found: FeatureSet) -> Cached:
-    layout, made = found.layout, {n: str(v) for n, v in found.made.items()}
+    layout, known = found.layout, found.provenance
     return Cached(
         folder=str(found.folder),
         dataset=layout.dataset,
@@ -79,10 +80,10 @@ def _cached(found: FeatureSet) -> Cached:
         width=layout.width,
         missing=sum(len(found.span(shard)) for shard in found.missing()),
         bytes=_bytes(found.folder),
-        made=made.get("made", "unknown"),
-        by=made.get("host", "unknown"),
-        device=made.get("device", "unknown"),
-        licence=made.get("licence", ""),
+        made=known.made or "unknown",
+        by=known.host or "unknown",
+        device=known.device or "unknown",
+        licence=known.licence,
     )
 
 
@@ -180,7 +181,7 @@ def _verify_runs(workspace: Workspace) -> tuple[int, list[str]]:
 def _memories(workspace: Workspace) -> dict[Path, tuple[bool, str]]:
     """Return the files that no number depends on: whether each is sound, and what to do if it isn't."""
     root = workspace.root
-    made, known = _in_each(workspace.store.root, "made.json"), "it is taken for missing; delete it"
+    made, known = _in_each(workspace.store.root, PROVENANCE), "it is taken for missing; delete it"
     kept = ("backbones", "health", "bench/curves", "bench/parameters")
     sealed = [path for place in kept for path in sorted(root.glob(f"{place}/*.json"))]
     sealed += _in_each(workspace.store.root, "speed.json")
@@ -228,7 +229,7 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
         layout = features.layout
         latest[layout.dataset, layout.split, computation(layout.key)].append(features)
     for (dataset, split, how), sets in latest.items():
-        *older, newest = sorted(sets, key=lambda f: str(f.made.get("made", "")))
+        *older, newest = sorted(sets, key=lambda f: f.provenance.made)
         alike = (rest for (*name, same), rest in latest.items() if name == [dataset, _OTHER.get(split)] and same == how)
         others = [f for rest in alike for f in rest]
         superseded = [f for f in older if _mostly_in(f, newest) and not _split_otherwise(f, others)]
@@ -286,7 +287,7 @@ def _mostly_in(old: FeatureSet, new: FeatureSet) -> bool:
 def _split_otherwise(old: FeatureSet, others: Sequence[FeatureSet]) -> bool:
     """Whether some of a set's samples are on the other side of a newer split: another target's, or another seed's."""
     own = _contents(old)
-    newest = max(others, key=lambda f: str(f.made.get("made", "")), default=None)
+    newest = max(others, key=lambda f: f.provenance.made, default=None)
     return newest is not None and len(own & _contents(newest)) > _MOVED * len(own)
 
 

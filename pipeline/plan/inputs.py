@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.settings.of_modality import check_modality_settings
 from frostline.pipeline.workspace import Workspace
 from frostline.stages.backbones import BackboneRequest, fingerprint

@@ -72,5 +72,5 @@ def estimated_seconds(plan: Plan, request: FeatureRequest) -> float | None:
     """Return how long the missing rows should take, by the newest set of the same computation."""
     same = computation(request.key.fields())
     like = [f for f in plan.workspace.store.sets() if f.speed and computation(f.layout.key) == same]
-    newest = max(like, key=lambda f: str(f.made.get("made")), default=None)
+    newest = max(like, key=lambda f: f.provenance.made, default=None)
     return request.rows_to_compute / newest.speed if newest and newest.speed else None

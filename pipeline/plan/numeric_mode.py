@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frostline.pipeline.settings.models import BackboneSettings
+from frostline.pipeline.settings import BackboneSettings
 from frostline.stages.backbones.spec import BackboneSpec, Precision
 from frostline.stages.datasets import Samples
 from frostline.stages.modalities.image.spec import Preprocessing

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from frostline.pipeline.plan.pick_mode import PickedMode
 from frostline.pipeline.plan.resolve import Resolved
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.workspace import Workspace
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import Dataset, Samples

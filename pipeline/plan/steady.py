@@ -38,9 +38,8 @@ def unsteadiness_seen(plan: Plan, request: FeatureRequest) -> str:
 def unsteady(sets: Iterable[FeatureSet]) -> Iterator[str]:
     """Yield what was seen of each set whose features can't be made again."""
     for features in dict.fromkeys(sets):
-        seen = features.made.get("unsteady")
-        if seen and isinstance(seen, str):
-            yield seen
+        if features.provenance.unsteady:
+            yield features.provenance.unsteady
 
 
 def _tried(plan: Plan, samples: Samples) -> str:
@@ -54,8 +53,10 @@ def _tried(plan: Plan, samples: Samples) -> str:
     alike = max(by_shape(items), key=len)
     names, batch = [samples.ids[row] for row in alike], stacked([items[row] for row in alike])
     noun = MODALITIES.load(samples.modality).noun
-    most = plan.settings.batch_size or 2 * _SAMPLES
-    found = unsteadiness(lambda some: next(in_turn(backbone.embed, [some], limit)), batch, backbone.precision, most)
+    max_batch = plan.settings.batch_size or 2 * _SAMPLES
+    found = unsteadiness(
+        lambda some: next(in_turn(backbone.embed, [some], limit)), batch, backbone.precision, max_batch
+    )
     if found and not plan.settings.allow_unsteady:
         raise refusal(plan.settings.backbone, found, names, noun)
     return f"{plan.settings.backbone} {found.told(names, noun)}" if found else ""
@@ -63,9 +64,9 @@ def _tried(plan: Plan, samples: Samples) -> str:
 
 def _items(batch_size: int | None, samples: Samples, spec: BackboneSpec) -> dict[int, Item]:
     """Return items of a few samples, evenly spread, by row."""
-    most = min(_SAMPLES, max(2, batch_size or _SAMPLES))
+    count = min(_SAMPLES, max(2, batch_size or _SAMPLES))
     found = {}
-    for row in np.unique(np.linspace(0, len(samples) - 1, most).astype(int)).tolist():
+    for row in np.unique(np.linspace(0, len(samples) - 1, count).astype(int)).tolist():
         try:
             found[row] = item_for(samples.read(row), spec)
         except UnreadableSample:

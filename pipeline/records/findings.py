@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from frostline.pipeline.records.validated import validated
-from frostline.stages.diagnostics import Shift
+from frostline.stages.diagnostics import Copies, NearDuplicates, Shift
 from frostline.stages.errors import StoreError
 from frostline.stages.metrics import Score
 from frostline.stages.records.safe_read import read_sealed
@@ -26,39 +26,6 @@ class Outlier:
 
     id: str
     z: float
-
-
-@dataclass(frozen=True)
-class CopiesOf:
-    """All samples of one content; ``conflicting``: under different labels, or with other numbers."""
-
-    train: tuple[str, ...]
-    test: tuple[str, ...]
-    conflicting: bool
-
-    @property
-    def leaks(self) -> bool:
-        """Whether test samples are in train."""
-        return bool(self.train and self.test)
-
-
-@dataclass(frozen=True)
-class Near:
-    """Two near duplicates: a sample and its nearest. ``distance``: in units of the typical one."""
-
-    id: str
-    nearest: str
-    distance: float
-
-
-@dataclass(frozen=True)
-class NearPairs:
-    """Near duplicates of different content; ``across``: a sample of test and its nearest of train."""
-
-    train: tuple[Near, ...]
-    test: tuple[Near, ...]
-    across: tuple[Near, ...]
-    typical_distance: float
 
 
 @dataclass(frozen=True)
@@ -116,8 +83,8 @@ class Findings:
     dead_dimensions: tuple[int, ...]
     constant_dimensions: tuple[int, ...]
     outlying_lengths: dict[str, tuple[Outlier, ...]]
-    copies: tuple[CopiesOf, ...]
-    near_duplicates: NearPairs
+    copies: tuple[Copies, ...]
+    near_duplicates: NearDuplicates
     rows_by_class: dict[str, int]
     label_issues: tuple[Issue, ...]
     shift: Shift | None

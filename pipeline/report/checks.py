@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from frostline.pipeline.records.findings import CopiesOf, Findings
+from frostline.pipeline.records.findings import Findings
 from frostline.pipeline.report.wording import with_interval
+from frostline.stages.diagnostics import Copies
 from frostline.stages.errors import counted, listing, printable
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
@@ -84,7 +85,7 @@ def _copies(found: Findings) -> Iterable[Check]:
         yield _counted("Conflicting targets", conflicts, "image", "with different labels or numbers")
 
 
-def _equal(one: CopiesOf) -> str:
+def _equal(one: Copies) -> str:
     names = [*one.train, *one.test]
     rest = [f"{len(names) - _SHOWN:,} more"] if len(names) > _SHOWN else []
     return " = ".join([*names[:_SHOWN], *rest])

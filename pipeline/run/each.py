@@ -11,7 +11,7 @@ from frostline.pipeline.plan.inputs import Inputs
 from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.records.run import Report
 from frostline.pipeline.run.run import Opened, open_run, run_opened
-from frostline.pipeline.settings.models import DatasetSettings, Settings
+from frostline.pipeline.settings import DatasetSettings, Settings
 from frostline.pipeline.steps.features import extract_shared
 from frostline.stages.datasets import Dataset, Samples
 from frostline.stages.errors import DataError
@@ -25,11 +25,14 @@ log = logging.getLogger("frostline")
 def each_of(settings: AnyDataset) -> tuple[AnyDataset, ...]:
     """Return settings of one layer and one target each: several columns of single labels are so many targets.
 
-    A baseline stands beside the first layer alone.
+    These share one split, which is stratified by all of them unless the settings say otherwise. A baseline stands
+    beside the first layer alone.
     """
     layers = layers_of(settings)
     columns = settings.target if settings.task == DEFAULT else ()
-    targets: list[dict[str, Any]] = [{"target": (column,)} for column in columns] if len(columns) > 1 else [{}]
+    stratify = settings.stratify or columns
+    targets: list[dict[str, Any]] = [{"target": (column,), "stratify": stratify} for column in columns]
+    targets = targets if len(columns) > 1 else [{}]
     alone: dict[str, Any] = {"baseline": "none"} if "baseline" in type(settings).model_fields else {}
     of_layers: list[dict[str, Any]] = [{"layer": layer, **(alone if i else {})} for i, layer in enumerate(layers)]
     of_layers = of_layers if len(layers) > 1 else [{}]

@@ -21,7 +21,7 @@ from frostline.pipeline.plan.preview import Preview, preview
 from frostline.pipeline.plan.resolve import resolve_remembered
 from frostline.pipeline.records.run import Extracted, Fitted, Probe, Report, predictions_name, to_file
 from frostline.pipeline.records.run_record import SplitRows
-from frostline.pipeline.settings.models import (
+from frostline.pipeline.settings import (
     BackboneSettings,
     DatasetSettings,
     ExtractSettings,

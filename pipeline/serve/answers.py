@@ -50,22 +50,22 @@ class Prediction:
         return dict(self.classes) if self.kind == REGRESSION else {}
 
 
-def answer(head: Head, path: Path, confidence: NDArray[np.float64] | None, problem: str | None) -> Prediction:
-    """Return what a head's confidences (classes,) say of an image; None where a problem left it out."""
+def answer(head: Head, path: Path, decision_values: NDArray[np.float64] | None, problem: str | None) -> Prediction:
+    """Return what a head's decision values (classes,) say of an image; None where a problem left it out."""
     kind, probabilistic = target_of(head), head.probabilistic
-    if confidence is None:
+    if decision_values is None:
         return Prediction(path, (), problem, probabilistic, kind)
-    ranked = range(len(confidence)) if kind == REGRESSION else np.argsort(-confidence, kind="stable").tolist()
-    named = tuple((head.classes[place], float(confidence[place])) for place in ranked)
+    ranked = range(len(decision_values)) if kind == REGRESSION else np.argsort(-decision_values, kind="stable").tolist()
+    named = tuple((head.classes[place], float(decision_values[place])) for place in ranked)
     if kind != MULTI_LABEL:
         return Prediction(path, named, problem, probabilistic, kind)
-    above = confidence > np.array(thresholds(head))
+    above = decision_values > np.array(thresholds(head))
     labels = tuple(head.classes[place] for place in ranked if above[place])
     return Prediction(path, named, problem, probabilistic, kind, labels)
 
 
 def thresholds(head: Head) -> tuple[float, ...]:
-    """Return above which confidence each label is predicted: as stored with a multi-label head, or the usual one."""
+    """Return the threshold above which each label is predicted: as stored with a multi-label head, or the usual one."""
     stored: tuple[float, ...] = getattr(head, "thresholds", ())
     return stored or usual_thresholds(len(head.classes), probabilistic=head.probabilistic)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from frostline.pipeline.serve.answers import MULTI_LABEL, REGRESSION, thresholds
 from frostline.pipeline.serve.predict import load_portable
-from frostline.pipeline.settings.models import PredictSettings
+from frostline.pipeline.settings import PredictSettings
 from frostline.stages.backbones.network.joined import is_joined
 from frostline.stages.errors import ConfigError
 from frostline.stages.heads import Head

@@ -31,7 +31,7 @@ def export_features(place: Path, file: Path) -> dict[str, Any]:
         "quarantined": quarantined,
         "digest": layout.digest,
         "key": dict(layout.key),
-        "made": features.made,
+        "made": features.provenance.to_fields(),
     }
     write_features(found, about, file)
     return {"file": str(file), **about}

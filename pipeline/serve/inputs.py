@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from frostline.pipeline.settings.models import PredictSettings
+from frostline.pipeline.settings import PredictSettings
 from frostline.stages.datasets import file_bytes, files_in, paths_of
 from frostline.stages.errors import ConfigError, DataError, one
 from frostline.stages.modalities.base import Modality

@@ -16,7 +16,7 @@ from frostline.pipeline.plan.machine import cores, device_of
 from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
 from frostline.pipeline.serve.answers import REGRESSION, Prediction, answer, check_kind
 from frostline.pipeline.serve.inputs import Asked, asked_file, asked_for
-from frostline.pipeline.settings.models import PredictSettings, load_settings
+from frostline.pipeline.settings import PredictSettings, load_settings
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.base import Family
 from frostline.stages.backbones.families.registry import check_family, family_of
@@ -71,7 +71,7 @@ class Classifier:
             return modality.decode(asked[row].content(), self.jpeg_min_side, **options)
 
         for one in stage.predict(self.head, self.backbone, read, range(len(asked)), **how):
-            yield answer(self.head, asked[one.row].path, one.confidence, one.fault)
+            yield answer(self.head, asked[one.row].path, one.decision_values, one.fault)
 
 
 def _on_halved(noun: str, rows: int, message: str) -> None:

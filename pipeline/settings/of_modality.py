@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frostline.pipeline.settings.models import BackboneSettings
+from frostline.pipeline.settings.backbone import BackboneSettings
 from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.base import IMAGE
 from frostline.stages.modalities.registry import MODALITIES

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from frostline.pipeline.settings.models import HeadSettings, Settings
+from frostline.pipeline.settings import HeadSettings, Settings
 from frostline.pipeline.steps.subsets import check_draw
 from frostline.stages.datasets import Dataset, Samples
 from frostline.stages.errors import DataError

@@ -19,6 +19,7 @@ from frostline.pipeline.plan.lookup import FeatureRequest, look_up, required_set
 from frostline.pipeline.plan.plan import SPLITS, Plan
 from frostline.pipeline.plan.steady import unsteady
 from frostline.pipeline.records.run import Extracted
+from frostline.pipeline.report.wording import Message
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import DamagedShard, DataError, StoreError, counted, listing
 from frostline.stages.extract.known_rows import copy_set
@@ -110,7 +111,7 @@ def _extract_one(plan: Plan, request: FeatureRequest) -> Extracted:
             request.existing.keep_targets(target_file(x.targets, x.ids))
         request.existing.publish()
         log.info("%s %s (%s): %s cached", x.dataset, x.split, request.key.view, counted(len(x), "row"))
-        made = request.existing.made.get("optimize", "auto")
+        made = request.existing.provenance.optimize
         if made != plan.settings.optimize:
             log.info("note: these were made with --optimize %s", made)
         return cached(request)
@@ -140,14 +141,15 @@ def cached(request: FeatureRequest) -> Extracted:
 def unsteady_notes(done: Iterable[Extracted]) -> tuple[str, ...]:
     """Return one line for each network whose features, cached all the same, can't be made again."""
     seen = dict.fromkeys(unsteady(open_set(one.folder) for one in done))
-    return tuple(f"WARNING these features can't be made again (--allow-unsteady): {what}" for what in seen)
+    text = "these features can't be made again (--allow-unsteady): "
+    return tuple(str(Message("warning", text + what)) for what in seen)
 
 
 def truncation_notes(done: Iterable[Extracted]) -> tuple[str, ...]:
     """Return one line for each feature set of whose samples something was cut off."""
     notes = []
     for one in done:
-        if cut := read_truncation(open_set(one.folder).made.get("truncation")):
+        if cut := read_truncation(open_set(one.folder).provenance.truncation):
             backbone = one.key.backbone
             noun = MODALITIES.load(backbone.modality).noun
             notes.append(

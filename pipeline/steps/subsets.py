@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.pipeline.records.curve import Curve, Point
-from frostline.pipeline.settings.models import FEW_HELD, Draw
+from frostline.pipeline.settings import FEW_HELD, Draw
 from frostline.pipeline.steps.features import LazyFeatures
 from frostline.stages.datasets.draws import shots, train_size
 from frostline.stages.datasets.grouped import group_lots
@@ -144,15 +144,15 @@ def _choosable(spec: HeadSpec, views: Sequence[Features]) -> HeadSpec:
     """
     targets, digests = views[0].targets, views[0].digests
     single = targets.kind == DEFAULT
-    least = _least_of_a_class(targets, digests) if single else len(np.unique(_units(targets, digests)))
+    smallest = _smallest_class(targets, digests) if single else len(np.unique(_units(targets, digests)))
     enough = _MIN_HELD if single else FEW_HELD
-    if len(spec.grid) == 1 or spec.folds == "loo" or (not spec.folds and spec.hold_out * least >= enough):
+    if len(spec.grid) == 1 or spec.folds == "loo" or (not spec.folds and spec.hold_out * smallest >= enough):
         return spec
-    if least < 2:
+    if smallest < 2:
         return replace(spec, grid=(spec.default,), folds=0, hold_out=0.0)
-    return replace(spec, folds=min(int(spec.folds) or _FOLDS, least), hold_out=0.0)
+    return replace(spec, folds=min(int(spec.folds) or _FOLDS, smallest), hold_out=0.0)
 
 
-def _least_of_a_class(targets: Targets, digests: NDArray[np.uint8]) -> int:
+def _smallest_class(targets: Targets, digests: NDArray[np.uint8]) -> int:
     """Return how many different samples, or groups, the smallest class that occurs has."""
     return min(n for n in _units_of_each(targets, digests) if n)

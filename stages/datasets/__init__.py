@@ -67,6 +67,8 @@ def open_dataset(
     separator: str | None = None,
     group: str | None = None,
     group_pattern: str | None = None,
+    group_file: Path | None = None,
+    stratify: Sequence[str] = (),
     input: str | None = None,
 ) -> Dataset:
     """Return a dataset by name.
@@ -79,8 +81,10 @@ def open_dataset(
     ``{"path": "file"}``. ``class_level``: which folder below a split names the class, 1 to 3, where several could.
     ``bit_depth``: how many bits 16-bit images make use of. ``target``: the columns of a table to predict, by default
     ``label``; ``task``: which kind of target they are, ``separator``: what stands between labels in a cell, both found
-    out by default. ``group``: the column, ``group_pattern``: the regular expression on ids, that says which samples
-    belong together and must not be split. ``input``: the column of a table whose cells are the samples, as texts.
+    out by default. ``group``: the column, ``group_pattern``: the regular expression on ids, ``group_file``: the table
+    with the columns path and group, that says which samples belong together and must not be split. ``stratify``: the
+    columns of a table of which a split by ``test_fraction`` has about equal shares on both sides, by default the
+    target; ``("none",)``: of no column. ``input``: the column of a table whose cells are the samples, as texts.
 
     Raises ConfigError for an unknown name, DataError listing all that is wrong.
     """
@@ -90,8 +94,9 @@ def open_dataset(
         asked = Request(
             place, root, test_fraction, seed, where, memory, progress, columns or {}, class_level, bit_depth
         )
-        asked = replace(asked, target=tuple(target), task=task, separator=separator, input=input)
-        found = source.open(replace(asked, group=group, group_pattern=group_pattern))
+        asked = replace(asked, target=tuple(target), task=task, separator=separator, stratify=tuple(stratify))
+        asked = replace(asked, group=group, group_pattern=group_pattern, group_file=group_file, input=input)
+        found = source.open(asked)
     found = check_targets(found)
     check_groups(found)
     return replace(found, notes=(*found.notes, *group_notes(found), *remarks(found.splits)))

@@ -1,36 +1,62 @@
-"""Groups of samples: named by their paths, and kept whole when a tree is split."""
+"""Groups of samples: named by their paths or by a file, and kept whole when a tree is split."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from frostline.stages.datasets.grouped import named_groups
 from frostline.stages.datasets.samples import Dataset, Samples
+from frostline.stages.datasets.table import read_table
 from frostline.stages.errors import ConfigError, DataError, counted, listing
 from frostline.stages.targets.registry import TARGETS
 
 
-def grouped_by(samples: Samples, pattern: str | None) -> Samples:
-    """Return samples with the groups that a regular expression finds in their ids: its first group, or all it matches.
+def grouped_by(samples: Samples, pattern: str | None, file: Path | None) -> Samples:
+    """Return samples with the groups that an expression finds in their ids, or that a file gives them.
 
-    Raises ConfigError for an expression that is none, DataError that lists the ids without a match.
+    Raises ConfigError for an expression that is none, DataError that lists the ids without a match, and for a file
+    that can't be read, or that names none of the samples.
     """
-    if pattern is None:
-        return samples
+    if pattern is not None:
+        return _numbered(samples, _matched(samples.ids, pattern))
+    if file is not None:
+        return _numbered(samples, _listed(samples, file))
+    return samples
+
+
+def _numbered(samples: Samples, names: Sequence[tuple[bool, str]]) -> Samples:
+    number = {name: i for i, name in enumerate(sorted(set(names)))}
+    groups = np.array([number[name] for name in names], np.int64)
+    return replace(samples, targets=replace(samples.targets, groups=groups))
+
+
+def _matched(ids: Sequence[str], pattern: str) -> list[tuple[bool, str]]:
+    """Return what an expression finds in each id: its first group, or all it matches."""
     try:
-        found = [re.search(pattern, sample) for sample in samples.ids]
+        found = [re.search(pattern, sample) for sample in ids]
     except re.error as error:
         raise ConfigError(f"--group-pattern {pattern!r} is no regular expression: {error}") from error
-    wrong = [sample for sample, match in zip(samples.ids, found, strict=True) if not match]
+    wrong = [sample for sample, match in zip(ids, found, strict=True) if not match]
     if wrong:
         raise DataError(f"no group in the names of {counted(len(wrong), 'sample')} by {pattern!r}:\n{listing(wrong)}")
-    names = [match[1] if match.re.groups else match[0] for match in found if match]
-    groups = np.unique(np.array(names, object), return_inverse=True)[1].ravel().astype(np.int64)
-    return replace(samples, targets=replace(samples.targets, groups=groups))
+    return [(True, match[1] if match.re.groups else match[0]) for match in found if match]
+
+
+def _listed(samples: Samples, file: Path) -> list[tuple[bool, str]]:
+    """Return what a table says of each id; a sample that it does not name stands for itself."""
+    table = read_table(file, ("path", "group"), {}, "path and group")
+    group = dict(zip(table.column("path"), table.column("group"), strict=True))
+    if not group.keys() & set(samples.ids):
+        raise DataError(
+            f"{file} names none of the {counted(len(samples), 'sample')} of {samples.dataset}; expected paths such as "
+            f"{samples.ids[0]}"
+        )
+    return [(sample in group, group.get(sample, sample)) for sample in samples.ids]
 
 
 def check_groups(dataset: Dataset) -> None:

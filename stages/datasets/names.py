@@ -108,8 +108,13 @@ def shown(name: str, beside: str = "") -> str:
 
 def nearest(name: str, known: Sequence[str], count: int = _SIDE_BY_SIDE) -> list[str]:
     """Return the known names that are most like a name, the likeliest first; maybe none."""
-    by_fold = {folded(one): one for one in known}
-    return [by_fold[one] for one in get_close_matches(folded(name), by_fold, count, 0.6)]
+    by_fold = {_compatible(one): one for one in known}
+    return [by_fold[one] for one in get_close_matches(_compatible(name), by_fold, count, 0.6)]
+
+
+def _compatible(name: str) -> str:
+    """Return a name with letters of another width or style as plain ones."""
+    return folded(unicodedata.normalize("NFKC", name))
 
 
 def missing_note(names: Iterable[str]) -> list[str]:

@@ -157,12 +157,15 @@ def _unreadable(dataset: Dataset) -> str:
     return f"; {counted(len(bad), 'sample')} can't be read:\n{listing(bad, 10)}\nand without them" if bad else ""
 
 
-def split_by_content(samples: Samples, test_fraction: float, seed: int) -> tuple[Samples, Samples]:
+def split_by_content(
+    samples: Samples, test_fraction: float, seed: int, by: Targets | None = None
+) -> tuple[Samples, Samples]:
     """Return (train, test) of one tree: stratified, seeded, blind to order and file names, groups whole.
 
+    ``by``: the targets whose strata both sides have in about equal shares; None: the samples' own.
     See ``frostline.stages.datasets.sampling.hold_out``. Raises DataError if a class is too small to be on both sides.
     """
-    asked = samples.targets
+    asked = samples.targets if by is None else replace(by, groups=samples.targets.groups)
     target = TARGETS.load(asked.kind)
     wrong = target.split_faults(asked.names, asked.values, test_fraction)
     if wrong:

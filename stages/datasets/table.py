@@ -21,6 +21,7 @@ _LONGEST_CELL = 32 << 20  # characters; csv's own limit, 131,072, is less than a
 _EXCEL = re.compile("sep=([,;\t|])[\r\n]")  # what Excel writes, and asks for, as a line of its own
 _QUOTED = re.compile('"[^"]*"')
 _HEADER_ENDS = re.compile("[\r\n]")
+_BETWEEN = re.compile(r"[\s_.-]+")
 _LIKELY = {
     "path": "path file filename file_name filepath file_path image image_path img img_path image_id id image_name name",
     "label": "label class category target class_name labels label_name species breed diagnosis dx y",
@@ -90,8 +91,9 @@ class Table:
 
     def likely(self, name: str) -> list[str]:
         """Return the columns whose names people often give to what is taken for a name; maybe none."""
-        by_fold = {folded(one): one for one in self.header if one and self.header.count(one) == 1}
-        return [by_fold[word] for word in _LIKELY.get(name, "").split() if word in by_fold]
+        by_word = {_BETWEEN.sub("", folded(one)): one for one in self.header if one and self.header.count(one) == 1}
+        words = _LIKELY.get(name, "").replace("_", "").split()
+        return [by_word[word] for word in dict.fromkeys(words) if word in by_word]
 
     def _like(self, name: str) -> list[str]:
         return self.likely(name) or nearest(self.called.get(name, name), [one for one in self.header if one], 1)

@@ -46,7 +46,7 @@ class UnlikelyValue:
 
 
 def out_of_fold_of(train: Features, spec: HeadSpec, units: int, seed: int = 0) -> NDArray[np.float64]:
-    """Return each row's confidences by the head of the spec's one value, fitted without the row's fold, (n, names).
+    """Return each row's decision values by the head of the spec's one value, fitted without the row's fold, (n, names).
 
     Copies, and rows of one group, are in one fold. ``units``: how many different samples, or groups, there are; there
     are five folds, or as many as units.
@@ -57,7 +57,7 @@ def out_of_fold_of(train: Features, spec: HeadSpec, units: int, seed: int = 0) -
     for held in (fold == k for k in np.unique(fold)):
         with explained(spec):
             path = made.fit(spec.grid, (~held).astype(np.float64))
-        result[held] = path.confidence(train.X[held])[0]
+        result[held] = path.decision_values(train.X[held])[0]
     return result
 
 

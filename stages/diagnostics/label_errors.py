@@ -81,7 +81,7 @@ def out_of_fold(
 def held_out(prepared: PreparedRows, X: NDArray[Any], held: NDArray[np.bool_]) -> NDArray[np.floating]:
     """Return the probabilities, (rows held, classes), of a head fitted on the prepared rows of X that are not held."""
     path = prepared.fit([strength(X)], (~held).astype(np.float64))
-    probabilities: NDArray[np.floating] = path.confidence(X[held])[0]
+    probabilities: NDArray[np.floating] = path.decision_values(X[held])[0]
     return probabilities
 
 

@@ -21,10 +21,10 @@ _ROUNDING = 1e-6  # of a cosine in float32
 
 @dataclass(frozen=True)
 class Copies:
-    """All samples of one content, where there are several: their rows of train and of test."""
+    """All samples of one content, where there are several, by name. ``conflicting``: their known targets differ."""
 
-    train: tuple[int, ...]
-    test: tuple[int, ...]
+    train: tuple[str, ...]
+    test: tuple[str, ...]
     conflicting: bool
 
     @property
@@ -35,10 +35,10 @@ class Copies:
 
 @dataclass(frozen=True)
 class DuplicatePair:
-    """Two near duplicates: a row and its nearest. ``distance``: in units of the typical one."""
+    """Two near duplicates: a sample and its nearest, by name. ``distance``: in units of the typical one."""
 
-    row: int
-    nearest: int
+    id: str
+    nearest: str
     distance: float
 
 
@@ -46,14 +46,14 @@ class DuplicatePair:
 class NearDuplicates:
     """Near duplicates of different content, the nearest first.
 
-    ``across``: a row of test and its nearest of train. ``typical``: the median cosine
+    ``across``: a sample of test and its nearest of train. ``typical_distance``: the median cosine
     distance, 1 - cos, of a training row from its nearest other one that is no near duplicate.
     """
 
     train: tuple[DuplicatePair, ...]
     test: tuple[DuplicatePair, ...]
     across: tuple[DuplicatePair, ...]
-    typical: float
+    typical_distance: float
 
 
 def copies(train: Features, test: Features) -> tuple[Copies, ...]:
@@ -64,7 +64,11 @@ def copies(train: Features, test: Features) -> tuple[Copies, ...]:
             places[content.tobytes()][split].append(row)
     several = [(rows, others) for rows, others in places.values() if len(rows) + len(others) > 1]
     return tuple(
-        Copies(tuple(rows), tuple(others), _differ(np.concatenate([train.y[rows], test.y[others]])))
+        Copies(
+            tuple(train.ids[row] for row in rows),
+            tuple(test.ids[row] for row in others),
+            _differ(np.concatenate([train.y[rows], test.y[others]])),
+        )
         for rows, others in several
     )
 
@@ -94,12 +98,17 @@ def find_near_duplicates(train: Features, test: Features, threshold: float = NEA
     within, among, across = _nearest(U), _nearest(V), _nearest(W, U)
     typical = max(typical_distance(U, _strata(train)[rows], threshold), _ROUNDING)
     reach = max(threshold * typical, _ROUNDING)
+    first, second, third = _names(train, rows), _names(test, others), _names(test, new)
     return NearDuplicates(
-        _pairs(within, rows, rows, reach, typical),
-        _pairs(among, others, others, reach, typical),
-        _pairs(across, new, rows, reach, typical),
+        _pairs(within, first, first, reach, typical),
+        _pairs(among, second, second, reach, typical),
+        _pairs(across, third, first, reach, typical),
         typical,
     )
+
+
+def _names(features: Features, rows: NDArray[np.int64]) -> list[str]:
+    return [features.ids[row] for row in rows.tolist()]
 
 
 def _strata(train: Features) -> NDArray[np.int64]:
@@ -158,17 +167,15 @@ def _improve(
 
 
 def _pairs(
-    found: Neighbours, rows: NDArray[np.int64], others: NDArray[np.int64], reach: float, typical: float
+    found: Neighbours, names: list[str], others: list[str], reach: float, typical: float
 ) -> tuple[DuplicatePair, ...]:
-    """Return the pairs within reach, each once, by the rows' own numbers, the nearest first."""
+    """Return the pairs within reach, each once, the nearest first."""
     place, cosine = found
-    pairs: dict[tuple[int, ...], DuplicatePair] = {}
+    pairs: dict[tuple[str, ...], DuplicatePair] = {}
     near = np.flatnonzero(1 - cosine <= reach)
     for i in near[np.argsort(-cosine[near], kind="stable")].tolist():
-        row, nearest = int(rows[i]), int(others[place[i]])
+        name, nearest = names[i], others[place[i]]
         distance = max(float(1 - cosine[i]), 0.0) / typical
-        same = rows is others
-        pairs.setdefault(
-            tuple(sorted((row, nearest))) if same else (row, nearest), DuplicatePair(row, nearest, distance)
-        )
+        both = tuple(sorted((name, nearest))) if names is others else (name, nearest)
+        pairs.setdefault(both, DuplicatePair(name, nearest, distance))
     return tuple(pairs.values())

@@ -42,8 +42,8 @@ def typical_distance(directions: Floats, labels: NDArray[np.int64], threshold: f
     place = np.minimum(_HIGHER, sample.half) - 1
     higher = np.take_along_axis(sample.mates, np.maximum(place, 0)[:, None], axis=1)[:, 0]
     higher = higher[(place >= 0) & np.isfinite(higher)]
-    least = float(np.median(higher)) / _HIGHER if higher.size else 0.0
-    return max(_settled(sample, threshold), least)
+    smallest = float(np.median(higher)) / _HIGHER if higher.size else 0.0
+    return max(_settled(sample, threshold), smallest)
 
 
 def _settled(sample: _Sample, threshold: float) -> float:

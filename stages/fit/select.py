@@ -19,7 +19,7 @@ from frostline.stages.metrics import temperature
 from frostline.stages.targets.base import Judgement, TargetValues
 
 Held = tuple[slice, NDArray[np.int64], NDArray[np.float64], NDArray[Any]]
-_VALUES = 2**25  # confidences held at once
+_VALUES = 2**25  # decision values held at once
 _EVERY = slice(None)
 _TOO_FEW = "{} training rows are too few to hold some out; give one value with --grid"
 
@@ -27,13 +27,13 @@ _TOO_FEW = "{} training rows are too few to hold some out; give one value with -
 class _Unseen(Protocol):
     """Rows scored by heads that have not seen them.
 
-    Blocks of them: which values of the grid, the rows' positions, weights, and confidences (k, b, classes).
+    Blocks of them: which values of the grid, the rows' positions, weights, and decision values (k, b, classes).
     """
 
     probabilistic: bool
 
     def blocks(self) -> Iterator[Held]:
-        """Yield all held-out rows, with the confidences of every value."""
+        """Yield all held-out rows, with the decision values of every value."""
 
     def of(self, index: int) -> Iterator[Held]:
         """Yield the same of one value, k = 1."""
@@ -82,13 +82,13 @@ def _learned(unseen: _Unseen, rows: TrainingRows, best: int, places: Sequence[in
     """Return what the held-out rows teach of the chosen head: a temperature of probabilities, or thresholds."""
     if rows.target.exclusive and not unseen.probabilistic:
         return {}
-    confidence, y, weights = _held(unseen.of(best), rows.y)
+    decision_values, y, weights = _held(unseen.of(best), rows.y)
     if rows.target.exclusive:
-        return {"temperature": temperature(confidence, y, weights)}
+        return {"temperature": temperature(decision_values, y, weights)}
     for place in set(places) - {best}:
         own = np.flatnonzero(np.array(places) == place)
-        confidence[:, own] = _held(unseen.of(place), rows.y)[0][:, own]
-    return {"thresholds": rows.target.thresholds(confidence, y, probabilistic=unseen.probabilistic)}
+        decision_values[:, own] = _held(unseen.of(place), rows.y)[0][:, own]
+    return {"thresholds": rows.target.thresholds(decision_values, y, probabilistic=unseen.probabilistic)}
 
 
 class _Folds:
@@ -107,14 +107,14 @@ class _Folds:
     def blocks(self) -> Iterator[Held]:
         for path, held in zip(self.paths, self.masks, strict=True):
             for part in _parts(np.flatnonzero(held), len(self.rows.spec.grid) * self.rows.classes):
-                yield _EVERY, part, self.rows.weights(held)[part], path.confidence(self.rows.X[part])
+                yield _EVERY, part, self.rows.weights(held)[part], path.decision_values(self.rows.X[part])
 
     def of(self, index: int) -> Iterator[Held]:
         names = ("",) * self.rows.classes
         for path, held in zip(self.paths, self.masks, strict=True):
             head = path.head(index, names)
             for part in _parts(np.flatnonzero(held), self.rows.classes):
-                yield _EVERY, part, self.rows.weights(held)[part], head.confidence(self.rows.X[part])[None]
+                yield _EVERY, part, self.rows.weights(held)[part], head.decision_values(self.rows.X[part])[None]
 
 
 class _Others:
@@ -149,7 +149,7 @@ class _Others:
 
 
 def _parts(rows: NDArray[np.int64], values: int) -> Iterator[NDArray[np.int64]]:
-    """Yield the rows in blocks whose confidences, ``values`` a row, fit in memory."""
+    """Yield the rows in blocks whose decision values, ``values`` a row, fit in memory."""
     length = max(1, _VALUES // values)
     return (rows[start : start + length] for start in range(0, len(rows), length))
 
@@ -189,8 +189,8 @@ def _within_strata(strata: NDArray[np.int64], digests: NDArray[np.uint8], spec: 
 def _judged(unseen: _Unseen, rows: TrainingRows) -> Judgement:
     """Return what the target's criterion makes of all held-out rows."""
     criterion = rows.target.criterion(len(rows.spec.grid), probabilistic=unseen.probabilistic)
-    for values, part, weights, confidence in unseen.blocks():
-        criterion.add(values, confidence, rows.y[part], weights)
+    for values, part, weights, decision_values in unseen.blocks():
+        criterion.add(values, decision_values, rows.y[part], weights)
     return criterion.judgement()
 
 
@@ -208,6 +208,6 @@ def _best(good: NDArray[np.float64], cost: NDArray[np.float64]) -> int:
 
 
 def _held(held: Iterator[Held], y: TargetValues) -> tuple[NDArray[np.float64], TargetValues, NDArray[np.float64]]:
-    """Return the confidences of one value for all held-out rows, what these are, and their weights."""
-    _, parts, weights, confidences = zip(*held, strict=True)
-    return np.concatenate([c[0] for c in confidences]), y[np.concatenate(parts)], np.concatenate(weights)
+    """Return the decision values of one value for all held-out rows, what these are, and their weights."""
+    _, parts, weights, decision_values = zip(*held, strict=True)
+    return np.concatenate([c[0] for c in decision_values]), y[np.concatenate(parts)], np.concatenate(weights)

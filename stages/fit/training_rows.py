@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import ConfigError
-from frostline.stages.heads import HeadPath, HeadSpec, LinearPath, solver
+from frostline.stages.heads import AffinePath, HeadPath, HeadSpec, solver
 from frostline.stages.heads.base import Solver, explained, streams
 from frostline.stages.heads.kinds import Number
 from frostline.stages.heads.scaling import ScaledPath, Scaler, standardizer
@@ -67,7 +67,7 @@ class TrainingRows:
         return [unscaled(path, Scaler()) if self.spec.scaling == "l2" else path for path in paths]
 
     def leave_one_out(self, grid: tuple[Number, ...]) -> NDArray[np.float64]:
-        """Return each row's confidence by a head that has not seen it, float64 (k, n, classes)."""
+        """Return each row's decision value by a head that has not seen it, float64 (k, n, classes)."""
         exact = cast(_Exact, self._shared)
         with explained(self.spec):
             return exact.leave_one_out(grid, self.weights(np.ones(len(self.y), bool)))
@@ -122,7 +122,7 @@ def _fitted(spec: HeadSpec, made: Solver, grid: tuple[Number, ...], weights: NDA
 
 def unscaled(path: HeadPath, scaler: Scaler) -> HeadPath:
     """Return a path that acts on features as they were before scaling; folded into W and b where there are any."""
-    if not isinstance(path, LinearPath) or (path.normalized and scaler.mean is not None):
+    if not isinstance(path, AffinePath) or (path.normalized and scaler.mean is not None):
         return ScaledPath(path, scaler)
     if scaler.mean is None or scaler.deviation is None:
         return replace(path, normalized=True)

@@ -3,12 +3,13 @@
 from frostline.stages.heads.base import Head, HeadPath, check_estimator, check_options, solver
 from frostline.stages.heads.files import head_files, read_head
 from frostline.stages.heads.kinds import HEADS, Kind, head_kind
-from frostline.stages.heads.linear import LinearHead, LinearPath
+from frostline.stages.heads.linear import AffinePath, LinearHead, LinearPath
 from frostline.stages.heads.spec import HeadSpec, head_spec, spec_fields
 from frostline.stages.heads.stored import Stored
 
 __all__ = [
     "HEADS",
+    "AffinePath",
     "Head",
     "HeadPath",
     "HeadSpec",

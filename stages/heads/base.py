@@ -18,7 +18,7 @@ from frostline.stages.targets.registry import TARGETS
 
 
 class Head(Protocol):
-    """A fitted classifier: ``probabilistic`` says whether its confidences are probabilities."""
+    """A fitted head: ``probabilistic`` says whether its decision values are probabilities."""
 
     @property
     def classes(self) -> tuple[str, ...]: ...
@@ -26,8 +26,8 @@ class Head(Protocol):
     def width(self) -> int: ...
     @property
     def probabilistic(self) -> bool: ...
-    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return probabilities, or scores where there are none, float64 (n, classes), of features (n, d)."""
+    def decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return probabilities, else scores, or predicted numbers, float64 (n, classes), of features (n, d)."""
 
     def stored(self) -> Stored:
         """Return what it is written as. Raises ConfigError if reading that could run code."""
@@ -42,8 +42,8 @@ class HeadPath(Protocol):
     def iterations(self) -> NDArray[np.int64]: ...
     @property
     def probabilistic(self) -> bool: ...
-    def confidence(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return probabilities, or scores where there are none, float (k, n, classes), of features (n, d)."""
+    def decision_values(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return probabilities, else scores, or predicted numbers, float (k, n, classes), of features (n, d)."""
 
     def head(self, index: int, classes: tuple[str, ...]) -> Head:
         """Return the head of one value."""

@@ -25,11 +25,12 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from frostline.stages.heads.newton.penalised import MatmulType, PenalisedPath
 from frostline.stages.heads.solvers.centroid import CentroidSolver
+from frostline.stages.heads.solvers.descent import Schedule
 from frostline.stages.heads.solvers.knn import NeighbourSolver
 from frostline.stages.heads.solvers.lda import LDASolver
 from frostline.stages.heads.solvers.logistic import logistic_path
 from frostline.stages.heads.solvers.ridge import RidgeSolver
-from frostline.stages.heads.solvers.sgd import Schedule, SgdSolver
+from frostline.stages.heads.solvers.sgd import SgdSolver
 from frostline.stages.heads.solvers.svm import SVMSolver
 
 ClassWeight = Literal["balanced"] | Mapping[Any, float] | None
@@ -59,16 +60,16 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the label of the largest confidence, (n,)."""
-        chosen = self._confidence(X).argmax(1)
+        """Return the label of the largest decision value, (n,)."""
+        chosen = self._decision_values(X).argmax(1)
         labels: NDArray[Any] = self.classes_[chosen]
         return labels
 
-    def _confidence(self, X: ArrayLike) -> NDArray[np.floating]:
+    def _decision_values(self, X: ArrayLike) -> NDArray[np.floating]:
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=_FLOATS, reset=False)
-        confidence: NDArray[np.floating] = self.path_.confidence(rows)[0]
-        return confidence
+        decision_values: NDArray[np.floating] = self.path_.decision_values(rows)[0]
+        return decision_values
 
 
 class _Probabilistic(_Classifier):
@@ -76,7 +77,7 @@ class _Probabilistic(_Classifier):
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.floating]:
         """Return probabilities (n, classes)."""
-        return self._confidence(X)
+        return self._decision_values(X)
 
 
 class _Scored(_Classifier):
@@ -84,7 +85,7 @@ class _Scored(_Classifier):
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.floating]:
         """Return scores (n, classes), or for two classes the second's less the first's, (n,)."""
-        scores = self._confidence(X)
+        scores = self._decision_values(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
 

@@ -48,7 +48,7 @@ class Affine:
 class LinearHead(Affine):
     """A head whose probabilities are the softmax of its scores, if it is ``probabilistic``."""
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return probabilities, float64 (n, classes), or where the head has none its scores."""
         scores = self.scores(X).astype(np.float64)
         return softmax(scores) if self.probabilistic else scores
@@ -82,15 +82,15 @@ def affine_of(
 
 
 @dataclass(frozen=True, eq=False)
-class LinearPath:
-    """Heads for k values of a parameter, fitted on the same rows.
+class AffinePath:
+    """Wx + b for k values of a parameter, fitted on the same rows; kinds of target say what that means.
 
     Attributes:
         weight: (k, classes, d) float64.
         bias: (k, classes) float64; -inf for a class that has no row.
         converged: (k,) bool.
         iterations: (k,) int64.
-        probabilistic: whether the softmax of the scores are probabilities.
+        probabilistic: whether decision values are probabilities.
         normalized: whether features are divided by their length before.
     """
 
@@ -110,15 +110,20 @@ class LinearPath:
         scores += self.bias[..., None].astype(rows.dtype)
         return np.swapaxes(scores, -1, -2)
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return probabilities, float (k, n, classes), or where the heads have none their scores."""
-        scores = self.scores(X)
-        return softmax(scores) if self.probabilistic else scores
-
     def rescaled(self, mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> Self:
         """Return the heads acting on x where these act on (x - mean) / deviation."""
         weight = self.weight / deviation
         return replace(self, weight=weight, bias=self.bias - weight @ mean)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearPath(AffinePath):
+    """Heads of single labels; ``probabilistic``: whether the softmax of the scores are probabilities."""
+
+    def decision_values(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return probabilities, float (k, n, classes), or where the heads have none their scores."""
+        scores = self.scores(X)
+        return softmax(scores) if self.probabilistic else scores
 
     def head(self, index: int, classes: tuple[str, ...]) -> LinearHead:
         """Return the head of one value, in float32."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.heads.linear import LinearPath, normalized
+from frostline.stages.heads.linear import AffinePath, normalized
 from frostline.stages.heads.stored import Stored
 
 _BLOCK = 8192
@@ -33,7 +33,7 @@ class LinearRegressionHead:
         """How many features it takes."""
         return int(self.weight.shape[1])
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return the predicted values of features (n, d), float64 (n, outputs), a block of rows at a time."""
         result = np.empty((len(X), len(self.classes)))
         for start in range(0, len(X), _BLOCK):
@@ -63,7 +63,7 @@ def read_linear_regression(stored: Stored, classes: tuple[str, ...], _width: int
 
 
 @dataclass(frozen=True, eq=False)
-class LinearRegressionPath(LinearPath):
+class LinearRegressionPath(AffinePath):
     """Heads for k values of a parameter; ``weight`` (k, outputs, d) and ``bias`` (k, outputs) float64."""
 
     probabilistic: bool = False
@@ -75,7 +75,11 @@ class LinearRegressionPath(LinearPath):
         scores += self.bias[..., None]
         return np.swapaxes(scores, -1, -2)
 
-    def head(self, index: int, classes: tuple[str, ...]) -> LinearRegressionHead:  # type: ignore[override]
+    def decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the predicted values, as ``scores``."""
+        return self.scores(X)
+
+    def head(self, index: int, classes: tuple[str, ...]) -> LinearRegressionHead:
         """Return the head of one value."""
         return LinearRegressionHead(self.weight[index], self.bias[index], classes, self.normalized)
 

@@ -1,7 +1,7 @@
 """Heads of many labels, each a yes or no of its own: linear ones, and what all of them have in common.
 
 Values of the target are int8 (n, labels): 1 where a row has a label, 0 where it hasn't, -1 where that is unknown.
-Confidences are probabilities of each label by itself, which do not sum to one, or scores that are above 0 for yes.
+Decision values are probabilities of each label by itself, which do not sum to one, or scores that are above 0 for yes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.heads.linear import Affine, FloatType, LinearPath, affine_of
+from frostline.stages.heads.linear import Affine, AffinePath, FloatType, affine_of
 from frostline.stages.heads.stored import Stored
 
 MULTI_LABEL = "multi-label"
@@ -26,13 +26,13 @@ class MultiLabelHead(Affine):
     A label that all, or none, of the training rows have has W = 0 and a bias of infinity, or minus infinity.
 
     ``probabilistic``: whether the sigmoids of the scores are probabilities. ``thresholds``: of each label, above
-    which confidence it is predicted; empty where the usual one is meant.
+    which decision value it is predicted; empty where the usual one is meant.
     """
 
     thresholds: tuple[float, ...] = ()
     target: ClassVar[str] = MULTI_LABEL
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return each label's probability, float64 (n, labels), or where the head has none its score."""
         scores = self.scores(X).astype(np.float64)
         return sigmoid(scores) if self.probabilistic else scores
@@ -54,18 +54,18 @@ def read_multi_label(stored: Stored, classes: tuple[str, ...], _width: int) -> M
 
 
 @dataclass(frozen=True, eq=False)
-class MultiLabelPath(LinearPath):
-    """Heads for k values of a parameter; see ``LinearPath``, the labels being its classes.
+class MultiLabelPath(AffinePath):
+    """Heads for k values of a parameter; see ``AffinePath``, the labels being its classes.
 
     ``probabilistic``: whether the sigmoids of the scores are probabilities.
     """
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[Any]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return probabilities, float (k, n, labels), or where the heads have none their scores."""
         scores = self.scores(X)
         return sigmoid(scores) if self.probabilistic else scores
 
-    def head(self, index: int, classes: tuple[str, ...]) -> MultiLabelHead:  # type: ignore[override]
+    def head(self, index: int, classes: tuple[str, ...]) -> MultiLabelHead:
         """Return the head of one value, in float32."""
         return self.head_of_each([index] * len(classes), classes)
 

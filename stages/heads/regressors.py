@@ -17,9 +17,9 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from frostline.stages.heads.solvers.descent import Schedule
 from frostline.stages.heads.solvers.knn_regression import NeighbourRegressionSolver
 from frostline.stages.heads.solvers.ridge_regression import RidgeRegressionSolver
-from frostline.stages.heads.solvers.sgd import Schedule
 from frostline.stages.heads.solvers.sgd_regression import SgdRegressionSolver
 
 _FLOATS = [np.float32, np.float64, np.float16]
@@ -48,7 +48,7 @@ class _Regressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: igno
         """Return the predicted values, as y was, (n,) or (n, outputs)."""
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=_FLOATS, reset=False)
-        values: NDArray[np.float64] = self.path_.confidence(rows)[0]
+        values: NDArray[np.float64] = self.path_.decision_values(rows)[0]
         return values[:, 0] if self._one else values
 
 

@@ -98,9 +98,9 @@ class ScaledHead:
         inner = self.head.stored()
         return replace(inner, tensors={**inner.tensors, **self.scaler.tensors()})
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return the head's probabilities or scores of features as they were before scaling, float64 (n, classes)."""
-        parts = [self.head.confidence(self.scaler(X[i : i + _BLOCK])) for i in range(0, len(X), _BLOCK)]
+        parts = [self.head.decision_values(self.scaler(X[i : i + _BLOCK])) for i in range(0, len(X), _BLOCK)]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)))
 
 
@@ -123,9 +123,9 @@ class ScaledPath:
     def probabilistic(self) -> bool:
         return self.path.probabilistic
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[Any]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return probabilities or scores of features as they were before scaling, float (k, n, classes)."""
-        return self.path.confidence(self.scaler(X))
+        return self.path.decision_values(self.scaler(X))
 
     def head(self, index: int, classes: tuple[str, ...]) -> ScaledHead:
         """Return the head of one value."""

@@ -6,11 +6,18 @@ from frostline.stages.metrics.calibration import (
     brier_losses,
     calibration_error,
     log_losses,
-    reliability,
+    reliability_bins,
     temperature,
     tempered,
 )
-from frostline.stages.metrics.decisions import ClassScore, averages, by_class, class_scores, confusion, in_top
+from frostline.stages.metrics.decisions import (
+    ClassScore,
+    averages,
+    class_scores,
+    confusion,
+    in_top,
+    precision_recall_f1,
+)
 from frostline.stages.metrics.multi_label import LabelScore, label_scores
 from frostline.stages.metrics.paired import Difference, paired
 from frostline.stages.metrics.predictions import Predictions, harmless, predictions_csv, unquoted
@@ -35,7 +42,6 @@ __all__ = [
     "best_thresholds",
     "bootstrap",
     "brier_losses",
-    "by_class",
     "calibration_error",
     "class_scores",
     "confusion",
@@ -46,9 +52,10 @@ __all__ = [
     "means",
     "one_versus_rest",
     "paired",
+    "precision_recall_f1",
     "predictions_csv",
     "regression_scores",
-    "reliability",
+    "reliability_bins",
     "spread",
     "temperature",
     "tempered",

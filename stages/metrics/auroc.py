@@ -27,7 +27,7 @@ COST = 10**9
 FEWEST = 100
 
 
-def one_versus_rest(confidence: Array, y: NDArray[np.int64]) -> Statistic | None:
+def one_versus_rest(decision_values: Array, y: NDArray[np.int64]) -> Statistic | None:
     """Return the mean area over the classes with both rows of their own and others; None where there is none.
 
     As scikit-learn's ``roc_auc_score(multi_class="ovr", average="macro")`` on probabilities;
@@ -38,7 +38,7 @@ def one_versus_rest(confidence: Array, y: NDArray[np.int64]) -> Statistic | None
     present = np.unique(y)
     if len(present) < 2:
         return None
-    runs = [_runs(confidence[:, label], y == label) for label in present.tolist()]
+    runs = [_runs(decision_values[:, label], y == label) for label in present.tolist()]
     cost = sum(run.nnz for run in runs)
     return Statistic(
         lambda counts: _mean_area(runs, counts),

@@ -63,7 +63,7 @@ def calibration_error(probabilities: Array, y: NDArray[np.int64]) -> Statistic:
     )
 
 
-def reliability(probabilities: Array, y: NDArray[np.int64]) -> tuple[Bin, ...]:
+def reliability_bins(probabilities: Array, y: NDArray[np.int64]) -> tuple[Bin, ...]:
     """Return the bins of the calibration error that hold rows, for a reliability diagram."""
     confidence, right = probabilities.max(1), probabilities.argmax(1) == y
     own = _bins(confidence)

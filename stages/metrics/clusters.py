@@ -50,14 +50,14 @@ def clusters(groups: NDArray[np.int64]) -> Clusters:
     return Clusters(of.ravel(), len(found))
 
 
-def cluster_interval(value: float, drawn: NDArray[np.float64], count: int, bounds: Bounds, least: float) -> Bounds:
+def cluster_interval(value: float, drawn: NDArray[np.float64], count: int, bounds: Bounds, min_error: float) -> Bounds:
     """Return the 95 % interval of a value within its bounds, from resamples (b,) of ``count`` groups.
 
-    ``least``: what its standard error is at least, such as that of independent rows.
+    ``min_error``: what its standard error is at least, such as that of independent rows.
     """
     from scipy.special import stdtrit
 
-    error = max(least, _deviation(drawn) * (count / (count - 1)) ** 0.5)
+    error = max(min_error, _deviation(drawn) * (count / (count - 1)) ** 0.5)
     low, high = bounds
     if not (low < value < high and error > 0):
         return value, value

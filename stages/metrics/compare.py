@@ -106,9 +106,9 @@ def main_statistic(run: Predictions) -> Statistic:
     if run.kind == SINGLE_LABEL:
         return means([run.right])
     if run.kind == "regression":
-        return regression.statistic("r2", run.y, run.confidence)
+        return regression.statistic("r2", run.y, run.decision_values)
     usual = multi_label.usual_thresholds(len(run.classes), probabilistic=run.probabilistic)
-    return multi_label.statistic("map", run.y, run.confidence, usual)
+    return multi_label.statistic("map", run.y, run.decision_values, usual)
 
 
 def main_value(run: Predictions) -> float:

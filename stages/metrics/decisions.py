@@ -33,7 +33,7 @@ def confusion(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) 
     return np.bincount(y * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
-def by_class(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> Statistic:
+def precision_recall_f1(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> Statistic:
     """Return the ``AVERAGES``, then every class's precision, every class's recall and every class's F1.
 
     ``averages`` and ``class_scores`` take their scores apart again.
@@ -61,12 +61,12 @@ def by_class(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -
 
 
 def averages(scores: Sequence[Score]) -> dict[str, Score]:
-    """Return what ``by_class`` scores over all classes, by name."""
+    """Return what ``precision_recall_f1`` scores over all classes, by name."""
     return dict(zip(AVERAGES, scores[: len(AVERAGES)], strict=True))
 
 
 def class_scores(scores: Sequence[Score], names: Sequence[str], y: NDArray[np.int64]) -> tuple[ClassScore, ...]:
-    """Return what ``by_class`` scores of each class."""
+    """Return what ``precision_recall_f1`` scores of each class."""
     classes, own = len(names), scores[len(AVERAGES) :]
     precision, recall, f1 = own[:classes], own[classes : 2 * classes], own[2 * classes :]
     support = np.bincount(y, minlength=classes).tolist()
@@ -74,13 +74,13 @@ def class_scores(scores: Sequence[Score], names: Sequence[str], y: NDArray[np.in
     return tuple(ClassScore(name=n, precision=p, recall=r, f1=f, support=s) for n, p, r, f, s in columns)
 
 
-def in_top(confidence: Array, y: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
+def in_top(decision_values: Array, y: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
     """Return which rows (n,) have their label among the k highest of (n, classes).
 
     Of equals, the class that comes first counts as higher, as it does for the prediction.
     """
-    own = np.take_along_axis(confidence, y[:, None], 1)
-    before = np.arange(confidence.shape[1]) < y[:, None]
-    higher = (confidence > own) | ((confidence == own) & before)
+    own = np.take_along_axis(decision_values, y[:, None], 1)
+    before = np.arange(decision_values.shape[1]) < y[:, None]
+    higher = (decision_values > own) | ((decision_values == own) & before)
     below: NDArray[np.bool_] = higher.sum(1) < k
     return below

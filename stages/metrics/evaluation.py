@@ -15,10 +15,17 @@ from frostline.stages.metrics.calibration import (
     brier_losses,
     calibration_error,
     log_losses,
-    reliability,
+    reliability_bins,
     tempered,
 )
-from frostline.stages.metrics.decisions import ClassScore, averages, by_class, class_scores, confusion, in_top
+from frostline.stages.metrics.decisions import (
+    ClassScore,
+    averages,
+    class_scores,
+    confusion,
+    in_top,
+    precision_recall_f1,
+)
 from frostline.stages.metrics.multi_label import LabelScore, label_scores
 from frostline.stages.metrics.predictions import SINGLE_LABEL, Predictions
 from frostline.stages.metrics.regression import OutputScore, regression_scores
@@ -73,12 +80,12 @@ def single_label(predicted: Predictions, seed: int = 0, temperature: float | Non
     y, classes = predicted.y, len(predicted.classes)
     chances = _chances(predicted, temperature)
     groups = _statistics(predicted, chances)
-    statistics = [by_class(y, predicted.labels, classes), *groups.values()]
+    statistics = [precision_recall_f1(y, predicted.labels, classes), *groups.values()]
     of_classes, *others = bootstrap(statistics, len(y), seed, groups=predicted.groups)
     scores = averages(of_classes)
     for names, found in zip(groups, others, strict=True):
         scores |= dict(zip(names, found, strict=True))
-    bins = {suffix: reliability(p, y) for suffix, p in chances.items()}
+    bins = {suffix: reliability_bins(p, y) for suffix, p in chances.items()}
     return Evaluation(
         rows=len(y),
         scores=scores,
@@ -96,21 +103,21 @@ def _chances(predicted: Predictions, temperature: float | None) -> dict[str, NDA
     if not predicted.probabilistic:
         return {}
     if temperature is None:
-        return {"": predicted.confidence}
-    return {"": predicted.confidence, "_calibrated": tempered(predicted.confidence, temperature)}
+        return {"": predicted.decision_values}
+    return {"": predicted.decision_values, "_calibrated": tempered(predicted.decision_values, temperature)}
 
 
 def _statistics(predicted: Predictions, chances: dict[str, NDArray[np.float64]]) -> dict[tuple[str, ...], Statistic]:
     """Return what can be scored, but for the averages over classes, by names."""
-    y, confidence = predicted.y, predicted.confidence
+    y, decision_values = predicted.y, predicted.decision_values
     rows: dict[str, NDArray[Any]] = {"accuracy": predicted.right}
     if len(predicted.classes) > 5:
-        rows["top5_accuracy"] = in_top(confidence, y, 5)
+        rows["top5_accuracy"] = in_top(decision_values, y, 5)
     for suffix, p in chances.items():
         rows |= {f"log_loss{suffix}": log_losses(p, y), f"brier{suffix}": brier_losses(p, y)}
     found = {tuple(rows): means(list(rows.values()))}
     found |= {(f"ece{suffix}",): calibration_error(p, y) for suffix, p in chances.items()}
-    area = one_versus_rest(confidence, y)
+    area = one_versus_rest(decision_values, y)
     return found if area is None else {**found, ("auroc",): area}
 
 
@@ -118,7 +125,7 @@ def multi_label(predicted: Predictions, seed: int = 0, thresholds: Sequence[floa
     """Return every score that predictions of labels allow; ``thresholds``: of each label, chosen on training rows."""
     scores, labels = label_scores(
         predicted.y,
-        predicted.confidence,
+        predicted.decision_values,
         predicted.classes,
         probabilistic=predicted.probabilistic,
         thresholds=thresholds,
@@ -130,5 +137,5 @@ def multi_label(predicted: Predictions, seed: int = 0, thresholds: Sequence[floa
 
 def regression(predicted: Predictions, seed: int = 0) -> Evaluation:
     """Return every score that predicted numbers allow."""
-    found = regression_scores(predicted.y, predicted.confidence, predicted.classes, seed, predicted.groups)
+    found = regression_scores(predicted.y, predicted.decision_values, predicted.classes, seed, predicted.groups)
     return Evaluation(len(predicted), found[0], features=predicted.features, kind="regression", outputs=found[1])

@@ -50,7 +50,7 @@ class LabelScore:
 
 def label_scores(
     y: Labels,
-    confidence: Array,
+    decision_values: Array,
     names: Sequence[str],
     *,
     probabilistic: bool,
@@ -60,16 +60,16 @@ def label_scores(
 ) -> tuple[dict[str, Score], tuple[LabelScore, ...]]:
     """Return the averages by name and every label's scores, with intervals over the same resamples of rows.
 
-    ``y``: int8 (n, labels), 1, 0 or -1 for unknown. ``confidence``: float64 (n, labels), probabilities or, where not
-    ``probabilistic``, scores of which those above 0 mean yes. ``thresholds``: of each label, chosen on training rows.
-    ``groups``: see ``frostline.stages.metrics.statistic.bootstrap``. The averages are ``map``, ``map_11_point``,
-    ``macro_auroc``, ``micro_auroc``, ``macro_f1``, ``micro_f1``, the last two also with the suffix
+    ``y``: int8 (n, labels), 1, 0 or -1 for unknown. ``decision_values``: float64 (n, labels), probabilities or,
+    where not ``probabilistic``, scores of which those above 0 mean yes. ``thresholds``: of each label, chosen on
+    training rows. ``groups``: see ``frostline.stages.metrics.statistic.bootstrap``. The averages are ``map``,
+    ``map_11_point``, ``macro_auroc``, ``micro_auroc``, ``macro_f1``, ``micro_f1``, the last two also with the suffix
     ``_at_thresholds``, ``lrap``, ``hamming_loss`` and ``subset_accuracy``.
     """
     usual = usual_thresholds(len(names), probabilistic=probabilistic)
     cuts = {"": usual} | ({TUNED: thresholds} if len(thresholds) else {})
-    parts = [ranked(y, confidence), micro_auroc(y, confidence), by_row(y, confidence, usual)]
-    parts += [decided(y, confidence, cut) for cut in cuts.values()]
+    parts = [ranked(y, decision_values), micro_auroc(y, decision_values), by_row(y, decision_values, usual)]
+    parts += [decided(y, decision_values, cut) for cut in cuts.values()]
     first, micro, rows, *f1 = bootstrap(parts, len(y), seed, groups=groups)
     scores = dict(zip((*RANKED, "micro_auroc", *BY_ROW), (*first[: len(RANKED)], *micro, *rows), strict=True))
     for suffix, found in zip(cuts, f1, strict=True):
@@ -82,28 +82,28 @@ def unscored(labels: Sequence[LabelScore]) -> tuple[str, ...]:
     return tuple(label.name for label in labels if not label.positives)
 
 
-def statistic(name: str, y: Labels, confidence: Array, thresholds: Sequence[float]) -> Statistic:
+def statistic(name: str, y: Labels, decision_values: Array, thresholds: Sequence[float]) -> Statistic:
     """Return one of the averages by name, without its suffix, as the first score of a statistic."""
     if name == "micro_auroc":
-        return micro_auroc(y, confidence)
+        return micro_auroc(y, decision_values)
     if name in RANKED:
-        return _first(ranked(y, confidence), RANKED.index(name))
+        return _first(ranked(y, decision_values), RANKED.index(name))
     if name in DECIDED:
-        return _first(decided(y, confidence, thresholds), DECIDED.index(name))
-    return _first(by_row(y, confidence, thresholds), BY_ROW.index(name))
+        return _first(decided(y, decision_values, thresholds), DECIDED.index(name))
+    return _first(by_row(y, decision_values, thresholds), BY_ROW.index(name))
 
 
 def usual_thresholds(labels: int, *, probabilistic: bool) -> tuple[float, ...]:
-    """Return what a confidence is above where a label is predicted: a probability 0.5, a score 0."""
+    """Return what a decision value is above where a label is predicted: a probability 0.5, a score 0."""
     return (0.5 if probabilistic else 0.0,) * labels
 
 
-def ranked(y: Labels, confidence: Array) -> Statistic:
+def ranked(y: Labels, decision_values: Array) -> Statistic:
     """Return the ``RANKED`` means over labels, then each of ``SCORES`` of every label.
 
     Where every pair is in order the interval is Wilson's for n/2 trials: so many pairs of n rows share no row.
     """
-    rankings = [ranking(y[:, label], confidence[:, label]) for label in range(y.shape[1])]
+    rankings = [ranking(y[:, label], decision_values[:, label]) for label in range(y.shape[1])]
 
     def of(counts: Array) -> Array:
         each = np.stack([_ranked(one, counts) for one in rankings], 1)
@@ -114,15 +114,15 @@ def ranked(y: Labels, confidence: Array) -> Statistic:
     return Statistic(of, tuple(trials), _resamples(sum(one.cost for one in rankings)))
 
 
-def micro_auroc(y: Labels, confidence: Array) -> Statistic:
+def micro_auroc(y: Labels, decision_values: Array) -> Statistic:
     """Return the area under the ROC curve of all pairs of a row and a label together."""
-    pairs = micro_ranking(y, confidence)
+    pairs = micro_ranking(y, decision_values)
     return Statistic(lambda counts: auroc(pairs.curve(counts))[None], (len(y) / 2,), _resamples(pairs.cost))
 
 
-def decided(y: Labels, confidence: Array, thresholds: Sequence[float]) -> Statistic:
-    """Return macro-F1 and micro-F1, then every label's F1, of labels whose confidence is above their thresholds."""
-    known, having, named = y >= 0, y == 1, (confidence > np.asarray(thresholds)) & (y >= 0)
+def decided(y: Labels, decision_values: Array, thresholds: Sequence[float]) -> Statistic:
+    """Return macro-F1 and micro-F1, then every label's F1, of labels whose decision value is above their thresholds."""
+    known, having, named = y >= 0, y == 1, (decision_values > np.asarray(thresholds)) & (y >= 0)
     sums = [part.T.astype(np.float64) for part in (having & named, having, named)]
 
     def of(counts: Array) -> Array:
@@ -135,7 +135,7 @@ def decided(y: Labels, confidence: Array, thresholds: Sequence[float]) -> Statis
     return Statistic(of, trials, biased=True)
 
 
-def by_row(y: Labels, confidence: Array, thresholds: Sequence[float]) -> Statistic:
+def by_row(y: Labels, decision_values: Array, thresholds: Sequence[float]) -> Statistic:
     """Return ``lrap``, ``hamming_loss`` and ``subset_accuracy``; rows of which nothing is known are left out.
 
     Label ranking average precision is the mean over a row's labels of the share of its labels among those that score
@@ -143,19 +143,19 @@ def by_row(y: Labels, confidence: Array, thresholds: Sequence[float]) -> Statist
     that are predicted wrong, subset accuracy that of rows without any.
     """
     known = y >= 0
-    wrong = known & ((confidence > np.asarray(thresholds)) != (y == 1))
+    wrong = known & ((decision_values > np.asarray(thresholds)) != (y == 1))
     asked = known.any(1)
-    above = np.stack([lrap_of_rows(y, confidence) * asked, wrong.sum(1), asked & ~wrong.any(1)]).astype(np.float64)
+    above = np.stack([lrap_of_rows(y, decision_values) * asked, wrong.sum(1), asked & ~wrong.any(1)]).astype(np.float64)
     below = np.stack([asked, known.sum(1), asked]).astype(np.float64)
     return Statistic(lambda counts: ratio(above @ counts, below @ counts), (None, len(y), len(y)))
 
 
-def lrap_of_rows(y: Labels, confidence: Array) -> Array:
+def lrap_of_rows(y: Labels, decision_values: Array) -> Array:
     """Return the label ranking average precision of each row, float64 (n,)."""
     having, known = y == 1, y >= 0
     total = np.zeros(len(y))
     for label in range(y.shape[1]):
-        as_high = known & (confidence >= confidence[:, [label]])
+        as_high = known & (decision_values >= decision_values[:, [label]])
         share = np.count_nonzero(as_high & having, axis=1) / np.maximum(np.count_nonzero(as_high, axis=1), 1)
         total += np.where(having[:, label], share, 0)
     own = np.count_nonzero(having, axis=1)

@@ -25,9 +25,9 @@ class Predictions:
     Attributes:
         ids: the samples' names.
         y: int64 (n,), true labels as positions in ``classes``; of other kinds of targets, their values.
-        confidence: float64 (n, classes): probabilities if ``probabilistic``, else decision values or numbers.
+        decision_values: float64 (n, classes): probabilities if ``probabilistic``, else decision values or numbers.
         classes: their names.
-        probabilistic: whether a row of ``confidence`` are probabilities.
+        probabilistic: whether a row of ``decision_values`` are probabilities.
         features: the digests of the feature keys that were read.
         kind: of target.
         groups: int64 (n,), which group each row is of; None where rows stand for themselves.
@@ -35,7 +35,7 @@ class Predictions:
 
     ids: tuple[str, ...]
     y: NDArray[Any]
-    confidence: NDArray[np.float64]
+    decision_values: NDArray[np.float64]
     classes: tuple[str, ...]
     probabilistic: bool
     features: tuple[str, ...]
@@ -50,12 +50,12 @@ class Predictions:
         at = np.asarray(rows, np.int64)
         groups = None if self.groups is None else self.groups[at]
         ids = tuple(self.ids[row] for row in at.tolist())
-        return replace(self, ids=ids, y=self.y[at], confidence=self.confidence[at], groups=groups)
+        return replace(self, ids=ids, y=self.y[at], decision_values=self.decision_values[at], groups=groups)
 
     @property
     def labels(self) -> NDArray[np.int64]:
         """The predicted classes, int64 (n,), as positions in ``classes``; of equals, the first."""
-        labels: NDArray[np.int64] = self.confidence.argmax(1)
+        labels: NDArray[np.int64] = self.decision_values.argmax(1)
         return labels
 
     @property
@@ -96,7 +96,7 @@ def _by_name(predicted: Predictions) -> Iterator[list[str | float]]:
     names = [harmless(name) for name in predicted.classes]
     yield ["id", *(cell for name in names for cell in (name, f"{name} {PREDICTED}"))]
     known = predicted.y >= 0 if predicted.kind == "multi-label" else ~np.isnan(predicted.y)
-    both = zip(predicted.ids, predicted.y.tolist(), known.tolist(), predicted.confidence.tolist(), strict=True)
+    both = zip(predicted.ids, predicted.y.tolist(), known.tolist(), predicted.decision_values.tolist(), strict=True)
     for sample, true, is_known, theirs in both:
         pairs = ((t if k else "", _short(p)) for t, k, p in zip(true, is_known, theirs, strict=True))
         yield [harmless(sample), *(cell for pair in pairs for cell in pair)]
@@ -105,8 +105,8 @@ def _by_name(predicted: Predictions) -> Iterator[list[str | float]]:
 def _rows(predicted: Predictions) -> Iterator[list[str | float]]:
     """Yield each row's cells; values to six significant digits."""
     names = [harmless(name) for name in predicted.classes]
-    order = np.argsort(-predicted.confidence, axis=1, kind="stable")[:, :TOP]
-    values = np.take_along_axis(predicted.confidence, order, 1).tolist()
+    order = np.argsort(-predicted.decision_values, axis=1, kind="stable")[:, :TOP]
+    values = np.take_along_axis(predicted.decision_values, order, 1).tolist()
     for sample, y, best, theirs in zip(predicted.ids, predicted.y.tolist(), order.tolist(), values, strict=True):
         cells: list[str | float] = [harmless(sample), names[y], names[best[0]], _short(theirs[0] - theirs[1])]
         for label, value in zip(best, theirs, strict=True):

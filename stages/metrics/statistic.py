@@ -166,8 +166,8 @@ def _over_groups(
     statistic: Statistic, value: float, drawn: Array, trials: float | None, bounds: Bounds, groups: Clusters
 ) -> Bounds:
     """Return the interval over groups; a proportion's is no narrower than that of as many rows on their own."""
-    least = 0.0 if trials is None else float(np.sqrt(value * (1 - value) / max(trials, 1)))
-    low, high = cluster_interval(value, drawn, groups.count, bounds, least)
+    min_error = 0.0 if trials is None else float(np.sqrt(value * (1 - value) / max(trials, 1)))
+    low, high = cluster_interval(value, drawn, groups.count, bounds, min_error)
     shift = _bias(value, drawn) if statistic.biased else 0.0
     return max(bounds[0], min(low - shift, value)), min(bounds[1], max(high - shift, value))
 

@@ -1,4 +1,4 @@
-"""From which confidence on a label is predicted, so that F1 is largest."""
+"""Decision thresholds of labels: above them a label is predicted, so that F1 is largest."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from frostline.stages.metrics.label_ranking import Labels
 from frostline.stages.metrics.statistic import Array
 
 
-def best_thresholds(y: Labels, confidence: Array, usual: float) -> tuple[float, ...]:
-    """Return each label's threshold: F1 of confidences above it is largest on these rows.
+def best_thresholds(y: Labels, decision_values: Array, usual: float) -> tuple[float, ...]:
+    """Return each label's threshold: F1 of decision values above it is largest on these rows.
 
-    ``y``: int8 (n, labels), 1, 0 or -1 for unknown; ``confidence``: float (n, labels). Take them of rows that the head
-    has not seen (Lipton, Elkan and Naryanaswamy, "Optimal thresholding of classifiers to maximize F1 measure", 2014).
-    A threshold lies midway between two confidences of known rows; of several the highest is taken, which predicts
+    ``y``: int8 (n, labels), 1, 0 or -1 for unknown; ``decision_values``: float (n, labels). Take them of rows that the
+    head has not seen (Lipton, Elkan and Naryanaswamy, "Optimal thresholding of classifiers to maximize F1 measure",
+    2014).
+    A threshold lies midway between two decision values of known rows; of several the highest is taken, which predicts
     least. A label that no known row has keeps the ``usual`` one.
     """
-    columns = zip(y.T, confidence.T.astype(np.float64), strict=True)
+    columns = zip(y.T, decision_values.T.astype(np.float64), strict=True)
     return tuple(_best(score[own >= 0], own[own >= 0] == 1, usual) for own, score in columns)
 
 

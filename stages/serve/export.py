@@ -31,7 +31,7 @@ _HasWeights = LinearHead | MultiLabelHead | LinearRegressionHead
 
 
 class Exported(nn.Module):
-    """Images to a head's confidence in each class or label, or to its values.
+    """Images to a head's decision value in each class or label, or to its values.
 
     Takes preprocessed images, uint8 (n, height, width, 3), RGB; gives float32 (n, classes), averaged over the views:
     probabilities (a softmax over classes, a sigmoid of each label), decision values where the head has none, or the
@@ -46,11 +46,11 @@ class Exported(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         views = [images if view == "plain" else images.flip(2) for view in self.views]
-        return torch.stack([self._confidence(view) for view in views]).mean(0)
+        return torch.stack([self._decision_values(view) for view in views]).mean(0)
 
-    def _confidence(self, images: Tensor) -> Tensor:
-        confidence: Tensor = self.linear(self.scale(self.features(images)))
-        return confidence
+    def _decision_values(self, images: Tensor) -> Tensor:
+        decision_values: Tensor = self.linear(self.scale(self.features(images)))
+        return decision_values
 
 
 class _Linear(nn.Module):
@@ -68,8 +68,8 @@ class _Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         scores = (_of_unit_length(x) if self.normalized else x) @ self.weight.T + self.bias
-        confidence: Tensor = self.probabilities(scores)
-        return confidence
+        decision_values: Tensor = self.probabilities(scores)
+        return decision_values
 
 
 class _Scale(nn.Module):

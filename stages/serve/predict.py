@@ -21,13 +21,13 @@ from frostline.stages.modalities.registry import MODALITIES
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """One sample: the head's ``confidence`` float64 (classes,), or None and the ``fault`` that left it out.
+    """One sample: the head's ``decision_values`` float64 (classes,), or None and the ``fault`` that left it out.
 
     Of a head that predicts numbers these are its values.
     """
 
     row: int
-    confidence: NDArray[np.float64] | None
+    decision_values: NDArray[np.float64] | None
     fault: str | None = None
 
 
@@ -42,7 +42,7 @@ def predict(
     workers: int = 2,
     on_halved: Callable[[int, str], object] | None = None,
 ) -> Iterator[Predicted]:
-    """Yield the head's confidence in each class for the rows, in order, averaged over the views.
+    """Yield the head's decision value in each class for the rows, in order, averaged over the views.
 
     ``read`` gives a row's sample or raises UnreadableSample. No more than a block of items is
     held at a time. ``on_halved`` is told whenever a batch takes too much memory: how many rows at
@@ -82,16 +82,16 @@ def _answers(
 def _means(
     head: Head, backbone: Embedder, batch: Batch, views: Sequence[View], batch_size: int, limit: BatchLimit
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the confidences of a batch, averaged over the views, and which rows have finite features.
+    """Return the decision values of a batch, averaged over the views, and which rows have finite features.
 
-    Zeros where none has an item. A confidence may be infinite: of a class never trained on, of a label that all have.
+    Zeros where none has an item. A value may be infinite: of a class never trained on, of a label that all have.
     """
     if not batch.items:
         return np.zeros((len(batch.rows), len(head.classes))), np.ones(len(batch.rows), bool)
     plain = batch.stacked(batch_size)
     looks = [plain if view == "plain" else _flipped(plain) for view in views]
     features = [*in_turn(backbone.embed, looks, limit)]
-    means: NDArray[np.float64] = np.mean([head.confidence(X) for X in features], axis=0)
+    means: NDArray[np.float64] = np.mean([head.decision_values(X) for X in features], axis=0)
     return means, np.all([np.isfinite(X).all(1) for X in features], axis=0)
 
 

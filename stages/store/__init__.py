@@ -4,6 +4,7 @@ from frostline.stages.store.featureset import Bad, FeatureSet, in_use, open_set
 from frostline.stages.store.files import make_folder, write_atomic
 from frostline.stages.store.joint import JointSets
 from frostline.stages.store.layout import Layout
+from frostline.stages.store.provenance import Provenance
 from frostline.stages.store.rowfile import RowFile
 from frostline.stages.store.shard import OK, QUARANTINED, Shard, encode_ids
 from frostline.stages.store.store import Features, FeatureStore, Place, common, load, plain, stacked
@@ -19,6 +20,7 @@ __all__ = [
     "JointSets",
     "Layout",
     "Place",
+    "Provenance",
     "RowFile",
     "Shard",
     "WriteBack",

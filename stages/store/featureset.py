@@ -31,6 +31,7 @@ from frostline.stages.store.files import TEMPORARY, explained, make_folder, writ
 from frostline.stages.store.key import FORMAT
 from frostline.stages.store.layout import Layout, layout_from
 from frostline.stages.store.locks import Lock, is_taken, locked
+from frostline.stages.store.provenance import PROVENANCE, Provenance, provenance_from
 from frostline.stages.store.shard import Shard, from_bytes, to_bytes
 from frostline.stages.store.targets import array_name, read_targets
 from frostline.stages.store.virtual import VirtualArray, spread_over, virtual_file
@@ -88,9 +89,9 @@ class FeatureSet:
         return not self.missing()
 
     @cached_property
-    def made(self) -> dict[str, Any]:
-        """When, where and with which versions the set was begun; empty if that is lost."""
-        return _sealed_in(self.folder / "made.json")
+    def provenance(self) -> Provenance:
+        """When, where and with which versions the set was begun; of defaults if that is lost."""
+        return provenance_from(_sealed_in(self.folder / PROVENANCE))
 
     @property
     def speed(self) -> float | None:

@@ -30,7 +30,6 @@ from frostline.stages.store.targets import keep_targets, target_file
 from frostline.stages.targets.values import Targets
 
 _FIRST = 1
-TAKEN = "format_1"  # in made.json: the digest of the key that a set had in format 1
 
 
 def old_digest(key: FeatureKey, labelled_content: str) -> str:
@@ -50,7 +49,7 @@ def take_over(old: FeatureSet, store: FeatureStore, dataset: str, targets: bytes
     Raises StoreError where the system can't write; the old set is whole then.
     """
     layout = replace(old.layout, key={**old.layout.key, "dataset": dataset, "format": FORMAT})
-    new = store.begin(layout, {**old.made, TAKEN: old.layout.digest}, targets)
+    new = store.begin(layout, replace(old.provenance, format_1=old.layout.digest), targets)
     for shard in new.missing():
         with new.claim(shard, wait=True) as ours:
             if ours:

@@ -16,7 +16,8 @@ from frostline.stages.errors import StoreError
 from frostline.stages.store.files import explained
 
 log = logging.getLogger("frostline")
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+_ENOTSUPP = 524  # the kernel's own number; network file systems let it out
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, _ENOTSUPP}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 

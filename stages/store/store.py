@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
@@ -19,6 +19,7 @@ from frostline.stages.store.featureset import TARGETS, FeatureSet, open_set
 from frostline.stages.store.files import TEMPORARY, make_folder, write_atomic
 from frostline.stages.store.key import FeatureKey, computation, differences
 from frostline.stages.store.layout import Layout
+from frostline.stages.store.provenance import PROVENANCE, Provenance
 from frostline.stages.store.rowfile import RowFile
 from frostline.stages.store.shard import OK
 from frostline.stages.targets.base import TargetValues
@@ -53,7 +54,7 @@ class FeatureStore:
                 return found
         return None
 
-    def begin(self, layout: Layout, made: Mapping[str, Any], targets: bytes | None = None) -> FeatureSet:
+    def begin(self, layout: Layout, provenance: Provenance, targets: bytes | None = None) -> FeatureSet:
         """Return the set of a layout, made if it is not there. Several processes may do so at once.
 
         ``targets``: the file of those that it is made with, see ``targets.target_file``; other tools find them there.
@@ -68,7 +69,7 @@ class FeatureStore:
         make_folder(folder)
         if targets is not None:
             write_atomic(folder / TARGETS, targets)
-        write_atomic(folder / "made.json", sealed(made))
+        write_atomic(folder / PROVENANCE, sealed(provenance.to_fields()))
         write_atomic(folder / "key.json", layout.to_json())
         return open_set(folder)
 

@@ -42,12 +42,12 @@ class Judgement:
 
 
 class Criterion(Protocol):
-    """What judges candidates, given their confidences of unseen rows a block at a time."""
+    """What judges candidates, given their decision values of unseen rows a block at a time."""
 
     def add(
-        self, candidates: slice, confidence: NDArray[Any], values: TargetValues, weights: NDArray[np.float64], /
+        self, candidates: slice, decision_values: NDArray[Any], values: TargetValues, weights: NDArray[np.float64], /
     ) -> None:
-        """Take a block of b rows: confidences (k, b, …) of some candidates, values (b, …) and weights (b,)."""
+        """Take a block of b rows: decision values (k, b, …) of some candidates, values (b, …) and weights (b,)."""
 
     def judgement(self) -> Judgement:
         """Return what follows from all blocks."""
@@ -119,8 +119,8 @@ class Target(ABC):
         """
         return None
 
-    def thresholds(self, _confidence: Scores, _values: TargetValues, *, probabilistic: bool) -> tuple[float, ...]:
-        """Return from which confidence on each name is predicted, learned on rows (n, …) not seen; none by default."""
+    def thresholds(self, _decision_values: Scores, _values: TargetValues, *, probabilistic: bool) -> tuple[float, ...]:
+        """Return each name's decision threshold, learned on rows (n, …) not seen; none by default."""
         del probabilistic
         return ()
 
@@ -136,7 +136,7 @@ class Target(ABC):
 
     @abstractmethod
     def criterion(self, candidates: int, *, probabilistic: bool) -> Criterion:
-        """Return what judges so many candidates, whose confidences are probabilities or else scores."""
+        """Return what judges so many candidates, whose decision values are probabilities or else scores."""
 
 
 def held_of(n: int, fraction: float) -> int:

@@ -66,9 +66,9 @@ class MultiLabel(Target):
         """Return the parts of iterative stratification."""
         return iterative_parts(values, lots, shares)
 
-    def thresholds(self, confidence: Scores, values: TargetValues, *, probabilistic: bool) -> tuple[float, ...]:
+    def thresholds(self, decision_values: Scores, values: TargetValues, *, probabilistic: bool) -> tuple[float, ...]:
         """Return each label's threshold, above which F1 is largest on these rows."""
-        return best_thresholds(values, confidence, *usual_thresholds(1, probabilistic=probabilistic))
+        return best_thresholds(values, decision_values, *usual_thresholds(1, probabilistic=probabilistic))
 
     def evaluate(
         self, predicted: Predictions, seed: int, _temperature: float | None, thresholds: Sequence[float], /
@@ -83,7 +83,7 @@ class LossThenPrecision:
     """The mean over labels of the log-loss, then of average precision; average precision alone without probabilities.
 
     A label's log-loss is that of its known rows, and a label that no row is known of is left out; so is one that no
-    row has from the mean of average precision. Confidences are kept as float32, candidates x rows x labels of them.
+    row has from the mean of average precision. Decision values are kept as float32, candidates x rows x labels of them.
     """
 
     def __init__(self, candidates: int, *, probabilistic: bool) -> None:
@@ -91,10 +91,10 @@ class LossThenPrecision:
         self.blocks: list[list[Block]] = [[] for _ in range(candidates)]
 
     def add(
-        self, candidates: slice, confidence: NDArray[Any], values: TargetValues, weights: NDArray[np.float64]
+        self, candidates: slice, decision_values: NDArray[Any], values: TargetValues, weights: NDArray[np.float64]
     ) -> None:
         """Take a block of rows; see ``Criterion``."""
-        for own, one in zip(self.blocks[candidates], confidence, strict=True):
+        for own, one in zip(self.blocks[candidates], decision_values, strict=True):
             own.append((one.astype(np.float32, copy=False), values, weights))
 
     def judgement(self) -> Judgement:
@@ -109,15 +109,15 @@ class LossThenPrecision:
         return Judgement(-record["macro_log_loss"], -record["map"], record, -loss, -precision)
 
 
-def _precision(confidence: NDArray[np.float32], values: TargetValues, weights: NDArray[np.float64]) -> Scores:
+def _precision(decision_values: NDArray[np.float32], values: TargetValues, weights: NDArray[np.float64]) -> Scores:
     """Return each label's average precision, NaN where no row has it."""
-    columns = zip(values.T, confidence.T, strict=True)
+    columns = zip(values.T, decision_values.T, strict=True)
     return np.array([weighted_average_precision(own, score, weights) for own, score in columns])
 
 
-def _log_loss(confidence: NDArray[np.float32], values: TargetValues, weights: NDArray[np.float64]) -> Scores:
+def _log_loss(decision_values: NDArray[np.float32], values: TargetValues, weights: NDArray[np.float64]) -> Scores:
     """Return each label's log-loss, NaN where no row is known; a value held impossible costs 36 nats."""
-    right = np.where(values == 1, confidence, 1 - confidence).astype(np.float64)
+    right = np.where(values == 1, decision_values, 1 - decision_values).astype(np.float64)
     costs = np.where(values >= 0, -np.log(np.maximum(right, np.finfo(np.float64).eps)), 0)
     return ratio(weights @ costs, weights @ (values >= 0))
 

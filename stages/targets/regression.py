@@ -142,7 +142,7 @@ class Moments:
         self._centre = np.zeros(0)
 
     def add(
-        self, candidates: slice, confidence: NDArray[Any], values: TargetValues, weights: NDArray[np.float64]
+        self, candidates: slice, decision_values: NDArray[Any], values: TargetValues, weights: NDArray[np.float64]
     ) -> None:
         """Take a block of rows."""
         if self._sums is None:
@@ -150,7 +150,7 @@ class Moments:
             self._centre = np.nansum(values, axis=0) / known
             self._sums = np.zeros((8, self.candidates, values.shape[1]))
         with np.errstate(over="ignore", invalid="ignore"):
-            for place, predicted in zip(range(self.candidates)[candidates], confidence, strict=True):
+            for place, predicted in zip(range(self.candidates)[candidates], decision_values, strict=True):
                 sums = moment_sums(values - self._centre, predicted - self._centre)
                 self._sums[:, place] += np.einsum("skn,n->sk", sums, weights)
 
@@ -169,10 +169,10 @@ class Kept:
         self._blocks: list[list[KeptBlock]] = [[] for _ in range(candidates)]
 
     def add(
-        self, candidates: slice, confidence: NDArray[Any], values: TargetValues, weights: NDArray[np.float64]
+        self, candidates: slice, decision_values: NDArray[Any], values: TargetValues, weights: NDArray[np.float64]
     ) -> None:
         """Take a block of rows."""
-        for blocks, predicted in zip(self._blocks[candidates], confidence, strict=True):
+        for blocks, predicted in zip(self._blocks[candidates], decision_values, strict=True):
             blocks.append((predicted, values, weights))
 
     def judgement(self) -> Judgement:

@@ -79,13 +79,13 @@ class AccuracyThenLoss:
         self.right, self.loss, self.total = np.zeros((3, candidates))
 
     def add(
-        self, candidates: slice, confidence: NDArray[Any], values: TargetValues, weights: NDArray[np.float64]
+        self, candidates: slice, decision_values: NDArray[Any], values: TargetValues, weights: NDArray[np.float64]
     ) -> None:
         """Take a block of rows; see ``Criterion``."""
-        self.right[candidates] += (confidence.argmax(-1) == values) @ weights
+        self.right[candidates] += (decision_values.argmax(-1) == values) @ weights
         self.total[candidates] += weights.sum()
         if self.probabilistic:
-            p = np.take_along_axis(confidence, values[None, :, None], -1)[..., 0]
+            p = np.take_along_axis(decision_values, values[None, :, None], -1)[..., 0]
             self.loss[candidates] += -np.log(np.maximum(p, np.finfo(p.dtype).tiny)).astype(np.float64) @ weights
 
     def judgement(self) -> Judgement:

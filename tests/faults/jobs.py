@@ -28,7 +28,7 @@ from frostline.pipeline.report.html.pages import page_for
 from frostline.pipeline.report.html.record import open_run
 from frostline.pipeline.report.html.svg import figure
 from frostline.pipeline.run.run import fit, run
-from frostline.pipeline.settings.models import Settings
+from frostline.pipeline.settings import Settings
 from frostline.stages.errors import FrostlineError
 from frostline.stages.heads.solvers.sklearn_estimator import EstimatorHead
 from frostline.stages.store import write_atomic

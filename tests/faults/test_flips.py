@@ -19,7 +19,7 @@ from frostline.stages.datasets import is_sound
 from frostline.stages.errors import StoreError
 from frostline.stages.heads import read_head
 from frostline.stages.records.sealed import unsealed
-from frostline.stages.store import load, open_set
+from frostline.stages.store import Provenance, load, open_set
 from frostline.stages.store.featureset import TARGETS
 from frostline.stages.store.targets import read_targets
 from support.pictures import paint
@@ -99,7 +99,7 @@ KINDS: dict[str, Callable[[Path], bool]] = {
     "features/*-train-*/shards/*.json": shard_is_refused,
     "features/*-train-*/key.json": description_is_refused,
     "features/*-train-*/features.h5": lambda path: not open_set(path.parent).published,
-    "features/*-train-*/made.json": lambda path: open_set(path.parent).made == {},
+    "features/*-train-*/made.json": lambda path: open_set(path.parent).provenance == Provenance(),
     "features/*-train-*/speed.json": lambda path: open_set(path.parent).speed is None,
     "features/*-train-*/targets.h5": targets_are_refused,
     "targets/*-train-*.h5": targets_are_refused,

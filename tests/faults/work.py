@@ -16,7 +16,7 @@ from frostline.stages.backbones.inference.backbone import Backbone
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import StoreError
 from frostline.stages.extract.extraction import Extraction, extract
-from frostline.stages.store import Bad, FeatureSet, FeatureStore, Layout, Shard, open_set
+from frostline.stages.store import Bad, FeatureSet, FeatureStore, Layout, Provenance, Shard, open_set
 from frostline.stages.store.key import FeatureKey
 from frostline.stages.store.targets import target_file
 from frostline.stages.targets.values import Targets
@@ -54,7 +54,7 @@ def key_of(some: Samples) -> FeatureKey:
 def begin(root: Path, some: Samples, shard_rows: int = SHARD_ROWS) -> FeatureSet:
     key = key_of(some)
     layout = Layout(key.fields(), some.dataset, some.split, len(some), backbone().width, shard_rows)
-    return FeatureStore(root / "features").begin(layout, {"made": "once"}, target_file(some.targets, some.ids))
+    return FeatureStore(root / "features").begin(layout, Provenance(made="once"), target_file(some.targets, some.ids))
 
 
 def work(root: Path, promise: Callable[[str], object] = str, some: Samples | None = None) -> FeatureSet:
@@ -97,5 +97,5 @@ def broken(root: Path, promised: list[str], wanted: dict[str, bytes]) -> list[st
         except StoreError as error:
             return [*wrong, str(error)]
         wrong += [str(damage) for damage in features.damaged()]
-        wrong += [] if features.made == {"made": "once"} else ["a set without its provenance"]
+        wrong += [] if features.provenance.made == "once" else ["a set without its provenance"]
     return wrong

@@ -14,13 +14,13 @@ import torchvision
 from PIL import Image
 from safetensors.torch import save_file
 
-from frostline.pipeline.settings.models import HeadSettings
+from frostline.pipeline.settings import HeadSettings
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.datasets import open_dataset
 from frostline.stages.heads import HEADS, LinearHead, head_files, spec_fields
 from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.records.sealed import digest
-from frostline.stages.store import OK, Bad, FeatureStore, Layout, Shard
+from frostline.stages.store import OK, Bad, FeatureStore, Layout, Provenance, Shard
 from frostline.stages.store.key import FeatureKey
 from golden import records as golden
 
@@ -124,7 +124,7 @@ def test_the_bytes_of_a_shard_are_what_they_were(tmp_path: Path, request: pytest
     spec = load_backbone(BackboneRequest("pixels"), Image.new("RGB", (2, 2))).spec
     key = FeatureKey("0" * 64, spec, DECODER)
     layout = Layout(key.fields(), "pets", "train", 3, 12, 2)
-    features = FeatureStore(tmp_path).begin(layout, {})
+    features = FeatureStore(tmp_path).begin(layout, Provenance())
     for shard, span in ((0, range(2)), (1, range(2, 3))):
         n = len(span)
         X = np.array([[i + j / 8 for j in range(12)] for i in span], np.float32)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from frostline.pipeline.cli.main import commands
+from frostline.pipeline.cli.commands.table import COMMANDS
 from golden import records as golden
 from support.commands import flip
 from support.pictures import paint
@@ -70,7 +70,7 @@ def page(tmp_path: Path, request: pytest.FixtureRequest) -> CheckPage:
 
 def test_the_help_of_every_command(check: Check) -> None:
     check("help/frostline", "--help")
-    for name in commands():
+    for name in sorted(COMMANDS):
         check(f"help/{name}", name, "--help")
 
 

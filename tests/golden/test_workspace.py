@@ -94,7 +94,7 @@ def test_a_takeover_that_was_interrupted_is_gone_on_with_and_serves_meanwhile(
     ids = [sample.decode() for shard in first.shards for sample in first.read(shard).ids.tolist()]
     digests = np.concatenate([first.read(shard).digests for shard in first.shards])
     key = {**first.layout.key, "dataset": content_digest(ids, digests), "format": 2}
-    store.begin(replace(first.layout, key=key), first.made)
+    store.begin(replace(first.layout, key=key), first.provenance)
     arguments = ["--dataset", "folder:pets", "--backbone", "pixels", "--precision", "fp32", "--device", "cpu"]
     assert main(["evaluate", *arguments, "--head", "ridge", "--folds", "loo"]) == 0
     capsys.readouterr()

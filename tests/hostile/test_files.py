@@ -10,7 +10,7 @@ import torch
 
 from faults.counts import Points
 from faults.strangers import LIES, Trap, bounded, compressed, in_legacy_format, in_zip, old_pickle, pickled_array
-from frostline.pipeline.settings.models import Settings, load_settings
+from frostline.pipeline.settings import Settings, load_settings
 from frostline.stages.backbones.checkpoints.read import read_checkpoint
 from frostline.stages.datasets import open_dataset, paths_of
 from frostline.stages.datasets.memo import load_memo

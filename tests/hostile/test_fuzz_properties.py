@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from frostline.pipeline.settings.models import Settings, load_settings
+from frostline.pipeline.settings import Settings, load_settings
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import open_dataset
 from frostline.stages.datasets.memo import load_memo, save_memo

@@ -25,7 +25,7 @@ from frostline.stages.errors import DataError, UnreadableSample
 from frostline.stages.extract.extraction import Extraction, extract
 from frostline.stages.modalities.image.decode import decode, find_fault
 from frostline.stages.modalities.image.spec import MAX_PIXELS
-from frostline.stages.store import FeatureStore, Layout, load
+from frostline.stages.store import FeatureStore, Layout, Provenance, load
 from frostline.stages.store.key import FeatureKey
 from frostline.stages.store.targets import target_file
 from support.pictures import encoded, picture, plant, put
@@ -144,7 +144,7 @@ def test_of_every_kind_of_image_each_is_used_or_left_out_for_a_reason_that_names
     backbone = load_backbone(BackboneRequest("pixels", preprocessing={"resize": (8, 8)}), picture())
     key = FeatureKey(train.content, backbone.spec, "a decoder")
     layout = Layout(key.fields(), train.dataset, "train", len(train), backbone.width, 16)
-    features = FeatureStore(tmp_path / "features").begin(layout, {}, target_file(train.targets, train.ids))
+    features = FeatureStore(tmp_path / "features").begin(layout, Provenance(), target_file(train.targets, train.ids))
     extract(Extraction(train, backbone, features, batch_size=8))
     reasons = {bad.id.removeprefix("train/all/"): bad.reason for bad in features.quarantined()}
     wanted = {name: reason for name, (_, reason) in BAD.items()} | SPECIAL

@@ -44,7 +44,7 @@ def test_scores_are_those_of_the_heads_probabilities() -> None:
     fitted = head()
     rows = features(fitted)
     found = evaluate(fitted, [rows])
-    p = fitted.confidence(rows.X)
+    p = fitted.decision_values(rows.X)
     assert set(found.scores) == DECIDED | CHANCES | {"auroc", "top5_accuracy"}
     assert found.scores["accuracy"].value == pytest.approx((p.argmax(1) == rows.y).mean())
     assert found.scores["macro_f1"].value == pytest.approx(f1_score(rows.y, p.argmax(1), average="macro"))
@@ -62,7 +62,7 @@ def test_a_temperature_adds_calibrated_scores_beside_the_others() -> None:
     for name, one in plain.scores.items():
         assert astuple(found.scores[name]) == pytest.approx(astuple(one), rel=1e-12)
     assert set(found.scores) - set(plain.scores) == {f"{name}_calibrated" for name in CHANCES}
-    expected = log_loss(rows.y, tempered(fitted.confidence(rows.X), 2.0))
+    expected = log_loss(rows.y, tempered(fitted.decision_values(rows.X), 2.0))
     assert found.scores["log_loss_calibrated"].value == pytest.approx(expected)
     assert (plain.temperature, found.temperature) == (None, 2.0)
     assert plain.reliability == found.reliability != found.reliability_calibrated
@@ -111,8 +111,8 @@ def test_views_are_averaged_before_anything_is_scored() -> None:
     fitted = head()
     views = [features(fitted), replace(features(fitted), X=features(fitted, seed=2).X, key="flipped")]
     found = predictions(fitted, views)
-    mean = (fitted.confidence(views[0].X) + fitted.confidence(views[1].X)) / 2
-    np.testing.assert_allclose(found.confidence, mean)
+    mean = (fitted.decision_values(views[0].X) + fitted.decision_values(views[1].X)) / 2
+    np.testing.assert_allclose(found.decision_values, mean)
     assert found.features == ("key1", "flipped")
     assert score(found, seed=3) == evaluate(fitted, views, seed=3)
 

@@ -60,7 +60,7 @@ class Head:
     def width(self):
         return self.rows.shape[1]
 
-    def confidence(self, X):
+    def decision_values(self, X):
         apart = ((X[:, None].astype(np.float64) - self.rows) ** 2).sum(-1) / self.rows.shape[1]
         apart -= apart.min(1, keepdims=True)
         votes = np.exp(-apart / self.spread**2) @ np.eye(len(self.classes))[self.labels]
@@ -93,8 +93,8 @@ class Path:
     def head(self, index, classes):
         return Head(self.rows, self.labels, classes, float(self.grid[index]))
 
-    def confidence(self, X):
-        return np.stack([self.head(i, ("",) * self.classes).confidence(X) for i in range(len(self.grid))])
+    def decision_values(self, X):
+        return np.stack([self.head(i, ("",) * self.classes).decision_values(X) for i in range(len(self.grid))])
 
 
 class Solver:

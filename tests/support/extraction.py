@@ -20,7 +20,7 @@ from frostline.stages.backbones.inference.cuda import overlapped
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.extract.extraction import Extraction, extract
 from frostline.stages.modalities.base import Arrays
-from frostline.stages.store import FeatureSet, FeatureStore, Layout
+from frostline.stages.store import FeatureSet, FeatureStore, Layout, Provenance
 from frostline.stages.store.key import FeatureKey, StoredType
 from frostline.stages.store.targets import target_file
 
@@ -37,7 +37,7 @@ KEY = FeatureKey("", tiny_backbone().spec, "a decoder")
 def begin(root: Path, samples: Samples, shard_rows: int = 16, dtype: StoredType = "float32") -> FeatureSet:
     key = FeatureKey(samples.content, KEY.backbone, KEY.decoder, dtype=dtype)
     layout = Layout(key.fields(), samples.dataset, samples.split, len(samples), tiny_backbone().width, shard_rows)
-    return FeatureStore(root).begin(layout, {}, target_file(samples.targets, samples.ids))
+    return FeatureStore(root).begin(layout, Provenance(), target_file(samples.targets, samples.ids))
 
 
 def job(samples: Samples, features: FeatureSet) -> Extraction:

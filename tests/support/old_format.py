@@ -26,7 +26,7 @@ def in_format_1(features: FeatureSet, samples: Samples) -> FeatureSet:
     (folder / "shards").mkdir(parents=True)
     for shard in sorted(set(features.shards) - set(features.missing())):
         _write(features, layout.digest, samples, folder, shard)
-    (folder / "made.json").write_bytes(sealed(features.made))
+    (folder / "made.json").write_bytes(sealed(features.provenance.to_fields()))
     classes = {"classes": list(samples.targets.names)}
     (folder / "key.json").write_bytes(sealed({**asdict(layout), **classes}))
     if features.pace:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from frostline.pipeline.run.run import run
-from frostline.pipeline.settings.models import Settings
+from frostline.pipeline.settings import Settings
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 

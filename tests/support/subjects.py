@@ -44,8 +44,8 @@ def draw(seed: int, resamples: int = 300) -> Draw:
     found = []
     for held in (hold_out(SINGLE_LABEL, y, digests, of, 0.2, 0), hold_out_rows(y, digests, CLASSES, 0.2, 0)):
         path = RidgeSolver(X, y, CLASSES).fit((10.0,), (~held).astype(float))
-        right = path.confidence(X[held])[0].argmax(1) == y[held]
+        right = path.decision_values(X[held])[0].argmax(1) == y[held]
         groups = of[held] if not found else None
         score = bootstrap([means([right])], len(right), 0, resamples, groups)[0][0]
-        found += [score, float((path.confidence(new_X)[0].argmax(1) == new_y).mean())]
+        found += [score, float((path.decision_values(new_X)[0].argmax(1) == new_y).mean())]
     return Draw(*found)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from frostline.pipeline.records.findings import Findings, memory, read_findings
 from frostline.pipeline.report.html.record import Run
 from frostline.pipeline.report.html.stored_targets import stored_targets
-from frostline.pipeline.settings.models import DatasetSettings
+from frostline.pipeline.settings import DatasetSettings
 from frostline.pipeline.workspace import Workspace
 from frostline.stages.datasets import Dataset, Request, Samples, find_source
 from frostline.stages.errors import DataError, FrostlineError

@@ -42,4 +42,4 @@ def decided(answers: Predictions, labels: Sequence[LabelScore]) -> Decided:
     """Return what is above each label's own threshold, or, without, above the usual one."""
     usual = usual_thresholds(len(labels), probabilistic=answers.probabilistic)
     cuts = [cut if one.threshold is None else one.threshold for one, cut in zip(labels, usual, strict=True)]
-    return Decided(answers, answers.y == 1, (answers.confidence > np.array(cuts)) & (answers.y >= 0))
+    return Decided(answers, answers.y == 1, (answers.decision_values > np.array(cuts)) & (answers.y >= 0))

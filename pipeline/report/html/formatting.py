@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from frostline.pipeline.report.html.score_names import CALIBRATED, score_names
 from frostline.pipeline.report.wording import unbroken
-from frostline.pipeline.settings.models import Settings, load_settings
+from frostline.pipeline.settings import Settings, load_settings
 from frostline.stages.errors import printable
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.metrics import Score

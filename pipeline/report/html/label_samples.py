@@ -40,10 +40,10 @@ def worst_labelled(found: Decided, thumbnails: Thumbnails) -> tuple[LabelledSamp
 def sample_costs(answers: Predictions) -> NDArray[np.float64]:
     """Return what each row costs, float64 (n,): its mean log-loss, or of scores 1 less label ranking precision."""
     if not answers.probabilistic:
-        costs: NDArray[np.float64] = 1 - lrap_of_rows(answers.y, answers.confidence)
+        costs: NDArray[np.float64] = 1 - lrap_of_rows(answers.y, answers.decision_values)
         return costs
     known = answers.y >= 0
-    right = np.where(answers.y == 1, answers.confidence, 1 - answers.confidence)
+    right = np.where(answers.y == 1, answers.decision_values, 1 - answers.decision_values)
     losses = np.where(known, -np.log(np.maximum(right, _IMPOSSIBLE)), 0)
     mean: NDArray[np.float64] = losses.sum(1) / np.maximum(known.sum(1), 1)
     return mean

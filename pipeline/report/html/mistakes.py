@@ -89,7 +89,7 @@ class MistakeGallery:
     def mistake(self, row: int) -> Mistake:
         """Return what was said of one row of the answers."""
         answers = self._answers
-        value = float(answers.confidence[row, 0])
+        value = float(answers.decision_values[row, 0])
         sure = f"{100 * value:.0f} % sure" if answers.probabilistic else f"ahead by {answers.margins[row]:.2g}"
         truth, prediction = answers.classes[answers.y[row]], answers.classes[answers.labels[row]]
         picture = self._thumbnails.of(answers.ids[row], f"A test sample: {truth} called {prediction}")

@@ -20,7 +20,7 @@ _COLUMNS = ("id", "label", "prediction", "margin")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StoredPredictions(Predictions):
-    """Predictions of single labels as their CSV has them: ``confidence`` (n, 1) is that of the predicted class alone.
+    """Predictions of single labels as their CSV has them: ``decision_values`` (n, 1), the predicted class's alone.
 
     ``predicted``: int64 (n,), positions in ``classes``. ``margins``: float64 (n,), how far the likeliest class
     is ahead of the next.
@@ -70,7 +70,7 @@ def _single(text: io.StringIO, classes: tuple[str, ...]) -> StoredPredictions:
     return StoredPredictions(
         ids=tuple(unquoted(row["id"]) for row in rows),
         y=_positions(rows, "label", place),
-        confidence=np.array([[float(row[value])] for row in rows]).reshape(-1, 1),
+        decision_values=np.array([[float(row[value])] for row in rows]).reshape(-1, 1),
         classes=classes,
         probabilistic=probabilistic,
         features=(),
@@ -91,7 +91,7 @@ def _by_name(text: io.StringIO, names: tuple[str, ...], kind: str) -> Prediction
     return Predictions(
         ids=tuple(unquoted(row[0]) for row in rows),
         y=y.astype(np.int8) if labels else y,
-        confidence=theirs,
+        decision_values=theirs,
         classes=names,
         probabilistic=labels and bool(((theirs >= 0) & (theirs <= 1)).all()),
         features=(),

@@ -77,7 +77,7 @@ def _of_kind(record: RunRecord, leader: Scored | None, artifacts: RunArtifacts) 
     single = leader if kind == DEFAULT else None
     return {
         "errors": mistakes(single, record.classes, artifacts) if single else None,
-        "reliability": calibration(single.evaluation) if single else None,
+        "calibration": calibration(single.evaluation) if single else None,
         "labels": labels_section(leader, artifacts) if leader and kind == "multi-label" else None,
         "values": values_section(leader, artifacts) if leader and kind == "regression" else None,
     }
@@ -121,7 +121,7 @@ def _balance(support: Sequence[int]) -> str:
 
 
 def _health_command(run: Run) -> str:
-    from frostline.pipeline.settings.models import ExtractSettings
+    from frostline.pipeline.settings import ExtractSettings
 
     settings = {n: v for n, v in run.record.settings.items() if n in ExtractSettings.model_fields}
     return formatting.command(settings).replace("frostline run", "frostline health", 1)

@@ -42,7 +42,7 @@ def _data(record: RunRecord) -> list[Term]:
 
 def _target(record: RunRecord) -> list[Term]:
     """Return what is predicted, and by what samples go together, where a run's settings or its kind say so."""
-    by = record.settings.get("group") or record.settings.get("group_pattern")
+    by = next(filter(None, map(record.settings.get, ("group", "group_pattern", "group_file"))), None)
     groups = [("Groups", f"by {by}: none is on both sides of a split")] if by else []
     return groups if record.kind == DEFAULT else [("Target", f"{record.kind}: {listed(record.classes, 8)}"), *groups]
 

@@ -86,7 +86,7 @@ def _drawn(answers: Predictions, output: int) -> Drawn | None:
     known = ~np.isnan(answers.y[:, output])
     if not known.any():
         return None
-    name, true, predicted = answers.classes[output], answers.y[known, output], answers.confidence[known, output]
+    name, true, predicted = answers.classes[output], answers.y[known, output], answers.decision_values[known, output]
     against = value_plots.predicted_against_true(name, true, predicted)
     return Drawn(name, against, value_plots.residuals(name, true, predicted))
 
@@ -114,7 +114,7 @@ def _worst(answers: Predictions, thumbnails: Thumbnails) -> tuple[PredictedSampl
 def standard_errors(answers: Predictions) -> NDArray[np.float64]:
     """Return absolute errors in standard deviations of the known values, (n, outputs); 0 where not known."""
     deviation = np.nanstd(answers.y, axis=0)
-    errors = np.abs(answers.confidence - answers.y) / np.where(deviation > 0, deviation, 1)
+    errors = np.abs(answers.decision_values - answers.y) / np.where(deviation > 0, deviation, 1)
     found: NDArray[np.float64] = np.nan_to_num(errors, nan=0)
     return found
 
@@ -123,6 +123,6 @@ def _sample(answers: Predictions, thumbnails: Thumbnails, row: int, output: int)
     name = answers.classes[output]
     scale = float(np.nanstd(answers.y[:, output]))
     truth = amount(answers.y[row, output])
-    prediction = formatting.to_scale(float(answers.confidence[row, output]), scale)
+    prediction = formatting.to_scale(float(answers.decision_values[row, output]), scale)
     alt = f"A test sample: {name} is {truth}, predicted {prediction}"
     return PredictedSample(thumbnails.of(answers.ids[row], alt), name, truth, prediction)

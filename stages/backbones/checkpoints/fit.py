@@ -102,7 +102,20 @@ def _misfit(own: Tensors, named: Tensors, faults: _Faults, where: object) -> Con
         *ten_of("unexpected: ", faults.unexpected),
         *ten_of("shape of ", shapes),
     ]
-    return ConfigError(f"the weights {where} don't fit the model:\n{listing(lines, len(lines))}{_hint(own, named)}")
+    hint = _hint(own, named) or _early_layer(own, faults)
+    return ConfigError(f"the weights {where} don't fit the model:\n{listing(lines, len(lines))}{hint}")
+
+
+def _early_layer(own: Tensors, faults: _Faults) -> str:
+    """Return what may be meant where one linear layer alone is missing or has other shapes, but is not the last."""
+    layer = _common([name.rpartition(".")[0] for name in (*faults.missing, *faults.shapes)])
+    weight = own.get(f"{layer}.weight")
+    if faults.unexpected or weight is None or weight.ndim != 2:
+        return ""
+    return (
+        f"\nAll else fits. A classifier may be missing, or be of other classes, but {layer} stands before other layers "
+        "in the network's __init__. If it is the classifier, let __init__ make it last."
+    )
 
 
 def _hint(own: Tensors, named: Tensors) -> str:

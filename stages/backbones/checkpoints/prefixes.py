@@ -71,8 +71,8 @@ def _within(prefix: str, fitting: Mapping[str, int], own: Tensors) -> tuple[str,
 
 def _best(fitting: Mapping[str, int], around: str, where: object) -> str:
     """Return the prefix that fits best. ``around``, then none, are preferred to others."""
-    most = max(fitting.values())
-    best = [prefix for prefix, n in fitting.items() if n == most]
+    highest = max(fitting.values())
+    best = [prefix for prefix, n in fitting.items() if n == highest]
     usual = [prefix for prefix in (around, "") if prefix in best]
     first = usual or [p for p in best if not _SECOND & set(re.split(r"[._]", p.lower()))] or best
     if usual or len(first) == 1:

@@ -48,16 +48,24 @@ def network_in(made: Any, name: str) -> nn.Module:
     while True:
         kinds = {kind.__name__ for kind in type(network).__mro__}
         inner = next((attribute for kind, attribute in _AROUND.items() if kind in kinds), None)
-        if _SHARDED in kinds:
-            raise ConfigError(
-                f"{name} returned a {_SHARDED}, whose weights lie in pieces; return the network inside it"
-            )
+        _refuse(network, kinds, name)
         if inner is None and not _has_forward(network):
             inner = _held(network, name)
             log.info("%s: a %s without a forward; its %s is the network", name, type(network).__name__, inner)
         if inner is None:
             return network
         network = _module(getattr(network, inner, None), name)
+
+
+def _refuse(network: nn.Module, kinds: set[str], name: str) -> None:
+    """Raise ConfigError for what can't be taken off."""
+    if isinstance(network, torch.jit.ScriptModule):
+        raise ConfigError(
+            f"{name} returned a TorchScript module, whose layers can't be looked into; return the network that it was "
+            "made from, with its weights: --weights FILE of torch.save(script.state_dict(), FILE)"
+        )
+    if _SHARDED in kinds:
+        raise ConfigError(f"{name} returned a {_SHARDED}, whose weights lie in pieces; return the network inside it")
 
 
 def _module(made: Any, name: str) -> nn.Module:
@@ -68,13 +76,12 @@ def _module(made: Any, name: str) -> nn.Module:
         return Method(call, "forward", arguments)
     if isinstance(call, MethodType) and isinstance(call.__self__, nn.Module):
         return Method(call.__self__, call.__name__, arguments)
-    raise ConfigError(f"{name} returned {_told(made)}; wanted a torch.nn.Module{_advice(made)}")
+    raise ConfigError(f"{name} returned {_described(made)}; wanted a torch.nn.Module{_advice(made)}")
 
 
 def _has_forward(network: nn.Module) -> bool:
     forward = type(network).forward
-    own = forward is not nn.Module.forward or isinstance(network, torch.jit.ScriptModule)
-    return own and not str(getattr(forward, "__module__", "")).startswith(_LIGHTNING)
+    return forward is not nn.Module.forward and not str(getattr(forward, "__module__", "")).startswith(_LIGHTNING)
 
 
 def _held(network: nn.Module, name: str) -> str:
@@ -89,7 +96,7 @@ def _held(network: nn.Module, name: str) -> str:
     )
 
 
-def _told(made: Any) -> str:
+def _described(made: Any) -> str:
     if isinstance(made, type):
         return f"the class {made.__name__}"
     if isinstance(made, tuple | list):

@@ -16,7 +16,7 @@ from frostline.stages.modalities.base import Arrays
 from frostline.stages.modalities.items import joined, rows_of, taken
 
 _ROUNDING: dict[Precision, float] = {"fp32": 1e-3, "bf16": 0.02, "fp16": 0.02}  # of the largest value, by kernels
-_MOST = 16
+_MAX_BATCH = 16
 _NAMED = 3  # images that a message names
 _CAUSES = {
     "again": "look for dropout, masking or noise that its code leaves on in evaluation "
@@ -58,15 +58,15 @@ class Unsteady:
 
 
 def unsteadiness(
-    embed: Callable[[Arrays], Embeddings], batch: Arrays, precision: Precision = "fp32", most: int = _MOST
+    embed: Callable[[Arrays], Embeddings], batch: Arrays, precision: Precision = "fp32", max_batch: int = _MAX_BATCH
 ) -> Unsteady | None:
     """Return what is unsteady about ``embed`` on a batch; None where nothing is. Takes four passes.
 
     ``batch``: items of one shape, n >= 1; one alone is given a companion.
     Computed again, all have the same bits. So has every other row once the rest are replaced: images by very different
     ones, items of other modalities by zeros, as they fill a batch, and by copies. At the next place of a
-    batch of twice as many, or of half where that is more than ``most``, they are the same up to rounding, which may
-    differ by kernel: 0.1 % of the largest value in fp32, 2 % in less.
+    batch of twice as many, or of half where that is more than ``max_batch``, they are the same up to rounding, which
+    may differ by kernel: 0.1 % of the largest value in fp32, 2 % in less.
     """
     n = rows_of(batch)
     batch = batch if n > 1 else joined(batch, _others(batch) if "pixels" in batch else batch)
@@ -75,7 +75,7 @@ def unsteadiness(
     found = _compared("again", first[:n], again[:n]) or _compared("company", first[::2], embed(mixed)[::2], step=2)
     if found:
         return found
-    moved, rows = _moved(batch, most), rows_of(batch)
+    moved, rows = _moved(batch, max_batch), rows_of(batch)
     n = min(n, rows_of(moved))
     return _compared("place", first[:n], np.roll(embed(moved)[:rows], -1, axis=0)[:n], _ROUNDING[precision])
 
@@ -117,10 +117,10 @@ def _mixed(batch: Arrays) -> Arrays:
     return mixed
 
 
-def _moved(batch: Arrays, most: int) -> Arrays:
+def _moved(batch: Arrays, max_batch: int) -> Arrays:
     """Return a batch moved on by one and as many others behind it, or half of it moved so; the last comes first."""
     rows = rows_of(batch)
-    if 2 * rows <= most:
+    if 2 * rows <= max_batch:
         return joined(_rolled(batch), _others(batch))
     return _rolled(taken(batch, slice(rows // 2)))
 

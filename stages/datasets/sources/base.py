@@ -30,7 +30,10 @@ class Request:
         separator: what stands between the labels in a cell; None: found out.
         group: the column that says which group a row is of; None: rows stand for themselves.
         group_pattern: a regular expression that finds the group of a sample in its id.
+        group_file: a table with the columns path, a sample's id, and group.
         bit_depth: how many bits the values of 16-bit images make use of; None: 16.
+        stratify: the columns of which a split by ``test_fraction`` has about equal shares on both sides; ``none``
+            alone: of no column; empty: the target's own.
         input: the column of a table whose cells are the samples; None: the column ``path`` names files, or without
             one, what is called as texts are.
     """
@@ -50,6 +53,8 @@ class Request:
     separator: str | None = None
     group: str | None = None
     group_pattern: str | None = None
+    group_file: Path | None = None
+    stratify: tuple[str, ...] = ()
     input: str | None = None
 
     @property
@@ -82,7 +87,7 @@ class Source:
         names: the places, where these are a fixed list. They are understood without the prefix, too.
         takes_root: whether ``--root`` means something to it.
         settings: which of ``columns``, ``class_level``, ``bit_depth``, ``target``, ``task``, ``separator``, ``group``,
-            ``group_pattern`` and ``input`` mean something to it.
+            ``group_pattern``, ``group_file``, ``stratify`` and ``input`` mean something to it.
         at_hand: whether its datasets lie where they are named, or are made up. What only shows samples, such as a
             page, leaves any other dataset alone unless ``Request.folder`` is there.
         pixel_baseline: whether plain pixels are worth comparing with unasked, as they are: for samples that

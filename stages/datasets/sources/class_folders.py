@@ -111,8 +111,8 @@ def _level(given: Path, found: Sequence[ClassFolder]) -> int:
     return 1
 
 
-def _level_of(given: Path, outer: Sequence[str], inner: Sequence[str], most: int, level: int) -> int:
-    if most == 1 and len(inner) == len(outer):
+def _level_of(given: Path, outer: Sequence[str], inner: Sequence[str], largest: int, level: int) -> int:
+    if largest == 1 and len(inner) == len(outer):
         return 1
     if len(outer) == 1:
         return level

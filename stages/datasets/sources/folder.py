@@ -19,8 +19,8 @@ from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.class_folders import ClassFolder, class_folders
 from frostline.stages.datasets.sources.split_names import role
+from frostline.stages.datasets.sources.split_questions import WANTED
 from frostline.stages.datasets.sources.splits import (
-    WANTED,
     Splits,
     clutter_in,
     find_splits,
@@ -100,7 +100,7 @@ def _samples(root: Path, spelled: Spellings, folders: Sequence[ClassFolder], req
     index = index_files(root, files, request.memory, request.progress)
     targets = Targets(spelled.classes, _labels(spelled, folders))
     samples = file_samples(name, "all", targets, root, index, options=request.decode_options)
-    return grouped_by(samples, request.group_pattern)
+    return grouped_by(samples, request.group_pattern, request.group_file)
 
 
 def _notes(request: Request, splits: Splits, folders: Sequence[ClassFolder]) -> list[str]:
@@ -132,6 +132,6 @@ FOLDER = Source(
     "folder:PATH",
     "images in train/<class>/ with test/<class>/ or val/<class>/, or in <class>/ folders",
     open_folder,
-    settings=("class_level", "bit_depth", "group_pattern"),
+    settings=("class_level", "bit_depth", "group_pattern", "group_file"),
     at_hand=True,
 )

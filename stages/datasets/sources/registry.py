@@ -40,7 +40,7 @@ def find_source(dataset: str) -> tuple[Source, str]:
     else:
         found = SOURCES.load(prefix) if place and prefix in SOURCES else None
     if found is None or (found.names and place not in found.names):
-        raise _unknown(dataset)
+        raise _no_such_dataset(dataset)
     return found, place
 
 
@@ -65,7 +65,7 @@ def _named() -> Iterator[tuple[str, Source]]:
             yield name, SOURCES.load(name)
 
 
-def _unknown(dataset: str) -> ConfigError:
+def _no_such_dataset(dataset: str) -> ConfigError:
     sources = dict(_named())
     width = max(len(source.form) for source in sources.values())
     lines = [f"  {source.form:{width}}  {source.summary}" for source in sources.values()]

@@ -44,6 +44,32 @@ def by_role(names: Sequence[str]) -> Roles:
     return found if found["train"] else _by_what_is_shared(names) or found
 
 
+def held_out_like(name: str) -> tuple[str, bool] | None:
+    """Return which split a name such as ``test1`` or ``test_stg1`` has the word of, and whether the rest is a number.
+
+    >>> held_out_like("test1"), held_out_like("test_masks"), held_out_like("contest")
+    (('test', True), ('test', False), None)
+    """
+    found = [(_ROLES[own], all(map(str.isdecimal, rest))) for own, rest in _taken_apart(folded(name))]
+    return next((one for one in found if one[0] != "train"), None)
+
+
+def classes_apart(roles: Roles) -> dict[str, Roles]:
+    """Return the folders by what else they are called, where each such name trains and may be a class.
+
+    >>> classes_apart({"train": ["trainA", "trainB"], "test": ["testA"]})
+    {'A': {'train': ['trainA'], 'test': ['testA']}, 'B': {'train': ['trainB']}}
+    """
+    found: dict[str, Roles] = defaultdict(lambda: defaultdict(list))
+    for split, names in roles.items():
+        for name in names:
+            for own, rest in _taken_apart(folded(name)):
+                if _ROLES[own] == split and len(rest) == 1:
+                    n = len(rest[0])
+                    found[name[:n] if folded(name).startswith(rest[0]) else name[-n:]][split].append(name)
+    return {own: dict(of) for own, of in found.items() if of["train"]}
+
+
 def _by_what_is_shared(names: Sequence[str]) -> Roles | None:
     groups: dict[tuple[str, ...], Roles] = defaultdict(lambda: defaultdict(list))
     for name in names:

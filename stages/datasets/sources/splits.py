@@ -8,12 +8,12 @@ from pathlib import Path
 
 from frostline.stages.datasets.clutter import is_clutter
 from frostline.stages.datasets.names import folded
-from frostline.stages.datasets.sources.split_names import by_role, role
+from frostline.stages.datasets.sources.split_names import by_role, held_out_like, role
+from frostline.stages.datasets.sources.split_questions import WANTED, as_classes, maybe_test, several
 from frostline.stages.datasets.walk import walk
 from frostline.stages.errors import DataError, counted, listing
 from frostline.stages.modalities.registry import MODALITIES
 
-WANTED = "wanted train/<class>/ and test/<class>/ (or val/<class>/), or <class>/ folders of images"
 _NO_CLASS = frozenset(
     {"images", "imgs", "image", "img", "jpegimages", "unknown", "unlabelled", "unlabeled", "all", "data"}
 )
@@ -68,7 +68,7 @@ def find_splits(given: Path) -> Splits:
     roles = by_role(names)
     trains = _with_classes(root, roles["train"])
     if len(trains) > 1:
-        raise _several(given, "training split", trains)
+        raise several(given, "training split", trains)
     if trains:
         return _of_train(given, Splits(root, _entered(root, trains[0]), None, notes), roles)
     return _of_one_tree(given, Splits(root, "", None, notes), names, roles)
@@ -136,10 +136,11 @@ def _is_labelled(inner: Sequence[str], known: set[str]) -> bool:
 def _of_train(given: Path, found: Splits, roles: dict[str, list[str]]) -> Splits:
     """Return the splits of a tree whose training split is known: test where it has classes, else val, else none."""
     root, classes = found.root, folders_in(found.root / found.train)
+    roles = _with_likely(given, found, roles, classes)
     for held in ("test", "val"):
         sound = _with_classes(root, roles[held], classes)
         if len(sound) > 1:
-            raise _several(given, "test split", sound)
+            raise several(given, "test split", sound)
         if sound:
             found = replace(found, test=_entered(root, sound[0]))
             break
@@ -151,6 +152,27 @@ def _of_train(given: Path, found: Splits, roles: dict[str, list[str]]) -> Splits
         raise DataError(f"the image folder {given} can't be used:\n{listing(wrong)}\n{WANTED}")
     notes = [*_named(found, roles), *_unlabelled(found, counts)]
     return replace(found, notes=(*found.notes, *notes), seen=frozenset(unlabelled))
+
+
+def _with_likely(
+    given: Path, found: Splits, roles: dict[str, list[str]], classes: Sequence[str]
+) -> dict[str, list[str]]:
+    """Return the roles with folders such as ``test1`` and ``test_stg1``.
+
+    Those of images alone are unlabelled; one that holds class folders is the test split if it has a number, and there
+    is no other. Raises DataError where it has something else, as ``test_masks``, or is called otherwise and holds the
+    training classes, as ``holdout``.
+    """
+    root, others = found.root, [name for name in roles.get("", ()) if _images_below(found.root, name)]
+    likely = {name: like for name in others if (like := held_out_like(name))}
+    labelled = _with_classes(root, likely, classes)
+    if _with_classes(root, (*roles["test"], *roles["val"]), classes):
+        likely = {name: like for name, like in likely.items() if name not in labelled}
+    elif not any(likely[name][1] for name in labelled):
+        for name in (*labelled, *(name for name in others if _shares(root, name, classes))):
+            raise maybe_test(given, root, found.train, name)
+    known = {held: [name for name, like in likely.items() if like[0] == held] for held in roles}
+    return {held: [*names, *known[held]] for held, names in roles.items()}
 
 
 def _images_below(root: Path, name: str) -> int:
@@ -173,7 +195,8 @@ def _unlabelled(found: Splits, counts: dict[str, int]) -> Iterable[str]:
     """Yield what was not used for a want of class folders."""
     for name, n in counts.items():
         instead = "" if found.test else f"; {found.train}/ is split by --test-fraction"
-        yield f"{name}/ not used: {counted(n, 'image')} without class folders{instead}"
+        unlabelled = f"{counted(n, 'image')} without class folders" + (", for frostline predict" if n else "")
+        yield f"{name}/ not used: {unlabelled}{instead}"
 
 
 def _of_one_tree(given: Path, found: Splits, names: Sequence[str], roles: dict[str, list[str]]) -> Splits:
@@ -184,7 +207,9 @@ def _of_one_tree(given: Path, found: Splits, names: Sequence[str], roles: dict[s
         return found
     said = ", ".join(f"{name}/" for name in called)
     if not any(walk(found.root, name).files for name in others):
-        raise DataError(f"{given} holds {said} and {_no_train(found.root, roles)}; {WANTED}")
+        raise DataError(
+            f"{given} holds {said} and {_no_train(found.root, roles)}; {WANTED}{as_classes(found.root, roles)}"
+        )
     held = _with_classes(found.root, called)
     if len(held) == 1 and _shares(found.root, held[0], others):
         return _beside_classes(found, held[0], called)
@@ -209,7 +234,8 @@ def _no_train(root: Path, roles: dict[str, list[str]]) -> str:
 
 def _shares(root: Path, split: str, others: Sequence[str]) -> bool:
     """Whether all class folders of a split are also beside it: then those are the training classes."""
-    return {folded(name) for name in folders_in(root / split)} <= {folded(name) for name in others}
+    own = {folded(name) for name in folders_in(root / split)}
+    return bool(own) and own <= {folded(name) for name in others}
 
 
 def _beside_classes(found: Splits, split: str, called: Sequence[str]) -> Splits:
@@ -221,11 +247,3 @@ def _negated(called: Sequence[str], others: Sequence[str]) -> bool:
     """Whether valid/ stands beside invalid/: two classes."""
     own = folded(called[0])
     return len(called) == 1 and any(folded(other) in (f"in{own}", f"not_{own}", f"not {own}") for other in others)
-
-
-def _several(given: Path, what: str, names: Sequence[str]) -> DataError:
-    said = " and ".join(f"{name}/" for name in names)
-    return DataError(
-        f"the image folder {given} can be read in several ways: {said} may each be the {what}.\n"
-        f"Rename or move away all but one; {WANTED}"
-    )

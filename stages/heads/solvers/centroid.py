@@ -36,7 +36,7 @@ class CentroidSolver:
         rows = weighted_rows(self.X, self.y, self.classes, row_weights)
         sums = np.zeros((self.classes, self.X.shape[1]))
         for part, block in rows.blocks():
-            sums += rows.by_class(part) @ normalized(block.astype(np.float32))
+            sums += rows.class_sums(part) @ normalized(block.astype(np.float32))
         k = len(grid)
         bias = np.where(rows.totals > 0, 0.0, -np.inf)
         return LinearPath(

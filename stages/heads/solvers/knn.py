@@ -48,11 +48,11 @@ class NeighbourHead:
     def width(self) -> int:
         return int(self.rows.shape[1])
 
-    def confidence(self, X: NDArray[Any]) -> Doubles:
+    def decision_values(self, X: NDArray[Any]) -> Doubles:
         """Return each class's share of the votes for features (n, d), float64 (n, classes)."""
         grid = np.array([self.k])
         path = NeighbourPath(self.rows, self.labels, self.weights, len(self.classes), grid, self.temperature)
-        shares: Doubles = path.confidence(X)[0]
+        shares: Doubles = path.decision_values(X)[0]
         return shares
 
     def stored(self) -> Stored:
@@ -101,7 +101,7 @@ class NeighbourPath(Searched):
     temperature: float
     probabilistic: ClassVar[bool] = True
 
-    def confidence(self, X: NDArray[Any]) -> Doubles:
+    def decision_values(self, X: NDArray[Any]) -> Doubles:
         """Return each class's share of the votes, float64 (k, n, classes)."""
         return self.shares(X, np.full(len(X), -1))
 

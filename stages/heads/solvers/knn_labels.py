@@ -56,11 +56,11 @@ class NeighbourLabelsHead:
     def width(self) -> int:
         return int(self.rows.shape[1])
 
-    def confidence(self, X: NDArray[Any]) -> Doubles:
+    def decision_values(self, X: NDArray[Any]) -> Doubles:
         """Return each label's share of the votes for features (n, d), float64 (n, labels)."""
         numbers, place = np.unique(self.k, return_inverse=True)
         path = NeighbourLabelsPath(self.rows, self.labels, self.weights, numbers, self.temperature)
-        return path.confidence(X)[place.ravel(), :, np.arange(len(self.k))].T
+        return path.decision_values(X)[place.ravel(), :, np.arange(len(self.k))].T
 
     def with_thresholds(self, thresholds: tuple[float, ...]) -> Self:
         """Return the same head with other thresholds."""
@@ -101,7 +101,7 @@ class NeighbourLabelsPath(Searched):
     temperature: float
     probabilistic: ClassVar[bool] = True
 
-    def confidence(self, X: NDArray[Any]) -> Doubles:
+    def decision_values(self, X: NDArray[Any]) -> Doubles:
         """Return each label's share of the votes, float64 (k, n, labels)."""
         return self.shares(X, np.full(len(X), -1))
 

@@ -55,10 +55,10 @@ class NeighbourRegressionHead:
     def width(self) -> int:
         return int(self.rows.shape[1])
 
-    def confidence(self, X: NDArray[Any]) -> Doubles:
+    def decision_values(self, X: NDArray[Any]) -> Doubles:
         """Return the predicted values of features (n, d), float64 (n, outputs)."""
         path = NeighbourRegressionPath(self.rows, self.values, self.weights, np.array([self.k]), self.temperature)
-        values: Doubles = path.confidence(X)[0]
+        values: Doubles = path.decision_values(X)[0]
         return values
 
     def stored(self) -> Stored:
@@ -93,7 +93,7 @@ class NeighbourRegressionPath(Searched):
     temperature: float
     probabilistic: ClassVar[bool] = False
 
-    def confidence(self, X: NDArray[Any]) -> Doubles:
+    def decision_values(self, X: NDArray[Any]) -> Doubles:
         """Return the predicted values, float64 (k, n, outputs)."""
         return self.means(X, np.full(len(X), -1))
 

@@ -1,7 +1,7 @@
 """Linear layers of many labels trained by stochastic gradient descent on the cross-entropy of each label by itself.
 
-The recipe is that of :mod:`frostline.stages.heads.solvers.sgd`. The loss of a row is the sum over its known labels, so
-that what a label learns does not depend on how many others there are; a label that is not known of every row counts
+The recipe is that of :mod:`frostline.stages.heads.solvers.descent`. The loss of a row is the sum over its known labels,
+so that what a label learns does not depend on how many others there are; a label that is not known of every row counts
 for more in the others, as if they were all that there is.
 """
 
@@ -15,41 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from frostline.stages.heads.multi_label import MultiLabelPath, base_rates, checked_labels, log_odds
-from frostline.stages.heads.solvers.sgd import Problem, Schedule, SgdSolver, placed
+from frostline.stages.heads.solvers.descent import Descent, Problem, placed
 from frostline.stages.heads.solvers.weighted_rows import Doubles, WeightedRows, checked_grid, unlabelled_rows
 
 
-class SgdLabelsSolver:
-    """All learning rates and labels side by side; see :class:`frostline.stages.heads.solvers.sgd.SgdSolver`.
+class SgdLabelsSolver(Descent):
+    """Heads of many labels, y (n, classes) int8: 1, 0, or -1 for unknown; see :class:`Descent`."""
 
-    Args:
-        X: (n, d) float16, float32 or float64, finite.
-        y: (n, classes) int8: 1, 0, or -1 for unknown.
-        classes: how many labels there are.
-        steps, batch, momentum, weight_decay, schedule, seed, device: as there.
-    """
-
-    parameter = SgdSolver.parameter
-
-    def __init__(
-        self,
-        X: NDArray[Any],
-        y: NDArray[np.int8],
-        classes: int,
-        *,
-        steps: int = 12_500,
-        batch: int = 128,
-        momentum: float = 0.9,
-        weight_decay: float = 0.0,
-        schedule: Schedule = "cosine",
-        seed: int = 0,
-        device: str = "cpu",
-    ) -> None:
-        self.X, self.y = X, checked_labels(y, len(X), classes)
-        how: dict[str, Any] = {"steps": steps, "batch": batch, "momentum": momentum, "weight_decay": weight_decay}
-        self.descent = SgdSolver(
-            X, np.zeros(len(X), np.int64), classes, **how, schedule=schedule, seed=seed, device=device
-        )
+    def checked(self, y: NDArray[Any], n: int, classes: int) -> NDArray[Any]:
+        """Return the values. Raises ValueError if they are no such."""
+        return checked_labels(y, n, classes)
 
     def fit(self, grid: Sequence[float], row_weights: Doubles) -> MultiLabelPath:
         """Return a head for each learning rate, above 0. Raises ValueError on weights or rates of no use.
@@ -60,12 +35,12 @@ class SgdLabelsSolver:
         rates = checked_grid(self.parameter, grid)
         rows = unlabelled_rows(self.X, row_weights)
         y = self.y[rows.index]
-        heads, finite = self.descent.trained(LabelsCrossEntropy(rows, y, self.descent.device), rates)
+        heads, finite = self.trained(LabelsCrossEntropy(rows, y, self.device), rates)
         shares = base_rates(y, rows.weights)
         one_sided = ~((shares > 0) & (shares < 1))
         heads[:, one_sided] = 0
         bias = np.where(one_sided, log_odds(shares), heads[..., -1])
-        return MultiLabelPath(heads[..., :-1], bias, finite, np.full(len(rates), self.descent.steps))
+        return MultiLabelPath(heads[..., :-1], bias, finite, np.full(len(rates), self.steps))
 
 
 class LabelsCrossEntropy(Problem):

@@ -16,42 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from frostline.stages.heads.linear_regression import LinearRegressionPath
+from frostline.stages.heads.solvers.descent import Descent, Problem, placed
 from frostline.stages.heads.solvers.known_values import checked_values
-from frostline.stages.heads.solvers.sgd import Problem, Schedule, SgdSolver, placed
 from frostline.stages.heads.solvers.weighted_rows import Doubles, WeightedRows, checked_grid, unlabelled_rows
 
 
-class SgdRegressionSolver:
-    """All learning rates side by side; see :class:`frostline.stages.heads.solvers.sgd.SgdSolver`.
+class SgdRegressionSolver(Descent):
+    """Heads of numbers, y (n, outputs) float64, NaN where not known; see :class:`Descent`."""
 
-    Args:
-        X: (n, d) float16, float32 or float64, finite.
-        y: (n, outputs) float64, NaN where not known.
-        classes: how many outputs there are.
-        steps, batch, momentum, weight_decay, schedule, seed, device: as there.
-    """
-
-    parameter = SgdSolver.parameter
-
-    def __init__(
-        self,
-        X: NDArray[Any],
-        y: Doubles,
-        classes: int,
-        *,
-        steps: int = 12_500,
-        batch: int = 128,
-        momentum: float = 0.9,
-        weight_decay: float = 0.0,
-        schedule: Schedule = "cosine",
-        seed: int = 0,
-        device: str = "cpu",
-    ) -> None:
-        self.X, self.y = X, checked_values(y, len(X))
-        how: dict[str, Any] = {"steps": steps, "batch": batch, "momentum": momentum, "weight_decay": weight_decay}
-        self.descent = SgdSolver(
-            X, np.zeros(len(X), np.int64), classes, **how, schedule=schedule, seed=seed, device=device
-        )
+    def checked(self, y: NDArray[Any], n: int, _classes: int) -> NDArray[Any]:
+        """Return the values. Raises ValueError if they are no such."""
+        return checked_values(y, n)
 
     def fit(self, grid: Sequence[float], row_weights: Doubles) -> LinearRegressionPath:
         """Return a head for each learning rate, above 0. Raises ValueError on weights or rates of no use.
@@ -62,11 +37,11 @@ class SgdRegressionSolver:
         rows = unlabelled_rows(self.X, row_weights)
         mean, deviation = _moments(self.y[rows.index], rows.weights)
         scale = _scale(rows)
-        problem = SquaredError(rows, scale, (self.y[rows.index] - mean) / deviation, self.descent.device)
-        heads, finite = self.descent.trained(problem, rates)
+        problem = SquaredError(rows, scale, (self.y[rows.index] - mean) / deviation, self.device)
+        heads, finite = self.trained(problem, rates)
         weight, bias = heads[..., :-1] * (deviation[:, None] / scale), heads[..., -1] * deviation + mean
         bias = bias - weight @ rows.mean
-        return LinearRegressionPath(weight, bias, finite, np.full(len(rates), self.descent.steps))
+        return LinearRegressionPath(weight, bias, finite, np.full(len(rates), self.steps))
 
 
 def _scale(rows: WeightedRows) -> float:

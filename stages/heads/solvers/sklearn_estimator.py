@@ -31,7 +31,7 @@ _COPIES = 4  # of the rows in float32, at most, that a fit is taken to hold
 class EstimatorHead:
     """A fitted estimator whose labels are positions in ``classes``.
 
-    Its confidences are its probabilities, else its decision function, else 1 for what it predicts.
+    Its decision values are its probabilities, else its decision function, else 1 for what it predicts.
     """
 
     estimator: Any
@@ -42,12 +42,12 @@ class EstimatorHead:
     def probabilistic(self) -> bool:
         return hasattr(self.estimator, "predict_proba")
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return float64 (n, classes), a block of rows at a time; the least of all for a class it was not shown."""
-        blocks = [self._confidence(X[start : start + _BLOCK]) for start in range(0, len(X), _BLOCK)]
+        blocks = [self._decision_values(X[start : start + _BLOCK]) for start in range(0, len(X), _BLOCK)]
         return np.concatenate(blocks) if blocks else np.zeros((0, len(self.classes)))
 
-    def _confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def _decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
         result = np.full((len(X), len(self.classes)), 0.0 if self.probabilistic else -np.inf)
         result[:, self.estimator.classes_] = self._of_known(X.astype(np.float32, copy=False))
         return result
@@ -94,10 +94,10 @@ class EstimatorPath:
     def probabilistic(self) -> bool:
         return hasattr(self.estimators[0], "predict_proba")
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[Any]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return float64 (k, n, classes), see :class:`EstimatorHead`."""
         names = ("",) * self.classes
-        return np.stack([self.head(i, names).confidence(X) for i in range(len(self.estimators))])
+        return np.stack([self.head(i, names).decision_values(X) for i in range(len(self.estimators))])
 
     def head(self, index: int, classes: tuple[str, ...]) -> EstimatorHead:
         """Return the head of one value."""

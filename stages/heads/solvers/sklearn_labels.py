@@ -46,7 +46,7 @@ class EstimatorLabelsHead:
         classes: the labels by name.
         width: how many features it takes.
         probabilistic: whether the estimators have probabilities.
-        thresholds: of each label, above which confidence it is predicted; empty where the usual one is meant.
+        thresholds: of each label, above which decision value it is predicted; empty where the usual one is meant.
     """
 
     estimators: tuple[Any, ...]
@@ -57,7 +57,7 @@ class EstimatorLabelsHead:
     thresholds: tuple[float, ...] = ()
     target: ClassVar[str] = MULTI_LABEL
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return each label's probability, else the estimator's decision function, else 1 for yes and 0 for no.
 
         float64 (n, labels); a label without an estimator has its share, or without probabilities -1 for no, 1 for yes.
@@ -66,7 +66,7 @@ class EstimatorLabelsHead:
         result = np.tile(constants, (len(X), 1))
         fitted = np.flatnonzero(np.isnan(self.shares)).tolist()
         for label, estimator in zip(fitted, self.estimators, strict=True):
-            result[:, label] = EstimatorHead(estimator, _SIDES, self.width).confidence(X)[:, 1]
+            result[:, label] = EstimatorHead(estimator, _SIDES, self.width).decision_values(X)[:, 1]
         return result
 
     def with_thresholds(self, thresholds: tuple[float, ...]) -> Self:
@@ -116,12 +116,12 @@ class EstimatorLabelsPath:
     def iterations(self) -> NDArray[np.int64]:
         """The most iterations of any label; 0 where the estimator counts none."""
         counted = [[getattr(one, "n_iter_", None) for one in head.estimators] for head in self.heads]
-        most = [max([0, *(int(np.max(n, initial=0)) for n in each if n is not None)]) for each in counted]
-        return np.array(most, np.int64)
+        highest = [max([0, *(int(np.max(n, initial=0)) for n in each if n is not None)]) for each in counted]
+        return np.array(highest, np.int64)
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return float64 (k, n, labels), see :class:`EstimatorLabelsHead`."""
-        return np.stack([head.confidence(X) for head in self.heads])
+        return np.stack([head.decision_values(X) for head in self.heads])
 
     def head(self, index: int, classes: tuple[str, ...]) -> EstimatorLabelsHead:
         """Return the head of one value."""

@@ -36,7 +36,7 @@ class RegressorHead:
     probabilistic: ClassVar[bool] = False
     target: ClassVar[str] = "regression"
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return the predicted values, float64 (n, outputs), a block of rows at a time.
 
         Raises StoreError if an estimator that was read predicts something else.
@@ -91,9 +91,9 @@ class RegressorPath:
         counted = [[getattr(one, "n_iter_", None) for one in head.estimators] for head in self.heads]
         return np.array([max(0 if n is None else int(np.max(n, initial=0)) for n in each) for each in counted])
 
-    def confidence(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def decision_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return the predicted values, float64 (k, n, outputs)."""
-        return np.stack([head.confidence(X) for head in self.heads])
+        return np.stack([head.decision_values(X) for head in self.heads])
 
     def head(self, index: int, classes: tuple[str, ...]) -> RegressorHead:
         """Return the head of one value."""

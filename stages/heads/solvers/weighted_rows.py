@@ -45,7 +45,7 @@ class WeightedRows:
         """(classes, d): the weighted mean of each class; 0 for a class without rows."""
         sums = np.zeros((self.classes, self.X.shape[1]))
         for part, block in self.blocks():
-            sums += self.by_class(part) @ block
+            sums += self.class_sums(part) @ block
         return sums / np.where(self.totals > 0, self.totals, 1)[:, None]
 
     @cached_property
@@ -60,7 +60,7 @@ class WeightedRows:
             part = slice(start, start + _BLOCK)
             yield part, self.X[self.index[part]].astype(np.float64, copy=False)
 
-    def by_class(self, part: slice) -> csr_array:
+    def class_sums(self, part: slice) -> csr_array:
         """Return (classes, b): the matrix that sums b rows, times their weights, within each class."""
         y = self.y[part]
         return csr_array((self.weights[part], (y, np.arange(len(y)))), shape=(self.classes, len(y)))

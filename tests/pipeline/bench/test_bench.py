@@ -12,7 +12,7 @@ import pytest
 from frostline.pipeline.bench.matrix import read_matrix
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.run.run import run
-from frostline.pipeline.settings.models import Settings
+from frostline.pipeline.settings import Settings
 from frostline.stages.metrics.compare import compare
 from frostline.stages.store import FeatureStore
 from support.matrices import CENTROID, CURVE, DIGITS, LAYER1, PIXELS, RIDGE, SHIPPED, done, numbers

@@ -8,7 +8,7 @@ import pytest
 
 from frostline.pipeline.bench.schedule import schedule, schedule_table
 from frostline.pipeline.run.run import extract
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from support.matrices import CENTROID, DIGITS, SHIPPED, done
 from support.project import Write
 

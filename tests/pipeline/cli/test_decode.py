@@ -16,7 +16,7 @@ from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.lookup import look_up
 from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.serve.predict import load_classifier
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.steps.features import extract_missing, extract_shared
 from frostline.stages.store import FeatureSet, load, open_set
 from support.project import Command
@@ -151,7 +151,7 @@ def test_predict_decodes_as_the_features_of_its_head_were(work: Path, large: Pat
     features, classifier = load(open_set(folder)), load_classifier(head)
     answers = classifier.predict([large / name for name in features.ids])
     found = [[dict(answer.classes)[name] for name in features.classes] for answer in answers]
-    np.testing.assert_allclose(found, classifier.head.confidence(features.X), rtol=1e-6)
+    np.testing.assert_allclose(found, classifier.head.decision_values(features.X), rtol=1e-6)
 
 
 @pytest.mark.parametrize(("decode", "least"), [("full", None), ("scaled", 160)])

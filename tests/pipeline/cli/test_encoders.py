@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import torch
 from PIL import Image
 
 from frostline.pipeline.cli.main import main
+from support.cifar import unpack_cifar
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
@@ -26,15 +26,7 @@ OFFLINE = {"HF_HUB_OFFLINE": "1"}
 @pytest.fixture(scope="module")
 def photographs(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first 8 training and 4 test images of each class of CIFAR-10."""
-    root = tmp_path_factory.mktemp("cifar")
-    with tarfile.open(assets / "cifar10-jpg.tar.gz") as archive:
-        for member in archive:
-            number = int(Path(member.name).stem) if member.isfile() else 9999
-            content = archive.extractfile(member) if number < (8 if "train" in member.name else 4) else None
-            if content:
-                (root / member.name).parent.mkdir(parents=True, exist_ok=True)
-                (root / member.name).write_bytes(content.read())
-    return root
+    return unpack_cifar(assets, tmp_path_factory.mktemp("cifar"), train=8, test=4)
 
 
 def plain_timm(folder: Path, images: list[Path]) -> np.ndarray:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.diagnose.rank import rank
-from frostline.pipeline.settings.models import RankSettings
+from frostline.pipeline.settings import RankSettings
 from frostline.stages.store import FeatureStore
 
 BACKBONES = ["resnet8-cifar10", "pixels"]

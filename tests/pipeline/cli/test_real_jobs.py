@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from frostline.pipeline.cli.main import main
+from support.cifar import unpack_cifar
 from support.project import REPOSITORY
 
 
 @pytest.fixture(scope="module")
 def cifar(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first 100 training and 50 test images of each class of CIFAR-10."""
-    root = tmp_path_factory.mktemp("cifar")
-    with tarfile.open(assets / "cifar10-jpg.tar.gz") as archive:
-        for member in archive:
-            number = int(Path(member.name).stem) if member.isfile() else 9999
-            content = archive.extractfile(member) if number < (100 if "train" in member.name else 50) else None
-            if content:
-                (root / member.name).parent.mkdir(parents=True, exist_ok=True)
-                (root / member.name).write_bytes(content.read())
-    return root
+    return unpack_cifar(assets, tmp_path_factory.mktemp("cifar"), train=100, test=50)
 
 
 def test_a_checkpoint_of_ones_own_classifies_cifar(

@@ -42,7 +42,7 @@ class Head:
     def probabilistic(self):
         return self.target == "multi-label"
 
-    def confidence(self, X):
+    def decision_values(self, X):
         return np.tile(self.mean / self.shrink, (len(X), 1))
 
     def stored(self):
@@ -54,7 +54,7 @@ class Head:
 class Path(Head):
     grid: tuple = ()
 
-    def confidence(self, X):
+    def decision_values(self, X):
         return np.stack([np.tile(self.mean / value, (len(X), 1)) for value in self.grid])
 
     def head(self, index, classes):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -256,3 +257,32 @@ def test_a_single_group_in_test_is_said_before_anything_is_computed(
     written(table, rows)
     assert main(["run", "--dataset", f"csv:{table}", *PIXELS, "--group", "patient"]) == 3
     assert "a single group in test" in capsys.readouterr().err and not Path("data/features").exists()
+
+
+def test_targets_of_one_command_share_one_split_and_its_sets(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [[*row[:1], *row[2:]] for row in rows_of(table)]
+    with (table.parent / "unsplit.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([[*COLUMNS[:1], *COLUMNS[2:]], *rows])
+    several = ["--target", "label,warm,tags", "--task", "single-label", "--test-fraction", "0.4", "--head", "ridge"]
+    run(capsys, table.parent / "unsplit.csv", *several)
+    assert len(list(Path("data/features").iterdir())) == 2
+    again = ["--target", "warm", "--stratify", "label,warm,tags", "--test-fraction", "0.4", "--head", "ridge"]
+    assert computed(run(capsys, table.parent / "unsplit.csv", *again)) == 0
+    assert len(list(Path("data/features").iterdir())) == 2
+
+
+def test_health_writes_groups_that_a_run_keeps_on_one_side(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [[row[0], row[2]] for row in rows_of(table)]
+    with (table.parent / "pairs.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([["path", "label"], *rows])
+    for name, _ in rows[::2]:
+        shutil.copy(name, name.replace("/", "/copy-"))
+    with (table.parent / "pairs.csv").open("a", newline="") as stream:
+        csv.writer(stream).writerows([[name.replace("/", "/copy-"), label] for name, label in rows[::2]])
+    command = ["--dataset", "csv:pairs.csv", *PIXELS]
+    run(capsys, Path("pairs.csv"), "--head", "ridge")
+    assert main(["health", *command, "--write-groups", "same.csv"]) == 0
+    said = capsys.readouterr().err
+    assert "of copies and near duplicates in same.csv; --group-file same.csv keeps each on one side" in said
+    found = run(capsys, Path("pairs.csv"), "--group-file", "same.csv", "--head", "ridge")
+    assert computed(found) == 0 and found["probes"][0]["evaluation"]["groups"] >= 2

@@ -38,7 +38,7 @@ def test_the_terminal_says_what_near_duplicates_are_worth(
         return
     (line,) = said
     assert " of 24 test samples nearly lie in train (seen through pixels); if they are of one object" in line
-    assert "--group keeps them on one side; knn on pixels: " in line
+    assert "--write-groups FILE, then --group-file FILE; knn on pixels: " in line
     assert line.endswith(" on all") and " that are left, " in line
     (run,) = (work / "runs").iterdir()
     assert os.fspath(line[2:]) in (run / "run.json").read_text()

@@ -27,7 +27,7 @@ from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.report import wording as phrases
 from frostline.pipeline.report.wording import decoding_limit
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.steps.features import extract_missing, extract_shared
 from frostline.stages.backbones.calibrate import batch_size as pacing
 from frostline.stages.backbones.calibrate.batch_size import fastest_batch, in_threads

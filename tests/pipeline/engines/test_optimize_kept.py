@@ -9,7 +9,7 @@ import pytest
 
 from frostline.pipeline.engines import fill
 from frostline.pipeline.run.run import extract
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.errors import StoreError
 
 

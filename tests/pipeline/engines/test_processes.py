@@ -29,7 +29,7 @@ from frostline.pipeline.plan.lookup import look_up
 from frostline.pipeline.plan.machine import device_of, devices_of
 from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.plan.plan import Plan
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.steps.features import extract_missing
 from frostline.stages.errors import ConfigError
 from frostline.stages.store import open_set
@@ -187,7 +187,7 @@ def test_a_script_that_extracts_on_several_devices_is_not_run_again(tmp_path: Pa
     script = tmp_path / "script.py"
     script.write_text(
         "print('once')\nfrom frostline.pipeline.engines import processes\n"
-        "from frostline.pipeline.settings.models import ExtractSettings\n"
+        "from frostline.pipeline.settings import ExtractSettings\n"
         "from frostline.pipeline.run.run import extract\n"
         "processes.devices_of, processes.MIN_ROWS = lambda name: ['cpu', 'cpu'], 400\n"
         "print([done.computed for done in extract(ExtractSettings(engine='processes'))])\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from frostline.pipeline.run.run import extract, run
-from frostline.pipeline.settings.models import ExtractSettings, Settings
+from frostline.pipeline.settings import ExtractSettings, Settings
 from frostline.stages.errors import ConfigError
 from frostline.stages.store import open_set
 
@@ -49,7 +49,7 @@ def test_who_must_goes_on_and_every_record_says_so(work: Path, nets: str, caplog
     report = run(Settings(**how))
     told = "gives an image other features when other images are in its batch"
     for done in report.probes[0].features:
-        assert told in open_set(done.folder).made["unsteady"]
+        assert told in open_set(done.folder).provenance.unsteady
     assert any(note.startswith("WARNING these features can't be made again") for note in report.notes)
     assert told in report.path.read_text()
     caplog.clear()
@@ -61,7 +61,7 @@ def test_who_must_goes_on_and_every_record_says_so(work: Path, nets: str, caplog
 
 def test_a_sound_network_leaves_no_trace_of_the_question(work: Path) -> None:
     for done in extract(ExtractSettings(allow_unsteady=True)):
-        assert "unsteady" not in open_set(done.folder).made
+        assert not open_set(done.folder).provenance.unsteady
     assert not any(done.computed for done in extract(ExtractSettings()))
 
 

@@ -12,7 +12,7 @@ import pytest
 from frostline.pipeline.records.run import run_record
 from frostline.pipeline.records.run_folder import read_run
 from frostline.pipeline.run.run import run
-from frostline.pipeline.settings.models import Settings
+from frostline.pipeline.settings import Settings
 from frostline.stages.errors import StoreError
 from frostline.stages.records.sealed import sealed, unsealed
 from support.pages import balanced, photographs

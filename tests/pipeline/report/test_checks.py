@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from frostline.pipeline.records.findings import Findings, Leak, NearPairs
+from frostline.pipeline.records.findings import Findings, Leak
 from frostline.pipeline.report.checks import Check, checks
+from frostline.stages.diagnostics import NearDuplicates
 from frostline.stages.metrics import Score
 
 SOUND = Findings(
@@ -19,7 +20,7 @@ SOUND = Findings(
     constant_dimensions=(),
     outlying_lengths={},
     copies=(),
-    near_duplicates=NearPairs((), (), (), 0.1),
+    near_duplicates=NearDuplicates((), (), (), 0.1),
     rows_by_class={},
     label_issues=(),
     shift=None,

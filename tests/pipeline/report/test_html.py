@@ -20,7 +20,7 @@ from frostline.pipeline.report.html import write_page
 from frostline.pipeline.report.html.predictions import read_predictions
 from frostline.pipeline.report.text import table as terminal
 from frostline.pipeline.run.run import run
-from frostline.pipeline.settings.models import Settings
+from frostline.pipeline.settings import Settings
 from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.records.sealed import sealed, unsealed
 from support.pages import Page, balanced, made, photographs

@@ -30,9 +30,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made(many_targets(tmp_path_factory.mktemp("labels")), target=("tags",), head=("logreg", "ridge"))
 
 
-def answers(confidence: list[list[float]], y: list[list[int]], *, probabilistic: bool = True) -> Predictions:
+def answers(decision_values: list[list[float]], y: list[list[int]], *, probabilistic: bool = True) -> Predictions:
     ids = tuple(f"{row}.png" for row in range(len(y)))
-    return Predictions(ids, np.array(y, np.int8), np.array(confidence), NAMES, probabilistic, (), "multi-label")
+    return Predictions(ids, np.array(y, np.int8), np.array(decision_values), NAMES, probabilistic, (), "multi-label")
 
 
 def label(name: str, value: float | None, positives: int = 3, threshold: float | None = None) -> LabelScore:

@@ -13,7 +13,7 @@ from frostline.pipeline.report.html.curves import curve_row, figure_of
 from frostline.pipeline.report.html.formatting import command
 from frostline.pipeline.report.html.predictions import read_predictions
 from frostline.pipeline.report.html.projection import plane
-from frostline.pipeline.settings.models import Settings
+from frostline.pipeline.settings import Settings
 from frostline.stages.errors import StoreError
 from frostline.stages.metrics import Predictions, Spread, predictions_csv
 
@@ -22,13 +22,13 @@ def test_answers_are_read_as_they_were_written(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     classes = ("=a", "b", "-c", "d\n", "é")
     ids = ("+1", "@x", "plain", "with,comma", "\udce9")
-    confidence = rng.dirichlet(np.ones(5), 5)
-    told = Predictions(ids, np.arange(5), confidence, classes, True, ())
+    decision_values = rng.dirichlet(np.ones(5), 5)
+    told = Predictions(ids, np.arange(5), decision_values, classes, True, ())
     data = predictions_csv(told).encode("utf-8", "surrogateescape")
     found = read_predictions(tmp_path / "p.csv", data, classes)
     assert found.ids == ids and found.probabilistic
     assert np.array_equal(found.y, told.y) and np.array_equal(found.labels, told.labels)
-    assert np.allclose(found.confidence[:, 0], confidence.max(1), rtol=1e-5)
+    assert np.allclose(found.decision_values[:, 0], decision_values.max(1), rtol=1e-5)
     with pytest.raises(StoreError, match="missing or unknown"):
         read_predictions(tmp_path / "p.csv", data, classes[1:])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from frostline.pipeline.report.text import table
 from frostline.pipeline.run.run import run
-from frostline.pipeline.settings.models import Settings
+from frostline.pipeline.settings import Settings
 from support.pages import balanced, photographs
 
 

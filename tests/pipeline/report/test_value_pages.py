@@ -65,7 +65,7 @@ def test_the_worst_samples_come_first_with_their_values(kept: Path) -> None:
     assert leader
     file = kept / f"predictions-pixels-{leader[1]}.csv"
     found = read_predictions(file, file.read_bytes(), ("size",), "regression")
-    order = np.argsort(-np.abs(found.y - found.confidence)[:, 0])
+    order = np.argsort(-np.abs(found.y - found.decision_values)[:, 0])
     images = page.all("img")
     assert [image["title"] for image in images] == [found.ids[row] for row in order[:12]]
     assert f"size is {amount(found.y[order[0], 0])}, predicted" in images[0]["alt"]
@@ -95,7 +95,7 @@ def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
     data = predictions_csv(told).encode()
     found = read_predictions(tmp_path / "p.csv", data, told.classes, "regression")
     assert np.array_equal(found.y, y, equal_nan=True) and found.ids == told.ids and found.kind == "regression"
-    assert found.confidence[0, 0] == 1.25
+    assert found.decision_values[0, 0] == 1.25
     with pytest.raises(StoreError, match=r"its columns are others.*wanted the columns id, x, x predicted"):
         read_predictions(tmp_path / "p.csv", data, ("x",), "regression")
 

@@ -16,7 +16,7 @@ import pytest
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.run.run import extract
 from frostline.pipeline.serve import export_features as command
-from frostline.pipeline.settings.models import ExtractSettings
+from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.errors import ConfigError
 from frostline.stages.serve import feature_file
 from frostline.stages.serve.feature_file import write_features

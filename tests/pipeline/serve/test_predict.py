@@ -17,7 +17,7 @@ import torchvision
 from faults.strangers import bounded
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.serve.predict import load_classifier
-from frostline.pipeline.settings.models import PredictSettings
+from frostline.pipeline.settings import PredictSettings
 from frostline.stages.backbones.network.cut import Cut
 from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.heads import head_files, read_head
@@ -49,7 +49,7 @@ def rewritten(head: Path, **changes: object) -> Path:
 
 def test_predictions_are_those_of_the_evaluated_features(head: Path, folder: Path) -> None:
     features = load(open_set(next(head.parents[1].glob("features/*test*"))))
-    expected = read_head(head)[0].confidence(features.X)
+    expected = read_head(head)[0].decision_values(features.X)
     answers = load_classifier(head).predict([folder / name for name in features.ids])
     for answer, row in zip(answers, expected, strict=True):
         assert answer.label == features.classes[row.argmax()]

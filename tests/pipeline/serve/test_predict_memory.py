@@ -10,7 +10,7 @@ import pytest
 
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.serve.predict import load_classifier
-from frostline.pipeline.settings.models import PredictSettings
+from frostline.pipeline.settings import PredictSettings
 from frostline.stages.errors import ConfigError
 
 NARROW = """

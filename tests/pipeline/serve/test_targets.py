@@ -17,7 +17,7 @@ from frostline.pipeline.cli.main import main
 from frostline.pipeline.serve.answers import Prediction, answer, check_kind
 from frostline.pipeline.serve.forms import predictions_as_csv, predictions_as_json, predictions_table
 from frostline.pipeline.serve.predict import load_classifier, predict
-from frostline.pipeline.settings.models import PredictSettings
+from frostline.pipeline.settings import PredictSettings
 from frostline.stages.errors import ConfigError
 from frostline.stages.heads import LinearHead, head_files, read_head
 from frostline.stages.heads.linear_regression import LinearRegressionHead
@@ -70,7 +70,7 @@ def test_predictions_are_those_of_the_evaluated_features(made: Made, kind: str) 
     [features] = [load(open_set(path)) for path in made.labels.parents[1].glob("features/*test*")][:1]
     answers = load_classifier(folder).predict([made.photos / name for name in features.ids])
     found = np.array([[dict(one.classes)[name] for name in head.classes] for one in answers])
-    np.testing.assert_allclose(found, head.confidence(features.X), atol=1e-5)
+    np.testing.assert_allclose(found, head.decision_values(features.X), atol=1e-5)
 
 
 def test_how_it_was_chosen_is_in_the_heads_record(made: Made) -> None:

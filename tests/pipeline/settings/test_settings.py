@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from frostline.pipeline.bench.matrix import read_matrix
-from frostline.pipeline.settings.models import (
+from frostline.pipeline.settings import (
     AnySettings,
     ExtractSettings,
     PredictSettings,

@@ -10,7 +10,7 @@ import pytest
 
 from frostline.pipeline.records.run import Fitted
 from frostline.pipeline.run.run import extract, fit
-from frostline.pipeline.settings.models import HeadSettings
+from frostline.pipeline.settings import HeadSettings
 from frostline.stages.records.sealed import sealed, unsealed
 from support.pages import balanced, photographs
 

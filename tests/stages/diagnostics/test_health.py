@@ -16,6 +16,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from frostline.stages.datasets.sampling import folds
 from frostline.stages.diagnostics import (
+    DuplicatePair,
     auroc,
     copies,
     find_near_duplicates,
@@ -35,6 +36,14 @@ def cached(X: np.ndarray, y: np.ndarray, split: str) -> Features:
     digests = np.array([list(hashlib.sha256(row.tobytes()).digest()) for row in X], np.uint8)
     ids = tuple(f"{split}/{i:04d}" for i in range(len(X)))
     return Features(X.astype(np.float32), Targets(CLASSES, y.astype(np.int64)), ids, digests, split, "key")
+
+
+def row(name: str) -> int:
+    return int(name.rpartition("/")[2])
+
+
+def rows(pair: DuplicatePair) -> tuple[int, int]:
+    return row(pair.id), row(pair.nearest)
 
 
 def digits() -> tuple[Features, Features]:
@@ -97,9 +106,9 @@ def say(what: str, found: set, wanted: set, flagged: int) -> None:
 
 def test_all_exact_copies_are_found_and_nothing_else(defects: Defects) -> None:
     found = copies(defects.train, defects.test)
-    within = {c.train for c in found if len(c.train) == 2 and not c.conflicting}
-    conflicting = {c.train for c in found if c.conflicting}
-    across = {(c.train[0], c.test[0]) for c in found if c.leaks}
+    within = {tuple(map(row, c.train)) for c in found if len(c.train) == 2 and not c.conflicting}
+    conflicting = {tuple(map(row, c.train)) for c in found if c.conflicting}
+    across = {(row(c.train[0]), row(c.test[0])) for c in found if c.leaks}
     say("copies within train", within, defects.within, len(within))
     say("copies in train and test", across, defects.across, len(across))
     say("copies under two labels", conflicting, defects.conflicting, len(conflicting))
@@ -109,8 +118,8 @@ def test_all_exact_copies_are_found_and_nothing_else(defects: Defects) -> None:
 
 def test_nine_of_ten_near_duplicates_are_found_and_few_besides(defects: Defects) -> None:
     found = find_near_duplicates(defects.train, defects.test)
-    near = {tuple(sorted((pair.row, pair.nearest))) for pair in found.train}
-    across = {(pair.row, pair.nearest) for pair in found.across}
+    near = {tuple(sorted(rows(pair))) for pair in found.train}
+    across = set(map(rows, found.across))
     say("near duplicates within train", near, defects.near, len(near))
     say("near duplicates of train in test", across, defects.near_across, len(across))
     assert len(near & defects.near) >= 27 and len(across & defects.near_across) >= 27
@@ -122,19 +131,19 @@ def test_nine_of_ten_near_duplicates_are_found_and_few_besides(defects: Defects)
 def test_the_nearest_rows_are_those_of_all_cosines_over_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules[find_near_duplicates.__module__], "_BLOCK", 100)
     train, test = digits()
-    usual = find_near_duplicates(train, test).typical
+    usual = find_near_duplicates(train, test).typical_distance
     found = find_near_duplicates(train, test, threshold=1.0)
     cosines = cosine_similarity(train.X.astype(np.float64))
     np.fill_diagonal(cosines, -2)
     assert usual == pytest.approx(np.median(1 - cosines.max(1)), rel=1e-3)
-    for pair in found.train:
-        assert cosines[pair.row, pair.nearest] == pytest.approx(cosines[pair.row].max(), abs=1e-6)
-    reached = {row for pair in found.train for row in (pair.row, pair.nearest)}
-    assert reached >= set(np.flatnonzero(1 - cosines.max(1) < 0.999 * found.typical))
+    for own, nearest in map(rows, found.train):
+        assert cosines[own, nearest] == pytest.approx(cosines[own].max(), abs=1e-6)
+    reached = {one for pair in found.train for one in rows(pair)}
+    assert reached >= set(np.flatnonzero(1 - cosines.max(1) < 0.999 * found.typical_distance))
     between = cosine_similarity(test.X.astype(np.float64), train.X.astype(np.float64))
-    wanted = np.flatnonzero(1 - between.max(1) < 0.999 * found.typical)
-    nearest = {pair.row: pair.nearest for pair in found.across}
-    assert all(between[row, nearest[row]] == pytest.approx(between[row].max(), abs=1e-6) for row in wanted)
+    wanted = np.flatnonzero(1 - between.max(1) < 0.999 * found.typical_distance)
+    near = dict(map(rows, found.across))
+    assert all(between[one, near[one]] == pytest.approx(between[one].max(), abs=1e-6) for one in wanted)
 
 
 def test_equal_features_of_different_content_are_near_even_where_most_are_equal() -> None:
@@ -143,8 +152,8 @@ def test_equal_features_of_different_content_are_near_even_where_most_are_equal(
     train = replace(cached(X, np.arange(10) % 2, "train"), digests=digests)
     test = cached(np.array([[0.0, 0, 0, 2], [1, 2, 3, 4]]), np.array([0, 1]), "test")
     found = find_near_duplicates(train, test)
-    assert found.typical <= 1e-6 and len(found.train) >= 3
-    assert [(pair.row, pair.nearest) for pair in found.across] == [(0, 9)]
+    assert found.typical_distance <= 1e-6 and len(found.train) >= 3
+    assert list(map(rows, found.across)) == [(0, 9)]
 
 
 def test_flipped_labels_are_named_and_sound_ones_are_not(defects: Defects) -> None:

@@ -68,7 +68,7 @@ def test_frames_of_films_are_seen_though_no_gap_parts_them() -> None:
     X = (np.abs(rng.normal(size=(30, 1, 64))) + steps).reshape(600, 64)
     y = np.arange(600) // 20 % 3
     found = find_near_duplicates(features(X[::2], y[::2], "train"), features(X[1::2], y[1::2], "test", 1000))
-    assert len({pair.row for pair in found.across}) > 250
+    assert len({pair.id for pair in found.across}) > 250
 
 
 def test_near_copies_of_every_row_are_found_within_and_across() -> None:
@@ -78,7 +78,7 @@ def test_near_copies_of_every_row_are_found_within_and_across() -> None:
         features(np.concatenate([X, again[:120]]), np.concatenate([y, y[:120]]), "train"),
         features(again[120:], y[120:], "test", 1000),
     )
-    assert {(pair.row + 120, pair.nearest) for pair in found.across} == {(row, row) for row in range(120, 240)}
+    assert {(int(pair.id) - 880, int(pair.nearest)) for pair in found.across} == {(row, row) for row in range(120, 240)}
     assert len(found.train) == 120 and not found.test
 
 

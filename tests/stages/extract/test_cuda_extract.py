@@ -189,7 +189,7 @@ def test_an_extraction_gone_on_with_is_that_of_one_go(tmp_path: Path) -> None:
 def test_the_command_says_on_which_device_it_ran(work: Path) -> None:
     assert main(["extract", "--device", DEVICE]) == 0
     (folder,) = work.glob("features/*-train-*")
-    assert open_set(folder).pace["device"] == DEVICE and open_set(folder).made["device"] == DEVICE
+    assert open_set(folder).pace["device"] == DEVICE and open_set(folder).provenance.device == DEVICE
 
 
 @needs_two

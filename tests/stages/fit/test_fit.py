@@ -45,7 +45,7 @@ def logistic(C: float = 0.1, **more: Any) -> LogisticRegression:
 def test_one_c_gives_scikit_learns_probabilities(spec: dict[str, Any], model: Any) -> None:
     data, new = features(), features(seed=1).X
     head, selection = fit([data], head_spec("logreg", (0.1,), **spec))
-    np.testing.assert_allclose(head.confidence(new), probabilities(model, data, new), atol=5e-3)
+    np.testing.assert_allclose(head.decision_values(new), probabilities(model, data, new), atol=5e-3)
     assert selection.accuracy == () and selection.by == "" and selection.final_converged
 
 
@@ -54,7 +54,7 @@ def test_rows_of_zeros_and_a_constant_feature_are_no_trouble() -> None:
     data.X[5] = 0
     for scaling in ("standardize", "l2"):
         head, _ = fit([data], head_spec("logreg", (0.1,), scaling=scaling))
-        assert np.isfinite(head.confidence(data.X)).all()
+        assert np.isfinite(head.decision_values(data.X)).all()
 
 
 def test_a_scale_is_learned_from_the_rows_that_are_fitted_on_alone() -> None:

@@ -20,7 +20,7 @@ def rows() -> tuple[np.ndarray, np.ndarray]:
     return X.astype(np.float32), y
 
 
-def confidences(X: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+def decision_values(X: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     logits = np.einsum("nd,kcd->knc", X.astype(np.float64), weight) + bias[:, None]
     odds = np.exp(logits - logits.max(axis=2, keepdims=True))
     return odds / odds.sum(axis=2, keepdims=True)
@@ -32,7 +32,9 @@ def test_the_logistic_path_is_the_processors_to_1e_4(dtype: str) -> None:
     how = {"classes": CLASSES, "tolerance": 1e-9, "dtype": dtype}
     here, there = (logistic_path(X, y, [1e-3, 1e-1, 10.0], device=device, **how) for device in ("cpu", DEVICE))
     assert here.converged.all() and there.converged.all()
-    assert np.abs(confidences(X, here.weight, here.bias) - confidences(X, there.weight, there.bias)).max() < 1e-4
+    assert (
+        np.abs(decision_values(X, here.weight, here.bias) - decision_values(X, there.weight, there.bias)).max() < 1e-4
+    )
 
 
 def test_linear_layers_trained_there_are_those_trained_here_to_1e_4() -> None:
@@ -40,4 +42,6 @@ def test_linear_layers_trained_there_are_those_trained_here_to_1e_4() -> None:
     here, there = (
         SgdSolver(X, y, CLASSES, steps=300, device=device).fit([1e-3, 1e-2], np.ones(N)) for device in ("cpu", DEVICE)
     )
-    assert np.abs(confidences(X, here.weight, here.bias) - confidences(X, there.weight, there.bias)).max() < 1e-4
+    assert (
+        np.abs(decision_values(X, here.weight, here.bias) - decision_values(X, there.weight, there.bias)).max() < 1e-4
+    )

@@ -62,8 +62,8 @@ def test_balanced_classes_are_sample_weights_by_class(head) -> None:
     balanced = clone(head).set_params(class_weight="balanced").fit(X, y)
     by_hand = clone(head).fit(X, y, len(y) / (3 * counts[index]))
     plain = clone(head).fit(X, y)
-    np.testing.assert_allclose(balanced.path_.confidence(X), by_hand.path_.confidence(X), atol=1e-5)
-    assert not np.allclose(balanced.path_.confidence(X), plain.path_.confidence(X), atol=1e-3)
+    np.testing.assert_allclose(balanced.path_.decision_values(X), by_hand.path_.decision_values(X), atol=1e-5)
+    assert not np.allclose(balanced.path_.decision_values(X), plain.path_.decision_values(X), atol=1e-3)
 
 
 @pytest.mark.parametrize("head", ALL, ids=repr)

@@ -35,14 +35,14 @@ def stored(head: Any, folder: Path) -> Path:
 def test_a_head_beats_chance_and_reads_back_as_it_was(tmp_path: Path, name: str, scaling: Any) -> None:
     data, new = features(), features(seed=1).X
     head, selection = fit([data], head_spec(name, options=QUICK.get(name), scaling=scaling))
-    assert (head.confidence(data.X).argmax(1) == data.y).mean() > 0.45
+    assert (head.decision_values(data.X).argmax(1) == data.y).mean() > 0.45
     assert selection.final_converged
     again, record = read_head(stored(head, tmp_path / "head"))
     assert (again.classes, again.width, again.probabilistic) == (data.classes, 12, head.probabilistic)
     assert record["classes"] == list(data.classes)
-    np.testing.assert_array_equal(again.confidence(new), head.confidence(new))
+    np.testing.assert_array_equal(again.decision_values(new), head.decision_values(new))
     if head.probabilistic:
-        np.testing.assert_allclose(again.confidence(new).sum(1), 1, rtol=1e-5)
+        np.testing.assert_allclose(again.decision_values(new).sum(1), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", [n for n in HEADS.names() if head_kind(n).parameter])
@@ -91,7 +91,7 @@ def test_a_standardised_ridge_is_scikit_learns() -> None:
     data, new = features(), features(seed=1).X
     head, _ = fit([data], head_spec("ridge", (3.0,), scaling="standardize"))
     model = make_pipeline(StandardScaler(), RidgeClassifier(3.0)).fit(data.X.astype(np.float64), data.y)
-    np.testing.assert_allclose(head.confidence(new), model.decision_function(new.astype(np.float64)), atol=1e-3)
+    np.testing.assert_allclose(head.decision_values(new), model.decision_function(new.astype(np.float64)), atol=1e-3)
 
 
 def test_an_estimator_is_fitted_with_each_value_and_seeded() -> None:
@@ -100,7 +100,7 @@ def test_an_estimator_is_fitted_with_each_value_and_seeded() -> None:
     head, selection = fit([data], spec)
     assert selection.value in (5, 20) and len(selection.accuracy) == 2
     theirs = RandomForestClassifier(selection.value, random_state=3).fit(data.X, data.y)
-    np.testing.assert_array_equal(head.confidence(data.X), theirs.predict_proba(data.X))
+    np.testing.assert_array_equal(head.decision_values(data.X), theirs.predict_proba(data.X))
 
 
 def test_a_factory_of_ones_own_makes_an_estimator_with_its_parameters(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_class_without_training_rows_is_never_answered() -> None:
     rare = data.masked(data.y != 2)
     for name in [*HEADS.names(), *ESTIMATORS]:
         head, _ = fit([rare], head_spec(name, options=QUICK.get(name)))
-        assert not (head.confidence(data.X).argmax(1) == 2).any(), name
+        assert not (head.decision_values(data.X).argmax(1) == 2).any(), name
 
 
 def test_an_estimator_whose_types_are_not_scikit_learns_is_refused(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_an_estimator_within_a_pipeline_is_seeded(tmp_path: Path) -> None:
         "from sklearn.preprocessing import StandardScaler\n"
         "def make():\n    return make_pipeline(StandardScaler(), SGDClassifier())\n"
     )
-    one, other = (fit([features()], head_spec(f"{file}:make"))[0].confidence(features().X) for _ in range(2))
+    one, other = (fit([features()], head_spec(f"{file}:make"))[0].decision_values(features().X) for _ in range(2))
     np.testing.assert_array_equal(one, other)
 
 

@@ -53,7 +53,7 @@ def written(head: Head, folder: Path) -> Path:
 @pytest.mark.parametrize("name", [*CAN, *ESTIMATORS])
 def test_a_head_ranks_every_label_and_reads_back_as_it_was(tmp_path: Path, name: str, scaling: Any) -> None:
     head, selection = fitted(name, scaling=scaling)
-    found = head.confidence(X)
+    found = head.decision_values(X)
     assert found.shape == (300, 4) and found.dtype == np.float64 and np.isfinite(found).all()
     for own, score in zip(Y.T, found.T, strict=True):
         known = own >= 0
@@ -62,7 +62,7 @@ def test_a_head_ranks_every_label_and_reads_back_as_it_was(tmp_path: Path, name:
     assert (again.classes, again.width, again.probabilistic) == (NAMES, 10, head.probabilistic)
     assert record["target"] == "multi-label" and again.target == "multi-label"  # type: ignore[attr-defined]
     assert again.thresholds == selection.thresholds  # type: ignore[attr-defined]
-    np.testing.assert_array_equal(again.confidence(X), found)
+    np.testing.assert_array_equal(again.decision_values(X), found)
 
 
 def test_heads_that_can_not_do_many_labels_say_so() -> None:
@@ -89,10 +89,10 @@ def test_the_value_is_of_the_least_macro_log_loss_or_else_of_the_largest_map(nam
 def test_a_value_for_each_label_is_that_of_the_label_alone(name: str) -> None:
     head, selection = fitted(name, per_label=True, folds=3)
     assert len(selection.values) == 4 and set(selection.values) <= set(selection.grid)
-    found = head.confidence(X)
+    found = head.decision_values(X)
     for label, value in enumerate(selection.values):
         whole, _ = fitted(name, grid=(value,))
-        np.testing.assert_allclose(found[:, label], whole.confidence(X)[:, label], atol=2e-3)
+        np.testing.assert_allclose(found[:, label], whole.decision_values(X)[:, label], atol=2e-3)
 
 
 def test_a_value_for_each_name_of_single_labels_is_refused() -> None:
@@ -106,7 +106,7 @@ def test_thresholds_are_learned_on_rows_that_the_head_has_not_seen() -> None:
     assert head.thresholds == selection.thresholds  # type: ignore[attr-defined]
     for label, threshold in enumerate(selection.thresholds):
         known = Y[:, label] >= 0
-        p = head.confidence(X)[known, label]
+        p = head.decision_values(X)[known, label]
         assert f1_score(Y[known, label], p > threshold) > f1_score(Y[known, label], p > 0.98)
     assert fitted("logreg", grid=(1.0,))[1].thresholds == ()
 
@@ -125,13 +125,13 @@ def test_a_label_that_all_or_none_have_or_that_is_unknown_does_not_disturb_the_o
     y[:, 3] = Y[:, 3]
     how = {} if name in ESTIMATORS or name == "centroid" else {"grid": grid}
     head, _ = fitted(name, y, **how)
-    found = head.confidence(X)
+    found = head.decision_values(X)
     middle = 0.5 if head.probabilistic else 0
     assert (found[:, 0] < middle).all() and (found[:, 1] > middle).all() and (found[:, 2] == middle).all()
     assert len(np.unique(found[:, :3], axis=0)) == 1 or name == "knn"  # the same for every row
-    np.testing.assert_allclose(found[:, 3], fitted(name, **how)[0].confidence(X)[:, 3], atol=2e-3)
+    np.testing.assert_allclose(found[:, 3], fitted(name, **how)[0].decision_values(X)[:, 3], atol=2e-3)
     again, _ = read_head(written(head, tmp_path / "head"))
-    np.testing.assert_array_equal(again.confidence(X), found)
+    np.testing.assert_array_equal(again.decision_values(X), found)
 
 
 def test_one_label_is_enough(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_neighbours_vote_as_scikit_learns_do_with_the_same_weights() -> None:
             known = Y[:, label] >= 0
             model = KNeighborsClassifier(k, weights=lambda d: np.exp((1 - d**2 / 2) / 0.2))
             expected = model.fit(unit[known], Y[known, label]).predict_proba(queries)[:, 1]
-            np.testing.assert_allclose(path.confidence(new)[place, :, label], expected, atol=1e-5)
+            np.testing.assert_allclose(path.decision_values(new)[place, :, label], expected, atol=1e-5)
 
 
 def test_centroids_are_the_two_sides_of_each_label() -> None:
@@ -174,7 +174,7 @@ def test_centroids_are_the_two_sides_of_each_label() -> None:
     for label in range(4):
         sides = [normalized(X[Y[:, label] == side]).mean(0, keepdims=True) for side in (1, 0)]
         having, lacking = (normalized(X) @ normalized(side)[0] for side in sides)
-        np.testing.assert_allclose(path.confidence(X)[0, :, label], having - lacking, atol=1e-5)
+        np.testing.assert_allclose(path.decision_values(X)[0, :, label], having - lacking, atol=1e-5)
 
 
 def test_sgd_is_torchs_on_the_cross_entropy_of_each_label() -> None:
@@ -204,7 +204,7 @@ def test_an_estimator_is_scikit_learns_on_the_known_rows_of_each_label() -> None
     for label in range(4):
         known = Y[:, label] >= 0
         theirs = GaussianNB().fit(X[known], Y[known, label]).predict_proba(X)[:, 1]
-        np.testing.assert_array_equal(head.confidence(X)[:, label], theirs)
+        np.testing.assert_array_equal(head.decision_values(X)[:, label], theirs)
 
 
 def test_options_are_tried_before_there_are_rows() -> None:

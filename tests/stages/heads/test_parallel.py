@@ -89,7 +89,7 @@ def test_a_head_is_the_same_on_one_core_and_on_two(
     for cores in ("1", "2"):
         monkeypatch.setenv("LOKY_MAX_CPU_COUNT", cores)
         head, selection = fit([features()], spec)
-        found.append((head.confidence(features(seed=1).X).tobytes(), selection))
+        found.append((head.decision_values(features(seed=1).X).tobytes(), selection))
     assert found[0] == found[1]
     if "MLP" in name:
         assert found[0][1].converged == (False, False)

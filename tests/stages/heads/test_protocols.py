@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from frostline.pipeline.settings.models import Draw, Settings
+from frostline.pipeline.settings import Draw, Settings
 from frostline.pipeline.steps.features import LazyFeatures
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.stages.datasets.sampling import hold_out, shots
@@ -51,7 +51,7 @@ def test_the_logistic_protocols_score_every_c_on_held_out_rows_and_refit_on_all(
         model = logistic(selection.grid[i]).fit(X[~out], DATA.y[~out])
         assert abs(model.score(X[out], DATA.y[out]) - selection.accuracy[i]) <= 1.5 / out.sum()
     model = logistic(float(selection.value)).fit(X, DATA.y)
-    np.testing.assert_allclose(head.confidence(TEST.X), model.predict_proba(NEW), atol=0.01)
+    np.testing.assert_allclose(head.decision_values(TEST.X), model.predict_proba(NEW), atol=0.01)
 
 
 def test_the_values_are_the_published_ones() -> None:
@@ -77,20 +77,22 @@ def test_dinov2_knn_is_a_vote_weighted_by_the_softmax_of_cosines() -> None:
     for k, found in zip((10, 20, 100, 200), selection.accuracy, strict=True):
         right = votes(X[~out], DATA.y[~out], X[out], k).argmax(1) == DATA.y[out]
         assert abs(right.mean() - found) < 1e-9
-    np.testing.assert_allclose(head.confidence(TEST.X), votes(X, DATA.y, NEW, int(selection.value)), atol=1e-4)
+    np.testing.assert_allclose(head.decision_values(TEST.X), votes(X, DATA.y, NEW, int(selection.value)), atol=1e-4)
 
 
 def test_dinov2_linear_ends_near_the_optimum_of_its_loss() -> None:
     head, selection = fit([DATA], PROTOCOLS["dinov2-linear"].spec())
     model = logistic(1e3).fit(X, DATA.y)
     assert len(selection.grid) == 13 and not selection.at_edge
-    assert abs((head.confidence(TEST.X).argmax(1) == TEST.y).mean() - model.score(NEW, TEST.y)) < 0.03
+    assert abs((head.decision_values(TEST.X).argmax(1) == TEST.y).mean() - model.score(NEW, TEST.y)) < 0.03
 
 
 def test_clip_is_one_logistic_regression() -> None:
     head, selection = fit([DATA], PROTOCOLS["clip"].spec())
     assert selection.by == ""
-    np.testing.assert_allclose(head.confidence(TEST.X), logistic(0.316).fit(X, DATA.y).predict_proba(NEW), atol=5e-3)
+    np.testing.assert_allclose(
+        head.decision_values(TEST.X), logistic(0.316).fit(X, DATA.y).predict_proba(NEW), atol=5e-3
+    )
 
 
 def test_bigvision_fewshot_is_the_regularised_least_squares_of_its_source() -> None:
@@ -133,4 +135,4 @@ def test_all_training_rows_are_drawn_once() -> None:
     found = drawn_curve(head_spec("ridge", (1.0,)), draw, InMemory(DATA, TEST))
     assert [(p.size, p.rows, len(p.accuracy)) for p in found.points] == [(50, 50, 4), (800, 800, 1)]
     whole, _ = fit([DATA], head_spec("ridge", (1.0,)))
-    assert found.points[1].accuracy[0] == (whole.confidence(TEST.X).argmax(1) == TEST.y).mean()
+    assert found.points[1].accuracy[0] == (whole.decision_values(TEST.X).argmax(1) == TEST.y).mean()

@@ -52,12 +52,12 @@ def written(head: Head, folder: Path) -> Path:
 def test_a_head_explains_most_of_the_variance_and_reads_back_as_it_was(tmp_path: Path, name: str, scaling: Any) -> None:
     head = fitted(name, scaling=scaling)
     X, y, _ = rows(seed=1)
-    found = head.confidence(X)
+    found = head.decision_values(X)
     assert found.shape == (240, 2) and found.dtype == np.float64 and not head.probabilistic
     assert r2_score(y, found) > (0.3 if name == "sklearn.svm:SVR" or scaling == "l2" else 0.6)
     again, _ = read_head(written(head, tmp_path / "head"))
     assert (again.classes, again.width, again.probabilistic) == (("age", "weight"), 6, False)
-    np.testing.assert_array_equal(again.confidence(X), found)
+    np.testing.assert_array_equal(again.decision_values(X), found)
 
 
 @pytest.mark.parametrize("name", [*CAN, *ESTIMATORS])
@@ -66,7 +66,7 @@ def test_one_output_and_missing_values(tmp_path: Path, name: str) -> None:
         head = fitted(name, outputs, 0.3)
         again, _ = read_head(written(head, tmp_path / f"head{outputs}"))
         X, y, _ = rows(outputs, seed=1)
-        assert r2_score(y, again.confidence(X)) > (0.2 if name == "sklearn.svm:SVR" else 0.5)
+        assert r2_score(y, again.decision_values(X)) > (0.2 if name == "sklearn.svm:SVR" else 0.5)
 
 
 def test_heads_that_can_not_predict_numbers_say_so() -> None:
@@ -80,14 +80,14 @@ def test_an_estimator_is_scikit_learns_for_all_outputs_at_once_or_each_by_itself
     X, y, _ = rows()
     forest = fitted("sklearn.ensemble:RandomForestRegressor", seed=3)
     theirs = RandomForestRegressor(random_state=3).fit(X, y)
-    np.testing.assert_allclose(forest.confidence(X), theirs.predict(X))
+    np.testing.assert_allclose(forest.decision_values(X), theirs.predict(X))
     each = [SVR().fit(X, column).predict(X) for column in y.T]
-    np.testing.assert_allclose(fitted("sklearn.svm:SVR").confidence(X), np.stack(each, 1))
+    np.testing.assert_allclose(fitted("sklearn.svm:SVR").decision_values(X), np.stack(each, 1))
     y = rows(missing=0.3)[1]
     known = ~np.isnan(y[:, 0])
     alone = RandomForestRegressor(random_state=3).fit(X[known], y[known, 0]).predict(X)
     forest = fitted("sklearn.ensemble:RandomForestRegressor", missing=0.3, seed=3)
-    np.testing.assert_allclose(forest.confidence(X)[:, 0], alone)
+    np.testing.assert_allclose(forest.decision_values(X)[:, 0], alone)
 
 
 def test_an_estimators_parameter_is_chosen() -> None:

@@ -10,10 +10,10 @@ from sklearn.metrics import roc_auc_score
 from frostline.stages.metrics import (
     Statistic,
     bootstrap,
-    by_class,
     calibration_error,
     means,
     one_versus_rest,
+    precision_recall_f1,
     spread,
     wilson,
 )
@@ -68,7 +68,7 @@ def test_a_resample_has_as_many_rows_as_the_sample() -> None:
 
 def test_small_classes_do_not_push_the_interval_of_macro_f1_off_its_value() -> None:
     y, p = rows(500, 100)
-    statistic = by_class(y, p.argmax(1), 100)
+    statistic = precision_recall_f1(y, p.argmax(1), 100)
     drawn = np.concatenate([statistic.of(counts)[1] for counts in statistic_module._resamples(500, 0, 200)])
     score = bootstrap([statistic], 500, seed=0, resamples=200)[0][1]
     assert np.mean(drawn) < score.value - 0.01  # the bias that is meant
@@ -88,7 +88,7 @@ def test_an_interval_holds_its_value_however_strong_the_bias() -> None:
 
 def test_six_rows_of_one_class_leave_open_that_no_row_is_wrong() -> None:
     y, predicted = np.zeros(6, np.int64), np.array([0, 0, 0, 0, 0, 3])
-    score = bootstrap([by_class(y, predicted, 10)], 6, seed=0)[0][1]
+    score = bootstrap([precision_recall_f1(y, predicted, 10)], 6, seed=0)[0][1]
     assert score.value == pytest.approx(5 / 11)
     assert score.low == pytest.approx(1 / 3) and score.high == 1
 
@@ -105,10 +105,10 @@ def test_a_calibration_error_that_is_mostly_chance_is_not_its_own_upper_bound() 
 
 
 def test_the_interval_of_macro_f1_covers_the_truth_where_classes_are_small() -> None:
-    truth = by_class(*decided(400_000, 0), 50).of(np.ones((400_000, 1)))[1, 0]
+    truth = precision_recall_f1(*decided(400_000, 0), 50).of(np.ones((400_000, 1)))[1, 0]
     hits = 0
     for seed in range(1, 51):
-        score = bootstrap([by_class(*decided(250, seed), 50)], 250, seed=seed, resamples=200)[0][1]
+        score = bootstrap([precision_recall_f1(*decided(250, seed), 50)], 250, seed=seed, resamples=200)[0][1]
         hits += score.low <= truth <= score.high
     assert hits >= 41  # of 50; without the shift, 59 % of such intervals hold it
 
@@ -149,7 +149,7 @@ def test_a_perfect_ranking_still_leaves_doubt() -> None:
 def test_a_class_whose_few_rows_are_all_right_has_a_wide_interval() -> None:
     y = np.array([0] * 50 + [1] * 3)
     predicted = np.where(np.arange(53) < 10, 1, y)
-    scores = bootstrap([by_class(y, predicted, 2)], 53, seed=0)[0]
+    scores = bootstrap([precision_recall_f1(y, predicted, 2)], 53, seed=0)[0]
     recall = scores[3 + 2 + 1]
     assert (recall.value, recall.high, recall.resamples) == (1, 1, 0)
     assert recall.low == wilson(1.0, 3).low < 0.5
@@ -182,7 +182,7 @@ def test_a_costly_area_is_resampled_less_often_and_says_so(monkeypatch: pytest.M
 
 def test_a_thousand_classes_take_little_memory_and_time() -> None:
     y, p = rows(1000, 1000)
-    scores = bootstrap([by_class(y, p.argmax(1), 1000), area(p, y)], 1000, seed=0, resamples=20)
+    scores = bootstrap([precision_recall_f1(y, p.argmax(1), 1000), area(p, y)], 1000, seed=0, resamples=20)
     assert len(scores[0]) == 3003
     assert 0.5 < scores[1][0].low < scores[1][0].high < 1
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
-from frostline.stages.metrics import calibration_error, reliability, temperature, tempered
+from frostline.stages.metrics import calibration_error, reliability_bins, temperature, tempered
 from support.scores import of, resample, rows
 
 
@@ -32,7 +32,7 @@ def test_the_calibration_error_is_that_of_the_definition() -> None:
 
 def test_the_bins_hold_every_row_and_give_the_error() -> None:
     y, p = rows()
-    bins = reliability(p, y)
+    bins = reliability_bins(p, y)
     assert sum(b.rows for b in bins) == len(y)
     assert all(b.low < b.confidence <= b.high for b in bins)
     error = sum(b.rows * abs(b.accuracy - b.confidence) for b in bins) / len(y)
@@ -41,7 +41,10 @@ def test_the_bins_hold_every_row_and_give_the_error() -> None:
 
 def test_a_bin_holds_its_upper_edge() -> None:
     p = np.array([[0.6, 0.4], [1.0, 0.0]])
-    assert [(round(15 * b.low), round(15 * b.high)) for b in reliability(p, np.zeros(2, int))] == [(8, 9), (14, 15)]
+    assert [(round(15 * b.low), round(15 * b.high)) for b in reliability_bins(p, np.zeros(2, int))] == [
+        (8, 9),
+        (14, 15),
+    ]
 
 
 @pytest.mark.parametrize("sharpness", [0.2, 1.0, 5.0])

@@ -8,7 +8,7 @@ from scipy.special import expit, logit
 from scipy.stats import t
 
 from frostline.stages.errors import DataError
-from frostline.stages.metrics import bootstrap, by_class, calibration_error, means, one_versus_rest, wilson
+from frostline.stages.metrics import bootstrap, calibration_error, means, one_versus_rest, precision_recall_f1, wilson
 from frostline.stages.metrics import statistic as statistic_module
 from frostline.stages.metrics.clusters import SHARE, cluster_interval, clusters
 from support.scores import rows
@@ -60,7 +60,7 @@ def test_scores_are_those_of_the_rows_that_the_drawn_groups_hold() -> None:
         for statistic, of_taken in (
             (means([p[:, 0]]), means([p[taken, 0]])),
             (calibration_error(p, y), calibration_error(p[taken], y[taken])),
-            (by_class(y, p.argmax(1), 3), by_class(y[taken], p[taken].argmax(1), 3)),
+            (precision_recall_f1(y, p.argmax(1), 3), precision_recall_f1(y[taken], p[taken].argmax(1), 3)),
         ):
             np.testing.assert_allclose(statistic.of(theirs), of_taken.of(whole), rtol=1e-12)
 

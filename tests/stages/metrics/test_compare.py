@@ -18,8 +18,8 @@ CLASSES = ("cat", "dog")
 def run(right: np.ndarray) -> Predictions:
     """Return predictions that are right where they are said to be."""
     y = np.arange(len(right)) % 2
-    confidence = np.eye(2)[np.where(right, y, 1 - y)]
-    return Predictions(tuple(f"{i}.png" for i in range(len(y))), y, confidence, CLASSES, True, ())
+    decision_values = np.eye(2)[np.where(right, y, 1 - y)]
+    return Predictions(tuple(f"{i}.png" for i in range(len(y))), y, decision_values, CLASSES, True, ())
 
 
 def accurate(share: float, n: int = 1000, seed: int = 0) -> Predictions:
@@ -29,7 +29,7 @@ def accurate(share: float, n: int = 1000, seed: int = 0) -> Predictions:
 def shuffled(predicted: Predictions, seed: int = 5) -> Predictions:
     order = np.random.default_rng(seed).permutation(len(predicted))
     ids = tuple(predicted.ids[i] for i in order)
-    return replace(predicted, ids=ids, y=predicted.y[order], confidence=predicted.confidence[order])
+    return replace(predicted, ids=ids, y=predicted.y[order], decision_values=predicted.decision_values[order])
 
 
 def ranks(found: Comparison) -> dict[str, int]:
@@ -117,7 +117,7 @@ def test_rows_are_matched_by_sample_in_whatever_order() -> None:
 
 def test_labels_are_matched_by_name_not_by_number() -> None:
     one, other = accurate(0.9), accurate(0.8, seed=1)
-    turned = replace(other, y=1 - other.y, confidence=other.confidence[:, ::-1], classes=CLASSES[::-1])
+    turned = replace(other, y=1 - other.y, decision_values=other.decision_values[:, ::-1], classes=CLASSES[::-1])
     assert compare([one, turned], ["a", "b"]) == compare([one, other], ["a", "b"])
 
 
@@ -130,7 +130,9 @@ def test_the_seed_moves_the_intervals_alone() -> None:
 
 def part(predicted: Predictions, start: int, stop: int) -> Predictions:
     rows = slice(start, stop)
-    return replace(predicted, ids=predicted.ids[rows], y=predicted.y[rows], confidence=predicted.confidence[rows])
+    return replace(
+        predicted, ids=predicted.ids[rows], y=predicted.y[rows], decision_values=predicted.decision_values[rows]
+    )
 
 
 def test_other_samples_are_an_error_that_counts_them() -> None:

@@ -12,9 +12,9 @@ from frostline.stages.metrics import Predictions, predictions_csv
 
 
 def predicted(classes: tuple[str, ...], ids: tuple[str, ...] = ("a.jpg", "b.jpg"), **changed: bool) -> Predictions:
-    confidence = np.random.default_rng(0).dirichlet(np.ones(len(classes)), len(ids))
+    decision_values = np.random.default_rng(0).dirichlet(np.ones(len(classes)), len(ids))
     y = np.arange(len(ids)) % len(classes)
-    return Predictions(ids, y, confidence, classes, changed.get("probabilistic", True), ("key",))
+    return Predictions(ids, y, decision_values, classes, changed.get("probabilistic", True), ("key",))
 
 
 def read(text: str) -> list[dict[str, str]]:
@@ -24,7 +24,7 @@ def read(text: str) -> list[dict[str, str]]:
 def test_a_row_names_its_five_likeliest_classes_in_order() -> None:
     answers = predicted(tuple("abcdefg"))
     rows = read(predictions_csv(answers))
-    for row, p, y in zip(rows, answers.confidence, answers.y, strict=True):
+    for row, p, y in zip(rows, answers.decision_values, answers.y, strict=True):
         best = np.argsort(-p)[:5]
         assert [row[f"class_{k}"] for k in range(1, 6)] == [answers.classes[i] for i in best]
         assert [float(row[f"probability_{k}"]) for k in range(1, 6)] == pytest.approx(p[best], rel=1e-5)

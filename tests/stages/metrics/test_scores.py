@@ -22,13 +22,13 @@ from sklearn.metrics import (
 from frostline.stages.metrics import (
     bootstrap,
     brier_losses,
-    by_class,
     class_scores,
     confusion,
     in_top,
     log_losses,
     means,
     one_versus_rest,
+    precision_recall_f1,
 )
 from support.scores import of, resample, rows
 
@@ -42,7 +42,7 @@ def test_scores_by_class_and_their_averages_are_scikit_learns(whole: bool) -> No
     y, p = rows()
     predicted = p.argmax(1)
     drawn, counts = drawn_and_counts(len(y))[not whole]
-    found = of(by_class(y, predicted, 7), counts)
+    found = of(precision_recall_f1(y, predicted, 7), counts)
     one, other = y[drawn], predicted[drawn]
     averages = [balanced_accuracy_score(one, other), *(f1_score(one, other, average=a) for a in ("macro", "weighted"))]
     np.testing.assert_allclose(found[:3], averages)
@@ -93,7 +93,7 @@ def test_classes_without_test_rows_are_left_out_of_the_averages() -> None:
     present = np.unique(y)
     area = np.mean([roc_auc_score(y == label, p[:, label]) for label in present])
     np.testing.assert_allclose(of(one_versus_rest(p, y), np.ones(len(y))), area)
-    balanced, macro, _ = of(by_class(y, p.argmax(1), 7), np.ones(len(y)))[:3]
+    balanced, macro, _ = of(precision_recall_f1(y, p.argmax(1), 7), np.ones(len(y)))[:3]
     with warnings.catch_warnings():  # scikit-learn warns of the predictions that are no label
         warnings.simplefilter("ignore")
         assert balanced == pytest.approx(balanced_accuracy_score(y, p.argmax(1)))
@@ -102,7 +102,9 @@ def test_classes_without_test_rows_are_left_out_of_the_averages() -> None:
 
 def test_a_class_that_is_neither_label_nor_prediction_does_not_lower_macro_f1() -> None:
     y, predicted = np.array([0, 1, 1, 0]), np.array([0, 1, 1, 1])
-    assert of(by_class(y, predicted, 4), np.ones(4))[1] == pytest.approx(f1_score(y, predicted, average="macro"))
+    assert of(precision_recall_f1(y, predicted, 4), np.ones(4))[1] == pytest.approx(
+        f1_score(y, predicted, average="macro")
+    )
 
 
 def test_one_test_class_has_no_area_under_a_curve() -> None:
@@ -112,7 +114,7 @@ def test_one_test_class_has_no_area_under_a_curve() -> None:
 
 def test_a_class_nobody_predicts_and_nobody_has_is_wholly_unknown() -> None:
     y, predicted = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
-    scores = bootstrap([by_class(y, predicted, 3)], 4, seed=0)[0]
+    scores = bootstrap([precision_recall_f1(y, predicted, 3)], 4, seed=0)[0]
     absent = class_scores(scores, "abc", y)[2]
     assert (absent.name, absent.support) == ("c", 0)
     for score in (absent.precision, absent.recall, absent.f1):
@@ -121,7 +123,7 @@ def test_a_class_nobody_predicts_and_nobody_has_is_wholly_unknown() -> None:
 
 def test_class_scores_stand_under_their_names() -> None:
     y, p = rows()
-    found = class_scores(bootstrap([by_class(y, p.argmax(1), 7)], 400, seed=0)[0], "abcdefg", y)
+    found = class_scores(bootstrap([precision_recall_f1(y, p.argmax(1), 7)], 400, seed=0)[0], "abcdefg", y)
     values = [(c.precision.value, c.recall.value, c.f1.value, c.support) for c in found]
     np.testing.assert_allclose(values, np.transpose(precision_recall_fscore_support(y, p.argmax(1))))
     assert [c.name for c in found] == list("abcdefg")

@@ -46,9 +46,11 @@ def backbone() -> Any:
 
 
 def wanted(head: Any, backbone: Any) -> np.ndarray:
-    """The mean of the head's confidences over both views."""
+    """The mean of the head's decision values over both views."""
     views = IMAGES, IMAGES[:, :, ::-1]
-    return np.mean([head.confidence(backbone.embed({"pixels": np.ascontiguousarray(view)})) for view in views], axis=0)
+    return np.mean(
+        [head.decision_values(backbone.embed({"pixels": np.ascontiguousarray(view)})) for view in views], axis=0
+    )
 
 
 @pytest.mark.parametrize("name", HEADS)

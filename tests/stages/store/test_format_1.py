@@ -14,7 +14,7 @@ from frostline.stages.datasets import Samples
 from frostline.stages.errors import StoreError, UnreadableSample
 from frostline.stages.extract.extraction import Extraction, extract
 from frostline.stages.store import FeatureSet, FeatureStore, load, open_set
-from frostline.stages.store.format_1 import TAKEN, is_old, migrate, old_digest, take_over
+from frostline.stages.store.format_1 import is_old, migrate, old_digest, take_over
 from frostline.stages.store.targets import target_file
 from support.old_format import in_format_1
 
@@ -81,7 +81,7 @@ def test_it_becomes_the_set_that_would_be_made_today_byte_for_byte(
     found = taken(old) if by_name else migrate(old, store_of(old), old.folder.parents[1] / "targets")
     assert files(found) == {**files(new), "speed.json": files(found)["speed.json"]}
     assert found.published and found.speed == 7.0 and found.folder.name == new.folder.name
-    assert found.made == {**old.made, TAKEN: old.layout.digest}
+    assert found.provenance == dataclasses.replace(old.provenance, format_1=old.layout.digest)
     assert [f.name for f in found.folder.parent.iterdir()] == [found.folder.name]
 
 

@@ -47,7 +47,7 @@ def test_the_streamed_path_reaches_the_optimum_of_the_one_in_memory(tmp_path: Pa
     )
     assert far.converged.all()
     np.testing.assert_allclose(far.objective, near.objective, rtol=2e-5)
-    np.testing.assert_allclose(far.confidence(data.X), near.confidence(data.X), atol=2e-3)
+    np.testing.assert_allclose(far.decision_values(data.X), near.decision_values(data.X), atol=2e-3)
 
 
 @pytest.mark.parametrize("scaling", ["none", "standardize", "l2"])
@@ -57,8 +57,8 @@ def test_every_head_is_fitted_on_a_file_as_on_an_array(tmp_path: Path, name: str
     spec = head_spec(name, options={"steps": 50} if name == "linear" else None, scaling=scaling)
     (near, one), (far, other) = (fit([d], spec) for d in (data, on_disk(data, tmp_path)))
     assert one.value == other.value
-    np.testing.assert_allclose(far.confidence(data.X), near.confidence(data.X), atol=2e-3)
-    np.testing.assert_allclose(far.confidence(on_disk(data, tmp_path).X), far.confidence(data.X), atol=1e-6)
+    np.testing.assert_allclose(far.decision_values(data.X), near.decision_values(data.X), atol=2e-3)
+    np.testing.assert_allclose(far.decision_values(on_disk(data, tmp_path).X), far.decision_values(data.X), atol=1e-6)
 
 
 def test_views_on_disk_are_stacked_on_disk(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from frostline.stages.store import (
     FeatureSet,
     FeatureStore,
     Layout,
+    Provenance,
     Shard,
     encode_ids,
     load,
@@ -53,7 +54,7 @@ def content(start: int, stop: int, dtype: str = "float32") -> Shard:
 
 def begin(root: Path, key: FeatureKey = KEY) -> FeatureSet:
     layout = Layout(key.fields(), "pets", "train", ROWS, WIDTH, SHARD_ROWS)
-    return FeatureStore(root).begin(layout, {"made": "today"}, targets(ROWS))
+    return FeatureStore(root).begin(layout, Provenance(made="today"), targets(ROWS))
 
 
 def targets(rows: int) -> bytes:
@@ -318,7 +319,7 @@ def test_a_set_whose_files_are_removed_meanwhile_is_not_published(features: Feat
 def test_a_half_float_set_keeps_its_type(tmp_path: Path) -> None:
     key = dataclasses.replace(KEY, dtype="float16")
     layout = Layout(key.fields(), "pets", "train", 4, WIDTH)
-    features = FeatureStore(tmp_path).begin(layout, {}, targets(4))
+    features = FeatureStore(tmp_path).begin(layout, Provenance(), targets(4))
     features.commit(0, content(0, 4, "float16"))
     assert load(features).X.dtype == np.float16
     assert features.read(0).status.tolist() == [OK] * 4
@@ -333,7 +334,7 @@ def test_a_half_float_set_keeps_its_type(tmp_path: Path) -> None:
 )
 def test_rows_that_can_not_be_are_damage_whoever_sealed_them(tmp_path: Path, change: dict, said: str) -> None:
     layout = Layout(KEY.fields(), "pets", "train", 4, WIDTH)
-    features = FeatureStore(tmp_path).begin(layout, {}, targets(4))
+    features = FeatureStore(tmp_path).begin(layout, Provenance(), targets(4))
     features.commit(0, dataclasses.replace(content(0, 4), **change))
     with pytest.raises(DamagedShard, match=said):
         features.read(0)

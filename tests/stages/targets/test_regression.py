@@ -147,4 +147,4 @@ def test_the_value_that_is_chosen_has_the_best_r2(folds: int | str) -> None:
     assert selection.scores["r2"].index(max(selection.scores["r2"])) == 1
     assert not selection.accuracy and selection.temperature is None
     new = rng.standard_normal((500, 30)).astype(np.float32)
-    assert r2_score(new[:, :2], head.confidence(new)) > 0.7
+    assert r2_score(new[:, :2], head.decision_values(new)) > 0.7

@@ -40,16 +40,16 @@ def test_a_class_that_a_fraction_leaves_on_one_side_is_named() -> None:
 
 
 def test_candidates_are_judged_by_the_share_of_rows_that_are_right_then_by_their_log_loss() -> None:
-    confidence = np.array([[[0.5, 0.5], [0.2, 0.8]], [[0.1, 0.9], [1.0, 0.0]]])  # two candidates, two rows
+    decision_values = np.array([[[0.5, 0.5], [0.2, 0.8]], [[0.1, 0.9], [1.0, 0.0]]])  # two candidates, two rows
     y, weights = np.array([0, 1]), np.array([1.0, 3.0])
     criterion = TARGET.criterion(2, probabilistic=True)
     for row in (0, 1):  # a block each
-        criterion.add(slice(None), confidence[:, [row]], y[[row]], weights[[row]])
+        criterion.add(slice(None), decision_values[:, [row]], y[[row]], weights[[row]])
     found = criterion.judgement()
     assert found.good.tolist() == [1, 0] and found.record["accuracy"] is found.good
     assert np.isclose(found.cost[0], -(np.log(0.5) + 3 * np.log(0.8)) / 4) and 500 < found.cost[1] < np.inf
     scores = TARGET.criterion(2, probabilistic=False)
-    scores.add(slice(None), confidence, y, weights)
+    scores.add(slice(None), decision_values, y, weights)
     assert not scores.judgement().cost.any() and list(scores.judgement().record) == ["accuracy"]
 
 

@@ -192,6 +192,32 @@ def test_what_is_missing_more_or_otherwise_than_a_classifier_is_an_error(tmp_pat
         loaded(saved(broken, tmp_path))
 
 
+@pytest.mark.parametrize("beside", ["copy.", "other.net."])
+def test_plain_names_are_taken_before_those_under_a_prefix_that_fit_alike(tmp_path: Path, beside: str) -> None:
+    assert is_state(loaded(saved(under(beside, OTHER) | S, tmp_path)), S)
+
+
+class HeadFirst(nn.Module):
+    """A network whose classifier is made before its body."""
+
+    def __init__(self, classes: int = 4) -> None:
+        super().__init__()
+        self.head = nn.Linear(6, classes)
+        self.body = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Linear(6, 6))
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_classifier_that_is_made_first_is_named_with_what_to_do(tmp_path: Path, cut: bool) -> None:
+    tensors = HeadFirst(9).state_dict()
+    file = saved({n: t for n, t in tensors.items() if not (cut and n.startswith("head."))}, tmp_path)
+    with pytest.raises(ConfigError, match=r"All else fits.*but head stands before other layers.*let __init__ "):
+        load_weights(HeadFirst(), read_checkpoint(file), "w.pth")
+    del tensors["body.0.weight"], tensors["body.0.bias"]
+    with pytest.raises(ConfigError) as error:
+        load_weights(HeadFirst(9), tensors, "w.pth")
+    assert "All else fits" not in str(error.value)
+
+
 def test_an_error_lists_ten_names_and_the_pattern_behind_the_rest(tmp_path: Path) -> None:
     big = nn.Sequential(OrderedDict((f"block{i}", nn.Sequential(*[nn.Linear(1, 1)] * 40)) for i in range(3)))
     file = saved({f"blocks.{i}.weight": torch.ones(1, 1) for i in range(300)}, tmp_path)

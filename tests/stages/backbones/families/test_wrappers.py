@@ -18,6 +18,7 @@ from support.pictures import picture
 CODE = """
 import functools
 import types
+import warnings
 import torch
 from torch import nn
 
@@ -84,6 +85,16 @@ def kind():
     return Net
 def state():
     return Net().state_dict()
+def quietly(made):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return made()
+def scripted():
+    return quietly(lambda: torch.jit.script(nn.Linear(3, 2)))
+def traced():
+    return quietly(lambda: torch.jit.trace(Net().eval(), torch.zeros(1, 3, 8, 8)))
+def scripted_parallel():
+    return nn.DataParallel(scripted())
 def sharded():
     return type("FullyShardedDataParallel", (Net,), {})()
 """
@@ -152,6 +163,7 @@ def test_which_part_is_the_network_is_said(nets: Path, caplog: pytest.LogCapture
         ("pair", "returned a tuple of Net, function; wanted a torch.nn.Module; return that one alone"),
         ("kind", r"returned the class Net; wanted a torch.nn.Module; return Net\(…\), an instance"),
         ("state", "returned a OrderedDict; wanted a torch.nn.Module; weights go into a network first"),
+        *((name, "a TorchScript module, .*was made from") for name in ("scripted", "traced", "scripted_parallel")),
         ("sharded", "returned a FullyShardedDataParallel, whose weights lie in pieces"),
     ],
 )

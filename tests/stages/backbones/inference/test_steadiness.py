@@ -104,7 +104,7 @@ def test_what_one_place_alone_has_is_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("last", "n", "most"),
+    ("last", "n", "max_batch"),
     [
         ("divided by the number of images", 2, 16),
         ("divided by the number of images", 8, 8),
@@ -113,13 +113,13 @@ def test_what_one_place_alone_has_is_seen() -> None:
         ("other weights for few", 3, 16),
     ],
 )
-def test_what_changes_with_the_number_of_images_is_seen(last: str, n: int, most: int) -> None:
-    found = unsteadiness(embedding(network(SIZED[last])), images(n), most=most)
+def test_what_changes_with_the_number_of_images_is_seen(last: str, n: int, max_batch: int) -> None:
+    found = unsteadiness(embedding(network(SIZED[last])), images(n), max_batch=max_batch)
     assert found is not None and found.when == "place"
 
 
-@pytest.mark.parametrize("most", [1, 2, 8, 9, 16])
-def test_no_batch_is_larger_than_may_be_but_the_first(most: int) -> None:
+@pytest.mark.parametrize("max_batch", [1, 2, 8, 9, 16])
+def test_no_batch_is_larger_than_may_be_but_the_first(max_batch: int) -> None:
     seen = []
 
     def embed(batch: Arrays) -> np.ndarray:
@@ -127,8 +127,8 @@ def test_no_batch_is_larger_than_may_be_but_the_first(most: int) -> None:
         seen.append(len(pixels))
         return pixels.reshape(len(pixels), -1).astype(np.float32)
 
-    assert unsteadiness(embed, images(8), most=most) is None
-    assert seen == [8, 8, 8, 16 if most == 16 else 4]
+    assert unsteadiness(embed, images(8), max_batch=max_batch) is None
+    assert seen == [8, 8, 8, 16 if max_batch == 16 else 4]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 16])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from frostline.stages.datasets import open_dataset
@@ -60,13 +62,13 @@ ONE_READING = {
         {**classes("train", "val"), "test": 9},
         "train",
         "val",
-        "test/ not used: 9 images without class folders",
+        "test/ not used: 9 images without class folders, for frostline predict",
     ),
     "a flat test in a test": (
         {**classes("train", "valid"), "test/test": 9},
         "train",
         "valid",
-        "test/ not used: 9 images without class folders",
+        "test/ not used: 9 images without class folders, for frostline predict",
     ),
     "a test of unknown": ({**classes("train", "val"), "test/unknown": 3}, "train", "val", "test/ not used: 3 images"),
     "an empty test beside val": ({**classes("train", "val"), "test": 0}, "train", "val", "test/ not used: 0 images"),
@@ -98,7 +100,66 @@ def test_splits_within_the_classes_are_the_splits(tmp_path):
 def test_a_test_without_classes_and_no_val_is_said_and_training_is_split(tmp_path):
     dataset = open_dataset(f"folder:{plant(tmp_path, {**classes('train', n=10), 'test': 7})}")
     assert ids(dataset.test) == {"train/cat", "train/dog"} and len(dataset.test) == 4
-    assert dataset.notes == ("test/ not used: 7 images without class folders; train/ is split by --test-fraction",)
+    said = "test/ not used: 7 images without class folders, for frostline predict; train/ is split by --test-fraction"
+    assert dataset.notes == (said,)
+
+
+@pytest.mark.parametrize("name", ["test1", "Test_2", "test_stg1", "test2017", "unlabelled_test", "val1"])
+def test_an_unlabelled_folder_called_almost_like_a_split_is_said_to_be_one(tmp_path, name):
+    dataset = open_dataset(f"folder:{plant(tmp_path, {**classes('train', n=10), name: 7})}")
+    said = (
+        f"{name}/ not used: 7 images without class folders, for frostline predict; train/ is split by --test-fraction"
+    )
+    assert dataset.notes == (said,) and ids(dataset.test) == {"train/cat", "train/dog"}
+
+
+@pytest.mark.parametrize("name", ["test1", "test_2", "test2017", "val3"])
+def test_a_numbered_split_with_the_training_classes_is_the_test_split(tmp_path, name):
+    dataset = open_dataset(f"folder:{plant(tmp_path, classes('train', name))}")
+    assert ids(dataset.test) == {f"{name}/cat", f"{name}/dog"}
+    assert f"{name}/ is the test split" in "".join(dataset.notes)
+
+
+@pytest.mark.parametrize("name", ["test_masks", "final test", "val_extra", "holdout", "Prüfung", "query"])
+def test_class_folders_in_something_called_almost_like_a_split_are_a_question(tmp_path, name):
+    said = refusal(plant(tmp_path, classes("train", name)))
+    assert f"can be read in two ways: {name}/ holds class folders as train/ does" in said
+    assert "if it is the test split: rename it, mv " in said and "move it out of the folder" in said
+    dataset = open_dataset(f"folder:{plant(tmp_path, classes('test'))}")
+    assert (
+        ids(dataset.test) == {"test/cat", "test/dog"} and f"not used: {name}/ beside train/ and test/" in dataset.notes
+    )
+
+
+def test_a_folder_of_other_classes_beside_training_is_no_question(tmp_path):
+    root = plant(tmp_path, {**classes("train", n=10), **classes("other", names=("cat", "cow"))})
+    assert open_dataset(f"folder:{root}").notes == ("not used: other/ beside train/",)
+
+
+def test_a_class_of_letters_of_another_width_is_answered_with_the_plain_one(tmp_path):
+    counts = {**classes("train", names=("A1", "B2")), **classes("test", names=("Ａ1", "B2"))}
+    assert "test/Ａ1: no such class in train/; A1?" in refusal(plant(tmp_path, counts))
+
+
+def test_two_numbered_splits_with_classes_are_a_question(tmp_path):
+    assert "may each be the test split" in refusal(plant(tmp_path, classes("train", "test1", "test2")))
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "own"),
+    [
+        (("trainA", "trainB"), ("testA", "testB"), ("A", "B")),
+        (("train_cats", "train_dogs"), ("test_cats", "test_dogs"), ("cats", "dogs")),
+        (("Horse-Train", "Zebra-Train"), ("Horse-Val", "Zebra-Val"), ("Horse", "Zebra")),
+    ],
+)
+def test_folders_for_each_class_and_split_are_told_how_they_can_be_read(tmp_path, train, test, own):
+    root = plant(tmp_path / "my data", dict.fromkeys((*train, *test), 5))
+    said = refusal(root)
+    assert f"If {own[0]} and {own[1]} are the classes, type:" in said
+    subprocess.run(said.partition("type:\n")[2], shell=True, check=True)
+    dataset = open_dataset(f"folder:{root}")
+    assert dataset.train.targets.names == own and (len(dataset.train), len(dataset.test)) == (10, 10)
 
 
 @pytest.mark.parametrize("top", ["", "train/"])

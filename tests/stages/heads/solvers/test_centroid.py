@@ -31,7 +31,7 @@ def test_scores_are_cosines_with_the_means_of_normalised_rows(classes: int, dtyp
     X, y = plain(classes)
     X, weights = X.astype(dtype), np.random.default_rng(1).uniform(0.1, 3, len(y))
     path = CentroidSolver(X, y, classes).fit(ONCE, weights)
-    np.testing.assert_allclose(path.confidence(X)[0], similarity(X, y, weights), atol=1e-6)
+    np.testing.assert_allclose(path.decision_values(X)[0], similarity(X, y, weights), atol=1e-6)
 
 
 def test_a_rows_length_counts_for_nothing() -> None:
@@ -51,13 +51,13 @@ def test_a_row_of_weight_zero_is_a_row_left_out() -> None:
 
 def test_a_class_without_weight_is_never_chosen() -> None:
     X, y = plain()
-    scores = CentroidSolver(X, y, 4).fit(ONCE, (y != 2).astype(float)).confidence(X)
+    scores = CentroidSolver(X, y, 4).fit(ONCE, (y != 2).astype(float)).decision_values(X)
     assert (scores[..., 2] == -np.inf).all() and (scores.argmax(-1) != 2).all()
 
 
 def test_rows_of_zeros_and_means_of_zero_have_cosine_0_and_no_warning() -> None:
     X = np.array([[1, 0], [-1, 0], [0, 1], [0, 0]], np.float32)
-    scores = CentroidSolver(X, np.array([0, 0, 1, 1]), 2).fit(ONCE, np.ones(4)).confidence(X)[0]
+    scores = CentroidSolver(X, np.array([0, 0, 1, 1]), 2).fit(ONCE, np.ones(4)).decision_values(X)[0]
     np.testing.assert_allclose(scores, [[0, 0], [0, 0], [0, 1], [0, 0]])
 
 
@@ -66,7 +66,7 @@ def test_the_head_alone_scores_features_as_they_are() -> None:
     path = CentroidSolver(X, y, 4).fit(ONCE, np.ones(len(y)))
     head = path.head(0, ("a", "b", "c", "d"))
     assert head.normalized and not head.probabilistic
-    np.testing.assert_allclose(head.confidence(X), path.confidence(X)[0], atol=1e-6)
+    np.testing.assert_allclose(head.decision_values(X), path.decision_values(X)[0], atol=1e-6)
 
 
 def test_rows_of_one_class_are_refused() -> None:

@@ -37,7 +37,7 @@ def dinov2s(X, y, query, temperature=0.07) -> list[np.ndarray]:
 
 def test_votes_are_dinov2s_divided_by_their_sum() -> None:
     X, y = plain()
-    ours = solver(X, y).fit(KS, np.ones(len(y))).confidence(queries())
+    ours = solver(X, y).fit(KS, np.ones(len(y))).decision_values(queries())
     for votes, shares in zip(dinov2s(X, y, queries()), ours, strict=True):
         np.testing.assert_allclose(shares, votes / votes.sum(1, keepdims=True), atol=1e-5)
 
@@ -46,7 +46,7 @@ def test_votes_are_dinov2s_divided_by_their_sum() -> None:
 @pytest.mark.parametrize("classes", [2, 4])
 def test_shares_are_the_probabilities_of_scikit_learns_neighbours(temperature: float, classes: int) -> None:
     X, y = plain(classes=classes)
-    ours = solver(X, y, temperature=temperature).fit(KS, np.ones(len(y))).confidence(queries())
+    ours = solver(X, y, temperature=temperature).fit(KS, np.ones(len(y))).decision_values(queries())
     for k, shares in zip(KS, ours, strict=True):
         model = KNeighborsClassifier(k, metric="cosine", weights=lambda gap: np.exp(-gap / temperature))
         np.testing.assert_allclose(shares, model.fit(X.astype(float), y).predict_proba(queries()), atol=2e-5)
@@ -56,16 +56,16 @@ def test_shares_are_the_probabilities_of_scikit_learns_neighbours(temperature: f
 def test_blocks_of_rows_and_queries_change_nothing(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = plain()
     path = solver(X, y).fit(KS, np.ones(len(y)))
-    whole, alone = path.confidence(queries()), solver(X, y).leave_one_out(KS, np.ones(len(y)))
+    whole, alone = path.decision_values(queries()), solver(X, y).leave_one_out(KS, np.ones(len(y)))
     monkeypatch.setattr(neighbours, "_ROWS", length)
     monkeypatch.setattr(neighbours, "QUERIES", length)
-    np.testing.assert_allclose(path.confidence(queries()), whole, atol=1e-6)
+    np.testing.assert_allclose(path.decision_values(queries()), whole, atol=1e-6)
     np.testing.assert_allclose(solver(X, y).leave_one_out(KS, np.ones(len(y))), alone, atol=1e-6)
 
 
 def test_more_neighbours_than_rows_are_all_rows() -> None:
     X, y = plain(n=30)
-    most, all_of_them = solver(X, y).fit((200, 30), np.ones(30)).confidence(queries())
+    most, all_of_them = solver(X, y).fit((200, 30), np.ones(30)).decision_values(queries())
     np.testing.assert_allclose(most, all_of_them)
 
 
@@ -77,7 +77,7 @@ def test_leave_one_out_shares_are_those_of_the_other_rows(k: int) -> None:
     shares = solver(X, y).leave_one_out((k,), weights)[0]
     for row in range(0, len(y), 5):
         others = weights * (np.arange(len(y)) != row)
-        expected = solver(X, y).fit((k,), others).confidence(X[row : row + 1])[0, 0]
+        expected = solver(X, y).fit((k,), others).decision_values(X[row : row + 1])[0, 0]
         np.testing.assert_allclose(shares[row], expected, atol=1e-5)
 
 
@@ -91,7 +91,7 @@ def test_a_copy_of_a_row_still_votes_for_it_when_the_row_itself_is_left_out() ->
 def test_a_rows_vote_is_multiplied_by_its_weight() -> None:
     X, y = plain()
     weights = np.random.default_rng(3).uniform(0.1, 4, len(y))
-    shares = solver(X, y).fit((90,), weights).confidence(queries())[0]
+    shares = solver(X, y).fit((90,), weights).decision_values(queries())[0]
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
     query = queries() / np.linalg.norm(queries(), axis=1, keepdims=True)
     votes = weights * np.exp(query.astype(float) @ unit.T / 0.07)
@@ -102,8 +102,8 @@ def test_a_rows_vote_is_multiplied_by_its_weight() -> None:
 def test_a_row_of_weight_zero_and_a_class_without_weight_have_no_vote() -> None:
     X, y = plain()
     used = (y != 2) & (np.arange(len(y)) % 3 > 0)
-    shares = solver(X, y).fit(KS, used.astype(float)).confidence(queries())
-    alone = NeighbourSolver(X[used], y[used], 4).fit(KS, np.ones(used.sum())).confidence(queries())
+    shares = solver(X, y).fit(KS, used.astype(float)).decision_values(queries())
+    alone = NeighbourSolver(X[used], y[used], 4).fit(KS, np.ones(used.sum())).decision_values(queries())
     np.testing.assert_array_equal(shares, alone)
     assert not shares[..., 2].any()
 
@@ -111,7 +111,7 @@ def test_a_row_of_weight_zero_and_a_class_without_weight_have_no_vote() -> None:
 def test_rows_of_zeros_are_as_near_as_a_right_angle_and_warn_of_nothing() -> None:
     X, y = plain()
     X[0] = 0
-    shares = solver(X, y).fit((90,), np.ones(len(y))).confidence(np.zeros((1, 8), np.float32))[0]
+    shares = solver(X, y).fit((90,), np.ones(len(y))).decision_values(np.zeros((1, 8), np.float32))[0]
     np.testing.assert_allclose(shares[0], np.bincount(y) / len(y))
 
 
@@ -119,17 +119,17 @@ def test_half_precision_rows_are_kept_in_half_precision() -> None:
     X, y = plain()
     path = solver(X.astype(np.float16), y).fit(KS, np.ones(len(y)))
     assert path.rows.dtype == np.float16
-    whole = solver(X, y).fit(KS, np.ones(len(y))).confidence(X)
-    assert (path.confidence(X.astype(np.float16)).argmax(-1) == whole.argmax(-1)).mean() > 0.98
+    whole = solver(X, y).fit(KS, np.ones(len(y))).decision_values(X)
+    assert (path.decision_values(X.astype(np.float16)).argmax(-1) == whole.argmax(-1)).mean() > 0.98
 
 
 def test_a_head_has_the_shares_of_its_path_and_is_made_again_from_its_tensors() -> None:
     X, y = plain()
     path = solver(X, y).fit(KS, np.linspace(0.5, 2, len(y)))
     head = path.head(1, ("a", "b", "c", "d"))
-    np.testing.assert_array_equal(head.confidence(queries()), path.confidence(queries())[1])
+    np.testing.assert_array_equal(head.decision_values(queries()), path.decision_values(queries())[1])
     again = read_neighbours(head.stored(), head.classes, head.width)
-    np.testing.assert_array_equal(again.confidence(queries()), head.confidence(queries()))
+    np.testing.assert_array_equal(again.decision_values(queries()), head.decision_values(queries()))
     assert head.width == 8 and head.k == 5
 
 

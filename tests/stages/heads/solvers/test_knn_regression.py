@@ -34,7 +34,7 @@ def plain(X: np.ndarray, y: np.ndarray, query: np.ndarray, k: int, temperature: 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
 def test_predictions_are_weighted_means_of_the_nearest_known_rows(missing: float) -> None:
     X, y = values(missing=missing)
-    found = NeighbourRegressionSolver(X, y, 3, temperature=0.1).fit(GRID, np.ones(90)).confidence(X[:20] + 0.1)
+    found = NeighbourRegressionSolver(X, y, 3, temperature=0.1).fit(GRID, np.ones(90)).decision_values(X[:20] + 0.1)
     for i, k in enumerate(GRID):
         expected = [plain(X, y, query, k, 0.1) for query in X[:20] + 0.1]
         np.testing.assert_allclose(found[i], expected, rtol=1e-5)
@@ -43,7 +43,7 @@ def test_predictions_are_weighted_means_of_the_nearest_known_rows(missing: float
 def test_at_a_high_temperature_it_is_scikit_learns_on_rows_of_unit_length() -> None:
     X, y = values()
     unit = X / np.linalg.norm(X, axis=1)[:, None]
-    found = NeighbourRegressionSolver(X, y, 3, temperature=1e9).fit((5,), np.ones(90)).confidence(X)[0]
+    found = NeighbourRegressionSolver(X, y, 3, temperature=1e9).fit((5,), np.ones(90)).decision_values(X)[0]
     np.testing.assert_allclose(found, KNeighborsRegressor(5).fit(unit, y).predict(unit), rtol=1e-6)
 
 
@@ -53,7 +53,7 @@ def test_a_row_left_out_is_predicted_from_the_others(missing: float) -> None:
     found = NeighbourRegressionSolver(X, y, 3).leave_one_out(GRID, np.ones(90))
     for row in range(0, 90, 11):
         others = NeighbourRegressionSolver(X, y, 3).fit(GRID, (np.arange(90) != row).astype(float))
-        np.testing.assert_allclose(found[:, row], others.confidence(X[[row]])[:, 0], rtol=1e-6)
+        np.testing.assert_allclose(found[:, row], others.decision_values(X[[row]])[:, 0], rtol=1e-6)
 
 
 def test_weights_count_as_often_as_rows_do() -> None:
@@ -61,8 +61,8 @@ def test_weights_count_as_often_as_rows_do() -> None:
     weights = np.ones(90)
     weights[:30] = 2
     twice = np.concatenate([X, X[:30]]), np.concatenate([y, y[:30]])
-    one = NeighbourRegressionSolver(X, y, 3).fit((500,), weights).confidence(X)
-    other = NeighbourRegressionSolver(*twice, 3).fit((500,), np.ones(120)).confidence(X)
+    one = NeighbourRegressionSolver(X, y, 3).fit((500,), weights).decision_values(X)
+    other = NeighbourRegressionSolver(*twice, 3).fit((500,), np.ones(120)).decision_values(X)
     np.testing.assert_allclose(one, other, rtol=1e-6)
 
 

@@ -59,7 +59,7 @@ def solver(X, y) -> LDASolver:
 @pytest.mark.filterwarnings("ignore:Only one sample available")
 def test_probabilities_are_those_of_scikit_learn(name: str, theirs: str) -> None:
     X, y = HARD[name]
-    proba = solver(X, y).fit(GRID, np.ones(len(y))).confidence(X.astype(np.float64))
+    proba = solver(X, y).fit(GRID, np.ones(len(y))).decision_values(X.astype(np.float64))
     for index, shrinkage in enumerate(GRID):
         model = LinearDiscriminantAnalysis(solver=theirs, shrinkage=shrinkage).fit(X.astype(np.float64), y)
         np.testing.assert_allclose(proba[index], model.predict_proba(X.astype(np.float64)), atol=1e-6)
@@ -67,7 +67,7 @@ def test_probabilities_are_those_of_scikit_learn(name: str, theirs: str) -> None
 
 def test_without_shrinkage_probabilities_are_scikit_learns_too() -> None:
     X, y = plain()
-    proba = solver(X, y).fit((0.0,), np.ones(len(y))).confidence(X.astype(np.float64))
+    proba = solver(X, y).fit((0.0,), np.ones(len(y))).decision_values(X.astype(np.float64))
     model = LinearDiscriminantAnalysis(solver="lsqr").fit(X.astype(np.float64), y)
     np.testing.assert_allclose(proba[0], model.predict_proba(X.astype(np.float64)), atol=1e-9)
 
@@ -81,7 +81,7 @@ def test_probabilities_are_bayes_rule_with_the_shrunk_gaussians_themselves() -> 
     within = np.cov((X - means[y]).T, aweights=weights, bias=True)
     shrunk = 0.7 * within + 0.3 * np.trace(within) / 16 * np.eye(16)
     likelihood = np.stack([multivariate_normal(m, shrunk).pdf(X) for m in means], 1) * np.bincount(y, weights)
-    proba = solver(X, y).fit((0.3,), weights).confidence(X.astype(np.float64))[0]
+    proba = solver(X, y).fit((0.3,), weights).decision_values(X.astype(np.float64))[0]
     np.testing.assert_allclose(proba, likelihood / likelihood.sum(1, keepdims=True), atol=1e-9)
 
 
@@ -99,7 +99,7 @@ def test_a_class_without_weight_has_probability_zero_and_no_weight_vector() -> N
     X, y = plain()
     path = solver(X, y).fit(GRID, (y != 2).astype(float))
     assert (path.bias[:, 2] == -np.inf).all() and not path.weight[:, 2].any()
-    assert not path.confidence(X)[..., 2].any()
+    assert not path.decision_values(X)[..., 2].any()
 
 
 def test_a_constant_column_gets_no_weight() -> None:
@@ -111,8 +111,8 @@ def test_a_constant_column_gets_no_weight() -> None:
 def test_a_head_of_the_path_has_the_probabilities_of_the_path() -> None:
     X, y = plain()
     path = solver(X, y).fit(GRID, np.ones(len(y)))
-    proba = path.head(1, ("a", "b", "c", "d")).confidence(X)
-    np.testing.assert_allclose(proba, path.confidence(X)[1], atol=1e-4)
+    proba = path.head(1, ("a", "b", "c", "d")).decision_values(X)
+    np.testing.assert_allclose(proba, path.decision_values(X)[1], atol=1e-4)
     np.testing.assert_allclose(proba.sum(1), 1)
 
 

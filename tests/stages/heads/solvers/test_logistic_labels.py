@@ -84,7 +84,7 @@ def test_the_order_and_repetition_of_values_do_not_matter() -> None:
 
 def test_probabilities_are_of_each_label_by_itself() -> None:
     path = LogisticLabelsSolver(X, Y, 4).fit((1.0,), ONES)
-    p = path.confidence(X)[0]
+    p = path.decision_values(X)[0]
     for label in range(4):
         np.testing.assert_allclose(p[:, label], theirs(1.0, label).predict_proba(X)[:, 1], atol=2e-3)
 
@@ -96,10 +96,10 @@ def test_a_label_that_all_or_none_or_no_known_rows_have_is_answered_by_its_base_
     y = np.tile(np.array([0, 1, -1, 0], np.int8), (len(X), 1))
     y[:, 3] = Y[:, 3]
     path = solver(X, y, 4).fit(GRID, ONES)
-    confidence = path.confidence(X)
-    assert path.converged.all() and np.isfinite(confidence).all()
+    decision_values = path.decision_values(X)
+    assert path.converged.all() and np.isfinite(decision_values).all()
     for label, constant in enumerate(constants):
-        assert (confidence[..., label] == constant).all()
+        assert (decision_values[..., label] == constant).all()
     alone = solver(X, Y[:, 3:], 1).fit(GRID, ONES)
     np.testing.assert_allclose(path.objective[:, 3], alone.objective[:, 0], rtol=2e-5)
 

@@ -68,7 +68,7 @@ def refitted(X, y, weights, row) -> np.ndarray:
 def test_scores_are_those_of_scikit_learns_exact_solver(name: str) -> None:
     X, y = HARD[name]
     path = solver(X, y).fit(ALPHAS, np.ones(len(y)))
-    scores = path.confidence(X.astype(np.float64))
+    scores = path.decision_values(X.astype(np.float64))
     for index, alpha in enumerate(ALPHAS):
         np.testing.assert_allclose(scores[index], scikit_learns(X, y, alpha), atol=1e-5)
 
@@ -77,7 +77,7 @@ def test_scores_are_those_of_scikit_learns_exact_solver(name: str) -> None:
 def test_row_weights_are_scikit_learns_sample_weights(rows: Callable[[], Data]) -> None:
     X, y = rows()
     weights = np.random.default_rng(1).uniform(0.1, 4, len(y))
-    scores = solver(X, y).fit(ALPHAS, weights).confidence(X.astype(np.float64))
+    scores = solver(X, y).fit(ALPHAS, weights).decision_values(X.astype(np.float64))
     for index, alpha in enumerate(ALPHAS):
         np.testing.assert_allclose(scores[index], scikit_learns(X, y, alpha, weights), atol=1e-6)
 
@@ -122,7 +122,7 @@ def test_a_row_of_weight_zero_is_a_row_left_out(rows: Callable[[], Data]) -> Non
     alone = RidgeSolver(X[used], y[used], 4).fit(ALPHAS, np.ones(used.sum()))
     np.testing.assert_allclose(path.weight, alone.weight, atol=1e-12)
     scores = solver(X, y).leave_one_out(ALPHAS, used.astype(float))
-    np.testing.assert_allclose(scores[:, ~used], path.confidence(X[~used].astype(np.float64)), atol=1e-9)
+    np.testing.assert_allclose(scores[:, ~used], path.decision_values(X[~used].astype(np.float64)), atol=1e-9)
 
 
 def test_a_class_without_weight_is_never_chosen_and_has_no_weight_vector() -> None:
@@ -163,7 +163,7 @@ def test_a_head_of_the_path_scores_as_the_path_does() -> None:
     path = solver(X, y).fit(ALPHAS, np.ones(len(y)))
     head = path.head(1, ("a", "b", "c", "d"))
     assert not head.probabilistic and path.converged.all()
-    np.testing.assert_allclose(head.confidence(X), path.confidence(X)[1], atol=1e-5)
+    np.testing.assert_allclose(head.decision_values(X), path.decision_values(X)[1], atol=1e-5)
 
 
 @pytest.mark.parametrize(

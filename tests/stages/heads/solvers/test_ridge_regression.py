@@ -53,11 +53,11 @@ def test_predictions_are_scikit_learns(name: str) -> None:
     X, y = DATA[name]
     weights = np.random.default_rng(0).random(len(X)) + 0.5
     path = RidgeRegressionSolver(X, y, y.shape[1]).fit(ALPHAS, weights)
-    found = path.confidence(X.astype(np.float64))
+    found = path.decision_values(X.astype(np.float64))
     for a, alpha in enumerate(ALPHAS):
         np.testing.assert_allclose(found[a], peer(X, y, alpha, weights), rtol=1e-8)
         head = path.head(a, tuple("abc"[: y.shape[1]]))
-        np.testing.assert_allclose(head.confidence(X), found[a], rtol=1e-12)
+        np.testing.assert_allclose(head.decision_values(X), found[a], rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["many rows", "few rows", "missing", "missing, few rows"])
@@ -67,7 +67,7 @@ def test_a_row_left_out_is_predicted_as_by_the_head_fitted_without_it(name: str)
     found = solver.leave_one_out(ALPHAS, np.ones(len(X)))
     for row in range(0, len(X), 7):
         others = RidgeRegressionSolver(X, y, y.shape[1]).fit(ALPHAS, (np.arange(len(X)) != row).astype(float))
-        np.testing.assert_allclose(found[:, row], others.confidence(X[[row]])[:, 0], rtol=1e-8)
+        np.testing.assert_allclose(found[:, row], others.decision_values(X[[row]])[:, 0], rtol=1e-8)
 
 
 def test_rows_left_out_are_predicted_as_by_scikit_learns_ridge_cv() -> None:
@@ -83,7 +83,7 @@ def test_rows_of_no_weight_are_not_there() -> None:
     used = np.arange(len(X)) % 3 > 0
     one = RidgeRegressionSolver(X, y, 3).fit(ALPHAS, used.astype(float))
     other = RidgeRegressionSolver(X[used], y[used], 3).fit(ALPHAS, np.ones(used.sum()))
-    np.testing.assert_allclose(one.confidence(X), other.confidence(X), rtol=1e-10)
+    np.testing.assert_allclose(one.decision_values(X), other.decision_values(X), rtol=1e-10)
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_a_class_without_weight_has_probability_zero_and_moves_no_other() -> Non
     weights = (y != 3).astype(float)
     path = solver(X, y, weight_decay=0.1).fit(RATES, weights)
     assert (path.bias[:, 3] == -np.inf).all() and not path.weight[:, 3].any()
-    assert not path.confidence(X)[..., 3].any()
+    assert not path.decision_values(X)[..., 3].any()
     for index, rate in enumerate(RATES):
         weight, bias = torchs(X[y != 3], y[y != 3], np.ones(68), rate, drawn=4, weight_decay=0.1)
         np.testing.assert_allclose(path.weight[index, :3], weight, atol=1e-4)
@@ -122,13 +122,13 @@ def test_a_rate_that_overflows_is_not_converged_and_spoils_no_other() -> None:
     X, y = plain()
     path = solver(1e3 * X, y, weight_decay=1.0).fit((1e-6, 1e30), np.ones(len(y)))
     assert path.converged.tolist() == [True, False]
-    np.testing.assert_array_equal(path.confidence(X)[1], np.full((len(y), 4), 0.25))
+    np.testing.assert_array_equal(path.decision_values(X)[1], np.full((len(y), 4), 0.25))
     alone = solver(1e3 * X, y, weight_decay=1.0).fit((1e-6,), np.ones(len(y)))
     np.testing.assert_allclose(path.weight[0], alone.weight[0], atol=1e-5)
 
 
 def test_every_row_of_an_epoch_is_taken_once() -> None:
-    from frostline.stages.heads.solvers.sgd import _batches
+    from frostline.stages.heads.solvers.descent import _batches
 
     taken = torch.cat(list(_batches(np.random.default_rng(0), n=30, batch=4, steps=15)))
     assert np.array_equal(np.sort(taken[:30]), np.arange(30)) and np.array_equal(np.sort(taken[30:]), np.arange(30))
@@ -145,7 +145,7 @@ def test_long_training_at_a_good_rate_reaches_the_loss_of_logistic_regression() 
     X, y = plain(n=300)
     path = solver(X, y, steps=3000, batch=64).fit((0.1,), np.ones(len(y)))
     best = LogisticRegression(C=1e6, max_iter=1000).fit(X, y).predict_proba(X)
-    least, loss = log_loss(y, best), log_loss(y, path.confidence(X.astype(float))[0])
+    least, loss = log_loss(y, best), log_loss(y, path.decision_values(X.astype(float))[0])
     assert least < loss < least + 1e-3
 
 

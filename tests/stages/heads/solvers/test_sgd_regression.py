@@ -27,13 +27,13 @@ def test_it_comes_close_to_the_least_squares_whatever_the_unit(missing: float) -
     for k, column in enumerate(y.T):
         known = ~np.isnan(column)
         exact = LinearRegression().fit(X[known], column[known]).predict(X)
-        np.testing.assert_allclose(path.confidence(X)[1, :, k], exact, atol=0.02 * np.nanstd(column))
+        np.testing.assert_allclose(path.decision_values(X)[1, :, k], exact, atol=0.02 * np.nanstd(column))
 
 
 def test_features_of_any_unit_and_origin_give_the_same_values() -> None:
     X, y = values()
     plain, moved = (
-        SgdRegressionSolver(rows, y, 2, steps=100).fit((0.05,), np.ones(400)).confidence(rows)[0]
+        SgdRegressionSolver(rows, y, 2, steps=100).fit((0.05,), np.ones(400)).decision_values(rows)[0]
         for rows in (X.astype(np.float64), X * 64.0 + 1024.0)
     )
     np.testing.assert_allclose(moved, plain, atol=2e-4 * y.std(0).max())
@@ -55,13 +55,13 @@ def test_a_rate_that_overflows_predicts_the_mean_and_says_so() -> None:
     X, y = values()
     path = SgdRegressionSolver(X, y, 2, steps=300).fit((0.01, 1e6), np.ones(400))
     assert path.converged.tolist() == [True, False]
-    np.testing.assert_allclose(path.confidence(X)[1], np.broadcast_to(y.mean(0), y.shape))
+    np.testing.assert_allclose(path.decision_values(X)[1], np.broadcast_to(y.mean(0), y.shape))
 
 
 def test_an_output_that_is_constant_or_unknown() -> None:
     X, y = values()
     y[:, 0] = 7
-    found = SgdRegressionSolver(X, y, 2, steps=100).fit((0.05,), np.ones(400)).confidence(X)[0, :, 0]
+    found = SgdRegressionSolver(X, y, 2, steps=100).fit((0.05,), np.ones(400)).decision_values(X)[0, :, 0]
     assert np.isfinite(found).all() and abs(found.mean() - 7) < 0.1
     y[:, 0] = np.nan
     with pytest.raises(ValueError, match="no known value"):

@@ -96,7 +96,7 @@ def test_a_constant_column_and_half_precision_are_taken() -> None:
     X[:, 3] = 7
     path = solver(X.astype(np.float16), y).fit(GRID, np.ones(len(y)))
     assert path.converged.all() and np.isfinite(path.weight).all()
-    assert (path.confidence(X)[1].argmax(1) == y).mean() > 0.6
+    assert (path.decision_values(X)[1].argmax(1) == y).mean() > 0.6
 
 
 def test_rows_without_an_error_to_make_converge() -> None:

@@ -1,0 +1,70 @@
+"""What is done with a fitted head or a feature set: predictions and files for other programs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from frostline.pipeline.cli.commands.common import EXIT_QUARANTINED, print_result, settings_of
+from frostline.stages.errors import printable
+
+
+def predict_command(args: argparse.Namespace) -> int:
+    """Predict the given images, print the answers, and return the exit code."""
+    from frostline.pipeline.serve.forms import predictions_as_csv, predictions_as_json, predictions_table
+    from frostline.pipeline.serve.predict import check_predictions, predict
+
+    settings = settings_of(args)
+    answers = predict(args.head, args.inputs, settings)
+    text = (predictions_as_csv if args.csv else predictions_table)(answers, settings.top)
+    print_result(args, predictions_as_json(answers, settings.top), text)
+    check_predictions(answers, settings.max_bad)
+    return EXIT_QUARANTINED if any(answer.problem for answer in answers) else 0
+
+
+def export_command(args: argparse.Namespace) -> int:
+    """Write a head with its backbone as one file, and return the exit code."""
+    from frostline.pipeline.serve.export import export_head
+
+    record = export_head(args.head, args.file, settings_of(args))
+    height, width = record["images"][1:3]
+    names = record.get("outputs") or record["classes"]
+    each = {"regression": "output", "multi-label": "label"}.get(record.get("target", ""), "class")
+    text = f"{args.file}: uint8 images (batch, {height}, {width}, 3) to a {record['values']} per {each} (batch, "
+    print_result(args, record, f"{text}{len(names)})")
+    return 0
+
+
+def export_features_command(args: argparse.Namespace) -> int:
+    """Write a feature set as one file, and return the exit code."""
+    from frostline.pipeline.serve.export_features import export_features
+
+    record = export_features(args.set, args.file)
+    what = f"{record['dataset']} {record['split']}, {record['rows']:,} × {record['width']:,}"
+    left = f", {len(record['quarantined']):,} quarantined left out" if record["quarantined"] else ""
+    print_result(args, record, f"{args.file}: {printable(what)} with ids and labels{left}")
+    return EXIT_QUARANTINED if record["quarantined"] else 0
+
+
+def takes_images(command: argparse.ArgumentParser) -> None:
+    """Add the head and the images."""
+    command.usage = "frostline predict HEAD IMAGE|FOLDER|CSV… [--SETTING VALUE …]"
+    command.add_argument("head", type=Path, metavar="HEAD", help="a folder of data/heads")
+    command.add_argument(
+        "inputs", type=Path, nargs="+", metavar="IMAGE|FOLDER|CSV", help="images; a CSV has a column path"
+    )
+    command.add_argument("--csv", action="store_true", help="print CSV on stdout, unless --json")
+
+
+def takes_file(command: argparse.ArgumentParser) -> None:
+    """Add the head and the file to write."""
+    command.usage = "frostline export HEAD FILE.onnx|FILE.pt2 [--SETTING VALUE …]"
+    command.add_argument("head", type=Path, metavar="HEAD", help="a folder of data/heads")
+    command.add_argument("file", type=Path, metavar="FILE", help="its ending chooses: .onnx or .pt2")
+
+
+def takes_set(command: argparse.ArgumentParser) -> None:
+    """Add the feature set and the file to write."""
+    command.usage = "frostline export-features SET FILE.h5|FILE.npz|FILE.parquet"
+    command.add_argument("set", type=Path, metavar="SET", help="a folder of data/features")
+    command.add_argument("file", type=Path, metavar="FILE", help="its ending chooses: .h5, .npz or .parquet")

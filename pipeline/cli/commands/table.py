@@ -1,0 +1,98 @@
+"""All commands: what each does, the model of its settings, what runs it, and its flags beside the settings."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import NamedTuple
+
+from frostline.pipeline.cli.commands.bench import bench_command, rank_command, takes_backbones, takes_matrix
+from frostline.pipeline.cli.commands.inspect import health_command, report_command, takes_groups, takes_runs
+from frostline.pipeline.cli.commands.run import (
+    evaluate_command,
+    extract_command,
+    fit_command,
+    run_command,
+    takes_dry_run,
+)
+from frostline.pipeline.cli.commands.serve import (
+    export_command,
+    export_features_command,
+    predict_command,
+    takes_file,
+    takes_images,
+    takes_set,
+)
+from frostline.pipeline.cli.commands.workspace import (
+    encoders_command,
+    gc_command,
+    ls_command,
+    migrate_command,
+    takes_leave,
+    takes_pattern,
+    verify_command,
+)
+
+
+class Command(NamedTuple):
+    """A command: what it does, the name of the model of its settings, and what runs it."""
+
+    text: str
+    settings: str
+    action: Callable[[argparse.Namespace], int]
+
+
+COMMANDS = {
+    "run": Command("extract, fit and evaluate: whatever is missing of it", "Settings", run_command),
+    "extract": Command("run the backbone over the dataset and cache its features", "ExtractSettings", extract_command),
+    "fit": Command("fit heads on cached training features", "HeadSettings", fit_command),
+    "evaluate": Command("score fitted heads on cached test features", "HeadSettings", evaluate_command),
+    "predict": Command("name the classes of images of one's own, by a fitted head", "PredictSettings", predict_command),
+    "bench": Command(
+        "run a matrix of datasets, backbones, layers and heads, and rank them", "WorkspaceSettings", bench_command
+    ),
+    "rank": Command(
+        "say which backbone suits a dataset, on a sample and before any head is fitted", "RankSettings", rank_command
+    ),
+    "health": Command("say what is wrong with a dataset, from its cached features", "ExtractSettings", health_command),
+    "report": Command(
+        "write the page of a run again, or one page that compares several", "AnySettings", report_command
+    ),
+    "export": Command(
+        "write a fitted head and its backbone as one ONNX or torch.export file", "PredictSettings", export_command
+    ),
+    "encoders": Command(
+        "list the encoders that can be named, with width, size, licence, and whether the weights are here",
+        "AnySettings",
+        encoders_command,
+    ),
+    "export-features": Command(
+        "write a feature set as one HDF5, NumPy or Parquet file, with ids and labels",
+        "AnySettings",
+        export_features_command,
+    ),
+    "ls": Command("list what is cached: rows, size, when and by what", "WorkspaceSettings", ls_command),
+    "verify": Command(
+        "read everything that is cached again and name what is damaged", "WorkspaceSettings", verify_command
+    ),
+    "migrate": Command(
+        "write feature sets of an older version in the present format; nothing is computed",
+        "WorkspaceSettings",
+        migrate_command,
+    ),
+    "gc": Command("list what can go: leftovers and superseded feature sets", "WorkspaceSettings", gc_command),
+}
+
+TAKES: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "run": takes_dry_run,
+    "extract": takes_dry_run,
+    "predict": takes_images,
+    "bench": takes_matrix,
+    "rank": takes_backbones,
+    "health": takes_groups,
+    "report": takes_runs,
+    "export": takes_file,
+    "encoders": takes_pattern,
+    "export-features": takes_set,
+    "gc": takes_leave,
+}

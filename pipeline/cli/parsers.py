@@ -1,0 +1,62 @@
+"""The parsers of the command line: one of each command, and one of what comes before a command."""
+
+from __future__ import annotations
+
+import argparse
+
+from frostline.pipeline.cli.commands.table import COMMANDS, TAKES
+from frostline.pipeline.cli.parser import Parser
+
+
+def overview() -> Parser:
+    """Return the parser of what comes before a command, which lists them all."""
+    parser = Parser(
+        prog="frostline",
+        description="Frozen features, linear heads: run a pretrained backbone once, cache its features, fit heads.",
+        epilog="`frostline COMMAND --help` lists a command's settings. Each can also stand in a TOML file (--config)\n"
+        "or in the environment as FROSTLINE_<NAME>; the command line wins.\n"
+        "Exit codes: 0 done; 1 the output can't be written; 2 usage; 3 input data; 4 cache; 5 done with\n"
+        "quarantined samples; 130, 143 interrupted with finished shards kept.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        elsewhere=_flags_by_command,
+    )
+    parser.add_argument(
+        "--version", action="store_const", const=_version, dest="action", help="show program's version number and exit"
+    )
+    added = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        added.add_parser(name, help=command.text)
+    return parser
+
+
+def _version(_args: argparse.Namespace) -> int:
+    from importlib.metadata import version
+
+    print(f"frostline {version('frostline')}")
+    return 0
+
+
+def parser_of(name: str) -> Parser:
+    """Return the parser of one command."""
+    from frostline.pipeline import settings
+    from frostline.pipeline.cli.flags import add_settings
+
+    command = COMMANDS[name]
+    described = f"{command.text[0].upper()}{command.text[1:]}."
+    usage = f"frostline {name} [--SETTING VALUE …]"
+    parser = Parser(prog=f"frostline {name}", description=described, usage=usage, elsewhere=_flags_by_command)
+    model = getattr(settings, command.settings)
+    parser.set_defaults(action=command.action, model=model)
+    add_settings(parser, model)
+    if name in TAKES:
+        TAKES[name](parser)
+    return parser
+
+
+def _flags_by_command() -> dict[str, list[str]]:
+    """Return all flags, each with the commands that have it."""
+    found: dict[str, list[str]] = {}
+    for name in COMMANDS:
+        for flag in parser_of(name).flags():
+            found.setdefault(flag, []).append(name)
+    return found

@@ -1,0 +1,119 @@
+"""Settings that name the samples."""
+
+from __future__ import annotations
+
+import operator
+from pathlib import Path
+
+from pydantic import ConfigDict, Field, model_validator
+
+from frostline.pipeline.settings.base import WorkspaceSettings
+from frostline.pipeline.settings.parsing import ColumnNames, Names
+from frostline.pipeline.workspace import Workspace
+from frostline.stages.datasets import Dataset, Progress, find_source, forms, forms_with_root, open_dataset
+from frostline.stages.targets.columns import Task
+
+
+class DatasetSettings(WorkspaceSettings):
+    """Which samples."""
+
+    model_config = ConfigDict(title="dataset")
+
+    dataset: str = Field(default="digits", description=f"{', '.join(forms()[:-1])}, or {forms()[-1]}")
+    root: Path | None = Field(
+        default=None, description="where a CSV's paths start, or where a torchvision dataset lies"
+    )
+    test_fraction: float = Field(default=0.2, gt=0, lt=1, description="share of a single tree that is kept for testing")
+    seed: int = Field(default=0, ge=0, description="seed of every split, draw and resample")
+    columns: ColumnNames = Field(
+        default={},
+        description="what a table's columns are called: path=FILE,label=CLASS",
+        exclude_if=operator.not_,  # records and digests of before know no such setting
+    )
+    class_level: int | None = Field(
+        default=None,
+        ge=1,
+        le=3,
+        description="which folder below a split names the class: 1, 2 or 3 (default: the one that can be)",
+        exclude_if=operator.not_,
+    )
+    target: Names = Field(
+        default=(),
+        description="the columns of a table to predict, by commas (default: label)",
+        exclude_if=operator.not_,
+    )
+    task: Task = Field(
+        default="auto",
+        description="what they are; auto: what their cells say",
+        exclude_if=lambda value: value == "auto",
+    )
+    separator: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1,
+        description="what stands between several labels in a cell (default: found out, | or ;)",
+        exclude_if=operator.not_,
+    )
+    group: str | None = Field(
+        default=None,
+        description="the column of a table whose groups (patient, author) are never split",
+        exclude_if=operator.not_,
+    )
+    group_pattern: str | None = Field(
+        default=None,
+        description="a regular expression that finds the group in a file's path",
+        exclude_if=operator.not_,
+    )
+    group_file: Path | None = Field(
+        default=None,
+        description="a table with the columns path and group: samples of one group are never split",
+        exclude_if=operator.not_,
+    )
+    stratify: Names = Field(
+        default=(),
+        description="the columns by which a table without a split column is split, or none (default: the targets)",
+        exclude_if=operator.not_,
+    )
+    input: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the column of a table whose cells are the samples, as texts (default: path, else text)",
+        exclude_if=operator.not_,
+    )
+    bit_depth: int | None = Field(
+        default=None,
+        ge=1,
+        le=16,
+        description="how many bits the values of 16-bit images make use of (default: 16)",
+        exclude_if=operator.not_,
+    )
+
+    @model_validator(mode="after")
+    def _check_root(self) -> DatasetSettings:
+        if self.root is not None and not find_source(self.dataset)[0].takes_root:
+            raise ValueError(f"root {self.root} with {self.dataset}; wanted for {' and '.join(forms_with_root())} only")
+        tables = "csv:FILE, jsonl:FILE and parquet:FILE"
+        files = f"folder:PATH, {tables}"
+        forms = {"columns": tables, "class_level": "folder:PATH", "bit_depth": files}
+        forms |= dict.fromkeys(("group_pattern", "group_file"), files)
+        forms |= dict.fromkeys(("target", "task", "separator", "group", "stratify", "input"), tables)
+        for name, form in forms.items():
+            if getattr(self, name) not in (None, (), {}, "auto") and name not in find_source(self.dataset)[0].settings:
+                raise ValueError(f"{name.replace('_', '-')} with {self.dataset}; wanted for {form} only")
+        grouped = [name for name in ("group", "group_pattern", "group_file") if getattr(self, name)]
+        if len(grouped) > 1:
+            said = " and ".join(grouped).replace("_", "-")
+            raise ValueError(f"{said}; wanted one of them, they are ways to say the same")
+        return self
+
+    def open_dataset(self, workspace: Workspace, progress: Progress | None = None) -> Dataset:
+        """Return the dataset that these settings name. Raises ConfigError or DataError, see ``open_dataset``."""
+        names = ["root", "test_fraction", "seed", "columns", "class_level", "bit_depth"]
+        names += ["target", "task", "separator", "group", "group_pattern", "group_file", "stratify", "input"]
+        return open_dataset(
+            self.dataset,
+            downloads=workspace.downloads,
+            memory=workspace.index(self.dataset, self.root),
+            progress=progress,
+            **{name: getattr(self, name) for name in names},
+        )

@@ -1,0 +1,67 @@
+"""Everything that a run takes: heads, a baseline, and training sets drawn at several sizes."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from frostline.pipeline.settings.heads import HeadSettings
+from frostline.pipeline.settings.parsing import Shots, TrainSizes
+from frostline.stages.errors import ConfigError
+from frostline.stages.heads.protocols import PROTOCOLS
+from frostline.stages.targets.registry import TARGETS
+
+
+class Settings(HeadSettings):
+    """Everything that ``run`` takes."""
+
+    model_config = ConfigDict(title="run")
+
+    baseline: Literal["auto", "pixels", "none"] = Field(
+        default="auto", description="the same heads on raw pixels beside it; auto is for digits"
+    )
+    shots: Shots = Field(
+        default=(), description="training samples per class or label: 1,2,4,8,16; each drawn several times"
+    )
+    train_sizes: TrainSizes = Field(
+        default=(), description="training samples in all: 100,1000,all; each drawn several times"
+    )
+    draws: int = Field(default=10, ge=1, le=1000, description="how many times each of these is drawn")
+
+    @model_validator(mode="after")
+    def _check_draws(self) -> Settings:
+        if self.shots and self.train_sizes:
+            raise ValueError("shots and train-sizes; wanted one of them")
+        few = [name for name in self.head if name in PROTOCOLS and PROTOCOLS[name].shots]
+        if few and self.model_fields_set & {"shots", "train_sizes", "draws"}:
+            raise ValueError(f"{few[0]} fixes its shots and draws; wanted none of --shots, --train-sizes and --draws")
+        if "draws" in self.model_fields_set and not (self.shots or self.train_sizes):
+            raise ValueError("draws without shots or train-sizes; wanted one of them beside it")
+        return self
+
+    def suited(self, kind: str, rows: int, groups: int = 0) -> Self:
+        """Return the settings for a kind of target; see ``HeadSettings``. Raises ConfigError for shots of amounts."""
+        own = super().suited(kind, rows, groups)
+        draws = [draw for name in own.head if (draw := own.draw(name))]
+        if not TARGETS.load(kind).countable and any(draw.unit == "shots" for draw in draws):
+            raise ConfigError(
+                f"shots with a {kind} target, which has no classes to draw samples of; expected --train-sizes"
+            )
+        return own
+
+    def draw(self, name: str) -> Draw | None:
+        """Return how much of the training rows a head is fitted on, None for all of them."""
+        if name in PROTOCOLS and PROTOCOLS[name].shots:
+            return Draw("shots", PROTOCOLS[name].shots, PROTOCOLS[name].draws)
+        if self.shots or self.train_sizes:
+            return Draw("shots" if self.shots else "samples", self.shots or self.train_sizes, self.draws)
+        return None
+
+
+class Draw(NamedTuple):
+    """Sizes of training sets, samples per class or label (``shots``) or in all (``samples``), each drawn ``times``."""
+
+    unit: Literal["shots", "samples"]
+    sizes: tuple[int | Literal["all"], ...]
+    times: int
