@@ -15,7 +15,7 @@ _EXCERPT = 160  # characters
 
 
 class TextModality(Modality[str]):
-    """Texts in UTF-8. Quarantined: other encodings, NUL bytes, texts of nothing but spaces, more than 16 MiB."""
+    """Texts in UTF-8, without the spaces around them. Quarantined: other encodings, NUL bytes, texts of nothing but spaces, more than 16 MiB."""
 
     name = noun = TEXT
     extensions = frozenset({".txt"})
@@ -24,7 +24,7 @@ class TextModality(Modality[str]):
     def decode(self, data: bytes, _min_side: int | None = None) -> str:
         if fault := self.find_fault(data):
             raise UnreadableSample(fault)
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8-sig").strip()
 
     def find_fault(self, data: bytes) -> str | None:
         if len(data) > MOST_BYTES:

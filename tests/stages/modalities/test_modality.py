@@ -41,6 +41,9 @@ class Words(Modality[str]):
     def preview(self, sample):
         return Preview(text=sample[:5])
 
+    def read_transform(self, fields):
+        raise ValueError("words have no transform")
+
 WORDS = Words()
 """
 USED = """
