@@ -49,6 +49,10 @@ class KeyRecord:
     interpolation: str = ""
     precision: str = "fp32"
     dtype: str = "float32"
+    modality: str = "image"
+    prompt: str = ""
+    max_length: int = 0
+    windows: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

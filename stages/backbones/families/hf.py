@@ -25,8 +25,8 @@ from frostline.stages.modalities.text.modality import TEXT
 class HuggingFace(Family):
     """A model without its head, with the weights of its folder, those of a file, or random ones.
 
-    Of texts its feature is what ``--pool`` says; of images the pooled output, if its weights were in the folder; of models of images and texts, that of the
-    images before the ``projection``.
+    Of texts its feature is what ``--pool`` says; of images the pooled output, if its weights were in the folder; of
+    models of images and texts, that of the images before the ``projection``.
     """
 
     summary = "models of transformers, in a folder or of the hub: hf:FOLDER, hf:facebook/dinov2-base"

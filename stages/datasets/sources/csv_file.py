@@ -90,7 +90,10 @@ def _texts(
     wrong: Sequence[str],
     column: str,
 ) -> tuple[Samples, tuple[str, ...]]:
-    """Return the cells of a column as samples. Raises DataError with all that is wrong, ConfigError: files' settings."""
+    """Return the cells of a column as samples.
+
+    Raises DataError with all that is wrong, ConfigError for settings of files.
+    """
     check_no_files({"root": request.root, "bit_depth": request.bit_depth}, column)
     if faults := [*_row_faults(table, splits, found, {}), *wrong]:
         raise DataError(f"{table.file} can't be used:\n{listing(faults)}")

@@ -15,7 +15,10 @@ _EXCERPT = 160  # characters
 
 
 class TextModality(Modality[str]):
-    """Texts in UTF-8, without the spaces around them. Quarantined: other encodings, NUL bytes, texts of nothing but spaces, more than 16 MiB."""
+    """Texts in UTF-8, without the spaces around them.
+
+    Quarantined: other encodings, NUL bytes, texts of nothing but spaces, or of more than 16 MiB.
+    """
 
     name = noun = TEXT
     extensions = frozenset({".txt"})

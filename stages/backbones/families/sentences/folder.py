@@ -1,4 +1,4 @@
-"""A folder of sentence-transformers: what its list of modules says. Imports nothing heavy, and runs none of its code."""
+"""A folder of sentence-transformers: what its list of modules says. Imports nothing heavy, runs none of its code."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def _listed(folder: ModelFolder) -> list[dict[str, Any]]:
     path = folder.file(MODULES)
     if path is None:
         raise ConfigError(
-            f"{folder.name}: no {MODULES} in {folder.path}; expected a folder that sentence-transformers saved. A model "
-            "of transformers alone is hf:NAME, with a --pool"
+            f"{folder.name}: no {MODULES} in {folder.path}; expected a folder that sentence-transformers saved. A "
+            "model of transformers alone is hf:NAME, with a --pool"
         )
     try:
         found = json.loads(path.read_bytes()) if path.stat().st_size < 1 << 20 else None
