@@ -7,6 +7,7 @@ from typing import Any
 
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.base import Modality, Preview
+from frostline.stages.modalities.text.terms import TermWeights
 from frostline.stages.modalities.text.transform import Tokens
 
 TEXT = "text"
@@ -48,8 +49,8 @@ class TextModality(Modality[str]):
         line = " ".join(sample[: 4 * _EXCERPT].split())
         return Preview(text=line if len(line) <= _EXCERPT else f"{line[: _EXCERPT - 1]}…")
 
-    def read_transform(self, fields: Mapping[str, Any]) -> Tokens:
-        return Tokens(**fields)
+    def read_transform(self, fields: Mapping[str, Any]) -> Tokens | TermWeights:
+        return TermWeights(**fields) if "vocabulary" in fields else Tokens(**fields)
 
 
 TEXTS = TextModality()
