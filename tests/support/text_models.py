@@ -9,32 +9,8 @@ import torch
 import transformers as hf
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-WORDS = [
-    "<pad>",
-    "<unk>",
-    "<s>",
-    "</s>",
-    "<mask>",
-    "the",
-    "a",
-    "cat",
-    "dog",
-    "sat",
-    "on",
-    "mat",
-    "who",
-    "what",
-    "when",
-    "is",
-    "was",
-    "river",
-    "long",
-    "query",
-    ":",
-    ".",
-    ",",
-    "?",
-]
+_SAID = "<pad> <unk> <s> </s> <mask> the a cat dog sat on mat who what when is was river long query : . , ?"
+WORDS = _SAID.split()
 WIDTH, PLACES = 32, 64
 TEXTS = [
     "the cat sat on the mat .",
