@@ -85,6 +85,7 @@ def check(name: str) -> Result:
     pixels = noise[:, :height, :width]
     features, spec = torch.from_numpy(backbone.embed({"pixels": pixels})), backbone.spec
     how = backbone.preprocessing
+    assert isinstance(how, Preprocessing)
     del backbone
     model = plain(name)
     head = model.get_submodule(spec.layer.removesuffix(":input"))

@@ -39,7 +39,6 @@ from frostline.stages.backbones.inference.backbone import Backbone
 from frostline.stages.backbones.inference.frozen import AnyBackbone
 from frostline.stages.datasets import Samples, open_dataset
 from frostline.stages.extract.extraction import Extraction, extract
-from frostline.stages.modalities.image.transform import preprocess
 from frostline.stages.store import FeatureStore, Layout, Provenance
 from frostline.stages.store.key import FeatureKey
 
@@ -91,7 +90,7 @@ def backbone_alone(backbone: AnyBackbone, batches: list[np.ndarray], images: int
 def ready(backbone: Backbone, samples: Samples) -> list[np.ndarray]:
     """Return batches enough that they don't stay in the processor's cache."""
     rows = [row % len(samples) for row in range(16 * BATCH)]
-    images = [preprocess(samples.read(row), backbone.preprocessing) for row in rows]
+    images = [backbone.preprocessing.item(samples.read(row))["pixels"] for row in rows]
     return [np.stack(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
 
 

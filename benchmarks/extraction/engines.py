@@ -43,7 +43,6 @@ from frostline.stages.backbones.calibrate.precision import agreement, fastest_pr
 from frostline.stages.backbones.inference.backbone import Backbone
 from frostline.stages.backbones.inference.frozen import AnyBackbone
 from frostline.stages.datasets import Samples, open_dataset
-from frostline.stages.modalities.image.transform import preprocess
 
 POOL = 256  # images made ready: more than stay in the processor's cache
 BATCHES = (16, 32, 8, 4)  # the likeliest first: slow networks have no time for all
@@ -171,7 +170,7 @@ def measure(name: str, folder: Path, rounds: int, duration: float) -> list[Way]:
     full_batches(samples)  # there must be one
     exact = load_backbone(BackboneRequest(name, "random"), samples.read(0))
     rows = [row % len(samples) for row in range(POOL)]
-    pool = np.stack([preprocess(samples.read(row), exact.preprocessing) for row in rows])
+    pool = np.stack([exact.preprocessing.item(samples.read(row))["pixels"] for row in rows], dtype=np.uint8)
     own: dict[str, AnyBackbone] = {"fp32": exact, fastest_precision("cpu"): exact.at(fastest_precision("cpu"))}
     engines: dict[Key, Engine] = {("backbone", p): frostline(own[p]) for p in own}
     with tempfile.TemporaryDirectory() as place:

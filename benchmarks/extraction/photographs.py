@@ -166,8 +166,8 @@ def agreements(model: str, weights: str, sources: list[Path]) -> dict[int, dict[
         images = photographs((side * 4 // 3, side), COMPARED, sources)
         backbone = load_backbone(BackboneRequest(model, weights), decode(images[0]))
         how = backbone.preprocessing
-        if how.resize != 256:
-            raise SystemExit(f"{model} resizes to {how.resize}; wanted weights that resize to 256")
+        if not isinstance(how, Preprocessing) or how.resize != 256:
+            raise SystemExit(f"{model} has {how}; wanted weights that resize to 256")
         whole, scaled = (
             np.concatenate([backbone.embed({"pixels": preprocess(decode(data, least), how)[None]}) for data in images])
             for least in (None, times * 256)

@@ -22,6 +22,7 @@ from torch import Tensor, fx
 
 from benchmarks.extraction.all_backbones import to_input
 from frostline.stages.backbones import BackboneRequest, load_backbone
+from frostline.stages.modalities.image.spec import Preprocessing
 
 TOLERANCE = 1e-4
 NAMES = """
@@ -81,6 +82,7 @@ def check(name: str, **changes: object) -> Result:
         BackboneRequest(f"timm:{name}", "random", preprocessing=changes), Image.fromarray(noise[0])
     )
     height, width = backbone.spec.size
+    assert isinstance(backbone.preprocessing, Preprocessing)
     pixels = noise[:, :height, :width]
     features, is_graph = (
         torch.from_numpy(backbone.embed({"pixels": pixels})),

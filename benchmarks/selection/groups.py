@@ -41,7 +41,11 @@ class Said:
 
     @property
     def holds(self) -> bool:
-        return self.score.low <= self.truth <= self.score.high
+        return holds(self.score, self.truth)
+
+
+def holds(score: Score, truth: float) -> bool:
+    return score.interval is not None and score.interval[0] <= truth <= score.interval[1]
 
 
 def photos(rng: np.random.Generator, centres: Array, subjects: int, each: int) -> tuple[Array, Array, Array]:
@@ -117,9 +121,9 @@ def intervals(name: str, groups: int, each: int, draws: int) -> Iterator[tuple[b
         ours, rows = (bootstrap([one], len(of), seed, 200, own)[0][0] for own in (of, None))
         percentiles = np.quantile(resampled([one], len(of), seed, 200, clusters(of))[0][0], (0.025, 0.975))
         yield (
-            ours.low <= truth <= ours.high,
+            holds(ours, truth),
             bool(percentiles[0] <= truth <= percentiles[1]),
-            rows.low <= truth <= rows.high,
+            holds(rows, truth),
         )
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from frostline.pipeline.bench.leaderboard import (
     mean_ranks,
 )
 from frostline.pipeline.bench.matrix import Cell, Matrix, Name
+from frostline.pipeline.bench.ranking import ranked_by_dataset
 from frostline.pipeline.bench.render import as_csv, as_html, as_json, as_markdown
 from frostline.pipeline.bench.schedule import ExtractionGroup, pass_name
 from frostline.pipeline.plan.inputs import open_inputs
@@ -35,10 +36,9 @@ from frostline.pipeline.steps.heads import fit_head
 from frostline.pipeline.steps.targets import target_digests
 from frostline.stages.datasets.draws import train_size
 from frostline.stages.diagnostics.transferability import Transferability, measured, transferability_of
-from frostline.stages.errors import DataError, FrostlineError
+from frostline.stages.errors import FrostlineError
 from frostline.stages.evaluate import predictions, score
 from frostline.stages.metrics import Predictions
-from frostline.stages.metrics.compare import compare
 from frostline.stages.records.safe_read import read_file
 from frostline.stages.store import make_folder, plain, write_atomic
 from frostline.stages.targets.registry import TARGETS
@@ -62,9 +62,10 @@ class _Found:
     fitted: int = 0
 
 
-def bench(matrix: Matrix, groups: Sequence[ExtractionGroup]) -> Leaderboard:
+def bench(matrix: Matrix, groups: Sequence[ExtractionGroup], *, all_pairs: bool = False) -> Leaderboard:
     """Run every cell of a planned matrix, write the leaderboard after each, and return it.
 
+    ``all_pairs``: every two entries of a dataset are compared, not only the best with each other one.
     What fails is among ``failures``, and the rest goes on. Features, heads and curves are cached as they are
     made: the same matrix goes on where it was interrupted.
     """
@@ -75,7 +76,7 @@ def bench(matrix: Matrix, groups: Sequence[ExtractionGroup]) -> Leaderboard:
         pending = tuple(cell.name for cell in cells[done:])
         if pending and (fewest is None or len(pending) <= fewest):
             _write(_board(matrix, found, pending, started))
-    board = _board(matrix, found, (), started)
+    board = _board(matrix, found, (), started, all_pairs=all_pairs)
     _write(board)
     return board
 
@@ -92,9 +93,12 @@ def _pending_in(folder: Path) -> int | None:
         return None
 
 
-def _board(matrix: Matrix, found: _Found, pending: tuple[Name, ...], started: float) -> Leaderboard:
-    """Return what was found; ranks, which are corrected for all pairs of entries, once nothing is pending."""
-    entries = tuple(found.entries if pending else _ranked(found))
+def _board(
+    matrix: Matrix, found: _Found, pending: tuple[Name, ...], started: float, *, all_pairs: bool = False
+) -> Leaderboard:
+    """Return what was found; comparisons, which are corrected for their number, once nothing is pending."""
+    ranked = [] if pending else list(ranked_by_dataset(found.entries, found.answers, all_pairs=all_pairs))
+    entries = tuple(found.entries) if pending else tuple(entry for own in ranked for entry in own.entries)
     return Leaderboard(
         matrix.name,
         _folder(matrix),
@@ -109,6 +113,7 @@ def _board(matrix: Matrix, found: _Found, pending: tuple[Name, ...], started: fl
         found.fitted,
         round(time.perf_counter() - started, 1),
         now(),
+        tuple(own.comparison for own in ranked if own.comparison),
     )
 
 
@@ -187,7 +192,7 @@ def _features(plan: Plan) -> tuple[Extracted, ...]:
 
 def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: LazyFeatures, found: _Found) -> None:
     name = cell.settings.head[0]
-    spec, draw = cell.settings.spec(name), cell.settings.draw(name)
+    spec, draw = cell.settings.spec(name), cell.settings.draw(name, plan.dataset.train.modality)
     log.info("%s", cell.name)
     if draw:
         keys = [*(e.key.digest for e in features), *target_digests(plan).values()]
@@ -214,25 +219,6 @@ def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: L
     found.entries.append(entry)
     found.answers.append(answers)
     found.fitted += not fitted.cached
-
-
-def _ranked(found: _Found) -> Iterator[LeaderboardEntry]:
-    """Yield the entries with their ranks, within each dataset the best first."""
-    for dataset in dict.fromkeys(entry.name.dataset for entry in found.entries):
-        own = [i for i, entry in enumerate(found.entries) if entry.name.dataset == dataset]
-        yield from _ranked_within([found.entries[i] for i in own], [found.answers[i] for i in own])
-
-
-def _ranked_within(entries: list[LeaderboardEntry], answers: list[Predictions]) -> list[LeaderboardEntry]:
-    if len(entries) < 2:
-        return entries
-    by = {" ".join(entry.name.within): entry for entry in entries}
-    try:
-        ranks = compare(answers, list(by)).ranks
-    except DataError as error:  # samples quarantined in some features and not in others
-        log.warning("no ranks: %s", error)
-        return entries
-    return [replace(by[r.name], rank=r.rank, tied=r.tied) for r in ranks]
 
 
 def _keep_scores(cell: Cell, loaded: LazyFeatures, found: _Found) -> None:

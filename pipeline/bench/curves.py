@@ -19,7 +19,7 @@ from frostline.stages.store import make_folder, write_atomic
 
 def curve_of(folder: Path, keys: Sequence[str], spec: HeadSpec, draw: Draw, loaded: LazyFeatures) -> Curve:
     """Return a head's learning curve on features of these digests: remembered in a folder, or drawn and kept there."""
-    path = folder / f"{digest([keys, spec_fields(spec), draw])[:16]}.json"
+    path = folder / f"{digest([keys, spec_fields(spec), draw.fields])[:16]}.json"
     found = _remembered(path)
     if found is None:
         found = drawn_curve(spec, draw, loaded)

@@ -11,11 +11,11 @@ from frostline.pipeline.bench.matrix import Name
 from frostline.pipeline.records.curve import Curve
 from frostline.stages.diagnostics.transferability import RankAgreement
 from frostline.stages.metrics import Score
+from frostline.stages.metrics.compare import HeadPair
 from frostline.stages.targets.base import DEFAULT, Target
 from frostline.stages.targets.registry import TARGETS
 
 NAMES = tuple(field.name for field in fields(Name))
-FEW = 5  # of fewer, no order can be told from chance: 2 of 24 are as good as the best
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,9 @@ class LeaderboardEntry:
 
     ``cut``: the layer by its name in the network. ``value``: the parameter chosen, as ``C = 0.1``. ``scores``: those
     that tables show of its ``kind`` of target, the main one first. ``costs``: of its
-    features; ``fit_seconds``: choosing the parameter included. ``rank``: one more than the entries of the
-    dataset that are significantly better; None if there is nothing to compare with. ``tied``: with these.
+    features; ``fit_seconds``: choosing the parameter included. ``rank``: its place among the entries of the
+    dataset by the main score; None if there is nothing to compare with. ``tied``: those compared with it that it can't
+    be told from.
     ``groups``: how many the test samples are of; 0 where they stand for themselves.
     """
 
@@ -65,6 +66,22 @@ class LeaderboardEntry:
     def target(self) -> Target:
         """The kind of target."""
         return TARGETS.load(self.kind)
+
+
+@dataclass(frozen=True)
+class DatasetComparison:
+    """How the entries of a dataset were compared, by their names within it, on ``rows`` test samples.
+
+    ``best``: which was compared with each other one; ``score``: its own, the interval allowing for the choice among
+    all. ``comparisons``: how many p-values and intervals of ``pairs`` are corrected for.
+    """
+
+    dataset: str
+    best: str
+    rows: int
+    comparisons: int
+    score: Score
+    pairs: tuple[HeadPair, ...]
 
 
 @dataclass(frozen=True)
@@ -111,7 +128,7 @@ class ScoreAgreement:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """All that a bench found.
+    """All that a bench found; ``comparisons``: of each dataset with two entries or more.
 
     ``pending``: the cells still to run; with any, there are no ranks yet. ``computed``: rows that went through a
     backbone this time, in ``seconds`` all in all.
@@ -130,6 +147,7 @@ class Leaderboard:
     fitted: int
     seconds: float
     made: str
+    comparisons: tuple[DatasetComparison, ...] = ()
 
 
 def mean_ranks(entries: Sequence[LeaderboardEntry]) -> tuple[MeanRank, ...]:

@@ -30,7 +30,7 @@ def as_text(board: Leaderboard) -> str:
     """Return the leaderboard for a terminal."""
     blocks = [printable(line) for line in answers(board)]
     for table in tables(board):
-        note = [f"- {table.note}"] if table.note else []
+        note = [f"- {printable(table.note)}"] if table.note else []
         blocks.append("\n".join([printable(table.title), "", *aligned(table), *note]))
     files = "\n".join(f"leaderboard  {board.folder / f'leaderboard.{end}'}" for end in ("md", "csv", "json", "html"))
     return "\n\n".join([*blocks, "\n".join(f"- {printable(note)}" for note in notes(board)), files])
@@ -43,7 +43,7 @@ def as_markdown(board: Leaderboard) -> str:
         rule = ["--:" if side == ">" else ":--" for side in table.align]
         rows = [table.columns, rule, *([_plain(cell) for cell in row] for row in table.rows)]
         blocks.append(f"## {_plain(table.title)}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows))
-        blocks += [table.note] if table.note else []
+        blocks += [_plain(table.note)] if table.note else []
     return "\n\n".join([*blocks, "\n".join(f"- {_plain(note)}" for note in notes(board))]) + "\n"
 
 
@@ -127,7 +127,7 @@ def _section(table: Table) -> str:
     head = _cells("th", table.columns, table)
     rows = "\n".join(f"<tr>{_cells('td', row, table)}</tr>" for row in table.rows)
     body = f'<table class="stack"><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>'
-    note = f'<p class="small">{table.note}</p>' if table.note else ""
+    note = f'<p class="small">{_shown(table.note)}</p>' if table.note else ""
     return f'<section><h2>{escape(printable(table.title))}</h2><div class="scroll">{body}</div>{note}</section>\n'
 
 

@@ -109,14 +109,14 @@ def _suited(cells: tuple[Cell, ...], dataset: Dataset) -> tuple[Cell, ...]:
 
     A user's own code is not run for that: what it can't do fails its cells alone.
     """
-    targets, rows = dataset.train.targets, len(dataset.train)
+    kind = dataset.train.targets.kind
     made: list[Cell] = []
     wrong: dict[str, None] = {}
     for cell in cells:
         try:
-            own = cell.settings.suited(targets.kind, rows, targets.group_count)
+            own = cell.settings.suited(kind)
             if own.head[0].startswith("sklearn."):
-                check_estimator(own.spec(own.head[0]), targets.kind)
+                check_estimator(own.spec(own.head[0]), kind)
             made.append(replace(cell, settings=own))
         except ConfigError as error:
             wrong[str(error)] = None

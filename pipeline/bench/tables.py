@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple
 
 from frostline.pipeline.bench.leaderboard import (
-    FEW,
     NAMES,
     CurveEntry,
+    DatasetComparison,
     Failure,
     Leaderboard,
     LeaderboardEntry,
@@ -17,46 +17,54 @@ from frostline.pipeline.bench.leaderboard import (
 from frostline.pipeline.bench.matrix import DEFAULT_LAYER, Name
 from frostline.pipeline.records.run import called
 from frostline.pipeline.report.table import Table
+from frostline.pipeline.report.verdicts import TOLD_APART, ahead, uncovered
 from frostline.pipeline.report.wording import (
-    TIED,
+    draws_note,
+    intervals_of,
     listed,
+    p_value,
     percent,
     place,
     plus_minus,
     size,
+    span_of,
     unit_of,
     value_of,
     with_interval,
 )
+from frostline.stages.diagnostics.transferability import FEW
 from frostline.stages.errors import counted
-from frostline.stages.metrics import RESAMPLES
+from frostline.stages.metrics import Score
 from frostline.stages.targets.base import DEFAULT, Target
 from frostline.stages.targets.registry import TARGETS
 
+BEHIND = "behind the best"
+
 
 def answers(board: Leaderboard) -> list[str]:
-    """Return a sentence per dataset: which entry is best, its interval, and what it is tied with."""
+    """Return a sentence per dataset: which entry is best, its interval, and what it can't be told from."""
     datasets = dict.fromkeys(entry.name.dataset for entry in board.entries)
-    return [_answer([entry for entry in board.entries if entry.name.dataset == name]) for name in datasets]
+    compared = {one.dataset: one for one in board.comparisons}
+    return [_answer([e for e in board.entries if e.name.dataset == name], compared.get(name)) for name in datasets]
 
 
-def _answer(entries: Sequence[LeaderboardEntry]) -> str:
-    best = max(entries, key=lambda entry: (-(entry.rank or 0), entry.main.value))
-    sentence = f"{best.name.dataset}: {_called(best.name)} {_reached(best)}"
-    ties = [_called(entry.name) for entry in entries if " ".join(entry.name.within) in best.tied]
-    if best.rank is None:
-        return f"{sentence}, the most so far or of those that could be scored."
-    return (
-        f"{sentence}; no real difference from {listed(ties)} is seen."
-        if ties
-        else f"{sentence}, more than all others beyond chance."
-    )
+def _answer(entries: Sequence[LeaderboardEntry], found: DatasetComparison | None) -> str:
+    best = max(entries, key=lambda entry: entry.main.value)
+    if found is None:
+        return f"{_reached(best, best.main)}, the most so far or of those that could be scored."
+    first = next(entry for entry in entries if " ".join(entry.name.within) == found.best)
+    ties = [_called(entry.name) for entry in entries if " ".join(entry.name.within) in first.tied]
+    said = f"{_reached(first, found.score)}, the interval allowing for the choice of the best of {len(entries)}"
+    if ties:
+        return f"{said}; not distinguishable with these {found.rows:,} samples from {listed(ties)}."
+    return f"{said}; better than all others beyond chance."
 
 
-def _reached(entry: LeaderboardEntry) -> str:
+def _reached(entry: LeaderboardEntry, score: Score) -> str:
+    whose = f"{entry.name.dataset}: {_called(entry.name)}"
     if entry.kind == DEFAULT:
-        return f"is right for {percent(entry.main)} of the test samples"
-    return f"reaches {_heading(entry.target)} {with_interval(entry.main, shares=entry.target.as_shares)}"
+        return f"{whose} is right for {percent(score)} of the test samples"
+    return f"{whose} reaches {_heading(entry.target)} {with_interval(score, shares=entry.target.as_shares)}"
 
 
 def _heading(target: Target) -> str:
@@ -70,9 +78,11 @@ def _called(name: Name) -> str:
 
 def tables(board: Leaderboard) -> list[Table]:
     """Return the leaderboard's tables, those without rows left out."""
-    datasets = dict.fromkeys(entry.name.dataset for entry in board.entries)
+    names, compared = dict.fromkeys(e.name.dataset for e in board.entries), {c.dataset: c for c in board.comparisons}
+    datasets = {name: [entry for entry in board.entries if entry.name.dataset == name] for name in names}
     found = [
-        *(_scores(name, [entry for entry in board.entries if entry.name.dataset == name]) for name in datasets),
+        *(_scores(name, own, compared.get(name)) for name, own in datasets.items()),
+        *(_pairs(one, datasets[one.dataset]) for one in board.comparisons),
         _mean_ranks(board),
         *(_curves(kind, [c for c in board.curves if c.curve.kind == kind]) for kind in _kinds(board)),
         _predicted(board),
@@ -86,22 +96,57 @@ def _kinds(board: Leaderboard) -> Iterable[str]:
     return dict.fromkeys(one.curve.kind for one in board.curves)
 
 
-def _scores(dataset: str, entries: Sequence[LeaderboardEntry]) -> Table:
+def _scores(dataset: str, entries: Sequence[LeaderboardEntry], found: DatasetComparison | None) -> Table:
     main, *others = (entries[0].target.table[name] for name in entries[0].scores)
-    columns = ("rank", "backbone", "layer", "head", main, "chosen", *others, "width", "parameters")
+    columns = ("rank", "backbone", "layer", "head", main, BEHIND, "chosen", *others, "width", "parameters")
     costs = ("images/s", "extraction", "fit", "disk")
-    ranks = [entry.rank for entry in entries]
-    rows = tuple(_score(entry, ranks) for entry in entries)
-    align = "><<<><" + ">" * (len(others) + 6)
-    return Table(dataset, columns + costs, align, rows, TIED if any("=" in row[0] for row in rows) else "")
+    rows = tuple(_score(entry, found) for entry in entries)
+    align = "><<<>><" + ">" * (len(others) + 6)
+    note = (
+        TOLD_APART.format(_called_within(found.best, entries)) if any("=" in row[0] for row in rows) and found else ""
+    )
+    return Table(dataset, columns + costs, align, rows, note)
 
 
-def _score(entry: LeaderboardEntry, ranks: Sequence[int | None]) -> tuple[str, ...]:
-    names = ("" if entry.rank is None else place(entry.rank, ranks), *entry.name.within)
+def _called_within(name: str, entries: Sequence[LeaderboardEntry]) -> str:
+    return next(_called(entry.name) for entry in entries if " ".join(entry.name.within) == name)
+
+
+def _score(entry: LeaderboardEntry, found: DatasetComparison | None) -> tuple[str, ...]:
+    own, best = " ".join(entry.name.within), found.best if found else ""
+    rank = "" if entry.rank is None else place(entry.rank, tied=own != best and best in entry.tied)
     main, *others = (with_interval(score, shares=entry.target.as_shares) for score in entry.scores.values())
     speed, seconds = _number(entry.costs.images_per_second), _number(entry.costs.extract_seconds, " s")
     costs = (_number(entry.costs.parameters), speed, seconds, f"{entry.fit_seconds:,.1f} s", size(entry.costs.bytes))
-    return (*names, main, entry.value, *others, f"{entry.width:,}", *costs)
+    behind = _behind(own, found, shares=entry.target.as_shares)
+    return (rank, *entry.name.within, main, behind, entry.value, *others, f"{entry.width:,}", *costs)
+
+
+def _behind(name: str, found: DatasetComparison | None, *, shares: bool) -> str:
+    """Return how far the best is ahead of an entry, with its interval."""
+    pairs = [one for one in found.pairs if {one.first, one.second} == {name, found.best}] if found else []
+    return ahead(pairs[0], found.best, shares=shares) if pairs and found else ""
+
+
+def _pairs(found: DatasetComparison, entries: Sequence[LeaderboardEntry]) -> Table:
+    """Return every two entries, where all pairs were compared."""
+    columns = ("first", "second", "difference", "p", "beyond chance", "seen with 80 %")
+    shares = entries[0].target.as_shares
+    rows = tuple(
+        (
+            *(_called_within(name, entries) for name in (one.first, one.second)),
+            ahead(one, one.first, shares=shares),
+            p_value(one).removeprefix("= "),
+            "yes" if one.significant else "not distinguishable",
+            f"{100 * one.detectable:.1f}" if shares else f"{one.detectable:.3f}",
+        )
+        for one in found.pairs
+    )
+    note = (
+        f"Intervals and p are corrected for {found.comparisons:,} comparisons. Seen with 80 %: a difference as large "
+        "as that would have been found in 80 of 100 such tests."
+    )
+    return Table(f"Every two on {found.dataset}", columns, "<<>><>", rows if len(rows) >= len(entries) else (), note)
 
 
 def _number(value: float | None, unit: str = "") -> str:
@@ -126,15 +171,15 @@ def _mean_score(found: MeanRank, *, shares: bool) -> str:
 
 def _curves(kind: str, found: Iterable[CurveEntry]) -> Table:
     target = TARGETS.load(kind)
-    columns = ("dataset", "backbone", "layer", "head", "training data", "draws", _heading(target))
+    columns = ("dataset", "backbone", "layer", "head", "training data", "draws", _heading(target), "[ ]")
     rows = [
-        (*astuple(one.name), f"{point.size:,} {unit_of(one.curve)}", str(len(point.accuracy)), mean)
+        (*astuple(one.name), f"{point.size:,} {unit_of(one.curve)}", str(len(point.accuracy)), *shown)
         for one in found
         for point in one.curve.points
-        for mean in (plus_minus(point.spread, shares=target.as_shares),)
+        for shown in ([as_text(point.spread, shares=target.as_shares) for as_text in (plus_minus, span_of)],)
     ]
     title = "Little training data" if kind == DEFAULT else f"Little training data, {kind}"
-    return Table(title, columns, "<<<<>>>", tuple(rows))
+    return Table(title, columns, "<<<<>>>>", tuple(rows))
 
 
 def _predicted(board: Leaderboard) -> Table:
@@ -177,15 +222,20 @@ def notes(board: Leaderboard) -> list[str]:
         )
     if board.entries:
         lines += [
-            f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples{_or_groups(board.entries)}",
-            f"rank: one more than the number of entries of the dataset that are significantly better "
-            f"({_test(board.entries)}, 0.05 after Holm's correction for all pairs)",
+            *(
+                f"{intervals_of(0, kind)}, each entry by itself{_or_groups(own)}"
+                for kind, own in _by_kind(board.entries)
+            ),
+            f"rank: the order of the scores; =: not distinguishable from the best ({_test(board.entries)}, 0.05 after "
+            "Holm's correction); behind the best: with an interval; both are corrected for all pairs, since the best "
+            "was picked on these samples",
+            uncovered(grouped=any(entry.groups for entry in board.entries)),
             *_cuts(board.entries),
             "parameters: those that the features depend on; extraction: of all splits and views, when last computed; "
             "fit: the choice of the parameter included; disk: of the features, which a layer's heads share",
         ]
     if board.curves:
-        lines.append("±: standard deviation over the draws; smaller sets lie within the larger ones of a draw")
+        lines.append(draws_note())
     if board.predicted:
         lines.append("scores without a fit: of up to 2,000 training samples; an entry per backbone and layer")
         if any(p.agreement.n < FEW for p in board.predicted):
@@ -194,6 +244,10 @@ def notes(board: Leaderboard) -> list[str]:
         lines.append(f"{counted(board.quarantined, 'sample')} quarantined and left out")
     did = f"{board.computed:,} features computed, {counted(board.fitted, 'head')} fitted"
     return [*lines, f"this time: {did}, {board.seconds:,.0f} s in all; the rest came from the cache"]
+
+
+def _by_kind(entries: Sequence[LeaderboardEntry]) -> Iterable[tuple[str, list[LeaderboardEntry]]]:
+    return [(kind, [one for one in entries if one.kind == kind]) for kind in dict.fromkeys(e.kind for e in entries)]
 
 
 def _or_groups(entries: Iterable[LeaderboardEntry]) -> str:

@@ -40,9 +40,16 @@ class Parser(argparse.ArgumentParser):
 _UNKNOWN = "unrecognized arguments: "
 
 
+_SAID_OTHERWISE = {
+    "--projection": "features after and before a projection are layers: --layer projection, --layer projection:input"
+}
+
+
 def _hint(unknown: str, own: Sequence[str], elsewhere: Flags) -> str:
     if unknown in elsewhere:
         return f"; {unknown} is a flag of {', '.join(elsewhere[unknown])}"
+    if unknown in _SAID_OTHERWISE:
+        return f"; {_SAID_OTHERWISE[unknown]}"
     near = _nearest(unknown, [*own, *(flag for flag in elsewhere if flag not in own)])
     if near is None:
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,24 +52,32 @@ def _units(train: Features) -> int:
     return len(np.unique(train.digests if groups is None else groups[:, None], axis=0))
 
 
-def issues_of(train: Features, spec: HeadSpec, seed: int) -> tuple[Issue, ...]:
-    """Return the training labels that are likely wrong, the worst first; none of numbers."""
+class Doubts(NamedTuple):
+    """Labels worth a second look; how many there would be if all were right, and how often the judge agrees."""
+
+    issues: tuple[Issue, ...] = ()
+    expected: float | None = None
+    agreement: float | None = None
+
+
+def doubts_of(train: Features, spec: HeadSpec, seed: int) -> Doubts:
+    """Return the training labels that are worth a second look, the most evidence first; none of numbers."""
     if train.targets.kind == DEFAULT:
         return _single(train, spec, seed)
     if train.targets.kind != "multi-label" or _units(train) < 2:
-        return ()
-    found = doubtful_labels(out_of_fold_of(train, spec, _units(train), seed), train.y)
+        return Doubts()
+    judged = doubtful_labels(out_of_fold_of(train, spec, _units(train), seed), train.y)
     words = {True: "yes", False: "no"}
-    return tuple(
+    issues = tuple(
         Issue(
             id=train.ids[one.row],
             given=f"{train.classes[one.label]}: {words[one.given]}",
             suggested=f"{train.classes[one.label]}: {words[not one.given]}",
-            probability=one.probability,
-            margin=one.margin,
+            chance=one.chance,
         )
-        for one in found
+        for one in judged.found
     )
+    return Doubts(issues, judged.expected, judged.agreement)
 
 
 def _can_be_doubted(train: Features) -> bool:
@@ -77,19 +86,20 @@ def _can_be_doubted(train: Features) -> bool:
     return int((np.bincount(different[:, -1].astype(np.int64)) > 1).sum()) > 1
 
 
-def _single(train: Features, spec: HeadSpec, seed: int) -> tuple[Issue, ...]:
+def _single(train: Features, spec: HeadSpec, seed: int) -> Doubts:
     if not _can_be_doubted(train):
-        return ()
+        return Doubts()
     if train.targets.groups is None:
         probabilities = out_of_fold(train.X, train.y, train.digests, len(train.classes), seed=seed)
     else:
         probabilities = out_of_fold_of(train, spec, _units(train), seed)
     found, names = label_issues(probabilities, train.y), train.classes
-    columns = zip(found.rows, found.given, found.suggested, found.probability, found.margin, strict=True)
-    return tuple(
-        Issue(id=train.ids[row], given=names[given], suggested=names[other], probability=probability, margin=margin)
-        for row, given, other, probability, margin in columns
+    columns = zip(found.rows, found.given, found.suggested, found.chance, strict=True)
+    issues = tuple(
+        Issue(id=train.ids[row], given=names[given], suggested=names[other], chance=chance)
+        for row, given, other, chance in columns
     )
+    return Doubts(issues, found.expected, found.agreement)
 
 
 def odd_values_of(train: Features, spec: HeadSpec, seed: int) -> tuple[tuple[OddValue, ...], float | None]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from frostline.pipeline.diagnose.doubts import issues_of, leak_of, odd_values_of, quick_head
+from frostline.pipeline.diagnose.doubts import doubts_of, leak_of, odd_values_of, quick_head
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.lookup import look_up
 from frostline.pipeline.plan.make import cached_plan
@@ -77,7 +77,7 @@ def _look(plan: Plan, there: dict[str, Extracted]) -> Findings:
     numbers = {"train": values(train.X), "test": values(test.X)}
     same, near = copies(train, test), find_near_duplicates(train, test)
     head, spec = quick_head(train, seed)
-    odd_values, limit = odd_values_of(train, spec, seed)
+    doubts, (odd_values, limit) = doubts_of(train, spec, seed), odd_values_of(train, spec, seed)
     return Findings(
         dataset=plan.dataset.name,
         backbone=there["train"].key.backbone.name,
@@ -91,7 +91,9 @@ def _look(plan: Plan, there: dict[str, Extracted]) -> Findings:
         copies=same,
         near_duplicates=near,
         rows_by_class=_rows_by_class(train),
-        label_issues=issues_of(train, spec, seed),
+        label_issues=doubts.issues,
+        issues_expected=doubts.expected,
+        agreement=doubts.agreement,
         shift=shift(train, test, seed=seed),
         leak=leak_of(test, head, same, near, seed),
         kind=train.targets.kind,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,13 @@ from frostline.stages.backbones import fingerprint
 from frostline.stages.datasets import Dataset, Samples
 from frostline.stages.datasets.draws import train_size
 from frostline.stages.diagnostics.transferability import (
+    FEW,
     RankAgreement,
     Transferability,
     measured,
     transferability_of,
 )
+from frostline.stages.diagnostics.transferability_intervals import Intervals, transferability_intervals
 from frostline.stages.errors import FrostlineError, counted
 from frostline.stages.heads import LinearHead
 from frostline.stages.store.key import FeatureKey
@@ -43,7 +45,7 @@ class RankedBackbone:
     """One backbone: its scores, the numbers of rows computed for them and left out, and what past runs measured.
 
     ``accuracy``: of the newest run of this target through this backbone, of other kinds than single labels its main
-    score; None where there is no run.
+    score; None where there is no run. ``intervals``: of each score, 95 %, see ``transferability_intervals``.
     """
 
     backbone: str
@@ -52,6 +54,7 @@ class RankedBackbone:
     quarantined: int
     scores: Transferability
     accuracy: float | None
+    intervals: Intervals = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,11 +121,11 @@ def _ranked(settings: RankSettings, whole: Dataset, sample: Dataset) -> RankedBa
     features = LazyFeatures(plan).train[0]
     source = _source_probabilities(plan, features.X) if plan.kind == DEFAULT else None
     scores = transferability_of(features.X, features.targets, source)
+    intervals = transferability_intervals(features.X, features.targets, features.digests, scores, source, settings.seed)
     key = replace(plan.key("train", "plain"), dataset=whole.train.content)
     accuracy = _newest(_main_scores(plan.workspace.runs, key, whole.train))
-    return RankedBackbone(
-        settings.backbone, features.X.shape[1], done.computed, len(done.quarantined), scores, accuracy
-    )
+    rows = done.computed, len(done.quarantined)
+    return RankedBackbone(settings.backbone, features.X.shape[1], *rows, scores, accuracy, intervals)
 
 
 def _source_probabilities(plan: Plan, X: NDArray[Any]) -> NDArray[np.float64] | None:
@@ -188,10 +191,15 @@ def ranking_table(ranking: BackboneRanking) -> str:
 
 
 def _cells(one: RankedBackbone, shown: Sequence[str], *, shares: bool) -> tuple[str, ...]:
-    values = [getattr(one.scores, n) for n in shown]
-    scores = ["none" if value is None else f"{value:.3f}" for value in values]
+    scores = [_score(getattr(one.scores, n), one.intervals.get(n)) for n in shown]
     result = "none" if one.accuracy is None else value_of(one.accuracy, shares=shares)
     return (one.backbone, f"{one.width:,}", *scores, result)
+
+
+def _score(value: float | None, interval: tuple[float, float] | None) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.3f}" if interval is None else f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
 
 
 def _trust(ranking: BackboneRanking) -> list[str]:
@@ -200,7 +208,13 @@ def _trust(ranking: BackboneRanking) -> list[str]:
     alone = (
         f"- LogME, averaged over the {names}, is the only one of these scores that exists for a {ranking.kind} target"
     )
-    return [*([] if ranking.kind == DEFAULT else [alone]), *_agreements(ranking)]
+    intervals = (
+        "- [ ]: 95 % interval, each tenth of the samples left out once; all backbones have the same samples, so that "
+        "two scores can differ beyond chance although their intervals overlap"
+    )
+    said = [] if ranking.kind == DEFAULT else [alone]
+    said += [intervals] if any(one.intervals for one in ranking.backbones) else []
+    return [*said, *_agreements(ranking)]
 
 
 def _agreements(ranking: BackboneRanking) -> list[str]:
@@ -210,9 +224,12 @@ def _agreements(ranking: BackboneRanking) -> list[str]:
         what = f"{runs} of {counted(known, 'backbone')}" if known else runs
         return [f"- {what} on this dataset so far: from three on, how well each score ordered them stands here"]
     results = "accuracies" if ranking.kind == DEFAULT else f"{ranking.target.table[ranking.target.main]}"
-    return [
+    lines = [
         f"- {TRANSFERABILITY[name]}: Kendall's τ {found.kendall:.2f}, Spearman's ρ {found.spearman:.2f} "
         f"with the {results} of {found.n} backbones"
         for name, found in ranking.agreement.items()
         if found
     ]
+    if lines and known < FEW:
+        lines.append(f"- of fewer than {FEW} backbones, even a perfect order may be chance")
+    return lines

@@ -10,7 +10,7 @@ from frostline.pipeline.plan.network import LazyNetwork
 from frostline.pipeline.workspace import ResolvedBackbone
 from frostline.stages.backbones import fingerprint
 from frostline.stages.modalities.base import IMAGE
-from frostline.stages.modalities.image.spec import Preprocessing
+from frostline.stages.modalities.image.spec import ImageTransform
 from frostline.stages.modalities.registry import check_taken
 
 
@@ -50,7 +50,7 @@ def _load(inputs: Inputs) -> Resolved:
     mark = fingerprint(inputs.request)  # once more: loading may have downloaded the weights
     if mark:
         how = found.spec.preprocessing
-        size = _size(inputs) if isinstance(how, Preprocessing) and not how.fixes_size else {}
+        size = _size(inputs) if isinstance(how, ImageTransform) and not how.fixes_size else {}
         inputs.workspace.remember({**mark, **size}, found)
     return Resolved(inputs, found, network)
 

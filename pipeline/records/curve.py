@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from frostline.stages.metrics import Spread
 from frostline.stages.metrics.learning_curve import Forecast
@@ -13,9 +14,11 @@ from frostline.stages.targets.base import DEFAULT
 class Point:
     """Heads fitted on draws of one size: test score of each, the value chosen for each, and what by.
 
-    ``accuracy``: of each draw, or of another kind of target than single labels its main score, as is ``spread``.
+    ``accuracy``: of each draw, or of another kind of target than single labels its main score, as is ``spread``, whose
+    interval is over draws and test rows; of a single draw over test rows alone.
     ``size``: samples per class or label, or in all; ``rows``: training rows, at most; ``by``: as in a selection, or
-    "default" where so few rows leave nothing to choose by; ``seconds``: of all draws.
+    "default" where so few rows leave nothing to choose by; ``seconds``: of all draws. ``scores``: what a published
+    protocol reports besides, of each draw, by its own names.
     """
 
     size: int
@@ -25,6 +28,7 @@ class Point:
     values: tuple[int | float, ...]
     by: str
     seconds: float
+    scores: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Outlier:
 
 @dataclass(frozen=True)
 class Issue:
-    """A training label that is likely wrong: ``probability`` is that of the suggested one, out of fold.
+    """A training label that is worth a second look: ``chance`` is its calibrated probability, out of fold.
 
     Of several labels ``given`` and ``suggested`` are such as ``smiling: yes`` and ``smiling: no``.
     """
@@ -38,8 +38,7 @@ class Issue:
     id: str
     given: str
     suggested: str
-    probability: float
-    margin: float
+    chance: float
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,10 @@ class Leak:
 class Findings:
     """All that is found. ``rows``: of finite features, by split; ``width``: features of each.
 
-    ``rows_by_class``: training samples of each class, or with each label; ``kind``: of target. ``odd_values``: of
-    numbers, those beyond ``limit`` robust deviations.
+    ``rows_by_class``: training samples of each class, or with each label; ``kind``: of target. ``issues_expected``: how
+    many ``label_issues`` there would be if every label were right, and ``agreement``: the share of labels that the head
+    which judges would have given, too; None of numbers. ``odd_values``: of numbers, those beyond ``limit`` robust
+    deviations.
     """
 
     dataset: str
@@ -87,6 +88,8 @@ class Findings:
     near_duplicates: NearDuplicates
     rows_by_class: dict[str, int]
     label_issues: tuple[Issue, ...]
+    issues_expected: float | None
+    agreement: float | None
     shift: Shift | None
     leak: Leak
     kind: str = DEFAULT

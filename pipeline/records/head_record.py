@@ -9,10 +9,11 @@ from typing import Any, get_args
 
 from frostline.stages.backbones.spec import BackboneSpec, Precision, read_spec
 from frostline.stages.errors import ConfigError, StoreError, shortened
-from frostline.stages.modalities.image.spec import Preprocessing, View, replaced
+from frostline.stages.modalities.image.spec import ImageTransform, LibraryTransform, View, replaced
 
 _LARGEST = 2048  # pixels a side
 _LONGEST = 4096  # letters of a name or path
+_LONGEST_CONFIGURATION = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def read_head_backbone(folder: str | Path, record: Mapping[str, Any]) -> HeadBac
         good = good and (made.bit_depth is None or (isinstance(made.bit_depth, int) and 1 <= made.bit_depth <= 16))
         if not good or max(map(len, words)) > _LONGEST:
             raise ValueError("a value that can't be")
-        if isinstance(spec.preprocessing, Preprocessing):
+        if isinstance(spec.preprocessing, ImageTransform):
             _check_image(spec, spec.preprocessing)
     except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
         found = f"{type(error).__name__}: {shortened(str(error))}"
@@ -60,15 +61,22 @@ def read_head_backbone(folder: str | Path, record: Mapping[str, Any]) -> HeadBac
     return made
 
 
-def _check_image(spec: BackboneSpec, how: Preprocessing) -> None:
+def _check_image(spec: BackboneSpec, how: ImageTransform) -> None:
     """Raise ValueError, or ConfigError, for what no images are preprocessed to.
 
-    Among it images so large that a head of a few bytes could take all memory.
+    Among it images so large that a head of a few bytes could take all memory. A library's own preprocessing is only
+    compared with that of the network that is loaded; the record's is never done.
     """
     if len(spec.size) != 2 or not all(isinstance(side, int) and side > 0 for side in spec.size):
         raise ValueError("a value that can't be")
-    replaced(how, {})
-    for name, size in (("size", spec.size), ("resize", how.resize), ("crop", how.crop)):
+    sizes: dict[str, Any] = {"size": spec.size}
+    if isinstance(how, LibraryTransform):
+        if max(len(how.library), len(how.configuration)) > _LONGEST_CONFIGURATION:
+            raise ValueError("a configuration that is too long")
+    else:
+        replaced(how, {})
+        sizes |= {"resize": how.resize, "crop": how.crop}
+    for name, size in sizes.items():
         sides = size if isinstance(size, tuple) else (size or 0,)
         if max(sides) > _LARGEST:
             raise ValueError(f"{name} {shortened(str(size))}; wanted at most {_LARGEST:,} pixels a side")

@@ -37,7 +37,8 @@ def called(head: str, backbone: str) -> str:
 class Extracted:
     """One feature set. ``computed``: rows that went through the backbone, now, in ``seconds``.
 
-    ``pace``: how rows were computed when that was last done, as JSON values.
+    ``pace``: how rows were computed when that was last done, as JSON values. ``licence``: of the backbone's weights,
+    where its family says it.
     """
 
     split: str
@@ -49,6 +50,7 @@ class Extracted:
     computed: int
     seconds: float
     pace: Mapping[str, Any]
+    licence: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +175,7 @@ def features_record(done: Extracted) -> FeaturesRecord:
         computed=done.computed,
         seconds=round(done.seconds, 3),
         quarantined=done.quarantined,
+        licence=done.licence,
     )
 
 

@@ -47,6 +47,7 @@ class KeyRecord:
     resize: int | tuple[int, ...] | None = None
     crop: int | tuple[int, ...] | None = None
     interpolation: str = ""
+    decoder: str = ""
     precision: str = "fp32"
     dtype: str = "float32"
     modality: str = "image"
@@ -59,7 +60,8 @@ class KeyRecord:
 class FeaturesRecord:
     """One feature set. ``key`` and ``pace``: as the set has them, every field; ``digest``: of the key.
 
-    ``computed``: rows that went through the backbone for this run, in ``seconds``.
+    ``computed``: rows that went through the backbone for this run, in ``seconds``. ``licence``: of its weights, where
+    its family says it.
     """
 
     split: str
@@ -73,6 +75,7 @@ class FeaturesRecord:
     seconds: float = 0.0
     pace: dict[str, Any] = field(default_factory=dict)
     quarantined: tuple[Bad, ...] = ()
+    licence: str = ""
 
     @cached_property
     def how(self) -> KeyRecord:

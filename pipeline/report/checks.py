@@ -14,6 +14,8 @@ from frostline.stages.targets.registry import TARGETS
 
 _SHOWN = 10
 _UNEVEN = 10.0
+_BY_CHANCE = 0.025
+SECOND_LOOK = "Labels worth a second look"
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,25 @@ def _near(found: Findings) -> Iterable[Check]:
 
 
 def _labels(found: Findings) -> Check:
-    names = [f"{one.id}: {one.given}, likelier {one.suggested} (margin {one.margin:.2f})" for one in found.label_issues]
-    phrase = "that the other samples speak against, the worst first"
-    return _counted("Label errors", names, "training label", phrase)
+    """Return the labels that are worth a second look, beside how many there would be if all were right."""
+    names = tuple(f"{one.id}: {one.given}, rather {one.suggested}" for one in found.label_issues)
+    phrase = f"{counted(len(names), 'training label')} worth a second look"
+    expected, agreement = found.issues_expected, found.agreement
+    if expected is None or agreement is None:
+        return Check(SECOND_LOOK, phrase, names)
+    usual = within_chance(len(names), expected)
+    count = f"about {expected:.0f}" if expected >= 1 else "fewer than one"
+    so = "that is no sign of mistakes" if usual else "some are probably wrong"
+    beside = f"{count} would be if every label were right, so {so}"
+    judge = f"the head that judges agrees with {100 * agreement:.1f} % of the labels"
+    return Check(SECOND_LOOK, f"{phrase}; {beside}; {judge}", names, sound=usual)
+
+
+def within_chance(count: int, expected: float) -> bool:
+    """Return whether a count is no more than 97.5 % of Poisson's with this mean are."""
+    from scipy.special import pdtrc
+
+    return count == 0 or float(pdtrc(count - 1, expected)) >= _BY_CHANCE
 
 
 def _odd_values(found: Findings) -> Check:

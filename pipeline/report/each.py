@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from frostline.pipeline.records.run import Report, to_json
-from frostline.pipeline.report.text import curve_lines, interval_note, score_lines, table
+from frostline.pipeline.report.text import curve_lines, interval_notes, score_lines, table
 from frostline.stages.errors import counted
 
 
@@ -52,7 +52,7 @@ def _notes(reports: Sequence[Report]) -> list[str]:
     heads = f"{counted(fitted, 'head')} fitted, {cached:,} from the cache"
     lines = [f"{computed:,} features computed for all of them; {heads}" if computed else heads]
     if any(probe.evaluation for probe in probes):
-        lines.insert(0, interval_note(probes))
+        lines = [*interval_notes(probes), *lines]
     quarantined = max(report.quarantined for report in reports)
     if quarantined:
         lines.append(f"{counted(quarantined, 'sample')} quarantined and left out; run.json lists them")

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from frostline.pipeline.records.headline import candidates, headline
 from frostline.pipeline.records.run import PAGE, Extracted, Fitted, Probe, Report
 from frostline.pipeline.report.table import Table, aligned
+from frostline.pipeline.report.verdicts import picked, standing, uncovered, verdicts
 from frostline.pipeline.report.wording import (
     NOUNS,
     chosen,
+    draws_note,
+    intervals_of,
     plus_minus,
     selection_lines,
+    span_of,
     unit_of,
     value_of,
-    verdicts,
     with_interval,
 )
 from frostline.stages.errors import counted
 from frostline.stages.evaluate import Evaluation
-from frostline.stages.metrics import RESAMPLES
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
@@ -80,9 +83,10 @@ def curve_lines(probes: Sequence[Probe], names: Sequence[str] = (), heading: str
             ends = [value_of(end, shares=target.as_shares) for end in (min(point.accuracy), max(point.accuracy))]
             amount, n = f"{point.size:,} {unit_of(probe.curve)}", str(len(point.accuracy))
             mean = plus_minus(point.spread, shares=target.as_shares)
-            rows.append((name, probe.backbone, probe.head, amount, n, mean, *ends))
-    columns = (heading, "backbone", "head", "training data", "draws", target.table[target.main], "least", "most")
-    return aligned(Table("", columns, "<<<>>>>>", tuple(rows)))
+            interval = span_of(point.spread, shares=target.as_shares)
+            rows.append((name, probe.backbone, probe.head, amount, n, mean, interval, *ends))
+    columns = (heading, "backbone", "head", "training data", "draws", target.table[target.main], "[ ]", "least", "most")
+    return aligned(Table("", columns, "<<<>>>>>>", tuple(rows)))
 
 
 def probe_lines(probe: Probe) -> list[str]:
@@ -94,20 +98,20 @@ def probe_lines(probe: Probe) -> list[str]:
     return lines
 
 
-def interval_note(probes: Sequence[Probe]) -> str:
-    """Return what the intervals in a table are."""
-    groups = max(probe.evaluation.groups for probe in probes if probe.evaluation)
-    if not groups:
-        return f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples"
-    return f"[ ]: 95 % interval, {RESAMPLES:,} resamples of the {groups:,} groups of test samples, Student's t"
+def interval_notes(probes: Sequence[Probe]) -> list[str]:
+    """Return what the intervals in a table are, and what they are not."""
+    scored = [probe.evaluation for probe in probes if probe.evaluation]
+    groups = max(found.groups for found in scored)
+    each = ", each head by itself" if len(scored) > 1 else ""
+    return [f"{intervals_of(groups, scored[0].kind)}{each}", uncovered(grouped=bool(groups))]
 
 
 def _notes(report: Report) -> list[str]:
     lines = []
     if any(probe.evaluation for probe in report.probes):
-        lines.append(interval_note(report.probes))
+        lines += interval_notes(report.probes)
     if any(probe.curve for probe in report.probes):
-        lines.append("±: standard deviation over the draws; smaller sets lie within the larger ones of a draw")
+        lines.append(draws_note())
     lines += _verdicts(report)
     for backbone in dict.fromkeys(probe.backbone for probe in report.probes):
         probes = [probe for probe in report.probes if probe.backbone == backbone]
@@ -132,18 +136,18 @@ def _notes(report: Report) -> list[str]:
 
 
 def _verdicts(report: Report) -> list[str]:
-    """Return whether the best head differs from the best on each baseline, all pairs of heads considered."""
-    if report.comparison is None:
+    """Return which head comes first, how it stands to the others, and how far it is from the first on each baseline."""
+    found = report.comparison
+    if found is None:
         return []
-    score = {place.name: place.score for place in report.comparison.ranks}
-    best: dict[str, str] = {}
-    for probe in sorted((p for p in report.probes if p.name in score), key=lambda p: -score[p.name]):
-        best.setdefault(probe.backbone, probe.name)
-    first = best.pop(report.probes[0].backbone, None)
-    if first is None:
-        return []
-    by_pair = verdicts(report.comparison)
-    return [by_pair[frozenset((first, other))] for other in best.values()]
+    own, *baselines = candidates(report.probes).values()
+    shares = TARGETS.load(report.kind).as_shares
+    lines = [picked(own, found.reference, by_test=found.chosen_here)] if len(own) > 1 else []
+    lines += [f"compared with {standing(found)}"] if len(found.ranks) > 2 else []
+    by_pair = verdicts(found, shares=shares)
+    if len(by_pair) == 1:
+        return [*lines, *by_pair.values()]
+    return [*lines, *(by_pair[frozenset((found.reference, headline(several).name))] for several in baselines)]
 
 
 def _work_done(probe: Probe) -> str:

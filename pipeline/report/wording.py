@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from frostline.stages.metrics.score import RESAMPLES, TOO_FEW
+from frostline.stages.targets.base import DEFAULT
 
 if TYPE_CHECKING:
     from frostline.pipeline.records.curve import Curve
     from frostline.stages.fit.selection import Selection
     from frostline.stages.metrics import Score, Spread
-    from frostline.stages.metrics.compare import Comparison, HeadPair
+    from frostline.stages.metrics.compare import HeadPair
 
-TIED = "=: tied, the rank is shared. Between those that share rank 1, no difference beyond chance is seen."
 TRANSFERABILITY = {
     "logme": "LogME",
     "h_score": "H-score",
@@ -36,9 +38,9 @@ def listed(names: Sequence[str], limit: int = 3) -> str:
     return ", ".join(shown[:-1]) + (" and " if len(shown) > 1 else "") + shown[-1]
 
 
-def place(rank: int, ranks: Iterable[int | None]) -> str:
-    """Return a rank among all ranks as ``4``, or ``1=`` where it is shared."""
-    return f"{rank}{'=' if list(ranks).count(rank) > 1 else ''}"
+def place(rank: int, *, tied: bool) -> str:
+    """Return a rank as ``4``, or ``4=`` where it is not distinguishable from what all are compared with."""
+    return f"{rank}{'=' if tied else ''}"
 
 
 def unbroken(text: str) -> str:
@@ -72,20 +74,8 @@ def number(value: float) -> str:
 
 
 def p_value(pair: HeadPair) -> str:
-    """Return ``= 0.307`` or ``< 0.001``, after the correction for all pairs."""
+    """Return ``= 0.307`` or ``< 0.001``, after the correction for all comparisons."""
     return f"= {pair.corrected_p:.3f}" if pair.corrected_p >= 0.001 else "< 0.001"
-
-
-def verdicts(found: Comparison) -> dict[frozenset[str], str]:
-    """Return in words which of two heads is better beyond chance, if one is, by their names."""
-    return {frozenset((pair.first, pair.second)): _verdict(pair) for pair in found.pairs}
-
-
-def _verdict(pair: HeadPair) -> str:
-    if not pair.significant:
-        return f"no real difference between {pair.first} and {pair.second} (p {p_value(pair)})"
-    better, other = (pair.first, pair.second) if pair.difference > 0 else (pair.second, pair.first)
-    return f"{better} is better than {other} beyond chance (p {p_value(pair)})"
 
 
 def plus_minus(found: Spread, *, shares: bool = True) -> str:
@@ -97,8 +87,14 @@ def plus_minus(found: Spread, *, shares: bool = True) -> str:
 
 
 def with_interval(score: Score, *, shares: bool) -> str:
-    """Return a score and its interval: ``97.2 % [95.3, 98.6]``, or ``0.688 [0.61, 0.752]`` if it is no share of one."""
-    return percent(score) if shares else f"{score.value:.3g} [{score.low:.3g}, {score.high:.3g}]"
+    """Return a score and its interval: ``97.2 % [95.3, 98.6]``, or ``0.688 [0.61, 0.752]`` if it is no share of one.
+
+    Where there is none, the reason stands in its place.
+    """
+    if shares:
+        return percent(score)
+    ends = score.interval
+    return f"{score.value:.3g} " + (f"[{ends[0]:.3g}, {ends[1]:.3g}]" if ends else f"({TOO_FEW})")
 
 
 def value_of(score: float, *, shares: bool) -> str:
@@ -108,7 +104,32 @@ def value_of(score: float, *, shares: bool) -> str:
 
 def percent(score: Score) -> str:
     """Return ``97.2 % [95.3, 98.6]``."""
-    return f"{100 * score.value:.1f} % [{100 * score.low:.1f}, {100 * score.high:.1f}]"
+    ends = score.interval
+    return f"{100 * score.value:.1f} % " + (f"[{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]" if ends else f"({TOO_FEW})")
+
+
+def span_of(found: Spread, *, shares: bool) -> str:
+    """Return the interval of a mean over draws as ``[70.1, 74.0]``; nothing where there is none."""
+    if found.low is None or found.high is None:
+        return ""
+    return f"[{100 * found.low:.1f}, {100 * found.high:.1f}]" if shares else f"[{found.low:.3g}, {found.high:.3g}]"
+
+
+def intervals_of(groups: int, kind: str) -> str:
+    """Return what intervals in brackets are, of test samples in so many groups, 0 where they stand for themselves."""
+    if groups:
+        return f"[ ]: 95 % interval, {RESAMPLES:,} resamples of the {groups:,} groups of test samples, Student's t"
+    if kind == DEFAULT:
+        return "[ ]: 95 % interval over the test samples, Wilson's for shares of them"
+    return f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples"
+
+
+def draws_note() -> str:
+    """Return what ± and the interval in a table of draws are."""
+    return (
+        "±: standard deviation over the draws; [ ]: 95 % interval of the mean over draws and test samples, of one draw "
+        "over test samples alone; smaller sets lie within the larger ones of a draw"
+    )
 
 
 def unit_of(curve: Curve, whole: str = "samples") -> str:
@@ -118,23 +139,35 @@ def unit_of(curve: Curve, whole: str = "samples") -> str:
 
 def selection_lines(selection: Selection) -> list[Message]:
     """Return how the head's parameter was chosen, and every warning about it."""
-    lines = [Message("note", _choice(selection))] if selection.by else []
-    return [*lines, *(Message("warning", text) for text in _doubts(selection))]
+    said = [_choice(selection), *_indecision(selection)] if selection.by else []
+    return [*(Message("note", text) for text in said), *(Message("warning", text) for text in _doubts(selection))]
 
 
 def _choice(selection: Selection) -> str:
     grid = selection.grid
     among = f"{len(grid)} values from {number(grid[0])} to {number(grid[-1])}"
-    best = _best_of(selection)
+    best = f"{_score_of(selection)} at best there"
     return f"{selection.parameter} chosen among {among} on {_rows_of(selection)} ({best}), then fitted on all"
 
 
-def _best_of(selection: Selection) -> str:
+def _indecision(selection: Selection) -> Iterator[str]:
+    """Yield which values the held-out rows can't tell apart, and whether the grid ends among them."""
+    low, high = (selection.alike or (selection.value,))[0], (selection.alike or (selection.value,))[-1]
+    if low == high:
+        return
+    ends = [low == selection.grid[0], high == selection.grid[-1]]
+    which = f"from {number(low)} to {number(high)}" + (", an edge of the grid," if any(ends) else "")
+    every = "any two values of the grid" if all(ends) else f"values {which}"
+    yield f"these rows can't tell {every} apart: {chosen(selection)} lies among them, and could as well be another"
+
+
+def _score_of(selection: Selection) -> str:
     """Return what the chosen value scored on the held-out rows."""
+    place = selection.grid.index(selection.value)
     if selection.accuracy:
-        return f"{100 * max(selection.accuracy):.1f} %"
+        return f"{100 * selection.accuracy[place]:.1f} %"
     name, scores = next(iter(selection.scores.items()))
-    return f"{HEADINGS.get(name, name)} {scores[selection.grid.index(selection.value)]:.3g}"
+    return f"{HEADINGS.get(name, name)} {scores[place]:.3g}"
 
 
 def _doubts(selection: Selection) -> Iterator[str]:
@@ -148,7 +181,9 @@ def _doubts(selection: Selection) -> Iterator[str]:
 
 
 def _as_good_within(selection: Selection) -> bool:
-    """Return whether a value that is not at the grid's edge was right as often as the best: no wider grid is needed."""
+    """Return whether a value that is not at the grid's edge was as good as the best: no wider grid is needed."""
+    if selection.alike:
+        return selection.alike[0] != selection.alike[-1]
     accuracy = selection.accuracy or next(iter(selection.scores.values()), ())
     return bool(accuracy[1:-1]) and max(accuracy[1:-1]) >= max(accuracy)
 
@@ -156,7 +191,8 @@ def _as_good_within(selection: Selection) -> bool:
 def _rows_of(selection: Selection) -> str:
     """Return which rows a value was chosen on."""
     if selection.by == "folds":
-        return f"{selection.folds} folds of the training rows"
+        again = f", dealt {selection.repeats} times" if selection.repeats > 1 else ""
+        return f"{selection.folds} folds of the training rows{again}"
     if selection.by == "leave-one-out":
         return f"{selection.held_out_rows:,} training rows, each left out"
     return f"{selection.held_out_rows:,} held-out training rows"

@@ -19,6 +19,7 @@ from frostline.pipeline.plan.make import cached_plan, make_plan
 from frostline.pipeline.plan.plan import SPLITS, Plan
 from frostline.pipeline.plan.preview import Preview, preview
 from frostline.pipeline.plan.resolve import resolve_remembered
+from frostline.pipeline.records.headline import candidates, headline
 from frostline.pipeline.records.run import Extracted, Fitted, Probe, Report, predictions_name, to_file
 from frostline.pipeline.records.run_record import SplitRows
 from frostline.pipeline.run.baseline import baseline_settings
@@ -168,7 +169,8 @@ def _compared(probes: tuple[Probe, ...]) -> Comparison | None:
     answers = {probe.name: probe.predictions for probe in probes if probe.predictions}
     if len(answers) < 2 or len({one.ids for one in answers.values()}) > 1:
         return None
-    return compare(list(answers.values()), list(answers))
+    first, by_test = headline(candidates(probes)[probes[0].backbone])
+    return compare(list(answers.values()), list(answers), reference=first, chosen_here=by_test)
 
 
 def _write(report: Report, files: Mapping[str, bytes]) -> None:
@@ -191,7 +193,8 @@ def _write_page(report: Report, plan: Plan) -> None:
 def _digest(plan: Plan, probes: tuple[Probe, ...], settings: Settings) -> str:
     """Return what tells this run's answers from another's."""
     keys = [e.key.digest for probe in probes for e in probe.features]
-    heads = [[spec_fields(settings.spec(name)), settings.draw(name)] for name in settings.head]
+    draws = {name: settings.draw(name, plan.dataset.train.modality) for name in settings.head}
+    heads = [[spec_fields(settings.spec(name)), draw.fields if draw else None] for name, draw in draws.items()]
     return digest([keys, list(target_digests(plan).values()), heads, settings.seed])[:12]
 
 
@@ -260,7 +263,7 @@ def _probes(plan: Plan, settings: Settings) -> tuple[Probe, ...]:
 
 
 def _probe(plan: Plan, probe: Probe, settings: Settings, loaded: LazyFeatures) -> Probe:
-    spec, draw = settings.spec(probe.head), settings.draw(probe.head)
+    spec, draw = settings.spec(probe.head), settings.draw(probe.head, plan.dataset.train.modality)
     if draw:
         return replace(probe, curve=drawn_curve(spec, draw, loaded))
     return _scored(replace(probe, fitted=fit_head(plan, spec, loaded)), settings.seed, loaded)

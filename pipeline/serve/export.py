@@ -13,6 +13,7 @@ from frostline.stages.errors import ConfigError
 from frostline.stages.heads import Head
 from frostline.stages.heads.scaling import target_of
 from frostline.stages.modalities.base import described
+from frostline.stages.modalities.image.spec import LibraryTransform
 from frostline.stages.serve.export import export
 
 
@@ -28,6 +29,11 @@ def export_head(folder: Path, file: Path, settings: PredictSettings) -> dict[str
     assert isinstance(network, Backbone)  # of images: others are not portable
     if is_joined(spec.layer):
         raise ConfigError(f"layers {spec.layer} side by side can't be exported; export a head of one layer")
+    if isinstance(spec.preprocessing, LibraryTransform):
+        raise ConfigError(
+            f"{spec.name} on images as {spec.preprocessing.library} prepares them can't be exported: no other program "
+            "would prepare them so; extract with a preprocessing of your own, --resize and --crop, fit and export that"
+        )
     record = {
         "images": ["batch", *spec.size, 3],
         "preprocessing": described(spec.preprocessing),

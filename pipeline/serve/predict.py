@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,7 +161,7 @@ def _loaded(folder: str | Path, fitted: _Fitted, s: PredictSettings, *, portable
 def _chosen(how: Transform[Any]) -> dict[str, Any]:
     """Return the fields of a transform that a request may choose: all others the family finds again, and says."""
     settings = MODALITIES.load(how.modality).settings
-    return {name: getattr(how, name) for name in settings}
+    return {one.name: getattr(how, one.name) for one in fields(how) if one.name in settings}
 
 
 def _check_trust(folder: str | Path, made: HeadBackbone, s: PredictSettings) -> None:

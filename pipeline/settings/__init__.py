@@ -4,12 +4,11 @@ from frostline.pipeline.settings.backbone import BackboneSettings
 from frostline.pipeline.settings.base import AnySettings, WorkspaceSettings
 from frostline.pipeline.settings.dataset import DatasetSettings
 from frostline.pipeline.settings.extraction import ExtractSettings, PredictSettings, RankSettings
-from frostline.pipeline.settings.heads import FEW_HELD, HeadSettings
+from frostline.pipeline.settings.heads import HeadSettings
 from frostline.pipeline.settings.load import load_settings
 from frostline.pipeline.settings.run import Draw, Settings
 
 __all__ = [
-    "FEW_HELD",
     "AnySettings",
     "BackboneSettings",
     "DatasetSettings",

@@ -142,9 +142,9 @@ def _shots(value: Any) -> Any:
 
 
 def _folds(value: Any) -> Any:
-    if value == "loo" or str(value).isdecimal():
-        return value if value == "loo" else int(str(value))
-    raise ValueError("wanted a number of folds, loo, or 0 to hold out a share")
+    if value in ("auto", "loo") or str(value).isdecimal():
+        return value if value in ("auto", "loo") else int(str(value))
+    raise ValueError("wanted auto, a number of folds, loo, or 0 to hold out a share")
 
 
 def _views(value: Any) -> tuple[View, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -36,15 +36,17 @@ class Settings(HeadSettings):
         if self.shots and self.train_sizes:
             raise ValueError("shots and train-sizes; wanted one of them")
         few = [name for name in self.head if name in PROTOCOLS and PROTOCOLS[name].shots]
-        if few and self.model_fields_set & {"shots", "train_sizes", "draws"}:
-            raise ValueError(f"{few[0]} fixes its shots and draws; wanted none of --shots, --train-sizes and --draws")
-        if "draws" in self.model_fields_set and not (self.shots or self.train_sizes):
+        if few and self.train_sizes:
+            raise ValueError(
+                f"train-sizes with {few[0]}, which draws samples of each class; wanted --shots, or neither"
+            )
+        if "draws" in self.model_fields_set and not (self.shots or self.train_sizes or few):
             raise ValueError("draws without shots or train-sizes; wanted one of them beside it")
         return self
 
-    def suited(self, kind: str, rows: int, groups: int = 0) -> Self:
+    def suited(self, kind: str) -> Self:
         """Return the settings for a kind of target; see ``HeadSettings``. Raises ConfigError for shots of amounts."""
-        own = super().suited(kind, rows, groups)
+        own = super().suited(kind)
         draws = [draw for name in own.head if (draw := own.draw(name))]
         if not TARGETS.load(kind).countable and any(draw.unit == "shots" for draw in draws):
             raise ConfigError(
@@ -52,18 +54,29 @@ class Settings(HeadSettings):
             )
         return own
 
-    def draw(self, name: str) -> Draw | None:
-        """Return how much of the training rows a head is fitted on, None for all of them."""
+    def draw(self, name: str, modality: str = "") -> Draw | None:
+        """Return how much of the training rows of a modality a head is fitted on, None for all of them."""
         if name in PROTOCOLS and PROTOCOLS[name].shots:
-            return Draw("shots", PROTOCOLS[name].shots, PROTOCOLS[name].draws)
+            sizes, times = PROTOCOLS[name].amount(self.dataset, modality)
+            times = self.draws if "draws" in self.model_fields_set else times
+            return Draw("shots", self.shots or sizes, times, PROTOCOLS[name].published)
         if self.shots or self.train_sizes:
             return Draw("shots" if self.shots else "samples", self.shots or self.train_sizes, self.draws)
         return None
 
 
 class Draw(NamedTuple):
-    """Sizes of training sets, samples per class or label (``shots``) or in all (``samples``), each drawn ``times``."""
+    """Sizes of training sets, samples per class or label (``shots``) or in all (``samples``), each drawn ``times``.
+
+    ``published``: whose draws these are, see ``PUBLISHED_DRAWS``; empty for Frostline's own.
+    """
 
     unit: Literal["shots", "samples"]
     sizes: tuple[int | Literal["all"], ...]
     times: int
+    published: str = ""
+
+    @property
+    def fields(self) -> tuple[Any, ...]:
+        """What digests have of it."""
+        return tuple(self) if self.published else tuple(self)[:3]

@@ -12,6 +12,7 @@ from frostline.stages.datasets import Dataset, Samples
 from frostline.stages.errors import DataError
 from frostline.stages.fit import too_few
 from frostline.stages.heads import check_estimator
+from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.targets.base import DEFAULT
 
 Chosen = TypeVar("Chosen", bound=HeadSettings)
@@ -20,9 +21,10 @@ Chosen = TypeVar("Chosen", bound=HeadSettings)
 def suited_to(settings: Chosen, dataset: Dataset) -> Chosen:
     """Return the settings for a dataset's targets. Raises ConfigError for heads that are not for them."""
     kind = dataset.train.targets.kind
-    own = settings.suited(kind, len(dataset.train), dataset.train.targets.group_count)
+    own = settings.suited(kind)
     for name in own.head:
-        check_estimator(own.spec(name), kind)
+        if name not in PROTOCOLS:  # those that are estimators are drawn and not stored
+            check_estimator(own.spec(name), kind)
     return own
 
 
@@ -31,7 +33,7 @@ def check_enough(settings: Settings, train: Samples) -> None:
     rows = np.delete(np.arange(len(train)), list(train.problems))
     targets, digests = train.targets.take(rows), train.digests[rows]
     for name in settings.head:
-        draw = settings.draw(name)
+        draw = settings.draw(name, train.modality)
         wrong = None
         if draw:
             check_draw(draw, targets, digests)

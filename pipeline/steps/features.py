@@ -161,7 +161,9 @@ def truncation_notes(done: Iterable[Extracted]) -> tuple[str, ...]:
 def _described(request: FeatureRequest, features: FeatureSet, computed: int, seconds: float) -> Extracted:
     bad = tuple(features.quarantined())
     size = len(request.samples), request.width
-    return Extracted(request.samples.split, request.key, features.folder, *size, bad, computed, seconds, features.pace)
+    pace, licence = features.pace, features.provenance.licence
+    split, folder = request.samples.split, features.folder
+    return Extracted(split, request.key, folder, *size, bad, computed, seconds, pace, licence)
 
 
 class LazyFeatures:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -11,46 +11,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.pipeline.records.curve import Curve, Point
-from frostline.pipeline.settings import FEW_HELD, Draw
+from frostline.pipeline.settings import Draw
 from frostline.pipeline.steps.features import LazyFeatures
 from frostline.stages.datasets.draws import shots, train_size
 from frostline.stages.datasets.grouped import group_lots
+from frostline.stages.datasets.published_draws import PUBLISHED_DRAWS
 from frostline.stages.errors import DataError
 from frostline.stages.evaluate import predictions
 from frostline.stages.fit import Selection, fit
 from frostline.stages.heads import Head, HeadSpec, head_kind
 from frostline.stages.heads.parallel import in_parallel
-from frostline.stages.metrics import spread
-from frostline.stages.metrics.compare import main_value
+from frostline.stages.metrics import Predictions
 from frostline.stages.metrics.learning_curve import LearningCurve, learning_curve
+from frostline.stages.metrics.mteb_scores import mteb_scores
+from frostline.stages.metrics.over_draws import Judged, judged, over_draws
 from frostline.stages.store import Features
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.values import Targets
 
-_FOLDS = 5
 _COPIES = 4  # of the rows in float32, at most, that a fit is taken to hold
-_MIN_HELD = 5  # rows of every class that a hold-out must have to choose by
 _NO_LAW = "No forecast: the law that it would follow is one of the error rates of classes."
+_SCORES: dict[str, Callable[[Predictions], dict[str, float]]] = {"mteb": mteb_scores}
 
 
 def drawn_curve(spec: HeadSpec, draw: Draw, loaded: LazyFeatures) -> Curve:
     """Return a head's main score at every size, of ``draw.times`` draws each; draw i has the seed of the head + i.
 
-    Within a draw the smaller sets lie in the larger ones. Raises DataError where there are fewer
-    training samples than a size asks for.
+    Within a draw the smaller sets lie in the larger ones. Published draws take the rows that their source takes; of
+    groups, of several labels and of numbers there are Frostline's own only. Raises DataError where there are fewer
+    training samples than a size asks for, unless the draws are published ones.
     """
     train = loaded.train[0]
     targets, whole = train.targets, _whole(train.targets, train.digests)
     sizes = _sizes(draw, targets, train.digests)
     times = [1 if draw.unit == "samples" and size == whole else draw.times for size in sizes]
-    points = [_point(spec, draw.unit, size, n, loaded) for size, n in zip(sizes, times, strict=True)]
-    law = _law(points, spec.seed) if targets.kind == DEFAULT else None
+    points = [_point(spec, draw, size, n, loaded) for size, n in zip(sizes, times, strict=True)]
+    law = _law(points, spec.seed, len(targets) * len(loaded.train)) if targets.kind == DEFAULT else None
     forecast, sentence = (law.forecast, law.sentence) if law else (None, _NO_LAW)
     return Curve(draw.unit, tuple(points), forecast, sentence, targets.kind)
 
 
-def _law(points: Sequence[Point], seed: int) -> LearningCurve:
-    return learning_curve([point.rows for point in points], [point.accuracy for point in points], seed=seed)
+def _law(points: Sequence[Point], seed: int, pool: int) -> LearningCurve:
+    rows, accuracies = [point.rows for point in points], [point.accuracy for point in points]
+    return learning_curve(rows, accuracies, seed=seed, pool=pool)
 
 
 def check_draw(draw: Draw, targets: Targets, digests: NDArray[np.uint8]) -> None:
@@ -81,6 +84,8 @@ def _units_of_each(targets: Targets, digests: NDArray[np.uint8]) -> list[int]:
 
 
 def _sizes(draw: Draw, targets: Targets, digests: NDArray[np.uint8]) -> list[int]:
+    if draw.published:
+        return [int(size) for size in draw.sizes]
     return list(dict.fromkeys(_size(draw.unit, size, targets, digests) for size in draw.sizes))
 
 
@@ -100,59 +105,69 @@ def _size(unit: str, size: int | Literal["all"], targets: Targets, digests: NDAr
     return size
 
 
-def _point(spec: HeadSpec, unit: str, size: int, times: int, loaded: LazyFeatures) -> Point:
+def _point(spec: HeadSpec, draw: Draw, size: int, times: int, loaded: LazyFeatures) -> Point:
     started = time.perf_counter()
-    found = [_scored(spec, one, loaded) for one in _fitted(spec, unit, size, times, loaded.train)]
-    accuracy, values, by, rows = zip(*found, strict=True)
-    seconds = round(time.perf_counter() - started, 3)
-    return Point(size, max(rows), tuple(accuracy), spread(accuracy), tuple(values), by[0], seconds)
+    found = [_scored(spec, draw, one, loaded) for one in _fitted(spec, draw, size, times, loaded.train)]
+    draws, values, by, rows, each = zip(*found, strict=True)
+    spread = over_draws(draws, max(rows) / len(loaded.train[0]), spec.seed)
+    accuracy, seconds = tuple(one.value for one in draws), round(time.perf_counter() - started, 3)
+    scores = {name: tuple(one[name] for one in each) for name in each[0]}
+    return Point(size, max(rows), accuracy, spread, tuple(values), by[0], seconds, scores)
 
 
 def _fitted(
-    spec: HeadSpec, unit: str, size: int, times: int, train: list[Features]
+    spec: HeadSpec, draw: Draw, size: int, times: int, train: list[Features]
 ) -> Iterator[tuple[Head, Selection]]:
     """Yield the head of each draw: side by side where the kind takes one core, and the rows are in memory."""
-    jobs = [(replace(spec, seed=spec.seed + i), unit, size, train) for i in range(times)]
+    jobs = [(spec, draw, size, i, train) for i in range(times)]
     if head_kind(spec.kind).single_core and all(isinstance(view.X, np.ndarray) for view in train):
         yield from in_parallel(_drawn, jobs, _COPIES * 4 * sum(view.X.size for view in train))
     else:
         yield from (_drawn(*job) for job in jobs)
 
 
-def _drawn(spec: HeadSpec, unit: str, size: int, train: list[Features]) -> tuple[Head, Selection]:
-    """Return the head of one draw, and how its value was chosen."""
-    views = [view.masked(_mask(view, unit, size, spec.seed)) for view in train]
-    return fit(views, _choosable(spec, views))
+def _drawn(spec: HeadSpec, draw: Draw, size: int, i: int, train: list[Features]) -> tuple[Head, Selection]:
+    """Return the head of draw i, and how its value was chosen."""
+    views = [_subset(view, draw, size, spec.seed, i) for view in train]
+    return fit(views, _choosable(replace(spec, seed=spec.seed + i), views))
 
 
-def _scored(spec: HeadSpec, fitted: tuple[Head, Selection], loaded: LazyFeatures) -> tuple[float, Any, str, int]:
-    """Return the main score of one draw's head, the value chosen for it, what by, and its training rows."""
+def _scored(
+    spec: HeadSpec, draw: Draw, fitted: tuple[Head, Selection], loaded: LazyFeatures
+) -> tuple[Judged, Any, str, int, dict[str, float]]:
+    """Return what one draw's head scores, the value chosen, what by, its training rows, and further scores."""
     head, selection = fitted
     by = selection.by or ("default" if len(spec.grid) > 1 else "")
-    return main_value(predictions(head, loaded.test)), selection.value, by, selection.final_rows
+    answers = predictions(head, loaded.test)
+    more = _SCORES[draw.published](answers) if draw.published in _SCORES and answers.kind == DEFAULT else {}
+    return judged(answers), selection.value, by, selection.final_rows, more
 
 
-def _mask(view: Features, unit: str, size: int, seed: int) -> NDArray[np.bool_]:
-    drawn = shots if unit == "shots" else train_size
-    return drawn(view.targets, view.digests, size, seed)
+def _subset(view: Features, draw: Draw, size: int, seed: int, i: int) -> Features:
+    """Return the rows of draw i."""
+    if draw.published and view.targets.kind == DEFAULT and view.targets.groups is None:
+        return view.take(PUBLISHED_DRAWS[draw.published](view.targets.values, size, i, seed))
+    drawn = shots if draw.unit == "shots" else train_size
+    return view.masked(drawn(view.targets, view.digests, size, seed + i))
 
 
 def _choosable(spec: HeadSpec, views: Sequence[Features]) -> HeadSpec:
-    """Return the spec with a way to choose that so few rows allow: folds where a hold-out would be a handful of rows.
+    """Return the spec with a way to choose that so few rows allow: no more folds than the smallest class has samples.
 
-    With one sample of a class nothing can be held out: ``spec.default`` is taken.
+    With one sample of every class nothing can be held out: ``spec.default`` is taken.
     """
-    targets, digests = views[0].targets, views[0].digests
-    single = targets.kind == DEFAULT
-    smallest = _smallest_class(targets, digests) if single else len(np.unique(_units(targets, digests)))
-    enough = _MIN_HELD if single else FEW_HELD
-    if len(spec.grid) == 1 or spec.folds == "loo" or (not spec.folds and spec.hold_out * smallest >= enough):
+    each = _units_to_hold_out(views[0].targets, views[0].digests)
+    if len(spec.grid) == 1 or spec.folds == "loo":
         return spec
-    if smallest < 2:
-        return replace(spec, grid=(spec.default,), folds=0, hold_out=0.0)
-    return replace(spec, folds=min(int(spec.folds) or _FOLDS, smallest), hold_out=0.0)
+    if max(each) < 2:
+        return replace(spec, grid=(spec.default,), folds=0, hold_out=0.0, rule="")
+    if isinstance(spec.folds, str) or spec.folds <= min(each):
+        return spec
+    return replace(spec, folds=min(each) if min(each) > 1 else "auto")
 
 
-def _smallest_class(targets: Targets, digests: NDArray[np.uint8]) -> int:
-    """Return how many different samples, or groups, the smallest class that occurs has."""
-    return min(n for n in _units_of_each(targets, digests) if n)
+def _units_to_hold_out(targets: Targets, digests: NDArray[np.uint8]) -> list[int]:
+    """Return how many different samples, or groups, each class that occurs has; of other targets, all together."""
+    if targets.kind != DEFAULT:
+        return [len(np.unique(_units(targets, digests)))]
+    return [n for n in _units_of_each(targets, digests) if n]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from frostline.stages.backbones.families.fingerprint import fingerprint
-from frostline.stages.backbones.inference.pixels import Embedder, finished, item_for, raw_or_item
+from frostline.stages.backbones.inference.pixels import Embedder, finished, image_preprocessing, item_for, raw_or_item
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.modalities.image.transform import preprocess
 
@@ -28,6 +28,7 @@ __all__ = [
     "Embedder",
     "fingerprint",
     "finished",
+    "image_preprocessing",
     "item_for",
     "load_backbone",
     "preprocess",

@@ -21,19 +21,31 @@ def content_hash_order(digests: NDArray[np.uint8], seed: int) -> NDArray[np.byte
     return np.frombuffer(bytes(drawn), "S32")
 
 
+def contents(digests: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the place of each row's content among the different ones, int64 (n,); ``digests``: uint8 (n, 32)."""
+    place: NDArray[np.int64] = np.unique(np.ascontiguousarray(digests).view("S32")[:, 0], return_inverse=True)[1]
+    return place
+
+
 def hold_out(
-    labels: NDArray[np.int64], digests: NDArray[np.uint8], classes: int, fraction: float, seed: int
+    labels: NDArray[np.int64],
+    digests: NDArray[np.uint8],
+    classes: int,
+    fraction: float,
+    seed: int,
+    least: int = 0,
 ) -> NDArray[np.bool_]:
     """Return the mask, bool (n,), of the rows held out: within each class the ``held_of(n, fraction)`` lowest lots.
 
-    A sample added later moves few others to the other side. Equal content is never on both
-    sides of a class, which can hold out a few rows more. ``digests``: uint8 (n, 32).
+    ``least``: how many of every class of two rows or more, at the least. A sample added later moves few others to the
+    other side. Equal content is never on both sides of a class, which can hold out a few rows more. ``digests``: uint8
+    (n, 32).
     """
     drawn = content_hash_order(digests, seed)
     held = np.zeros(len(labels), bool)
     for label in range(classes):
         rows = np.flatnonzero(labels == label)
-        count = held_of(len(rows), fraction)
+        count = max(held_of(len(rows), fraction), least if len(rows) > 1 else 0)
         if count:
             held[rows] = drawn[rows] <= np.sort(drawn[rows])[count - 1]
     return held
@@ -44,9 +56,15 @@ def folds(
 ) -> NDArray[np.int64]:
     """Return each row's fold, int64 (n,), 0 to count - 1: within each class the contents are dealt out by lot.
 
-    Equal content is in one fold. ``digests``: uint8 (n, 32).
+    Each class is dealt on where the class before it ended, so that folds of many small classes are as large as each
+    other. Equal content of a class is in one fold. ``digests``: uint8 (n, 32).
     """
-    return _ranks(labels, digests, classes, seed)[0] % count
+    ranks, sizes = _ranks(labels, digests, classes, seed)
+    of_class = np.zeros(classes, np.int64)
+    of_class[labels] = sizes
+    before = np.cumsum(of_class) - of_class
+    fold: NDArray[np.int64] = (before[labels] + ranks) % count
+    return fold
 
 
 def shots(

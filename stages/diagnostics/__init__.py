@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from frostline.stages.diagnostics.doubts import (
     DoubtfulLabel,
+    DoubtfulLabels,
     UnlikelyValue,
     doubtful_labels,
     limit,
@@ -27,6 +28,7 @@ from frostline.stages.diagnostics.shift import Shift, auroc, shift
 __all__ = [
     "Copies",
     "DoubtfulLabel",
+    "DoubtfulLabels",
     "DuplicatePair",
     "LabelIssues",
     "NearDuplicates",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.datasets.draws import folds
-from frostline.stages.diagnostics.label_errors import label_issues
+from frostline.stages.diagnostics.label_errors import LabelIssues, label_issues
 from frostline.stages.heads import HeadSpec, solver
 from frostline.stages.heads.base import explained
 from frostline.stages.store import Features
@@ -22,16 +22,28 @@ _EXACT = 1e-9  # of a value's own deviation: smaller residuals are rounding
 
 @dataclass(frozen=True)
 class DoubtfulLabel:
-    """One label of a row that is likely wrong. ``given``: whether the row is said to have it.
+    """One label of a row that is worth a second look. ``given``: whether the row is said to have it.
 
-    ``probability``: of the opposite, out of fold; ``margin``: that of what is given less that.
+    ``chance``: the calibrated probability of what is given.
     """
 
     row: int
     label: int
     given: bool
-    probability: float
-    margin: float
+    chance: float
+
+
+@dataclass(frozen=True)
+class DoubtfulLabels:
+    """The labels worth a second look, the one with the most evidence against it first.
+
+    ``expected``: how many there would be if every label were right; ``agreement``: of all known labels, the share that
+    the heads which judge would have given, too. Both are None where no label could be judged.
+    """
+
+    found: tuple[DoubtfulLabel, ...]
+    expected: float | None
+    agreement: float | None
 
 
 @dataclass(frozen=True)
@@ -61,24 +73,36 @@ def out_of_fold_of(train: Features, spec: HeadSpec, units: int, seed: int = 0) -
     return result
 
 
-def doubtful_labels(probabilities: NDArray[np.float64], y: NDArray[np.int8]) -> tuple[DoubtfulLabel, ...]:
+def doubtful_labels(probabilities: NDArray[np.float64], y: NDArray[np.int8]) -> DoubtfulLabels:
     """Return the known labels of ``y``, int8 (n, labels), that probabilities, float64 (n, labels), speak against.
 
-    Each label by itself, by confident learning: see ``frostline.stages.diagnostics.label_issues``. The worst first.
+    Each label by itself: see ``frostline.stages.diagnostics.label_issues``.
     """
-    found = (one for label in range(y.shape[1]) for one in _of_label(probabilities[:, label], y[:, label], label))
-    return tuple(sorted(found, key=lambda one: one.margin))
+    judged = tuple(_judged(probabilities, y))
+    if not judged:
+        return DoubtfulLabels((), None, None)
+    found = (
+        DoubtfulLabel(int(known[place]), label, bool(given), chance)
+        for label, known, issues in judged
+        for place, given, chance in zip(issues.rows, issues.given, issues.chance, strict=True)
+    )
+    agreed = sum(len(known) * issues.agreement for _, known, issues in judged)
+    return DoubtfulLabels(
+        found=tuple(sorted(found, key=lambda one: one.chance)),
+        expected=sum(issues.expected for _, _, issues in judged),
+        agreement=agreed / sum(len(known) for _, known, _ in judged),
+    )
 
 
-def _of_label(probabilities: NDArray[np.float64], y: NDArray[np.int8], label: int) -> Iterator[DoubtfulLabel]:
-    known = np.flatnonzero(y >= 0)
-    own = y[known].astype(np.int64)
-    if len(known) < FEWEST or own.all() or not own.any():
-        return
-    p = probabilities[known]
-    issues = label_issues(np.stack([1 - p, p], 1), own)
-    for place, given, other, margin in zip(issues.rows, issues.given, issues.probability, issues.margin, strict=True):
-        yield DoubtfulLabel(int(known[place]), label, bool(given), other, margin)
+def _judged(
+    probabilities: NDArray[np.float64], y: NDArray[np.int8]
+) -> Iterator[tuple[int, NDArray[np.int64], LabelIssues]]:
+    """Yield each label that can be judged, the rows where it is known, and what is said of these."""
+    for label in range(y.shape[1]):
+        known = np.flatnonzero(y[:, label] >= 0)
+        own, p = y[known, label].astype(np.int64), probabilities[known, label]
+        if len(known) >= FEWEST and 0 < own.sum() < len(own):
+            yield label, known, label_issues(np.stack([1 - p, p], 1), own)
 
 
 def limit(n: int) -> float:

@@ -1,4 +1,4 @@
-"""Labels that are likely wrong."""
+"""Labels worth a second look: those that calibrated heads which have not seen them hold hardly possible."""
 
 from __future__ import annotations
 
@@ -9,53 +9,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.datasets.sampling import folds
+from frostline.stages.diagnostics.noisy_labels import Array, calibrated
 
 if TYPE_CHECKING:
     from frostline.stages.heads.newton.penalised import PreparedRows
 
+SURPRISING = 0.01
 _STRENGTH = 3.0
 
 
 @dataclass(frozen=True)
 class LabelIssues:
-    """Rows whose label is likely wrong, the likeliest first.
+    """Rows whose label is worth a second look, the one with the most evidence against it first.
 
-    ``suggested``: the label that the other rows speak for, ``probability``: its own. ``margin``: the
-    given label's probability less the largest other one, -1 to 1.
+    ``suggested``: the likeliest label; ``chance``: the calibrated probability of the given one. ``expected``: how many
+    rows would be here if every label were right. ``agreement``: the share of all rows whose given label is the
+    likeliest one, which says how good the heads are that judge.
     """
 
     rows: tuple[int, ...]
     given: tuple[int, ...]
     suggested: tuple[int, ...]
-    probability: tuple[float, ...]
-    margin: tuple[float, ...]
+    chance: tuple[float, ...]
+    expected: float
+    agreement: float
 
 
-def label_issues(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> LabelIssues:
+def label_issues(probabilities: Array, y: NDArray[np.int64]) -> LabelIssues:
     """Return the labels (n,) that out-of-fold probabilities, float64 (n, classes), speak against.
 
-    Confident learning (Northcutt et al., JAIR 2021, arXiv:1911.00068): a class's threshold is the
-    mean probability of that class over the rows labelled so; a row belongs confidently to the
-    likeliest class whose threshold it reaches; where that is not its label it is an issue. Ranked
-    by normalised margin.
+    The probabilities are calibrated first, with room for wrong labels (see ``noisy_labels``). A row is here where its
+    label and all that are no likelier have together a probability of at most 1 %: of right labels about one in a
+    hundred is, whatever the head and the number of classes. A class that no row has is not possible. Ordered by the
+    probability of the given label, to which the odds that it was drawn at random are inverse.
     """
-    rows, classes = np.arange(len(y)), probabilities.shape[1]
-    present = np.bincount(y, minlength=classes)
-    own = probabilities[rows, y]
-    thresholds = np.where(present, np.bincount(y, own, classes) / np.maximum(present, 1), np.inf)
-    confident = np.where(probabilities >= thresholds, probabilities, -1.0)
-    suggested = confident.argmax(1)
-    others = probabilities.copy()
-    others[rows, y] = -1
-    margin = own - others.max(1)
-    issue = (confident.max(1) >= 0) & (suggested != y)
-    order = np.flatnonzero(issue)[np.argsort(margin[issue], kind="stable")]
+    possible = probabilities * np.isin(np.arange(probabilities.shape[1]), y)
+    p = calibrated(possible / possible.sum(1, keepdims=True), y)
+    own = p[np.arange(len(y)), y]
+    surprising = np.where(p <= own[:, None], p, 0).sum(1) <= SURPRISING
+    order = np.flatnonzero(surprising)[np.argsort(own[surprising], kind="stable")]
+    ascending = np.sort(p, 1)
     return LabelIssues(
         rows=tuple(order.tolist()),
         given=tuple(y[order].tolist()),
-        suggested=tuple(suggested[order].tolist()),
-        probability=tuple(probabilities[order, suggested[order]].tolist()),
-        margin=tuple(margin[order].tolist()),
+        suggested=tuple(p[order].argmax(1).tolist()),
+        chance=tuple(own[order].tolist()),
+        expected=float(ascending[ascending.cumsum(1) <= SURPRISING].sum()),
+        agreement=float(np.mean(probabilities.argmax(1) == y)),
     )
 
 

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.diagnostics.close_by_chance import by_chance
 from frostline.stages.diagnostics.typical_distance import typical_distance
 from frostline.stages.store import Features
 from frostline.stages.targets.registry import TARGETS
 
 NEAR = 0.13
 _BLOCK = 2048
+_NARROW = 32  # features: of no more, rows are so close by chance that float32 can't tell how close
 _ROUNDING = 1e-6  # of a cosine in float32
+_EXACT = 1e-14  # and in float64
 
 
 @dataclass(frozen=True)
@@ -81,23 +84,29 @@ def _differ(values: NDArray[Any]) -> bool:
     return bool((low < high).any())
 
 
-def find_near_duplicates(train: Features, test: Features, threshold: float = NEAR) -> NearDuplicates:
-    """Return pairs of different content whose cosine distance is at most ``threshold`` typical ones.
+def find_near_duplicates(train: Features, test: Features, threshold: float | None = None) -> NearDuplicates:
+    """Return pairs of different content whose cosine distance is at most ``threshold`` typical ones, 0.13 by default.
 
     Relative to the typical distance, because every backbone has its own scale; copies do not set it. 0.13 is the
-    default of cleanlab's Datalab. How much it finds is up to the backbone. On 10,000 images of CIFAR-10: through this
-    package's ResNet-8 all of 200 images again with one pixel changed, all of 200 saved again as JPEG
-    (quality 90), and 3 pairs besides, the same picture each; through MobileNetV2 at 224 pixels 58 %, 92 % and
+    default of cleanlab's Datalab. In few dimensions rows are that close by chance; there the default is what one pair
+    in twenty datasets is below (see ``by_chance``). How much it finds is up to the backbone. On 10,000 images of
+    CIFAR-10: through this package's ResNet-8 all of 200 images again with one pixel changed, all of 200 saved again as
+    JPEG (quality 90), and 3 pairs besides, the same picture each; through MobileNetV2 at 224 pixels 58 %, 92 % and
     none. Of each content the first row is searched for; features are finite.
-    About (n + m)² d operations of float32 for n training and m test rows, in blocks.
+    About (n + m)² d operations of float32 for n training and m test rows, in blocks; of float64 for 32 features or
+    fewer.
     """
+    if train.X.shape[1] < 2:  # all directions are the same
+        return NearDuplicates((), (), (), 0.0)
     rows, others = _first(train), _first(test)
     known = {content.tobytes() for content in train.digests}
     new = others[[content.tobytes() not in known for content in test.digests[others]]]
     U, V, W = _directions(train.X[rows]), _directions(test.X[others]), _directions(test.X[new])
     within, among, across = _nearest(U), _nearest(V), _nearest(W, U)
-    typical = max(typical_distance(U, _strata(train)[rows], threshold), _ROUNDING)
-    reach = max(threshold * typical, _ROUNDING)
+    rounding = _ROUNDING if U.dtype == np.float32 else _EXACT
+    share = threshold or min(NEAR, by_chance(U, within[1], len(rows) + len(others)))
+    typical = max(typical_distance(U, _strata(train)[rows], share), rounding)
+    reach = max(share * typical, rounding)
     first, second, third = _names(train, rows), _names(test, others), _names(test, new)
     return NearDuplicates(
         _pairs(within, first, first, reach, typical),
@@ -116,7 +125,8 @@ def _strata(train: Features) -> NDArray[np.int64]:
     return TARGETS.load(train.targets.kind).strata(train.y)
 
 
-Neighbours = tuple[NDArray[np.int64], NDArray[np.float32]]
+Floats = NDArray[np.floating]
+Neighbours = tuple[NDArray[np.int64], Floats]
 
 
 def _first(features: Features) -> NDArray[np.int64]:
@@ -125,20 +135,21 @@ def _first(features: Features) -> NDArray[np.int64]:
     return np.sort(np.unique(whole, return_index=True)[1])
 
 
-def _directions(X: NDArray[Any]) -> NDArray[np.float32]:
-    """Return rows divided by their lengths, float32; rows of zeros as they are."""
-    rows = X.astype(np.float32)
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)).astype(np.float32)
+def _directions(X: NDArray[Any]) -> Floats:
+    """Return rows divided by their lengths, float32, or float64 of few features; rows of zeros as they are."""
+    precise: type[np.floating] = np.float64 if X.shape[1] <= _NARROW else np.float32
+    rows: Floats = X.astype(precise)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)).astype(rows.dtype)
     rows /= np.where(lengths > 0, lengths, 1)[:, None]
     return rows
 
 
-def _nearest(U: NDArray[np.float32], V: NDArray[np.float32] | None = None) -> Neighbours:
+def _nearest(U: Floats, V: Floats | None = None) -> Neighbours:
     """Return for each row of U its nearest row of V, or of U but itself, and their cosine (-2 if there is none).
 
     Within U every block of cosines serves both its rows and its columns.
     """
-    place, cosine = np.zeros(len(U), np.int64), np.full(len(U), -2, np.float32)
+    place, cosine = np.zeros(len(U), np.int64), np.full(len(U), -2, U.dtype)
     for rows in _spans(len(U)):
         for columns in _spans(len(U if V is None else V), rows.start if V is None else 0):
             found = U[rows] @ (U if V is None else V)[columns].T
@@ -155,9 +166,7 @@ def _spans(n: int, start: int = 0) -> Iterator[slice]:
         yield slice(first, min(first + _BLOCK, n))
 
 
-def _improve(
-    place: NDArray[np.int64], cosine: NDArray[np.float32], rows: slice, found: NDArray[np.float32], offset: int
-) -> None:
+def _improve(place: NDArray[np.int64], cosine: Floats, rows: slice, found: Floats, offset: int) -> None:
     """Keep what of a block of cosines is nearer than what the rows have so far."""
     best = found.argmax(1)
     values = np.take_along_axis(found, best[:, None], 1)[:, 0]

@@ -20,6 +20,7 @@ from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.values import Targets
 
 _BLOCK = 4096
+FEW = 5  # backbones or entries: of fewer no order can be told from chance, 2 of 24 are as good as the best
 _COMPONENTS = 64  # Pándy et al. reduce features to so many before GBC
 
 

@@ -11,7 +11,7 @@ _SAMPLE = 2048
 _BLOCK = 64
 _NEIGHBOURS = 64
 _HIGHER = 20
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class _Sample:
 def typical_distance(directions: Floats, labels: NDArray[np.int64], threshold: float) -> float:
     """Return the median cosine distance, 1 - cos, of a row from its nearest that is no near duplicate of it.
 
-    ``directions``: rows of length one, float32 (n, d), of which 2,048, evenly spread, are asked; ``labels``: their
+    ``directions``: rows of length one, float (n, d), of which 2,048, evenly spread, are asked; ``labels``: their
     classes, int64 (n,).
     Near duplicates lie within ``threshold`` times what is returned: of all values of which that is true, the largest.
     So copies of every row do not set the scale that they are measured by. Half of a class within that are no copies
@@ -64,7 +64,7 @@ def _sampled(directions: Floats, labels: NDArray[np.int64]) -> _Sample:
     n = len(directions)
     asked = np.unique(np.linspace(0, n - 1, min(n, _SAMPLE)).astype(int))
     kept = min(_NEIGHBOURS, n - 1)
-    near, mates = np.empty((len(asked), kept), np.float32), np.empty((len(asked), kept), np.float32)
+    near, mates = (np.empty((len(asked), kept), directions.dtype) for _ in range(2))
     for start in range(0, len(asked), _BLOCK):
         rows = asked[start : start + _BLOCK]
         distances = np.maximum(1 - directions[rows] @ directions.T, 0)

@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.backbones import Embedder, finished, raw_or_item
+from frostline.stages.backbones import Embedder, finished, image_preprocessing, raw_or_item
 from frostline.stages.backbones.inference.batches import BatchLimit, Streamer
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import UnreadableSample
@@ -100,7 +100,7 @@ def extract(job: Extraction) -> ExtractionStats:
 def item_bytes(backbone: Embedder, item: Callable[[int], Item], rows: Sequence[int]) -> int:
     """Return how many bytes an item holds: of images at most; of others as the largest of the first few rows does."""
     if backbone.spec.size:
-        return 3 * prod(backbone.spec.size)
+        return 3 * prod(backbone.spec.size) * np.dtype(image_preprocessing(backbone.spec).dtype).itemsize
     return max(map(bytes_of, _readable(item, rows[:_FEW])), default=1)
 
 

@@ -14,7 +14,7 @@ from frostline.stages.fit.enough import too_few
 from frostline.stages.fit.select import choose
 from frostline.stages.fit.selection import Choice, Selection
 from frostline.stages.fit.training_rows import TrainingRows
-from frostline.stages.heads import Head, HeadPath, HeadSpec
+from frostline.stages.heads import Head, HeadPath, HeadSpec, head_kind
 from frostline.stages.heads.kinds import Number
 from frostline.stages.store import Features, stacked
 from frostline.stages.targets.base import DEFAULT
@@ -35,7 +35,8 @@ def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[Head, Selection]:
     about = views[0].targets
     groups = None if about.groups is None else np.concatenate([about.groups] * len(views))
     rows = TrainingRows(X, y, len(about.names), spec, about.kind)
-    return fit_rows(rows, digests, about.names, len(views), groups=groups)
+    held = _validation(views, spec.validation) if spec.validation else None
+    return fit_rows(rows, digests, about.names, len(views), groups=groups, held=held)
 
 
 def fit_rows(
@@ -45,15 +46,18 @@ def fit_rows(
     views: int = 1,
     *,
     groups: NDArray[np.int64] | None = None,
+    held: NDArray[np.bool_] | None = None,
 ) -> tuple[Head, Selection]:
     """Return the head fitted on rows (n, d) of any kind of target, and how it was selected.
 
     ``digests``: uint8 (n, 32) of the rows' content; ``views``: how many of each sample are among the rows;
-    ``groups``: int64 (n,), which rows belong together and are never on both sides of a hold-out or fold. Raises
-    what ``fit`` does.
+    ``groups``: int64 (n,), which rows belong together and are never on both sides of a hold-out or fold; ``held``:
+    bool (n,), the rows that choose, instead of those that the spec says. Raises what ``fit`` does.
     """
     spec = rows.spec
-    choice = choose(rows, digests, views, groups=groups) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
+    choice = (
+        choose(rows, digests, views, groups=groups, held=held) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
+    )
     wanted = tuple(sorted(set(choice.values))) or (choice.value,)
     last = rows.fit(wanted, np.ones(len(rows.y), bool))
     gap, slope = (getattr(last, name, None) for name in ("gap", "gradient_norm"))
@@ -63,7 +67,7 @@ def fit_rows(
         **{each.name: getattr(choice, each.name) for each in fields(Choice)},
         parameter=spec.parameter,
         grid=spec.grid,
-        at_edge=len(spec.grid) > 1 and choice.value in (spec.grid[0], spec.grid[-1]),
+        at_edge=_at_edge(spec, choice.value),
         final_rows=len(rows.y),
         final_converged=bool(last.converged.all()),
         final_iterations=int(last.iterations.max()),
@@ -72,6 +76,20 @@ def fit_rows(
         seed=spec.seed,
     )
     return head, selection
+
+
+def _validation(views: Sequence[Features], start: str) -> NDArray[np.bool_]:
+    """Return which rows of all views are of a validation split: their ids begin so. Raises DataError without any."""
+    held = np.array([name.startswith(start) for view in views for name in view.ids])
+    if not held.any() or held.all():
+        raise DataError(f"{int(held.sum())} of {len(held)} training rows are of the validation split; wanted some")
+    return held
+
+
+def _at_edge(spec: HeadSpec, value: Number) -> bool:
+    """Whether a wider grid could have given another value: not beyond what the parameter can be."""
+    kind = head_kind(spec.kind)
+    return len(spec.grid) > 1 and value in (spec.grid[0], spec.grid[-1]) and value not in (kind.low, kind.high)
 
 
 def _head(path: HeadPath, fitted: Sequence[Number], choice: Choice, names: tuple[str, ...]) -> Head:

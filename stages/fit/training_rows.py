@@ -49,7 +49,7 @@ class TrainingRows:
         if self.spec.scaling != "standardize":
             path = _fitted(self.spec, self._shared, grid, weights)
             return unscaled(path, Scaler()) if self.spec.scaling == "l2" else path
-        scaler = standardizer(self.X, used)
+        scaler = standardizer(self.X, used, self.spec.epsilon)
         if isinstance(self.X, RowFile):
             X = scaled(self.X, scaler)
             own = self._solver(X if streams(self.spec) else X[:], self.y)

@@ -18,8 +18,13 @@ Number = int | float
 # Oquab et al., "DINOv2" (arXiv:2304.07193): the C values that its linear evaluation tries.
 DINOV2_GRID = tuple(10 ** (-6 + 11 * i / 44) for i in range(45))
 # github.com/facebookresearch/dinov2, eval/linear.py: the learning rates of a batch of 256.
-_RATES_OF_256 = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1)
-_RATES = tuple(rate * 128 / 256 for rate in _RATES_OF_256)
+DINOV2_RATES_OF_256 = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1)
+_RATES = tuple(rate * 128 / 256 for rate in DINOV2_RATES_OF_256)
+# github.com/LAION-AI/CLIP_benchmark 1.6.2, metrics/linear_probe.py: the weight decays of its search.
+_DECAYS = tuple(10 ** (i / 12) for i in range(-72, 25))
+# Half-decades: of features as wide and as large as encoders give them, benchmarks/selection/regret.py finds the best
+# of C between 3e-5 and 3e2, and nothing lost beside DINOv2's quarter-decades.
+_STRENGTHS = tuple(10 ** (i / 2) for i in range(-12, 9))
 _ALPHAS = tuple(10 ** (i / 4) for i in range(-24, 37))
 _SHRINKAGES = (1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
 _SOLVERS = "frostline.stages.heads.solvers"
@@ -41,6 +46,10 @@ class Kind:
         whole: whether the parameter takes whole numbers only.
         exact: whether the solver scores every training row by the others without fitting anew (``leave_one_out``).
         streams: whether it reads the rows a block at a time and needs no copy of them.
+        calmer: which values of the parameter make heads depend less on single rows: -1 smaller ones, 1 larger ones; 0
+            where that is not known.
+        costly: whether a fit takes as long on few rows as on many, or starts anew for every value, so that few are made
+            to choose by.
         single_core: whether a fit uses one core at most, so that several are best done side by side, in processes.
         others: by each further kind of target, such as ``multi-label``, where the class is that fits it to that.
         reader: where the function is that makes the head again of what it was stored as (see ``Stored``),
@@ -65,6 +74,8 @@ class Kind:
     whole: bool = False
     exact: bool = False
     streams: bool = False
+    calmer: int = 0
+    costly: bool = False
     single_core: bool = False
     reader: str = ""
     others: Mapping[str, str] = field(default_factory=dict)
@@ -107,9 +118,10 @@ HEADS: Door[Kind] = Door(
         "logreg": Kind(
             f"{_SOLVERS}.logistic:LogisticSolver",
             "C",
-            DINOV2_GRID,
+            _STRENGTHS,
             1.0,
             streams=True,
+            calmer=-1,
             others=_others(multi_label="logistic_labels:LogisticLabelsSolver"),
         ),
         "linear": Kind(
@@ -118,11 +130,14 @@ HEADS: Door[Kind] = Door(
             _RATES,
             0.005,
             streams=True,
+            calmer=-1,
+            costly=True,
             others=_others(
                 multi_label="sgd_labels:SgdLabelsSolver",
                 regression="sgd_regression:SgdRegressionSolver",
             ),
         ),
+        "adamw": Kind(f"{_SOLVERS}.adamw:AdamWSolver", "weight_decay", _DECAYS, 0.01, streams=True),
         "ridge": Kind(
             f"{_SOLVERS}.ridge:RidgeSolver",
             "alpha",
@@ -130,6 +145,7 @@ HEADS: Door[Kind] = Door(
             1.0,
             exact=True,
             streams=True,
+            calmer=1,
             others=_others(
                 multi_label="ridge_labels:RidgeLabelsSolver",
                 regression="ridge_regression:RidgeRegressionSolver",
@@ -138,11 +154,12 @@ HEADS: Door[Kind] = Door(
         "knn": Kind(
             f"{_SOLVERS}.knn:NeighbourSolver",
             "k",
-            (10, 20, 100, 200),
+            (1, 3, 5, 10, 20, 50, 100, 200),
             20,
             1,
             whole=True,
             exact=True,
+            calmer=1,
             others=_others(
                 multi_label="knn_labels:NeighbourLabelsSolver",
                 regression="knn_regression:NeighbourRegressionSolver",
@@ -153,19 +170,21 @@ HEADS: Door[Kind] = Door(
             streams=True,
             others=_others(multi_label="centroid_labels:CentroidLabelsSolver"),
         ),
-        "lda": Kind(f"{_SOLVERS}.lda:LDASolver", "shrinkage", _SHRINKAGES, 0.1, 0, 1, streams=True),
+        "lda": Kind(f"{_SOLVERS}.lda:LDASolver", "shrinkage", _SHRINKAGES, 0.1, 0, 1, streams=True, calmer=1),
         "svm": Kind(
             f"{_SOLVERS}.svm:SVMSolver",
             "C",
-            (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0),
+            _STRENGTHS[2:-2],
             0.1,
             streams=True,
+            calmer=-1,
             others=_others(multi_label="svm_labels:SVMLabelsSolver"),
         ),
     },
 )
 _ESTIMATOR = Kind(
     f"{_SOLVERS}.sklearn_estimator:EstimatorSolver",
+    costly=True,
     single_core=True,
     others=_others(
         multi_label="sklearn_labels:EstimatorLabelsSolver",

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from frostline.stages.heads.kinds import DINOV2_GRID, Number, head_kind
-from frostline.stages.heads.spec import HeadSpec, Scaling, head_spec
+from frostline.stages.heads.kinds import DINOV2_GRID, DINOV2_RATES_OF_256, Number, head_kind
+from frostline.stages.heads.spec import HeadSpec, Scaling, Ties, head_spec
+
+Amount = tuple[tuple[int, ...], int]  # samples per class, and how many times each is drawn
+
+_BATCH = 8 * 128  # of the published command: 128 a GPU, and the source's launcher takes 8 of them
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,10 @@ class Protocol:
     """A protocol's constants.
 
     ``source``: the code they were read from. ``differs``: what is done otherwise here, and why.
-    ``shots``: samples per class, ``draws`` times each; all of the training rows where empty.
+    ``shots``: samples per class, ``draws`` times each; all of the training rows where empty. ``amounts``: the same
+    where the source has others for a dataset, or a modality. ``published``: whose draws these are, a name of
+    ``PUBLISHED_DRAWS``. ``ties``, ``epsilon``: as in a spec. ``criteria``: by dataset, where it is not accuracy;
+    ``validated``: datasets whose validation split, the ids that begin with ``val/``, is what is held out.
     """
 
     source: str
@@ -27,63 +34,127 @@ class Protocol:
     scaling: Scaling = "none"
     shots: tuple[int, ...] = ()
     draws: int = 0
+    amounts: Mapping[str, Amount] = field(default_factory=dict)
+    published: str = ""
+    ties: Ties = ""
+    epsilon: float = 0.0
+    criteria: Mapping[str, str] = field(default_factory=dict)
+    validated: tuple[str, ...] = ()
+    parameter: str | None = None
 
-    def spec(self, seed: int = 0) -> HeadSpec:
-        """Return the head of this protocol, its hold-out drawn with a seed."""
+    def spec(self, seed: int = 0, dataset: str = "") -> HeadSpec:
+        """Return the head of this protocol, its hold-out drawn with a seed, on a dataset of that name."""
         own: dict[str, Any] = {"hold_out": self.hold_out, "scaling": self.scaling, "seed": seed}
-        return head_spec(self.kind, self.grid, options=self.options, **own)
+        own |= {"ties": self.ties, "epsilon": self.epsilon, "criterion": self.criteria.get(dataset, "")}
+        own |= {"validation": "val/" if dataset in self.validated else "", "rule": "best"}
+        return head_spec(self.kind, self.grid, parameter=self.parameter, options=self.options, **own)
+
+    def amount(self, dataset: str = "", modality: str = "") -> Amount:
+        """Return how many samples per class are drawn, and how often, for a dataset of that name and modality."""
+        return self.amounts.get(dataset) or self.amounts.get(modality) or (self.shots, self.draws)
 
 
 PROTOCOLS = {
     "dinov2-logreg": Protocol(
         "github.com/facebookresearch/dinov2 eval/log_regression.py",
-        "the 10 % are stratified; of values equally often right the least log-loss wins, not the first",
+        "the 10 % are stratified; fitted to the optimum, where the source (cuML's solver) stops after 1,000 steps",
         "logreg",
         DINOV2_GRID,
+        ties="first",
+    ),
+    "dinov3-logreg": Protocol(
+        "github.com/facebookresearch/dinov3 eval/log_regression.py",
+        "the 10 % are stratified; fitted to the optimum, where the source stops after 1,000 steps; the images are as "
+        "the backbone's settings say, where the source resizes and crops to 224 (--resize 224 --crop 224)",
+        "logreg",
+        DINOV2_GRID,
+        {"dtype": "float64", "tolerance": 1e-12, "max_iterations": 1000},
+        ties="first",
     ),
     "dinov2-knn": Protocol(
         "github.com/facebookresearch/dinov2 eval/knn.py",
-        "k is chosen on 10 % of the training rows; the source reports every k on the test set",
+        "k is chosen on 10 % of the training rows, the least of those equally good; the source reports every k on the "
+        "test set",
         "knn",
-        head_kind("knn").grid,
+        (10, 20, 100, 200),
         {"temperature": 0.07},
+        ties="first",
     ),
     "dinov2-linear": Protocol(
         "github.com/facebookresearch/dinov2 eval/linear.py",
         "the learning rate is chosen on 10 % of the training rows, not on the test set; on features of the images as "
-        "they are, without random crops; of one layer",
+        "they are, without random crops; of one layer; batches of 1,024 and rates of these, as the published command "
+        "has with its launcher's 8 GPUs",
         "linear",
-        head_kind("linear").grid,
-        {"steps": 12_500, "batch": 128},
+        tuple(rate * _BATCH / 256 for rate in DINOV2_RATES_OF_256),
+        {"steps": 12_500, "batch": _BATCH},
+        ties="first",
     ),
     "clip": Protocol(
         "github.com/openai/CLIP README.md",
-        "fitted to the optimum, where the source stops after 1,000 steps",
+        "fitted to the optimum, where the source stops at scikit-learn's tolerance of 1e-4, at the latest after 1,000 "
+        "steps",
         "logreg",
         (0.316,),
     ),
+    "clip-benchmark": Protocol(
+        "github.com/LAION-AI/CLIP_benchmark metrics/linear_probe.py, README.md (1.6.2)",
+        "the 10 % are stratified; in float32, where the source trains in half precision; the start and the batches are "
+        "drawn by NumPy",
+        "adamw",
+        head_kind("adamw").grid,
+        {"lr": 0.1, "epochs": 20, "batch": 512},
+        scaling="l2",
+        ties="coarse-to-fine",
+    ),
     "ssl-transfer": Protocol(
         "github.com/linusericsson/ssl-transfer linear.py",
-        "the 20 % are stratified; fitted to the optimum, where the source stops after 100 steps",
+        "the 20 % are stratified; the validation splits of Aircraft, DTD and Flowers choose, as in the source, where "
+        "the dataset is fgvcaircraft-trainval, dtd-trainval or flowers102-trainval; VOC2007 and its mAP are not done; "
+        "fitted to the optimum, where the source stops at scikit-learn's tolerance of 1e-4, at the latest after 100 "
+        "steps, each from where the value before it ended; with two classes C = 2 c here is c there; test accuracy, of "
+        "Aircraft, Caltech101, Flowers and Pets the source's is the balanced one, which is shown beside it",
         "logreg",
         tuple(1 / 10 ** (-6 + 11 * i / 44) for i in range(45)),
         hold_out=0.2,
+        ties="last",
+        criteria=dict.fromkeys(
+            (
+                "fgvcaircraft",
+                "fgvcaircraft-trainval",
+                "caltech101",
+                "flowers102",
+                "flowers102-trainval",
+                "oxfordiiitpet",
+            ),
+            "balanced_accuracy",
+        ),
+        validated=("fgvcaircraft-trainval", "dtd-trainval", "flowers102-trainval"),
     ),
     "bigvision-fewshot": Protocol(
         "github.com/google-research/big_vision evaluators/fewshot_lsr.py, configs/common_fewshot.py",
-        "the intercept is free, where the source's is penalised by a ten-thousandth",
+        "the intercept is free, where the source's is penalised by a ten-thousandth; the rows are in the dataset's "
+        "order here, in that of TensorFlow Datasets there",
         "ridge",
         (1024.0,),
         scaling="standardize",
+        epsilon=1e-5,
         shots=(1, 5, 10, 25),
         draws=3,
+        published="big_vision",
     ),
     "mteb": Protocol(
-        "github.com/embeddings-benchmark/mteb abstasks/classification.py",
-        "fitted to the optimum, where the source stops after 100 steps",
-        "logreg",
+        "github.com/embeddings-benchmark/mteb abstasks/classification.py (2.26.24)",
+        "the rows are in the dataset's order here, in that of the Hugging Face hub there, so that draws are the same "
+        "where that is; tasks with other numbers need --shots and --draws; tasks that mteb cross-validates, and those "
+        "of several labels, are not done as it does them",
+        "sklearn.linear_model:LogisticRegression",
         (1.0,),
+        {"max_iter": 100, "random_state": 42},
         shots=(8,),
         draws=10,
+        amounts={"image": ((16,), 5), "stl10": ((8,), 10)},
+        published="mteb",
+        parameter="C",
     ),
 }

@@ -44,9 +44,10 @@ class Scaler:
         return {"scaler.mean": self.mean, "scaler.deviation": self.deviation}
 
 
-def standardizer(X: NDArray[Any], used: NDArray[np.bool_]) -> Scaler:
+def standardizer(X: NDArray[Any], used: NDArray[np.bool_], epsilon: float = 0.0) -> Scaler:
     """Return the scaler that gives the used rows of X (n, d) mean 0 and deviation 1, and constant features 0.
 
+    Where ``epsilon`` is not 0 it is added to each deviation, and nothing is done for constant features besides.
     Sums are float64, a block of rows at a time.
     """
     blocks = [slice(start, start + _BLOCK) for start in range(0, len(X), _BLOCK)]
@@ -54,7 +55,10 @@ def standardizer(X: NDArray[Any], used: NDArray[np.bool_]) -> Scaler:
     mean = sum((X[rows][used[rows]].sum(0, dtype=np.float64) for rows in blocks), np.zeros(X.shape[1])) / count
     squares = ((X[rows][used[rows]].astype(np.float64) - mean) ** 2 for rows in blocks)
     deviation = np.sqrt(sum((block.sum(0) for block in squares), np.zeros(X.shape[1])) / count)
-    deviation[deviation <= 1e-6 * np.abs(mean)] = np.inf
+    if epsilon:
+        deviation += epsilon
+    else:
+        deviation[deviation <= 1e-6 * np.abs(mean)] = np.inf
     return Scaler(mean.astype(np.float32), deviation.astype(np.float32))
 
 

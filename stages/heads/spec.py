@@ -17,7 +17,11 @@ from frostline.stages.user_code.locate import code_digest
 
 Scaling = Literal["none", "standardize", "l2"]
 ClassWeight = Literal["none", "balanced"]
-Folds = int | Literal["loo"]
+Folds = int | Literal["loo", "auto"]
+Ties = Literal["", "first", "last", "coarse-to-fine"]
+Rule = Literal["", "best", "stable"]
+_LATER = ("criterion", "per_label", "ties", "epsilon", "validation", "rule")  # not recorded where empty
+_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,19 @@ class HeadSpec:
     ``grid``: ascending values of ``parameter``; ``options``: what else the solver or the estimator is given, by name.
 
     Chosen on a share ``hold_out`` of the training rows, or by ``folds`` of them where that is
-    not 0, each in turn (``loo``: every row by all others). ``scaling``: ``standardize`` divides
+    not 0, each in turn (``loo``: every row by all others; ``auto``: as suits how many rows there are, see
+    ``frostline.stages.fit.scheme``). ``rule``: ``stable`` takes, of the values that the rows can't tell apart, one that
+    other rows would lead to as well; ``best`` the one that is right most often, as published protocols do; empty where
+    there is nothing to choose. ``scaling``: ``standardize`` divides
     each feature, less its mean, by its deviation over the rows that are fitted on; ``l2``
     divides each row by its length. ``class_weight``: ``balanced`` weighs each class as much as
     any other. ``criterion``: the score by which a value is chosen, where the kind of target has several; empty for its
-    usual one. ``per_label``: whether each label of a multi-label target has a value of its own. ``format`` goes up when
-    the same spec comes to give other numbers, so that cached heads are not taken for new ones.
+    usual one. ``per_label``: whether each label of a multi-label target has a value of its own. ``ties``: which of the
+    values that are equally good is taken, where a published protocol says so: the first of the grid, the last, or
+    what CLIP_benchmark's search ends at; empty for Frostline's own rule. ``epsilon``: added to each feature's
+    deviation by ``standardize``. ``validation``: what the ids of the rows begin with that are held out, instead of a
+    share. ``format`` goes up when the same spec comes to give other numbers, so that cached
+    heads are not taken for new ones.
     """
 
     kind: str = "logreg"
@@ -50,6 +61,10 @@ class HeadSpec:
     format: int = 5
     criterion: str = ""
     per_label: bool = False
+    ties: Ties = ""
+    epsilon: float = 0.0
+    validation: str = ""
+    rule: Rule = ""
 
     @property
     def default(self) -> Number:
@@ -66,7 +81,7 @@ def spec_fields(spec: HeadSpec) -> dict[str, Any]:
     What came later is left out where it has its default, so that heads of before stay what they are.
     """
     fields = asdict(spec)
-    return {name: value for name, value in fields.items() if value or name not in ("criterion", "per_label")}
+    return {name: value for name, value in fields.items() if value or name not in _LATER}
 
 
 def head_spec(
@@ -75,14 +90,15 @@ def head_spec(
     *,
     parameter: str | None = None,
     options: Mapping[str, Any] | None = None,
-    folds: Folds = 0,
-    hold_out: float = 0.1,
+    folds: Folds | None = None,
+    hold_out: float | None = None,
     target: str = DEFAULT,
     **more: Any,
 ) -> HeadSpec:
     """Return the spec of a head by name, its own parameter and grid where none are given.
 
-    Raises ConfigError: no such head; one that is not for the kind of ``target``; a parameter that is not what the
+    Neither ``folds`` nor ``hold_out``: the scheme follows the number of rows; ``folds`` 0 without it: a tenth is held
+    out. Raises ConfigError: no such head; one that is not for the kind of ``target``; a parameter that is not what the
     head is chosen by; ``loo`` for a head that can't do it.
     """
     kind = head_kind(name)
@@ -98,12 +114,17 @@ def head_spec(
         exact = ", ".join(_exact())
         raise ConfigError(f"folds loo with {name}; wanted a number of folds, leave-one-out is for {exact}")
     values = _checked(name, kind, kind.grid if grid is None else grid)
-    if len(values) == 1 or folds:
-        hold_out = 0.0
-    how: dict[str, Any] = {"hold_out": hold_out, "folds": folds, **more}
+    how: dict[str, Any] = {"rule": "stable", **_scheme(folds, hold_out), **more}
     if len(values) == 1:  # nothing is chosen
-        how |= {"folds": 0, "criterion": "", "per_label": False}
+        how |= {"hold_out": 0.0, "folds": 0, "criterion": "", "per_label": False, "ties": "", "rule": ""}
     return HeadSpec(name, own, values, dict(options or {}), code=_code(name, kind), **how)
+
+
+def _scheme(folds: Folds | None, hold_out: float | None) -> dict[str, Any]:
+    """Return both as a spec has them; a share of rows counts where there are no folds."""
+    if folds or (folds is None and hold_out is None):
+        return {"folds": folds or "auto", "hold_out": 0.0}
+    return {"folds": 0, "hold_out": hold_out or _SHARE}
 
 
 def _accepts(name: str, target: str) -> bool:

@@ -7,6 +7,7 @@ from frostline.stages.metrics.calibration import (
     calibration_error,
     log_losses,
     reliability_bins,
+    steady_temperature,
     temperature,
     tempered,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "regression_scores",
     "reliability_bins",
     "spread",
+    "steady_temperature",
     "temperature",
     "tempered",
     "unquoted",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.metrics.area_interval import area_interval
 from frostline.stages.metrics.score import RESAMPLES
 from frostline.stages.metrics.statistic import Array, Statistic, ratio
 
@@ -31,9 +32,9 @@ def one_versus_rest(decision_values: Array, y: NDArray[np.int64]) -> Statistic |
     """Return the mean area over the classes with both rows of their own and others; None where there is none.
 
     As scikit-learn's ``roc_auc_score(multi_class="ovr", average="macro")`` on probabilities;
-    any scores serve. It is resampled as often as 10^9 additions allow (some seconds), but 100 times
-    at least; with 100 classes and 10,000 rows that is still 1,000 times. If every pair is in order, the
-    interval is Wilson's for n/2 trials: so many pairs of n rows share no row.
+    any scores serve. Its interval is that of ``frostline.stages.metrics.area_interval``. Where groups are drawn, it is
+    resampled as often as 10^9 additions allow (some seconds), but 100 times at least, and where every pair is in order
+    Wilson's for as many trials as the smallest class has rows: so many pairs share no row.
     """
     present = np.unique(y)
     if len(present) < 2:
@@ -42,8 +43,9 @@ def one_versus_rest(decision_values: Array, y: NDArray[np.int64]) -> Statistic |
     cost = sum(run.nnz for run in runs)
     return Statistic(
         lambda counts: _mean_area(runs, counts),
-        (len(y) / 2,),
+        (int(np.bincount(y)[present].min()),),
         resamples=min(RESAMPLES, max(FEWEST, COST // cost)),
+        closed=lambda: (area_interval(decision_values, y),),
     )
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.metrics.statistic import Array, Statistic, membership
+from frostline.stages.metrics.calibration_interval import calibration_interval, noise
+from frostline.stages.metrics.loss_interval import expected_of_wrong, loss_interval
+from frostline.stages.metrics.score import Bounds
+from frostline.stages.metrics.statistic import Array, Statistic, means, membership
 
 BINS = 15
 COLDEST, HOTTEST = 0.01, 100.0
+_OPEN = 4.0  # squared standard errors
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,32 @@ def brier_losses(probabilities: Array, y: NDArray[np.int64]) -> Array:
     return losses
 
 
+def mean_losses(probabilities: Array, y: NDArray[np.int64]) -> Statistic:
+    """Return the mean of ``log_losses``, then that of ``brier_losses``.
+
+    Their intervals are those of ``frostline.stages.metrics.loss_interval``.
+    """
+    both = [log_losses(probabilities, y), brier_losses(probabilities, y)]
+    return replace(means(both), closed=lambda: _loss_intervals(probabilities, y, both))
+
+
+def _loss_intervals(probabilities: Array, y: NDArray[np.int64], losses: list[Array]) -> list[Bounds]:
+    right = probabilities.argmax(1) == y
+    squares = np.einsum("ij,ij->i", probabilities, probabilities)[:, None]
+    of_each = (-_logarithms(probabilities), squares - 2 * probabilities + 1)
+    return [
+        loss_interval(found, right, expected_of_wrong(probabilities, each))
+        for found, each in zip(losses, of_each, strict=True)
+    ]
+
+
 def calibration_error(probabilities: Array, y: NDArray[np.int64]) -> Statistic:
     """Return the expected calibration error: the mean over rows of |accuracy - confidence| of their bin.
 
     15 bins of equal width over the probability of the predicted class (Guo et al., "On Calibration
-    of Modern Neural Networks", arXiv:1706.04599, eq. 3). Its interval begins at 0 where perfect
-    calibration could have given as much (Bröcker and Smith, Weather and Forecasting 22, 2007).
+    of Modern Neural Networks", arXiv:1706.04599, eq. 3). Its interval is that of
+    ``frostline.stages.metrics.calibration_interval``: it begins at 0 where perfect calibration could have given as
+    much.
     """
     confidence, right = probabilities.max(1), probabilities.argmax(1) == y
     own = _bins(confidence)
@@ -59,7 +83,8 @@ def calibration_error(probabilities: Array, y: NDArray[np.int64]) -> Statistic:
         lambda counts: np.abs(excess @ counts).sum(0, keepdims=True) / counts.sum(0),
         (None,),
         biased=True,
-        noise=_noise(own, confidence),
+        noise=noise(own, confidence, BINS),
+        closed=lambda: (calibration_interval(own, confidence, right, BINS),),
     )
 
 
@@ -84,10 +109,7 @@ def temperature(probabilities: Array, y: NDArray[np.int64], weights: Array | Non
     every row of some weight is right, no T is small enough, which says nothing of rows that are
     wrong: T is 1 then.
     """
-    used = np.ones(len(y), bool) if weights is None else weights > 0
-    logs, labels = _logarithms(probabilities[used]), y[used]
-    shares = np.ones(len(labels)) if weights is None else weights[used]
-    logs -= np.take_along_axis(logs, labels[:, None], 1)
+    logs, shares = _against_own(probabilities, y, weights)
     if not (logs > 0).any():
         return 1.0
 
@@ -106,6 +128,39 @@ def temperature(probabilities: Array, y: NDArray[np.int64], weights: Array | Non
     return float(np.exp(brentq(slope, low, high, xtol=1e-9)))
 
 
+def steady_temperature(
+    probabilities: Array, y: NDArray[np.int64], weights: Array | None = None, units: NDArray[np.int64] | None = None
+) -> float:
+    """Return the T of ``temperature``, drawn towards 1 as far as these rows leave that open; 1 where they can't tell.
+
+    1/T becomes 1 + (b - 1) max(0, 1 - c s² / (b - 1)²) with b the 1/T that fits best, s its standard error (of the
+    derivative's sum over ``units``, int64 (n,): rows of one, such as copies or one row scored again, count as one), and
+    c = 4: what lies within two standard errors of 1 is 1. It is the positive-part estimate of James and Stein
+    (Proc. Fourth Berkeley Symposium 1, 1961) with that threshold.
+    """
+    best = temperature(probabilities, y, weights)
+    logs, shares = _against_own(probabilities, y, weights)
+    chances = _softmax(logs / best)
+    each = np.einsum("ij,ij->i", chances, logs)
+    curvature = float(shares @ (np.einsum("ij,ij->i", chances, logs**2) - each**2))
+    used = np.ones(len(y), bool) if weights is None else weights > 0
+    sums = shares * each if units is None else np.bincount(units[used], shares * each)
+    away = 1 / best - 1
+    if not away or not curvature:
+        return 1.0
+    return 1 / (1 + away * max(0.0, 1 - _OPEN * float(sums @ sums) / (curvature * away) ** 2))
+
+
+def _against_own(
+    probabilities: Array, y: NDArray[np.int64], weights: Array | None
+) -> tuple[Array, NDArray[np.floating]]:
+    """Return log p less that of the row's label, (m, classes), and the weights, of the m rows that have some."""
+    used = np.ones(len(y), bool) if weights is None else weights > 0
+    logs = _logarithms(probabilities[used])
+    logs -= np.take_along_axis(logs, y[used][:, None], 1)
+    return logs, np.ones(len(logs)) if weights is None else weights[used]
+
+
 def tempered(probabilities: Array, T: float) -> Array:
     """Return softmax(log p / T), (n, classes): T > 1 makes them less sure, T < 1 more; none changes its place."""
     return _softmax(_logarithms(probabilities) / T)
@@ -114,16 +169,6 @@ def tempered(probabilities: Array, T: float) -> Array:
 def _bins(confidence: Array) -> NDArray[np.int64]:
     """Return the bin of each confidence; a bin holds its upper edge."""
     return np.searchsorted(np.arange(1, BINS) / BINS, confidence, side="left")
-
-
-def _noise(own: NDArray[np.int64], confidence: Array) -> float:
-    """Return what 95 % of calibration errors stay below where confidence is exactly the chance to be right.
-
-    The rows that are right in a bin are then a sum of Bernoulli variables, here taken as normal.
-    """
-    deviation = np.sqrt(np.bincount(own, confidence * (1 - confidence), BINS))
-    errors = np.abs(np.random.default_rng(0).standard_normal((1000, BINS)) * deviation).sum(1) / len(own)
-    return float(np.quantile(errors, 0.95))
 
 
 def _logarithms(probabilities: Array) -> Array:

@@ -22,9 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import DataError
-
-Bounds = tuple[float, float]
-SHARE: Bounds = (0.0, 1.0)
+from frostline.stages.metrics.score import Bounds
 
 
 @dataclass(frozen=True, eq=False)

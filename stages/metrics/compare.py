@@ -1,4 +1,4 @@
-"""Compare: which of several heads or backbones is better on the same test rows, and which are tied."""
+"""Compare: which of several heads or backbones is better on the same test rows, and which can't be told apart."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 
 from frostline.stages.errors import DataError
 from frostline.stages.metrics import multi_label, regression
+from frostline.stages.metrics.multiplicity import LEVEL, detectable, detectable_from, paired_interval, widened
 from frostline.stages.metrics.paired import paired_each
 from frostline.stages.metrics.predictions import SINGLE_LABEL, Predictions
-from frostline.stages.metrics.score import RESAMPLES, wilson
 from frostline.stages.metrics.statistic import Statistic, means
-
-LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -25,11 +23,13 @@ class HeadPair:
 
     Attributes:
         first, second: their names.
-        difference: main score of the first less that of the second, with its 95 % interval ``low``, ``high``.
+        difference: main score of the first less that of the second; ``low``, ``high``: its interval, which holds with
+            95 % for all comparisons at once.
         first_only, second_only: rows that only the one, only the other gets right; 0 where not single labels.
         mid_p: of the mid-p variant of McNemar's test, which is less conservative than the exact one; of rows in groups
             and of other kinds of targets, of the paired bootstrap.
-        corrected_p: ``mid_p`` after Holm's correction for all pairs compared.
+        corrected_p: ``mid_p`` after Holm's correction for all comparisons.
+        detectable: the difference that would have been found in 80 of 100 such samples.
     """
 
     first: str
@@ -41,16 +41,20 @@ class HeadPair:
     second_only: int
     mid_p: float
     corrected_p: float
+    detectable: float
 
     @property
     def significant(self) -> bool:
-        """Whether the two differ at the level of 0.05, all pairs considered."""
+        """Whether the two differ at the level of 0.05, all comparisons considered."""
         return self.corrected_p < LEVEL
 
 
 @dataclass(frozen=True)
 class RankedHead:
-    """A run's place: one more than the runs that are significantly better; those it is tied with by name."""
+    """A run's place by its score, shared where scores are equal; by name those it can't be told from.
+
+    Of the reference these are all that it was compared with and is not told from, of any other the reference at most.
+    """
 
     name: str
     score: float
@@ -60,15 +64,42 @@ class RankedHead:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every run by rank, then by accuracy, and every pair of them on ``rows`` test rows."""
+    """Every run by its score, and the reference with each other one, or every pair, on ``rows`` test rows.
+
+    ``chosen_here``: the reference is the best on these very rows, or was picked on them. ``comparisons``: how many
+    intervals and p-values are corrected for: those made, or, of a reference that was chosen here, all pairs, since any
+    two could have been the best and another.
+    """
 
     rows: int
+    reference: str
+    chosen_here: bool
+    comparisons: int
     ranks: tuple[RankedHead, ...]
     pairs: tuple[HeadPair, ...]
 
 
-def compare(runs: Sequence[Predictions], names: Sequence[str], *, seed: int = 0) -> Comparison:
+@dataclass(frozen=True)
+class _Plan:
+    """Which places are compared, and how many comparisons that counts as."""
+
+    pairs: tuple[tuple[int, int], ...]
+    comparisons: int
+
+
+def compare(
+    runs: Sequence[Predictions],
+    names: Sequence[str],
+    *,
+    reference: str | None = None,
+    chosen_here: bool = False,
+    all_pairs: bool = False,
+    seed: int = 0,
+) -> Comparison:
     """Return how the runs differ in their main score, on rows matched by sample id, whatever their order.
+
+    ``reference``: which run the others are compared with; it was picked without these rows, unless ``chosen_here``. By
+    default it is the best on them. ``all_pairs``: every two are compared.
 
     Raises DataError if these are fewer than two runs, if names or ids repeat, or if the runs hold
     other samples or other labels.
@@ -76,29 +107,44 @@ def compare(runs: Sequence[Predictions], names: Sequence[str], *, seed: int = 0)
     _check(runs, names)
     order = [_order(runs[0], run, f"{names[0]!r} and {name!r}") for run, name in zip(runs, names, strict=True)]
     ordered = [run.take(rows) for run, rows in zip(runs, order, strict=True)]
+    scores = [main_value(run) for run in ordered]
+    first = names[int(np.argmax(scores))] if reference is None else reference
+    chosen_here = chosen_here or reference is None
+    plan = _planned(names, first, every=all_pairs, chosen_here=chosen_here)
     plain = runs[0].kind == SINGLE_LABEL and runs[0].groups is None
-    scores, pairs = _by_right(ordered, names, seed) if plain else _by_score(ordered, names, seed)
-    corrected = holm([pair.mid_p for pair in pairs])
+    pairs = _by_right(ordered, names, plan) if plain else _by_score(ordered, names, plan, seed)
+    corrected = holm([pair.mid_p for pair in pairs], plan.comparisons)
     pairs = [replace(pair, corrected_p=p) for pair, p in zip(pairs, corrected, strict=True)]
-    return Comparison(len(ordered[0]), _ranks(names, scores, pairs), tuple(pairs))
+    ranks = _ranks(names, scores, pairs)
+    return Comparison(len(ordered[0]), first, chosen_here, plan.comparisons, ranks, tuple(pairs))
 
 
-def _by_right(runs: Sequence[Predictions], names: Sequence[str], seed: int) -> tuple[list[float], list[HeadPair]]:
-    """Return the accuracies, and each pair by which rows each gets right."""
-    right, rng = np.array([run.right for run in runs]), np.random.default_rng(seed)
-    pairs = [_pair((names[i], names[j]), right[i], right[j], rng) for i, j in combinations(range(len(runs)), 2)]
-    return right.mean(1).tolist(), pairs
+def _planned(names: Sequence[str], first: str, *, every: bool, chosen_here: bool) -> _Plan:
+    """Return every two places, or those of the first with each other one."""
+    every_two, at = tuple(combinations(range(len(names)), 2)), names.index(first)
+    pairs = every_two if every else tuple((at, i) for i in range(len(names)) if i != at)
+    return _Plan(pairs, len(every_two) if every or chosen_here else len(pairs))
 
 
-def _by_score(runs: Sequence[Predictions], names: Sequence[str], seed: int) -> tuple[list[float], list[HeadPair]]:
-    """Return the main scores, and each pair on the same resamples of rows, or of groups."""
-    n, statistics = len(runs[0]), [main_statistic(run) for run in runs]
-    scores = [main_value(run) for run in runs]
-    pairs = [
-        HeadPair(names[i], names[j], one.value, one.low, one.high, 0, 0, one.p, one.p)
-        for (i, j), one in paired_each(statistics, n, seed, runs[0].groups).items()
-    ]
-    return scores, pairs
+def _by_right(runs: Sequence[Predictions], names: Sequence[str], plan: _Plan) -> list[HeadPair]:
+    """Return each pair by which rows each gets right."""
+    right = np.array([run.right for run in runs])
+    return [_pair((names[i], names[j]), right[i], right[j], plan.comparisons) for i, j in plan.pairs]
+
+
+def _by_score(runs: Sequence[Predictions], names: Sequence[str], plan: _Plan, seed: int) -> list[HeadPair]:
+    """Return each pair on the same resamples of rows, or of groups."""
+    n, statistics, groups = len(runs[0]), [main_statistic(run) for run in runs], runs[0].groups
+    found = paired_each(statistics, n, seed, groups)
+    freedom = None if groups is None else len(np.unique(groups)) - 1
+    pairs = []
+    for i, j in plan.pairs:
+        one, sign = found[min(i, j), max(i, j)], 1 if i < j else -1
+        value, ends = sign * one.value, (one.low, one.high) if i < j else (-one.high, -one.low)
+        seen = detectable_from(ends, plan.comparisons, freedom)
+        low, high = widened(value, ends, plan.comparisons, freedom)
+        pairs.append(HeadPair(names[i], names[j], value, low, high, 0, 0, one.p, one.p, seen))
+    return pairs
 
 
 def main_statistic(run: Predictions) -> Statistic:
@@ -133,48 +179,39 @@ def mcnemar(first_only: int, second_only: int) -> float:
     return exact - (observed / 2 if first_only == second_only else observed)
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """Return the p-values corrected for their number, in the same order (Holm, Scand. J. Stat. 6, 1979)."""
+def holm(p: Sequence[float], among: int = 0) -> list[float]:
+    """Return the p-values corrected for their number, in the same order (Holm, Scand. J. Stat. 6, 1979).
+
+    ``among``: how many there are, if these are not all; those not given count as if none was smaller, which can only
+    make the others larger.
+    """
     values = np.asarray(p)
     order = np.argsort(values, kind="stable")
-    steps = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    steps = np.maximum.accumulate(values[order] * (max(among, len(values)) - np.arange(len(values))))
     corrected = np.empty(len(values))
     corrected[order] = np.minimum(steps, 1)
     result: list[float] = corrected.tolist()
     return result
 
 
-def _pair(
-    names: tuple[str, str], first: NDArray[np.bool_], second: NDArray[np.bool_], rng: np.random.Generator
-) -> HeadPair:
-    """Return two runs' difference, not yet corrected for other pairs.
-
-    The paired bootstrap draws rows, of which a difference only needs how many of each kind there are:
-    these counts are multinomial. Two runs that are right on the same rows would show no spread;
-    their interval is Wilson's of no such row, to both sides.
-    """
+def _pair(names: tuple[str, str], first: NDArray[np.bool_], second: NDArray[np.bool_], comparisons: int) -> HeadPair:
+    """Return two runs' difference, its p not yet corrected for other pairs."""
     n, first_only, second_only = len(first), int((first & ~second).sum()), int((second & ~first).sum())
-    drawn = rng.multinomial(n, [first_only / n, second_only / n, 1 - (first_only + second_only) / n], RESAMPLES)
-    low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / n, (0.025, 0.975)).tolist()
-    if not first_only + second_only:
-        high = wilson(0.0, n).high
-        low = -high
-    mid_p = mcnemar(first_only, second_only)
-    difference = (first_only - second_only) / n
-    return HeadPair(*names, difference, low, high, first_only, second_only, mid_p, corrected_p=mid_p)
+    low, high = paired_interval(first_only, second_only, n, comparisons)
+    mid_p, difference = mcnemar(first_only, second_only), (first_only - second_only) / n
+    seen = detectable((first_only + second_only) / n, n, comparisons)
+    return HeadPair(*names, difference, low, high, first_only, second_only, mid_p, mid_p, seen)
 
 
 def _ranks(names: Sequence[str], scores: Sequence[float], pairs: Sequence[HeadPair]) -> tuple[RankedHead, ...]:
-    better: dict[str, int] = dict.fromkeys(names, 0)
     tied: dict[str, list[str]] = {name: [] for name in names}
     for pair in pairs:
-        if pair.significant:
-            better[pair.second if pair.difference > 0 else pair.first] += 1
-        else:
+        if not pair.significant:
             tied[pair.first].append(pair.second)
             tied[pair.second].append(pair.first)
-    ranked = [RankedHead(name, a, 1 + better[name], tuple(tied[name])) for name, a in zip(names, scores, strict=True)]
-    return tuple(sorted(ranked, key=lambda run: (run.rank, -run.score)))
+    rank = [1 + sum(other > score for other in scores) for score in scores]
+    ranked = [RankedHead(name, a, r, tuple(tied[name])) for name, a, r in zip(names, scores, rank, strict=True)]
+    return tuple(sorted(ranked, key=lambda run: run.rank))
 
 
 def _order(reference: Predictions, run: Predictions, names: str) -> list[int]:

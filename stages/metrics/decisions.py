@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.metrics.score import Score
+from frostline.stages.metrics.class_intervals import average_intervals, f1_interval
+from frostline.stages.metrics.score import Interval, Score, wilson
 from frostline.stages.metrics.statistic import Array, Statistic, membership, ratio
 
 AVERAGES = ("balanced_accuracy", "macro_f1", "weighted_f1")
@@ -56,8 +57,21 @@ def precision_recall_f1(y: NDArray[np.int64], predicted: NDArray[np.int64], clas
         return np.concatenate(([means[name] for name in AVERAGES], precision, recall, f1))
 
     support, named = np.bincount(y, minlength=classes), np.bincount(predicted, minlength=classes)
-    trials = np.concatenate((np.full(len(AVERAGES), len(y)), named, support, (support + named) / 2))
-    return Statistic(of, tuple(trials.tolist()), biased=True)
+    fewest = support[support > 0].min()
+    trials = np.concatenate(([fewest, fewest, len(y)], named, support, (support + named) / 2))
+    return Statistic(of, tuple(trials.tolist()), biased=True, closed=lambda: _intervals(y, predicted, classes))
+
+
+def _intervals(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> list[Interval]:
+    """Return the intervals of what ``by_class`` scores; of a score that is undefined, [0, 1]."""
+    right = np.bincount(y[y == predicted], minlength=classes).tolist()
+    support, named = (np.bincount(one, minlength=classes).tolist() for one in (y, predicted))
+    precision, recall = (
+        [wilson(hits / rows if rows else 0.0, rows) for hits, rows in zip(right, of, strict=True)]
+        for of in (named, support)
+    )
+    f1 = [f1_interval(*one) for one in zip(right, support, named, strict=True)]
+    return [*average_intervals(y, predicted), *precision, *recall, *f1]
 
 
 def averages(scores: Sequence[Score]) -> dict[str, Score]:

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from frostline.stages.metrics.auroc import one_versus_rest
 from frostline.stages.metrics.calibration import (
     Bin,
-    brier_losses,
     calibration_error,
-    log_losses,
+    mean_losses,
     reliability_bins,
     tempered,
 )
@@ -73,7 +72,7 @@ class Evaluation:
 
 
 def single_label(predicted: Predictions, seed: int = 0, temperature: float | None = None) -> Evaluation:
-    """Return every score that predictions of single labels allow, with intervals over the same resamples of rows.
+    """Return every score that predictions of single labels allow, with intervals.
 
     ``temperature``: learned on training rows held out; the calibrated scores stand beside the others.
     """
@@ -113,9 +112,8 @@ def _statistics(predicted: Predictions, chances: dict[str, NDArray[np.float64]])
     rows: dict[str, NDArray[Any]] = {"accuracy": predicted.right}
     if len(predicted.classes) > 5:
         rows["top5_accuracy"] = in_top(decision_values, y, 5)
-    for suffix, p in chances.items():
-        rows |= {f"log_loss{suffix}": log_losses(p, y), f"brier{suffix}": brier_losses(p, y)}
     found = {tuple(rows): means(list(rows.values()))}
+    found |= {(f"log_loss{suffix}", f"brier{suffix}"): mean_losses(p, y) for suffix, p in chances.items()}
     found |= {(f"ece{suffix}",): calibration_error(p, y) for suffix, p in chances.items()}
     area = one_versus_rest(decision_values, y)
     return found if area is None else {**found, ("auroc",): area}

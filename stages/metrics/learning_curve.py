@@ -14,6 +14,7 @@ RESAMPLES = 2000
 _LEAST = 3
 _MODEL = 0.2
 _DECAYS = np.geomspace(0.02, 2, 160)
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,12 @@ class LearningCurve:
 
 
 def learning_curve(
-    sizes: Sequence[int], accuracies: Sequence[Sequence[float]], *, factor: float = 2.0, seed: int = 0
+    sizes: Sequence[int],
+    accuracies: Sequence[Sequence[float]],
+    *,
+    factor: float = 2.0,
+    seed: int = 0,
+    pool: int | None = None,
 ) -> LearningCurve:
     """Return the curve of accuracies, 0 to 1, of the draws of each training size, and its forecast.
 
@@ -55,26 +61,35 @@ def learning_curve(
     law's, and is added to the last mean measured.
 
     The intervals are for what as many draws would show at the larger size, 95 % of a parametric bootstrap. Every mean
-    is drawn anew around itself: its variance falls as 1/n, is pooled over the sizes and itself drawn anew, as few
-    draws demand. So is the mean to come. Added to that is the law's own error, normal: by how much it misses the last
-    step measured, and a fifth of the gain, for no residual shows how a curve bends beyond its points.
+    is drawn anew around itself: its variance falls as 1/sqrt(n), for most of what varies are the test rows near a
+    boundary; it is pooled over the sizes, which weigh as above, and itself drawn anew, as few draws demand. So is the
+    mean to come. Added to that is the law's own error, normal: by how much it misses the last step measured, and a
+    fifth of the gain, for no residual shows how a curve bends beyond its points.
 
-    There is no forecast with fewer than three sizes, or where no size has two draws. Raises ValueError for
-    sizes that are not positive or repeat, sizes without draws, or accuracies outside 0 to 1.
+    ``pool``: of how many rows the draws were taken, None where each had rows of its own. Draws of n of N rows share
+    some: their variance is 1 - n/N of what that of others would be (Cochran, "Sampling techniques", 1977, 2.6), and
+    n/N of it their mean keeps, however many they are.
+
+    There is no forecast with fewer than three sizes, or where no size has two draws of less than the pool. Raises
+    ValueError for sizes that are not positive or repeat or are more than the pool, sizes without draws, or accuracies
+    outside 0 to 1.
     """
     order = np.argsort(sizes, kind="stable").tolist()
     drawn = [np.asarray(accuracies[i], np.float64) for i in order]
     n = np.asarray(sizes, np.float64)[order]
-    _check(n, drawn)
+    overlap = n / pool if pool else np.zeros(len(n))
+    _check(n, drawn, overlap)
     measured = tuple(n.astype(int).tolist()), tuple(spread(values.tolist()) for values in drawn)
-    noise = _pooled(n, drawn)
+    noise = _pooled(n, drawn, overlap)
     if len(n) < _LEAST or noise is None:
         return LearningCurve(*measured, None, _why_not(len(n)))
-    forecast = _forecast(n, drawn, noise, factor, seed)
+    forecast = _forecast(n, drawn, noise, overlap, factor, seed)
     return LearningCurve(*measured, forecast, _sentence(int(n[-1]), factor, forecast))
 
 
-def _check(n: NDArray[np.float64], drawn: list[NDArray[np.float64]]) -> None:
+def _check(n: Floats, drawn: list[Floats], overlap: Floats) -> None:
+    if (overlap > 1).any():
+        raise ValueError(f"sizes {n.tolist()} of a smaller pool; give how many rows the draws were taken of")
     if (n <= 0).any() or len(np.unique(n)) < len(n) or not all(map(len, drawn)):
         raise ValueError(f"sizes {n.tolist()} with {[len(d) for d in drawn]} draws; give each positive size once")
     values = np.concatenate(drawn) if drawn else np.zeros(0)
@@ -82,21 +97,30 @@ def _check(n: NDArray[np.float64], drawn: list[NDArray[np.float64]]) -> None:
         raise ValueError("an accuracy is not between 0 and 1; give shares, not per cent")
 
 
-def _pooled(n: NDArray[np.float64], drawn: list[NDArray[np.float64]]) -> tuple[float, int] | None:
-    """Return the variance of a draw of n rows times n, and its degrees of freedom, if any size has two draws."""
-    freedom = sum(len(values) - 1 for values in drawn)
-    squares = sum(size * float(((values - values.mean()) ** 2).sum()) for size, values in zip(n, drawn, strict=True))
-    return (squares / freedom, freedom) if freedom else None
+def _pooled(n: Floats, drawn: list[Floats], overlap: Floats) -> tuple[float, float] | None:
+    """Return the variance between single draws of rows of their own at the largest size, and its degrees of freedom.
+
+    None where no size has two draws that can differ.
+    """
+    freedom = np.array([len(values) - 1 if part < 1 else 0 for values, part in zip(drawn, overlap, strict=True)])
+    if not freedom.any():
+        return None
+    own = freedom > 0
+    within = np.array([float(values.var(ddof=1)) for values, used in zip(drawn, own, strict=True) if used])
+    ratio, freedom = n[own] / n[-1], freedom[own]
+    shares = freedom * ratio**2 / (freedom * ratio**2).sum()
+    variance = float(shares @ (within / (1 - overlap[own]) * np.sqrt(ratio)))
+    return variance, float(1 / (shares**2 / freedom).sum())
 
 
 def _forecast(
-    n: NDArray[np.float64], drawn: list[NDArray[np.float64]], noise: tuple[float, int], factor: float, seed: int
+    n: Floats, drawn: list[Floats], noise: tuple[float, float], overlap: Floats, factor: float, seed: int
 ) -> Forecast:
     draws = np.array([len(values) for values in drawn], np.float64)
     errors = np.array([1 - values.mean() for values in drawn])
     rng, (variance, freedom) = np.random.default_rng(seed), noise
     scale = np.sqrt(freedom / rng.chisquare(freedom, (RESAMPLES, 1)))
-    deviations = scale * np.sqrt(variance / n / draws)
+    deviations = scale * np.sqrt(variance * np.sqrt(n[-1] / n) * ((1 - overlap) / draws + overlap))
     resampled = errors + deviations * rng.normal(size=deviations.shape)
     a, b, c = power_laws(n, np.vstack([errors, resampled]), draws * (n / n[-1]) ** 2)
     gains = b * (n[-1] ** -c - (factor * n[-1]) ** -c)
@@ -108,14 +132,12 @@ def _forecast(
     return Forecast(round(factor * n[-1]), (now + gain, now + low, now + high), (gain, low, high))
 
 
-def _missed(law: PowerLaw, n: NDArray[np.float64], errors: NDArray[np.float64]) -> float:
+def _missed(law: PowerLaw, n: Floats, errors: Floats) -> float:
     """Return how far the last step of the errors measured is from the law's."""
     return abs(float(np.diff(errors - law.b * n**-law.c)[-1]))
 
 
-def power_laws(
-    n: NDArray[np.float64], errors: NDArray[np.float64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], ...]:
+def power_laws(n: Floats, errors: Floats, weights: Floats) -> tuple[Floats, ...]:
     """Return a, b and c, float64 (r,) each, of the power laws nearest to r curves of errors, float64 (r, sizes).
 
     ``n`` and ``weights``: float64 (sizes,). The best of a grid of c.
@@ -138,7 +160,7 @@ def power_laws(
     return tuple(best[1:])
 
 
-def _interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+def _interval(values: Floats) -> tuple[float, float, float]:
     """Return the first value, and the 95 % interval of the rest, widened to hold it."""
     low, high = np.quantile(values[1:], (0.025, 0.975)).tolist()
     return float(values[0]), min(low, float(values[0])), max(high, float(values[0]))

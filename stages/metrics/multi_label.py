@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.metrics.area_interval import mean_area_interval
+from frostline.stages.metrics.class_intervals import f1_interval
 from frostline.stages.metrics.label_ranking import SCORES, Labels, Ranking, auroc, micro_ranking, ranking
-from frostline.stages.metrics.score import RESAMPLES, Score
+from frostline.stages.metrics.score import RESAMPLED, RESAMPLES, SHARE, TOO_FEW, Interval, Score, wilson
 from frostline.stages.metrics.statistic import Array, Statistic, bootstrap, ratio
 
 RANKED = ("map", "map_11_point", "macro_auroc")  # the means of SCORES over labels
@@ -101,7 +103,9 @@ def usual_thresholds(labels: int, *, probabilistic: bool) -> tuple[float, ...]:
 def ranked(y: Labels, decision_values: Array) -> Statistic:
     """Return the ``RANKED`` means over labels, then each of ``SCORES`` of every label.
 
-    Where every pair is in order the interval is Wilson's for n/2 trials: so many pairs of n rows share no row.
+    A label's AUROC has the interval of ``frostline.stages.metrics.area_interval``; the others are resampled, and where
+    every pair is in order Wilson's for as many trials as the rarest label has rows. One row that has a label leaves
+    that label no interval.
     """
     rankings = [ranking(y[:, label], decision_values[:, label]) for label in range(y.shape[1])]
 
@@ -109,9 +113,25 @@ def ranked(y: Labels, decision_values: Array) -> Statistic:
         each = np.stack([_ranked(one, counts) for one in rankings], 1)
         return np.concatenate([mean_of_defined(each), each.reshape(-1, counts.shape[1])])
 
-    known = np.count_nonzero(y >= 0, axis=0)
-    trials = [len(y) / 2] * len(SCORES) + (known / 2).tolist() * len(SCORES)
-    return Statistic(of, tuple(trials), _resamples(sum(one.cost for one in rankings)))
+    own = np.count_nonzero(y == 1, axis=0)
+    trials = [int(own[own > 0].min(initial=len(y)))] * len(SCORES) + own.tolist() * len(SCORES)
+    cost = sum(one.cost for one in rankings)
+    return Statistic(of, tuple(trials), _resamples(cost), closed=lambda: _rank_intervals(y, decision_values))
+
+
+def _rank_intervals(y: Labels, confidence: Array) -> list[Interval]:
+    alone: list[Interval] = [TOO_FEW if own == 1 else RESAMPLED for own in np.count_nonzero(y == 1, axis=0).tolist()]
+    areas = [_area_interval(own, score) for own, score in zip(y.T, confidence.T, strict=True)]
+    each = [areas if name == "auroc" else alone for name in SCORES]
+    averages: list[Interval] = [RESAMPLED] * len(SCORES)
+    return averages + [interval for of_score in each for interval in of_score]
+
+
+def _area_interval(own: Labels, score: Array) -> Interval:
+    """Return the interval of one label's area; of one that none or all of the known rows have there is no area."""
+    known = own >= 0
+    having = own[known] == 1
+    return mean_area_interval([(score[known], having)]) if having.any() and not having.all() else SHARE
 
 
 def micro_auroc(y: Labels, decision_values: Array) -> Statistic:
@@ -121,8 +141,8 @@ def micro_auroc(y: Labels, decision_values: Array) -> Statistic:
 
 
 def decided(y: Labels, decision_values: Array, thresholds: Sequence[float]) -> Statistic:
-    """Return macro-F1 and micro-F1, then every label's F1, of labels whose decision value is above their thresholds."""
-    known, having, named = y >= 0, y == 1, (decision_values > np.asarray(thresholds)) & (y >= 0)
+    """Return macro-F1 and micro-F1, then every label's F1, of labels whose value is above their thresholds."""
+    having, named = y == 1, (decision_values > np.asarray(thresholds)) & (y >= 0)
     sums = [part.T.astype(np.float64) for part in (having & named, having, named)]
 
     def of(counts: Array) -> Array:
@@ -131,8 +151,11 @@ def decided(y: Labels, decision_values: Array, thresholds: Sequence[float]) -> S
         micro = ratio(2 * hits.sum(0), (support + said).sum(0))
         return np.concatenate([mean_of_defined(f1[None]), micro[None], f1])
 
-    trials = (len(y), len(y), *np.count_nonzero(known, axis=0).tolist())
-    return Statistic(of, trials, biased=True)
+    rows = having.sum(0).tolist()
+    counts = zip((having & named).sum(0).tolist(), rows, named.sum(0).tolist(), strict=True)
+    each = [f1_interval(*one) for one in counts]
+    trials = (min((n for n in rows if n), default=len(y)), len(y), *rows)
+    return Statistic(of, trials, biased=True, closed=lambda: (RESAMPLED, RESAMPLED, *each))
 
 
 def by_row(y: Labels, decision_values: Array, thresholds: Sequence[float]) -> Statistic:
@@ -147,7 +170,13 @@ def by_row(y: Labels, decision_values: Array, thresholds: Sequence[float]) -> St
     asked = known.any(1)
     above = np.stack([lrap_of_rows(y, decision_values) * asked, wrong.sum(1), asked & ~wrong.any(1)]).astype(np.float64)
     below = np.stack([asked, known.sum(1), asked]).astype(np.float64)
-    return Statistic(lambda counts: ratio(above @ counts, below @ counts), (None, len(y), len(y)))
+    rows = int(asked.sum())
+    exact = wilson(float(above[2].sum()) / max(rows, 1), rows)
+    return Statistic(
+        lambda counts: ratio(above @ counts, below @ counts),
+        (None, len(y), len(y)),
+        closed=lambda: (RESAMPLED, RESAMPLED, exact),
+    )
 
 
 def lrap_of_rows(y: Labels, decision_values: Array) -> Array:
@@ -180,8 +209,13 @@ def _resamples(cost: int) -> int:
 
 def _first(whole: Statistic, place: int) -> Statistic:
     """Return one score of a statistic."""
+    closed = whole.closed
     return Statistic(
-        lambda counts: whole.of(counts)[[place]], (whole.trials[place],), whole.resamples, biased=whole.biased
+        lambda counts: whole.of(counts)[[place]],
+        (whole.trials[place],),
+        whole.resamples,
+        biased=whole.biased,
+        closed=(lambda: closed()[place : place + 1]) if closed else None,
     )
 
 

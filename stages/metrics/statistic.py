@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.metrics.clusters import SHARE, Bounds, Clusters, cluster_interval, clusters
-from frostline.stages.metrics.score import RESAMPLES, Score, wilson
+from frostline.stages.metrics.clusters import Clusters, cluster_interval, clusters
+from frostline.stages.metrics.score import RESAMPLED, RESAMPLES, SHARE, TOO_FEW, Bounds, Interval, Score, wilson
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -43,6 +43,8 @@ class Statistic:
         noise: a score up to this may be chance alone; its interval begins at 0.
         bounds: between which values each score can be, the shares' 0 and 1 where it is empty; what an undefined score
             may be, and what no interval over groups leaves.
+        closed: gives each score's interval over rows in closed form, ``RESAMPLED`` where it has none, or ``TOO_FEW``
+            where no rule gives an interval, over groups neither. Without it all are resampled.
     """
 
     of: Callable[[Array], Array]
@@ -51,6 +53,7 @@ class Statistic:
     biased: bool = False
     noise: float | None = None
     bounds: tuple[Bounds, ...] = ()
+    closed: Callable[[], Sequence[Interval]] | None = None
 
 
 def bootstrap(
@@ -60,23 +63,27 @@ def bootstrap(
     resamples: int = RESAMPLES,
     groups: NDArray[np.int64] | None = None,
 ) -> list[list[Score]]:
-    """Return each statistic's scores of n rows, with 95 % intervals over the same resamples of rows.
+    """Return each statistic's scores of n rows, with 95 % intervals in closed form, or over the same resamples of rows.
 
-    A proportion of 0 or 1 has Wilson's interval. A score that is undefined counts as 0, and its
+    A resampled proportion of 0 or 1 has Wilson's interval. A score that is undefined counts as 0, and its
     interval is [0, 1], or what its bounds say; resamples where it is undefined are left out.
 
     ``groups``: int64 (n,), which rows belong together. Groups are drawn then, and the intervals are those of
     ``frostline.stages.metrics.clusters``. Raises DataError if there is only one.
     """
     own = None if groups is None else clusters(groups)
-    drawn = resampled(statistics, n, seed, resamples, own)
-    return [_scores(one, n, values, own) for one, values in zip(statistics, drawn, strict=True)]
+    closed = [_closed(one) for one in statistics]
+    open_ones = [one for one, known in zip(statistics, closed, strict=True) if own or RESAMPLED in known]
+    drawn = dict(zip(map(id, open_ones), resampled(open_ones, n, seed, resamples, own), strict=True))
+    return [_scores(one, n, drawn.get(id(one)), known, own) for one, known in zip(statistics, closed, strict=True)]
 
 
 def resampled(
     statistics: Sequence[Statistic], n: int, seed: int, resamples: int = RESAMPLES, groups: Clusters | None = None
 ) -> list[Array]:
     """Return each statistic's scores in the same resamples of n rows, float64 (s, b) each."""
+    if not statistics:
+        return []
     drawn: list[list[Array]] = [[] for _ in statistics]
     done = 0
     for counts in _resamples(n, seed, resamples) if groups is None else _of_groups(groups, seed, resamples):
@@ -88,11 +95,15 @@ def resampled(
 
 
 def means(rows: Sequence[NDArray[Any]]) -> Statistic:
-    """Return the means of s values per row, each (n,); those of bools are proportions."""
+    """Return the means of s values per row, each (n,); those of bools are proportions, whose interval is Wilson's."""
     values, n = np.array(rows, np.float64), len(rows[0])
     bounds = tuple(SHARE if row.dtype == bool else (0.0 if (row >= 0).all() else -np.inf, np.inf) for row in rows)
     trials = tuple(n if row.dtype == bool else None for row in rows)
-    return Statistic(lambda counts: values @ counts / counts.sum(0), trials, bounds=bounds)
+
+    def closed() -> list[Interval]:
+        return [wilson(float(row.mean()), n) if row.dtype == bool else RESAMPLED for row in rows]
+
+    return Statistic(lambda counts: values @ counts / counts.sum(0), trials, bounds=bounds, closed=closed)
 
 
 def membership(group: NDArray[np.int64], groups: int, values: NDArray[Any] | None = None) -> csr_array:
@@ -130,21 +141,46 @@ def _of_groups(groups: Clusters, seed: int, resamples: int) -> Iterator[Array]:
         yield each[groups.of]
 
 
-def _scores(statistic: Statistic, n: int, drawn: Array, groups: Clusters | None) -> list[Score]:
+def _closed(statistic: Statistic) -> Sequence[Interval]:
+    none: list[Interval] = [RESAMPLED] * len(statistic.trials)
+    return statistic.closed() if statistic.closed else none
+
+
+def _scores(
+    statistic: Statistic, n: int, drawn: Array | None, closed: Sequence[Interval], groups: Clusters | None
+) -> list[Score]:
     values = statistic.of(np.ones((n, 1)))[:, 0].tolist()
+    if drawn is None:
+        drawn = np.empty((len(values), 0))
     bounds = statistic.bounds or (SHARE,) * len(values)
-    each = zip(values, drawn, statistic.trials, bounds, strict=True)
+    each = zip(values, drawn, statistic.trials, bounds, closed, strict=True)
     return [_score(statistic, *one, groups) for one in each]
 
 
 def _score(
-    statistic: Statistic, value: float, drawn: Array, trials: float | None, bounds: Bounds, groups: Clusters | None
+    statistic: Statistic,
+    value: float,
+    drawn: Array,
+    trials: float | None,
+    bounds: Bounds,
+    closed: Interval,
+    groups: Clusters | None,
 ) -> Score:
     if np.isnan(value):
         low, high = (edge if np.isfinite(edge) else other for edge, other in zip(bounds, SHARE, strict=True))
         return Score(0.0, low, high, 0)
+    if closed == TOO_FEW:
+        return Score(value, None, None, 0)
+    if groups is None and closed != RESAMPLED:
+        return Score(value, min(closed[0], value), max(closed[1], value), 0)
     if trials is not None and value in (0, 1):
-        return wilson(value, trials if groups is None else trials * groups.share)
+        return Score(value, *wilson(value, trials if groups is None else trials * groups.share), 0)
+    return _resampled_score(statistic, value, drawn, trials, bounds, groups)
+
+
+def _resampled_score(
+    statistic: Statistic, value: float, drawn: Array, trials: float | None, bounds: Bounds, groups: Clusters | None
+) -> Score:
     defined = drawn[~np.isnan(drawn)]
     if groups is None:
         low, high = _of_rows(statistic, value, defined)

@@ -17,7 +17,7 @@ from frostline.stages.store.files import TEMPORARY, explained, write_all
 
 
 class RowFile:
-    """Rows (n, d) of floats on disk; indexing with a slice, or with ascending positions or a mask, reads those.
+    """Rows (n, d) of floats on disk; indexing with a slice, positions or a mask reads those.
 
     The file has no name and is gone with the process. It is read, not mapped: what is read counts as this
     process's memory only while it is used.

@@ -151,6 +151,11 @@ class Features:
         ids = tuple(compress(self.ids, mask.tolist()))
         return replace(self, X=self.X[mask], targets=self.targets.take(mask), ids=ids, digests=self.digests[mask])
 
+    def take(self, rows: NDArray[np.int64]) -> Features:
+        """Return these rows, int64 (b,), in this order."""
+        ids = tuple(self.ids[row] for row in rows.tolist())
+        return replace(self, X=self.X[rows], targets=self.targets.take(rows), ids=ids, digests=self.digests[rows])
+
 
 def common(views: Sequence[Features]) -> list[Features]:
     """Return the views without the samples that one of them lacks (quarantined in that view alone)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DEFAULT = SINGLE_LABEL  # what samples, features and records are of that don't say
 TargetValues = NDArray[Any]
 Scores = NDArray[np.float64]
+RowLosses = Callable[[NDArray[Any], TargetValues], tuple[Scores, Scores]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +134,16 @@ class Target(ABC):
     def chosen_by(self, name: str) -> Target:
         """Return the same kind, whose heads are chosen by one of its ``criteria``. Raises ConfigError for others."""
         raise ConfigError(f"criterion {name!r} with a {self.kind} target, which is chosen in one way; leave it out")
+
+    def row_losses(self, _values: TargetValues, /, *, probabilistic: bool) -> RowLosses | None:
+        """Return what gives losses, float64 (k, b), of k candidates' confidences (k, b, …) of rows with values (b, …).
+
+        By their spread over rows it is known which candidates these can't tell apart. Beside them come the losses
+        (k, b) that the rows would have if they were what a candidate holds second likeliest: what an error costs that
+        the rows don't show. None where the criterion is no mean over rows. ``values``: of all training rows.
+        """
+        del probabilistic
+        return None
 
     @abstractmethod
     def criterion(self, candidates: int, *, probabilistic: bool) -> Criterion:

@@ -17,7 +17,7 @@ from frostline.stages.metrics.multi_label import usual_thresholds
 from frostline.stages.metrics.predictions import Predictions
 from frostline.stages.metrics.statistic import ratio
 from frostline.stages.metrics.thresholds import best_thresholds
-from frostline.stages.targets.base import Judgement, Scores, Target, TargetValues, held_of
+from frostline.stages.targets.base import Judgement, RowLosses, Scores, Target, TargetValues, held_of
 from frostline.stages.targets.iterative import iterative_parts, rarest_labels
 
 Block = tuple[NDArray[np.float32], TargetValues, NDArray[np.float64]]
@@ -75,6 +75,19 @@ class MultiLabel(Target):
     ) -> Evaluation:
         return evaluation.multi_label(predicted, seed, thresholds)
 
+    def row_losses(self, values: TargetValues, /, *, probabilistic: bool) -> RowLosses | None:
+        """Return log-losses summed over labels, each divided by the share of rows that it is known of."""
+        if not probabilistic:
+            return None
+        known = (values >= 0).mean(0)
+        share = 1 / np.where(known > 0, known, 1)
+
+        def losses(confidence: NDArray[Any], own: TargetValues) -> tuple[Scores, Scores]:
+            other = np.where(own >= 0, confidence < 0.5, -1)
+            return _costs(confidence, own) @ share, _costs(confidence, other) @ share
+
+        return losses
+
     def criterion(self, candidates: int, *, probabilistic: bool) -> LossThenPrecision:
         return LossThenPrecision(candidates, probabilistic=probabilistic)
 
@@ -117,9 +130,13 @@ def _precision(decision_values: NDArray[np.float32], values: TargetValues, weigh
 
 def _log_loss(decision_values: NDArray[np.float32], values: TargetValues, weights: NDArray[np.float64]) -> Scores:
     """Return each label's log-loss, NaN where no row is known; a value held impossible costs 36 nats."""
+    return ratio(weights @ _costs(decision_values, values), weights @ (values >= 0))
+
+
+def _costs(decision_values: NDArray[np.float32], values: TargetValues) -> Scores:
+    """Return -log p of each value, (…, labels), 0 where it is unknown."""
     right = np.where(values == 1, decision_values, 1 - decision_values).astype(np.float64)
-    costs = np.where(values >= 0, -np.log(np.maximum(right, np.finfo(np.float64).eps)), 0)
-    return ratio(weights @ costs, weights @ (values >= 0))
+    return np.where(values >= 0, -np.log(np.maximum(right, np.finfo(np.float64).eps)), 0)
 
 
 def _mean(each: Scores) -> Scores:

@@ -14,7 +14,7 @@ from frostline.stages.metrics import evaluation
 from frostline.stages.metrics.evaluation import Evaluation
 from frostline.stages.metrics.predictions import Predictions
 from frostline.stages.metrics.regression import BOUNDS, MOMENTS, moment_scores, moment_sums, statistic
-from frostline.stages.targets.base import Judgement, Target, TargetValues, held_of
+from frostline.stages.targets.base import Judgement, RowLosses, Scores, Target, TargetValues, held_of
 
 FEWEST = 3  # known values of an output; a line goes through two
 _STRATA, _ROWS = 10, 20
@@ -84,6 +84,21 @@ class Regression(Target):
         if name not in self.criteria:
             raise unknown_name("criterion", name, self.criteria)
         return Regression(name)
+
+    def row_losses(self, values: TargetValues, /, *, probabilistic: bool) -> RowLosses | None:
+        """Return squared errors over each output's variance for R², squared or absolute errors; no rank's."""
+        del probabilistic
+        if self.by not in MOMENTS or self.by == "pearson":
+            return None
+        variance = np.nanvar(values, axis=0) if self.by == "r2" else np.ones(values.shape[1])
+        scale, power = 1 / np.where(variance > 0, variance, np.inf), 1 if self.by == "mae" else 2
+
+        def losses(predicted: NDArray[Any], own: TargetValues) -> tuple[Scores, Scores]:
+            errors = np.abs(np.where(np.isnan(own), 0, predicted - own)).astype(np.float64)
+            costs: Scores = np.minimum(errors, _LARGEST) ** power @ scale
+            return costs, np.zeros_like(costs)
+
+        return losses
 
     def criterion(self, candidates: int, *, probabilistic: bool) -> Moments | Kept:  # noqa: ARG002 (never so here)
         return Moments(self.by, candidates) if self.by in MOMENTS else Kept(self.by, candidates)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.errors import counted
+from frostline.stages.errors import counted, unknown_name
 from frostline.stages.metrics import evaluation
 from frostline.stages.metrics.evaluation import Evaluation
 from frostline.stages.metrics.predictions import Predictions
-from frostline.stages.targets.base import Judgement, Target, TargetValues, held_of
+from frostline.stages.targets.base import Judgement, RowLosses, Scores, Target, TargetValues, held_of
 
 
 class SingleLabel(Target):
@@ -23,6 +23,10 @@ class SingleLabel(Target):
     table = MappingProxyType({"accuracy": "accuracy", "macro_f1": "macro-F1"})
     exclusive = True
     example = np.array([0, 1, 0, 1])
+    criteria = ("accuracy", "balanced_accuracy")
+
+    def __init__(self, by: str = "accuracy") -> None:
+        self.by = by
 
     def faults(self, names: Sequence[str], train: TargetValues, test: TargetValues) -> list[str]:
         wrong = self.number_faults(names)
@@ -67,7 +71,20 @@ class SingleLabel(Target):
     ) -> Evaluation:
         return evaluation.single_label(predicted, seed, temperature)
 
+    def chosen_by(self, name: str) -> SingleLabel:
+        if name not in self.criteria:
+            raise unknown_name("criterion", name, self.criteria)
+        return SingleLabel(name)
+
+    def row_losses(self, _values: TargetValues, /, *, probabilistic: bool) -> RowLosses | None:
+        """Return log-losses; of heads without probabilities whether a row is wrong. None by balanced accuracy."""
+        if self.by == "balanced_accuracy":
+            return None
+        return _log_losses if probabilistic else _wrong
+
     def criterion(self, candidates: int, *, probabilistic: bool) -> AccuracyThenLoss:
+        if self.by == "balanced_accuracy":
+            return BalancedAccuracyThenLoss(candidates, probabilistic=probabilistic)
         return AccuracyThenLoss(candidates, probabilistic=probabilistic)
 
 
@@ -85,14 +102,56 @@ class AccuracyThenLoss:
         self.right[candidates] += (decision_values.argmax(-1) == values) @ weights
         self.total[candidates] += weights.sum()
         if self.probabilistic:
-            p = np.take_along_axis(decision_values, values[None, :, None], -1)[..., 0]
-            self.loss[candidates] += -np.log(np.maximum(p, np.finfo(p.dtype).tiny)).astype(np.float64) @ weights
+            own = np.take_along_axis(decision_values, values[None, :, None], -1)[..., 0]
+            self.loss[candidates] += _costs(own) @ weights
 
     def judgement(self) -> Judgement:
         """Return the means."""
         accuracy, loss = self.right / self.total, self.loss / self.total
         record = {"accuracy": accuracy} | ({"log_loss": loss} if self.probabilistic else {})
         return Judgement(accuracy, loss, record)
+
+
+class BalancedAccuracyThenLoss(AccuracyThenLoss):
+    """The mean over the classes of the weighted share of their rows that are right, then the rows' mean log-loss."""
+
+    def __init__(self, candidates: int, *, probabilistic: bool) -> None:
+        super().__init__(candidates, probabilistic=probabilistic)
+        self.right_of = self.total_of = np.zeros((candidates, 0))
+
+    def add(
+        self, candidates: slice, confidence: NDArray[Any], values: TargetValues, weights: NDArray[np.float64]
+    ) -> None:
+        """Take a block of rows; see ``Criterion``."""
+        super().add(candidates, confidence, values, weights)
+        classes = confidence.shape[-1]
+        if not self.right_of.size:
+            self.right_of, self.total_of = np.zeros((2, len(self.total), classes))
+        members = (values[:, None] == np.arange(classes)) * weights[:, None]
+        self.right_of[candidates] += (confidence.argmax(-1) == values) @ members
+        self.total_of[candidates] += members.sum(0)
+
+    def judgement(self) -> Judgement:
+        """Return the means, of the classes that have rows."""
+        usual, have = super().judgement(), self.total_of[0] > 0
+        balanced = (self.right_of[:, have] / self.total_of[:, have]).mean(1)
+        return Judgement(balanced, usual.cost, {**usual.record, "accuracy": balanced})
+
+
+def _log_losses(confidence: NDArray[Any], values: TargetValues) -> tuple[Scores, Scores]:
+    own, second = np.take_along_axis(confidence, values[None, :, None], -1), np.partition(confidence, -2, -1)
+    return _costs(own[..., 0]), _costs(second[..., -2])
+
+
+def _costs(p: NDArray[Any]) -> Scores:
+    """Return -log p, p raised to 2.2e-16 as in the log-loss that is reported."""
+    costs: Scores = -np.log(np.maximum(p.astype(np.float64), np.finfo(np.float64).eps))
+    return costs
+
+
+def _wrong(confidence: NDArray[Any], values: TargetValues) -> tuple[Scores, Scores]:
+    wrong = (confidence.argmax(-1) != values).astype(np.float64)
+    return wrong, np.ones_like(wrong)
 
 
 SINGLE_LABEL = SingleLabel()

@@ -43,11 +43,6 @@ class Targets:
     def __len__(self) -> int:
         return len(self.values)
 
-    @property
-    def group_count(self) -> int:
-        """How many groups there are; 0 where samples stand for themselves."""
-        return 0 if self.groups is None else len(np.unique(self.groups))
-
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Targets:
         """Return those of some rows: positions in any order, or a mask."""
         groups = None if self.groups is None else self.groups[rows]

@@ -106,7 +106,8 @@ def test_the_keys_of_features_are_what_they_were(tree: Path, request: pytest.Fix
 
 def test_the_specs_of_heads_are_what_they_were(request: pytest.FixtureRequest) -> None:
     names = [*HEADS.names(), *PROTOCOLS]
-    found = {name: digest(spec_fields(HeadSettings(head=(name,)).spec(name))) for name in names}
+    specs = {name: HeadSettings(head=(name,)).spec(name) for name in names}
+    found = {name: digest(spec_fields(spec)) for name, spec in specs.items() if not spec.code}  # a version of others
     other = HeadSettings(head=("ridge",), grid="alpha=1,10", folds=5, scaling="standardize", class_weight="balanced")
     found["ridge, other settings"] = digest(spec_fields(other.spec("ridge")))
     golden.check("heads.json", found, rewrite=request.config.getoption("--rewrite-golden"))

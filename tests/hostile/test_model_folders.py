@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -154,6 +155,24 @@ TRAPS: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda folder: change_json(folder / PROCESSOR, {"size": {"height": 10**6, "width": 10**6}}),
         "is not understood",
     ),
+    "a processor that enlarges without end": (
+        lambda folder: change_json(
+            folder / PROCESSOR,
+            {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 32}, "crop_pct": 1e-9},
+        ),
+        "is not understood",
+    ),
+    "a processor of enormous images, in words of its own": (
+        lambda folder: change_json(
+            folder / PROCESSOR,
+            {"image_processor_type": "LevitImageProcessor", "size": {"shortest_edge": 10**6}, "limit": [{"x": 1e300}]},
+        ),
+        "is not understood",
+    ),
+    "a processor that gives no image": (
+        lambda folder: change_json(folder / PROCESSOR, {"image_processor_type": "LlavaNextImageProcessor"}),
+        "wanted (3, height, width)".replace("(", r"\(").replace(")", r"\)"),
+    ),
     "a processor that divides by nothing": (
         lambda folder: change_json(folder / PROCESSOR, {"rescale_factor": 0}),
         "is not understood",
@@ -213,6 +232,84 @@ def test_a_folder_of_open_clip_reaches_no_other_file(name: str, tmp_path: Path) 
     linked(name, "secret")(tmp_path / "model")
     with pytest.raises(ConfigError, match="wanted one that lies in it"):
         load(tmp_path / "model", "open_clip:local-dir:")
+
+
+def save_timm(folder: Path) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        timm.models.save_for_hf(timm.create_model("test_vit"), folder, safe_serialization=True)
+
+
+def with_more_tensors(file: Path) -> None:
+    more = {"evil.weight": torch.ones(3), "__class__": torch.ones(1), "../visual.proj": torch.ones(1)}
+    save_file({**load_file(file), **more}, file)
+
+
+@pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
+def test_a_folder_of_timm_reaches_no_other_file(name: str, tmp_path: Path) -> None:
+    save_timm(tmp_path / "model")
+    linked(name, "secret")(tmp_path / "model")
+    with pytest.raises(ConfigError, match="wanted one that lies in it"):
+        load(tmp_path / "model", "timm:local-dir:")
+    with pytest.raises(ConfigError, match="wanted one that lies in it"):
+        fingerprint(BackboneRequest(f"timm:local-dir:{tmp_path / 'model'}"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"architecture": "local-dir:/etc"},
+        {"architecture": "hf-hub:evil/model"},
+        {"architecture": "evil.Evil"},
+        {"model_args": {"checkpoint_path": "/etc/passwd"}},
+        {"model_args": {"pretrained_cfg": {"file": "/etc/passwd"}}},
+    ],
+    ids=str,
+)
+def test_a_configuration_of_timm_that_reaches_for_more_is_refused(changes: dict[str, Any], tmp_path: Path) -> None:
+    save_timm(tmp_path / "model")
+    change_json(tmp_path / "model" / CONFIG, changes)
+    with pytest.raises(ConfigError, match="does not describe a model of timm"):
+        load(tmp_path / "model", "timm:local-dir:")
+
+
+def test_code_beside_a_model_of_timm_is_not_run(tmp_path: Path) -> None:
+    save_timm(tmp_path / "model")
+    wanted = load(tmp_path / "model", "timm:local-dir:")
+    code(tmp_path / "model")
+    change_json(tmp_path / "model" / CONFIG, {"custom_load": True, "pretrained_cfg": {"custom_load": True}})
+    load(tmp_path / "model", "timm:local-dir:")
+    assert wanted.size and not (tmp_path / "model" / "sprung").exists()
+
+
+def test_tensors_that_nothing_takes_change_nothing_for_timm_and_open_clip(tmp_path: Path) -> None:
+    save_timm(tmp_path / "timm")
+    save_open_clip(tmp_path / "clip", "vit")
+    for folder, family, file in (("timm", "timm:", WEIGHTS), ("clip", "open_clip:", "open_clip_model.safetensors")):
+        wanted = load(tmp_path / folder, f"{family}local-dir:")
+        with_more_tensors(tmp_path / folder / file)
+        assert np.array_equal(load(tmp_path / folder, f"{family}local-dir:"), wanted)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"text_cfg": {"hf_model_name": "evil/model", "hf_model_pretrained": True}},
+        {"vision_cfg": {"timm_model_name": "hf-hub:evil/model", "image_size": 32}},
+        {"vision_cfg": {"timm_model_name": "local-dir:/etc", "image_size": 32}},
+    ],
+    ids=str,
+)
+def test_a_configuration_of_open_clip_reaches_for_nothing(part: dict[str, Any], tmp_path: Path) -> None:
+    save_open_clip(tmp_path, "vit")
+    wanted = load(tmp_path, "open_clip:local-dir:")
+    file = tmp_path / "open_clip_config.json"
+    change_json(file, {"model_cfg": {**json.loads(file.read_text())["model_cfg"], **part}})
+    if "text_cfg" in part:  # the tower of texts is not built of it
+        assert np.array_equal(load(tmp_path, "open_clip:local-dir:"), wanted)
+        return
+    with pytest.raises(ConfigError, match="wanted a name of timm's"):
+        load(tmp_path, "open_clip:local-dir:")
 
 
 def test_a_preprocessing_of_open_clip_that_is_none_is_refused(tmp_path: Path) -> None:

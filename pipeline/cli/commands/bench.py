@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from frostline.pipeline.cli.commands.common import EXIT_QUARANTINED, print_result, settings_of
+from frostline.pipeline.cli.commands.common import EXIT_QUARANTINED, print_result, settings_of, takes_all_pairs
 from frostline.pipeline.cli.commands.run import takes_dry_run
 from frostline.stages.errors import ConfigError
 
@@ -31,7 +31,7 @@ def bench_command(args: argparse.Namespace) -> int:
         print_result(args, schedule_json(groups), schedule_table(groups))
         return 0
     print(schedule_table(groups), file=sys.stderr)
-    board = bench(matrix, groups)
+    board = bench(matrix, groups, all_pairs=args.all_pairs)
     print(as_json(board) if args.json else as_text(board))
     if board.failures:
         return board.failures[0].exit_code
@@ -53,6 +53,7 @@ def takes_matrix(command: argparse.ArgumentParser) -> None:
     takes_dry_run(command)
     command.add_argument("matrix", type=Path, nargs="?", metavar="MATRIX.toml", help="what to run")
     command.add_argument("--example", action="store_true", help="print a matrix to start from, which works offline")
+    takes_all_pairs(command)
 
 
 def takes_backbones(command: argparse.ArgumentParser) -> None:

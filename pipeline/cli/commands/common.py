@@ -21,3 +21,10 @@ def settings_of(args: argparse.Namespace) -> Any:
 def print_result(args: argparse.Namespace, document: Any, text: str) -> None:
     """Print a document as JSON where that is asked for, else the text."""
     print(json.dumps(document, indent=2, default=str) if args.json else text)
+
+
+def takes_all_pairs(command: argparse.ArgumentParser) -> None:
+    """Add the flag that compares every two heads."""
+    command.add_argument(
+        "--all-pairs", action="store_true", help="compare every two heads, not only the first with each other one"
+    )

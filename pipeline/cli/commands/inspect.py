@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frostline.pipeline.cli.commands.common import EXIT_QUARANTINED, print_result, settings_of
+from frostline.pipeline.cli.commands.common import EXIT_QUARANTINED, print_result, settings_of, takes_all_pairs
 from frostline.stages.errors import counted
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def report_command(args: argparse.Namespace) -> int:
     """Write the page of one run or of several, print where it is, and return the exit code."""
     from frostline.pipeline.report.html import page_for
 
-    page = page_for(args.runs, args.out)
+    page = page_for(args.runs, args.out, all_pairs=args.all_pairs)
     print_result(args, {"page": str(page)}, str(page))
     return 0
 
@@ -67,3 +67,4 @@ def takes_runs(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--out", type=Path, help="the page (default: report.html in the run's folder, or comparison.html here)"
     )
+    takes_all_pairs(command)

@@ -35,6 +35,8 @@ def _mended(found: Evaluation) -> str:
     before, after = found.scores.get("ece"), found.scores.get("ece_calibrated")
     if not found.temperature or before is None or after is None:
         return ""
+    if found.temperature == 1:
+        return "Held-out training samples call for no temperature other than 1."
     old, new = (formatting.valued("ece", score)[0] for score in (before, after))
     effect = (
         f"takes the calibration error from {old} to {new}"

@@ -10,16 +10,20 @@ from typing import Any
 from markupsafe import Markup
 
 from frostline.pipeline.records.curve import Curve
+from frostline.pipeline.records.headline import of_the_best
 from frostline.pipeline.records.run import called
 from frostline.pipeline.report import wording
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.claims import claim
 from frostline.pipeline.report.html.curves import figure_of
 from frostline.pipeline.report.html.opening import Opening
-from frostline.pipeline.report.html.ranking import Ranking, ranking
+from frostline.pipeline.report.html.pinned import pinned
+from frostline.pipeline.report.html.ranking import Compared, Ranking, ranking
 from frostline.pipeline.report.html.record import Run, Scored
+from frostline.pipeline.report.verdicts import uncovered
 from frostline.stages.errors import ConfigError, counted
 from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS
 
 _UNTOLD = {"dataset", "view", "format", "data_dir"}
 
@@ -42,8 +46,8 @@ class Differing:
     rows: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def comparison(runs: Sequence[Run]) -> dict[str, Any]:
-    """Return everything that the template of a comparison shows.
+def comparison(runs: Sequence[Run], *, all_pairs: bool = False) -> dict[str, Any]:
+    """Return everything that the template of a comparison shows; ``all_pairs``: every two heads are compared.
 
     Raises ConfigError if there is nothing to compare, DataError if the runs were tested on other samples.
     """
@@ -54,7 +58,9 @@ def comparison(runs: Sequence[Run]) -> dict[str, Any]:
             f"{counted(len(entries), 'scored head')} in {counted(len(runs), 'run')}; a comparison takes two or more"
         )
     names = _names([(run, one.name) for run, one in entries])
-    found = ranking([one for _, one in entries], names) if len(entries) > 1 else None
+    how = Compared(all_pairs=all_pairs)
+    found = ranking([one for _, one in entries], names, how) if len(entries) > 1 else None
+    grouped = any(one.evaluation.groups for _, one in entries)
     return {
         "title": f"{counted(len(runs), 'run')} compared",
         "runs": [_described(run) for run in runs],
@@ -62,6 +68,7 @@ def comparison(runs: Sequence[Run]) -> dict[str, Any]:
         "ranking": found,
         "differing": _differing(runs),
         "curves": _curves(curves) if curves else None,
+        "uncovered": uncovered(grouped=grouped, drawn=not entries),
     }
 
 
@@ -80,24 +87,28 @@ def _names(entries: Sequence[tuple[Run, str]]) -> list[str]:
 def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequence[str]) -> Opening:
     first = found.rows[0]
     one = dict(zip(names, (one for _, one in entries), strict=True))[first.name]
-    value, interval = formatting.main_valued(one.evaluation)
+    main = TARGETS.load(one.evaluation.kind).main
+    value, interval = formatting.valued(main, of_the_best(one.evaluation, len(entries)))
     ties = [name for name in first.tied if name != first.name]
     verdict = (
-        f"No real difference from {wording.listed(ties)} is seen."
+        f"It is not distinguishable with these {found.compared:,} samples from {wording.listed(ties)}."
         if ties
-        else "It is better than every other beyond chance."
+        else f"It is better than every other beyond chance ({found.corrected})."
     )
     return Opening(
         value=value,
         claim=f"{claim(one.evaluation)}{'' if one.evaluation.kind == DEFAULT else ','} by {first.name}",
-        interval=f"95 % interval {interval}",
-        context=(verdict,) if first.rank else (),
+        interval=formatting.claimed(interval, f"allowing for the choice of the best of {len(entries)}"),
+        context=(
+            "It was picked on these test samples, which its interval allows for.",
+            *((verdict,) if first.rank else ()),
+        ),
     )
 
 
 def _described(run: Run) -> Described:
     record = run.record
-    command = formatting.command(record.settings)
+    command = formatting.command(pinned(record.settings, run.features("test")[0].how))
     return Described(run.folder.name, record.dataset, formatting.moment(record.made), command)
 
 

@@ -13,6 +13,7 @@ from frostline.pipeline.report.html import formatting, plots
 from frostline.pipeline.report.html.record import Run
 from frostline.pipeline.report.html.score_names import score_names
 from frostline.pipeline.report.wording import unit_of
+from frostline.stages.metrics import Spread
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
@@ -27,6 +28,7 @@ class CurveRow:
     draws: int
     mean: str
     std: str
+    interval: str
     range: str
 
 
@@ -55,6 +57,13 @@ def figure_of(curves: Sequence[tuple[str, Curve]], kind: str) -> Markup:
     return plots.learning_curves(curves, title, shares=target.as_shares)
 
 
+def span_of_mean(spread: Spread, *, shares: bool) -> str:
+    """Return the interval of a mean over draws; nothing where there is none."""
+    if spread.low is None or spread.high is None:
+        return ""
+    return formatting.span(spread.low, spread.high, shares=shares)
+
+
 def curve_row(name: str, curve: Curve, point: Point, kind: str) -> CurveRow:
     """Return one size of a curve as text."""
     spread, shares = point.spread, TARGETS.load(kind).as_shares
@@ -66,5 +75,6 @@ def curve_row(name: str, curve: Curve, point: Point, kind: str) -> CurveRow:
         draws=spread.draws,
         mean=formatting.main_share(spread.mean, shares=shares),
         std="–" if spread.std is None else f"{100 * spread.std:.1f}" if shares else f"{spread.std:.3f}",
+        interval=span_of_mean(spread, shares=shares) or "–",
         range=formatting.span(low, high, shares=shares),
     )

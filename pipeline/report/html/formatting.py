@@ -17,6 +17,7 @@ from frostline.pipeline.settings import Settings, load_settings
 from frostline.stages.errors import printable
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.metrics import Score
+from frostline.stages.metrics.score import TOO_FEW
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
@@ -49,13 +50,22 @@ def score_rows(scores: Mapping[str, Score], kind: str = DEFAULT) -> list[ScoreRo
 
 
 def valued(name: str, score: Score) -> tuple[str, str]:
-    """Return a score and its interval: shares in per cent, errors in units of the target, others as they are."""
-    ends = (score.value, score.low, score.high)
-    if name.endswith(_SHARES):
-        value, low, high = (f"{100 * end:.1f}" for end in ends)
-        return f"{value} %", f"{low} – {high} %"
-    value, low, high = (amount(end) if name in _IN_UNITS else minus(f"{end:.3f}") for end in ends)
-    return value, f"{low} {'to' if '−' in low else '–'} {high}"
+    """Return a score and its interval, or why it has none: shares in per cent, errors in units of the target."""
+    shares, ends = name.endswith(_SHARES), score.interval or ()
+    value, *span = (f"{100 * n:.1f}" if shares else _plain(name, n) for n in (score.value, *ends))
+    unit = " %" if shares else ""
+    if not span:
+        return value + unit, TOO_FEW
+    return value + unit, f"{span[0]} {'to' if '−' in span[0] else '–'} {span[1]}{unit}"
+
+
+def _plain(name: str, value: float) -> str:
+    return amount(value) if name in _IN_UNITS else minus(f"{value:.3f}")
+
+
+def claimed(interval: str, note: str = "") -> str:
+    """Return an interval that ``valued`` gives as ``95 % interval 95.3 – 98.6 %``, and a note, or why there is none."""
+    return interval if interval == TOO_FEW else ", ".join(filter(None, (f"95 % interval {interval}", note)))
 
 
 def main_valued(found: Evaluation) -> tuple[str, str]:

@@ -25,17 +25,16 @@ class CheckShown:
 
 @dataclass(frozen=True)
 class IssueShown:
-    """A training label that is likely wrong, beside its sample."""
+    """A training label that is worth a second look, beside its sample."""
 
     picture: Picture
     given: str
     suggested: str
-    sure: str
 
 
 @dataclass(frozen=True)
 class Health:
-    """The checks, the likeliest label errors, and the nearest ``pairs`` of test and train, test first."""
+    """The checks, the labels most worth a second look, and the nearest ``pairs`` of test and train, test first."""
 
     backbone: str
     rows: dict[str, int]
@@ -73,10 +72,9 @@ def _check(one: Check) -> CheckShown:
 
 def _issue(one: Issue, train: Thumbnails) -> IssueShown:
     return IssueShown(
-        picture=train.of(one.id, f"A training sample labelled {one.given}, likelier {one.suggested}"),
+        picture=train.of(one.id, f"A training sample labelled {one.given}, rather {one.suggested}"),
         given=one.given,
         suggested=one.suggested,
-        sure=f"{100 * one.probability:.0f} % sure",
     )
 
 

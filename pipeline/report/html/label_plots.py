@@ -24,7 +24,8 @@ def label_bars(labels: Sequence[LabelScore]) -> Markup:
         places, values = range(len(scores)), [100 * score.value for score in scores]
         axes.barh(places, values, height=0.62, facecolor="none", edgecolor=ACCENT, hatch="////", lw=0.8)
         for row, score in enumerate(scores):
-            axes.plot([100 * score.low, 100 * score.high], [row, row], color=INK, lw=1.3)
+            ends = [100 * end for end in score.interval or ()]
+            axes.plot(ends, [row] * len(ends), color=INK, lw=1.3)
             axes.plot([shares[row]] * 2, [row - 0.36, row + 0.36], color=WARM, lw=2.6, solid_capstyle="butt")
             axes.annotate(f"{values[row]:.0f}", (104, row), va="center", ha="left", color=INK, annotation_clip=False)
         rows(axes, [short(one.name) for one in labels])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from frostline.pipeline.records.headline import of_the_best
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.claims import claim, references
+from frostline.pipeline.report.html.curves import span_of_mean
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.pipeline.report.wording import NOUNS, selection_lines
 from frostline.stages.errors import counted
@@ -30,10 +32,13 @@ class Opening:
 def opening(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) -> Opening:
     """Return the main score, its interval, what it may be held against, and warnings."""
     value, interval = formatting.main_valued(leader.evaluation)
+    if run.picked.by_test:
+        best = of_the_best(leader.evaluation, len(run.own))
+        interval = f"{formatting.valued(TARGETS.load(leader.evaluation.kind).main, best)[1]}, allowing for the choice"
     return Opening(
         value=value,
         claim=claim(leader.evaluation),
-        interval=f"95 % interval {interval}",
+        interval=formatting.claimed(interval),
         by=_by(leader.head, leader.backbone),
         context=(*references(leader), *_baselines(run, leader, verdicts), *_picked(run)),
         warnings=tuple(f"{one.name}: {line}" for one in run.scored for line in _warnings(one)),
@@ -51,7 +56,8 @@ def opening_of_curves(run: Run) -> Opening:
     return Opening(
         value=formatting.main_share(last.spread.mean, shares=target.as_shares),
         claim=f"{what} after {last.size:,} training samples{each}",
-        interval=f"{_interval(last.spread, shares=target.as_shares)}, mean of {counted(last.spread.draws, 'draw')}",
+        interval=_interval(last.spread, shares=target.as_shares),
+        context=_of_draws(last.spread),
         by=_by(probe.name, probe.backbone),
     )
 
@@ -61,18 +67,23 @@ def _by(head: str, backbone: str) -> str:
 
 
 def _interval(spread: Spread, *, shares: bool) -> str:
-    if spread.low is None or spread.high is None:
-        return "one draw"
-    return f"95 % interval {formatting.span(spread.low, min(spread.high, 1.0), shares=shares)}"
+    drawn, interval = counted(spread.draws, "draw"), span_of_mean(spread, shares=shares)
+    return f"95 % interval {interval}, mean of {drawn}" if interval else f"mean of {drawn}"
+
+
+def _of_draws(spread: Spread) -> tuple[str, ...]:
+    """Return what an interval of draws holds."""
+    if spread.draws == 1:
+        return ("The interval is over test samples alone: one draw doesn’t show what other training samples would do.",)
+    return (
+        "The interval is for other draws from as many labelled samples, and other test samples; draws of much of the "
+        "training set overlap, which is counted.",
+    )
 
 
 def _baselines(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) -> list[str]:
-    best: dict[str, Scored] = {}
-    for one in run.scored:
-        if one.backbone != run.backbone and (one.backbone not in best or one.main > best[one.backbone].main):
-            best[one.backbone] = one
     lines = []
-    for one in best.values():
+    for one in run.baselines:
         verdict = verdicts.get(frozenset((leader.name, one.name)))
         ending = f": {verdict}." if verdict else "."
         lines.append(f"{one.name} alone reaches {formatting.main_valued(one.evaluation)[0]}{ending}")
@@ -80,10 +91,12 @@ def _baselines(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str])
 
 
 def _picked(run: Run) -> list[str]:
-    own = [one for one in run.scored if one.backbone == run.backbone]
-    if len(own) < 2:
+    count = len(run.own)
+    if count < 2:
         return []
-    return [f"It is the best of {len(own)} heads on these very samples, so a little of it is luck."]
+    if run.picked.by_test:
+        return [f"It is the best of {count} heads on these very test samples, which the interval allows for."]
+    return [f"It is the best of {count} heads on held-out training samples; nothing was chosen on test samples."]
 
 
 def _warnings(one: Scored) -> list[str]:

@@ -22,22 +22,28 @@ COMPARISON = "comparison.html"
 
 
 def write_page(
-    folder: Path, out: Path | None = None, dataset: Dataset | None = None, compared: Comparison | None = None
+    folder: Path,
+    out: Path | None = None,
+    dataset: Dataset | None = None,
+    compared: Comparison | None = None,
+    *,
+    all_pairs: bool = False,
 ) -> Path:
     """Write the page of the run in a folder, by default beside its run.json, and return where it is.
 
-    ``dataset``: the run's, if it is at hand; ``compared``: its heads, if they were already. Of the samples
+    ``dataset``: the run's, if it is at hand; ``compared``: its heads, if they were already; ``all_pairs``: every two
+    heads are compared, not only the first with each other one. Of the samples
     and features that are gone the page says so. Raises ConfigError if no run is there, StoreError if its
     record is damaged.
     """
     from frostline.pipeline.report.html.run_page import MAPPED, run_page
 
     run = open_run(folder)
-    context = run_page(run, artifacts_of(run, dataset, MAPPED), compared)
+    context = run_page(run, artifacts_of(run, dataset, MAPPED), compared, all_pairs=all_pairs)
     return _write(out or run.folder / PAGE, "run.html", context)
 
 
-def write_comparison(folders: Sequence[Path], out: Path | None = None) -> Path:
+def write_comparison(folders: Sequence[Path], out: Path | None = None, *, all_pairs: bool = False) -> Path:
     """Write one page that compares several runs, by default in the current folder, and return where it is.
 
     Raises ConfigError if there is nothing to compare, DataError if the runs were tested on other samples or predict
@@ -48,15 +54,20 @@ def write_comparison(folders: Sequence[Path], out: Path | None = None) -> Path:
     runs = list(map(open_run, folders))
     _check_datasets(runs)
     _check_targets(runs)
-    return _write(out or Path(COMPARISON), "comparison.html", comparison(runs))
+    return _write(out or Path(COMPARISON), "comparison.html", comparison(runs, all_pairs=all_pairs))
 
 
-def page_for(folders: Sequence[Path], out: Path | None = None) -> Path:
-    """Write the page of one run, or the comparison of several; a run that is named twice counts once."""
+def page_for(folders: Sequence[Path], out: Path | None = None, *, all_pairs: bool = False) -> Path:
+    """Write the page of one run, or the comparison of several; a run that is named twice counts once.
+
+    ``all_pairs``: every two heads are compared.
+    """
     if out is not None and out.is_dir():
         raise ConfigError(f"{out} is a folder; wanted the name of a file for the page")
     own = list({(path if path.is_dir() else path.parent).resolve(): path for path in folders}.values())
-    return write_page(own[0], out) if len(own) == 1 else write_comparison(own, out)
+    if len(own) == 1:
+        return write_page(own[0], out, all_pairs=all_pairs)
+    return write_comparison(own, out, all_pairs=all_pairs)
 
 
 def _check_datasets(runs: Sequence[Run]) -> None:

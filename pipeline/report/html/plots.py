@@ -26,8 +26,8 @@ def main_scores(names: Sequence[str], scores: Sequence[Score], title: str, *, sh
 
     def draw(axes: Any) -> None:
         for row, score in enumerate(scores):
-            ends = [factor * score.low, factor * score.high]
-            axes.plot(ends, [row, row], color=ACCENT, lw=2, solid_capstyle="butt")
+            ends = [factor * end for end in score.interval or ()]
+            axes.plot(ends, [row] * len(ends), color=ACCENT, lw=2, solid_capstyle="butt")
             axes.plot(factor * score.value, row, "o", color=ACCENT, ms=5)
         rows(axes, [short(name, 34) for name in names])
         axes.set_xlabel(f"{title}{' in %' if shares else ''}, with its 95 % interval")
@@ -46,7 +46,8 @@ def class_recalls(scores: Sequence[ClassScore]) -> Markup:
         places = range(len(scores))
         axes.barh(places, recalls, height=0.62, facecolor="none", edgecolor=ACCENT, hatch="////", lw=0.8)
         for row, one in enumerate(scores):
-            axes.plot([100 * one.recall.low, 100 * one.recall.high], [row, row], color=INK, lw=1.3)
+            ends = [100 * end for end in one.recall.interval or ()]
+            axes.plot(ends, [row] * len(ends), color=INK, lw=1.3)
             axes.plot(100 * one.precision.value, row, "D", color=WARM, ms=4.5, mec=INK, mew=0.5)
             axes.annotate(f"{recalls[row]:.0f}", (104, row), va="center", ha="left", color=INK, annotation_clip=False)
         rows(axes, [short(one.name) for one in scores])

@@ -1,4 +1,4 @@
-"""Heads beside each other: scores, which are better beyond chance, which tied."""
+"""Heads beside each other: scores, and how far each is from the one that all are compared with."""
 
 from __future__ import annotations
 
@@ -11,27 +11,45 @@ from frostline.pipeline.report import wording
 from frostline.pipeline.report.html import formatting, plots
 from frostline.pipeline.report.html.record import Scored
 from frostline.pipeline.report.html.score_names import score_names, side_by_side
+from frostline.pipeline.report.verdicts import TOLD_APART, corrected, verdicts
 from frostline.stages.metrics.compare import Comparison, HeadPair, RankedHead, compare
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
-PAIRS = 15
+
+@dataclass(frozen=True)
+class Compared:
+    """What heads are compared with: by default the best on the test samples, else a head that was picked before.
+
+    ``chosen_here``: it was picked by test samples, too; ``all_pairs``: every two are compared.
+    """
+
+    reference: str | None = None
+    chosen_here: bool = False
+    all_pairs: bool = False
 
 
 @dataclass(frozen=True)
 class RankingRow:
-    """One head: its rank, None without one, those it is tied with, and each score with its interval."""
+    """One head: its rank, None without one, those it can't be told from, and each score with its interval.
+
+    ``first``: the others are compared with it.
+    """
 
     rank: str | None
     tied: tuple[str, ...]
     name: str
     value: str
     cells: tuple[tuple[str, str], ...]
+    first: bool
 
 
 @dataclass(frozen=True)
 class Duel:
-    """Two heads: how their main scores differ, and the numbers of samples that ``only`` one gets right."""
+    """Two heads: how their main scores differ, and the numbers of samples that ``only`` one gets right.
+
+    ``seen``: the difference that would have been seen with 80 % probability.
+    """
 
     first: str
     second: str
@@ -40,15 +58,16 @@ class Duel:
     only: tuple[int, int]
     p: str
     significant: bool
+    seen: str
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The heads by rank. ``problem``: why there are no ranks; ``verdicts``: on each pair, by its names.
+    """The heads by score. ``problem``: why they are not compared; ``verdicts``: on each pair, by its names.
 
-    ``tied``: how to read a shared rank, where one is. ``left_out``: pairs that are not shown; ``compared``: samples.
-    ``test``: whose p is corrected, which ``counts`` samples that only one head gets right, or not; ``difference``:
-    what a pair's difference is in.
+    ``tied``: how to read the mark of those that can't be told from the ``reference``, where one can't.
+    ``compared``: samples. ``test``: whose p is corrected, which ``counts`` samples that only one head gets right, or
+    not; ``corrected``: for what; ``difference``: what a pair's difference is in.
     """
 
     columns: tuple[str, ...]
@@ -58,15 +77,18 @@ class Ranking:
     problem: str
     pairs: tuple[Duel, ...]
     verdicts: dict[frozenset[str], str]
-    left_out: int
     compared: int
+    reference: str
+    corrected: str
     test: str
     counts: bool
     difference: str
 
 
-def ranking(scored: Sequence[Scored], names: Sequence[str] = (), found: Comparison | None = None) -> Ranking:
-    """Return a table and a chart of the heads, by rank; ranks need every head's answers.
+def ranking(
+    scored: Sequence[Scored], names: Sequence[str] = (), how: Compared | None = None, found: Comparison | None = None
+) -> Ranking:
+    """Return a table and a chart of the heads, by score; comparing them needs every head's answers.
 
     ``found``: their comparison under the same names, if it was made already.
     Raises DataError if the answers are those of other samples.
@@ -74,25 +96,25 @@ def ranking(scored: Sequence[Scored], names: Sequence[str] = (), found: Comparis
     names = names or [one.name for one in scored]
     answers = [one.answers for one in scored]
     if found is None and None not in answers:
-        found = compare([one for one in answers if one is not None], names)
+        found = compare([one for one in answers if one is not None], names, **vars(how or Compared()))
     by_name = dict(zip(names, scored, strict=True))
     order = [place.name for place in found.ranks] if found else sorted(names, key=lambda n: -by_name[n].main)
     places = {place.name: place for place in found.ranks} if found else {}
-    ranks = [place.rank for place in places.values()]
     kind, titles = scored[0].evaluation.kind, score_names(scored[0].evaluation.kind)
     columns = [name for name in side_by_side(kind) if any(name in one.evaluation.scores for one in scored)]
     counts = kind == DEFAULT and not any(one.evaluation.groups for one in scored)
     target = TARGETS.load(kind)
     return Ranking(
         columns=tuple(titles[name][0] for name in columns),
-        rows=tuple(_row(name, by_name[name], places.get(name), ranks, columns) for name in order),
-        tied=wording.TIED if len(set(ranks)) < len(ranks) else "",
+        rows=tuple(_row(name, by_name[name], places.get(name), found, columns) for name in order),
+        tied=TOLD_APART.format(found.reference) if found and places[found.reference].tied else "",
         figure=_figure([by_name[name] for name in order], order),
         problem="" if found else next(one.problem for one in scored if one.problem),
         pairs=_duels(found, order, shares=target.as_shares) if found else (),
-        verdicts=wording.verdicts(found) if found else {},
-        left_out=max(0, len(found.pairs) - PAIRS) if found else 0,
+        verdicts=verdicts(found, shares=target.as_shares) if found else {},
         compared=found.rows if found else 0,
+        reference=found.reference if found else "",
+        corrected=corrected(found) if found else "",
         test="McNemar’s mid-p" if counts else "the p-value of a paired bootstrap",
         counts=counts,
         difference=f"{'Points of' if target.as_shares else 'Difference in'} {target.table[target.main]}",
@@ -105,23 +127,27 @@ def _figure(scored: Sequence[Scored], names: Sequence[str]) -> Markup:
     return plots.main_scores(names, scores, target.table[target.main], shares=target.as_shares)
 
 
-def _row(name: str, one: Scored, place: RankedHead | None, ranks: Sequence[int], columns: Sequence[str]) -> RankingRow:
+def _row(
+    name: str, one: Scored, place: RankedHead | None, found: Comparison | None, columns: Sequence[str]
+) -> RankingRow:
     scores = one.evaluation.scores
+    first = found.reference if found else ""
     return RankingRow(
-        rank=wording.place(place.rank, ranks) if place else None,
+        rank=wording.place(place.rank, tied=name != first and first in place.tied) if place else None,
         tied=place.tied if place else (),
         name=name,
         value=wording.chosen(one.selection),
         cells=tuple(formatting.valued(n, scores[n]) if n in scores else ("–", "") for n in columns),
+        first=name == first,
     )
 
 
 def _duels(found: Comparison, order: Sequence[str], *, shares: bool) -> tuple[Duel, ...]:
-    """Return the first pairs by rank, each with its better-ranked member first."""
+    """Return the pairs by rank, each with its better-ranked member first."""
     place = {name: i for i, name in enumerate(order)}
     pairs = [_turned(pair) if place[pair.first] > place[pair.second] else pair for pair in found.pairs]
     pairs.sort(key=lambda pair: (place[pair.first], place[pair.second]))
-    return tuple(_duel(pair, shares=shares) for pair in pairs[:PAIRS])
+    return tuple(_duel(pair, shares=shares) for pair in pairs)
 
 
 def _turned(pair: HeadPair) -> HeadPair:
@@ -151,4 +177,5 @@ def _duel(pair: HeadPair, *, shares: bool) -> Duel:
         only=(pair.first_only, pair.second_only),
         p=wording.p_value(pair).removeprefix("= "),
         significant=pair.significant,
+        seen=f"{100 * pair.detectable:.1f}" if shares else f"{pair.detectable:.3f}",
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from frostline.pipeline.records.headline import Candidate, Headline, headline
 from frostline.pipeline.records.run import called, predictions_name
 from frostline.pipeline.records.run_folder import RunFolder, read_run
 from frostline.pipeline.records.run_record import FeaturesRecord, RunRecord
@@ -72,10 +74,25 @@ class Run:
         )
 
     @cached_property
+    def own(self) -> tuple[Scored, ...]:
+        """The scored heads of the run's own backbone, not of a baseline."""
+        return tuple(one for one in self.scored if one.backbone == self.backbone)
+
+    @cached_property
+    def picked(self) -> Headline:
+        """Which of its own heads the page speaks of first, and whether that was picked by test samples."""
+        return _headline(self.own)
+
+    @cached_property
     def leader(self) -> Scored | None:
-        """The best head of the run's own backbone, not of a baseline; of equals, the first."""
-        own = [one for one in self.scored if one.backbone == self.backbone]
-        return max(own, key=lambda one: one.main, default=None)
+        """The head that the page speaks of first; None where none was fitted on all training rows."""
+        return _first(self.own) if self.own else None
+
+    @property
+    def baselines(self) -> tuple[Scored, ...]:
+        """The head that is spoken of first of each other backbone."""
+        others = dict.fromkeys(one.backbone for one in self.scored if one.backbone != self.backbone)
+        return tuple(_first([one for one in self.scored if one.backbone == name]) for name in others)
 
     def features(self, split: str) -> list[FeaturesRecord]:
         """Return the records of the first backbone's feature sets, one per view."""
@@ -104,6 +121,15 @@ class Run:
         if not self._groups.keys() >= set(answers.ids):
             return None, "which samples are of one group is not known any more; `frostline run` writes it again"
         return replace(answers, groups=np.array([self._groups[sample] for sample in answers.ids])), ""
+
+
+def _headline(heads: Sequence[Scored]) -> Headline:
+    return headline([Candidate(one.name, one.selection, one.evaluation) for one in heads])
+
+
+def _first(heads: Sequence[Scored]) -> Scored:
+    name = _headline(heads).name
+    return next(one for one in heads if one.name == name)
 
 
 def open_run(path: Path) -> Run:

@@ -16,10 +16,12 @@ from frostline.pipeline.report.html.labels import labels_section
 from frostline.pipeline.report.html.maps import map_of
 from frostline.pipeline.report.html.mistakes import mistakes
 from frostline.pipeline.report.html.opening import opening, opening_of_curves
-from frostline.pipeline.report.html.ranking import ranking
+from frostline.pipeline.report.html.pinned import pinned
+from frostline.pipeline.report.html.ranking import Compared, Ranking, ranking
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.pipeline.report.html.setup import setup
 from frostline.pipeline.report.html.values import values_section
+from frostline.pipeline.report.verdicts import uncovered
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.metrics.compare import Comparison
 from frostline.stages.targets.base import DEFAULT
@@ -48,10 +50,15 @@ class Data:
     balance: str
 
 
-def run_page(run: Run, artifacts: RunArtifacts, compared: Comparison | None = None) -> dict[str, Any]:
-    """Return everything that the template of a run's page shows; ``compared``: its heads, if they were already."""
+def run_page(
+    run: Run, artifacts: RunArtifacts, compared: Comparison | None = None, *, all_pairs: bool = False
+) -> dict[str, Any]:
+    """Return everything that the template of a run's page shows; ``compared``: its heads, if they were already.
+
+    ``all_pairs``: every two heads are compared, not only the first with each other one.
+    """
     leader, record = run.leader, run.record
-    ranked = ranking(run.scored, found=compared) if len(run.scored) > 1 else None
+    ranked = _ranked(run, leader, compared, all_pairs=all_pairs) if leader and len(run.scored) > 1 else None
     return {
         "run": run,
         "made": formatting.moment(record.made),
@@ -65,10 +72,23 @@ def run_page(run: Run, artifacts: RunArtifacts, compared: Comparison | None = No
         "map": map_of(run, artifacts),
         "curves": curves_section(run),
         "data": _data(run, leader),
-        "command": formatting.command(record.settings),
+        "command": formatting.command(pinned(record.settings, run.features("test")[0].how)),
+        "unchosen": _unchosen(run) if leader else "",
+        "uncovered": uncovered(grouped=bool(leader and leader.evaluation.groups), drawn=leader is None),
         "health": health(artifacts),
         "look": _health_command(run),
     }
+
+
+def _unchosen(run: Run) -> str:
+    if run.picked.by_test:
+        return f"This head was picked on them, as the best of {len(run.own)}; the interval at the top allows for that."
+    return "Nothing was chosen on them."
+
+
+def _ranked(run: Run, leader: Scored, compared: Comparison | None, *, all_pairs: bool) -> Ranking:
+    how = Compared(leader.name, chosen_here=run.picked.by_test, all_pairs=all_pairs)
+    return ranking(run.scored, how=how, found=compared)
 
 
 def _of_kind(record: RunRecord, leader: Scored | None, artifacts: RunArtifacts) -> dict[str, Any]:
@@ -124,4 +144,6 @@ def _health_command(run: Run) -> str:
     from frostline.pipeline.settings import ExtractSettings
 
     settings = {n: v for n, v in run.record.settings.items() if n in ExtractSettings.model_fields}
-    return formatting.command(settings).replace("frostline run", "frostline health", 1)
+    return formatting.command(pinned(settings, run.features("test")[0].how)).replace(
+        "frostline run", "frostline health", 1
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -10,10 +10,10 @@ from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.modalities.base import Transform
+from frostline.stages.modalities.image.spec import LibraryTransform
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-    from torch import Tensor, nn
+    from torch import nn
 
 BARE_NAMES = {"resnet8-cifar10": "shipped", "pixels": "identity"}
 """Names that need no prefix, with the family of each; any other name without one is torchvision's."""
@@ -36,9 +36,9 @@ class LoadedModel:
 
     ``name``: what keys call it, without the prefix, where that is not the name that was asked for: one network under
     two names has one key. ``licence``: of the weights, as their publisher names it; recorded beside the features.
-    ``prefix_tokens``: how many tokens, the class token first, come before those of the patches. ``own_transform``: the
-    library's own preprocessing, an RGB image to a float tensor (3, height, width); ``preprocessing`` is checked
-    against it.
+    ``prefix_tokens``: how many tokens come before those of the patches; ``class_token``: whether the first of them is
+    one. ``own_transform``: the library's own preprocessing; ``preprocessing`` is checked against it, and it takes its
+    place where they differ by more than a grey level.
     """
 
     module: nn.Module
@@ -51,7 +51,8 @@ class LoadedModel:
     name: str = ""
     licence: str = ""
     prefix_tokens: int | None = None
-    own_transform: Callable[[Image], Tensor] | None = None
+    class_token: bool = True
+    own_transform: LibraryTransform | None = None
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from frostline.stages.backbones.families.base import LoadedModel
-from frostline.stages.errors import ConfigError
-from frostline.stages.modalities.image.spec import Preprocessing, Size
+from frostline.stages.errors import ConfigError, UnreadableSample
+from frostline.stages.modalities.image.spec import ImageTransform, LibraryTransform, Preprocessing, Size, replaced
 
 log = logging.getLogger("frostline")
 _SIZES = ((500, 375), (75, 100))  # width, height: larger and smaller than most networks' images, and not square
@@ -20,24 +19,55 @@ _EQUAL, _ALIKE = 0.05, 1.05  # grey levels; more than one, and than none, by wha
 _GEOMETRY = ("resize", "crop", "interpolation", "fit", "fill")
 
 
-def check_transform(name: str, loaded: LoadedModel, changes: Mapping[str, Any]) -> None:
-    """Raise ConfigError where a model's preprocessing gives other pixels than its library's own, by over a grey level.
+def transform_of(name: str, loaded: LoadedModel, changes: Mapping[str, Any]) -> ImageTransform:
+    """Return how a model's images are prepared: as ``changes``, the user's, say; else to its library's own pixels.
 
-    Both are given two images of noise, one of a photograph's size. A difference of up to one grey level is logged.
-    Nothing is compared where the library has none, or ``changes``, the user's, say where each pixel goes.
+    Two images of noise, one of a photograph's size, go through the family's preprocessing and through the library's. A
+    difference of up to one grey level is logged. Beyond that the library's own code prepares the images, which is
+    logged, too. Nothing is compared where there is none, or ``changes`` say where each pixel goes. Raises ConfigError
+    for values out of range, and for a library whose answer can't be used.
     """
-    if loaded.own_transform is None or set(changes) & set(_GEOMETRY):
-        return
     how, own = loaded.preprocessing, loaded.own_transform
-    assert isinstance(how, Preprocessing)
-    differences = [_difference(np.asarray(own(image)), image, how) for image in map(noise_photograph, _SIZES)]
-    if any(isinstance(found, str) for found in differences):
-        raise ConfigError(_unlike(name, next(found for found in differences if isinstance(found, str)), how))
-    largest = max(float(found) for found in differences)
+    if not isinstance(how, Preprocessing):
+        raise ConfigError(f"the family of {name} gives {how!r:.200} for images; expected a Preprocessing")
+    ours = replaced(how, changes)
+    if own is None or set(changes) & set(_GEOMETRY):
+        return ours
+    fault = _fault(name, how, own)
+    if fault is None:
+        return ours
+    if changes:
+        raise ConfigError(_unlike(name, fault, ours))
+    _check_usable(name, own)
+    log.info("%s: images are prepared by %s itself, which makes %s", name, own.library, fault)
+    return own
+
+
+def _fault(name: str, how: Preprocessing, own: LibraryTransform) -> str | None:
+    """Return what the library makes otherwise, None for nothing beyond a grey level; up to that is logged."""
+    differences = [_difference(own, image, how) for image in map(noise_photograph, _SIZES)]
+    said = [found for found in differences if isinstance(found, str)]
+    if said:
+        return said[0]
+    largest = max(map(float, differences))
     if largest > _ALIKE:
-        raise ConfigError(_unlike(name, f"pixels that differ by up to {largest:.0f} of 255 grey levels", how))
+        return f"pixels that differ by up to {largest:.0f} of 255 grey levels"
     if largest > _EQUAL:
         log.info("note: the pixels of %s are its library's own to within one grey level, not to the bit", name)
+    return None
+
+
+def _check_usable(name: str, own: LibraryTransform) -> None:
+    """Raise ConfigError unless the library makes one image of an image, the same one each time."""
+    for image in map(noise_photograph, _SIZES):
+        try:
+            first, again = (own.item(image)["pixels"] for _ in range(2))
+        except UnreadableSample as error:
+            raise ConfigError(f"the preprocessing of {name}: {error}; name one yourself: --resize, --crop") from error
+        if not np.array_equal(first, again, equal_nan=True):
+            raise ConfigError(
+                f"the preprocessing of {name} by {own.library} draws at random; name one: --resize, --crop"
+            )
 
 
 def noise_photograph(size: tuple[int, int]) -> Image.Image:
@@ -50,20 +80,28 @@ def noise_photograph(size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
 
 
-def _difference(given: NDArray[np.floating], image: Image.Image, how: Preprocessing) -> float | str:
-    """Return the largest difference in grey levels, or how the shapes differ."""
+def _difference(own: LibraryTransform, image: Image.Image, how: Preprocessing) -> float | str:
+    """Return the largest difference in grey levels, or how the library's answer is none, or of another shape."""
     pixels = how.item(image)["pixels"].astype(np.float64)
-    if given.ndim != 3 or given.shape[1:] + given.shape[:1] != pixels.shape:
-        return f"a tensor of shape {tuple(given.shape)} where (3, {pixels.shape[0]}, {pixels.shape[1]}) was expected"
-    unscaled = (given.transpose(1, 2, 0) * np.array(how.std) + np.array(how.mean)) * 255
+    try:
+        given = own.item(image)["pixels"].astype(np.float64)
+    except UnreadableSample as error:
+        return f"nothing ({error})"
+    if given.shape != pixels.shape:
+        return f"{_by(given.shape)} pixels where {_by(pixels.shape)} were expected"
+    unscaled = (given * np.array(how.std) + np.array(how.mean)) * 255
     return float(np.abs(unscaled - pixels).max())
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]} × {shape[1]}"
 
 
 def _unlike(name: str, found: str, how: Preprocessing) -> str:
     flags = f"--resize {_flag(how.resize)} --crop {_flag(how.crop)} --interpolation {how.interpolation}"
     return (
-        f"the preprocessing of {name} can't be done here as its library does it: of the same image, the library makes "
-        f"{found}. Choose one yourself, the nearest is: {flags}"
+        f"the preprocessing of {name} is a library's own, whose mean and deviation can't be changed: of an image, the "
+        f"library makes {found}. Choose all of it yourself, the nearest is: {flags}"
     )
 
 

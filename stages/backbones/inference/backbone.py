@@ -1,4 +1,4 @@
-"""f(x): a frozen network, from uint8 pixels to features; and the one that a request names, of whatever modality."""
+"""f(x): a frozen network, from pixels to features; and the one that a request names, of whatever modality."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from torch import Tensor, nn
 from frostline.stages.backbones.checkpoints.unloaded import unloaded
 from frostline.stages.backbones.families.base import LoadedModel
 from frostline.stages.backbones.families.registry import load, spec_name
-from frostline.stages.backbones.families.transform_check import check_transform
+from frostline.stages.backbones.families.transform_check import transform_of
 from frostline.stages.backbones.inference.frozen import AnyBackbone, blamed
 from frostline.stages.backbones.inference.item_backbone import ItemBackbone, of_items
-from frostline.stages.backbones.inference.pixels import image_preprocessing, is_thumbnail
+from frostline.stages.backbones.inference.pixels import image_preprocessing, is_thumbnail, noise_like
 from frostline.stages.backbones.inference.steadiness import check_steady
 from frostline.stages.backbones.network.channels import size_hint
 from frostline.stages.backbones.network.cut import INPUT, Cut, Trace, classifier_of, watch
 from frostline.stages.backbones.network.joined import Joined, is_joined, joined
 from frostline.stages.backbones.network.pooling import default_pool, pool
-from frostline.stages.backbones.network.tokens import check_tokens
+from frostline.stages.backbones.network.tokens import check_class_token, check_tokens
 from frostline.stages.backbones.optimize import optimized
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import BackboneSpec, Optimize, Pooling, Precision
 from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.modalities.base import IMAGE, Arrays, Item
-from frostline.stages.modalities.image.spec import Preprocessing, replaced
+from frostline.stages.modalities.image.spec import ImageTransform, LibraryTransform, Preprocessing
 from frostline.stages.modalities.image.transform import centre
 from frostline.stages.modalities.image.upsample import agrees, enlarged
 from frostline.stages.modalities.registry import check_taken
@@ -60,7 +60,7 @@ class Backbone(AnyBackbone):
         self._mean, self._deviation = _scaling(self.preprocessing, self.device)
 
     def features(self, given: Mapping[str, Tensor]) -> Tensor:
-        """Return the features, float32 (batch, d), of images on the device: ``pixels``, uint8 (batch, h, w, 3).
+        """Return the features, float32 (batch, d), of images on the device: ``pixels``, (batch, h, w, 3).
 
         They are preprocessed, or are those that ``enlarges`` is true of, as they are.
         """
@@ -83,7 +83,7 @@ class Backbone(AnyBackbone):
         return _FromPixels(network, self._mean, self._deviation, self.pooled)
 
     @property
-    def preprocessing(self) -> Preprocessing:
+    def preprocessing(self) -> ImageTransform:
         """How images become what the network is given."""
         return image_preprocessing(self.spec)
 
@@ -95,7 +95,7 @@ class Backbone(AnyBackbone):
         return {"pixels": np.asarray(sample)} if self.enlarges(sample.size) else None
 
     def trial(self) -> Arrays:
-        return {"pixels": np.zeros((1, *self.spec.size, 3), np.uint8)}
+        return {"pixels": np.zeros((1, *self.spec.size, 3), self.preprocessing.dtype)}
 
     def _with(self, network: nn.Module, precision: Precision) -> Backbone:
         known = (str(self.device), self.given, self.licence, self.prefix_tokens)
@@ -199,8 +199,8 @@ def _of_images(
     allow_unsteady: bool,
 ) -> Backbone:
     how = _preprocessing(request, loaded)
-    shape = how.item(example)["pixels"].shape
-    noise = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
+    pixels = how.item(example)["pixels"]
+    shape, noise = pixels.shape, noise_like(pixels)
     batch = _to_input(torch.from_numpy(noise).permute(0, 3, 1, 2), *_scaling(how, torch.device("cpu")))
     model = _frozen(loaded.module)
     with blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", size_hint(model)):
@@ -212,6 +212,8 @@ def _of_images(
         pooling = asked or (None if request.layer else loaded.pool) or default_pool(given, *shape[:2])
         width = _width(layer, given, pooling, loaded.prefix_tokens)
         check_tokens(model, layer, given, pooling, loaded.prefix_tokens, batch)
+        if not loaded.class_token:
+            check_class_token(layer, pooling)
         if not (request.layer or request.pool):
             _check_width(width, loaded.width, layer)
         network = faster.done(cut, given, batch)
@@ -225,15 +227,11 @@ def _of_images(
     return backbone
 
 
-def _preprocessing(request: BackboneRequest, loaded: LoadedModel) -> Preprocessing:
+def _preprocessing(request: BackboneRequest, loaded: LoadedModel) -> ImageTransform:
     """Return how images are preprocessed, as a request changes it. Raises ConfigError, for a pooling too."""
     if request.pool and request.pool not in get_args(Pooling):
         raise unknown_name("pool", request.pool, get_args(Pooling))
-    own = loaded.preprocessing
-    if not isinstance(own, Preprocessing):
-        raise ConfigError(f"the family of {request.name} gives {own!r:.200} for images; expected a Preprocessing")
-    check_transform(request.name, loaded, request.preprocessing)
-    return replaced(own, request.preprocessing)
+    return transform_of(request.name, loaded, request.preprocessing)
 
 
 def _cut(
@@ -285,7 +283,9 @@ def _check_width(width: int, wanted: int | None, layer: str) -> None:
 
 def _enlarged(images: Tensor, spec: BackboneSpec) -> Tensor:
     """Return square images resized and cropped as ``preprocess`` does."""
-    wanted = image_preprocessing(spec).resize
+    how = image_preprocessing(spec)
+    assert isinstance(how, Preprocessing)
+    wanted = how.resize
     side = wanted[0] if isinstance(wanted, tuple) else wanted
     assert side is not None
     height, width = spec.size
@@ -302,7 +302,9 @@ def _to_input(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
     return result
 
 
-def _scaling(how: Preprocessing, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return mean and deviation on the scale of uint8, (1, 3, 1, 1)."""
+def _scaling(how: ImageTransform, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation on the scale of uint8, (1, 3, 1, 1); of what is scaled already, none and 1."""
+    if isinstance(how, LibraryTransform):
+        return torch.zeros(1, 3, 1, 1, device=device), torch.ones(1, 3, 1, 1, device=device)
     mean, std = (torch.tensor(v, device=device).mul(255).view(1, 3, 1, 1) for v in (how.mean, how.std))
     return mean, std

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from PIL import Image
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.base import Arrays, Item, Sample
-from frostline.stages.modalities.image.spec import Preprocessing, View
+from frostline.stages.modalities.image.spec import ImageTransform, LibraryTransform, View
 from frostline.stages.modalities.image.transform import resized_size
 
 
@@ -52,9 +52,9 @@ def finished(item: Item, spec: BackboneSpec) -> Item:
     return item if pixels.shape[:2] == spec.size else item_for(Image.fromarray(pixels), spec)
 
 
-def image_preprocessing(spec: BackboneSpec) -> Preprocessing:
+def image_preprocessing(spec: BackboneSpec) -> ImageTransform:
     """Return the preprocessing of a backbone of images."""
-    assert isinstance(spec.preprocessing, Preprocessing)
+    assert isinstance(spec.preprocessing, ImageTransform)
     return spec.preprocessing
 
 
@@ -65,8 +65,16 @@ def is_thumbnail(size: tuple[int, int], spec: BackboneSpec) -> bool:
     like and nothing is rounded but the result; torch is five times as fast.
     """
     how = image_preprocessing(spec)
+    if isinstance(how, LibraryTransform):
+        return False
     if how.resize is None or how.interpolation != "bilinear" or size[0] != size[1] or size == spec.size:
         return False
     width, height = resized_size(size, how.resize, how.fit)
     larger = width == height > size[0] and math.frexp(width / size[0])[0] == 0.5
     return larger and max(spec.size, default=0) <= width
+
+
+def noise_like(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return two images of noise, (2, height, width, 3): uint8, or where the values are scaled already, -1 to 1."""
+    noise = np.random.default_rng(0).integers(0, 256, (2, *pixels.shape), np.uint8)
+    return noise if pixels.dtype == np.uint8 else (noise / 127.5 - 1).astype(pixels.dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,6 +156,7 @@ def _others(batch: Arrays) -> Arrays:
     return others
 
 
-def _stark(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _stark(pixels: NDArray[Any]) -> NDArray[Any]:
     """Return images of black and white, light where they were dark: unlike them in mean, spread and largest value."""
-    return np.where(pixels < 128, 255, 0).astype(np.uint8)
+    dark, black, white = (128, 0, 255) if pixels.dtype == np.uint8 else (0, -1, 1)
+    return np.where(pixels < dark, white, black).astype(pixels.dtype)

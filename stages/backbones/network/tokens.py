@@ -30,6 +30,14 @@ def check_tokens(
         )
 
 
+def check_class_token(layer: str, how: str) -> None:
+    """Raise ConfigError where a class token is asked for, of a network whose first tokens are registers alone."""
+    pools = [how] if how != "none" else [one.partition("@")[2] for one in layer.split(",")]
+    asked = [pool for pool in pools if pool in ("cls", "cls+mean")]
+    if asked:
+        raise ConfigError(f"pool {asked[0]!r}: this network has registers and no class token; wanted mean")
+
+
 def _counts(model: nn.Module, batch: Tensor, prefix_tokens: int) -> set[int]:
     """Return how many tokens there are with those before the patches: a grid's and these, and the network's last."""
     shapes = watch(model, batch).shapes

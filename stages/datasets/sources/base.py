@@ -69,8 +69,11 @@ class Request:
 
     @property
     def folder(self) -> Path:
-        """Where a dataset that is downloaded lies: in the root, or in a folder of its name below the downloads."""
-        return self.root or self.downloads / self.place
+        """Where a dataset that is downloaded lies: in the root, or in a folder of its name below the downloads.
+
+        One with both splits, ``NAME-trainval``, lies where ``NAME`` does.
+        """
+        return self.root or self.downloads / self.place.removesuffix("-trainval")
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
@@ -26,6 +26,8 @@ from frostline.stages.errors import DataError, UnreadableSample
 from frostline.stages.modalities.image.decode import decoder, to_rgb
 from frostline.stages.targets.values import Targets
 
+VALIDATION = "val"
+
 
 def open_vision(request: Request) -> Dataset:
     """Return a torchvision dataset, downloaded to ``request.folder`` unless it is there.
@@ -37,6 +39,7 @@ def open_vision(request: Request) -> Dataset:
     """
     name, entry = request.place, CATALOGUE[request.place]
     wanted = {"all": entry.train} if entry.test is None else {"train": entry.train, "test": entry.test}
+    wanted |= {} if entry.validation is None else {VALIDATION: entry.validation}
     opened = {split: Opened(entry.cls, arguments, request.folder) for split, arguments in wanted.items()}
     memory, progress = request.memory, request.progress
     rows = {split: _rows(one, _place(memory, split), progress) for split, one in opened.items()}
@@ -44,7 +47,29 @@ def open_vision(request: Request) -> Dataset:
     samples = [_samples(name, split, opened[split], rows[split], classes, values) for split in opened]
     if len(samples) == 1:
         return Dataset(name, *split_by_content(samples[0], request.test_fraction, request.seed))
-    return Dataset(name, samples[0], samples[1])
+    return Dataset(name, _joined([samples[0], *samples[2:]]), samples[1])
+
+
+def _joined(parts: Sequence[Samples]) -> Samples:
+    """Return the samples of all parts, one after the other, as the first one's split."""
+    if len(parts) == 1:
+        return parts[0]
+    first, starts = parts[0], np.cumsum([0, *map(len, parts)]).tolist()
+
+    def read(row: int) -> Any:
+        part = int(np.searchsorted(starts, row, "right")) - 1
+        return parts[part].read(row - starts[part])
+
+    return replace(
+        first,
+        targets=replace(first.targets, values=np.concatenate([part.targets.values for part in parts])),
+        ids=[name for part in parts for name in part.ids],
+        digests=np.concatenate([part.digests for part in parts]),
+        read=read,
+        problems={
+            start + row: why for start, part in zip(starts, parts, strict=False) for row, why in part.problems.items()
+        },
+    )
 
 
 class Opened:

@@ -11,15 +11,23 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """A torchvision class and the arguments that give its splits; no ``test``: one tree."""
+    """A torchvision class and the arguments that give its splits; no ``test``: one tree.
+
+    ``validation``: of a split whose rows follow the training rows and are some of them.
+    """
 
     cls: str
     train: Arguments = field(default_factory=dict)
     test: Arguments | None = None
+    validation: Arguments | None = None
 
 
 def _split(cls: str, train: str = "train", test: str = "test", **common: Any) -> CatalogueEntry:
     return CatalogueEntry(cls, {"split": train, **common}, {"split": test, **common})
+
+
+def _validated(cls: str) -> CatalogueEntry:
+    return CatalogueEntry(cls, {"split": "train"}, {"split": "test"}, {"split": "val"})
 
 
 def _flag(cls: str, **common: Any) -> CatalogueEntry:
@@ -34,11 +42,14 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     "clevr": _split("CLEVRClassification", test="val"),
     "country211": _split("Country211"),
     "dtd": _split("DTD"),
+    "dtd-trainval": _validated("DTD"),
     "emnist": _flag("EMNIST", split="balanced"),
     "eurosat": CatalogueEntry("EuroSAT"),
     "fashionmnist": _flag("FashionMNIST"),
     "fgvcaircraft": _split("FGVCAircraft", train="trainval"),
+    "fgvcaircraft-trainval": _validated("FGVCAircraft"),
     "flowers102": _split("Flowers102"),
+    "flowers102-trainval": _validated("Flowers102"),
     "food101": _split("Food101"),
     "gtsrb": _split("GTSRB"),
     "imagenette": _split("Imagenette", test="val"),

@@ -64,7 +64,7 @@ class Descent(ABC):
             raise ValueError(f"{steps} steps of {batch} rows; give 1 or more of each")
         if schedule not in ("cosine", "constant"):
             raise ValueError(f"schedule is {schedule!r}; give cosine or constant")
-        _check_device(device)
+        check_device(device)
         self.X, self.y, self.classes = X, self.checked(y, len(X), classes), classes
         self.steps, self.batch, self.schedule, self.seed = steps, batch, schedule, seed
         self.momentum, self.weight_decay, self.device = momentum, weight_decay, device
@@ -105,7 +105,8 @@ class Descent(ABC):
         return 1.0 if self.schedule == "constant" else 0.5 * (1 + math.cos(math.pi * step / self.steps))
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
+    """Raise ValueError if torch has no such device."""
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:

@@ -14,7 +14,7 @@ from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.base import Modality, Preview
 from frostline.stages.modalities.image.codecs import AVIF, GREY16, codec_of, heif_version, reads_avif, version_of
 from frostline.stages.modalities.image.decode import EXTENSIONS, bits_used, decode, decoder, find_fault, is_scaled
-from frostline.stages.modalities.image.spec import Preprocessing
+from frostline.stages.modalities.image.spec import ImageTransform, LibraryTransform, Preprocessing
 
 SIDE = 96
 _TINY = 48
@@ -61,7 +61,9 @@ class ImageModality(Modality[Image.Image]):
     def is_scaled(self, data: bytes, min_side: int) -> bool:
         return is_scaled(data, min_side)
 
-    def read_transform(self, fields: Mapping[str, Any]) -> Preprocessing:
+    def read_transform(self, fields: Mapping[str, Any]) -> ImageTransform:
+        if "library" in fields:
+            return _library(fields)
         own: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
         return Preprocessing(**own)
 
@@ -74,6 +76,12 @@ class ImageModality(Modality[Image.Image]):
         small.convert("RGB").save(file, **({"format": "PNG"} if tiny else {"format": "JPEG", "quality": 82}))
         kind = "png" if tiny else "jpeg"
         return Preview(f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}", tiny=tiny)
+
+
+def _library(fields: Mapping[str, Any]) -> LibraryTransform:
+    if set(fields) != {"library", "configuration"} or not all(isinstance(text, str) for text in fields.values()):
+        raise ValueError("a library's preprocessing that is no text")
+    return LibraryTransform(fields["library"], fields["configuration"])
 
 
 def _depth(codecs: frozenset[str], bits: int | None) -> str:

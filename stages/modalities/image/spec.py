@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.modalities.base import IMAGE, LATER
+from frostline.stages.modalities.image.library import LibraryTransform
 from frostline.stages.modalities.image.values import MAX_PIXELS, Fit, Interpolation, Size, View
 
 if TYPE_CHECKING:
@@ -17,7 +18,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["MAX_PIXELS", "Fit", "Interpolation", "Preprocessing", "Size", "View", "replaced"]
+__all__ = [
+    "MAX_PIXELS",
+    "Fit",
+    "ImageTransform",
+    "Interpolation",
+    "LibraryTransform",
+    "Preprocessing",
+    "Size",
+    "View",
+    "replaced",
+]
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,7 @@ class Preprocessing:
     """
 
     modality: ClassVar[str] = IMAGE
+    dtype: ClassVar[str] = "uint8"
 
     resize: Size | None = None
     crop: Size | None = None
@@ -60,6 +72,10 @@ def _arithmetic() -> Callable[[Image, Preprocessing, View], NDArray[np.uint8]]:
     from frostline.stages.modalities.image.transform import preprocess
 
     return preprocess
+
+
+ImageTransform = Preprocessing | LibraryTransform
+"""How images become a network's input. ``dtype``: of the pixels that it makes."""
 
 
 def replaced(own: Preprocessing, changes: Mapping[str, Any]) -> Preprocessing:

@@ -98,16 +98,34 @@ def test_the_page_escapes_every_name_and_its_policy_allows_its_own_style_alone(w
     assert page.policy == f"default-src 'none'; style-src 'sha256-{allowed}'"
 
 
-def test_the_leaderboard_begins_with_the_best_its_interval_and_what_it_is_tied_with(write: Write, work: Path) -> None:
+def test_the_leaderboard_begins_with_the_best_its_interval_and_what_it_can_not_be_told_from(
+    write: Write, work: Path
+) -> None:
     board = done(write(DIGITS + PIXELS + RIDGE + CENTROID))
     best, other = board.entries
-    said = f"digits: ridge on pixels is right for {percent(best.main)} of the test samples"
-    shared = replace(best, rank=1, tied=("pixels default centroid",)), replace(other, rank=1)
-    tied, apart = (replace(board, entries=e) for e in (shared, (replace(best, tied=()), replace(other, rank=2))))
-    assert answers(tied) == [f"{said}; no real difference from centroid on pixels is seen."]
-    assert answers(apart) == [f"{said}, more than all others beyond chance."]
-    assert "=: tied" in as_html(tied) and "=: tied" not in as_html(apart)
-    assert as_html(tied).index("no real difference") < as_html(tied).index("<table")
+    (found,) = board.comparisons
+    assert found.score.low < best.main.low and found.score.value == best.main.value and found.comparisons == 1
+    said = f"digits: ridge on pixels is right for {percent(found.score)} of the test samples"
+    choice = ", the interval allowing for the choice of the best of 2"
+    shared = replace(best, tied=("pixels default centroid",)), replace(other, tied=("pixels default ridge",))
+    tied, apart = (replace(board, entries=e) for e in (shared, (replace(best, tied=()), replace(other, tied=()))))
+    assert answers(tied) == [f"{said}{choice}; not distinguishable with these 359 samples from centroid on pixels."]
+    assert answers(apart) == [f"{said}{choice}; better than all others beyond chance."]
+    assert "=: not distinguishable from ridge on pixels" in as_html(tied) and "2=" in as_html(tied)
+    assert "=: not distinguishable from ridge on pixels" not in as_html(apart) and "2=" not in as_html(apart)
+    assert as_html(tied).index("not distinguishable with") < as_html(tied).index("<table")
+
+
+def test_every_entry_says_how_far_it_is_behind_the_best_and_all_pairs_come_on_request(
+    work: Path, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(DIGITS + SHIPPED + PIXELS + RIDGE + CENTROID)
+    assert main(["bench", "some.toml", "--all-pairs"]) == 0
+    out = capsys.readouterr().out
+    assert "behind the best" in out and "Every two on digits" in out and "corrected for all pairs" in out
+    assert "No interval covers other training samples (--train-sizes N --draws 10 measures that)" in out
+    assert main(["bench", "some.toml"]) == 0
+    assert "Every two" not in capsys.readouterr().out
 
 
 def test_accuracy_is_beside_the_names_and_a_layer_has_one_name_in_all_tables(write: Write) -> None:

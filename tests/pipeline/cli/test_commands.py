@@ -81,6 +81,7 @@ def test_json_is_the_only_thing_on_stdout_and_nothing_draws_a_bar(frostline: Com
         ([], 2, "no command; wanted one of run, extract, fit"),
         (["--backbone", "x"], 2, "unknown flag --backbone; --backbone is a flag of run, extract, fit"),
         (["extract", "--res", "28", "--dry"], 2, "unknown flag --res; did you mean --resize?"),
+        (["extract", "--projection", "before"], 2, "--layer projection, --layer projection:input"),
         (["extract", "--dry"], 2, "unknown flag --dry; did you mean --dry-run?"),
         (["run", "--backbon", "resnet50"], 2, "unknown flag --backbon; did you mean --backbone?"),
         (["fit", "--shots", "4"], 2, "unknown flag --shots; --shots is a flag of run\n"),

@@ -114,7 +114,7 @@ def test_a_table_of_few_shots_says_size_draws_and_spread(
         (["--head", "dinov2-logrg"], 2, "did you mean 'dinov2-logreg'"),
         (["--head", "ridge", "--grid", "1", "--folds", "5"], 2, "there is nothing to choose"),
         (["--head", "ridge", "--folds", "loo", "--views", "plain,hflip"], 2, "folds loo with standardised features or"),
-        (["--head", "mteb", "--draws", "5"], 2, "mteb fixes its shots and draws"),
+        (["--head", "mteb", "--train-sizes", "5"], 2, "train-sizes with mteb, which draws samples of each class"),
         (["--shots", "abc"], 2, "wanted different numbers from 1"),
     ],
 )

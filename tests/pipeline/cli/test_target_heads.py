@@ -108,7 +108,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--criterion", "r2"], "criterion 'r2' with a single-label target, which is chosen in one way; leave it out"),
+        (["--criterion", "r2"], "unknown criterion 'r2'; known: accuracy, balanced_accuracy"),
         (["--per-label"], "per-label with a single-label target; wanted for multi-label targets only"),
         (["--target", "age", "--criterion", "kendal"], "unknown criterion 'kendal'; did you mean 'kendall'"),
         (["--target", "age", "--per-label"], "per-label with a regression target"),

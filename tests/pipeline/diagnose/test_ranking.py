@@ -13,7 +13,8 @@ SCORES = Transferability(logme=1.5, h_score=2.0, h_score_shrunk=1.9, gbc=-3.25, 
 def told(known: int) -> list[str]:
     """Return the ranking of four backbones, of which so many have been measured."""
     backbones = tuple(
-        RankedBackbone(f"net{i}", 1000 + i, 0, 0, SCORES, accuracy=0.9 if i < known else None) for i in range(4)
+        RankedBackbone(f"net{i}", 1000 + i, 0, 0, SCORES, accuracy=0.9 if i < known else None)
+        for i in range(max(4, known))
     )
     agreement = {"logme": RankAgreement(n=known, kendall=1.0, spearman=0.5), "leep": None}
     return ranking_table(BackboneRanking("pets", 200, 2000, backbones, agreement)).splitlines()
@@ -29,7 +30,22 @@ def test_of_fewer_than_three_measured_backbones_no_agreement_is_shown(known: int
 
 
 def test_from_three_measured_backbones_on_the_agreement_of_each_score_that_has_one_is_shown() -> None:
-    assert told(3)[-2:] == ["", "- LogME: Kendall's τ 1.00, Spearman's ρ 0.50 with the accuracies of 3 backbones"]
+    assert told(3)[-3:] == [
+        "",
+        "- LogME: Kendall's τ 1.00, Spearman's ρ 0.50 with the accuracies of 3 backbones",
+        "- of fewer than 5 backbones, even a perfect order may be chance",
+    ]
+
+
+def test_of_five_measured_backbones_an_order_is_shown_without_that() -> None:
+    assert told(5)[-1] == "- LogME: Kendall's τ 1.00, Spearman's ρ 0.50 with the accuracies of 5 backbones"
+
+
+def test_a_score_is_shown_with_its_interval() -> None:
+    one = RankedBackbone("net", 9, 0, 0, SCORES, None, {"logme": (1.25, 1.75)})
+    lines = ranking_table(BackboneRanking("pets", 200, 2000, (one,), {})).splitlines()
+    assert "1.500 [1.250, 1.750]    2.000 " in lines[3]
+    assert lines[5].startswith("- [ ]: 95 % interval, each tenth of the samples left out once; ")
 
 
 def test_a_score_that_no_backbone_has_takes_no_column() -> None:

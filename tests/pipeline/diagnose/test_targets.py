@@ -44,7 +44,7 @@ def test_health_of_labels_finds_turned_ones_copies_and_what_they_are_worth(
     assert {("pictures/00.png", "cold: yes", "cold: no"), ("pictures/00.png", "red: no", "red: yes")} <= issues
     assert [one["conflicting"] for one in found["copies"]] == [False, True]
     assert found["leak"]["rows"] and found["leak"]["accuracy"]["value"] > 0.5 and found["odd_values"] == []
-    assert "cold: yes, likelier cold: no" in text and "test mAP " in text and "with different labels or numbers" in text
+    assert "cold: yes, rather cold: no" in text and "test mAP " in text and "with different labels or numbers" in text
     assert "training samples with warm" in text and found["shift"]
 
 

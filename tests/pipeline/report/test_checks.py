@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from frostline.pipeline.records.findings import Findings, Leak
+from frostline.pipeline.records.findings import Findings, Issue, Leak
 from frostline.pipeline.report.checks import Check, checks
 from frostline.stages.diagnostics import NearDuplicates
 from frostline.stages.metrics import Score
@@ -23,6 +23,8 @@ SOUND = Findings(
     near_duplicates=NearDuplicates((), (), (), 0.1),
     rows_by_class={},
     label_issues=(),
+    issues_expected=1.2,
+    agreement=0.561,
     shift=None,
     leak=Leak((), Score(1.0, 0.5, 1.0, 0), None),
 )
@@ -47,3 +49,21 @@ def balance(**rows: int) -> Check:
 def test_a_class_ten_times_as_rare_as_another_is_told(rows: dict[str, int], said: str, sound: bool) -> None:
     found = balance(**rows)
     assert (found.found, found.sound) == (said, sound)
+
+
+def doubts(count: int, **given: object) -> Check:
+    issues = tuple(Issue(f"{i}.png", "cat", "dog", 0.001) for i in range(count))
+    found = Findings(**{**vars(SOUND), "label_issues": issues, **given})
+    return next(one for one in checks(found) if one.sought == "Labels worth a second look")
+
+
+def test_doubtful_labels_stand_beside_how_many_there_would_be_if_all_were_right() -> None:
+    usual, many = doubts(3), doubts(12)
+    assert usual.sound and usual.names[0] == "0.png: cat, rather dog"
+    assert usual.found == (
+        "3 training labels worth a second look; about 1 would be if every label were right, so that is no sign of "
+        "mistakes; the head that judges agrees with 56.1 % of the labels"
+    )
+    assert not many.sound and "so some are probably wrong" in many.found
+    assert doubts(0, issues_expected=0.2).sound and "fewer than one would be" in doubts(0, issues_expected=0.2).found
+    assert doubts(0, issues_expected=None, agreement=None).found == "0 training labels worth a second look"

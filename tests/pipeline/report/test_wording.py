@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from frostline.pipeline.records.curve import Curve
-from frostline.pipeline.report.wording import Message, chosen, selection_lines, unbroken, unit_of, verdicts
+from frostline.pipeline.report.wording import Message, chosen, selection_lines, unbroken, unit_of
 from frostline.stages.fit.selection import Selection
-from frostline.stages.metrics.compare import Comparison, HeadPair
-
-PAIR = HeadPair("a on x", "b on y", 0.1, 0.05, 0.15, 30, 10, mid_p=0.003, corrected_p=0.006)
 
 
 def selection(**given: Any) -> Selection:
@@ -42,7 +38,8 @@ def test_how_a_value_was_chosen_is_a_note_and_every_doubt_a_warning() -> None:
     lines = selection_lines(found)
     assert [line.level for line in lines] == ["note", "warning", "warning"]
     assert [str(line) for line in lines] == [
-        "C chosen among 3 values from 0.1 to 10 on 5 folds of the training rows (90.0 %), then fitted on all",
+        "C chosen among 3 values from 0.1 to 10 on 5 folds of the training rows (90.0 % at best there), then fitted on "
+        "all",
         "WARNING 2 of the 3 values it was chosen among did not converge",
         "WARNING the final fit did not converge",
     ]
@@ -54,19 +51,34 @@ def test_how_a_value_was_chosen_is_a_note_and_every_doubt_a_warning() -> None:
 )
 def test_the_rows_that_chose_are_named(by: str, rows: str) -> None:
     (line,) = selection_lines(selection(by=by, held_out_rows=1438, accuracy=(0.8, 0.9, 0.7)))
-    assert f"on {rows} (90.0 %)" in line.text
+    assert f"on {rows} (90.0 % at best there)" in line.text
 
 
-def test_a_verdict_names_the_better_of_two_heads_whichever_comes_first() -> None:
-    turned = replace(PAIR, difference=-0.1)
-    unsure = replace(PAIR, corrected_p=0.3071)
-    said = [next(iter(verdicts(Comparison(100, (), (pair,))).values())) for pair in (PAIR, turned, unsure)]
-    assert said == [
-        "a on x is better than b on y beyond chance (p = 0.006)",
-        "b on y is better than a on x beyond chance (p = 0.006)",
-        "no real difference between a on x and b on y (p = 0.307)",
-    ]
-    assert set(verdicts(Comparison(100, (), (PAIR,)))) == {frozenset(("a on x", "b on y"))}
+def test_the_score_that_is_said_is_that_of_the_chosen_value() -> None:
+    (line,) = selection_lines(selection(value=0.1, by="hold-out", held_out_rows=9, accuracy=(0.8, 0.9, 0.7)))
+    assert "(80.0 % at best there)" in line.text
+
+
+@pytest.mark.parametrize(
+    ("alike", "said"),
+    [
+        ((1.0, 10.0), "these rows can't tell values from 1 to 10, an edge of the grid, apart: "),
+        ((0.1, 1.0), "these rows can't tell values from 0.1 to 1, an edge of the grid, apart: "),
+        ((0.1, 10.0), "these rows can't tell any two values of the grid apart: "),
+    ],
+)
+def test_values_that_the_rows_can_not_tell_apart_are_said(alike: tuple[float, float], said: str) -> None:
+    found = selection(by="folds", folds=5, repeats=2, accuracy=(0.8, 0.9, 0.9), alike=alike, at_edge=True)
+    first, second = selection_lines(found)
+    assert "on 5 folds of the training rows, dealt 2 times (90.0 % at best there)" in first.text
+    assert second.text == said + "C = 1 lies among them, and could as well be another"
+    (alone,) = selection_lines(selection(by="folds", folds=5, accuracy=(0.8, 0.9, 0.7), alike=(1.0, 1.0)))
+    assert "apart" not in alone.text
+
+
+def test_the_edge_is_a_warning_where_no_other_value_is_as_good() -> None:
+    given = {"by": "folds", "folds": 5, "value": 10.0, "at_edge": True, "accuracy": (0.8, 0.9, 0.9)}
+    assert selection_lines(selection(**given, alike=(10.0, 10.0)))[-1].text.startswith("the chosen C lies at the edge")
 
 
 def test_a_curve_of_shots_counts_per_class_and_any_other_samples() -> None:

@@ -48,7 +48,7 @@ def test_one_table_has_a_row_for_each_target_and_head(table: Path, capsys: pytes
     assert lines[0] == "all: 2 targets, 48 training and 12 test samples"
     rows = [line.split()[:4] for line in lines[3:7]]
     assert rows == [[name, "pixels", "192", head] for name in ("label", "shade") for head in ("ridge", "centroid")]
-    assert "% [" in lines[3] and "60 features computed for all of them; 4 heads fitted, 0 from the cache" in lines[9]
+    assert "% [" in lines[3] and "60 features computed for all of them; 4 heads fitted, 0 from the cache" in lines[10]
 
 
 def test_stages_alone_take_several_targets(table: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,8 +24,14 @@ from frostline.stages.heads import spec_fields
 from frostline.stages.records.sealed import digest
 
 
+def test_a_share_that_is_named_is_held_out_and_else_the_rows_decide() -> None:
+    specs = [Settings(**given).spec("logreg") for given in ({}, {"hold_out": 0.1}, {"folds": 0}, {"folds": 3})]
+    assert [(spec.folds, spec.hold_out) for spec in specs] == [("auto", 0.0), (0, 0.1), (0, 0.1), (3, 0.0)]
+    assert Settings(hold_out=0.1).folds == 0  # so that a record of it is told from one of the default
+
+
 def suited(kind: str, **given: Any) -> Settings:
-    return Settings(**given).suited(kind, 100)
+    return Settings(**given).suited(kind)
 
 
 def test_what_a_value_is_chosen_by_is_in_the_spec_of_the_targets_that_have_it() -> None:
@@ -50,7 +56,7 @@ def test_the_usual_way_to_choose_leaves_no_trace_in_digests_and_records() -> Non
     [
         ("regression", {"criterion": "kendal"}, "unknown criterion 'kendal'; did you mean 'kendall'"),
         ("regression", {"criterion": "x"}, "known: kendall, mae, pearson, r2, rmse, spearman"),
-        ("single-label", {"criterion": "r2"}, "criterion 'r2' with a single-label target, which is chosen in one way"),
+        ("single-label", {"criterion": "r2"}, "unknown criterion 'r2'; known: accuracy, balanced_accuracy"),
         ("multi-label", {"criterion": "map"}, "criterion 'map' with a multi-label target, which is chosen in one way"),
         ("single-label", {"per_label": True}, "per-label with a single-label target; wanted for multi-label targets"),
         ("regression", {"per_label": True}, "per-label with a regression target; wanted for multi-label targets only"),
@@ -119,7 +125,7 @@ def test_a_command_takes_its_own_settings_from_a_file_for_all(tmp_path: Path) ->
         ({"folds": "1"}, {}, "folds 1; wanted 2 to 100"),
         ({"shots": "0"}, {}, "--shots '0': wanted different numbers from 1"),
         ({"shots": "1", "train_sizes": "all"}, {}, "shots and train-sizes; wanted one of them"),
-        ({"head": "mteb", "shots": "1"}, {}, "mteb fixes its shots and draws"),
+        ({"head": "mteb", "train_sizes": "9"}, {}, "train-sizes with mteb, which draws samples of each class"),
         ({"draws": "3"}, {}, "draws without shots or train-sizes"),
         ({"views": ""}, {}, "--views '': wanted plain, or plain,hflip"),
         ({"device": "tpu"}, {}, "--device 'tpu'"),

@@ -11,7 +11,14 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from frostline.stages.datasets.draws import folds
-from frostline.stages.diagnostics import copies, doubtful_labels, limit, out_of_fold_of, unlikely_values
+from frostline.stages.diagnostics import (
+    DoubtfulLabels,
+    copies,
+    doubtful_labels,
+    limit,
+    out_of_fold_of,
+    unlikely_values,
+)
 from frostline.stages.heads import head_spec
 from frostline.stages.store import Features
 from frostline.stages.targets.values import Targets
@@ -37,11 +44,14 @@ def test_turned_labels_are_found_for_each_label_by_itself() -> None:
     y[5, 0] = -1
     train = cached(X, Targets(("a", "b"), y, "multi-label"))
     probabilities = out_of_fold_of(train, head_spec("logreg", (1.0,), target="multi-label"), 400)
-    found = doubtful_labels(probabilities, y)
+    judged = doubtful_labels(probabilities, y)
+    found = judged.found
     assert {(one.row, one.label) for one in found[:2]} == set(turned) and len(found) < 20
-    assert all(one.given == bool(y[one.row, one.label]) and one.margin < 0 for one in found[:2])
+    assert all(one.given == bool(y[one.row, one.label]) and one.chance < 0.01 for one in found[:2])
     assert not any((one.row, one.label) == (5, 0) for one in found)
-    assert doubtful_labels(probabilities, np.ones_like(y)) == ()
+    assert judged.expected is not None and judged.expected < 8 and judged.agreement is not None
+    assert judged.agreement > 0.9
+    assert doubtful_labels(probabilities, np.ones_like(y)) == DoubtfulLabels((), None, None)
 
 
 def test_out_of_fold_numbers_are_those_of_scikit_learn() -> None:

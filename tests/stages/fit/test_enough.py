@@ -18,16 +18,17 @@ def said(per_class, classes, **how):
     return too_few(y, contents(len(y)), head_spec("logreg", how.pop("grid", (0.1, 1.0)), **how))
 
 
-@pytest.mark.parametrize("per_class, classes", [(4, 200), (2, 3), (1, 1000)])
-def test_a_hold_out_of_nothing_names_what_chooses_instead(per_class, classes):
-    found = said(per_class, classes)
-    assert f"{per_class * classes:,} training samples, {per_class} a class, are too few to choose C on 10 %" in found
-    assert ("--folds" in found) and (f"--folds {per_class}," in found) == (per_class > 1)
+@pytest.mark.parametrize("how", [{}, {"hold_out": 0.1}, {"folds": 2}], ids=str)
+def test_one_sample_of_each_class_names_what_chooses_instead(how):
+    found = said(1, 1000, **how)
+    assert "1,000 training samples, one of each class, are too few to choose C on some of them, held out" in found
+    assert "two or more of a class, --folds loo (ridge and knn), or one value with --grid" in found
 
 
-@pytest.mark.parametrize("how", [{"hold_out": 0.34}, {"folds": 4}, {"grid": (1.0,)}])
-def test_what_it_names_chooses(how):
-    assert said(4, 200, **how) is None
+@pytest.mark.parametrize("per_class, classes", [(4, 200), (2, 3), (5, 20)])
+@pytest.mark.parametrize("how", [{}, {"hold_out": 0.1}, {"folds": 2}, {"grid": (1.0,)}], ids=str)
+def test_two_samples_of_each_class_are_enough(per_class, classes, how):
+    assert said(per_class, classes, **how) is None
 
 
 def test_many_classes_of_enough_samples_are_enough():
@@ -37,6 +38,5 @@ def test_many_classes_of_enough_samples_are_enough():
 def test_copies_are_not_counted_for_folds():
     y, digests = np.repeat([0, 1], 4), contents(8)
     digests[1] = digests[0]
-    assert "a class of 3 different training samples can't be dealt to 4 folds" in too_few(
-        y, digests, head_spec("logreg", (0.1, 1.0), folds=4)
-    )
+    found = too_few(y, digests, head_spec("logreg", (0.1, 1.0), folds=4))
+    assert "a class of 3 different training samples can't be dealt to 4 folds; wanted --folds 3 at most" in found

@@ -46,8 +46,8 @@ def test_a_head_beats_chance_and_reads_back_as_it_was(tmp_path: Path, name: str,
 
 
 @pytest.mark.parametrize("name", [n for n in HEADS.names() if head_kind(n).parameter])
-def test_the_choice_is_among_the_most_accurate_and_recorded(name: str) -> None:
-    spec = head_spec(name, options=QUICK.get(name))
+def test_the_choice_of_a_protocol_is_among_the_most_accurate_and_recorded(name: str) -> None:
+    spec = head_spec(name, options=QUICK.get(name), hold_out=0.1, rule="best")
     head, selection = fit([features()], spec)
     best = selection.accuracy[spec.grid.index(selection.value)]
     assert best == max(selection.accuracy) and len(selection.accuracy) == len(selection.grid)
@@ -58,7 +58,7 @@ def test_the_choice_is_among_the_most_accurate_and_recorded(name: str) -> None:
 def test_of_equally_accurate_values_the_least_log_loss_wins() -> None:
     data = features()
     data.X[:] = np.eye(4, 12)[data.y] * 10  # every C is always right; the larger, the surer
-    _, selection = fit([data], head_spec("logreg"))
+    _, selection = fit([data], head_spec("logreg", hold_out=0.1, rule="best"))
     tied = [i for i, score in enumerate(selection.accuracy) if score == 1]
     assert len(tied) > 10
     chosen = selection.grid.index(selection.value)

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
-from frostline.stages.metrics import calibration_error, reliability_bins, temperature, tempered
+from frostline.stages.metrics import calibration_error, reliability_bins, steady_temperature, temperature, tempered
 from support.scores import of, resample, rows
 
 
@@ -100,3 +100,52 @@ def test_a_temperature_changes_no_prediction_and_one_changes_nothing() -> None:
         found = tempered(p, T)
         np.testing.assert_allclose(found.sum(1), 1)
         np.testing.assert_array_equal(found.argmax(1), p.argmax(1))
+
+
+def drawn(n: int, sharpness: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities that are ``sharpness`` times as sure as they should be, and labels."""
+    rng = np.random.default_rng(seed)
+    logs = rng.normal(size=(n, 4)) * 2
+    chances = np.exp(logs) / np.exp(logs).sum(1, keepdims=True)
+    y = (rng.random((n, 1)) > chances.cumsum(1)).sum(1)
+    sharp = np.exp(sharpness * logs)
+    return sharp / sharp.sum(1, keepdims=True), y
+
+
+def test_a_temperature_that_few_rows_can_not_tell_from_one_is_one() -> None:
+    found = [steady_temperature(*drawn(70, 1.0, seed)) for seed in range(100)]
+    assert np.mean(np.array(found) == 1) > 0.9
+    assert np.std([temperature(*drawn(70, 1.0, seed)) for seed in range(100)]) > 5 * np.std(found)
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 2.0])
+def test_a_temperature_that_many_rows_call_for_is_taken_nearly_whole(sharpness: float) -> None:
+    p, y = drawn(20_000, sharpness)
+    assert abs(steady_temperature(p, y) - temperature(p, y)) < 0.01
+    assert abs(steady_temperature(p, y) - sharpness) < 0.06
+
+
+def test_in_between_it_lies_between_one_and_the_best() -> None:
+    p, y = drawn(200, 1.8)
+    assert 1 < steady_temperature(p, y) < temperature(p, y)
+
+
+def test_the_standard_error_is_that_of_a_jackknife() -> None:
+    p, y = drawn(200, 1.8)
+    n, away = len(y), 1 / temperature(p, y) - 1
+    others = np.array([1 / temperature(np.delete(p, i, 0), np.delete(y, i)) for i in range(n)])
+    error = (others - others.mean()) @ (others - others.mean()) * (n - 1) / n
+    assert abs(1 / steady_temperature(p, y) - 1 - away * (1 - 4 * error / away**2)) < 0.1 * abs(away)
+
+
+def test_rows_scored_again_make_it_no_surer() -> None:
+    p, y = drawn(200, 1.8)
+    again = np.tile(np.arange(200), 5)
+    weights = np.ones(1000)
+    assert np.isclose(steady_temperature(p[again], y[again], weights, again), steady_temperature(p, y))
+    assert steady_temperature(p[again], y[again]) > steady_temperature(p, y)
+
+
+def test_rows_that_are_all_right_call_for_none() -> None:
+    p = np.full((50, 2), [0.9, 0.1])
+    assert steady_temperature(p, np.zeros(50, np.int64)) == 1

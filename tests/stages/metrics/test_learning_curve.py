@@ -7,7 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
+from sklearn.datasets import load_digits
 
+from frostline.stages.heads.solvers.ridge import RidgeSolver
 from frostline.stages.metrics.learning_curve import learning_curve, power_laws
 
 SIZES = [50, 100, 200, 400, 800]
@@ -153,10 +155,46 @@ def test_the_same_seed_gives_the_same_forecast_and_the_order_of_sizes_does_not_m
         ([5, 6], [[0.5], []], "draws"),
         ([5, 6], [[50.0], [60.0]], "not per cent"),
         ([5, 6], [[float("nan")], [0.6]], "between 0 and 1"),
+        ([5, 31], [[0.5], [0.6]], "smaller pool"),
     ],
 )
 def test_sizes_and_accuracies_that_cannot_be_are_refused(
     sizes: list[int], accuracies: list[list[float]], reason: str
 ) -> None:
     with pytest.raises(ValueError, match=reason):
-        learning_curve(sizes, accuracies)
+        learning_curve(sizes, accuracies, pool=30 if 31 in sizes else None)
+
+
+def reached(X: np.ndarray, y: np.ndarray, new: np.ndarray, new_y: np.ndarray) -> float:
+    path = RidgeSolver(X, y, 10).fit((30.0,), np.ones(len(y)))
+    return float((path.decision_values(new)[0].argmax(1) == new_y).mean())
+
+
+def test_real_curves_of_draws_from_one_pool_reach_what_is_forecast_as_often_as_claimed() -> None:
+    """Digits with much noise: 320 labels of a pool, as many fresh ones, 400 test rows."""
+    digits, held, wider, pool = load_digits(), 0, 0, 320
+    for trial in range(20):
+        rng = np.random.default_rng(trial)
+        rows = rng.permutation(1797)[: 2 * pool + 400]
+        X, y = digits.data[rows] / 4 + rng.normal(0, 2, (len(rows), 64)), digits.target[rows]
+        test, sizes = (X[2 * pool :], y[2 * pool :]), [pool // 8, pool // 4, pool // 2]
+        picked = [[rng.permutation(pool)[:n] for _ in range(6)] for n in sizes]
+        accuracies = [[reached(X[few], y[few], *test) for few in draws] for draws in picked]
+        accuracies.append([reached(X[:pool], y[:pool], *test)])
+        came = reached(X[: 2 * pool], y[: 2 * pool], *test)
+        told, untold = (learning_curve([*sizes, pool], accuracies, pool=of).forecast for of in (pool, None))
+        assert told is not None and untold is not None
+        held += told.accuracy[1] <= came <= told.accuracy[2]
+        wider += told.accuracy[2] - told.accuracy[1] > untold.accuracy[2] - untold.accuracy[1]
+    print(f"{held} of 20 intervals hold what came")
+    assert held >= 18 and wider >= 18
+
+
+def test_draws_that_are_the_whole_pool_say_nothing_of_how_much_draws_vary() -> None:
+    accuracies = [[0.5, 0.6], [0.6, 0.64], [0.7, 0.7]]
+    once = learning_curve([50, 100, 200], [*accuracies[:2], [0.7]], pool=200).forecast
+    twice = learning_curve([50, 100, 200], accuracies, pool=200).forecast
+    assert once is not None and twice is not None
+    assert twice.gain[2] - twice.gain[1] == pytest.approx(once.gain[2] - once.gain[1], rel=0.2)
+    all_of_it = learning_curve([198, 199, 200], [[0.5], [0.6], [0.7, 0.7]], pool=200)
+    assert all_of_it.forecast is None and "drawn once" in all_of_it.sentence

@@ -1,105 +1,20 @@
-"""A model's folder: a folder of the user's, or what the hub's cache holds of a repository. Imports nothing heavy."""
+"""Folders that names of models mean: the user's, or what the hub's cache has of a repository. Imports nothing heavy."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frostline.stages.errors import ConfigError, listing, shortened
+from frostline.stages.backbones.families.model_folder import CONFIG, PROCESSORS, ModelFolder, local_folder
+from frostline.stages.errors import ConfigError, shortened
 from frostline.stages.records.sealed import digest, file_digest
 
-CONFIG = "config.json"
-PROCESSORS = ("preprocessor_config.json", "processor_config.json")
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there; each may be an index of shards instead
-_INDEX = ".index.json"
 _REPOSITORY = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", re.ASCII)
-_JSON_BYTES = 1 << 24
-_DEEPEST = 20
-_CARD_BYTES = 1 << 16
 _SAYS_NOTHING = ("_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype")
 _LABELS = ("id2label", "label2id", "label_names", "label_descriptions")
-
-
-@dataclass(frozen=True)
-class ModelFolder:
-    """A folder with ``config.json`` as transformers saves one. ``root``: what links in it may not lead out of."""
-
-    name: str
-    path: Path
-    root: Path
-
-    def file(self, name: str) -> Path | None:
-        """Return a file of the folder, None if it isn't there. Raises ConfigError if it leads out of the folder."""
-        path = self.path / name
-        if not path.exists():
-            return None
-        found = path.resolve()
-        if Path(name).name != name or not found.is_relative_to(self.root) or not found.is_file():
-            raise ConfigError(f"{self.name}: {shortened(name)} is no file of {self.path}; wanted one that lies in it")
-        return path
-
-    def json(self, name: str) -> dict[str, Any] | None:
-        """Return what a JSON file says, None if it isn't there. Raises ConfigError where it says nothing of use."""
-        path = self.file(name)
-        if path is None:
-            return None
-        try:
-            found = json.loads(path.read_bytes()) if path.stat().st_size <= _JSON_BYTES else None
-            deep = _depth(found) > _DEEPEST
-        except (OSError, ValueError, RecursionError) as error:
-            raise ConfigError(f"can't read {path}: {shortened(str(error))}; wanted JSON") from error
-        if not isinstance(found, dict) or deep:
-            raise ConfigError(f"{path} is no configuration; wanted a JSON object, not large and not deeply nested")
-        return found
-
-    def config(self) -> dict[str, Any]:
-        """Return what ``config.json`` says. Raises ConfigError if there is none."""
-        found = self.json(CONFIG)
-        if found is None:
-            raise ConfigError(f"{self.name}: no {CONFIG} in {self.path}; wanted a folder that transformers saved")
-        return found
-
-    def processor(self) -> dict[str, Any] | None:
-        """Return what the preprocessing's configuration says, None if there is none."""
-        found = [said for said in map(self.json, PROCESSORS) if said]
-        return found[0] if found else None
-
-    def below(self, name: str) -> ModelFolder:
-        """Return a folder in this one, itself for no name. Raises ConfigError if it leads out, or isn't there."""
-        path = self.path / name
-        if Path(name).name != name or not path.is_dir() or not path.resolve().is_relative_to(self.root):
-            raise ConfigError(
-                f"{self.name}: {shortened(name)!r} is no folder in {self.path}; wanted one that lies in it"
-            )
-        return ModelFolder(self.name, path, self.root)
-
-    def licence(self) -> str:
-        """Return the licence that the front matter of the model's card names, if there is one."""
-        card = self.file("README.md")
-        text = card.read_bytes()[:_CARD_BYTES].decode(errors="replace") if card else ""
-        front = text.split("\n---", 1)[0] if text.startswith("---") else ""
-        found = re.search(r"^license:[ ]*['\"]?([\w.-]{1,64})", front, re.MULTILINE | re.ASCII)
-        return found[1] if found else ""
-
-    def weights(self) -> list[Path]:
-        """Return the files of weights, empty if there are none. Raises ConfigError: shards that are missing."""
-        for name in _WEIGHTS:
-            if whole := self.file(name):
-                return [whole]
-            if index := self.json(name + _INDEX):
-                return [self._shard(shard) for shard in _shards(index)]
-        return []
-
-    def _shard(self, name: str) -> Path:
-        path = self.file(name)
-        if path is None:
-            raise ConfigError(f"{self.name}: the shard {shortened(name)} is not in {self.path}; download it again")
-        return path
 
 
 def find_folder(name: str, family: str = "hf") -> ModelFolder | None:
@@ -144,11 +59,6 @@ def snapshot(name: str, called: str) -> ModelFolder | None:
     return ModelFolder(called, repository / "snapshots" / Path(commit).name, repository.resolve())
 
 
-def local_folder(path: Path, called: str) -> ModelFolder:
-    """Return a folder of the user's."""
-    return ModelFolder(called, path, _root(path.resolve()))
-
-
 def cached_names() -> Iterator[str]:
     """Yield the repositories in the hub's cache, in order, whatever they hold."""
     for path in sorted(hub_cache().glob("models--*")):
@@ -180,24 +90,3 @@ def files_known(folder: ModelFolder) -> list[Any]:
     texts = [file_digest(path) for name in (CONFIG, *PROCESSORS) if (path := folder.file(name))]
     stats = [(path, path.stat()) for path in folder.weights()]
     return [*texts, *([path.name, s.st_size, s.st_mtime_ns] for path, s in stats)]
-
-
-def _root(folder: Path) -> Path:
-    """Return what links of a folder may lead to: itself, or of a snapshot in the hub's cache, its repository."""
-    repository = folder.parents[1] if folder.parent.name == "snapshots" else None
-    return repository if repository and (repository / "blobs").is_dir() else folder
-
-
-def _shards(index: Mapping[str, Any]) -> list[str]:
-    """Return the names of the shards that an index lists. Raises ConfigError where it lists none, or paths."""
-    found = index.get("weight_map")
-    names = sorted(set(map(str, found.values()))) if isinstance(found, dict) else []
-    paths = [name for name in names if Path(name).name != name]
-    if paths or not names:
-        raise ConfigError(f"an index of weights names no files beside it:\n{listing(paths or ['nothing'])}")
-    return names
-
-
-def _depth(value: Any) -> int:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_depth, inner), default=0)

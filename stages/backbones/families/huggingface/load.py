@@ -13,7 +13,6 @@ from frostline.stages.backbones.checkpoints.read import state_digest
 from frostline.stages.backbones.families.base import LoadedModel
 from frostline.stages.backbones.families.huggingface.download import download
 from frostline.stages.backbones.families.huggingface.folder import (
-    ModelFolder,
     cached,
     config_digest,
     find_folder,
@@ -38,6 +37,7 @@ from frostline.stages.backbones.families.huggingface.vision import (
     prefix_tokens,
     unwrapped,
 )
+from frostline.stages.backbones.families.model_folder import ModelFolder
 from frostline.stages.backbones.families.resolution import at_resolution, check_patches, image_size
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import OUTPUT
@@ -71,7 +71,7 @@ def from_folder(request: BackboneRequest) -> LoadedModel:
         layer=_layer(folder, module, ask, request),
         licence=folder.licence() or str(folder.config().get("pretrained_cfg", {}).get("license") or ""),
         prefix_tokens=prefix_tokens(module, size) if request.layer or request.pool else None,
-        own_transform=processor.transform,
+        own_transform=processor.own,
     )
 
 

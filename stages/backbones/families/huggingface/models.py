@@ -21,7 +21,7 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from frostline.stages.backbones.checkpoints.prefixes import under_prefix
 from frostline.stages.backbones.checkpoints.read import read_checkpoint
 from frostline.stages.backbones.checkpoints.refused import check_extra, check_numbers
-from frostline.stages.backbones.families.huggingface.folder import ModelFolder
+from frostline.stages.backbones.families.model_folder import ModelFolder
 from frostline.stages.errors import ConfigError, listing, shortened, unknown_name
 
 log = logging.getLogger("frostline")

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import transformers
 from PIL import Image
 from torch import Tensor
 
-from frostline.stages.errors import ConfigError, shortened
-from frostline.stages.modalities.image.spec import Fit, Interpolation, Preprocessing, Size
+from frostline.stages.errors import ConfigError, UnreadableSample, shortened
+from frostline.stages.modalities.image.spec import Fit, Interpolation, LibraryTransform, Preprocessing, Size
+from frostline.stages.records.sealed import canonical_json
+
+_VERSION = f"transformers {transformers.__version__}"
 
 _FILTERS: dict[int, Interpolation] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 _LARGEST = 8192  # pixels a side
+_PHOTOGRAPH = (500, 375)
 _SMALL = 384  # ConvNeXt's processor crops below it, and resizes to the very size from it on
 
 
 @dataclass(frozen=True)
 class Processor:
-    """How images are prepared. ``transform``: the library's own, an RGB image to a float tensor (3, height, width).
+    """How images are prepared. ``own``: as the library does it.
 
-    ``swapped``: the network takes blue, green and red; what ``transform`` gives is red, green and blue all the same.
+    ``swapped``: the network takes blue, green and red; what ``own`` gives is red, green and blue all the same.
     """
 
     how: Preprocessing
-    transform: Callable[[Image.Image], Tensor] | None = None
+    own: LibraryTransform | None = None
     swapped: bool = False
 
 
@@ -35,23 +40,47 @@ def of_timm(name: str, processor: Any) -> Processor:
     from frostline.stages.backbones.families.timm_models.preprocessing import translated
 
     with understood(name):
-        return Processor(_bounded(translated(name, processor.data_config)), processor.val_transforms)
+        how = _bounded(translated(name, processor.data_config))
+    own = LibraryTransform(_VERSION, canonical_json(processor.data_config).decode(), processor.val_transforms)
+    return Processor(how, own)
 
 
 def of_transformers(name: str, processor: Any) -> Processor:
-    """Return what an image processor does. Raises ConfigError for what is not understood."""
+    """Return what an image processor does. Raises ConfigError for one that gives no images of three channels."""
     said = processor.to_dict()
-    with understood(name):
-        resize, crop, fit = _geometry(said)
-        mean, std = _scaling(said)
-        how = _bounded(Preprocessing(resize, crop, _FILTERS[int(said.get("resample", 2))], mean, std, fit))
     swapped = bool(said.get("do_flip_channel_order"))
 
     def transform(image: Image.Image) -> Tensor:
         found: Tensor = processor(images=image, return_tensors="pt")["pixel_values"][0]
         return found.flip(0) if swapped else found
 
-    return Processor(how, transform, swapped)
+    with understood(name):
+        _check_bounds(said)
+        own = LibraryTransform(_VERSION, canonical_json(said).decode(), transform)
+        return Processor(_translated(said) or _alike(own), own, swapped)
+
+
+def _translated(said: Mapping[str, Any]) -> Preprocessing | None:
+    """Return what a processor's configuration means, None where ours has no words for it.
+
+    Raises ArithmeticError and ValueError for values that can't be.
+    """
+    try:
+        resize, crop, fit = _geometry(said)
+        mean, std = _scaling(said)
+        how = Preprocessing(resize, crop, _FILTERS[int(said.get("resample", 2))], mean, std, fit)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return _bounded(how)
+
+
+def _alike(own: LibraryTransform) -> Preprocessing:
+    """Return a preprocessing that gives images of the library's size. Raises ValueError where it gives none."""
+    try:
+        height, width, _ = own.item(Image.new("RGB", _PHOTOGRAPH))["pixels"].shape
+    except UnreadableSample as error:
+        raise ValueError(str(error)) from error
+    return _bounded(Preprocessing((height, width)))
 
 
 @contextmanager
@@ -64,6 +93,15 @@ def understood(name: str) -> Iterator[None]:
             f"{name}: the preprocessing in its configuration is not understood ({type(error).__name__}: "
             f"{shortened(str(error))}); say it yourself: --resize, --crop, --mean, --std"
         ) from error
+
+
+def _check_bounds(said: Any) -> None:
+    """Raise ValueError for a number so large that, were it pixels, a few bytes could take all memory."""
+    values = said.values() if isinstance(said, Mapping) else said if isinstance(said, list | tuple) else ()
+    for value in values:
+        _check_bounds(value)
+    if isinstance(said, int | float) and not abs(said) <= _LARGEST:
+        raise ValueError(f"{shortened(str(said))}; wanted at most {_LARGEST:,}")
 
 
 def _bounded(how: Preprocessing) -> Preprocessing:
@@ -92,6 +130,8 @@ def _size(found: Any) -> Size:
     """Return the shorter side, or (height, width)."""
     if isinstance(found, Mapping):
         side = found.get("shortest_edge")
+        if side and found.get("longest_edge"):
+            raise ValueError("a limit of the longer side, too")
         return int(side) if side else (int(found["height"]), int(found["width"]))
     return (int(found[0]), int(found[1])) if isinstance(found, list | tuple) else int(found)
 

@@ -13,7 +13,7 @@ from torch import nn
 from transformers import AutoTokenizer
 
 from frostline.stages.backbones.families.base import LoadedModel
-from frostline.stages.backbones.families.huggingface.folder import ModelFolder, config_digest
+from frostline.stages.backbones.families.huggingface.folder import config_digest
 from frostline.stages.backbones.families.huggingface.models import Filled, check_configuration, said_by_transformers
 from frostline.stages.backbones.families.huggingface.text_module import TextEncoder
 from frostline.stages.backbones.families.huggingface.text_pools import POOLER, POOLS
@@ -26,6 +26,7 @@ from frostline.stages.backbones.families.huggingface.tokenizer import (
     lowercased,
     tokenizer_digest,
 )
+from frostline.stages.backbones.families.model_folder import ModelFolder
 from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError, listing
 from frostline.stages.modalities.items import stacked

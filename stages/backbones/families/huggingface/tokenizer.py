@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frostline.stages.backbones.families.huggingface.folder import ModelFolder
+from frostline.stages.backbones.families.model_folder import ModelFolder
 from frostline.stages.errors import ConfigError, shortened
 from frostline.stages.modalities.text.transform import Encoding
 from frostline.stages.records.sealed import digest, file_digest

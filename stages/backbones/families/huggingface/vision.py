@@ -140,7 +140,7 @@ def _token_count(model: Any, size: tuple[int, int] | None) -> int | None:
     model.ask, training = replace(ask, tokens=True), model.training
     try:
         given = model.eval()(torch.zeros(1, 3, *side))
-    except Exception:  # anyone's configuration; what can't run is said where it is run
+    except Exception:  # whatever code of any model raises at sizes it is not for; what can't run is said where it runs
         return None
     finally:
         model.train(training).ask = ask

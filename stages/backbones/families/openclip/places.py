@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from frostline.stages.backbones.families.huggingface.folder import (
-    ModelFolder,
     hub_cache,
     is_repository,
-    local_folder,
     snapshot,
 )
+from frostline.stages.backbones.families.model_folder import ModelFolder, local_folder
 from frostline.stages.errors import ConfigError
 from frostline.stages.records.sealed import file_digest
 

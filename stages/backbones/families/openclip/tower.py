@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
+
+_OF_QUERIES = ("visual.attn_pool", "visual.ln_post")
 
 
 class ImageTower(nn.Module):
@@ -49,8 +52,13 @@ def without_projection(visual: Any) -> nn.Module | None:
     return None
 
 
-def prefix_tokens(visual: Any) -> int | None:
-    """Return how many tokens come before those of the patches, None where that is not known."""
+def prefix_tokens(visual: Any, layers: Sequence[str]) -> int | None:
+    """Return how many tokens come before those of the patches, None where that is not known.
+
+    What an attention pool gives, and the norm after it, are its queries, which are no patches.
+    """
+    if getattr(visual, "attn_pool", None) is not None and any(one.startswith(_OF_QUERIES) for one in layers):
+        return None
     if hasattr(visual, "class_embedding"):
         return 1
     found = getattr(getattr(visual, "trunk", None), "num_prefix_tokens", None)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from frostline.stages.backbones.families.huggingface.folder import ModelFolder
+from frostline.stages.backbones.families.model_folder import ModelFolder
 from frostline.stages.errors import ConfigError, listing, shortened
 from frostline.stages.records.sealed import digest, file_digest
 

@@ -9,11 +9,12 @@ from torch import nn
 from frostline.stages.backbones.checkpoints.read import load_weights, read_checkpoint
 from frostline.stages.backbones.families.base import LoadedModel
 from frostline.stages.backbones.families.huggingface.download import download
-from frostline.stages.backbones.families.huggingface.folder import ModelFolder, cached, find_folder, weights_digest
+from frostline.stages.backbones.families.huggingface.folder import cached, find_folder, weights_digest
 from frostline.stages.backbones.families.huggingface.load import FILES
 from frostline.stages.backbones.families.huggingface.models import fill
 from frostline.stages.backbones.families.huggingface.text_module import Normalized, Projected, TextEncoder
 from frostline.stages.backbones.families.huggingface.texts import Ways, check_takes_texts, loaded_text, tokens_of
+from frostline.stages.backbones.families.model_folder import ModelFolder
 from frostline.stages.backbones.families.sentences.folder import Sentences, Step, digest_of, read_sentences
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.errors import ConfigError, shortened

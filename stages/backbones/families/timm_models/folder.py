@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from frostline.stages.backbones.families.model_folder import local_folder
 from frostline.stages.errors import ConfigError
 
 LOCAL = "local-dir:"
@@ -11,14 +12,18 @@ _WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "mode
 
 
 def local_files(name: str) -> tuple[Path, Path]:
-    """Return the configuration and the weights of ``local-dir:PATH``. Raises ConfigError where one is missing."""
+    """Return the configuration and the weights of ``local-dir:PATH``.
+
+    Raises ConfigError where one is missing, or leads out of the folder.
+    """
     folder = Path(name.removeprefix(LOCAL)).expanduser()
     if name == LOCAL:
         raise ConfigError(f"timm:{LOCAL} names no folder; wanted timm:{LOCAL}FOLDER")
-    config = folder / "config.json"
-    weights = next((file for each in _WEIGHTS if (file := folder / each).is_file()), None)
-    if not config.is_file() or weights is None:
-        found = "no config.json" if not config.is_file() else f"none of {', '.join(_WEIGHTS)}"
+    files = local_folder(folder, f"timm:{name}")
+    config = files.file("config.json")
+    weights = next((file for each in _WEIGHTS if (file := files.file(each))), None)
+    if config is None or weights is None:
+        found = "no config.json" if config is None else f"none of {', '.join(_WEIGHTS)}"
         raise ConfigError(
             f"{folder} holds {found}; expected a folder as timm saves one, with a config.json and weights "
             "(timm.models.save_for_hf)"

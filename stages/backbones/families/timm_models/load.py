@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,23 +11,22 @@ from typing import Any, cast
 
 import timm
 import torch
-from PIL.Image import Image
 from timm.data import create_transform, resolve_data_config
 from timm.models import get_pretrained_cfg, is_model
 from timm.models._hub import load_model_config_from_path
-from torch import Tensor, nn
+from torch import nn
 
 from frostline.stages.backbones.checkpoints.read import read_checkpoint, state_digest
 from frostline.stages.backbones.families.base import LoadedModel
 from frostline.stages.backbones.families.resolution import at_resolution, check_patches, image_size
 from frostline.stages.backbones.families.timm_models.folder import LOCAL, local_files, portable_name
-from frostline.stages.backbones.families.timm_models.names import check_name, width_of
+from frostline.stages.backbones.families.timm_models.names import check_name, has_class_token, width_of
 from frostline.stages.backbones.families.timm_models.plain_layers import with_plain_layers
 from frostline.stages.backbones.families.timm_models.preprocessing import translated
 from frostline.stages.backbones.families.timm_models.weights import check_fit, published_file, weights_given
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.errors import ConfigError, FrostlineError, shortened
-from frostline.stages.modalities.image.spec import Preprocessing
+from frostline.stages.modalities.image.spec import LibraryTransform, Preprocessing
 from frostline.stages.records.sealed import canonical_json, file_digest
 
 log = logging.getLogger("frostline")
@@ -72,6 +71,7 @@ def from_timm(request: BackboneRequest) -> LoadedModel:
         name=wanted.name if request.weights == "DEFAULT" else "",
         licence=str(wanted.cfg.get("license") or "") if file and not request.weights_file else "",
         prefix_tokens=getattr(model, "num_prefix_tokens", None),
+        class_token=has_class_token(model),
         own_transform=transform,
     )
 
@@ -103,11 +103,13 @@ def _default_file(wanted: _Model) -> Path:
     return wanted.weights or published_file(wanted.name, wanted.cfg)
 
 
-def _prepared(wanted: _Model) -> tuple[Preprocessing, Callable[[Image], Tensor]]:
+def _prepared(wanted: _Model) -> tuple[Preprocessing, LibraryTransform]:
     """Return a model's preprocessing, as ours and as timm's own."""
     try:
         data = resolve_data_config(pretrained_cfg=wanted.cfg)
-        return translated(f"timm:{wanted.name}", data), create_transform(**data, is_training=False)
+        how = translated(f"timm:{wanted.name}", data)
+        own = create_transform(**data, is_training=False)
+        return how, LibraryTransform(f"timm {timm.__version__}", canonical_json(data).decode(), own)
     except (TypeError, ValueError, KeyError, ArithmeticError) as error:  # a folder's configuration may be anyone's
         found = f"{type(error).__name__}: {shortened(str(error))}"
         raise ConfigError(f"timm:{wanted.name} has preprocessing that can't be understood ({found})") from error

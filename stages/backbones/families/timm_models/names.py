@@ -44,7 +44,7 @@ def _width_without_memory(name: str) -> int | None:
             model: Any = timm.create_model(name)
             model.reset_classifier(0)
         return width_of(model)
-    except Exception:  # some read values while they are built, which such tensors have not
+    except Exception:  # of a thousand models' code, some of which reads values while it builds; the width is not shown
         return None
 
 
@@ -58,6 +58,11 @@ def _is_here(cfg: Mapping[str, Any]) -> bool | None:
     if cfg.get("url"):
         return Path(torch.hub.get_dir(), "checkpoints", str(cfg["url"]).rpartition("/")[2]).is_file()
     return None
+
+
+def has_class_token(model: nn.Module) -> bool:
+    """Whether the first of a model's tokens is a class token: some have registers alone before the patches'."""
+    return any(name.rpartition(".")[2] == "cls_token" for name, _ in model.named_parameters())
 
 
 def width_of(model: nn.Module) -> int:

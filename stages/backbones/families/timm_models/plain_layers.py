@@ -68,7 +68,7 @@ def _seen_sizes(model: nn.Module, size: tuple[int, int]) -> dict[str, tuple[int,
     try:
         with torch.no_grad():
             model.eval()(torch.zeros(1, 3, *size))
-    except Exception:
+    except Exception:  # of any model's code, at any size; the layers then stay as they are
         return {}
     finally:
         for handle in handles:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from frostline.stages.backbones import BackboneRequest, fingerprint, load_backbone
-from frostline.stages.backbones.families.openclip.load import translated
+from frostline.stages.backbones.families.openclip.preprocessing import translated
 from frostline.stages.backbones.families.registry import family_of
 from frostline.stages.backbones.inference.backbone import Backbone
 from frostline.stages.errors import ConfigError
@@ -212,6 +212,17 @@ def test_a_configuration_that_is_none_is_refused(changes: dict[str, Any], messag
 def test_a_preprocessing_of_images_that_are_not_square_is_nearest() -> None:
     said = {"size": (32, 48), "mean": [0] * 3, "std": [1] * 3, "interpolation": "bicubic", "resize_mode": "shortest"}
     assert (translated(said).resize, translated(said).crop) == (48, (32, 48))
+
+
+def test_queries_of_an_attention_pool_are_no_patches(tmp_path: Path) -> None:
+    save_open_clip(tmp_path, "coca")
+    for layer in ("visual.attn_pool", "visual.ln_post", "visual.transformer,visual.ln_post@mean"):
+        with pytest.raises(ConfigError, match="does not say which tokens are patches"):
+            loaded(tmp_path, layer=layer, pool="mean")
+    first = loaded(tmp_path, layer="visual.ln_post", pool="cls")
+    default = loaded(tmp_path, layer="projection:input")
+    assert np.array_equal(features(first), features(default))  # open_clip's own feature: the first query's
+    assert loaded(tmp_path, layer="visual.transformer", pool="mean").prefix_tokens == 1
 
 
 def test_weights_of_another_resolution_are_said_to_be_fitted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -102,19 +103,19 @@ def test_the_default_feature_is_timms_own(name: str) -> None:
 
 @pytest.mark.parametrize("mode", ["center", "squash", "border"])
 @pytest.mark.parametrize("size", [[3, 160, 160], [3, 160, 128]], ids=["square", "not"])
-def test_each_of_timms_ways_to_crop_gives_its_pixels_or_is_refused(folder: Path, mode: str, size: list[int]) -> None:
+def test_each_of_timms_ways_to_crop_gives_its_pixels(folder: Path, mode: str, size: list[int]) -> None:
     request = configured(folder, crop_mode=mode, crop_pct=0.9, mean=[0.1, 0.5, 0.8], input_size=size)
-    if mode == "center" and size[1] != size[2]:
-        with pytest.raises(
-            ConfigError, match=r"preprocessing of timm:local-dir.* can't be done .* --resize 177x142 --crop"
-        ):
-            load_backbone(request, EXAMPLE)
-        return
     how = load_backbone(request, EXAMPLE).spec.preprocessing
-    transform = load(request).own_transform
-    assert transform is not None
+    own = load(request).own_transform
+    assert own is not None and own.transform is not None
     image = Image.fromarray(NOISE[0, :200])
-    assert torch.allclose(transform(image), scaled(how.item(image)["pixels"][None], how)[0], atol=1e-6)
+    wanted = own.transform(image)
+    if mode == "center" and size[1] != size[2]:
+        assert how == own and own.library == f"timm {timm.__version__}" and '"crop_pct":0.9' in own.configuration
+        assert np.array_equal(how.item(image)["pixels"].transpose(2, 0, 1), wanted)
+        return
+    assert isinstance(how, Preprocessing)
+    assert torch.allclose(wanted, scaled(how.item(image)["pixels"][None], how)[0], atol=1e-6)
 
 
 def test_layers_that_do_two_things_are_fused_as_torchs_own_and_give_the_same() -> None:
@@ -244,6 +245,21 @@ def test_blocks_go_by_timms_names_and_pool_without_the_tokens_before_the_patches
     assert_alike(backbone.embed({"pixels": of_size(backbone)}), wanted)
     normed = loaded("vit_tiny_patch16_224", layer="norm", pool="mean", preprocessing=small)
     assert_alike(normed.embed({"pixels": of_size(backbone)}), last[:, 1:].mean(1).numpy())
+
+
+def test_a_network_with_registers_alone_has_no_class_token_and_its_mean_is_that_of_patches() -> None:
+    name, how = "vit_little_patch16_reg4_gap_256", {"layer": "norm", "preprocessing": {"resize": 64}}
+    for pool in ("cls", "cls+mean"):
+        with pytest.raises(ConfigError, match=re.escape(f"'{pool}': this network has registers and no class token")):
+            loaded(name, pool=pool, **how)
+    with pytest.raises(ConfigError, match="registers and no class token"):
+        loaded(name, preprocessing=how["preprocessing"], layer="blocks.1@mean,blocks.2@cls")
+    backbone = loaded(name, pool="mean", **how)
+    model: Any = drawn(name, img_size=64).eval()
+    with torch.inference_mode():
+        tokens = model.forward_features(scaled(of_size(backbone), backbone.spec.preprocessing))
+    assert tokens.shape[1] == 4 + 16
+    assert_alike(backbone.embed({"pixels": of_size(backbone)}), tokens[:, 4:].mean(1).numpy())
 
 
 def test_a_published_model_is_known_by_its_tag_and_random_weights_by_what_was_asked(tmp_path: Path) -> None:

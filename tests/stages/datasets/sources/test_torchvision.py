@@ -85,13 +85,36 @@ def write_pickle(file, value):
 def test_every_name_is_a_class_of_the_installed_torchvision_that_takes_its_arguments(name, tmp_path):
     entry = CATALOGUE[name]
     make = getattr(torchvision.datasets, entry.cls)
-    for arguments in filter(None, (entry.train, entry.test)):
+    for arguments in filter(None, (entry.train, entry.test, entry.validation)):
         inspect.signature(make).bind(str(tmp_path), download=False, **arguments)
-    for arguments in (entry.train, entry.test):
+    for arguments in (entry.train, entry.test, entry.validation):
         if arguments is not None:
             # An unknown split would be a ValueError: it is checked before the files are.
             with pytest.raises((RuntimeError, FileNotFoundError)):
                 make(str(tmp_path), download=False, **arguments)
+
+
+def write_dtd(root):
+    """Write DTD's layout: two textures, of the first split two images of each for training, one else."""
+    folder = root / "dtd/dtd"
+    for split, n in (("train", 2), ("val", 1), ("test", 1)):
+        names = [f"{texture}/{split}{i}.jpg" for texture in ("bumpy", "woven") for i in range(n)]
+        put(folder / f"labels/{split}1.txt", "\n".join(names).encode())
+        for i, name in enumerate(names):
+            put(folder / "images" / name, encoded(picture(len(split) * 10 + i)))
+
+
+def test_a_validation_split_follows_the_training_rows_by_its_own_ids(tmp_path):
+    write_dtd(tmp_path / "dtd")
+    train, test = open_dataset("dtd-trainval", downloads=tmp_path).splits
+    alone = open_dataset("dtd", downloads=tmp_path).train
+    assert list(train.ids) == [*alone.ids, "val/000000", "val/000001"]
+    assert train.targets.names == ("bumpy", "woven") and train.targets.values.tolist() == [0, 0, 1, 1, 0, 1]
+    assert np.array_equal(train.digests[:4], alone.digests) and len(test) == 2
+    for row in (1, 4, 5):
+        pixels = train.read(row)
+        content = b"RGB %d %d " % pixels.size + pixels.tobytes()
+        assert hashlib.sha256(content).digest() == train.digests[row].tobytes()
 
 
 def test_mnist_is_read_from_its_files(tmp_path):

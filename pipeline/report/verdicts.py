@@ -1,0 +1,103 @@
+"""What comparisons of heads say, in words: differences with their intervals, and what was picked by what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from frostline.pipeline.records.headline import Candidate, of_the_best
+from frostline.pipeline.report.wording import listed, p_value, with_interval
+from frostline.stages.targets.registry import TARGETS
+
+if TYPE_CHECKING:
+    from frostline.stages.metrics.compare import Comparison, HeadPair
+
+TOLD_APART = "=: not distinguishable from {} with these samples."
+_UNCOVERED = (
+    "other training samples (--train-sizes N --draws 10 measures that)",
+    "another split (--seed, where it is drawn)",
+    "samples that belong together (--group)",
+)
+
+
+def uncovered(*, grouped: bool, drawn: bool = False) -> str:
+    """Return in a sentence what no interval covers, and which flag measures it.
+
+    ``grouped``: intervals are of groups; ``drawn``: they are over draws of the training samples.
+    """
+    *first, last = [words for words, covered in zip(_UNCOVERED, (drawn, False, grouped), strict=True) if not covered]
+    return f"No interval covers {', '.join(first)}{' or ' if first else ''}{last}"
+
+
+def picked(heads: Sequence[Candidate], name: str, *, by_test: bool) -> str:
+    """Return by what a head was picked to be spoken of first, and what its interval is then."""
+    if not by_test:
+        return (
+            f"{name} is the best of {len(heads)} heads on held-out training samples; nothing was chosen on test samples"
+        )
+    (own,) = (one.evaluation for one in heads if one.name == name)
+    interval = with_interval(of_the_best(own, len(heads)), shares=TARGETS.load(own.kind).as_shares)
+    return f"{name} is the best of {len(heads)} heads on these test samples: {interval}, allowing for that choice"
+
+
+def verdicts(found: Comparison, *, shares: bool) -> dict[frozenset[str], str]:
+    """Return in words how far two heads are apart, and whether beyond chance, by their names."""
+    return {frozenset((pair.first, pair.second)): _verdict(pair, found.rows, shares=shares) for pair in found.pairs}
+
+
+def _verdict(pair: HeadPair, rows: int, *, shares: bool) -> str:
+    turned = pair.difference < 0
+    better, other = (pair.second, pair.first) if turned else (pair.first, pair.second)
+    low, high = (-pair.high, -pair.low) if turned else (pair.low, pair.high)
+    apart = f"{_apart(abs(pair.difference), shares=shares)} [{_end(low, shares=shares)}, {_end(high, shares=shares)}]"
+    if pair.significant:
+        return f"{better} is better than {other} by {apart}, beyond chance (p {p_value(pair)})"
+    return (
+        f"{better} is not distinguishable from {other} with these {rows:,} samples: {apart}, p {p_value(pair)}; "
+        f"a difference of {_apart(pair.detectable, shares=shares)} would have been seen with 80 % probability"
+    )
+
+
+def ahead(pair: HeadPair, first: str, *, shares: bool) -> str:
+    """Return by how much the first of a pair is ahead, with its interval: ``1.4 [-1.1, 3.9]``, in points of shares."""
+    turned = pair.second == first
+    ends = (-pair.difference, -pair.high, -pair.low) if turned else (pair.difference, pair.low, pair.high)
+    value, low, high = (_end(end, shares=shares) for end in ends)
+    return f"{value} [{low}, {high}]"
+
+
+def standing(found: Comparison) -> str:
+    """Return which heads the reference can't be told from, which are worse and which better, and by what correction."""
+    told = {True: "better than it", False: "worse"}
+    (tied,) = (run.tied for run in found.ranks if run.name == found.reference)
+    parts = [f"not distinguishable from it: {listed(tied)}"] if tied else []
+    for better, word in told.items():
+        names = [_other(one, found.reference) for one in found.pairs if _beats(one, found.reference) is better]
+        parts += [f"{word} beyond chance: {listed(names)}"] if names else []
+    return f"{found.reference}; {'; '.join(parts)} ({corrected(found)})"
+
+
+def corrected(found: Comparison) -> str:
+    """Return what intervals of differences and p-values are corrected for."""
+    if found.comparisons == 1:
+        return "one comparison"
+    return f"intervals and p corrected for {found.comparisons:,} comparisons"
+
+
+def _other(pair: HeadPair, reference: str) -> str:
+    return pair.second if pair.first == reference else pair.first
+
+
+def _beats(pair: HeadPair, reference: str) -> bool | None:
+    """Return whether the other of a pair is better than the reference; None if neither is, or it is of other heads."""
+    if not pair.significant or reference not in (pair.first, pair.second):
+        return None
+    return (pair.difference < 0) is (pair.first == reference)
+
+
+def _apart(difference: float, *, shares: bool) -> str:
+    return f"{100 * difference:.1f} points" if shares else f"{difference:.3f}"
+
+
+def _end(difference: float, *, shares: bool) -> str:
+    return f"{100 * difference:.1f}" if shares else f"{difference:.3f}"

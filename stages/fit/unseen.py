@@ -1,0 +1,110 @@
+"""Training rows scored by heads that have not seen them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.stages.errors import DataError, counted
+from frostline.stages.fit.training_rows import Mask, TrainingRows
+from frostline.stages.heads import HeadPath
+from frostline.stages.heads.kinds import Number
+
+Held = tuple[slice, NDArray[np.int64], NDArray[np.float64], NDArray[Any]]
+_VALUES = 2**25  # confidences held at once
+_BYTES = 2**29  # of heads fitted at once
+_EVERY = slice(None)
+
+
+class Unseen(Protocol):
+    """Rows scored by heads that have not seen them.
+
+    Blocks of them: which values of the grid, the rows' positions, weights, and confidences (k, b, classes).
+    """
+
+    probabilistic: bool
+
+    def blocks(self) -> Iterator[Held]:
+        """Yield all held-out rows, with the confidences of every value."""
+
+    def of(self, index: int) -> Iterator[Held]:
+        """Yield the same of one value, k = 1."""
+
+
+class HeldOut:
+    """One head per value and mask, of the rows held out."""
+
+    def __init__(self, rows: TrainingRows, masks: Sequence[Mask]) -> None:
+        self.rows, self.masks = rows, masks
+        head = rows.classes * (rows.X.shape[1] + 1) * 8
+        self._together = max(1, _BYTES // (head * len(rows.spec.grid)))
+        self._first = self._fitted(rows.spec.grid, masks[: self._together])
+        self.converged: tuple[bool, ...] = ()
+        self.probabilistic = self._first[0].probabilistic
+
+    def blocks(self) -> Iterator[Held]:
+        """Yield all held-out rows, and then know of each value whether its head converged, in every fit."""
+        grid, converged = self.rows.spec.grid, np.ones(len(self.rows.spec.grid), bool)
+        for path, held in self._paths(grid):
+            converged &= path.converged
+            for part in _parts(np.flatnonzero(held), len(grid) * self.rows.classes):
+                yield _EVERY, part, self.rows.weights(held)[part], path.decision_values(self.rows.X[part])
+        self.converged = tuple(converged.tolist())
+
+    def of(self, index: int) -> Iterator[Held]:
+        all_kept, names = len(self._first) == len(self.masks), ("",) * self.rows.classes
+        grid = self.rows.spec.grid if all_kept else self.rows.spec.grid[index : index + 1]
+        for path, held in self._paths(grid):
+            head = path.head(index if all_kept else 0, names)
+            for part in _parts(np.flatnonzero(held), self.rows.classes):
+                yield _EVERY, part, self.rows.weights(held)[part], head.decision_values(self.rows.X[part])[None]
+
+    def _paths(self, grid: tuple[Number, ...]) -> Iterator[tuple[HeadPath, Mask]]:
+        """Yield the path of each mask; those that don't fit in memory together one batch after the other."""
+        for start in range(0, len(self.masks), self._together):
+            masks = self.masks[start : start + self._together]
+            known = start == 0 and grid == self.rows.spec.grid
+            yield from zip(self._first if known else self._fitted(grid, masks), masks, strict=True)
+
+    def _fitted(self, grid: tuple[Number, ...], masks: Sequence[Mask]) -> list[HeadPath]:
+        return self.rows.fit_each(grid, [~held for held in masks])
+
+
+class Others:
+    """Every row by the heads of all others."""
+
+    def __init__(self, rows: TrainingRows, digests: NDArray[np.uint8], views: int) -> None:
+        if views > 1:
+            raise DataError("leave-one-out with several views: a sample's other view would vouch for it; use --folds N")
+        if rows.spec.scaling == "standardize":
+            raise DataError("leave-one-out with --scaling standardize, whose scale knows every row; use --folds N")
+        copies = len(digests) - len(np.unique(digests, axis=0))
+        if copies:
+            raise DataError(
+                f"leave-one-out with {counted(copies, 'training sample')} that others are copies of, which would vouch "
+                "for them; use --folds N, where copies stay together"
+            )
+        self.rows = rows
+        self.probabilistic = rows.fit(rows.spec.grid[:1], np.ones(len(rows.y), bool)).probabilistic
+
+    def blocks(self) -> Iterator[Held]:
+        """All rows at once, so the values in stretches of what fits in memory."""
+        grid, length = self.rows.spec.grid, max(1, 4 * _VALUES // (len(self.rows.y) * self.rows.classes))
+        return (self._of(slice(start, start + length)) for start in range(0, len(grid), length))
+
+    def of(self, index: int) -> Iterator[Held]:
+        yield self._of(slice(index, index + 1))
+
+    def _of(self, values: slice) -> Held:
+        everything = np.arange(len(self.rows.y))
+        weights = self.rows.weights(np.ones(len(everything), bool))
+        return values, everything, weights, self.rows.leave_one_out(self.rows.spec.grid[values])
+
+
+def _parts(rows: NDArray[np.int64], values: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows in blocks whose confidences, ``values`` a row, fit in memory."""
+    length = max(1, _VALUES // values)
+    return (rows[start : start + length] for start in range(0, len(rows), length))

@@ -1,0 +1,97 @@
+"""The interval of the area under the ROC curve, by what one and few rows can say of it.
+
+An area is a mean over pairs of a row of the class and another. Of m and n of them, whose scores are normal with one
+variance, its variance is (Hanley and McNeil, Radiology 143, 1982, eq. 2, with Q1 = Q2)
+
+    V(A) = (A (1 - A) + (m + n - 2) Q) / (m n),    Q = A (1 - A) - 2 T(d, 1 / √3),    Φ(d) = A,
+
+T being Owen's function. Solved for the A whose deviation from the value is z √V(A), as Wilson's is, the interval has a
+width where every pair is in order (Newcombe, "Confidence intervals for an effect size measure based on the Mann-Whitney
+statistic. Part 2", Statistics in Medicine 25, 2006, on solving for A). V is multiplied by what the placements of the
+rows say of it (DeLong et al., Biometrics 44, 1988), the more rows are out of order the more by that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.stages.metrics.score import TOO_FEW, Bounds, Interval, Z
+
+Array = NDArray[np.float64]
+_PRIOR = 20  # rows out of order that the normal theory counts for
+_EDGE = 1e-12
+
+
+def area_interval(confidence: Array, y: NDArray[np.int64]) -> Interval:
+    """Return the interval of the mean area of each class against the rest, of scores (n, classes) and labels (n,).
+
+    ``TOO_FEW`` where a class, or all others, have one row.
+    """
+    return mean_area_interval([(confidence[:, label], y == label) for label in np.unique(y).tolist()])
+
+
+def mean_area_interval(parts: list[tuple[Array, NDArray[np.bool_]]]) -> Interval:
+    """Return the interval of the mean area of several rankings of the same n rows: scores (n,), and who is to be first.
+
+    Two rankings that are each other's reverse, as those of two classes are, say the same twice.
+    """
+    own, all_rows = np.array([part[1].sum() for part in parts]), len(parts[0][1])
+    if (own < 2).any() or (all_rows - own < 2).any():
+        return TOO_FEW
+    areas, influence, out = zip(*(_placed(*part) for part in parts), strict=True)
+    K, value = len(parts), float(np.mean(areas))
+    together = 1 + 1 / (K - 1) if K > 1 else 1.0
+
+    def normal(area: float) -> Array:
+        return _normal_variance(area, own, all_rows - own) / K**2
+
+    seen = float((np.sum(influence, axis=0) ** 2).sum()) / K**2
+    usual = normal(min(max(value, 0.5), 1 - 1e-9))
+    rows = float(usual.sum() ** 2 / (usual**2 / np.clip(out, 0.5, own - 1)).sum())
+    scale = (rows * seen / usual.sum() + _PRIOR * together) / (rows + _PRIOR)
+    return _solved(value, lambda area: float(scale * normal(area).sum()) ** 0.5, rows)
+
+
+def _placed(score: Array, own: NDArray[np.bool_]) -> tuple[float, Array, int]:
+    """Return the area, each row's part in its error, (n,), and how many of its own rows are not above all others."""
+    from scipy.stats import rankdata
+
+    m, n = int(own.sum()), int((~own).sum())
+    ranks = rankdata(score)
+    place = np.empty(len(score))
+    place[own] = (ranks[own] - rankdata(score[own])) / n
+    place[~own] = 1 - (ranks[~own] - rankdata(score[~own])) / m
+    area = float(place[own].mean())
+    influence = (place - area) / np.where(own, (m * (m - 1)) ** 0.5, (n * (n - 1)) ** 0.5)
+    return area, influence, int((score[own] <= score[~own].max()).sum())
+
+
+def _normal_variance(area: float, m: NDArray[np.int64], n: NDArray[np.int64]) -> Array:
+    from scipy.special import ndtri, owens_t
+
+    pair = area * (1 - area)
+    shared = max(pair - 2 * float(owens_t(ndtri(area), 3**-0.5)), 0.0)
+    variance: Array = (pair + (m + n - 2) * shared) / (m * n)
+    return variance
+
+
+def _solved(value: float, error: Callable[[float], float], rows: float) -> Bounds:
+    """Return the areas from which the value is z errors away; upwards more where few rows are out of order, whose
+    number is skewed, and downwards less where hardly any are.
+
+    The first term of Cornish and Fisher, of a skewness of 1.5 / √(rows + 1), and downwards 1.5 / (rows + 1).
+    """
+    from scipy.optimize import brentq
+
+    skew = (Z**2 - 1) / 6 * 1.5 / (rows + 1) ** 0.5
+    down, up = Z - skew / (rows + 1) ** 0.5, Z + skew
+    low, high = 0.0, 1.0
+    below, above = max(value - 1e-9, _EDGE), min(value + 1e-9, 1 - _EDGE)
+    if value - _EDGE > down * error(_EDGE) and below > _EDGE:
+        low = float(brentq(lambda area: value - area - down * error(area), _EDGE, below))
+    if 1 - _EDGE - value > up * error(1 - _EDGE) and above < 1 - _EDGE:
+        high = float(brentq(lambda area: area - value - up * error(area), above, 1 - _EDGE))
+    return low, high

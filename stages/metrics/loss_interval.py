@@ -1,0 +1,64 @@
+"""The interval of a mean loss, with the mass of the mistakes that were not seen.
+
+Most of a log-loss lies in the rows that are wrong. Where few are, a bootstrap shows their number and their losses too
+well known. Here the error rate has Wilson's interval, and a wrong row costs m more than a right one:
+
+    high - mean = √( (Wilson's upper end - rate)² m² + t² high s² / n + z² (1 - rate) r² / n )
+
+s and r being the deviations among the losses of wrong and of right rows, and the same downwards. With many wrong rows
+that is the law of total variance; with none m and s are those that the head's own probabilities expect of a wrong row,
+which count as one row among those seen: at most three bits, since a row that is wrong is mostly one of the less sure,
+which the rows seen need not hold. t is Student's of two degrees of freedom more than there are wrong
+rows, and 0 where there is none; downwards it is z.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.stages.metrics.score import Bounds, Z, wilson
+
+Array = NDArray[np.float64]
+_MOST = 3 * math.log(2)
+
+
+def loss_interval(losses: Array, right: NDArray[np.bool_], expected: tuple[float, float]) -> Bounds:
+    """Return the interval of the mean of losses (n,), of rows that are right or not.
+
+    ``expected``: mean and variance of a wrong row's loss by the head's probabilities, from ``expected_of_wrong``.
+    """
+    from scipy.special import stdtrit
+
+    n, wrong = len(losses), losses[~right]
+    value, rate = float(losses.mean()), len(wrong) / n
+    least, most = wilson(rate, n)
+    of_right = losses[right] if right.any() else np.zeros(1)
+    mean, variance = _with_one_more(wrong, expected)
+    costs, steady = max(mean - float(of_right.mean()), 0.0), Z**2 * (1 - rate) * float(of_right.var()) / n
+    far = float(stdtrit(len(wrong) + 2, 0.975)) if len(wrong) else 0.0
+    up = (most - rate) ** 2 * costs**2 + far**2 * most * variance / n + steady
+    down = (rate - least) ** 2 * costs**2 + Z**2 * rate * variance / n + steady
+    return max(value - down**0.5, 0.0), value + up**0.5
+
+
+def expected_of_wrong(probabilities: Array, losses: Array) -> tuple[float, float]:
+    """Return mean and variance of the loss of a row that is wrong, if the probabilities (n, classes) of the classes
+    that are not predicted are as often true as they say; ``losses``, (n, classes), are those of each class.
+    """
+    chances = np.maximum(probabilities, np.finfo(np.float64).tiny)
+    np.put_along_axis(chances, probabilities.argmax(1)[:, None], 0.0, axis=1)
+    if not chances.any():  # a single class: nothing else can be true
+        return 0.0, 0.0
+    mean = float(np.average(losses, weights=chances))
+    variance = float(np.average((losses - mean) ** 2, weights=chances))
+    return (mean, variance) if mean < _MOST else (_MOST, min(variance, _MOST**2 / 2))
+
+
+def _with_one_more(wrong: Array, expected: tuple[float, float]) -> tuple[float, float]:
+    """Return mean and variance of the losses of wrong rows and one row of what is expected."""
+    mean = (float(wrong.sum()) + expected[0]) / (len(wrong) + 1)
+    squares = float(((wrong - mean) ** 2).sum()) + expected[1] + (expected[0] - mean) ** 2
+    return mean, squares / (len(wrong) + 1)

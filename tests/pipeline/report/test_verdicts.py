@@ -1,0 +1,74 @@
+"""What comparisons say: a difference with its interval, never that there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from frostline.pipeline.records.headline import Candidate
+from frostline.pipeline.report.verdicts import ahead, picked, standing, uncovered, verdicts
+from frostline.stages.evaluate import Evaluation
+from frostline.stages.fit.selection import Selection
+from frostline.stages.metrics import Score
+from frostline.stages.metrics.compare import Comparison, HeadPair, RankedHead
+
+PAIR = HeadPair("a on x", "b on y", 0.1, 0.05, 0.15, 30, 10, mid_p=0.003, corrected_p=0.006, detectable=0.07)
+UNSURE = replace(PAIR, second="c on y", difference=-0.014, low=-0.04, high=0.012, corrected_p=0.3071)
+
+
+def compared(*pairs: HeadPair) -> Comparison:
+    tied = tuple(one.second for one in pairs if not one.significant)
+    return Comparison(359, "a on x", False, len(pairs), (RankedHead("a on x", 0.9, 1, tied),), pairs)
+
+
+def said(pair: HeadPair, *, shares: bool = True) -> str:
+    return next(iter(verdicts(compared(pair), shares=shares).values()))
+
+
+def test_a_verdict_names_the_better_of_two_heads_and_by_how_much() -> None:
+    assert said(PAIR) == "a on x is better than b on y by 10.0 points [5.0, 15.0], beyond chance (p = 0.006)"
+    turned = replace(PAIR, difference=-0.1, low=-0.15, high=-0.05)
+    assert said(turned) == "b on y is better than a on x by 10.0 points [5.0, 15.0], beyond chance (p = 0.006)"
+    assert "by 0.100 [0.050, 0.150], beyond" in said(PAIR, shares=False)
+    assert set(verdicts(compared(PAIR), shares=True)) == {frozenset(("a on x", "b on y"))}
+
+
+def test_what_is_not_seen_is_not_denied_and_what_would_have_been_is_said() -> None:
+    assert said(UNSURE) == (
+        "c on y is not distinguishable from a on x with these 359 samples: 1.4 points [-1.2, 4.0], p = 0.307; "
+        "a difference of 7.0 points would have been seen with 80 % probability"
+    )
+
+
+def test_all_others_stand_by_how_they_compare_with_the_first() -> None:
+    better = replace(PAIR, second="d on y", difference=-0.2, low=-0.3, high=-0.1)
+    assert standing(compared(PAIR, UNSURE, better)) == (
+        "a on x; not distinguishable from it: c on y; better than it beyond chance: d on y; worse beyond chance: "
+        "b on y (intervals and p corrected for 3 comparisons)"
+    )
+    assert standing(compared(PAIR)) == "a on x; worse beyond chance: b on y (one comparison)"
+
+
+def test_how_far_ahead_the_first_is_does_not_hang_on_the_order_of_a_pair() -> None:
+    assert ahead(PAIR, "a on x", shares=True) == "10.0 [5.0, 15.0]"
+    assert ahead(PAIR, "b on y", shares=True) == "-10.0 [-15.0, -5.0]"
+
+
+@pytest.mark.parametrize("by_test", [False, True])
+def test_it_is_said_by_what_a_head_was_picked(by_test: bool) -> None:
+    found = Evaluation(100, {"accuracy": Score(0.9, 0.826, 0.945, 0)})
+    heads = [Candidate(name, Selection(value=0, parameter="", grid=(0,)), found) for name in ("a", "b")]
+    text = picked(heads, "a", by_test=by_test)
+    if by_test:
+        assert text == "a is the best of 2 heads on these test samples: 90.0 % [81.3, 94.5], allowing for that choice"
+    else:
+        assert text == "a is the best of 2 heads on held-out training samples; nothing was chosen on test samples"
+
+
+def test_what_no_interval_covers_is_one_sentence_with_the_flags_that_measure_it() -> None:
+    assert "--train-sizes N --draws 10" in uncovered(grouped=False) and "--group" in uncovered(grouped=False)
+    assert "--group" not in uncovered(grouped=True)
+    split = "No interval covers another split (--seed, where it is drawn)"
+    assert uncovered(grouped=True, drawn=True) == split
+    assert uncovered(grouped=False, drawn=True) == f"{split} or samples that belong together (--group)"

@@ -1,0 +1,199 @@
+"""Intervals in closed form agree with independent references, and with each other on one page."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom, binomtest, norm
+from sklearn.metrics import balanced_accuracy_score, f1_score
+
+from frostline.stages.metrics import (
+    Predictions,
+    Score,
+    bootstrap,
+    brier_losses,
+    by_class,
+    calibration_error,
+    means,
+    one_versus_rest,
+    wilson,
+)
+from frostline.stages.metrics.area_interval import area_interval, mean_area_interval
+from frostline.stages.metrics.calibration import mean_losses
+from frostline.stages.metrics.class_intervals import average_intervals, f1_interval
+from frostline.stages.metrics.evaluation import single_label
+from frostline.stages.metrics.loss_interval import expected_of_wrong, loss_interval
+from frostline.stages.metrics.score import TOO_FEW
+from support.scores import rows
+
+
+def all_right(support: tuple[int, ...], p: float = 0.999) -> dict[str, Score]:
+    """Return the scores of a head that is right for every row, and says p."""
+    y = np.repeat(np.arange(len(support)), support)
+    rest = (1 - p) / (len(support) - 1)
+    confidence = np.where(np.arange(len(support)) == y[:, None], p, rest)
+    ids = tuple(map(str, range(len(y))))
+    found = single_label(Predictions(ids, y, confidence, ids[: len(support)], True, ()))
+    return {**found.scores, "recall": found.classes[-1].recall, "f1": found.classes[-1].f1}
+
+
+def ends(score: Score) -> tuple[float, float]:
+    assert score.interval is not None
+    return score.interval
+
+
+@pytest.mark.parametrize("hits", [0, 4, 50, 96, 100])
+def test_the_interval_of_a_proportion_is_wilsons(hits: int) -> None:
+    expected = binomtest(hits, 100).proportion_ci(method="wilson")
+    assert wilson(hits / 100, 100) == pytest.approx((expected.low, expected.high), abs=1e-7)
+    score = bootstrap([means([np.arange(100) < hits])], 100, seed=0)[0][0]
+    assert (ends(score), score.resamples) == (pytest.approx((expected.low, expected.high), abs=1e-7), 0)
+
+
+@pytest.mark.parametrize("rows", [20, 100, 360, 2000])
+def test_a_proportion_is_held_however_near_to_one_it_is(rows: int) -> None:
+    chances = 1 - np.geomspace(1e-5, 0.5, 300)
+    low, high = np.transpose([wilson(k / rows, rows) for k in range(rows + 1)])
+    held = [binom.pmf(np.arange(rows + 1), rows, p)[(low <= p) & (p <= high)].sum() for p in chances]
+    assert min(held) > 0.91  # Wilson's own rule: 0.84 to 0.92
+
+
+def test_a_better_result_never_has_a_lower_interval() -> None:
+    low, high = np.transpose([wilson(k / 360, 360) for k in range(361)])
+    assert (np.diff(low) > 0).all() and (np.diff(high) >= 0).all()
+
+
+def test_without_a_trial_everything_is_possible() -> None:
+    assert wilson(0.0, 0) == (0, 1)
+
+
+def test_the_mean_recall_has_price_and_bonetts_interval() -> None:
+    y = np.repeat([0, 1, 2], [40, 12, 5])
+    predicted = np.where(np.isin(np.arange(57), [0, 1, 45, 54]), (y + 1) % 3, y)
+    hits, support, added = np.array([38, 11, 4]), np.array([40, 12, 5]), 1.959964**2 / 6
+    share = (hits + added) / (support + 2 * added)
+    half = 1.959964 * np.sqrt((share * (1 - share) / (support + 2 * added - 1)).sum()) / 3
+    found = average_intervals(y, predicted)[0]
+    assert found == pytest.approx((share.mean() - half, min(share.mean() + half, 1)))
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_with_many_rows_averages_have_the_spread_of_samples(classes: int) -> None:
+    rng = np.random.default_rng(0)
+    cells = rng.dirichlet(np.ones(classes), classes) * 0.3 + 0.7 * np.eye(classes)
+    cells = (cells * rng.uniform(0.5, 2, (classes, 1)) / classes).ravel()
+    cells /= cells.sum()
+    drawn = rng.multinomial(4000, cells, 400)
+    pairs = [np.divmod(np.repeat(np.arange(classes**2), counts), classes) for counts in drawn]
+    theirs = [
+        [balanced_accuracy_score(y, p), f1_score(y, p, average="macro"), f1_score(y, p, average="weighted")]
+        for y, p in pairs
+    ]
+    ours = [np.subtract(found[1], found[0]) for found in average_intervals(*pairs[0])]
+    np.testing.assert_allclose(ours, 2 * 1.96 * np.std(theirs, axis=0), rtol=0.12)
+
+
+def test_f1_is_as_unsure_as_the_share_of_its_rows_that_are_right() -> None:
+    low, high = wilson(8 / 13, 13)
+    assert f1_interval(8, 10, 11) == pytest.approx((2 / (1 + 1 / low), 2 / (1 + 1 / high)))
+    y, predicted = np.repeat([0, 1], [10, 20]), np.repeat([0, 1, 0, 1], [8, 2, 3, 17])
+    assert ends(bootstrap([by_class(y, predicted, 2)], 30, seed=0)[0][7]) == f1_interval(8, 10, 11)
+
+
+@pytest.mark.parametrize("support", [(98, 2), (353, 7), (1961, 39), (50, 40, 3)])
+def test_averages_are_no_surer_than_their_smallest_class(support: tuple[int, ...]) -> None:
+    found, classes = all_right(support), len(support)
+    own = ends(found["recall"])[0]
+    assert own == pytest.approx(wilson(1.0, support[-1])[0])
+    for name in ("balanced_accuracy", "macro_f1"):
+        low, high = ends(found[name])
+        assert (1 - low) * classes > 0.7 * (1 - (own if name == "balanced_accuracy" else ends(found["f1"])[0]))
+        assert high == 1
+    assert ends(found["auroc"])[0] < 1
+
+
+def test_a_class_of_one_row_leaves_its_averages_without_an_interval() -> None:
+    found = all_right((20, 5, 1))
+    for name in ("balanced_accuracy", "macro_f1", "auroc"):
+        assert (found[name].value, found[name].interval, found[name].resamples) == (1, None, 0)
+    for name in ("accuracy", "weighted_f1", "log_loss", "brier", "ece", "recall"):
+        assert found[name].interval
+
+
+def test_no_rule_over_groups_helps_a_class_of_one_row_either() -> None:
+    y = np.array([0] * 20 + [1])
+    found = bootstrap([by_class(y, y, 2)], 21, seed=0, groups=np.arange(21) // 3)[0]
+    assert found[0].interval is None and found[1].interval is None and found[2].interval
+
+
+def test_the_normal_theory_of_areas_is_what_normal_scores_do() -> None:
+    rng = np.random.default_rng(0)
+    own = np.arange(80) < 20
+    areas = []
+    for _ in range(1500):
+        score = rng.standard_normal(80) + 1.2 * own
+        areas.append((score[own][:, None] > score[~own]).mean())
+    middle = np.argsort(areas)[750]
+    assert norm.cdf(1.2 / 2**0.5) == pytest.approx(np.mean(areas), abs=0.01)
+    rng = np.random.default_rng(0)
+    for _ in range(middle + 1):
+        score = rng.standard_normal(80) + 1.2 * own
+    low, high = mean_area_interval([(score, own)])
+    assert high - low == pytest.approx(2 * 1.96 * np.std(areas), rel=0.25)
+
+
+def test_two_classes_are_one_ranking() -> None:
+    y, p = rows(200, 2)
+    both, one = area_interval(p, y), mean_area_interval([(p[:, 1], y == 1)])
+    assert both == pytest.approx(one, abs=0.01)
+    statistic = one_versus_rest(p, y)
+    assert statistic and ends(bootstrap([statistic], 200, seed=0)[0][0]) == both
+
+
+def test_a_perfect_order_of_few_rows_says_little() -> None:
+    y = np.repeat([0, 1], [98, 3])
+    few = area_interval(np.eye(2)[y] + np.arange(101)[:, None] * 1e-3, y)
+    many = area_interval(np.eye(2)[np.repeat([0, 1], [98, 98])], np.repeat([0, 1], [98, 98]))
+    assert few[1] == many[1] == 1
+    assert float(few[0]) < 0.95 < float(many[0]) < 1
+    assert area_interval(np.eye(2)[y[:-2]], y[:-2]) == TOO_FEW
+
+
+def test_with_many_rows_a_mean_loss_has_the_normal_interval() -> None:
+    y, p = rows(20_000, 4)
+    found = bootstrap([mean_losses(p, y)], len(y), seed=0)[0]
+    losses = brier_losses(p, y)
+    half = 1.96 * losses.std() / len(y) ** 0.5
+    assert ends(found[1]) == pytest.approx((losses.mean() - half, losses.mean() + half), rel=0.02)
+
+
+def test_losses_are_no_surer_than_the_accuracy_beside_them() -> None:
+    found = all_right((50, 50))
+    accuracy, log_loss, ece = (ends(found[name]) for name in ("accuracy", "log_loss", "ece"))
+    assert found["log_loss"].value == pytest.approx(-np.log(0.999))
+    assert log_loss[1] > (1 - accuracy[0]) * 3 * np.log(2)  # of the mistakes that there may be, three bits each
+    assert ends(found["brier"])[1] > (1 - accuracy[0]) * 1.9
+    assert ece == (0, pytest.approx(0.999 - accuracy[0]))
+
+
+def test_what_a_wrong_row_costs_is_what_the_other_classes_say() -> None:
+    p = np.array([[0.7, 0.2, 0.1], [0.1, 0.9, 0.0]])
+    mean, variance = expected_of_wrong(p, -np.log(np.maximum(p, 1e-9)))
+    losses, weights = -np.log([0.2, 0.1, 0.1]), np.array([0.2, 0.1, 0.1])
+    assert mean == pytest.approx(np.average(losses, weights=weights))
+    assert variance == pytest.approx(np.average((losses - mean) ** 2, weights=weights))
+    assert expected_of_wrong(p, 100 * np.ones(p.shape)) == pytest.approx((3 * np.log(2), 0))
+    assert expected_of_wrong(np.ones((3, 1)), np.zeros((3, 1))) == (0, 0)
+
+
+def test_a_loss_of_rows_that_are_all_wrong_has_an_interval() -> None:
+    low, high = loss_interval(np.array([2.0, 2.5, 3.0]), np.zeros(3, bool), (2.0, 0.5))
+    assert 0 < low < 2.5 < high
+
+
+def test_a_head_that_is_too_sure_is_not_called_calibrated() -> None:
+    y = (np.arange(1000) < 700).astype(np.int64)
+    found = bootstrap([calibration_error(np.tile([0.1, 0.9], (1000, 1)), y)], 1000, seed=0)[0][0]
+    low, high = ends(found)
+    deviation = (0.7 * 0.3 / 1000) ** 0.5
+    assert (found.value, low, high) == pytest.approx((0.2, 0.2 - 1.96 * deviation, 0.2 + 1.96 * deviation), abs=0.005)
