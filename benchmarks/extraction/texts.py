@@ -26,6 +26,7 @@ from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.steps.features import extract_missing
+from frostline.stages.backbones.spec import Precision
 from frostline.stages.store import load, open_set
 
 
@@ -48,7 +49,7 @@ def written(table: Path, rows: int, folder: Path) -> tuple[Path, list[str]]:
     return target, texts
 
 
-def extracted(table: Path, encoder: str, precision: str, folder: Path) -> tuple[float, np.ndarray]:
+def extracted(table: Path, encoder: str, precision: Precision, folder: Path) -> tuple[float, np.ndarray]:
     """Return the seconds of a whole extraction but for loading the encoder, and the features in the table's order."""
     settings = ExtractSettings(dataset=f"csv:{table}", backbone=f"st:{encoder}", data_dir=folder, precision=precision)
     opening, inputs = timed(lambda: open_inputs(settings))
@@ -73,13 +74,14 @@ def main() -> None:
 
     peer = SentenceTransformer(args.encoder, device="cpu")
     seconds: dict[str, list[float]] = {"encode": [], "fp32": [], "bf16": []}
-    differences = {}
+    differences: dict[str, float] = {}
+    precisions: tuple[Precision, ...] = ("fp32", "bf16")
     for _ in range(args.rounds):
         with tempfile.TemporaryDirectory() as name:
             table, texts = written(args.table, args.rows, Path(name))
             took, wanted = timed(lambda: peer.encode(texts, batch_size=32, show_progress_bar=False))  # noqa: B023
             seconds["encode"].append(took)
-            for precision in ("fp32", "bf16"):
+            for precision in precisions:
                 took, found = extracted(table, args.encoder, precision, Path(name) / precision)
                 seconds[precision].append(took)
                 differences[precision] = float(np.abs(found - wanted).max())

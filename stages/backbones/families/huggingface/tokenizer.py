@@ -67,8 +67,8 @@ def check_tokenizer(folder: ModelFolder) -> None:
     for path in files:
         if path.stat().st_size > _MOST_BYTES:
             raise ConfigError(f"{path} has {path.stat().st_size:,} bytes; expected at most {_MOST_BYTES:,}")
-    if path := folder.file(TOKENIZER):
-        _check_growth(path)
+        if path.name == TOKENIZER:
+            _check_growth(path)
 
 
 def _check_growth(path: Path) -> None:
@@ -97,7 +97,8 @@ def has_lowercase(normalizer: Any) -> bool:
     """Whether a normaliser of ``tokenizers``, or one of a sequence, is ``Lowercase``."""
     from tokenizers.normalizers import Lowercase, Sequence
 
-    parts = list(normalizer) if isinstance(normalizer, Sequence) else [normalizer]
+    several = isinstance(normalizer, Sequence)
+    parts = [normalizer[place] for place in range(len(normalizer))] if several else [normalizer]
     return any(isinstance(one, Lowercase) for one in parts)
 
 
@@ -107,7 +108,7 @@ def lowercased(backend: tokenizers.Tokenizer) -> None:
 
     own = backend.normalizer
     if not has_lowercase(own):
-        backend.normalizer = Sequence([Lowercase(), *([own] if own is not None else [])])  # type: ignore[list-item]
+        backend.normalizer = Sequence([Lowercase(), *([own] if own is not None else [])])
 
 
 def check_special(folder: ModelFolder, backend: tokenizers.Tokenizer, max_length: int) -> None:
