@@ -12,6 +12,8 @@ from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.steady import unsteadiness_seen
 from frostline.stages.backbones.families.fingerprint import versions_of
 from frostline.stages.errors import StoreError
+from frostline.stages.extract.truncation import Truncation, truncation
+from frostline.stages.modalities.base import CuttingTransform
 from frostline.stages.store import FeatureSet, Layout, Provenance
 from frostline.stages.store.targets import target_file
 
@@ -35,6 +37,7 @@ def begin(plan: Plan, request: FeatureRequest) -> FeatureSet:
 
 def _provenance(plan: Plan, request: FeatureRequest) -> Provenance:
     unsteady = unsteadiness_seen(plan, request)
+    cut = _truncation(plan, request)
     device, licence = _device_and_licence(plan, request)
     names = ("frostline", "torch", "torchvision", "numpy", "h5py", "pillow")
     precision, decode = plan.picked.precision_agreement, plan.picked.decode_agreement
@@ -48,6 +51,7 @@ def _provenance(plan: Plan, request: FeatureRequest) -> Provenance:
         unsteady=unsteady,
         agreement=asdict(precision) if precision else None,
         decode_agreement=asdict(decode) if decode else None,
+        truncation=cut.fields() if cut else None,
         versions={**{name: version(name) for name in names}, **versions_of(plan.resolved.inputs.request)},
     )
 
@@ -59,3 +63,10 @@ def _device_and_licence(plan: Plan, request: FeatureRequest) -> tuple[str, str]:
         return copied.device, copied.licence
     network = plan.load_network()
     return str(network.device), network.licence or ""
+
+
+def _truncation(plan: Plan, request: FeatureRequest) -> Truncation | None:
+    """Return how much of the samples is cut off, None for a modality of which nothing ever is."""
+    if not isinstance(plan.spec.preprocessing, CuttingTransform):
+        return None
+    return truncation(request.samples, plan.load_network().spec.preprocessing)

@@ -50,6 +50,10 @@ class KeyRecord:
     decoder: str = ""
     precision: str = "fp32"
     dtype: str = "float32"
+    modality: str = "image"
+    prompt: str = ""
+    max_length: int = 0
+    windows: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

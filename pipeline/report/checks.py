@@ -78,13 +78,13 @@ def _balance(found: Findings) -> Iterable[Check]:
 def _copies(found: Findings) -> Iterable[Check]:
     """Yield what is there more than once, to the byte."""
     leaks, others = ([_equal(one) for one in found.copies if one.leaks is leaking] for leaking in (True, False))
-    yield _counted("Copies across the splits", leaks, "image", "both in train and in test")
-    yield _counted("Copies within a split", others, "image", "more than once in one split")
+    yield _counted("Copies across the splits", leaks, "sample", "both in train and in test")
+    yield _counted("Copies within a split", others, "sample", "more than once in one split")
     conflicts = [_equal(one) for one in found.copies if one.conflicting]
     if found.kind == DEFAULT:
-        yield _counted("Conflicting labels", conflicts, "image", "under different labels")
+        yield _counted("Conflicting labels", conflicts, "sample", "under different labels")
     else:
-        yield _counted("Conflicting targets", conflicts, "image", "with different labels or numbers")
+        yield _counted("Conflicting targets", conflicts, "sample", "with different labels or numbers")
 
 
 def _equal(one: Copies) -> str:

@@ -22,21 +22,27 @@ from frostline.pipeline.plan.resolve import resolve_remembered
 from frostline.pipeline.records.headline import candidates, headline
 from frostline.pipeline.records.run import Extracted, Fitted, Probe, Report, predictions_name, to_file
 from frostline.pipeline.records.run_record import SplitRows
+from frostline.pipeline.run.baseline import baseline_settings
 from frostline.pipeline.settings import (
-    BackboneSettings,
-    DatasetSettings,
     ExtractSettings,
     HeadSettings,
     Settings,
 )
 from frostline.pipeline.steps.enough import check_enough, suited_to
-from frostline.pipeline.steps.features import LazyFeatures, cached, drop, extract_missing, requests_of, unsteady_notes
+from frostline.pipeline.steps.features import (
+    LazyFeatures,
+    cached,
+    drop,
+    extract_missing,
+    requests_of,
+    truncation_notes,
+    unsteady_notes,
+)
 from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.pipeline.steps.targets import keep_targets, target_digests
 from frostline.stages.backbones.families.fingerprint import versions_of
-from frostline.stages.backbones.families.registry import full_name
-from frostline.stages.datasets import duplicates, find_source
+from frostline.stages.datasets import duplicates
 from frostline.stages.errors import ConfigError, DamagedShard, StoreError
 from frostline.stages.evaluate import predictions, score
 from frostline.stages.heads import HeadSpec, check_options, spec_fields
@@ -154,7 +160,8 @@ def run_opened(opened: Opened) -> Report:
 
 
 def _notes(plan: Plan, probes: tuple[Probe, ...], leaks: tuple[str, ...]) -> tuple[str, ...]:
-    return (*plan.dataset.notes, *leaks, *unsteady_notes(done for probe in probes for done in probe.features))
+    done = [done for probe in probes for done in probe.features]
+    return (*plan.dataset.notes, *leaks, *unsteady_notes(done), *truncation_notes(done))
 
 
 def _compared(probes: tuple[Probe, ...]) -> Comparison | None:
@@ -202,7 +209,7 @@ def preview_run(settings: Settings) -> tuple[Settings, list[Preview]]:
 
     The latter as far as it is known without a network.
     """
-    opened = open_run(settings)
+    opened = open_run(settings, learn=False)
     return opened.settings, [_preview(inputs) for inputs in opened.inputs]
 
 
@@ -218,14 +225,18 @@ class Opened:
     inputs: tuple[Inputs, ...]
 
 
-def open_run(settings: Settings) -> Opened:
-    """Return what settings name, opened; whatever is wrong with it is said before a network is loaded."""
+def open_run(settings: Settings, *, learn: bool = True) -> Opened:
+    """Return what settings name, opened; whatever is wrong with it is said before a network is loaded.
+
+    ``learn``: whether a vocabulary may be learned, and written, for a baseline.
+    """
     _check(settings)
     check_engine(settings.engine)
     inputs = open_inputs(settings)
     settings = suited_to(settings, inputs.dataset)
     check_enough(settings, inputs.dataset.train)
-    baseline = (open_inputs(_pixels(settings), inputs.dataset),) if _wants_baseline(settings) else ()
+    beside = baseline_settings(settings, inputs, learn=learn)
+    baseline = (open_inputs(beside, inputs.dataset),) if beside else ()
     return Opened(settings, (inputs, *baseline))
 
 
@@ -264,23 +275,3 @@ def _scored(probe: Probe, seed: int, loaded: LazyFeatures) -> Probe:
     chosen = probe.fitted.selection
     evaluation = score(answers, seed=seed, temperature=chosen.temperature, thresholds=chosen.thresholds)
     return replace(probe, evaluation=evaluation, predictions=answers)
-
-
-def _wants_baseline(settings: Settings) -> bool:
-    chosen = settings.baseline == "pixels" or (settings.baseline == "auto" and _of_small_pixels(settings))
-    return chosen and full_name(settings.backbone) != "pixels"
-
-
-def _pixels(settings: Settings) -> Settings:
-    """Return the same settings for plain pixels: backbone settings, but the views, at their defaults.
-
-    Images that may come in any size are made 32 x 32.
-    """
-    own = set(BackboneSettings.model_fields) - set(DatasetSettings.model_fields) - {"views"}
-    size = {} if _of_small_pixels(settings) else {"resize": (32, 32)}
-    kept = {name: getattr(settings, name) for name in settings.model_fields_set - own}
-    return Settings(**{**kept, **size, "backbone": "pixels"})
-
-
-def _of_small_pixels(settings: Settings) -> bool:
-    return find_source(settings.dataset)[0].pixel_baseline

@@ -3,43 +3,51 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from frostline.pipeline.serve.asked import Asked, asked_file
+from frostline.pipeline.serve.text_inputs import STDIN, asked_texts, is_table
 from frostline.pipeline.settings import PredictSettings
-from frostline.stages.datasets import file_bytes, files_in, paths_of
+from frostline.stages.datasets import files_in, paths_of
 from frostline.stages.errors import ConfigError, DataError, one
 from frostline.stages.modalities.base import Modality
+from frostline.stages.modalities.text.modality import TEXT
 
 log = logging.getLogger("frostline")
 
 
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """One sample to answer for: what it is called, and how its bytes are had. That raises UnreadableSample."""
-
-    path: Path
-    content: Callable[[], bytes]
-
-
-def asked_file(path: Path) -> Asked:
-    """Return the sample in a file."""
-    return Asked(path, partial(file_bytes, path))
-
-
 def asked_for(inputs: Sequence[str | Path], s: PredictSettings, modality: Modality[Any]) -> list[Asked]:
     """Return the samples that inputs mean, and tell how they were understood. Raises DataError, ConfigError."""
-    files = [file for given in inputs for file in _files(Path(given), s, modality)]
-    if (s.root or s.columns) and not any(map(_is_table, inputs)):
-        raise ConfigError("root or columns without a table among the inputs; wanted a CSV with them")
-    if not files:
+    _check(inputs, s, modality)
+    asked = [one for given in inputs for one in _asked(Path(given), s, modality)]
+    if not asked:
         noun = modality.noun
         found = ", ".join(map(str, inputs))
-        raise DataError(f"no {noun} in {found}; wanted {noun} files, folders or a CSV of paths")
-    return [asked for file in files for asked in _samples(file, modality)]
+        raise DataError(f"no {noun} in {found}; wanted {noun} files, folders or a CSV of {_cells(modality)}")
+    return asked
+
+
+def _check(inputs: Sequence[str | Path], s: PredictSettings, modality: Modality[Any]) -> None:
+    """Raise ConfigError for settings of inputs that are not there."""
+    tables = any(is_table(Path(given)) for given in inputs)
+    if (s.root or s.columns) and not tables:
+        raise ConfigError("root or columns without a table among the inputs; wanted a CSV with them")
+    if s.input and not (tables and modality.name == TEXT):
+        raise ConfigError(f"input {s.input}, a column of texts; wanted a table with it, and a head of texts")
+    if s.root and modality.name == TEXT:
+        raise ConfigError("root with texts, which are the cells of a table; leave it out")
+
+
+def _asked(given: Path, s: PredictSettings, modality: Modality[Any]) -> list[Asked]:
+    if modality.name == TEXT and (is_table(given) or str(given) == STDIN):
+        return asked_texts(given, s)
+    return [asked for file in _files(given, s, modality) for asked in _samples(file, modality)]
+
+
+def _cells(modality: Modality[Any]) -> str:
+    return "texts" if modality.name == TEXT else "paths"
 
 
 def _samples(file: Path, modality: Modality[Any]) -> list[Asked]:
@@ -53,17 +61,15 @@ def _samples(file: Path, modality: Modality[Any]) -> list[Asked]:
 def _files(given: Path, s: PredictSettings, modality: Modality[Any]) -> list[Path]:
     if given.is_dir():
         found, notes = files_in(given, modality.name)
-    elif _is_table(given):
+    elif given.suffix.lower() in (".csv", ".tsv"):
         found, notes = paths_of(given, s.root, s.columns)
     elif given.is_file():
         found, notes = [given], ()
     else:
         noun = modality.noun
-        raise DataError(f"no file or folder {given}; wanted {one(noun)}, a folder of {noun}s or a CSV of paths")
+        raise DataError(
+            f"no file or folder {given}; wanted {one(noun)}, a folder of {noun}s or a CSV of {_cells(modality)}"
+        )
     for note in notes:
         log.info("note: %s", note)
     return found
-
-
-def _is_table(given: str | Path) -> bool:
-    return Path(given).suffix.lower() in (".csv", ".tsv")

@@ -15,17 +15,18 @@ from frostline.pipeline.plan.inputs import check_bad
 from frostline.pipeline.plan.machine import cores, device_of
 from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
 from frostline.pipeline.serve.answers import REGRESSION, Prediction, answer, check_kind
-from frostline.pipeline.serve.inputs import Asked, asked_file, asked_for
+from frostline.pipeline.serve.asked import Asked, asked_file
+from frostline.pipeline.serve.inputs import asked_for
 from frostline.pipeline.settings import PredictSettings, load_settings
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.base import Family
 from frostline.stages.backbones.families.registry import check_family, family_of
 from frostline.stages.backbones.request import WORDS
 from frostline.stages.backbones.spec import BackboneSpec
-from frostline.stages.errors import ConfigError, StoreError, listing
+from frostline.stages.errors import ConfigError, StoreError, counted, listing
 from frostline.stages.heads import Head, read_head
 from frostline.stages.heads.scaling import target_of
-from frostline.stages.modalities.base import IMAGE, Sample, Transform
+from frostline.stages.modalities.base import IMAGE, CuttingTransform, Length, Sample, Transform
 from frostline.stages.modalities.image.spec import View
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.serve import predict as stage
@@ -67,11 +68,28 @@ class Classifier:
         how |= {"workers": self.settings.workers or cores(), "on_halved": partial(_on_halved, modality.noun)}
         options = {"bit_depth": self.bit_depth} if self.bit_depth else {}
 
+        cut: list[Length] = []
+
         def read(row: int) -> Sample:
-            return modality.decode(asked[row].content(), self.jpeg_min_side, **options)
+            sample = modality.decode(asked[row].content(), self.jpeg_min_side, **options)
+            cut.extend(_cut(self.backbone.spec.preprocessing, sample))
+            return sample
 
         for one in stage.predict(self.head, self.backbone, read, range(len(asked)), **how):
             yield answer(self.head, asked[one.row].path, one.decision_values, one.fault)
+        _tell_cut(cut, modality.noun)
+
+
+def _cut(how: Transform[Any], sample: Sample) -> Iterator[Length]:
+    """Yield a sample's length if some of it is cut off."""
+    if isinstance(how, CuttingTransform) and (length := how.measure(sample)).lost:
+        yield length
+
+
+def _tell_cut(cut: Sequence[Length], noun: str) -> None:
+    if cut:
+        lost, whole = sum(one.lost for one in cut), sum(one.whole for one in cut)
+        log.warning("%s too long, and cut: %s of their %s tokens are lost", counted(len(cut), noun), lost, whole)
 
 
 def _on_halved(noun: str, rows: int, message: str) -> None:

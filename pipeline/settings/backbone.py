@@ -46,7 +46,8 @@ class BackboneSettings(DatasetSettings):
     )
     pool: str | None = Field(
         default=None,
-        description=f"what makes a layer's output one vector: {', '.join(get_args(Pooling))}",
+        description=f"what makes a layer's output one vector: {', '.join(get_args(Pooling))}; "
+        "of texts mean, cls, last or pooler",
     )
     resize: GivenSize = Field(default=None, description="shorter side, HxW, or none (default: the weights' own)")
     crop: GivenSize = Field(default=None, description="centre crop's side, HxW, or none (default: the weights' own)")
@@ -68,6 +69,23 @@ class BackboneSettings(DatasetSettings):
         description="seconds from one window's beginning to the next one's (default: --seconds)",
         exclude_if=_is_none,
     )
+    prompt: str | None = Field(
+        default=None,
+        description='what stands before each text, such as "query: " (default: the encoder\'s own, or nothing)',
+        exclude_if=lambda value: value is None,  # records and digests of before know no such setting
+    )
+    max_length: int | None = Field(
+        default=None,
+        ge=2,
+        le=1 << 20,
+        description="tokens of a text at most; the rest is cut, and counted (default: the encoder's own)",
+        exclude_if=operator.not_,
+    )
+    windows: Literal["first", "mean"] | None = Field(
+        default=None,
+        description="of a longer text: the first so many tokens, or the mean over all such windows (default: first)",
+        exclude_if=operator.not_,
+    )
     views: Views = Field(default=("plain",), description="plain,hflip: used together in training, averaged at test")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         default="auto", description="arithmetic of the backbone; auto: the fastest whose features agree with fp32's"
@@ -82,8 +100,9 @@ class BackboneSettings(DatasetSettings):
         """Return the backbone these settings ask for. Raises ConfigError for several layers that are not to be one."""
         if self.layer and "," in self.layer and not self.concatenate:
             raise ConfigError(f"layer {self.layer}: one is taken here; --concatenate puts them side by side")
-        given = {n: getattr(self, n) for n in ("resize", "crop", "interpolation", "mean", "std", "seconds", "hop")}
-        replaced = {n: None if v == "none" else v for n, v in given.items() if v is not None}
+        images, texts = ("resize", "crop", "interpolation", "mean", "std"), ("prompt", "max_length", "windows")
+        given = {n: getattr(self, n) for n in (*images, *texts, "seconds", "hop")}
+        replaced = {n: None if v == "none" and n in images else v for n, v in given.items() if v is not None}
         return BackboneRequest(self.backbone, self.weights, self.layer, self.pool, replaced)
 
     @model_validator(mode="before")

@@ -74,6 +74,12 @@ class DatasetSettings(WorkspaceSettings):
         description="the columns by which a table without a split column is split, or none (default: the targets)",
         exclude_if=operator.not_,
     )
+    input: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the column of a table whose cells are the samples, as texts (default: path, else text)",
+        exclude_if=operator.not_,
+    )
     bit_depth: int | None = Field(
         default=None,
         ge=1,
@@ -90,7 +96,7 @@ class DatasetSettings(WorkspaceSettings):
         files = f"folder:PATH, {tables}"
         forms = {"columns": tables, "class_level": "folder:PATH", "bit_depth": files}
         forms |= dict.fromkeys(("group_pattern", "group_file"), files)
-        forms |= dict.fromkeys(("target", "task", "separator", "group", "stratify"), tables)
+        forms |= dict.fromkeys(("target", "task", "separator", "group", "stratify", "input"), tables)
         for name, form in forms.items():
             if getattr(self, name) not in (None, (), {}, "auto") and name not in find_source(self.dataset)[0].settings:
                 raise ValueError(f"{name.replace('_', '-')} with {self.dataset}; wanted for {form} only")
@@ -103,7 +109,7 @@ class DatasetSettings(WorkspaceSettings):
     def open_dataset(self, workspace: Workspace, progress: Progress | None = None) -> Dataset:
         """Return the dataset that these settings name. Raises ConfigError or DataError, see ``open_dataset``."""
         names = ["root", "test_fraction", "seed", "columns", "class_level", "bit_depth"]
-        names += ["target", "task", "separator", "group", "group_pattern", "group_file", "stratify"]
+        names += ["target", "task", "separator", "group", "group_pattern", "group_file", "stratify", "input"]
         return open_dataset(
             self.dataset,
             downloads=workspace.downloads,

@@ -73,6 +73,7 @@ class PredictSettings(AnySettings):
 
     root: Path | None = Field(default=None, description="where a table's paths start (default: the table's folder)")
     columns: ColumnNames = Field(default={}, description="what a table's columns are called: path=FILE")
+    input: str | None = Field(default=None, description="the column of a table that holds texts (default: text)")
     backbone: str | None = Field(default=None, description="one's own file.py:factory, which is never run unnamed")
     weights: str | None = Field(default=None, description="where the weights are now (default: where they were)")
     device: Device = "auto"

@@ -18,8 +18,10 @@ class Settings(HeadSettings):
 
     model_config = ConfigDict(title="run")
 
-    baseline: Literal["auto", "pixels", "none"] = Field(
-        default="auto", description="the same heads on raw pixels beside it; auto is for digits"
+    baseline: Literal["auto", "pixels", "tfidf", "none"] = Field(
+        default="auto",
+        description="the same heads beside it on raw pixels, or on TF-IDF of texts; auto is for digits, and for up to "
+        "20,000 training texts",
     )
     shots: Shots = Field(
         default=(), description="training samples per class or label: 1,2,4,8,16; each drawn several times"

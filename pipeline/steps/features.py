@@ -23,7 +23,9 @@ from frostline.pipeline.report.wording import Message
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import DamagedShard, DataError, StoreError, counted, listing
 from frostline.stages.extract.known_rows import copy_set
+from frostline.stages.extract.truncation import read_truncation
 from frostline.stages.modalities.image.spec import View
+from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.store import Features, FeatureSet, common, in_use, load, open_set
 from frostline.stages.store.format_1 import is_old, take_over
 from frostline.stages.store.targets import target_file
@@ -35,7 +37,7 @@ log = logging.getLogger("frostline")
 def extract_missing(plan: Plan) -> tuple[Extracted, ...]:
     """Compute what is missing of a plan's features; raise DataError if more than ``max_bad`` can't be used."""
     done = tuple(_extract_one(plan, taken_over(plan, request)) for request in required_sets(plan))
-    for note in unsteady_notes(done):
+    for note in (*unsteady_notes(done), *truncation_notes(done)):
         log.warning("%s", note)
     check_quarantined(plan, done)
     return done
@@ -141,6 +143,19 @@ def unsteady_notes(done: Iterable[Extracted]) -> tuple[str, ...]:
     seen = dict.fromkeys(unsteady(open_set(one.folder) for one in done))
     text = "these features can't be made again (--allow-unsteady): "
     return tuple(str(Message("warning", text + what)) for what in seen)
+
+
+def truncation_notes(done: Iterable[Extracted]) -> tuple[str, ...]:
+    """Return one line for each feature set of whose samples something was cut off."""
+    notes = []
+    for one in done:
+        if cut := read_truncation(open_set(one.folder).provenance.truncation):
+            backbone = one.key.backbone
+            noun = MODALITIES.load(backbone.modality).noun
+            notes.append(
+                f"{one.split}: {cut.told(noun)}, for {backbone.name} takes no more of one; see --max-length, --windows"
+            )
+    return tuple(dict.fromkeys(notes))
 
 
 def _described(request: FeatureRequest, features: FeatureSet, computed: int, seconds: float) -> Extracted:

@@ -20,6 +20,7 @@ from frostline.stages.datasets.samples import Dataset, Samples, check_targets, s
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.csv_file import paths_of
 from frostline.stages.datasets.sources.registry import SOURCES, find_source, forms, forms_with_root
+from frostline.stages.datasets.texts import texts_of
 from frostline.stages.datasets.walk import walk
 from frostline.stages.targets.columns import Task
 
@@ -44,6 +45,7 @@ __all__ = [
     "open_dataset",
     "paths_of",
     "split_by_content",
+    "texts_of",
     "walk",
 ]
 
@@ -67,6 +69,7 @@ def open_dataset(
     group_pattern: str | None = None,
     group_file: Path | None = None,
     stratify: Sequence[str] = (),
+    input: str | None = None,
 ) -> Dataset:
     """Return a dataset by name.
 
@@ -81,7 +84,7 @@ def open_dataset(
     out by default. ``group``: the column, ``group_pattern``: the regular expression on ids, ``group_file``: the table
     with the columns path and group, that says which samples belong together and must not be split. ``stratify``: the
     columns of a table of which a split by ``test_fraction`` has about equal shares on both sides, by default the
-    target; ``("none",)``: of no column.
+    target; ``("none",)``: of no column. ``input``: the column of a table whose cells are the samples, as texts.
 
     Raises ConfigError for an unknown name, DataError listing all that is wrong.
     """
@@ -92,7 +95,8 @@ def open_dataset(
             place, root, test_fraction, seed, where, memory, progress, columns or {}, class_level, bit_depth
         )
         asked = replace(asked, target=tuple(target), task=task, separator=separator, stratify=tuple(stratify))
-        found = source.open(replace(asked, group=group, group_pattern=group_pattern, group_file=group_file))
+        asked = replace(asked, group=group, group_pattern=group_pattern, group_file=group_file, input=input)
+        found = source.open(asked)
     found = check_targets(found)
     check_groups(found)
     return replace(found, notes=(*found.notes, *group_notes(found), *remarks(found.splits)))

@@ -17,6 +17,7 @@ from frostline.stages.errors import DataError, listing
 from frostline.stages.modalities.registry import MODALITIES
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_LONGEST_CELL = 32 << 20  # characters; csv's own limit, 131,072, is less than a long document
 _EXCEL = re.compile("sep=([,;\t|])[\r\n]")  # what Excel writes, and asks for, as a line of its own
 _QUOTED = re.compile('"[^"]*"')
 _HEADER_ENDS = re.compile("[\r\n]")
@@ -107,13 +108,18 @@ class Table:
 
 
 def read_table(
-    file: Path, needed: Iterable[str] = ("path",), called: Mapping[str, str] | None = None, wanted: str = ""
+    file: Path,
+    needed: Iterable[str] = ("path",),
+    called: Mapping[str, str] | None = None,
+    wanted: str = "",
+    instead: Sequence[str] = (),
 ) -> Table:
     """Return the table in a UTF-8 file: a header line, cells between commas, semicolons, tabs or bars.
 
     Files that end in .jsonl, .ndjson or .parquet are those.
 
-    ``needed``: the columns it must have; ``called``: see ``Table``; ``wanted``: what an error calls for. Raises
+    ``needed``: the columns it must have, in place of the first of which one of ``instead`` will do; ``called``: see
+    ``Table``; ``wanted``: what an error calls for. Raises
     DataError: no such file, another kind of file or text, columns that are missing or there twice, no rows, rows of
     another length than the header.
     """
@@ -121,15 +127,16 @@ def read_table(
     parsed = _parsed_by_ending(file)
     if parsed:
         table = Table(file, *parsed, called)
-        _check(table, needed, wanted)
+        _check(table, needed, wanted, instead)
         return table
     text = text_of(file)
     first = _EXCEL.match(text)
-    separator = first[1] if first else _separator(text, {folded(called.get(name, name)) for name in (*needed, *called)})
+    known = {folded(called.get(name, name)) for name in (*needed, *called, *instead)}
+    separator = first[1] if first else _separator(text, known)
     header, rows, lines = _parsed(file, text, separator, 1 if first else 0)
     notes = () if separator == "," else (f"{file.name}: cells are separated by {_SEPARATORS[separator]}",)
     table = Table(file, header, rows, lines, called, notes)
-    _check(table, needed, wanted)
+    _check(table, needed, wanted, instead)
     return table
 
 
@@ -155,6 +162,7 @@ def _parsed(
     file: Path, text: str, separator: str, passed: int
 ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], tuple[int, ...]]:
     """Return the header, the rows that are not blank, and their lines. ``passed``: lines before the header."""
+    csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         for _ in range(passed):
@@ -169,13 +177,15 @@ def _parsed(
     return header, tuple(row for _, row in found), tuple(line for line, _ in found)
 
 
-def _check(table: Table, needed: Iterable[str], wanted: str) -> None:
-    missing = [name for name in needed if table.find(name) is None]
+def _check(table: Table, needed: Iterable[str], wanted: str, instead: Sequence[str]) -> None:
+    first, *others = needed
+    kept = others if any(table.find(name) is not None for name in instead) else [first, *others]
+    missing = [name for name in kept if table.find(name) is None]
     named = [name for name in table.called if name not in missing and table.find(name) is None]
     if missing or named:
         raise table.without([*missing, *named], wanted)
     if not table.rows:
-        raise DataError(f"{table.file} has a header and no rows; wanted one row per image")
+        raise DataError(f"{table.file} has a header and no rows; wanted one row per sample")
     width = len(table.header)
     both = zip(table.lines, table.rows, strict=True)
     wrong = [f"line {line}: {len(row)} cells, {width} columns" for line, row in both if len(row) != width]

@@ -20,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -160,6 +160,27 @@ class Transform(Protocol[S_contra]):
 
         ``view``: ``plain``, or another look at the sample that the modality knows, such as ``hflip`` of images.
         """
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a sample is, in the units of its transform (tokens), and how many of them no network is given."""
+
+    whole: int
+    lost: int
+
+
+@runtime_checkable
+class CuttingTransform(Protocol):
+    """A transform that may leave out the end of a sample: it can say how much, and so it is counted and told.
+
+    ``unit``: what a length counts, such as ``tokens``.
+    """
+
+    unit: ClassVar[str]
+
+    def measure(self, sample: Any, /) -> Length:
+        """Return a sample's length. Raises UnreadableSample, as ``Transform.item`` does."""
 
 
 class NoisyTransform(Transform[S_contra], Protocol[S_contra]):

@@ -11,6 +11,7 @@ from frostline.stages.plugins import Door
 _ROOM = "frostline.stages.modalities"
 _BUILT_IN: dict[str, Modality[Any] | str] = {
     "image": f"{_ROOM}.image.modality:IMAGE",
+    "text": f"{_ROOM}.text.modality:TEXTS",
     "audio": f"{_ROOM}.audio.modality:RECORDINGS",
     "vector": f"{_ROOM}.vector.modality:VECTOR",
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 PROVENANCE = "made.json"
-_WHERE_SET = {"device", "licence", "optimize", "unsteady", "format_1"}
+_WHERE_SET = {"device", "licence", "optimize", "unsteady", "format_1", "truncation"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,7 @@ class Provenance:
         unsteady: what was seen of a network that gives an image other features each time; else empty.
         agreement: how well reduced precision agreed with fp32, if it was tried.
         decode_agreement: how well images decoded at a fraction agreed with whole ones, if that was tried.
+        truncation: how much of the samples was cut off, of a modality of which anything is.
         versions: of the packages that the features depend on, by name.
         format_1: the digest of the key that the set had in format 1; empty for a set made since.
     """
@@ -37,6 +38,7 @@ class Provenance:
     unsteady: str = ""
     agreement: Mapping[str, Any] | None = None
     decode_agreement: Mapping[str, Any] | None = None
+    truncation: Mapping[str, Any] | None = None
     versions: Mapping[str, Any] = field(default_factory=dict)
     format_1: str = ""
 

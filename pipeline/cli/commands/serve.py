@@ -51,7 +51,11 @@ def takes_images(command: argparse.ArgumentParser) -> None:
     command.usage = "frostline predict HEAD IMAGE|FOLDER|CSV… [--SETTING VALUE …]"
     command.add_argument("head", type=Path, metavar="HEAD", help="a folder of data/heads")
     command.add_argument(
-        "inputs", type=Path, nargs="+", metavar="IMAGE|FOLDER|CSV", help="images; a CSV has a column path"
+        "inputs",
+        type=Path,
+        nargs="+",
+        metavar="IMAGE|FOLDER|CSV",
+        help="samples; a CSV has a column path, or text; -: a text a line",
     )
     command.add_argument("--csv", action="store_true", help="print CSV on stdout, unless --json")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from frostline.pipeline.records.run_record import FeaturesRecord, RunRecord
+from frostline.pipeline.records.run_record import FeaturesRecord, KeyRecord, RunRecord
 from frostline.pipeline.report.html import formatting, plots
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.pipeline.report.wording import NOUNS, chosen, decoding_limit, listed, selection_lines
@@ -51,16 +51,26 @@ def _features(run: Run) -> list[Term]:
     [features, *_] = views = run.features("test")
     key = features.how
     pooled = "" if key.pool == "none" else f", {key.pool} pooling"
-    resized = "size as it is" if key.resize is None else f"resized to {formatting.sized(key.resize)}"
-    cropped = "" if key.crop is None else f", centre {formatting.sized(key.crop)} cropped"
-    names = ", ".join(one.view for one in views)
     return [
         ("Backbone", f"{key.backbone}, never trained here; {features.width:,} features"),
         ("Layer", f"{key.layer}{pooled}"),
         ("Weights", f"SHA-256 {key.weights[:16]}…" if key.weights else "none"),
-        ("Images", f"{resized}{cropped}, {key.interpolation}; views: {names}"),
+        *_given(key, ", ".join(one.view for one in views)),
         ("Arithmetic", f"{key.precision}, stored as {key.dtype}"),
     ]
+
+
+def _given(key: KeyRecord, views: str) -> list[Term]:
+    """Return how samples become what the network is given."""
+    if key.modality == "text":
+        prompt = f", behind the prompt “{key.prompt}”" if key.prompt else ""
+        longer = "the mean over their windows" if key.windows == "mean" else "cut"
+        return [("Texts", f"up to {key.max_length:,} tokens, longer ones {longer}{prompt}")]
+    if key.modality != "image":
+        return []
+    resized = "size as it is" if key.resize is None else f"resized to {formatting.sized(key.resize)}"
+    cropped = "" if key.crop is None else f", centre {formatting.sized(key.crop)} cropped"
+    return [("Images", f"{resized}{cropped}, {key.interpolation}; views: {views}")]
 
 
 def _limits(sets: Iterable[FeaturesRecord]) -> list[Term]:

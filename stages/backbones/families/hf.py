@@ -14,15 +14,19 @@ from frostline.stages.backbones.families.huggingface.folder import (
     find_folder,
     is_repository,
 )
+from frostline.stages.backbones.families.huggingface.text_pools import POOLS
+from frostline.stages.backbones.families.huggingface.tokenizer import tokenizer_digest
 from frostline.stages.backbones.request import BackboneRequest
+from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError
+from frostline.stages.modalities.text.modality import TEXT
 
 
 class HuggingFace(Family):
     """A model without its head, with the weights of its folder, those of a file, or random ones.
 
-    Its feature is the pooled output, if its weights were in the folder; of models of images and texts, that of the
-    images before the ``projection``.
+    Of texts its feature is what ``--pool`` says; of images the pooled output, if its weights were in the folder; of
+    models of images and texts, that of the images before the ``projection``.
     """
 
     summary = "models of transformers, in a folder or of the hub: hf:FOLDER, hf:facebook/dinov2-base"
@@ -41,12 +45,16 @@ class HuggingFace(Family):
             raise ConfigError(
                 f"weights {request.weights!r} for hf:{request.name}; expected DEFAULT (its own), random or FILE"
             )
+        if request.modality == TEXT:
+            _check_text(request)
         if folder := find_folder(request.name):
             folder.config()
 
     def fingerprint(self, request: BackboneRequest) -> list[Any] | None:
         folder = find_folder(request.name)
-        return files_known(folder) if folder else None
+        if folder is None:
+            return None
+        return [*files_known(folder), *([tokenizer_digest(folder)] if request.modality == TEXT else [])]
 
     def load(self, request: BackboneRequest) -> LoadedModel:
         from frostline.stages.backbones.families.huggingface.load import from_folder
@@ -59,6 +67,18 @@ class HuggingFace(Family):
 
     def portable(self, name: str) -> str:
         return name if is_repository(name) and not Path(name).is_dir() else Path(name).expanduser().resolve().name
+
+
+def _check_text(request: BackboneRequest) -> None:
+    """Raise ConfigError for what can't be asked of a model of texts, for which no pooling is the usual one."""
+    if request.layer not in (None, OUTPUT):
+        raise ConfigError(f"layer {request.layer} of hf:{request.name}; of texts the last hidden state alone is taken")
+    if request.pool not in POOLS:
+        found = "no --pool" if request.pool is None else f"--pool {request.pool}"
+        raise ConfigError(
+            f"{found} for the texts of hf:{request.name}; expected --pool {', '.join(POOLS)}, as the model's authors "
+            "use it. A folder of sentence-transformers says it by itself: st:NAME"
+        )
 
 
 FAMILY = HuggingFace()

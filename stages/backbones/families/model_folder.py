@@ -64,6 +64,14 @@ class ModelFolder:
         found = [said for said in map(self.json, PROCESSORS) if said]
         return found[0] if found else None
 
+    def below(self, name: str) -> ModelFolder:
+        """Return a folder in this one, itself for no name. Raises ConfigError if it leads out, or isn't there."""
+        path = self.path / name
+        if Path(name).name != name or not path.is_dir() or not path.resolve().is_relative_to(self.root):
+            where = f"{shortened(name)!r} is no folder in {self.path}"
+            raise ConfigError(f"{self.name}: {where}; wanted one that lies in it")
+        return ModelFolder(self.name, path, self.root)
+
     def licence(self) -> str:
         """Return the licence that the front matter of the model's card names, if there is one."""
         card = self.file("README.md")

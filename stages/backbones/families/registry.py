@@ -29,6 +29,8 @@ FAMILIES: Door[Family] = Door(
         "identity": f"{_ROOM}.identity:FAMILY",
         "hf": f"{_ROOM}.hf:FAMILY",
         "open_clip": f"{_ROOM}.open_clip:FAMILY",
+        "st": f"{_ROOM}.st:FAMILY",
+        "tfidf": f"{_ROOM}.tfidf:FAMILY",
         "timm": f"{_ROOM}.timm:FAMILY",
     },
     lambda found: isinstance(found, Family) and not isinstance(found, type),

@@ -34,6 +34,8 @@ class Request:
         bit_depth: how many bits the values of 16-bit images make use of; None: 16.
         stratify: the columns of which a split by ``test_fraction`` has about equal shares on both sides; ``none``
             alone: of no column; empty: the target's own.
+        input: the column of a table whose cells are the samples; None: the column ``path`` names files, or without
+            one, what is called as texts are.
     """
 
     place: str
@@ -53,6 +55,7 @@ class Request:
     group_pattern: str | None = None
     group_file: Path | None = None
     stratify: tuple[str, ...] = ()
+    input: str | None = None
 
     @property
     def decode_options(self) -> dict[str, int]:
@@ -87,7 +90,7 @@ class Source:
         names: the places, where these are a fixed list. They are understood without the prefix, too.
         takes_root: whether ``--root`` means something to it.
         settings: which of ``columns``, ``class_level``, ``bit_depth``, ``target``, ``task``, ``separator``, ``group``,
-            ``group_pattern``, ``group_file`` and ``stratify`` mean something to it.
+            ``group_pattern``, ``group_file``, ``stratify`` and ``input`` mean something to it.
         at_hand: whether its datasets lie where they are named, or are made up. What only shows samples, such as a
             page, leaves any other dataset alone unless ``Request.folder`` is there.
         pixel_baseline: whether plain pixels are worth comparing with unasked, as they are: for samples that

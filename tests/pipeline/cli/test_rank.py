@@ -174,8 +174,8 @@ def test_health_says_it_in_words_and_needs_no_backbone(
     out = capsys.readouterr()
     assert "loading" not in out.err
     for words in (
-        "1 image both in train and in test\n  train/dog/01.png = test/dog/leak.png",
-        "1 image under different labels\n  train/dog/other.png = train/fox/02.png",
+        "1 sample both in train and in test\n  train/dog/01.png = test/dog/leak.png",
+        "1 sample under different labels\n  train/dog/other.png = train/fox/02.png",
         "test/fox/near.png ≈ train/fox/05.png",
         "without the",
         "0 samples quarantined",

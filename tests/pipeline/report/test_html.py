@@ -147,7 +147,7 @@ def defective(tmp_path: Path) -> Path:
 def test_a_small_runs_page_says_what_is_wrong_with_its_data(defective: Path) -> None:
     page = Page(defective / "report.html")
     for said in (
-        "1 image both in train and in test",
+        "1 sample both in train and in test",
         "images/5.png = images/copy.png",
         "images/near.png ≈ images/25.png",
         "1 training label worth a second look; ",
@@ -191,7 +191,7 @@ def test_an_image_that_is_there_many_times_fills_no_page(tmp_path: Path) -> None
     for i in range(1, 30):
         shutil.copy(tmp_path / "images" / "0.png", tmp_path / "images" / f"{i}.png")
     page = Page(made(table) / "report.html")
-    assert "1 image more than once in one split" in page.text and "images/9.png = 20 more" in page.text
+    assert "1 sample more than once in one split" in page.text and "images/9.png = 20 more" in page.text
 
 
 def test_a_large_runs_page_has_the_command_until_health_was_looked_at(

@@ -17,20 +17,22 @@ _SAYS_NOTHING = ("_name_or_path", "transformers_version", "architectures", "dtyp
 _LABELS = ("id2label", "label2id", "label_names", "label_descriptions")
 
 
-def find_folder(name: str) -> ModelFolder | None:
+def find_folder(name: str, family: str = "hf") -> ModelFolder | None:
     """Return the folder that a name means; None for a repository that is not in the hub's cache.
+
+    ``family``: the prefix by which errors call it.
 
     Raises ConfigError for a path where no folder is.
     """
     path = Path(name.replace("\0", "?")).expanduser()
     if name and path.is_dir():
-        return local_folder(path, f"hf:{name}")
+        return local_folder(path, f"{family}:{name}")
     if not is_repository(name):
         raise ConfigError(
-            f"hf:{shortened(name)}: {'no such folder' if name else 'no name'}; wanted a folder, or a repository's "
-            "name, such as org/model"
+            f"{family}:{shortened(name)}: {'no such folder' if name else 'no name'}; wanted a folder, or a "
+            "repository's name, such as org/model"
         )
-    return cached(name)
+    return cached(name, family)
 
 
 def is_repository(name: str) -> bool:
@@ -38,9 +40,9 @@ def is_repository(name: str) -> bool:
     return bool(_REPOSITORY.fullmatch(name)) and ".." not in name
 
 
-def cached(name: str) -> ModelFolder | None:
+def cached(name: str, family: str = "hf") -> ModelFolder | None:
     """Return what the hub's cache holds of a repository; None without a configuration and weights."""
-    folder = snapshot(name, f"hf:{name}")
+    folder = snapshot(name, f"{family}:{name}")
     try:
         return folder if folder and folder.file(CONFIG) and folder.weights() else None
     except ConfigError:  # half of a download

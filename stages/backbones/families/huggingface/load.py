@@ -44,10 +44,11 @@ from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError, listing
 from frostline.stages.modalities.audio.waveform import AUDIO
 from frostline.stages.modalities.image.spec import Preprocessing
+from frostline.stages.modalities.text.modality import TEXT
 
 log = logging.getLogger("frostline")
 _NEEDED = ("mean", "std")  # of the user, where no processor says them
-_FILES = ("*.json", "*.safetensors", "README.md")
+FILES = ("*.json", "*.safetensors", "README.md", "vocab.txt", "merges.txt", "*.model")
 
 
 def from_folder(request: BackboneRequest) -> LoadedModel:
@@ -55,6 +56,8 @@ def from_folder(request: BackboneRequest) -> LoadedModel:
     folder = find_folder(request.name) or _downloaded(request.name)
     if request.modality == AUDIO:
         return _of_recordings(folder, request)
+    if request.modality == TEXT:
+        return _of_texts(folder, request)
     processor = _processor(folder, request)
     filled, weights = weighted(folder, request)
     tokens = request.layer in (None, OUTPUT) and request.pool not in (None, "none")
@@ -82,6 +85,23 @@ def _of_recordings(folder: ModelFolder, request: BackboneRequest) -> LoadedModel
     return loaded_audio(folder, request, *weighted(folder, request))
 
 
+def _of_texts(folder: ModelFolder, request: BackboneRequest) -> LoadedModel:
+    from frostline.stages.backbones.families.huggingface.text_module import TextEncoder
+    from frostline.stages.backbones.families.huggingface.texts import (
+        Ways,
+        check_takes_texts,
+        loaded_text,
+        modes_of,
+        tokens_of,
+    )
+
+    filled, weights = weighted(folder, request)
+    check_takes_texts(folder.name, filled.model)
+    how, pool = tokens_of(folder, filled.model, Ways(), request.preprocessing), str(request.pool)
+    module = TextEncoder(filled.model, modes_of(folder, filled, pool))
+    return loaded_text(folder, module, how, pool, weights)
+
+
 def _code(folder: ModelFolder, ask: Ask, size: tuple[int, int] | None) -> str:
     """Return what else than the weights makes the numbers. Raises ConfigError for a size that patches don't fill."""
     code = f"configuration {config_digest(folder.config())[:16]}{', BGR' if ask.swapped else ''}"
@@ -93,7 +113,7 @@ def _code(folder: ModelFolder, ask: Ask, size: tuple[int, int] | None) -> str:
 
 
 def _downloaded(name: str) -> ModelFolder:
-    download(name, _FILES, "give a folder: hf:FOLDER")
+    download(name, FILES, "give a folder: hf:FOLDER")
     folder = cached(name)
     if folder is None:
         raise ConfigError(f"hf:{name} has no config.json with model.safetensors beside it; choose another model")

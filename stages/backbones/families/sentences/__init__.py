@@ -1,0 +1,1 @@
+"""What the ``st:`` family is made of: the list of modules of a folder, and its network."""

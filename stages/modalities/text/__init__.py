@@ -1,0 +1,1 @@
+"""Texts: what their bytes mean, and how they become tokens."""
