@@ -51,8 +51,13 @@ class Inputs:
 
 
 def request_for(settings: ExtractSettings, dataset: Dataset) -> BackboneRequest:
-    """Return the backbone that settings ask for, for samples of a dataset's modality."""
-    return replace(settings.request(), modality=dataset.train.modality)
+    """Return the backbone that settings ask for, for samples of a dataset's modality.
+
+    What a transform may be told, and the samples know of themselves, such as the width of vectors, is as they know it.
+    """
+    asked, train = settings.request(), dataset.train
+    known = {name: train.options[name] for name in MODALITIES.load(train.modality).settings if name in train.options}
+    return replace(asked, preprocessing={**asked.preprocessing, **known}, modality=train.modality)
 
 
 def open_inputs(settings: ExtractSettings, dataset: Dataset | None = None) -> Inputs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -12,6 +12,7 @@ from frostline.pipeline.settings.parsing import Channels, GivenSize, Views
 from frostline.stages.backbones import BackboneRequest
 from frostline.stages.backbones.families.registry import FAMILIES
 from frostline.stages.backbones.spec import Pooling
+from frostline.stages.datasets import find_source
 from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.image.spec import Interpolation
 from frostline.stages.store.key import StoredType
@@ -83,6 +84,14 @@ class BackboneSettings(DatasetSettings):
         given = {n: getattr(self, n) for n in (*images, *texts)}
         replaced = {n: None if v == "none" and n in images else v for n, v in given.items() if v is not None}
         return BackboneRequest(self.backbone, self.weights, self.layer, self.pool, replaced)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_backbone(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Have datasets that are for another backbone than the default one take that, unless one is named."""
+        dataset = given.get("dataset")
+        usual = find_source(dataset)[0].backbone if isinstance(dataset, str) and "backbone" not in given else ""
+        return {**given, "backbone": usual} if usual else given
 
     @model_validator(mode="after")
     def _check(self) -> BackboneSettings:

@@ -92,7 +92,7 @@ class DatasetSettings(WorkspaceSettings):
     def _check_root(self) -> DatasetSettings:
         if self.root is not None and not find_source(self.dataset)[0].takes_root:
             raise ValueError(f"root {self.root} with {self.dataset}; wanted for {' and '.join(forms_with_root())} only")
-        tables = "csv:FILE, jsonl:FILE and parquet:FILE"
+        tables = "csv:FILE, jsonl:FILE, parquet:FILE and vectors:FILE"
         files = f"folder:PATH, {tables}"
         forms = {"columns": tables, "class_level": "folder:PATH", "bit_depth": files}
         forms |= dict.fromkeys(("group_pattern", "group_file"), files)

@@ -51,7 +51,8 @@ def _deviations(own: NDArray[np.int64], confidence: Array, right: NDArray[np.boo
     used = int(np.count_nonzero(rows))
     rate = (hits + Z**2 / 2 / used) / (rows + Z**2 / used)
     few = len(own) / max(len(own) - used, len(own) / 2)
-    seen = few * np.bincount(own, (right - confidence) ** 2, bins)
+    off = right - confidence
+    seen = few * (np.bincount(own, off**2, bins) - np.bincount(own, off, bins) ** 2 / np.maximum(rows, 1))
     deviation: Array = np.where(rows > 0, np.sqrt(np.maximum(seen, rows * rate * (1 - rate))), 0.0)
     return deviation
 

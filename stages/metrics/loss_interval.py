@@ -7,9 +7,9 @@ well known. Here the error rate has Wilson's interval, and a wrong row costs m m
 
 s and r being the deviations among the losses of wrong and of right rows, and the same downwards. With many wrong rows
 that is the law of total variance; with none m and s are those that the head's own probabilities expect of a wrong row,
-which count as one row among those seen: at most three bits, since a row that is wrong is mostly one of the less sure,
-which the rows seen need not hold. t is Student's of two degrees of freedom more than there are wrong
-rows, and 0 where there is none; downwards it is z.
+which count as one row among those seen: at most three bits, or what those seen cost, since a row that is wrong is
+mostly one of the less sure, which the rows seen need not hold. t is Student's of one degree of freedom more than there
+are wrong rows, and 0 where there is none; downwards it is z.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def loss_interval(losses: Array, right: NDArray[np.bool_], expected: tuple[float
     of_right = losses[right] if right.any() else np.zeros(1)
     mean, variance = _with_one_more(wrong, expected)
     costs, steady = max(mean - float(of_right.mean()), 0.0), Z**2 * (1 - rate) * float(of_right.var()) / n
-    far = float(stdtrit(len(wrong) + 2, 0.975)) if len(wrong) else 0.0
+    far = float(stdtrit(len(wrong) + 1, 0.975)) if len(wrong) else 0.0
     up = (most - rate) ** 2 * costs**2 + far**2 * most * variance / n + steady
     down = (rate - least) ** 2 * costs**2 + Z**2 * rate * variance / n + steady
     return max(value - down**0.5, 0.0), value + up**0.5
@@ -53,12 +53,13 @@ def expected_of_wrong(probabilities: Array, losses: Array) -> tuple[float, float
     if not chances.any():  # a single class: nothing else can be true
         return 0.0, 0.0
     mean = float(np.average(losses, weights=chances))
-    variance = float(np.average((losses - mean) ** 2, weights=chances))
-    return (mean, variance) if mean < _MOST else (_MOST, min(variance, _MOST**2 / 2))
+    return mean, float(np.average((losses - mean) ** 2, weights=chances))
 
 
 def _with_one_more(wrong: Array, expected: tuple[float, float]) -> tuple[float, float]:
     """Return mean and variance of the losses of wrong rows and one row of what is expected."""
-    mean = (float(wrong.sum()) + expected[0]) / (len(wrong) + 1)
-    squares = float(((wrong - mean) ** 2).sum()) + expected[1] + (expected[0] - mean) ** 2
+    most = max(_MOST, float(wrong.mean())) if len(wrong) else _MOST
+    one = min(expected[0], most)
+    mean = (float(wrong.sum()) + one) / (len(wrong) + 1)
+    squares = float(((wrong - mean) ** 2).sum()) + min(expected[1], most**2 / 2) + (one - mean) ** 2
     return mean, squares / (len(wrong) + 1)

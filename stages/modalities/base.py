@@ -17,8 +17,9 @@ shape.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
@@ -50,6 +51,14 @@ class Preview:
     picture: str = ""
     text: str = ""
     tiny: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """One of several samples that a file holds: what it is called, and its bytes. Those raise UnreadableSample."""
+
+    name: str
+    content: Callable[[], bytes]
 
 
 class Modality(ABC, Generic[S]):
@@ -104,6 +113,13 @@ class Modality(ABC, Generic[S]):
     @abstractmethod
     def preview(self, sample: S) -> Preview:
         """Return a sample as a page shows it."""
+
+    def held_in(self, file: Path) -> Sequence[Held] | None:  # noqa: ARG002
+        """Return the samples in a file of ``extensions`` that holds many; None where a file is a sample.
+
+        Raises DataError where it holds none.
+        """
+        return None
 
     def is_scaled(self, data: bytes, min_side: int) -> bool:  # noqa: ARG002
         """Return whether ``decode`` makes use of ``min_side``. Raises UnreadableSample."""

@@ -8,9 +8,11 @@ from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.base import Modality
 from frostline.stages.plugins import Door
 
+_ROOM = "frostline.stages.modalities"
 _BUILT_IN: dict[str, Modality[Any] | str] = {
-    "image": "frostline.stages.modalities.image.modality:IMAGE",
-    "text": "frostline.stages.modalities.text.modality:TEXTS",
+    "image": f"{_ROOM}.image.modality:IMAGE",
+    "text": f"{_ROOM}.text.modality:TEXTS",
+    "vector": f"{_ROOM}.vector.modality:VECTOR",
 }
 MODALITIES: Door[Modality[Any]] = Door(
     "modality", "frostline.modalities", _BUILT_IN, lambda found: isinstance(found, Modality)

@@ -117,11 +117,13 @@ def test_views_are_averaged_before_anything_is_scored() -> None:
     assert score(found, seed=3) == evaluate(fitted, views, seed=3)
 
 
-def test_the_seed_moves_the_intervals_alone() -> None:
+def test_the_seed_moves_resampled_intervals_alone() -> None:
     fitted = head()
-    rows = [features(fitted)]
-    one, other = evaluate(fitted, rows, seed=0), evaluate(fitted, rows, seed=1)
-    assert one == evaluate(fitted, rows, seed=0) != other
+    rows = features(fitted)
+    assert evaluate(fitted, [rows], seed=0) == evaluate(fitted, [rows], seed=1)
+    grouped = [replace(rows, targets=replace(rows.targets, groups=np.arange(120) // 5))]
+    one, other = evaluate(fitted, grouped, seed=0), evaluate(fitted, grouped, seed=1)
+    assert one == evaluate(fitted, grouped, seed=0) != other
     assert {n: s.value for n, s in one.scores.items()} == {n: s.value for n, s in other.scores.items()}
 
 

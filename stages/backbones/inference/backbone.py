@@ -22,6 +22,7 @@ from frostline.stages.backbones.inference.steadiness import check_steady
 from frostline.stages.backbones.network.channels import size_hint
 from frostline.stages.backbones.network.cut import INPUT, Cut, Trace, classifier_of, watch
 from frostline.stages.backbones.network.joined import Joined, is_joined, joined
+from frostline.stages.backbones.network.last_blocks import named_blocks
 from frostline.stages.backbones.network.pooling import default_pool, pool
 from frostline.stages.backbones.network.tokens import check_class_token, check_tokens
 from frostline.stages.backbones.optimize import optimized
@@ -204,7 +205,7 @@ def _of_images(
     batch = _to_input(torch.from_numpy(noise).permute(0, 3, 1, 2), *_scaling(how, torch.device("cpu")))
     model = _frozen(loaded.module)
     with blamed(f"{request.name} can't take images of {shape[0]} × {shape[1]} pixels", size_hint(model)):
-        layer = request.layer or loaded.layer or _default_layer(model, batch)
+        layer = named_blocks(model, request.layer or loaded.layer or _default_layer(model, batch))
         cut, layer, asked = _cut(model, layer, request.pool, batch, loaded.prefix_tokens)
         trace = watch(cut, batch)
         _check_loaded(model, trace, layer)

@@ -95,6 +95,7 @@ class Source:
             page, leaves any other dataset alone unless ``Request.folder`` is there.
         pixel_baseline: whether plain pixels are worth comparing with unasked, as they are: for samples that
             are small and of one size.
+        backbone: the one that its datasets are for where none is named; nothing: the one for images.
     """
 
     form: str
@@ -105,3 +106,4 @@ class Source:
     settings: tuple[str, ...] = ()
     at_hand: bool = False
     pixel_baseline: bool = False
+    backbone: str = ""

@@ -34,7 +34,7 @@ from frostline.stages.targets.registry import TARGETS
 from frostline.stages.targets.values import Targets
 
 WANTED = "path or text, label and maybe split"
-COLUMNS = ("path", "text", "label", "split")
+COLUMNS = ("path", "text", "label", "split", "features")
 
 
 def open_table(request: Request) -> Dataset:
@@ -55,7 +55,7 @@ def open_table(request: Request) -> Dataset:
         raise DataError(f"{file} can't be used:\n{numbers}")
     found = read_targets(table, request, np.ones(len(table), bool) if splits is None else splits == "train")
     by = stratification(table, request, found) if splits is None else found.targets
-    wrong = [*found.faults, *split_faults(table, splits), *_target_faults(found, splits, by, request.test_fraction)]
+    wrong = [*found.faults, *split_faults(table, splits), *target_faults(found, splits, by, request.test_fraction)]
     opened = _files if column is None else partial(_texts, column=column)
     samples, noted = opened(request, table, splits, found, wrong)
     samples = grouped_by(samples, request.group_pattern, request.group_file)
@@ -141,9 +141,7 @@ def _path_faults(table: Table, located: Located) -> dict[int, str]:
     return faults
 
 
-def _target_faults(
-    found: FoundTargets, splits: NDArray[np.str_] | None, by: Targets, test_fraction: float
-) -> list[str]:
+def target_faults(found: FoundTargets, splits: NDArray[np.str_] | None, by: Targets, test_fraction: float) -> list[str]:
     """Return what makes the targets of the rows that have any useless."""
     kept = np.ones(len(found.targets), bool)
     kept[list(found.row_faults)] = False

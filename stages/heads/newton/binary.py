@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from frostline.stages.heads.multi_label import MultiLabelPath, base_rates, checked_labels
-from frostline.stages.heads.newton.c_path import solve_path
+from frostline.stages.heads.newton.c_path import distinct, solve_path
 from frostline.stages.heads.newton.losses import Loss
 from frostline.stages.heads.newton.minimise import Solution
 from frostline.stages.heads.newton.penalised import (
@@ -106,7 +106,7 @@ class PenalisedLabelsSolver:
     def fit_each(self, grid: Sequence[float], row_weights: NDArray[np.float64]) -> list[PenalisedLabelsPath]:
         """Return the path of every weighting of the rows (m, n), all solved together."""
         C = checked_values(grid)
-        ascending, back = np.unique(C, return_inverse=True)
+        ascending, back = distinct(C)
         tasks = [task for weights in row_weights for task in self._tasks(weights)]
         found = _empty(len(ascending), len(tasks), self.features.basis.shape[0])
         for place, task in enumerate(tasks):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import fields
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from frostline.stages.heads.newton.minimise import Solution, minimise
@@ -16,7 +18,19 @@ _STEP_FACTOR = 6.0  # a factor of C: heads this close are solved together, where
 _EASILY, _HARDLY = 4, 6  # Newton steps: with fewer the next stretch is longer, with more it is shorter
 _CLOSE = 1.5  # the shortest stretch
 _EASY = 1e-5  # penalty, as a fraction of the largest variance, that needs no head start
+_ROUNDING = 1e-9  # of a value: no curve goes through two points at one place
 _PASSING = 1e-2  # gap of heads nobody asked for
+
+
+def distinct(grid: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return ascending values, and which of them stands for each of the grid.
+
+    Values that are equal but for rounding count as one.
+    """
+    ordered = np.unique(grid)
+    first = np.append(True, np.diff(ordered) > _ROUNDING * ordered[1:])
+    place = np.cumsum(first) - 1
+    return ordered[first], place[np.searchsorted(ordered, grid)]
 
 
 def solve_path(problem: Problem, grid: Tensor, tolerance: float, max_iterations: int, working_set: int) -> Solution:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from frostline.stages.heads.kinds import DINOV2_GRID
 from frostline.stages.heads.linear import LinearPath
-from frostline.stages.heads.newton.c_path import solve_path
+from frostline.stages.heads.newton.c_path import distinct, solve_path
 from frostline.stages.heads.newton.losses import Loss, Softmax
 from frostline.stages.heads.newton.problem import Problem
 from frostline.stages.heads.newton.rotated_rows import RotatedRows, StoredRows, StreamedRows, rotate, stream
@@ -94,7 +94,7 @@ class PreparedRows:
         """
         grid = checked_values(C)
         weights = self._checked_weights(row_weights)
-        ascending, back = np.unique(grid, return_inverse=True)
+        ascending, back = distinct(grid)
         max_tasks = self._together(working_set)
         groups = [weights[start : start + max_tasks] for start in range(0, len(weights), max_tasks)]
         solved = [self._solved(ascending, group, tolerance, max_iterations, working_set) for group in groups]

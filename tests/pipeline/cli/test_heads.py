@@ -26,7 +26,8 @@ def test_heads_stand_side_by_side_on_one_pass_of_the_backbone(
     what = ["run", "--dataset", f"folder:{folder}", *RESNET, "--head", "ridge,knn,centroid,lda,dinov2-knn"]
     report = ran(capsys, *what)
     assert [probe["name"] for probe in report["probes"]] == ["ridge", "knn", "centroid", "lda", "dinov2-knn"]
-    assert report["probes"][1]["evaluation"] == report["probes"][4]["evaluation"]
+    ours, protocol = (report["probes"][place]["head"]["selection"] for place in (1, 4))
+    assert (ours["by"], protocol["by"]) == ("folds", "hold-out") and protocol["grid"] == [10, 20, 100, 200]
     assert len(list(work.glob("features/*"))) == 2 and len(list(work.glob("heads/*"))) == 5
     again = ran(capsys, *what)
     assert all(probe["head"]["cached"] for probe in again["probes"])

@@ -1,0 +1,1 @@
+"""Vectors as a modality: embeddings that other tools made, row by row."""

@@ -1,0 +1,152 @@
+"""``vectors:FILE``: labels, splits, groups and names from the file itself, or from the table beside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from frostline.stages.datasets import Dataset, open_dataset
+from frostline.stages.errors import DataError
+from frostline.stages.serve.feature_file import write_features
+from frostline.stages.store import Features
+from frostline.stages.targets.values import Targets
+
+N = 60
+X = np.random.default_rng(0).standard_normal((N, 4), np.float32)
+Y = np.arange(N) % 3
+NAMES = np.array(["ant", "bee", "cow"])
+
+
+def saved(folder: Path, **arrays: Any) -> str:
+    np.savez(folder / "a.npz", **{"X": X, **arrays})
+    return f"vectors:{folder / 'a.npz'}"
+
+
+def labels(dataset: Dataset) -> dict[str, str]:
+    """The name of every sample's class, by its id."""
+    both = dataset.splits
+    return {name: x.targets.names[y] for x in both for name, y in zip(x.ids, x.targets.values.tolist(), strict=True)}
+
+
+def expected(names: Any = Y) -> dict[str, str]:
+    return {f"{row + 1:06d}": str(name) for row, name in enumerate(names)}
+
+
+def test_labels_are_numbers_texts_or_positions_of_named_classes(tmp_path: Path) -> None:
+    assert labels(open_dataset(saved(tmp_path, y=Y))) == expected()
+    assert labels(open_dataset(saved(tmp_path, labels=NAMES[Y]))) == expected(NAMES[Y])
+    assert labels(open_dataset(saved(tmp_path, y=Y.astype(np.float64), classes=NAMES))) == expected(NAMES[Y])
+    assert labels(open_dataset(saved(tmp_path, other=NAMES[Y]), target=("other",))) == expected(NAMES[Y])
+
+
+def test_one_tree_is_split_by_content_and_each_sample_is_its_row(tmp_path: Path) -> None:
+    found = open_dataset(saved(tmp_path, y=Y, ids=np.array([f"clip {row}" for row in range(N)])), test_fraction=0.25)
+    assert (len(found.train), len(found.test), found.train.modality) == (45, 15, "vector")
+    rows = {name: x.read(row) for x in found.splits for row, name in enumerate(x.ids)}
+    assert all(np.array_equal(rows[f"clip {row}"], X[row]) for row in range(N))
+
+
+def test_splits_are_a_column_or_arrays_of_their_own(tmp_path: Path) -> None:
+    split = np.where(np.arange(N) < 40, "train", "test")
+    own = {"X_train": X[:40], "y_train": Y[:40], "X_test": X[40:], "y_test": Y[40:]}
+    np.savez(tmp_path / "own.npz", **own)
+    for found in (open_dataset(saved(tmp_path, y=Y, split=split)), open_dataset(f"vectors:{tmp_path / 'own.npz'}")):
+        assert found.test.ids == [f"{row:06d}" for row in range(41, 61)] and labels(found) == expected()
+
+
+def test_groups_are_never_on_both_sides(tmp_path: Path) -> None:
+    patient = np.arange(N) // 4
+    found = open_dataset(saved(tmp_path, y=Y, patient=patient), group="patient")
+    sides = [{patient[int(name) - 1] for name in x.ids} for x in found.splits]
+    assert not sides[0] & sides[1]
+
+
+def test_a_table_beside_the_file_has_the_labels(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", X)
+    lines = [f"img{row}.png,{NAMES[y]},{'test' if row % 5 == 0 else 'train'}" for row, y in enumerate(Y.tolist())]
+    (tmp_path / "a.csv").write_text("\n".join(["file,class,split", *lines]))
+    found = open_dataset(f"vectors:{tmp_path / 'a.npy'}", columns={"label": "class", "path": "file"})
+    assert len(found.test) == 12 and labels(found)["img7.png"] == NAMES[Y[7]]
+    (tmp_path / "a.csv").write_text("\n".join(["label", *map(str, Y.tolist()[1:])]))
+    with pytest.raises(DataError, match=r"a.csv has 59 rows, and .*a.npy 60 vectors; expected one row for each vector"):
+        open_dataset(f"vectors:{tmp_path / 'a.npy'}")
+
+
+def test_hdf5_in_the_layout_of_trident_needs_labels_from_a_table(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "slide.h5", "w") as opened:
+        opened["features"], opened["coords"] = X, np.zeros((N, 2), np.int64)
+    place = f"vectors:{tmp_path / 'slide.h5'}"
+    with pytest.raises(DataError, match=r"has no labels; expected an array labels or y .* a table slide.csv beside it"):
+        open_dataset(place)
+    (tmp_path / "slide.csv").write_text("\n".join(["label", *NAMES[Y].tolist()]))
+    assert labels(open_dataset(place)) == expected(NAMES[Y])
+
+
+def test_parquet_columns_are_targets_and_a_file_without_lists_says_what_there_is(tmp_path: Path) -> None:
+    table = {"id": [f"n{row}" for row in range(N)], "label": NAMES[Y].tolist(), "embedding": X.tolist()}
+    parquet.write_table(pyarrow.table(table), tmp_path / "a.parquet")
+    assert labels(open_dataset(f"vectors:{tmp_path / 'a.parquet'}"))["n4"] == NAMES[Y[4]]
+    parquet.write_table(pyarrow.table({"label": ["a"]}), tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=r"(?s)b.parquet has no array of vectors.*label: texts \(1,\)"):
+        open_dataset(f"vectors:{tmp_path / 'b.parquet'}")
+
+
+@pytest.mark.parametrize("ending", ["npz", "h5", "parquet"])
+@pytest.mark.parametrize("kind", ["single-label", "multi-label", "regression"])
+def test_what_export_features_writes_is_read_again_with_its_targets(tmp_path: Path, ending: str, kind: str) -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, (N, 3)).astype(np.int8)
+    values: Any = {"single-label": Y, "multi-label": labels}.get(kind, rng.random((N, 3)))
+    targets = Targets(tuple(NAMES.tolist()), values, kind)
+    ids = [f"a/{row}" for row in range(N)]
+    features = Features(X, targets, tuple(ids), np.zeros((N, 32), np.uint8), "train", "")
+    write_features(features, {}, tmp_path / f"a.{ending}")
+    found = open_dataset(f"vectors:{tmp_path / f'a.{ending}'}")
+    known = {name: y for x in found.splits for name, y in zip(x.ids, x.targets.values.tolist(), strict=True)}
+    assert found.train.targets.kind == kind and found.train.targets.names == tuple(NAMES.tolist())
+    assert known == dict(zip(ids, values.tolist(), strict=True))
+
+
+def test_several_columns_of_numbers_are_a_regression(tmp_path: Path) -> None:
+    found = open_dataset(saved(tmp_path, y=X[:, :2].astype(np.float64)))
+    assert (found.train.targets.kind, found.train.targets.names) == ("regression", ("y[0]", "y[1]"))
+
+
+def test_a_file_that_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
+    place, told = saved(tmp_path, y=Y), list[tuple[int, int]]()
+    os.utime(tmp_path / "a.npz", (1, 1))
+    _wait(tmp_path / "a.npz")
+    how: Any = {"memory": tmp_path / "memory", "progress": lambda *at: told.append(at)}
+    first = open_dataset(place, **how)
+    again = open_dataset(place, **how)
+    assert told == [(N, N)] and again.train.content == first.train.content
+    saved(tmp_path, y=Y, X=X + 1)
+    assert open_dataset(place, **how).train.content != first.train.content and len(told) == 2
+
+
+def _wait(file: Path) -> None:
+    import time
+
+    time.sleep(max(0.0, file.stat().st_ctime + 2.1 - time.time()))
+
+
+def test_unreadable_rows_are_known_and_what_is_wrong_with_rows_is_listed(tmp_path: Path) -> None:
+    odd = X.copy()
+    odd[2] = np.nan
+    found = open_dataset(saved(tmp_path, X=odd, y=Y, split=np.where(np.arange(N) < 40, "train", "test")))
+    assert found.train.problems == {2: "number 1 of 4 is NaN, and 3 more"}
+    ids = np.array(["same", "same", *map(str, range(N - 2))])
+    with pytest.raises(DataError, match="the id same is there more than once"):
+        open_dataset(saved(tmp_path, y=Y, ids=ids))
+
+
+def test_integers_are_taken_as_float32_and_that_is_said(tmp_path: Path) -> None:
+    found = open_dataset(saved(tmp_path, X=np.arange(4 * N).reshape(N, 4), y=Y))
+    assert "vectors of int64 are taken as float32" in found.notes
