@@ -31,7 +31,7 @@ def asked_for(inputs: Sequence[str | Path], s: PredictSettings, modality: Modali
 
 def _check(inputs: Sequence[str | Path], s: PredictSettings, modality: Modality[Any]) -> None:
     """Raise ConfigError for settings of inputs that are not there."""
-    tables = any(is_table(Path(given)) for given in inputs)
+    tables = any(is_table(Path(one)) if modality.name == TEXT else _lists_paths(Path(one)) for one in inputs)
     if (s.root or s.columns) and not tables:
         raise ConfigError("root or columns without a table among the inputs; wanted a CSV with them")
     if s.input and not (tables and modality.name == TEXT):
@@ -61,7 +61,7 @@ def _samples(file: Path, modality: Modality[Any]) -> list[Asked]:
 def _files(given: Path, s: PredictSettings, modality: Modality[Any]) -> list[Path]:
     if given.is_dir():
         found, notes = files_in(given, modality.name)
-    elif given.suffix.lower() in (".csv", ".tsv"):
+    elif _lists_paths(given):
         found, notes = paths_of(given, s.root, s.columns)
     elif given.is_file():
         found, notes = [given], ()
@@ -73,3 +73,7 @@ def _files(given: Path, s: PredictSettings, modality: Modality[Any]) -> list[Pat
     for note in notes:
         log.info("note: %s", note)
     return found
+
+
+def _lists_paths(given: Path) -> bool:
+    return given.suffix.lower() in (".csv", ".tsv")
