@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from contextlib import suppress
 from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, model_validator
@@ -16,6 +17,10 @@ from frostline.stages.datasets import find_source
 from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.image.spec import Interpolation
 from frostline.stages.store.key import StoredType
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class BackboneSettings(DatasetSettings):
@@ -49,6 +54,21 @@ class BackboneSettings(DatasetSettings):
     interpolation: Interpolation | None = Field(default=None, description="how to resize (default: the weights' own)")
     mean: Channels = Field(default=None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
     std: Channels = Field(default=None, description="R,G,B on 0..1, or one for all (default: the weights' own)")
+    seconds: float | None = Field(
+        default=None,
+        ge=0.025,
+        le=3600,
+        description="cut recordings into windows of so many seconds, whose features are averaged "
+        "(default: whole, or as much as the network takes at once)",
+        exclude_if=_is_none,  # records of before know no such setting
+    )
+    hop: float | None = Field(
+        default=None,
+        ge=0.025,
+        le=3600,
+        description="seconds from one window's beginning to the next one's (default: --seconds)",
+        exclude_if=_is_none,
+    )
     prompt: str | None = Field(
         default=None,
         description='what stands before each text, such as "query: " (default: the encoder\'s own, or nothing)',
@@ -81,7 +101,7 @@ class BackboneSettings(DatasetSettings):
         if self.layer and "," in self.layer and not self.concatenate:
             raise ConfigError(f"layer {self.layer}: one is taken here; --concatenate puts them side by side")
         images, texts = ("resize", "crop", "interpolation", "mean", "std"), ("prompt", "max_length", "windows")
-        given = {n: getattr(self, n) for n in (*images, *texts)}
+        given = {n: getattr(self, n) for n in (*images, *texts, "seconds", "hop")}
         replaced = {n: None if v == "none" and n in images else v for n, v in given.items() if v is not None}
         return BackboneRequest(self.backbone, self.weights, self.layer, self.pool, replaced)
 
@@ -89,8 +109,10 @@ class BackboneSettings(DatasetSettings):
     @classmethod
     def _usual_backbone(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Have datasets that are for another backbone than the default one take that, unless one is named."""
-        dataset = given.get("dataset")
-        usual = find_source(dataset)[0].backbone if isinstance(dataset, str) and "backbone" not in given else ""
+        dataset, usual = given.get("dataset"), ""
+        if isinstance(dataset, str) and "backbone" not in given:
+            with suppress(ConfigError):  # one that is not known is said to be so where it is opened
+                usual = find_source(dataset)[0].backbone
         return {**given, "backbone": usual} if usual else given
 
     @model_validator(mode="after")

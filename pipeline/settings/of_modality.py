@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from frostline.pipeline.settings.backbone import BackboneSettings
 from frostline.stages.errors import ConfigError
+from frostline.stages.modalities.audio.waveform import AUDIO
 from frostline.stages.modalities.base import IMAGE
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.modalities.text.modality import TEXT
 
-_OF_IMAGES = ("resize", "crop", "interpolation", "mean", "std", "views", "decode")
+_OF_IMAGES = ("resize", "crop", "interpolation", "mean", "std", "views", "decode", "bit_depth")
+_OF_RECORDINGS = ("seconds", "hop")
 _OF_TEXTS = ("prompt", "max_length", "windows")
-OF_MODALITY: dict[str, str] = dict.fromkeys(_OF_IMAGES, IMAGE) | dict.fromkeys(_OF_TEXTS, TEXT)
+OF_MODALITY: dict[str, str] = {
+    **dict.fromkeys(_OF_IMAGES, IMAGE),
+    **dict.fromkeys(_OF_RECORDINGS, AUDIO),
+    **dict.fromkeys(_OF_TEXTS, TEXT),
+}
 """Names of settings, each with the modality that it is for."""
 
 

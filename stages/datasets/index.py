@@ -64,15 +64,17 @@ def index_files(
 def _examine(path: Path, size: int, modality: Modality[Any]) -> tuple[bytes, str | None, bool, str | None]:
     """Return (digest, what is wrong with the file, whether it could be read, its codec)."""
     try:
-        data = _read(path, size)
+        data = _read(path, size, modality.max_bytes)
     except UnreadableSample as error:
         return hashlib.sha256(str(error).encode()).digest(), str(error), False, None
     return hashlib.sha256(data).digest(), modality.find_fault(data), True, modality.codec(data)
 
 
-def _read(path: Path, size: int) -> bytes:
+def _read(path: Path, size: int, most: int | None) -> bytes:
     if size < 0:
         raise UnreadableSample("a link to nothing" if path.is_symlink() and not path.exists() else "not a regular file")
+    if most is not None and size > most:
+        raise UnreadableSample(f"too large ({size:,} bytes; at most {most:,} are read): cut it into pieces")
     try:
         return path.read_bytes()
     except OSError as error:

@@ -15,9 +15,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from frostline.stages.datasets.names import folded
-from frostline.stages.datasets.walk import Files
+from frostline.stages.datasets.walk import Files, endings_of
 from frostline.stages.errors import counted
-from frostline.stages.modalities.registry import MODALITIES
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _FILE = re.compile(r"file:(//(localhost)?)?(?=/)", re.IGNORECASE)
@@ -119,7 +118,7 @@ class _Names:
 
 
 def _names(folder: Path) -> _Names:
-    found, endings = _Names(), MODALITIES.load("image").extensions
+    found, endings = _Names(), endings_of()
     try:
         for entry in sorted(folder.iterdir()):
             found.by_fold[folded(entry.name)] = entry.name

@@ -6,7 +6,7 @@ import os
 import stat
 from array import array
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -16,6 +16,8 @@ from frostline.stages.datasets.clutter import is_clutter
 from frostline.stages.modalities.registry import MODALITIES
 
 FileIdentity = tuple[int, int]
+FILE_MODALITIES = ("image", "audio")
+"""The modalities of which a file's ending tells."""
 
 
 class Files:
@@ -40,6 +42,10 @@ class Files:
         self.paths.append(path)
         self._facts.extend((size, info.st_mtime_ns, info.st_ctime_ns))
 
+    def add_facts(self, path: str, facts: NDArray[np.int64]) -> None:
+        self.paths.append(path)
+        self._facts.extend(facts.tolist())
+
     def extend(self, other: Files) -> None:
         self.paths += other.paths
         self._facts += other._facts
@@ -55,7 +61,7 @@ class Files:
 class Tree:
     """What lies below one folder.
 
-    ``files``: those with an ending of the modality, sorted by path. ``others``: the paths of
+    ``files``: those with an ending that was looked for, sorted by path. ``others``: the paths of
     the other files. ``unreadable``: the folders that can't be listed, each with the reason.
     ``clutter``: the leftovers of systems that were passed over. ``inner``: the folders directly below.
     """
@@ -67,8 +73,30 @@ class Tree:
     inner: list[str] = field(default_factory=list)
 
 
-def walk(root: Path, below: str, modality: str = "image") -> Tree:
-    """Return the files under ``root/below``, by the endings of a modality. No file is opened.
+def endings_of(modality: str | None = None) -> frozenset[str]:
+    """Return the endings of a modality's files, in lower case and with the dot; None: of any that has some."""
+    named = FILE_MODALITIES if modality is None else (modality,)
+    return frozenset().union(*(MODALITIES.load(name).extensions for name in named))
+
+
+def ending(path: str) -> str:
+    """Return the ending of a path, in lower case and with the dot."""
+    return path[path.rfind(".") :].lower()
+
+
+def only(tree: Tree, modality: str) -> Tree:
+    """Return a tree with the files of one modality; those of others are among the others."""
+    endings, kept, others = endings_of(modality), Files(), list(tree.others)
+    for path, facts in zip(tree.files.paths, tree.files.facts, strict=True):
+        if ending(path) in endings:
+            kept.add_facts(path, facts)
+        else:
+            others.append(path)
+    return replace(tree, files=kept, others=others)
+
+
+def walk(root: Path, below: str, modality: str | None = None) -> Tree:
+    """Return the files under ``root/below``, by the endings of a modality, or of any. No file is opened.
 
     Links are followed; a folder that several lead to is entered once, by its own path if
     that is in the tree, and none leads back up. Names that begin with a dot are passed over.
@@ -76,7 +104,7 @@ def walk(root: Path, below: str, modality: str = "image") -> Tree:
     tree = Tree()
     seen = {_identity(root / parent) for parent in PurePosixPath(below).parents}
     pending = deque([below])
-    endings = MODALITIES.load(modality).extensions
+    endings = endings_of(modality)
     while pending:
         folder = pending.popleft()
         try:
@@ -99,7 +127,7 @@ def _enter(root: Path, folder: str, tree: Tree, pending: deque[str], endings: fr
             name = entry.name
             if not name.startswith(".") and _is_folder(entry) and not is_clutter(name):
                 folders.append(entry)
-            elif not name.startswith(".") and name[name.rfind(".") :].lower() in endings:
+            elif not name.startswith(".") and ending(name) in endings:
                 tree.files.add(f"{folder}/{name}", _status(entry))
             elif is_clutter(name):
                 tree.clutter.append(f"{folder}/{name}")

@@ -109,6 +109,14 @@ def finish_of(backbone: Embedder) -> Callable[[Item], Item] | None:
     return partial(finished, spec=backbone.spec) if backbone.spec.size else None
 
 
+def go_alone(job: Extraction) -> bool:
+    """Whether items had better go one by one: they are as long as their samples, and few have one shape."""
+    if not getattr(job.backbone.spec.preprocessing, "exact_lengths", False):
+        return False
+    shapes = Counter(map(shape_of, _readable(partial(_item, job), range(min(_FEW, len(job.samples))))))
+    return max(shapes.values(), default=0) * 2 < shapes.total()
+
+
 def first_items(job: Extraction, n: int) -> Arrays:
     """Return a batch of the first items that are alike in shape, at most n, of those shapes the commonest.
 

@@ -70,12 +70,14 @@ class Modality(ABC, Generic[S]):
         noun: what one sample is called in a message, such as ``image``; several have an s.
         settings: those fields of its transform that a user may choose, by the names of their settings. Families get
             what was chosen as ``BackboneRequest.preprocessing``. A setting of another modality is refused.
+        max_bytes: files of a dataset that are larger are not read, but unreadable; None: all are read.
     """
 
     name: str
     extensions: frozenset[str]
     noun: str = "sample"
     settings: tuple[str, ...] = ()
+    max_bytes: int | None = None
 
     @abstractmethod
     def decode(self, data: bytes, min_side: int | None = None) -> S:
@@ -146,7 +148,8 @@ class Transform(Protocol[S_contra]):
     has the same bits in any company. Rows that no sample fills are zeros in every array: they may come out as NaN, but
     must change nothing of the rows beside them.
 
-    ``modality``: the name of the modality whose samples it takes.
+    ``modality``: the name of the modality whose samples it takes. A transform whose items are as long as their samples,
+    to the last value, says ``exact_lengths = True``: where few have one shape, they go through the network one by one.
     """
 
     modality: ClassVar[str]

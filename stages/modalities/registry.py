@@ -12,6 +12,7 @@ _ROOM = "frostline.stages.modalities"
 _BUILT_IN: dict[str, Modality[Any] | str] = {
     "image": f"{_ROOM}.image.modality:IMAGE",
     "text": f"{_ROOM}.text.modality:TEXTS",
+    "audio": f"{_ROOM}.audio.modality:RECORDINGS",
     "vector": f"{_ROOM}.vector.modality:VECTOR",
 }
 MODALITIES: Door[Modality[Any]] = Door(

@@ -15,6 +15,7 @@ from frostline.stages.datasets.index import index_files
 from frostline.stages.datasets.located import Located, absolute, locate
 from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
+from frostline.stages.datasets.sources.file_modality import modality_of_paths
 from frostline.stages.datasets.sources.split_column import (
     held,
     numbers_fault,
@@ -77,9 +78,10 @@ def _files(
     if faults := [*_row_faults(table, splits, found, _path_faults(table, located)), *wrong]:
         where = f"images are looked for below {root}; see --root"
         raise DataError(f"{table.file} can't be used ({where}):\n{listing(faults)}")
-    index = index_files(root, located.files, request.memory, request.progress)
-    options = request.decode_options
-    return file_samples(table.file.stem, "all", found.targets, root, index, options=options), located.notes
+    modality = modality_of_paths(table.file, located.files.paths)
+    index = index_files(root, located.files, request.memory, request.progress, modality)
+    samples = file_samples(table.file.stem, "all", found.targets, root, index, modality, request.decode_options)
+    return samples, located.notes
 
 
 def _texts(

@@ -18,6 +18,7 @@ from frostline.stages.datasets.names import Spellings, missing_note, nearest, sp
 from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.class_folders import ClassFolder, class_folders
+from frostline.stages.datasets.sources.file_modality import of_one_modality
 from frostline.stages.datasets.sources.split_names import role
 from frostline.stages.datasets.sources.split_questions import WANTED
 from frostline.stages.datasets.sources.splits import (
@@ -34,7 +35,7 @@ from frostline.stages.targets.values import Targets
 
 
 def open_folder(request: Request) -> Dataset:
-    """Return the dataset of an image folder. Classes are the sorted names of its folders.
+    """Return the dataset of a folder of images, or of recordings. Classes are the sorted names of its folders.
 
     Splits are found by the names that people give them, see ``splits``; classes are spelled as people mean them, see
     ``frostline.stages.datasets.names``. Where there is no test split the one tree is split by ``test_fraction`` and
@@ -44,13 +45,13 @@ def open_folder(request: Request) -> Dataset:
     if not request.path.is_dir():
         raise DataError(f"no folder {request.path}; {WANTED}")
     splits = find_splits(request.path)
-    folders = class_folders(request.path, splits, request.class_level)
+    modality, folders = of_one_modality(request.path, class_folders(request.path, splits, request.class_level))
     train = Counter({folder.name: len(folder.tree.files) for folder in folders if folder.split != "test"})
     spelled = spellings(train, [folder.name for folder in folders if folder.split == "test"])
     folders = sorted(folders, key=lambda folder: (folder.split == "test", spelled.of[folder.name], folder.place))
     _check(request, splits, spelled, folders)
-    samples = _samples(splits.root, spelled, folders, request)
-    notes = (*_notes(request, splits, folders), *spelled.notes, *missing_note(spelled.classes))
+    samples = _samples(splits.root, spelled, folders, request, modality)
+    notes = (*_notes(request, splits, folders, modality), *spelled.notes, *missing_note(spelled.classes))
     if all(folder.split == "" for folder in folders):
         return Dataset(samples.dataset, *split_by_content(samples, request.test_fraction, request.seed), notes)
     ends = sum(len(folder.tree.files) for folder in folders if folder.split == "train")
@@ -92,18 +93,20 @@ def _labels(spelled: Spellings, folders: Sequence[ClassFolder]) -> NDArray[np.in
     return np.repeat(of_folder, [len(folder.tree.files) for folder in folders])
 
 
-def _samples(root: Path, spelled: Spellings, folders: Sequence[ClassFolder], request: Request) -> Samples:
+def _samples(
+    root: Path, spelled: Spellings, folders: Sequence[ClassFolder], request: Request, modality: str
+) -> Samples:
     name = PurePath(os.path.normpath(request.path.absolute())).name or "folder"
     files = Files()
     for folder in folders:
         files.extend(folder.tree.files)
-    index = index_files(root, files, request.memory, request.progress)
+    index = index_files(root, files, request.memory, request.progress, modality)
     targets = Targets(spelled.classes, _labels(spelled, folders))
-    samples = file_samples(name, "all", targets, root, index, options=request.decode_options)
+    samples = file_samples(name, "all", targets, root, index, modality, request.decode_options)
     return grouped_by(samples, request.group_pattern, request.group_file)
 
 
-def _notes(request: Request, splits: Splits, folders: Sequence[ClassFolder]) -> list[str]:
+def _notes(request: Request, splits: Splits, folders: Sequence[ClassFolder], modality: str) -> list[str]:
     """Return what was understood of the tree, and what was passed over."""
     notes = [*splits.notes]
     if splits.test is None and folders[-1].split == "test":
@@ -120,7 +123,7 @@ def _notes(request: Request, splits: Splits, folders: Sequence[ClassFolder]) -> 
         notes += [f"not used: {', '.join(beside)} beside {tops}"] if beside else []
     clutter = [name for top in dict.fromkeys(("", *splits.tops)) for name in clutter_in(splits.root / top)]
     notes += clutter_note([*clutter, *(path for folder in folders for path in folder.tree.clutter)])
-    notes += others_note([path for folder in folders for path in folder.tree.others])
+    notes += others_note([path for folder in folders for path in folder.tree.others], modality)
     loose = [path for top in splits.tops for path in images_beside(splits.root / top)]
     loose += [path for folder in folders for path in folder.loose]
     if loose:
@@ -130,7 +133,7 @@ def _notes(request: Request, splits: Splits, folders: Sequence[ClassFolder]) -> 
 
 FOLDER = Source(
     "folder:PATH",
-    "images in train/<class>/ with test/<class>/ or val/<class>/, or in <class>/ folders",
+    "images or recordings in train/<class>/ with test/<class>/ or val/<class>/, or in <class>/ folders",
     open_folder,
     settings=("class_level", "bit_depth", "group_pattern", "group_file"),
     at_hand=True,

@@ -10,9 +10,8 @@ from frostline.stages.datasets.clutter import is_clutter
 from frostline.stages.datasets.names import folded
 from frostline.stages.datasets.sources.split_names import by_role, held_out_like, role
 from frostline.stages.datasets.sources.split_questions import WANTED, as_classes, maybe_test, several
-from frostline.stages.datasets.walk import walk
+from frostline.stages.datasets.walk import endings_of, walk
 from frostline.stages.errors import DataError, counted, listing
-from frostline.stages.modalities.registry import MODALITIES
 
 _NO_CLASS = frozenset(
     {"images", "imgs", "image", "img", "jpegimages", "unknown", "unlabelled", "unlabeled", "all", "data"}
@@ -56,7 +55,7 @@ def clutter_in(folder: Path) -> list[str]:
 
 def images_beside(folder: Path) -> list[str]:
     """Return the names of the image files that lie in a folder itself, sorted."""
-    endings = MODALITIES.load("image").extensions
+    endings = endings_of()
     found = (e for e in folder.iterdir() if e.suffix.lower() in endings and not e.name.startswith("."))
     return sorted(e.name for e in found if e.is_file())
 

@@ -195,7 +195,8 @@ def test_mistakes_are_said_before_a_network_is_loaded(
 
 def test_targets_are_for_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--dataset", "digits", "--target", "x"]) == 2
-    assert "target with digits; wanted for csv:FILE, jsonl:FILE and parquet:FILE only" in capsys.readouterr().err
+    wanted = "csv:FILE, jsonl:FILE, parquet:FILE and vectors:FILE only"
+    assert f"target with digits; wanted for {wanted}" in capsys.readouterr().err
 
 
 def test_constant_and_unknown_targets_are_listed_at_once(table: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ def test_a_run_scores_as_scikit_learn_does_on_the_same_arrays(file: Path, capsys
     assert main(["run", "--dataset", f"vectors:{file}", *RUN, "--json"]) == 0
     done = json.loads(capsys.readouterr().out)
     theirs = LogisticRegression(C=0.01, tol=1e-8, max_iter=10_000).fit(X[:600].astype(np.float64), Y[:600])
-    accuracy = done["probes"][0]["evaluation"]["accuracy"]["value"]
+    accuracy = done["probes"][0]["evaluation"]["scores"]["accuracy"]["value"]
     assert accuracy == pytest.approx(theirs.score(X[600:900], Y[600:900]), abs=1e-9)
     head = next(file.parent.glob("data/heads/*"))
     np.save(file.with_name("new.npy"), X[900:1000])

@@ -42,7 +42,7 @@ class Words(Modality[str]):
         return Preview(text=sample[:5])
 
     def read_transform(self, fields):
-        raise ValueError("words have no transform")
+        raise ValueError("no network takes words")
 
 WORDS = Words()
 """

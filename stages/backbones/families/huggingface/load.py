@@ -42,6 +42,7 @@ from frostline.stages.backbones.families.resolution import at_resolution, check_
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError, listing
+from frostline.stages.modalities.audio.waveform import AUDIO
 from frostline.stages.modalities.image.spec import Preprocessing
 from frostline.stages.modalities.text.modality import TEXT
 
@@ -53,6 +54,8 @@ FILES = ("*.json", "*.safetensors", "README.md", "vocab.txt", "merges.txt", "*.m
 def from_folder(request: BackboneRequest) -> LoadedModel:
     """Return the model that a request names. Raises ConfigError: see ``Family.load``."""
     folder = find_folder(request.name) or _downloaded(request.name)
+    if request.modality == AUDIO:
+        return _of_recordings(folder, request)
     if request.modality == TEXT:
         return _of_texts(folder, request)
     processor = _processor(folder, request)
@@ -73,6 +76,13 @@ def from_folder(request: BackboneRequest) -> LoadedModel:
         prefix_tokens=prefix_tokens(module, size) if request.layer or request.pool else None,
         own_transform=processor.own,
     )
+
+
+def _of_recordings(folder: ModelFolder, request: BackboneRequest) -> LoadedModel:
+    from frostline.stages.backbones.families.huggingface.audio import check_takes_recordings, loaded_audio
+
+    check_takes_recordings(folder)
+    return loaded_audio(folder, request, *weighted(folder, request))
 
 
 def _of_texts(folder: ModelFolder, request: BackboneRequest) -> LoadedModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from frostline.stages.heads.newton.c_path import distinct
-from frostline.stages.heads.newton.penalised import logistic_path
+from frostline.stages.heads.solvers.logistic import logistic_path
 
 
 def test_values_that_rounding_parts_are_one() -> None:
