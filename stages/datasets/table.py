@@ -178,9 +178,8 @@ def _parsed(
 
 
 def _check(table: Table, needed: Iterable[str], wanted: str, instead: Sequence[str]) -> None:
-    first, *others = needed
-    kept = others if any(table.find(name) is not None for name in instead) else [first, *others]
-    missing = [name for name in kept if table.find(name) is None]
+    others = any(table.find(name) is not None for name in instead)
+    missing = [name for name in list(needed)[1 if others else 0 :] if table.find(name) is None]
     named = [name for name in table.called if name not in missing and table.find(name) is None]
     if missing or named:
         raise table.without([*missing, *named], wanted)
