@@ -90,6 +90,7 @@ def _records(board: Leaderboard) -> Iterator[dict[str, Any]]:
         main = TARGETS.load(one.curve.kind).main
         for point in one.curve.points:
             found = {main: point.spread.mean, "std": point.spread.std, "draws": point.spread.draws}
+            found |= {"low": point.spread.low, "high": point.spread.high}
             amount = f"{point.size} {unit_of(one.curve)}"
             yield {**asdict(one.name), **found, "training_data": amount}
     for failure in board.failures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -59,4 +60,5 @@ def _held_out(selection: Selection, kind: str) -> float | None:
 def of_the_best(found: Evaluation, among: int) -> Score:
     """Return the main score of the best of several on these test samples, its interval allowing for that choice."""
     counts = found.kind == DEFAULT and not found.groups
-    return best_of(main_score(found.scores, found.kind), among, found.rows if counts else None)
+    floor = 0.0 if TARGETS.load(found.kind).as_shares else -math.inf
+    return best_of(main_score(found.scores, found.kind), among, found.rows if counts else None, floor)

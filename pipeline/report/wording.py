@@ -146,8 +146,8 @@ def selection_lines(selection: Selection) -> list[Message]:
 def _choice(selection: Selection) -> str:
     grid = selection.grid
     among = f"{len(grid)} values from {number(grid[0])} to {number(grid[-1])}"
-    best = f"{_score_of(selection)} at best there"
-    return f"{selection.parameter} chosen among {among} on {_rows_of(selection)} ({best}), then fitted on all"
+    scored = f"{_score_of(selection)} there"
+    return f"{selection.parameter} chosen among {among} on {_rows_of(selection)} ({scored}), then fitted on all"
 
 
 def _indecision(selection: Selection) -> Iterator[str]:

@@ -109,7 +109,7 @@ def _point(spec: HeadSpec, draw: Draw, size: int, times: int, loaded: LazyFeatur
     started = time.perf_counter()
     found = [_scored(spec, draw, one, loaded) for one in _fitted(spec, draw, size, times, loaded.train)]
     draws, values, by, rows, each = zip(*found, strict=True)
-    spread = over_draws(draws, max(rows) / len(loaded.train[0]), spec.seed)
+    spread = over_draws(draws, max(rows) / sum(map(len, loaded.train)), spec.seed)
     accuracy, seconds = tuple(one.value for one in draws), round(time.perf_counter() - started, 3)
     scores = {name: tuple(one[name] for one in each) for name in each[0]}
     return Point(size, max(rows), accuracy, spread, tuple(values), by[0], seconds, scores)

@@ -60,11 +60,12 @@ def alike(losses: UnitLosses, calmer: int) -> tuple[int, NDArray[np.int64]]:
     Taken is the calmest (see ``Kind.calmer``) within half a standard error, or the middle of these for a ``calmer`` of
     0. Half a unit that the head errs on is added to the mean loss: where rows are few and all are right, the surest
     head would be the best, whatever it would pay for its first error. Values of both constants from a quarter to one
-    lose about as little on the problems of benchmarks/selection/regret.py.
+    lose about as little on the problems of benchmarks/selection/regret.py. A mean loss must be finite.
     """
     means = losses.mean()
     best = int(np.nanargmin(means))
     more, error = means - means[best], losses.error(best)
-    near = np.flatnonzero((more <= _NEAR * error) | (more == 0))
+    sure = np.isfinite(error)
+    near = np.flatnonzero((sure & (more <= _NEAR * error)) | (more == 0))
     taken = int({-1: near[0], 0: near[(len(near) - 1) // 2], 1: near[-1]}[calmer])
-    return taken, np.flatnonzero((more <= error) | (more == 0))
+    return taken, np.flatnonzero((sure & (more <= error)) | (more == 0))

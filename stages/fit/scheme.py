@@ -49,7 +49,7 @@ def scheme(spec: HeadSpec, rows: int, groups: int | None) -> Scheme:
     if _SHARE * rows >= ENOUGH and (groups is None or _SHARE * groups >= _GROUPS):
         return Scheme(0, _SHARE)
     again = 1 if head_kind(spec.kind).costly else min(_REPEATS, -(-_FEW // rows))
-    return Scheme(min(_FOLDS, groups or _FOLDS), repeats=again)
+    return Scheme(min(_FOLDS, rows if groups is None else groups), repeats=again)
 
 
 def held_out(
@@ -57,13 +57,15 @@ def held_out(
 ) -> tuple[Scheme, list[Mask]]:
     """Return how rows are held out, and which, one mask of (n,) for each fit.
 
-    A row whose class, or all of whose class's group, would be held out stays with those that are fitted. Raises
+    A row of a class that would all be held out stays with those that are fitted, and with it its group. Raises
     DataError where rows or groups are too few.
     """
     count = None if groups is None else len(np.unique(groups))
+    if count == 1:
+        raise DataError("one group of training samples, of which none can be held out; give one value with --grid")
     found = scheme(rows.spec, int(contents(digests).max()) + 1, count)
     masks = [mask for again in range(found.repeats) for mask in _dealt(rows, digests, groups, found, again)]
-    kept = [mask for mask in (_of_fitted_classes(rows, mask) for mask in masks) if mask.any()]
+    kept = [mask for mask in (_of_fitted_classes(rows, mask, groups) for mask in masks) if mask.any()]
     if not kept or not all(_enough(rows, ~mask) for mask in kept):
         raise DataError(_TOO_FEW.format(len(rows.y)))
     return found, kept
@@ -95,12 +97,16 @@ def _within_strata(
     return [fold == k for k in range(found.folds)]
 
 
-def _of_fitted_classes(rows: TrainingRows, held: Mask) -> Mask:
-    """Return the mask without rows of classes that no fitted row has: nothing could be learned of these."""
+def _of_fitted_classes(rows: TrainingRows, held: Mask, groups: NDArray[np.int64] | None) -> Mask:
+    """Return the mask without rows of classes that no fitted row has, nor others of their groups.
+
+    Nothing could be learned of these classes.
+    """
     if not rows.target.exclusive:
         return held
     fitted = np.bincount(rows.y[~held], minlength=rows.classes) > 0
-    kept: Mask = held & fitted[rows.y]
+    alone = held & ~fitted[rows.y]
+    kept: Mask = held & ~(alone if groups is None else np.isin(groups, groups[alone]))
     return kept
 
 

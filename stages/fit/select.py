@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.datasets.grouped import group_lots
 from frostline.stages.datasets.sampling import contents
 from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.fit.alike import UnitLosses, alike
@@ -38,16 +39,18 @@ def choose(
     rule ``best``, and of scores that are no mean over rows, it is the best by the target's criterion (single labels:
     the value that is right most often), of equally good ones the one of least cost (log-loss), and of several of these
     the one in the middle. Where the spec says ``per_label`` also the best value of each label for itself. ``groups``:
-    int64 (n,), rows of one of which are never on both sides; ``held``: bool (n,), the rows to hold out, where that is
-    not left to the spec. Published protocols say by ``ties`` which of equally good values is taken. Raises ConfigError
-    if the target's values are not judged each for itself; DataError where rows or groups are too few to hold some out.
+    int64 (n,), rows of one of which are never on both sides, nor are groups that share a content; ``held``: bool (n,),
+    the rows to hold out, where that is not left to the spec. Published protocols say by ``ties`` which of equally good
+    values is taken. Raises ConfigError if the target's values are not judged each for itself; DataError where rows or
+    groups are too few to hold some out.
     """
     spec = rows.spec
+    groups = None if groups is None else np.unique(group_lots(groups, digests, 0), return_inverse=True)[1].ravel()
     unseen, how = _unseen(rows, digests, views, groups, held)
-    units = contents(digests) if groups is None else np.unique(groups, return_inverse=True)[1]
+    units = contents(digests) if groups is None else groups
     judged, losses = _judged(unseen, rows, units)
     best = TIES[spec.ties](judged.good) if spec.ties else _best(judged.good, judged.cost)
-    if losses is not None:
+    if losses is not None and np.isfinite(losses.mean()).any():
         counts_errors = rows.target.exclusive and not unseen.probabilistic  # many values make as many
         best, among = alike(losses, 0 if counts_errors else head_kind(spec.kind).calmer)
         how["alike"] = (spec.grid[among[0]], spec.grid[among[-1]])

@@ -23,6 +23,7 @@ from frostline.stages.metrics.score import TOO_FEW, Bounds, Interval, Z
 Array = NDArray[np.float64]
 _PRIOR = 20  # rows out of order that the normal theory counts for
 _EDGE = 1e-12
+_MIDDLE = 1e-9
 
 
 def area_interval(confidence: Array, y: NDArray[np.int64]) -> Interval:
@@ -36,13 +37,17 @@ def area_interval(confidence: Array, y: NDArray[np.int64]) -> Interval:
 def mean_area_interval(parts: list[tuple[Array, NDArray[np.bool_]]]) -> Interval:
     """Return the interval of the mean area of several rankings of the same n rows: scores (n,), and who is to be first.
 
-    Two rankings that are each other's reverse, as those of two classes are, say the same twice.
+    Below one half it is that of the reversed rankings, turned. Two rankings that are each other's reverse, as those of
+    two classes are, say the same twice.
     """
     own, all_rows = np.array([part[1].sum() for part in parts]), len(parts[0][1])
     if (own < 2).any() or (all_rows - own < 2).any():
         return TOO_FEW
     areas, influence, out = zip(*(_placed(*part) for part in parts), strict=True)
     K, value = len(parts), float(np.mean(areas))
+    if value < 0.5 - _MIDDLE:
+        found = mean_area_interval([(-score, which) for score, which in parts])
+        return (1 - found[1], 1 - found[0]) if isinstance(found, tuple) else found
     together = 1 + 1 / (K - 1) if K > 1 else 1.0
 
     def normal(area: float) -> Array:
@@ -84,14 +89,23 @@ def _solved(value: float, error: Callable[[float], float], rows: float) -> Bound
 
     The first term of Cornish and Fisher, of a skewness of 1.5 / √(rows + 1), and downwards 1.5 / (rows + 1).
     """
-    from scipy.optimize import brentq
-
     skew = (Z**2 - 1) / 6 * 1.5 / (rows + 1) ** 0.5
     down, up = Z - skew / (rows + 1) ** 0.5, Z + skew
-    low, high = 0.0, 1.0
     below, above = max(value - 1e-9, _EDGE), min(value + 1e-9, 1 - _EDGE)
-    if value - _EDGE > down * error(_EDGE) and below > _EDGE:
-        low = float(brentq(lambda area: value - area - down * error(area), _EDGE, below))
-    if 1 - _EDGE - value > up * error(1 - _EDGE) and above < 1 - _EDGE:
-        high = float(brentq(lambda area: area - value - up * error(area), above, 1 - _EDGE))
-    return low, high
+
+    def lower(area: float) -> float:
+        return value - area - down * error(area)
+
+    def upper(area: float) -> float:
+        return area - value - up * error(area)
+
+    return _root(lower, _EDGE, below, 0.0), _root(upper, 1 - _EDGE, above, 1.0)
+
+
+def _root(excess: Callable[[float], float], far: float, near: float, end: float) -> float:
+    """Return where an excess that is above 0 far from the value falls to 0: the end or ``near`` where it never does."""
+    from scipy.optimize import brentq
+
+    if near == far or excess(far) <= 0:
+        return end
+    return near if excess(near) >= 0 else float(brentq(excess, *sorted((far, near))))

@@ -45,8 +45,8 @@ class HeadPair:
 
     @property
     def significant(self) -> bool:
-        """Whether the two differ at the level of 0.05, all comparisons considered."""
-        return self.corrected_p < LEVEL
+        """Whether the two differ at the level of 0.05, all comparisons considered, by p and by the interval."""
+        return self.corrected_p < LEVEL and not self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def precision_recall_f1(y: NDArray[np.int64], predicted: NDArray[np.int64], clas
 
 
 def _intervals(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> list[Interval]:
-    """Return the intervals of what ``by_class`` scores; of a score that is undefined, [0, 1]."""
+    """Return the intervals of what ``precision_recall_f1`` scores; of a score that is undefined, [0, 1]."""
     right = np.bincount(y[y == predicted], minlength=classes).tolist()
     support, named = (np.bincount(one, minlength=classes).tolist() for one in (y, predicted))
     precision, recall = (

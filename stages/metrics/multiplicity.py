@@ -69,11 +69,11 @@ def detectable_from(ends: Bounds, comparisons: int, freedom: int | None = None) 
     return error * (deviate(comparisons, freedom) + power)
 
 
-def best_of(score: Score, among: int, rows: int | None = None) -> Score:
+def best_of(score: Score, among: int, rows: int | None = None, floor: float = 0.0) -> Score:
     """Return the score of the best of several on these rows, its interval allowing for the choice.
 
     The best is better than it is by luck, never worse: the lower end is that which all of ``among`` scores are above
-    at once, not below 0 where its own is not; the upper one stays. ``rows``: of a proportion of rows that stand for
+    at once, not below a ``floor``; the upper one stays. ``rows``: of a proportion of rows that stand for
     themselves, whose lower end is Wilson's; of other scores it is moved away in proportion. Without an interval there
     is none.
     """
@@ -82,7 +82,7 @@ def best_of(score: Score, among: int, rows: int | None = None) -> Score:
     z = deviate(among)
     if rows is None:
         moved = score.value - z / deviate() * (score.value - score.low)
-        return replace(score, low=min(score.low, moved if score.low < 0 else max(moved, 0.0)))
+        return replace(score, low=min(score.low, max(moved, floor)))
     share, extra = score.value, z * z / rows
     centre = share + extra / 2
     low = (centre - math.sqrt(extra * share * (1 - share) + extra * extra / 4)) / (1 + extra)

@@ -25,6 +25,7 @@ from frostline.stages.metrics.score import SHARE, Bounds, Spread, spread, wilson
 from frostline.stages.metrics.statistic import Statistic, bootstrap, resampled
 
 _RESAMPLES = 200
+_ROUNDING = 1e-20  # of a variance
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,22 +77,27 @@ def _over_rows(draws: Sequence[Judged], mean: float, seed: int) -> Bounds:
         return found or SHARE
     hits = [one.right for one in draws if one.right is not None]
     if len(hits) == len(draws):
-        return _of_hits(np.mean(hits, axis=0), mean)
+        return _of_hits(np.mean(hits, axis=0), mean, len(hits))
     own = None if draws[0].groups is None else clusters(draws[0].groups)
     scores = resampled([one.statistic for one in draws], draws[0].rows, seed, _RESAMPLES, own)
     drawn = np.mean([one[0] for one in scores], axis=0)
     drawn = drawn[~np.isnan(drawn)]
     if own is not None:
+        trials = draws[0].statistic.trials[0]
+        if mean in SHARE and trials is not None:
+            return wilson(mean, trials * own.share)
         bounds = draws[0].statistic.bounds[:1] or (SHARE,)
         return cluster_interval(mean, drawn, own.count, bounds[0], 0.0)
     low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
     return min(low, mean), max(high, mean)
 
 
-def _of_hits(hits: NDArray[np.float64], mean: float) -> Bounds:
+def _of_hits(hits: NDArray[np.float64], mean: float, draws: int) -> Bounds:
     """Return Wilson's interval of the mean of each row's share of draws that get it right, (n,).
 
-    For as many trials as give a proportion this variance: never fewer than there are rows.
+    For as many trials as give a proportion this variance: never fewer than there are rows, nor more than a row for
+    each draw would be.
     """
-    variance = float(hits.var()) / len(hits)
-    return wilson(mean, mean * (1 - mean) / variance if variance > 0 else len(hits))
+    n, variance = len(hits), float(hits.var()) / len(hits)
+    trials = mean * (1 - mean) / variance if variance > _ROUNDING else n
+    return wilson(mean, min(max(trials, n), n * draws))

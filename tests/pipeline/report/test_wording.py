@@ -38,8 +38,7 @@ def test_how_a_value_was_chosen_is_a_note_and_every_doubt_a_warning() -> None:
     lines = selection_lines(found)
     assert [line.level for line in lines] == ["note", "warning", "warning"]
     assert [str(line) for line in lines] == [
-        "C chosen among 3 values from 0.1 to 10 on 5 folds of the training rows (90.0 % at best there), then fitted on "
-        "all",
+        "C chosen among 3 values from 0.1 to 10 on 5 folds of the training rows (90.0 % there), then fitted on all",
         "WARNING 2 of the 3 values it was chosen among did not converge",
         "WARNING the final fit did not converge",
     ]
@@ -51,12 +50,12 @@ def test_how_a_value_was_chosen_is_a_note_and_every_doubt_a_warning() -> None:
 )
 def test_the_rows_that_chose_are_named(by: str, rows: str) -> None:
     (line,) = selection_lines(selection(by=by, held_out_rows=1438, accuracy=(0.8, 0.9, 0.7)))
-    assert f"on {rows} (90.0 % at best there)" in line.text
+    assert f"on {rows} (90.0 % there)" in line.text
 
 
 def test_the_score_that_is_said_is_that_of_the_chosen_value() -> None:
     (line,) = selection_lines(selection(value=0.1, by="hold-out", held_out_rows=9, accuracy=(0.8, 0.9, 0.7)))
-    assert "(80.0 % at best there)" in line.text
+    assert "(80.0 % there)" in line.text
 
 
 @pytest.mark.parametrize(
@@ -70,7 +69,7 @@ def test_the_score_that_is_said_is_that_of_the_chosen_value() -> None:
 def test_values_that_the_rows_can_not_tell_apart_are_said(alike: tuple[float, float], said: str) -> None:
     found = selection(by="folds", folds=5, repeats=2, accuracy=(0.8, 0.9, 0.9), alike=alike, at_edge=True)
     first, second = selection_lines(found)
-    assert "on 5 folds of the training rows, dealt 2 times (90.0 % at best there)" in first.text
+    assert "on 5 folds of the training rows, dealt 2 times (90.0 % there)" in first.text
     assert second.text == said + "C = 1 lies among them, and could as well be another"
     (alone,) = selection_lines(selection(by="folds", folds=5, accuracy=(0.8, 0.9, 0.7), alike=(1.0, 1.0)))
     assert "apart" not in alone.text

@@ -75,3 +75,12 @@ def test_a_published_protocol_keeps_its_rule_and_one_value_has_none() -> None:
 
 def contents(n: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (n, 32), np.uint8)
+
+
+def test_a_value_whose_loss_overflows_is_not_alike() -> None:
+    losses = UnitLosses(3, np.arange(20))
+    rng = np.random.default_rng(0)
+    own = np.stack([rng.random(20), rng.random(20), np.full(20, 1e180)])
+    losses.add(slice(0, 3), np.arange(20), (own, np.ones((3, 20))), np.ones(20))
+    taken, among = alike(losses, 1)
+    assert taken in (0, 1) and 2 not in among

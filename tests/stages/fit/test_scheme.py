@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from frostline.stages.errors import DataError
 from frostline.stages.fit import fit_rows
 from frostline.stages.fit.scheme import Scheme, held_out, scheme
 from frostline.stages.fit.training_rows import TrainingRows
@@ -99,3 +100,26 @@ def test_the_spec_says_when_the_scheme_is_named() -> None:
     assert head_spec("logreg").folds == "auto"
     named = head_spec("logreg", folds=0), head_spec("logreg", hold_out=0.3), head_spec("logreg", folds=3)
     assert [(spec.folds, spec.hold_out) for spec in named] == [(0, 0.1), (0, 0.3), (3, 0.0)]
+
+
+def test_groups_that_copies_join_are_one_where_folds_are_counted() -> None:
+    rows, digests = rows_of([18, 18])
+    groups = np.arange(36) % 6
+    digests[[1, 3, 5]] = digests[[0, 2, 4]]  # groups 0 and 1, 2 and 3, 4 and 5
+    assert fit_rows(rows, digests, ("a", "b"), groups=groups)[1].folds == 3
+
+
+def test_one_group_is_an_error_that_says_so() -> None:
+    rows, digests = rows_of([18, 18])
+    with pytest.raises(DataError, match="one group of training samples, of which none can be held out"):
+        fit_rows(rows, digests, ("a", "b"), groups=np.zeros(36, np.int64))
+
+
+def test_a_group_with_the_only_rows_of_a_class_is_fitted_whole() -> None:
+    rows, digests = rows_of([30, 30, 2])
+    groups = np.arange(62) % 10
+    groups[60:] = 0
+    _, masks = held_out(rows, digests, groups)
+    for held in masks:
+        assert not set(groups[held]) & set(groups[~held])
+        assert not held[groups == 0].any()

@@ -12,10 +12,10 @@ from frostline.stages.metrics import (
     Score,
     bootstrap,
     brier_losses,
-    by_class,
     calibration_error,
     means,
     one_versus_rest,
+    precision_recall_f1,
     wilson,
 )
 from frostline.stages.metrics.area_interval import area_interval, mean_area_interval
@@ -97,7 +97,7 @@ def test_f1_is_as_unsure_as_the_share_of_its_rows_that_are_right() -> None:
     low, high = wilson(8 / 13, 13)
     assert f1_interval(8, 10, 11) == pytest.approx((2 / (1 + 1 / low), 2 / (1 + 1 / high)))
     y, predicted = np.repeat([0, 1], [10, 20]), np.repeat([0, 1, 0, 1], [8, 2, 3, 17])
-    assert ends(bootstrap([by_class(y, predicted, 2)], 30, seed=0)[0][7]) == f1_interval(8, 10, 11)
+    assert ends(bootstrap([precision_recall_f1(y, predicted, 2)], 30, seed=0)[0][7]) == f1_interval(8, 10, 11)
 
 
 @pytest.mark.parametrize("support", [(98, 2), (353, 7), (1961, 39), (50, 40, 3)])
@@ -122,7 +122,7 @@ def test_a_class_of_one_row_leaves_its_averages_without_an_interval() -> None:
 
 def test_no_rule_over_groups_helps_a_class_of_one_row_either() -> None:
     y = np.array([0] * 20 + [1])
-    found = bootstrap([by_class(y, y, 2)], 21, seed=0, groups=np.arange(21) // 3)[0]
+    found = bootstrap([precision_recall_f1(y, y, 2)], 21, seed=0, groups=np.arange(21) // 3)[0]
     assert found[0].interval is None and found[1].interval is None and found[2].interval
 
 
@@ -198,3 +198,18 @@ def test_a_head_that_is_too_sure_is_not_called_calibrated() -> None:
     low, high = ends(found)
     deviation = (0.7 * 0.3 / 1000) ** 0.5
     assert (found.value, low, high) == pytest.approx((0.2, 0.2 - 1.96 * deviation, 0.2 + 1.96 * deviation), abs=0.003)
+
+
+def test_a_reversed_ranking_has_the_mirrored_interval() -> None:
+    rng = np.random.default_rng(0)
+    own = np.arange(400) < 200
+    score = rng.standard_normal(400) + 3.0 * own
+    low, high = mean_area_interval([(score, own)])
+    assert mean_area_interval([(-score, own)]) == pytest.approx((1 - high, 1 - low), abs=1e-9)
+
+
+@pytest.mark.parametrize("turned", [1, -1])
+def test_very_many_rows_in_order_leave_an_interval(turned: int) -> None:
+    own = np.arange(40_000) < 20_000
+    low, high = mean_area_interval([(turned * own.astype(float), own)])
+    assert 0 <= low < high <= 1 and high - low < 0.01

@@ -71,3 +71,17 @@ def test_scores_that_are_no_share_of_rows_are_resampled() -> None:
     ]
     found = over_draws([judged(run) for run in runs], 0.1)
     assert found.low is not None and found.high is not None and found.low < found.mean < found.high <= 1
+
+
+def test_groups_that_every_head_gets_right_leave_a_width() -> None:
+    draws = [judged(predictions(np.ones(30, bool), np.repeat(np.arange(6), 5))) for _ in range(3)]
+    found = over_draws(draws, 0.1)
+    assert found.high == 1 and found.low is not None and 0.4 < found.low < 0.9
+
+
+def test_rows_that_as_many_heads_get_right_leave_a_width() -> None:
+    hits = [np.arange(10) % 3 != lot for lot in range(3)]
+    exact = [np.roll(np.array([True, True, False] * 4)[:9], lot) for lot in range(3)]
+    for rows in (exact, hits):
+        found = over_draws([judged(predictions(one)) for one in rows], 1.0)
+        assert found.low is not None and found.high is not None and found.high - found.low > 0.05
