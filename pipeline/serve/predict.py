@@ -68,16 +68,16 @@ class Classifier:
         how |= {"workers": self.settings.workers or cores(), "on_halved": partial(_on_halved, modality.noun)}
         options = {"bit_depth": self.bit_depth} if self.bit_depth else {}
 
-        cut: list[Length] = []
+        cut: dict[int, Length] = {}
 
         def read(row: int) -> Sample:
             sample = modality.decode(asked[row].content(), self.jpeg_min_side, **options)
-            cut.extend(_cut(self.backbone.spec.preprocessing, sample))
+            cut.update((row, length) for length in _cut(self.backbone.spec.preprocessing, sample))
             return sample
 
         for one in stage.predict(self.head, self.backbone, read, range(len(asked)), **how):
             yield answer(self.head, asked[one.row].path, one.decision_values, one.fault)
-        _tell_cut(cut, modality.noun)
+        _tell_cut([*cut.values()], modality.noun)
 
 
 def _cut(how: Transform[Any], sample: Sample) -> Iterator[Length]:

@@ -30,7 +30,7 @@ class HuggingFace(Family):
     """
 
     summary = "models of transformers, in a folder or of the hub: hf:FOLDER, hf:facebook/dinov2-base"
-    versions = ("torch", "transformers")
+    versions = ("torch", "transformers", "tokenizers")
     extra = "hf"
 
     def names(self) -> Iterable[str]:

@@ -28,7 +28,7 @@ class SentenceTransformers(Family):
     """
 
     summary = "encoders of sentence-transformers, in a folder or of the hub: st:FOLDER, st:ORG/MODEL"
-    versions = ("torch", "transformers")
+    versions = ("torch", "transformers", "tokenizers")
     extra = "hf"
 
     def names(self) -> Iterable[str]:

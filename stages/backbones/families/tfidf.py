@@ -23,6 +23,9 @@ class TfIdf(Family):
     def check(self, request: BackboneRequest) -> None:
         if request.weights != "DEFAULT" or request.layer not in (None, OUTPUT) or request.pool not in (None, "none"):
             raise ConfigError(f"weights, layer or pool of {PREFIX}:{request.name}, which has none; leave them out")
+        if request.preprocessing:
+            named = ", ".join(request.preprocessing)
+            raise ConfigError(f"{named} with {PREFIX}:{request.name}, which takes whole texts; leave it out")
         read_vocabulary(Path(request.name).expanduser())
 
     def fingerprint(self, request: BackboneRequest) -> list[Any]:

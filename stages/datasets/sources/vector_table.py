@@ -100,7 +100,12 @@ def _expand(opened: VectorFile, name: str, columns: dict[str, list[str]]) -> lis
 def _named(opened: VectorFile, name: str, columns: dict[str, list[str]]) -> dict[str, list[str]]:
     """Return a column of the positions of classes with their names, where the file has those."""
     numbers = set(columns.get(name, ()))
-    if not numbers or not all(number.isdecimal() for number in numbers):
+    if (
+        name not in opened.arrays
+        or opened.arrays[name].dtype.kind not in "iuf"
+        or not numbers
+        or not all(number.isdecimal() for number in numbers)
+    ):
         return {}
     names = opened.listed(_CLASSES, max(map(int, numbers)) + 1)
     return {name: [names[int(cell)] for cell in columns[name]]} if names else {}

@@ -80,10 +80,15 @@ class Tokens:
         item = padded(last, self._table.pad, self.max_length)
         return {**item, "full_windows": np.stack(full)} if full else item
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a text's own tokens fit behind the prompt."""
+        return not self.prompt or len(self._encode("").ids) < self.max_length
+
     def measure(self, sample: str) -> Length:
-        """Return how many tokens of its own a text has, and how many of them are cut off."""
-        first = self._encode(sample)
-        kept, rest = _own(first), sum(map(_own, first.overflowing))
+        """Return how many tokens of its own a text has, without its prompt's, and how many of them are cut off."""
+        first, prompt = self._encode(sample), _own(self._encode("")) if self.prompt else 0
+        kept, rest = max(0, _own(first) - prompt), sum(map(_own, first.overflowing))
         return Length(kept + rest, 0 if self.windows == "mean" else rest)
 
     def noise(self, n: int) -> list[Item]:

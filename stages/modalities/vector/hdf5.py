@@ -47,8 +47,8 @@ def _stored(file: Path, name: str, array: Any, before: int) -> Stored:
         return Stored(shape, np.dtype(object) if dtype.hasobject else dtype, partial(_read, file, name))
     if dtype.kind not in "biufc":
         raise DataError(f"{file}: {name} is of type {dtype}; expected numbers or texts")
-    offset = array.id.get_offset()
-    if offset is not None and not before:
+    offset, as_numpy = array.id.get_offset(), array.id.get_type() == h5py.h5t.py_create(dtype)
+    if offset is not None and as_numpy and not before:
         return mapped(file, Layout(shape, dtype, offset=offset))
     layout = Layout(shape, dtype)
     check_sound(file, name, layout.nbytes, array.id.get_storage_size())

@@ -28,7 +28,7 @@ from frostline.stages.backbones.families.huggingface.tokenizer import (
 )
 from frostline.stages.backbones.families.model_folder import ModelFolder
 from frostline.stages.backbones.spec import OUTPUT
-from frostline.stages.errors import ConfigError, listing
+from frostline.stages.errors import ConfigError, listing, shortened
 from frostline.stages.modalities.items import stacked
 from frostline.stages.modalities.text.transform import Tokens
 
@@ -57,13 +57,16 @@ def tokens_of(folder: ModelFolder, model: Any, ways: Ways, asked: Mapping[str, A
     check_special(folder, backend, max_length)
     pad = found.pad_token_id if found.pad_token_id is not None else 0
     _check_ids(folder, model, backend.get_vocab_size(with_added_tokens=True))
-    return Tokens(
+    how = Tokens(
         tokenizer_digest(folder, ["lower case"] if ways.lower_case else []),
         max_length,
         asked["prompt"] if asked.get("prompt") is not None else ways.prompt,
         asked.get("windows") or "first",
         FastTokenizer(backend, pad, max_length, found.truncation_side),
     )
+    if not how.has_room:
+        raise ConfigError(f"the prompt {shortened(how.prompt)!r} fills all {max_length} tokens; expected a shorter one")
+    return how
 
 
 def _max_length(folder: ModelFolder, model: Any, tokenizer: Any, asked: int | None) -> int:

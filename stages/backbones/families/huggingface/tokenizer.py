@@ -26,6 +26,8 @@ _FILES = (
     "vocab.json",
     "merges.txt",
     "spiece.model",
+    "spm.model",
+    "sentencepiece.model",
     "sentencepiece.bpe.model",
     "tokenizer.model",
 )
@@ -64,6 +66,8 @@ def check_tokenizer(folder: ModelFolder) -> None:
     files = tokenizer_files(folder)
     if not files:
         raise ConfigError(f"{folder.name}: no {TOKENIZER} in {folder.path}; expected a tokenizer beside the weights")
+    if (folder.json(CONFIG) or {}).get("fast_tokenizer_files"):
+        raise ConfigError(f"{folder.name}: {CONFIG} names other files than {TOKENIZER}; leave fast_tokenizer_files out")
     for path in files:
         if path.stat().st_size > _MOST_BYTES:
             raise ConfigError(f"{path} has {path.stat().st_size:,} bytes; expected at most {_MOST_BYTES:,}")

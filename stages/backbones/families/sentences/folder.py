@@ -13,7 +13,8 @@ from frostline.stages.records.sealed import digest, file_digest
 
 MODULES = "modules.json"
 WAYS = "config_sentence_transformers.json"
-_OF_TRANSFORMER = "sentence_bert_config.json"
+_KINDS = ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+_OF_TRANSFORMER = tuple(f"sentence_{kind}_config.json" for kind in _KINDS)
 _LIBRARY = "sentence_transformers."
 _AFTER = ("Dense", "Normalize", "Dropout")
 _VECTOR = "sentence_embedding"
@@ -25,7 +26,10 @@ _OLD_MODES = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
-_NOT_READ = ("query_expansion", "query_length", "document_length", "processing_kwargs", "unpad_inputs")
+_ARGUMENTS = tuple(
+    f"{what}_{word}" for what in ("model", "tokenizer", "processor", "config") for word in ("args", "kwargs")
+)
+_NOT_READ = ("query_expansion", "query_length", "document_length", "processing_kwargs", "unpad_inputs", *_ARGUMENTS)
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def read_sentences(folder: ModelFolder) -> Sentences:
     below = [folder.below(str(one.get("path", ""))) for one in listed if _has_folder(folder, one)]
     if len(below) < 2:
         raise ConfigError(f"{folder.name}: the folder of its pooling is not there; download it again")
-    own, pooling = below[0].json(_OF_TRANSFORMER) or {}, below[1].json("config.json") or {}
+    own, pooling = _first(below[0]), below[1].json("config.json") or {}
     _check_transformer(folder, own)
     steps = zip(kinds[2:], listed[2:], strict=True)
     return Sentences(
@@ -137,6 +141,12 @@ def _step(folder: ModelFolder, kind: str, module: Mapping[str, Any]) -> Step:
         if said.get(name) not in (None, _VECTOR):
             raise ConfigError(f"{folder.name}: its {kind} has {name} {said[name]!r}; expected {_VECTOR}")
     return Step(kind, own, said)
+
+
+def _first(transformer: ModelFolder) -> Mapping[str, Any]:
+    """Return what the first of its configurations says that is there, as sentence-transformers looks for them."""
+    found = (transformer.json(name) for name in _OF_TRANSFORMER)
+    return next((said for said in found if said), {})
 
 
 def _check_transformer(folder: ModelFolder, own: Mapping[str, Any]) -> None:

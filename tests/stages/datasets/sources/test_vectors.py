@@ -150,3 +150,9 @@ def test_unreadable_rows_are_known_and_what_is_wrong_with_rows_is_listed(tmp_pat
 def test_integers_are_taken_as_float32_and_that_is_said(tmp_path: Path) -> None:
     found = open_dataset(saved(tmp_path, X=np.arange(4 * N).reshape(N, 4), y=Y))
     assert "vectors of int64 are taken as float32" in found.notes
+
+
+def test_names_that_look_like_positions_are_names(tmp_path: Path) -> None:
+    labels, file = np.array(["1", "2", "3"] * 8), tmp_path / "named.npz"
+    np.savez(file, features=np.random.default_rng(0).random((24, 3)), labels=labels, classes=["1", "2", "3", "4"])
+    assert open_dataset(f"vectors:{file}").train.targets.names == ("1", "2", "3")
