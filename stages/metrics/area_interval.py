@@ -89,8 +89,9 @@ def _solved(value: float, error: Callable[[float], float], rows: float) -> Bound
 
     The first term of Cornish and Fisher, of a skewness of 1.5 / √(rows + 1), and downwards 1.5 / (rows + 1).
     """
-    skew = (Z**2 - 1) / 6 * 1.5 / (rows + 1) ** 0.5
-    down, up = Z - skew / (rows + 1) ** 0.5, Z + skew
+    skew: float = (Z**2 - 1) / 6 * 1.5 / (rows + 1) ** 0.5
+    down: float = Z - skew / (rows + 1) ** 0.5
+    up = Z + skew
     below, above = max(value - 1e-9, _EDGE), min(value + 1e-9, 1 - _EDGE)
 
     def lower(area: float) -> float:
