@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ _HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], tuple[tuple[int, ...], boo
 _PIECE = 1 << 24
 _LOCAL = 30  # bytes of a zip member's own header, before its name
 _MEMBERS = 1000
+_LONGEST_HEADER = 1 << 16
 
 
 def open_npy(file: Path) -> Mapping[str, Stored]:
@@ -75,11 +77,20 @@ def _unpack(file: Path, member: str, offset: int, copy: BinaryIO) -> None:
             copy.write(piece)
 
 
+def _bounded(file: Path, name: str, opened: IO[bytes], prefix: int) -> IO[bytes]:
+    """Return a header by itself; its length, a number of ``prefix`` bytes, is looked at before that much is read."""
+    said = opened.read(prefix)
+    length = int.from_bytes(said, "little")
+    if length > _LONGEST_HEADER:
+        raise DataError(f"{file}: the header of {name} is said to have {length:,} bytes, so it is not opened")
+    return io.BytesIO(said + opened.read(length))
+
+
 def _header(file: Path, name: str, opened: IO[bytes]) -> Layout:
     version = npy.read_magic(opened)
     if version not in _HEADERS:
         raise DataError(f"{file}: {name} is of .npy version {version}; expected plain numbers or texts")
-    shape, fortran, dtype = _HEADERS[version](opened)
+    shape, fortran, dtype = _HEADERS[version](_bounded(file, name, opened, 2 if version == (1, 0) else 4))
     if dtype.hasobject:
         raise DataError(
             f"{file}: {name} holds Python objects, which can run code when they are read, so it is not opened; save "

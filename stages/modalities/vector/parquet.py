@@ -47,11 +47,23 @@ def names_in(file: Path) -> tuple[str, ...]:
 
 
 def _vectors(file: Path, name: str, rows: int) -> Stored:
+    check_sound(file, name, _values(file, name) * 4, file.stat().st_size)
     first = next((one for one in _batches(file, name) if len(one) > one.null_count), None)
     width = 0 if first is None else int(first.value_lengths().drop_null()[0].as_py())
     layout = Layout((rows, width), np.dtype(np.float32))
     check_sound(file, name, layout.nbytes, file.stat().st_size)
     return mapped(file, layout, Spool(file, layout.nbytes, partial(_unpack, file, name, width)).file)
+
+
+def _values(file: Path, name: str) -> int:
+    """Return how many numbers a column of lists is said to hold; nothing of it is read."""
+    from pyarrow import parquet
+
+    with blamed(file), parquet.ParquetFile(file) as opened:
+        about = opened.metadata
+        groups = [about.row_group(place) for place in range(about.num_row_groups)]
+        columns = [group.column(place) for group in groups for place in range(group.num_columns)]
+        return sum(one.num_values for one in columns if one.path_in_schema.split(".")[0] == name)
 
 
 def _batches(file: Path, name: str) -> Iterator[Any]:

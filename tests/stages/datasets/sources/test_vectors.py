@@ -156,3 +156,33 @@ def test_names_that_look_like_positions_are_names(tmp_path: Path) -> None:
     labels, file = np.array(["1", "2", "3"] * 8), tmp_path / "named.npz"
     np.savez(file, features=np.random.default_rng(0).random((24, 3)), labels=labels, classes=["1", "2", "3", "4"])
     assert open_dataset(f"vectors:{file}").train.targets.names == ("1", "2", "3")
+
+
+def test_a_header_that_claims_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "bomb.npy"
+    file.write_bytes(b"\x93NUMPY\x02\x00" + (1 << 30).to_bytes(4, "little") + b" " * 100)
+    with pytest.raises(DataError, match="header of the array is said to have 1,073,741,824 bytes"):
+        open_dataset(f"vectors:{file}")
+
+
+def test_a_list_that_is_far_longer_than_its_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "bomb.parquet"
+    column = pyarrow.array([np.zeros(20_000_000, np.float32)], pyarrow.large_list(pyarrow.float32()))
+    parquet.write_table(pyarrow.table({"features": column}), file, compression="zstd")
+    with pytest.raises(DataError, match="is said to hold 80,000,000 bytes, and lies in"):
+        open_dataset(f"vectors:{file}")
+
+
+def test_numbers_of_a_type_that_numpy_lacks_are_converted(tmp_path: Path) -> None:
+    file, type_ = tmp_path / "half.h5", h5py.h5t.IEEE_F32LE.copy()
+    type_.set_fields(15, 7, 8, 0, 7)
+    type_.set_size(2)
+    type_.set_ebias(127)
+    values = np.arange(1, 25, dtype=np.float32).reshape(12, 2)
+    with h5py.File(file, "w") as opened:
+        space = h5py.h5s.create_simple(values.shape)
+        h5py.h5d.create(opened.id, b"features", type_, space).write(h5py.h5s.ALL, h5py.h5s.ALL, values)
+        opened["labels"] = np.arange(12) % 2
+    train = open_dataset(f"vectors:{file}").train
+    rows = {int(name): train.read(place).tolist() for place, name in enumerate(train.ids)}
+    assert all(row == values[name - 1].tolist() for name, row in rows.items())
