@@ -153,7 +153,7 @@ def test_rows_that_are_drawn_alone_are_no_near_duplicates_in_any_dimension(d: in
     found = find_near_duplicates(train, test)
     assert len(found.train) + len(found.test) + len(found.across) <= 2
     again = cached(train.X[:50] * (1 + 0.01 * rng.normal(size=(50, d))), np.zeros(50), "test")
-    reached = [pair for pair in find_near_duplicates(train, again).across if pair.row == pair.nearest]
+    reached = [pair for pair in map(rows, find_near_duplicates(train, again).across) if pair[0] == pair[1]]
     assert len(reached) == 50 or d < 8
 
 
@@ -190,7 +190,7 @@ def test_out_of_fold_probabilities_are_those_of_heads_fitted_without_the_fold() 
     for k in range(4):
         head = LogisticRegression(C=C, tol=1e-8, max_iter=10_000)
         wanted[fold == k] = head.fit(train.X[fold != k], train.y[fold != k]).predict_proba(train.X[fold == k])
-    np.testing.assert_allclose(got, wanted, atol=0.03)
+    np.testing.assert_allclose(got, wanted, atol=0.04)
     assert np.abs(got - wanted).mean() < 5e-4
 
 
