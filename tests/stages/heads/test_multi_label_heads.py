@@ -82,7 +82,7 @@ def test_the_value_is_of_the_least_macro_log_loss_or_else_of_the_largest_map(nam
         assert list(selection.scores) == ["map"]
         assert selection.scores["map"][place] == pytest.approx(max(selection.scores["map"]), abs=1e-12)
     assert selection.accuracy == selection.log_loss == () and selection.temperature is None
-    assert len(selection.thresholds) == 4 and selection.held_out_rows == 30
+    assert len(selection.thresholds) == 4 and selection.held_out_rows == 300
 
 
 @pytest.mark.parametrize("name", CHOSEN)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -86,4 +88,5 @@ def test_of_one_nothing_is_chosen_and_other_scores_move_in_proportion() -> None:
     assert best_of(score, 1, 100).low == pytest.approx(score.low) and best_of(score, 1) == score
     moved = best_of(Score(0.5, 0.3, 0.6, 1000), 20)
     assert moved.low == pytest.approx(0.5 - 0.2 * norm.ppf(1 - 0.025 / 20) / norm.ppf(0.975)) and moved.high == 0.6
-    assert best_of(Score(0.1, 0.01, 0.6, 1000), 20).low == 0 and best_of(Score(-0.1, -0.5, 0.6, 1000), 2).low < -0.5
+    assert best_of(Score(0.1, 0.01, 0.6, 1000), 20).low == 0
+    assert best_of(Score(0.1, 0.01, 0.6, 1000), 20, floor=-math.inf).low < 0
