@@ -47,7 +47,7 @@ COMMANDS = {
     "extract": Command("run the backbone over the dataset and cache its features", "ExtractSettings", extract_command),
     "fit": Command("fit heads on cached training features", "HeadSettings", fit_command),
     "evaluate": Command("score fitted heads on cached test features", "HeadSettings", evaluate_command),
-    "predict": Command("name the classes of images of one's own, by a fitted head", "PredictSettings", predict_command),
+    "predict": Command("answer for new samples, by a fitted head", "PredictSettings", predict_command),
     "bench": Command(
         "run a matrix of datasets, backbones, layers and heads, and rank them", "WorkspaceSettings", bench_command
     ),
