@@ -73,12 +73,17 @@ def _examine(path: Path, size: int, modality: Modality[Any]) -> tuple[bytes, str
 def _read(path: Path, size: int, most: int | None) -> bytes:
     if size < 0:
         raise UnreadableSample("a link to nothing" if path.is_symlink() and not path.exists() else "not a regular file")
-    if most is not None and size > most:
-        raise UnreadableSample(f"too large ({size:,} bytes; at most {most:,} are read): cut it into pieces")
+    check_size(size, most)
     try:
         return path.read_bytes()
     except OSError as error:
         raise UnreadableSample(f"can't be read ({error.strerror})") from error
+
+
+def check_size(size: int, most: int | None) -> None:
+    """Raise UnreadableSample for a file of more bytes than its modality reads; see ``Modality.max_bytes``."""
+    if most is not None and size > most:
+        raise UnreadableSample(f"too large ({size:,} bytes; at most {most:,} are read): cut it into pieces")
 
 
 def _recall(memory: Path | None, files: Files, decoder: str) -> tuple[NDArray[np.bool_], Indexed]:

@@ -7,16 +7,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
+from threading import Lock
 from types import TracebackType
 from typing import TypeVar
 
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.base import Arrays, Item
-from frostline.stages.modalities.items import by_shape, placed, shape_of
+from frostline.stages.modalities.items import by_shape, bytes_of, placed, shape_of
 
 T = TypeVar("T")
 _BLOCK_BYTES = 32 << 20
+_MOST_BYTES = 256 << 20  # of a block that is no full batch yet
 _PIECES = 4  # of a block, per thread
 _MIN_PIECE = 4  # rows: to hand one to a thread costs as much as to decode a thumbnail
 _TRIALS = (False, False, True)  # blocks decoded in threads or not, to find out; the first one warms up
@@ -39,14 +41,25 @@ class Batch:
         return placed({place: self.items[row] for place, row in enumerate(self.rows) if row in self.items}, size)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Block:
-    """Rows on their way: ``futures`` fill in their ``items`` and ``faults``."""
+    """Rows on their way: ``futures`` fill in their ``items`` and ``faults``; ``held``: the bytes of the items."""
 
     rows: Sequence[int]
     items: dict[int, Item] = field(default_factory=dict)
     faults: dict[int, str] = field(default_factory=dict)
     futures: list[Future[None]] = field(default_factory=list)
+    held: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def add(self, row: int, item: Item) -> None:
+        with self._lock:
+            self.items[row] = item
+            self.held += bytes_of(item)
+
+    def left(self) -> list[int]:
+        """Return the rows that were not decoded, since the block was full before."""
+        return [row for row in self.rows if row not in self.items and row not in self.faults]
 
     def batch(self, rows: Sequence[int]) -> Batch:
         """Return some of the rows as a batch."""
@@ -63,8 +76,10 @@ class Loader:
     first blocks show that one thread
     alone is faster: for thumbnails, whose decoding is mostly Python. A block is several
     batches, since a processor that changes between decoding and the network loses time at
-    each change. ``ahead``: blocks decoded while the caller works. ``loader_wait``: for how many
-    seconds the caller waited for items; a GPU may have had batches to work on meanwhile.
+    each change; where shapes are the items' own, it ends when its items hold 32 MiB and fill a batch,
+    at the latest when they hold 256 MiB, however small the first ones were. ``ahead``: blocks
+    decoded while the caller works. ``loader_wait``: for how many seconds the caller waited for items;
+    a GPU may have had batches to work on meanwhile.
     """
 
     def __init__(
@@ -108,6 +123,8 @@ class Loader:
             for future in block.futures:
                 future.result()
             self.loader_wait += time.perf_counter() - started
+            if left := block.left():
+                blocks = chain([left], blocks)
             yield from self._cut(block)
 
     def _cut(self, block: _Block) -> Iterator[Batch]:
@@ -156,10 +173,17 @@ class Loader:
 
     def _fill(self, block: _Block, rows: Sequence[int]) -> None:
         for row in rows:
+            if self._is_full(block):
+                return
             try:
-                block.items[row] = self._decode(row)
+                block.add(row, self._decode(row))
             except UnreadableSample as error:
                 block.faults[row] = str(error)
+
+    def _is_full(self, block: _Block) -> bool:
+        if self._finish or block.held < _BLOCK_BYTES:
+            return False
+        return block.held >= _MOST_BYTES or len(block.items) >= self._batch_size
 
 
 def _parts(values: Sequence[T], size: int) -> list[Sequence[T]]:

@@ -70,7 +70,7 @@ class Modality(ABC, Generic[S]):
         noun: what one sample is called in a message, such as ``image``; several have an s.
         settings: those fields of its transform that a user may choose, by the names of their settings. Families get
             what was chosen as ``BackboneRequest.preprocessing``. A setting of another modality is refused.
-        max_bytes: files of a dataset that are larger are not read, but unreadable; None: all are read.
+        max_bytes: files that are larger are not read, but unreadable; None: all are read.
     """
 
     name: str

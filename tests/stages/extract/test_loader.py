@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -101,3 +102,41 @@ def test_what_is_decoded_before_it_is_asked_for_is_bounded(monkeypatch: pytest.M
         batches = loader.batches([range(1000)])
         next(batches)
     assert max(seen) < 12
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_items_that_grow_are_held_a_few_at_a_time_however_small_the_first_ones_are(
+    monkeypatch: pytest.MonkeyPatch, workers: int, ahead: int
+) -> None:
+    monkeypatch.setattr(loading, "_BLOCK_BYTES", 4_000)
+    monkeypatch.setattr(loading, "_MOST_BYTES", 16_000)
+    alive: set[int] = set()
+    most = [0]
+
+    def note(row: int) -> Item:
+        found = np.zeros(1 if row < 16 else 1_000 + row, np.uint8)
+        alive.add(row)
+        weakref.finalize(found, alive.discard, row)
+        most[0] = max(most[0], len(alive - set(range(16))))
+        return {"waveform": found}
+
+    with Loader(note, 1, 2, workers, ahead=ahead) as loader:
+        rows = []
+        for batch in loader.batches([range(300), range(300, 400)]):
+            rows += batch.rows
+            del batch
+    assert sorted(rows) == list(range(400))
+    assert most[0] <= (ahead + 2) * (4 + workers)  # a block that is used, blocks to come; each of 4 and one per thread
+
+
+def test_items_of_which_few_are_a_block_still_fill_batches_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_BLOCK_BYTES", 1_000)
+    monkeypatch.setattr(loading, "_MOST_BYTES", 3_000)
+    with Loader(lambda row: {"waveform": np.zeros(900 if row < 8 else 1_500, np.uint8)}, 1, 4, 1) as loader:
+        assert [list(batch.rows) for batch in loader.batches([range(12)])] == [
+            [0, 1, 2, 3],
+            [4, 5, 6, 7],
+            [8, 9],
+            [10, 11],
+        ]
