@@ -26,19 +26,23 @@ _TRIALS = (False, False, True)  # blocks decoded in threads or not, to find out;
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Rows and their items, all of one shape, or why there is none: ``faults``, row to reason."""
+    """Rows and their items, all of one shape, or why there is none: ``faults``, row to reason.
+
+    ``size``: how many rows the network is given.
+    """
 
     rows: Sequence[int]
     items: dict[int, Item]
     faults: dict[int, str]
+    size: int
 
-    def stacked(self, size: int) -> Arrays:
+    def stacked(self) -> Arrays:
         """Return ``size`` items, arrays by name (size, …), in the order of the rows.
 
-        There are always as many, zeros at the end and in place of faults: with one shape each
+        There are as many for all items of one shape, zeros at the end and in place of faults: so each
         row gets the same bits in any company. There must be an item.
         """
-        return placed({place: self.items[row] for place, row in enumerate(self.rows) if row in self.items}, size)
+        return placed({place: self.items[row] for place, row in enumerate(self.rows) if row in self.items}, self.size)
 
 
 @dataclass(eq=False)
@@ -61,10 +65,10 @@ class _Block:
         """Return the rows that were not decoded, since the block was full before."""
         return [row for row in self.rows if row not in self.items and row not in self.faults]
 
-    def batch(self, rows: Sequence[int]) -> Batch:
+    def batch(self, rows: Sequence[int], size: int) -> Batch:
         """Return some of the rows as a batch."""
         own = {row: self.items[row] for row in rows if row in self.items}
-        return Batch(rows, own, {row: self.faults[row] for row in rows if row in self.faults})
+        return Batch(rows, own, {row: self.faults[row] for row in rows if row in self.faults}, size)
 
 
 class Loader:
@@ -72,8 +76,8 @@ class Loader:
 
     ``decode`` gives a row's item or raises UnreadableSample. ``item_bytes``: how much one
     holds, about. ``finish``: where all items come out with one shape once that is done to them, what it is; None where
-    their shapes are their own: then those of a block are grouped by shape. ``workers`` threads decode, unless the
-    first blocks show that one thread
+    their shapes are their own: then those of a block are grouped by shape. ``size``: of an item, how many of its
+    shape are a batch; None: ``batch_size``. ``workers`` threads decode, unless the first blocks show that one thread
     alone is faster: for thumbnails, whose decoding is mostly Python. A block is several
     batches, since a processor that changes between decoding and the network loses time at
     each change; where shapes are the items' own, it ends when its items hold 32 MiB and fill a batch,
@@ -90,9 +94,11 @@ class Loader:
         workers: int,
         *,
         finish: Callable[[Item], Item] | None = None,
+        size: Callable[[Item], int] | None = None,
         ahead: int = 0,
     ) -> None:
         self._decode, self._finish, self._batch_size, self._ahead = decode, finish, batch_size, ahead
+        self._size = size
         self._block = max(1, _BLOCK_BYTES // (batch_size * max(1, item_bytes)))
         self._workers = workers
         self._threads = ThreadPoolExecutor(workers, "frostline-decode")
@@ -131,9 +137,10 @@ class Loader:
         """Yield a block's batches, which hold on to nothing of the others."""
         found = {row: block.items[row] for row in block.rows if row in block.items}  # threads fill in as they please
         without = [row for row in block.rows if row in block.faults]
-        several = [block.rows] if self._finish else [*by_shape(found), without]
-        for part in (part for rows in several for part in _parts(rows, self._batch_size)):
-            yield self._alike(block.batch(part))
+        for rows in [block.rows] if self._finish else [*by_shape(found), without]:
+            size = self._size(found[rows[0]]) if self._size and rows and rows[0] in found else self._batch_size
+            for part in _parts(rows, size):
+                yield self._alike(block.batch(part, size))
 
     def _alike(self, batch: Batch) -> Batch:
         """Return a batch whose items have one shape."""

@@ -41,7 +41,7 @@ def test_every_row_comes_once_and_in_order_with_its_image_or_its_fault(
         assert batch.faults == {row: f"row {row} is odd" for row in batch.rows if row % 7 == 3}
         if not batch.items:
             continue
-        pixels = batch.stacked(4)["pixels"]
+        pixels = batch.stacked()["pixels"]
         assert pixels.shape == (4, *SHAPE)
         for place, row in enumerate(batch.rows):
             assert (pixels[place] == (0 if row % 7 == 3 else row % 256)).all()
@@ -58,7 +58,7 @@ def test_images_of_two_shapes_in_one_batch_are_finished_and_those_of_one_are_not
         return {"pixels": np.broadcast_to(item["pixels"], SHAPE)}
 
     with Loader(decode, 12, 3, 1, finish=finish) as loader:
-        one, both = (batch.stacked(3)["pixels"] for batch in loader.batches([[0, 1, 3], [1, 2, 5]]))
+        one, both = (batch.stacked()["pixels"] for batch in loader.batches([[0, 1, 3], [1, 2, 5]]))
     assert one.shape == (3, 1, 1, 3)
     assert [image.max() for image in both] == [1, 0, 5]
     assert both.shape == (3, *SHAPE)
@@ -76,7 +76,7 @@ def test_items_of_several_shapes_come_by_shape_the_largest_first_and_those_witho
         batches = list(loader.batches([range(12)]))
     assert [list(batch.rows) for batch in batches] == [[1, 4], [7, 10], [2, 5], [11], [0, 3], [6, 9], [8]]
     assert batches[-1].faults == {8: "gone"} and not batches[-1].items
-    ids, mask = (batches[3].stacked(2)[name] for name in ("ids", "mask"))
+    ids, mask = (batches[3].stacked()[name] for name in ("ids", "mask"))
     assert ids.tolist() == [[11] * 3, [0] * 3] and mask.tolist() == [[True] * 3, [False] * 3]
 
 

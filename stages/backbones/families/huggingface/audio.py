@@ -26,12 +26,12 @@ from frostline.stages.backbones.families.model_folder import ModelFolder
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError, shortened
-from frostline.stages.modalities.audio.transform import Windows, padded
+from frostline.stages.modalities.audio.transform import HALF_SECOND, Windows, padded
 from frostline.stages.modalities.audio.waveform import RATES
 from frostline.stages.modalities.base import Item
 from frostline.stages.modalities.items import stacked
 
-_BUCKET_SECONDS = 0.5
+_AT_ONCE = 120.0  # seconds of sound: the first convolution of wav2vec 2.0 makes 7 MiB of each
 _MOST = {"feature_size": 1024, "num_mel_bins": 1024, "n_fft": 1 << 14, "chunk_length": 600, "max_length_s": 600}
 _AST_STEP = 0.01  # seconds a frame
 
@@ -123,9 +123,9 @@ def _windows(folder: ModelFolder, request: BackboneRequest, kind: Kind, extracto
             _library(kind.extractor),
             seconds,
             hop,
-            round(_BUCKET_SECONDS * rate) if masked else 1,
+            round(HALF_SECOND * rate) if masked else 1,
             prepare=kind.prepare(model, extractor),
-            exact_lengths=kind.extractor == _WAVES and not masked,
+            at_once=_AT_ONCE if kind.extractor == _WAVES else None,
         )
     except ValueError as error:
         raise ConfigError(f"{folder.name}: {error}; see --seconds, --hop") from error
@@ -167,7 +167,7 @@ def _called(extractor: Any, samples: NDArray[np.float32], **how: Any) -> dict[st
 
 
 def _waves(model: Any, extractor: Any) -> Callable[[NDArray[np.float32]], Item]:
-    bucket = round(_BUCKET_SECONDS * extractor.sampling_rate) if _is_masked(extractor, model) else 0
+    bucket = round(HALF_SECOND * extractor.sampling_rate) if _is_masked(extractor, model) else 0
 
     def prepare(samples: NDArray[np.float32]) -> Item:
         values = _called(extractor, samples, return_attention_mask=False)["input_values"]
