@@ -31,6 +31,7 @@ from frostline.stages.modalities.audio.waveform import RATES
 from frostline.stages.modalities.base import Item
 from frostline.stages.modalities.items import stacked
 
+_LONGEST_WAVE = 60.0  # seconds: wav2vec 2.0 takes any length, and 1 GiB of memory for these
 _AT_ONCE = 120.0  # seconds of sound: the first convolution of wav2vec 2.0 makes 7 MiB of each
 _MOST = {"feature_size": 1024, "num_mel_bins": 1024, "n_fft": 1 << 14, "chunk_length": 600, "max_length_s": 600}
 _AST_STEP = 0.01  # seconds a frame
@@ -40,13 +41,14 @@ _AST_STEP = 0.01  # seconds a frame
 class Kind:
     """How one architecture is used. ``extractor``: the class in transformers. ``pool``: what the feature is called.
 
-    ``window``: of its extractor, the most seconds that it takes at once, None where there is no most. ``prepare``: of
-    the model and its extractor, what makes a window's arrays. ``module``: of the model, what makes features of them.
+    ``window``: of its extractor, the most seconds of a window, and how long those of longer recordings are.
+    ``prepare``: of the model and its extractor, what makes a window's arrays. ``module``: of the model, what makes
+    features of them.
     """
 
     extractor: str
     pool: str
-    window: Callable[[Any], float | None]
+    window: Callable[[Any], float]
     prepare: Callable[[Any, Any], Callable[[NDArray[np.float32]], Item]]
     module: Callable[[Any], nn.Module]
 
@@ -131,17 +133,13 @@ def _windows(folder: ModelFolder, request: BackboneRequest, kind: Kind, extracto
         raise ConfigError(f"{folder.name}: {error}; see --seconds, --hop") from error
 
 
-def _lengths(folder: ModelFolder, asked: Mapping[str, Any], most: float | None) -> tuple[float | None, float | None]:
-    """Return seconds and hop: those asked for, or windows side by side of as much as the model takes at once."""
+def _lengths(folder: ModelFolder, asked: Mapping[str, Any], most: float) -> tuple[float, float]:
+    """Return seconds and hop: those asked for, or windows side by side, as long as they may be."""
     seconds, hop = asked.get("seconds"), asked.get("hop")
     if seconds is None:
         seconds = most
-    if seconds is None and hop is not None:
-        raise ConfigError(f"--hop {hop:g} for the whole recordings of {folder.name}; say --seconds, too")
-    if most is not None and seconds is not None and seconds > most:
-        raise ConfigError(f"--seconds {seconds:g} for {folder.name}, which takes {most:g} at once; choose less")
-    if seconds is None:
-        return None, None
+    if seconds > most:
+        raise ConfigError(f"--seconds {seconds:g} for {folder.name}; expected at most {most:g} at once, choose less")
     return float(seconds), float(seconds if hop is None else hop)
 
 
@@ -201,7 +199,7 @@ def _clap(_model: Any, extractor: Any) -> Callable[[NDArray[np.float32]], Item]:
 
 
 _WAVES = "Wav2Vec2FeatureExtractor"
-_FRAMES = Kind(_WAVES, "mean", lambda _: None, _waves, FrameMean)
+_FRAMES = Kind(_WAVES, "mean", lambda _: _LONGEST_WAVE, _waves, FrameMean)
 _KINDS = {
     "wav2vec2": _FRAMES,
     "hubert": _FRAMES,
