@@ -16,7 +16,7 @@ from frostline.stages.errors import ConfigError, UnreadableSample
 from frostline.stages.modalities.audio.modality import RECORDINGS
 from frostline.stages.modalities.audio.waveform import AUDIO, Waveform
 from frostline.stages.modalities.base import described
-from frostline.stages.modalities.items import stacked
+from frostline.stages.modalities.items import placed, stacked
 from support.audio_folders import KINDS, RATE, save_audio_model, tone
 from support.model_folders import change_json
 
@@ -39,7 +39,7 @@ def own_features(name: str, model: Any, extractor: Any, samples: Samples) -> Any
         if name == "whisper":
             frames = -(-len(samples) // 320)
             return model.get_encoder()(given["input_features"]).last_hidden_state[0, :frames].mean(0).numpy()
-        if name == "clap":
+        if name.startswith("clap"):
             return model.get_audio_features(**given).pooler_output[0].numpy()
         if name == "ast":
             return model(given["input_values"]).pooler_output[0].numpy()
@@ -86,6 +86,21 @@ def test_what_a_network_takes_at_once_is_the_window_of_longer_recordings(tmp_pat
     np.testing.assert_allclose(first, wanted, atol=1e-5)
     np.testing.assert_array_equal(first, again)  # transformers itself would crop at random
     assert (backbone.spec.preprocessing.seconds, backbone.spec.preprocessing.hop) == (2.0, 2.0)
+
+
+def test_fused_clap_has_one_feature_in_any_company_and_its_longer_recordings_are_windows(tmp_path: Path) -> None:
+    model, extractor = save_audio_model(tmp_path, "clap, fusion")
+    backbone = backbone_of(tmp_path)
+    how = backbone.spec.preprocessing
+    clips = [tone(seconds, 300 + 100 * i, 48_000, i) for i, seconds in enumerate((0.7, 2.0, 1.3))]
+    items = {i: how.item(Waveform(clip, 48_000)) for i, clip in enumerate(clips)}
+    together = backbone.embed(placed(items, 8))
+    for i, clip in enumerate(clips):
+        np.testing.assert_array_equal(backbone.embed(placed({7: items[i]}, 8))[7], together[i])
+        np.testing.assert_allclose(together[i], own_features("clap", model, extractor, clip), atol=1e-5)
+    samples = tone(3.0, rate=48_000)
+    wanted = np.mean([own_features("clap", model, extractor, one) for one in (samples[:96_000], samples[-96_000:])], 0)
+    np.testing.assert_allclose(features(backbone, samples, 48_000), wanted, atol=1e-5)
 
 
 def test_a_recording_at_another_rate_is_resampled(tmp_path: Path) -> None:
