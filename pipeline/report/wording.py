@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from frostline.stages.fit.selection import LEAST_IS_BEST
 from frostline.stages.metrics.score import RESAMPLES, TOO_FEW
 from frostline.stages.targets.base import DEFAULT
 
@@ -25,8 +26,16 @@ TRANSFERABILITY = {
     "nce": "NCE",
 }
 NOUNS = {"single-label": "class", "multi-label": "label", "regression": "output"}
-HEADINGS = {"map": "mAP", "macro_log_loss": "log-loss", "r2": "R²", "mae": "MAE", "rmse": "RMSE"}
+HEADINGS = {
+    "balanced_accuracy": "balanced accuracy",
+    "map": "mAP",
+    "macro_log_loss": "log-loss",
+    "r2": "R²",
+    "mae": "MAE",
+    "rmse": "RMSE",
+}
 Level = Literal["note", "warning"]
+PERCENT = ("accuracy", "balanced_accuracy")
 _LONG = 10.0  # seconds: of what is done sooner nobody asks what took so long
 _LIMIT = 0.2  # of the time without images: decoding is the limit
 _TORN = re.compile(r"(?<=\d) (?=[%±–] ?\d?|(?:s|images/s|[kMGT]?B)\b)|(?<=[±–]) (?=\d)|(?<=\d,) (?=\d[\d.]*\])")
@@ -36,6 +45,11 @@ def listed(names: Sequence[str], limit: int = 3) -> str:
     """Return ``a, b, c and 2 more``."""
     shown = [*names[:limit], *([f"{len(names) - limit} more"] if len(names) > limit else [])]
     return ", ".join(shown[:-1]) + (" and " if len(shown) > 1 else "") + shown[-1]
+
+
+def heading(score: str) -> str:
+    """Return what a score is called in tables."""
+    return HEADINGS.get(score, score)
 
 
 def place(rank: int, *, tied: bool) -> str:
@@ -163,11 +177,10 @@ def _indecision(selection: Selection) -> Iterator[str]:
 
 def _score_of(selection: Selection) -> str:
     """Return what the chosen value scored on the held-out rows."""
-    place = selection.grid.index(selection.value)
-    if selection.accuracy:
-        return f"{100 * selection.accuracy[place]:.1f} %"
-    name, scores = next(iter(selection.scores.items()))
-    return f"{HEADINGS.get(name, name)} {scores[place]:.3g}"
+    own, called = selection.shown[selection.grid.index(selection.value)], HEADINGS.get(selection.by_score, "")
+    if selection.by_score in PERCENT:
+        return f"{called} {100 * own:.1f} %".lstrip()
+    return f"{called or selection.by_score} {own:.3g}"
 
 
 def _doubts(selection: Selection) -> Iterator[str]:
@@ -184,8 +197,9 @@ def _as_good_within(selection: Selection) -> bool:
     """Return whether a value that is not at the grid's edge was as good as the best: no wider grid is needed."""
     if selection.alike:
         return selection.alike[0] != selection.alike[-1]
-    accuracy = selection.accuracy or next(iter(selection.scores.values()), ())
-    return bool(accuracy[1:-1]) and max(accuracy[1:-1]) >= max(accuracy)
+    best = min if selection.by_score in LEAST_IS_BEST else max
+    within = selection.shown[1:-1]
+    return bool(within) and best(within) == best(selection.shown)
 
 
 def _rows_of(selection: Selection) -> str:
