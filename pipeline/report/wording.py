@@ -165,14 +165,18 @@ def _choice(selection: Selection) -> str:
 
 
 def _indecision(selection: Selection) -> Iterator[str]:
-    """Yield which values the held-out rows can't tell apart, and whether the grid ends among them."""
+    """Yield the least and the largest value that the rows can't tell from the best, and whether the grid ends there.
+
+    What lies between the two is not said to be alike, nor are the two: each was held against the best alone.
+    """
     low, high = (selection.alike or (selection.value,))[0], (selection.alike or (selection.value,))[-1]
     if low == high:
         return
-    ends = [low == selection.grid[0], high == selection.grid[-1]]
-    which = f"from {number(low)} to {number(high)}" + (", an edge of the grid," if any(ends) else "")
-    every = "any two values of the grid" if all(ends) else f"values {which}"
-    yield f"these rows can't tell {every} apart: {chosen(selection)} lies among them, and could as well be another"
+    edges = [low == selection.grid[0], high == selection.grid[-1]]
+    first = f"{number(low)}, an edge of the grid," if edges == [True, False] else number(low)
+    last = {(True, True): ", both edges of the grid,", (False, True): ", an edge of the grid,"}.get(tuple(edges), "")
+    apart = f"{first} or {number(high)}{last} from the best"
+    yield f"these rows can't tell {apart}: {chosen(selection)} was taken, and could as well be another"
 
 
 def _score_of(selection: Selection) -> str:
@@ -194,9 +198,12 @@ def _doubts(selection: Selection) -> Iterator[str]:
 
 
 def _as_good_within(selection: Selection) -> bool:
-    """Return whether a value that is not at the grid's edge was as good as the best: no wider grid is needed."""
+    """Return whether a value that is not at the grid's edge was as good as the best: no wider grid is needed.
+
+    Of a choice by losses that is never so: a value at the edge was taken for its loss, or for being the calmest.
+    """
     if selection.alike:
-        return selection.alike[0] != selection.alike[-1]
+        return False
     best = min if selection.by_score in LEAST_IS_BEST else max
     within = selection.shown[1:-1]
     return bool(within) and best(within) == best(selection.shown)

@@ -50,9 +50,9 @@ class Selection(Choice):
     both are where nothing was chosen. ``converged``: of the fits on ``fitted_rows``, one per
     value, in every fold. ``temperature``: what the logits of the held-out rows are best divided
     by, None without probabilities or held-out rows. ``scores``: of other targets than single labels, what stands
-    for accuracy and log-loss, by name, one per value of ``grid``; of these, what else they were chosen by. ``values``: of each label where they were chosen
-    each for itself, else empty. ``thresholds``: of each label, above which F1 is largest on the held-out rows; empty
-    where that does not apply. ``repeats``: how many times rows were dealt to folds. ``alike``: the least and the
+    for accuracy and log-loss, by name, one per value of ``grid``; of single labels balanced accuracy where they were
+    chosen by it. ``values``: of each label where they were chosen each for itself, else empty. ``thresholds``: of each
+    label, above which F1 is largest on the held-out rows; empty where that does not apply. ``repeats``: how many times rows were dealt to folds. ``alike``: the least and the
     largest of the values within a standard error of the least loss on the held-out rows; empty where that is not known.
     ``final_gap``: how far the objective of the last fit may be above its optimum, as a share of it, and
     ``final_gradient_norm``, where the head says so.
