@@ -44,16 +44,16 @@ class Choice:
 class Selection(Choice):
     """How the parameter was chosen, and how the last fit went.
 
-    ``by``: "hold-out", "folds", "leave-one-out", or "" where there was nothing to choose.
-    ``accuracy`` and ``log_loss`` of the held-out training rows, all folds
-    together, weighed as the fit is, one per value of ``grid``; ``log_loss`` is empty for heads without probabilities,
-    both are where nothing was chosen. ``converged``: of the fits on ``fitted_rows``, one per
-    value, in every fold. ``temperature``: what the logits of the held-out rows are best divided
-    by, None without probabilities or held-out rows. ``scores``: of other targets than single labels, what stands
-    for accuracy and log-loss, by name, one per value of ``grid``; of single labels balanced accuracy where they were
-    chosen by it. ``values``: of each label where they were chosen each for itself, else empty. ``thresholds``: of each
-    label, above which F1 is largest on the held-out rows; empty where that does not apply. ``repeats``: how many times rows were dealt to folds. ``alike``: the least and the
-    largest of the values within a standard error of the least loss on the held-out rows; empty where that is not known.
+    ``by``: "hold-out", "folds", "leave-one-out", or "" where there was nothing to choose. ``accuracy`` and ``log_loss``
+    of the held-out training rows, all folds together, weighed as the fit is, one per value of ``grid``; ``log_loss`` is
+    empty for heads without probabilities, both are where nothing was chosen. ``converged``: of the fits on
+    ``fitted_rows``, one per value, in every fold. ``temperature``: what the logits of the held-out rows are best
+    divided by, None without probabilities or held-out rows. ``scores``: of other targets than single labels, what
+    stands for accuracy and log-loss, by name, one per value of ``grid``; of single labels balanced accuracy where they
+    were chosen by it. ``values``: of each label where they were chosen each for itself, else empty. ``thresholds``: of
+    each label, above which F1 is largest on the held-out rows; empty where that does not apply. ``repeats``: how many
+    times rows were dealt to folds. ``alike``: the least and the largest of the values within a standard error of the
+    least loss on the held-out rows; empty where that is not known.
     ``final_gap``: how far the objective of the last fit may be above its optimum, as a share of it, and
     ``final_gradient_norm``, where the head says so.
     """
