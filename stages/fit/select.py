@@ -35,14 +35,14 @@ def choose(
     """Return the value that rows which the heads have not seen speak for, each counting what its class weight says.
 
     By the rule ``stable`` that is one of the values whose losses these rows can't tell apart from the least, see
-    ``alike``; single labels are judged by log-loss, or without probabilities by the share that is wrong. By the
-    rule ``best``, and of scores that are no mean over rows, it is the best by the target's criterion (single labels:
-    the value that is right most often), of equally good ones the one of least cost (log-loss), and of several of these
-    the one in the middle. Where the spec says ``per_label`` also the best value of each label for itself. ``groups``:
-    int64 (n,), rows of one of which are never on both sides, nor are groups that share a content; ``held``: bool (n,),
-    the rows to hold out, where that is not left to the spec, but for those that ``of_validation`` has fitted. Published protocols say by ``ties`` which of equally good
-    values is taken. Raises ConfigError if the target's values are not judged each for itself; DataError where rows or
-    groups are too few to hold some out.
+    ``alike``; single labels are judged by log-loss, or without probabilities by the share that is wrong. By the rule
+    ``best``, and of scores that are no mean over rows, it is the best by the target's criterion (single labels: the
+    value that is right most often), of equally good ones the one of least cost (log-loss), and of several of these the
+    one in the middle. Where the spec says ``per_label`` also the best value of each label for itself. ``groups``: int64
+    (n,), rows of one of which are never on both sides, nor are groups that share a content; ``held``: bool (n,), the
+    rows to hold out, where that is not left to the spec, but for those that ``of_validation`` has fitted. Published
+    protocols say by ``ties`` which of equally good values is taken. Raises ConfigError if the target's values are not
+    judged each for itself; DataError where rows or groups are too few to hold some out.
     """
     spec = rows.spec
     groups = None if groups is None else np.unique(group_lots(groups, digests, 0), return_inverse=True)[1].ravel()
