@@ -27,6 +27,7 @@ from frostline.stages.datasets.sources.split_column import (
 )
 from frostline.stages.datasets.sources.stratified import stratification
 from frostline.stages.datasets.sources.table_targets import LABEL, FoundTargets, read_targets
+from frostline.stages.datasets.sources.unlabelled_files import table_samples
 from frostline.stages.datasets.table import Table, read_table
 from frostline.stages.datasets.texts import COLUMNS as TEXTS
 from frostline.stages.datasets.texts import check_no_files, text_column, text_samples
@@ -172,4 +173,5 @@ CSV = Source(
         "input",
     ),
     at_hand=True,
+    samples=table_samples,
 )

@@ -30,7 +30,7 @@ from frostline.stages.datasets.sources.vector_table import Described, described
 from frostline.stages.errors import DataError, listing
 from frostline.stages.modalities.vector.vector_file import VectorFile, kind_note, open_vectors
 from frostline.stages.records.sealed import digest
-from frostline.stages.targets.values import Targets
+from frostline.stages.targets.values import Targets, unlabelled
 
 
 def open_vector_file(request: Request) -> Dataset:
@@ -51,7 +51,8 @@ def open_vector_file(request: Request) -> Dataset:
     wrong += target_faults(targets, splits, by, request.test_fraction)
     if wrong:
         raise DataError(f"{table.file} can't be used:\n{listing(wrong)}")
-    samples = grouped_by(_samples(opened, found, targets.targets), request.group_pattern, request.group_file)
+    samples = _samples(opened, found.ids, targets.targets, request)
+    samples = grouped_by(samples, request.group_pattern, request.group_file)
     notes = tuple(filter(None, (*table.notes, kind_note(opened.kept[0]), *targets.notes)))
     if splits is None:
         split = split_by_content(samples, request.test_fraction, request.seed, by)
@@ -59,6 +60,14 @@ def open_vector_file(request: Request) -> Dataset:
     train, test = np.flatnonzero(splits == "train"), np.flatnonzero(splits == held(splits))
     both = samples.take(train, "train"), samples.take(test, "test")
     return Dataset(samples.dataset, *both, (*notes, *split_notes(table, splits)))
+
+
+def vector_samples(request: Request) -> tuple[Samples, tuple[str, ...]]:
+    """Return all vectors of a file without labels, and notes; what they are called is in the file, or their number."""
+    opened = open_vectors(request.path, request.columns.get("features"))
+    ids = opened.column(request.columns["path"]) if "path" in request.columns else opened.ids()
+    samples = _samples(opened, ids, unlabelled(len(opened)), request)
+    return samples, tuple(filter(None, [kind_note(opened.kept[0])]))
 
 
 def _row_faults(found: Described, splits: NDArray[np.str_] | None, targets: FoundTargets) -> Iterator[str]:
@@ -80,14 +89,14 @@ class _Contents:
     faults: dict[int, str]
 
 
-def _samples(opened: VectorFile, found: Described, targets: Targets) -> Samples:
+def _samples(opened: VectorFile, ids: Sequence[str], targets: Targets, request: Request) -> Samples:
     rows = opened.rows()
-    contents = _contents(opened, found.request)
+    contents = _contents(opened, request)
     return Samples(
         dataset=opened.file.stem,
         split="all",
         targets=targets,
-        ids=found.ids,
+        ids=ids,
         digests=contents.digests,
         read=rows.row,
         problems=contents.faults,
@@ -120,4 +129,5 @@ VECTORS = Source(
     settings=("columns", "target", "task", "separator", "group", "group_pattern", "group_file", "stratify"),
     at_hand=True,
     backbone="vectors",
+    samples=vector_samples,
 )
