@@ -9,7 +9,7 @@ from typing import Any
 
 from frostline.pipeline.serve.asked import Asked, asked_file
 from frostline.pipeline.serve.text_inputs import STDIN, asked_texts, is_table
-from frostline.pipeline.settings import PredictSettings
+from frostline.pipeline.settings import ServeSettings
 from frostline.stages.datasets import files_in, paths_of
 from frostline.stages.errors import ConfigError, DataError, one
 from frostline.stages.modalities.base import Modality
@@ -18,7 +18,7 @@ from frostline.stages.modalities.text.modality import TEXT
 log = logging.getLogger("frostline")
 
 
-def asked_for(inputs: Sequence[str | Path], s: PredictSettings, modality: Modality[Any]) -> list[Asked]:
+def asked_for(inputs: Sequence[str | Path], s: ServeSettings, modality: Modality[Any]) -> list[Asked]:
     """Return the samples that inputs mean, and tell how they were understood. Raises DataError, ConfigError."""
     _check(inputs, s, modality)
     asked = [one for given in inputs for one in _asked(Path(given), s, modality)]
@@ -29,7 +29,7 @@ def asked_for(inputs: Sequence[str | Path], s: PredictSettings, modality: Modali
     return asked
 
 
-def _check(inputs: Sequence[str | Path], s: PredictSettings, modality: Modality[Any]) -> None:
+def _check(inputs: Sequence[str | Path], s: ServeSettings, modality: Modality[Any]) -> None:
     """Raise ConfigError for settings of inputs that are not there."""
     tables = any(is_table(Path(one)) if modality.name == TEXT else _lists_paths(Path(one)) for one in inputs)
     if (s.root or s.columns) and not tables:
@@ -40,7 +40,7 @@ def _check(inputs: Sequence[str | Path], s: PredictSettings, modality: Modality[
         raise ConfigError("root with texts, which are the cells of a table; leave it out")
 
 
-def _asked(given: Path, s: PredictSettings, modality: Modality[Any]) -> list[Asked]:
+def _asked(given: Path, s: ServeSettings, modality: Modality[Any]) -> list[Asked]:
     if modality.name == TEXT and (is_table(given) or str(given) == STDIN):
         return asked_texts(given, s)
     return [asked for file in _files(given, s, modality) for asked in _samples(file, modality)]
@@ -58,7 +58,7 @@ def _samples(file: Path, modality: Modality[Any]) -> list[Asked]:
     return [Asked(Path(f"{file}#{one.name}"), one.content) for one in several]
 
 
-def _files(given: Path, s: PredictSettings, modality: Modality[Any]) -> list[Path]:
+def _files(given: Path, s: ServeSettings, modality: Modality[Any]) -> list[Path]:
     if given.is_dir():
         found, notes = files_in(given, modality.name)
     elif _lists_paths(given):

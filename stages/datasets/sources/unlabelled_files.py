@@ -24,7 +24,10 @@ Found = tuple[Samples, tuple[str, ...]]
 
 
 def folder_samples(request: Request) -> Found:
-    """Return the files of a modality below a folder, sorted by path, and notes. Raises DataError: none, or no folder."""
+    """Return the files of a modality below a folder, sorted by path, and notes.
+
+    Raises DataError: no folder, none of that modality in it, folders that can't be read.
+    """
     modality = request.modality or IMAGE
     noun = MODALITIES.load(modality).noun
     if not request.path.is_dir():
