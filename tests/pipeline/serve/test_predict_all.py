@@ -101,6 +101,22 @@ def test_csv_says_the_same_as_parquet(work: Made) -> None:
     ] == rows
 
 
+def test_the_array_that_is_named_is_predicted_with_and_without_a_file(
+    work: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    X = np.load(work.vectors(6))
+    np.savez("two.npz", features=np.roll(X, 1, axis=1), mine=X)
+    asked = ["predict", str(work.head), "two.npz", "--columns", "features=mine"]
+    expected = [one.label for one in predict(work.head, ["new.npy"])]
+    capsys.readouterr()
+    assert main([*asked, "--json"]) == 0
+    assert [one["label"] for one in json.loads(capsys.readouterr().out)] == expected
+    assert main([*asked, "--out", "all.parquet"]) == 0
+    assert [row["label"] for row in table(Path("all.parquet"))] == expected
+    assert main(["predict", str(work.head), "two.npz", "--columns", "features=theirs"]) == 3
+    assert "has no array theirs; there is" in capsys.readouterr().err
+
+
 def command(work: Made, file: Path, out: str) -> list[str]:
     return [sys.executable, "-m", "frostline", "predict", str(work.head), str(file), "--out", out, "--json"]
 
