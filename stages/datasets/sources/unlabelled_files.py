@@ -59,7 +59,7 @@ def table_samples(request: Request) -> Found:
     root = absolute(request.root or request.path.parent)
     located = locate(root, table.column("path"))
     if located.faults:
-        wrong = [f"line {table.lines[row]}: {fault}" for row, fault in located.faults.items()]
+        wrong = [f"{table.where(row)}: {fault}" for row, fault in located.faults.items()]
         where = f"files are looked for below {root}; see --root"
         raise DataError(f"{request.path} can't be used ({where}):\n{listing(wrong)}")
     return _of_files(request, request.path.stem, root, located.files), (*table.notes, *located.notes)
