@@ -58,7 +58,7 @@ def _samples(file: Path, modality: Modality[Any], named: str | None) -> list[Ask
     """Return what a file holds: one sample, or several, each by the file's name and its own."""
     several = modality.held_in(file, named)
     if several is None:
-        return [asked_file(file)]
+        return [asked_file(file, modality.max_bytes)]
     return [Asked(Path(f"{file}#{one.name}"), one.content) for one in several]
 
 

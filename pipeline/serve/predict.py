@@ -52,7 +52,8 @@ class Classifier:
 
         They hold images, or samples of the modality that the backbone takes.
         """
-        return list(self.answers([asked_file(Path(image)) for image in images]))
+        most = MODALITIES.load(self.backbone.spec.modality).max_bytes
+        return list(self.answers([asked_file(Path(image), most) for image in images]))
 
     def answers(self, asked: Sequence[Asked]) -> Iterator[Prediction]:
         """Yield the same of what is asked for, while the rest is still being computed."""
