@@ -116,10 +116,11 @@ class Modality(ABC, Generic[S]):
     def preview(self, sample: S) -> Preview:
         """Return a sample as a page shows it."""
 
-    def held_in(self, file: Path) -> Sequence[Held] | None:  # noqa: ARG002
+    def held_in(self, file: Path, named: str | None = None) -> Sequence[Held] | None:  # noqa: ARG002
         """Return the samples in a file of ``extensions`` that holds many; None where a file is a sample.
 
-        Raises DataError where it holds none.
+        ``named``: in which of its arrays or columns they are, where the user says so. Raises DataError where it
+        holds none.
         """
         return None
 
