@@ -72,7 +72,7 @@ class Found:
 
 
 def standard_error(samples: int) -> float:
-    return (0.95 * 0.05 / samples) ** 0.5
+    return float((0.95 * 0.05 / samples) ** 0.5)
 
 
 def repetitions_of(cell: Cell, usual: int) -> int:

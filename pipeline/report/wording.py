@@ -173,9 +173,9 @@ def _indecision(selection: Selection) -> Iterator[str]:
     low, high = (selection.alike or (selection.value,))[0], (selection.alike or (selection.value,))[-1]
     if low == high:
         return
-    edges = [low == selection.grid[0], high == selection.grid[-1]]
-    first = f"{number(low)}, an edge of the grid," if edges == [True, False] else number(low)
-    last = {(True, True): ", both edges of the grid,", (False, True): ", an edge of the grid,"}.get(tuple(edges), "")
+    edges = (low == selection.grid[0], high == selection.grid[-1])
+    first = f"{number(low)}, an edge of the grid," if edges == (True, False) else number(low)
+    last = {(True, True): ", both edges of the grid,", (False, True): ", an edge of the grid,"}.get(edges, "")
     apart = f"{first} or {number(high)}{last} from the best"
     yield f"these rows can't tell {apart}: {chosen(selection)} was taken, and could as well be another"
 
