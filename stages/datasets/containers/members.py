@@ -51,6 +51,16 @@ class Part:
         return len(self.names)
 
 
+@dataclass(frozen=True)
+class Member:
+    """One file in a container. ``fault``: why its bytes can't be read, or nothing."""
+
+    name: str
+    offset: int
+    size: int
+    fault: str = ""
+
+
 class PartBuilder:
     """Takes in the samples of one container one by one."""
 
