@@ -15,6 +15,7 @@ from frostline.stages.datasets.draws import held_out
 from frostline.stages.errors import DataError, UnreadableSample, counted, listing
 from frostline.stages.modalities.base import IMAGE, Modality, Sample
 from frostline.stages.modalities.registry import MODALITIES
+from frostline.stages.records.packed_names import encoded_names, taken
 from frostline.stages.records.sealed import content_digest
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
@@ -63,8 +64,9 @@ class Samples:
         total = hashlib.sha256()
         names = [name.encode(errors="surrogateescape") + b"\0" for name in self.targets.names]
         total.update(b"".join(names))
-        for sample, label, content in zip(self.ids, self.targets.values.tolist(), self.digests, strict=True):
-            total.update(sample.encode(errors="surrogateescape") + b"\0" + names[label] + content.tobytes())
+        ids = encoded_names(self.ids)
+        for sample, label, content in zip(ids, self.targets.values.tolist(), self.digests, strict=True):
+            total.update(sample + b"\0" + names[label] + content.tobytes())
         return total.hexdigest()
 
     @cached_property
@@ -104,22 +106,28 @@ class Samples:
 
     def take(self, rows: NDArray[np.int64], split: str) -> Samples:
         """Return the given rows, in the given order, as another split."""
-        chosen = rows.tolist()
         encoded = self.encoded
-        problems = {new: self.problems[row] for new, row in enumerate(chosen) if row in self.problems}
         return Samples(
             self.dataset,
             split,
             self.targets.take(rows),
-            [self.ids[row] for row in chosen],
+            taken(self.ids, rows),
             self.digests[rows],
-            lambda row: self.read(chosen[row]),
-            problems,
-            encoded and (lambda row: encoded(chosen[row])),
+            lambda row: self.read(int(rows[row])),
+            _of_rows(self.problems, rows),
+            encoded and (lambda row: encoded(int(rows[row]))),
             self.modality,
-            {new: self.codecs[row] for new, row in enumerate(chosen) if row in self.codecs},
+            _of_rows(self.codecs, rows),
             self.options,
         )
+
+
+def _of_rows(said: Mapping[int, str], rows: NDArray[np.int64]) -> dict[int, str]:
+    """Return what is said of some rows, by their new numbers."""
+    if not said:
+        return {}
+    told = np.fromiter(said, np.int64, len(said))
+    return {new: said[int(rows[new])] for new in np.flatnonzero(np.isin(rows, told)).tolist()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,18 @@ from frostline.stages.modalities.base import Arrays, Item
 from frostline.stages.modalities.image.spec import View
 from frostline.stages.modalities.items import bytes_of, shape_of, stacked
 from frostline.stages.modalities.registry import MODALITIES
-from frostline.stages.store import OK, QUARANTINED, Bad, FeatureSet, JointSets, Place, Shard, WriteBack, encode_ids
+from frostline.stages.store import (
+    OK,
+    QUARANTINED,
+    Bad,
+    FeatureSet,
+    JointSets,
+    Place,
+    Shard,
+    WriteBack,
+    encode_ids,
+    id_width,
+)
 
 _FEW = 16  # rows: whose items say how large items are
 
@@ -154,7 +165,7 @@ class _Filling:
 
     def __init__(self, job: Extraction, loader: Loader, limit: BatchLimit) -> None:
         self._job, self._loader, self._limit = job, loader, limit
-        self._ids = encode_ids(job.samples.ids)
+        self._id_width = id_width(job.samples.ids)
         self._pieces: dict[int, _Piece] = {}
         self._flowing: deque[Batch] = deque()
         self.computed = 0
@@ -216,7 +227,8 @@ class _Filling:
         samples, here = self._job.samples, slice(piece.span.start, piece.span.stop)
         status = np.full(len(piece.span), OK, np.uint8)
         status[[row - piece.span.start for row in piece.reasons]] = QUARANTINED
-        content = Shard(piece.result, self._ids[here], samples.digests[here], status)
+        ids = encode_ids(samples.ids[here], self._id_width)
+        content = Shard(piece.result, ids, samples.digests[here], status)
         bad = tuple(Bad(row, samples.ids[row], piece.reasons[row]) for row in sorted(piece.reasons))
         writer.commit(partial(self._job.features.commit, piece.shard, content, bad), piece.held)
         del self._pieces[piece.shard]

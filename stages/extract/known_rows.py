@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.datasets import Samples
-from frostline.stages.store import OK, FeatureSet, Place, Shard, encode_ids
+from frostline.stages.store import OK, FeatureSet, Place, Shard, encode_ids, id_width
 
 Known = Mapping[bytes, Place]
 
@@ -32,7 +32,7 @@ def copy_set(samples: Samples, known: Known, features: FeatureSet) -> None:
 
     Raises DamagedShard if one of the sets that the rows lie in is damaged.
     """
-    ids = encode_ids(samples.ids)
+    width = id_width(samples.ids)
     for shard in features.missing():
         with features.claim(shard, wait=True) as ours:
             if ours:
@@ -41,5 +41,6 @@ def copy_set(samples: Samples, known: Known, features: FeatureSet) -> None:
                 copy_rows(samples, known, span, result)
                 here = slice(span.start, span.stop)
                 status = np.full(len(span), OK, np.uint8)
-                features.commit(shard, Shard(result, ids[here], samples.digests[here], status))
+                ids = encode_ids(samples.ids[here], width)
+                features.commit(shard, Shard(result, ids, samples.digests[here], status))
     features.publish()

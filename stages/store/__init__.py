@@ -6,7 +6,7 @@ from frostline.stages.store.joint import JointSets
 from frostline.stages.store.layout import Layout
 from frostline.stages.store.provenance import Provenance
 from frostline.stages.store.rowfile import RowFile
-from frostline.stages.store.shard import OK, QUARANTINED, Shard, encode_ids
+from frostline.stages.store.shard import OK, QUARANTINED, Shard, encode_ids, id_width
 from frostline.stages.store.store import Features, FeatureStore, Place, common, load, plain, stacked
 from frostline.stages.store.writeback import WriteBack
 
@@ -26,6 +26,7 @@ __all__ = [
     "WriteBack",
     "common",
     "encode_ids",
+    "id_width",
     "in_use",
     "load",
     "make_folder",

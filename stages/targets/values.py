@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.records.packed_names import encoded_names
 from frostline.stages.targets.base import DEFAULT, TargetValues
 
 
@@ -55,8 +56,8 @@ class Targets:
         how groups are numbered.
         """
         total = hashlib.sha256(json.dumps([self.kind, self.names, str(self.values.dtype)]).encode())
-        for sample, values in zip(ids, self.values, strict=True):
-            total.update(sample.encode(errors="surrogateescape") + b"\0" + values.tobytes())
+        for sample, values in zip(encoded_names(ids), self.values, strict=True):
+            total.update(sample + b"\0" + values.tobytes())
         if self.groups is not None:
             total.update(in_order(self.groups).tobytes())
         return total.hexdigest()

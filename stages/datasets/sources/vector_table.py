@@ -81,8 +81,7 @@ def _of_arrays(opened: VectorFile, request: Request, label: str | None) -> Descr
     if not request.target and targets == [label]:
         called["label"], targets = targets[0], []
     ids = opened.column(request.columns["path"]) if "path" in request.columns else opened.ids()
-    rows = tuple(zip(*columns.values(), strict=True))
-    table = Table(opened.file, tuple(columns), rows, tuple(range(1, len(opened) + 1)), called)
+    table = Table(opened.file, tuple(columns), tuple(columns.values()), range(1, len(opened) + 1), called)
     return Described(table, ids, replace(request, target=tuple(targets), task=_task(opened, request, asked)))
 
 
