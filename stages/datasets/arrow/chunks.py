@@ -104,9 +104,7 @@ def blamed(blob: Blob) -> Iterator[None]:
         yield
     except (OSError, EOFError, ValueError, MemoryError, pyarrow.ArrowException) as error:
         said = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise DataError(
-            f"can't read {blob.name}: {said}; expected a sound file: copy or download it again"
-        ) from error
+        raise DataError(f"can't read {blob.name}: {said}; expected a sound file: copy or download it again") from error
 
 
 def differences(blob: Blob, schema: Any, first: Blob, wanted: Any) -> dict[str, str]:

@@ -27,9 +27,9 @@ class FileSplits:
 
 
 def file_splits(paths: Sequence[str]) -> FileSplits:
-    """Return the splits of files where their names, or those of the folders above, say train and test, or train and val.
+    """Return the splits of files where names, theirs or of the folders above, say train and test, or train and val.
 
-    ``train-00000-of-00002`` and ``train/0000`` are of one name, ``train``. Where there are both, val is not used. Raises
+    ``train-00000-of-00002`` and ``train/0000`` are of one name, ``train``. Beside test, val is not used. Raises
     DataError for files that belong to none of the splits that others do, and for several that may be one split.
     """
     for level in range(_LEVELS):
@@ -57,8 +57,8 @@ def _check(paths: Sequence[str], names: Sequence[str], roles: Roles, held: str) 
     lost = [path for path, name in zip(paths, names, strict=True) if name not in known]
     if lost:
         raise DataError(
-            f"{counted(len(lost), 'file')} of no split beside those of train and {held}; expected train, test or val in "
-            f"each name, or a pattern that leaves these out:\n{listing(lost)}"
+            f"{counted(len(lost), 'file')} of no split beside those of train and {held}; expected train, test or val "
+            f"in each name, or a pattern that leaves these out:\n{listing(lost)}"
         )
     several = [some for split in ("train", held) if len(some := roles[split]) > 1]
     if several:

@@ -8,13 +8,9 @@ from dataclasses import replace
 from itertools import repeat
 from pathlib import Path, PurePath
 
-from frostline.stages.datasets.arrow.features import features_of
-from frostline.stages.datasets.arrow.names import RowNames, stems
-from frostline.stages.datasets.arrow.parquet_rows import ParquetRows
-from frostline.stages.datasets.arrow.rows import RowFiles
 from frostline.stages.datasets.containers.blob import Blob
 from frostline.stages.datasets.containers.places import expand
-from frostline.stages.datasets.parquet_table import ENDING
+from frostline.stages.datasets.parquet_table import ENDING, parquet_rows
 from frostline.stages.datasets.samples import Dataset
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.csv_file import CSV
@@ -33,10 +29,8 @@ def open_parquet(request: Request) -> Dataset:
     blobs = _blobs(request)
     split = file_splits([blob.name for blob in blobs]) if len(blobs) > 1 else None
     used = blobs if split is None else [blobs[number] for number in split.files]
-    stored = ParquetRows(used)
-    firsts = stored.chunks.first_rows(len(used))
-    names = RowNames(stems([blob.name for blob in used]), firsts)
-    rows = RowFiles(stored, names, features_of(stored.schema.metadata), is_table=len(used) == 1)
+    rows = parquet_rows(used)
+    firsts = rows.stored.chunks.first_rows(len(used))
     if split is not None:
         counts = zip(split.splits, (firsts[1:] - firsts[:-1]).tolist(), strict=True)
         cells = [one for name, count in counts for one in repeat(name, count)] if any(split.splits) else []

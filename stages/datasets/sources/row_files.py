@@ -109,4 +109,6 @@ def _ids(rows: RowFiles, labelled: Rows, members: Members, texts: bool) -> tuple
     again = paths.repeated()
     if not len(again):
         return paths, ()
-    return rows.names.packed(), (f"paths don't tell rows apart, such as {paths[int(again[0])]}: each is called by its number",)
+    return rows.names.packed(), (
+        f"paths don't tell rows apart, such as {paths[int(again[0])]}: each is called by its number",
+    )

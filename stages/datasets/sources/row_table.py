@@ -11,7 +11,7 @@ from frostline.stages.datasets.arrow.media import is_file, is_text, media_column
 from frostline.stages.datasets.arrow.rows import RowFiles
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.table_targets import LABEL
-from frostline.stages.datasets.table import Table
+from frostline.stages.datasets.table import Table, check_rows
 from frostline.stages.datasets.texts import COLUMNS as TEXTS
 from frostline.stages.errors import DataError
 
@@ -38,8 +38,7 @@ def table_of(request: Request, rows: RowFiles, place: Path) -> Table:
     nested = [one.name for one in rows.stored.schema if one.name not in columns and not _holds_samples(rows, one.name)]
     if nested:
         notes.append(f"not used, neither texts nor numbers: column {', '.join(nested)}")
-    if not len(table):
-        raise DataError(f"{place} has columns and no rows; wanted one row per sample")
+    check_rows(table)
     return replace(table, notes=tuple(notes))
 
 
@@ -50,22 +49,35 @@ def _holds_samples(rows: RowFiles, name: str) -> bool:
 def sample_column(request: Request, rows: RowFiles, table: Table) -> str | None:
     """Return the column whose bytes or texts are the samples; None where the table's cells say what they are.
 
-    That is the one asked for; else the one of files; else, in a table without paths, the one of bytes, or what is called
-    as texts are. Raises DataError: none of that name, or several that may be meant.
+    That is the one asked for; else the one of files; else, in a table without paths, the one of bytes, or what is
+    called as texts are. Raises DataError: none of that name, or several that may be meant.
     """
-    schema, bytes_ = rows.stored.schema, media_columns(rows.stored.schema)
-    asked = request.input
-    if asked is not None:
-        if asked not in bytes_ and table.find(asked) is None:
-            raise replace(table, header=(*table.header, *bytes_)).without([asked], option="--input")
-        return asked if asked in bytes_ or is_text(schema.field(asked).type) else None
-    texts = [name for name in TEXTS if name in table.header][:1]
-    files = [name for name in bytes_ if is_file(schema.field(name).type)]
+    schema, of_bytes = rows.stored.schema, media_columns(rows.stored.schema)
+    if request.input is not None:
+        return _asked(request.input, rows, table)
+    files = [name for name in of_bytes if is_file(schema.field(name).type)]
     if not files and table.find("path") is not None:
         return None
-    found = [*(files or bytes_), *texts]
+    texts = [own for name in TEXTS if (own := _own(table, name))][:1]
+    found = [*(files or of_bytes), *texts]
     if len(found) > 1:
         raise DataError(
             f"{table.file} has several columns that may be the samples: {', '.join(found)}; say which: --input NAME"
         )
-    return next((name for name in found if name in bytes_ or is_text(schema.field(name).type)), None)
+    return next((name for name in found if name in of_bytes or is_text(schema.field(name).type)), None)
+
+
+def _asked(name: str, rows: RowFiles, table: Table) -> str | None:
+    schema, of_bytes = rows.stored.schema, media_columns(rows.stored.schema)
+    if name in of_bytes:
+        return name
+    own = _own(table, name)
+    if own is None:
+        raise replace(table, header=(*table.header, *of_bytes)).without([name], option="--input")
+    return own if is_text(schema.field(own).type) else None
+
+
+def _own(table: Table, name: str) -> str | None:
+    """Return what a column is called in its files."""
+    at = table.find(name)
+    return None if at is None else table.header[at]
