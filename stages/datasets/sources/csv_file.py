@@ -31,6 +31,11 @@ def open_table(request: Request) -> Dataset:
     """
     first, instead = (request.input, ()) if request.input else ("path", TEXTS)
     table = read_table(request.path, (first, *(request.target or (LABEL,))), request.columns, WANTED, instead)
+    return open_cells(request, table)
+
+
+def open_cells(request: Request, table: Table) -> Dataset:
+    """Return the dataset of a table whose cells are texts, or the paths of files. Raises DataError with all faults."""
     column = text_column(table, request.input)
     make = partial(_files, request) if column is None else partial(_texts, request, column)
     return open_labelled(request, table, make)

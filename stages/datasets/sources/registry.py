@@ -16,6 +16,7 @@ _BUILT_IN: dict[str, Source | str] = {
     "csv": f"{_ROOM}.csv_file:CSV",
     "jsonl": f"{_ROOM}.jsonl_file:JSONL",
     "parquet": f"{_ROOM}.parquet_file:PARQUET",
+    "hf-disk": f"{_ROOM}.hf_disk:HF_DISK",
     "vectors": f"{_ROOM}.vectors:VECTORS",
     "torchvision": f"{_ROOM}.torchvision:TORCHVISION",
 }
