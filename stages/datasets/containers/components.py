@@ -124,7 +124,8 @@ class Components:
         if samples.modality == _TEXT_MODALITY:
             self._cells.pop(TEXT, None)
         columns = {
-            name: PackedNames.of(cells.get(group, "") for group in samples.groups) for name, cells in self._cells.items()
+            name: PackedNames.of(cells.get(group, "") for group in samples.groups)
+            for name, cells in self._cells.items()
         }
         return samples.builder.part(columns, self._notes(samples))
 

@@ -66,7 +66,7 @@ def _check_kind(blob: Blob) -> None:
     for magic, (name, tool) in _COMPRESSED.items():
         if start.startswith(magic):
             raise DataError(
-                f"{blob.name} is compressed by {name}, so no sample can be read alone; unpack it once: {tool} {blob.name}"
+                f"{blob.name} is compressed by {name}: no sample in it can be read alone. Unpack it: {tool} {blob.name}"
             )
     if not blob.size:
         raise DataError(f"{blob.name} is empty: expected a tar file")

@@ -8,14 +8,18 @@ from frostline.stages.datasets.containers.blob import Blob
 from frostline.stages.errors import DataError
 
 AHEAD = 1 << 18
-_LONGEST = 16 << 20  # bytes that a header may have
+_LONGEST = 16 << 20  # bytes that a header of a tar file may have
 
 
 class Window(io.RawIOBase):
-    """What ``tarfile`` and ``zipfile`` need of a file, and content by its place. One piece of the blob is held."""
+    """What ``tarfile`` and ``zipfile`` need of a file, and content by its place. One piece of the blob is held.
 
-    def __init__(self, blob: Blob, ahead: int = AHEAD) -> None:
+    ``ahead``: bytes of a piece. ``longest``: bytes that are read as a file at once, at most.
+    """
+
+    def __init__(self, blob: Blob, ahead: int = AHEAD, longest: int = _LONGEST) -> None:
         super().__init__()
+        self._longest = longest
         self._blob = blob
         self._ahead = ahead
         self._at = 0
@@ -41,7 +45,7 @@ class Window(io.RawIOBase):
     def read(self, length: int = -1, /) -> bytes:
         """Return the next bytes, fewer at the end. Raises DataError for more than a header can have."""
         length = min(length if length >= 0 else self._blob.size, max(0, self._blob.size - self._at))
-        if length > _LONGEST:
+        if length > self._longest:
             raise DataError(f"{self._blob.name} is damaged: a header of {length:,} bytes")
         data = self.content(self._at, length)
         self._at += length

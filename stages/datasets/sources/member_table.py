@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-import numpy as np
-
-from frostline.stages.datasets.containers.components import LABEL, TEXT
+from frostline.stages.datasets.containers.components import LABEL
 from frostline.stages.datasets.containers.members import Members
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.container_splits import Named
@@ -20,23 +18,22 @@ from frostline.stages.records.packed_names import PackedNames
 _CLASSES = ("classnames.txt", "classes.txt")
 
 
-def told_apart(members: Members) -> tuple[Members, tuple[str, ...]]:
-    """Return samples of which no two have one id: where some do, in several files, the files' names come first.
+def told_apart(members: Members) -> tuple[PackedNames, tuple[str, ...]]:
+    """Return ids of which no two are one: where names are, in several files, the files' names come first.
 
     Raises DataError where that tells them not apart.
     """
-    again = members.joined.names.repeated()
+    names = members.joined.names
+    again = names.repeated()
     if not len(again):
-        return members, ()
-    whose = [PurePath(blob.name).stem for blob in members.blobs]
-    stems = [f"{stem}/".encode(errors="surrogateescape") for stem in whose]
-    both = zip(members.container.tolist(), members.joined.names.all_encoded(), strict=True)
-    names = PackedNames.of_bytes(stems[i] + name for i, name in both)
-    if len(still := names.repeated()):
-        raise DataError(f"{counted(len(still), 'name')} there twice, such as {names[int(still[0])]}; rename the files")
-    first = members.joined.names[int(again[0])]
-    note = f"{counted(len(again), 'name')} in several files, such as {first}: ids begin with the file's name"
-    return members.named(names), (note,)
+        return names, ()
+    stems = [f"{PurePath(blob.name).stem}/".encode(errors="surrogateescape") for blob in members.blobs]
+    both = zip(members.container.tolist(), names.all_encoded(), strict=True)
+    ids = PackedNames.of_bytes(stems[i] + name for i, name in both)
+    if len(still := ids.repeated()):
+        raise DataError(f"{counted(len(still), 'name')} there twice, such as {ids[int(still[0])]}; rename the files")
+    first = names[int(again[0])]
+    return ids, (f"{counted(len(again), 'name')} in several files, such as {first}: ids begin with the file's name",)
 
 
 def member_table(request: Request, named: Named, members: Members, notes: Sequence[str] = ()) -> Table:
@@ -51,12 +48,12 @@ def member_table(request: Request, named: Named, members: Members, notes: Sequen
         called.setdefault("label", LABEL)
         columns[LABEL] = _with_names(members, columns[LABEL])
     table = Table(Path(request.place), tuple(columns), tuple(columns.values()), range(1, len(part) + 1), called)
-    table = replace(table, notes=(*notes, *part.notes), names=part.names)
+    table = replace(table, notes=(*named.notes, *notes, *part.notes), names=part.names)
     table = _with_folders(request, table, members)
     if named.splits:
         own = [named.splits[i] for i in members.container.tolist()]
-        table = _with_column(table, "split", own, "--train and --test" if request.test else "the files' names")
-    check_columns(table, ("label",) if not request.target else (), "samples with a component cls, or in class folders")
+        table = _with_column(table, "split", own, "--test" if request.test else "the names of the files")
+    check_columns(table, () if request.target else ("label",), "NAME.cls beside each sample, or class folders")
     return table
 
 
@@ -101,5 +98,3 @@ def _class_names(members: Members) -> tuple[Path, list[str]] | None:
     files = (place / name for place in (folder, folder / "..") for name in _CLASSES)
     found = next((file for file in files if file.is_file()), None)
     return found and (found, found.read_text("utf-8-sig").splitlines())
-
-
