@@ -139,10 +139,22 @@ def read_table(
     called = dict(called or {})
     if file.suffix.lower() == ENDING:
         return _of_columns(Table(file, (), (), (), called), parquet_columns(file), needed, wanted, instead)
+    return table_of_text(file, text_of(file), needed, called, wanted, instead)
+
+
+def table_of_text(
+    file: Path,
+    text: str,
+    needed: Iterable[str] = (),
+    called: Mapping[str, str] | None = None,
+    wanted: str = "",
+    instead: Sequence[str] = (),
+) -> Table:
+    """Return the table that a file's text holds; see ``read_table``."""
+    called = dict(called or {})
     if file.suffix.lower() in ENDINGS:
-        header, rows, lines = parsed_lines(file, text_of(file))
+        header, rows, lines = parsed_lines(file, text)
         return _checked(Table(file, header, (), lines, called), rows, needed, wanted, instead)
-    text = text_of(file)
     first = _EXCEL.match(text)
     known = {folded(called.get(name, name)) for name in (*needed, *called, *instead)}
     separator = first[1] if first else _separator(text, known)
