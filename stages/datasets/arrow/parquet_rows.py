@@ -88,7 +88,7 @@ def _window(blob: Blob, file: Any, chunk: Chunk, column: str) -> int:
     own = [one for one in chunks if one.path_in_schema.split(".")[0] == column or one.path_in_schema == column]
     whole = sum(one.total_uncompressed_size for one in own)
     repeated = sum(_dictionary(blob, one) for one in own)
-    wanted = min(_WINDOW * chunk.rows // max(1, whole), _WIDEST // max(1, repeated), _MOST_ROWS)
+    wanted: int = min(_WINDOW * chunk.rows // max(1, whole), _WIDEST // max(1, repeated), _MOST_ROWS)
     return max(1, min(wanted, chunk.rows))
 
 

@@ -95,7 +95,7 @@ def _files(folder: Path, listed: Any) -> list[Path]:
 
 def _texts(file: Path, listed: Any) -> list[str]:
     """Return names of a list. Raises DataError where one is none, or a path."""
-    if not isinstance(listed, list) or not all(isinstance(name, str) and Path(name).name == name for name in listed):
+    if not isinstance(listed, list) or not all(isinstance(one, str) and one == Path(one).name != "" for one in listed):
         raise DataError(f"{file} lists {str(listed)[:80]}; expected names of files or folders beside it")
     return listed
 

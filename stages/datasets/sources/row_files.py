@@ -109,6 +109,5 @@ def _ids(rows: RowFiles, labelled: Rows, members: Members, texts: bool) -> tuple
     again = paths.repeated()
     if not len(again):
         return paths, ()
-    return rows.names.packed(), (
-        f"paths don't tell rows apart, such as {paths[int(again[0])]}: each is called by its number",
-    )
+    note = f"several rows have one path, such as {paths[int(again[0])]}: each row is called by its file and number"
+    return rows.names.packed(), (note,)
