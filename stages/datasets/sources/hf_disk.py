@@ -143,4 +143,5 @@ HF_DISK = replace(
     form="hf-disk:DIR",
     summary="a folder of Hugging Face's save_to_disk: images, recordings, texts or paths",
     open=open_hf_disk,
+    settings=tuple(name for name in CSV.settings if name != "test"),
 )

@@ -13,8 +13,8 @@ from frostline.stages.datasets.containers.places import expand
 from frostline.stages.datasets.parquet_table import ENDING, parquet_rows
 from frostline.stages.datasets.samples import Dataset
 from frostline.stages.datasets.sources.base import Request
+from frostline.stages.datasets.sources.container_splits import named_blobs
 from frostline.stages.datasets.sources.csv_file import CSV
-from frostline.stages.datasets.sources.file_splits import file_splits
 from frostline.stages.datasets.sources.row_files import open_rows
 
 _NO_NAMES = ("data", "default")
@@ -23,26 +23,24 @@ _NO_NAMES = ("data", "default")
 def open_parquet(request: Request) -> Dataset:
     """Return the dataset of Parquet files: one, those of a pattern, or all below a folder; see ``row_files``.
 
-    Files whose names, or folders, say train and test are these splits; else the column ``split`` says, or a fraction.
-    Raises DataError that lists all that is wrong.
+    Files whose names, or folders, say train and test are these splits, and those of ``--test`` the test split; else the
+    column ``split`` says, or a fraction. Raises DataError that lists all that is wrong.
     """
-    blobs = _blobs(request)
-    split = file_splits([blob.name for blob in blobs]) if len(blobs) > 1 else None
-    used = blobs if split is None else [blobs[number] for number in split.files]
-    rows = parquet_rows(used)
-    firsts = rows.stored.chunks.first_rows(len(used))
-    if split is not None:
-        counts = zip(split.splits, (firsts[1:] - firsts[:-1]).tolist(), strict=True)
-        cells = [one for name, count in counts for one in repeat(name, count)] if any(split.splits) else []
-        rows = replace(rows, splits=cells, notes=split.notes)
+    blobs = _blobs(request.place)
+    named = named_blobs(blobs, _blobs(request.test) if request.test else None)
+    rows = parquet_rows(named.blobs)
+    firsts = rows.stored.chunks.first_rows(len(named.blobs))
+    if named.splits:
+        counts = zip(named.splits, (firsts[1:] - firsts[:-1]).tolist(), strict=True)
+        rows = replace(rows, splits=[one for name, count in counts for one in repeat(name, count)], notes=named.notes)
     folder = _folder(blobs)
     return open_rows(request, rows, Path(blobs[0].name) if len(blobs) == 1 else _called(folder), folder)
 
 
-def _blobs(request: Request) -> Sequence[Blob]:
-    """Return the files that are asked for. Raises DataError."""
-    is_folder = request.path.is_dir()
-    return expand(f"{request.path}/**/*{ENDING}" if is_folder else request.place)
+def _blobs(place: str) -> Sequence[Blob]:
+    """Return the files at a place. Raises DataError."""
+    folder = Path(place).expanduser()
+    return expand(f"{folder}/**/*{ENDING}" if folder.is_dir() else place)
 
 
 def _folder(blobs: Sequence[Blob]) -> Path:

@@ -29,11 +29,12 @@ def table_of(request: Request, rows: RowFiles, place: Path) -> Table:
     header: tuple[str, ...] = tuple(columns)
     cells: tuple[Sequence[str], ...] = tuple(columns.values())
     table = Table(place, header, cells, range(1, len(rows) + 1), called, names=rows.names)
-    if rows.splits and table.find(_SPLIT) is None:
-        table = replace(table, header=(*header, _SPLIT), columns=(*cells, rows.splits))
+    if rows.splits and (request.test or table.find(_SPLIT) is None):
+        table = table.with_column(_SPLIT, rows.splits, "--test")
+        notes += table.notes
     classes = [name for name in columns if rows.features.get(name) and rows.features[name].names is not None]
     if not request.target and table.find(LABEL) is None and len(classes) == 1:
-        table = replace(table, called={**called, LABEL: classes[0]})
+        table = replace(table, called={**table.called, LABEL: classes[0]})
         notes.append(f"the label is column {classes[0]}, the only one that names classes")
     nested = [one.name for one in rows.stored.schema if one.name not in columns and not _holds_samples(rows, one.name)]
     if nested:

@@ -57,7 +57,7 @@ def test_texts_are_told_apart_by_their_table(tmp_path: Path) -> None:
             "".join(f'{{"text": "{name} {i}", "label": "{i % 2}"}}\n' for i in range(4))
         )
     found = open_dataset(f"jsonl:{tmp_path}/a.jsonl", test=f"{tmp_path}/b.jsonl")
-    assert ([*found.train.ids][0], [*found.test.ids][0]) == ("line 1", "b.jsonl, line 1")
+    assert (found.train.ids[0], found.test.ids[0]) == ("line 1", "b.jsonl, line 1")
 
 
 def test_a_setting_names_the_training_split_as_well(tmp_path: Path) -> None:
@@ -71,5 +71,8 @@ def test_a_setting_names_the_training_split_as_well(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match=r"train x.csv with dataset csv:.*a.csv; wanted --dataset PREFIX --train"):
         ExtractSettings(dataset=f"csv:{train}", train="x.csv")
-    with pytest.raises(ConfigError, match=r"test .* with folder:x; wanted for csv:FILE and .*tar:PATTERN and zip:FILE"):
+    with pytest.raises(
+        ConfigError,
+        match="test with folder:x; wanted for csv:FILE, jsonl:FILE, parquet:PATTERN, tar:PATTERN, zip:FILE only",
+    ):
         ExtractSettings(dataset="folder:x", test="y")
