@@ -85,7 +85,7 @@ class Table:
             called = {key: column for key, column in self.called.items() if key != name}
             return replace(self, header=(*self.header, name), columns=(*self.columns, cells), called=called)
         columns = tuple(cells if i == at else old for i, old in enumerate(self.columns))
-        note = f"column {self.header[at]} is not used: what it says is taken from {instead}"
+        note = f"column {self.header[at]} is not used: the split is taken from {instead}"
         return replace(self, columns=columns, notes=(*self.notes, note))
 
     def without(self, names: Sequence[str], wanted: str = "", option: str = "--target") -> DataError:

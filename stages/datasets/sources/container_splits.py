@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from frostline.stages.datasets.containers.blob import Blob
+from frostline.stages.datasets.containers.places import expand
+from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.file_splits import file_splits
 from frostline.stages.datasets.sources.split_names import role
 from frostline.stages.errors import DataError, listing
@@ -24,14 +26,16 @@ class Named:
     notes: tuple[str, ...] = ()
 
 
-def named_blobs(blobs: Sequence[Blob], held: Sequence[Blob] | None = None) -> Named:
-    """Return the files of a dataset with their splits, training first.
+def named_blobs(request: Request) -> Named:
+    """Return the files that a request names, training first.
 
-    ``held``: those that ``--test`` names, which are the test split, and all others training; None: files are of the
-    splits that they are called by, see ``file_splits``. Raises DataError where a file is on both sides.
+    What ``test`` names is the test split, and the place is training then; else files are of the splits that they are
+    called by, see ``file_splits``. Raises DataError where a file is on both sides.
     """
-    if held is None:
+    blobs = expand(request.place)
+    if request.test is None:
         return _by_name(blobs)
+    held = expand(request.test)
     both = sorted({blob.name for blob in blobs} & {blob.name for blob in held})
     if both:
         raise DataError(f"files of training are named by --test, too:\n{listing(both)}")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from frostline.stages.datasets.containers.index import Scan, index_containers
 from frostline.stages.datasets.containers.members import Content, member_samples
-from frostline.stages.datasets.containers.places import expand
 from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.container_splits import name_of, named_blobs
@@ -46,7 +45,7 @@ def open_containers(request: Request, how: Format) -> Dataset:
 
     Nothing is unpacked: a sample is read by its place. Raises DataError that lists all that is wrong.
     """
-    named = named_blobs(expand(request.place), expand(request.test) if request.test else None)
+    named = named_blobs(request)
     members = index_containers(named.blobs, how.scan, how.version, request.memory, request.progress)
     members = with_inner_table(request, members, how.content)
     if members.joined.modality != IMAGE:

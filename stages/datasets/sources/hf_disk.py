@@ -45,7 +45,7 @@ def open_hf_disk(request: Request) -> Dataset:
     Raises DataError: no such folder, one that is cut off or holds anything else, and what ``row_files`` finds.
     """
     folder = request.path
-    split, saved = _saved(folder)
+    split, saved = _saved(folder) if request.test is None else _apart(folder, Path(request.test).expanduser())
     stored = StreamRows([LocalBlob(file) for one in saved for file in one.files])
     firsts = stored.chunks.first_rows(len(stored.blobs))
     ends = np.concatenate([[0], np.cumsum([len(one.files) for one in saved])])
@@ -72,6 +72,14 @@ def _saved(folder: Path) -> tuple[FileSplits, list[_Saved]]:
             f"folder of one: hf-disk:{folder / names[0]}"
         )
     return split, [replace(_read(folder / names[number]), name=names[number]) for number in split.files]
+
+
+def _apart(train: Path, test: Path) -> tuple[FileSplits, list[_Saved]]:
+    """Return the splits that two folders are, each of one dataset."""
+    if train.resolve() == test.resolve():
+        raise DataError(f"{train} is named by --test, too; expected another folder")
+    both = [replace(_read(folder), name=name) for folder, name in ((train, "train"), (test, "test"))]
+    return FileSplits([0, 1], ["train", "test"]), both
 
 
 def _read(folder: Path) -> _Saved:
@@ -143,5 +151,5 @@ HF_DISK = replace(
     form="hf-disk:DIR",
     summary="a folder of Hugging Face's save_to_disk: images, recordings, texts or paths",
     open=open_hf_disk,
-    settings=tuple(name for name in CSV.settings if name != "test"),
+    settings=(*CSV.settings, "test"),
 )

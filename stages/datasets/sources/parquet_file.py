@@ -8,8 +8,9 @@ from dataclasses import replace
 from itertools import repeat
 from pathlib import Path, PurePath
 
+import numpy as np
+
 from frostline.stages.datasets.containers.blob import Blob
-from frostline.stages.datasets.containers.places import expand
 from frostline.stages.datasets.parquet_table import ENDING, parquet_rows
 from frostline.stages.datasets.samples import Dataset
 from frostline.stages.datasets.sources.base import Request
@@ -23,24 +24,22 @@ _NO_NAMES = ("data", "default")
 def open_parquet(request: Request) -> Dataset:
     """Return the dataset of Parquet files: one, those of a pattern, or all below a folder; see ``row_files``.
 
-    Files whose names, or folders, say train and test are these splits, and those of ``--test`` the test split; else the
+    Files whose names, or folders, say train and test are these splits, or ``--test`` names those of test; else the
     column ``split`` says, or a fraction. Raises DataError that lists all that is wrong.
     """
-    blobs = _blobs(request.place)
-    named = named_blobs(blobs, _blobs(request.test) if request.test else None)
+    test = request.test and _pattern(request.test)
+    named = named_blobs(replace(request, place=_pattern(request.place), test=test))
     rows = parquet_rows(named.blobs)
-    firsts = rows.stored.chunks.first_rows(len(named.blobs))
-    if named.splits:
-        counts = zip(named.splits, (firsts[1:] - firsts[:-1]).tolist(), strict=True)
-        rows = replace(rows, splits=[one for name, count in counts for one in repeat(name, count)], notes=named.notes)
-    folder = _folder(blobs)
-    return open_rows(request, rows, Path(blobs[0].name) if len(blobs) == 1 else _called(folder), folder)
+    counts = np.diff(rows.stored.chunks.first_rows(len(named.blobs))).tolist()
+    cells = [one for name, count in zip(named.splits, counts, strict=False) for one in repeat(name, count)]
+    rows = replace(rows, splits=cells, notes=named.notes)
+    folder = _folder(named.blobs)
+    return open_rows(request, rows, Path(named.blobs[0].name) if len(counts) == 1 else _called(folder), folder)
 
 
-def _blobs(place: str) -> Sequence[Blob]:
-    """Return the files at a place. Raises DataError."""
-    folder = Path(place).expanduser()
-    return expand(f"{folder}/**/*{ENDING}" if folder.is_dir() else place)
+def _pattern(place: str) -> str:
+    """Return a place as a pattern: of a folder, all files of Parquet below it."""
+    return f"{place}/**/*{ENDING}" if Path(place).expanduser().is_dir() else place
 
 
 def _folder(blobs: Sequence[Blob]) -> Path:
@@ -58,4 +57,5 @@ PARQUET = replace(
     form="parquet:PATTERN",
     summary="images, recordings, texts or paths in Parquet: a file, files by a pattern, or all of a folder",
     open=open_parquet,
+    settings=(*CSV.settings, "test"),
 )

@@ -57,6 +57,15 @@ def test_validation_serves_where_there_is_no_test(tmp_path: Path) -> None:
     assert len(found.test) == 6 and any("validation are not used" in note for note in found.notes)
 
 
+def test_another_folder_is_the_test_split(tmp_path: Path) -> None:
+    train = save_to_disk(tmp_path / "a", image_table(12, named=False))
+    test = save_to_disk(tmp_path / "b", image_table(6, 20, named=False))
+    found = open_dataset(f"hf-disk:{train}", test=str(test))
+    assert (list(found.train.ids), found.test.ids[5]) == ([f"train:{i}" for i in range(12)], "test:5")
+    with pytest.raises(DataError, match="is named by --test, too"):
+        open_dataset(f"hf-disk:{train}", test=str(train))
+
+
 def test_splits_of_other_names_are_a_question(tmp_path: Path) -> None:
     folder = save_dict_to_disk(tmp_path / "odd", {"left": image_table(6), "right": image_table(6, 10)})
     with pytest.raises(DataError, match=r"has the splits left, right; expected train and test.*hf-disk:.*odd/left"):

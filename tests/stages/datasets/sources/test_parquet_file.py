@@ -73,12 +73,25 @@ def test_the_files_of_a_hub_folder_are_its_splits(tmp_path: Path) -> None:
         assert found.train.encoded and found.train.encoded(12) == encoded(picture(12))
 
 
-def test_a_column_is_the_split_whatever_files_are_called(tmp_path: Path) -> None:
+def test_the_files_are_the_splits_unless_a_column_is_named(tmp_path: Path) -> None:
     splits = ["train", "train", "train", "test", "test", "test"] * 2
     for i, name in enumerate(("train", "test")):
-        write(tmp_path / f"{name}.parquet", image_table(12, 12 * i, split=splits))
-    found = opened(tmp_path)
-    assert (len(found.train), len(found.test)) == (12, 12)
+        write(tmp_path / f"{name}.parquet", image_table(12, 12 * i, split=splits, part=splits))
+    of_files = opened(tmp_path)
+    assert (set(of_files.train.ids), len(of_files.test)) == ({f"{i:04d}.png" for i in range(12)}, 12)
+    assert "column split is not used: the split is taken from the names of the files" in of_files.notes
+    of_column = opened(tmp_path, columns={"split": "part"})
+    assert len(set(of_column.train.ids) & set(of_files.train.ids)) == 6
+
+
+def test_another_place_is_the_test_split(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", image_table(12))
+    write(tmp_path / "more" / "b.parquet", image_table(6, 20))
+    for test in ("more/b.parquet", "more"):
+        found = opened(tmp_path / "a.parquet", test=str(tmp_path / test))
+        assert (len(found.train), len(found.test)) == (12, 6)
+    with pytest.raises(DataError, match="files of training are named by --test, too"):
+        opened(tmp_path / "a.parquet", test=str(tmp_path / "a.parquet"))
 
 
 def test_plain_bytes_are_samples_and_their_kind_is_seen(tmp_path: Path) -> None:
@@ -302,4 +315,4 @@ def test_files_of_the_test_split_are_named_by_a_setting(tmp_path: Path) -> None:
     write(tmp_path / "b" / "held.parquet", test)
     found = opened(tmp_path / "a-*.parquet", test=str(tmp_path / "b"))
     assert (len(found.train), len(found.test)) == (12, 12)
-    assert "column split is not used: what it says is taken from --test" in found.notes
+    assert "column split is not used: the split is taken from --test" in found.notes
