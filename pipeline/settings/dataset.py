@@ -123,7 +123,7 @@ class DatasetSettings(WorkspaceSettings):
         for name in _OF_SOME:
             if getattr(self, name) not in (None, (), {}, "auto") and name not in find_source(self.dataset)[0].settings:
                 raise ValueError(
-                    f"{name.replace('_', '-')} with {self.dataset}; wanted for {' and '.join(forms_taking(name))} only"
+                    f"{name.replace('_', '-')} with {self.dataset}; wanted for {', '.join(forms_taking(name))} only"
                 )
         grouped = [name for name in ("group", "group_pattern", "group_file") if getattr(self, name)]
         if len(grouped) > 1:

@@ -10,7 +10,6 @@ from frostline.stages.datasets.arrow.cells import table_columns
 from frostline.stages.datasets.arrow.media import is_file, is_text, media_columns
 from frostline.stages.datasets.arrow.rows import RowFiles
 from frostline.stages.datasets.sources.base import Request
-from frostline.stages.datasets.sources.member_table import with_column
 from frostline.stages.datasets.sources.table_targets import LABEL
 from frostline.stages.datasets.table import Table, check_rows
 from frostline.stages.datasets.texts import COLUMNS as TEXTS
@@ -30,7 +29,7 @@ def table_of(request: Request, rows: RowFiles, place: Path) -> Table:
     cells: tuple[Sequence[str], ...] = tuple(columns.values())
     table = Table(place, tuple(columns), cells, range(1, len(rows) + 1), called, names=rows.names)
     if rows.splits and _SPLIT not in request.columns:
-        table = with_column(table, _SPLIT, rows.splits, "--test" if request.test else "the names of the files")
+        table = table.with_column(_SPLIT, rows.splits, "--test" if request.test else "the names of the files")
     classes = [name for name in columns if rows.features.get(name) and rows.features[name].names is not None]
     if not request.target and table.find(LABEL) is None and len(classes) == 1:
         table = replace(table, called={**table.called, LABEL: classes[0]})

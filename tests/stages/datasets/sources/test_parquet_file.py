@@ -306,3 +306,13 @@ def test_an_unchanged_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest
     again = opened(tmp_path, memory=tmp_path / "memo")
     assert len(looked) == 12 and again.train.content == first.train.content
     assert again.test.content != first.test.content
+
+
+def test_files_of_the_test_split_are_named_by_a_setting(tmp_path: Path) -> None:
+    train = image_table(12)
+    test = train.append_column("split", pyarrow.array(["train"] * 12))
+    write(tmp_path / "a-0.parquet", train.append_column("split", pyarrow.array(["test"] * 12)))
+    write(tmp_path / "b" / "held.parquet", test)
+    found = opened(tmp_path / "a-*.parquet", test=str(tmp_path / "b"))
+    assert (len(found.train), len(found.test)) == (12, 12)
+    assert "column split is not used: the split is taken from --test" in found.notes
