@@ -15,6 +15,7 @@ from frostline.stages.datasets.sources.file_modality import modality_of_paths
 from frostline.stages.datasets.sources.labelled import Rows, open_labelled
 from frostline.stages.datasets.sources.table_targets import LABEL
 from frostline.stages.datasets.sources.two_tables import train_and_test
+from frostline.stages.datasets.sources.unlabelled_files import table_samples
 from frostline.stages.datasets.table import Table, read_table
 from frostline.stages.datasets.texts import COLUMNS as TEXTS
 from frostline.stages.datasets.texts import check_no_files, text_column, text_samples
@@ -114,4 +115,5 @@ CSV = Source(
         "test",
     ),
     at_hand=True,
+    samples=table_samples,
 )

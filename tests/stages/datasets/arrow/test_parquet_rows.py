@@ -77,7 +77,7 @@ def test_rows_in_order_decode_each_row_group_once(tmp_path: Path) -> None:
     assert stored.begun == dict.fromkeys(range(6), 1)
 
 
-def test_a_row_group_of_any_size_is_decoded_a_window_at_a_time(tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_row_group_of_any_size_is_decoded_a_window_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_rows, "_WINDOW", 4000)
     monkeypatch.setattr(windows, "_KEPT", 10_000)
     stored = Counting(rows_in(tmp_path / "a.parquet", noise(200, 400), use_dictionary=False))
@@ -90,7 +90,39 @@ def test_a_row_group_of_any_size_is_decoded_a_window_at_a_time(tmp_path: Path, m
     assert stored.begun == {0: 2}
 
 
-def test_values_that_repeat_do_not_fill_the_memory(tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_large_row_group_is_not_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_rows, "_WINDOW", 1 << 20)
+    how = {"use_dictionary": False, "compression": "none", "write_batch_size": 8}
+    stored = rows_in(tmp_path / "a.parquet", noise(600, 100_000), **how)
+    assert len(stored.chunks) == 1
+    before = pyarrow.total_allocated_bytes()
+    for array in stored.windows(0, "image"):
+        assert len(array) <= 12 and pyarrow.total_allocated_bytes() - before < 10 << 20
+
+
+class InABucket:
+    """A file that is read by ranges alone."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self.reads = LocalBlob(file), list[tuple[int, int]]()
+        self.name, self.size, self.stamp, self.changed_ns = "s3://b/a.parquet", self._file.size, "etag", 0
+
+    def read(self, offset: int, length: int, /) -> bytes:
+        self.reads.append((offset, length))
+        return self._file.read(offset, length)
+
+
+def test_a_file_in_a_bucket_is_read_by_ranges_a_row_group_at_once(tmp_path: Path) -> None:
+    cells = noise(40, 5000)
+    rows_in(tmp_path / "a.parquet", cells, row_group_size=10, use_dictionary=False)
+    blob = InABucket(tmp_path / "a.parquet")
+    media = Media(ParquetRows([blob]), "image", unreachable)
+    blob.reads.clear()
+    assert [media.content(row) for row in range(10, 20)] == cells[10:20]
+    assert len([length for _, length in blob.reads if length > 100]) == 1 and sum(n for _, n in blob.reads) < 60_000
+
+
+def test_values_that_repeat_do_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Five MB that stand there once and are meant 2,000 times, ten GB, come a few rows at a time."""
     monkeypatch.setattr(parquet_rows, "_WIDEST", 32 << 20)
     image = random.Random(0).randbytes(5 << 20)
@@ -112,7 +144,7 @@ def test_more_rows_than_bytes_can_hold_are_refused(tmp_path: Path) -> None:
         ParquetRows([LocalBlob(tmp_path / "a.parquet")])
 
 
-def test_threads_read_the_same_rows(tmp_path: Path, monkeypatch: Any) -> None:
+def test_threads_read_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "_KEPT", 4000)
     cells = noise(300, 100)
     media = Media(rows_in(tmp_path / "a.parquet", cells, row_group_size=16), "image", unreachable)
