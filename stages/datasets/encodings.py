@@ -26,6 +26,11 @@ def text_of(file: Path) -> str:
         data = file.read_bytes()
     except OSError as error:
         raise DataError(f"can't read the table {file}: {error}; wanted a UTF-8 CSV file with a header") from error
+    return decoded_text(file, data)
+
+
+def decoded_text(file: Path, data: bytes) -> str:
+    """Return the text that a file's bytes are. Raises DataError that says what they are instead."""
     what = _other_kind(data)
     if what is not None:
         raise DataError(f"can't read the table {file}: it is {what[0]}; wanted a UTF-8 CSV file: {what[1]}")

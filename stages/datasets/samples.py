@@ -114,15 +114,15 @@ class Samples:
             taken(self.ids, rows),
             self.digests[rows],
             lambda row: self.read(int(rows[row])),
-            _of_rows(self.problems, rows),
+            of_rows(self.problems, rows),
             encoded and (lambda row: encoded(int(rows[row]))),
             self.modality,
-            _of_rows(self.codecs, rows),
+            of_rows(self.codecs, rows),
             self.options,
         )
 
 
-def _of_rows(said: Mapping[int, str], rows: NDArray[np.int64]) -> dict[int, str]:
+def of_rows(said: Mapping[int, str], rows: NDArray[np.int64]) -> dict[int, str]:
     """Return what is said of some rows, by their new numbers."""
     if not said:
         return {}
