@@ -86,9 +86,9 @@ def _samples(
     if texts:
         check_no_files({"root": request.root, "bit_depth": request.bit_depth}, column)
     modality = TEXT if texts else modality_of(media, column, rows.features, stored.chunks.rows)
-    files = MediaFiles(media, modality, stored)
+    files = MediaFiles(media, modality, stored, request.progress)
     version = f"{_VERSION} {column} {modality}"
-    members = index_containers(stored.blobs, files.scan, version, request.memory, request.progress)
+    members = index_containers(stored.blobs, files.scan, version, request.memory)
     _look_outside(files, members)
     if rows.order is not None:
         members = members.take(rows.order)

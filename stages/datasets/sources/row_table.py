@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from frostline.stages.datasets.arrow.cells import table_columns
+from frostline.stages.datasets.arrow.features import Feature
 from frostline.stages.datasets.arrow.media import is_file, is_text, media_columns
 from frostline.stages.datasets.arrow.rows import RowFiles
 from frostline.stages.datasets.sources.base import Request
@@ -61,12 +62,21 @@ def sample_column(request: Request, rows: RowFiles, table: Table) -> str | None:
         return None
     any_texts = request.modality in (None, TEXT)
     texts = [own for name in TEXTS if any_texts and (own := _own(table, name))][:1]
-    found = [*(files or of_bytes), *texts]
+    found = [*(files or of_bytes), *texts] or (_only_text(request, rows, table) if any_texts else [])
     if len(found) > 1:
         raise DataError(
             f"{table.file} has several columns that may be the samples: {', '.join(found)}; say which: --input NAME"
         )
     return next((name for name in found if name in of_bytes or is_text(schema.field(name).type)), None)
+
+
+def _only_text(request: Request, rows: RowFiles, table: Table) -> list[str]:
+    """Return the one column that ``datasets`` knows as texts, and that is nothing else; none if there are several."""
+    used = [*(request.target or (LABEL,)), request.group, *request.stratify, _SPLIT, "id", "path"]
+    others = {own for name in used if name and (own := _own(table, name))}
+    texts = [name for name in table.header if rows.features.get(name, Feature()).modality == TEXT]
+    found = [name for name in texts if name not in others]
+    return found if len(found) == 1 else []
 
 
 def _asked(name: str, rows: RowFiles, table: Table) -> str | None:

@@ -130,6 +130,23 @@ def test_texts_and_paths_are_read_as_from_any_table(tmp_path: Path) -> None:
     assert set(rows_of(of_paths)) == set(files)
 
 
+def test_the_only_texts_that_datasets_knows_are_the_samples(tmp_path: Path) -> None:
+    said = {"dtype": "string", "_type": "Value"}
+    table = pyarrow.table({"tweet_text": [f"said {i}" for i in range(12)], "label": labels(12), "by": labels(12)})
+    known = with_features(table, tweet_text=said, label=said)
+    assert opened(write(tmp_path / "a.parquet", known)).train.read(0).startswith("said")
+    several = with_features(table, tweet_text=said, by=said)
+    with pytest.raises(DataError, match="has no column path; found tweet_text, label, by"):
+        opened(write(tmp_path / "b.parquet", several))
+
+
+def test_progress_counts_rows(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    file = write(tmp_path / "a.parquet", image_table(12))
+    opened(file, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 12), (12, 12)]
+
+
 def test_texts_of_several_files_are_called_by_file_and_row(tmp_path: Path) -> None:
     for split in ("train", "test"):
         texts = pyarrow.table({"sentence": [f"{split} {i}" for i in range(6)], "label": labels(6)})
