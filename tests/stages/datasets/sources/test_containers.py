@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frostline.stages.datasets import open_dataset
+from frostline.stages.datasets import Request, open_dataset, open_samples
 from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.records.packed_names import PackedNames
 from support.archives import forest, pictures, shard, tar_of, zip_of
@@ -181,3 +181,23 @@ def test_an_unreadable_image_is_quarantined_like_a_file(tmp_path: Path, kind: st
     members = [*forest(), ("train/cat/broken.png", b"no image")]
     found = open_dataset(f"{kind}:{(tar_of if kind == 'tar' else zip_of)(tmp_path / 'a', members)}")
     assert [found.train.ids[row] for row in found.train.problems] == ["train/cat/broken.png"]
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_samples_need_no_labels_to_be_predicted(tmp_path: Path, kind: str) -> None:
+    make = tar_of if kind == "tar" else zip_of
+    for i, name in enumerate(("train-0", "val-0", "test-0")):
+        make(tmp_path / f"{name}.{kind}", pictures(2 * i, "x/0.png", "y/1.png"))
+    found, notes = open_samples(f"{kind}:{tmp_path}/*.{kind}", Request("", modality="image"))
+    assert [*found.ids] == [
+        f"{name}/{own}" for name in ("test-0", "train-0", "val-0") for own in ("x/0.png", "y/1.png")
+    ]
+    assert found.read(5).size == (8, 6) and (found.split, len(found.targets)) == ("all", 6) and len(notes) == 1
+    with pytest.raises(DataError, match="images; the head takes vectors"):
+        open_samples(f"{kind}:{tmp_path}/*.{kind}", Request("", modality="vector"))
+
+
+def test_a_head_of_texts_is_asked_about_the_texts_beside_images(tmp_path: Path) -> None:
+    file = tar_of(tmp_path / "a.tar", [*pictures(0, "0.png", "1.png"), ("0.txt", b"a text"), ("1.txt", b"another")])
+    found, _ = open_samples(f"tar:{file}", Request("", modality="text"))
+    assert ([*found.ids], found.read(1)) == (["0.txt", "1.txt"], "another")
