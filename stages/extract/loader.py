@@ -33,8 +33,8 @@ class Batch:
     def stacked(self, size: int) -> Arrays:
         """Return ``size`` items, arrays by name (size, …), in the order of the rows.
 
-        There are always as many, zeros at the end and in place of faults: with one shape each
-        row gets the same bits in any company. There must be an item.
+        Zeros are at the end and in place of faults: with one ``size`` for all batches of a shape each row gets the
+        same bits in any company. There must be an item.
         """
         return placed({place: self.items[row] for place, row in enumerate(self.rows) if row in self.items}, size)
 
