@@ -204,10 +204,11 @@ class _Filling:
 
     def _stacked(self, batches: Iterator[Batch], writer: WriteBack) -> Iterator[Arrays]:
         """Yield what the backbone is given of the batches that have an item, and note which those are."""
+        bare = getattr(self._job.backbone, "any_rows", False)
         for batch in batches:
             if batch.items:
                 self._flowing.append(batch)
-                yield batch.stacked()
+                yield batch.stacked(bare=bare)
             else:
                 self._put(batch, np.empty((0, self._job.backbone.width), np.float32), writer)
 
