@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import repeat
 from pathlib import Path, PurePath
 
+from frostline.stages.datasets.buckets.address import path_of
 from frostline.stages.datasets.containers.blob import Blob
 from frostline.stages.datasets.containers.places import expand
 from frostline.stages.datasets.parquet_table import ENDING, parquet_rows
@@ -36,7 +37,7 @@ def open_parquet(request: Request) -> Dataset:
         cells = [one for name, count in counts for one in repeat(name, count)] if any(split.splits) else []
         rows = replace(rows, splits=cells, notes=split.notes)
     folder = _folder(blobs)
-    return open_rows(request, rows, Path(blobs[0].name) if len(blobs) == 1 else _called(folder), folder)
+    return open_rows(request, rows, path_of(blobs[0].name) if len(blobs) == 1 else _called(folder), folder)
 
 
 def _blobs(request: Request) -> Sequence[Blob]:
@@ -47,7 +48,7 @@ def _blobs(request: Request) -> Sequence[Blob]:
 
 def _folder(blobs: Sequence[Blob]) -> Path:
     """Return the folder that files have in common."""
-    return Path(os.path.commonpath([PurePath(blob.name).parent for blob in blobs]))
+    return path_of(os.path.commonpath([PurePath(blob.name).parent for blob in blobs]))
 
 
 def _called(folder: Path) -> Path:
