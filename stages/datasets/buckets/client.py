@@ -24,6 +24,7 @@ PATIENCE_SECONDS = 90.0
 """For how long a request is tried again; the last try may take ``REQUEST_SECONDS`` more."""
 _PAUSE, _LONGEST_PAUSE = timedelta(seconds=0.1), timedelta(seconds=10)
 _MOST_STORES = 256
+_QUOTE = '"'
 _LOOPBACK = re.compile(r"(localhost|127\.[\d.]+|\[::1\])(:\d+)?", re.IGNORECASE)
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
 _METADATA = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
@@ -86,8 +87,10 @@ def listed(address: Address, deep: bool = True) -> Iterator[tuple[str, Facts]]:
 
 
 def _facts(meta: Any) -> Facts:
-    changed = meta["last_modified"]
-    return Facts(int(meta["size"]), meta["e_tag"] or (changed.isoformat() if changed.timestamp() > 0 else ""))
+    etag, changed = meta["e_tag"] or "", meta["last_modified"]
+    if etag and not etag.startswith("W/"):
+        return Facts(int(meta["size"]), f'"{etag.strip(_QUOTE)}"')  # listings may leave the quotes out
+    return Facts(int(meta["size"]), etag or (changed.isoformat() if changed.timestamp() > 0 else ""))
 
 
 def _obstore() -> Any:
