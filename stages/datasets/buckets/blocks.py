@@ -29,10 +29,11 @@ class Blocks:
     """The blocks that this process holds, or waits for, those used last."""
 
     def __init__(self) -> None:
-        self._forget()
-        os.register_at_fork(after_in_child=self._forget)
+        self.forget()
+        os.register_at_fork(after_in_child=self.forget)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Let go of all blocks."""
         self._lock = threading.Lock()
         self._held: OrderedDict[tuple[Name, int], Future[bytes]] = OrderedDict()
         self._ends: OrderedDict[Name, int] = OrderedDict()

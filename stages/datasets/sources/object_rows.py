@@ -49,17 +49,31 @@ def object_samples(request: Request, rows: Rows) -> tuple[Samples, tuple[str, ..
     rows.check({row: str(one) for row, one in enumerate(facts) if isinstance(one, NoObject)}, where)
     known = [one for one in facts if isinstance(one, Facts)]
     modality = modality_of_paths(table.file, found.names)
-    objects, most = Objects(found.addresses, known), MODALITIES.load(modality).max_bytes
+    return indexed_objects(request, rows, modality, found.names, found.addresses, known), ()
+
+
+def indexed_objects(
+    request: Request,
+    rows: Rows,
+    modality: str,
+    names: Sequence[str],
+    addresses: Sequence[Address],
+    known: Sequence[Facts],
+) -> Samples:
+    """Return objects as samples, each read once for its digest unless that is remembered."""
+    objects, most = Objects(addresses, known), MODALITIES.load(modality).max_bytes
 
     def content(row: int) -> bytes:
         check_size(known[row].size, most)
         return objects.read(row)
 
-    files = _files(found.names, known)
-    index = index_contents(files, content, request.memory, request.progress, modality, objects.announce)
-    called = Called(objects.read, lambda row: found.addresses[row].shown)
-    samples = indexed_samples(table.file.stem, "all", rows.targets, index, called, modality, request.decode_options)
-    return replace(samples, announce=objects.announce), ()
+    index = index_contents(
+        _files(names, known), content, request.memory, request.progress, modality, objects.announce
+    )
+    called = Called(objects.read, lambda row: addresses[row].shown)
+    name, options = rows.table.file.stem, request.decode_options
+    samples = indexed_samples(name, "all", rows.targets, index, called, modality, options)
+    return replace(samples, announce=objects.announce)
 
 
 def _top(request: Request, table: Table) -> Address | None:

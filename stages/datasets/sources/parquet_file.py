@@ -8,9 +8,9 @@ from dataclasses import replace
 from itertools import repeat
 from pathlib import Path, PurePath
 
-from frostline.stages.datasets.buckets.address import path_of
+from frostline.stages.datasets.buckets.address import is_address, path_of
 from frostline.stages.datasets.containers.blob import Blob
-from frostline.stages.datasets.containers.places import expand
+from frostline.stages.datasets.containers.places import expand, is_pattern
 from frostline.stages.datasets.parquet_table import ENDING, parquet_rows
 from frostline.stages.datasets.samples import Dataset
 from frostline.stages.datasets.sources.base import Request
@@ -42,8 +42,8 @@ def open_parquet(request: Request) -> Dataset:
 
 def _blobs(request: Request) -> Sequence[Blob]:
     """Return the files that are asked for. Raises DataError."""
-    is_folder = request.path.is_dir()
-    return expand(f"{request.path}/**/*{ENDING}" if is_folder else request.place)
+    is_prefix = is_address(request.place) and not is_pattern(request.place) and request.path.suffix.lower() != ENDING
+    return expand(f"{request.path}/**/*{ENDING}" if is_prefix or request.path.is_dir() else request.place)
 
 
 def _folder(blobs: Sequence[Blob]) -> Path:
