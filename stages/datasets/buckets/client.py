@@ -56,7 +56,7 @@ def read_range(address: Address, facts: Facts, start: int, length: int) -> bytes
     """Return bytes of an object that must still be what it was. Raises DataError."""
     if not length:
         return b""
-    options: dict[str, Any] = {"range": (start, start + length)}
+    options: dict[str, Any] = {} if length == facts.size else {"range": (start, start + length)}
     if facts.stamp.startswith('"'):
         options["if_match"] = facts.stamp
     with _told(address):

@@ -12,6 +12,7 @@ from frostline.stages.datasets.buckets.address import Address
 from frostline.stages.datasets.buckets.client import Facts, NoObject, listed, read_range
 from frostline.stages.datasets.buckets.places import heads
 from frostline.stages.datasets.buckets.pool import AT_ONCE, POOL
+from frostline.stages.errors import DataError
 
 _AHEAD_BYTES = 64 << 20
 _AHEAD = 4 * AT_ONCE
@@ -77,7 +78,18 @@ class Objects:
             coming = self._coming.pop(row, None)
             self._bytes -= self._facts[row].size if coming else 0
             self._fetch_ahead()
-        return POOL.result(coming) if coming else self._fetch(row)
+        try:
+            return POOL.result(coming) if coming else self._fetch(row)
+        except DataError:
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        """Let go of all that was announced: who begins anew announces anew."""
+        with self._lock:
+            self._planned.clear()
+            self._coming.clear()
+            self._bytes = 0
 
     def _fetch_ahead(self) -> None:
         while self._planned and len(self._coming) < _AHEAD and self._bytes < _AHEAD_BYTES:
