@@ -32,7 +32,8 @@ def begin(plan: Plan, request: FeatureRequest) -> FeatureSet:
         return request.existing
     x = request.samples
     layout = Layout(request.key.fields(), x.dataset, x.split, len(x), request.width)
-    return plan.workspace.store.begin(layout, _provenance(plan, request), target_file(x.targets, x.ids))
+    targets = target_file(x.targets, x.ids) if x.targets.names else None
+    return plan.workspace.store.begin(layout, _provenance(plan, request), targets)
 
 
 def _provenance(plan: Plan, request: FeatureRequest) -> Provenance:

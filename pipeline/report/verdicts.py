@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from frostline.pipeline.records.headline import Candidate, of_the_best
-from frostline.pipeline.report.wording import listed, p_value, with_interval
+from frostline.pipeline.records.headline import Candidate, Headline, headline, of_the_best
+from frostline.pipeline.report.wording import heading, listed, p_value, with_interval
 from frostline.stages.targets.registry import TARGETS
 
 if TYPE_CHECKING:
@@ -29,15 +29,25 @@ def uncovered(*, grouped: bool, drawn: bool = False) -> str:
     return f"No interval covers {', '.join(first)}{' or ' if first else ''}{last}"
 
 
-def picked(heads: Sequence[Candidate], name: str, *, by_test: bool) -> str:
+def picked(heads: Sequence[Candidate]) -> str:
     """Return by what a head was picked to be spoken of first, and what its interval is then."""
-    if not by_test:
-        return (
-            f"{name} is the best of {len(heads)} heads on held-out training samples; nothing was chosen on test samples"
-        )
-    (own,) = (one.evaluation for one in heads if one.name == name)
+    found = headline(heads)
+    if found.by != "test":
+        return f"{found.name} {how_picked(found, heads[0].evaluation.kind, len(heads))}"
+    (own,) = (one.evaluation for one in heads if one.name == found.name)
     interval = with_interval(of_the_best(own, len(heads)), shares=TARGETS.load(own.kind).as_shares)
-    return f"{name} is the best of {len(heads)} heads on these test samples: {interval}, allowing for that choice"
+    return f"{found.name} is the best of {len(heads)} heads on these test samples: {interval}, allowing for that choice"
+
+
+def how_picked(found: Headline, kind: str, count: int) -> str:
+    """Return how the head was picked that is spoken of first, of so many, by training samples or not at all."""
+    if found.by == "order":
+        return (
+            f"is the first of {count} heads as they were named; none was picked, since their scores on held-out "
+            "training samples are not of the same samples, or not the same score"
+        )
+    by = "" if found.criterion == TARGETS.load(kind).main else f", by {heading(found.criterion)}"
+    return f"is the best of {count} heads on held-out training samples{by}; nothing was chosen on test samples"
 
 
 def verdicts(found: Comparison, *, shares: bool) -> dict[frozenset[str], str]:

@@ -11,7 +11,18 @@ from pydantic import ConfigDict, Field, model_validator
 from frostline.pipeline.settings.base import WorkspaceSettings
 from frostline.pipeline.settings.parsing import ColumnNames, Names
 from frostline.pipeline.workspace import Workspace
-from frostline.stages.datasets import Dataset, Progress, find_source, forms, forms_taking, forms_with_root, open_dataset
+from frostline.stages.datasets import (
+    Dataset,
+    Progress,
+    Request,
+    Samples,
+    find_source,
+    forms,
+    forms_taking,
+    forms_with_root,
+    open_dataset,
+    open_samples,
+)
 from frostline.stages.targets.columns import Task
 
 _OF_SOME = ("columns", "class_level", "bit_depth", "group_pattern", "group_file", "target", "task", "separator")
@@ -123,7 +134,7 @@ class DatasetSettings(WorkspaceSettings):
         for name in _OF_SOME:
             if getattr(self, name) not in (None, (), {}, "auto") and name not in find_source(self.dataset)[0].settings:
                 raise ValueError(
-                    f"{name.replace('_', '-')} with {self.dataset}; wanted for {' and '.join(forms_taking(name))} only"
+                    f"{name.replace('_', '-')} with {self.dataset}; wanted for {', '.join(forms_taking(name))} only"
                 )
         grouped = [name for name in ("group", "group_pattern", "group_file") if getattr(self, name)]
         if len(grouped) > 1:
@@ -142,3 +153,20 @@ class DatasetSettings(WorkspaceSettings):
             progress=progress,
             **{name: getattr(self, name) for name in names},
         )
+
+    def open_samples(
+        self, workspace: Workspace, modality: str, progress: Progress | None = None
+    ) -> tuple[Samples, tuple[str, ...]]:
+        """Return all samples that these settings name, without labels, and notes; see ``open_samples``."""
+        asked = Request(
+            "",
+            self.root,
+            downloads=workspace.downloads,
+            memory=workspace.index(self.dataset, self.root),
+            progress=progress,
+            columns=self.columns,
+            bit_depth=self.bit_depth,
+            input=self.input,
+            modality=modality,
+        )
+        return open_samples(self.dataset, asked)

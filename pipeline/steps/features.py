@@ -107,7 +107,7 @@ def _emptied(train: Samples, bad: Mapping[int, str]) -> list[str]:
 def _extract_one(plan: Plan, request: FeatureRequest) -> Extracted:
     x = request.samples
     if request.existing is not None and request.complete:
-        if not is_old(request.existing):
+        if x.targets.names and not is_old(request.existing):
             request.existing.keep_targets(target_file(x.targets, x.ids))
         request.existing.publish()
         log.info("%s %s (%s): %s cached", x.dataset, x.split, request.key.view, counted(len(x), "row"))
@@ -120,7 +120,7 @@ def _extract_one(plan: Plan, request: FeatureRequest) -> Extracted:
         log.info("  not the cached features: %s", change)
     features = begin(plan, request)
     if not request.rows_to_compute:
-        copy_set(x, request.reusable, features)
+        copy_set(x, request.reusable, features, request.width)
         return _described(request, features, 0, 0.0)
     computed, seconds = fill(plan, request, features)
     return _described(request, features, computed, seconds)

@@ -21,10 +21,12 @@ from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.csv_file import paths_of
 from frostline.stages.datasets.sources.registry import SOURCES, find_source, forms, forms_taking, forms_with_root
 from frostline.stages.datasets.texts import texts_of
+from frostline.stages.datasets.unlabelled import ALL, open_samples
 from frostline.stages.datasets.walk import walk
 from frostline.stages.targets.columns import Task
 
 __all__ = [
+    "ALL",
     "SOURCES",
     "Dataset",
     "Duplicates",
@@ -44,6 +46,7 @@ __all__ = [
     "index_files",
     "is_sound",
     "open_dataset",
+    "open_samples",
     "paths_of",
     "split_by_content",
     "texts_of",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from frostline.stages.datasets.clutter import clutter_note
-from frostline.stages.datasets.index import Indexed
+from frostline.stages.datasets.index import Indexed, check_size
 from frostline.stages.datasets.samples import Samples
 from frostline.stages.datasets.walk import walk
 from frostline.stages.errors import DataError, UnreadableSample, counted, listing
@@ -24,14 +24,15 @@ _SOME = 8
 def decode_file(path: Path, min_side: int | None = None, modality: str = IMAGE, **options: int) -> Sample:
     """Return the sample in a file; ``min_side`` and ``options``: see ``Samples``. Raises UnreadableSample: why not."""
     kind: Any = MODALITIES.load(modality)
-    return kind.decode(file_bytes(path), min_side, **options)
+    return kind.decode(file_bytes(path, kind.max_bytes), min_side, **options)
 
 
-def file_bytes(path: Path) -> bytes:
-    """Return what a file holds. Raises UnreadableSample: why it can't be read."""
+def file_bytes(path: Path, most: int | None = None) -> bytes:
+    """Return what a file holds, at most so many bytes. Raises UnreadableSample: why it can't be read."""
     try:
         if not path.is_file():
             raise UnreadableSample("not a regular file")
+        check_size(path.stat().st_size, most)
         return path.read_bytes()
     except OSError as error:
         raise UnreadableSample(f"can't be read ({error.strerror})") from error

@@ -78,6 +78,16 @@ class Table:
             raise self.without([name], option=option)
         return self.columns[at]
 
+    def with_column(self, name: str, cells: Sequence[str], instead: str = "") -> Table:
+        """Return the table with a column more, in place of one that there is; a note says what it is taken from."""
+        at = self.find(name)
+        if at is None:
+            called = {key: column for key, column in self.called.items() if key != name}
+            return replace(self, header=(*self.header, name), columns=(*self.columns, cells), called=called)
+        columns = tuple(cells if i == at else old for i, old in enumerate(self.columns))
+        note = f"column {self.header[at]} is not used: the split is taken from {instead}"
+        return replace(self, columns=columns, notes=(*self.notes, note))
+
     def without(self, names: Sequence[str], wanted: str = "", option: str = "--target") -> DataError:
         """Return the error for columns that are not there, with what there is and what to do.
 

@@ -21,7 +21,7 @@ from frostline.stages.extract.known_rows import copy_rows
 from frostline.stages.extract.loader import Batch, Loader
 from frostline.stages.modalities.base import Arrays, Item
 from frostline.stages.modalities.image.spec import View
-from frostline.stages.modalities.items import bytes_of, shape_of, stacked
+from frostline.stages.modalities.items import bytes_of, rows_at_once, shape_of, stacked
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.store import (
     OK,
@@ -97,6 +97,7 @@ def extract(job: Extraction) -> ExtractionStats:
         job.batch_size,
         job.workers,
         finish=finish_of(job.backbone),
+        size=size_of(job.backbone, job.batch_size),
         ahead=job.ahead,
     ) as loader:
         filling = _Filling(job, loader, limit)
@@ -120,12 +121,9 @@ def finish_of(backbone: Embedder) -> Callable[[Item], Item] | None:
     return partial(finished, spec=backbone.spec) if backbone.spec.size else None
 
 
-def go_alone(job: Extraction) -> bool:
-    """Whether items had better go one by one: they are as long as their samples, and few have one shape."""
-    if not getattr(job.backbone.spec.preprocessing, "exact_lengths", False):
-        return False
-    shapes = Counter(map(shape_of, _readable(partial(_item, job), range(min(_FEW, len(job.samples))))))
-    return max(shapes.values(), default=0) * 2 < shapes.total()
+def size_of(backbone: Embedder, most: int) -> Callable[[Item], int] | None:
+    """Return what says of an item how many of its shape are a batch; None where all are of one shape, and ``most``."""
+    return None if backbone.spec.size else partial(rows_at_once, backbone.spec.preprocessing, most=most)
 
 
 def first_items(job: Extraction, n: int) -> Arrays:
@@ -211,7 +209,7 @@ class _Filling:
         for batch in batches:
             if batch.items:
                 self._flowing.append(batch)
-                yield batch.stacked(self._job.batch_size)
+                yield batch.stacked()
             else:
                 self._put(batch, np.empty((0, self._job.backbone.width), np.float32), writer)
 

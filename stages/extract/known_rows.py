@@ -27,20 +27,20 @@ def copy_rows(samples: Samples, known: Known, span: range, result: NDArray[np.fl
     return {row for places in wanted.values() for row, _ in places}
 
 
-def copy_set(samples: Samples, known: Known, features: FeatureSet) -> None:
-    """Fill and publish a set of which every missing row is known; no backbone is needed.
+def copy_set(samples: Samples, known: Known, features: FeatureSet, width: int) -> None:
+    """Fill and publish a set of which every missing row is known, features of this width; no backbone is needed.
 
     Raises DamagedShard if one of the sets that the rows lie in is damaged.
     """
-    width = id_width(samples.ids)
+    longest = id_width(samples.ids)
     for shard in features.missing():
         with features.claim(shard, wait=True) as ours:
             if ours:
                 span = features.span(shard)
-                result = np.full((len(span), features.layout.width), np.nan, features.layout.key["dtype"])
+                result = np.full((len(span), width), np.nan, features.layout.key["dtype"])
                 copy_rows(samples, known, span, result)
                 here = slice(span.start, span.stop)
                 status = np.full(len(span), OK, np.uint8)
-                ids = encode_ids(samples.ids[here], width)
+                ids = encode_ids(samples.ids[here], longest)
                 features.commit(shard, Shard(result, ids, samples.digests[here], status))
     features.publish()

@@ -12,7 +12,7 @@ from frostline.stages.datasets.grouped import group_lots
 from frostline.stages.datasets.sampling import contents
 from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.fit.alike import UnitLosses, alike
-from frostline.stages.fit.scheme import held_out
+from frostline.stages.fit.scheme import held_out, of_validation
 from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.ties import TIES
 from frostline.stages.fit.training_rows import Mask, TrainingRows
@@ -35,14 +35,14 @@ def choose(
     """Return the value that rows which the heads have not seen speak for, each counting what its class weight says.
 
     By the rule ``stable`` that is one of the values whose losses these rows can't tell apart from the least, see
-    ``alike``; single labels are judged by log-loss, or without probabilities by the share that is wrong. By the
-    rule ``best``, and of scores that are no mean over rows, it is the best by the target's criterion (single labels:
-    the value that is right most often), of equally good ones the one of least cost (log-loss), and of several of these
-    the one in the middle. Where the spec says ``per_label`` also the best value of each label for itself. ``groups``:
-    int64 (n,), rows of one of which are never on both sides, nor are groups that share a content; ``held``: bool (n,),
-    the rows to hold out, where that is not left to the spec. Published protocols say by ``ties`` which of equally good
-    values is taken. Raises ConfigError if the target's values are not judged each for itself; DataError where rows or
-    groups are too few to hold some out.
+    ``alike``; single labels are judged by log-loss, or without probabilities by the share that is wrong. By the rule
+    ``best``, and of scores that are no mean over rows, it is the best by the target's criterion (single labels: the
+    value that is right most often), of equally good ones the one of least cost (log-loss), and of several of these the
+    one in the middle. Where the spec says ``per_label`` also the best value of each label for itself. ``groups``: int64
+    (n,), rows of one of which are never on both sides, nor are groups that share a content; ``held``: bool (n,), the
+    rows to hold out, where that is not left to the spec, but for those that ``of_validation`` has fitted. Published
+    protocols say by ``ties`` which of equally good values is taken. Raises ConfigError if the target's values are not
+    judged each for itself; DataError where rows or groups are too few to hold some out.
     """
     spec = rows.spec
     groups = None if groups is None else np.unique(group_lots(groups, digests, 0), return_inverse=True)[1].ravel()
@@ -72,6 +72,7 @@ def _unseen(
             raise DataError("leave-one-out with groups: other rows of a group would vouch for it; use --folds N")
         return Others(rows, digests, views), {"by": "leave-one-out", "fitted_rows": n - 1, "held_out_rows": n}
     if held is not None:
+        held = of_validation(rows, held, groups)
         count = int(np.count_nonzero(held))
         return HeldOut(rows, [held]), {"by": "hold-out", "fitted_rows": n - count, "held_out_rows": count}
     scheme, masks = held_out(rows, digests, groups)

@@ -32,13 +32,19 @@ def f1_interval(hits: int, support: int, named: int) -> Bounds:
     return 2 * low / (1 + low), 2 * high / (1 + high)
 
 
+def too_few(y: Labels) -> tuple[bool, bool, bool]:
+    """Return of which averages over the classes of labels (n,), by name as below, there is no interval."""
+    alone = bool((np.bincount(y) == 1).any())
+    return alone, alone, False
+
+
 def average_intervals(y: Labels, predicted: Labels) -> tuple[Interval, Interval, Interval]:
     """Return the intervals of balanced accuracy, macro-F1 and weighted F1 of labels and predictions, (n,) each."""
     found = np.unique(np.concatenate([y, predicted]))
     own, other = np.searchsorted(found, y), np.searchsorted(found, predicted)
     support, named, hits = (np.bincount(one, minlength=len(found)) for one in (own, other, own[own == other]))
     table, value = _table(own, other, len(found)), float(support / len(y) @ (2 * hits / (support + named)))
-    if (support == 1).any():
+    if any(too_few(y)):
         return TOO_FEW, TOO_FEW, _weighted(table, value)
     return _balanced(hits, support), _macro(table), _weighted(table, value)
 

@@ -15,6 +15,7 @@ are wrong rows, and 0 where there is none; downwards it is z.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from frostline.stages.metrics.score import Bounds, Z, wilson
 
 Array = NDArray[np.float64]
 _MOST = 3 * math.log(2)
+_BLOCK = 2**18  # probabilities at once
 
 
 def loss_interval(losses: Array, right: NDArray[np.bool_], expected: tuple[float, float]) -> Bounds:
@@ -44,16 +46,29 @@ def loss_interval(losses: Array, right: NDArray[np.bool_], expected: tuple[float
     return max(value - down**0.5, 0.0), value + up**0.5
 
 
-def expected_of_wrong(probabilities: Array, losses: Array) -> tuple[float, float]:
+def expected_of_wrong(probabilities: Array, losses: Callable[[Array], Array]) -> tuple[float, float]:
     """Return mean and variance of the loss of a row that is wrong, if the probabilities (n, classes) of the classes
-    that are not predicted are as often true as they say; ``losses``, (n, classes), are those of each class.
+    that are not predicted are as often true as they say; ``losses`` gives those of each class, (b, classes), of b rows.
+
+    A block of rows at a time: nothing as large as the probabilities is made.
     """
+    n, classes = probabilities.shape
+    if classes == 1:  # nothing else can be true
+        return 0.0, 0.0
+    length = max(1, _BLOCK // classes)
+    blocks = (probabilities[start : start + length] for start in range(0, n, length))
+    weights, means, variances = np.array([_moments(block, losses(block)) for block in blocks]).T
+    shares = weights / weights.sum()
+    mean = float(means[0] + shares @ (means - means[0]))
+    return mean, float(variances[0] + shares @ (variances - variances[0] + (means - mean) ** 2))
+
+
+def _moments(probabilities: Array, losses: Array) -> tuple[float, float, float]:
+    """Return the weight, mean and variance of losses (b, classes) by the probabilities of classes not predicted."""
     chances = np.maximum(probabilities, np.finfo(np.float64).tiny)
     np.put_along_axis(chances, probabilities.argmax(1)[:, None], 0.0, axis=1)
-    if not chances.any():  # a single class: nothing else can be true
-        return 0.0, 0.0
     mean = float(np.average(losses, weights=chances))
-    return mean, float(np.average((losses - mean) ** 2, weights=chances))
+    return float(chances.sum()), mean, float(np.average((losses - mean) ** 2, weights=chances))
 
 
 def _with_one_more(wrong: Array, expected: tuple[float, float]) -> tuple[float, float]:

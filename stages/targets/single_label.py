@@ -135,7 +135,7 @@ class BalancedAccuracyThenLoss(AccuracyThenLoss):
         """Return the means, of the classes that have rows."""
         usual, have = super().judgement(), self.total_of[0] > 0
         balanced = (self.right_of[:, have] / self.total_of[:, have]).mean(1)
-        return Judgement(balanced, usual.cost, {**usual.record, "accuracy": balanced})
+        return Judgement(balanced, usual.cost, {**usual.record, "balanced_accuracy": balanced})
 
 
 def _log_losses(confidence: NDArray[Any], values: TargetValues) -> tuple[Scores, Scores]:

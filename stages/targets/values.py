@@ -63,6 +63,11 @@ class Targets:
         return total.hexdigest()
 
 
+def unlabelled(count: int) -> Targets:
+    """Return the targets of so many samples of which nothing is known, and nothing is to be predicted from them."""
+    return Targets((), np.zeros((count, 0), np.int8), "multi-label", column="")
+
+
 def in_order(groups: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return groups numbered from 0 in the order in which they first occur, int64 (n,)."""
     _, first, place = np.unique(groups, return_index=True, return_inverse=True)

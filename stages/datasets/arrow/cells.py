@@ -84,7 +84,7 @@ class Cells(Sequence[str]):
 
 
 def table_columns(rows: RowFiles) -> dict[str, Cells]:
-    """Return the columns of texts, numbers, flags, and lists of texts or of classes; those of anything else are none."""
+    """Return the columns of texts, numbers, flags, and lists of texts or of classes, and none of anything else."""
     kept = [one.name for one in rows.stored.schema if _is_cell(one.type, rows.features.get(one.name, Feature()))]
     return {name: Cells(rows, name) for name in kept}
 

@@ -20,6 +20,8 @@ from frostline.stages.errors import DataError
 _WINDOW = 16 << 20
 _WIDEST = 256 << 20
 _MOST_ROWS = 65_536
+_PIECE = 1 << 20  # bytes read at once; without it pyarrow reads all of a row group's column
+_AT_ONCE = 64 << 20
 _OPEN = 8
 _HEAD = 24
 _PLAUSIBLE = 64  # rows for each byte of a file: more are no samples
@@ -74,11 +76,20 @@ class ParquetRows:
 
 
 def _open(blob: Blob) -> Any:
-    from_where = opened(blob)
+    """Return a file, to be read a page at a time; of a bucket a row group at once where they are small."""
+    where = opened(blob)
     from pyarrow import parquet
 
     with blamed(blob):
-        return parquet.ParquetFile(from_where, pre_buffer=True)
+        file = parquet.ParquetFile(where, pre_buffer=False, buffer_size=_PIECE)
+        if isinstance(where, str) or _largest(file.metadata) > _AT_ONCE:
+            return file
+        return parquet.ParquetFile(opened(blob), metadata=file.metadata, pre_buffer=True)
+
+
+def _largest(about: Any) -> int:
+    """Return the bytes of the largest row group."""
+    return max((about.row_group(group).total_byte_size for group in range(about.num_row_groups)), default=0)
 
 
 def _window(blob: Blob, file: Any, chunk: Chunk, column: str) -> int:
@@ -88,7 +99,7 @@ def _window(blob: Blob, file: Any, chunk: Chunk, column: str) -> int:
     own = [one for one in chunks if one.path_in_schema.split(".")[0] == column or one.path_in_schema == column]
     whole = sum(one.total_uncompressed_size for one in own)
     repeated = sum(_dictionary(blob, one) for one in own)
-    wanted = min(_WINDOW * chunk.rows // max(1, whole), _WIDEST // max(1, repeated), _MOST_ROWS)
+    wanted: int = min(_WINDOW * chunk.rows // max(1, whole), _WIDEST // max(1, repeated), _MOST_ROWS)
     return max(1, min(wanted, chunk.rows))
 
 

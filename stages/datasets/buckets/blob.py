@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from frostline.stages.datasets.buckets.address import Address
-from frostline.stages.datasets.buckets.blocks import BLOCKS
+from frostline.stages.datasets.buckets.blocks import BLOCKS, Fetch
 from frostline.stages.datasets.buckets.client import Facts, head, read_range
 from frostline.stages.errors import DataError
 
@@ -35,5 +35,12 @@ class ObjectBlob:
             )
         if not length:
             return b""
-        fetch = partial(read_range, self.address, self.facts)
-        return BLOCKS.read((self.name, self.stamp), self.size, offset, length, fetch)
+        return BLOCKS.read((self.name, self.stamp), self.size, offset, length, self._fetch)
+
+    def expect(self, offset: int, /) -> None:
+        """Fetch the block at a position: it will be read from there on, soon."""
+        BLOCKS.expect((self.name, self.stamp), self.size, offset, self._fetch)
+
+    @property
+    def _fetch(self) -> Fetch:
+        return partial(read_range, self.address, self.facts)

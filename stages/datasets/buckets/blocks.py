@@ -47,6 +47,12 @@ class Blocks:
         data = b"".join(map(POOL.result, futures))
         return data[offset - first * BLOCK :][:length]
 
+    def expect(self, name: Name, size: int, offset: int, fetch: Fetch) -> None:
+        """Have the block at an offset fetched, and know that the next read is there."""
+        with self._lock:
+            self._ends[name] = offset
+            self._fetch(name, size, offset // BLOCK, fetch)
+
     def _follows(self, name: Name, offset: int, length: int) -> bool:
         """Return whether a read is one of a row of reads side by side, and note where it ends."""
         with self._lock:
@@ -60,15 +66,19 @@ class Blocks:
         """Return blocks on their way, and have those behind them fetched, too."""
         with self._lock:
             for number in range(wanted.start, min(wanted.stop + AHEAD, -(-size // BLOCK))):
-                key = name, number
-                if key not in self._held or _failed(self._held[key]):
-                    start = number * BLOCK
-                    self._held[key] = POOL.submit(partial(fetch, start, min(BLOCK, size - start)))
-                self._held.move_to_end(key)
+                self._fetch(name, size, number, fetch)
             found = [self._held[name, number] for number in wanted]
-            while len(self._held) > _HELD:
-                self._held.popitem(last=False)
         return found
+
+    def _fetch(self, name: Name, size: int, number: int, fetch: Fetch) -> None:
+        """Have a block fetched, unless it is here or on its way."""
+        key, start = (name, number), number * BLOCK
+        if start < size and (key not in self._held or _failed(self._held[key])):
+            self._held[key] = POOL.submit(partial(fetch, start, min(BLOCK, size - start)))
+        if key in self._held:
+            self._held.move_to_end(key)
+        while len(self._held) > _HELD:
+            self._held.popitem(last=False)
 
 
 def _failed(future: Future[bytes]) -> bool:

@@ -18,7 +18,7 @@ _COMPRESSED = {
     b"\xfd7zXZ\0": ("xz", "unxz"),
     b"\x28\xb5\x2f\xfd": ("zstd", "unzstd"),
 }
-_DAMAGE = (tarfile.TarError, ValueError, ArithmeticError, LookupError, RecursionError)
+_DAMAGE = (tarfile.TarError, OSError, ValueError, ArithmeticError, LookupError, RecursionError)
 
 
 VERSION = "tar 1"

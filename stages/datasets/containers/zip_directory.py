@@ -17,7 +17,7 @@ from frostline.stages.errors import DataError, listing
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 _SUSPECT, _RATIO = 64 << 20, 200
 _LARGEST = 4 << 30
-_DAMAGE = (zipfile.BadZipFile, NotImplementedError, ValueError, LookupError, struct.error)
+_DAMAGE = (zipfile.BadZipFile, OSError, NotImplementedError, ValueError, LookupError, struct.error)
 
 
 @dataclass(frozen=True)

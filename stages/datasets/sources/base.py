@@ -8,7 +8,7 @@ from pathlib import Path
 
 from frostline.stages.datasets.buckets.address import path_of
 from frostline.stages.datasets.index import Progress
-from frostline.stages.datasets.samples import Dataset
+from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.targets.columns import Task
 
 
@@ -38,6 +38,7 @@ class Request:
         test: the place of the test split, where one names it apart; the place is all training then.
         input: the column of a table whose cells are the samples; None: the column ``path`` names files, or without
             one, what is called as texts are.
+        modality: what the samples are to be, where a fitted head says it; None: what they are is found out.
     """
 
     place: str
@@ -59,6 +60,7 @@ class Request:
     stratify: tuple[str, ...] = ()
     input: str | None = None
     test: str | None = None
+    modality: str | None = None
 
     @property
     def decode_options(self) -> dict[str, int]:
@@ -99,6 +101,9 @@ class Source:
         pixel_baseline: whether plain pixels are worth comparing with unasked, as they are: for samples that
             are small and of one size.
         backbone: the one that its datasets are for where none is named; nothing: the one for images.
+        samples: returns all samples of the request's ``modality``, each once, as one split called ``all`` that needs no
+            labels (``frostline.stages.targets.values.unlabelled``), and notes: what ``predict --out`` asks about. It
+            raises DataError. None: those of ``open``, which needs labels.
     """
 
     form: str
@@ -110,3 +115,4 @@ class Source:
     at_hand: bool = False
     pixel_baseline: bool = False
     backbone: str = ""
+    samples: Callable[[Request], tuple[Samples, tuple[str, ...]]] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -28,8 +29,8 @@ class Named:
 def named_blobs(request: Request) -> Named:
     """Return the files that a request names, training first.
 
-    With ``--test`` what it names is the test split, and the place is training; else files are of the splits that they
-    are called by, see ``file_splits``. Raises DataError where a file is on both sides.
+    What ``test`` names is the test split, and the place is training then; else files are of the splits that they are
+    called by, see ``file_splits``. Raises DataError where a file is on both sides.
     """
     blobs = expand(request.place)
     if request.test is None:
@@ -41,7 +42,7 @@ def named_blobs(request: Request) -> Named:
     return Named([*blobs, *held], ["train"] * len(blobs) + ["test"] * len(held))
 
 
-def _by_name(blobs: list[Blob]) -> Named:
+def _by_name(blobs: Sequence[Blob]) -> Named:
     found = file_splits([blob.name for blob in blobs])
     used = [blobs[number] for number in found.files]
     return Named(used, list(found.splits) if any(found.splits) else [], found.notes)

@@ -15,6 +15,8 @@ from frostline.stages.datasets.sources.file_modality import modality_of_paths
 from frostline.stages.datasets.sources.labelled import Rows, open_labelled
 from frostline.stages.datasets.sources.object_rows import names_objects, object_samples
 from frostline.stages.datasets.sources.table_targets import LABEL
+from frostline.stages.datasets.sources.two_tables import train_and_test
+from frostline.stages.datasets.sources.unlabelled_files import table_samples
 from frostline.stages.datasets.table import Table, read_table
 from frostline.stages.datasets.texts import COLUMNS as TEXTS
 from frostline.stages.datasets.texts import check_no_files, text_column, text_samples
@@ -31,8 +33,10 @@ def open_table(request: Request) -> Dataset:
     is the samples themselves, see ``frostline.stages.datasets.texts``. Raises DataError that lists every row at fault.
     """
     first, instead = (request.input, ()) if request.input else ("path", TEXTS)
-    table = read_table(request.path, (first, *(request.target or (LABEL,))), request.columns, WANTED, instead)
-    return open_cells(request, table)
+    needed = first, *(request.target or (LABEL,))
+    files = [request.path] if request.test is None else [request.path, Path(request.test).expanduser()]
+    tables = [read_table(file, needed, request.columns, WANTED, instead) for file in files]
+    return open_cells(request, tables[0] if request.test is None else train_and_test(request, *tables))
 
 
 def open_cells(request: Request, table: Table) -> Dataset:
@@ -111,6 +115,8 @@ CSV = Source(
         "group_file",
         "stratify",
         "input",
+        "test",
     ),
     at_hand=True,
+    samples=table_samples,
 )

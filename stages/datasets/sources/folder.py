@@ -30,6 +30,7 @@ from frostline.stages.datasets.sources.splits import (
     folders_in,
     images_beside,
 )
+from frostline.stages.datasets.sources.unlabelled_files import folder_samples
 from frostline.stages.datasets.walk import Files
 from frostline.stages.errors import DataError, counted, listing
 from frostline.stages.targets.single_label import SINGLE_LABEL
@@ -141,4 +142,5 @@ FOLDER = Source(
     open_folder,
     settings=("class_level", "bit_depth", "group_pattern", "group_file"),
     at_hand=True,
+    samples=folder_samples,
 )

@@ -45,7 +45,7 @@ def open_hf_disk(request: Request) -> Dataset:
     Raises DataError: no such folder, one that is cut off or holds anything else, and what ``row_files`` finds.
     """
     folder = request.path
-    split, saved = _saved(folder)
+    split, saved = _saved(folder) if request.test is None else _apart(folder, Path(request.test).expanduser())
     stored = StreamRows([LocalBlob(file) for one in saved for file in one.files])
     firsts = stored.chunks.first_rows(len(stored.blobs))
     ends = np.concatenate([[0], np.cumsum([len(one.files) for one in saved])])
@@ -74,6 +74,14 @@ def _saved(folder: Path) -> tuple[FileSplits, list[_Saved]]:
     return split, [replace(_read(folder / names[number]), name=names[number]) for number in split.files]
 
 
+def _apart(train: Path, test: Path) -> tuple[FileSplits, list[_Saved]]:
+    """Return the splits that two folders are, each of one dataset."""
+    if train.resolve() == test.resolve():
+        raise DataError(f"{train} is named by --test, too; expected another folder")
+    both = [replace(_read(folder), name=name) for folder, name in ((train, "train"), (test, "test"))]
+    return FileSplits([0, 1], ["train", "test"]), both
+
+
 def _read(folder: Path) -> _Saved:
     """Return what was saved in a folder. Raises DataError where it is not all there."""
     state, about = _json(folder / _STATE), _json(folder / _INFO)
@@ -95,7 +103,7 @@ def _files(folder: Path, listed: Any) -> list[Path]:
 
 def _texts(file: Path, listed: Any) -> list[str]:
     """Return names of a list. Raises DataError where one is none, or a path."""
-    if not isinstance(listed, list) or not all(isinstance(name, str) and Path(name).name == name for name in listed):
+    if not isinstance(listed, list) or not all(isinstance(one, str) and one == Path(one).name != "" for one in listed):
         raise DataError(f"{file} lists {str(listed)[:80]}; expected names of files or folders beside it")
     return listed
 
@@ -143,4 +151,5 @@ HF_DISK = replace(
     form="hf-disk:DIR",
     summary="a folder of Hugging Face's save_to_disk: images, recordings, texts or paths",
     open=open_hf_disk,
+    settings=(*CSV.settings, "test"),
 )

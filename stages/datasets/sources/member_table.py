@@ -53,7 +53,7 @@ def member_table(request: Request, named: Named, members: Members, notes: Sequen
     table = _with_folders(request, table, members)
     if named.splits:
         own = [named.splits[i] for i in members.container.tolist()]
-        table = _with_column(table, "split", own, "--test" if request.test else "the names of the files")
+        table = table.with_column("split", own, "--test" if request.test else "the names of the files")
     check_columns(table, () if request.target else ("label",), "NAME.cls beside each sample, or class folders")
     return table
 
@@ -62,21 +62,10 @@ def _with_folders(request: Request, table: Table, members: Members) -> Table:
     """Return the table with what folders say, where nothing else does."""
     found = read_folders(members.joined.names, request.class_level)
     if found.classes and not request.target and table.find("label") is None:
-        table = _with_column(table, "label", found.classes)
+        table = table.with_column("label", found.classes)
     if found.splits and request.test is None and table.find("split") is None:
-        table = _with_column(table, "split", found.splits)
+        table = table.with_column("split", found.splits)
     return table
-
-
-def _with_column(table: Table, name: str, cells: Sequence[str], instead: str = "") -> Table:
-    """Return the table with a column more, in place of one that there is. ``instead``: what it is taken from."""
-    at = table.find(name)
-    if at is None:
-        called = {key: column for key, column in table.called.items() if key != name}
-        return replace(table, header=(*table.header, name), columns=(*table.columns, cells), called=called)
-    columns = tuple(cells if i == at else old for i, old in enumerate(table.columns))
-    note = f"column {table.header[at]} is not used: the split is taken from {instead}"
-    return replace(table, columns=columns, notes=(*table.notes, note))
 
 
 def _with_names(members: Members, cells: Sequence[str]) -> Sequence[str]:

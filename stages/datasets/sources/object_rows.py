@@ -67,9 +67,7 @@ def indexed_objects(
         check_size(known[row].size, most)
         return objects.read(row)
 
-    index = index_contents(
-        _files(names, known), content, request.memory, request.progress, modality, objects.announce
-    )
+    index = index_contents(_files(names, known), content, request.memory, request.progress, modality, objects.announce)
     called = Called(objects.read, lambda row: addresses[row].shown)
     name, options = rows.table.file.stem, request.decode_options
     samples = indexed_samples(name, "all", rows.targets, index, called, modality, options)
@@ -106,7 +104,7 @@ def _address(path: str, top: Address | None) -> Address:
     if top is None:
         raise DataError(f"{path}: a file among addresses; expected addresses alone, or --root ADDRESS for the others")
     key = posixpath.normpath(posixpath.join(top.key, path.replace("\\", "/").removeprefix("/")))
-    if top.key and not key.startswith(f"{top.key}/") or key.startswith(".."):
+    if (top.key and not key.startswith(f"{top.key}/")) or key.startswith(".."):
         raise DataError(f"{path} leads out of {top.shown}")
     return top._replace(key=key)
 

@@ -8,14 +8,16 @@ from dataclasses import replace
 from itertools import repeat
 from pathlib import Path, PurePath
 
+import numpy as np
+
 from frostline.stages.datasets.buckets.address import is_address, path_of
 from frostline.stages.datasets.containers.blob import Blob
-from frostline.stages.datasets.containers.places import expand, is_pattern
+from frostline.stages.datasets.containers.places import is_pattern
 from frostline.stages.datasets.parquet_table import ENDING, parquet_rows
 from frostline.stages.datasets.samples import Dataset
 from frostline.stages.datasets.sources.base import Request
+from frostline.stages.datasets.sources.container_splits import named_blobs
 from frostline.stages.datasets.sources.csv_file import CSV
-from frostline.stages.datasets.sources.file_splits import file_splits
 from frostline.stages.datasets.sources.row_files import open_rows
 
 _NO_NAMES = ("data", "default")
@@ -24,26 +26,26 @@ _NO_NAMES = ("data", "default")
 def open_parquet(request: Request) -> Dataset:
     """Return the dataset of Parquet files: one, those of a pattern, or all below a folder; see ``row_files``.
 
-    Files whose names, or folders, say train and test are these splits; else the column ``split`` says, or a fraction.
-    Raises DataError that lists all that is wrong.
+    Files whose names, or folders, say train and test are these splits, or ``--test`` names those of test; else the
+    column ``split`` says, or a fraction. Raises DataError that lists all that is wrong.
     """
-    blobs = _blobs(request)
-    split = file_splits([blob.name for blob in blobs]) if len(blobs) > 1 else None
-    used = blobs if split is None else [blobs[number] for number in split.files]
-    rows = parquet_rows(used)
-    firsts = rows.stored.chunks.first_rows(len(used))
-    if split is not None:
-        counts = zip(split.splits, (firsts[1:] - firsts[:-1]).tolist(), strict=True)
-        cells = [one for name, count in counts for one in repeat(name, count)] if any(split.splits) else []
-        rows = replace(rows, splits=cells, notes=split.notes)
-    folder = _folder(blobs)
-    return open_rows(request, rows, path_of(blobs[0].name) if len(blobs) == 1 else _called(folder), folder)
+    test = request.test and _pattern(request.test)
+    named = named_blobs(replace(request, place=_pattern(request.place), test=test))
+    rows = parquet_rows(named.blobs)
+    counts = np.diff(rows.stored.chunks.first_rows(len(named.blobs))).tolist()
+    cells = [one for name, count in zip(named.splits, counts, strict=False) for one in repeat(name, count)]
+    rows = replace(rows, splits=cells, notes=named.notes)
+    folder = _folder(named.blobs)
+    return open_rows(request, rows, path_of(named.blobs[0].name) if len(counts) == 1 else _called(folder), folder)
 
 
-def _blobs(request: Request) -> Sequence[Blob]:
-    """Return the files that are asked for. Raises DataError."""
-    is_prefix = is_address(request.place) and not is_pattern(request.place) and request.path.suffix.lower() != ENDING
-    return expand(f"{request.path}/**/*{ENDING}" if is_prefix or request.path.is_dir() else request.place)
+def _pattern(place: str) -> str:
+    """Return a place as a pattern: of a folder, here or in a bucket, all files of Parquet below it."""
+    if is_address(place):
+        is_folder = not is_pattern(place) and not place.lower().endswith(ENDING)
+    else:
+        is_folder = Path(place).expanduser().is_dir()
+    return f"{place.rstrip('/')}/**/*{ENDING}" if is_folder else place
 
 
 def _folder(blobs: Sequence[Blob]) -> Path:
@@ -61,4 +63,5 @@ PARQUET = replace(
     form="parquet:PATTERN",
     summary="images, recordings, texts or paths in Parquet: a file, files by a pattern, or all of a folder",
     open=open_parquet,
+    settings=(*CSV.settings, "test"),
 )

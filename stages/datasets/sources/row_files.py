@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +29,6 @@ from frostline.stages.datasets.texts import TEXT, check_no_files, named_rows, ro
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.records.packed_names import PackedNames
-from frostline.stages.targets.values import Targets
 
 WANTED = "a column of images, recordings, texts or paths, label and maybe split"
 _VERSION = "rows 1"
@@ -68,12 +66,11 @@ def _samples(
     version = f"{_VERSION} {column} {modality}"
     members = index_containers(stored.blobs, files.scan, version, request.memory, request.progress)
     _look_outside(files, members)
-    ids, notes = _ids(rows, labelled, members, texts)
-    whole = Targets((), np.zeros(len(members), np.int64))
-    samples = member_samples(labelled.table.file.stem, whole, members, files.content, request.decode_options)
     if rows.order is not None:
-        samples = samples.take(rows.order, "all")
-    return replace(samples, targets=labelled.targets, ids=ids), notes
+        members = members.take(rows.order)
+    ids, notes = _ids(rows, labelled, members.joined.names, texts)
+    name = labelled.table.file.stem
+    return member_samples(name, labelled.targets, members.named(ids), files.content, request.decode_options), notes
 
 
 def _beside(root: Path, path: str) -> bytes:
@@ -94,7 +91,7 @@ def _look_outside(files: MediaFiles, members: Members) -> None:
         seen.tell(row, part.problems, part.codecs)
 
 
-def _ids(rows: RowFiles, labelled: Rows, members: Members, texts: bool) -> tuple[Sequence[str], tuple[str, ...]]:
+def _ids(rows: RowFiles, labelled: Rows, paths: PackedNames, texts: bool) -> tuple[PackedNames, tuple[str, ...]]:
     """Return what samples are called, and a note where their paths can't be.
 
     A column ``id`` or the paths, where they tell all apart; else the file and the row's number in it, from 0, and of
@@ -103,12 +100,10 @@ def _ids(rows: RowFiles, labelled: Rows, members: Members, texts: bool) -> tuple
     named = named_rows(labelled.table)
     if named or texts:
         return PackedNames.of(named or row_names(labelled.table)), ()
-    paths = members.joined.names if rows.order is None else members.joined.names.take(rows.order)
     if not paths.lengths.all():
         return rows.names.packed(), ()
     again = paths.repeated()
     if not len(again):
         return paths, ()
-    return rows.names.packed(), (
-        f"paths don't tell rows apart, such as {paths[int(again[0])]}: each is called by its number",
-    )
+    note = f"several rows have one path, such as {paths[int(again[0])]}: each row is called by its file and number"
+    return rows.names.packed(), (note,)

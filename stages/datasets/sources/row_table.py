@@ -21,25 +21,24 @@ _SPLIT = "split"
 def table_of(request: Request, rows: RowFiles, place: Path) -> Table:
     """Return the columns of texts and numbers as a table; its cells are read when they are asked for.
 
-    The files' splits are its column ``split``, unless it has one. Without a column ``label``, the only one that
-    ``datasets`` knows as classes is it.
+    The files' splits are its column ``split``, unless ``--columns`` names one. Without a column ``label``, the only one
+    that ``datasets`` knows as classes is it.
     """
     columns = {**table_columns(rows)}
     called, notes = dict(request.columns), list(rows.notes)
-    header: tuple[str, ...] = tuple(columns)
     cells: tuple[Sequence[str], ...] = tuple(columns.values())
-    table = Table(place, header, cells, range(1, len(rows) + 1), called, names=rows.names)
-    if rows.splits and table.find(_SPLIT) is None:
-        table = replace(table, header=(*header, _SPLIT), columns=(*cells, rows.splits))
+    table = Table(place, tuple(columns), cells, range(1, len(rows) + 1), called, names=rows.names)
+    if rows.splits and _SPLIT not in request.columns:
+        table = table.with_column(_SPLIT, rows.splits, "--test" if request.test else "the names of the files")
     classes = [name for name in columns if rows.features.get(name) and rows.features[name].names is not None]
     if not request.target and table.find(LABEL) is None and len(classes) == 1:
-        table = replace(table, called={**called, LABEL: classes[0]})
+        table = replace(table, called={**table.called, LABEL: classes[0]})
         notes.append(f"the label is column {classes[0]}, the only one that names classes")
     nested = [one.name for one in rows.stored.schema if one.name not in columns and not _holds_samples(rows, one.name)]
     if nested:
         notes.append(f"not used, neither texts nor numbers: column {', '.join(nested)}")
     check_rows(table)
-    return replace(table, notes=tuple(notes))
+    return replace(table, notes=(*table.notes, *notes))
 
 
 def _holds_samples(rows: RowFiles, name: str) -> bool:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from functools import partial
 
+from frostline.stages.datasets.containers.components import TEXT
 from frostline.stages.datasets.containers.tar import VERSION, scan_tar, tar_content
-from frostline.stages.datasets.samples import Dataset
+from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request, Source
-from frostline.stages.datasets.sources.containers import SETTINGS, Format, open_containers
+from frostline.stages.datasets.sources.containers import SETTINGS, Format, open_containers, unlabelled_containers
 
 
 def open_tar(request: Request) -> Dataset:
-    """Return the dataset of tar files; see ``docs/sources.md``. ``request.input``: the component that is the sample."""
-    scan = partial(scan_tar, asked=request.input)
-    return open_containers(request, Format(f"{VERSION} {request.input or ''}", scan, tar_content))
+    """Return the dataset of tar files; see ``docs/sources.md``."""
+    return open_containers(request, _format(request))
+
+
+def tar_samples(request: Request) -> tuple[Samples, tuple[str, ...]]:
+    """Return all samples of tar files, without labels, and notes."""
+    return unlabelled_containers(request, _format(request))
+
+
+def _format(request: Request) -> Format:
+    """Return how tar files are read. ``request.input``: the component that is the sample."""
+    asked = request.input or (TEXT if request.modality == "text" else None)
+    return Format(f"{VERSION} {asked or ''}", partial(scan_tar, asked=asked), tar_content)
 
 
 TAR = Source(
@@ -22,4 +33,5 @@ TAR = Source(
     open_tar,
     settings=(*SETTINGS, "input"),
     at_hand=True,
+    samples=tar_samples,
 )

@@ -18,7 +18,7 @@ from frostline.stages.datasets.sources.labelled import Rows, open_labelled
 from frostline.stages.datasets.sources.vector_table import Described, described
 from frostline.stages.modalities.vector.vector_file import VectorFile, kind_note, open_vectors
 from frostline.stages.records.sealed import digest
-from frostline.stages.targets.values import Targets
+from frostline.stages.targets.values import Targets, unlabelled
 
 
 def open_vector_file(request: Request) -> Dataset:
@@ -33,11 +33,19 @@ def open_vector_file(request: Request) -> Dataset:
     return open_labelled(found.request, table, partial(_of_rows, opened, found))
 
 
+def vector_samples(request: Request) -> tuple[Samples, tuple[str, ...]]:
+    """Return all vectors of a file without labels, and notes; what they are called is in the file, or their number."""
+    opened = open_vectors(request.path, request.columns.get("features"))
+    ids = opened.column(request.columns["path"]) if "path" in request.columns else opened.ids()
+    samples = _samples(opened, ids, unlabelled(len(opened)), request)
+    return samples, tuple(filter(None, [kind_note(opened.kept[0])]))
+
+
 def _of_rows(opened: VectorFile, found: Described, rows: Rows) -> tuple[Samples, tuple[str, ...]]:
     nameless = {row: "no id" for row, name in enumerate(found.ids) if not name}
     twice = [name for name, count in Counter(found.ids).items() if count > 1 and name]
     rows.check(nameless, more=[f"the id {name} is there more than once" for name in twice])
-    return _samples(opened, found, rows.targets), ()
+    return _samples(opened, found.ids, rows.targets, found.request), ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,14 +54,14 @@ class _Contents:
     faults: dict[int, str]
 
 
-def _samples(opened: VectorFile, found: Described, targets: Targets) -> Samples:
+def _samples(opened: VectorFile, ids: Sequence[str], targets: Targets, request: Request) -> Samples:
     rows = opened.rows()
-    contents = _contents(opened, found.request)
+    contents = _contents(opened, request)
     return Samples(
         dataset=opened.file.stem,
         split="all",
         targets=targets,
-        ids=found.ids,
+        ids=ids,
         digests=contents.digests,
         read=rows.row,
         problems=contents.faults,
@@ -86,4 +94,5 @@ VECTORS = Source(
     settings=("columns", "target", "task", "separator", "group", "group_pattern", "group_file", "stratify"),
     at_hand=True,
     backbone="vectors",
+    samples=vector_samples,
 )

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from frostline.stages.datasets.containers.zip import VERSION, scan_zip, zip_content
-from frostline.stages.datasets.samples import Dataset
+from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request, Source
-from frostline.stages.datasets.sources.containers import SETTINGS, Format, open_containers
+from frostline.stages.datasets.sources.containers import SETTINGS, Format, open_containers, unlabelled_containers
 
 
 def open_zip(request: Request) -> Dataset:
     """Return the dataset of zip files; see ``docs/sources.md``."""
-    return open_containers(request, Format(VERSION, scan_zip, zip_content))
+    return open_containers(request, _FORMAT)
+
+
+def zip_samples(request: Request) -> tuple[Samples, tuple[str, ...]]:
+    """Return all samples of zip files, without labels, and notes."""
+    return unlabelled_containers(request, _FORMAT)
+
+
+_FORMAT = Format(VERSION, scan_zip, zip_content)
 
 
 ZIP = Source(
@@ -19,4 +27,5 @@ ZIP = Source(
     open_zip,
     settings=SETTINGS,
     at_hand=True,
+    samples=zip_samples,
 )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 _UNKNOWN = (0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFFFFF - 36)  # what is written where a stream's length is not known yet
 _MOST_CHUNKS = 10_000
 _LAST_PAGE = 4  # of a page's flags in Ogg
+_FIRST_PAGE, _LATER_PAGE = (
+    re.compile(b"OggS\x00" + flags) for flags in (rb"[\x02\x03\x06\x07]", rb"[\x00\x01\x04\x05]")
+)
 _MP3_TAGS = (b"Xing", b"Info", b"VBRI")
 _MP3_HEAD = 1 << 12
 
@@ -23,6 +27,12 @@ def missing_part(data: bytes) -> str | None:
         ends = at + 5 < len(data) and data[at + 5] & _LAST_PAGE
         return None if ends else "the last page of the Ogg stream is missing"
     return None
+
+
+def is_chained(data: bytes) -> bool:
+    """Whether an Ogg holds several streams one after the other, as radio does: a first page comes after a later one."""
+    later = _LATER_PAGE.search(data) if data[:4] == b"OggS" else None
+    return later is not None and _FIRST_PAGE.search(data, later.end()) is not None
 
 
 def counts_frames(data: bytes, kind: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from frostline.pipeline.cli.main import main
+from frostline.stages.modalities.audio.modality import RECORDINGS
 from support.audio_folders import encoded, save_audio_model, save_tones, tone
 
 LOADED = """
@@ -66,3 +67,16 @@ def test_settings_of_one_modality_are_refused_for_another(here: Path, capsys: py
     assert "--seconds for the images of digits; that is for recordings only" in capsys.readouterr().err
     assert main(["run", "--dataset", "folder:tones", "--backbone", "resnet8-cifar10"]) == 2
     assert "resnet8-cifar10 takes images, and the samples are recordings" in capsys.readouterr().err
+
+
+def test_a_file_that_is_too_large_is_not_read_by_predict(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(RUN) == 0
+    head = str(next(here.glob("data/heads/*")))
+    monkeypatch.setattr(type(RECORDINGS), "max_bytes", 40_000)
+    (here / "large.wav").write_bytes(b"RIFF" + bytes(50_000))
+    monkeypatch.setattr(RECORDINGS, "decode", lambda data, *_: pytest.fail(f"{len(data):,} bytes were read"))
+    capsys.readouterr()
+    assert main(["predict", head, "large.wav", "--backbone", "hf:m", "--max-bad", "1"]) == 5
+    assert "too large (50,004 bytes; at most 40,000 are read)" in capsys.readouterr().out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.stats import binom, binomtest, norm
@@ -19,7 +21,7 @@ from frostline.stages.metrics import (
     wilson,
 )
 from frostline.stages.metrics.area_interval import area_interval, mean_area_interval
-from frostline.stages.metrics.calibration import mean_losses
+from frostline.stages.metrics.calibration import mean_losses, tempered
 from frostline.stages.metrics.class_intervals import average_intervals, f1_interval
 from frostline.stages.metrics.evaluation import single_label
 from frostline.stages.metrics.loss_interval import expected_of_wrong, loss_interval
@@ -178,13 +180,32 @@ def test_losses_are_no_surer_than_the_accuracy_beside_them() -> None:
 
 def test_what_a_wrong_row_costs_is_what_the_other_classes_say() -> None:
     p = np.array([[0.7, 0.2, 0.1], [0.1, 0.9, 0.0]])
-    mean, variance = expected_of_wrong(p, -np.log(np.maximum(p, 1e-9)))
+    mean, variance = expected_of_wrong(p, lambda each: -np.log(np.maximum(each, 1e-9)))
     losses, weights = -np.log([0.2, 0.1, 0.1]), np.array([0.2, 0.1, 0.1])
     assert mean == pytest.approx(np.average(losses, weights=weights))
     assert variance == pytest.approx(np.average((losses - mean) ** 2, weights=weights))
     unlikely = loss_interval(np.zeros(50), np.ones(50, bool), (100.0, 0.0))
     assert unlikely == (0, pytest.approx(wilson(0.0, 50)[1] * 3 * np.log(2)))
-    assert expected_of_wrong(np.ones((3, 1)), np.zeros((3, 1))) == (0, 0)
+    assert expected_of_wrong(np.ones((3, 1)), np.zeros_like) == (0, 0)
+
+
+def test_intervals_of_losses_need_little_memory_beside_the_probabilities() -> None:
+    p = np.random.default_rng(0).dirichlet(np.full(500, 0.1), 12_000)  # 46 MiB, several blocks
+    y = np.random.default_rng(1).integers(0, 500, len(p))
+    tracemalloc.start()
+    statistic = mean_losses(p, y)
+    assert statistic.closed is not None
+    statistic.closed()
+    assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
+    tempered(p, 1.5)
+    assert tracemalloc.get_traced_memory()[1] < p.nbytes + 16 * 2**20
+    tracemalloc.stop()
+    whole = np.where(np.arange(500) == p.argmax(1)[:, None], 0, p)
+    losses = -np.log(np.maximum(p, 1e-9))
+    mean = (whole * losses).sum() / whole.sum()
+    variance = (whole * (losses - mean) ** 2).sum() / whole.sum()
+    found = expected_of_wrong(p, lambda each: -np.log(np.maximum(each, 1e-9)))
+    np.testing.assert_allclose(found, (mean, variance), rtol=1e-12)
 
 
 def test_a_loss_of_rows_that_are_all_wrong_has_an_interval() -> None:

@@ -47,7 +47,9 @@ def same(one: Dataset, other: Dataset) -> bool:
 
 
 def pixels(dataset: Dataset) -> bytes:
-    return b"".join(np.asarray(samples.read(row)).tobytes() for samples in dataset.splits for row in range(len(samples)))
+    return b"".join(
+        np.asarray(samples.read(row)).tobytes() for samples in dataset.splits for row in range(len(samples))
+    )
 
 
 def test_a_folder_a_table_and_a_tar_file_in_a_bucket_hold_what_they_hold_on_disk(pets: Path, bucket: Bucket) -> None:
@@ -234,7 +236,8 @@ def test_reads_side_by_side_fetch_blocks_and_others_what_they_ask_for() -> None:
     assert blocks.read(name, len(data), 3 * BLOCK + 5, 100, fetch) == data[3 * BLOCK + 5 :][:100]
     assert asked == [(15 * BLOCK, 100), (3 * BLOCK + 5, 100)]
     found = b"".join(
-        blocks.read(name, len(data), at, min(70_000, len(data) - at), fetch) for at in range(3 * BLOCK, len(data), 70_000)
+        blocks.read(name, len(data), at, min(70_000, len(data) - at), fetch)
+        for at in range(3 * BLOCK, len(data), 70_000)
     )
     assert found == data[3 * BLOCK :]
     assert len(asked) == 2 + 18

@@ -66,6 +66,8 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "a truncated FLAC": (lambda: cut(encoded(SECOND, kind="FLAC")), "damaged"),
     "a truncated Ogg": (lambda: cut(encoded(tone(20.0), kind="OGG"), 0.8), "truncated (the last page"),
     "a truncated MP3": (lambda: cut(encoded(tone(5.0), kind="MP3")), "truncated (its header says 80,000 samples"),
+    "two Oggs in one": (lambda: encoded(SECOND, kind="OGG") + encoded(SECOND, kind="OGG"), "several Ogg streams, one"),
+    "Opus after Vorbis": (lambda: encoded(SECOND, kind="OGG") + encoded(SECOND, kind="OGG", subtype="OPUS"), "several"),
     "NaN": (lambda: encoded(np.where(SECOND > 0.5, np.nan, SECOND), subtype="FLOAT"), "NaN or infinite samples"),
     "infinity": (lambda: encoded(np.where(SECOND > 0.5, np.inf, SECOND), subtype="FLOAT"), "NaN or infinite samples"),
     "more audio than there is": (lambda: wav(size=1 << 31), "truncated (its header says 2,147,483,648 bytes of audio"),
