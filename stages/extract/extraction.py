@@ -198,6 +198,8 @@ class _Filling:
             self.computed += len(rows)
             self._pieces[shard], piece.left = piece, len(rows)
             if rows:
+                if job.samples.announce:
+                    job.samples.announce(row for row in rows if row not in job.samples.problems)
                 yield rows
             else:
                 self._commit(piece, writer)
