@@ -12,7 +12,7 @@ from pathlib import Path
 from frostline.stages.datasets.encodings import text_of
 from frostline.stages.datasets.json_lines import ENDINGS, parsed_lines
 from frostline.stages.datasets.names import folded, nearest
-from frostline.stages.datasets.parquet_table import ENDING, Parsed, parsed_parquet
+from frostline.stages.datasets.parquet_table import ENDING, parquet_columns
 from frostline.stages.errors import DataError, listing
 from frostline.stages.modalities.registry import MODALITIES
 
@@ -78,6 +78,16 @@ class Table:
             raise self.without([name], option=option)
         return self.columns[at]
 
+    def with_column(self, name: str, cells: Sequence[str], instead: str = "") -> Table:
+        """Return the table with a column more, in place of one that there is; a note says what it is taken from."""
+        at = self.find(name)
+        if at is None:
+            called = {key: column for key, column in self.called.items() if key != name}
+            return replace(self, header=(*self.header, name), columns=(*self.columns, cells), called=called)
+        columns = tuple(cells if i == at else old for i, old in enumerate(self.columns))
+        note = f"column {self.header[at]} is not used: the split is taken from {instead}"
+        return replace(self, columns=columns, notes=(*self.notes, note))
+
     def without(self, names: Sequence[str], wanted: str = "", option: str = "--target") -> DataError:
         """Return the error for columns that are not there, with what there is and what to do.
 
@@ -137,10 +147,24 @@ def read_table(
     another length than the header.
     """
     called = dict(called or {})
-    parsed = _parsed_by_ending(file)
-    if parsed:
-        return _checked(Table(file, parsed[0], (), parsed[2], called), parsed[1], needed, wanted, instead)
-    text = text_of(file)
+    if file.suffix.lower() == ENDING:
+        return _of_columns(Table(file, (), (), (), called), parquet_columns(file), needed, wanted, instead)
+    return table_of_text(file, text_of(file), needed, called, wanted, instead)
+
+
+def table_of_text(
+    file: Path,
+    text: str,
+    needed: Iterable[str] = (),
+    called: Mapping[str, str] | None = None,
+    wanted: str = "",
+    instead: Sequence[str] = (),
+) -> Table:
+    """Return the table that a file's text holds; see ``read_table``."""
+    called = dict(called or {})
+    if file.suffix.lower() in ENDINGS:
+        header, rows, lines = parsed_lines(file, text)
+        return _checked(Table(file, header, (), lines, called), rows, needed, wanted, instead)
     first = _EXCEL.match(text)
     known = {folded(called.get(name, name)) for name in (*needed, *called, *instead)}
     separator = first[1] if first else _separator(text, known)
@@ -149,11 +173,15 @@ def read_table(
     return _checked(Table(file, header, (), lines, called, notes), rows, needed, wanted, instead)
 
 
-def _parsed_by_ending(file: Path) -> Parsed | None:
-    """Return the header, rows and lines of a file of JSON Lines or Parquet, None if it has neither's ending."""
-    if file.suffix.lower() in ENDINGS:
-        return parsed_lines(file, text_of(file))
-    return parsed_parquet(file) if file.suffix.lower() == ENDING else None
+def _of_columns(
+    table: Table, columns: Mapping[str, Sequence[str]], needed: Iterable[str], wanted: str, instead: Sequence[str]
+) -> Table:
+    """Return the table with the cells of columns, by their names. Raises DataError for what is wrong with them."""
+    count = len(next(iter(columns.values()), ()))
+    table = replace(table, header=tuple(columns), columns=tuple(columns.values()), lines=range(1, count + 1))
+    check_columns(table, needed, wanted, instead)
+    check_rows(table)
+    return table
 
 
 def _separator(text: str, known: set[str]) -> str:
@@ -191,8 +219,7 @@ def _checked(
 ) -> Table:
     """Return the table with the cells of its rows. Raises DataError for what is wrong with them."""
     check_columns(table, needed, wanted, instead)
-    if not rows:
-        raise DataError(f"{table.file} has a header and no rows; wanted one row per sample")
+    check_rows(table)
     width = len(table.header)
     both = zip(table.lines, rows, strict=True)
     wrong = [f"line {line}: {len(row)} cells, {width} columns" for line, row in both if len(row) != width]
@@ -212,3 +239,9 @@ def check_columns(table: Table, needed: Iterable[str] = (), wanted: str = "", in
     named = [name for name in table.called if name not in missing and table.find(name) is None]
     if missing or named:
         raise table.without([*missing, *named], wanted)
+
+
+def check_rows(table: Table) -> None:
+    """Raise DataError for a table without rows."""
+    if not len(table):
+        raise DataError(f"{table.file} has a header and no rows; wanted one row per sample")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,13 @@ from numpy.typing import NDArray
 from frostline.stages.datasets.containers.blob import Blob
 from frostline.stages.datasets.files import Called, indexed_samples
 from frostline.stages.datasets.index import Indexed, examine
-from frostline.stages.datasets.samples import Samples
+from frostline.stages.datasets.samples import Samples, of_rows
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.records.packed_names import PackedNames
 from frostline.stages.targets.values import Targets
 
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
+"""The endings of tables, which may say something of the samples beside them."""
 Place = NDArray[np.int64]
 """Where one sample lies in its container: numbers that the container's own reader knows, such as offset and size."""
 
@@ -36,6 +37,7 @@ class Part:
         codecs: see ``Samples``.
         cells: what the container says of each sample besides, one text a row, by the names of columns.
         notes: what was passed over, or assumed.
+        tables: the places of tables in the container, by their names.
     """
 
     names: PackedNames
@@ -46,9 +48,28 @@ class Part:
     codecs: dict[int, str] = field(default_factory=dict)
     cells: Mapping[str, PackedNames] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    tables: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def take(self, rows: NDArray[np.int64]) -> Part:
+        """Return some rows, in the given order."""
+        cells = {name: cells.take(rows) for name, cells in self.cells.items()}
+        problems, codecs = of_rows(self.problems, rows), of_rows(self.codecs, rows)
+        columns: dict[str, Any] = {"names": self.names.take(rows), "places": self.places[rows]}
+        columns |= {"digests": self.digests[rows], "problems": problems, "codecs": codecs, "cells": cells}
+        return replace(self, **columns)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file in a container. ``fault``: why its bytes can't be read, or nothing."""
+
+    name: str
+    offset: int
+    size: int
+    fault: str = ""
 
 
 class PartBuilder:
@@ -72,12 +93,18 @@ class PartBuilder:
         self._places.append(place)
         self._digests += seen.digest
 
-    def part(self, cells: Mapping[str, PackedNames] | None = None, notes: Sequence[str] = ()) -> Part:
+    def part(
+        self,
+        cells: Mapping[str, PackedNames] | None = None,
+        notes: Sequence[str] = (),
+        tables: Mapping[str, Sequence[int]] | None = None,
+    ) -> Part:
         """Return what was taken in."""
         places = np.array(self._places, np.int64).reshape(-1, self._width)
         digests = np.frombuffer(bytes(self._digests), np.uint8).reshape(-1, 32)
         names = PackedNames.of_bytes(self._names)
-        return Part(names, places, digests, self.modality, self._problems, self._codecs, cells or {}, tuple(notes))
+        about = self._problems, self._codecs, cells or {}, tuple(notes), tables or {}
+        return Part(names, places, digests, self.modality, *about)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,26 +113,18 @@ class Members:
 
     Attributes:
         blobs: the containers.
-        counts: how many samples each holds.
+        container: int32 (n,), which of the blobs each sample lies in.
         joined: their samples as if they were in one.
+        tables: the tables in them: the blob's number, the name and the place of each.
     """
 
     blobs: Sequence[Blob]
-    counts: Sequence[int]
+    container: NDArray[np.int32]
     joined: Part
+    tables: Sequence[tuple[int, str, Sequence[int]]] = ()
 
     def __len__(self) -> int:
         return len(self.joined)
-
-    @cached_property
-    def firsts(self) -> NDArray[np.int64]:
-        """int64 (containers,), the row of each one's first sample."""
-        return np.cumsum([0, *self.counts[:-1]], dtype=np.int64)
-
-    @cached_property
-    def container(self) -> NDArray[np.int32]:
-        """int32 (n,), which of the blobs each sample lies in."""
-        return np.repeat(np.arange(len(self.counts), dtype=np.int32), self.counts)
 
     @property
     def nbytes(self) -> int:
@@ -116,6 +135,10 @@ class Members:
     def blob_of(self, row: int) -> Blob:
         """Return what a sample lies in."""
         return self.blobs[int(self.container[row])]
+
+    def take(self, rows: NDArray[np.int64]) -> Members:
+        """Return some samples, in the given order."""
+        return replace(self, container=self.container[rows], joined=self.joined.take(rows))
 
     def named(self, names: PackedNames) -> Members:
         """Return the same samples under other ids."""
@@ -140,7 +163,8 @@ def join(blobs: Sequence[Blob], parts: Sequence[Part]) -> Members:
         {name: PackedNames.joined([part.cells.get(name, _empty(len(part))) for part in parts]) for name in columns},
         _told_once(parts),
     )
-    return Members(blobs, counts, joined)
+    tables = [(i, name, place) for i, part in enumerate(parts) for name, place in part.tables.items()]
+    return Members(blobs, np.repeat(np.arange(len(counts), dtype=np.int32), counts), joined, tables)
 
 
 def _empty(n: int) -> PackedNames:
@@ -170,6 +194,14 @@ def member_samples(
     return indexed_samples(dataset, "all", targets, index, called, part.modality, options)
 
 
+def expect_rows(members: Members, rows: Iterable[int]) -> None:
+    """Have the containers that rows lie in be told from where on they will be read. Places begin with an offset."""
+    some = np.fromiter(rows, np.int64)
+    numbers, first = np.unique(members.container[some], return_index=True)
+    for number, at in zip(numbers.tolist(), first.tolist(), strict=True):
+        members.blobs[number].expect(int(members.joined.places[some[at], 0]))
+
+
 def arrays_of(part: Part) -> dict[str, NDArray[Any]]:
     """Return a part's columns as arrays by name, for a memory of them."""
     found: dict[str, NDArray[Any]] = {"places": part.places, "digests": part.digests}
@@ -182,11 +214,11 @@ def part_of(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> Par
     """Return the part that arrays and facts were remembered of. Raises KeyError if they are of something else."""
     names, *cells = (PackedNames(arrays[f"texts {i}"], arrays[f"ends {i}"]) for i in range(len(facts["columns"]) + 1))
     problems, codecs = ({int(row): said for row, said in facts[what].items()} for what in ("problems", "codecs"))
-    what = problems, codecs, dict(zip(facts["columns"], cells, strict=True)), tuple(facts["notes"])
+    what = problems, codecs, dict(zip(facts["columns"], cells, strict=True)), tuple(facts["notes"]), facts["tables"]
     return Part(names, arrays["places"], arrays["digests"], facts["modality"], *what)
 
 
 def facts_of(part: Part) -> dict[str, Any]:
     """Return what of a part is in no array, as JSON knows it."""
     said = {"modality": part.modality, "problems": part.problems, "codecs": part.codecs}
-    return {**said, "columns": list(part.cells), "notes": list(part.notes)}
+    return {**said, "columns": list(part.cells), "notes": list(part.notes), "tables": dict(part.tables)}

@@ -13,7 +13,9 @@ from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.file_modality import modality_of_paths
 from frostline.stages.datasets.sources.labelled import Rows, open_labelled
+from frostline.stages.datasets.sources.object_rows import names_objects, object_samples
 from frostline.stages.datasets.sources.table_targets import LABEL
+from frostline.stages.datasets.sources.two_tables import train_and_test
 from frostline.stages.datasets.sources.unlabelled_files import table_samples
 from frostline.stages.datasets.table import Table, read_table
 from frostline.stages.datasets.texts import COLUMNS as TEXTS
@@ -31,7 +33,14 @@ def open_table(request: Request) -> Dataset:
     is the samples themselves, see ``frostline.stages.datasets.texts``. Raises DataError that lists every row at fault.
     """
     first, instead = (request.input, ()) if request.input else ("path", TEXTS)
-    table = read_table(request.path, (first, *(request.target or (LABEL,))), request.columns, WANTED, instead)
+    needed = first, *(request.target or (LABEL,))
+    files = [request.path] if request.test is None else [request.path, Path(request.test).expanduser()]
+    tables = [read_table(file, needed, request.columns, WANTED, instead) for file in files]
+    return open_cells(request, tables[0] if request.test is None else train_and_test(request, *tables))
+
+
+def open_cells(request: Request, table: Table) -> Dataset:
+    """Return the dataset of a table whose cells are texts, or the paths of files. Raises DataError with all faults."""
     column = text_column(table, request.input)
     make = partial(_files, request) if column is None else partial(_texts, request, column)
     return open_labelled(request, table, make)
@@ -40,6 +49,8 @@ def open_table(request: Request) -> Dataset:
 def _files(request: Request, rows: Rows) -> tuple[Samples, tuple[str, ...]]:
     """Return the files that the column ``path`` names, and notes on them. Raises DataError with all that is wrong."""
     table = rows.table
+    if names_objects(request, table):
+        return object_samples(request, rows)
     root = absolute(request.root or table.file.parent)
     located = locate(root, table.column("path"))
     rows.check(_path_faults(table, located), f"images are looked for below {root}; see --root")
@@ -104,6 +115,7 @@ CSV = Source(
         "group_file",
         "stratify",
         "input",
+        "test",
     ),
     at_hand=True,
     samples=table_samples,

@@ -12,6 +12,7 @@ from frostline.stages.datasets.groups import grouped_by
 from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.split_column import (
+    SPLITS,
     held,
     numbers_fault,
     row_fault,
@@ -52,9 +53,8 @@ class Rows:
 
     def _faults(self, of_sample: Mapping[int, str]) -> Iterator[str]:
         """Yield what is wrong with the rows, each with where it is, in their order."""
-        if not of_sample and not self.found.row_faults and self.splits is None:
-            return
-        for row in range(len(self.table)):
+        lost = [] if self.splits is None else np.flatnonzero(~np.isin(self.splits, SPLITS)).tolist()
+        for row in sorted({*self.found.row_faults, *lost, *of_sample}):
             faults = [self.found.row_faults[row]] if row in self.found.row_faults else []
             if self.splits is not None and (fault := row_fault(str(self.splits[row]))):
                 faults.append(fault)
