@@ -36,20 +36,38 @@ class Indexed:
 def index_files(
     root: Path, files: Files, memory: Path | None, progress: Progress | None = None, modality: str = "image"
 ) -> Indexed:
+    """Return the index of files below a root, see ``index_contents``."""
+    most = MODALITIES.load(modality).max_bytes
+
+    def content(row: int) -> bytes:
+        return _read(root / files.paths[row], int(files.facts[row, 0]), most)
+
+    return index_contents(files, content, memory, progress, modality)
+
+
+def index_contents(
+    files: Files,
+    content: Callable[[int], bytes],
+    memory: Path | None,
+    progress: Progress | None = None,
+    modality: str = "image",
+    announce: Callable[[Sequence[int]], object] | None = None,
+) -> Indexed:
     """Return every file's SHA-256, and what is seen to be wrong with it without decoding it.
 
-    ``memory`` is the file that remembers digests between calls, or None. ``progress`` is
-    told (done, total) of the files that are read. A file that can't be read has the digest
-    of the reason.
+    ``content`` returns a row's bytes, or raises UnreadableSample: then its digest is that of the reason. ``memory`` is
+    the file that remembers digests between calls, or None. ``progress`` is told (done, total) of the files that are
+    read; ``announce`` their rows, before the first.
     """
     started = time.time_ns()
     kind = MODALITIES.load(modality)
     known, index = _recall(memory, files, kind.readers())
     lasting = files.facts[:, 1:].max(axis=1, initial=0) < started - GRAIN_NS
     unknown = np.flatnonzero(~known).tolist()
+    if announce:
+        announce(unknown)
     for done, row in enumerate(unknown, 1):
-        path, size = root / files.paths[row], int(files.facts[row, 0])
-        seen = examine(partial(_read, path, size, kind.max_bytes), kind)
+        seen = examine(partial(content, row), kind)
         index.digests[row] = np.frombuffer(seen.digest, np.uint8)
         lasting[row] &= seen.was_read
         seen.tell(row, index.problems, index.codecs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -34,6 +34,7 @@ class Samples:
     ``codecs``: the rows whose file needs a library of its own, or is worth a remark, each with what kind it is, see
     ``Modality.codec``. ``options``: what the modality's ``decode`` is told besides.
     ``modality``: a name behind the door ``frostline.modalities``.
+    ``announce``: is told which rows will be read soon, each once, and fetches them ahead; None: that is no use.
     """
 
     dataset: str
@@ -47,6 +48,7 @@ class Samples:
     modality: str = IMAGE
     codecs: Mapping[int, str] = field(default_factory=dict)
     options: Mapping[str, int] = field(default_factory=dict)
+    announce: Callable[[Iterable[int]], object] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -106,7 +108,7 @@ class Samples:
 
     def take(self, rows: NDArray[np.int64], split: str) -> Samples:
         """Return the given rows, in the given order, as another split."""
-        encoded = self.encoded
+        encoded, announce = self.encoded, self.announce
         return Samples(
             self.dataset,
             split,
@@ -119,6 +121,7 @@ class Samples:
             self.modality,
             of_rows(self.codecs, rows),
             self.options,
+            announce and (lambda some: announce(int(rows[row]) for row in some)),
         )
 
 

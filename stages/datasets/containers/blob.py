@@ -36,6 +36,9 @@ class Blob(Protocol):
     def read(self, offset: int, length: int, /) -> bytes:
         """Return so many bytes from a position on. Raises DataError: it can't be read, ends before, or has changed."""
 
+    def expect(self, offset: int, /) -> None:
+        """Be told that it will be read from a position on, soon."""
+
 
 class LocalBlob:
     """A file. It is opened when it is first read, in each process anew, and of all of them only some stay open."""
@@ -69,6 +72,9 @@ class LocalBlob:
         if len(data) < length:
             raise DataError(f"{self.name} became shorter while it was being used; leave it alone and run again")
         return data
+
+    def expect(self, offset: int, /) -> None:
+        """Do nothing: the system reads ahead."""
 
 
 class _Handle:

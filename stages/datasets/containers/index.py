@@ -31,7 +31,8 @@ def index_containers(
     """
     parts = []
     for done, blob in enumerate(blobs, 1):
-        parts.append(_part(blob, scan, version, memory and memory_of(memory, blob)))
+        then = blobs[done] if done < len(blobs) else None
+        parts.append(_part(blob, scan, version, memory and memory_of(memory, blob), then))
         if progress:
             progress(done, len(blobs))
     return join(blobs, _of_one_modality(blobs, parts))
@@ -42,13 +43,16 @@ def memory_of(memory: Path, blob: Blob) -> Path:
     return memory.with_name(f"{memory.stem}-{digest(blob.name)[:16]}{memory.suffix}")
 
 
-def _part(blob: Blob, scan: Scan, version: str, memory: Path | None) -> Part:
+def _part(blob: Blob, scan: Scan, version: str, memory: Path | None, then: Blob | None) -> Part:
+    """Return a container's samples. ``then``: the one that is likely to be read next if this one is."""
     stamp = f"{version} {blob.stamp} {blob.name}"
     known = load_memo(memory, stamp) if memory else None
     with suppress(KeyError):  # remembered by another version of ours
         if known and known[0]["readers"] == MODALITIES.load(known[0]["modality"]).readers():
             return part_of(known[1], known[0])
     started = time.time_ns()
+    if then:
+        then.expect(0)
     part = scan(blob)
     if memory and blob.changed_ns < started - GRAIN_NS:
         readers = MODALITIES.load(part.modality).readers()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -192,6 +192,14 @@ def member_samples(
     index = Indexed(part.names, part.digests, part.problems, part.codecs)
     called = Called(read, lambda row: f"{part.names[row]} in {members.blob_of(row).name}")
     return indexed_samples(dataset, "all", targets, index, called, part.modality, options)
+
+
+def expect_rows(members: Members, rows: Iterable[int]) -> None:
+    """Have the containers that rows lie in be told from where on they will be read. Places begin with an offset."""
+    some = np.fromiter(rows, np.int64)
+    numbers, first = np.unique(members.container[some], return_index=True)
+    for number, at in zip(numbers.tolist(), first.tolist(), strict=True):
+        members.blobs[number].expect(int(members.joined.places[some[at], 0]))
 
 
 def arrays_of(part: Part) -> dict[str, NDArray[Any]]:

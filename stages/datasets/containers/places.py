@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from frostline.stages.datasets.buckets.address import is_address
+from frostline.stages.datasets.buckets.places import is_object_pattern, matching_objects, objects_at, open_object
 from frostline.stages.datasets.containers.blob import Blob, LocalBlob
 from frostline.stages.errors import DataError, counted, listing
 
@@ -18,8 +20,8 @@ _MOST = 1_000_000
 
 
 def open_blob(place: str) -> Blob:
-    """Return what lies at a place. Raises DataError: nothing, or no file."""
-    return LocalBlob(Path(place).expanduser())
+    """Return what lies at a path or an address. Raises DataError: nothing, or no file."""
+    return open_object(place) if is_address(place) else LocalBlob(Path(place).expanduser())
 
 
 def expand(pattern: str) -> list[Blob]:
@@ -28,6 +30,8 @@ def expand(pattern: str) -> list[Blob]:
     ``shards-{000..999}.tar`` counts, ``{train,extra}`` lists. A file of the very name is meant first. Raises DataError:
     no file, or the files of a range that are missing.
     """
+    if is_address(pattern):
+        return _objects(pattern)
     if Path(pattern).expanduser().is_file():
         return [open_blob(pattern)]
     names = list(_braced(pattern))
@@ -40,6 +44,18 @@ def expand(pattern: str) -> list[Blob]:
     if missing:
         raise DataError(f"{counted(len(missing), 'file')} of {pattern} not there:\n{listing(missing)}")
     return [open_blob(file) for file in dict.fromkeys(file for _, files in found for file in files)]
+
+
+def _objects(pattern: str) -> list[Blob]:
+    """Return the objects that an address, with a pattern or without, names. Braces are not listed. Raises DataError."""
+    names = list(dict.fromkeys(_braced(pattern)))
+    found = {name: matching_objects(name) for name in names if is_object_pattern(name)}
+    plain = [name for name in names if name not in found]
+    found |= dict(zip(plain, ([blob] if blob else [] for blob in objects_at(plain)), strict=True))
+    missing = [name for name in names if not found[name]]
+    if missing:
+        raise DataError(f"{counted(len(missing), 'object')} of {pattern} not there:\n{listing(missing)}")
+    return [blob for name in names for blob in found[name]]
 
 
 def is_pattern(place: str) -> bool:

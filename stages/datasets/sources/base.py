@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from frostline.stages.datasets.buckets.address import path_of
 from frostline.stages.datasets.index import Progress
 from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.targets.columns import Task
@@ -68,8 +69,8 @@ class Request:
 
     @property
     def path(self) -> Path:
-        """The place as a file or folder."""
-        return Path(self.place).expanduser()
+        """The place as a file or folder; there is none of an address."""
+        return path_of(self.place)
 
     @property
     def folder(self) -> Path:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from frostline.stages.datasets.containers.blob import Blob
 from frostline.stages.datasets.containers.index import Scan, index_containers
-from frostline.stages.datasets.containers.members import Content, Members, member_samples
+from frostline.stages.datasets.containers.members import Content, Members, expect_rows, member_samples
 from frostline.stages.datasets.containers.places import expand
 from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request
@@ -52,7 +53,8 @@ class Format:
 
     def samples(self, request: Request, members: Members, targets: Targets) -> Samples:
         """Return samples of which a sample's bytes are read by its place."""
-        return member_samples(name_of(request.place), targets, members, self.content, request.decode_options)
+        found = member_samples(name_of(request.place), targets, members, self.content, request.decode_options)
+        return replace(found, announce=partial(expect_rows, members))
 
 
 def open_containers(request: Request, how: Format) -> Dataset:

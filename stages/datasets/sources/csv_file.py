@@ -13,6 +13,7 @@ from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.file_modality import modality_of_paths
 from frostline.stages.datasets.sources.labelled import Rows, open_labelled
+from frostline.stages.datasets.sources.object_rows import names_objects, object_samples
 from frostline.stages.datasets.sources.table_targets import LABEL
 from frostline.stages.datasets.sources.two_tables import train_and_test
 from frostline.stages.datasets.sources.unlabelled_files import table_samples
@@ -48,6 +49,8 @@ def open_cells(request: Request, table: Table) -> Dataset:
 def _files(request: Request, rows: Rows) -> tuple[Samples, tuple[str, ...]]:
     """Return the files that the column ``path`` names, and notes on them. Raises DataError with all that is wrong."""
     table = rows.table
+    if names_objects(request, table):
+        return object_samples(request, rows)
     root = absolute(request.root or table.file.parent)
     located = locate(root, table.column("path"))
     rows.check(_path_faults(table, located), f"images are looked for below {root}; see --root")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
+from frostline.stages.datasets.buckets.address import path_of
 from frostline.stages.datasets.containers.members import Content, Members
 from frostline.stages.datasets.encodings import decoded_text
 from frostline.stages.datasets.sources.base import Request
@@ -25,7 +25,7 @@ def with_inner_table(request: Request, members: Members, content: Content) -> Me
     notes, found = [], []
     for number, name, place in members.tables:
         data = content(members.blobs[number], np.array(place, np.int64))
-        file = Path(members.blobs[number].name) / name
+        file = path_of(members.blobs[number].name) / name
         table = table_of_text(file, decoded_text(file, data), (), request.columns)
         rows = None if table.find("path") is None else _rows(members.joined.names, name, table)
         found += [] if rows is None or (rows < 0).all() else [(table, rows)]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
+from frostline.stages.datasets.buckets.address import path_of
 from frostline.stages.datasets.containers.components import LABEL
 from frostline.stages.datasets.containers.members import Members
 from frostline.stages.datasets.sources.base import Request
@@ -47,7 +48,7 @@ def member_table(request: Request, named: Named, members: Members, notes: Sequen
     if LABEL in columns:
         called.setdefault("label", LABEL)
         columns[LABEL] = _with_names(members, columns[LABEL])
-    table = Table(Path(request.place), tuple(columns), tuple(columns.values()), range(1, len(part) + 1), called)
+    table = Table(request.path, tuple(columns), tuple(columns.values()), range(1, len(part) + 1), called)
     table = replace(table, notes=(*named.notes, *notes, *part.notes), names=part.names)
     table = _with_folders(request, table, members)
     if named.splits:
@@ -83,7 +84,7 @@ def _with_names(members: Members, cells: Sequence[str]) -> Sequence[str]:
 
 def _class_names(members: Members) -> tuple[Path, list[str]] | None:
     """Return the file that lists the classes, beside the containers or in the folder above, and what it lists."""
-    folder = Path(members.blobs[0].name).parent
+    folder = path_of(members.blobs[0].name).parent
     files = (place / name for place in (folder, folder / "..") for name in _CLASSES)
     found = next((file for file in files if file.is_file()), None)
-    return found and (found, found.read_text("utf-8-sig").splitlines())
+    return None if found is None else (found, found.read_text("utf-8-sig").splitlines())

@@ -8,8 +8,9 @@ from dataclasses import replace
 from itertools import repeat
 from pathlib import Path, PurePath
 
+from frostline.stages.datasets.buckets.address import is_address, path_of
 from frostline.stages.datasets.containers.blob import Blob
-from frostline.stages.datasets.containers.places import expand
+from frostline.stages.datasets.containers.places import expand, is_pattern
 from frostline.stages.datasets.parquet_table import ENDING, parquet_rows
 from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request
@@ -40,15 +41,19 @@ def parquet_samples(request: Request) -> tuple[Samples, tuple[str, ...]]:
 
 
 def _pattern(place: str) -> str:
-    """Return a place as a pattern: of a folder, all files of Parquet below it."""
-    return f"{place}/**/*{ENDING}" if Path(place).expanduser().is_dir() else place
+    """Return a place as a pattern: of a folder, here or in a bucket, all files of Parquet below it."""
+    if is_address(place):
+        is_folder = not is_pattern(place) and not place.lower().endswith(ENDING)
+    else:
+        is_folder = Path(place).expanduser().is_dir()
+    return f"{place.rstrip('/')}/**/*{ENDING}" if is_folder else place
 
 
 def _places(blobs: Sequence[Blob]) -> tuple[Path, Path]:
     """Return what a dataset is called by, its file or the folder of all, above that of data, and where it lies."""
-    folder = Path(os.path.commonpath([PurePath(blob.name).parent for blob in blobs]))
+    folder = path_of(os.path.commonpath([PurePath(blob.name).parent for blob in blobs]))
     if len(blobs) == 1:
-        return Path(blobs[0].name), folder
+        return path_of(blobs[0].name), folder
     return folder.parent if folder.name in _NO_NAMES else folder, folder
 
 
