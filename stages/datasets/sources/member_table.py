@@ -87,4 +87,4 @@ def _class_names(members: Members) -> tuple[Path, list[str]] | None:
     folder = path_of(members.blobs[0].name).parent
     files = (place / name for place in (folder, folder / "..") for name in _CLASSES)
     found = next((file for file in files if file.is_file()), None)
-    return found and (found, found.read_text("utf-8-sig").splitlines())
+    return None if found is None else (found, found.read_text("utf-8-sig").splitlines())
