@@ -44,10 +44,11 @@ def export_command(args: argparse.Namespace) -> int:
     from frostline.pipeline.serve.export import export_head
 
     record = export_head(args.head, args.file, settings_of(args))
-    height, width = record["images"][1:3]
+    shape, given = ("images", "uint8 images") if "images" in record else ("features", "float32 features")
+    size = ", ".join(map(str, record[shape][1:]))
     names = record.get("outputs") or record["classes"]
     each = {"regression": "output", "multi-label": "label"}.get(record.get("target", ""), "class")
-    text = f"{args.file}: uint8 images (batch, {height}, {width}, 3) to a {record['values']} per {each} (batch, "
+    text = f"{args.file}: {given} (batch, {size}) to a {record['values']} per {each} (batch, "
     print_result(args, record, f"{text}{len(names)})")
     return 0
 

@@ -111,7 +111,7 @@ def test_a_head_answers_for_files_tables_and_lines(
     assert [str(one.path) for one in answers][1:] == [f"{tmp_path / 'some.csv'}: line 2", "line 1", "line 3"]
     assert [one.classes[0][0] for one in answers[:3]] == ["animal", "place", "place"]
     assert "not UTF-8" in (answers[3].problem or "")
-    with pytest.raises(ConfigError, match="only heads of images can be exported"):
+    with pytest.raises(ConfigError, match="only heads of images and vectors can be exported"):
         export_head(fitted.folder, tmp_path / "head.onnx", asked)
 
 
