@@ -1,4 +1,4 @@
-"""Samples whose content is image files below one root."""
+"""Samples whose content is files below one root."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def file_samples(
         except OSError as error:
             raise DataError(f"{path} can't be read any more ({error.strerror}); put it back and run again") from error
         if hashlib.sha256(data).digest() != files.digests[row].tobytes():
-            raise DataError(f"{path} changed while it was being used; leave the images alone and run again")
+            raise DataError(f"{path} changed while it was being used; leave the files alone and run again")
         return data
 
     def read(row: int) -> Sample:

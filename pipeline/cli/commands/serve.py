@@ -10,7 +10,7 @@ from frostline.stages.errors import printable
 
 
 def predict_command(args: argparse.Namespace) -> int:
-    """Predict the given images, print the answers, and return the exit code."""
+    """Predict the given samples, print the answers, and return the exit code."""
     from frostline.pipeline.serve.forms import predictions_as_csv, predictions_as_json, predictions_table
     from frostline.pipeline.serve.predict import check_predictions, predict
 
@@ -46,8 +46,8 @@ def export_features_command(args: argparse.Namespace) -> int:
     return EXIT_QUARANTINED if record["quarantined"] else 0
 
 
-def takes_images(command: argparse.ArgumentParser) -> None:
-    """Add the head and the images."""
+def takes_samples(command: argparse.ArgumentParser) -> None:
+    """Add the head and the samples."""
     command.usage = "frostline predict HEAD IMAGE|FOLDER|CSV… [--SETTING VALUE …]"
     command.add_argument("head", type=Path, metavar="HEAD", help="a folder of data/heads")
     command.add_argument(

@@ -76,7 +76,7 @@ def _files(
     root = absolute(request.root or table.file.parent)
     located = locate(root, table.column("path"))
     if faults := [*_row_faults(table, splits, found, _path_faults(table, located)), *wrong]:
-        where = f"images are looked for below {root}; see --root"
+        where = f"files are looked for below {root}; see --root"
         raise DataError(f"{table.file} can't be used ({where}):\n{listing(faults)}")
     modality = modality_of_paths(table.file, located.files.paths)
     index = index_files(root, located.files, request.memory, request.progress, modality)
@@ -114,7 +114,7 @@ def paths_of(
     found = locate(below, table.column("path"))
     if found.faults:
         wrong = [f"line {table.lines[row]}: {fault}" for row, fault in found.faults.items()]
-        where = f"images are looked for below {below}; see --root"
+        where = f"files are looked for below {below}; see --root"
         raise DataError(f"{file} can't be used ({where}):\n{listing(wrong)}")
     return [below / path for path in found.files.paths], (*table.notes, *found.notes)
 
