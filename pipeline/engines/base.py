@@ -48,6 +48,8 @@ class Job:
         view: ``plain`` or ``hflip``.
         digest: of the set's key; a worker that finds another, as of a dataset that has changed, does nothing.
         rows: how many are to be computed.
+        head: the folder of the fitted head whose backbone computes features of samples without labels; else nothing.
+        parts: the folder where the head's predictions are put in place of features; else nothing.
     """
 
     settings: Mapping[str, Any]
@@ -57,6 +59,8 @@ class Job:
     view: View
     digest: str
     rows: int
+    head: str = ""
+    parts: str = ""
 
     def on(self, device: str) -> Job:
         """Return the same job for another device: ``cpu``, ``cuda:1``."""

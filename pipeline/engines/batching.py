@@ -11,7 +11,8 @@ from frostline.pipeline.engines.batch_settings import BatchSettings
 from frostline.pipeline.plan.machine import cores
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.settings import ExtractSettings
-from frostline.stages.extract.extraction import Extraction, first_items, go_alone
+from frostline.stages.extract.extraction import Extraction, first_items
+from frostline.stages.modalities.base import PacedTransform
 from frostline.stages.store import FeatureSet, FeatureStore
 from frostline.stages.store.key import computation
 
@@ -38,7 +39,7 @@ def batch_settings_for(
         if not found and not any(map(_begun, sets)):
             may_take = 0 if plan.settings.batch_size else int(_SHARE * rows)
             found = _like(plan.workspace.store, sets[0], network) or _tried(network, extraction, may_take)
-        return keep(sets, _fixed(plan.settings, found or _usual(network, extraction)))
+        return keep(sets, _fixed(plan.settings, found or _usual(network)))
 
 
 def keep(sets: Sequence[FeatureSet], batch: BatchSettings) -> BatchSettings:
@@ -69,11 +70,10 @@ def _fixed(settings: ExtractSettings, found: BatchSettings) -> BatchSettings:
     return replace(same, batch_size=batch_size, workers=settings.workers or cores(), threads=threads)
 
 
-def _usual(network: Network, extraction: Extraction) -> BatchSettings:
+def _usual(network: Network) -> BatchSettings:
     from frostline.stages.backbones.calibrate.batch_size import usual
 
     size, threads = usual(network.device)
-    size = 1 if go_alone(extraction) else size
     return BatchSettings(network.device.type, cores(), size, cores(), threads, max_threads=threads)
 
 
@@ -81,8 +81,8 @@ def _tried(network: Network, extraction: Extraction, may_take: int) -> BatchSett
     """Return what is fastest on the first samples; the usual ones if it may not take enough of them to tell."""
     from frostline.stages.backbones.calibrate.batch_size import fastest_batch
 
-    start = _usual(network, extraction)
-    if start.batch_size == 1:
+    start = _usual(network)
+    if isinstance(extraction.backbone.spec.preprocessing, PacedTransform):  # its items alone decide
         return start
     items = first_items(extraction, start.batch_size if may_take >= start.batch_size else 0)
     free = "OMP_NUM_THREADS" not in os.environ

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from frostline.pipeline.engines import local
@@ -20,6 +20,7 @@ from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.errors import ConfigError, counted
 from frostline.stages.extract.extraction import ExtractionStats
 from frostline.stages.modalities.registry import MODALITIES
+from frostline.stages.serve.prediction_set import PredictionSet
 from frostline.stages.store import FeatureSet
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _fill(
         return stats[-1].rows
 
     with ENGINES.blamed(plan.settings.engine):
-        computed = engine(_job(plan, request, batch, rows), here)
+        computed = engine(_job(plan, request, batch, rows, _of_head(plan, sets)), here)
     if not isinstance(computed, int) or computed < 0:
         raise ConfigError(f"engine {plan.settings.engine!r} returned {computed!r}; expected how many rows it computed")
     left = extraction.features.missing()
@@ -73,10 +74,16 @@ def _fill(
     return computed, seconds
 
 
-def _job(plan: Plan, request: FeatureRequest, batch: BatchSettings, rows: int) -> Job:
+def _of_head(plan: Plan, sets: Sequence[FeatureSet]) -> dict[str, str]:
+    """Return what a job says of a head, if its plan was made of one: where it lies, and where its predictions go."""
+    parts = [one.folder.parent for one in sets if isinstance(one, PredictionSet)]
+    return {} if plan.head is None else {"head": str(plan.head), "parts": str(parts[0]) if parts else ""}
+
+
+def _job(plan: Plan, request: FeatureRequest, batch: BatchSettings, rows: int, of_head: Mapping[str, str]) -> Job:
     own = set(ExtractSettings.model_fields) - {"engine"}
-    settings = plan.settings.model_dump(mode="json", include=own)
-    return Job(settings, plan.picked.mode, batch, request.samples.split, request.key.view, request.key.digest, rows)
+    settings, key = plan.settings.model_dump(mode="json", include=own), request.key
+    return Job(settings, plan.picked.mode, batch, request.samples.split, key.view, key.digest, rows, **of_head)
 
 
 def _record(sets: Sequence[FeatureSet], batch: BatchSettings, seconds: float, modality: str) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -14,12 +15,16 @@ from frostline.pipeline.engines.batch_settings import BatchSettings
 from frostline.pipeline.engines.batching import keep
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.lookup import FeatureRequest, look_up
+from frostline.pipeline.plan.of_head import plan_of_head
 from frostline.pipeline.plan.pick_mode import PickedMode
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.resolve import resolve
+from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
 from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.extract.extraction import Extraction, ExtractionStats, extract
+from frostline.stages.heads import Head, read_head
 from frostline.stages.modalities.registry import MODALITIES
+from frostline.stages.serve.prediction_set import PredictionSet, begin_predictions, prediction_layout
 from frostline.stages.store import FeatureSet, JointSets
 
 if TYPE_CHECKING:
@@ -34,13 +39,36 @@ def run_job(job: Job) -> int:
 
     Returns how many rows were computed: 0 where the set has another key. Raises what ``extract`` does.
     """
-    resolved = resolve(open_inputs(ExtractSettings(**job.settings)))
-    plan = Plan(resolved, PickedMode(job.mode))
+    settings = ExtractSettings(**job.settings)
+    head = _read_head(job.head) if job.head else None
+    plan = _plan(job, settings) if head is None else plan_of_head(Path(job.head), head.made, head.head.width, settings)
     request = look_up(plan, job.split, job.view)
-    if request.existing is None or request.key.digest != job.digest:
+    into = request.existing if head is None or not job.parts else _predictions(job, request, head)
+    if into is None or request.key.digest != job.digest:
         return 0
-    sets = [request.existing]
-    return compute(extraction_of(request, sets, plan.load_network()), sets, job.batch).rows
+    if head is not None and plan.load_network().spec != plan.spec:
+        return 0
+    return compute(extraction_of(request, [into], plan.load_network()), [into], job.batch).rows
+
+
+class _Fitted(NamedTuple):
+    head: Head
+    record: Mapping[str, Any]
+    made: HeadBackbone
+
+
+def _read_head(folder: str) -> _Fitted:
+    head, record = read_head(Path(folder))
+    return _Fitted(head, record, read_head_backbone(folder, record))
+
+
+def _plan(job: Job, settings: ExtractSettings) -> Plan:
+    return Plan(resolve(open_inputs(settings)), PickedMode(job.mode))
+
+
+def _predictions(job: Job, request: FeatureRequest, fitted: _Fitted) -> PredictionSet:
+    layout = prediction_layout(request.key, request.samples, fitted.head, fitted.record)
+    return begin_predictions(Path(job.parts), layout, fitted.head)
 
 
 def extraction_of(request: FeatureRequest, sets: Sequence[FeatureSet], network: AnyBackbone | SharedPass) -> Extraction:

@@ -32,7 +32,8 @@ def begin(plan: Plan, request: FeatureRequest) -> FeatureSet:
         return request.existing
     x = request.samples
     layout = Layout(request.key.fields(), x.dataset, x.split, len(x), request.width)
-    return plan.workspace.store.begin(layout, _provenance(plan, request), target_file(x.targets, x.ids))
+    targets = target_file(x.targets, x.ids) if x.targets.names else None
+    return plan.workspace.store.begin(layout, _provenance(plan, request), targets)
 
 
 def _provenance(plan: Plan, request: FeatureRequest) -> Provenance:
@@ -59,7 +60,7 @@ def _provenance(plan: Plan, request: FeatureRequest) -> Provenance:
 def _device_and_licence(plan: Plan, request: FeatureRequest) -> tuple[str, str]:
     """Return where features are computed and the licence of the weights; of copied rows, as their set has it."""
     if not request.rows_to_compute:
-        copied = next(iter(request.reusable.values())).features.provenance
+        copied = request.reusable.sets[0].provenance
         return copied.device, copied.licence
     network = plan.load_network()
     return str(network.device), network.licence or ""

@@ -79,7 +79,7 @@ def open_inputs(settings: ExtractSettings, dataset: Dataset | None = None) -> In
 def _open(settings: ExtractSettings) -> Dataset:
     s, workspace = settings, Workspace(settings.data_dir)
     with tqdm(desc="reading", unit=" files", disable=None, leave=False, delay=1) as bar:
-        dataset = s.open_dataset(workspace, partial(_tick, bar))
+        dataset = s.open_dataset(workspace, partial(tick, bar))
     for note in dataset.notes:
         log.info("note: %s", note)
     bad = [f"{x.ids[row]}: {reason}" for x in dataset.splits for row, reason in sorted(x.problems.items())]
@@ -87,7 +87,8 @@ def _open(settings: ExtractSettings) -> Dataset:
     return dataset
 
 
-def _tick(bar: Any, done: int, total: int) -> None:
+def tick(bar: Any, done: int, total: int) -> None:
+    """Show on a progress bar how many of how many samples are read."""
     bar.total = total
     bar.update(done - bar.n)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from frostline.pipeline.plan.pick_mode import PickedMode
@@ -26,12 +27,14 @@ SPLITS = ("train", "test")
 class Plan:
     """Which samples, through which network, in which numeric mode. Only ``load_network`` takes time.
 
-    ``splits``: those whose features are needed.
+    ``splits``: those whose features are needed. ``head``: the folder of the fitted head that it was made of; None: it
+    was made of settings.
     """
 
     resolved: Resolved
     picked: PickedMode
     splits: tuple[str, ...] = SPLITS
+    head: Path | None = None
 
     @property
     def settings(self) -> ExtractSettings:
@@ -89,4 +92,4 @@ class Plan:
         return self.resolved.network.at(self.picked.mode.precision)
 
     def _whole(self, split: str) -> Samples:
-        return self.dataset.train if split == "train" else self.dataset.test
+        return self.dataset.test if split == "test" else self.dataset.train

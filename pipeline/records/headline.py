@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from frostline.pipeline.records.run import Probe
 from frostline.stages.evaluate import Evaluation
-from frostline.stages.fit.selection import Selection
+from frostline.stages.fit.selection import LEAST_IS_BEST, Selection
 from frostline.stages.metrics import Score
 from frostline.stages.metrics.multiplicity import best_of
 from frostline.stages.targets.base import DEFAULT
@@ -24,22 +24,37 @@ class Candidate(NamedTuple):
 
 
 class Headline(NamedTuple):
-    """The head that is spoken of first; ``by_test``: it was picked by its test score, for want of held-out ones."""
+    """The head that is spoken of first, and by what it was picked.
+
+    ``by``: ``training``, held-out training samples; ``test``, its test score, for want of held-out ones; ``order``, it
+    was named first, since the held-out scores can't be compared. ``criterion``: the score on training samples.
+    """
 
     name: str
-    by_test: bool
+    by: Literal["training", "test", "order"] = "training"
+    criterion: str = ""
 
 
 def headline(heads: Sequence[Candidate]) -> Headline:
     """Return the best of one or more heads on the training samples that each was held out from; of equals, the first.
 
-    Where one of them has no such score, nothing else being chosen than what was named, the best on the test samples.
+    They are compared by one score, on the same rows: the main score where every head has it, else the first by which
+    each could have been chosen. Where there is none, or the rows are not the same, none is picked. Where one of the
+    heads has no held-out score at all, nothing else being chosen than what was named, the best on the test samples is.
     """
-    held_out = [_held_out(one.selection, one.evaluation.kind) for one in heads]
-    by_test = len(heads) > 1 and None in held_out
-    tested = [main_score(one.evaluation.scores, one.evaluation.kind).value for one in heads]
-    scores = [own if own is not None and not by_test else test for own, test in zip(held_out, tested, strict=True)]
-    return Headline(heads[scores.index(max(scores))].name, by_test)
+    kind = heads[0].evaluation.kind
+    if len(heads) == 1:
+        return Headline(heads[0].name)
+    held_out = [_held_out(one.selection) for one in heads]
+    if not all(held_out):
+        tested = [main_score(one.evaluation.scores, kind).value for one in heads]
+        return Headline(heads[tested.index(max(tested))].name, "test")
+    criterion = next((name for name in _criteria(kind) if all(name in own for own in held_out)), None)
+    if criterion is None or len({_rows(one.selection) for one in heads}) > 1:
+        return Headline(heads[0].name, "order")
+    sign = -1 if criterion in LEAST_IS_BEST else 1
+    scores = [sign * own[criterion] for own in held_out]
+    return Headline(heads[scores.index(max(scores))].name, "training", criterion)
 
 
 def candidates(probes: Iterable[Probe]) -> dict[str, list[Candidate]]:
@@ -51,10 +66,25 @@ def candidates(probes: Iterable[Probe]) -> dict[str, list[Candidate]]:
     return found
 
 
-def _held_out(selection: Selection, kind: str) -> float | None:
-    """Return the main score of the chosen value on held-out training samples; None if it is not known."""
-    scores = selection.accuracy if kind == DEFAULT else selection.scores.get(TARGETS.load(kind).main, ())
-    return scores[selection.grid.index(selection.value)] if scores else None
+def _criteria(kind: str) -> list[str]:
+    """Return the scores by which heads can be compared, the main one first."""
+    target = TARGETS.load(kind)
+    return list(dict.fromkeys((target.main, *target.criteria)))
+
+
+def _held_out(selection: Selection) -> dict[str, float]:
+    """Return every score of the chosen value on held-out training samples; none where nothing was chosen."""
+    scores = {"accuracy": selection.accuracy, **selection.scores}
+    place = selection.grid.index(selection.value)
+    return {name: own[place] for name, own in scores.items() if own}
+
+
+def _rows(selection: Selection) -> tuple[int, int | None]:
+    """Return what tells held-out rows from others: how many, and of a share of all rows by which draw.
+
+    Folds, dealt once or again, and leave-one-out hold out every row.
+    """
+    return selection.held_out_rows, selection.seed if selection.by == "hold-out" else None
 
 
 def of_the_best(found: Evaluation, among: int) -> Score:

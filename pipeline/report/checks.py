@@ -14,7 +14,6 @@ from frostline.stages.targets.registry import TARGETS
 
 _SHOWN = 10
 _UNEVEN = 10.0
-_BY_CHANCE = 0.025
 SECOND_LOOK = "Labels worth a second look"
 
 
@@ -111,20 +110,11 @@ def _labels(found: Findings) -> Check:
     phrase = f"{counted(len(names), 'training label')} worth a second look"
     expected, agreement = found.issues_expected, found.agreement
     if expected is None or agreement is None:
-        return Check(SECOND_LOOK, phrase, names)
-    usual = within_chance(len(names), expected)
+        return Check(SECOND_LOOK, phrase, names, sound=not names)
     count = f"about {expected:.0f}" if expected >= 1 else "fewer than one"
-    so = "that is no sign of mistakes" if usual else "some are probably wrong"
-    beside = f"{count} would be if every label were right, so {so}"
-    judge = f"the head that judges agrees with {100 * agreement:.1f} % of the labels"
-    return Check(SECOND_LOOK, f"{phrase}; {beside}; {judge}", names, sound=usual)
-
-
-def within_chance(count: int, expected: float) -> bool:
-    """Return whether a count is no more than 97.5 % of Poisson's with this mean are."""
-    from scipy.special import pdtrc
-
-    return count == 0 or float(pdtrc(count - 1, expected)) >= _BY_CHANCE
+    beside = f"by the probabilities of the head that judges {count} would be, if every label were right"
+    judge = f"it agrees with {100 * agreement:.1f} % of the labels"
+    return Check(SECOND_LOOK, f"{phrase}; {beside}; {judge}", names, sound=not names)
 
 
 def _odd_values(found: Findings) -> Check:

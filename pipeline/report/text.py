@@ -142,7 +142,7 @@ def _verdicts(report: Report) -> list[str]:
         return []
     own, *baselines = candidates(report.probes).values()
     shares = TARGETS.load(report.kind).as_shares
-    lines = [picked(own, found.reference, by_test=found.chosen_here)] if len(own) > 1 else []
+    lines = [picked(own)] if len(own) > 1 else []
     lines += [f"compared with {standing(found)}"] if len(found.ranks) > 2 else []
     by_pair = verdicts(found, shares=shares)
     if len(by_pair) == 1:

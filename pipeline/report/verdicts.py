@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from frostline.pipeline.records.headline import Candidate, of_the_best
-from frostline.pipeline.report.wording import listed, p_value, with_interval
+from frostline.pipeline.records.headline import Candidate, Headline, headline, of_the_best
+from frostline.pipeline.report.wording import heading, listed, p_value, with_interval
 from frostline.stages.targets.registry import TARGETS
 
 if TYPE_CHECKING:
@@ -29,15 +29,25 @@ def uncovered(*, grouped: bool, drawn: bool = False) -> str:
     return f"No interval covers {', '.join(first)}{' or ' if first else ''}{last}"
 
 
-def picked(heads: Sequence[Candidate], name: str, *, by_test: bool) -> str:
+def picked(heads: Sequence[Candidate]) -> str:
     """Return by what a head was picked to be spoken of first, and what its interval is then."""
-    if not by_test:
-        return (
-            f"{name} is the best of {len(heads)} heads on held-out training samples; nothing was chosen on test samples"
-        )
-    (own,) = (one.evaluation for one in heads if one.name == name)
+    found = headline(heads)
+    if found.by != "test":
+        return f"{found.name} {how_picked(found, heads[0].evaluation.kind, len(heads))}"
+    (own,) = (one.evaluation for one in heads if one.name == found.name)
     interval = with_interval(of_the_best(own, len(heads)), shares=TARGETS.load(own.kind).as_shares)
-    return f"{name} is the best of {len(heads)} heads on these test samples: {interval}, allowing for that choice"
+    return f"{found.name} is the best of {len(heads)} heads on these test samples: {interval}, allowing for that choice"
+
+
+def how_picked(found: Headline, kind: str, count: int) -> str:
+    """Return how the head was picked that is spoken of first, of so many, by training samples or not at all."""
+    if found.by == "order":
+        return (
+            f"is the first of {count} heads as they were named; none was picked, since their scores on held-out "
+            "training samples are not of the same samples, or not the same score"
+        )
+    by = "" if found.criterion == TARGETS.load(kind).main else f", by {heading(found.criterion)}"
+    return f"is the best of {count} heads on held-out training samples{by}; nothing was chosen on test samples"
 
 
 def verdicts(found: Comparison, *, shares: bool) -> dict[frozenset[str], str]:
@@ -46,23 +56,22 @@ def verdicts(found: Comparison, *, shares: bool) -> dict[frozenset[str], str]:
 
 
 def _verdict(pair: HeadPair, rows: int, *, shares: bool) -> str:
-    turned = pair.difference < 0
-    better, other = (pair.second, pair.first) if turned else (pair.first, pair.second)
-    low, high = (-pair.high, -pair.low) if turned else (pair.low, pair.high)
-    apart = f"{_apart(abs(pair.difference), shares=shares)} [{_end(low, shares=shares)}, {_end(high, shares=shares)}]"
+    pair = pair.turned if pair.difference < 0 else pair
+    ends = f"[{_end(pair.low, shares=shares)}, {_end(pair.high, shares=shares)}]"
+    apart = f"{_apart(pair.difference, shares=shares)} {ends}"
     if pair.significant:
-        return f"{better} is better than {other} by {apart}, beyond chance (p {p_value(pair)})"
+        return f"{pair.first} is better than {pair.second} by {apart}, beyond chance (p {p_value(pair)})"
     return (
-        f"{better} is not distinguishable from {other} with these {rows:,} samples: {apart}, p {p_value(pair)}; "
-        f"a difference of {_apart(pair.detectable, shares=shares)} would have been seen with 80 % probability"
+        f"{pair.first} is not distinguishable from {pair.second} with these {rows:,} samples: {apart}, "
+        f"p {p_value(pair)}; a difference of {_apart(pair.detectable, shares=shares)} would have been seen with 80 % "
+        "probability"
     )
 
 
 def ahead(pair: HeadPair, first: str, *, shares: bool) -> str:
     """Return by how much the first of a pair is ahead, with its interval: ``1.4 [-1.1, 3.9]``, in points of shares."""
-    turned = pair.second == first
-    ends = (-pair.difference, -pair.high, -pair.low) if turned else (pair.difference, pair.low, pair.high)
-    value, low, high = (_end(end, shares=shares) for end in ends)
+    pair = pair.turned if pair.second == first else pair
+    value, low, high = (_end(end, shares=shares) for end in (pair.difference, pair.low, pair.high))
     return f"{value} [{low}, {high}]"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from frostline.stages.fit.selection import LEAST_IS_BEST
 from frostline.stages.metrics.score import RESAMPLES, TOO_FEW
 from frostline.stages.targets.base import DEFAULT
 
@@ -25,8 +26,16 @@ TRANSFERABILITY = {
     "nce": "NCE",
 }
 NOUNS = {"single-label": "class", "multi-label": "label", "regression": "output"}
-HEADINGS = {"map": "mAP", "macro_log_loss": "log-loss", "r2": "R²", "mae": "MAE", "rmse": "RMSE"}
+HEADINGS = {
+    "balanced_accuracy": "balanced accuracy",
+    "map": "mAP",
+    "macro_log_loss": "log-loss",
+    "r2": "R²",
+    "mae": "MAE",
+    "rmse": "RMSE",
+}
 Level = Literal["note", "warning"]
+PERCENT = ("accuracy", "balanced_accuracy")
 _LONG = 10.0  # seconds: of what is done sooner nobody asks what took so long
 _LIMIT = 0.2  # of the time without images: decoding is the limit
 _TORN = re.compile(r"(?<=\d) (?=[%±–] ?\d?|(?:s|images/s|[kMGT]?B)\b)|(?<=[±–]) (?=\d)|(?<=\d,) (?=\d[\d.]*\])")
@@ -36,6 +45,11 @@ def listed(names: Sequence[str], limit: int = 3) -> str:
     """Return ``a, b, c and 2 more``."""
     shown = [*names[:limit], *([f"{len(names) - limit} more"] if len(names) > limit else [])]
     return ", ".join(shown[:-1]) + (" and " if len(shown) > 1 else "") + shown[-1]
+
+
+def heading(score: str) -> str:
+    """Return what a score is called in tables."""
+    return HEADINGS.get(score, score)
 
 
 def place(rank: int, *, tied: bool) -> str:
@@ -110,9 +124,10 @@ def percent(score: Score) -> str:
 
 def span_of(found: Spread, *, shares: bool) -> str:
     """Return the interval of a mean over draws as ``[70.1, 74.0]``; nothing where there is none."""
-    if found.low is None or found.high is None:
+    if found.interval is None:
         return ""
-    return f"[{100 * found.low:.1f}, {100 * found.high:.1f}]" if shares else f"[{found.low:.3g}, {found.high:.3g}]"
+    low, high = found.interval
+    return f"[{100 * low:.1f}, {100 * high:.1f}]" if shares else f"[{low:.3g}, {high:.3g}]"
 
 
 def intervals_of(groups: int, kind: str) -> str:
@@ -151,23 +166,26 @@ def _choice(selection: Selection) -> str:
 
 
 def _indecision(selection: Selection) -> Iterator[str]:
-    """Yield which values the held-out rows can't tell apart, and whether the grid ends among them."""
+    """Yield the least and the largest value that the rows can't tell from the best, and whether the grid ends there.
+
+    What lies between the two is not said to be alike, nor are the two: each was held against the best alone.
+    """
     low, high = (selection.alike or (selection.value,))[0], (selection.alike or (selection.value,))[-1]
     if low == high:
         return
-    ends = [low == selection.grid[0], high == selection.grid[-1]]
-    which = f"from {number(low)} to {number(high)}" + (", an edge of the grid," if any(ends) else "")
-    every = "any two values of the grid" if all(ends) else f"values {which}"
-    yield f"these rows can't tell {every} apart: {chosen(selection)} lies among them, and could as well be another"
+    edges = (low == selection.grid[0], high == selection.grid[-1])
+    first = f"{number(low)}, an edge of the grid," if edges == (True, False) else number(low)
+    last = {(True, True): ", both edges of the grid,", (False, True): ", an edge of the grid,"}.get(edges, "")
+    apart = f"{first} or {number(high)}{last} from the best"
+    yield f"these rows can't tell {apart}: {chosen(selection)} was taken, and could as well be another"
 
 
 def _score_of(selection: Selection) -> str:
     """Return what the chosen value scored on the held-out rows."""
-    place = selection.grid.index(selection.value)
-    if selection.accuracy:
-        return f"{100 * selection.accuracy[place]:.1f} %"
-    name, scores = next(iter(selection.scores.items()))
-    return f"{HEADINGS.get(name, name)} {scores[place]:.3g}"
+    own, called = selection.shown[selection.grid.index(selection.value)], HEADINGS.get(selection.by_score, "")
+    if selection.by_score in PERCENT:
+        return f"{called} {100 * own:.1f} %".lstrip()
+    return f"{called or selection.by_score} {own:.3g}"
 
 
 def _doubts(selection: Selection) -> Iterator[str]:
@@ -181,11 +199,15 @@ def _doubts(selection: Selection) -> Iterator[str]:
 
 
 def _as_good_within(selection: Selection) -> bool:
-    """Return whether a value that is not at the grid's edge was as good as the best: no wider grid is needed."""
+    """Return whether a value that is not at the grid's edge was as good as the best: no wider grid is needed.
+
+    Of a choice by losses that is never so: a value at the edge was taken for its loss, or for being the calmest.
+    """
     if selection.alike:
-        return selection.alike[0] != selection.alike[-1]
-    accuracy = selection.accuracy or next(iter(selection.scores.values()), ())
-    return bool(accuracy[1:-1]) and max(accuracy[1:-1]) >= max(accuracy)
+        return False
+    best = min if selection.by_score in LEAST_IS_BEST else max
+    within = selection.shown[1:-1]
+    return bool(within) and best(within) == best(selection.shown)
 
 
 def _rows_of(selection: Selection) -> str:

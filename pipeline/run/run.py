@@ -169,8 +169,8 @@ def _compared(probes: tuple[Probe, ...]) -> Comparison | None:
     answers = {probe.name: probe.predictions for probe in probes if probe.predictions}
     if len(answers) < 2 or len({one.ids for one in answers.values()}) > 1:
         return None
-    first, by_test = headline(candidates(probes)[probes[0].backbone])
-    return compare(list(answers.values()), list(answers), reference=first, chosen_here=by_test)
+    first = headline(candidates(probes)[probes[0].backbone])
+    return compare(list(answers.values()), list(answers), reference=first.name, chosen_here=first.by == "test")
 
 
 def _write(report: Report, files: Mapping[str, bytes]) -> None:

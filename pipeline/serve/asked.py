@@ -18,6 +18,6 @@ class Asked:
     content: Callable[[], bytes]
 
 
-def asked_file(path: Path) -> Asked:
-    """Return the sample in a file."""
-    return Asked(path, partial(file_bytes, path))
+def asked_file(path: Path, most: int | None) -> Asked:
+    """Return the sample in a file; one of more than ``most`` bytes is not read, see ``Modality.max_bytes``."""
+    return Asked(path, partial(file_bytes, path, most))

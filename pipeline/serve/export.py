@@ -7,7 +7,7 @@ from typing import Any
 
 from frostline.pipeline.serve.answers import MULTI_LABEL, REGRESSION, thresholds
 from frostline.pipeline.serve.predict import load_portable
-from frostline.pipeline.settings import PredictSettings
+from frostline.pipeline.settings import ServeSettings
 from frostline.stages.backbones.network.joined import is_joined
 from frostline.stages.errors import ConfigError
 from frostline.stages.heads import Head
@@ -17,7 +17,7 @@ from frostline.stages.modalities.image.spec import LibraryTransform
 from frostline.stages.serve.export import export
 
 
-def export_head(folder: Path, file: Path, settings: PredictSettings) -> dict[str, Any]:
+def export_head(folder: Path, file: Path, settings: ServeSettings) -> dict[str, Any]:
     """Write a head of ``data/heads`` and its backbone to ``file``, and return what the file says of itself.
 
     Raises StoreError and ConfigError as ``load_classifier`` and ``frostline.stages.serve.export.export`` do.

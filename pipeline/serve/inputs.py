@@ -9,16 +9,17 @@ from typing import Any
 
 from frostline.pipeline.serve.asked import Asked, asked_file
 from frostline.pipeline.serve.text_inputs import STDIN, asked_texts, is_table
-from frostline.pipeline.settings import PredictSettings
+from frostline.pipeline.settings import ServeSettings
 from frostline.stages.datasets import files_in, paths_of
 from frostline.stages.errors import ConfigError, DataError, one
 from frostline.stages.modalities.base import Modality
 from frostline.stages.modalities.text.modality import TEXT
+from frostline.stages.modalities.vector.modality import VECTOR
 
 log = logging.getLogger("frostline")
 
 
-def asked_for(inputs: Sequence[str | Path], s: PredictSettings, modality: Modality[Any]) -> list[Asked]:
+def asked_for(inputs: Sequence[str | Path], s: ServeSettings, modality: Modality[Any]) -> list[Asked]:
     """Return the samples that inputs mean, and tell how they were understood. Raises DataError, ConfigError."""
     _check(inputs, s, modality)
     asked = [one for given in inputs for one in _asked(Path(given), s, modality)]
@@ -29,10 +30,11 @@ def asked_for(inputs: Sequence[str | Path], s: PredictSettings, modality: Modali
     return asked
 
 
-def _check(inputs: Sequence[str | Path], s: PredictSettings, modality: Modality[Any]) -> None:
+def _check(inputs: Sequence[str | Path], s: ServeSettings, modality: Modality[Any]) -> None:
     """Raise ConfigError for settings of inputs that are not there."""
     tables = any(is_table(Path(one)) if modality.name == TEXT else _lists_paths(Path(one)) for one in inputs)
-    if (s.root or s.columns) and not tables:
+    arrays = modality.name == VECTOR.name and {*s.columns} <= {"features"}
+    if (s.root or (s.columns and not arrays)) and not tables:
         raise ConfigError("root or columns without a table among the inputs; wanted a CSV with them")
     if s.input and not (tables and modality.name == TEXT):
         raise ConfigError(f"input {s.input}, a column of texts; wanted a table with it, and a head of texts")
@@ -40,25 +42,27 @@ def _check(inputs: Sequence[str | Path], s: PredictSettings, modality: Modality[
         raise ConfigError("root with texts, which are the cells of a table; leave it out")
 
 
-def _asked(given: Path, s: PredictSettings, modality: Modality[Any]) -> list[Asked]:
+def _asked(given: Path, s: ServeSettings, modality: Modality[Any]) -> list[Asked]:
     if modality.name == TEXT and (is_table(given) or str(given) == STDIN):
         return asked_texts(given, s)
-    return [asked for file in _files(given, s, modality) for asked in _samples(file, modality)]
+    return [
+        asked for file in _files(given, s, modality) for asked in _samples(file, modality, s.columns.get("features"))
+    ]
 
 
 def _cells(modality: Modality[Any]) -> str:
     return "texts" if modality.name == TEXT else "paths"
 
 
-def _samples(file: Path, modality: Modality[Any]) -> list[Asked]:
+def _samples(file: Path, modality: Modality[Any], named: str | None) -> list[Asked]:
     """Return what a file holds: one sample, or several, each by the file's name and its own."""
-    several = modality.held_in(file)
+    several = modality.held_in(file, named)
     if several is None:
-        return [asked_file(file)]
+        return [asked_file(file, modality.max_bytes)]
     return [Asked(Path(f"{file}#{one.name}"), one.content) for one in several]
 
 
-def _files(given: Path, s: PredictSettings, modality: Modality[Any]) -> list[Path]:
+def _files(given: Path, s: ServeSettings, modality: Modality[Any]) -> list[Path]:
     if given.is_dir():
         found, notes = files_in(given, modality.name)
     elif _lists_paths(given):

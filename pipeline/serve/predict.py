@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,24 +13,19 @@ from PIL import Image
 
 from frostline.pipeline.plan.inputs import check_bad
 from frostline.pipeline.plan.machine import cores, device_of
-from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
-from frostline.pipeline.serve.answers import REGRESSION, Prediction, answer, check_kind
+from frostline.pipeline.plan.of_head import request_of
+from frostline.pipeline.serve.answers import Prediction, answer
 from frostline.pipeline.serve.asked import Asked, asked_file
+from frostline.pipeline.serve.fitted import FittedHead, check_fitted, check_same, check_width, read_fitted
 from frostline.pipeline.serve.inputs import asked_for
-from frostline.pipeline.settings import PredictSettings, load_settings
-from frostline.stages.backbones import BackboneRequest, load_backbone
-from frostline.stages.backbones.families.base import Family
-from frostline.stages.backbones.families.registry import check_family, family_of
-from frostline.stages.backbones.request import WORDS
-from frostline.stages.backbones.spec import BackboneSpec
-from frostline.stages.errors import ConfigError, StoreError, counted, listing
-from frostline.stages.heads import Head, read_head
-from frostline.stages.heads.scaling import target_of
+from frostline.pipeline.settings import PredictSettings, ServeSettings, load_settings
+from frostline.stages.backbones import load_backbone
+from frostline.stages.errors import ConfigError, counted
+from frostline.stages.heads import Head
 from frostline.stages.modalities.base import IMAGE, CuttingTransform, Length, Sample, Transform
 from frostline.stages.modalities.image.spec import View
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.serve import predict as stage
-from frostline.stages.store.key import differences
 
 if TYPE_CHECKING:
     from frostline.stages.backbones.inference.frozen import AnyBackbone
@@ -48,7 +43,7 @@ class Classifier:
     head: Head
     backbone: AnyBackbone
     views: tuple[View, ...]
-    settings: PredictSettings
+    settings: ServeSettings
     jpeg_min_side: int | None = None
     bit_depth: int | None = None
 
@@ -57,7 +52,8 @@ class Classifier:
 
         They hold images, or samples of the modality that the backbone takes.
         """
-        return list(self.answers([asked_file(Path(image)) for image in images]))
+        most = MODALITIES.load(self.backbone.spec.modality).max_bytes
+        return list(self.answers([asked_file(Path(image), most) for image in images]))
 
     def answers(self, asked: Sequence[Asked]) -> Iterator[Prediction]:
         """Yield the same of what is asked for, while the rest is still being computed."""
@@ -96,55 +92,29 @@ def _on_halved(noun: str, rows: int, message: str) -> None:
     log.warning("not enough memory for %d %ss at once (%s); going on with %d", 2 * rows, noun, message, rows)
 
 
-def load_classifier(folder: str | Path, settings: PredictSettings | None = None) -> Classifier:
+def load_classifier(folder: str | Path, settings: ServeSettings | None = None) -> Classifier:
     """Return the classifier that ``fit`` left in a folder of ``data/heads``.
 
     Raises StoreError if it is damaged, or the backbone that is there now is not the one that
     it was fitted on; ConfigError if that can't be loaded.
     """
     s = settings or load_settings(PredictSettings)
-    return _loaded(folder, _read(folder, s), s)
+    return _loaded(folder, read_fitted(folder, s), s)
 
 
-def load_portable(folder: str | Path, settings: PredictSettings) -> Classifier:
+def load_portable(folder: str | Path, settings: ServeSettings) -> Classifier:
     """Return the same in fp32, without operations of this processor's own: fit to be exported, as images' alone are."""
-    return _loaded(folder, _read(folder, settings), settings, portable=True)
+    return _loaded(folder, read_fitted(folder, settings), settings, portable=True)
 
 
-@dataclass(frozen=True, eq=False)
-class _Fitted:
-    """A head as it lies in its folder, and what it was fitted on."""
-
-    head: Head
-    made: HeadBackbone
-
-
-def _read(folder: str | Path, s: PredictSettings) -> _Fitted:
-    head, record = read_head(Path(folder))
-    check_kind(folder, head)
-    if s.top and target_of(head) == REGRESSION:
-        raise ConfigError(
-            f"top {s.top} with the head in {folder}, which predicts numbers: all are shown; leave top out"
-        )
-    return _Fitted(head, read_head_backbone(folder, record))
-
-
-def _loaded(folder: str | Path, fitted: _Fitted, s: PredictSettings, *, portable: bool = False) -> Classifier:
+def _loaded(folder: str | Path, fitted: FittedHead, s: ServeSettings, *, portable: bool = False) -> Classifier:
     head, made = fitted.head, fitted.made
     wanted = made.spec
     if portable and wanted.modality != IMAGE:
         noun = MODALITIES.load(wanted.modality).noun
         raise ConfigError(f"the head in {folder} is of {noun}s; only heads of images can be exported, use `predict`")
-    _check_trust(folder, made, s)
-    family, _ = family_of(made.name)
-    width = family.width(wanted)
-    if width is not None:  # before anything of that size is made
-        _check_width(folder, head, width)
-    if not s.weights:
-        _check_weights(folder, made, family)
-    name, weights = s.backbone or made.name, s.weights or made.weights
-    chosen = _chosen(wanted.preprocessing)
-    request = BackboneRequest(name, weights, wanted.layer, wanted.pool, chosen, wanted.modality)
+    check_fitted(fitted, s)
+    request = request_of(made, s.backbone or made.name, s.weights or made.weights)
     blank = Image.new("RGB", [*wanted.size[::-1]]) if wanted.size else None
     try:
         precision = "fp32" if portable else made.precision
@@ -153,68 +123,13 @@ def _loaded(folder: str | Path, fitted: _Fitted, s: PredictSettings, *, portable
         backbone = load_backbone(request, blank, precision=precision, device=device, **how)
     except ConfigError as error:
         raise ConfigError(f"the head in {folder} was fitted on {made.name}, {made.weights}: {error}") from error
-    _check_same(folder, wanted, backbone.spec)
-    _check_width(folder, head, backbone.width)
+    check_same(folder, wanted, backbone.spec)
+    check_width(folder, head, backbone.width)
     return Classifier(head, backbone, made.views, s, made.jpeg_least, made.bit_depth)
 
 
-def _chosen(how: Transform[Any]) -> dict[str, Any]:
-    """Return the fields of a transform that a request may choose: all others the family finds again, and says."""
-    settings = MODALITIES.load(how.modality).settings
-    return {one.name: getattr(how, one.name) for one in fields(how) if one.name in settings}
-
-
-def _check_trust(folder: str | Path, made: HeadBackbone, s: PredictSettings) -> None:
-    """Raise ConfigError where a head, which may be a stranger's, would choose what runs; no file is opened."""
-    family, name = family_of(made.name)
-    if s.backbone:
-        check_family(s.backbone)
-    elif not family.trusted(name):
-        raise ConfigError(
-            f"the head in {folder} was fitted on {made.name}, which runs only if you name it: --backbone {made.name}"
-        )
-
-
-def _check_width(folder: str | Path, head: Head, width: int) -> None:
-    if head.width != width:
-        raise StoreError(f"the head in {folder} takes {head.width} features, its backbone has {width}")
-
-
-def _check_weights(folder: str | Path, made: HeadBackbone, family: Family) -> None:
-    """Raise one and the same ConfigError unless the weights that a head names are a name, or the file it was fitted on.
-
-    A head may come from a stranger, and must learn nothing of the files that are here.
-    """
-    if made.weights in WORDS:
-        return
-    try:
-        own = BackboneRequest(made.name, made.weights).weights_digest
-        is_own = own == made.spec.weights if own else family.names_weights(made.weights)
-    except (OSError, ConfigError):
-        is_own = False
-    if not is_own:
-        raise ConfigError(
-            f"the weights that the head in {folder} was fitted on, {made.weights}, are not there or are "
-            "others; name them: --weights FILE"
-        )
-
-
-def _check_same(folder: str | Path, wanted: BackboneSpec, found: BackboneSpec) -> None:
-    changes = differences(_flat(wanted), _flat(found))
-    if changes:
-        raise StoreError(
-            f"the backbone that is here now is not the one that {folder} was fitted on:\n{listing(changes)}\n"
-            "Name the right one with --weights or --backbone, or fit again."
-        )
-
-
-def _flat(spec: BackboneSpec) -> dict[str, Any]:
-    fields = spec.fields()
-    return {**fields.pop("preprocessing"), **fields}
-
-
 def predict(
-    folder: str | Path, inputs: Sequence[str | Path], settings: PredictSettings | None = None
+    folder: str | Path, inputs: Sequence[str | Path], settings: ServeSettings | None = None
 ) -> list[Prediction]:
     """Return the answers of a head of ``data/heads`` for files, folders of them and CSV files of paths.
 
@@ -222,7 +137,7 @@ def predict(
     ``load_classifier`` does.
     """
     s = settings or load_settings(PredictSettings)
-    fitted = _read(folder, s)
+    fitted = read_fitted(folder, s)
     asked = asked_for(inputs, s, MODALITIES.load(fitted.made.spec.modality))
     return list(_loaded(folder, fitted, s).answers(asked))
 

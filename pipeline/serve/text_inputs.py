@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from frostline.pipeline.serve.asked import Asked
-from frostline.pipeline.settings import PredictSettings
+from frostline.pipeline.settings import ServeSettings
 from frostline.stages.datasets import texts_of
 
 log = logging.getLogger("frostline")
@@ -20,7 +20,7 @@ def is_table(given: Path) -> bool:
     return given.suffix.lower() in _TABLES
 
 
-def asked_texts(given: Path, s: PredictSettings) -> list[Asked]:
+def asked_texts(given: Path, s: ServeSettings) -> list[Asked]:
     """Return the texts of a table, or for ``-`` the lines of the standard input that are not empty.
 
     Raises DataError for a table without a column of texts.

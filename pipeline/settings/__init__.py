@@ -3,7 +3,7 @@
 from frostline.pipeline.settings.backbone import BackboneSettings
 from frostline.pipeline.settings.base import AnySettings, WorkspaceSettings
 from frostline.pipeline.settings.dataset import DatasetSettings
-from frostline.pipeline.settings.extraction import ExtractSettings, PredictSettings, RankSettings
+from frostline.pipeline.settings.extraction import ExtractSettings, PredictSettings, RankSettings, ServeSettings
 from frostline.pipeline.settings.heads import HeadSettings
 from frostline.pipeline.settings.load import load_settings
 from frostline.pipeline.settings.run import Draw, Settings
@@ -17,6 +17,7 @@ __all__ = [
     "HeadSettings",
     "PredictSettings",
     "RankSettings",
+    "ServeSettings",
     "Settings",
     "WorkspaceSettings",
     "load_settings",

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import operator
 from pathlib import Path
+from typing import Any
 
 from pydantic import ConfigDict, Field, model_validator
 
 from frostline.pipeline.settings.base import WorkspaceSettings
 from frostline.pipeline.settings.parsing import ColumnNames, Names
 from frostline.pipeline.workspace import Workspace
-from frostline.stages.datasets import Dataset, Progress, find_source, forms, forms_with_root, open_dataset
+from frostline.stages.datasets import (
+    Dataset,
+    Progress,
+    Request,
+    Samples,
+    find_source,
+    forms,
+    forms_taking,
+    forms_with_root,
+    open_dataset,
+    open_samples,
+)
 from frostline.stages.targets.columns import Task
+
+_OF_SOME = ("columns", "class_level", "bit_depth", "group_pattern", "group_file", "target", "task", "separator")
+_OF_SOME += ("group", "stratify", "input", "test")
 
 
 class DatasetSettings(WorkspaceSettings):
@@ -80,6 +95,16 @@ class DatasetSettings(WorkspaceSettings):
         description="the column of a table whose cells are the samples, as texts (default: path, else text)",
         exclude_if=operator.not_,
     )
+    train: str | None = Field(
+        default=None,
+        description="the place of the training split, as it follows the colon of --dataset: tar --train a.tar",
+        exclude=True,  # it is in the dataset then
+    )
+    test: str | None = Field(
+        default=None,
+        description="the place of the test split, where it is another: all that --dataset or --train names is training",
+        exclude_if=operator.not_,
+    )
     bit_depth: int | None = Field(
         default=None,
         ge=1,
@@ -88,18 +113,29 @@ class DatasetSettings(WorkspaceSettings):
         exclude_if=operator.not_,
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _join_train(cls, given: Any) -> Any:
+        """Put the place that ``train`` names into the dataset, whose place is that of training."""
+        train = given.get("train") if isinstance(given, dict) else None
+        if train is None:
+            return given
+        prefix, _, place = str(given.get("dataset", "")).partition(":")
+        if not prefix or place not in ("", train):
+            raise ValueError(
+                f"train {train} with dataset {given.get('dataset')}; wanted --dataset PREFIX --train PLACE"
+            )
+        return {**given, "dataset": f"{prefix}:{train}"}
+
     @model_validator(mode="after")
     def _check_root(self) -> DatasetSettings:
         if self.root is not None and not find_source(self.dataset)[0].takes_root:
             raise ValueError(f"root {self.root} with {self.dataset}; wanted for {' and '.join(forms_with_root())} only")
-        tables = "csv:FILE, jsonl:FILE, parquet:FILE and vectors:FILE"
-        files = f"folder:PATH, {tables}"
-        forms = {"columns": tables, "class_level": "folder:PATH", "bit_depth": files}
-        forms |= dict.fromkeys(("group_pattern", "group_file"), files)
-        forms |= dict.fromkeys(("target", "task", "separator", "group", "stratify", "input"), tables)
-        for name, form in forms.items():
+        for name in _OF_SOME:
             if getattr(self, name) not in (None, (), {}, "auto") and name not in find_source(self.dataset)[0].settings:
-                raise ValueError(f"{name.replace('_', '-')} with {self.dataset}; wanted for {form} only")
+                raise ValueError(
+                    f"{name.replace('_', '-')} with {self.dataset}; wanted for {', '.join(forms_taking(name))} only"
+                )
         grouped = [name for name in ("group", "group_pattern", "group_file") if getattr(self, name)]
         if len(grouped) > 1:
             said = " and ".join(grouped).replace("_", "-")
@@ -109,7 +145,7 @@ class DatasetSettings(WorkspaceSettings):
     def open_dataset(self, workspace: Workspace, progress: Progress | None = None) -> Dataset:
         """Return the dataset that these settings name. Raises ConfigError or DataError, see ``open_dataset``."""
         names = ["root", "test_fraction", "seed", "columns", "class_level", "bit_depth"]
-        names += ["target", "task", "separator", "group", "group_pattern", "group_file", "stratify", "input"]
+        names += ["target", "task", "separator", "group", "group_pattern", "group_file", "stratify", "input", "test"]
         return open_dataset(
             self.dataset,
             downloads=workspace.downloads,
@@ -117,3 +153,20 @@ class DatasetSettings(WorkspaceSettings):
             progress=progress,
             **{name: getattr(self, name) for name in names},
         )
+
+    def open_samples(
+        self, workspace: Workspace, modality: str, progress: Progress | None = None
+    ) -> tuple[Samples, tuple[str, ...]]:
+        """Return all samples that these settings name, without labels, and notes; see ``open_samples``."""
+        asked = Request(
+            "",
+            self.root,
+            downloads=workspace.downloads,
+            memory=workspace.index(self.dataset, self.root),
+            progress=progress,
+            columns=self.columns,
+            bit_depth=self.bit_depth,
+            input=self.input,
+            modality=modality,
+        )
+        return open_samples(self.dataset, asked)

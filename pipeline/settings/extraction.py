@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from frostline.pipeline.settings.backbone import BackboneSettings
-from frostline.pipeline.settings.base import AnySettings
+from frostline.pipeline.settings.base import AnySettings, WorkspaceSettings
 from frostline.pipeline.settings.parsing import ColumnNames
 from frostline.stages.backbones.spec import Optimize
 from frostline.stages.plugins import installed
@@ -39,6 +39,16 @@ AllowUnsteady = Annotated[
 ]
 
 
+Engine = Annotated[
+    str,
+    Field(
+        description="what computes features: "
+        + ", ".join(["local (this process)", "processes (one for each device)", *_OTHER_ENGINES])
+        + "; auto: processes where there are several GPUs, else local"
+    ),
+]
+
+
 class ExtractSettings(BackboneSettings):
     """How the network is run; changes no number beyond rounding."""
 
@@ -50,12 +60,7 @@ class ExtractSettings(BackboneSettings):
     optimize: Optimization = "auto"
     allow_unsteady: AllowUnsteady = False
     max_bad: int = Field(default=0, ge=0, description="how many unreadable samples to tolerate")
-    engine: str = Field(
-        default="auto",
-        description="what computes features: "
-        + ", ".join(["local (this process)", "processes (one for each device)", *_OTHER_ENGINES])
-        + "; auto: processes where there are several GPUs, else local",
-    )
+    engine: Engine = "auto"
 
 
 class RankSettings(ExtractSettings):
@@ -66,7 +71,7 @@ class RankSettings(ExtractSettings):
     samples: int = Field(default=2000, ge=2, description="training samples to rank by; the others are not extracted")
 
 
-class PredictSettings(AnySettings):
+class ServeSettings(AnySettings):
     """How a fitted head is used on new samples; the rest is recorded with it."""
 
     model_config = ConfigDict(title="prediction")
@@ -89,3 +94,12 @@ class PredictSettings(AnySettings):
         description="how many classes or labels to print for a sample, the likeliest first (default: one class, or the "
         "labels that are predicted)",
     )
+
+
+class PredictSettings(ServeSettings, WorkspaceSettings):
+    """How millions of predictions are made; ``data_dir`` is where features are looked for and kept."""
+
+    model_config = ConfigDict(title="predictions in a file")
+
+    engine: Engine = "auto"
+    keep_features: bool = Field(default=False, description="keep the features, for other heads on the same samples")

@@ -19,12 +19,14 @@ from frostline.stages.datasets.memo import is_sound
 from frostline.stages.datasets.samples import Dataset, Samples, check_targets, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.csv_file import paths_of
-from frostline.stages.datasets.sources.registry import SOURCES, find_source, forms, forms_with_root
+from frostline.stages.datasets.sources.registry import SOURCES, find_source, forms, forms_taking, forms_with_root
 from frostline.stages.datasets.texts import texts_of
+from frostline.stages.datasets.unlabelled import ALL, open_samples
 from frostline.stages.datasets.walk import walk
 from frostline.stages.targets.columns import Task
 
 __all__ = [
+    "ALL",
     "SOURCES",
     "Dataset",
     "Duplicates",
@@ -39,10 +41,12 @@ __all__ = [
     "files_in",
     "find_source",
     "forms",
+    "forms_taking",
     "forms_with_root",
     "index_files",
     "is_sound",
     "open_dataset",
+    "open_samples",
     "paths_of",
     "split_by_content",
     "texts_of",
@@ -70,6 +74,7 @@ def open_dataset(
     group_file: Path | None = None,
     stratify: Sequence[str] = (),
     input: str | None = None,
+    test: str | None = None,
 ) -> Dataset:
     """Return a dataset by name.
 
@@ -84,7 +89,8 @@ def open_dataset(
     out by default. ``group``: the column, ``group_pattern``: the regular expression on ids, ``group_file``: the table
     with the columns path and group, that says which samples belong together and must not be split. ``stratify``: the
     columns of a table of which a split by ``test_fraction`` has about equal shares on both sides, by default the
-    target; ``("none",)``: of no column. ``input``: the column of a table whose cells are the samples, as texts.
+    target; ``("none",)``: of no column. ``input``: the column of a table whose cells are the samples, as texts; of tar
+    files, the component that is the sample. ``test``: the place of the test split, written as that of training.
 
     Raises ConfigError for an unknown name, DataError listing all that is wrong.
     """
@@ -95,7 +101,7 @@ def open_dataset(
             place, root, test_fraction, seed, where, memory, progress, columns or {}, class_level, bit_depth
         )
         asked = replace(asked, target=tuple(target), task=task, separator=separator, stratify=tuple(stratify))
-        asked = replace(asked, group=group, group_pattern=group_pattern, group_file=group_file, input=input)
+        asked = replace(asked, group=group, group_pattern=group_pattern, group_file=group_file, input=input, test=test)
         found = source.open(asked)
     found = check_targets(found)
     check_groups(found)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
+from frostline.stages.datasets.buckets.address import AddressPath
+from frostline.stages.datasets.buckets.places import open_object
 from frostline.stages.errors import DataError
 
+_LARGEST = 1 << 30
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)  # the first begins as UTF-16's does
 _KINDS = {
@@ -20,12 +23,27 @@ _KINDS = {
 
 def text_of(file: Path) -> str:
     """Return a file's text, without a byte order mark. Raises DataError that says what the file is instead."""
+    if isinstance(file, AddressPath):
+        return decoded_text(file, _object(file))
     if file.exists() and not file.is_file():
         raise DataError(f"{file} is not a regular file; wanted a CSV with the columns path and label")
     try:
         data = file.read_bytes()
     except OSError as error:
         raise DataError(f"can't read the table {file}: {error}; wanted a table in UTF-8") from error
+    return decoded_text(file, data)
+
+
+def _object(file: AddressPath) -> bytes:
+    """Return the bytes of a table in a bucket. Raises DataError: there is none, or it is too large."""
+    blob = open_object(str(file))
+    if blob.size > _LARGEST:
+        raise DataError(f"{file} has {blob.size:,} bytes; a table from a bucket is read whole, at most {_LARGEST:,}")
+    return blob.read(0, blob.size)
+
+
+def decoded_text(file: Path, data: bytes) -> str:
+    """Return the text that a file's bytes are. Raises DataError that says what they are instead."""
     what = _other_kind(data)
     if what is not None:
         raise DataError(f"can't read the table {file}: it is {what[0]}; wanted a table in UTF-8: {what[1]}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from frostline.stages.datasets.clutter import clutter_note
-from frostline.stages.datasets.index import Indexed
+from frostline.stages.datasets.index import Indexed, check_size
 from frostline.stages.datasets.samples import Samples
 from frostline.stages.datasets.walk import walk
 from frostline.stages.errors import DataError, UnreadableSample, counted, listing
@@ -23,14 +24,15 @@ _SOME = 8
 def decode_file(path: Path, min_side: int | None = None, modality: str = IMAGE, **options: int) -> Sample:
     """Return the sample in a file; ``min_side`` and ``options``: see ``Samples``. Raises UnreadableSample: why not."""
     kind: Any = MODALITIES.load(modality)
-    return kind.decode(file_bytes(path), min_side, **options)
+    return kind.decode(file_bytes(path, kind.max_bytes), min_side, **options)
 
 
-def file_bytes(path: Path) -> bytes:
-    """Return what a file holds. Raises UnreadableSample: why it can't be read."""
+def file_bytes(path: Path, most: int | None = None) -> bytes:
+    """Return what a file holds, at most so many bytes. Raises UnreadableSample: why it can't be read."""
     try:
         if not path.is_file():
             raise UnreadableSample("not a regular file")
+        check_size(path.stat().st_size, most)
         return path.read_bytes()
     except OSError as error:
         raise UnreadableSample(f"can't be read ({error.strerror})") from error
@@ -71,25 +73,51 @@ def file_samples(
     its digest must have come from it.
     """
 
-    def encoded(row: int) -> bytes:
-        if row in files.problems:
-            raise UnreadableSample(files.problems[row])
+    def content(row: int) -> bytes:
         path = root / files.paths[row]
         try:
-            data = path.read_bytes()
+            return path.read_bytes()
         except OSError as error:
             raise DataError(f"{path} can't be read any more ({error.strerror}); put it back and run again") from error
-        if hashlib.sha256(data).digest() != files.digests[row].tobytes():
-            raise DataError(f"{path} changed while it was being used; leave the files alone and run again")
+
+    called = Called(content, lambda row: str(root / files.paths[row]))
+    return indexed_samples(dataset, split, targets, files, called, modality, options)
+
+
+@dataclass(frozen=True)
+class Called:
+    """How indexed samples are read again. ``content``: row to bytes, or DataError; ``name``: row to what it is in."""
+
+    content: Callable[[int], bytes]
+    name: Callable[[int], str]
+
+
+def indexed_samples(
+    dataset: str,
+    split: str,
+    targets: Targets,
+    index: Indexed,
+    called: Called,
+    modality: str = IMAGE,
+    options: Mapping[str, int] | None = None,
+) -> Samples:
+    """Return samples whose bytes are read by row, and must still be what was indexed: DataError where they are not."""
+
+    def encoded(row: int) -> bytes:
+        if row in index.problems:
+            raise UnreadableSample(index.problems[row])
+        data = called.content(row)
+        if hashlib.sha256(data).digest() != index.digests[row].tobytes():
+            raise DataError(f"{called.name(row)} changed while it was being used; leave the data alone and run again")
         return data
 
     def read(row: int) -> Sample:
         return decode(encoded(row), **(options or {}))
 
     decode: Any = MODALITIES.load(modality).decode
-    how: Any = {"problems": files.problems, "encoded": encoded, "modality": modality}
-    how |= {"codecs": files.codecs, "options": options or {}}
-    return Samples(dataset, split, targets, files.paths, files.digests, read, **how)
+    how: Any = {"problems": index.problems, "encoded": encoded, "modality": modality}
+    how |= {"codecs": index.codecs, "options": options or {}}
+    return Samples(dataset, split, targets, index.paths, index.digests, read, **how)
 
 
 def remarks(splits: Sequence[Samples]) -> list[str]:

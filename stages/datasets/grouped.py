@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.datasets.sampling import content_hash_order
 from frostline.stages.errors import DataError, counted
+from frostline.stages.records.packed_names import PackedNames
 from frostline.stages.targets.base import Target, TargetValues
 
 if TYPE_CHECKING:
@@ -134,15 +135,16 @@ def named_groups(ids: Sequence[str], strata: Ints) -> NamedGroups | None:
     None unless 30 % of the rows or more are in five groups or more of two rows or more, there are fewer groups than
     half of the rows, and more than two for each stratum: ``cat_1.png`` names a class, not an animal.
     """
-    matches = [NUMBERED.fullmatch(name) for name in ids]
-    prefixes = [match[1] if match else name for name, match in zip(ids, matches, strict=True)]
-    found, group, sizes = np.unique(np.array(prefixes, object), return_inverse=True, return_counts=True)
+    matches = ((NUMBERED.fullmatch(name), name) for name in ids)
+    prefixes = PackedNames.of(match[1] if match else name for match, name in matches)
+    found, at, group, sizes = np.unique(prefixes.hashes(), True, True, True)
     several = sizes > 1
     rows, classes = int(sizes[several].sum()), len(np.unique(strata))
     many = several.sum() >= 5 and rows >= 0.3 * len(ids)
     if not many or len(found) >= len(ids) / 2 or several.sum() <= 2 * classes:
         return None
-    first, second = np.flatnonzero(group.ravel() == np.flatnonzero(several)[0])[:2].tolist()
+    shown = min(np.flatnonzero(several).tolist(), key=lambda one: prefixes.encoded(int(at[one])))
+    first, second = np.flatnonzero(group.ravel() == shown)[:2].tolist()
     return NamedGroups(int(several.sum()), rows, (ids[first], ids[second]))
 
 

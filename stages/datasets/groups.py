@@ -13,6 +13,7 @@ from frostline.stages.datasets.grouped import named_groups
 from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.table import read_table
 from frostline.stages.errors import ConfigError, DataError, counted, listing
+from frostline.stages.records.packed_names import PackedNames
 from frostline.stages.targets.registry import TARGETS
 
 
@@ -86,9 +87,9 @@ def group_notes(dataset: Dataset) -> list[str]:
 
 
 def _suggested(dataset: Dataset) -> list[str]:
-    ids = _names(dataset)
     if any(samples.encoded is None for samples in dataset.splits):
         return []
+    ids = _names(dataset)
     values = np.concatenate([samples.targets.values for samples in dataset.splits])
     strata = TARGETS.load(dataset.train.targets.kind).strata(values)
     found = named_groups(ids, strata)
@@ -101,4 +102,4 @@ def _suggested(dataset: Dataset) -> list[str]:
 
 
 def _names(dataset: Dataset) -> Sequence[str]:
-    return [*dataset.train.ids, *dataset.test.ids]
+    return PackedNames.joined([PackedNames.of(samples.ids) for samples in dataset.splits])

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -35,25 +36,41 @@ class Indexed:
 def index_files(
     root: Path, files: Files, memory: Path | None, progress: Progress | None = None, modality: str = "image"
 ) -> Indexed:
+    """Return the index of files below a root, see ``index_contents``."""
+    most = MODALITIES.load(modality).max_bytes
+
+    def content(row: int) -> bytes:
+        return _read(root / files.paths[row], int(files.facts[row, 0]), most)
+
+    return index_contents(files, content, memory, progress, modality)
+
+
+def index_contents(
+    files: Files,
+    content: Callable[[int], bytes],
+    memory: Path | None,
+    progress: Progress | None = None,
+    modality: str = "image",
+    announce: Callable[[Sequence[int]], object] | None = None,
+) -> Indexed:
     """Return every file's SHA-256, and what is seen to be wrong with it without decoding it.
 
-    ``memory`` is the file that remembers digests between calls, or None. ``progress`` is
-    told (done, total) of the files that are read. A file that can't be read has the digest
-    of the reason.
+    ``content`` returns a row's bytes, or raises UnreadableSample: then its digest is that of the reason. ``memory`` is
+    the file that remembers digests between calls, or None. ``progress`` is told (done, total) of the files that are
+    read; ``announce`` their rows, before the first.
     """
     started = time.time_ns()
     kind = MODALITIES.load(modality)
     known, index = _recall(memory, files, kind.readers())
     lasting = files.facts[:, 1:].max(axis=1, initial=0) < started - GRAIN_NS
     unknown = np.flatnonzero(~known).tolist()
+    if announce:
+        announce(unknown)
     for done, row in enumerate(unknown, 1):
-        content, fault, was_read, codec = _examine(root / files.paths[row], int(files.facts[row, 0]), kind)
-        index.digests[row] = np.frombuffer(content, np.uint8)
-        lasting[row] &= was_read
-        if fault:
-            index.problems[row] = fault
-        elif codec:
-            index.codecs[row] = codec
+        seen = examine(partial(content, row), kind)
+        index.digests[row] = np.frombuffer(seen.digest, np.uint8)
+        lasting[row] &= seen.was_read
+        seen.tell(row, index.problems, index.codecs)
         if progress:
             progress(done, len(unknown))
     if memory and lasting[unknown].any():
@@ -61,20 +78,42 @@ def index_files(
     return index
 
 
-def _examine(path: Path, size: int, modality: Modality[Any]) -> tuple[bytes, str | None, bool, str | None]:
-    """Return (digest, what is wrong with the file, whether it could be read, its codec)."""
+@dataclass(frozen=True)
+class Examined:
+    """What is seen of a sample's bytes. ``digest``: their SHA-256, or that of ``fault`` where they can't be read."""
+
+    digest: bytes
+    fault: str | None
+    was_read: bool
+    codec: str | None
+
+    def tell(self, row: int, problems: dict[int, str], codecs: dict[int, str]) -> None:
+        """Note down what is to be said of it."""
+        if self.fault:
+            problems[row] = self.fault
+        elif self.codec:
+            codecs[row] = self.codec
+
+
+def examine(content: Callable[[], bytes], modality: Modality[Any]) -> Examined:
+    """Return what is seen of bytes without decoding them. ``content`` raises UnreadableSample: why there are none."""
     try:
-        data = _read(path, size, modality.max_bytes)
+        data = content()
     except UnreadableSample as error:
-        return hashlib.sha256(str(error).encode()).digest(), str(error), False, None
-    return hashlib.sha256(data).digest(), modality.find_fault(data), True, modality.codec(data)
+        return Examined(hashlib.sha256(str(error).encode()).digest(), str(error), False, None)
+    return Examined(hashlib.sha256(data).digest(), modality.find_fault(data), True, modality.codec(data))
+
+
+def check_size(size: int, most: int | None) -> None:
+    """Raise UnreadableSample for a sample of more bytes than its modality reads."""
+    if most is not None and size > most:
+        raise UnreadableSample(f"too large ({size:,} bytes; at most {most:,} are read): cut it into pieces")
 
 
 def _read(path: Path, size: int, most: int | None) -> bytes:
     if size < 0:
         raise UnreadableSample("a link to nothing" if path.is_symlink() and not path.exists() else "not a regular file")
-    if most is not None and size > most:
-        raise UnreadableSample(f"too large ({size:,} bytes; at most {most:,} are read): cut it into pieces")
+    check_size(size, most)
     try:
         return path.read_bytes()
     except OSError as error:

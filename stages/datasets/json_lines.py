@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,30 @@ def parsed_lines(file: Path, text: str) -> tuple[tuple[str, ...], tuple[tuple[st
     return header, rows, tuple(number for number, _ in found)
 
 
+def plain_fields(text: str) -> dict[str, str]:
+    """Return the fields of one object that are texts, numbers, flags or lists of texts, as cells; others are left out.
+
+    Raises ValueError for what is no object in JSON.
+    """
+    found = {}
+    for name, value in _fields(text).items():
+        with suppress(ValueError):
+            found[name.strip()] = cell(name, value)
+    return found
+
+
 def _object(line: str) -> dict[str, str]:
+    return {name.strip(): cell(name, value) for name, value in _fields(line).items()}
+
+
+def _fields(text: str) -> dict[str, Any]:
     try:
-        fields = json.loads(line, parse_int=_Written, parse_float=_Written)
+        fields = json.loads(text, parse_int=_Written, parse_float=_Written)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(fields, dict):
         raise ValueError(f"a {type(fields).__name__}, no object")
-    return {name.strip(): cell(name, value) for name, value in fields.items()}
+    return fields
 
 
 def cell(name: str, value: Any) -> str:

@@ -97,7 +97,7 @@ class _Finder:
         if path.startswith("~"):
             return "; ~ is not read as a home folder: write the path in full, or name its folder by --root"
         if "://" in path and not _FILE.match(path):
-            return "; an address: download the files, and name them"
+            return "; an address that is not read: expected s3://, gs://, az:// or https://"
         if _DRIVE.match(path):
             return "; a path of Windows: write it from the folder of the files on, or name that by --root"
         near = self._beside(path).by_fold.get(folded(Path(path.replace("\\", "/")).name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ from frostline.stages.datasets.draws import held_out
 from frostline.stages.errors import DataError, UnreadableSample, counted, listing
 from frostline.stages.modalities.base import IMAGE, Modality, Sample
 from frostline.stages.modalities.registry import MODALITIES
+from frostline.stages.records.packed_names import encoded_names, taken
 from frostline.stages.records.sealed import content_digest
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
@@ -33,6 +34,7 @@ class Samples:
     ``codecs``: the rows whose file needs a library of its own, or is worth a remark, each with what kind it is, see
     ``Modality.codec``. ``options``: what the modality's ``decode`` is told besides.
     ``modality``: a name behind the door ``frostline.modalities``.
+    ``announce``: is told which rows will be read soon, each once, and fetches them ahead; None: that is no use.
     """
 
     dataset: str
@@ -46,6 +48,7 @@ class Samples:
     modality: str = IMAGE
     codecs: Mapping[int, str] = field(default_factory=dict)
     options: Mapping[str, int] = field(default_factory=dict)
+    announce: Callable[[Iterable[int]], object] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -63,8 +66,9 @@ class Samples:
         total = hashlib.sha256()
         names = [name.encode(errors="surrogateescape") + b"\0" for name in self.targets.names]
         total.update(b"".join(names))
-        for sample, label, content in zip(self.ids, self.targets.values.tolist(), self.digests, strict=True):
-            total.update(sample.encode(errors="surrogateescape") + b"\0" + names[label] + content.tobytes())
+        ids = encoded_names(self.ids)
+        for sample, label, content in zip(ids, self.targets.values.tolist(), self.digests, strict=True):
+            total.update(sample + b"\0" + names[label] + content.tobytes())
         return total.hexdigest()
 
     @cached_property
@@ -104,22 +108,29 @@ class Samples:
 
     def take(self, rows: NDArray[np.int64], split: str) -> Samples:
         """Return the given rows, in the given order, as another split."""
-        chosen = rows.tolist()
-        encoded = self.encoded
-        problems = {new: self.problems[row] for new, row in enumerate(chosen) if row in self.problems}
+        encoded, announce = self.encoded, self.announce
         return Samples(
             self.dataset,
             split,
             self.targets.take(rows),
-            [self.ids[row] for row in chosen],
+            taken(self.ids, rows),
             self.digests[rows],
-            lambda row: self.read(chosen[row]),
-            problems,
-            encoded and (lambda row: encoded(chosen[row])),
+            lambda row: self.read(int(rows[row])),
+            of_rows(self.problems, rows),
+            encoded and (lambda row: encoded(int(rows[row]))),
             self.modality,
-            {new: self.codecs[row] for new, row in enumerate(chosen) if row in self.codecs},
+            of_rows(self.codecs, rows),
             self.options,
+            announce and (lambda some: announce(int(rows[row]) for row in some)),
         )
+
+
+def of_rows(said: Mapping[int, str], rows: NDArray[np.int64]) -> dict[int, str]:
+    """Return what is said of some rows, by their new numbers."""
+    if not said:
+        return {}
+    told = np.fromiter(said, np.int64, len(said))
+    return {new: said[int(rows[new])] for new in np.flatnonzero(np.isin(rows, told)).tolist()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,13 +6,13 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from frostline.stages.datasets.encodings import text_of
 from frostline.stages.datasets.json_lines import ENDINGS, parsed_lines
 from frostline.stages.datasets.names import folded, nearest
-from frostline.stages.datasets.parquet_table import ENDING, Parsed, parsed_parquet
+from frostline.stages.datasets.parquet_table import ENDING, parquet_columns
 from frostline.stages.errors import DataError, listing
 from frostline.stages.modalities.registry import MODALITIES
 
@@ -31,20 +31,33 @@ _LIKELY = {
 
 @dataclass(frozen=True)
 class Table:
-    """``rows``: cells without the spaces around them, as many as the header has. ``lines``: on which each row ends.
+    """``columns``: of each name in the header, its cells without the spaces around them. ``lines``: on which each row
+    ends, or what else rows are numbered by, as ``unit`` says; ``names``: of rows that are told by names instead.
 
     ``called``: what columns are called, by what they are taken for. ``notes``: what was found out.
     """
 
     file: Path
     header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    lines: tuple[int, ...]
+    columns: tuple[Sequence[str], ...]
+    lines: Sequence[int]
     called: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unit: str = "line"
+    names: Sequence[str] | None = None
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.lines)
+
+    def where(self, row: int) -> str:
+        """Return what a message calls a row: ``line 3``, or its name."""
+        return f"{self.unit} {self.lines[row]}" if self.names is None else self.names[row]
+
+    def where_all(self, rows: Sequence[int], limit: int = 20) -> str:
+        """Return what a message calls several rows: ``line 3, 5``, or their names."""
+        some = [str(self.lines[row] if self.names is None else self.names[row]) for row in rows[:limit]]
+        unit = f"{self.unit} " if self.names is None else ""
+        return f"{unit}{', '.join(some)}{' …' if len(rows) > limit else ''}"
 
     def find(self, name: str) -> int | None:
         """Return where a column is, by its own name or by what it is taken for; None if there is none.
@@ -58,12 +71,22 @@ class Table:
             raise DataError(f"{self.file} has two columns {wanted}; found {self._found()}; rename one of them")
         return found[0] if found else None
 
-    def column(self, name: str, option: str = "--target") -> list[str]:
+    def column(self, name: str, option: str = "--target") -> Sequence[str]:
         """Return a column's cells. Raises DataError, with the nearest names for the option, if there is none."""
         at = self.find(name)
         if at is None:
             raise self.without([name], option=option)
-        return [row[at] for row in self.rows]
+        return self.columns[at]
+
+    def with_column(self, name: str, cells: Sequence[str], instead: str = "") -> Table:
+        """Return the table with a column more, in place of one that there is; a note says what it is taken from."""
+        at = self.find(name)
+        if at is None:
+            called = {key: column for key, column in self.called.items() if key != name}
+            return replace(self, header=(*self.header, name), columns=(*self.columns, cells), called=called)
+        columns = tuple(cells if i == at else old for i, old in enumerate(self.columns))
+        note = f"column {self.header[at]} is not used: the split is taken from {instead}"
+        return replace(self, columns=columns, notes=(*self.notes, note))
 
     def without(self, names: Sequence[str], wanted: str = "", option: str = "--target") -> DataError:
         """Return the error for columns that are not there, with what there is and what to do.
@@ -124,27 +147,41 @@ def read_table(
     another length than the header.
     """
     called = dict(called or {})
-    parsed = _parsed_by_ending(file)
-    if parsed:
-        table = Table(file, *parsed, called)
-        _check(table, needed, wanted, instead)
-        return table
-    text = text_of(file)
+    if file.suffix.lower() == ENDING:
+        return _of_columns(Table(file, (), (), (), called), parquet_columns(file), needed, wanted, instead)
+    return table_of_text(file, text_of(file), needed, called, wanted, instead)
+
+
+def table_of_text(
+    file: Path,
+    text: str,
+    needed: Iterable[str] = (),
+    called: Mapping[str, str] | None = None,
+    wanted: str = "",
+    instead: Sequence[str] = (),
+) -> Table:
+    """Return the table that a file's text holds; see ``read_table``."""
+    called = dict(called or {})
+    if file.suffix.lower() in ENDINGS:
+        header, rows, lines = parsed_lines(file, text)
+        return _checked(Table(file, header, (), lines, called), rows, needed, wanted, instead)
     first = _EXCEL.match(text)
     known = {folded(called.get(name, name)) for name in (*needed, *called, *instead)}
     separator = first[1] if first else _separator(text, known)
     header, rows, lines = _parsed(file, text, separator, 1 if first else 0)
     notes = () if separator == "," else (f"{file.name}: cells are separated by {_SEPARATORS[separator]}",)
-    table = Table(file, header, rows, lines, called, notes)
-    _check(table, needed, wanted, instead)
+    return _checked(Table(file, header, (), lines, called, notes), rows, needed, wanted, instead)
+
+
+def _of_columns(
+    table: Table, columns: Mapping[str, Sequence[str]], needed: Iterable[str], wanted: str, instead: Sequence[str]
+) -> Table:
+    """Return the table with the cells of columns, by their names. Raises DataError for what is wrong with them."""
+    count = len(next(iter(columns.values()), ()))
+    table = replace(table, header=tuple(columns), columns=tuple(columns.values()), lines=range(1, count + 1))
+    check_columns(table, needed, wanted, instead)
+    check_rows(table)
     return table
-
-
-def _parsed_by_ending(file: Path) -> Parsed | None:
-    """Return the header, rows and lines of a file of JSON Lines or Parquet, None if it has neither's ending."""
-    if file.suffix.lower() in ENDINGS:
-        return parsed_lines(file, text_of(file))
-    return parsed_parquet(file) if file.suffix.lower() == ENDING else None
 
 
 def _separator(text: str, known: set[str]) -> str:
@@ -177,17 +214,34 @@ def _parsed(
     return header, tuple(row for _, row in found), tuple(line for line, _ in found)
 
 
-def _check(table: Table, needed: Iterable[str], wanted: str, instead: Sequence[str]) -> None:
+def _checked(
+    table: Table, rows: Sequence[tuple[str, ...]], needed: Iterable[str], wanted: str, instead: Sequence[str]
+) -> Table:
+    """Return the table with the cells of its rows. Raises DataError for what is wrong with them."""
+    check_columns(table, needed, wanted, instead)
+    check_rows(table)
+    width = len(table.header)
+    both = zip(table.lines, rows, strict=True)
+    wrong = [f"line {line}: {len(row)} cells, {width} columns" for line, row in both if len(row) != width]
+    if wrong:
+        quote = "quote a cell that holds a comma" if table.notes == () else "quote a cell that holds the separator"
+        raise DataError(f"{table.file} can't be used; {quote}:\n{listing(wrong)}")
+    return replace(table, columns=tuple(zip(*rows, strict=True)))
+
+
+def check_columns(table: Table, needed: Iterable[str] = (), wanted: str = "", instead: Sequence[str] = ()) -> None:
+    """Raise DataError for columns that are needed, or that ``called`` names, and are not there.
+
+    One of ``instead`` will do for the first that is needed; ``wanted``: what the error calls for.
+    """
     others = any(table.find(name) is not None for name in instead)
     missing = [name for name in list(needed)[1 if others else 0 :] if table.find(name) is None]
     named = [name for name in table.called if name not in missing and table.find(name) is None]
     if missing or named:
         raise table.without([*missing, *named], wanted)
-    if not table.rows:
+
+
+def check_rows(table: Table) -> None:
+    """Raise DataError for a table without rows."""
+    if not len(table):
         raise DataError(f"{table.file} has a header and no rows; wanted one row per sample")
-    width = len(table.header)
-    both = zip(table.lines, table.rows, strict=True)
-    wrong = [f"line {line}: {len(row)} cells, {width} columns" for line, row in both if len(row) != width]
-    if wrong:
-        quote = "quote a cell that holds a comma" if table.notes == () else "quote a cell that holds the separator"
-        raise DataError(f"{table.file} can't be used; {quote}:\n{listing(wrong)}")

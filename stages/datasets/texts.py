@@ -55,9 +55,14 @@ def text_samples(dataset: str, targets: Targets, table: Table, column: str) -> S
 
 def row_names(table: Table) -> list[str]:
     """Return what the rows are called: by the column ``id``, if it tells them all apart, else by their lines."""
+    return named_rows(table) or [table.where(row) for row in range(len(table))]
+
+
+def named_rows(table: Table) -> list[str]:
+    """Return the column ``id``, if it tells all rows apart; else nothing."""
     at = next((i for i, name in enumerate(table.header) if folded(name) == "id"), None)
-    ids = [row[at] for row in table.rows] if at is not None else []
-    return ids if ids and all(ids) and len(set(ids)) == len(ids) else [f"line {line}" for line in table.lines]
+    ids = list(table.columns[at]) if at is not None else []
+    return ids if all(ids) and len(set(ids)) == len(ids) else []
 
 
 def texts_of(

@@ -6,6 +6,7 @@ import os
 import stat
 from array import array
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -42,9 +43,9 @@ class Files:
         self.paths.append(path)
         self._facts.extend((size, info.st_mtime_ns, info.st_ctime_ns))
 
-    def add_facts(self, path: str, facts: NDArray[np.int64]) -> None:
+    def add_facts(self, path: str, facts: Iterable[int]) -> None:
         self.paths.append(path)
-        self._facts.extend(facts.tolist())
+        self._facts.extend(facts)
 
     def extend(self, other: Files) -> None:
         self.paths += other.paths
@@ -89,7 +90,7 @@ def only(tree: Tree, modality: str) -> Tree:
     endings, kept, others = endings_of(modality), Files(), list(tree.others)
     for path, facts in zip(tree.files.paths, tree.files.facts, strict=True):
         if ending(path) in endings:
-            kept.add_facts(path, facts)
+            kept.add_facts(path, facts.tolist())
         else:
             others.append(path)
     return replace(tree, files=kept, others=others)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,9 +21,20 @@ from frostline.stages.extract.known_rows import copy_rows
 from frostline.stages.extract.loader import Batch, Loader
 from frostline.stages.modalities.base import Arrays, Item
 from frostline.stages.modalities.image.spec import View
-from frostline.stages.modalities.items import bytes_of, shape_of, stacked
+from frostline.stages.modalities.items import bytes_of, rows_at_once, shape_of, stacked
 from frostline.stages.modalities.registry import MODALITIES
-from frostline.stages.store import OK, QUARANTINED, Bad, FeatureSet, JointSets, Place, Shard, WriteBack, encode_ids
+from frostline.stages.store import (
+    OK,
+    QUARANTINED,
+    Bad,
+    FeatureSet,
+    JointSets,
+    KnownRows,
+    Shard,
+    WriteBack,
+    encode_ids,
+    id_width,
+)
 
 _FEW = 16  # rows: whose items say how large items are
 
@@ -36,7 +47,7 @@ def _unseen(_rows: int) -> None:
 class Extraction:
     """One split, the backbone that runs over it, and how.
 
-    ``known``: where rows already lie that this backbone computed, by sample digest.
+    ``known``: where rows already lie that this backbone computed.
     ``workers``: threads that decode. ``ahead``: blocks decoded while the backbone runs, and
     whether shards are written meanwhile; on the processor that the backbone itself needs,
     both only disturb it. ``progress`` is told how many rows were done, ``on_halved`` whenever a
@@ -50,7 +61,7 @@ class Extraction:
     batch_size: int = 16
     workers: int = 2
     ahead: int = 0
-    known: Mapping[bytes, Place] | None = None
+    known: KnownRows | None = None
     progress: Callable[[int], object] = _unseen
     on_halved: Callable[[int, str], object] | None = None
 
@@ -86,6 +97,7 @@ def extract(job: Extraction) -> ExtractionStats:
         job.batch_size,
         job.workers,
         finish=finish_of(job.backbone),
+        size=size_of(job.backbone, job.batch_size),
         ahead=job.ahead,
     ) as loader:
         filling = _Filling(job, loader, limit)
@@ -109,12 +121,9 @@ def finish_of(backbone: Embedder) -> Callable[[Item], Item] | None:
     return partial(finished, spec=backbone.spec) if backbone.spec.size else None
 
 
-def go_alone(job: Extraction) -> bool:
-    """Whether items had better go one by one: they are as long as their samples, and few have one shape."""
-    if not getattr(job.backbone.spec.preprocessing, "exact_lengths", False):
-        return False
-    shapes = Counter(map(shape_of, _readable(partial(_item, job), range(min(_FEW, len(job.samples))))))
-    return max(shapes.values(), default=0) * 2 < shapes.total()
+def size_of(backbone: Embedder, most: int) -> Callable[[Item], int] | None:
+    """Return what says of an item how many of its shape are a batch; None where all are of one shape, and ``most``."""
+    return None if backbone.spec.size else partial(rows_at_once, backbone.spec.preprocessing, most=most)
 
 
 def first_items(job: Extraction, n: int) -> Arrays:
@@ -154,7 +163,7 @@ class _Filling:
 
     def __init__(self, job: Extraction, loader: Loader, limit: BatchLimit) -> None:
         self._job, self._loader, self._limit = job, loader, limit
-        self._ids = encode_ids(job.samples.ids)
+        self._id_width = id_width(job.samples.ids)
         self._pieces: dict[int, _Piece] = {}
         self._flowing: deque[Batch] = deque()
         self.computed = 0
@@ -183,12 +192,14 @@ class _Filling:
             span = job.features.span(shard)
             result = np.full((len(span), job.backbone.width), np.nan, job.features.layout.key["dtype"])
             piece = _Piece(shard, span, claim, result)
-            copied = copy_rows(job.samples, job.known or {}, span, result)
+            copied = copy_rows(job.samples, job.known or KnownRows(), span, result)
             job.progress(len(copied))
             rows = [row for row in span if row not in copied]
             self.computed += len(rows)
             self._pieces[shard], piece.left = piece, len(rows)
             if rows:
+                if job.samples.announce:
+                    job.samples.announce(row for row in rows if row not in job.samples.problems)
                 yield rows
             else:
                 self._commit(piece, writer)
@@ -199,7 +210,7 @@ class _Filling:
         for batch in batches:
             if batch.items:
                 self._flowing.append(batch)
-                yield batch.stacked(len(batch.rows) if bare else self._job.batch_size)
+                yield batch.stacked(bare=bare)
             else:
                 self._put(batch, np.empty((0, self._job.backbone.width), np.float32), writer)
 
@@ -217,7 +228,8 @@ class _Filling:
         samples, here = self._job.samples, slice(piece.span.start, piece.span.stop)
         status = np.full(len(piece.span), OK, np.uint8)
         status[[row - piece.span.start for row in piece.reasons]] = QUARANTINED
-        content = Shard(piece.result, self._ids[here], samples.digests[here], status)
+        ids = encode_ids(samples.ids[here], self._id_width)
+        content = Shard(piece.result, ids, samples.digests[here], status)
         bad = tuple(Bad(row, samples.ids[row], piece.reasons[row]) for row in sorted(piece.reasons))
         writer.commit(partial(self._job.features.commit, piece.shard, content, bad), piece.held)
         del self._pieces[piece.shard]

@@ -7,16 +7,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
+from threading import Lock
 from types import TracebackType
 from typing import TypeVar
 
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.base import Arrays, Item
-from frostline.stages.modalities.items import by_shape, placed, shape_of
+from frostline.stages.modalities.items import by_shape, bytes_of, placed, shape_of
 
 T = TypeVar("T")
 _BLOCK_BYTES = 32 << 20
+_MOST_BYTES = 256 << 20  # of a block that is no full batch yet
 _PIECES = 4  # of a block, per thread
 _MIN_PIECE = 4  # rows: to hand one to a thread costs as much as to decode a thumbnail
 _TRIALS = (False, False, True)  # blocks decoded in threads or not, to find out; the first one warms up
@@ -24,34 +26,50 @@ _TRIALS = (False, False, True)  # blocks decoded in threads or not, to find out;
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Rows and their items, all of one shape, or why there is none: ``faults``, row to reason."""
+    """Rows and their items, all of one shape, or why there is none: ``faults``, row to reason.
+
+    ``size``: how many rows the network is given.
+    """
 
     rows: Sequence[int]
     items: dict[int, Item]
     faults: dict[int, str]
+    size: int
 
-    def stacked(self, size: int) -> Arrays:
-        """Return ``size`` items, arrays by name (size, …), in the order of the rows.
+    def stacked(self, *, bare: bool = False) -> Arrays:
+        """Return ``size`` items, or if ``bare`` as many as there are rows, arrays by name (size, …), in their order.
 
         Zeros are at the end and in place of faults: with one ``size`` for all batches of a shape each row gets the
         same bits in any company. There must be an item.
         """
+        size = len(self.rows) if bare else self.size
         return placed({place: self.items[row] for place, row in enumerate(self.rows) if row in self.items}, size)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Block:
-    """Rows on their way: ``futures`` fill in their ``items`` and ``faults``."""
+    """Rows on their way: ``futures`` fill in their ``items`` and ``faults``; ``held``: the bytes of the items."""
 
     rows: Sequence[int]
     items: dict[int, Item] = field(default_factory=dict)
     faults: dict[int, str] = field(default_factory=dict)
     futures: list[Future[None]] = field(default_factory=list)
+    held: int = 0
+    _lock: Lock = field(default_factory=Lock)
 
-    def batch(self, rows: Sequence[int]) -> Batch:
+    def add(self, row: int, item: Item) -> None:
+        with self._lock:
+            self.items[row] = item
+            self.held += bytes_of(item)
+
+    def left(self) -> list[int]:
+        """Return the rows that were not decoded, since the block was full before."""
+        return [row for row in self.rows if row not in self.items and row not in self.faults]
+
+    def batch(self, rows: Sequence[int], size: int) -> Batch:
         """Return some of the rows as a batch."""
         own = {row: self.items[row] for row in rows if row in self.items}
-        return Batch(rows, own, {row: self.faults[row] for row in rows if row in self.faults})
+        return Batch(rows, own, {row: self.faults[row] for row in rows if row in self.faults}, size)
 
 
 class Loader:
@@ -59,12 +77,14 @@ class Loader:
 
     ``decode`` gives a row's item or raises UnreadableSample. ``item_bytes``: how much one
     holds, about. ``finish``: where all items come out with one shape once that is done to them, what it is; None where
-    their shapes are their own: then those of a block are grouped by shape. ``workers`` threads decode, unless the
-    first blocks show that one thread
+    their shapes are their own: then those of a block are grouped by shape. ``size``: of an item, how many of its
+    shape are a batch; None: ``batch_size``. ``workers`` threads decode, unless the first blocks show that one thread
     alone is faster: for thumbnails, whose decoding is mostly Python. A block is several
     batches, since a processor that changes between decoding and the network loses time at
-    each change. ``ahead``: blocks decoded while the caller works. ``loader_wait``: for how many
-    seconds the caller waited for items; a GPU may have had batches to work on meanwhile.
+    each change; where shapes are the items' own, it ends when its items hold 32 MiB and fill a batch,
+    at the latest when they hold 256 MiB, however small the first ones were. ``ahead``: blocks
+    decoded while the caller works. ``loader_wait``: for how many seconds the caller waited for items;
+    a GPU may have had batches to work on meanwhile.
     """
 
     def __init__(
@@ -75,9 +95,11 @@ class Loader:
         workers: int,
         *,
         finish: Callable[[Item], Item] | None = None,
+        size: Callable[[Item], int] | None = None,
         ahead: int = 0,
     ) -> None:
         self._decode, self._finish, self._batch_size, self._ahead = decode, finish, batch_size, ahead
+        self._size = size
         self._block = max(1, _BLOCK_BYTES // (batch_size * max(1, item_bytes)))
         self._workers = workers
         self._threads = ThreadPoolExecutor(workers, "frostline-decode")
@@ -108,15 +130,18 @@ class Loader:
             for future in block.futures:
                 future.result()
             self.loader_wait += time.perf_counter() - started
+            if left := block.left():
+                blocks = chain([left], blocks)
             yield from self._cut(block)
 
     def _cut(self, block: _Block) -> Iterator[Batch]:
         """Yield a block's batches, which hold on to nothing of the others."""
         found = {row: block.items[row] for row in block.rows if row in block.items}  # threads fill in as they please
         without = [row for row in block.rows if row in block.faults]
-        several = [block.rows] if self._finish else [*by_shape(found), without]
-        for part in (part for rows in several for part in _parts(rows, self._batch_size)):
-            yield self._alike(block.batch(part))
+        for rows in [block.rows] if self._finish else [*by_shape(found), without]:
+            size = self._size(found[rows[0]]) if self._size and rows and rows[0] in found else self._batch_size
+            for part in _parts(rows, size):
+                yield self._alike(block.batch(part, size))
 
     def _alike(self, batch: Batch) -> Batch:
         """Return a batch whose items have one shape."""
@@ -156,10 +181,17 @@ class Loader:
 
     def _fill(self, block: _Block, rows: Sequence[int]) -> None:
         for row in rows:
+            if self._is_full(block):
+                return
             try:
-                block.items[row] = self._decode(row)
+                block.add(row, self._decode(row))
             except UnreadableSample as error:
                 block.faults[row] = str(error)
+
+    def _is_full(self, block: _Block) -> bool:
+        if self._finish or block.held < _BLOCK_BYTES:
+            return False
+        return block.held >= _MOST_BYTES or len(block.items) >= self._batch_size
 
 
 def _parts(values: Sequence[T], size: int) -> list[Sequence[T]]:

@@ -71,6 +71,22 @@ def held_out(
     return found, kept
 
 
+def of_validation(rows: TrainingRows, held: Mask, groups: NDArray[np.int64] | None) -> Mask:
+    """Return which rows of a dataset's own validation split choose, (n,): by the rules of ``held_out``.
+
+    Rows of a class that no other row has, and of a group that others are of, are fitted. Raises DataError where none
+    is left. The fitted ones are of every class then.
+    """
+    apart = held if groups is None else held & ~np.isin(groups, groups[~held])
+    kept = _of_fitted_classes(rows, apart, groups)
+    if not kept.any():
+        raise DataError(
+            f"{int(held.sum()):,} rows of the validation split, all of classes that no other training row has, or of "
+            "groups that others are of; wanted some that others can be fitted for"
+        )
+    return kept
+
+
 def _dealt(
     rows: TrainingRows, digests: NDArray[np.uint8], groups: NDArray[np.int64] | None, found: Scheme, again: int
 ) -> Sequence[Mask]:

@@ -12,7 +12,7 @@ from frostline.stages.datasets.grouped import group_lots
 from frostline.stages.datasets.sampling import contents
 from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.fit.alike import UnitLosses, alike
-from frostline.stages.fit.scheme import held_out
+from frostline.stages.fit.scheme import held_out, of_validation
 from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.ties import TIES
 from frostline.stages.fit.training_rows import Mask, TrainingRows
@@ -35,14 +35,14 @@ def choose(
     """Return the value that rows which the heads have not seen speak for, each counting what its class weight says.
 
     By the rule ``stable`` that is one of the values whose losses these rows can't tell apart from the least, see
-    ``alike``; single labels are judged by log-loss, or without probabilities by the share that is wrong. By the
-    rule ``best``, and of scores that are no mean over rows, it is the best by the target's criterion (single labels:
-    the value that is right most often), of equally good ones the one of least cost (log-loss), and of several of these
-    the one in the middle. Where the spec says ``per_label`` also the best value of each label for itself. ``groups``:
-    int64 (n,), rows of one of which are never on both sides, nor are groups that share a content; ``held``: bool (n,),
-    the rows to hold out, where that is not left to the spec. Published protocols say by ``ties`` which of equally good
-    values is taken. Raises ConfigError if the target's values are not judged each for itself; DataError where rows or
-    groups are too few to hold some out.
+    ``alike``; single labels are judged by log-loss, or without probabilities by the share that is wrong. By the rule
+    ``best``, and of scores that are no mean over rows, it is the best by the target's criterion (single labels: the
+    value that is right most often), of equally good ones the one of least cost (log-loss), and of several of these the
+    one in the middle. Where the spec says ``per_label`` also the best value of each label for itself. ``groups``: int64
+    (n,), rows of one of which are never on both sides, nor are groups that share a content; ``held``: bool (n,), the
+    rows to hold out, where that is not left to the spec, but for those that ``of_validation`` has fitted. Published
+    protocols say by ``ties`` which of equally good values is taken. Raises ConfigError if the target's values are not
+    judged each for itself; DataError where rows or groups are too few to hold some out.
     """
     spec = rows.spec
     groups = None if groups is None else np.unique(group_lots(groups, digests, 0), return_inverse=True)[1].ravel()
@@ -72,6 +72,7 @@ def _unseen(
             raise DataError("leave-one-out with groups: other rows of a group would vouch for it; use --folds N")
         return Others(rows, digests, views), {"by": "leave-one-out", "fitted_rows": n - 1, "held_out_rows": n}
     if held is not None:
+        held = of_validation(rows, held, groups)
         count = int(np.count_nonzero(held))
         return HeldOut(rows, [held]), {"by": "hold-out", "fitted_rows": n - count, "held_out_rows": count}
     scheme, masks = held_out(rows, digests, groups)
@@ -93,14 +94,14 @@ def _learned(unseen: Unseen, rows: TrainingRows, units: Units, best: int, places
     """Return what the held-out rows teach of the chosen head: a temperature of probabilities, or thresholds."""
     if rows.target.exclusive and not unseen.probabilistic:
         return {}
-    confidence, held, weights = _held(unseen.of(best))
+    decision_values, held, weights = _held(unseen.of(best))
     y = rows.y[held]
     if rows.target.exclusive:
-        return {"temperature": steady_temperature(confidence, y, weights, units[held])}
+        return {"temperature": steady_temperature(decision_values, y, weights, units[held])}
     for place in set(places) - {best}:
         own = np.flatnonzero(np.array(places) == place)
-        confidence[:, own] = _held(unseen.of(place))[0][:, own]
-    return {"thresholds": rows.target.thresholds(confidence, y, probabilistic=unseen.probabilistic)}
+        decision_values[:, own] = _held(unseen.of(place))[0][:, own]
+    return {"thresholds": rows.target.thresholds(decision_values, y, probabilistic=unseen.probabilistic)}
 
 
 def _judged(unseen: Unseen, rows: TrainingRows, units: Units) -> tuple[Judgement, UnitLosses | None]:
@@ -109,10 +110,10 @@ def _judged(unseen: Unseen, rows: TrainingRows, units: Units) -> tuple[Judgement
     stable = rows.spec.rule == "stable"
     of_rows = rows.target.row_losses(rows.y, probabilistic=unseen.probabilistic) if stable else None
     losses = UnitLosses(len(rows.spec.grid), units)
-    for values, part, weights, confidence in unseen.blocks():
-        criterion.add(values, confidence, rows.y[part], weights)
+    for values, part, weights, decision_values in unseen.blocks():
+        criterion.add(values, decision_values, rows.y[part], weights)
         if of_rows is not None:
-            losses.add(values, part, of_rows(confidence, rows.y[part]), weights)
+            losses.add(values, part, of_rows(decision_values, rows.y[part]), weights)
     return criterion.judgement(), None if of_rows is None else losses
 
 
@@ -130,6 +131,6 @@ def _best(good: NDArray[np.float64], cost: NDArray[np.float64]) -> int:
 
 
 def _held(held: Iterator[Held]) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return the confidences of one value for all held-out rows, which rows these are, and their weights."""
-    _, parts, weights, confidences = zip(*held, strict=True)
-    return np.concatenate([c[0] for c in confidences]), np.concatenate(parts), np.concatenate(weights)
+    """Return the decision values of one value for all held-out rows, which rows these are, and their weights."""
+    _, parts, weights, decision_values = zip(*held, strict=True)
+    return np.concatenate([c[0] for c in decision_values]), np.concatenate(parts), np.concatenate(weights)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from frostline.stages.heads.kinds import Number
 
+LEAST_IS_BEST = ("macro_log_loss", "mae", "rmse")  # of the scores on held-out rows
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -27,21 +29,31 @@ class Choice:
     repeats: int = 1
     alike: tuple[Number, ...] = ()
 
+    @property
+    def by_score(self) -> str:
+        """The name of the score on held-out rows that is shown of the choice."""
+        return next(iter(self.scores), "accuracy")
+
+    @property
+    def shown(self) -> tuple[float, ...]:
+        """That score, one per value of the grid."""
+        return self.scores.get(self.by_score, self.accuracy)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Selection(Choice):
     """How the parameter was chosen, and how the last fit went.
 
-    ``by``: "hold-out", "folds", "leave-one-out", or "" where there was nothing to choose.
-    ``accuracy`` (balanced, where that is the criterion) and ``log_loss`` of the held-out training rows, all folds
-    together, weighed as the fit is, one per value of ``grid``; ``log_loss`` is empty for heads without probabilities,
-    both are where nothing was chosen. ``converged``: of the fits on ``fitted_rows``, one per
-    value, in every fold. ``temperature``: what the logits of the held-out rows are best divided
-    by, None without probabilities or held-out rows. ``scores``: of other targets than single labels, what stands
-    for accuracy and log-loss, by name, one per value of ``grid``. ``values``: of each label where they were chosen
-    each for itself, else empty. ``thresholds``: of each label, above which F1 is largest on the held-out rows; empty
-    where that does not apply. ``repeats``: how many times rows were dealt to folds. ``alike``: the least and the
-    largest of the values within a standard error of the least loss on the held-out rows; empty where that is not known.
+    ``by``: "hold-out", "folds", "leave-one-out", or "" where there was nothing to choose. ``accuracy`` and ``log_loss``
+    of the held-out training rows, all folds together, weighed as the fit is, one per value of ``grid``; ``log_loss`` is
+    empty for heads without probabilities, both are where nothing was chosen. ``converged``: of the fits on
+    ``fitted_rows``, one per value, in every fold. ``temperature``: what the logits of the held-out rows are best
+    divided by, None without probabilities or held-out rows. ``scores``: of other targets than single labels, what
+    stands for accuracy and log-loss, by name, one per value of ``grid``; of single labels balanced accuracy where they
+    were chosen by it. ``values``: of each label where they were chosen each for itself, else empty. ``thresholds``: of
+    each label, above which F1 is largest on the held-out rows; empty where that does not apply. ``repeats``: how many
+    times rows were dealt to folds. ``alike``: the least and the largest of the values within a standard error of the
+    least loss on the held-out rows; empty where that is not known.
     ``final_gap``: how far the objective of the last fit may be above its optimum, as a share of it, and
     ``final_gradient_norm``, where the head says so.
     """

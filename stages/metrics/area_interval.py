@@ -26,12 +26,17 @@ _EDGE = 1e-12
 _MIDDLE = 1e-9
 
 
-def area_interval(confidence: Array, y: NDArray[np.int64]) -> Interval:
+def area_interval(decision_values: Array, y: NDArray[np.int64]) -> Interval:
     """Return the interval of the mean area of each class against the rest, of scores (n, classes) and labels (n,).
 
     ``TOO_FEW`` where a class, or all others, have one row.
     """
-    return mean_area_interval([(confidence[:, label], y == label) for label in np.unique(y).tolist()])
+    return mean_area_interval([(decision_values[:, label], y == label) for label in np.unique(y).tolist()])
+
+
+def too_few(own: NDArray[np.int64], rows: int) -> bool:
+    """Return whether one ranking of several has a single row that is to be first, or a single other, of so many."""
+    return bool((own < 2).any() or (rows - own < 2).any())
 
 
 def mean_area_interval(parts: list[tuple[Array, NDArray[np.bool_]]]) -> Interval:
@@ -41,7 +46,7 @@ def mean_area_interval(parts: list[tuple[Array, NDArray[np.bool_]]]) -> Interval
     two classes are, say the same twice.
     """
     own, all_rows = np.array([part[1].sum() for part in parts]), len(parts[0][1])
-    if (own < 2).any() or (all_rows - own < 2).any():
+    if too_few(own, all_rows):
         return TOO_FEW
     areas, influence, out = zip(*(_placed(*part) for part in parts), strict=True)
     K, value = len(parts), float(np.mean(areas))

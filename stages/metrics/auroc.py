@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.metrics.area_interval import area_interval
+from frostline.stages.metrics.area_interval import area_interval, too_few
 from frostline.stages.metrics.score import RESAMPLES
 from frostline.stages.metrics.statistic import Array, Statistic, ratio
 
@@ -40,12 +40,13 @@ def one_versus_rest(decision_values: Array, y: NDArray[np.int64]) -> Statistic |
     if len(present) < 2:
         return None
     runs = [_runs(decision_values[:, label], y == label) for label in present.tolist()]
-    cost = sum(run.nnz for run in runs)
+    cost, own = sum(run.nnz for run in runs), np.bincount(y)[present]
     return Statistic(
         lambda counts: _mean_area(runs, counts),
-        (int(np.bincount(y)[present].min()),),
+        (int(own.min()),),
         resamples=min(RESAMPLES, max(FEWEST, COST // cost)),
         closed=lambda: (area_interval(decision_values, y),),
+        too_few=(too_few(own, len(y)),),
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.metrics.calibration_interval import calibration_interval, noise
-from frostline.stages.metrics.loss_interval import expected_of_wrong, loss_interval
+from frostline.stages.metrics.loss_interval import expected_of_wrong, loss_interval, most_of_wrong
 from frostline.stages.metrics.score import Bounds
 from frostline.stages.metrics.statistic import Array, Statistic, means, membership
 
@@ -36,7 +36,7 @@ def log_losses(probabilities: Array, y: NDArray[np.int64]) -> Array:
 
     As scikit-learn does, p is raised to 2.2e-16: a label held impossible costs 36 nats, not infinity.
     """
-    return -np.take_along_axis(_logarithms(probabilities), y[:, None], 1)[:, 0]
+    return -_logarithms(np.take_along_axis(probabilities, y[:, None], 1)[:, 0])
 
 
 def brier_losses(probabilities: Array, y: NDArray[np.int64]) -> Array:
@@ -59,13 +59,21 @@ def mean_losses(probabilities: Array, y: NDArray[np.int64]) -> Statistic:
 
 
 def _loss_intervals(probabilities: Array, y: NDArray[np.int64], losses: list[Array]) -> list[Bounds]:
-    right = probabilities.argmax(1) == y
-    squares = np.einsum("ij,ij->i", probabilities, probabilities)[:, None]
-    of_each = (-_logarithms(probabilities), squares - 2 * probabilities + 1)
+    right, most_of = probabilities.argmax(1) == y, most_of_wrong(probabilities.shape[1]).values()
     return [
-        loss_interval(found, right, expected_of_wrong(probabilities, each))
-        for found, each in zip(losses, of_each, strict=True)
+        loss_interval(found, right, expected_of_wrong(probabilities, each), most)
+        for found, each, most in zip(losses, (_log_loss_of_each, _brier_loss_of_each), most_of, strict=True)
     ]
+
+
+def _log_loss_of_each(probabilities: Array) -> Array:
+    """Return what each class would cost, (b, classes), were it true."""
+    return -_logarithms(probabilities)
+
+
+def _brier_loss_of_each(probabilities: Array) -> Array:
+    losses: Array = np.einsum("ij,ij->i", probabilities, probabilities)[:, None] - 2 * probabilities + 1
+    return losses
 
 
 def calibration_error(probabilities: Array, y: NDArray[np.int64]) -> Statistic:
@@ -163,7 +171,9 @@ def _against_own(
 
 def tempered(probabilities: Array, T: float) -> Array:
     """Return softmax(log p / T), (n, classes): T > 1 makes them less sure, T < 1 more; none changes its place."""
-    return _softmax(_logarithms(probabilities) / T)
+    logs = _logarithms(probabilities)
+    logs /= T
+    return _softmax(logs)
 
 
 def _bins(confidence: Array) -> NDArray[np.int64]:
@@ -172,11 +182,13 @@ def _bins(confidence: Array) -> NDArray[np.int64]:
 
 
 def _logarithms(probabilities: Array) -> Array:
-    logs: Array = np.log(np.maximum(probabilities, np.finfo(np.float64).eps))
-    return logs
+    logs: Array = np.maximum(probabilities, np.finfo(np.float64).eps)
+    return np.log(logs, out=logs)
 
 
 def _softmax(logs: Array) -> Array:
-    chances: Array = np.exp(logs - logs.max(1, keepdims=True))
-    chances /= chances.sum(1, keepdims=True)
-    return chances
+    """Return the softmax of each row, in the same memory."""
+    logs -= logs.max(1, keepdims=True)
+    np.exp(logs, out=logs)
+    logs /= logs.sum(1, keepdims=True)
+    return logs

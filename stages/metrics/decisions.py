@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.metrics.class_intervals import average_intervals, f1_interval
+from frostline.stages.metrics.class_intervals import average_intervals, f1_interval, too_few
 from frostline.stages.metrics.score import Interval, Score, wilson
 from frostline.stages.metrics.statistic import Array, Statistic, membership, ratio
 
@@ -59,7 +59,13 @@ def precision_recall_f1(y: NDArray[np.int64], predicted: NDArray[np.int64], clas
     support, named = np.bincount(y, minlength=classes), np.bincount(predicted, minlength=classes)
     fewest = support[support > 0].min()
     trials = np.concatenate(([fewest, fewest, len(y)], named, support, (support + named) / 2))
-    return Statistic(of, tuple(trials.tolist()), biased=True, closed=lambda: _intervals(y, predicted, classes))
+    return Statistic(
+        of,
+        tuple(trials.tolist()),
+        biased=True,
+        closed=lambda: _intervals(y, predicted, classes),
+        too_few=(*too_few(y, predicted), *[False] * (3 * classes)),
+    )
 
 
 def _intervals(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> list[Interval]:

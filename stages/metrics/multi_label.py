@@ -116,15 +116,25 @@ def ranked(y: Labels, decision_values: Array) -> Statistic:
     own = np.count_nonzero(y == 1, axis=0)
     trials = [int(own[own > 0].min(initial=len(y)))] * len(SCORES) + own.tolist() * len(SCORES)
     cost = sum(one.cost for one in rankings)
-    return Statistic(of, tuple(trials), _resamples(cost), closed=lambda: _rank_intervals(y, decision_values))
+    few = _too_few(y)
+    return Statistic(
+        of, tuple(trials), _resamples(cost), closed=lambda: _rank_intervals(y, decision_values, few), too_few=few
+    )
 
 
-def _rank_intervals(y: Labels, confidence: Array) -> list[Interval]:
-    alone: list[Interval] = [TOO_FEW if own == 1 else RESAMPLED for own in np.count_nonzero(y == 1, axis=0).tolist()]
-    areas = [_area_interval(own, score) for own, score in zip(y.T, confidence.T, strict=True)]
-    each = [areas if name == "auroc" else alone for name in SCORES]
-    averages: list[Interval] = [RESAMPLED] * len(SCORES)
-    return averages + [interval for of_score in each for interval in of_score]
+def _too_few(y: Labels) -> tuple[bool, ...]:
+    """Return of which scores of ``ranked`` there is no interval."""
+    having, others = np.count_nonzero(y == 1, axis=0), np.count_nonzero(y == 0, axis=0)
+    alone, area = having == 1, np.minimum(having, others) == 1
+    each = [area if name == "auroc" else alone for name in SCORES]
+    return (False,) * len(SCORES) + tuple(np.concatenate(each).tolist())
+
+
+def _rank_intervals(y: Labels, decision_values: Array, few: Sequence[bool]) -> list[Interval]:
+    found: list[Interval] = [TOO_FEW if one else RESAMPLED for one in few]
+    areas = [_area_interval(own, score) for own, score in zip(y.T, decision_values.T, strict=True)]
+    start = len(SCORES) + list(SCORES).index("auroc") * len(areas)
+    return [*found[:start], *areas, *found[start + len(areas) :]]
 
 
 def _area_interval(own: Labels, score: Array) -> Interval:
@@ -216,6 +226,7 @@ def _first(whole: Statistic, place: int) -> Statistic:
         whole.resamples,
         biased=whole.biased,
         closed=(lambda: closed()[place : place + 1]) if closed else None,
+        too_few=whole.too_few[place : place + 1],
     )
 
 

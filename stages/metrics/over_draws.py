@@ -56,25 +56,32 @@ def judged(predicted: Predictions) -> Judged:
 
 
 def over_draws(draws: Sequence[Judged], share: float, seed: int = 0) -> Spread:
-    """Return mean and deviation of the main score over draws of a ``share`` of the pool; the interval is the mean's."""
+    """Return mean and deviation of the main score over draws of a ``share`` of the pool; the interval is the mean's.
+
+    It has none where test rows are too few for one. Raises ValueError if there is no draw.
+    """
     alone = spread([one.value for one in draws])
-    low, high = _over_rows(draws, alone.mean, seed)
+    of_rows = _over_rows(draws, alone.mean, seed)
+    if of_rows is None:
+        return replace(alone, low=None, high=None)
     if alone.std is None or share >= 1:
-        return replace(alone, low=low, high=high)
+        return replace(alone, low=of_rows[0], high=of_rows[1])
     from scipy.special import stdtrit
 
     variance = alone.std**2 / (1 - share) * (1 / alone.draws + share)
     margin = float(stdtrit(alone.draws - 1, 0.975)) * variance**0.5
     bounds = draws[0].statistic.bounds[:1] or (SHARE,)
-    below, above = (float(np.hypot(margin, end - alone.mean)) for end in (low, high))
+    below, above = (float(np.hypot(margin, end - alone.mean)) for end in of_rows)
     return replace(alone, low=max(alone.mean - below, bounds[0][0]), high=min(alone.mean + above, bounds[0][1]))
 
 
-def _over_rows(draws: Sequence[Judged], mean: float, seed: int) -> Bounds:
-    """Return the interval of the mean over draws if the heads are what they are, and test rows may be others."""
+def _over_rows(draws: Sequence[Judged], mean: float, seed: int) -> Bounds | None:
+    """Return the interval of the mean over draws if the heads are what they are, and test rows may be others.
+
+    None where test rows are too few to say: a score that no rule has an interval for, or that no resample defines.
+    """
     if len(draws) == 1 and draws[0].groups is None:
-        found = bootstrap([draws[0].statistic], draws[0].rows, seed)[0][0].interval
-        return found or SHARE
+        return bootstrap([draws[0].statistic], draws[0].rows, seed)[0][0].interval
     hits = [one.right for one in draws if one.right is not None]
     if len(hits) == len(draws):
         return _of_hits(np.mean(hits, axis=0), mean, len(hits))
@@ -82,6 +89,8 @@ def _over_rows(draws: Sequence[Judged], mean: float, seed: int) -> Bounds:
     scores = resampled([one.statistic for one in draws], draws[0].rows, seed, _RESAMPLES, own)
     drawn = np.mean([one[0] for one in scores], axis=0)
     drawn = drawn[~np.isnan(drawn)]
+    if not len(drawn):
+        return None
     if own is not None:
         trials = draws[0].statistic.trials[0]
         if mean in SHARE and trials is not None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.errors import DataError
 from frostline.stages.metrics.clusters import Clusters, cluster_interval, clusters
 from frostline.stages.metrics.statistic import Statistic, resampled
 
@@ -24,6 +25,11 @@ class Difference:
     high: float
     p: float
 
+    @property
+    def turned(self) -> Difference:
+        """The second score less the first."""
+        return replace(self, value=-self.value, low=-self.high, high=-self.low)
+
 
 def paired(
     first: Statistic, second: Statistic, n: int, seed: int, groups: NDArray[np.int64] | None = None
@@ -35,7 +41,7 @@ def paired(
     normal distribution with their mean and deviation, since no share of 1,000 is small enough for many pairs.
     ``groups``: int64 (n,); groups are resampled then, and interval and p are Student's (see
     ``frostline.stages.metrics.clusters``). A difference in which no resample differs has an interval of no width and
-    p = 1 if it is 0.
+    p = 1 if it is 0. Raises DataError where no resample defines both scores.
     """
     (found,) = paired_each([first, second], n, seed, groups).values()
     return found
@@ -58,7 +64,13 @@ def _less(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np
     """Return the differences of two scores in the resamples in which both are defined."""
     length = min(len(first), len(second))
     differences = first[:length] - second[:length]
-    return differences[~np.isnan(differences)]
+    defined = differences[~np.isnan(differences)]
+    if not len(defined):
+        raise DataError(
+            f"two heads whose scores are undefined in all of {length:,} resamples of the test rows, so nothing can "
+            "be said of their difference; wanted more test rows of what is scored"
+        )
+    return defined
 
 
 def _difference(value: float, drawn: NDArray[np.float64], groups: Clusters | None) -> Difference:

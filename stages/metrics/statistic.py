@@ -44,7 +44,8 @@ class Statistic:
         bounds: between which values each score can be, the shares' 0 and 1 where it is empty; what an undefined score
             may be, and what no interval over groups leaves.
         closed: gives each score's interval over rows in closed form, ``RESAMPLED`` where it has none, or ``TOO_FEW``
-            where no rule gives an interval, over groups neither. Without it all are resampled.
+            where no rule gives an interval. Without it all are resampled.
+        too_few: whether each score is one of the latter, over groups neither; empty where none is.
     """
 
     of: Callable[[Array], Array]
@@ -54,6 +55,7 @@ class Statistic:
     noise: float | None = None
     bounds: tuple[Bounds, ...] = ()
     closed: Callable[[], Sequence[Interval]] | None = None
+    too_few: tuple[bool, ...] = ()
 
 
 def bootstrap(
@@ -66,13 +68,14 @@ def bootstrap(
     """Return each statistic's scores of n rows, with 95 % intervals in closed form, or over the same resamples of rows.
 
     A resampled proportion of 0 or 1 has Wilson's interval. A score that is undefined counts as 0, and its
-    interval is [0, 1], or what its bounds say; resamples where it is undefined are left out.
+    interval is [0, 1], or what its bounds say; resamples where it is undefined are left out, and where all are, it has
+    no interval.
 
     ``groups``: int64 (n,), which rows belong together. Groups are drawn then, and the intervals are those of
     ``frostline.stages.metrics.clusters``. Raises DataError if there is only one.
     """
     own = None if groups is None else clusters(groups)
-    closed = [_closed(one) for one in statistics]
+    closed = [_closed(one) if own is None else _of_no_rule(one) for one in statistics]
     open_ones = [one for one, known in zip(statistics, closed, strict=True) if own or RESAMPLED in known]
     drawn = dict(zip(map(id, open_ones), resampled(open_ones, n, seed, resamples, own), strict=True))
     return [_scores(one, n, drawn.get(id(one)), known, own) for one, known in zip(statistics, closed, strict=True)]
@@ -146,6 +149,12 @@ def _closed(statistic: Statistic) -> Sequence[Interval]:
     return statistic.closed() if statistic.closed else none
 
 
+def _of_no_rule(statistic: Statistic) -> Sequence[Interval]:
+    """Return which scores have no interval, without making those that have: over groups these are resampled."""
+    few = statistic.too_few or (False,) * len(statistic.trials)
+    return [TOO_FEW if one else RESAMPLED for one in few]
+
+
 def _scores(
     statistic: Statistic, n: int, drawn: Array | None, closed: Sequence[Interval], groups: Clusters | None
 ) -> list[Score]:
@@ -182,6 +191,8 @@ def _resampled_score(
     statistic: Statistic, value: float, drawn: Array, trials: float | None, bounds: Bounds, groups: Clusters | None
 ) -> Score:
     defined = drawn[~np.isnan(drawn)]
+    if not len(defined):
+        return Score(value, None, None, len(drawn))
     if groups is None:
         low, high = _of_rows(statistic, value, defined)
     else:

@@ -70,7 +70,7 @@ class Modality(ABC, Generic[S]):
         noun: what one sample is called in a message, such as ``image``; several have an s.
         settings: those fields of its transform that a user may choose, by the names of their settings. Families get
             what was chosen as ``BackboneRequest.preprocessing``. A setting of another modality is refused.
-        max_bytes: files of a dataset that are larger are not read, but unreadable; None: all are read.
+        max_bytes: files that are larger are not read, but unreadable; None: all are read.
     """
 
     name: str
@@ -116,10 +116,11 @@ class Modality(ABC, Generic[S]):
     def preview(self, sample: S) -> Preview:
         """Return a sample as a page shows it."""
 
-    def held_in(self, file: Path) -> Sequence[Held] | None:  # noqa: ARG002
+    def held_in(self, file: Path, named: str | None = None) -> Sequence[Held] | None:  # noqa: ARG002
         """Return the samples in a file of ``extensions`` that holds many; None where a file is a sample.
 
-        Raises DataError where it holds none.
+        ``named``: in which of its arrays or columns they are, where the user says so. Raises DataError where it
+        holds none.
         """
         return None
 
@@ -149,8 +150,7 @@ class Transform(Protocol[S_contra]):
     company. Rows that no sample fills are zeros in every array: they may come out as NaN, but
     must change nothing of the rows beside them.
 
-    ``modality``: the name of the modality whose samples it takes. A transform whose items are as long as their samples,
-    to the last value, says ``exact_lengths = True``: where few have one shape, they go through the network one by one.
+    ``modality``: the name of the modality whose samples it takes.
     """
 
     modality: ClassVar[str]
@@ -186,6 +186,14 @@ class CuttingTransform(Protocol):
 
     def measure(self, sample: Any, /) -> Length:
         """Return a sample's length. Raises UnreadableSample, as ``Transform.item`` does."""
+
+
+@runtime_checkable
+class PacedTransform(Protocol):
+    """A transform that says how many of its items a network is given at once: what is computed depends on no other."""
+
+    def rows_at_once(self, item: Item, most: int, /) -> int:
+        """Return how many rows a batch of items of this one's shape has, 1 to ``most``; the shape alone decides."""
 
 
 class NoisyTransform(Transform[S_contra], Protocol[S_contra]):

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.modalities.base import Arrays, Item
+from frostline.stages.modalities.base import Arrays, Item, PacedTransform, Transform
 
+_BATCH_BYTES = 256 << 20
 Shape = tuple[tuple[str, str, tuple[int, ...]], ...]
 """The names of arrays, each with its dtype and shape."""
 
@@ -23,6 +24,15 @@ def shape_of(arrays: Mapping[str, NDArray[Any]]) -> Shape:
 def bytes_of(item: Item) -> int:
     """Return how many bytes an item holds."""
     return sum(array.nbytes for array in item.values())
+
+
+def rows_at_once(how: Transform[Any], item: Item, most: int) -> int:
+    """Return how many items of this one's shape are a batch, at most ``most``: fewer where these took over 256 MiB.
+
+    Extraction and predictions ask here, so that both compute a sample in batches of one shape.
+    """
+    fit = max(1, min(most, _BATCH_BYTES // max(1, bytes_of(item))))
+    return how.rows_at_once(item, fit) if isinstance(how, PacedTransform) else fit
 
 
 def rows_of(batch: Arrays) -> int:

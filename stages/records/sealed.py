@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from frostline.stages.records.packed_names import encoded_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,11 +42,11 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
-def content_digest(ids: Iterable[str], digests: Iterable[NDArray[np.uint8]]) -> str:
+def content_digest(ids: Sequence[str], digests: Iterable[NDArray[np.uint8]]) -> str:
     """Return the SHA-256 over samples' ids and the digests of their contents, in order, 64 hexadecimal digits."""
     total = hashlib.sha256()
-    for sample, content in zip(ids, digests, strict=True):
-        total.update(sample.encode(errors="surrogateescape") + b"\0" + content.tobytes())
+    for sample, content in zip(encoded_names(ids), digests, strict=True):
+        total.update(sample + b"\0" + content.tobytes())
     return total.hexdigest()
 
 

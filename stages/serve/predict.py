@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.backbones import Embedder, item_for, raw_or_item
 from frostline.stages.backbones.inference.batches import BatchLimit, in_turn
-from frostline.stages.extract.extraction import finish_of, item_bytes
+from frostline.stages.extract.extraction import finish_of, item_bytes, size_of
 from frostline.stages.extract.loader import Batch, Loader
 from frostline.stages.heads import Head
 from frostline.stages.modalities.base import Arrays, Item, Sample
@@ -57,19 +58,20 @@ def predict(
         return item_for(read(row), backbone.spec) if flipped else raw_or_item(read(row), backbone)
 
     size = item_bytes(backbone, item, rows)
-    with Loader(item, size, batch_size, workers, finish=finish_of(backbone)) as loader:
+    how: Any = {"finish": finish_of(backbone), "size": size_of(backbone, batch_size)}
+    with Loader(item, size, batch_size, workers, **how) as loader:
         known: dict[int, Predicted] = {}
         awaited = deque(rows)  # items of several shapes come in another order
         for batch in loader.batches([rows]):
-            known.update((one.row, one) for one in _answers(head, backbone, batch, views, batch_size, limit))
+            known.update((one.row, one) for one in _answers(head, backbone, batch, views, limit))
             while awaited and awaited[0] in known:
                 yield known.pop(awaited.popleft())
 
 
 def _answers(
-    head: Head, backbone: Embedder, batch: Batch, views: Sequence[View], batch_size: int, limit: BatchLimit
+    head: Head, backbone: Embedder, batch: Batch, views: Sequence[View], limit: BatchLimit
 ) -> Iterator[Predicted]:
-    means, finite = _means(head, backbone, batch, views, batch_size, limit)
+    means, finite = _means(head, backbone, batch, views, limit)
     for place, row in enumerate(batch.rows):
         fault = batch.faults.get(row)
         if not fault and not finite[place]:
@@ -80,7 +82,7 @@ def _answers(
 
 
 def _means(
-    head: Head, backbone: Embedder, batch: Batch, views: Sequence[View], batch_size: int, limit: BatchLimit
+    head: Head, backbone: Embedder, batch: Batch, views: Sequence[View], limit: BatchLimit
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the decision values of a batch, averaged over the views, and which rows have finite features.
 
@@ -88,7 +90,7 @@ def _means(
     """
     if not batch.items:
         return np.zeros((len(batch.rows), len(head.classes))), np.ones(len(batch.rows), bool)
-    plain = batch.stacked(batch_size)
+    plain = batch.stacked()
     looks = [plain if view == "plain" else _flipped(plain) for view in views]
     features = [*in_turn(backbone.embed, looks, limit)]
     means: NDArray[np.float64] = np.mean([head.decision_values(X) for X in features], axis=0)

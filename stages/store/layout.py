@@ -12,7 +12,7 @@ from frostline.stages.records.sealed import sealed
 from frostline.stages.store.key import FORMAT, StoredType
 
 SHARD_ROWS = 1024
-_TYPES = get_args(StoredType)
+_TYPES = (*get_args(StoredType), "float64")  # the last one is that of predictions, see stages/serve/prediction_set
 _LARGEST, _MAX_SHARDS = 2**40, 10**6  # what a description may declare; it may be anyone's
 
 

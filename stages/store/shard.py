@@ -11,6 +11,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.records.packed_names import PackedNames, encoded_names
+
 OK, QUARANTINED = 0, 1
 ARRAYS = ("features", "ids", "digests", "status")
 CHUNK_BYTES = 1 << 20
@@ -41,10 +43,16 @@ def _kinds(shard: Shard) -> str:
     return "".join(array.dtype.kind for array in (shard.ids, shard.digests, shard.status))
 
 
-def encode_ids(ids: Sequence[str]) -> NDArray[np.bytes_]:
-    """Return sample ids as fixed-width UTF-8."""
-    encoded = [sample.encode(errors="surrogateescape") for sample in ids]
-    return np.array(encoded, dtype=f"S{max(map(len, encoded), default=1) or 1}")
+def encode_ids(ids: Sequence[str], width: int | None = None) -> NDArray[np.bytes_]:
+    """Return sample ids as UTF-8 of a fixed width: that of the longest, or the given one."""
+    return np.array(list(encoded_names(ids)), dtype=f"S{width or id_width(ids)}")
+
+
+def id_width(ids: Sequence[str]) -> int:
+    """Return how many bytes the longest id takes, 1 at least."""
+    if isinstance(ids, PackedNames):
+        return int(ids.lengths.max(initial=1))
+    return max(map(len, encoded_names(ids)), default=1) or 1
 
 
 def h5_type(array: NDArray[Any]) -> Any:

@@ -149,15 +149,15 @@ def _number(cell: str) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def read_columns(columns: Columns, kind: str, lines: Sequence[int], separator: str | None = None) -> Targets:
+def read_columns(columns: Columns, kind: str, where: Callable[[int], str], separator: str | None = None) -> Targets:
     """Return the targets that columns hold, of kind ``multi-label`` or ``regression``.
 
-    ``lines``: on which each row ends, for errors. ``separator``: between the names in a cell; found out if None.
-    Raises DataError that lists every cell at fault.
+    ``where``: what an error calls a row, such as ``line 3``. ``separator``: between the names in a cell; found out if
+    None. Raises DataError that lists every cell at fault.
     """
     column = "+".join(columns)
     if kind == "regression":
-        numbers = _cells(columns, lines, "a number, or nothing where it is not known", _as_number)
+        numbers = _cells(columns, where, "a number, or nothing where it is not known", _as_number)
         return Targets(tuple(columns), numbers, kind, column)
     if len(columns) == 1:
         ((_, cells),) = columns.items()
@@ -165,7 +165,7 @@ def read_columns(columns: Columns, kind: str, lines: Sequence[int], separator: s
             raise DataError(f"column {column}: no cell names a label; expected names in some, or another --target")
         if separator is not None or not _are_flags(cells):
             return _named(cells, separator or found_separator(set(cells)) or SEPARATORS[0], column)
-    flags = _cells(columns, lines, "1, 0, or -1 or nothing where it is not known", _as_flag).astype(np.int8)
+    flags = _cells(columns, where, "1, 0, or -1 or nothing where it is not known", _as_flag).astype(np.int8)
     return Targets(tuple(columns), flags, kind, column)
 
 
@@ -189,16 +189,16 @@ def _as_flag(cell: str) -> float | None:
 
 
 def _cells(
-    columns: Columns, lines: Sequence[int], wanted: str, meant: Callable[[str], float | None]
+    columns: Columns, where: Callable[[int], str], wanted: str, meant: Callable[[str], float | None]
 ) -> NDArray[np.float64]:
     """Return what every cell means, float64 (n, columns)."""
-    values = np.empty((len(lines), len(columns)))
+    values = np.empty((len(next(iter(columns.values()))), len(columns)))
     wrong: list[tuple[int, str]] = []
     for j, (name, cells) in enumerate(columns.items()):
         for row, cell in enumerate(cells):
             value = meant(cell)
             if value is None:
-                wrong.append((row, f"line {lines[row]}: {name} is {cell!r}"))
+                wrong.append((row, f"{where(row)}: {name} is {cell!r}"))
             values[row, j] = np.nan if value is None else value
     if wrong:
         phrases = [phrase for _, phrase in sorted(wrong)]

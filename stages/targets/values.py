@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.records.packed_names import encoded_names
 from frostline.stages.targets.base import DEFAULT, TargetValues
 
 
@@ -55,11 +56,16 @@ class Targets:
         how groups are numbered.
         """
         total = hashlib.sha256(json.dumps([self.kind, self.names, str(self.values.dtype)]).encode())
-        for sample, values in zip(ids, self.values, strict=True):
-            total.update(sample.encode(errors="surrogateescape") + b"\0" + values.tobytes())
+        for sample, values in zip(encoded_names(ids), self.values, strict=True):
+            total.update(sample + b"\0" + values.tobytes())
         if self.groups is not None:
             total.update(in_order(self.groups).tobytes())
         return total.hexdigest()
+
+
+def unlabelled(count: int) -> Targets:
+    """Return the targets of so many samples of which nothing is known, and nothing is to be predicted from them."""
+    return Targets((), np.zeros((count, 0), np.int8), "multi-label", column="")
 
 
 def in_order(groups: NDArray[np.int64]) -> NDArray[np.int64]:

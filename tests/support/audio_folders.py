@@ -37,8 +37,8 @@ _HTSAT = {
 }
 
 
-def _clap() -> Any:
-    return hf.ClapConfig(text_config=_TEXT, audio_config=_HTSAT, projection_dim=24)
+def _clap(**audio: Any) -> Any:
+    return hf.ClapConfig(text_config=_TEXT, audio_config={**_HTSAT, **audio}, projection_dim=24)
 
 
 KINDS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
@@ -76,6 +76,10 @@ KINDS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         lambda: hf.WhisperFeatureExtractor(feature_size=16, chunk_length=2),
     ),
     "clap": (_clap, lambda: hf.ClapFeatureExtractor(feature_size=16, max_length_s=2, truncation="rand_trunc")),
+    "clap, fusion": (
+        lambda: _clap(enable_fusion=True, aff_block_r=4),
+        lambda: hf.ClapFeatureExtractor(feature_size=16, max_length_s=2, truncation="fusion"),
+    ),
 }
 """Configurations, and the feature extractors that such models come with."""
 

@@ -6,20 +6,37 @@ import argparse
 from pathlib import Path
 
 from frostline.pipeline.cli.commands.common import EXIT_QUARANTINED, print_result, settings_of
-from frostline.stages.errors import printable
+from frostline.stages.errors import ConfigError, counted, printable
 
 
 def predict_command(args: argparse.Namespace) -> int:
-    """Predict the given samples, print the answers, and return the exit code."""
+    """Predict the given samples, print the answers or write them into a file, and return the exit code."""
+    if args.out is not None:
+        return _predict_all(args)
     from frostline.pipeline.serve.forms import predictions_as_csv, predictions_as_json, predictions_table
     from frostline.pipeline.serve.predict import check_predictions, predict
 
     settings = settings_of(args)
+    if settings.keep_features:
+        raise ConfigError("keep-features without --out; answers for a few samples keep nothing")
     answers = predict(args.head, args.inputs, settings)
     text = (predictions_as_csv if args.csv else predictions_table)(answers, settings.top)
     print_result(args, predictions_as_json(answers, settings.top), text)
     check_predictions(answers, settings.max_bad)
     return EXIT_QUARANTINED if any(answer.problem for answer in answers) else 0
+
+
+def _predict_all(args: argparse.Namespace) -> int:
+    from frostline.pipeline.serve.predict_all import predict_all
+    from frostline.pipeline.serve.sources import one_input
+
+    if args.csv:
+        raise ConfigError("--csv with --out; the ending of the file says what it is, .csv or .parquet")
+    done = predict_all(args.head, one_input(args.inputs), args.out, settings_of(args))
+    bad = f", {done.bad:,} of which can't be used (column problem)" if done.bad else ""
+    kept = "".join(f"\nfeatures kept in {folder}" for folder in done.features)
+    print_result(args, done.fields(), printable(f"{done.file}: {counted(done.rows, 'row')}{bad}") + kept)
+    return EXIT_QUARANTINED if done.bad else 0
 
 
 def export_command(args: argparse.Namespace) -> int:
@@ -48,14 +65,23 @@ def export_features_command(args: argparse.Namespace) -> int:
 
 def takes_samples(command: argparse.ArgumentParser) -> None:
     """Add the head and the samples."""
-    command.usage = "frostline predict HEAD IMAGE|FOLDER|CSV… [--SETTING VALUE …]"
+    command.usage = (
+        "frostline predict HEAD IMAGE|FOLDER|CSV… [--SETTING VALUE …]\n"
+        "       frostline predict HEAD SOURCE --out FILE.parquet|FILE.csv [--SETTING VALUE …]"
+    )
     command.add_argument("head", type=Path, metavar="HEAD", help="a folder of data/heads")
     command.add_argument(
         "inputs",
-        type=Path,
         nargs="+",
         metavar="IMAGE|FOLDER|CSV",
-        help="samples; a CSV has a column path, or text; -: a text a line",
+        help="samples; a CSV has a column path, or text; -: a text a line; with --out a dataset such as csv:FILE, too",
+    )
+    command.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write .parquet or .csv, a row for each sample, for any number of them; a killed command goes on where it "
+        "ended",
     )
     command.add_argument("--csv", action="store_true", help="print CSV on stdout, unless --json")
 

@@ -59,7 +59,7 @@ COMMANDS = {
         "write the page of a run again, or one page that compares several", "AnySettings", report_command
     ),
     "export": Command(
-        "write a fitted head and its backbone as one ONNX or torch.export file", "PredictSettings", export_command
+        "write a fitted head and its backbone as one ONNX or torch.export file", "ServeSettings", export_command
     ),
     "encoders": Command(
         "list the encoders that can be named, with width, size, licence, and whether the weights are here",

@@ -10,6 +10,7 @@ from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.claims import claim, references
 from frostline.pipeline.report.html.curves import span_of_mean
 from frostline.pipeline.report.html.record import Run, Scored
+from frostline.pipeline.report.verdicts import how_picked
 from frostline.pipeline.report.wording import NOUNS, selection_lines
 from frostline.stages.errors import counted
 from frostline.stages.metrics import Spread
@@ -32,7 +33,7 @@ class Opening:
 def opening(run: Run, leader: Scored, verdicts: Mapping[frozenset[str], str]) -> Opening:
     """Return the main score, its interval, what it may be held against, and warnings."""
     value, interval = formatting.main_valued(leader.evaluation)
-    if run.picked.by_test:
+    if run.picked.by == "test":
         best = of_the_best(leader.evaluation, len(run.own))
         interval = f"{formatting.valued(TARGETS.load(leader.evaluation.kind).main, best)[1]}, allowing for the choice"
     return Opening(
@@ -94,9 +95,9 @@ def _picked(run: Run) -> list[str]:
     count = len(run.own)
     if count < 2:
         return []
-    if run.picked.by_test:
+    if run.picked.by == "test":
         return [f"It is the best of {count} heads on these very test samples, which the interval allows for."]
-    return [f"It is the best of {count} heads on held-out training samples; nothing was chosen on test samples."]
+    return [f"It {how_picked(run.picked, run.record.kind, count)}."]
 
 
 def _warnings(one: Scored) -> list[str]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.report.html.formatting import main_share
 from frostline.pipeline.report.html.svg import ACCENT, HUES, INK, LINE, MUTED, WARM, figure, short
-from frostline.pipeline.report.wording import HEADINGS, number, unit_of
+from frostline.pipeline.report.wording import HEADINGS, PERCENT, number, unit_of
 from frostline.stages.fit.selection import Selection
 from frostline.stages.metrics import Bin, ClassScore, Score
 
@@ -90,10 +90,10 @@ def reliability_diagram(bins: Sequence[Bin], calibrated: Sequence[Bin]) -> Marku
 
 def held_out(found: Selection) -> tuple[str, Sequence[float]]:
     """Return by what a parameter was chosen, and its value on held-out rows for each of the grid."""
-    if found.accuracy or not found.scores:
-        return "right in %", [100 * value for value in found.accuracy]
-    name, scores = next(iter(found.scores.items()))
-    return HEADINGS.get(name, name), scores
+    title = HEADINGS.get(found.by_score, found.by_score)
+    if found.by_score in PERCENT:
+        return ("right" if found.by_score == "accuracy" else title) + " in %", [100 * value for value in found.shown]
+    return title, found.shown
 
 
 def selection(found: Selection) -> Markup:
@@ -113,7 +113,7 @@ def selection(found: Selection) -> Markup:
             axes.set_xticks(_decades(grid))
         axes.grid()
 
-    reached = f"{scores[best]:.1f} %" if found.accuracy else f"{title} {scores[best]:.3g}"
+    reached = f"{scores[best]:.1f} %" if found.by_score in PERCENT else f"{title} {scores[best]:.3g}"
     alt = f"Validation curve over {found.parameter}: {reached} at the chosen {number(found.value)}"
     return figure("selection", alt, (WIDTH, 2.6), draw)
 

@@ -81,13 +81,13 @@ def run_page(
 
 
 def _unchosen(run: Run) -> str:
-    if run.picked.by_test:
+    if run.picked.by == "test":
         return f"This head was picked on them, as the best of {len(run.own)}; the interval at the top allows for that."
     return "Nothing was chosen on them."
 
 
 def _ranked(run: Run, leader: Scored, compared: Comparison | None, *, all_pairs: bool) -> Ranking:
-    how = Compared(leader.name, chosen_here=run.picked.by_test, all_pairs=all_pairs)
+    how = Compared(leader.name, chosen_here=run.picked.by == "test", all_pairs=all_pairs)
     return ranking(run.scored, how=how, found=compared)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from frostline.stages.datasets.buckets.address import path_of
 from frostline.stages.datasets.index import Progress
-from frostline.stages.datasets.samples import Dataset
+from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.targets.columns import Task
 
 
@@ -34,8 +35,10 @@ class Request:
         bit_depth: how many bits the values of 16-bit images make use of; None: 16.
         stratify: the columns of which a split by ``test_fraction`` has about equal shares on both sides; ``none``
             alone: of no column; empty: the target's own.
+        test: the place of the test split, where one names it apart; the place is all training then.
         input: the column of a table whose cells are the samples; None: the column ``path`` names files, or without
             one, what is called as texts are.
+        modality: what the samples are to be, where a fitted head says it; None: what they are is found out.
     """
 
     place: str
@@ -56,6 +59,8 @@ class Request:
     group_file: Path | None = None
     stratify: tuple[str, ...] = ()
     input: str | None = None
+    test: str | None = None
+    modality: str | None = None
 
     @property
     def decode_options(self) -> dict[str, int]:
@@ -64,8 +69,8 @@ class Request:
 
     @property
     def path(self) -> Path:
-        """The place as a file or folder."""
-        return Path(self.place).expanduser()
+        """The place as a file or folder; there is none of an address."""
+        return path_of(self.place)
 
     @property
     def folder(self) -> Path:
@@ -90,12 +95,15 @@ class Source:
         names: the places, where these are a fixed list. They are understood without the prefix, too.
         takes_root: whether ``--root`` means something to it.
         settings: which of ``columns``, ``class_level``, ``bit_depth``, ``target``, ``task``, ``separator``, ``group``,
-            ``group_pattern``, ``group_file``, ``stratify`` and ``input`` mean something to it.
+            ``group_pattern``, ``group_file``, ``stratify``, ``input`` and ``test`` mean something to it.
         at_hand: whether its datasets lie where they are named, or are made up. What only shows samples, such as a
             page, leaves any other dataset alone unless ``Request.folder`` is there.
         pixel_baseline: whether plain pixels are worth comparing with unasked, as they are: for samples that
             are small and of one size.
         backbone: the one that its datasets are for where none is named; nothing: the one for images.
+        samples: returns all samples of the request's ``modality``, each once, as one split called ``all`` that needs no
+            labels (``frostline.stages.targets.values.unlabelled``), and notes: what ``predict --out`` asks about. It
+            raises DataError. None: those of ``open``, which needs labels.
     """
 
     form: str
@@ -107,3 +115,4 @@ class Source:
     at_hand: bool = False
     pixel_baseline: bool = False
     backbone: str = ""
+    samples: Callable[[Request], tuple[Samples, tuple[str, ...]]] | None = None

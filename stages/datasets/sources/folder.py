@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.datasets.buckets.address import is_address
 from frostline.stages.datasets.clutter import clutter_note
 from frostline.stages.datasets.files import file_samples, others_note
 from frostline.stages.datasets.groups import grouped_by
@@ -19,6 +20,7 @@ from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.class_folders import ClassFolder, class_folders
 from frostline.stages.datasets.sources.file_modality import of_one_modality
+from frostline.stages.datasets.sources.object_folder import open_object_folder
 from frostline.stages.datasets.sources.split_names import role
 from frostline.stages.datasets.sources.split_questions import WANTED
 from frostline.stages.datasets.sources.splits import (
@@ -28,6 +30,7 @@ from frostline.stages.datasets.sources.splits import (
     folders_in,
     images_beside,
 )
+from frostline.stages.datasets.sources.unlabelled_files import folder_samples
 from frostline.stages.datasets.walk import Files
 from frostline.stages.errors import DataError, counted, listing
 from frostline.stages.targets.single_label import SINGLE_LABEL
@@ -42,6 +45,8 @@ def open_folder(request: Request) -> Dataset:
     ``seed``. Raises DataError: no such folder, several ways to read it, fewer than two classes, classes without an
     image, test classes that training does not have.
     """
+    if is_address(request.place):
+        return open_object_folder(request)
     if not request.path.is_dir():
         raise DataError(f"no folder {request.path}; {WANTED}")
     splits = find_splits(request.path)
@@ -139,4 +144,5 @@ FOLDER = Source(
     open_folder,
     settings=("class_level", "bit_depth", "group_pattern", "group_file"),
     at_hand=True,
+    samples=folder_samples,
 )

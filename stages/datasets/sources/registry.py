@@ -16,6 +16,9 @@ _BUILT_IN: dict[str, Source | str] = {
     "csv": f"{_ROOM}.csv_file:CSV",
     "jsonl": f"{_ROOM}.jsonl_file:JSONL",
     "parquet": f"{_ROOM}.parquet_file:PARQUET",
+    "hf-disk": f"{_ROOM}.hf_disk:HF_DISK",
+    "tar": f"{_ROOM}.tar_file:TAR",
+    "zip": f"{_ROOM}.zip_file:ZIP",
     "vectors": f"{_ROOM}.vectors:VECTORS",
     "torchvision": f"{_ROOM}.torchvision:TORCHVISION",
 }
@@ -53,6 +56,11 @@ def forms() -> tuple[str, ...]:
 def forms_with_root() -> tuple[str, ...]:
     """Return how the datasets are written to which ``--root`` means something."""
     return tuple(source.form for source in _loadable() if source.takes_root)
+
+
+def forms_taking(setting: str) -> tuple[str, ...]:
+    """Return how the datasets are written to which a setting means something."""
+    return tuple(source.form for source in _loadable() if setting in source.settings)
 
 
 def _loadable() -> Iterator[Source]:

@@ -23,7 +23,9 @@ def splits_of(table: Table) -> NDArray[np.str_] | None:
     """Return each row's split, ``train``, ``test``, ``val`` or what else it says; None without that column."""
     if table.find("split") is None:
         return None
-    return np.array([role(cell) or cell for cell in _cells(table)])
+    cells = _cells(table)
+    meant = {cell: role(cell) or cell for cell in set(cells)}
+    return np.array([meant[cell] for cell in cells])
 
 
 def held(splits: NDArray[np.str_]) -> str:

@@ -39,7 +39,7 @@ def read_targets(table: Table, request: Request, training: NDArray[np.bool_]) ->
     columns = {name: table.column(name) for name in names}
     kind = kind_of(columns, request.task, request.separator)
     if kind != DEFAULT:
-        targets = read_columns(columns, kind, table.lines, request.separator)
+        targets = read_columns(columns, kind, table.where, request.separator)
         return FoundTargets(_grouped(targets, table, request), notes=_inferred(targets, request))
     if len(columns) > 1:
         raise DataError(
@@ -94,10 +94,7 @@ def _grouped(targets: Targets, table: Table, request: Request) -> Targets:
     if request.group is None:
         return targets
     cells = table.column(request.group, "--group")
-    lines = [str(table.lines[row]) for row, cell in enumerate(cells) if not cell or is_missing(cell)]
-    if lines:
-        raise DataError(
-            f"{table.file}: no {request.group} on line {', '.join(lines[:20])}{' …' if len(lines) > 20 else ''}; "
-            "expected the group of every row"
-        )
+    rows = [row for row, cell in enumerate(cells) if not cell or is_missing(cell)]
+    if rows:
+        raise DataError(f"{table.file}: no {request.group} on {table.where_all(rows)}; expected the group of every row")
     return replace(targets, groups=np.unique(np.array(cells, object), return_inverse=True)[1].ravel().astype(np.int64))

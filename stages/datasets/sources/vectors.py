@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.datasets.groups import grouped_by
 from frostline.stages.datasets.memo import GRAIN_NS, load_memo, save_memo
-from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
+from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request, Source
-from frostline.stages.datasets.sources.csv_file import target_faults
-from frostline.stages.datasets.sources.split_column import (
-    held,
-    numbers_fault,
-    row_fault,
-    split_faults,
-    split_notes,
-    splits_of,
-    unused_note,
-)
-from frostline.stages.datasets.sources.stratified import stratification
-from frostline.stages.datasets.sources.table_targets import FoundTargets, read_targets
+from frostline.stages.datasets.sources.labelled import Rows, open_labelled
 from frostline.stages.datasets.sources.vector_table import Described, described
-from frostline.stages.errors import DataError, listing
 from frostline.stages.modalities.vector.vector_file import VectorFile, kind_note, open_vectors
+from frostline.stages.records.packed_names import PackedNames
 from frostline.stages.records.sealed import digest
-from frostline.stages.targets.values import Targets
+from frostline.stages.targets.values import Targets, unlabelled
 
 
 def open_vector_file(request: Request) -> Dataset:
@@ -41,37 +29,24 @@ def open_vector_file(request: Request) -> Dataset:
     """
     opened = open_vectors(request.path, request.columns.get("features"))
     found = described(opened, request)
-    table, request = found.table, found.request
-    splits = splits_of(table)
-    if numbers := numbers_fault(table, splits):
-        raise DataError(f"{table.file} can't be used:\n{numbers}")
-    targets = read_targets(table, request, np.ones(len(table), bool) if splits is None else splits == "train")
-    by = stratification(table, request, targets) if splits is None else targets.targets
-    wrong = [*_row_faults(found, splits, targets), *targets.faults, *split_faults(table, splits)]
-    wrong += target_faults(targets, splits, by, request.test_fraction)
-    if wrong:
-        raise DataError(f"{table.file} can't be used:\n{listing(wrong)}")
-    samples = grouped_by(_samples(opened, found, targets.targets), request.group_pattern, request.group_file)
-    notes = tuple(filter(None, (*table.notes, kind_note(opened.kept[0]), *targets.notes)))
-    if splits is None:
-        split = split_by_content(samples, request.test_fraction, request.seed, by)
-        return Dataset(samples.dataset, *split, (*notes, *unused_note(table)))
-    train, test = np.flatnonzero(splits == "train"), np.flatnonzero(splits == held(splits))
-    both = samples.take(train, "train"), samples.take(test, "test")
-    return Dataset(samples.dataset, *both, (*notes, *split_notes(table, splits)))
+    table = replace(found.table, unit="row", notes=tuple(filter(None, (*found.table.notes, kind_note(opened.kept[0])))))
+    return open_labelled(found.request, table, partial(_of_rows, opened, found))
 
 
-def _row_faults(found: Described, splits: NDArray[np.str_] | None, targets: FoundTargets) -> Iterator[str]:
-    """Yield what is wrong with the rows, each with its number, and with their names."""
-    for row, line in enumerate(found.table.lines):
-        faults = [targets.row_faults[row]] if row in targets.row_faults else []
-        if splits is not None and (fault := row_fault(str(splits[row]))):
-            faults.append(fault)
-        if not found.ids[row]:
-            faults.append("no id")
-        yield from (f"row {line}: {fault}" for fault in faults)
-    twice = [name for name, count in Counter(found.ids).items() if count > 1 and name]
-    yield from (f"the id {name} is there more than once" for name in twice)
+def vector_samples(request: Request) -> tuple[Samples, tuple[str, ...]]:
+    """Return all vectors of a file without labels, and notes; what they are called is in the file, or their number."""
+    opened = open_vectors(request.path, request.columns.get("features"))
+    ids = opened.ids(request.columns.get("path"))
+    samples = _samples(opened, ids, unlabelled(len(opened)), request)
+    return samples, tuple(filter(None, [kind_note(opened.kept[0])]))
+
+
+def _of_rows(opened: VectorFile, found: Described, rows: Rows) -> tuple[Samples, tuple[str, ...]]:
+    ids = PackedNames.of(found.ids)
+    nameless = dict.fromkeys(np.flatnonzero(ids.lengths == 0).tolist(), "no id")
+    twice = dict.fromkeys(filter(None, ids.take(ids.repeated())))
+    rows.check(nameless, more=[f"the id {name} is there more than once" for name in twice])
+    return _samples(opened, ids, rows.targets, found.request), ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +55,14 @@ class _Contents:
     faults: dict[int, str]
 
 
-def _samples(opened: VectorFile, found: Described, targets: Targets) -> Samples:
+def _samples(opened: VectorFile, ids: Sequence[str], targets: Targets, request: Request) -> Samples:
     rows = opened.rows()
-    contents = _contents(opened, found.request)
+    contents = _contents(opened, request)
     return Samples(
         dataset=opened.file.stem,
         split="all",
         targets=targets,
-        ids=found.ids,
+        ids=ids,
         digests=contents.digests,
         read=rows.row,
         problems=contents.faults,
@@ -120,4 +95,5 @@ VECTORS = Source(
     settings=("columns", "target", "task", "separator", "group", "group_pattern", "group_file", "stratify"),
     at_hand=True,
     backbone="vectors",
+    samples=vector_samples,
 )

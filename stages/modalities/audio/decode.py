@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from frostline.stages.errors import ConfigError, UnreadableSample
-from frostline.stages.modalities.audio.containers import counts_frames, missing_part
+from frostline.stages.modalities.audio.containers import counts_frames, is_chained, missing_part
 from frostline.stages.modalities.audio.waveform import MAX_SAMPLES, RATES, Waveform
 
 if TYPE_CHECKING:
@@ -96,6 +96,8 @@ def _declared_fault(data: bytes, file: Any) -> str | None:
         return f"{file.samplerate:,} samples a second; {RATES[0]:,} to {RATES[-1]:,} are read"
     if part := missing_part(data):
         return f"truncated ({part})"
+    if is_chained(data):
+        return "several Ogg streams, one after the other, of which the first alone would be read: save them as one"
     if not file.frames:
         return "no samples"
     if file.frames > MAX_SAMPLES and counts_frames(data, file.format):

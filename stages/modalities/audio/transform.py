@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Prepare = Callable[[NDArray[np.float32]], Item]
 
 _LARGEST_ITEM = 1 << 26  # bytes
+HALF_SECOND = 0.5  # what lengths are rounded up to where that leaves the numbers alone; many clips have such a one
 _SHORTEST, _LONGEST = 0.025, 3600  # seconds of a window
 
 
@@ -41,7 +42,8 @@ class Windows:
         bucket: windows are padded to a multiple of so many samples, with a mask; 1: not at all.
         least: recordings of fewer samples are refused.
         prepare: a window, float32 (n,), to named arrays. In no key; None in what is read from a record.
-        exact_lengths: whether items are as long as their recordings; see ``Transform``. In no key.
+        at_once: how many seconds of windows go through a network at once, None: no matter how many; those of a length
+            that is no multiple of half a second go alone, for few others have it. In no key.
     """
 
     modality: ClassVar[str] = AUDIO
@@ -55,7 +57,7 @@ class Windows:
     bucket: int = 1
     least: int = 400
     prepare: Prepare | None = field(default=None, compare=False, repr=False)
-    exact_lengths: bool = field(default=False, compare=False, repr=False)
+    at_once: float | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:  # a record's fields may be a stranger's
         bounds = {"rate": RATES, "bucket": range(1, 1 << 20), "least": range(1, 1 << 20)}
@@ -84,6 +86,15 @@ class Windows:
             if bytes_of(prepared[0]) * len(starts) > _LARGEST_ITEM:
                 raise UnreadableSample(self._too_long(len(samples), len(starts)))
         return stacked(prepared)
+
+    def rows_at_once(self, item: Item, most: int) -> int:
+        """Return how many rows a batch of such items has; see ``at_once``."""
+        if self.at_once is None:
+            return most
+        length = item["input_values"].shape[-1]
+        if length % round(HALF_SECOND * self.rate):
+            return 1
+        return max(1, min(most, int(self.at_once * self.rate) // length))
 
     def noise(self, n: int) -> list[Item]:
         """Return items of a second of noise."""

@@ -24,6 +24,7 @@ class TextModality(Modality[str]):
     name = noun = TEXT
     extensions = frozenset({".txt"})
     settings = ("prompt", "max_length", "windows")
+    max_bytes = MOST_BYTES
 
     def decode(self, data: bytes, _min_side: int | None = None) -> str:
         if fault := self.find_fault(data):

@@ -49,8 +49,8 @@ class VectorModality(Modality[NDArray[np.float32]]):
     def read_transform(self, fields: Mapping[str, Any]) -> Vectors:
         return Vectors(**fields)
 
-    def held_in(self, file: Path) -> Sequence[Held] | None:
-        found = open_vectors(file)
+    def held_in(self, file: Path, named: str | None = None) -> Sequence[Held] | None:
+        found = open_vectors(file, named)
         rows = found.rows()
         return [Held(name, partial(rows.encoded, row)) for row, name in enumerate(found.ids())]
 

@@ -195,7 +195,7 @@ def test_mistakes_are_said_before_a_network_is_loaded(
 
 def test_targets_are_for_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--dataset", "digits", "--target", "x"]) == 2
-    wanted = "csv:FILE, jsonl:FILE, parquet:FILE and vectors:FILE only"
+    wanted = "csv:FILE, jsonl:FILE, parquet:PATTERN, hf-disk:DIR, tar:PATTERN, zip:FILE, vectors:FILE only"
     assert f"target with digits; wanted for {wanted}" in capsys.readouterr().err
 
 

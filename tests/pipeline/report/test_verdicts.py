@@ -50,20 +50,31 @@ def test_all_others_stand_by_how_they_compare_with_the_first() -> None:
     assert standing(compared(PAIR)) == "a on x; worse beyond chance: b on y (one comparison)"
 
 
+def test_a_turned_pair_says_the_same() -> None:
+    pair = replace(PAIR, first_only=30, second_only=10)
+    assert (pair.turned.first, pair.turned.difference, pair.turned.low) == ("b on y", -0.1, -0.15)
+    assert pair.turned.turned == pair and (pair.turned.first_only, pair.turned.second_only) == (10, 30)
+    assert said(pair.turned) == said(pair) and ahead(pair.turned, "a on x", shares=True) == ahead(
+        pair, "a on x", shares=True
+    )
+
+
 def test_how_far_ahead_the_first_is_does_not_hang_on_the_order_of_a_pair() -> None:
     assert ahead(PAIR, "a on x", shares=True) == "10.0 [5.0, 15.0]"
     assert ahead(PAIR, "b on y", shares=True) == "-10.0 [-15.0, -5.0]"
 
 
-@pytest.mark.parametrize("by_test", [False, True])
-def test_it_is_said_by_what_a_head_was_picked(by_test: bool) -> None:
+@pytest.mark.parametrize("kind", ["test", "training", "another score"])
+def test_it_is_said_by_what_a_head_was_picked(kind: str) -> None:
     found = Evaluation(100, {"accuracy": Score(0.9, 0.826, 0.945, 0)})
-    heads = [Candidate(name, Selection(value=0, parameter="", grid=(0,)), found) for name in ("a", "b")]
-    text = picked(heads, "a", by_test=by_test)
-    if by_test:
+    scores = {"test": {}, "training": {"accuracy": (0.9,)}, "another score": {"scores": {"balanced_accuracy": (0.9,)}}}
+    own = Selection(value=0, parameter="", grid=(0,), **scores[kind])
+    text = picked([Candidate(name, own, found) for name in ("a", "b")])
+    if kind == "test":
         assert text == "a is the best of 2 heads on these test samples: 90.0 % [81.3, 94.5], allowing for that choice"
-    else:
-        assert text == "a is the best of 2 heads on held-out training samples; nothing was chosen on test samples"
+        return
+    by = ", by balanced accuracy" if kind == "another score" else ""
+    assert text == f"a is the best of 2 heads on held-out training samples{by}; nothing was chosen on test samples"
 
 
 def test_what_no_interval_covers_is_one_sentence_with_the_flags_that_measure_it() -> None:

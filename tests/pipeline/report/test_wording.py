@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,23 +62,35 @@ def test_the_score_that_is_said_is_that_of_the_chosen_value() -> None:
 @pytest.mark.parametrize(
     ("alike", "said"),
     [
-        ((1.0, 10.0), "these rows can't tell values from 1 to 10, an edge of the grid, apart: "),
-        ((0.1, 1.0), "these rows can't tell values from 0.1 to 1, an edge of the grid, apart: "),
-        ((0.1, 10.0), "these rows can't tell any two values of the grid apart: "),
+        ((1.0, 10.0), "1 or 10 from the best"),
+        ((1.0, 100.0), "1 or 100, an edge of the grid, from the best"),
+        ((0.1, 1.0), "0.1, an edge of the grid, or 1 from the best"),
+        ((0.1, 100.0), "0.1 or 100, both edges of the grid, from the best"),
     ],
 )
 def test_values_that_the_rows_can_not_tell_apart_are_said(alike: tuple[float, float], said: str) -> None:
-    found = selection(by="folds", folds=5, repeats=2, accuracy=(0.8, 0.9, 0.9), alike=alike, at_edge=True)
-    first, second = selection_lines(found)
+    found = selection(grid=(0.1, 1.0, 10.0, 100.0), by="folds", folds=5, repeats=2, accuracy=(0.8, 0.9, 0.9, 0.9))
+    first, second = selection_lines(replace(found, alike=alike))
     assert "on 5 folds of the training rows, dealt 2 times (90.0 % there)" in first.text
-    assert second.text == said + "C = 1 lies among them, and could as well be another"
+    assert second.text == f"these rows can't tell {said}: C = 1 was taken, and could as well be another"
     (alone,) = selection_lines(selection(by="folds", folds=5, accuracy=(0.8, 0.9, 0.7), alike=(1.0, 1.0)))
     assert "apart" not in alone.text
 
 
-def test_the_edge_is_a_warning_where_no_other_value_is_as_good() -> None:
+def test_the_edge_is_a_warning_whether_or_not_another_value_is_as_good() -> None:
     given = {"by": "folds", "folds": 5, "value": 10.0, "at_edge": True, "accuracy": (0.8, 0.9, 0.9)}
-    assert selection_lines(selection(**given, alike=(10.0, 10.0)))[-1].text.startswith("the chosen C lies at the edge")
+    for alike in (
+        (10.0, 10.0),
+        (1.0, 10.0),
+    ):  # a wider grid may hold a better one
+        warning = selection_lines(selection(**given, alike=alike))[-1]
+        assert warning == Message("warning", "the chosen C lies at the edge of its grid; see --grid")
+
+
+def test_of_errors_the_least_is_the_best() -> None:
+    within, beyond = ({"mae": (3.0, least, 2.0)} for least in (2.0, 2.5))
+    assert selection_lines(selection(value=10.0, at_edge=True, scores=within)) == []
+    assert len(selection_lines(selection(value=10.0, at_edge=True, scores=beyond))) == 1
 
 
 def test_a_curve_of_shots_counts_per_class_and_any_other_samples() -> None:

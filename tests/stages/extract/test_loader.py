@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_every_row_comes_once_and_in_order_with_its_image_or_its_fault(
         assert batch.faults == {row: f"row {row} is odd" for row in batch.rows if row % 7 == 3}
         if not batch.items:
             continue
-        pixels = batch.stacked(4)["pixels"]
+        pixels = batch.stacked()["pixels"]
         assert pixels.shape == (4, *SHAPE)
         for place, row in enumerate(batch.rows):
             assert (pixels[place] == (0 if row % 7 == 3 else row % 256)).all()
@@ -57,7 +58,7 @@ def test_images_of_two_shapes_in_one_batch_are_finished_and_those_of_one_are_not
         return {"pixels": np.broadcast_to(item["pixels"], SHAPE)}
 
     with Loader(decode, 12, 3, 1, finish=finish) as loader:
-        one, both = (batch.stacked(3)["pixels"] for batch in loader.batches([[0, 1, 3], [1, 2, 5]]))
+        one, both = (batch.stacked()["pixels"] for batch in loader.batches([[0, 1, 3], [1, 2, 5]]))
     assert one.shape == (3, 1, 1, 3)
     assert [image.max() for image in both] == [1, 0, 5]
     assert both.shape == (3, *SHAPE)
@@ -75,7 +76,7 @@ def test_items_of_several_shapes_come_by_shape_the_largest_first_and_those_witho
         batches = list(loader.batches([range(12)]))
     assert [list(batch.rows) for batch in batches] == [[1, 4], [7, 10], [2, 5], [11], [0, 3], [6, 9], [8]]
     assert batches[-1].faults == {8: "gone"} and not batches[-1].items
-    ids, mask = (batches[3].stacked(2)[name] for name in ("ids", "mask"))
+    ids, mask = (batches[3].stacked()[name] for name in ("ids", "mask"))
     assert ids.tolist() == [[11] * 3, [0] * 3] and mask.tolist() == [[True] * 3, [False] * 3]
 
 
@@ -101,3 +102,41 @@ def test_what_is_decoded_before_it_is_asked_for_is_bounded(monkeypatch: pytest.M
         batches = loader.batches([range(1000)])
         next(batches)
     assert max(seen) < 12
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_items_that_grow_are_held_a_few_at_a_time_however_small_the_first_ones_are(
+    monkeypatch: pytest.MonkeyPatch, workers: int, ahead: int
+) -> None:
+    monkeypatch.setattr(loading, "_BLOCK_BYTES", 4_000)
+    monkeypatch.setattr(loading, "_MOST_BYTES", 16_000)
+    alive: set[int] = set()
+    most = [0]
+
+    def note(row: int) -> Item:
+        found = np.zeros(1 if row < 16 else 1_000 + row, np.uint8)
+        alive.add(row)
+        weakref.finalize(found, alive.discard, row)
+        most[0] = max(most[0], len(alive - set(range(16))))
+        return {"waveform": found}
+
+    with Loader(note, 1, 2, workers, ahead=ahead) as loader:
+        rows = []
+        for batch in loader.batches([range(300), range(300, 400)]):
+            rows += batch.rows
+            del batch
+    assert sorted(rows) == list(range(400))
+    assert most[0] <= (ahead + 2) * (4 + workers)  # a block that is used, blocks to come; each of 4 and one per thread
+
+
+def test_items_of_which_few_are_a_block_still_fill_batches_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_BLOCK_BYTES", 1_000)
+    monkeypatch.setattr(loading, "_MOST_BYTES", 3_000)
+    with Loader(lambda row: {"waveform": np.zeros(900 if row < 8 else 1_500, np.uint8)}, 1, 4, 1) as loader:
+        assert [list(batch.rows) for batch in loader.batches([range(12)])] == [
+            [0, 1, 2, 3],
+            [4, 5, 6, 7],
+            [8, 9],
+            [10, 11],
+        ]

@@ -1,20 +1,31 @@
-"""Extraction of recordings: killed and resumed, in other company, and with bad files among them."""
+"""Extraction of recordings and texts: killed and resumed, in other company, and with bad files among them."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from frostline.stages.extract.extraction import extract, go_alone
+from frostline.stages.backbones import BackboneRequest, load_backbone
+from frostline.stages.datasets import open_dataset
+from frostline.stages.extract.extraction import Extraction, extract
+from frostline.stages.modalities.audio.waveform import AUDIO, Waveform
+from frostline.stages.modalities.items import rows_at_once
+from frostline.stages.serve.predict import predict
 from frostline.stages.store import load
-from support.audio_folders import encoded, save_audio_model, save_tones, tone
+from support.audio_folders import RATE, encoded, save_audio_model, save_tones, tone
 from support.killed import contents, killed
 from support.project import REPOSITORY
-from support.recordings_job import job_of
+from support.recordings_job import job_for, job_of
+from support.text_features import loaded
+from support.text_models import TEXTS, save_text_model
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +73,55 @@ def test_a_recording_has_the_same_bits_beside_others_and_bad_ones_are_quarantine
     np.testing.assert_array_equal(now.X, was.X)
 
 
-@pytest.mark.parametrize(("name", "alone"), [("wav2vec 2.0, group norm", True), ("whisper", False)])
-def test_clips_go_alone_where_their_lengths_differ_to_the_sample(
-    name: str, alone: bool, tones: Path, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("name", "rows"), [("wav2vec 2.0, group norm", [16, 1]), ("whisper", [16, 16])])
+def test_a_clip_alone_decides_how_many_go_at_once(name: str, rows: list[int], tmp_path: Path) -> None:
+    save_audio_model(tmp_path, name)
+    how = load_backbone(BackboneRequest(f"hf:{tmp_path}", modality=AUDIO), None).spec.preprocessing
+    items = [how.item(Waveform(tone(seconds), RATE)) for seconds in (1.5, 0.51)]
+    assert [rows_at_once(how, item, 16) for item in items] == rows
+
+
+def test_long_windows_go_a_few_at_once(model: Path) -> None:
+    asked = BackboneRequest(f"hf:{model}", modality=AUDIO, preprocessing={"seconds": 30.0})
+    how = load_backbone(asked, None).spec.preprocessing
+    assert [rows_at_once(how, how.item(Waveform(tone(seconds), RATE)), 16) for seconds in (2, 29.9, 65)] == [16, 4, 4]
+
+
+class Itself:
+    """A head that answers with the features."""
+
+    classes = 3
+
+    def decision_values(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        return features.astype(np.float64)
+
+
+def check_predictions(job: Extraction) -> None:
+    """Predictions of some rows and of all of them are made of the bits that extraction commits."""
+    extract(job)
+    cached: Any = load(job.features).X
+    head: Any = Itself()
+    for rows in (range(len(job.samples)), range(4, 1, -1)):
+        asked = predict(head, job.backbone, job.samples.read, rows, batch_size=job.batch_size)
+        found = np.array([one.decision_values for one in asked], np.float32)
+        np.testing.assert_array_equal(found, cached[list(rows)])
+
+
+@pytest.mark.parametrize("name", ["wav2vec 2.0, group norm", "wav2vec 2.0, layer norm", "clap"])
+@pytest.mark.parametrize("batch_size", [4, 16])
+def test_predictions_are_computed_from_the_bits_that_are_cached(name: str, batch_size: int, tmp_path: Path) -> None:
     save_audio_model(tmp_path / "m", name)
-    varied = save_tones(tmp_path / "varied", 3)
-    for i, file in enumerate(sorted(varied.rglob("*.wav"))):
+    varied = save_tones(tmp_path / "varied", 6)
+    for i, file in enumerate(sorted(varied.rglob("train/*/*.wav"))[::2]):
         file.write_bytes(encoded(tone(0.5 + 0.01 * i)))
-    assert go_alone(job_of(tmp_path / "m", varied, tmp_path / "s")) is alone
+    check_predictions(replace(job_of(tmp_path / "m", varied, tmp_path / "s"), batch_size=batch_size))
+
+
+def test_predictions_of_texts_are_computed_from_the_bits_that_are_cached(tmp_path: Path) -> None:
+    save_text_model(tmp_path / "m", "bert")
+    rows = [
+        {"text": text, "label": i % 2, "split": split} for split in ("train", "test") for i, text in enumerate(TEXTS)
+    ]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    samples = open_dataset(f"jsonl:{tmp_path / 't.jsonl'}").train
+    check_predictions(job_for(samples, loaded(f"hf:{tmp_path / 'm'}", "mean"), tmp_path / "s"))

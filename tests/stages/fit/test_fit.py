@@ -57,6 +57,13 @@ def test_rows_of_zeros_and_a_constant_feature_are_no_trouble() -> None:
         assert np.isfinite(head.decision_values(data.X)).all()
 
 
+def test_a_choice_by_balanced_accuracy_records_plain_accuracy_too() -> None:
+    data, specs = features(), [head_spec("logreg", GRID, folds=5, criterion=by) for by in ("", "balanced_accuracy")]
+    (_, usual), (_, balanced) = (fit([data], spec) for spec in specs)
+    assert balanced.accuracy == usual.accuracy and not usual.scores
+    assert balanced.by_score == "balanced_accuracy" and balanced.shown != balanced.accuracy
+
+
 def test_a_scale_is_learned_from_the_rows_that_are_fitted_on_alone() -> None:
     data = features()
     spec = head_spec("logreg", GRID, scaling="standardize", hold_out=0.1)

@@ -123,3 +123,23 @@ def test_a_group_with_the_only_rows_of_a_class_is_fitted_whole() -> None:
     for held in masks:
         assert not set(groups[held]) & set(groups[~held])
         assert not held[groups == 0].any()
+
+
+def test_a_validation_split_chooses_by_classes_and_groups_that_can_be_learned_alone() -> None:
+    rows, digests = rows_of([20, 20, 4])
+    held = rows.y == 2
+    held[:10] = True
+    _, selection = fit_rows(rows, digests, ("a", "b", "c"), held=held)
+    assert (selection.by, selection.held_out_rows, selection.fitted_rows) == ("hold-out", 10, 34)
+    groups = np.arange(44) // 2  # the last held row of the first class in one group with a fitted row
+    held[9] = False
+    _, selection = fit_rows(rows, digests, ("a", "b", "c"), held=held, groups=groups)
+    assert (selection.held_out_rows, selection.fitted_rows) == (8, 36)
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_a_validation_split_that_nothing_can_be_learned_for_is_an_error(pairs: bool) -> None:
+    rows, digests = rows_of([20, 20, 4])
+    held, groups = np.arange(44) % 2 == 0 if pairs else rows.y > 0, np.arange(44) // 2 if pairs else None
+    with pytest.raises(DataError, match=f"{held.sum()} rows of the validation split, all of classes that no other"):
+        fit_rows(rows, digests, ("a", "b", "c"), held=held, groups=groups)

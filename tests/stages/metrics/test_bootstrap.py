@@ -167,3 +167,26 @@ def test_a_single_draw_has_no_spread() -> None:
     assert (found.mean, found.std, found.low, found.high, found.draws) == (0.7, None, None, None, 1)
     with pytest.raises(ValueError, match="at least one draw"):
         spread([])
+
+
+def test_over_groups_no_interval_in_closed_form_is_made() -> None:
+    def never() -> list[tuple[float, float]]:
+        raise AssertionError
+
+    y, p = rows(60, 3)
+    y[y == 2], y[0] = 1, 2  # a single row of the third class
+    area = one_versus_rest(p, y)
+    assert area is not None
+    known = [precision_recall_f1(y, p.argmax(1), 3), area]
+    of_rows = bootstrap(known, 60, 0)
+    over_groups = bootstrap([replace(one, closed=never) for one in known], 60, 0, groups=np.arange(60) // 2)
+    for rows_alone, grouped in zip(of_rows, over_groups, strict=True):
+        assert [one.low is None for one in rows_alone] == [one.low is None for one in grouped]
+    assert over_groups[1][0].low is None and [one.low is None for one in over_groups[0]][:3] == [True, True, False]
+
+
+def test_a_score_that_no_resample_defines_has_no_interval() -> None:
+    seen_whole = Statistic(lambda counts: np.where((counts == 1).all(0), 0.5, np.nan)[None], (None,))
+    for groups in (None, np.arange(40) // 4):
+        found = bootstrap([seen_whole], 40, 0, groups=groups)[0][0]
+        assert (found.value, found.low, found.high) == (0.5, None, None)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from frostline.stages.metrics import Predictions, spread, wilson
-from frostline.stages.metrics.over_draws import judged, over_draws
+from frostline.stages.metrics import Predictions, Statistic, spread, wilson
+from frostline.stages.metrics.over_draws import Judged, judged, over_draws
 
 
 def predictions(right: np.ndarray, groups: np.ndarray | None = None) -> Predictions:
@@ -85,3 +85,12 @@ def test_rows_that_as_many_heads_get_right_leave_a_width() -> None:
     for rows in (exact, hits):
         found = over_draws([judged(predictions(one)) for one in rows], 1.0)
         assert found.low is not None and found.high is not None and found.high - found.low > 0.05
+
+
+def test_draws_of_a_score_that_no_resample_defines_have_a_mean_and_no_interval() -> None:
+    seen_whole = Statistic(lambda counts: np.where((counts == 1).all(0), 0.5, np.nan)[None], (None,))
+    for draws, groups in ((1, None), (3, None), (3, np.arange(40) // 4)):
+        found = over_draws([Judged(seen_whole, value / 10, None, 40, groups) for value in range(draws)], 0.1)
+        assert (found.low, found.high, found.draws) == (None, None, draws)
+    with pytest.raises(ValueError, match="no values were given"):
+        over_draws([], 0.1)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp, ttest_rel
 
-from frostline.stages.metrics import means
+from frostline.stages.errors import DataError
+from frostline.stages.metrics import Statistic, means
 from frostline.stages.metrics.paired import Difference, paired
 from frostline.stages.metrics.regression import statistic
 
@@ -81,3 +82,9 @@ def of_noise(*noise: float) -> tuple[list, np.ndarray]:
     rng = np.random.default_rng(0)
     y, of = rng.standard_normal((300, 1)), np.repeat(np.arange(30), 10)
     return [statistic("r2", y, y + level * rng.standard_normal(y.shape)) for level in noise], of
+
+
+def test_scores_that_no_resample_defines_can_not_be_compared() -> None:
+    seen_whole = Statistic(lambda counts: np.where((counts == 1).all(0), 0.5, np.nan)[None], (None,))
+    with pytest.raises(DataError, match="undefined in all of 1,000 resamples"):
+        paired(seen_whole, seen_whole, 40, 0)

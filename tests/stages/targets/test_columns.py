@@ -11,8 +11,8 @@ from frostline.stages.targets.columns import kind_of, numbers_as_names, read_col
 LINES = range(2, 100)
 
 
-def lines(columns: dict[str, list[str]]) -> list[int]:
-    return list(LINES[: len(next(iter(columns.values())))])
+def where(row: int) -> str:
+    return f"line {LINES[row]}"
 
 
 @pytest.mark.parametrize(
@@ -79,20 +79,20 @@ def test_whole_numbers_other_than_those_that_count_classes_are_told(cells: list[
 
 def test_names_in_a_cell_are_labels_and_an_empty_cell_has_none() -> None:
     columns = {"label": ["b|a", "a", "", " b | c "]}
-    found = read_columns(columns, "multi-label", lines(columns))
+    found = read_columns(columns, "multi-label", where)
     assert (found.names, found.kind, found.column) == (("a", "b", "c"), "multi-label", "label")
     assert found.values.tolist() == [[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 1, 1]] and found.values.dtype == np.int8
 
 
 def test_flags_are_labels_and_an_empty_cell_is_not_known() -> None:
     columns = {"flies": ["1", "0", "", "true"], "swims": ["-1", "1.0", "False", "0"]}
-    found = read_columns(columns, "multi-label", lines(columns))
+    found = read_columns(columns, "multi-label", where)
     assert found.values.tolist() == [[1, -1], [0, 1], [-1, 0], [1, 0]] and found.names == ("flies", "swims")
 
 
 def test_numbers_are_outputs_and_an_empty_cell_is_not_known() -> None:
     columns = {"x": ["1.5", "", "NaN"], "y": ["2", "-3e2", "0"]}
-    found = read_columns(columns, "regression", lines(columns))
+    found = read_columns(columns, "regression", where)
     np.testing.assert_array_equal(found.values, [[1.5, 2], [np.nan, -300], [np.nan, 0]])
     assert (found.names, found.column) == (("x", "y"), "x+y")
 
@@ -100,10 +100,10 @@ def test_numbers_are_outputs_and_an_empty_cell_is_not_known() -> None:
 def test_every_cell_at_fault_is_listed_with_its_line() -> None:
     columns = {"x": ["1.5", "tall", "inf"], "y": ["2", "3", "4,5"]}
     with pytest.raises(DataError) as error:
-        read_columns(columns, "regression", lines(columns))
+        read_columns(columns, "regression", where)
     assert "3 cells can't be read; expected a number" in str(error.value)
     for phrase in ("line 3: x is 'tall'", "line 4: x is 'inf'", "line 4: y is '4,5'"):
         assert phrase in str(error.value)
     with pytest.raises(DataError, match="line 3: flies is 'maybe'"):
         columns = {"flies": ["1", "maybe"], "swims": ["0", "1"]}
-        read_columns(columns, "multi-label", lines(columns))
+        read_columns(columns, "multi-label", where)

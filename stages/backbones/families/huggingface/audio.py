@@ -26,12 +26,13 @@ from frostline.stages.backbones.families.model_folder import ModelFolder
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError, shortened
-from frostline.stages.modalities.audio.transform import Windows, padded
+from frostline.stages.modalities.audio.transform import HALF_SECOND, Windows, padded
 from frostline.stages.modalities.audio.waveform import RATES
 from frostline.stages.modalities.base import Item
 from frostline.stages.modalities.items import stacked
 
-_BUCKET_SECONDS = 0.5
+_LONGEST_WAVE = 60.0  # seconds: wav2vec 2.0 takes any length, and 1 GiB of memory for these
+_AT_ONCE = 120.0  # seconds of sound: the first convolution of wav2vec 2.0 makes 7 MiB of each
 _MOST = {"feature_size": 1024, "num_mel_bins": 1024, "n_fft": 1 << 14, "chunk_length": 600, "max_length_s": 600}
 _AST_STEP = 0.01  # seconds a frame
 
@@ -40,13 +41,14 @@ _AST_STEP = 0.01  # seconds a frame
 class Kind:
     """How one architecture is used. ``extractor``: the class in transformers. ``pool``: what the feature is called.
 
-    ``window``: of its extractor, the most seconds that it takes at once, None where there is no most. ``prepare``: of
-    the model and its extractor, what makes a window's arrays. ``module``: of the model, what makes features of them.
+    ``window``: of its extractor, the most seconds of a window, and how long those of longer recordings are.
+    ``prepare``: of the model and its extractor, what makes a window's arrays. ``module``: of the model, what makes
+    features of them.
     """
 
     extractor: str
     pool: str
-    window: Callable[[Any], float | None]
+    window: Callable[[Any], float]
     prepare: Callable[[Any, Any], Callable[[NDArray[np.float32]], Item]]
     module: Callable[[Any], nn.Module]
 
@@ -123,25 +125,21 @@ def _windows(folder: ModelFolder, request: BackboneRequest, kind: Kind, extracto
             _library(kind.extractor),
             seconds,
             hop,
-            round(_BUCKET_SECONDS * rate) if masked else 1,
+            round(HALF_SECOND * rate) if masked else 1,
             prepare=kind.prepare(model, extractor),
-            exact_lengths=kind.extractor == _WAVES and not masked,
+            at_once=_AT_ONCE if kind.extractor == _WAVES else None,
         )
     except ValueError as error:
         raise ConfigError(f"{folder.name}: {error}; see --seconds, --hop") from error
 
 
-def _lengths(folder: ModelFolder, asked: Mapping[str, Any], most: float | None) -> tuple[float | None, float | None]:
-    """Return seconds and hop: those asked for, or windows side by side of as much as the model takes at once."""
+def _lengths(folder: ModelFolder, asked: Mapping[str, Any], most: float) -> tuple[float, float]:
+    """Return seconds and hop: those asked for, or windows side by side, as long as they may be."""
     seconds, hop = asked.get("seconds"), asked.get("hop")
     if seconds is None:
         seconds = most
-    if seconds is None and hop is not None:
-        raise ConfigError(f"--hop {hop:g} for the whole recordings of {folder.name}; say --seconds, too")
-    if most is not None and seconds is not None and seconds > most:
-        raise ConfigError(f"--seconds {seconds:g} for {folder.name}, which takes {most:g} at once; choose less")
-    if seconds is None:
-        return None, None
+    if seconds > most:
+        raise ConfigError(f"--seconds {seconds:g} for {folder.name}; expected at most {most:g} at once, choose less")
     return float(seconds), float(seconds if hop is None else hop)
 
 
@@ -167,7 +165,7 @@ def _called(extractor: Any, samples: NDArray[np.float32], **how: Any) -> dict[st
 
 
 def _waves(model: Any, extractor: Any) -> Callable[[NDArray[np.float32]], Item]:
-    bucket = round(_BUCKET_SECONDS * extractor.sampling_rate) if _is_masked(extractor, model) else 0
+    bucket = round(HALF_SECOND * extractor.sampling_rate) if _is_masked(extractor, model) else 0
 
     def prepare(samples: NDArray[np.float32]) -> Item:
         values = _called(extractor, samples, return_attention_mask=False)["input_values"]
@@ -201,7 +199,7 @@ def _clap(_model: Any, extractor: Any) -> Callable[[NDArray[np.float32]], Item]:
 
 
 _WAVES = "Wav2Vec2FeatureExtractor"
-_FRAMES = Kind(_WAVES, "mean", lambda _: None, _waves, FrameMean)
+_FRAMES = Kind(_WAVES, "mean", lambda _: _LONGEST_WAVE, _waves, FrameMean)
 _KINDS = {
     "wav2vec2": _FRAMES,
     "hubert": _FRAMES,

@@ -63,7 +63,11 @@ class PooledOutput(nn.Module):
 
 
 class ProjectedAudio(nn.Module):
-    """CLAP: what ``get_audio_features`` gives, projected to where the texts' features are."""
+    """CLAP: what ``get_audio_features`` gives, projected to where the texts' features are.
+
+    ``is_longer``: whether windows are fused, alike for all items of a model, since none is longer than it takes. Rows
+    without an item are treated as those with one: how many are fused must not depend on the company.
+    """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -71,7 +75,7 @@ class ProjectedAudio(nn.Module):
 
     def forward(self, input_features: Tensor, is_longer: Tensor) -> Tensor:
         projected: Tensor = self.model.get_audio_features(
-            input_features=input_features, is_longer=is_longer
+            input_features=input_features, is_longer=is_longer | is_longer.any()
         ).pooler_output
         return projected
 

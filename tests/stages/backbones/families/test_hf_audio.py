@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from frostline.stages.backbones import BackboneRequest, load_backbone
+from frostline.stages.backbones.families.huggingface import audio
 from frostline.stages.errors import ConfigError, UnreadableSample
 from frostline.stages.modalities.audio.modality import RECORDINGS
 from frostline.stages.modalities.audio.waveform import AUDIO, Waveform
 from frostline.stages.modalities.base import described
-from frostline.stages.modalities.items import stacked
+from frostline.stages.modalities.items import placed, stacked
 from support.audio_folders import KINDS, RATE, save_audio_model, tone
 from support.model_folders import change_json
 
@@ -38,7 +39,7 @@ def own_features(name: str, model: Any, extractor: Any, samples: Samples) -> Any
         if name == "whisper":
             frames = -(-len(samples) // 320)
             return model.get_encoder()(given["input_features"]).last_hidden_state[0, :frames].mean(0).numpy()
-        if name == "clap":
+        if name.startswith("clap"):
             return model.get_audio_features(**given).pooler_output[0].numpy()
         if name == "ast":
             return model(given["input_values"]).pooler_output[0].numpy()
@@ -87,6 +88,21 @@ def test_what_a_network_takes_at_once_is_the_window_of_longer_recordings(tmp_pat
     assert (backbone.spec.preprocessing.seconds, backbone.spec.preprocessing.hop) == (2.0, 2.0)
 
 
+def test_fused_clap_has_one_feature_in_any_company_and_its_longer_recordings_are_windows(tmp_path: Path) -> None:
+    model, extractor = save_audio_model(tmp_path, "clap, fusion")
+    backbone = backbone_of(tmp_path)
+    how = backbone.spec.preprocessing
+    clips = [tone(seconds, 300 + 100 * i, 48_000, i) for i, seconds in enumerate((0.7, 2.0, 1.3))]
+    items = {i: how.item(Waveform(clip, 48_000)) for i, clip in enumerate(clips)}
+    together = backbone.embed(placed(items, 8))
+    for i, clip in enumerate(clips):
+        np.testing.assert_array_equal(backbone.embed(placed({7: items[i]}, 8))[7], together[i])
+        np.testing.assert_allclose(together[i], own_features("clap", model, extractor, clip), atol=1e-5)
+    samples = tone(3.0, rate=48_000)
+    wanted = np.mean([own_features("clap", model, extractor, one) for one in (samples[:96_000], samples[-96_000:])], 0)
+    np.testing.assert_allclose(features(backbone, samples, 48_000), wanted, atol=1e-5)
+
+
 def test_a_recording_at_another_rate_is_resampled(tmp_path: Path) -> None:
     save_audio_model(tmp_path, "whisper")
     backbone = backbone_of(tmp_path)
@@ -124,7 +140,7 @@ def test_a_recording_whose_windows_take_too_much_memory_is_refused(tmp_path: Pat
     [
         ({"layer": "encoder"}, "the last layer alone"),
         ({"pool": "cls"}, "its feature is the mean"),
-        ({"preprocessing": {"seconds": 3.0}}, "takes 2 at once"),
+        ({"preprocessing": {"seconds": 3.0}}, "at most 2 at once"),
     ],
 )
 def test_what_can_not_be_asked_of_a_model_is_refused(asked: Any, said: str, tmp_path: Path) -> None:
@@ -133,10 +149,35 @@ def test_what_can_not_be_asked_of_a_model_is_refused(asked: Any, said: str, tmp_
         backbone_of(tmp_path, **asked)
 
 
-def test_a_hop_needs_windows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [GROUP, LAYER])
+def test_recordings_of_any_length_take_bounded_memory_of_a_network_that_would_take_them_whole(
+    name: str, tmp_path: Path
+) -> None:
+    save_audio_model(tmp_path, name)
+    how = backbone_of(tmp_path).spec.preprocessing
+    assert (described(how)["seconds"], described(how)["hop"]) == (60.0, 60.0)
+    shapes = [
+        how.item(Waveform(np.ones(round(s * RATE), np.float32), RATE))["input_values"].shape for s in (60, 61, 300)
+    ]
+    assert shapes == [(1, 60 * RATE), (2, 60 * RATE), (5, 60 * RATE)]
+    with pytest.raises(ConfigError, match="at most 60 at once"):
+        backbone_of(tmp_path, preprocessing={"seconds": 61.0})
+
+
+def test_a_recording_longer_than_a_window_is_the_mean_of_windows_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, extractor = save_audio_model(tmp_path, GROUP)
+    monkeypatch.setattr(audio, "_LONGEST_WAVE", 1.0)
+    samples = tone(1.4)
+    parts = [own_features(GROUP, model, extractor, part) for part in (samples[:RATE], samples[-RATE:])]
+    np.testing.assert_allclose(features(backbone_of(tmp_path), samples), np.mean(parts, axis=0), atol=1e-5)
+
+
+def test_a_hop_alone_is_that_of_the_longest_windows(tmp_path: Path) -> None:
     save_audio_model(tmp_path, GROUP)
-    with pytest.raises(ConfigError, match="say --seconds, too"):
-        backbone_of(tmp_path, preprocessing={"hop": 1.0})
+    how = backbone_of(tmp_path, preprocessing={"hop": 30.0}).spec.preprocessing
+    assert how.item(Waveform(np.ones(90 * RATE, np.float32), RATE))["input_values"].shape == (2, 60 * RATE)
 
 
 def test_a_folder_without_a_feature_extractor_says_what_is_missing(tmp_path: Path) -> None:

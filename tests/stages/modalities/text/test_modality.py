@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from frostline.stages.datasets.files import file_bytes
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.modalities.text.modality import MOST_BYTES
@@ -38,3 +41,11 @@ def test_a_text_is_itself_without_the_spaces_around_it() -> None:
 def test_a_page_shows_a_line_of_it() -> None:
     assert TEXT.preview("one\n\n two").text == "one two"
     assert len(TEXT.preview("long " * 1000).text) <= 160 and TEXT.preview("long " * 1000).text.endswith("…")
+
+
+def test_a_file_of_too_many_bytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "long.txt"
+    with file.open("wb") as out:
+        out.truncate(MOST_BYTES + 1)
+    with pytest.raises(UnreadableSample, match=r"too large \(16,777,217 bytes; at most 16,777,216 are read\)"):
+        file_bytes(file, TEXT.max_bytes)

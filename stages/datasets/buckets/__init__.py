@@ -1,0 +1,1 @@
+"""Objects in buckets and behind addresses: found, and read by ranges, through obstore."""

@@ -1,0 +1,78 @@
+"""Two tables are the two splits of one dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from frostline.pipeline.settings import ExtractSettings
+from frostline.stages.datasets import open_dataset
+from frostline.stages.errors import ConfigError, DataError
+from support.pictures import put
+
+
+def tables(folder: Path, test: str = "b.csv", columns: str = "label,path") -> tuple[Path, Path]:
+    for i in range(8):
+        put(folder / f"{i}.png")
+    (folder / test).parent.mkdir(exist_ok=True)
+    (folder / "a.csv").write_text("path,label\n" + "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(6)))
+    (folder / test).write_text(f"{columns}\n" + "".join(f"{'ab'[i % 2]},{i}.png\n" for i in range(6, 8)))
+    return folder / "a.csv", folder / test
+
+
+def test_the_second_table_is_the_test_split(tmp_path: Path) -> None:
+    train, test = tables(tmp_path)
+    found = open_dataset(f"csv:{train}", test=str(test))
+    assert ([*found.train.ids], [*found.test.ids]) == ([f"{i}.png" for i in range(6)], ["6.png", "7.png"])
+    assert found.test.targets.values.tolist() == [0, 1] and found.name == "a"
+
+
+def test_a_fault_names_its_table_and_line(tmp_path: Path) -> None:
+    train, test = tables(tmp_path)
+    test.write_text(test.read_text() + "a,0.png\na,gone.png\n")
+    with pytest.raises(
+        DataError, match=r"b.csv, line 4: 0.png again, as on line 2\n  b.csv, line 5: gone.png: no such"
+    ):
+        open_dataset(f"csv:{train}", test=str(test))
+
+
+def test_tables_of_other_columns_are_an_error(tmp_path: Path) -> None:
+    train, test = tables(tmp_path, columns="label,path")
+    test.write_text(test.read_text().replace("label,path", "label,path,age").replace("png", "png,3"))
+    with pytest.raises(DataError, match="have other columns; age in one of them"):
+        open_dataset(f"csv:{train}", test=str(test))
+
+
+def test_tables_in_two_folders_need_a_root(tmp_path: Path) -> None:
+    train, test = tables(tmp_path, "x/b.csv")
+    with pytest.raises(ConfigError, match="lie in two folders; say by --root"):
+        open_dataset(f"csv:{train}", test=str(test))
+    assert len(open_dataset(f"csv:{train}", test=str(test), root=tmp_path).test) == 2
+
+
+def test_texts_are_told_apart_by_their_table(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.jsonl").write_text(
+            "".join(f'{{"text": "{name} {i}", "label": "{i % 2}"}}\n' for i in range(4))
+        )
+    found = open_dataset(f"jsonl:{tmp_path}/a.jsonl", test=f"{tmp_path}/b.jsonl")
+    assert (found.train.ids[0], found.test.ids[0]) == ("line 1", "b.jsonl, line 1")
+
+
+def test_a_setting_names_the_training_split_as_well(tmp_path: Path) -> None:
+    train, test = tables(tmp_path)
+    asked = ExtractSettings(dataset="csv", train=str(train), test=str(test))
+    assert asked == ExtractSettings(dataset=f"csv:{train}", train=str(train), test=str(test))
+    assert (
+        asked.dataset == f"csv:{train}"
+        and "train" not in asked.model_dump()
+        and asked.model_dump()["test"] == str(test)
+    )
+    with pytest.raises(ConfigError, match=r"train x.csv with dataset csv:.*a.csv; wanted --dataset PREFIX --train"):
+        ExtractSettings(dataset=f"csv:{train}", train="x.csv")
+    with pytest.raises(
+        ConfigError,
+        match=r"test with folder:x; wanted for csv:FILE, jsonl:FILE, .*, tar:PATTERN, zip:FILE only",
+    ):
+        ExtractSettings(dataset="folder:x", test="y")
