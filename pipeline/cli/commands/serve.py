@@ -64,8 +64,8 @@ def export_features_command(args: argparse.Namespace) -> int:
     return EXIT_QUARANTINED if record["quarantined"] else 0
 
 
-def takes_images(command: argparse.ArgumentParser) -> None:
-    """Add the head and the images."""
+def takes_samples(command: argparse.ArgumentParser) -> None:
+    """Add the head and the samples."""
     command.usage = (
         "frostline predict HEAD IMAGE|FOLDER|CSV… [--SETTING VALUE …]\n"
         "       frostline predict HEAD SOURCE --out FILE.parquet|FILE.csv [--SETTING VALUE …]"

@@ -17,7 +17,7 @@ from frostline.stages.datasets.table import Table
 from frostline.stages.datasets.walk import ending, endings_of
 from frostline.stages.errors import DataError, counted
 
-_WANTED = "expected train/<class>/ and test/<class>/ (or val/<class>/), or <class>/ folders of images"
+_WANTED = "expected train/<class>/ and test/<class>/ (or val/<class>/), or <class>/ folders of samples"
 
 
 def open_object_folder(request: Request) -> Dataset:
