@@ -118,7 +118,7 @@ def test_patterns_list_and_braces_do_not(bucket: Bucket) -> None:
 
 
 def test_what_is_not_there_is_told_by_name(bucket: Bucket, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no object s3://bucket-.*/none.csv; check the bucket and the key"):
+    with pytest.raises(DataError, match=r"no object s3://bucket-.*/none.csv; check the bucket and the key"):
         open_dataset(f"csv:s3://{bucket.name}/none.csv")
     with pytest.raises(DataError, match="no bucket s3://nobody; check its name, and the endpoint"):
         open_dataset("tar:s3://nobody/*.tar")
@@ -131,7 +131,7 @@ def test_what_is_not_there_is_told_by_name(bucket: Bucket, tmp_path: Path) -> No
 
 def test_a_table_says_which_paths_it_can_not_mean(bucket: Bucket, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(f"path,label\ns3://{bucket.name}/a.png,x\nb.png,y\n")
-    with pytest.raises(DataError, match="line 3: b.png: a file among addresses; expected addresses alone, or --root"):
+    with pytest.raises(DataError, match=r"line 3: b.png: a file among addresses; expected addresses alone, or --root"):
         open_dataset(f"csv:{tmp_path / 't.csv'}")
     there = bucket.put("sets/t.csv", b"path,label\n../a.png,x\na.png,y\n./a.png,y\n")
     with pytest.raises(DataError, match=r"line 2: ../a.png leads out of s3(?s:.*)line 4: a.png again, as on line 3"):
@@ -209,9 +209,9 @@ def test_a_server_that_says_nothing_is_waited_for_and_then_given_up(monkeypatch:
     pytest.importorskip("obstore", reason="no obstore; pip install -e '.[test]'")
     monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.5)
     monkeypatch.setattr(client, "REQUEST_SECONDS", 0.3)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        with pytest.raises(DataError, match="can't be read: no answer, tried again and again; run again when it"):
-            head(address_of(f"http://127.0.0.1:{silent.getsockname()[1]}/a.tar"))
+    said = "can't be read: no answer, tried again and again; run again when it"
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(DataError, match=said):
+        head(address_of(f"http://127.0.0.1:{silent.getsockname()[1]}/a.tar"))
 
 
 def test_passing_failures_are_tried_again(pets: Path) -> None:
