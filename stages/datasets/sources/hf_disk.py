@@ -18,7 +18,7 @@ from frostline.stages.datasets.arrow.rows import RowFiles
 from frostline.stages.datasets.arrow.stream_rows import StreamRows
 from frostline.stages.datasets.containers.blob import LocalBlob
 from frostline.stages.datasets.samples import Dataset
-from frostline.stages.datasets.sources.base import Request
+from frostline.stages.datasets.sources.base import Request, check_on_disk
 from frostline.stages.datasets.sources.csv_file import CSV
 from frostline.stages.datasets.sources.file_splits import FileSplits, file_splits
 from frostline.stages.datasets.sources.row_files import open_rows
@@ -44,6 +44,7 @@ def open_hf_disk(request: Request) -> Dataset:
 
     Raises DataError: no such folder, one that is cut off or holds anything else, and what ``row_files`` finds.
     """
+    check_on_disk(request)
     folder = request.path
     split, saved = _saved(folder) if request.test is None else _apart(folder, Path(request.test).expanduser())
     stored = StreamRows([LocalBlob(file) for one in saved for file in one.files])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.datasets.memo import GRAIN_NS, load_memo, save_memo
 from frostline.stages.datasets.samples import Dataset, Samples
-from frostline.stages.datasets.sources.base import Request, Source
+from frostline.stages.datasets.sources.base import Request, Source, check_on_disk
 from frostline.stages.datasets.sources.labelled import Rows, open_labelled
 from frostline.stages.datasets.sources.vector_table import Described, described
 from frostline.stages.modalities.vector.vector_file import VectorFile, kind_note, open_vectors
@@ -27,6 +27,7 @@ def open_vector_file(request: Request) -> Dataset:
     A sample's content is its numbers as float32; those of a file that has not changed are not read again while
     ``memory`` remembers their digests. Raises DataError that lists all that is wrong, before a number is read.
     """
+    check_on_disk(request)
     opened = open_vectors(request.path, request.columns.get("features"))
     found = described(opened, request)
     table = replace(found.table, unit="row", notes=tuple(filter(None, (*found.table.notes, kind_note(opened.kept[0])))))
@@ -35,6 +36,7 @@ def open_vector_file(request: Request) -> Dataset:
 
 def vector_samples(request: Request) -> tuple[Samples, tuple[str, ...]]:
     """Return all vectors of a file without labels, and notes; what they are called is in the file, or their number."""
+    check_on_disk(request)
     opened = open_vectors(request.path, request.columns.get("features"))
     ids = opened.column(request.columns["path"]) if "path" in request.columns else opened.ids()
     samples = _samples(opened, ids, unlabelled(len(opened)), request)

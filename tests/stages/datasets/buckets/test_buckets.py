@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from frostline.stages.datasets import Dataset, open_dataset
-from frostline.stages.datasets.buckets import client, objects
-from frostline.stages.datasets.buckets.address import address_of, path_of
+from frostline.stages.datasets.buckets import blob, client, objects
+from frostline.stages.datasets.buckets.address import Address, address_of, path_of
 from frostline.stages.datasets.buckets.blob import ObjectBlob
 from frostline.stages.datasets.buckets.blocks import BLOCK, BLOCKS, Blocks
 from frostline.stages.datasets.buckets.client import head
@@ -148,6 +148,45 @@ def test_without_obstore_the_error_names_the_extra(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "ConfigError" in done.stderr
     assert "`pip install 'frostline[buckets]'`" in done.stderr
+
+
+@pytest.mark.parametrize("dataset", ["vectors:s3://bucket/a.npz", "hf-disk:gs://bucket/a"])
+def test_what_is_read_from_disks_alone_says_so(dataset: str) -> None:
+    with pytest.raises(DataError, match="is an address, and this is read from local disks alone; copy it"):
+        open_dataset(dataset)
+
+
+def test_parquet_in_a_bucket_is_read_once_in_few_requests(
+    pets: Path, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="no pyarrow; pip install -e '.[test]'")
+    from pyarrow import parquet
+
+    noise = [encoded(picture(seed, (200, 200))) for seed in range(60)]
+    images = [{"bytes": data, "path": f"{i}.png"} for i, data in enumerate(noise)]
+    table = pyarrow.table({"image": images, "label": ["cat", "dog"] * 30})
+    parquet.write_table(table, tmp_path / "pets.parquet", row_group_size=10)
+    data, asked = (tmp_path / "pets.parquet").read_bytes(), list[int]()
+
+    def counted(address: Address, facts: client.Facts, start: int, length: int) -> bytes:
+        asked.append(length)
+        return client.read_range(address, facts, start, length)
+
+    monkeypatch.setattr(blob, "read_range", counted)
+    far = open_dataset(f"parquet:{bucket.put('sets/pets.parquet', data)}")
+    assert same(open_dataset(f"parquet:{tmp_path / 'pets.parquet'}"), far)
+    assert len(data) > 6_000_000
+    assert sum(asked) < 1.2 * len(data)
+    assert len(asked) < 20
+
+
+def test_samples_without_labels_are_read_from_buckets(pets: Path, bucket: Bucket) -> None:
+    there = bucket.upload(pets, "sets/")
+    names = [f"folder:{there}", f"csv:{there}labels.csv", f"tar:{bucket.put('pets.tar', tar_of(pets))}"]
+    found = [open_samples(name, IMAGE)[0] for name in names]
+    assert {tuple(samples.digests[np.argsort(samples.ids)].tobytes() for samples in found)} == {
+        (found[0].digests.tobytes(),) * 3
+    }
 
 
 def test_a_host_gives_parts_of_files_over_https_or_on_this_machine(pets: Path, tmp_path: Path) -> None:
