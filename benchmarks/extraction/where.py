@@ -38,7 +38,7 @@ from frostline.pipeline.run.run import extract
 from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.backbones import load_backbone, raw_or_item
 from frostline.stages.backbones.inference.frozen import AnyBackbone
-from frostline.stages.datasets.index import _examine
+from frostline.stages.datasets.index import examine
 from frostline.stages.datasets.walk import walk
 from frostline.stages.extract.loader import Batch
 from frostline.stages.modalities.image.decode import decode
@@ -96,7 +96,7 @@ def counted(clock: Clock) -> Iterator[None]:
         pick_mode: LOAD,
         batch_settings_for: LOAD,
         walk: LIST,
-        _examine: READ,
+        examine: READ,
         decode: DECODE,
         raw_or_item: TRANSFORM,
         to_bytes: ENCODE,

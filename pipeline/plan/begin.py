@@ -60,7 +60,7 @@ def _provenance(plan: Plan, request: FeatureRequest) -> Provenance:
 def _device_and_licence(plan: Plan, request: FeatureRequest) -> tuple[str, str]:
     """Return where features are computed and the licence of the weights; of copied rows, as their set has it."""
     if not request.rows_to_compute:
-        copied = next(iter(request.reusable.values())).features.provenance
+        copied = request.reusable.sets[0].provenance
         return copied.device, copied.licence
     network = plan.load_network()
     return str(network.device), network.licence or ""

@@ -44,4 +44,4 @@ def _cached_sets(plan: Plan) -> int:
 
 def _reusable(plan: Plan) -> bool:
     """Whether other sets hold rows made in this mode, as those of a dataset that has grown since do."""
-    return any(plan.workspace.store.rows_like(plan.key("train", view)) for view in plan.settings.views)
+    return any(plan.workspace.store.has_rows_like(plan.key("train", view)) for view in plan.settings.views)

@@ -9,7 +9,7 @@ import numpy as np
 from frostline.pipeline.plan.plan import Plan
 from frostline.stages.datasets import Samples
 from frostline.stages.modalities.image.spec import View
-from frostline.stages.store import FeatureSet, Place
+from frostline.stages.store import FeatureSet, KnownRows
 from frostline.stages.store.key import FeatureKey, computation
 
 
@@ -17,7 +17,7 @@ from frostline.stages.store.key import FeatureKey, computation
 class FeatureRequest:
     """One feature set that is needed, as it was when it was looked up.
 
-    ``existing``: the set, if it was begun, in format 2 or 1. ``reusable``: rows in other sets, by sample digest.
+    ``existing``: the set, if it was begun, in format 2 or 1. ``reusable``: rows in other sets.
     ``changes``: how its key differs from the most similar set's, if there is none of its own.
     """
 
@@ -25,7 +25,7 @@ class FeatureRequest:
     key: FeatureKey
     width: int
     existing: FeatureSet | None
-    reusable: dict[bytes, Place]
+    reusable: KnownRows
     changes: tuple[str, ...]
 
     @property
@@ -40,8 +40,8 @@ class FeatureRequest:
     @property
     def rows_to_compute(self) -> int:
         """How many rows must go through the backbone."""
-        rows = (row for span in self._missing() for row in span)
-        return sum(self.samples.digests[row].tobytes() not in self.reusable for row in rows)
+        digests, spans = self.samples.digests, self._missing()
+        return sum(int((self.reusable.find(digests[span.start : span.stop]) < 0).sum()) for span in spans)
 
     @property
     def bytes_needed(self) -> int:
@@ -58,7 +58,7 @@ def look_up(plan: Plan, split: str, view: View) -> FeatureRequest:
     key, samples, store = plan.key(split, view), plan.samples(split), plan.workspace.store
     found = plan.cached_set(split, view)
     if found is not None and found.complete:
-        return FeatureRequest(samples, key, plan.width, found, {}, ())
+        return FeatureRequest(samples, key, plan.width, found, KnownRows(), ())
     changes = store.nearest(key, samples.dataset, samples.split) if found is None else []
     return FeatureRequest(samples, key, plan.width, found, store.rows_like(key), tuple(changes))
 

@@ -31,8 +31,7 @@ def unsteadiness_seen(plan: Plan, request: FeatureRequest) -> str:
     network = plan.resolved.network
     if network.unsteady is None and request.rows_to_compute:
         network.unsteady = _tried(plan, request.samples)
-    reused = (place.features for place in request.reusable.values())
-    return network.unsteady or next(unsteady(reused), "")
+    return network.unsteady or next(unsteady(request.reusable.sets), "")
 
 
 def unsteady(sets: Iterable[FeatureSet]) -> Iterator[str]:

@@ -56,23 +56,22 @@ def verdicts(found: Comparison, *, shares: bool) -> dict[frozenset[str], str]:
 
 
 def _verdict(pair: HeadPair, rows: int, *, shares: bool) -> str:
-    turned = pair.difference < 0
-    better, other = (pair.second, pair.first) if turned else (pair.first, pair.second)
-    low, high = (-pair.high, -pair.low) if turned else (pair.low, pair.high)
-    apart = f"{_apart(abs(pair.difference), shares=shares)} [{_end(low, shares=shares)}, {_end(high, shares=shares)}]"
+    pair = pair.turned if pair.difference < 0 else pair
+    ends = f"[{_end(pair.low, shares=shares)}, {_end(pair.high, shares=shares)}]"
+    apart = f"{_apart(pair.difference, shares=shares)} {ends}"
     if pair.significant:
-        return f"{better} is better than {other} by {apart}, beyond chance (p {p_value(pair)})"
+        return f"{pair.first} is better than {pair.second} by {apart}, beyond chance (p {p_value(pair)})"
     return (
-        f"{better} is not distinguishable from {other} with these {rows:,} samples: {apart}, p {p_value(pair)}; "
-        f"a difference of {_apart(pair.detectable, shares=shares)} would have been seen with 80 % probability"
+        f"{pair.first} is not distinguishable from {pair.second} with these {rows:,} samples: {apart}, "
+        f"p {p_value(pair)}; a difference of {_apart(pair.detectable, shares=shares)} would have been seen with 80 % "
+        "probability"
     )
 
 
 def ahead(pair: HeadPair, first: str, *, shares: bool) -> str:
     """Return by how much the first of a pair is ahead, with its interval: ``1.4 [-1.1, 3.9]``, in points of shares."""
-    turned = pair.second == first
-    ends = (-pair.difference, -pair.high, -pair.low) if turned else (pair.difference, pair.low, pair.high)
-    value, low, high = (_end(end, shares=shares) for end in ends)
+    pair = pair.turned if pair.second == first else pair
+    value, low, high = (_end(end, shares=shares) for end in (pair.difference, pair.low, pair.high))
     return f"{value} [{low}, {high}]"
 
 

@@ -124,9 +124,10 @@ def percent(score: Score) -> str:
 
 def span_of(found: Spread, *, shares: bool) -> str:
     """Return the interval of a mean over draws as ``[70.1, 74.0]``; nothing where there is none."""
-    if found.low is None or found.high is None:
+    if found.interval is None:
         return ""
-    return f"[{100 * found.low:.1f}, {100 * found.high:.1f}]" if shares else f"[{found.low:.3g}, {found.high:.3g}]"
+    low, high = found.interval
+    return f"[{100 * low:.1f}, {100 * high:.1f}]" if shares else f"[{low:.3g}, {high:.3g}]"
 
 
 def intervals_of(groups: int, kind: str) -> str:
@@ -172,9 +173,9 @@ def _indecision(selection: Selection) -> Iterator[str]:
     low, high = (selection.alike or (selection.value,))[0], (selection.alike or (selection.value,))[-1]
     if low == high:
         return
-    edges = [low == selection.grid[0], high == selection.grid[-1]]
-    first = f"{number(low)}, an edge of the grid," if edges == [True, False] else number(low)
-    last = {(True, True): ", both edges of the grid,", (False, True): ", an edge of the grid,"}.get(tuple(edges), "")
+    edges = (low == selection.grid[0], high == selection.grid[-1])
+    first = f"{number(low)}, an edge of the grid," if edges == (True, False) else number(low)
+    last = {(True, True): ", both edges of the grid,", (False, True): ", an edge of the grid,"}.get(edges, "")
     apart = f"{first} or {number(high)}{last} from the best"
     yield f"these rows can't tell {apart}: {chosen(selection)} was taken, and could as well be another"
 

@@ -1,4 +1,4 @@
-"""What a run stands beside: the same heads on samples as they are, pixels or the weights of words."""
+"""What a run stands beside: the same heads on samples as they are: pixels, the weights of words, a mean spectrum."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from frostline.pipeline.settings import BackboneSettings, DatasetSettings, Setti
 from frostline.stages.backbones.families.registry import full_name
 from frostline.stages.datasets import Samples, find_source
 from frostline.stages.errors import ConfigError, StoreError, UnreadableSample
+from frostline.stages.modalities.audio.waveform import AUDIO
 from frostline.stages.modalities.base import IMAGE
 from frostline.stages.modalities.text.modality import TEXT
 from frostline.stages.modalities.text.terms import Vocabulary, learn_vocabulary
 from frostline.stages.store import make_folder, write_atomic
 
 log = logging.getLogger("frostline")
-PIXELS, TFIDF = "pixels", "tfidf"
-_SMALL = 20_000  # training texts: above, nobody has waited for a baseline that nobody asked for
-_FOR = {PIXELS: IMAGE, TFIDF: TEXT}
+PIXELS, TFIDF, SPECTRUM = "pixels", "tfidf", "spectrum"
+_SMALL = 20_000  # training texts or recordings: above, nobody has waited for a baseline that nobody asked for
+_FOR = {PIXELS: IMAGE, TFIDF: TEXT, SPECTRUM: AUDIO}
 
 
 def baseline_settings(settings: Settings, inputs: Inputs, *, learn: bool = True) -> Settings | None:
@@ -32,8 +33,10 @@ def baseline_settings(settings: Settings, inputs: Inputs, *, learn: bool = True)
         raise ConfigError(f"baseline {chosen} with samples that are of the modality {modality}; see --baseline")
     if chosen == PIXELS or (chosen == "auto" and _of_small_pixels(settings)):
         return None if full_name(settings.backbone) == PIXELS else _pixels(settings)
-    few = modality == TEXT and len(inputs.dataset.train) <= _SMALL and not settings.backbone.startswith(f"{TFIDF}:")
-    if not (chosen == TFIDF or (chosen == "auto" and few)):
+    few = chosen == "auto" and len(inputs.dataset.train) <= _SMALL
+    if chosen == SPECTRUM or (few and modality == AUDIO):
+        return None if full_name(settings.backbone) == SPECTRUM else _other(settings, backbone=SPECTRUM)
+    if not (chosen == TFIDF or (few and modality == TEXT and not settings.backbone.startswith(f"{TFIDF}:"))):
         return None
     path = _vocabulary(inputs, learn=learn)
     return _other(settings, backbone=f"{TFIDF}:{path}") if path else None

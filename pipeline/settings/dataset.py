@@ -25,8 +25,8 @@ from frostline.stages.datasets import (
 )
 from frostline.stages.targets.columns import Task
 
-_OF_SOME = ("columns", "class_level", "bit_depth", "group_pattern", "group_file", "target", "task", "separator")
-_OF_SOME += ("group", "stratify", "input", "test")
+_OF_TABLES = ("columns", "target", "task", "separator", "group", "stratify", "input", "test")
+_OF_SOME = (*_OF_TABLES, "class_level", "bit_depth", "group_pattern", "group_file")
 
 
 class DatasetSettings(WorkspaceSettings):

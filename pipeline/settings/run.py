@@ -18,10 +18,10 @@ class Settings(HeadSettings):
 
     model_config = ConfigDict(title="run")
 
-    baseline: Literal["auto", "pixels", "tfidf", "none"] = Field(
+    baseline: Literal["auto", "pixels", "tfidf", "spectrum", "none"] = Field(
         default="auto",
-        description="the same heads beside it on raw pixels, or on TF-IDF of texts; auto is for digits, and for up to "
-        "20,000 training texts",
+        description="the same heads beside it on raw pixels, TF-IDF of texts or the mean spectrum of recordings; auto "
+        "is for digits, and for up to 20,000 training texts or recordings",
     )
     shots: Shots = Field(
         default=(), description="training samples per class or label: 1,2,4,8,16; each drawn several times"

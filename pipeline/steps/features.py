@@ -26,7 +26,7 @@ from frostline.stages.extract.known_rows import copy_set
 from frostline.stages.extract.truncation import read_truncation
 from frostline.stages.modalities.image.spec import View
 from frostline.stages.modalities.registry import MODALITIES
-from frostline.stages.store import Features, FeatureSet, common, in_use, load, open_set
+from frostline.stages.store import Features, FeatureSet, KnownRows, common, in_use, load, open_set
 from frostline.stages.store.format_1 import is_old, take_over
 from frostline.stages.store.targets import target_file
 from frostline.stages.targets.base import DEFAULT
@@ -69,7 +69,7 @@ def _share(plans: Sequence[Plan], split: str, view: View) -> int:
     sets = [begin(plan, request) for plan, request in lacking]
     layers = ", ".join(request.key.backbone.layer for _, request in lacking)
     log.info("%s %s (%s): %s in one pass", request.samples.dataset, split, view, layers)
-    return fill_together(plan, replace(request, reusable={}), sets, shared)[0]
+    return fill_together(plan, replace(request, reusable=KnownRows()), sets, shared)[0]
 
 
 def _batched_alike(lacking: list[tuple[Plan, FeatureRequest]]) -> list[tuple[Plan, FeatureRequest]]:

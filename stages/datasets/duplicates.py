@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from frostline.stages.datasets.samples import Dataset
 
@@ -25,18 +28,23 @@ class Duplicates:
 
 def duplicates(dataset: Dataset) -> Duplicates:
     """Return how many exact duplicates a dataset has. Unreadable samples are left out."""
-    labels: dict[bytes, list[bytes]] = defaultdict(list)
-    contents: list[list[bytes]] = []
-    for samples in dataset.splits:
-        rows = [row for row in range(len(samples)) if row not in samples.problems]
-        contents.append([samples.digests[row].tobytes() for row in rows])
-        for content, row in zip(contents[-1], rows, strict=True):
-            labels[content].append(samples.targets.values[row].tobytes())
-    train, test = contents
-    known = set(train)
+    rows = [np.delete(np.arange(len(x)), list(x.problems)) for x in dataset.splits]
+    both = list(zip(dataset.splits, rows, strict=True))
+    contents = _numbered(np.concatenate([x.digests[kept] for x, kept in both]))
+    labels = _numbered(np.concatenate([x.targets.values[kept] for x, kept in both]))
+    train, test = np.split(contents, [len(rows[0])])
+    pairs = np.unique(contents * (labels.max(initial=0) + 1) + labels)  # each content under each of its labels
+    conflicting = np.bincount(pairs // (labels.max(initial=0) + 1), minlength=1) > 1
     return Duplicates(
-        len(train) - len(known),
-        len(test) - len(set(test)),
-        sum(content in known for content in test),
-        sum(len(given) for given in labels.values() if len(set(given)) > 1),
+        len(train) - len(np.unique(train)),
+        len(test) - len(np.unique(test)),
+        int(np.isin(test, train).sum()),
+        int(conflicting[contents].sum()),
     )
+
+
+def _numbered(rows: NDArray[Any]) -> NDArray[np.int64]:
+    """Return a number for each row of an array, int64 (n,): the same for rows of the same bytes."""
+    flat = np.ascontiguousarray(rows.reshape(len(rows), -1))
+    texts = flat.view(f"S{max(1, flat.itemsize * flat.shape[1])}").ravel()
+    return np.unique(texts, return_inverse=True)[1].ravel().astype(np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +29,7 @@ from frostline.stages.store import (
     Bad,
     FeatureSet,
     JointSets,
-    Place,
+    KnownRows,
     Shard,
     WriteBack,
     encode_ids,
@@ -47,7 +47,7 @@ def _unseen(_rows: int) -> None:
 class Extraction:
     """One split, the backbone that runs over it, and how.
 
-    ``known``: where rows already lie that this backbone computed, by sample digest.
+    ``known``: where rows already lie that this backbone computed.
     ``workers``: threads that decode. ``ahead``: blocks decoded while the backbone runs, and
     whether shards are written meanwhile; on the processor that the backbone itself needs,
     both only disturb it. ``progress`` is told how many rows were done, ``on_halved`` whenever a
@@ -61,7 +61,7 @@ class Extraction:
     batch_size: int = 16
     workers: int = 2
     ahead: int = 0
-    known: Mapping[bytes, Place] | None = None
+    known: KnownRows | None = None
     progress: Callable[[int], object] = _unseen
     on_halved: Callable[[int, str], object] | None = None
 
@@ -192,7 +192,7 @@ class _Filling:
             span = job.features.span(shard)
             result = np.full((len(span), job.backbone.width), np.nan, job.features.layout.key["dtype"])
             piece = _Piece(shard, span, claim, result)
-            copied = copy_rows(job.samples, job.known or {}, span, result)
+            copied = copy_rows(job.samples, job.known or KnownRows(), span, result)
             job.progress(len(copied))
             rows = [row for row in span if row not in copied]
             self.computed += len(rows)
@@ -206,10 +206,11 @@ class _Filling:
 
     def _stacked(self, batches: Iterator[Batch], writer: WriteBack) -> Iterator[Arrays]:
         """Yield what the backbone is given of the batches that have an item, and note which those are."""
+        bare = getattr(self._job.backbone, "any_rows", False)
         for batch in batches:
             if batch.items:
                 self._flowing.append(batch)
-                yield batch.stacked()
+                yield batch.stacked(bare=bare)
             else:
                 self._put(batch, np.empty((0, self._job.backbone.width), np.float32), writer)
 

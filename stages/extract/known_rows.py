@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.datasets import Samples
-from frostline.stages.store import OK, FeatureSet, Place, Shard, encode_ids, id_width
-
-Known = Mapping[bytes, Place]
+from frostline.stages.store import OK, FeatureSet, KnownRows, Shard, encode_ids, id_width
 
 
-def copy_rows(samples: Samples, known: Known, span: range, result: NDArray[np.floating]) -> set[int]:
+def copy_rows(samples: Samples, known: KnownRows, span: range, result: NDArray[np.floating]) -> set[int]:
     """Fill in the rows of a span that are known, by sample digest; return which they were. ``result``: (span, d)."""
-    wanted: dict[tuple[str, int], list[tuple[int, Place]]] = {}
-    for row in span:
-        place = known.get(samples.digests[row].tobytes())
-        if place:
-            wanted.setdefault((place.features.layout.digest, place.shard), []).append((row, place))
-    for places in wanted.values():
-        source = places[0][1].features.read(places[0][1].shard)
-        rows = [row - span.start for row, _ in places]
-        result[rows] = source.features[[place.position for _, place in places]]
-    return {row for places in wanted.values() for row, _ in places}
+    found = known.find(samples.digests[span.start : span.stop])
+    rows = np.flatnonzero(found >= 0)
+    places = known.places[found[rows]]
+    shards, of_row = np.unique(places[:, :2], axis=0, return_inverse=True)
+    for number, (place, shard) in enumerate(shards.tolist()):
+        here = of_row.ravel() == number
+        source = known.sets[place].read(shard)
+        result[rows[here]] = source.features[places[here, 2]]
+    return set((rows + span.start).tolist())
 
 
-def copy_set(samples: Samples, known: Known, features: FeatureSet, width: int) -> None:
+def copy_set(samples: Samples, known: KnownRows, features: FeatureSet, width: int) -> None:
     """Fill and publish a set of which every missing row is known, features of this width; no backbone is needed.
 
     Raises DamagedShard if one of the sets that the rows lie in is damaged.

@@ -36,13 +36,14 @@ class Batch:
     faults: dict[int, str]
     size: int
 
-    def stacked(self) -> Arrays:
-        """Return ``size`` items, arrays by name (size, …), in the order of the rows.
+    def stacked(self, *, bare: bool = False) -> Arrays:
+        """Return ``size`` items, or if ``bare`` as many as there are rows, arrays by name (size, …), in their order.
 
-        There are as many for all items of one shape, zeros at the end and in place of faults: so each
-        row gets the same bits in any company. There must be an item.
+        Zeros are at the end and in place of faults: with one ``size`` for all batches of a shape each row gets the
+        same bits in any company. There must be an item.
         """
-        return placed({place: self.items[row] for place, row in enumerate(self.rows) if row in self.items}, self.size)
+        size = len(self.rows) if bare else self.size
+        return placed({place: self.items[row] for place, row in enumerate(self.rows) if row in self.items}, size)
 
 
 @dataclass(eq=False)

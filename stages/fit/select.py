@@ -94,14 +94,14 @@ def _learned(unseen: Unseen, rows: TrainingRows, units: Units, best: int, places
     """Return what the held-out rows teach of the chosen head: a temperature of probabilities, or thresholds."""
     if rows.target.exclusive and not unseen.probabilistic:
         return {}
-    confidence, held, weights = _held(unseen.of(best))
+    decision_values, held, weights = _held(unseen.of(best))
     y = rows.y[held]
     if rows.target.exclusive:
-        return {"temperature": steady_temperature(confidence, y, weights, units[held])}
+        return {"temperature": steady_temperature(decision_values, y, weights, units[held])}
     for place in set(places) - {best}:
         own = np.flatnonzero(np.array(places) == place)
-        confidence[:, own] = _held(unseen.of(place))[0][:, own]
-    return {"thresholds": rows.target.thresholds(confidence, y, probabilistic=unseen.probabilistic)}
+        decision_values[:, own] = _held(unseen.of(place))[0][:, own]
+    return {"thresholds": rows.target.thresholds(decision_values, y, probabilistic=unseen.probabilistic)}
 
 
 def _judged(unseen: Unseen, rows: TrainingRows, units: Units) -> tuple[Judgement, UnitLosses | None]:
@@ -110,10 +110,10 @@ def _judged(unseen: Unseen, rows: TrainingRows, units: Units) -> tuple[Judgement
     stable = rows.spec.rule == "stable"
     of_rows = rows.target.row_losses(rows.y, probabilistic=unseen.probabilistic) if stable else None
     losses = UnitLosses(len(rows.spec.grid), units)
-    for values, part, weights, confidence in unseen.blocks():
-        criterion.add(values, confidence, rows.y[part], weights)
+    for values, part, weights, decision_values in unseen.blocks():
+        criterion.add(values, decision_values, rows.y[part], weights)
         if of_rows is not None:
-            losses.add(values, part, of_rows(confidence, rows.y[part]), weights)
+            losses.add(values, part, of_rows(decision_values, rows.y[part]), weights)
     return criterion.judgement(), None if of_rows is None else losses
 
 
@@ -131,6 +131,6 @@ def _best(good: NDArray[np.float64], cost: NDArray[np.float64]) -> int:
 
 
 def _held(held: Iterator[Held]) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return the confidences of one value for all held-out rows, which rows these are, and their weights."""
-    _, parts, weights, confidences = zip(*held, strict=True)
-    return np.concatenate([c[0] for c in confidences]), np.concatenate(parts), np.concatenate(weights)
+    """Return the decision values of one value for all held-out rows, which rows these are, and their weights."""
+    _, parts, weights, decision_values = zip(*held, strict=True)
+    return np.concatenate([c[0] for c in decision_values]), np.concatenate(parts), np.concatenate(weights)

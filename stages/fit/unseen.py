@@ -14,7 +14,7 @@ from frostline.stages.heads import HeadPath
 from frostline.stages.heads.kinds import Number
 
 Held = tuple[slice, NDArray[np.int64], NDArray[np.float64], NDArray[Any]]
-_VALUES = 2**25  # confidences held at once
+_VALUES = 2**25  # decision values held at once
 _BYTES = 2**29  # of heads fitted at once
 _EVERY = slice(None)
 
@@ -22,13 +22,13 @@ _EVERY = slice(None)
 class Unseen(Protocol):
     """Rows scored by heads that have not seen them.
 
-    Blocks of them: which values of the grid, the rows' positions, weights, and confidences (k, b, classes).
+    Blocks of them: which values of the grid, the rows' positions, weights, and decision values (k, b, classes).
     """
 
     probabilistic: bool
 
     def blocks(self) -> Iterator[Held]:
-        """Yield all held-out rows, with the confidences of every value."""
+        """Yield all held-out rows, with the decision values of every value."""
 
     def of(self, index: int) -> Iterator[Held]:
         """Yield the same of one value, k = 1."""
@@ -105,6 +105,6 @@ class Others:
 
 
 def _parts(rows: NDArray[np.int64], values: int) -> Iterator[NDArray[np.int64]]:
-    """Yield the rows in blocks whose confidences, ``values`` a row, fit in memory."""
+    """Yield the rows in blocks whose decision values, ``values`` a row, fit in memory."""
     length = max(1, _VALUES // values)
     return (rows[start : start + length] for start in range(0, len(rows), length))

@@ -66,6 +66,11 @@ class HeadSpec:
     validation: str = ""
     rule: Rule = ""
 
+    def __post_init__(self) -> None:
+        """Raise ConfigError for two rules at once: ``ties`` are of equally good values, ``stable`` asks no score."""
+        if self.ties and self.rule == "stable":
+            raise ConfigError(f"ties {self.ties!r} with the rule 'stable', which knows no ties; wanted the rule 'best'")
+
     @property
     def default(self) -> Number:
         """Of the grid, the value nearest to the kind's default: taken where there is nothing to choose by."""

@@ -26,12 +26,12 @@ _EDGE = 1e-12
 _MIDDLE = 1e-9
 
 
-def area_interval(confidence: Array, y: NDArray[np.int64]) -> Interval:
+def area_interval(decision_values: Array, y: NDArray[np.int64]) -> Interval:
     """Return the interval of the mean area of each class against the rest, of scores (n, classes) and labels (n,).
 
     ``TOO_FEW`` where a class, or all others, have one row.
     """
-    return mean_area_interval([(confidence[:, label], y == label) for label in np.unique(y).tolist()])
+    return mean_area_interval([(decision_values[:, label], y == label) for label in np.unique(y).tolist()])
 
 
 def too_few(own: NDArray[np.int64], rows: int) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.metrics.calibration_interval import calibration_interval, noise
-from frostline.stages.metrics.loss_interval import expected_of_wrong, loss_interval
+from frostline.stages.metrics.loss_interval import expected_of_wrong, loss_interval, most_of_wrong
 from frostline.stages.metrics.score import Bounds
 from frostline.stages.metrics.statistic import Array, Statistic, means, membership
 
@@ -59,10 +59,10 @@ def mean_losses(probabilities: Array, y: NDArray[np.int64]) -> Statistic:
 
 
 def _loss_intervals(probabilities: Array, y: NDArray[np.int64], losses: list[Array]) -> list[Bounds]:
-    right = probabilities.argmax(1) == y
+    right, most_of = probabilities.argmax(1) == y, most_of_wrong(probabilities.shape[1]).values()
     return [
-        loss_interval(found, right, expected_of_wrong(probabilities, each))
-        for found, each in zip(losses, (_log_loss_of_each, _brier_loss_of_each), strict=True)
+        loss_interval(found, right, expected_of_wrong(probabilities, each), most)
+        for found, each, most in zip(losses, (_log_loss_of_each, _brier_loss_of_each), most_of, strict=True)
     ]
 
 

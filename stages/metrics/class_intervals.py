@@ -10,6 +10,7 @@ Analysis 45, 2004), so z²/2 right and z²/2 wrong rows are divided here among t
 whose few rows are all right adds its doubt to the average, and a hundred such classes don't add a hundredfold one. The
 variance is that of the sum of what each row adds to the average (the delta method), with n - 1 in the place of n of
 each class, since few rows look more alike than they are. One row of a class says nothing of its spread: ``TOO_FEW``.
+So is it for macro-F1 where a class is predicted of which no row is seen: its F1 is 0 by definition, whatever the head.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ def f1_interval(hits: int, support: int, named: int) -> Bounds:
     return 2 * low / (1 + low), 2 * high / (1 + high)
 
 
-def too_few(y: Labels) -> tuple[bool, bool, bool]:
-    """Return of which averages over the classes of labels (n,), by name as below, there is no interval."""
+def too_few(y: Labels, predicted: Labels) -> tuple[bool, bool, bool]:
+    """Return whether there is no interval, of balanced accuracy, macro-F1 and weighted F1."""
     alone = bool((np.bincount(y) == 1).any())
-    return alone, alone, False
+    return alone, alone or not np.isin(predicted, y).all(), False
 
 
 def average_intervals(y: Labels, predicted: Labels) -> tuple[Interval, Interval, Interval]:
@@ -44,9 +45,12 @@ def average_intervals(y: Labels, predicted: Labels) -> tuple[Interval, Interval,
     own, other = np.searchsorted(found, y), np.searchsorted(found, predicted)
     support, named, hits = (np.bincount(one, minlength=len(found)) for one in (own, other, own[own == other]))
     table, value = _table(own, other, len(found)), float(support / len(y) @ (2 * hits / (support + named)))
-    if any(too_few(y)):
-        return TOO_FEW, TOO_FEW, _weighted(table, value)
-    return _balanced(hits, support), _macro(table), _weighted(table, value)
+    balanced, macro, _ = too_few(y, predicted)
+    return (
+        TOO_FEW if balanced else _balanced(hits, support),
+        TOO_FEW if macro else _macro(table),
+        _weighted(table, value),
+    )
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,20 @@ class HeadPair:
     detectable: float
 
     @property
+    def turned(self) -> HeadPair:
+        """The same pair, the second first."""
+        return replace(
+            self,
+            first=self.second,
+            second=self.first,
+            difference=-self.difference,
+            low=-self.high,
+            high=-self.low,
+            first_only=self.second_only,
+            second_only=self.first_only,
+        )
+
+    @property
     def significant(self) -> bool:
         """Whether the two differ at the level of 0.05, all comparisons considered, by p and by the interval."""
         return self.corrected_p < LEVEL and not self.low <= 0 <= self.high
@@ -139,11 +153,10 @@ def _by_score(runs: Sequence[Predictions], names: Sequence[str], plan: _Plan, se
     freedom = None if groups is None else len(np.unique(groups)) - 1
     pairs = []
     for i, j in plan.pairs:
-        one, sign = found[min(i, j), max(i, j)], 1 if i < j else -1
-        value, ends = sign * one.value, (one.low, one.high) if i < j else (-one.high, -one.low)
-        seen = detectable_from(ends, plan.comparisons, freedom)
-        low, high = widened(value, ends, plan.comparisons, freedom)
-        pairs.append(HeadPair(names[i], names[j], value, low, high, 0, 0, one.p, one.p, seen))
+        one = found[i, j] if i < j else found[j, i].turned
+        seen = detectable_from((one.low, one.high), plan.comparisons, freedom)
+        low, high = widened(one.value, (one.low, one.high), plan.comparisons, freedom)
+        pairs.append(HeadPair(names[i], names[j], one.value, low, high, 0, 0, one.p, one.p, seen))
     return pairs
 
 

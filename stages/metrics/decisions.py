@@ -64,7 +64,7 @@ def precision_recall_f1(y: NDArray[np.int64], predicted: NDArray[np.int64], clas
         tuple(trials.tolist()),
         biased=True,
         closed=lambda: _intervals(y, predicted, classes),
-        too_few=(*too_few(y), *[False] * (3 * classes)),
+        too_few=(*too_few(y, predicted), *[False] * (3 * classes)),
     )
 
 

@@ -130,9 +130,9 @@ def _too_few(y: Labels) -> tuple[bool, ...]:
     return (False,) * len(SCORES) + tuple(np.concatenate(each).tolist())
 
 
-def _rank_intervals(y: Labels, confidence: Array, few: Sequence[bool]) -> list[Interval]:
+def _rank_intervals(y: Labels, decision_values: Array, few: Sequence[bool]) -> list[Interval]:
     found: list[Interval] = [TOO_FEW if one else RESAMPLED for one in few]
-    areas = [_area_interval(own, score) for own, score in zip(y.T, confidence.T, strict=True)]
+    areas = [_area_interval(own, score) for own, score in zip(y.T, decision_values.T, strict=True)]
     start = len(SCORES) + list(SCORES).index("auroc") * len(areas)
     return [*found[:start], *areas, *found[start + len(areas) :]]
 

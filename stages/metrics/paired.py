@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -24,6 +24,11 @@ class Difference:
     low: float
     high: float
     p: float
+
+    @property
+    def turned(self) -> Difference:
+        """The second score less the first."""
+        return replace(self, value=-self.value, low=-self.high, high=-self.low)
 
 
 def paired(

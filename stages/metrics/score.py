@@ -50,6 +50,11 @@ class Spread:
     high: float | None
     draws: int
 
+    @property
+    def interval(self) -> Bounds | None:
+        """The ends of the mean's interval, if there is one."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 def wilson(value: float, trials: float) -> Bounds:
     """Return Wilson's 95 % score interval of a proportion of some trials (JASA 22, 1927).

@@ -17,7 +17,7 @@ shape.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
@@ -145,8 +145,9 @@ class Transform(Protocol[S_contra]):
     field has a name of the key's own, see ``frostline.stages.store.key``. The shape of
     an item depends on its sample alone, never on the samples beside it: an image has the network's size, a text the
     number of its tokens rounded up to a bucket, a recording its length rounded up to a bucket, or its own length where
-    padding would change the numbers. A batch stacks items of one shape, always the same number of rows; so a feature
-    has the same bits in any company. Rows that no sample fills are zeros in every array: they may come out as NaN, but
+    padding would change the numbers. A batch stacks items of one shape, always the same number of rows, unless the
+    network was seen to give the same bits with any number (``TriedTransform``); so a feature has the same bits in any
+    company. Rows that no sample fills are zeros in every array: they may come out as NaN, but
     must change nothing of the rows beside them.
 
     ``modality``: the name of the modality whose samples it takes.
@@ -196,6 +197,14 @@ class NoisyTransform(Transform[S_contra], Protocol[S_contra]):
 
     def noise(self, n: int) -> Sequence[Item]:
         """Return n different items of one shape, such as random tokens, always the same ones."""
+
+
+@runtime_checkable
+class TriedTransform(Protocol):
+    """A transform with noise of several lengths, to try a network on: does the number of rows change a bit?"""
+
+    def trials(self) -> Iterator[Sequence[Item]]:
+        """Yield batches of items of no sample, those of each batch of one shape, always the same."""
 
 
 def described(how: Transform[Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from frostline.stages.records.sealed import sealed
 from frostline.stages.store.files import TEMPORARY, explained, make_folder, write_atomic
 from frostline.stages.store.key import FORMAT
 from frostline.stages.store.layout import Layout, layout_from
+from frostline.stages.store.listed import file_sizes
 from frostline.stages.store.locks import Lock, is_taken, locked
 from frostline.stages.store.provenance import PROVENANCE, Provenance, provenance_from
 from frostline.stages.store.shard import Shard, from_bytes, to_bytes
@@ -80,8 +81,13 @@ class FeatureSet:
         return range(start, min(start + self.layout.shard_rows, self.layout.rows))
 
     def missing(self) -> list[int]:
-        """Return the shards that are not committed: no sound record, or no file of its size."""
-        return [shard for shard in self.shards if not self._committed(shard)]
+        """Return the shards that are not committed: no sound record, or no file of its size.
+
+        By one listing of the folder: files with the sizes of a shard that is found sound are taken for as sound. What
+        is in them is checked when they are read.
+        """
+        sizes, sound = file_sizes(self.folder / "shards"), dict[int, tuple[int, int]]()
+        return [shard for shard in self.shards if not self._is_listed(shard, sizes, sound)]
 
     @property
     def complete(self) -> bool:
@@ -240,6 +246,19 @@ class FeatureSet:
             attributes["classes" if name == "labels" else "outputs"] = targets.names
             arrays.append(VirtualArray(name, targets.values, ((TARGETS, range(layout.rows)),)))
         return virtual_file(attributes, arrays)
+
+    def _is_listed(self, shard: int, sizes: Mapping[str, int], sound: dict[int, tuple[int, int]]) -> bool:
+        """Whether a shard is committed; ``sound``: what sizes its files have then, by its rows, as far as is known."""
+        span, names = self.span(shard), (f"{shard:05d}.h5", f"{shard:05d}.json")
+        if not all(name in sizes for name in names):
+            return False
+        found = sizes[names[0]], sizes[names[1]] - len(str(span.start))  # records differ in that and in bad rows
+        if sound.get(len(span)) == found:
+            return True
+        committed = self._committed(shard)
+        if committed and not self.record(shard).quarantined:
+            sound.setdefault(len(span), found)
+        return committed
 
     def _committed(self, shard: int) -> bool:
         least = len(self.span(shard)) * self.layout.width * np.dtype(self.layout.key["dtype"]).itemsize

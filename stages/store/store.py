@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
@@ -18,6 +19,7 @@ from frostline.stages.records.sealed import sealed
 from frostline.stages.store.featureset import TARGETS, FeatureSet, open_set
 from frostline.stages.store.files import TEMPORARY, make_folder, write_atomic
 from frostline.stages.store.key import FeatureKey, computation, differences
+from frostline.stages.store.known import KnownRows, joined
 from frostline.stages.store.layout import Layout
 from frostline.stages.store.provenance import PROVENANCE, Provenance
 from frostline.stages.store.rowfile import RowFile
@@ -26,15 +28,6 @@ from frostline.stages.targets.base import TargetValues
 from frostline.stages.targets.values import Targets
 
 _BLOCK = 8192
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where one sample's row is cached: set, shard and position in the shard."""
-
-    features: FeatureSet
-    shard: int
-    position: int
 
 
 class FeatureStore:
@@ -98,24 +91,36 @@ class FeatureStore:
         ]
         return min(near, key=len, default=[])
 
-    def rows_like(self, key: FeatureKey) -> dict[bytes, Place]:
-        """Return where samples already lie that were computed just as ``key`` says, by digest.
+    def rows_like(self, key: FeatureKey) -> KnownRows:
+        """Return where samples already lie that were computed just as ``key`` says.
 
         Other sets only; quarantined rows are left out, so that they are tried again.
         """
-        places: dict[bytes, Place] = {}
-        same = computation(key.fields())
-        for found in self.sets():
-            if found.layout.digest == key.digest or computation(found.layout.key) != same:
-                continue
+        sets, parts = self._sets_like(key), []
+        for number, found in enumerate(sets):
             for shard in sorted(set(found.shards) - set(found.missing())):
                 try:
                     content = found.read(shard)
                 except StoreError:
                     continue
-                for position in np.flatnonzero(content.status == OK).tolist():
-                    places[content.digests[position].tobytes()] = Place(found, shard, position)
-        return places
+                good = np.flatnonzero(content.status == OK)
+                parts.append((number, shard, good, content.digests[good]))
+        return joined(sets, parts)
+
+    def has_rows_like(self, key: FeatureKey) -> bool:
+        """Whether there are such rows; nothing but the record of a shard is read."""
+        return any(self._good_rows(found) for found in self._sets_like(key))
+
+    def _good_rows(self, found: FeatureSet) -> bool:
+        records = (found.record(shard) for shard in sorted(set(found.shards) - set(found.missing())))
+        with suppress(StoreError):
+            return any(record.rows > len(record.quarantined) for record in records)
+        return False
+
+    def _sets_like(self, key: FeatureKey) -> list[FeatureSet]:
+        same = computation(key.fields())
+        others = (found for found in self.sets() if found.layout.digest != key.digest)
+        return [found for found in others if computation(found.layout.key) == same]
 
 
 @dataclass(frozen=True, eq=False)

@@ -136,7 +136,7 @@ class Target(ABC):
         raise ConfigError(f"criterion {name!r} with a {self.kind} target, which is chosen in one way; leave it out")
 
     def row_losses(self, _values: TargetValues, /, *, probabilistic: bool) -> RowLosses | None:
-        """Return what gives losses, float64 (k, b), of k candidates' confidences (k, b, …) of rows with values (b, …).
+        """Return what gives losses, float64 (k, b), of k candidates' decision values (k, b, …) of rows, values (b, …).
 
         By their spread over rows it is known which candidates these can't tell apart. Beside them come the losses
         (k, b) that the rows would have if they were what a candidate holds second likeliest: what an error costs that

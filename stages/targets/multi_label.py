@@ -82,9 +82,9 @@ class MultiLabel(Target):
         known = (values >= 0).mean(0)
         share = 1 / np.where(known > 0, known, 1)
 
-        def losses(confidence: NDArray[Any], own: TargetValues) -> tuple[Scores, Scores]:
-            other = np.where(own >= 0, confidence < 0.5, -1)
-            return _costs(confidence, own) @ share, _costs(confidence, other) @ share
+        def losses(decision_values: NDArray[Any], own: TargetValues) -> tuple[Scores, Scores]:
+            other = np.where(own >= 0, decision_values < 0.5, -1)
+            return _costs(decision_values, own) @ share, _costs(decision_values, other) @ share
 
         return losses
 

@@ -120,15 +120,15 @@ class BalancedAccuracyThenLoss(AccuracyThenLoss):
         self.right_of = self.total_of = np.zeros((candidates, 0))
 
     def add(
-        self, candidates: slice, confidence: NDArray[Any], values: TargetValues, weights: NDArray[np.float64]
+        self, candidates: slice, decision_values: NDArray[Any], values: TargetValues, weights: NDArray[np.float64]
     ) -> None:
         """Take a block of rows; see ``Criterion``."""
-        super().add(candidates, confidence, values, weights)
-        classes = confidence.shape[-1]
+        super().add(candidates, decision_values, values, weights)
+        classes = decision_values.shape[-1]
         if not self.right_of.size:
             self.right_of, self.total_of = np.zeros((2, len(self.total), classes))
         members = (values[:, None] == np.arange(classes)) * weights[:, None]
-        self.right_of[candidates] += (confidence.argmax(-1) == values) @ members
+        self.right_of[candidates] += (decision_values.argmax(-1) == values) @ members
         self.total_of[candidates] += members.sum(0)
 
     def judgement(self) -> Judgement:
@@ -138,8 +138,8 @@ class BalancedAccuracyThenLoss(AccuracyThenLoss):
         return Judgement(balanced, usual.cost, {**usual.record, "balanced_accuracy": balanced})
 
 
-def _log_losses(confidence: NDArray[Any], values: TargetValues) -> tuple[Scores, Scores]:
-    own, second = np.take_along_axis(confidence, values[None, :, None], -1), np.partition(confidence, -2, -1)
+def _log_losses(decision_values: NDArray[Any], values: TargetValues) -> tuple[Scores, Scores]:
+    own, second = np.take_along_axis(decision_values, values[None, :, None], -1), np.partition(decision_values, -2, -1)
     return _costs(own[..., 0]), _costs(second[..., -2])
 
 
@@ -149,8 +149,8 @@ def _costs(p: NDArray[Any]) -> Scores:
     return costs
 
 
-def _wrong(confidence: NDArray[Any], values: TargetValues) -> tuple[Scores, Scores]:
-    wrong = (confidence.argmax(-1) != values).astype(np.float64)
+def _wrong(decision_values: NDArray[Any], values: TargetValues) -> tuple[Scores, Scores]:
+    wrong = (decision_values.argmax(-1) != values).astype(np.float64)
     return wrong, np.ones_like(wrong)
 
 

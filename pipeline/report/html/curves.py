@@ -59,9 +59,7 @@ def figure_of(curves: Sequence[tuple[str, Curve]], kind: str) -> Markup:
 
 def span_of_mean(spread: Spread, *, shares: bool) -> str:
     """Return the interval of a mean over draws; nothing where there is none."""
-    if spread.low is None or spread.high is None:
-        return ""
-    return formatting.span(spread.low, spread.high, shares=shares)
+    return formatting.span(*spread.interval, shares=shares) if spread.interval else ""
 
 
 def curve_row(name: str, curve: Curve, point: Point, kind: str) -> CurveRow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -145,23 +145,9 @@ def _row(
 def _duels(found: Comparison, order: Sequence[str], *, shares: bool) -> tuple[Duel, ...]:
     """Return the pairs by rank, each with its better-ranked member first."""
     place = {name: i for i, name in enumerate(order)}
-    pairs = [_turned(pair) if place[pair.first] > place[pair.second] else pair for pair in found.pairs]
+    pairs = [pair.turned if place[pair.first] > place[pair.second] else pair for pair in found.pairs]
     pairs.sort(key=lambda pair: (place[pair.first], place[pair.second]))
     return tuple(_duel(pair, shares=shares) for pair in pairs)
-
-
-def _turned(pair: HeadPair) -> HeadPair:
-    """Return the same pair, the second first."""
-    return replace(
-        pair,
-        first=pair.second,
-        second=pair.first,
-        difference=-pair.difference,
-        low=-pair.high,
-        high=-pair.low,
-        first_only=pair.second_only,
-        second_only=pair.first_only,
-    )
 
 
 def _duel(pair: HeadPair, *, shares: bool) -> Duel:

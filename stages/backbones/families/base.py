@@ -15,7 +15,7 @@ from frostline.stages.modalities.image.spec import LibraryTransform
 if TYPE_CHECKING:
     from torch import nn
 
-BARE_NAMES = {"resnet8-cifar10": "shipped", "pixels": "identity", "vectors": "identity"}
+BARE_NAMES = {"resnet8-cifar10": "shipped", "pixels": "identity", "vectors": "identity", "spectrum": "identity"}
 """Names that need no prefix, with the family of each; any other name without one is torchvision's."""
 
 

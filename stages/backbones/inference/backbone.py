@@ -169,7 +169,7 @@ def load_backbone(
     loaded = load(request)
     check_taken(request.name, loaded.preprocessing.modality, request.modality)
     if request.modality != IMAGE:
-        return of_items(request, loaded, precision=precision, device=device, allow_unsteady=allow_unsteady)
+        return of_items(request, loaded, precision, device, optimize=optimize, allow_unsteady=allow_unsteady)
     if example is None:
         raise TypeError(f"{request.name} is resolved on an image; got none")
     faster = _Faster(device, portable=portable, optimize=optimize)

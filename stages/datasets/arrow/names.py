@@ -35,9 +35,15 @@ class RowNames(Sequence[str]):
         file = int(np.searchsorted(self._firsts, row, "right")) - 1
         return f"{self._files[file]}:{row - int(self._firsts[file])}"
 
+    @property
+    def counts(self) -> list[int]:
+        """How many rows each file has."""
+        found: list[int] = np.diff(self._firsts).tolist()
+        return found
+
     def packed(self) -> PackedNames:
         """Return them all, as bytes."""
-        counts = zip(self._files, np.diff(self._firsts).tolist(), strict=True)
+        counts = zip(self._files, self.counts, strict=True)
         return PackedNames.of(f"{name}:{row}" for name, count in counts for row in range(count))
 
 

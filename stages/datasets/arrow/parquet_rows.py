@@ -19,6 +19,7 @@ from frostline.stages.errors import DataError
 
 _WINDOW = 16 << 20
 _WIDEST = 256 << 20
+_RATIO = 1000  # of decompressed bytes to those in the file, where they are many
 _MOST_ROWS = 65_536
 _PIECE = 1 << 20  # bytes read at once; without it pyarrow reads all of a row group's column
 _AT_ONCE = 64 << 20
@@ -97,7 +98,9 @@ def _window(blob: Blob, file: Any, chunk: Chunk, column: str) -> int:
     group = file.metadata.row_group(chunk.place)
     chunks = [group.column(number) for number in range(group.num_columns)]
     own = [one for one in chunks if one.path_in_schema.split(".")[0] == column or one.path_in_schema == column]
-    whole = sum(one.total_uncompressed_size for one in own)
+    whole, held = (sum(getattr(one, f"total_{how}compressed_size") for one in own) for how in ("un", ""))
+    if whole > _WIDEST and whole > _RATIO * held:
+        raise ValueError(f"{column} is said to hold {whole:,} bytes in {held:,}; no samples shrink so much")
     repeated = sum(_dictionary(blob, one) for one in own)
     wanted: int = min(_WINDOW * chunk.rows // max(1, whole), _WIDEST // max(1, repeated), _MOST_ROWS)
     return max(1, min(wanted, chunk.rows))

@@ -13,9 +13,11 @@ from frostline.stages.datasets.arrow.chunks import Stored
 from frostline.stages.datasets.arrow.media import Media
 from frostline.stages.datasets.containers.blob import Blob
 from frostline.stages.datasets.containers.members import Part, Place
-from frostline.stages.datasets.index import check_size, examine
+from frostline.stages.datasets.index import Progress, check_size, examine
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.records.packed_names import PackedNames
+
+_TOLD = 100
 
 
 class MediaFiles:
@@ -24,9 +26,10 @@ class MediaFiles:
     A place is a row of its file; of one whose bytes lie elsewhere, -1 - row.
     """
 
-    def __init__(self, media: Media, modality: str, stored: Stored) -> None:
-        """``stored``: the files that ``media`` is a column of."""
-        self._media, self._modality = media, modality
+    def __init__(self, media: Media, modality: str, stored: Stored, progress: Progress | None = None) -> None:
+        """``stored``: the files that ``media`` is a column of. ``progress`` is told (done, total) of their rows."""
+        self._media, self._modality, self._progress = media, modality, progress
+        self._total = stored.chunks.rows
         firsts = stored.chunks.first_rows(len(stored.blobs)).tolist()
         self._rows = {blob.name: range(*ends) for blob, ends in zip(stored.blobs, pairwise(firsts), strict=True)}
 
@@ -45,6 +48,8 @@ class MediaFiles:
             seen = examine(own, kind)
             part.add(path or "", data is None and path is not None, seen.digest)
             seen.tell(row, part.problems, part.codecs)
+            if self._progress and (stored % _TOLD == 0 or stored + 1 == rows.stop):
+                self._progress(stored + 1, self._total)
         return part.part(self._modality)
 
 

@@ -17,11 +17,11 @@ from frostline.stages.datasets.arrow.names import RowNames
 from frostline.stages.datasets.arrow.rows import RowFiles
 from frostline.stages.datasets.arrow.stream_rows import StreamRows
 from frostline.stages.datasets.containers.blob import LocalBlob
-from frostline.stages.datasets.samples import Dataset
+from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request, check_on_disk
 from frostline.stages.datasets.sources.csv_file import CSV
 from frostline.stages.datasets.sources.file_splits import FileSplits, file_splits
-from frostline.stages.datasets.sources.row_files import open_rows
+from frostline.stages.datasets.sources.row_files import all_rows, open_rows
 from frostline.stages.errors import DataError
 from frostline.stages.records.safe_read import read_file
 
@@ -47,25 +47,35 @@ def open_hf_disk(request: Request) -> Dataset:
     check_on_disk(request)
     folder = request.path
     split, saved = _saved(folder) if request.test is None else _apart(folder, Path(request.test).expanduser())
-    stored = StreamRows([LocalBlob(file) for one in saved for file in one.files])
-    firsts = stored.chunks.first_rows(len(stored.blobs))
-    ends = np.concatenate([[0], np.cumsum([len(one.files) for one in saved])])
-    order = _order(saved, firsts[ends])
-    counts = _counts(saved, firsts[ends])
-    names = RowNames([one.name for one in saved], np.concatenate([[0], np.cumsum(counts)]))
-    features = saved[0].features or features_of(stored.schema.metadata)
-    cells = [one for name, count in zip(split.splits, counts.tolist(), strict=True) for one in repeat(name, count)]
-    rows = RowFiles(stored, names, features, order, cells if any(split.splits) else (), split.notes)
+    rows = _rows(saved)
+    cells = [one for name, n in zip(split.splits, rows.names.counts, strict=True) for one in repeat(name, n)]
+    rows = replace(rows, splits=cells if any(split.splits) else (), notes=split.notes)
     return open_rows(request, rows, folder, folder)
+
+
+def saved_samples(request: Request) -> tuple[Samples, tuple[str, ...]]:
+    """Return the samples of all splits of a folder without labels, and notes. Raises DataError."""
+    check_on_disk(request)
+    folder = request.path
+    names = _listed(folder)
+    saved = [replace(_read(folder / name), name=name) for name in names] if names else [_read(folder)]
+    return all_rows(request, _rows(saved), folder, folder)
+
+
+def _rows(saved: Sequence[_Saved]) -> RowFiles:
+    """Return the rows of splits, one after the other."""
+    stored = StreamRows([LocalBlob(file) for one in saved for file in one.files])
+    ends = np.concatenate([[0], np.cumsum([len(one.files) for one in saved])])
+    firsts = stored.chunks.first_rows(len(stored.blobs))[ends]
+    names = RowNames([one.name for one in saved], np.concatenate([[0], np.cumsum(_counts(saved, firsts))]))
+    return RowFiles(stored, names, saved[0].features or features_of(stored.schema.metadata), _order(saved, firsts))
 
 
 def _saved(folder: Path) -> tuple[FileSplits, list[_Saved]]:
     """Return the splits of a folder that are used."""
-    if not folder.is_dir():
-        raise DataError(f"no folder {folder}; expected one of Dataset.save_to_disk or DatasetDict.save_to_disk")
-    if not (folder / _DICT).exists():
+    names = _listed(folder)
+    if not names:
         return FileSplits([0], [""]), [_read(folder)]
-    names = _texts(folder / _DICT, _json(folder / _DICT).get("splits"))
     split = file_splits(names)
     if len(names) > 1 and not any(split.splits):
         raise DataError(
@@ -73,6 +83,13 @@ def _saved(folder: Path) -> tuple[FileSplits, list[_Saved]]:
             f"folder of one: hf-disk:{folder / names[0]}"
         )
     return split, [replace(_read(folder / names[number]), name=names[number]) for number in split.files]
+
+
+def _listed(folder: Path) -> list[str]:
+    """Return the splits of a dict; none of a dataset alone. Raises DataError: no such folder."""
+    if not folder.is_dir():
+        raise DataError(f"no folder {folder}; expected one of Dataset.save_to_disk or DatasetDict.save_to_disk")
+    return _texts(folder / _DICT, _json(folder / _DICT).get("splits")) if (folder / _DICT).exists() else []
 
 
 def _apart(train: Path, test: Path) -> tuple[FileSplits, list[_Saved]]:
@@ -152,5 +169,5 @@ HF_DISK = replace(
     form="hf-disk:DIR",
     summary="a folder of Hugging Face's save_to_disk: images, recordings, texts or paths",
     open=open_hf_disk,
-    settings=(*CSV.settings, "test"),
+    samples=saved_samples,
 )

@@ -19,6 +19,7 @@ class Folders:
 def read_folders(names: Sequence[str], level: int | None = None) -> Folders:
     """Return what is said by ``train/cat/001.jpg`` or ``cat/001.jpg``; folders around all of them say nothing.
 
+    A split alone, without another, is to be split itself.
     ``level``: which folder below a split names the class, by default the first.
     """
     known: dict[str, int] = {}
@@ -28,7 +29,8 @@ def read_folders(names: Sequence[str], level: int | None = None) -> Folders:
     folders = [folder[around:] for folder in folders]
     named = bool(folders) and all(folder and role(folder[0]) for folder in folders)
     below = (1 if named else 0) + (level or 1) - 1
-    splits = [folder[0] for folder in folders] if named else []
+    roles = {role(folder[0]) for folder in folders} if named else set()
+    splits = [folder[0] for folder in folders] if "train" in roles and len(roles) > 1 else []
     classes = [folder[below] for folder in folders] if all(len(folder) > below for folder in folders) else []
     return Folders([splits[i] for i in at] if splits else None, [classes[i] for i in at] if classes else None)
 

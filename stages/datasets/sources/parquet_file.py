@@ -8,17 +8,15 @@ from dataclasses import replace
 from itertools import repeat
 from pathlib import Path, PurePath
 
-import numpy as np
-
 from frostline.stages.datasets.buckets.address import is_address, path_of
 from frostline.stages.datasets.containers.blob import Blob
-from frostline.stages.datasets.containers.places import is_pattern
+from frostline.stages.datasets.containers.places import expand, is_pattern
 from frostline.stages.datasets.parquet_table import ENDING, parquet_rows
-from frostline.stages.datasets.samples import Dataset
+from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.container_splits import named_blobs
 from frostline.stages.datasets.sources.csv_file import CSV
-from frostline.stages.datasets.sources.row_files import open_rows
+from frostline.stages.datasets.sources.row_files import all_rows, open_rows
 
 _NO_NAMES = ("data", "default")
 
@@ -32,11 +30,14 @@ def open_parquet(request: Request) -> Dataset:
     test = request.test and _pattern(request.test)
     named = named_blobs(replace(request, place=_pattern(request.place), test=test))
     rows = parquet_rows(named.blobs)
-    counts = np.diff(rows.stored.chunks.first_rows(len(named.blobs))).tolist()
-    cells = [one for name, count in zip(named.splits, counts, strict=False) for one in repeat(name, count)]
-    rows = replace(rows, splits=cells, notes=named.notes)
-    folder = _folder(named.blobs)
-    return open_rows(request, rows, path_of(named.blobs[0].name) if len(counts) == 1 else _called(folder), folder)
+    cells = [one for name, n in zip(named.splits, rows.names.counts, strict=False) for one in repeat(name, n)]
+    return open_rows(request, replace(rows, splits=cells, notes=named.notes), *_places(named.blobs))
+
+
+def parquet_samples(request: Request) -> tuple[Samples, tuple[str, ...]]:
+    """Return the samples of all files of a request without labels, and notes. Raises DataError."""
+    blobs = expand(_pattern(request.place))
+    return all_rows(request, parquet_rows(blobs), *_places(blobs))
 
 
 def _pattern(place: str) -> str:
@@ -48,14 +49,12 @@ def _pattern(place: str) -> str:
     return f"{place.rstrip('/')}/**/*{ENDING}" if is_folder else place
 
 
-def _folder(blobs: Sequence[Blob]) -> Path:
-    """Return the folder that files have in common."""
-    return path_of(os.path.commonpath([PurePath(blob.name).parent for blob in blobs]))
-
-
-def _called(folder: Path) -> Path:
-    """Return the folder whose name is that of the dataset: the one above that of data."""
-    return folder.parent if folder.name in _NO_NAMES else folder
+def _places(blobs: Sequence[Blob]) -> tuple[Path, Path]:
+    """Return what a dataset is called by, its file or the folder of all, above that of data, and where it lies."""
+    folder = path_of(os.path.commonpath([PurePath(blob.name).parent for blob in blobs]))
+    if len(blobs) == 1:
+        return path_of(blobs[0].name), folder
+    return folder.parent if folder.name in _NO_NAMES else folder, folder
 
 
 PARQUET = replace(
@@ -63,5 +62,5 @@ PARQUET = replace(
     form="parquet:PATTERN",
     summary="images, recordings, texts or paths in Parquet: a file, files by a pattern, or all of a folder",
     open=open_parquet,
-    settings=(*CSV.settings, "test"),
+    samples=parquet_samples,
 )

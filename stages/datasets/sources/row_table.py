@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from frostline.stages.datasets.arrow.cells import table_columns
+from frostline.stages.datasets.arrow.features import Feature
 from frostline.stages.datasets.arrow.media import is_file, is_text, media_columns
 from frostline.stages.datasets.arrow.rows import RowFiles
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.table_targets import LABEL
 from frostline.stages.datasets.table import Table, check_rows
 from frostline.stages.datasets.texts import COLUMNS as TEXTS
+from frostline.stages.datasets.texts import TEXT
 from frostline.stages.errors import DataError
 
 _SPLIT = "split"
@@ -31,7 +33,7 @@ def table_of(request: Request, rows: RowFiles, place: Path) -> Table:
     if rows.splits and _SPLIT not in request.columns:
         table = table.with_column(_SPLIT, rows.splits, "--test" if request.test else "the names of the files")
     classes = [name for name in columns if rows.features.get(name) and rows.features[name].names is not None]
-    if not request.target and table.find(LABEL) is None and len(classes) == 1:
+    if request.modality is None and not request.target and table.find(LABEL) is None and len(classes) == 1:
         table = replace(table, called={**table.called, LABEL: classes[0]})
         notes.append(f"the label is column {classes[0]}, the only one that names classes")
     nested = [one.name for one in rows.stored.schema if one.name not in columns and not _holds_samples(rows, one.name)]
@@ -51,19 +53,30 @@ def sample_column(request: Request, rows: RowFiles, table: Table) -> str | None:
     That is the one asked for; else the one of files; else, in a table without paths, the one of bytes, or what is
     called as texts are. Raises DataError: none of that name, or several that may be meant.
     """
-    schema, of_bytes = rows.stored.schema, media_columns(rows.stored.schema)
+    schema = rows.stored.schema
+    of_bytes = [] if request.modality == TEXT else media_columns(schema)
     if request.input is not None:
         return _asked(request.input, rows, table)
     files = [name for name in of_bytes if is_file(schema.field(name).type)]
     if not files and table.find("path") is not None:
         return None
-    texts = [own for name in TEXTS if (own := _own(table, name))][:1]
-    found = [*(files or of_bytes), *texts]
+    any_texts = request.modality in (None, TEXT)
+    texts = [own for name in TEXTS if any_texts and (own := _own(table, name))][:1]
+    found = [*(files or of_bytes), *texts] or (_only_text(request, rows, table) if any_texts else [])
     if len(found) > 1:
         raise DataError(
             f"{table.file} has several columns that may be the samples: {', '.join(found)}; say which: --input NAME"
         )
     return next((name for name in found if name in of_bytes or is_text(schema.field(name).type)), None)
+
+
+def _only_text(request: Request, rows: RowFiles, table: Table) -> list[str]:
+    """Return the one column that ``datasets`` knows as texts, and that is nothing else; none if there are several."""
+    used = [*(request.target or (LABEL,)), request.group, *request.stratify, _SPLIT, "id", "path"]
+    others = {own for name in used if name and (own := _own(table, name))}
+    texts = [name for name in table.header if rows.features.get(name, Feature()).modality == TEXT]
+    found = [name for name in texts if name not in others]
+    return found if len(found) == 1 else []
 
 
 def _asked(name: str, rows: RowFiles, table: Table) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -82,7 +83,7 @@ def unused_note(table: Table) -> tuple[str, ...]:
     return ()
 
 
-def _cells(table: Table) -> list[str]:
+def _cells(table: Table) -> Sequence[str]:
     """Return what each row's split is called, 0 and 1 being what the name of the column says: ``is_test``."""
     at, cells = table.find("split"), table.column("split")
     flag = None if at is None else _FLAG.fullmatch(folded(table.header[at]))

@@ -14,7 +14,7 @@ from frostline.stages.datasets.samples import Samples
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.object_folder import folder_objects
 from frostline.stages.datasets.sources.object_rows import indexed_objects, names_objects, unlabelled_objects
-from frostline.stages.datasets.table import read_table
+from frostline.stages.datasets.table import Table, check_columns, read_table
 from frostline.stages.datasets.texts import COLUMNS as TEXTS
 from frostline.stages.datasets.texts import TEXT, check_no_files, text_samples
 from frostline.stages.datasets.walk import Files, walk
@@ -55,22 +55,38 @@ def table_samples(request: Request) -> Found:
 
     Raises DataError that lists every row at fault.
     """
+    first, instead = _needed(request)
+    return cell_samples(request, read_table(request.path, (first,), request.columns, _wanted(request), instead))
+
+
+def cell_samples(request: Request, table: Table) -> Found:
+    """Return what the cells of a table name or hold, see ``table_samples``."""
+    first, instead = _needed(request)
+    check_columns(table, (first,), _wanted(request), instead)
     if request.modality == TEXT:
-        first, instead = (request.input, ()) if request.input else (TEXT, TEXTS)
-        table = read_table(request.path, (first,), request.columns, "a column of texts; see --input", instead)
         column = request.input or next(name for name in TEXTS if table.find(name) is not None)
         check_no_files({"root": request.root, "bit_depth": request.bit_depth}, column)
-        return text_samples(request.path.stem, unlabelled(len(table)), table, column), table.notes
-    table = read_table(request.path, ("path",), request.columns, "path")
+        return text_samples(table.file.stem, unlabelled(len(table)), table, column), table.notes
     if names_objects(request, table):
         return unlabelled_objects(request, table), table.notes
-    root = absolute(request.root or request.path.parent)
+    root = absolute(request.root or table.file.parent)
     located = locate(root, table.column("path"))
     if located.faults:
         wrong = [f"{table.where(row)}: {fault}" for row, fault in located.faults.items()]
         where = f"files are looked for below {root}; see --root"
-        raise DataError(f"{request.path} can't be used ({where}):\n{listing(wrong)}")
-    return _of_files(request, request.path.stem, root, located.files), (*table.notes, *located.notes)
+        raise DataError(f"{table.file} can't be used ({where}):\n{listing(wrong)}")
+    return _of_files(request, table.file.stem, root, located.files), (*table.notes, *located.notes)
+
+
+def _needed(request: Request) -> tuple[str, tuple[str, ...]]:
+    """Return the column that a table must have, and what will do instead."""
+    if request.modality != TEXT:
+        return "path", ()
+    return (request.input, ()) if request.input else (TEXT, TEXTS)
+
+
+def _wanted(request: Request) -> str:
+    return "a column of texts; see --input" if request.modality == TEXT else "path"
 
 
 def _of_files(request: Request, name: str, root: Path, files: Files) -> Samples:

@@ -73,19 +73,23 @@ def _of_arrays(opened: VectorFile, request: Request, label: str | None) -> Descr
             f"{opened.file} has no labels; expected an array labels or y (for X_train and X_test: y_train, y_test), "
             f"a table {opened.file.stem}.csv beside it, or --target NAME; found {', '.join(opened.names) or 'no more'}"
         )
-    columns = {name: opened.column(name) for name in opened.names if opened.width_of(name) is None}
+    ids = opened.ids(request.columns.get("path"))
+    columns: dict[str, Sequence[str]] = {
+        name: ids if name == opened.first_of(IDS) and "path" not in request.columns else opened.column(name)
+        for name in opened.names
+        if opened.width_of(name) is None
+    }
     if "" not in opened.parts:
         columns["split"] = [split for split, name in opened.parts.items() for _ in range(opened.arrays[name].shape[0])]
     targets = [name for one in asked for name in _expand(opened, one, columns)]
     called = {name: column for name, column in request.columns.items() if name not in ("features", "path")}
     if not request.target and targets == [label]:
         called["label"], targets = targets[0], []
-    ids = opened.column(request.columns["path"]) if "path" in request.columns else opened.ids()
     table = Table(opened.file, tuple(columns), tuple(columns.values()), range(1, len(opened) + 1), called)
     return Described(table, ids, replace(request, target=tuple(targets), task=_task(opened, request, asked)))
 
 
-def _expand(opened: VectorFile, name: str, columns: dict[str, list[str]]) -> list[str]:
+def _expand(opened: VectorFile, name: str, columns: dict[str, Sequence[str]]) -> list[str]:
     """Return the columns that an array of targets is: itself, or one for each of its columns, which are added."""
     width = opened.width_of(name) if name in opened.names else None
     if width is None:
@@ -96,7 +100,7 @@ def _expand(opened: VectorFile, name: str, columns: dict[str, list[str]]) -> lis
     return names
 
 
-def _named(opened: VectorFile, name: str, columns: dict[str, list[str]]) -> dict[str, list[str]]:
+def _named(opened: VectorFile, name: str, columns: dict[str, Sequence[str]]) -> dict[str, Sequence[str]]:
     """Return a column of the positions of classes with their names, where the file has those."""
     numbers = set(columns.get(name, ()))
     if (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +16,7 @@ from frostline.stages.datasets.sources.base import Request, Source, check_on_dis
 from frostline.stages.datasets.sources.labelled import Rows, open_labelled
 from frostline.stages.datasets.sources.vector_table import Described, described
 from frostline.stages.modalities.vector.vector_file import VectorFile, kind_note, open_vectors
+from frostline.stages.records.packed_names import PackedNames
 from frostline.stages.records.sealed import digest
 from frostline.stages.targets.values import Targets, unlabelled
 
@@ -38,16 +38,17 @@ def vector_samples(request: Request) -> tuple[Samples, tuple[str, ...]]:
     """Return all vectors of a file without labels, and notes; what they are called is in the file, or their number."""
     check_on_disk(request)
     opened = open_vectors(request.path, request.columns.get("features"))
-    ids = opened.column(request.columns["path"]) if "path" in request.columns else opened.ids()
+    ids = opened.ids(request.columns.get("path"))
     samples = _samples(opened, ids, unlabelled(len(opened)), request)
     return samples, tuple(filter(None, [kind_note(opened.kept[0])]))
 
 
 def _of_rows(opened: VectorFile, found: Described, rows: Rows) -> tuple[Samples, tuple[str, ...]]:
-    nameless = {row: "no id" for row, name in enumerate(found.ids) if not name}
-    twice = [name for name, count in Counter(found.ids).items() if count > 1 and name]
+    ids = PackedNames.of(found.ids)
+    nameless = dict.fromkeys(np.flatnonzero(ids.lengths == 0).tolist(), "no id")
+    twice = dict.fromkeys(filter(None, ids.take(ids.repeated())))
     rows.check(nameless, more=[f"the id {name} is there more than once" for name in twice])
-    return _samples(opened, found.ids, rows.targets, found.request), ()
+    return _samples(opened, ids, rows.targets, found.request), ()
 
 
 @dataclass(frozen=True, eq=False)

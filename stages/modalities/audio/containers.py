@@ -7,6 +7,7 @@ import struct
 
 _UNKNOWN = (0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFFFFF - 36)  # what is written where a stream's length is not known yet
 _MOST_CHUNKS = 10_000
+_PAGE_HEAD = 27  # bytes of a page in Ogg: RFC 3533, section 6
 _LAST_PAGE = 4  # of a page's flags in Ogg
 _FIRST_PAGE, _LATER_PAGE = (
     re.compile(b"OggS\x00" + flags) for flags in (rb"[\x02\x03\x06\x07]", rb"[\x00\x01\x04\x05]")
@@ -18,15 +19,11 @@ _MP3_HEAD = 1 << 12
 def missing_part(data: bytes) -> str | None:
     """Return in which way the end of a file is not there; None if that can't be seen, or it is.
 
-    WAV: the chunk of audio is longer than the file. Ogg: the last page is not marked as such.
+    WAV: the chunk of audio is longer than the file. Ogg: the last page is not marked as such, or cut off.
     """
     if data[:4] in (b"RIFF", b"RIFX", b"RF64"):
         return _of_wav(data)
-    if data[:4] == b"OggS":
-        at = data.rfind(b"OggS")
-        ends = at + 5 < len(data) and data[at + 5] & _LAST_PAGE
-        return None if ends else "the last page of the Ogg stream is missing"
-    return None
+    return _of_ogg(data) if data[:4] == b"OggS" else None
 
 
 def is_chained(data: bytes) -> bool:
@@ -48,6 +45,15 @@ def _after_id3(data: bytes) -> int:
     for byte in data[6:10]:
         size = size << 7 | byte & 0x7F
     return 10 + size
+
+
+def _of_ogg(data: bytes) -> str | None:
+    page = data[data.rfind(b"OggS") :]
+    if len(page) < _PAGE_HEAD or not page[5] & _LAST_PAGE:
+        return "the last page of the Ogg stream is missing"
+    sizes = page[_PAGE_HEAD : _PAGE_HEAD + page[_PAGE_HEAD - 1]]
+    said, there = page[_PAGE_HEAD - 1] + sum(sizes), len(page) - _PAGE_HEAD
+    return f"its last page says {said:,} bytes, {there:,} are there" if there < said else None
 
 
 def _of_wav(data: bytes) -> str | None:

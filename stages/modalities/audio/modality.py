@@ -10,6 +10,7 @@ import numpy as np
 
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.audio import decode as files
+from frostline.stages.modalities.audio.spectrum import MeanSpectrum
 from frostline.stages.modalities.audio.transform import Windows
 from frostline.stages.modalities.audio.waveform import AUDIO, Waveform
 from frostline.stages.modalities.base import Modality, Preview
@@ -49,8 +50,8 @@ class AudioModality(Modality[Waveform]):
         """Return how long a recording is, its rate, and its outline as a picture."""
         return Preview(_outline(sample), f"{len(sample.samples) / sample.rate:,.2f} s, {sample.rate:,} Hz")
 
-    def read_transform(self, fields: Mapping[str, Any]) -> Windows:
-        return Windows(**fields)
+    def read_transform(self, fields: Mapping[str, Any]) -> Windows | MeanSpectrum:
+        return MeanSpectrum(**fields) if "bands" in fields else Windows(**fields)
 
 
 def _channels(data: bytes) -> int:

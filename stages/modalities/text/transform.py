@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, get_args
 
@@ -16,6 +16,7 @@ Windows = Literal["first", "mean"]
 _EXACT = 32  # tokens: below, no two lengths share a bucket
 _LEAST_STEP = 8
 _NOISE = 35  # tokens: more than are exact, so that they are padded
+_TRIALS = ((8, 5), (8, _NOISE))  # texts, tokens
 _LONGEST = 1 << 20
 
 
@@ -92,7 +93,14 @@ class Tokens:
         return Length(kept + rest, 0 if self.windows == "mean" else rest)
 
     def noise(self, n: int) -> list[Item]:
-        table, length = self._table, min(_NOISE, self.max_length)
+        return self._noise(n, _NOISE)
+
+    def trials(self) -> Iterator[list[Item]]:
+        """Yield noise of two lengths: a row of the second is as many tokens as eight of the first."""
+        return (self._noise(n, length) for n, length in _TRIALS)
+
+    def _noise(self, n: int, tokens: int) -> list[Item]:
+        table, length = self._table, min(tokens, self.max_length)
         ids = np.random.default_rng(0).integers(0, table.vocabulary, (n, length), np.int64)
         ids[ids == table.pad] = (table.pad + 1) % table.vocabulary
         return [padded(row, table.pad, self.max_length) for row in ids]

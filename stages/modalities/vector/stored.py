@@ -59,9 +59,14 @@ def blamed(file: Path, *known: type[Exception]) -> Iterator[None]:
 
 def whole(file: Path, name: str, array: Stored) -> NDArray[np.generic]:
     """Return all of an array of ids, labels or the like. Raises DataError where it is too large to be that."""
+    check_beside(file, name, array)
+    return array.read(0, array.shape[0])
+
+
+def check_beside(file: Path, name: str, array: Stored) -> None:
+    """Raise DataError for an array that is too large for ids, labels and the like."""
     if array.nbytes > _BESIDE:
         raise DataError(f"{file}: {name} takes {array.nbytes:,} bytes; expected {_BESIDE:,} at most beside the vectors")
-    return array.read(0, array.shape[0])
 
 
 @dataclass(frozen=True)

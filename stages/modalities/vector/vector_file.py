@@ -12,11 +12,13 @@ import numpy as np
 from frostline.stages.errors import DataError, listing
 from frostline.stages.modalities.vector.cells import cells
 from frostline.stages.modalities.vector.hdf5 import open_hdf5
+from frostline.stages.modalities.vector.names import named, numbered
 from frostline.stages.modalities.vector.numpy_files import open_npy, open_npz
 from frostline.stages.modalities.vector.parquet import open_parquet
 from frostline.stages.modalities.vector.rows import Rows
 from frostline.stages.modalities.vector.stored import Stored, whole
 from frostline.stages.modalities.vector.transform import MOST
+from frostline.stages.records.packed_names import PackedNames
 
 _OPENERS: dict[str, Callable[[Path], Mapping[str, Stored]]] = {
     ".npz": open_npz,
@@ -59,13 +61,16 @@ class VectorFile:
     def __len__(self) -> int:
         return sum(part.shape[0] for part in self.kept)
 
-    def ids(self) -> list[str]:
-        """Return what each row is called: by the array of ids, else by its number, from 1."""
-        name = self.first_of(IDS)
+    def ids(self, name: str | None = None) -> PackedNames:
+        """Return what each row is called: by the named array, else by that of ids, else by its number, from 1."""
+        if name is not None and name not in self.names:
+            raise DataError(
+                f"{self.file} has no array {name} with a name for each vector; there is\n{_there(self.arrays)}"
+            )
+        name = name or self.first_of(IDS)
         if name is not None and len(self._shape(name)) == 1:
-            return self.column(name)
-        digits = max(6, len(str(len(self))))
-        return [f"{row:0{digits}d}" for row in range(1, len(self) + 1)]
+            return named(self.file, [(own, self.arrays[own]) for own in self._parts_of(name)])
+        return numbered(len(self))
 
     @cached_property
     def names(self) -> tuple[str, ...]:

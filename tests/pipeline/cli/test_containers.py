@@ -86,3 +86,21 @@ def test_processes_beside_read_containers_too(
     alone = run(places[kind], tmp_path / "alone", capsys)
     beside = run(places[kind], tmp_path / "beside", capsys, "--engine", "processes", "--workers", "2")
     assert all(np.array_equal(a, b) for a, b in zip(features(alone), features(beside), strict=True))
+
+
+def test_a_head_is_asked_about_all_samples_of_a_container(
+    places: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(places["folder"], tmp_path / "data", capsys)
+    head = next((tmp_path / "data" / "heads").iterdir())
+    asked = [
+        "predict",
+        str(head),
+        places["tar"],
+        "--out",
+        str(tmp_path / "all.csv"),
+        "--data-dir",
+        str(tmp_path / "data"),
+    ]
+    assert main(asked) == 0
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == 1 + 180

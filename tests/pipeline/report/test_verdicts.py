@@ -50,6 +50,15 @@ def test_all_others_stand_by_how_they_compare_with_the_first() -> None:
     assert standing(compared(PAIR)) == "a on x; worse beyond chance: b on y (one comparison)"
 
 
+def test_a_turned_pair_says_the_same() -> None:
+    pair = replace(PAIR, first_only=30, second_only=10)
+    assert (pair.turned.first, pair.turned.difference, pair.turned.low) == ("b on y", -0.1, -0.15)
+    assert pair.turned.turned == pair and (pair.turned.first_only, pair.turned.second_only) == (10, 30)
+    assert said(pair.turned) == said(pair) and ahead(pair.turned, "a on x", shares=True) == ahead(
+        pair, "a on x", shares=True
+    )
+
+
 def test_how_far_ahead_the_first_is_does_not_hang_on_the_order_of_a_pair() -> None:
     assert ahead(PAIR, "a on x", shares=True) == "10.0 [5.0, 15.0]"
     assert ahead(PAIR, "b on y", shares=True) == "-10.0 [-15.0, -5.0]"

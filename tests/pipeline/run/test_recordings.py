@@ -36,13 +36,15 @@ def test_a_run_and_all_that_follows_it(here: Path, capsys: pytest.CaptureFixture
     assert main(RUN) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["classes"] == ["high", "low"]
-    assert (record["quarantined"], record["probes"][0]["backbone"]) == (0, "hf:m")
+    assert (record["quarantined"], [one["backbone"] for one in record["probes"]]) == (0, ["hf:m", "spectrum"])
     page = next(here.glob("data/runs/*/report.html")).read_text()
     confusion = record["probes"][0]["evaluation"]["confusion"]
     assert ("data:image/svg+xml;base64," in page) is bool(confusion[0][1] + confusion[1][0])
     again = subprocess.run([sys.executable, "-c", LOADED, *RUN], capture_output=True, text=True, check=True, cwd=here)
     assert again.stdout.splitlines()[-1] == "[] 0"
-    head = str(next(here.glob("data/heads/*")))
+    head, beside = (str(next(here.glob(f"data/heads/*{name}*"))) for name in ("hf", "spectrum"))
+    assert main(["predict", beside, "tones/test/low/0.wav"]) == 0
+    assert "low" in capsys.readouterr().out
     assert main(["predict", head, "tones/test/low/0.wav", "tones/test/high", "--backbone", "hf:m"]) == 0
     assert len(capsys.readouterr().out.splitlines()) >= 5
     assert main(["export", head, "x.onnx", "--backbone", "hf:m"]) == 2
@@ -73,10 +75,28 @@ def test_a_file_that_is_too_large_is_not_read_by_predict(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(RUN) == 0
-    head = str(next(here.glob("data/heads/*")))
+    head = str(next(here.glob("data/heads/*hf*")))
     monkeypatch.setattr(type(RECORDINGS), "max_bytes", 40_000)
     (here / "large.wav").write_bytes(b"RIFF" + bytes(50_000))
     monkeypatch.setattr(RECORDINGS, "decode", lambda data, *_: pytest.fail(f"{len(data):,} bytes were read"))
     capsys.readouterr()
     assert main(["predict", head, "large.wav", "--backbone", "hf:m", "--max-bad", "1"]) == 5
     assert "too large (50,004 bytes; at most 40,000 are read)" in capsys.readouterr().out
+
+
+def test_the_spectrum_is_of_recordings_whole_and_stands_beside_them_unless_it_is_not_wanted(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {
+        ("--backbone", "spectrum", "--seconds", "2"): "seconds with spectrum, which is of whole recordings",
+        ("--backbone", "spectrum", "--pool", "avg"): "spectrum has no network to cut or pool",
+        ("--baseline", "tfidf"): "baseline tfidf with samples that are of the modality audio",
+    }
+    for flags, words in said.items():
+        assert main([*RUN, *flags]) == 2
+        assert words in capsys.readouterr().err
+    for flags, found in {("--baseline", "none"): ["hf:m"], ("--backbone", "spectrum"): ["spectrum"]}.items():
+        assert main([*RUN, *flags]) == 0
+        assert [one["backbone"] for one in json.loads(capsys.readouterr().out)["probes"]] == found
+    assert main(["run", "--dataset", "digits", "--baseline", "spectrum"]) == 2
+    assert "baseline spectrum with samples that are of the modality image" in capsys.readouterr().err

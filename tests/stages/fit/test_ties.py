@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from frostline.stages.errors import ConfigError
 from frostline.stages.fit.ties import TIES
+from frostline.stages.heads import head_spec
 
 
 def test_the_first_or_the_last_of_the_best() -> None:
@@ -37,3 +39,10 @@ def test_from_coarse_to_fine_ends_where_clip_benchmark_ends(seed: int) -> None:
     smooth = -np.abs(np.arange(97) - rng.integers(0, 97)) / 97 + 1 + 0.05 * rng.standard_normal(97)
     good = np.round(smooth, int(rng.integers(1, 4)))
     assert TIES["coarse-to-fine"](good) == find_peak(good)
+
+
+def test_a_rule_for_ties_and_one_that_knows_none_are_an_error_together() -> None:
+    with pytest.raises(ConfigError, match="ties 'first' with the rule 'stable', which knows no ties"):
+        head_spec("logreg", (0.1, 1.0), ties="first")
+    assert head_spec("logreg", (0.1, 1.0), ties="first", rule="best").ties == "first"
+    assert head_spec("logreg", (1.0,), ties="first").ties == ""  # nothing is chosen

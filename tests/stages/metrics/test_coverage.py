@@ -42,6 +42,15 @@ def test_where_classes_have_one_row_averages_have_no_interval(coverage: ModuleTy
     assert found["accuracy"].share == found["weighted_f1"].share == found["ece"].share == 1
 
 
+def test_costly_cells_have_fewer_repetitions_and_every_row_says_how_many(coverage: ModuleType) -> None:
+    cheap, costly = (coverage.Cell(100, n, True, 0.9, "calibrated", False) for n in (360, 2000))
+    assert [coverage.repetitions_of(cell, 200) for cell in (cheap, costly)] == [200, 100]
+    assert coverage.line(costly, {}, 100).split()[5:7] == ["100", "0.022"]
+    found = {"ece": coverage.Found(0.9, 100, 1.0, 0.5, 0.25)}
+    (said,) = coverage.summary([(costly, found)])
+    assert "below 1 times, by more than two standard errors 0; width 2.00 at most" in said
+
+
 def test_populations_are_what_they_are_said_to_be(coverage: ModuleType) -> None:
     cell = coverage.Cell(3, 20_000, False, 0.9, "too sure", False)
     predicted = coverage.sample(cell, coverage.np.random.default_rng(0))

@@ -24,7 +24,7 @@ from frostline.stages.metrics.area_interval import area_interval, mean_area_inte
 from frostline.stages.metrics.calibration import mean_losses, tempered
 from frostline.stages.metrics.class_intervals import average_intervals, f1_interval
 from frostline.stages.metrics.evaluation import single_label
-from frostline.stages.metrics.loss_interval import expected_of_wrong, loss_interval
+from frostline.stages.metrics.loss_interval import expected_of_wrong, loss_interval, most_of_wrong
 from frostline.stages.metrics.score import TOO_FEW
 from support.scores import rows
 
@@ -174,7 +174,7 @@ def test_losses_are_no_surer_than_the_accuracy_beside_them() -> None:
     accuracy, log_loss, ece = (ends(found[name]) for name in ("accuracy", "log_loss", "ece"))
     assert found["log_loss"].value == pytest.approx(-np.log(0.999))
     assert log_loss[1] > (1 - accuracy[0]) * 3 * np.log(2)  # of the mistakes that there may be, three bits each
-    assert ends(found["brier"])[1] > (1 - accuracy[0]) * 1.9
+    assert ends(found["brier"])[1] > (1 - accuracy[0]) * 2 * (7 / 8) ** 2  # the same mistakes
     assert ece == (0, pytest.approx(0.999 - accuracy[0]))
 
 
@@ -184,9 +184,21 @@ def test_what_a_wrong_row_costs_is_what_the_other_classes_say() -> None:
     losses, weights = -np.log([0.2, 0.1, 0.1]), np.array([0.2, 0.1, 0.1])
     assert mean == pytest.approx(np.average(losses, weights=weights))
     assert variance == pytest.approx(np.average((losses - mean) ** 2, weights=weights))
-    unlikely = loss_interval(np.zeros(50), np.ones(50, bool), (100.0, 0.0))
+    unlikely = loss_interval(np.zeros(50), np.ones(50, bool), (100.0, 0.0), 3 * np.log(2))
     assert unlikely == (0, pytest.approx(wilson(0.0, 50)[1] * 3 * np.log(2)))
     assert expected_of_wrong(np.ones((3, 1)), np.zeros_like) == (0, 0)
+
+
+def test_a_mistake_not_seen_costs_what_an_eighth_for_its_label_does_and_more_of_many_classes() -> None:
+    p = np.array([0.125, 0.875])
+    two = {"log_loss": pytest.approx(-np.log(p[0])), "brier": pytest.approx((p[0] - 1) ** 2 + p[1] ** 2)}
+    assert most_of_wrong(2) == two
+    assert most_of_wrong(100)["log_loss"] == pytest.approx(3.66 * np.log(2), abs=0.01)
+    y, p = np.zeros(20, np.int64), np.full((20, 100), 0.1 / 99)
+    p[:, 0] = 0.9  # too sure: of a head that is right for 9 of 10 rows and so sure of 99 classes, the loss is 0.39
+    log_loss, brier = mean_losses(p, y).closed()
+    seen, rate = ((p[0] - (np.arange(100) == 0)) ** 2).sum(), wilson(0.0, 20)[1]
+    assert log_loss[1] > 0.39 and brier[1] == pytest.approx(seen + rate * (2 * (7 / 8) ** 2 - seen))
 
 
 def test_intervals_of_losses_need_little_memory_beside_the_probabilities() -> None:
@@ -209,7 +221,7 @@ def test_intervals_of_losses_need_little_memory_beside_the_probabilities() -> No
 
 
 def test_a_loss_of_rows_that_are_all_wrong_has_an_interval() -> None:
-    low, high = loss_interval(np.array([2.0, 2.5, 3.0]), np.zeros(3, bool), (2.0, 0.5))
+    low, high = loss_interval(np.array([2.0, 2.5, 3.0]), np.zeros(3, bool), (2.0, 0.5), 3 * np.log(2))
     assert 0 < low < 2.5 < high
 
 
@@ -219,6 +231,13 @@ def test_a_head_that_is_too_sure_is_not_called_calibrated() -> None:
     low, high = ends(found)
     deviation = (0.7 * 0.3 / 1000) ** 0.5
     assert (found.value, low, high) == pytest.approx((0.2, 0.2 - 1.96 * deviation, 0.2 + 1.96 * deviation), abs=0.003)
+
+
+def test_a_class_that_is_predicted_and_not_tested_leaves_macro_f1_no_interval() -> None:
+    y, predicted = np.repeat([0, 1], 20), np.repeat([0, 1, 2], [20, 19, 1])
+    balanced, macro, weighted = average_intervals(y, predicted)
+    assert macro == TOO_FEW and isinstance(balanced, tuple) and isinstance(weighted, tuple)
+    assert isinstance(average_intervals(y, np.minimum(predicted, 1))[1], tuple)  # never predicted: it does not count
 
 
 def test_a_reversed_ranking_has_the_mirrored_interval() -> None:

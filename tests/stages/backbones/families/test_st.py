@@ -173,3 +173,12 @@ def test_what_the_folder_does_not_do_is_refused(saved: Path, asked: dict[str, st
 def test_a_copy_elsewhere_is_the_same_backbone(saved: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(saved, tmp_path / "elsewhere" / "encoder"))
     assert loaded(f"st:{saved}").spec == loaded(f"st:{copy}").spec
+
+
+def test_a_text_has_the_same_bits_in_batches_of_any_number_of_rows(saved: Path) -> None:
+    backbone = loaded(f"st:{saved}")
+    if not backbone.any_rows:
+        pytest.skip("on this processor batches are filled up")
+    wanted = features(backbone, TEXTS, size=8)
+    for text, row in zip(TEXTS, wanted, strict=True):
+        assert np.array_equal(features(backbone, [text], size=1)[0], row)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,14 +20,14 @@ from frostline.stages.backbones.spec import Precision
 from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.base import Arrays, Item
 from frostline.stages.modalities.items import placed, stacked
-from support.letters import WIDTH, Mean, loaded
+from support.letters import WIDTH, Mean, Spelled, loaded
 
 REQUEST = BackboneRequest("pixels", modality="letters")  # some name that a family has; it is not asked
 
 
 def backbone(module: nn.Module | None = None, precision: Precision = "fp32", **more: Any) -> ItemBackbone:
     unsteady = bool(more.pop("allow_unsteady", False))
-    return of_items(REQUEST, loaded(module, **more), precision=precision, device="cpu", allow_unsteady=unsteady)
+    return of_items(REQUEST, loaded(module, **more), precision, "cpu", allow_unsteady=unsteady)
 
 
 def items(*texts: str) -> list[Item]:
@@ -117,3 +119,29 @@ def test_another_precision_is_of_a_copy() -> None:
     rough = exact.at("bf16")
     assert rough.network is not exact.network and (rough.precision, exact.precision) == ("bf16", "fp32")
     assert next(exact.network.parameters()).dtype == torch.float32
+
+
+class Tried(Spelled):
+    """Letters that a network may be tried on."""
+
+    def trials(self) -> Iterator[list[Item]]:
+        return iter((self.noise(8), self.noise(2)))
+
+
+class ByTheirNumber(Mean):
+    """What a kernel does that is chosen by the number of rows."""
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        features = super().forward(ids, mask)
+        return features * (1 + 2**-20) if len(ids) == 3 else features
+
+
+def tried(module: nn.Module) -> ItemBackbone:
+    found = replace(loaded(module), preprocessing=Tried())
+    return of_items(REQUEST, found, "fp32", "cpu", allow_unsteady=True)
+
+
+def test_batches_are_left_short_only_by_a_network_that_was_seen_not_to_mind() -> None:
+    assert not backbone().any_rows  # there is nothing to try it on
+    assert tried(Mean()).any_rows
+    assert not tried(ByTheirNumber()).any_rows

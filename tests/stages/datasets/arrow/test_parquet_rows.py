@@ -147,6 +147,14 @@ def test_more_rows_than_bytes_can_hold_are_refused(tmp_path: Path) -> None:
         ParquetRows([LocalBlob(tmp_path / "a.parquet")])
 
 
+def test_pages_that_shrink_as_no_samples_do_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_rows, "_WIDEST", 1 << 20)
+    stored = rows_in(tmp_path / "a.parquet", [bytes(8 << 20)], compression="zstd", use_dictionary=False)
+    assert (tmp_path / "a.parquet").stat().st_size < 10_000
+    with pytest.raises(DataError, match=r"image is said to hold 8,388,\d+ bytes in \d+; no samples shrink so much"):
+        Media(stored, "image", unreachable).content(0)
+
+
 def test_threads_read_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "_KEPT", 4000)
     cells = noise(300, 100)

@@ -44,6 +44,12 @@ def test_folders_around_all_samples_say_nothing(tmp_path: Path) -> None:
     assert found.train.ids[0].startswith("data/pets/cat/")
 
 
+def test_a_folder_of_training_alone_is_split(tmp_path: Path) -> None:
+    names = [f"train/{name}/{i}.png" for name in ("cat", "dog") for i in range(5)]
+    found = open_dataset(f"tar:{tar_of(tmp_path / 'a.tar', pictures(0, *names))}")
+    assert found.train.targets.names == ("cat", "dog") and (len(found.train), len(found.test)) == (8, 2)
+
+
 def test_a_level_of_folders_names_the_class(tmp_path: Path) -> None:
     names = [f"{year}/{name}/{i}.png" for year in (2024, 2025) for name in ("cat", "dog") for i in range(3)]
     file = tar_of(tmp_path / "a.tar", pictures(0, *names))

@@ -12,7 +12,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from frostline.stages.datasets import open_dataset
+from frostline.stages.datasets import Request, open_dataset, open_samples
 from frostline.stages.datasets.samples import Dataset
 from frostline.stages.errors import DataError
 from support.pictures import encoded, picture
@@ -64,6 +64,14 @@ def test_another_folder_is_the_test_split(tmp_path: Path) -> None:
     assert (list(found.train.ids), found.test.ids[5]) == ([f"train:{i}" for i in range(12)], "test:5")
     with pytest.raises(DataError, match="is named by --test, too"):
         open_dataset(f"hf-disk:{train}", test=str(train))
+
+
+def test_predictions_take_all_splits_whatever_they_are_called(tmp_path: Path) -> None:
+    tables = {name: image_table(4, 10 * i, named=False) for i, name in enumerate(("left", "right", "test"))}
+    folder = save_dict_to_disk(tmp_path / "odd", tables)
+    samples, _ = open_samples(f"hf-disk:{folder}", Request("", modality="image"))
+    assert list(samples.ids) == [f"{name}:{i}" for name in tables for i in range(4)]
+    assert samples.encoded and samples.encoded(6) == encoded(picture(12))
 
 
 def test_splits_of_other_names_are_a_question(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from frostline.stages.datasets import open_dataset
+from frostline.stages.datasets import Request, open_dataset, open_samples
 from frostline.stages.datasets.arrow import scan
 from frostline.stages.datasets.index import examine
 from frostline.stages.datasets.samples import Dataset
@@ -128,6 +128,23 @@ def test_texts_and_paths_are_read_as_from_any_table(tmp_path: Path) -> None:
     files = [put(tmp_path / f"{i}.png").name for i in range(12)]
     of_paths = opened(write(tmp_path / "b.parquet", pyarrow.table({"path": files, "label": labels(12)})))
     assert set(rows_of(of_paths)) == set(files)
+
+
+def test_the_only_texts_that_datasets_knows_are_the_samples(tmp_path: Path) -> None:
+    said = {"dtype": "string", "_type": "Value"}
+    table = pyarrow.table({"tweet_text": [f"said {i}" for i in range(12)], "label": labels(12), "by": labels(12)})
+    known = with_features(table, tweet_text=said, label=said)
+    assert opened(write(tmp_path / "a.parquet", known)).train.read(0).startswith("said")
+    several = with_features(table, tweet_text=said, by=said)
+    with pytest.raises(DataError, match="has no column path; found tweet_text, label, by"):
+        opened(write(tmp_path / "b.parquet", several))
+
+
+def test_progress_counts_rows(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    file = write(tmp_path / "a.parquet", image_table(12))
+    opened(file, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 12), (12, 12)]
 
 
 def test_texts_of_several_files_are_called_by_file_and_row(tmp_path: Path) -> None:
@@ -316,3 +333,24 @@ def test_files_of_the_test_split_are_named_by_a_setting(tmp_path: Path) -> None:
     found = opened(tmp_path / "a-*.parquet", test=str(tmp_path / "b"))
     assert (len(found.train), len(found.test)) == (12, 12)
     assert "column split is not used: the split is taken from --test" in found.notes
+
+
+def test_predictions_need_no_labels_and_leave_no_split_out(tmp_path: Path) -> None:
+    for i, name in enumerate(("train", "validation", "test")):
+        write(tmp_path / f"{name}.parquet", table_with(images(6, 10 * i, named=False)))
+    samples, notes = open_samples(f"parquet:{tmp_path}", Request("", modality="image"))
+    names = [f"{name}:{i}" for name in ("test", "train", "validation") for i in range(6)]
+    assert (list(samples.ids), samples.split, notes) == (names, "all", ())
+    assert samples.encoded and samples.encoded(17) == encoded(picture(15))
+
+
+def test_a_head_says_which_column_is_meant(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.parquet", image_table(6, text=[f"said {i}" for i in range(6)]))
+    of_texts, _ = open_samples(f"parquet:{file}", Request("", modality="text"))
+    assert (of_texts.modality, of_texts.read(3), of_texts.ids[3]) == ("text", "said 3", "line 4")
+    of_images, _ = open_samples(f"parquet:{file}", Request("", modality="image"))
+    assert (of_images.modality, of_images.ids[3]) == ("image", "0003.png")
+    paths = write(tmp_path / "b.parquet", pyarrow.table({"path": [put(tmp_path / f"{i}.png").name for i in range(3)]}))
+    assert list(open_samples(f"parquet:{paths}", Request("", modality="image"))[0].ids) == ["0.png", "1.png", "2.png"]
+    with pytest.raises(DataError, match="several columns that may be the samples: image, text"):
+        opened(file)

@@ -65,6 +65,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "a truncated WAV": (lambda: cut(encoded(SECOND)), "truncated (its header says 32,000 bytes of audio"),
     "a truncated FLAC": (lambda: cut(encoded(SECOND, kind="FLAC")), "damaged"),
     "a truncated Ogg": (lambda: cut(encoded(tone(20.0), kind="OGG"), 0.8), "truncated (the last page"),
+    "a cut last page of an Ogg": (lambda: encoded(tone(9.0), kind="OGG")[:-400], "truncated (its last page says"),
     "a truncated MP3": (lambda: cut(encoded(tone(5.0), kind="MP3")), "truncated (its header says 80,000 samples"),
     "two Oggs in one": (lambda: encoded(SECOND, kind="OGG") + encoded(SECOND, kind="OGG"), "several Ogg streams, one"),
     "Opus after Vorbis": (lambda: encoded(SECOND, kind="OGG") + encoded(SECOND, kind="OGG", subtype="OPUS"), "several"),

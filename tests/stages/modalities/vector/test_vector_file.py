@@ -16,6 +16,7 @@ import pytest
 from pyarrow import parquet
 
 from frostline.stages.errors import DataError
+from frostline.stages.modalities.vector.names import numbered
 from frostline.stages.modalities.vector.stored import Stored
 from frostline.stages.modalities.vector.vector_file import open_vectors
 
@@ -214,3 +215,22 @@ def test_the_exported_names_of_a_parquet_file_are_found(tmp_path: Path) -> None:
 def _saved(folder: Path, **arrays: Any) -> Path:
     np.savez(folder / "a.npz", X=X, **arrays)
     return folder / "a.npz"
+
+
+def test_rows_without_names_are_numbered_alike_however_many() -> None:
+    assert list(numbered(3)) == ["000001", "000002", "000003"]
+    many = numbered(1_000_001)
+    assert [many[at] for at in (0, 99, 65_535, 65_536, 1_000_000)] == [
+        "0000001",
+        "0000100",
+        "0065536",
+        "0065537",
+        "1000001",
+    ]
+    assert many.nbytes <= 16 * len(many)
+
+
+def test_an_array_of_names_that_is_not_there_is_said(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", features=np.ones((2, 3), np.float32))
+    with pytest.raises(DataError, match=r"x\.npz has no array called with a name for each vector"):
+        open_vectors(tmp_path / "x.npz").ids("called")
