@@ -34,8 +34,8 @@ def folder_samples(request: Request) -> Found:
     modality = request.modality or IMAGE
     noun = MODALITIES.load(modality).noun
     if is_address(request.place):
-        found, notes = folder_objects(request, modality)
-        return indexed_objects(request, unlabelled(len(found.names)), found, modality), notes
+        found, passed = folder_objects(request, modality)
+        return indexed_objects(request, unlabelled(len(found.names)), found, modality), passed
     if not request.path.is_dir():
         raise DataError(f"no folder {request.path}; expected one with {noun}s in it")
     tree = walk(request.path, ".", modality)

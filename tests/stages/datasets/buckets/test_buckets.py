@@ -289,6 +289,25 @@ def test_what_is_held_of_objects_is_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     assert sum(len(future.result()) for future in blocks._held.values()) <= 64 << 20
 
 
+def test_objects_are_fetched_ahead_in_order_and_what_is_held_of_them_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fetched = list[str]()
+
+    def read(address: Address, facts: client.Facts, start: int, length: int) -> bytes:
+        fetched.append(address.key)
+        return bytes(length)
+
+    monkeypatch.setattr(objects, "read_range", read)
+    size, rows = 1 << 20, range(300)
+    many = objects.Objects([Address("s3", "b", str(row)) for row in rows], [client.Facts(size, "1")] * len(rows))
+    many.announce(rows)
+    for row in rows:
+        assert many.read(row) == bytes(size)
+        assert len(fetched) <= row + 1 + 65
+    assert sorted(fetched, key=int) == [str(row) for row in rows]
+
+
 def test_a_server_that_stops_and_comes_back_loses_nothing(
     tmp_path: Path, pets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
