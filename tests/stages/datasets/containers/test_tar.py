@@ -249,13 +249,14 @@ def test_names_need_not_be_utf_8(tmp_path: Path) -> None:
 
 
 def test_a_member_of_less_than_no_bytes_does_not_go_round_in_circles(tmp_path: Path) -> None:
-    file = tar_of(tmp_path / "a.tar", pictures(0, "0.png", "1.png"))
-    data = bytearray(file.read_bytes())
-    data[124:136] = b"\xff" + (-1024).to_bytes(11, "big", signed=True)
-    data[148:156] = b" " * 8
-    data[148:155] = b"%06o\0" % sum(data[:512])
+    file = tar_of(tmp_path / "a.tar", [("0.txt", b"one"), ("1.txt", b"two")])
+    data, header = bytearray(file.read_bytes()), 1024
+    size = header + 124
+    data[size : size + 12] = b"\xff" + (-header - 512).to_bytes(11, "big", signed=True)  # back to the first member
+    data[header + 148 : header + 156] = b" " * 8
+    data[header + 148 : header + 155] = b"%06o\0" % sum(data[header : header + 512])
     file.write_bytes(data)
-    with pytest.raises(DataError, match=r"a.tar"):
+    with pytest.raises(DataError, match="a member of less than no bytes"):
         scanned(file)
 
 
