@@ -6,6 +6,7 @@ import codecs
 from pathlib import Path
 
 from frostline.stages.datasets.buckets.address import AddressPath
+from frostline.stages.datasets.buckets.client import NoAccess, NoObject
 from frostline.stages.datasets.buckets.places import open_object
 from frostline.stages.errors import DataError
 
@@ -32,6 +33,14 @@ def text_of(file: Path) -> str:
     except OSError as error:
         raise DataError(f"can't read the table {file}: {error}; wanted a table in UTF-8") from error
     return decoded_text(file, data)
+
+
+def text_if_there(file: Path) -> str | None:
+    """Return a file's text, None where there is none. An object that may not be seen is none."""
+    try:
+        return text_of(file) if isinstance(file, AddressPath) or file.is_file() else None
+    except (NoAccess, NoObject):
+        return None
 
 
 def _object(file: AddressPath) -> bytes:

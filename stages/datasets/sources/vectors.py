@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from frostline.stages.datasets.buckets.address import path_of
 from frostline.stages.datasets.memo import GRAIN_NS, load_memo, save_memo
 from frostline.stages.datasets.samples import Dataset, Samples
-from frostline.stages.datasets.sources.base import Request, Source
+from frostline.stages.datasets.sources.base import Request, Source, check_on_disk
 from frostline.stages.datasets.sources.labelled import Rows, open_labelled
 from frostline.stages.datasets.sources.two_tables import train_and_test
 from frostline.stages.datasets.sources.vector_table import Described, described
@@ -31,6 +31,7 @@ def open_vector_file(request: Request) -> Dataset:
     A sample's content is its numbers as float32; those of a file that has not changed are not read again while
     ``memory`` remembers their digests. Raises DataError that lists all that is wrong, before a number is read.
     """
+    check_on_disk(request)
     places = [request.path, *([] if request.test is None else [path_of(request.test)])]
     opened = [open_vectors(place, request.columns.get("features")) for place in places]
     found = [described(one, request) for one in opened]
@@ -54,6 +55,7 @@ def _names(found: Sequence[Described]) -> PackedNames:
 
 def vector_samples(request: Request) -> tuple[Samples, tuple[str, ...]]:
     """Return all vectors of a file without labels, and notes; what they are called is in the file, or their number."""
+    check_on_disk(request)
     opened = open_vectors(request.path, request.columns.get("features"))
     ids = opened.ids(request.columns.get("path"))
     samples = _samples([opened], ids, unlabelled(len(opened)), request)
