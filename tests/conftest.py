@@ -14,6 +14,7 @@ import pytest
 
 from faults.counts import Points
 from frostline.pipeline.bench.matrix import Matrix, read_matrix
+from support.bucket_fixtures import bucket, endpoint  # noqa: F401 (fixtures)
 from support.pictures import paint
 from support.project import REPOSITORY, Command, Write
 
