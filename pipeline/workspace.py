@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from frostline.stages.backbones.spec import BackboneSpec, read_spec
+from frostline.stages.datasets.buckets.address import is_address, path_of
 from frostline.stages.errors import ConfigError
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.records.sealed import digest, sealed
@@ -62,7 +63,7 @@ class Workspace:
     def index(self, source: str, root: Path | None) -> Path:
         """Return the file that remembers the digests of a dataset's files."""
         _, _, path = source.partition(":")
-        place = str(Path(path).expanduser().absolute()) if path else ""
+        place = str(path_of(path) if is_address(path) else Path(path).expanduser().absolute()) if path else ""
         return self.root / "index" / f"{digest([source, place, str(root)])[:12]}.index"
 
     def remembered(self, fingerprint: Mapping[str, Any]) -> ResolvedBackbone | None:

@@ -1,4 +1,4 @@
-"""A local bucket behind a proxy that holds back what goes each way: ``python slow_bucket.py SECONDS`` prints its address."""
+"""A local bucket behind a proxy that holds back what goes each way: ``python slow_bucket.py SECONDS`` starts both."""
 
 from __future__ import annotations
 

@@ -12,11 +12,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from itertools import pairwise
 
 from frostline.stages.datasets.buckets.pool import POOL
 
 BLOCK = 2 << 20
 AHEAD = 6
+_NEAR = 4 << 20  # bytes between reads that count as side by side
 _HELD = 32  # blocks, of all objects together
 _KNOWN = 1024  # objects of which it is known where they were read last
 
@@ -41,11 +43,24 @@ class Blocks:
     def read(self, name: Name, size: int, offset: int, length: int, fetch: Fetch) -> bytes:
         """Return bytes of an object of this name and size. Raises what ``fetch`` raises."""
         if length > BLOCK * AHEAD // 2 or not self._follows(name, offset, length):
-            return _at_once(fetch, offset, length)
+            return self._direct(name, offset, length, fetch)
         first, last = offset // BLOCK, (offset + length - 1) // BLOCK
         futures = self._blocks(name, size, range(first, last + 1), fetch)
         data = b"".join(map(POOL.result, futures))
         return data[offset - first * BLOCK :][:length]
+
+    def _direct(self, name: Name, offset: int, length: int, fetch: Fetch) -> bytes:
+        """Return bytes that are not kept; many of them in pieces, fetched together, less those of blocks at hand."""
+        if length <= BLOCK:
+            return fetch(offset, length)
+        ends = [offset, *range((offset // BLOCK + 1) * BLOCK, offset + length, BLOCK), offset + length]
+        with self._lock:
+            held = [self._held.get((name, start // BLOCK)) for start, _ in pairwise(ends)]
+        pieces = [
+            (future or POOL.submit(partial(fetch, start, end - start)), start % BLOCK if future else 0, end - start)
+            for future, (start, end) in zip(held, pairwise(ends), strict=True)
+        ]
+        return b"".join(POOL.result(piece)[skip:][:size] for piece, skip, size in pieces)
 
     def expect(self, name: Name, size: int, offset: int, fetch: Fetch) -> None:
         """Have the block at an offset fetched, and know that the next read is there."""
@@ -60,7 +75,7 @@ class Blocks:
             self._ends[name] = offset + length
             if len(self._ends) > _KNOWN:
                 self._ends.popitem(last=False)
-        return abs(offset - before) <= BLOCK
+        return abs(offset - before) <= _NEAR
 
     def _blocks(self, name: Name, size: int, wanted: range, fetch: Fetch) -> list[Future[bytes]]:
         """Return blocks on their way, and have those behind them fetched, too."""
@@ -84,15 +99,6 @@ class Blocks:
 def _failed(future: Future[bytes]) -> bool:
     """Return whether a block did not come: whoever asks for it again has it fetched again."""
     return future.cancelled() or (future.done() and future.exception() is not None)
-
-
-def _at_once(fetch: Fetch, offset: int, length: int) -> bytes:
-    """Return bytes that are not kept; many of them in pieces, fetched together."""
-    if length <= BLOCK:
-        return fetch(offset, length)
-    ends = range(offset, offset + length, BLOCK)
-    pieces = [POOL.submit(partial(fetch, at, min(BLOCK, offset + length - at))) for at in ends]
-    return b"".join(map(POOL.result, pieces))
 
 
 BLOCKS = Blocks()

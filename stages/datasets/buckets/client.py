@@ -39,6 +39,10 @@ class NoObject(DataError):
     """There is no such object."""
 
 
+class NoAccess(DataError):
+    """An object may not be seen; of some buckets, one that is not there."""
+
+
 class Facts(NamedTuple):
     """What is known of an object. ``stamp``: its ETag, or when it was changed; empty where a server tells neither."""
 
@@ -183,8 +187,8 @@ def _said(address: Address, error: Exception) -> DataError:
 def _refused(address: Address, whole: str) -> DataError:
     wanted = _CREDENTIALS.get(address.scheme, "a signed address that is still valid")
     if any(host in whole for host in _METADATA):
-        return DataError(f"no credentials for {address.top}; expected in the environment: {wanted}")
-    return DataError(f"{address.shown}: access is refused; expected {wanted}")
+        return NoAccess(f"no credentials for {address.top}; expected in the environment: {wanted}")
+    return NoAccess(f"{address.shown}: access is refused; expected {wanted}")
 
 
 def _unanswered(address: Address, whole: str, code: str) -> DataError:

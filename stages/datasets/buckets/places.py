@@ -63,10 +63,11 @@ def _head(address: Address) -> Facts | NoObject:
 
 def _translated(key: str) -> str:
     """Return a pattern as a regular expression: a star stays in its folder, two stand for any folders."""
-    parts = [
-        "(?:.*/)?" if part == "**" else "".join(map(_meant, _TOKEN.findall(part))) + "/" for part in key.split("/")
-    ]
-    return "".join(parts).removesuffix("/")
+    return "".join(map(_of_folder, key.split("/"))).removesuffix("/")
+
+
+def _of_folder(part: str) -> str:
+    return "(?:.*/)?" if part == "**" else "".join(map(_meant, _TOKEN.findall(part))) + "/"
 
 
 def _meant(token: str) -> str:

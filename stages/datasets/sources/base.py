@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from frostline.stages.datasets.buckets.address import path_of
+from frostline.stages.datasets.buckets.address import is_address, path_of
 from frostline.stages.datasets.index import Progress
 from frostline.stages.datasets.samples import Dataset, Samples
+from frostline.stages.errors import DataError
 from frostline.stages.targets.columns import Task
 
 
@@ -79,6 +80,12 @@ class Request:
         One with both splits, ``NAME-trainval``, lies where ``NAME`` does.
         """
         return self.root or self.downloads / self.place.removesuffix("-trainval")
+
+
+def check_on_disk(request: Request) -> None:
+    """Raise DataError for a place in a bucket, where a source reads local disks alone."""
+    if is_address(request.place):
+        raise DataError(f"{request.path} is an address, and this is read from local disks alone; copy it to one first")
 
 
 @dataclass(frozen=True)

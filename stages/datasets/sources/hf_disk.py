@@ -18,7 +18,7 @@ from frostline.stages.datasets.arrow.rows import RowFiles
 from frostline.stages.datasets.arrow.stream_rows import StreamRows
 from frostline.stages.datasets.containers.blob import LocalBlob
 from frostline.stages.datasets.samples import Dataset, Samples
-from frostline.stages.datasets.sources.base import Request
+from frostline.stages.datasets.sources.base import Request, check_on_disk
 from frostline.stages.datasets.sources.csv_file import CSV
 from frostline.stages.datasets.sources.file_splits import FileSplits, file_splits
 from frostline.stages.datasets.sources.row_files import all_rows, open_rows
@@ -44,6 +44,7 @@ def open_hf_disk(request: Request) -> Dataset:
 
     Raises DataError: no such folder, one that is cut off or holds anything else, and what ``row_files`` finds.
     """
+    check_on_disk(request)
     folder = request.path
     split, saved = _saved(folder) if request.test is None else _apart(folder, Path(request.test).expanduser())
     rows = _rows(saved)
@@ -54,6 +55,7 @@ def open_hf_disk(request: Request) -> Dataset:
 
 def saved_samples(request: Request) -> tuple[Samples, tuple[str, ...]]:
     """Return the samples of all splits of a folder without labels, and notes. Raises DataError."""
+    check_on_disk(request)
     folder = request.path
     names = _listed(folder)
     saved = [replace(_read(folder / name), name=name) for name in names] if names else [_read(folder)]

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from frostline.stages.datasets.buckets.address import path_of
 from frostline.stages.datasets.containers.components import LABEL
 from frostline.stages.datasets.containers.members import Members
+from frostline.stages.datasets.encodings import text_if_there
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.container_splits import Named
 from frostline.stages.datasets.sources.member_folders import read_folders
@@ -71,8 +72,8 @@ def _with_folders(request: Request, table: Table, members: Members) -> Table:
 def _with_names(members: Members, cells: Sequence[str]) -> Sequence[str]:
     """Return the classes by their names, where they are numbers and a file beside the containers lists those."""
     numbers = dict.fromkeys(cells)
-    listed = _class_names(members)
-    if listed is None or not all(cell.isdecimal() for cell in numbers if cell):
+    listed = _class_names(members) if all(cell.isdecimal() for cell in numbers if cell) else None
+    if listed is None:
         return cells
     file, names = listed
     wrong = [cell for cell in numbers if cell and int(cell) >= len(names)]
@@ -85,6 +86,8 @@ def _with_names(members: Members, cells: Sequence[str]) -> Sequence[str]:
 def _class_names(members: Members) -> tuple[Path, list[str]] | None:
     """Return the file that lists the classes, beside the containers or in the folder above, and what it lists."""
     folder = path_of(members.blobs[0].name).parent
-    files = (place / name for place in (folder, folder / "..") for name in _CLASSES)
-    found = next((file for file in files if file.is_file()), None)
-    return None if found is None else (found, found.read_text("utf-8-sig").splitlines())
+    for file in (place / name for place in (folder, folder.parent) for name in _CLASSES):
+        text = text_if_there(file)
+        if text is not None:
+            return file, text.splitlines()
+    return None

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from frostline.stages.datasets.buckets.address import place_address
-from frostline.stages.datasets.buckets.client import Facts, listed
+from frostline.stages.datasets.buckets.client import listed
 from frostline.stages.datasets.clutter import is_clutter
 from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.file_modality import modality_of_paths
 from frostline.stages.datasets.sources.labelled import Rows, open_labelled
 from frostline.stages.datasets.sources.member_folders import read_folders
-from frostline.stages.datasets.sources.object_rows import indexed_objects
+from frostline.stages.datasets.sources.object_rows import FoundObjects, indexed_objects
 from frostline.stages.datasets.table import Table
 from frostline.stages.datasets.walk import ending, endings_of
 from frostline.stages.errors import DataError, counted
+from frostline.stages.modalities.base import IMAGE
+from frostline.stages.modalities.registry import MODALITIES
 
-_WANTED = "expected train/<class>/ and test/<class>/ (or val/<class>/), or <class>/ folders of images"
+_WANTED = "expected train/<class>/ and test/<class>/ (or val/<class>/), or <class>/ folders of samples"
 
 
 def open_object_folder(request: Request) -> Dataset:
@@ -25,31 +28,39 @@ def open_object_folder(request: Request) -> Dataset:
 
     Raises DataError: nothing there, no class folders, and all that is wrong with the classes.
     """
-    address = place_address(request.place)
-    if not address.lists:
-        raise DataError(f"{address.shown}: {address.scheme} lists no files; name them in a table, csv:, or use tar:")
-    below, endings = address.key.rstrip("/") + "/" if address.key else "", endings_of()
-    found = {key[len(below) :]: facts for key, facts in listed(address) if _is_seen(key[len(below) :])}
-    facts = {name: found[name] for name in sorted(found) if ending(name) in endings}
-    if not facts:
-        raise DataError(f"no image or recording below {address.shown}; {_WANTED}")
-    top = address._replace(key=below.rstrip("/"))
-    modality = modality_of_paths(request.path, facts)
+    found, notes = folder_objects(request, None)
+    modality = modality_of_paths(request.path, found.names)
 
     def make(rows: Rows) -> tuple[Samples, tuple[str, ...]]:
         rows.check()
-        addresses = [top._replace(key=below + name) for name in facts]
-        return indexed_objects(request, rows, modality, list(facts), addresses, list(facts.values())), ()
+        return indexed_objects(request, rows.targets, found, modality), ()
 
-    table = _table(request, facts)
-    others = len(found) - len(facts)
-    notes = (f"{counted(others, 'object')} passed over, no image or recording",) if others else ()
-    return open_labelled(replace(request, task="single-label"), replace(table, notes=notes), make)
+    table = replace(_table(request, found.names), notes=notes)
+    return open_labelled(replace(request, task="single-label"), table, make)
 
 
-def _table(request: Request, facts: dict[str, Facts]) -> Table:
+def folder_objects(request: Request, modality: str | None) -> tuple[FoundObjects, tuple[str, ...]]:
+    """Return the objects of a modality, or of any that has endings, below an address, sorted, and notes.
+
+    Raises DataError: there is none, or the host lists no files.
+    """
+    address, endings = place_address(request.place), endings_of(modality)
+    if not address.lists:
+        raise DataError(f"{address.shown}: {address.scheme} lists no files; name them in a table, csv:, or use tar:")
+    below = address.key.rstrip("/") + "/" if address.key else ""
+    found = [(key[len(below) :], facts) for key, facts in listed(address) if _is_seen(key[len(below) :])]
+    kept = sorted((name, facts) for name, facts in found if ending(name) in endings)
+    if not kept:
+        raise DataError(f"no {MODALITIES.load(modality or IMAGE).noun} below {address.shown}; {_WANTED}")
+    others = len(found) - len(kept)
+    notes = (f"{counted(others, 'object')} of other kinds passed over",) if others else ()
+    names = [name for name, _ in kept]
+    addresses = [address._replace(key=below + name) for name in names]
+    return FoundObjects(names, addresses, [facts for _, facts in kept]), notes
+
+
+def _table(request: Request, names: Sequence[str]) -> Table:
     """Return what folders say as a table. Raises DataError: they name no classes."""
-    names = list(facts)
     folders = read_folders(names, request.class_level)
     if folders.classes is None:
         loose = min(names, key=lambda name: name.count("/"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from frostline.stages.datasets.buckets.address import Address, AddressPath, address_of, is_address
 from frostline.stages.datasets.buckets.client import Facts, NoObject
@@ -18,19 +18,21 @@ from frostline.stages.datasets.sources.file_modality import modality_of_paths
 from frostline.stages.datasets.sources.labelled import Rows
 from frostline.stages.datasets.table import Table
 from frostline.stages.datasets.walk import Files
-from frostline.stages.errors import DataError
+from frostline.stages.errors import DataError, listing
+from frostline.stages.modalities.base import IMAGE
 from frostline.stages.modalities.registry import MODALITIES
+from frostline.stages.targets.values import Targets, unlabelled
 
 _NEVER = 1 << 62  # a time that has not come: what is known of an object without a stamp is not remembered
 
 
-@dataclass
-class _Found:
-    """``names``: what each object is called, its id. ``faults``: what is wrong with a row's path."""
+@dataclass(frozen=True)
+class FoundObjects:
+    """Objects with what is known of each. ``names``: what each is called, its id."""
 
-    names: list[str] = field(default_factory=list)
-    addresses: list[Address] = field(default_factory=list)
-    faults: dict[int, str] = field(default_factory=dict)
+    names: Sequence[str]
+    addresses: Sequence[Address]
+    facts: Sequence[Facts]
 
 
 def names_objects(request: Request, table: Table) -> bool:
@@ -41,36 +43,46 @@ def names_objects(request: Request, table: Table) -> bool:
 
 def object_samples(request: Request, rows: Rows) -> tuple[Samples, tuple[str, ...]]:
     """Return the objects that the column ``path`` names. Raises DataError with all that is wrong."""
-    table, top = rows.table, _top(request, rows.table)
-    found = _found(table, top)
+    found = _located(request, rows.table, rows.check)
+    return indexed_objects(request, rows.targets, found, modality_of_paths(rows.table.file, found.names)), ()
+
+
+def unlabelled_objects(request: Request, table: Table) -> Samples:
+    """Return the objects that the column ``path`` names, whatever else is there. Raises DataError as above."""
+
+    def check(faults: Mapping[int, str], where: str) -> None:
+        if faults:
+            wrong = [f"{table.where(row)}: {fault}" for row, fault in faults.items()]
+            raise DataError(f"{table.file} can't be used{where and f' ({where})'}:\n{listing(wrong)}")
+
+    found = _located(request, table, check)
+    return indexed_objects(request, unlabelled(len(table)), found, request.modality or IMAGE)
+
+
+def _located(request: Request, table: Table, check: Callable[[Mapping[int, str], str], None]) -> FoundObjects:
+    """Return the objects of all rows. ``check`` raises DataError if it is given faults."""
+    top = _top(request, table)
     where = f"objects are looked for below {top.shown}" if top else ""
-    rows.check(found.faults, where)
-    facts = known_objects(found.addresses)
-    rows.check({row: str(one) for row, one in enumerate(facts) if isinstance(one, NoObject)}, where)
-    known = [one for one in facts if isinstance(one, Facts)]
-    modality = modality_of_paths(table.file, found.names)
-    return indexed_objects(request, rows, modality, found.names, found.addresses, known), ()
+    names, addresses, faults = _addresses(table, top)
+    check(faults, where)
+    facts = known_objects(addresses)
+    check({row: str(one) for row, one in enumerate(facts) if isinstance(one, NoObject)}, where)
+    return FoundObjects(names, addresses, [one for one in facts if isinstance(one, Facts)])
 
 
-def indexed_objects(
-    request: Request,
-    rows: Rows,
-    modality: str,
-    names: Sequence[str],
-    addresses: Sequence[Address],
-    known: Sequence[Facts],
-) -> Samples:
+def indexed_objects(request: Request, targets: Targets, found: FoundObjects, modality: str) -> Samples:
     """Return objects as samples, each read once for its digest unless that is remembered."""
-    objects, most = Objects(addresses, known), MODALITIES.load(modality).max_bytes
+    objects, most = Objects(found.addresses, found.facts), MODALITIES.load(modality).max_bytes
 
     def content(row: int) -> bytes:
-        check_size(known[row].size, most)
+        check_size(found.facts[row].size, most)
         return objects.read(row)
 
-    index = index_contents(_files(names, known), content, request.memory, request.progress, modality, objects.announce)
-    called = Called(objects.read, lambda row: addresses[row].shown)
-    name, options = rows.table.file.stem, request.decode_options
-    samples = indexed_samples(name, "all", rows.targets, index, called, modality, options)
+    memory, progress = request.memory, request.progress
+    index = index_contents(_files(found), content, memory, progress, modality, objects.announce)
+    called = Called(objects.read, lambda row: found.addresses[row].shown)
+    name, options = request.path.stem, request.decode_options
+    samples = indexed_samples(name, "all", targets, index, called, modality, options)
     return replace(samples, announce=objects.announce)
 
 
@@ -80,19 +92,20 @@ def _top(request: Request, table: Table) -> Address | None:
     return address_of(folder) if isinstance(folder, AddressPath) or is_address(folder) else None
 
 
-def _found(table: Table, top: Address | None) -> _Found:
-    found, seen = _Found(), dict[str, int]()
+def _addresses(table: Table, top: Address | None) -> tuple[list[str], list[Address], dict[int, str]]:
+    """Return the names and addresses of rows, and what is wrong with those that have none."""
+    names, addresses, faults, seen = list[str](), list[Address](), dict[int, str](), dict[str, int]()
     for row, path in enumerate(table.column("path")):
         try:
             address = _address(path, top)
             name = _name(address, top)
             if seen.setdefault(name, row) != row:
                 raise DataError(f"{name} again, as on {table.where(seen[name])}")
-            found.names.append(name)
-            found.addresses.append(address)
+            names.append(name)
+            addresses.append(address)
         except DataError as error:
-            found.faults[row] = str(error)
-    return found
+            faults[row] = str(error)
+    return names, addresses, faults
 
 
 def _address(path: str, top: Address | None) -> Address:
@@ -117,10 +130,10 @@ def _name(address: Address, top: Address | None) -> str:
     return address.shown
 
 
-def _files(names: Sequence[str], known: Sequence[Facts]) -> Files:
+def _files(found: FoundObjects) -> Files:
     """Return objects as files: with two halves of a digest of their stamps in place of times."""
     files = Files()
-    for name, (size, stamp) in zip(names, known, strict=True):
+    for name, (size, stamp) in zip(found.names, found.facts, strict=True):
         digest = hashlib.sha256(stamp.encode()).digest()
         halves = [int.from_bytes(digest[at : at + 7], "big") for at in (0, 7)] if stamp else [_NEVER, _NEVER]
         files.add_facts(name, (size, *halves))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePath
 
+from frostline.stages.datasets.buckets.address import is_address
 from frostline.stages.datasets.clutter import clutter_note
 from frostline.stages.datasets.files import file_samples, others_note
 from frostline.stages.datasets.index import index_files
 from frostline.stages.datasets.located import absolute, locate
 from frostline.stages.datasets.samples import Samples
 from frostline.stages.datasets.sources.base import Request
+from frostline.stages.datasets.sources.object_folder import folder_objects
+from frostline.stages.datasets.sources.object_rows import indexed_objects, names_objects, unlabelled_objects
 from frostline.stages.datasets.table import Table, check_columns, read_table
 from frostline.stages.datasets.texts import COLUMNS as TEXTS
 from frostline.stages.datasets.texts import TEXT, check_no_files, text_samples
@@ -30,6 +33,9 @@ def folder_samples(request: Request) -> Found:
     """
     modality = request.modality or IMAGE
     noun = MODALITIES.load(modality).noun
+    if is_address(request.place):
+        found, passed = folder_objects(request, modality)
+        return indexed_objects(request, unlabelled(len(found.names)), found, modality), passed
     if not request.path.is_dir():
         raise DataError(f"no folder {request.path}; expected one with {noun}s in it")
     tree = walk(request.path, ".", modality)
@@ -61,6 +67,8 @@ def cell_samples(request: Request, table: Table) -> Found:
         column = request.input or next(name for name in TEXTS if table.find(name) is not None)
         check_no_files({"root": request.root, "bit_depth": request.bit_depth}, column)
         return text_samples(table.file.stem, unlabelled(len(table)), table, column), table.notes
+    if names_objects(request, table):
+        return unlabelled_objects(request, table), table.notes
     root = absolute(request.root or table.file.parent)
     located = locate(root, table.column("path"))
     if located.faults:

@@ -13,16 +13,16 @@ from threading import Timer
 import numpy as np
 import pytest
 
-from frostline.stages.datasets import Dataset, open_dataset
-from frostline.stages.datasets.buckets import client, objects
-from frostline.stages.datasets.buckets.address import address_of, path_of
+from frostline.stages.datasets import Dataset, Request, open_dataset, open_samples
+from frostline.stages.datasets.buckets import blob, client, objects
+from frostline.stages.datasets.buckets.address import Address, address_of, path_of
 from frostline.stages.datasets.buckets.blob import ObjectBlob
 from frostline.stages.datasets.buckets.blocks import BLOCK, BLOCKS, Blocks
 from frostline.stages.datasets.buckets.client import head
 from frostline.stages.datasets.containers.places import expand
 from frostline.stages.errors import DataError, UnreadableSample
 from frostline.stages.extract.extraction import extract
-from frostline.stages.modalities.base import Sample
+from frostline.stages.modalities.base import IMAGE, Sample
 from frostline.stages.store import FeatureSet
 from support.bucket_fixtures import skip_without_server
 from support.buckets import ENVIRONMENT, Bucket, bucket_at, s3_server, site_of, tar_of
@@ -118,7 +118,7 @@ def test_patterns_list_and_braces_do_not(bucket: Bucket) -> None:
 
 
 def test_what_is_not_there_is_told_by_name(bucket: Bucket, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no object s3://bucket-.*/none.csv; check the bucket and the key"):
+    with pytest.raises(DataError, match=r"no object s3://bucket-.*/none.csv; check the bucket and the key"):
         open_dataset(f"csv:s3://{bucket.name}/none.csv")
     with pytest.raises(DataError, match="no bucket s3://nobody; check its name, and the endpoint"):
         open_dataset("tar:s3://nobody/*.tar")
@@ -131,7 +131,7 @@ def test_what_is_not_there_is_told_by_name(bucket: Bucket, tmp_path: Path) -> No
 
 def test_a_table_says_which_paths_it_can_not_mean(bucket: Bucket, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(f"path,label\ns3://{bucket.name}/a.png,x\nb.png,y\n")
-    with pytest.raises(DataError, match="line 3: b.png: a file among addresses; expected addresses alone, or --root"):
+    with pytest.raises(DataError, match=r"line 3: b.png: a file among addresses; expected addresses alone, or --root"):
         open_dataset(f"csv:{tmp_path / 't.csv'}")
     there = bucket.put("sets/t.csv", b"path,label\n../a.png,x\na.png,y\n./a.png,y\n")
     with pytest.raises(DataError, match=r"line 2: ../a.png leads out of s3(?s:.*)line 4: a.png again, as on line 3"):
@@ -148,6 +148,44 @@ def test_without_obstore_the_error_names_the_extra(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "ConfigError" in done.stderr
     assert "`pip install 'frostline[buckets]'`" in done.stderr
+
+
+@pytest.mark.parametrize("dataset", ["vectors:s3://bucket/a.npz", "hf-disk:gs://bucket/a"])
+def test_what_is_read_from_disks_alone_says_so(dataset: str) -> None:
+    with pytest.raises(DataError, match="is an address, and this is read from local disks alone; copy it"):
+        open_dataset(dataset)
+
+
+def test_parquet_in_a_bucket_is_read_once_in_few_requests(
+    pets: Path, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="no pyarrow; pip install -e '.[test]'")
+    from pyarrow import parquet
+
+    noise = [encoded(picture(seed, (200, 200))) for seed in range(60)]
+    images = [{"bytes": data, "path": f"{i}.png"} for i, data in enumerate(noise)]
+    table = pyarrow.table({"image": images, "label": ["cat", "dog"] * 30})
+    parquet.write_table(table, tmp_path / "pets.parquet", row_group_size=10)
+    data, asked = (tmp_path / "pets.parquet").read_bytes(), list[int]()
+
+    def counted(address: Address, facts: client.Facts, start: int, length: int) -> bytes:
+        asked.append(length)
+        return client.read_range(address, facts, start, length)
+
+    monkeypatch.setattr(blob, "read_range", counted)
+    far = open_dataset(f"parquet:{bucket.put('sets/pets.parquet', data)}")
+    assert same(open_dataset(f"parquet:{tmp_path / 'pets.parquet'}"), far)
+    assert len(data) > 6_000_000
+    assert sum(asked) < 1.2 * len(data)
+    assert len(asked) < 20
+
+
+def test_samples_without_labels_are_read_from_buckets(pets: Path, bucket: Bucket) -> None:
+    there = bucket.upload(pets, "sets/")
+    names = [f"folder:{there}", f"csv:{there}labels.csv", f"tar:{bucket.put('pets.tar', tar_of(pets))}"]
+    found = [open_samples(name, Request("", modality=IMAGE))[0] for name in names]
+    assert len({tuple(sorted(map(bytes, samples.digests))) for samples in found}) == 1
+    assert [len(samples) for samples in found] == [24, 24, 24]
 
 
 def test_a_host_gives_parts_of_files_over_https_or_on_this_machine(pets: Path, tmp_path: Path) -> None:
@@ -209,9 +247,9 @@ def test_a_server_that_says_nothing_is_waited_for_and_then_given_up(monkeypatch:
     pytest.importorskip("obstore", reason="no obstore; pip install -e '.[test]'")
     monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.5)
     monkeypatch.setattr(client, "REQUEST_SECONDS", 0.3)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        with pytest.raises(DataError, match="can't be read: no answer, tried again and again; run again when it"):
-            head(address_of(f"http://127.0.0.1:{silent.getsockname()[1]}/a.tar"))
+    said = "can't be read: no answer, tried again and again; run again when it"
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(DataError, match=said):
+        head(address_of(f"http://127.0.0.1:{silent.getsockname()[1]}/a.tar"))
 
 
 def test_passing_failures_are_tried_again(pets: Path) -> None:
@@ -249,6 +287,25 @@ def test_what_is_held_of_objects_is_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     for at in range(0, size, BLOCK // 2):
         blocks.read(("a", "1"), size, at, 10, lambda _offset, length: bytes(length))
     assert sum(len(future.result()) for future in blocks._held.values()) <= 64 << 20
+
+
+def test_objects_are_fetched_ahead_in_order_and_what_is_held_of_them_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fetched = list[str]()
+
+    def read(address: Address, facts: client.Facts, start: int, length: int) -> bytes:
+        fetched.append(address.key)
+        return bytes(length)
+
+    monkeypatch.setattr(objects, "read_range", read)
+    size, rows = 1 << 20, range(300)
+    many = objects.Objects([Address("s3", "b", str(row)) for row in rows], [client.Facts(size, "1")] * len(rows))
+    many.announce(rows)
+    for row in rows:
+        assert many.read(row) == bytes(size)
+        assert len(fetched) <= row + 1 + 65
+    assert sorted(fetched, key=int) == [str(row) for row in rows]
 
 
 def test_a_server_that_stops_and_comes_back_loses_nothing(
