@@ -43,7 +43,7 @@ class Job:
     Attributes:
         settings: those of ``frostline extract``; paths are as given, relative ones to the folder of the command.
         mode: the numeric mode that was picked.
-        batch: how many images at once, and in how many threads.
+        batch: how many samples at once, and in how many threads.
         split: ``train`` or ``test``.
         view: ``plain`` or ``hflip``.
         digest: of the set's key; a worker that finds another, as of a dataset that has changed, does nothing.

@@ -1,4 +1,4 @@
-"""How the rows of a feature set are computed: how many images at once, in how many threads."""
+"""How the rows of a feature set are computed: how many samples at once, in how many threads."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from frostline.stages.extract.extraction import ExtractionStats
 
 @dataclass(frozen=True)
 class BatchSettings:
-    """On which ``device``, beside how many processor ``cores``; images at once; threads that decode and that compute.
+    """On which ``device``, beside how many processor ``cores``; samples at once; threads that decode and that compute.
 
     ``max_threads``: how many torch had to choose those from that compute.
     ``measured``: whether that is what was fastest here, and not asked for, usual, or all that memory had room for.
-    ``rows_per_second`` and ``waiting``, the share of the time spent waiting for images: of the last extraction,
+    ``rows_per_second`` and ``waiting``, the share of the time spent waiting for samples: of the last extraction,
     once it has ended; None where that is not known.
     """
 

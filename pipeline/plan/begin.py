@@ -22,7 +22,7 @@ def begin(plan: Plan, request: FeatureRequest) -> FeatureSet:
     """Return the set of a request, begun if it is not there.
 
     Raises StoreError for one that was begun under another ``--optimize``: its rows would differ in their last bits.
-    Raises ConfigError, before anything is written, for a network whose features are not an image's own.
+    Raises ConfigError, before anything is written, for a network whose features are not a sample's own.
     """
     if request.existing is not None:
         begun, asked = request.existing.provenance.optimize, plan.settings.optimize

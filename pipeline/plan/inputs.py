@@ -14,6 +14,7 @@ from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.settings.of_modality import check_modality_settings
 from frostline.pipeline.workspace import Workspace
 from frostline.stages.backbones import BackboneRequest, fingerprint
+from frostline.stages.backbones.families.registry import check_family_takes
 from frostline.stages.datasets import Dataset
 from frostline.stages.errors import DataError, UnreadableSample, counted, listing
 from frostline.stages.modalities.base import IMAGE, Sample
@@ -68,6 +69,7 @@ def open_inputs(settings: ExtractSettings, dataset: Dataset | None = None) -> In
     """
     mark = fingerprint(settings.request())
     found = dataset or _open(settings)
+    check_family_takes(settings.backbone, found.train.modality)
     check_modality_settings(settings, found.train.modality)
     if found.train.modality != IMAGE:
         mark = fingerprint(request_for(settings, found))

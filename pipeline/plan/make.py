@@ -13,7 +13,7 @@ from frostline.stages.errors import StoreError
 
 
 def make_plan(inputs: Inputs, splits: tuple[str, ...] = SPLITS) -> Plan:
-    """Return the plan of settings, the network loaded, and run on a few images, where nothing else decides.
+    """Return the plan of settings, the network loaded, and run on a few samples, where nothing else decides.
 
     Raises ConfigError: see ``resolve`` and ``pick_mode``.
     """

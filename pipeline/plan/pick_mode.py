@@ -1,4 +1,4 @@
-"""Second step: which numeric mode. The network runs on a few images to see which one bears the check."""
+"""Second step: which numeric mode. The network runs on a few samples to see which one bears the check."""
 
 from __future__ import annotations
 

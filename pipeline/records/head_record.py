@@ -18,7 +18,7 @@ _LONGEST_CONFIGURATION = 1 << 16
 
 @dataclass(frozen=True)
 class HeadBackbone:
-    """What a head was fitted on, and so what other images' features are made by; named as in ``head.json``.
+    """What a head was fitted on, and so what other samples' features are made by; named as in ``head.json``.
 
     ``weights``: a name or a file; ``jpeg_least``: the shorter side, in pixels, that JPEG files are scaled to at the
     least, None where they are decoded whole. ``bit_depth``: of 16-bit images, None for all 16 bits.

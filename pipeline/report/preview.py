@@ -10,6 +10,7 @@ from frostline.pipeline.plan.preview import Preview, SetPreview
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
 from frostline.stages.errors import counted
+from frostline.stages.modalities.registry import MODALITIES
 
 _COLUMNS = ("split", "view", "rows", "cached", "reusable", "to compute", "disk", "time")
 
@@ -51,5 +52,6 @@ def _open_question(found: Preview) -> list[str]:
         return [f"backbone: unknown until {found.inputs.settings.backbone} is loaded"]
     words = {"precision": "precision", "decode": "how JPEG files are decoded"}
     what = " and ".join(words[name] for name in found.unknown)
-    images = counted(len(trial_rows(found.inputs.dataset.train)), "image")
-    return [f"{what}: unknown until the network has run on {images}"]
+    train = found.inputs.dataset.train
+    some = counted(len(trial_rows(train)), MODALITIES.load(train.modality).noun)
+    return [f"{what}: unknown until the network has run on {some}"]

@@ -1,1 +1,1 @@
-"""A fitted head and its backbone: used on new images, or written as one file."""
+"""A fitted head and its backbone: used on new samples, or written as one file."""

@@ -1,4 +1,4 @@
-"""What a head says of one image, by the kind of target that it was fitted to."""
+"""What a head says of one sample, by the kind of target that it was fitted to."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SINGLE_LABEL, MULTI_LABEL, REGRESSION = "single-label", "multi-label", "regressi
 
 @dataclass(frozen=True)
 class Prediction:
-    """One image, and what the head says of it; or the ``problem`` that left it out.
+    """One sample, and what the head says of it; or the ``problem`` that left it out.
 
     Attributes:
-        path: of the image.
+        path: of the sample.
         classes: the classes, or the labels, with their probabilities, the likeliest first; the outputs with their
             values, in the order of the head, where it predicts numbers. Heads without probabilities give decision
             values instead, of any scale.
-        problem: why the image was left out.
+        problem: why the sample was left out.
         probabilistic: whether the head has probabilities.
         kind: of the head's target: ``single-label``, ``multi-label`` or ``regression``.
         labels: of a multi-label head, those that are predicted, the likeliest first: their probability is above the
@@ -51,7 +51,7 @@ class Prediction:
 
 
 def answer(head: Head, path: Path, decision_values: NDArray[np.float64] | None, problem: str | None) -> Prediction:
-    """Return what a head's decision values (classes,) say of an image; None where a problem left it out."""
+    """Return what a head's decision values (classes,) say of a sample; None where a problem left it out."""
     kind, probabilistic = target_of(head), head.probabilistic
     if decision_values is None:
         return Prediction(path, (), problem, probabilistic, kind)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from frostline.pipeline.serve.answers import MULTI_LABEL, REGRESSION, thresholds
+from frostline.pipeline.serve.fitted import FittedHead, read_fitted
 from frostline.pipeline.serve.predict import load_portable
 from frostline.pipeline.settings import ServeSettings
 from frostline.stages.backbones.network.joined import is_joined
@@ -14,14 +15,20 @@ from frostline.stages.heads import Head
 from frostline.stages.heads.scaling import target_of
 from frostline.stages.modalities.base import described
 from frostline.stages.modalities.image.spec import LibraryTransform
+from frostline.stages.modalities.vector.modality import VECTOR
 from frostline.stages.serve.export import export
 
 
 def export_head(folder: Path, file: Path, settings: ServeSettings) -> dict[str, Any]:
     """Write a head of ``data/heads`` and its backbone to ``file``, and return what the file says of itself.
 
+    A head of vectors is written alone: it takes the vectors.
+
     Raises StoreError and ConfigError as ``load_classifier`` and ``frostline.stages.serve.export.export`` do.
     """
+    fitted = read_fitted(folder, settings)
+    if fitted.made.spec.modality == VECTOR.name:
+        return _of_vectors(fitted, file)
     classifier = load_portable(folder, settings)
     from frostline.stages.backbones.inference.backbone import Backbone
 
@@ -44,6 +51,20 @@ def export_head(folder: Path, file: Path, settings: ServeSettings) -> dict[str, 
         "head": folder.name,
     }
     export(classifier.head, network, classifier.views, record, file)
+    return {"file": str(file), **record}
+
+
+def _of_vectors(fitted: FittedHead, file: Path) -> dict[str, Any]:
+    """Write a head of vectors, which need no network, and return what the file says of itself."""
+    from frostline.stages.serve.export import export_on_features
+
+    record = {
+        "features": ["batch", fitted.head.width],
+        **_answers(fitted.head),
+        "backbone": fitted.made.spec.fields(),
+        "head": fitted.folder.name,
+    }
+    export_on_features(fitted.head, record, file)
     return {"file": str(file), **record}
 
 

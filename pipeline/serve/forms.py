@@ -1,4 +1,4 @@
-"""Answers for images as JSON, as CSV and for a terminal, by the kind of the head's target."""
+"""Answers for samples as JSON, as CSV and for a terminal, by the kind of the head's target."""
 
 from __future__ import annotations
 

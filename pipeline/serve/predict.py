@@ -112,7 +112,9 @@ def _loaded(folder: str | Path, fitted: FittedHead, s: ServeSettings, *, portabl
     wanted = made.spec
     if portable and wanted.modality != IMAGE:
         noun = MODALITIES.load(wanted.modality).noun
-        raise ConfigError(f"the head in {folder} is of {noun}s; only heads of images can be exported, use `predict`")
+        raise ConfigError(
+            f"the head in {folder} is of {noun}s; only heads of images and vectors can be exported, use `predict`"
+        )
     check_fitted(fitted, s)
     request = request_of(made, s.backbone or made.name, s.weights or made.weights)
     blank = Image.new("RGB", [*wanted.size[::-1]]) if wanted.size else None

@@ -1,4 +1,4 @@
-"""Settings of how the network is run, for a dataset and for new images."""
+"""Settings of how the network is run, for a dataset and for new samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OTHER_ENGINES = sorted(installed("frostline.engines"))  # the door itself lies 
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")]
 BatchSize = Annotated[
     int | None,
-    Field(ge=1, le=65536, description="images through the backbone at once (default: found out, or 16, on a GPU 128)"),
+    Field(ge=1, le=65536, description="samples through the backbone at once (default: found out, or 16, on a GPU 128)"),
 ]
 Workers = Annotated[
     int | None, Field(ge=1, le=256, description="threads that decode (default: one per core, or one if that is faster)")
@@ -86,12 +86,12 @@ class ServeSettings(AnySettings):
     workers: Workers = None
     optimize: Optimization = "auto"
     allow_unsteady: AllowUnsteady = False
-    max_bad: int = Field(default=0, ge=0, description="how many unreadable images to tolerate")
+    max_bad: int = Field(default=0, ge=0, description="how many unreadable samples to tolerate")
     top: int | None = Field(
         default=None,
         ge=1,
         le=1000,
-        description="how many classes or labels to print for an image, the likeliest first (default: one class, or the "
+        description="how many classes or labels to print for a sample, the likeliest first (default: one class, or the "
         "labels that are predicted)",
     )
 

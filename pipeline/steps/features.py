@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import product
@@ -23,7 +23,7 @@ from frostline.pipeline.report.wording import Message
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import DamagedShard, DataError, StoreError, counted, listing
 from frostline.stages.extract.known_rows import copy_set
-from frostline.stages.extract.truncation import read_truncation
+from frostline.stages.extract.truncation import Truncation, read_truncation
 from frostline.stages.modalities.image.spec import View
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.store import Features, FeatureSet, KnownRows, common, in_use, load, open_set
@@ -146,16 +146,21 @@ def unsteady_notes(done: Iterable[Extracted]) -> tuple[str, ...]:
 
 
 def truncation_notes(done: Iterable[Extracted]) -> tuple[str, ...]:
-    """Return one line for each feature set of whose samples something was cut off."""
-    notes = []
+    """Return a line for each feature set of whose samples something was cut off, and for one of samples unknown."""
+    notes: list[str] = []
     for one in done:
         if cut := read_truncation(open_set(one.folder).provenance.truncation):
-            backbone = one.key.backbone
-            noun = MODALITIES.load(backbone.modality).noun
-            notes.append(
-                f"{one.split}: {cut.told(noun)}, for {backbone.name} takes no more of one; see --max-length, --windows"
-            )
+            notes += _notes_on(cut, one)
     return tuple(dict.fromkeys(notes))
+
+
+def _notes_on(cut: Truncation, one: Extracted) -> Iterator[str]:
+    backbone = one.key.backbone
+    noun = MODALITIES.load(backbone.modality).noun
+    if cut.lost:
+        yield f"{one.split}: {cut.told(noun)}, for {backbone.name} takes no more of one; see --max-length, --windows"
+    if cut.unknown:
+        yield f"{one.split}: {cut.told_unknown(noun)}"
 
 
 def _described(request: FeatureRequest, features: FeatureSet, computed: int, seconds: float) -> Extracted:

@@ -69,7 +69,7 @@ def _kept(plan: Plan, spec: HeadSpec, fitted: Fitted) -> Fitted:
 
 
 def _backbone_of(plan: Plan) -> HeadBackbone:
-    """Return what prediction needs to make the same features of other images."""
+    """Return what prediction needs to make the same features of other samples."""
     request, s, mode = plan.resolved.inputs.request, plan.settings, plan.picked.mode
     file, part = request.weights_file, request.weights_part
     weights = f"{file.absolute()}{part and '#' + part}" if file else request.weights

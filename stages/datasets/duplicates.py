@@ -13,10 +13,10 @@ from frostline.stages.datasets.samples import Dataset
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Counts of images with identical content.
+    """Counts of samples with identical content.
 
-    ``within_train``, ``within_test``: images that repeat an earlier one of their split.
-    ``across``: test images that are also in train. ``conflicting``: images, in either
+    ``within_train``, ``within_test``: samples that repeat an earlier one of their split.
+    ``across``: test samples that are also in train. ``conflicting``: samples, in either
     split, whose content occurs under more than one label.
     """
 

@@ -31,7 +31,7 @@ def text_of(file: Path) -> str:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise DataError(f"can't read the table {file}: {error}; wanted a UTF-8 CSV file with a header") from error
+        raise DataError(f"can't read the table {file}: {error}; wanted a table in UTF-8") from error
     return decoded_text(file, data)
 
 
@@ -55,7 +55,7 @@ def decoded_text(file: Path, data: bytes) -> str:
     """Return the text that a file's bytes are. Raises DataError that says what they are instead."""
     what = _other_kind(data)
     if what is not None:
-        raise DataError(f"can't read the table {file}: it is {what[0]}; wanted a UTF-8 CSV file: {what[1]}")
+        raise DataError(f"can't read the table {file}: it is {what[0]}; wanted a table in UTF-8: {what[1]}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -85,5 +85,5 @@ def _at(data: bytes, at: int) -> str:
     letter = data[at : at + 1].decode("cp1252", "replace")
     return (
         f"line {line} has the byte 0x{data[at]:02X}, which is not UTF-8; it is {letter!r} in Latin-1 or Windows-1252; "
-        'wanted a UTF-8 CSV file: save it as "CSV UTF-8", or iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW'
+        'wanted a table in UTF-8: save it as "CSV UTF-8", or iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW'
     )

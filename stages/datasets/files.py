@@ -1,4 +1,4 @@
-"""Samples whose content is image files below one root."""
+"""Samples whose content is files below one root."""
 
 from __future__ import annotations
 

@@ -75,22 +75,22 @@ class _Finder:
             if not stat.S_ISREG(info.st_mode):
                 raise ValueError(f"{path} is not a regular file")
             if not self._real(full if full.is_symlink() else full.parent).is_relative_to(self._real(self.root)):
-                raise ValueError(f"{path} is a link that leads out of the folder of the images")
+                raise ValueError(f"{path} is a link that leads out of the folder of the files")
             return full.relative_to(self.root).as_posix(), info, way
         raise ValueError(f"{path}: no such file{self._hint(path)}")
 
     def _below(self, path: str, spelled: str) -> Path:
         full = Path(os.path.normpath(self.root / spelled))
         if not full.is_relative_to(self.root):
-            raise ValueError(f"{path} leads out of the folder of the images")
+            raise ValueError(f"{path} leads out of the folder of the files")
         return full
 
     def _completed(self, path: str) -> Iterator[tuple[str, str]]:
-        """Yield a path with the ending that it lacks, where one image alone has it."""
+        """Yield a path with the ending that it lacks, where one file alone has it."""
         full = Path(path.replace("\\", "/"))
         images = self._beside(path).images.get(full.name, [])
         if len(images) == 1:
-            yield f"{full.parent.as_posix()}/{images[0]}", "without an ending lead to the images of that name"
+            yield f"{full.parent.as_posix()}/{images[0]}", "without an ending lead to the files of that name"
 
     def _hint(self, path: str) -> str:
         """Return what a path that leads nowhere may have meant."""
@@ -99,7 +99,7 @@ class _Finder:
         if "://" in path and not _FILE.match(path):
             return "; an address that is not read: expected s3://, gs://, az:// or https://"
         if _DRIVE.match(path):
-            return "; a path of Windows: write it from the folder of the images on, or name that by --root"
+            return "; a path of Windows: write it from the folder of the files on, or name that by --root"
         near = self._beside(path).by_fold.get(folded(Path(path.replace("\\", "/")).name))
         return f"; {near} is there" if near else ""
 

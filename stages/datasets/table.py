@@ -208,7 +208,7 @@ def _parsed(
         found = [(reader.line_num, tuple(cell.strip() for cell in row)) for row in reader]
     except csv.Error as error:
         raise DataError(
-            f"can't read the table {file}, line {reader.line_num}: {error}; wanted a UTF-8 CSV file with a header"
+            f"can't read the table {file}, line {reader.line_num}: {error}; wanted a table in UTF-8 with a header"
         ) from error
     found = [(line, row) for line, row in found if any(row)]
     return header, tuple(row for _, row in found), tuple(line for line, _ in found)

@@ -118,7 +118,9 @@ class Loader:
         In order where all items have one shape; else block by block those of one shape, the largest first, and then
         those without an item.
         """
-        blocks = (block for rows in groups for block in _parts(rows, self._block * self._batch_size))
+        blocks: Iterator[Sequence[int]] = (
+            block for rows in groups for block in _parts(rows, self._block * self._batch_size)
+        )
         pending: deque[_Block] = deque()
         while True:
             fresh = list(islice(blocks, self._ahead + 1 - len(pending)))

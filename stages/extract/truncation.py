@@ -10,16 +10,23 @@ from frostline.stages.datasets import Samples
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.base import CuttingTransform, Transform
 
+_LATER = ("unknown", "example")
+
 
 @dataclass(frozen=True)
 class Truncation:
-    """Of ``samples`` that can be read, ``cut`` ones are too long: of ``whole`` units (tokens), ``lost`` are cut off."""
+    """Of ``samples`` that can be read, ``cut`` ones are too long: of ``whole`` units (tokens), ``lost`` are cut off.
+
+    ``unknown``: how many have no unit that the network knows; ``example``: the id of the first of them.
+    """
 
     samples: int
     cut: int
     whole: int
     lost: int
     unit: str
+    unknown: int = 0
+    example: str = ""
 
     def told(self, noun: str) -> str:
         """Return what was cut, in a line. There must be something.
@@ -33,9 +40,21 @@ class Truncation:
             f"{self.unit} of all ({lost}) are lost"
         )
 
+    def told_unknown(self, noun: str) -> str:
+        """Return in which samples nothing is known, in a line. There must be some.
+
+        >>> Truncation(200, 0, 4000, 0, "tokens", 2, "line 7").told_unknown("text")
+        '2 of 200 texts have no known tokens, such as line 7: their features say nothing of them'
+        """
+        have, their = ("has", "its") if self.unknown == 1 else ("have", "their")
+        return (
+            f"{self.unknown:,} of {self.samples:,} {noun}s {have} no known {self.unit}, such as {self.example}: "
+            f"{their} features say nothing of {'it' if self.unknown == 1 else 'them'}"
+        )
+
     def fields(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if self.unknown or name not in _LATER}
 
 
 def truncation(samples: Samples, how: Transform[Any]) -> Truncation | None:
@@ -43,6 +62,7 @@ def truncation(samples: Samples, how: Transform[Any]) -> Truncation | None:
     if not isinstance(how, CuttingTransform):
         return None
     count = cut = whole = lost = 0
+    unknown: list[str] = []
     for row in range(len(samples)):
         try:
             length = how.measure(samples.read(row))
@@ -50,17 +70,20 @@ def truncation(samples: Samples, how: Transform[Any]) -> Truncation | None:
             continue
         count, cut = count + 1, cut + (length.lost > 0)
         whole, lost = whole + length.whole, lost + length.lost
-    return Truncation(count, cut, whole, lost, how.unit)
+        unknown += [samples.ids[row]] if length.unknown else []
+    return Truncation(count, cut, whole, lost, how.unit, len(unknown), *unknown[:1])
 
 
 def read_truncation(stored: object) -> Truncation | None:
-    """Return what was stored of ``fields``, None where it is none, or nothing is lost."""
+    """Return what was stored of ``fields``, None where it is none, or nothing is lost or unknown."""
     if not isinstance(stored, Mapping):
         return None
     try:
         found = Truncation(**{str(name): value for name, value in stored.items()})
     except TypeError:
         return None
-    numbers = (found.samples, found.cut, found.whole, found.lost)
-    fit = all(type(n) is int and n > 0 for n in numbers) and isinstance(found.unit, str) and found.unit.isalpha()
-    return found if fit else None
+    numbers = (found.samples, found.cut, found.whole, found.lost, found.unknown)
+    fit = all(type(n) is int and n >= 0 for n in numbers) and found.samples > 0
+    words = isinstance(found.unit, str) and found.unit.isalpha() and isinstance(found.example, str)
+    several = fit and (found.unknown > 0 or min(found.cut, found.lost, found.whole) > 0)
+    return found if words and several else None

@@ -165,10 +165,14 @@ class Transform(Protocol[S_contra]):
 
 @dataclass(frozen=True)
 class Length:
-    """How long a sample is, in the units of its transform (tokens), and how many of them no network is given."""
+    """How long a sample is, in the units of its transform (tokens), and how many of them no network is given.
+
+    ``unknown``: whether none of them is one that the network knows.
+    """
 
     whole: int
     lost: int
+    unknown: bool = False
 
 
 @runtime_checkable

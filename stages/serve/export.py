@@ -53,6 +53,19 @@ class Exported(nn.Module):
         return decision_values
 
 
+class OnFeatures(nn.Module):
+    """Features, float32 (n, d), to a head's float32 (n, classes), which are as those of ``Exported``."""
+
+    def __init__(self, head: Head) -> None:
+        super().__init__()
+        self.scale, linear = _scale_and_linear(head)
+        self.linear = _Linear(linear)
+
+    def forward(self, features: Tensor) -> Tensor:
+        decision_values: Tensor = self.linear(self.scale(features))
+        return decision_values
+
+
 class _Linear(nn.Module):
     """Wx + b in float32, and what makes probabilities of that."""
 
@@ -123,18 +136,28 @@ def export(head: Head, backbone: Backbone, views: Sequence[View], record: Mappin
     Raises ConfigError: another ending; a head that is not linear; a network that can't be
     traced; ONNX's packages are not there.
     """
-    if file.suffix not in FORMATS:
-        raise ConfigError(f"can't export to {file.name!r}; wanted a name that ends in {' or '.join(FORMATS)}")
-    if not file.absolute().parent.is_dir():
-        raise ConfigError(f"can't write {file}: there is no folder {file.absolute().parent}")
     whole = Exported(backbone.module(), head, views).eval()
     images = torch.zeros((2, *backbone.spec.size, 3), dtype=torch.uint8)
+    _write(whole, {"images": images}, record, file, backbone.spec.name)
+
+
+def export_on_features(head: Head, record: Mapping[str, Any], file: Path) -> None:
+    """Write a head alone, on features that come from elsewhere: float32 (batch, width of the head), any batch size.
+
+    ``record`` and errors are as for ``export``.
+    """
+    _write(OnFeatures(head).eval(), {"features": torch.zeros((2, head.width))}, record, file, "the head")
+
+
+def _write(whole: nn.Module, given: Mapping[str, Tensor], record: Mapping[str, Any], file: Path, name: str) -> None:
+    """Write a module; ``given``: an example of what it takes, by its name; ``name``: what an error calls the module."""
+    _check_place(file)
     text = canonical_json(dict(record)).decode()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporters' own deprecations
             with TemporaryDirectory(prefix=".", dir=file.absolute().parent) as place:
-                (_to_onnx if file.suffix == ".onnx" else _to_torch)(whole, images, text, Path(place, file.name))
+                (_to_onnx if file.suffix == ".onnx" else _to_torch)(whole, given, text, Path(place, file.name))
                 for part in sorted(Path(place).iterdir(), reverse=True):  # what a large ONNX file refers to goes first
                     part.replace(file.with_name(part.name))
     except ConfigError:
@@ -142,24 +165,31 @@ def export(head: Head, backbone: Backbone, views: Sequence[View], record: Mappin
     except OSError as error:
         raise ConfigError(f"can't write {file}: {error.strerror}") from error
     except Exception as error:  # whatever a network's code does while it is traced
-        raise ConfigError(f"{backbone.spec.name} can't be exported: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"{name} can't be exported: {type(error).__name__}: {error}") from error
 
 
-def _program(whole: nn.Module, images: Tensor) -> torch.export.ExportedProgram:
+def _check_place(file: Path) -> None:
+    if file.suffix not in FORMATS:
+        raise ConfigError(f"can't export to {file.name!r}; wanted a name that ends in {' or '.join(FORMATS)}")
+    if not file.absolute().parent.is_dir():
+        raise ConfigError(f"can't write {file}: there is no folder {file.absolute().parent}")
+
+
+def _program(whole: nn.Module, given: Mapping[str, Tensor]) -> torch.export.ExportedProgram:
     with torch.no_grad():
-        return torch.export.export(whole, (images,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        return torch.export.export(whole, tuple(given.values()), dynamic_shapes=({0: torch.export.Dim("batch")},))
 
 
-def _to_torch(whole: nn.Module, images: Tensor, text: str, file: Path) -> None:
-    torch.export.save(_program(whole, images), file, extra_files={"frostline": text})
+def _to_torch(whole: nn.Module, given: Mapping[str, Tensor], text: str, file: Path) -> None:
+    torch.export.save(_program(whole, given), file, extra_files={"frostline": text})
 
 
-def _to_onnx(whole: nn.Module, images: Tensor, text: str, file: Path) -> None:
+def _to_onnx(whole: nn.Module, given: Mapping[str, Tensor], text: str, file: Path) -> None:
     missing = [name for name in ("onnx", "onnxscript") if find_spec(name) is None]
     if missing:
         raise ConfigError(f"an ONNX file needs {' and '.join(missing)}; `pip install 'frostline[onnx]'`")
-    names: dict[str, Any] = {"input_names": ["images"], "output_names": ["confidence"]}
-    program = torch.onnx.export(_program(whole, images), (images,), dynamo=True, verbose=False, **names)
+    names: dict[str, Any] = {"input_names": list(given), "output_names": ["confidence"]}
+    program = torch.onnx.export(_program(whole, given), tuple(given.values()), dynamo=True, verbose=False, **names)
     assert program is not None
     program.model.metadata_props["frostline"] = text
     program.save(str(file))

@@ -133,7 +133,7 @@ def _array(column: Column) -> Any:
     gone = None if column.there is None else ~column.there
     if column.kind == "number":
         return pyarrow.array(values, pyarrow.float64(), mask=gone)
-    texts = [[*map(_text, one)] if column.kind == "texts" else _text(one) for one in values]
+    texts: list[Any] = [[*map(_text, one)] if column.kind == "texts" else _text(one) for one in values]
     if gone is not None:
         texts = [None if missing else text for text, missing in zip(texts, gone.tolist(), strict=True)]
     return pyarrow.array(texts, pyarrow.list_(pyarrow.string()) if column.kind == "texts" else pyarrow.string())

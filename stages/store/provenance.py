@@ -21,7 +21,7 @@ class Provenance:
         device: where the network ran.
         licence: of the weights.
         optimize: the ``--optimize`` under which rows are computed.
-        unsteady: what was seen of a network that gives an image other features each time; else empty.
+        unsteady: what was seen of a network that gives a sample other features each time; else empty.
         agreement: how well reduced precision agreed with fp32, if it was tried.
         decode_agreement: how well images decoded at a fraction agreed with whole ones, if that was tried.
         truncation: how much of the samples was cut off, of a modality of which anything is.

@@ -44,10 +44,11 @@ def export_command(args: argparse.Namespace) -> int:
     from frostline.pipeline.serve.export import export_head
 
     record = export_head(args.head, args.file, settings_of(args))
-    height, width = record["images"][1:3]
+    shape, given = ("images", "uint8 images") if "images" in record else ("features", "float32 features")
+    size = ", ".join(map(str, record[shape][1:]))
     names = record.get("outputs") or record["classes"]
     each = {"regression": "output", "multi-label": "label"}.get(record.get("target", ""), "class")
-    text = f"{args.file}: uint8 images (batch, {height}, {width}, 3) to a {record['values']} per {each} (batch, "
+    text = f"{args.file}: {given} (batch, {size}) to a {record['values']} per {each} (batch, "
     print_result(args, record, f"{text}{len(names)})")
     return 0
 
@@ -63,8 +64,8 @@ def export_features_command(args: argparse.Namespace) -> int:
     return EXIT_QUARANTINED if record["quarantined"] else 0
 
 
-def takes_images(command: argparse.ArgumentParser) -> None:
-    """Add the head and the images."""
+def takes_samples(command: argparse.ArgumentParser) -> None:
+    """Add the head and the samples."""
     command.usage = (
         "frostline predict HEAD IMAGE|FOLDER|CSV… [--SETTING VALUE …]\n"
         "       frostline predict HEAD SOURCE --out FILE.parquet|FILE.csv [--SETTING VALUE …]"

@@ -20,7 +20,7 @@ from frostline.pipeline.cli.commands.serve import (
     export_features_command,
     predict_command,
     takes_file,
-    takes_images,
+    takes_samples,
     takes_set,
 )
 from frostline.pipeline.cli.commands.workspace import (
@@ -86,7 +86,7 @@ COMMANDS = {
 TAKES: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "run": takes_dry_run,
     "extract": takes_dry_run,
-    "predict": takes_images,
+    "predict": takes_samples,
     "bench": takes_matrix,
     "rank": takes_backbones,
     "health": takes_groups,

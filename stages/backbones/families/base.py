@@ -77,12 +77,14 @@ class Family(Protocol):
     is heavy (torch, or the family's own library): a run whose features are cached calls the rest each time.
 
     ``summary``: what it holds, in a line. ``versions``: the distributions whose versions may change a feature.
-    ``extra``: the extra of Frostline that installs them, if they don't come with it.
+    ``extra``: the extra of Frostline that installs them, if they don't come with it. ``takes``: the modality of the
+    samples that all its networks take; empty where that is up to the network.
     """
 
     summary: str
     versions: tuple[str, ...] = ("torch",)
     extra: str = ""
+    takes: str = ""
 
     def names(self) -> Iterable[str]:
         """Return the names that it is known to have, in order; others may do as well."""

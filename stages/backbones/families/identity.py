@@ -41,6 +41,7 @@ class Identity(Family):
 
     def load(self, request: BackboneRequest) -> LoadedModel:
         if request.name == "vectors":
+            check_taken(request.name, Vectors.modality, request.modality)  # others know no width
             vectors = Vectors(**request.preprocessing)
             return _given(request, vectors, vectors.width)
         if request.name == "spectrum":

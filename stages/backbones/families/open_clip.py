@@ -19,6 +19,7 @@ from frostline.stages.backbones.families.openclip.places import (
 )
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.errors import ConfigError, unknown_name
+from frostline.stages.modalities.base import IMAGE
 
 
 class OpenClip(Family):
@@ -31,6 +32,7 @@ class OpenClip(Family):
     summary = "image towers of open_clip: open_clip:ViT-B-32/laion2b_s34b_b79k, open_clip:hf-hub:ORG/MODEL"
     versions = ("torch", "open_clip_torch")
     extra = "open_clip"
+    takes = IMAGE
 
     def names(self) -> Iterable[str]:
         return sorted(configurations())

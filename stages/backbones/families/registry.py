@@ -16,6 +16,7 @@ from frostline.stages.backbones.families.base import BARE_NAMES, Family, LoadedM
 from frostline.stages.backbones.families.user_code import USER_CODE
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.errors import ConfigError, listing
+from frostline.stages.modalities.registry import check_taken
 from frostline.stages.plugins import Door
 from frostline.stages.user_code.locate import factory_file
 
@@ -83,6 +84,12 @@ def check_family(name: str) -> None:
             f"unknown backbone family {prefix!r}, and there is no module of that name; wanted one of\n"
             + listing([*known, f"file.py:factory or pkg.module:factory  {USER_CODE.summary}"])
         )
+
+
+def check_family_takes(name: str, modality: str) -> None:
+    """Raise ConfigError where all networks of a backbone's family take samples of another modality."""
+    if taken := family_of(name)[0].takes:
+        check_taken(name, taken, modality)
 
 
 def load(request: BackboneRequest) -> LoadedModel:

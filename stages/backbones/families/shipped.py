@@ -8,6 +8,7 @@ from typing import Any
 
 from frostline.stages.backbones.families.base import BARE_NAMES, Encoder, Family, LoadedModel, check_bare
 from frostline.stages.backbones.request import BackboneRequest
+from frostline.stages.modalities.base import IMAGE
 from frostline.stages.modalities.image.spec import Preprocessing
 from frostline.stages.records.sealed import file_digest
 
@@ -20,6 +21,7 @@ class Shipped(Family):
 
     summary = "what ships here: resnet8-cifar10, a small network trained on CIFAR-10"
     versions = ("torch", "torchvision")
+    takes = IMAGE
 
     def check(self, request: BackboneRequest) -> None:
         check_bare(request, "shipped")

@@ -19,6 +19,7 @@ from frostline.stages.backbones.families.sentences.folder import MODULES, read_s
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError
+from frostline.stages.modalities.text.modality import TEXT
 
 
 class SentenceTransformers(Family):
@@ -30,6 +31,7 @@ class SentenceTransformers(Family):
     summary = "encoders of sentence-transformers, in a folder or of the hub: st:FOLDER, st:ORG/MODEL"
     versions = ("torch", "transformers", "tokenizers")
     extra = "hf"
+    takes = TEXT
 
     def names(self) -> Iterable[str]:
         return (name for name in cached_names() if is_repository(name) and _has_modules(name))

@@ -9,6 +9,7 @@ from frostline.stages.backbones.families.base import Family, LoadedModel
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import OUTPUT
 from frostline.stages.errors import ConfigError
+from frostline.stages.modalities.text.modality import TEXT
 from frostline.stages.modalities.text.terms import TermWeights, read_vocabulary
 
 PREFIX = "tfidf"
@@ -19,6 +20,7 @@ class TfIdf(Family):
 
     summary = "no network: TF-IDF of texts by a vocabulary that a run learned, tfidf:FILE"
     versions = ("torch",)
+    takes = TEXT
 
     def check(self, request: BackboneRequest) -> None:
         if request.weights != "DEFAULT" or request.layer not in (None, OUTPUT) or request.pool not in (None, "none"):

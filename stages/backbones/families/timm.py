@@ -14,6 +14,7 @@ from frostline.stages.backbones.families.base import Encoder, Family, LoadedMode
 from frostline.stages.backbones.families.timm_models.folder import LOCAL, local_files, portable_name
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.errors import ConfigError
+from frostline.stages.modalities.base import IMAGE
 from frostline.stages.records.sealed import file_digest
 
 
@@ -26,6 +27,7 @@ class Timm(Family):
     summary = "models of timm: timm:vit_small_patch14_dinov2, or timm:local-dir:FOLDER"
     versions = ("torch", "torchvision", "timm")
     extra = "timm"
+    takes = IMAGE
 
     def check(self, request: BackboneRequest) -> None:
         if request.weights_file is None and not self.names_weights(request.weights):

@@ -12,6 +12,7 @@ from typing import Any
 
 from frostline.stages.backbones.families.base import Encoder, Family, LoadedModel
 from frostline.stages.backbones.request import BackboneRequest
+from frostline.stages.modalities.base import IMAGE
 
 _ENTRY = re.compile(r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*")  # such as IMAGENET1K_V2
 
@@ -21,6 +22,7 @@ class Torchvision(Family):
 
     summary = "torchvision's classification models; the prefix may be left out: resnet50"
     versions = ("torch", "torchvision")
+    takes = IMAGE
 
     def check(self, request: BackboneRequest) -> None:
         names = _weights(request.name)

@@ -68,6 +68,8 @@ class _Flow:
 
     def _launched(self, batch: Arrays, rows: int) -> _Passing:
         """Send a batch on its way in parts of so many rows; where memory runs out meanwhile, it is sent anew."""
+        if rows_of(batch) == 1:  # as long as one recording: what was made ready for it would lie there for no other
+            return _Passing(1, 1, [self._network.embed(batch)])
         cut = parts(batch, rows)
         lane, passing = self._lane(cut[0]), _Passing(rows_of(batch), len(cut))
         for part in cut:

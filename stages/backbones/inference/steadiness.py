@@ -1,4 +1,4 @@
-"""Whether a network gives an image the same features each time, and whatever else is in the batch."""
+"""Whether a network gives a sample the same features each time, and whatever else is in the batch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CAUSES = {
     "(functional.dropout without training=self.training), or for a state that each pass changes",
     "company": "look for batch normalisation without running statistics (track_running_stats=False, or left in "
     "training), and for anything else that is computed over the batch",
-    "place": "look for anything that is divided by the number of images or done from some number on, such as a mean "
+    "place": "look for anything that is divided by the number of samples or done from some number on, such as a mean "
     "over the batch, and for random masks by place",
 }
 When = Literal["again", "company", "place"]
@@ -31,10 +31,10 @@ When = Literal["again", "company", "place"]
 
 @dataclass(frozen=True)
 class Unsteady:
-    """Features that are not an image's own.
+    """Features that are not a sample's own.
 
     ``when``: asked for ``again`` in the same batch, in other ``company``, or in another ``place``, one further in a
-    batch with another number of images. ``rows``: which of the images, of
+    batch with another number of samples. ``rows``: which of the samples, of
     ``compared`` ones. ``largest``: the largest difference; ``scale``: the mean size of a feature.
     """
 

@@ -15,6 +15,7 @@ from frostline.stages.datasets.arrow.rows import RowFiles
 from frostline.stages.datasets.json_lines import cell
 from frostline.stages.errors import DataError, listing
 
+_KNOWN = 1 << 16  # different cells that are one object each
 _NO_CLASS = -1  # as datasets numbers a class that is not known
 
 
@@ -44,7 +45,7 @@ class Cells(Sequence[str]):
             raise DataError(f"{self._stored.differing[self._name]}; expected files of one schema: convert one of them")
         found: list[str] = []
         self._wrong: dict[int, str] = {}
-        self._alike: dict[str, str] = {}
+        self._known: dict[object, str] = {}
         for number in range(len(self._stored.chunks)):
             for array in self._stored.windows(number, self._name):
                 found += self._texts(array, len(found))
@@ -63,12 +64,18 @@ class Cells(Sequence[str]):
 
     def _text(self, value: object, places: NDArray[np.int64], at: int, start: int) -> str:
         """Return a value as a cell; what is wrong with it is noted down for all rows that have it."""
+        key = tuple(value) if isinstance(value, list) else value
+        text = self._known.get(key)
+        if text is not None:
+            return text
         try:
             text = self._meant(value)
         except ValueError as error:
             self._wrong |= dict.fromkeys((start + np.flatnonzero(places == at)).tolist(), str(error))
             return ""
-        return self._alike.setdefault(text, text)
+        if len(self._known) < _KNOWN:
+            self._known[key] = text
+        return text
 
     def _meant(self, value: object) -> str:
         """Return a value as a cell. Raises ValueError for what is none."""

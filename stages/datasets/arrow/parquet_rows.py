@@ -17,7 +17,7 @@ from frostline.stages.datasets.arrow.chunks import Chunk, Chunks, blamed, check_
 from frostline.stages.datasets.containers.blob import Blob
 from frostline.stages.errors import DataError
 
-_WINDOW = 16 << 20
+_WINDOW = 2 << 20
 _WIDEST = 256 << 20
 _RATIO = 1000  # of decompressed bytes to those in the file, where they are many
 _MOST_ROWS = 65_536

@@ -12,6 +12,8 @@ from frostline.stages.datasets.arrow.chunks import Stored
 from frostline.stages.errors import DataError
 
 _KEPT = 128 << 20
+_MOST_KEPT = 512 << 20
+_SPAN = 1024  # rows: as far apart threads may read that share out a few batches
 _CURSORS = 4
 
 
@@ -42,15 +44,15 @@ class _Cursor:
 class Windows:
     """One column of stored rows, for all threads of a process.
 
-    Rows that are asked for in their order are each decoded once. To go back behind what is kept, ``_KEPT`` bytes, is to
-    read a chunk again from its beginning.
+    Rows that are asked for in their order, or nearly so, are each decoded once. To go back behind what is kept, about
+    ``_KEPT`` bytes, is to read a chunk again from its beginning.
     """
 
     def __init__(self, stored: Stored, column: str) -> None:
         self._stored, self._column, self._lock = stored, column, RLock()
         self._kept: OrderedDict[tuple[int, int], _Window] = OrderedDict()
         self._of_chunk: dict[int, list[_Window]] = {}
-        self._bytes = 0
+        self._bytes = self._rows = 0
         self._cursors: OrderedDict[int, _Cursor] = OrderedDict()
 
     def find(self, row: int) -> tuple[Any, int]:
@@ -64,7 +66,7 @@ class Windows:
             return window.array, at - window.start
 
     def _known(self, chunk: int, at: int) -> _Window | None:
-        return next((one for one in self._of_chunk.get(chunk, ()) if one.start <= at < one.stop), None)
+        return next((one for one in reversed(self._of_chunk.get(chunk, ())) if one.start <= at < one.stop), None)
 
     def _read(self, chunk: int, at: int) -> _Window:
         cursor = self._cursors.pop(chunk, None)
@@ -84,8 +86,13 @@ class Windows:
         self._kept[window.chunk, window.start] = window
         self._of_chunk.setdefault(window.chunk, []).append(window)
         self._bytes += window.array.nbytes
-        while self._bytes > _KEPT and len(self._kept) > 1:
+        self._rows += len(window.array)
+        while self._is_full() and len(self._kept) > 1:
             _, gone = self._kept.popitem(last=False)
             self._of_chunk[gone.chunk].remove(gone)
             self._of_chunk = {chunk: some for chunk, some in self._of_chunk.items() if some}
             self._bytes -= gone.array.nbytes
+            self._rows -= len(gone.array)
+
+    def _is_full(self) -> bool:
+        return self._bytes > _KEPT and (self._rows > _SPAN or self._bytes > _MOST_KEPT)

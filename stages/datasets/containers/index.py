@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,8 +47,9 @@ def _part(blob: Blob, scan: Scan, version: str, memory: Path | None, then: Blob 
     """Return a container's samples. ``then``: the one that is likely to be read next if this one is."""
     stamp = f"{version} {blob.stamp} {blob.name}"
     known = load_memo(memory, stamp) if memory else None
-    if known and known[0]["readers"] == MODALITIES.load(known[0]["modality"]).readers():
-        return part_of(known[1], known[0])
+    with suppress(KeyError):  # remembered by another version of ours
+        if known and known[0]["readers"] == MODALITIES.load(known[0]["modality"]).readers():
+            return part_of(known[1], known[0])
     started = time.time_ns()
     if then:
         then.expect(0)

@@ -17,10 +17,10 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class ClassFolder:
-    """One folder of a class's images.
+    """One folder of a class's samples.
 
     ``split``: ``train``, ``test``, or nothing where the tree is still to be split. ``name``: of the class, as it is
-    spelled there. ``place``: below the root of the splits. ``loose``: images above it that belong to no class.
+    spelled there. ``place``: below the root of the splits. ``loose``: samples above it that belong to no class.
     """
 
     split: str
@@ -67,9 +67,9 @@ def _split_within(given: Path, root: Path, found: Sequence[ClassFolder]) -> list
     if not all(whole) or held is None or any(_has_direct(folder) for folder in found):
         name = found[whole.index(True)].place
         raise DataError(
-            f"the image folder {given} can be read in several ways: {name}/ holds splits, "
+            f"the folder {given} can be read in several ways: {name}/ holds splits, "
             f"{', '.join(roles[whole.index(True)].values())}, and is one of {counted(len(found), 'folder')}.\n"
-            f"Name it alone if it is the dataset, folder:{given / name}, or move its images up if it is a class"
+            f"Name it alone if it is the dataset, folder:{given / name}, or move its files up if it is a class"
         )
     return [
         ClassFolder(split, folder.name, place, walk(root, place))
@@ -80,12 +80,12 @@ def _split_within(given: Path, root: Path, found: Sequence[ClassFolder]) -> list
 
 
 def _has_direct(folder: ClassFolder, depth: int = 1) -> bool:
-    """Whether an image lies in a class folder itself, or in folders so deep."""
+    """Whether a sample lies in a class folder itself, or in folders so deep."""
     return any(len(parts) == depth for parts in _parts(folder))
 
 
 def _inner(folder: ClassFolder, depth: int) -> set[str]:
-    """Return the names of the folders, so deep below, that hold images."""
+    """Return the names of the folders, so deep below, that hold samples."""
     return {parts[depth - 1] for parts in _parts(folder) if len(parts) > depth}
 
 
@@ -117,7 +117,7 @@ def _level_of(given: Path, outer: Sequence[str], inner: Sequence[str], largest: 
     if len(outer) == 1:
         return level
     raise DataError(
-        f"the image folder {given} can be read in two ways, as its class folders hold folders only:\n"
+        f"the folder {given} can be read in two ways, as its class folders hold folders only:\n"
         f"  --class-level 1: {_said(outer)}\n"
         f"  --class-level {level}: {_said(inner)}\n"
         "Say which it is."
@@ -130,7 +130,7 @@ def _said(names: Sequence[str]) -> str:
 
 
 def _deeper(root: Path, folder: ClassFolder) -> Iterable[ClassFolder]:
-    """Yield the folders in a folder as classes of their own; images beside them are in none."""
+    """Yield the folders in a folder as classes of their own; samples beside them are in none."""
     start = len(folder.place) + 1
     loose = tuple(path for path in folder.tree.files.paths if "/" not in path[start:])
     for i, name in enumerate(folder.tree.inner):

@@ -73,11 +73,13 @@ def _check(request: Request, splits: Splits, spelled: Spellings, folders: Sequen
     wrong += SINGLE_LABEL.number_faults([name for name in spelled.classes if name in known])
     loose = [] if known else images_beside(splits.root / splits.train)
     if loose:
-        wrong.append(f"{counted(len(loose), 'image')} in no class folder ({loose[0]}); a table can name them: csv:FILE")
+        wrong.append(
+            f"{counted(len(loose), 'sample')} in no class folder ({loose[0]}); a table can name them: csv:FILE"
+        )
     if all(folder.split == "" for folder in folders) and not wrong:
         wrong = SINGLE_LABEL.split_faults(spelled.classes, _labels(spelled, folders), request.test_fraction)
     if wrong:
-        raise DataError(f"the image folder {request.path} can't be used:\n{listing(wrong)}\n{WANTED}")
+        raise DataError(f"the folder {request.path} can't be used:\n{listing(wrong)}\n{WANTED}")
 
 
 def _faults(folder: ClassFolder, splits: Splits, spelled: Spellings, known: set[str]) -> list[str]:
@@ -89,7 +91,7 @@ def _faults(folder: ClassFolder, splits: Splits, spelled: Spellings, known: set[
         return []
     others = folder.tree.others
     found = f"; {counted(len(others), 'file')} of other kinds, such as {others[0]}" if others else ""
-    return [f"{folder.place}: no image{found}"]
+    return [f"{folder.place}: no sample{found}"]
 
 
 def _labels(spelled: Spellings, folders: Sequence[ClassFolder]) -> NDArray[np.int64]:
@@ -132,7 +134,7 @@ def _notes(request: Request, splits: Splits, folders: Sequence[ClassFolder], mod
     loose = [path for top in splits.tops for path in images_beside(splits.root / top)]
     loose += [path for folder in folders for path in folder.loose]
     if loose:
-        notes.append(f"{counted(len(loose), 'image')} passed over, in no class folder: {', '.join(loose[:3])}")
+        notes.append(f"{counted(len(loose), 'sample')} passed over, in no class folder: {', '.join(loose[:3])}")
     return notes
 
 

@@ -20,7 +20,7 @@ from frostline.stages.errors import DataError, counted
 from frostline.stages.modalities.base import IMAGE
 from frostline.stages.modalities.registry import MODALITIES
 
-_WANTED = "expected train/<class>/ and test/<class>/ (or val/<class>/), or <class>/ folders of images"
+_WANTED = "expected train/<class>/ and test/<class>/ (or val/<class>/), or <class>/ folders of samples"
 
 
 def open_object_folder(request: Request) -> Dataset:

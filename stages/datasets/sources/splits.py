@@ -54,7 +54,7 @@ def clutter_in(folder: Path) -> list[str]:
 
 
 def images_beside(folder: Path) -> list[str]:
-    """Return the names of the image files that lie in a folder itself, sorted."""
+    """Return the names of the files of samples that lie in a folder itself, sorted."""
     endings = endings_of()
     found = (e for e in folder.iterdir() if e.suffix.lower() in endings and not e.name.startswith("."))
     return sorted(e.name for e in found if e.is_file())
@@ -82,11 +82,11 @@ def _unwrapped(given: Path) -> tuple[Path, tuple[str, ...]]:
             break
         root = root / inner
     place = root.relative_to(given).as_posix()
-    return root, () if root == given else (f"{given.name or given}/ holds no images but in {place}/, which is read",)
+    return root, () if root == given else (f"{given.name or given}/ holds no samples but in {place}/, which is read",)
 
 
 def _inner(root: Path, names: Sequence[str]) -> str | None:
-    """Return the one folder that a folder wraps: all there is, or all that has images, these being in splits."""
+    """Return the one folder that a folder wraps: all there is, or all that has samples, these being in splits."""
     if any(map(role, names)) or images_beside(root):
         return None
     if len(names) == 1:
@@ -148,7 +148,7 @@ def _of_train(given: Path, found: Splits, roles: dict[str, list[str]]) -> Splits
     empty = [name for name, n in counts.items() if not n]
     if empty and found.test is None:
         wrong = [f"{name}/ has no class folder" for name in empty]
-        raise DataError(f"the image folder {given} can't be used:\n{listing(wrong)}\n{WANTED}")
+        raise DataError(f"the folder {given} can't be used:\n{listing(wrong)}\n{WANTED}")
     notes = [*_named(found, roles), *_unlabelled(found, counts)]
     return replace(found, notes=(*found.notes, *notes), seen=frozenset(unlabelled))
 
@@ -158,7 +158,7 @@ def _with_likely(
 ) -> dict[str, list[str]]:
     """Return the roles with folders such as ``test1`` and ``test_stg1``.
 
-    Those of images alone are unlabelled; one that holds class folders is the test split if it has a number, and there
+    Those of samples alone are unlabelled; one that holds class folders is the test split if it has a number, and there
     is no other. Raises DataError where it has something else, as ``test_masks``, or is called otherwise and holds the
     training classes, as ``holdout``.
     """
@@ -194,7 +194,7 @@ def _unlabelled(found: Splits, counts: dict[str, int]) -> Iterable[str]:
     """Yield what was not used for a want of class folders."""
     for name, n in counts.items():
         instead = "" if found.test else f"; {found.train}/ is split by --test-fraction"
-        unlabelled = f"{counted(n, 'image')} without class folders" + (", for frostline predict" if n else "")
+        unlabelled = f"{counted(n, 'sample')} without class folders" + (", for frostline predict" if n else "")
         yield f"{name}/ not used: {unlabelled}{instead}"
 
 
@@ -213,9 +213,9 @@ def _of_one_tree(given: Path, found: Splits, names: Sequence[str], roles: dict[s
     if len(held) == 1 and _shares(found.root, held[0], others):
         return _beside_classes(found, held[0], called)
     if not held and ((roles["train"] == called and len(others) > 1) or _negated(called, others)):
-        return replace(found, notes=(*found.notes, f"{said} is taken for a class, as it holds images and no folder"))
+        return replace(found, notes=(*found.notes, f"{said} is taken for a class, as it holds files and no folder"))
     raise DataError(
-        f"the image folder {given} can be read in several ways: {said} is a split, or a class as "
+        f"the folder {given} can be read in several ways: {said} is a split, or a class as "
         f"{', '.join(f'{name}/' for name in others[:3])} are.\nMove the classes into train/, all of them, or rename "
         f"{said}; {WANTED}"
     )
@@ -227,7 +227,7 @@ def _no_train(root: Path, roles: dict[str, list[str]]) -> str:
         return "no train/"
     name = roles["train"][0]
     loose = len(images_beside(root / _entered(root, name)))
-    found = f"{counted(loose, 'image')} in no class folder" if loose else "no class folder"
+    found = f"{counted(loose, 'sample')} in no class folder" if loose else "no class folder"
     return f"there {'is' if not loose or loose == 1 else 'are'} {found} in {name}/; a table can name classes, csv:FILE"
 
 

@@ -91,7 +91,7 @@ class Windows:
         """Return how many rows a batch of such items has; see ``at_once``."""
         if self.at_once is None:
             return most
-        length = item["input_values"].shape[-1]
+        length = int(item["input_values"].shape[-1])
         if length % round(HALF_SECOND * self.rate):
             return 1
         return max(1, min(most, int(self.at_once * self.rate) // length))

@@ -38,6 +38,7 @@ class Tokenizer(Protocol):
 
     pad: int
     vocabulary: int
+    special: frozenset[int]  # tokens that say nothing of a text: that of unknown words, of padding, of its ends
 
     def encode(self, text: str, /) -> Encoding: ...
 
@@ -87,10 +88,15 @@ class Tokens:
         return not self.prompt or len(self._encode("").ids) < self.max_length
 
     def measure(self, sample: str) -> Length:
-        """Return how many tokens of its own a text has, without its prompt's, and how many of them are cut off."""
+        """Return how many tokens of its own a text has, without its prompt's, how many are cut off, if any is known."""
         first, prompt = self._encode(sample), _own(self._encode("")) if self.prompt else 0
         kept, rest = max(0, _own(first) - prompt), sum(map(_own, first.overflowing))
-        return Length(kept + rest, 0 if self.windows == "mean" else rest)
+        unknown = not self._has_known(self._table.encode(sample) if self.prompt else first)
+        return Length(kept + rest, 0 if self.windows == "mean" else rest, unknown)
+
+    def _has_known(self, first: Encoding) -> bool:
+        read = [first, *first.overflowing] if self.windows == "mean" else [first]
+        return any(not self._table.special.issuperset(one.ids) for one in read)
 
     def noise(self, n: int) -> list[Item]:
         return self._noise(n, _NOISE)

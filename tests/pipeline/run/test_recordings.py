@@ -48,7 +48,7 @@ def test_a_run_and_all_that_follows_it(here: Path, capsys: pytest.CaptureFixture
     assert main(["predict", head, "tones/test/low/0.wav", "tones/test/high", "--backbone", "hf:m"]) == 0
     assert len(capsys.readouterr().out.splitlines()) >= 5
     assert main(["export", head, "x.onnx", "--backbone", "hf:m"]) == 2
-    assert "only heads of images can be exported" in capsys.readouterr().err
+    assert "only heads of images and vectors can be exported" in capsys.readouterr().err
     assert main(["health", "--dataset", "folder:tones", "--backbone", "hf:m"]) == 0
     assert main(["verify"]) == 0
 

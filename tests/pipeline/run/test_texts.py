@@ -22,7 +22,7 @@ from frostline.stages.errors import ConfigError
 from frostline.stages.store import load, open_set
 from support.killed import contents, killed
 from support.text_features import features, loaded
-from support.text_models import save_text_model
+from support.text_models import save_sentences, save_text_model
 
 SAID = {"animal": ["the cat sat on the mat", "a dog was on a mat"], "place": ["the river is long", "what river is it"]}
 
@@ -111,7 +111,7 @@ def test_a_head_answers_for_files_tables_and_lines(
     assert [str(one.path) for one in answers][1:] == [f"{tmp_path / 'some.csv'}: line 2", "line 1", "line 3"]
     assert [one.classes[0][0] for one in answers[:3]] == ["animal", "place", "place"]
     assert "not UTF-8" in (answers[3].problem or "")
-    with pytest.raises(ConfigError, match="only heads of images can be exported"):
+    with pytest.raises(ConfigError, match="only heads of images and vectors can be exported"):
         export_head(fitted.folder, tmp_path / "head.onnx", asked)
 
 
@@ -141,3 +141,23 @@ def test_what_is_for_texts_is_refused_for_images(tmp_path: Path, asked: dict[str
 def test_a_dry_run_writes_nothing(model: Path, tmp_path: Path) -> None:
     preview_run(settings(model, tmp_path, baseline="auto"))
     assert not (tmp_path / "data" / "vocabularies").exists()
+
+
+def test_texts_of_unknown_words_alone_are_counted_and_one_is_named(
+    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    how = settings(model, tmp_path)
+    table = Path(str(how.dataset).partition(":")[2])
+    with table.open("a") as file:
+        file.write("\nzzz qqq,animal,test\n")
+    said = "test: 1 of 25 texts has no known tokens, such as line 67: its features say nothing of it"
+    report = run(how)
+    assert said in caplog.text and said in "\n".join(report.notes)
+
+
+def test_a_plan_refuses_images_for_a_backbone_of_texts_as_the_run_does(model: Path, tmp_path: Path) -> None:
+    save_sentences(tmp_path / "encoder", model)
+    how = Settings(dataset="digits", backbone=f"st:{tmp_path / 'encoder'}", data_dir=tmp_path)
+    for asked in (preview_run, run):
+        with pytest.raises(ConfigError, match="takes texts, and the samples are images"):
+            asked(how)

@@ -62,7 +62,7 @@ def tokens_of(folder: ModelFolder, model: Any, ways: Ways, asked: Mapping[str, A
         max_length,
         asked["prompt"] if asked.get("prompt") is not None else ways.prompt,
         asked.get("windows") or "first",
-        FastTokenizer(backend, pad, max_length, found.truncation_side),
+        FastTokenizer(backend, pad, max_length, found.truncation_side, found.all_special_ids),
     )
     if not how.has_room:
         raise ConfigError(f"the prompt {shortened(how.prompt)!r} fills all {max_length} tokens; expected a shorter one")

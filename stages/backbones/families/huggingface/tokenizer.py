@@ -40,10 +40,13 @@ UNBOUNDED = 1 << 24  # transformers says 1e30 where a tokenizer has no bound
 class FastTokenizer:
     """Texts to token ids, in windows; what ``frostline.stages.modalities.text.transform.Tokenizer`` asks for."""
 
-    def __init__(self, backend: tokenizers.Tokenizer, pad: int, max_length: int, side: str) -> None:
+    def __init__(
+        self, backend: tokenizers.Tokenizer, pad: int, max_length: int, side: str, special: Iterable[int] = ()
+    ) -> None:
         backend.no_padding()
         backend.enable_truncation(max_length, direction=side)
         self._backend, self.pad = backend, pad
+        self.special = frozenset((pad, *special))
         self.vocabulary = backend.get_vocab_size(with_added_tokens=True)
 
     def encode(self, text: str) -> Encoding:

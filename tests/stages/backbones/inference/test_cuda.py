@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -37,6 +38,21 @@ def test_batches_of_several_shapes_take_turns() -> None:
     batches = [batch for pair in zip(noise(4), noise(4, side=16), strict=True) for batch in pair]
     found = list(overlapped(backbone, batches, BatchLimit(8)))
     assert all(np.array_equal(one, backbone.embed(batch)) for one, batch in zip(found, batches, strict=True))
+
+
+def test_nothing_is_kept_for_the_shapes_of_single_items_which_may_be_without_end() -> None:
+    class Counted(Narrow):
+        shapes: ClassVar[list[int]] = []
+
+        def features(self, given: Tensors) -> Tensor:
+            self.shapes.append(given["pixels"].shape[1])
+            return super().features(given)
+
+    backbone = Counted(8)
+    batches = [batch for side in range(16, 40) for batch in (*noise(1, 1, side), *noise(1))]
+    found = list(overlapped(backbone, batches, BatchLimit(8)))
+    assert all(np.array_equal(one, backbone.embed(batch)) for one, batch in zip(found, batches, strict=True))
+    assert set(backbone.shapes) == {32}  # the others are computed as they come
 
 
 def test_batches_are_asked_for_before_the_first_result_but_not_without_end() -> None:

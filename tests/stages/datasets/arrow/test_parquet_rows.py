@@ -80,6 +80,7 @@ def test_rows_in_order_decode_each_row_group_once(tmp_path: Path) -> None:
 def test_a_row_group_of_any_size_is_decoded_a_window_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_rows, "_WINDOW", 4000)
     monkeypatch.setattr(windows, "_KEPT", 10_000)
+    monkeypatch.setattr(windows, "_SPAN", 0)
     stored = Counting(rows_in(tmp_path / "a.parquet", noise(200, 400), use_dictionary=False))
     found = Windows(stored, "image")
     for row in range(200):
@@ -88,6 +89,16 @@ def test_a_row_group_of_any_size_is_decoded_a_window_at_a_time(tmp_path: Path, m
     assert sum(one.array.nbytes for one in found._kept.values()) <= 10_000
     assert found.find(0)[0][0].as_py() == noise(1, 400)[0]  # it was let go, so the row group is begun anew
     assert stored.begun == {0: 2}
+
+
+def test_rows_near_each_other_are_kept_whatever_they_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_rows, "_WINDOW", 4000)
+    monkeypatch.setattr(windows, "_KEPT", 10_000)
+    stored = Counting(rows_in(tmp_path / "a.parquet", noise(900, 400), use_dictionary=False))
+    found = Windows(stored, "image")
+    for row in [*range(900), 0]:
+        found.find(row)
+    assert stored.begun == {0: 1}
 
 
 def test_a_large_row_group_is_not_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +168,7 @@ def test_pages_that_shrink_as_no_samples_do_are_refused(tmp_path: Path, monkeypa
 
 def test_threads_read_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "_KEPT", 4000)
+    monkeypatch.setattr(windows, "_SPAN", 0)
     cells = noise(300, 100)
     media = Media(rows_in(tmp_path / "a.parquet", cells, row_group_size=16), "image", unreachable)
     order = [random.Random(1).randrange(300) for _ in range(2000)]

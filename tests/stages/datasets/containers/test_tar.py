@@ -274,3 +274,17 @@ def test_a_damaged_tar_is_an_error_or_read_whole(tmp_path: Path, data: st.DataOb
         return
     assert np.isin(part.places[:, 1], range(len(whole))).all() and len(part.digests) == len(part.names) <= 2
     contents(tmp_path / "b.tar", part)
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_places_are_those_that_tarfile_finds(tmp_path: Path, form: int) -> None:
+    names = ["a.png", "ö/b.png", f"{'d' * 90}/{'n' * 60}.png", "x" * 99 + "/c.png", "e.png"]
+    with tarfile.open(tmp_path / "a.tar", "w", format=form) as tar:
+        for i, name in enumerate(names):
+            info = tarfile.TarInfo(name)
+            info.size = i * 511
+            tar.addfile(info, io.BytesIO(bytes(info.size)))
+    with tarfile.open(tmp_path / "a.tar") as tar:
+        wanted = [(member.name, [member.offset_data, member.size]) for member in tar]
+    part = scanned(tmp_path / "a.tar")
+    assert [*zip(part.names, part.places.tolist(), strict=True)] == wanted

@@ -73,13 +73,13 @@ def test_every_row_at_fault_is_listed_with_its_line_and_all_its_faults(images):
             "img/0008.png,cow,test",
         ),
     )
-    assert f"images are looked for below {images}; see --root" in said
+    assert f"files are looked for below {images}; see --root" in said
     for fault in (
         "line 5: img/0000.png again, as on line 2",
         "line 6: no label",
         "line 6: split 'spare'; wanted train, test, val",
         "line 7: img/gone.png: no such file",
-        "line 9: ../outside.png leads out of the folder of the images",
+        "line 9: ../outside.png leads out of the folder of the files",
         f"line 10: {outside} leads out of the folder",
         "line 11: img/leak.png is a link that leads out of the folder",
         "line 12: img/up/outside.png is a link that leads out",
@@ -118,7 +118,7 @@ def test_a_table_that_cannot_be_used_says_why(images, text, message):
 def test_a_table_that_is_not_there_or_not_text_is_named(images):
     with pytest.raises(DataError, match=r"can't read the table .*nowhere\.csv"):
         open_dataset(f"csv:{images / 'nowhere.csv'}")
-    with pytest.raises(DataError, match="wanted a UTF-8 CSV file"):
+    with pytest.raises(DataError, match="wanted a table in UTF-8"):
         open_dataset(written(images, "path,label\nimg/ä.png,x\n", "latin-1"))
 
 

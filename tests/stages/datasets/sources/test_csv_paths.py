@@ -42,7 +42,7 @@ def test_every_row_keeps_its_image_when_paths_are_respelled(images):
 def test_paths_without_an_ending_lead_to_the_one_image_of_that_name(images):
     dataset = open_dataset(written(images, split_table().replace(".png", "")))
     assert dataset.train.ids == ["img/0000.png", "img/0001.png"] and dataset.test.ids == ["img/0002.png"]
-    assert dataset.notes[0] == "3 paths without an ending lead to the images of that name"
+    assert dataset.notes[0] == "3 paths without an ending lead to the files of that name"
     put(images / "img/0001.jpg")
     assert "line 3: img/0001: no such file" in refusal(images, split_table().replace(".png", ""))
 
@@ -61,10 +61,10 @@ def test_a_path_in_another_unicode_form_is_found_and_said(images, disk, table):
         ("img/000", "no such file"),
         ("img/0009.PNG", "no such file; 0009.png is there"),
         ("ftp://example.org/0009.png", "an address that is not read: expected s3://"),
-        ("file:///elsewhere/0009.png", "leads out of the folder of the images"),
+        ("file:///elsewhere/0009.png", "leads out of the folder of the files"),
         ("file:img/0009.png", "no such file"),
         ("~/0009.png", "~ is not read as a home folder: write the path in full, or name its folder by --root"),
-        ("C:\\data\\img\\0009.png", "a path of Windows: write it from the folder of the images on"),
+        ("C:\\data\\img\\0009.png", "a path of Windows: write it from the folder of the files on"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_answered_with_what_may_be_meant(images, path, hint):

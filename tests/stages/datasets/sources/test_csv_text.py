@@ -82,7 +82,7 @@ def test_a_column_that_is_named_and_not_there_is_an_error(images):
     [
         ("utf-16", "it is UTF-16 text, as PowerShell and Excel's Unicode Text write it"),
         ("utf-16-le", "it is UTF-16 text"),
-        ("utf-32", "it is UTF-32 text; wanted a UTF-8 CSV file"),
+        ("utf-32", "it is UTF-32 text; wanted a table in UTF-8"),
         ("utf-16-be", "iconv -f UTF-16BE -t UTF-8"),
         ("utf-32-be", "iconv -f UTF-32BE -t UTF-8"),
         ("latin-1", "line 2 has the byte 0xE4, which is not UTF-8; it is 'ä' in Latin-1 or Windows-1252"),

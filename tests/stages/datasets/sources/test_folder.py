@@ -183,7 +183,7 @@ def test_files_without_an_image_ending_and_loose_images_are_noted(tmp_path):
         put(tmp_path / name)
     assert opened(tmp_path).notes == (
         "1 file passed over, no image ending: train/cat/notes.txt",
-        "1 image passed over, in no class folder: loose.png",
+        "1 sample passed over, in no class folder: loose.png",
     )
 
 
@@ -201,7 +201,12 @@ def test_one_class_is_refused(tmp_path):
 
 def test_all_offenders_are_listed_at_once(tmp_path):
     said = refusal(plant(tmp_path, {"train/cat": 0, "train/dog": 2, "test/cat": 0, "test/owl": 1, "test/yak": 1}))
-    for offender in ("train/cat: no image", "test/cat: no image", "test/owl: no such class in train/", "test/yak: no"):
+    for offender in (
+        "train/cat: no sample",
+        "test/cat: no sample",
+        "test/owl: no such class in train/",
+        "test/yak: no",
+    ):
         assert offender in said
 
 

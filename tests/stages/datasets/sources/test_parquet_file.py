@@ -335,6 +335,15 @@ def test_files_of_the_test_split_are_named_by_a_setting(tmp_path: Path) -> None:
     assert "column split is not used: the split is taken from --test" in found.notes
 
 
+def test_what_another_version_remembered_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frostline.stages.datasets.containers.index.GRAIN_NS", 0)
+    file = write(tmp_path / "a.parquet", image_table(12))
+    with monkeypatch.context() as patch:
+        patch.setattr("frostline.stages.datasets.containers.index.facts_of", lambda _: {"modality": "image"})
+        opened(file, memory=tmp_path / "memo")
+    assert len(opened(file, memory=tmp_path / "memo").train) == 9
+
+
 def test_predictions_need_no_labels_and_leave_no_split_out(tmp_path: Path) -> None:
     for i, name in enumerate(("train", "validation", "test")):
         write(tmp_path / f"{name}.parquet", table_with(images(6, 10 * i, named=False)))

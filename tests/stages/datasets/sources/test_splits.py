@@ -38,13 +38,13 @@ ONE_READING = {
         classes("pets/pets/train", "pets/pets/test"),
         "train",
         "test",
-        "root/ holds no images but in pets/pets/",
+        "root/ holds no samples but in pets/pets/",
     ),
     "beside annotations": (
         {**classes("Data/set/train", "Data/set/val"), "Annotations/set/train": 0, "Docs": 0},
         "train",
         "val",
-        "root/ holds no images but in Data/set/, which is read",
+        "root/ holds no samples but in Data/set/, which is read",
     ),
     "splits in splits": (
         classes("seg_train/seg_train", "seg_test/seg_test"),
@@ -62,16 +62,16 @@ ONE_READING = {
         {**classes("train", "val"), "test": 9},
         "train",
         "val",
-        "test/ not used: 9 images without class folders, for frostline predict",
+        "test/ not used: 9 samples without class folders, for frostline predict",
     ),
     "a flat test in a test": (
         {**classes("train", "valid"), "test/test": 9},
         "train",
         "valid",
-        "test/ not used: 9 images without class folders, for frostline predict",
+        "test/ not used: 9 samples without class folders, for frostline predict",
     ),
-    "a test of unknown": ({**classes("train", "val"), "test/unknown": 3}, "train", "val", "test/ not used: 3 images"),
-    "an empty test beside val": ({**classes("train", "val"), "test": 0}, "train", "val", "test/ not used: 0 images"),
+    "a test of unknown": ({**classes("train", "val"), "test/unknown": 3}, "train", "val", "test/ not used: 3 samples"),
+    "an empty test beside val": ({**classes("train", "val"), "test": 0}, "train", "val", "test/ not used: 0 samples"),
     "years": (classes("train2017", "val2017"), "train2017", "val2017", "val2017/ is the test split"),
     "numbers": (classes("train1", "test1"), "train1", "test1", "train1/ is the training split"),
     "parted numbers": (classes("Train_1", "Test_1"), "Train_1", "Test_1", "Test_1/ is the test split"),
@@ -100,7 +100,7 @@ def test_splits_within_the_classes_are_the_splits(tmp_path):
 def test_a_test_without_classes_and_no_val_is_said_and_training_is_split(tmp_path):
     dataset = open_dataset(f"folder:{plant(tmp_path, {**classes('train', n=10), 'test': 7})}")
     assert ids(dataset.test) == {"train/cat", "train/dog"} and len(dataset.test) == 4
-    said = "test/ not used: 7 images without class folders, for frostline predict; train/ is split by --test-fraction"
+    said = "test/ not used: 7 samples without class folders, for frostline predict; train/ is split by --test-fraction"
     assert dataset.notes == (said,)
 
 
@@ -108,7 +108,7 @@ def test_a_test_without_classes_and_no_val_is_said_and_training_is_split(tmp_pat
 def test_an_unlabelled_folder_called_almost_like_a_split_is_said_to_be_one(tmp_path, name):
     dataset = open_dataset(f"folder:{plant(tmp_path, {**classes('train', n=10), name: 7})}")
     said = (
-        f"{name}/ not used: 7 images without class folders, for frostline predict; train/ is split by --test-fraction"
+        f"{name}/ not used: 7 samples without class folders, for frostline predict; train/ is split by --test-fraction"
     )
     assert dataset.notes == (said,) and ids(dataset.test) == {"train/cat", "train/dog"}
 
@@ -179,13 +179,13 @@ def test_tiny_imagenet_is_read_by_its_outer_folders(tmp_path):
     counts = {"train/n01/images": 10, "train/n02/images": 10, "val/images": 5, "test/images": 5}
     dataset = open_dataset(f"folder:{plant(tmp_path, counts)}")
     assert dataset.train.targets.names == ("n01", "n02") and len(dataset.train) == 16
-    assert "val/ not used: 5 images without class folders" in "\n".join(dataset.notes)
+    assert "val/ not used: 5 samples without class folders" in "\n".join(dataset.notes)
 
 
 def test_a_class_that_is_called_train_is_a_class_among_others(tmp_path):
     dataset = open_dataset(f"folder:{plant(tmp_path, {'bus': 5, 'car': 5, 'train': 5})}")
     assert dataset.train.targets.names == ("bus", "car", "train")
-    assert dataset.notes == ("train/ is taken for a class, as it holds images and no folder",)
+    assert dataset.notes == ("train/ is taken for a class, as it holds files and no folder",)
 
 
 def test_a_class_in_training_that_is_called_like_a_split_is_noted(tmp_path):
@@ -259,7 +259,7 @@ def test_the_level_that_is_named_is_that_of_the_classes(tmp_path, top):
     outer, inner = (open_dataset(f"folder:{root}", class_level=level) for level in (1, 2))
     assert outer.train.targets.names == ("p1", "p2") and inner.train.targets.names == ("benign", "malignant")
     assert [len(x.train) + len(x.test) for x in (outer, inner)] == [21, 20]
-    assert f"1 image passed over, in no class folder: {top}p1/overview.png" in inner.notes
+    assert f"1 sample passed over, in no class folder: {top}p1/overview.png" in inner.notes
 
 
 def test_the_third_level_can_be_that_of_the_classes(tmp_path):
@@ -279,7 +279,7 @@ def test_the_third_level_can_be_that_of_the_classes(tmp_path):
 )
 def test_splits_of_images_alone_are_no_classes(tmp_path, counts):
     said = refusal(plant(tmp_path, counts))
-    assert "there are 5 images in no class folder in train" in said and "a table can name classes, csv:FILE" in said
+    assert "there are 5 samples in no class folder in train" in said and "a table can name classes, csv:FILE" in said
 
 
 def test_numbered_classes_are_no_splits(tmp_path):
@@ -289,8 +289,8 @@ def test_numbered_classes_are_no_splits(tmp_path):
 
 def test_what_does_not_hold_classes_says_what_it_holds(tmp_path):
     said = refusal(plant(tmp_path / "a", {"train": 3, "test": 2}))
-    assert "there are 3 images in no class folder in train/; a table can name classes, csv:FILE" in said
-    assert "3 images in no class folder (0000.png); a table" in refusal(plant(tmp_path / "b", {".": 3}))
+    assert "there are 3 samples in no class folder in train/; a table can name classes, csv:FILE" in said
+    assert "3 samples in no class folder (0000.png); a table" in refusal(plant(tmp_path / "b", {".": 3}))
 
 
 LEFTOVERS = ("@eaDir", "__MACOSX", "lost+found", ".ipynb_checkpoints", "#recycle", "$RECYCLE.BIN", "@Recycle")

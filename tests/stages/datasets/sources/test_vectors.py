@@ -186,3 +186,24 @@ def test_numbers_of_a_type_that_numpy_lacks_are_converted(tmp_path: Path) -> Non
     train = open_dataset(f"vectors:{file}").train
     rows = {int(name): train.read(place).tolist() for place, name in enumerate(train.ids)}
     assert all(row == values[name - 1].tolist() for name, row in rows.items())
+
+
+def test_two_files_are_the_splits_each_with_its_own_labels(tmp_path: Path) -> None:
+    for name, rows in (("a", slice(0, 40)), ("b", slice(40, N))):
+        np.save(tmp_path / f"{name}.npy", X[rows])
+        (tmp_path / f"{name}.csv").write_text("label\n" + "\n".join(NAMES[Y[rows]]) + "\n")
+    found = open_dataset(f"vectors:{tmp_path / 'a.npy'}", test=str(tmp_path / "b.npy"))
+    assert list(found.train.ids[:2]) == ["train/000001", "train/000002"] and found.test.ids[19] == "test/000020"
+    assert np.array_equal([found.train.read(row) for row in range(40)], X[:40])
+    assert np.array_equal([found.test.read(row) for row in range(20)], X[40:])
+    assert [found.test.targets.names[y] for y in found.test.targets.values] == NAMES[Y[40:]].tolist()
+
+
+def test_two_files_of_other_widths_or_columns_are_refused(tmp_path: Path) -> None:
+    first = saved(tmp_path, y=Y, ids=np.array([f"row {row}" for row in range(N)]))
+    np.savez(tmp_path / "wide.npz", X=np.ones((3, 5), np.float32), y=Y[:3], ids=np.array(["x", "y", "z"]))
+    np.savez(tmp_path / "other.npz", X=X[:3], y=Y[:3], weight=np.ones(3))
+    with pytest.raises(DataError, match=r"vectors of several widths: .*a\.npz 4, .*wide\.npz 5; expected the same"):
+        open_dataset(first, test=str(tmp_path / "wide.npz"))
+    with pytest.raises(DataError, match="have other columns; ids, weight in one of them"):
+        open_dataset(first, test=str(tmp_path / "other.npz"))

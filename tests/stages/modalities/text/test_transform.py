@@ -26,6 +26,7 @@ class Words:
     """One token a word, none special, in windows of ten."""
 
     pad, vocabulary, most = 0, 50, 100
+    special = frozenset({0, 14})  # of 13 letters: unknown
 
     def encode(self, text: str) -> Window:
         ids = [1 + len(word) for word in text.split()]
@@ -89,3 +90,12 @@ def test_the_tokenizer_itself_is_in_no_key() -> None:
 def test_fields_of_a_record_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected"):
         tokens(**wrong)
+
+
+def test_a_text_without_a_token_that_is_known_is_told_apart() -> None:
+    strange = "abcdefghijklm"
+    assert tokens().measure(f"{strange} {strange}") == Length(2, 0, unknown=True)
+    assert not tokens().measure(f"{strange} b").unknown
+    assert tokens(prompt="a b ").measure(strange).unknown
+    late = f"{strange} " * 100 + "b"  # in the second window
+    assert tokens().measure(late).unknown and not tokens(windows="mean").measure(late).unknown
