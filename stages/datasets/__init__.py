@@ -15,6 +15,7 @@ from frostline.stages.datasets.duplicates import Duplicates, duplicates
 from frostline.stages.datasets.files import decode_file, file_bytes, file_samples, files_in, remarks
 from frostline.stages.datasets.groups import check_groups, group_notes
 from frostline.stages.datasets.index import Progress, index_files
+from frostline.stages.datasets.local_files import local_files
 from frostline.stages.datasets.memo import is_sound
 from frostline.stages.datasets.samples import Dataset, Samples, check_targets, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
@@ -45,6 +46,7 @@ __all__ = [
     "forms_with_root",
     "index_files",
     "is_sound",
+    "local_files",
     "open_dataset",
     "open_samples",
     "paths_of",
