@@ -20,10 +20,17 @@ from frostline.stages.datasets.memo import is_sound
 from frostline.stages.datasets.samples import Dataset, Samples, check_targets, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.csv_file import paths_of
-from frostline.stages.datasets.sources.registry import SOURCES, find_source, forms, forms_taking, forms_with_root
+from frostline.stages.datasets.sources.registry import (
+    SOURCES,
+    find_source,
+    forms,
+    forms_taking,
+    forms_with_root,
+    prefix_of,
+)
 from frostline.stages.datasets.texts import texts_of
 from frostline.stages.datasets.unlabelled import ALL, open_samples
-from frostline.stages.datasets.walk import walk
+from frostline.stages.datasets.walk import endings_of, walk
 from frostline.stages.targets.columns import Task
 
 __all__ = [
@@ -37,6 +44,7 @@ __all__ = [
     "Source",
     "decode_file",
     "duplicates",
+    "endings_of",
     "file_bytes",
     "file_samples",
     "files_in",
@@ -50,6 +58,7 @@ __all__ = [
     "open_dataset",
     "open_samples",
     "paths_of",
+    "prefix_of",
     "split_by_content",
     "texts_of",
     "walk",

@@ -8,6 +8,7 @@ import logging
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow
 import pytest
+from PIL import Image
 from pyarrow import parquet
 
 from frostline.pipeline.cli.main import main
@@ -398,3 +400,110 @@ def test_a_workspace_with_kept_features_is_sound(
     assert main(asked) == 0
     out, err = capsys.readouterr()
     assert "damaged" not in out.replace("0 damaged", "") + err and "missing" not in out + err
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder of two images, and a head of ridge on such."""
+    work = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    for label in "ab":
+        for at in range(6):
+            place = work / "train" / label / f"{at}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 200 if label == "a" else 255, (8, 8, 3), np.uint8)).save(place)
+    (work / "two").mkdir()
+    for name in ("0.png", "1.png"):
+        (work / "two" / name).write_bytes((work / "train" / "a" / name).read_bytes())
+    asked = ["--backbone", "pixels", "--resize", "8x8", "--head", "ridge", "--data-dir", str(work / "data")]
+    assert main(["run", "--dataset", f"folder:{work / 'train'}", "--baseline", "none", *asked]) == 0
+    [head] = (work / "data" / "heads").iterdir()
+    return work / "two", head
+
+
+def test_a_folder_is_what_lies_in_it(
+    images: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two, head = images
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows" / "data").mkdir(parents=True)
+    rows = [{"bytes": one.read_bytes(), "path": one.name} for one in sorted(two.iterdir())]
+    parquet.write_table(pyarrow.table({"image": rows}), "rows/data/a.parquet")
+    (tmp_path / "held").mkdir()
+    with tarfile.open("held/a.tar", "w") as opened:
+        for one in sorted(two.iterdir()):
+            opened.add(one, one.name)
+    assert main(["predict", str(head), "rows", "--out", "rows.csv"]) == 0
+    assert len(Path("rows.csv").read_text().splitlines()) == 3
+    assert main(["predict", str(head), "held", "--out", "held.csv"]) == 2
+    assert "name them: 'tar:held/*.tar'" in capsys.readouterr().err
+    assert main(["predict", str(head), "tar:held/*.tar", "--out", "held.csv"]) == 0
+    Path("saved").mkdir()
+    Path("saved/dataset_dict.json").write_text("{}")
+    assert main(["predict", str(head), "saved", "--out", "saved.csv"]) == 3
+    assert "save_to_disk" in capsys.readouterr().err
+
+
+def test_a_file_that_a_table_names_and_is_not_there_is_a_row_with_its_reason(
+    images: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two, head = images
+    monkeypatch.chdir(tmp_path)
+    Path("broken.png").write_bytes(b"no image")
+    for name in ("0.png", "1.png"):
+        Path(name).write_bytes((two / name).read_bytes())
+    Path("list.csv").write_text("path\ngone.png\n1.png\nbroken.png\n0.png\n")
+    asked = ["predict", str(head), "list.csv", "--out", "all.parquet", "--max-bad"]
+    assert main([*asked, "1"]) == 3
+    assert "gone.png: line 2: no such file" in capsys.readouterr().err
+    assert main([*asked, "2"]) == 5
+    found = {row["id"]: row for row in table(Path("all.parquet"))}
+    assert list(found) == ["gone.png", "1.png", "broken.png", "0.png"]
+    assert found["gone.png"]["problem"] == "line 2: no such file" and found["broken.png"]["problem"]
+    assert main(["predict", str(head), str(two), "--out", "two.parquet"]) == 0
+    for row in table(Path("two.parquet")):
+        assert found[row["id"]] == row
+    assert main([*asked, "9", "--root", "elsewhere"]) == 3
+    assert "files are looked for below" in capsys.readouterr().err
+
+
+def test_csv_has_nine_digits_of_a_decision(
+    images: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two, head = images
+    monkeypatch.chdir(tmp_path)
+    for out in ("all.csv", "all.parquet"):
+        assert main(["predict", str(head), str(two), "--out", out]) == 0
+    with Path("all.csv").open(newline="") as opened:
+        said = [row["decision"] for row in csv.DictReader(opened)]
+    assert said == [f"{row['decision']:.9g}" for row in table(Path("all.parquet"))]
+
+
+@pytest.mark.parametrize(
+    ("given", "out", "said"),
+    [
+        ("nothing.csv", True, "no file or folder nothing.csv"),
+        ("t/a-*.tar", True, "name it tar:t/a-*.tar"),
+        ("s3://b/x.tar", True, "say how it is read: tar:s3://b/x.tar"),
+        ("tar", True, "tar needs a place; expected tar:PATTERN"),
+        ("s3://pets/a", False, "s3://pets/a without --out; containers, addresses and datasets need --out FILE.csv"),
+        ("d.tar", False, "d.tar without --out"),
+        ("csv:list.csv", False, "csv:list.csv without --out"),
+    ],
+)
+def test_a_source_that_can_not_be_is_told_how_to_be_named(
+    work: Made, given: str, out: bool, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(work.head), given, *(["--out", "all.csv"] if out else [])]) == 2
+    err = capsys.readouterr().err
+    assert said in err and "wanted one of" not in err
+
+
+@pytest.mark.parametrize("place", ["csv:c/none.csv", "hf-disk:."])
+def test_what_is_not_there_is_said_in_plain_words(
+    images: tuple[Path, Path], tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", str(images[1]), place, "--out", "all.csv"]) == 3
+    err = capsys.readouterr().err
+    assert "Errno" not in err and ("no file c/none.csv" in err or ". has no file state.json" in err)
