@@ -86,9 +86,8 @@ def cell_samples(request: Request, table: Table) -> Found:
 def _fault_notes(located: Located, root: Path) -> list[str]:
     if not located.faults:
         return []
-    return [
-        f"{counted(len(located.faults), 'row')} of files that are not there; they are looked for below {root}, see --root"
-    ]
+    rows = counted(len(located.faults), "row")
+    return [f"{rows} of files that are not there; files are looked for below {root}, see --root"]
 
 
 def _with_faults(found: Samples, table: Table, located: Located) -> Samples:

@@ -441,7 +441,7 @@ def test_a_folder_is_what_lies_in_it(
     Path("saved").mkdir()
     Path("saved/dataset_dict.json").write_text("{}")
     assert main(["predict", str(head), "saved", "--out", "saved.csv"]) == 3
-    assert "save_to_disk" in capsys.readouterr().err
+    assert "saved/dataset_dict.json lists" in capsys.readouterr().err
 
 
 def test_a_file_that_a_table_names_and_is_not_there_is_a_row_with_its_reason(
