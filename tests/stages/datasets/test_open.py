@@ -80,8 +80,8 @@ def test_unreadable_samples_are_no_duplicates_of_each_other(tmp_path):
     [
         ("cifar1O", "did you mean 'cifar10'"),
         ("MNIST", "did you mean 'mnist'"),
-        ("folder", "did you mean 'folder:PATH'"),
-        ("folder:", "did you mean 'folder:PATH'"),
+        ("folder", "folder needs a place; expected folder:PATH"),
+        ("folder:", "folder: needs a place; expected folder:PATH"),
         (
             "rar:x",
             r"(?s)wanted one of\n  digits  .*\n  folder:PATH  .*\n  csv:FILE  .*\n  jsonl:FILE  .* caltech101, ",

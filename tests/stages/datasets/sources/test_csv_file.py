@@ -116,7 +116,7 @@ def test_a_table_that_cannot_be_used_says_why(images, text, message):
 
 
 def test_a_table_that_is_not_there_or_not_text_is_named(images):
-    with pytest.raises(DataError, match=r"can't read the table .*nowhere\.csv"):
+    with pytest.raises(DataError, match=r"no file .*nowhere\.csv"):
         open_dataset(f"csv:{images / 'nowhere.csv'}")
     with pytest.raises(DataError, match="wanted a table in UTF-8"):
         open_dataset(written(images, "path,label\nimg/ä.png,x\n", "latin-1"))

@@ -64,7 +64,7 @@ def test_help_lists_a_source_without_loading_it(site: Path, frostline: Command) 
 def test_an_unknown_name_is_answered_with_how_a_distributions_datasets_are_written(site: Path) -> None:
     said = open_elsewhere("nothing", site)
     assert "\n  flat:PATH                        images in one folder, named CLASS_anything" in said
-    assert "did you mean 'flat:PATH'" in open_elsewhere("flat:", site)
+    assert "flat: needs a place; expected flat:PATH" in open_elsewhere("flat:", site)
 
 
 def test_a_broken_source_is_in_nobodys_way_unless_asked_for(site: Path, tmp_path: Path) -> None:
