@@ -115,6 +115,25 @@ def test_a_head_answers_for_files_tables_and_lines(
         export_head(fitted.folder, tmp_path / "head.onnx", asked)
 
 
+def test_a_run_over_a_folder_of_texts_has_a_baseline_excerpts_and_answers(model: Path, tmp_path: Path) -> None:
+    for i in range(64):
+        label = "animal" if i % 2 else "place"
+        place = tmp_path / "said" / ("test" if i % 8 > 5 else "train") / label
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{i}.txt").write_text(" ".join([SAID[label][i // 2 % 2], *["mat"] * (i % 5)]) + "\n")
+    (tmp_path / "said" / "test" / "place" / "x.txt").write_text("the cat sat on the mat mat mat mat mat mat")
+    report = run(settings(model, tmp_path, dataset=f"folder:{tmp_path / 'said'}", baseline="auto"))
+    mine, beside = report.probes
+    assert beside.backbone.startswith("tfidf:said-") and mine.evaluation and mine.fitted
+    assert mine.evaluation.scores["accuracy"].value > 0.9
+    page = report.path.with_name("report.html").read_text()
+    assert "the cat sat on the mat mat mat mat mat mat" in page
+    asked = PredictSettings(backbone=f"hf:{model}")
+    answers = predict(mine.fitted.folder, [tmp_path / "said" / "test"], asked)
+    wrong = [one.path.name for one in answers if one.classes[0][0] != one.path.parent.name]
+    assert (len(answers), wrong) == (17, ["x.txt"])
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
