@@ -21,6 +21,7 @@ from frostline.pipeline.settings import PredictSettings, Settings
 from frostline.stages.errors import ConfigError
 from frostline.stages.store import load, open_set
 from support.killed import contents, killed
+from support.model_folders import save_transformers
 from support.text_features import features, loaded
 from support.text_models import save_sentences, save_text_model
 
@@ -174,9 +175,21 @@ def test_texts_of_unknown_words_alone_are_counted_and_one_is_named(
     assert said in caplog.text and said in "\n".join(report.notes)
 
 
-def test_a_plan_refuses_images_for_a_backbone_of_texts_as_the_run_does(model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", ["st", "hf"])
+def test_a_plan_refuses_images_for_a_backbone_of_texts_as_the_run_does(
+    model: Path, tmp_path: Path, family: str
+) -> None:
     save_sentences(tmp_path / "encoder", model)
-    how = Settings(dataset="digits", backbone=f"st:{tmp_path / 'encoder'}", data_dir=tmp_path)
+    named = {"st": f"st:{tmp_path / 'encoder'}", "hf": f"hf:{model}"}[family]
+    how = Settings(dataset="digits", backbone=named, data_dir=tmp_path)
     for asked in (preview_run, run):
         with pytest.raises(ConfigError, match="takes texts, and the samples are images"):
             asked(how)
+
+
+@pytest.mark.parametrize("kind", ["vit", "clip"])
+def test_a_plan_refuses_texts_for_a_model_of_images_as_the_run_does(tmp_path: Path, kind: str) -> None:
+    save_transformers(tmp_path / "model", kind)
+    for asked in (preview_run, run):
+        with pytest.raises(ConfigError, match="takes images, and the samples are texts"):
+            asked(settings(tmp_path / "model", tmp_path))
