@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import transformers as hf
 
+from frostline.pipeline.diagnose.rank import rank
 from frostline.pipeline.run.run import preview_run, run
 from frostline.pipeline.serve.export import export_head
 from frostline.pipeline.serve.predict import predict
-from frostline.pipeline.settings import PredictSettings, Settings
+from frostline.pipeline.settings import PredictSettings, RankSettings, Settings
 from frostline.stages.errors import ConfigError
 from frostline.stages.store import load, open_set
 from support.killed import contents, killed
@@ -193,3 +194,17 @@ def test_a_plan_refuses_texts_for_a_model_of_images_as_the_run_does(tmp_path: Pa
     for asked in (preview_run, run):
         with pytest.raises(ConfigError, match="takes images, and the samples are texts"):
             asked(settings(tmp_path / "model", tmp_path))
+
+
+def test_encoders_of_texts_are_ranked_beside_tfidf_and_past_runs(model: Path, tmp_path: Path) -> None:
+    save_sentences(tmp_path / "encoder", model)
+    how = settings(model, tmp_path, baseline="tfidf")
+    run(how)
+    (words,) = (tmp_path / "data" / "vocabularies").iterdir()
+    names = [f"hf:{model}", f"st:{tmp_path / 'encoder'}", f"tfidf:{words}"]
+    asked = {"dataset": how.dataset, "data_dir": how.data_dir, "precision": "fp32", "pool": "mean"}
+    found = rank(names, RankSettings(**asked))
+    assert {one.backbone for one in found.backbones} == {*names}
+    measured = {one.backbone.partition(":")[0] for one in found.backbones if one.accuracy is not None}
+    assert measured == {"hf", "tfidf"}
+    assert all(np.isfinite(one.scores.logme) for one in found.backbones)
