@@ -61,6 +61,7 @@ def exported(model: Any, path: Path) -> None:
     texts, tokens = torch.export.Dim("texts", min=1), torch.export.Dim("tokens", min=2)
     free = {name: {0: texts, 1: tokens} for name in ("input_ids", "attention_mask")}
     program = torch.onnx.export(Hidden().eval(), (torch.ones_like(mask), mask), dynamic_shapes=free, dynamo=True)
+    assert program is not None
     program.save(str(path))
 
 
@@ -113,7 +114,8 @@ def written(table: Path, rows: int, folder: Path) -> tuple[Path, list[str]]:
 
 def extracted(table: Path, encoder: str, precision: str, folder: Path) -> tuple[float, np.ndarray]:
     """Return the seconds of a whole extraction but for loading the encoder, and the features in the table's order."""
-    settings = ExtractSettings(dataset=f"csv:{table}", backbone=f"st:{encoder}", data_dir=folder, precision=precision)
+    asked = {"dataset": f"csv:{table}", "backbone": f"st:{encoder}", "data_dir": folder, "precision": precision}
+    settings = ExtractSettings.model_validate(asked)
     opening, inputs = timed(lambda: open_inputs(settings))
     plan = make_plan(inputs)
     plan.load_network()

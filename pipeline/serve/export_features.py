@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from frostline.stages.datasets import ALL
 from frostline.stages.errors import StoreError
 from frostline.stages.serve.feature_file import write_features
 from frostline.stages.store import FeatureSet, load, open_set
+from frostline.stages.targets.values import unlabelled
 
 _IN_MEMORY = 1 << 30
 
@@ -15,18 +17,21 @@ _IN_MEMORY = 1 << 30
 def export_features(place: Path, file: Path) -> dict[str, Any]:
     """Write a feature set of ``data/features`` to ``file`` (.h5, .npz, .parquet); return what the file says of itself.
 
-    ``place``: the set's folder, or its ``features.h5``. Quarantined rows are left out, and named. Raises StoreError
+    ``place``: the set's folder, or its ``features.h5``. Quarantined rows are left out, and named. A set that
+    ``predict --keep-features`` kept has no labels. Raises StoreError
     if it is no complete, sound set, and ConfigError as ``frostline.stages.serve.feature_file.write_features`` does.
     """
     features = _opened(place)
-    found, layout = load(features, in_memory=_IN_MEMORY), features.layout
+    layout = features.layout
+    nothing = unlabelled(layout.rows) if layout.split == ALL else None
+    found = load(features, nothing, in_memory=_IN_MEMORY)
     quarantined = [{"id": bad.id, "reason": bad.reason} for bad in features.quarantined()]
     about = {
         "dataset": layout.dataset,
         "split": layout.split,
         "rows": len(found),
         "width": layout.width,
-        "target": found.targets.kind,
+        "target": None if nothing else found.targets.kind,
         "classes": list(found.classes),
         "quarantined": quarantined,
         "digest": layout.digest,

@@ -64,17 +64,20 @@ def index_contents(
     known, index = _recall(memory, files, kind.readers())
     lasting = files.facts[:, 1:].max(axis=1, initial=0) < started - GRAIN_NS
     unknown = np.flatnonzero(~known).tolist()
+    done = known.copy()
     if announce:
         announce(unknown)
-    for done, row in enumerate(unknown, 1):
-        seen = examine(partial(content, row), kind)
-        index.digests[row] = np.frombuffer(seen.digest, np.uint8)
-        lasting[row] &= seen.was_read
-        seen.tell(row, index.problems, index.codecs)
-        if progress:
-            progress(done, len(unknown))
-    if memory and lasting[unknown].any():
-        _remember(memory, index, files.facts, np.flatnonzero(lasting), kind.readers())
+    try:
+        for count, row in enumerate(unknown, 1):
+            seen = examine(partial(content, row), kind)
+            index.digests[row] = np.frombuffer(seen.digest, np.uint8)
+            done[row], lasting[row] = True, lasting[row] & seen.was_read
+            seen.tell(row, index.problems, index.codecs)
+            if progress:
+                progress(count, len(unknown))
+    finally:  # what was read is kept when the next can't be
+        if memory and (lasting & done)[unknown].any():
+            _remember(memory, index, files.facts, np.flatnonzero(lasting & done), kind.readers())
     return index
 
 

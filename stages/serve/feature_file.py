@@ -38,13 +38,13 @@ def write_features(features: Features, about: Mapping[str, Any], file: Path) -> 
     """Write features with ids and targets into one file; its ending chooses what kind.
 
     ``.h5`` and ``.npz``: ``features``, float (n, d) as stored; ``ids``, n texts; ``about``, JSON (in HDF5 an
-    attribute). Of single labels ``labels``, n texts, and ``label_positions``, int64 (n,), positions in ``classes``; of
-    several labels ``label_values``, int8 (n, labels) of 1, 0 and -1 for not known, by ``classes``; of numbers
-    ``values``, float64 (n, outputs), NaN for not known, by ``outputs``. ``.parquet``: the columns ``id``, ``label`` and
-    ``label_position``, or one for each label or output, and ``features``, a list of d numbers each; names and ``about``
-    lie in the schema's metadata under ``frostline``. What is no UTF-8 in a name is written out (``\\xff``). A file that
-    is there stays until the new one is whole. Raises ConfigError: another ending, no such folder, a full disk, pyarrow
-    is not installed.
+    attribute). Of single labels ``labels``, n texts, and ``label_positions``, int64 (n,), positions in ``classes``;
+    of several labels ``label_values``, int8 (n, labels) of 1, 0 and -1 for not known, by ``classes``; of numbers
+    ``values``, float64 (n, outputs), NaN for not known, by ``outputs``. Without labels there is none of these.
+    ``.parquet``: the columns ``id``, ``label`` and ``label_position``, or one for each label or output, and
+    ``features``, a list of d numbers each; names and ``about`` lie in the schema's metadata under ``frostline``.
+    What is no UTF-8 in a name is written out (``\\xff``). A file that is there stays until the new one is whole.
+    Raises ConfigError: another ending, no such folder, a full disk, pyarrow is not installed.
     """
     kind = file.suffix.lower()
     if kind not in _WRITERS:
@@ -68,6 +68,8 @@ def _content(features: Features) -> _Content:
         labels, positions = [names[position] for position in y.tolist()], {"label_positions": y}
         columns: dict[str, Any] = {"label": labels, "label_position": y}
         return _Content(features.X, {"ids": ids, "labels": labels}, positions, {"classes": names}, columns)
+    if not names:
+        return _Content(features.X, {"ids": ids}, {}, {}, {})
     known = y >= 0 if y.dtype.kind == "i" else ~np.isnan(y)
     columns = {name: _or_none(*both) for name, *both in zip(names, y.T.tolist(), known.T.tolist(), strict=True)}
     as_numbers = y.dtype.kind == "f"

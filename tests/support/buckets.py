@@ -73,13 +73,18 @@ def tar_of(folder: Path, start: str = "") -> bytes:
     return data.getvalue()
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_of: object) -> None:
+        """Say nothing of clients that went away."""
+
+
 class Site:
     """A host of files. ``requests``: the lines of what it was asked. ``status``: answered instead, if it is set."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files, self.requests, self.status = files, list[str](), 0
         self.ranges, self.etag = True, '"1"'
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server = _Server(("127.0.0.1", 0), self._handler())
 
     @property
     def top(self) -> str:

@@ -59,8 +59,9 @@ def export_features_command(args: argparse.Namespace) -> int:
 
     record = export_features(args.set, args.file)
     what = f"{record['dataset']} {record['split']}, {record['rows']:,} × {record['width']:,}"
+    held = "ids and labels" if record["target"] else "ids"
     left = f", {len(record['quarantined']):,} quarantined left out" if record["quarantined"] else ""
-    print_result(args, record, f"{args.file}: {printable(what)} with ids and labels{left}")
+    print_result(args, record, f"{args.file}: {printable(what)} with {held}{left}")
     return EXIT_QUARANTINED if record["quarantined"] else 0
 
 

@@ -52,8 +52,13 @@ class ParquetRows:
                 f"{blob.name} says that it holds {about.num_rows:,} rows in {blob.size:,} bytes; no samples shrink so "
                 "much, so it is not read"
             )
-        for group in range(about.num_row_groups):
-            self.chunks.add(number, group, about.row_group(group).num_rows)
+        counts = [about.row_group(group).num_rows for group in range(about.num_row_groups)]
+        if min(counts, default=0) < 0 or sum(counts) != about.num_rows:
+            raise DataError(
+                f"can't read {blob.name}: its row groups don't hold its {about.num_rows:,} rows; copy it again"
+            )
+        for group, rows in enumerate(counts):
+            self.chunks.add(number, group, rows)
 
     def _file(self, number: int) -> Any:
         """Return a file, opened; some stay so."""
@@ -72,8 +77,12 @@ class ParquetRows:
         with blamed(blob):
             rows = _window(blob, file, found, column)
             how: dict[str, Any] = {"row_groups": [found.place], "columns": [column], "use_threads": False}
+            left = found.rows
             for batch in file.iter_batches(rows, **how):
+                left -= len(batch)
                 yield batch.column(batch.schema.get_field_index(column))
+            if left:
+                raise ValueError(f"a row group has not the {found.rows:,} rows that it says")
 
 
 def _open(blob: Blob) -> Any:

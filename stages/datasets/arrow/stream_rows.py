@@ -79,6 +79,7 @@ def _batch(message: Any, schema: Any) -> Any:
     from pyarrow import ipc
 
     batch, body = ipc.read_record_batch(message, schema), message.body
+    batch.validate()  # a length that lies ends the process where it is first used
     for array in batch.columns:
         for buffer in filter(None, array.buffers()):
             if buffer.size and not body.address <= buffer.address <= body.address + body.size - buffer.size:

@@ -27,6 +27,13 @@ _MOST_STORES = 256
 _QUOTE = '"'
 _LOOPBACK = re.compile(r"(localhost|127\.[\d.]+|\[::1\])(:\d+)?", re.IGNORECASE)
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
+_CODES = {
+    "PreconditionError": "412",
+    "FileNotFoundError": "404",
+    "NotFoundError": "404",
+    "PermissionDeniedError": "403",
+    "UnauthenticatedError": "401",
+}
 _METADATA = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
 _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket",
@@ -168,20 +175,27 @@ def _told(address: Address) -> Iterator[None]:
 
 def _said(address: Address, error: Exception) -> DataError:
     """Return what went wrong with a request, and what to do."""
-    whole = str(error)
-    kind, status = type(error).__name__, _STATUS.search(whole)
-    code = status[1] if status else ""
+    whole, kind = str(error), type(error).__name__
+    status = _STATUS.search(whole)
+    code = status[1] if status else _CODES.get(kind, "")
     if "NoSuchBucket" in whole or "ContainerNotFound" in whole:
         return DataError(f"no bucket {address.top}; check its name, and the endpoint in the environment")
-    if kind == "PreconditionError" or code == "412":
+    if code == "412":
         return _changed(address)
-    if isinstance(error, FileNotFoundError) or kind == "NotFoundError" or code == "404":
+    if code == "404":
         return NoObject(f"no object {address.shown}; check the bucket and the key")
-    if kind in ("PermissionDeniedError", "UnauthenticatedError") or code in ("401", "403"):
+    if code in ("401", "403"):
         return _refused(address, whole)
+    return _impossible(address, whole, kind) or _unanswered(address, whole, code)
+
+
+def _impossible(address: Address, whole: str, kind: str) -> DataError | None:
+    """Return the error for what no second try helps, None for anything else."""
+    if "builder error" in whole:
+        return DataError(f"{address.top}: its endpoint in the environment is http://; AWS_ALLOW_HTTP=true allows that")
     if kind == "NotSupportedError":
         return DataError(f"{address.shown}: the server gives no parts of files (206); download the file first")
-    return _unanswered(address, whole, code)
+    return None
 
 
 def _refused(address: Address, whole: str) -> DataError:

@@ -65,7 +65,7 @@ class _Header(tarfile.TarInfo):
     """A header of which, where it is that of a plain file, no more is read than is needed: in half the time."""
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> _Header:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
         """Return what a block says. Raises what ``tarfile`` raises for it."""
         data = bytes(buf)
         name, size = data[:100].partition(b"\0")[0], data[124:136].strip(b"\0 ")
@@ -75,7 +75,7 @@ class _Header(tarfile.TarInfo):
             return super().frombuf(data, encoding, errors)
         if sum(data) - sum(data[148:156]) + 8 * 32 != int(sums, 8):
             return super().frombuf(data, encoding, errors)
-        found = cls(name.decode(encoding or "utf-8", errors))
+        found = cls(name.decode(encoding, errors))
         found.type, found.size = tarfile.REGTYPE, int(size, 8)
         return found
 

@@ -21,7 +21,7 @@ from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.csv_file import open_cells
 from frostline.stages.datasets.sources.labelled import Rows, open_labelled
-from frostline.stages.datasets.sources.row_table import sample_column, table_of
+from frostline.stages.datasets.sources.row_table import file_columns, sample_column, table_of
 from frostline.stages.datasets.sources.table_targets import LABEL
 from frostline.stages.datasets.sources.unlabelled_files import cell_samples
 from frostline.stages.datasets.table import Table, check_columns
@@ -73,6 +73,9 @@ def _table(request: Request, rows: RowFiles, place: Path) -> tuple[Table, str | 
     column = sample_column(request, rows, table)
     if rows.is_table and (column is None or is_text(rows.stored.schema.field(column).type)):
         table = replace(table, names=None)
+    if column is None and request.input is None and (unused := file_columns(rows)):
+        note = f"column path names the samples; column {unused[0]} is not used (--input {unused[0]} takes it)"
+        table = replace(table, notes=(*table.notes, note))
     return table, column
 
 

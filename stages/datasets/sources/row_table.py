@@ -50,15 +50,17 @@ def _holds_samples(rows: RowFiles, name: str) -> bool:
 def sample_column(request: Request, rows: RowFiles, table: Table) -> str | None:
     """Return the column whose bytes or texts are the samples; None where the table's cells say what they are.
 
-    That is the one asked for; else the one of files; else, in a table without paths, the one of bytes, or what is
-    called as texts are. Raises DataError: none of that name, or several that may be meant.
+    That is the one asked for; else the one of files, in a table with paths if ``datasets`` knows it as such; else, in
+    a table without paths, the one of bytes, or what is called as texts are. Raises DataError: none of that name, or
+    several that may be meant.
     """
     schema = rows.stored.schema
     of_bytes = [] if request.modality == TEXT else media_columns(schema)
     if request.input is not None:
         return _asked(request.input, rows, table)
-    files = [name for name in of_bytes if is_file(schema.field(name).type)]
-    if not files and table.find("path") is not None:
+    has_paths = table.find("path") is not None
+    files = [name for name in file_columns(rows) if name in of_bytes and (not has_paths or name in rows.features)]
+    if not files and has_paths:
         return None
     any_texts = request.modality in (None, TEXT)
     texts = [own for name in TEXTS if any_texts and (own := _own(table, name))][:1]
@@ -68,6 +70,12 @@ def sample_column(request: Request, rows: RowFiles, table: Table) -> str | None:
             f"{table.file} has several columns that may be the samples: {', '.join(found)}; say which: --input NAME"
         )
     return next((name for name in found if name in of_bytes or is_text(schema.field(name).type)), None)
+
+
+def file_columns(rows: RowFiles) -> list[str]:
+    """Return the columns of files: structs of bytes and a path."""
+    schema = rows.stored.schema
+    return [name for name in media_columns(schema) if is_file(schema.field(name).type)]
 
 
 def _only_text(request: Request, rows: RowFiles, table: Table) -> list[str]:

@@ -209,6 +209,11 @@ def test_kept_features_serve_a_second_head_without_the_encoder(
     assert "loading" not in caplog.text
     assert main(["predict", str(work.other), *asked, "--out", "anew.parquet", "--data-dir", "elsewhere"]) == 5
     assert Path("two.parquet").read_bytes() == Path("anew.parquet").read_bytes()
+    capsys.readouterr()
+    assert main(["export-features", str(kept), "kept.npz"]) == 5
+    assert "kept.npz: new all, 49 × 8 with ids, 1 quarantined left out" in capsys.readouterr().out
+    with np.load("kept.npz") as stored:
+        assert {*stored} == {"features", "ids", "about"} and stored["features"].shape == (49, 8)
 
 
 def test_rows_of_other_feature_sets_are_not_computed_again(made: Made, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,7 +83,7 @@ def test_unreadable_samples_are_no_duplicates_of_each_other(tmp_path):
         ("folder", "did you mean 'folder:PATH'"),
         ("folder:", "did you mean 'folder:PATH'"),
         (
-            "zip:x",
+            "rar:x",
             r"(?s)wanted one of\n  digits  .*\n  folder:PATH  .*\n  csv:FILE  .*\n  jsonl:FILE  .* caltech101, ",
         ),
         ("folders:x", "did you mean 'folder:PATH'"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +72,33 @@ def test_a_file_that_changes_under_its_reader_is_an_error(tmp_path: Path) -> Non
     (tmp_path / "b.arrow").replace(tmp_path / "a.arrow")
     with pytest.raises(DataError, match="changed while it was being used"):
         media.content(3)
+
+
+def test_damaged_bytes_are_errors_and_never_end_the_process(tmp_path: Path) -> None:
+    stream(tmp_path)
+    code = f"""
+import random
+import subprocess
+import sys
+from pathlib import Path
+from frostline.stages.datasets.arrow.media import Media
+from frostline.stages.datasets.arrow.stream_rows import StreamRows
+from frostline.stages.datasets.containers.blob import LocalBlob
+from frostline.stages.errors import DataError
+file, draw, failed = Path({str(tmp_path / "a.arrow")!r}), random.Random(0), 0
+good = file.read_bytes()
+for _ in range(600):
+    data = bytearray(good)
+    for _ in range(draw.choice((1, 2, 8))):
+        data[draw.randrange(1200)] = draw.randrange(256)
+    file.write_bytes(data)
+    try:
+        stored = StreamRows([LocalBlob(file)])
+        media = Media(stored, "image", str.encode) if "image" in stored.schema.names else None
+        for row in range(stored.chunks.rows if media else 0):
+            media.read(row)
+    except DataError:
+        failed += 1
+assert failed > 100, failed
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

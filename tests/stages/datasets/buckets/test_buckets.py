@@ -86,6 +86,25 @@ def test_objects_that_are_unchanged_are_not_read_again(pets: Path, bucket: Bucke
     assert (first.train.digests != second.train.digests).any(axis=1).sum() == 1
 
 
+def test_a_first_pass_that_breaks_off_goes_on_where_it_was(
+    pets: Path, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, read = f"csv:{bucket.upload(pets, 'sets/')}labels.csv", list[tuple[int, int]]()
+
+    def some(address: Address, facts: client.Facts, start: int, length: int) -> bytes:
+        if address.key == "sets/train/cat/0004.png":
+            raise DataError("no answer")
+        return client.read_range(address, facts, start, length)
+
+    with monkeypatch.context() as breaking:
+        breaking.setattr(objects, "read_range", some)
+        with pytest.raises(DataError, match="no answer"):
+            open_dataset(table, memory=tmp_path / "index")
+    found = open_dataset(table, memory=tmp_path / "index", progress=lambda *done: read.append(done))
+    assert len(read) == 8
+    assert same(found, open_dataset(f"csv:{pets / 'labels.csv'}"))
+
+
 @pytest.mark.parametrize("kind", ["csv", "tar"])
 def test_an_object_that_changes_is_an_error_not_another_sample(kind: str, pets: Path, bucket: Bucket) -> None:
     there = bucket.upload(pets, "sets/")
@@ -97,6 +116,22 @@ def test_an_object_that_changes_is_an_error_not_another_sample(kind: str, pets: 
     with pytest.raises(DataError, match=f"{key} changed while it was being used") as caught:
         found.train.read(0)
     assert not isinstance(caught.value, UnreadableSample)
+
+
+def test_every_read_asks_for_what_the_index_saw(bucket: Bucket) -> None:
+    place = bucket.put("a.bin", bytes(100))
+    seen = ObjectBlob(address_of(place))
+    assert seen.read(10, 5) == bytes(5)
+    bucket.put("a.bin", bytes(100) + b"more")
+    BLOCKS.forget()
+    with pytest.raises(DataError, match=rf"{place} changed while it was being used; leave it alone and run again"):
+        seen.read(10, 5)
+
+
+def test_an_endpoint_without_encryption_has_to_be_allowed(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ALLOW_HTTP")
+    with pytest.raises(DataError, match=r"its endpoint in the environment is http://; AWS_ALLOW_HTTP=true allows that"):
+        open_dataset(f"tar:s3://{bucket.name}/a.tar")
 
 
 def test_patterns_list_and_braces_do_not(bucket: Bucket) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -363,3 +364,20 @@ def test_a_head_says_which_column_is_meant(tmp_path: Path) -> None:
     assert list(open_samples(f"parquet:{paths}", Request("", modality="image"))[0].ids) == ["0.png", "1.png", "2.png"]
     with pytest.raises(DataError, match="several columns that may be the samples: image, text"):
         opened(file)
+
+
+def test_counts_of_rows_that_lie_are_errors(tmp_path: Path) -> None:
+    """Each 12 in the footer, one of which counts the rows of the only row group, is made a 7, and a 13."""
+    file = write(tmp_path / "a.parquet", image_table(12), row_group_size=12)
+    good, refused = file.read_bytes(), 0
+    start = len(good) - int.from_bytes(good[-8:-4], "little") - 8
+    places = [at for at in range(start, len(good) - 8) if good[at] == 24]  # 12 as Thrift writes it
+    assert len(places) > 2
+    for at, count in itertools.product(places, (7, 13)):
+        file.write_bytes(good[:at] + bytes([2 * count]) + good[at + 1 :])
+        try:
+            for samples in opened(file).splits:
+                assert len(samples.ids) == len(samples.digests) == len(samples)
+        except DataError:
+            refused += 1
+    assert refused

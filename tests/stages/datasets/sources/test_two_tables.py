@@ -73,6 +73,6 @@ def test_a_setting_names_the_training_split_as_well(tmp_path: Path) -> None:
         ExtractSettings(dataset=f"csv:{train}", train="x.csv")
     with pytest.raises(
         ConfigError,
-        match=r"test with folder:x; wanted for csv:FILE, jsonl:FILE, .*, tar:PATTERN, zip:FILE only",
+        match=r"test with folder:x; wanted for csv:FILE, jsonl:FILE, .*, tar:PATTERN, zip:FILE",
     ):
         ExtractSettings(dataset="folder:x", test="y")
