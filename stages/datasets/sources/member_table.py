@@ -38,11 +38,11 @@ def told_apart(members: Members) -> tuple[PackedNames, tuple[str, ...]]:
     return ids, (f"{counted(len(again), 'name')} in several files, such as {first}: ids begin with the file's name",)
 
 
-def member_table(request: Request, named: Named, members: Members, notes: Sequence[str] = ()) -> Table:
+def member_table(request: Request, named: Named, members: Members, notes: Sequence[str], wanted: str) -> Table:
     """Return a row for each sample: the cells beside it, its label, and its split where one is known.
 
     The label is the component ``cls``, or a field ``label``; where neither is there, the folder that the sample is
-    in. Raises DataError: columns that are asked for and not there.
+    in. ``wanted``: what an error calls for. Raises DataError: columns that are asked for and not there.
     """
     part, columns = members.joined, dict[str, Sequence[str]](members.joined.cells)
     called = dict(request.columns)
@@ -55,7 +55,7 @@ def member_table(request: Request, named: Named, members: Members, notes: Sequen
     if named.splits:
         own = [named.splits[i] for i in members.container.tolist()]
         table = table.with_column("split", own, "--test" if request.test else "the names of the files")
-    check_columns(table, () if request.target else ("label",), "NAME.cls beside each sample, or class folders")
+    check_columns(table, () if request.target else ("label",), wanted)
     return table
 
 

@@ -120,7 +120,7 @@ def test_a_sample_without_a_class_is_an_error_with_its_name(tmp_path: Path) -> N
 
 
 def test_samples_without_labels_are_an_error_that_says_what_is_wanted(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no column label; .*NAME.cls beside each sample, or class folders"):
+    with pytest.raises(DataError, match=r"has no column label; found no columns; wanted NAME.cls beside each"):
         open_dataset(f"tar:{tar_of(tmp_path / 'a.tar', pictures(0, '0.png', '1.png'))}")
 
 
