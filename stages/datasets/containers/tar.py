@@ -21,14 +21,14 @@ _COMPRESSED = {
 _DAMAGE = (tarfile.TarError, OSError, ValueError, ArithmeticError, LookupError, RecursionError)
 
 
-VERSION = "tar 1"
+VERSION = "tar 2"
 """What is found in a tar file, and how: another number, another look."""
 
 
-def scan_tar(blob: Blob, asked: str | None = None) -> Part:
+def scan_tar(blob: Blob, asked: str | None = None, modality: str | None = None) -> Part:
     """Return the samples of a tar file, see ``Components``. Raises DataError that lists all that is wrong with it."""
     window = Window(blob)
-    found = Components(window.content, asked)
+    found = Components(window.content, asked, modality)
     for member in tar_members(blob, window):
         found.add(member)
     return found.part(blob.name)

@@ -26,7 +26,8 @@ def tar_samples(request: Request) -> tuple[Samples, tuple[str, ...]]:
 def _format(request: Request) -> Format:
     """Return how tar files are read. ``request.input``: the component that is the sample."""
     asked = request.input or (TEXT if request.modality == "text" else None)
-    return Format(f"{VERSION} {asked or ''}", partial(scan_tar, asked=asked), tar_content, _LABELS)
+    scan = partial(scan_tar, asked=asked, modality=request.modality)
+    return Format(f"{VERSION} {asked or ''}", scan, tar_content, _LABELS)
 
 
 TAR = Source(

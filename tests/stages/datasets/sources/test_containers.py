@@ -207,3 +207,19 @@ def test_a_head_of_texts_is_asked_about_the_texts_beside_images(tmp_path: Path) 
     file = tar_of(tmp_path / "a.tar", [*pictures(0, "0.png", "1.png"), ("0.txt", b"a text"), ("1.txt", b"another")])
     found, _ = open_samples(f"tar:{file}", Request("", modality="text"))
     assert ([*found.ids], found.read(1)) == (["0.txt", "1.txt"], "another")
+
+
+def test_a_head_of_images_is_asked_about_those_beside_recordings(tmp_path: Path) -> None:
+    file = tar_of(tmp_path / "a.tar", [*pictures(0, "0.png", "1.png"), ("0.wav", b"RIFF")])
+    os.utime(file, (1, 1))
+    asked = Request("", modality="image", memory=tmp_path / "m.index")
+    found, notes = open_samples(f"tar:{file}", asked)
+    assert ([*found.ids], notes) == (["0.png", "1.png"], ("1 recording not used",))
+    with pytest.raises(DataError, match="images and recordings: which are the samples"):
+        open_dataset(f"tar:{file}", memory=asked.memory)
+
+
+def test_a_component_that_is_not_there_is_an_error_with_those_that_are(tmp_path: Path) -> None:
+    file = tar_of(tmp_path / "a.tar", [*pictures(0, "0.png", "1.png"), ("0.xml", b"<a/>"), ("0.cls", b"1")])
+    with pytest.raises(DataError, match=r"a.tar\n  no member ends in .left.png; found .png \(2\), .xml \(1\)"):
+        open_dataset(f"tar:{file}", input="left.png")
