@@ -35,7 +35,7 @@ def questions(dotted: Sequence[Dotted], plain: Mapping[int, str]) -> list[str]:
 
 
 def advice(dotted: Sequence[Dotted], plain: Mapping[int, str]) -> str:
-    """Return what to do: choose a component that every sample has, if there is one that is no mere number, or rename."""
+    """Return what to do: choose a component that every sample has, no mere number, or rename."""
     of: dict[str, set[int]] = {}
     for one in dotted:
         of.setdefault(one.component, set()).add(one.group)

@@ -124,11 +124,11 @@ def test_samples_without_labels_are_an_error_that_says_what_is_wanted(tmp_path: 
         open_dataset(f"tar:{tar_of(tmp_path / 'a.tar', pictures(0, '0.png', '1.png'))}")
 
 
-def test_keys_that_are_in_two_shards_of_one_name_are_an_error(tmp_path: Path) -> None:
-    for folder in ("x", "y"):
-        tar_of(tmp_path / folder / "s.tar", shard(0, 2))
+def test_keys_that_are_in_two_files_that_an_ending_tells_apart_are_an_error(tmp_path: Path) -> None:
+    for name in ("s.tar", "s.tar2"):
+        tar_of(tmp_path / name, shard(0, 2))
     with pytest.raises(DataError, match=r"2 names there twice, such as s/000.png; rename the files"):
-        open_dataset(f"tar:{tmp_path}/{{x,y}}/s.tar")
+        open_dataset(f"tar:{tmp_path}/s.*")
 
 
 def test_texts_take_no_setting_of_images(tmp_path: Path) -> None:
@@ -223,3 +223,20 @@ def test_a_component_that_is_not_there_is_an_error_with_those_that_are(tmp_path:
     file = tar_of(tmp_path / "a.tar", [*pictures(0, "0.png", "1.png"), ("0.xml", b"<a/>"), ("0.cls", b"1")])
     with pytest.raises(DataError, match=r"a.tar\n  no member ends in .left.png; found .png \(2\), .xml \(1\)"):
         open_dataset(f"tar:{file}", input="left.png")
+
+
+def test_keys_that_are_in_two_shards_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    for i, folder in enumerate(("train", "val")):
+        tar_of(tmp_path / "s" / folder / "000.tar", shard(9 * i, 4))
+    found = open_dataset(f"tar:{tmp_path}/s/{{train,val}}/000.tar")
+    assert (found.train.ids[0], found.test.ids[3]) == ("train/000/000.png", "val/000/003.png")
+    assert "4 names in several files, such as 000.png: ids begin with the file's name" in found.notes
+
+
+def test_a_sample_without_a_class_has_that_of_its_field(tmp_path: Path) -> None:
+    fields = [(f"{i}.json", b'{"label": "%d"}' % (1 - i % 2)) for i in range(4)]
+    tar_of(tmp_path / "a.tar", [*pictures(0, *(f"{i}.png" for i in range(4))), *fields])
+    tar_of(tmp_path / "b.tar", shard(9, 4))
+    found = open_dataset(f"tar:{tmp_path}/a.tar", test=f"{tmp_path}/b.tar")
+    assert (labels(found.train), labels(found.test)) == (["1", "0", "1", "0"], ["0", "1", "0", "1"])
+    assert "4 samples without cls: the field label is the class" in found.notes
