@@ -87,6 +87,8 @@ def _check_kind(blob: Blob) -> None:
             raise DataError(
                 f"{blob.name} is compressed by {name}: no sample in it can be read alone. Unpack it: {tool} {blob.name}"
             )
+    if start.startswith(b"PK\3\4"):
+        raise DataError(f"{blob.name} is a zip file; expected a tar file. Name it by zip:{blob.name}")
     if not blob.size:
         raise DataError(f"{blob.name} is empty: expected a tar file")
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from frostline.stages.datasets import Request, open_dataset, open_samples
+from frostline.stages.datasets.sources.container_splits import name_of
 from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.records.packed_names import PackedNames
 from support.archives import forest, pictures, shard, tar_of, zip_of
@@ -240,3 +241,30 @@ def test_a_sample_without_a_class_has_that_of_its_field(tmp_path: Path) -> None:
     found = open_dataset(f"tar:{tmp_path}/a.tar", test=f"{tmp_path}/b.tar")
     assert (labels(found.train), labels(found.test)) == (["1", "0", "1", "0"], ["0", "1", "0", "1"])
     assert "4 samples without cls: the field label is the class" in found.notes
+
+
+def test_a_container_of_another_kind_is_told_by_what_reads_it(tmp_path: Path) -> None:
+    tar, packed = tar_of(tmp_path / "a.tar", forest()), zip_of(tmp_path / "b.zip", forest())
+    with pytest.raises(DataError, match=r"b.zip is a zip file; expected a tar file. Name it by zip:/.*b.zip"):
+        open_dataset(f"tar:{packed}")
+    with pytest.raises(DataError, match=r"a.tar is a tar file; expected a zip file. Name it by tar:/.*a.tar"):
+        open_dataset(f"zip:{tar}")
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("t/{t/a-000,t/nolab}.tar", "t"),
+        ("{t/a-000,t/nolab}.tar", "t"),
+        ("x/pets/{train,val}/*.tar", "pets"),
+        ("/x/pets/train/{a,b}/**/*.tar", "pets"),
+        ("{a/one,b/two}.tar", "one"),
+        ("pets/{train,val}-*.tar", "pets"),
+        ("pets/{train,val}/000.tar", "000"),
+        ("cifar-{000..009}.tar", "cifar"),
+        ("*.tar", "samples"),
+        ("{train,val}/*.tar", "samples"),
+    ],
+)
+def test_what_a_dataset_of_several_files_is_called(place: str, name: str) -> None:
+    assert name_of(place) == name

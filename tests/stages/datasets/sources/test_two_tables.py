@@ -88,3 +88,5 @@ def test_a_setting_names_the_training_split_as_well(tmp_path: Path) -> None:
         match=r"test with folder:x; wanted for csv:FILE, jsonl:FILE, .*, tar:PATTERN, zip:FILE",
     ):
         ExtractSettings(dataset="folder:x", test="y")
+    with pytest.raises(ConfigError, match=r"test with folder:x; .*A folder has its splits inside: put train/CLASS/"):
+        ExtractSettings(dataset="folder", train="x", test="y")
