@@ -44,8 +44,8 @@ def advice(dotted: Sequence[Dotted], plain: Mapping[int, str]) -> str:
     all_groups = set().union(*of.values())
     whole = [component for component, groups in of.items() if groups == all_groups and not _counts(component)]
     said = " or ".join(f"--input {component}" for component in sorted(whole)[:_MOST])
-    choose = f"Choose the component that is the sample, and leave out the others, by {said}; or rename" if said else ""
-    return f"A sample's name ends at its first dot. {choose or 'Rename'} them: no dots but that of the ending"
+    choose = f"Choose the sample's component by {said}, which leaves out the others; or rename" if said else "Rename"
+    return f"A sample's name ends at its first dot. {choose} them: no dot but the one before the ending"
 
 
 def _counts(component: str) -> bool:

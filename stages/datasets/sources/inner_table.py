@@ -85,7 +85,7 @@ def _check(members: Members, found: dict[int, _Naming]) -> None:
     if without:
         raise DataError(
             f"{first.file} names samples, and {counted(len(without), 'file')} beside it have no such table; expected "
-            f"one in each, of its own samples. Take these apart, or give each its table:\n{listing(without)}"
+            f"one in each, of its own samples. Put a table in each of these, or leave them out:\n{listing(without)}"
         )
     for one in found.values():
         if wrong := _faults(one):
