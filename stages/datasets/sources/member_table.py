@@ -57,7 +57,7 @@ def member_table(request: Request, named: Named, members: Members, notes: Sequen
     """
     part, columns = members.joined, dict[str, Sequence[str]](members.joined.cells)
     called = dict(request.columns)
-    if LABEL in columns:
+    if LABEL in columns and not members.tables:  # a component, not a column of a table
         called.setdefault("label", LABEL)
         columns[LABEL], filled = _with_fields(_with_names(members, columns[LABEL]), columns.get("label"))
         notes = (*notes, *filled)

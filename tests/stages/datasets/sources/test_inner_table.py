@@ -97,3 +97,9 @@ def test_a_table_that_is_not_needed_is_no_error(tmp_path: Path) -> None:
         "x.zip/about.csv is not used: no column path that names samples"
         in open_dataset(f"zip:{tmp_path}/{{x,y}}.zip", class_level=2).notes
     )
+
+
+def test_a_column_of_a_table_that_is_called_as_a_component_is_no_label(tmp_path: Path) -> None:
+    members = [*images(0, 8), table(8, header="path,label,cls")]
+    found = open_dataset(f"zip:{zip_of(tmp_path / 'x.zip', members)}", test_fraction=0.5)
+    assert found.train.targets.names == ("a", "b")
