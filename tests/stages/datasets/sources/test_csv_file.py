@@ -99,7 +99,7 @@ def test_every_row_at_fault_is_listed_with_its_line_and_all_its_faults(images):
         ("a;b\n", "has no column path and label; found a, b"),
         ("", "has no column path and label"),
         ("path,label,label\na,b,c\n", "has two columns label"),
-        ("path,label\n", "has a header and no rows; wanted one row per sample"),
+        ("path,label\n", "has no rows; wanted one row per sample"),
         (
             "path,label\na,b,c\nd\n\ne,f\n",
             "quote a cell that holds a comma:\n  line 2: 3 cells, 2 columns\n  line 3: 1",

@@ -291,7 +291,7 @@ def test_schemas_that_differ_are_named_where_it_matters(tmp_path: Path) -> None:
 @pytest.mark.parametrize("named", [True, False])
 def test_no_rows_are_an_error(tmp_path: Path, named: bool) -> None:
     write(tmp_path / "a.parquet", image_table(12, named=named).slice(0, 0))
-    with pytest.raises(DataError, match="and no rows; wanted one row per sample"):
+    with pytest.raises(DataError, match="parquet has no rows; wanted one row per sample"):
         opened(tmp_path / "a.parquet")
 
 
