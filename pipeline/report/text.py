@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from frostline.pipeline.records.headline import candidates, headline
 from frostline.pipeline.records.run import PAGE, Extracted, Fitted, Probe, Report
 from frostline.pipeline.report.table import Table, aligned
-from frostline.pipeline.report.verdicts import picked, standing, uncovered, verdicts
+from frostline.pipeline.report.verdicts import picked, standing, uncovered, uncovered_over_draws, verdicts
 from frostline.pipeline.report.wording import (
     NOUNS,
     chosen,
@@ -106,12 +106,17 @@ def interval_notes(probes: Sequence[Probe]) -> list[str]:
     return [f"{intervals_of(groups, scored[0].kind)}{each}", uncovered(grouped=bool(groups))]
 
 
+def curve_notes(probes: Sequence[Probe]) -> list[str]:
+    """Return what ± and the intervals in a table of draws are, and what they are not; nothing without one."""
+    curves = [probe.curve for probe in probes if probe.curve]
+    return [draws_note(), uncovered_over_draws(curves)] if curves else []
+
+
 def _notes(report: Report) -> list[str]:
     lines = []
     if any(probe.evaluation for probe in report.probes):
         lines += interval_notes(report.probes)
-    if any(probe.curve for probe in report.probes):
-        lines.append(draws_note())
+    lines += curve_notes(report.probes)
     lines += _verdicts(report)
     for backbone in dict.fromkeys(probe.backbone for probe in report.probes):
         probes = [probe for probe in report.probes if probe.backbone == backbone]
