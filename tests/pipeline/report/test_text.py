@@ -18,7 +18,7 @@ def test_a_size_with_too_few_rows_to_choose_by_says_that_the_usual_value_was_tak
     samples = photographs(tmp_path, balanced("abc", 8, 4))
     usual = {"backbone": "pixels", "resize": (8, 8), "data_dir": tmp_path / "data", "dataset": f"csv:{samples}"}
     said = table(run(Settings(**usual, head=("ridge",), shots=(1, 2, 4), draws=2)))
-    assert "- pixels: the usual value where nothing could be held out, at 1\n" in said
+    assert "- pixels: the usual value was taken at 1 per class, where nothing could be held out\n" in said
     assert "1 per class" in said and "4 per class" in said
     said = table(run(Settings(**usual, head=("ridge",), shots=(2, 4), draws=2)))
     assert "the usual value" not in said
@@ -60,3 +60,18 @@ def test_of_one_draw_terminal_and_pages_say_that_other_training_samples_are_not_
 def test_of_several_draws_in_groups_both_are_covered_and_no_other_split(tmp_path: Path) -> None:
     for said in few_shot(tmp_path, draws=3, group="subject"):
         assert said.count("No interval covers another split") == 1 and OTHERS not in said and TOGETHER not in said
+
+
+def test_each_head_is_compared_with_the_first_in_a_line_of_its_own(tmp_path: Path) -> None:
+    samples = photographs(tmp_path, balanced("abc", 8, 10))
+    usual = {"backbone": "pixels", "resize": (8, 8), "data_dir": tmp_path / "data", "dataset": f"csv:{samples}"}
+    report = run(Settings(**usual, head=("ridge", "knn", "centroid")))
+    lines = [line for line in table(report).splitlines() if " points [" in line]
+    assert len(lines) == 2 and all("p = " in line or "p < " in line for line in lines)
+    assert all("would have been seen with 80 %" in line or "beyond chance" in line for line in lines)
+    found = report.comparison
+    assert found
+    pairs = tuple(replace(found.pairs[0], first=found.reference, second=f"head {i}") for i in range(9))
+    ranks = (*found.ranks, *(replace(found.ranks[1], name=f"head {i}") for i in range(9)))
+    text = table(replace(report, comparison=replace(found, pairs=pairs, ranks=ranks)))
+    assert text.count(" points [") == 6 and "- and 3 more on the page\n" in text
