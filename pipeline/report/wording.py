@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from frostline.stages.fit.selection import LEAST_IS_BEST
+from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.metrics.score import RESAMPLES, TOO_FEW
 from frostline.stages.targets.base import DEFAULT
 
@@ -152,10 +153,15 @@ def unit_of(curve: Curve, whole: str = "samples") -> str:
     return f"per {NOUNS.get(curve.kind, 'name')}" if curve.per_class else whole
 
 
-def selection_lines(selection: Selection) -> list[Message]:
-    """Return how the head's parameter was chosen, and every warning about it."""
+def selection_lines(selection: Selection, head: str = "") -> list[Message]:
+    """Return how a head's parameter was chosen, and every warning about it; ``head``: its name or protocol."""
     said = [_choice(selection), *_indecision(selection)] if selection.by else []
-    return [*(Message("note", text) for text in said), *(Message("warning", text) for text in _doubts(selection))]
+    at_edge = selection.at_edge and not _as_good_within(selection)
+    edge = f"the chosen {selection.parameter} lies at the edge of its grid"
+    said += [f"{edge}, which the protocol {head} fixes"] if at_edge and head in PROTOCOLS else []
+    doubts = [f"{edge}; see --grid"] if at_edge and head not in PROTOCOLS else []
+    doubts += _doubts(selection)
+    return [*(Message("note", text) for text in said), *(Message("warning", text) for text in doubts)]
 
 
 def _choice(selection: Selection) -> str:
@@ -189,8 +195,6 @@ def _score_of(selection: Selection) -> str:
 
 
 def _doubts(selection: Selection) -> Iterator[str]:
-    if selection.at_edge and not _as_good_within(selection):
-        yield f"the chosen {selection.parameter} lies at the edge of its grid; see --grid"
     failed = selection.converged.count(False)
     if failed:
         yield f"{failed} of the {len(selection.grid)} values it was chosen among did not converge"

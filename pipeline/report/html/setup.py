@@ -87,5 +87,5 @@ def _limits(sets: Iterable[FeaturesRecord]) -> list[Term]:
 
 def _head(leader: Scored) -> list[Term]:
     value = chosen(leader.selection)
-    how = [message.text for message in selection_lines(leader.selection) if message.level == "note"]
+    how = [message.text for message in selection_lines(leader.selection, leader.head) if message.level == "note"]
     return [("Head", f"{leader.head}{', ' + value if value else ''}"), *(("Chosen", line) for line in how)]

@@ -87,6 +87,16 @@ def test_the_edge_is_a_warning_whether_or_not_another_value_is_as_good() -> None
         assert warning == Message("warning", "the chosen C lies at the edge of its grid; see --grid")
 
 
+def test_a_protocol_that_fixes_its_grid_is_told_of_no_flag_for_it() -> None:
+    at_edge = selection(at_edge=True, accuracy=(0.8, 0.8, 0.9))
+    (line,) = selection_lines(at_edge, "dinov2-logreg")
+    fixed = "the chosen C lies at the edge of its grid, which the protocol dinov2-logreg fixes"
+    assert line == Message("note", fixed)
+    assert selection_lines(at_edge, "logreg") == [
+        Message("warning", "the chosen C lies at the edge of its grid; see --grid")
+    ]
+
+
 def test_of_errors_the_least_is_the_best() -> None:
     within, beyond = ({"mae": (3.0, least, 2.0)} for least in (2.0, 2.5))
     assert selection_lines(selection(value=10.0, at_edge=True, scores=within)) == []
