@@ -3,10 +3,10 @@
     python -m benchmarks.selection.coverage [--repetitions 200] [--rows 20 100] [--classes 2] [--exact]
 
 Samples of populations whose scores are known (``benchmarks.selection.populations``): 20 to 2,000 rows, 2 to 100 classes
-of one size or from 1 down to 1 : 50, accuracies 0.55 to 0.999, a calibrated head and one too sure. Of scores that are
-averages over classes, the truth is that over the classes a sample has.
+of one size or from 1 down to 1 : 50, accuracies 0.55 to 0.999, a calibrated head, one too sure and one not sure enough
+("unsure"). Of scores that are averages over classes, the truth is that over the classes a sample has.
 
-The whole table takes a quarter of an hour on two cores. Each row says from how many repetitions it is, fewer where rows
+The whole table takes half an hour on two cores. Each row says from how many repetitions it is, fewer where rows
 times classes are many, and the standard error of a coverage of 0.95.
 
 Each entry is the coverage, and the mean width over an oracle's. That is the wider of two: what the central 95 % of

@@ -1,8 +1,9 @@
 """Populations of which every score is known, and samples of them, for ``benchmarks.selection.coverage``.
 
 Rows of class c are normal with mean s e_c and variance 1 in as many dimensions as there are classes. A head that says
-softmax(s x) is calibrated where classes are of one size, softmax(1.5 s x) is too sure. Which class a row is of changes
-neither its chance to be right nor its loss, so that s alone, and the classes' shares, make the scores.
+softmax(s x) is calibrated where classes are of one size, softmax(1.5 s x) is too sure, softmax(0.6 s x) not sure
+enough. Which class a row is of changes neither its chance to be right nor its loss, so that s alone, and the classes'
+shares, make the scores.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from scipy.stats import norm
 from frostline.stages.metrics import Predictions
 
 Array = NDArray[Any]
-HEADS = {"calibrated": 1.0, "too sure": 1.5}
+HEADS = {"calibrated": 1.0, "too sure": 1.5, "unsure": 0.6}
 BINS, TAIL, TOP = 15, 50.0, 5
 _ROWS, _BLOCK = 200_000, 2_000_000
 

@@ -17,7 +17,7 @@ from frostline.pipeline.bench.leaderboard import (
 from frostline.pipeline.bench.matrix import DEFAULT_LAYER, Name
 from frostline.pipeline.records.run import called
 from frostline.pipeline.report.table import Table
-from frostline.pipeline.report.verdicts import TOLD_APART, ahead, uncovered
+from frostline.pipeline.report.verdicts import TOLD_APART, ahead, uncovered, uncovered_over_draws
 from frostline.pipeline.report.wording import (
     draws_note,
     intervals_of,
@@ -99,7 +99,7 @@ def _kinds(board: Leaderboard) -> Iterable[str]:
 def _scores(dataset: str, entries: Sequence[LeaderboardEntry], found: DatasetComparison | None) -> Table:
     main, *others = (entries[0].target.table[name] for name in entries[0].scores)
     columns = ("rank", "backbone", "layer", "head", main, BEHIND, "chosen", *others, "width", "parameters")
-    costs = ("images/s", "extraction", "fit", "disk")
+    costs = ("samples/s", "extraction", "fit", "disk")
     rows = tuple(_score(entry, found) for entry in entries)
     align = "><<<>><" + ">" * (len(others) + 6)
     note = (
@@ -172,14 +172,15 @@ def _mean_score(found: MeanRank, *, shares: bool) -> str:
 def _curves(kind: str, found: Iterable[CurveEntry]) -> Table:
     target = TARGETS.load(kind)
     columns = ("dataset", "backbone", "layer", "head", "training data", "draws", _heading(target), "[ ]")
+    curves = tuple(found)
     rows = [
         (*astuple(one.name), f"{point.size:,} {unit_of(one.curve)}", str(len(point.accuracy)), *shown)
-        for one in found
+        for one in curves
         for point in one.curve.points
         for shown in ([as_text(point.spread, shares=target.as_shares) for as_text in (plus_minus, span_of)],)
     ]
     title = "Little training data" if kind == DEFAULT else f"Little training data, {kind}"
-    return Table(title, columns, "<<<<>>>>", tuple(rows))
+    return Table(title, columns, "<<<<>>>>", tuple(rows), f"{uncovered_over_draws(one.curve for one in curves)}.")
 
 
 def _predicted(board: Leaderboard) -> Table:
@@ -229,7 +230,7 @@ def notes(board: Leaderboard) -> list[str]:
             f"rank: the order of the scores; =: not distinguishable from the best ({_test(board.entries)}, 0.05 after "
             "Holm's correction); behind the best: with an interval; both are corrected for all pairs, since the best "
             "was picked on these samples",
-            uncovered(grouped=any(entry.groups for entry in board.entries)),
+            _uncovered(board),
             *_cuts(board.entries),
             "parameters: those that the features depend on; extraction: of all splits and views, when last computed; "
             "fit: the choice of the parameter included; disk: of the features, which a layer's heads share",
@@ -244,6 +245,12 @@ def notes(board: Leaderboard) -> list[str]:
         lines.append(f"{counted(board.quarantined, 'sample')} quarantined and left out")
     did = f"{board.computed:,} features computed, {counted(board.fitted, 'head')} fitted"
     return [*lines, f"this time: {did}, {board.seconds:,.0f} s in all; the rest came from the cache"]
+
+
+def _uncovered(board: Leaderboard) -> str:
+    """Return what the intervals of entries don't cover; those of curves are of other things, as their table says."""
+    said = uncovered(grouped=any(entry.groups for entry in board.entries))
+    return f"scores of heads of all training samples: {said[0].lower()}{said[1:]}" if board.curves else said
 
 
 def _by_kind(entries: Sequence[LeaderboardEntry]) -> Iterable[tuple[str, list[LeaderboardEntry]]]:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.pipeline.diagnose.past_runs import Measured, one_for_each, past_heads
 from frostline.pipeline.engines.registry import check_engine
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.plan.plan import Plan
-from frostline.pipeline.records.run_folder import read_run
 from frostline.pipeline.report.table import Table, aligned
-from frostline.pipeline.report.wording import NOUNS, TRANSFERABILITY, value_of
+from frostline.pipeline.report.verdicts import uncovered
+from frostline.pipeline.report.wording import NOUNS, TRANSFERABILITY, listed, value_of
 from frostline.pipeline.settings import RankSettings
 from frostline.pipeline.steps.features import LazyFeatures, extract_missing
 from frostline.stages.backbones import fingerprint
-from frostline.stages.datasets import Dataset, Samples
+from frostline.stages.backbones.families.registry import full_name
+from frostline.stages.datasets import Dataset
 from frostline.stages.datasets.draws import train_size
 from frostline.stages.diagnostics.transferability import (
     FEW,
@@ -30,22 +31,24 @@ from frostline.stages.diagnostics.transferability import (
     measured,
     transferability_of,
 )
-from frostline.stages.diagnostics.transferability_intervals import Intervals, transferability_intervals
-from frostline.stages.errors import FrostlineError, counted
+from frostline.stages.diagnostics.transferability_intervals import Intervals, saturated, transferability_intervals
+from frostline.stages.errors import counted
 from frostline.stages.heads import LinearHead
-from frostline.stages.store.key import FeatureKey
 from frostline.stages.targets.base import DEFAULT, Target
-from frostline.stages.targets.registry import TARGETS, main_score
+from frostline.stages.targets.registry import TARGETS
 
 log = logging.getLogger("frostline")
+_NO_NETWORKS = ("pixels", "vectors", "spectrum", "tfidf")
+_OF_NETWORKS = ("layer", "pool")  # what is asked of the networks ranked beside those has no meaning for them
 
 
 @dataclass(frozen=True)
 class RankedBackbone:
     """One backbone: its scores, the numbers of rows computed for them and left out, and what past runs measured.
 
-    ``accuracy``: of the newest run of this target through this backbone, of other kinds than single labels its main
-    score; None where there is no run. ``intervals``: of each score, 95 %, see ``transferability_intervals``.
+    ``accuracy``: of the newest run of this target through this backbone with ``head``, of other kinds than single
+    labels its main score; None where there is no run. That is one head for all backbones where there is one, see
+    ``one_for_each``. ``intervals``: of each score, 95 %, see ``transferability_intervals``.
     """
 
     backbone: str
@@ -55,13 +58,15 @@ class RankedBackbone:
     scores: Transferability
     accuracy: float | None
     intervals: Intervals = field(default_factory=dict)
+    head: str = ""
 
 
 @dataclass(frozen=True)
 class BackboneRanking:
     """Backbones by LogME, the best first. ``agreement``: of each score with the measured accuracies.
 
-    ``kind``: of target; of others than single labels there is LogME alone.
+    ``kind``: of target; of others than single labels there is LogME alone. ``grouped``: samples come in groups, which
+    are left out whole.
     """
 
     dataset: str
@@ -70,6 +75,7 @@ class BackboneRanking:
     backbones: tuple[RankedBackbone, ...]
     agreement: dict[str, RankAgreement | None]
     kind: str = DEFAULT
+    grouped: bool = False
 
     @property
     def target(self) -> Target:
@@ -90,7 +96,7 @@ def rank(names: Sequence[str], settings: RankSettings) -> BackboneRanking:
         fingerprint(one.request())
     whole = open_inputs(asked[0]).dataset
     sample = _sample(whole, settings)
-    found = [_ranked(one, whole, sample) for one in asked]
+    found = _beside_runs([_ranked(one, whole, sample) for one in asked], whole.train.targets.kind)
     return BackboneRanking(
         whole.name,
         len(sample.train),
@@ -98,12 +104,22 @@ def rank(names: Sequence[str], settings: RankSettings) -> BackboneRanking:
         tuple(sorted(found, key=lambda ranked: -ranked.scores.logme)),
         {name: _agreement(name, found) for name in TRANSFERABILITY},
         whole.train.targets.kind,
+        whole.train.targets.groups is not None,
     )
+
+
+def _beside_runs(found: Sequence[tuple[RankedBackbone, tuple[Measured, ...]]], kind: str) -> list[RankedBackbone]:
+    """Return the backbones with what past runs measured."""
+    runs = one_for_each([own for _, own in found], kind)
+    both = zip(found, runs, strict=True)
+    return [replace(one, accuracy=run.score, head=run.head) if run else one for (one, _), run in both]
 
 
 def _asked(name: str, settings: RankSettings) -> RankSettings:
     backbone, _, weights = name.partition("=")
     given: dict[str, Any] = {"backbone": backbone, "views": ("plain",), **({"weights": weights} if weights else {})}
+    if full_name(backbone).partition(":")[0] in _NO_NETWORKS:
+        given |= dict.fromkeys(_OF_NETWORKS)
     return RankSettings(**{**settings.model_dump(exclude_unset=True), **given})
 
 
@@ -115,7 +131,8 @@ def _sample(whole: Dataset, settings: RankSettings) -> Dataset:
     return Dataset(whole.name, train.take(np.flatnonzero(drawn), "sample"), whole.test, whole.notes)
 
 
-def _ranked(settings: RankSettings, whole: Dataset, sample: Dataset) -> RankedBackbone:
+def _ranked(settings: RankSettings, whole: Dataset, sample: Dataset) -> tuple[RankedBackbone, tuple[Measured, ...]]:
+    """Return a backbone's scores, and what past runs measured of it."""
     plan = make_plan(open_inputs(settings, sample), ("train",))
     (done,) = extract_missing(plan)
     features = LazyFeatures(plan).train[0]
@@ -123,9 +140,9 @@ def _ranked(settings: RankSettings, whole: Dataset, sample: Dataset) -> RankedBa
     scores = transferability_of(features.X, features.targets, source)
     intervals = transferability_intervals(features.X, features.targets, features.digests, scores, source, settings.seed)
     key = replace(plan.key("train", "plain"), dataset=whole.train.content)
-    accuracy = _newest(_main_scores(plan.workspace.runs, key, whole.train))
     rows = done.computed, len(done.quarantined)
-    return RankedBackbone(settings.backbone, features.X.shape[1], *rows, scores, accuracy, intervals)
+    ranked = RankedBackbone(settings.backbone, features.X.shape[1], *rows, scores, None, intervals)
+    return ranked, past_heads(plan.workspace.runs, key, whole.train)
 
 
 def _source_probabilities(plan: Plan, X: NDArray[Any]) -> NDArray[np.float64] | None:
@@ -137,35 +154,6 @@ def _source_probabilities(plan: Plan, X: NDArray[Any]) -> NDArray[np.float64] | 
         return None
     weight, bias = found
     return LinearHead(weight, bias, tuple(map(str, range(len(bias))))).decision_values(X)
-
-
-def _main_scores(runs: Path, key: FeatureKey, train: Samples) -> Iterator[tuple[str, float]]:
-    """Yield when and what past runs of these targets measured on features like a key's.
-
-    How exactly the features were computed doesn't count.
-    """
-    wanted = _identity(key.fields())
-    for path in runs.glob("*/run.json"):
-        try:
-            found = read_run(path).record
-        except FrostlineError:
-            log.warning("%s is no report of a run; it is passed over", path)
-            continue
-        if found.targets.get("train", train.target_digest) != train.target_digest:
-            continue
-        for probe in found.probes:
-            same = any(e.split == "train" and _identity(e.key) == wanted for e in probe.features)
-            if same and probe.evaluation:
-                yield found.made, main_score(probe.evaluation.scores, found.kind).value
-
-
-def _identity(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {n: v for n, v in fields.items() if n not in ("precision", "dtype", "view", "decoder")}
-
-
-def _newest(found: Iterator[tuple[str, float]]) -> float | None:
-    latest = max(found, default=None, key=lambda run: run[0])
-    return latest[1] if latest else None
 
 
 def _agreement(name: str, found: Sequence[RankedBackbone]) -> RankAgreement | None:
@@ -192,7 +180,7 @@ def ranking_table(ranking: BackboneRanking) -> str:
 
 def _cells(one: RankedBackbone, shown: Sequence[str], *, shares: bool) -> tuple[str, ...]:
     scores = [_score(getattr(one.scores, n), one.intervals.get(n)) for n in shown]
-    result = "none" if one.accuracy is None else value_of(one.accuracy, shares=shares)
+    result = "none" if one.accuracy is None else f"{value_of(one.accuracy, shares=shares)} ({one.head})"
     return (one.backbone, f"{one.width:,}", *scores, result)
 
 
@@ -213,8 +201,16 @@ def _trust(ranking: BackboneRanking) -> list[str]:
         "two scores can differ beyond chance although their intervals overlap"
     )
     said = [] if ranking.kind == DEFAULT else [alone]
-    said += [intervals] if any(one.intervals for one in ranking.backbones) else []
-    return [*said, *_agreements(ranking)]
+    if any(one.intervals for one in ranking.backbones):
+        said += [intervals, f"- {uncovered(grouped=ranking.grouped, drawn=True)}"]
+    return [*said, *_saturated(ranking), *_agreements(ranking)]
+
+
+def _saturated(ranking: BackboneRanking) -> list[str]:
+    scored = [one for one in ranking.backbones if one.scores.h_score is not None]
+    names = [one.backbone for one in scored if saturated(ranking.rows, one.width)]
+    why = "near the number of classes less one whatever the rows are, where these are hardly more than the features"
+    return [f"- no interval for the H-score of {listed(names)}: it is {why}"] if names else []
 
 
 def _agreements(ranking: BackboneRanking) -> list[str]:

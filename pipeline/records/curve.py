@@ -36,7 +36,7 @@ class Curve:
     """The main score by the amount of training data: ``unit`` is "shots" (samples per class or label) or "samples".
 
     ``forecast``: for twice the largest size; ``sentence``: the same in words, or why there is none. ``kind``: of
-    target.
+    target. ``groups``: of test samples, over which intervals are; 0 where these stand for themselves.
     """
 
     unit: str
@@ -44,8 +44,14 @@ class Curve:
     forecast: Forecast | None
     sentence: str
     kind: str = DEFAULT
+    groups: int = 0
 
     @property
     def per_class(self) -> bool:
         """Whether sizes count the samples of each class or label, and not all of them."""
         return self.unit == "shots"
+
+    @property
+    def drawn(self) -> bool:
+        """Whether every interval is over draws of the training samples, and not that of a single draw."""
+        return all(len(point.accuracy) > 1 for point in self.points)

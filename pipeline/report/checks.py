@@ -112,8 +112,8 @@ def _labels(found: Findings) -> Check:
     if expected is None or agreement is None:
         return Check(SECOND_LOOK, phrase, names, sound=not names)
     count = f"about {expected:.0f}" if expected >= 1 else "fewer than one"
-    beside = f"by the probabilities of the head that judges {count} would be, if every label were right"
-    judge = f"it agrees with {100 * agreement:.1f} % of the labels"
+    beside = f"{count} expected if every label were right"
+    judge = f"the judging head agrees with {100 * agreement:.1f} % of the labels"
     return Check(SECOND_LOOK, f"{phrase}; {beside}; {judge}", names, sound=not names)
 
 

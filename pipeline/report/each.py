@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from frostline.pipeline.records.run import Report, to_json
-from frostline.pipeline.report.text import curve_lines, interval_notes, score_lines, table
+from frostline.pipeline.report.text import curve_lines, curve_notes, interval_notes, score_lines, table
 from frostline.stages.errors import counted
 
 
@@ -51,6 +51,7 @@ def _notes(reports: Sequence[Report]) -> list[str]:
     fitted = sum(probe.fitted is not None for probe in probes) - cached
     heads = f"{counted(fitted, 'head')} fitted, {cached:,} from the cache"
     lines = [f"{computed:,} features computed for all of them; {heads}" if computed else heads]
+    lines = [*curve_notes(probes), *lines]
     if any(probe.evaluation for probe in probes):
         lines = [*interval_notes(probes), *lines]
     quarantined = max(report.quarantined for report in reports)

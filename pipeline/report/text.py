@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from frostline.pipeline.records.headline import candidates, headline
 from frostline.pipeline.records.run import PAGE, Extracted, Fitted, Probe, Report
 from frostline.pipeline.report.table import Table, aligned
-from frostline.pipeline.report.verdicts import picked, standing, uncovered, verdicts
+from frostline.pipeline.report.verdicts import picked, standing, uncovered, uncovered_over_draws, verdicts
 from frostline.pipeline.report.wording import (
     NOUNS,
     chosen,
@@ -26,6 +26,8 @@ from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
+_SHOWN = 6  # comparisons
+
 
 def extracted_lines(done: tuple[Extracted, ...]) -> list[str]:
     """Return one line per feature set, for a terminal."""
@@ -37,12 +39,12 @@ def extracted_lines(done: tuple[Extracted, ...]) -> list[str]:
     return lines
 
 
-def fitted_lines(fitted: Fitted) -> list[str]:
-    """Return what was fitted, for a terminal."""
+def fitted_lines(fitted: Fitted, name: str) -> list[str]:
+    """Return what was fitted, a head or protocol of a name, for a terminal."""
     how = "from the cache" if fitted.cached else f"fitted in {fitted.seconds:.1f} s"
     value = chosen(fitted.selection)
     first = f"head {how}{': ' + value if value else ''}"
-    return [first, *(f"- {line}" for line in selection_lines(fitted.selection)), f"  {fitted.folder}"]
+    return [first, *(f"- {line}" for line in selection_lines(fitted.selection, name)), f"  {fitted.folder}"]
 
 
 def table(report: Report) -> str:
@@ -91,7 +93,7 @@ def curve_lines(probes: Sequence[Probe], names: Sequence[str] = (), heading: str
 
 def probe_lines(probe: Probe) -> list[str]:
     """Return one probe's scores and what to know about them."""
-    notes = selection_lines(probe.fitted.selection) if probe.fitted else []
+    notes = selection_lines(probe.fitted.selection, probe.head) if probe.fitted else []
     lines = [*score_lines((probe,)), *(f"- {line}" for line in notes)]
     if probe.quarantined:
         lines.append(f"- {counted(probe.quarantined, 'test sample')} quarantined and left out")
@@ -106,12 +108,17 @@ def interval_notes(probes: Sequence[Probe]) -> list[str]:
     return [f"{intervals_of(groups, scored[0].kind)}{each}", uncovered(grouped=bool(groups))]
 
 
+def curve_notes(probes: Sequence[Probe]) -> list[str]:
+    """Return what ± and the intervals in a table of draws are, and what they are not; nothing without one."""
+    curves = [probe.curve for probe in probes if probe.curve]
+    return [draws_note(), uncovered_over_draws(curves)] if curves else []
+
+
 def _notes(report: Report) -> list[str]:
     lines = []
     if any(probe.evaluation for probe in report.probes):
         lines += interval_notes(report.probes)
-    if any(probe.curve for probe in report.probes):
-        lines.append(draws_note())
+    lines += curve_notes(report.probes)
     lines += _verdicts(report)
     for backbone in dict.fromkeys(probe.backbone for probe in report.probes):
         probes = [probe for probe in report.probes if probe.backbone == backbone]
@@ -136,7 +143,7 @@ def _notes(report: Report) -> list[str]:
 
 
 def _verdicts(report: Report) -> list[str]:
-    """Return which head comes first, how it stands to the others, and how far it is from the first on each baseline."""
+    """Return which head comes first, how it stands to the others, and how far it is from each, a baseline's first."""
     found = report.comparison
     if found is None:
         return []
@@ -145,9 +152,11 @@ def _verdicts(report: Report) -> list[str]:
     lines = [picked(own)] if len(own) > 1 else []
     lines += [f"compared with {standing(found)}"] if len(found.ranks) > 2 else []
     by_pair = verdicts(found, shares=shares)
-    if len(by_pair) == 1:
-        return [*lines, *by_pair.values()]
-    return [*lines, *(by_pair[frozenset((found.reference, headline(several).name))] for several in baselines)]
+    first = [*(headline(several).name for several in baselines), *(one.name for one in own)]
+    others = dict.fromkeys([*first, *(run.name for run in found.ranks)])
+    said = [by_pair[pair] for pair in (frozenset((found.reference, name)) for name in others) if pair in by_pair]
+    more = [f"and {len(said) - _SHOWN:,} more on the page"] if len(said) > _SHOWN else []
+    return [*lines, *said[:_SHOWN], *more]
 
 
 def _work_done(probe: Probe) -> str:
@@ -155,7 +164,11 @@ def _work_done(probe: Probe) -> str:
     if not computed:
         return "features from the cache, no backbone run"
     noun = MODALITIES.load(probe.features[0].key.backbone.modality).noun
-    return f"{computed:,} features computed in {seconds:.1f} s ({computed / seconds:,.0f} {noun}s/s)"
+    return f"{computed:,} features computed in {seconds:.1f} s ({_speed(computed / seconds)} {noun}s/s)"
+
+
+def _speed(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
 
 
 def _probe_notes(probe: Probe) -> list[str]:
@@ -165,11 +178,12 @@ def _probe_notes(probe: Probe) -> list[str]:
         seconds = sum(point.seconds for point in probe.curve.points)
         lines = [f"heads of all draws fitted and scored in {seconds:.1f} s"]
         if unchosen:
-            lines.append(f"the usual value where nothing could be held out, at {', '.join(map(str, unchosen))}")
+            sizes = f"{', '.join(f'{size:,}' for size in unchosen)} {unit_of(probe.curve, 'training samples')}"
+            lines.append(f"the usual value was taken at {sizes}, where nothing could be held out")
         return [*lines, probe.curve.sentence]
     assert probe.fitted and probe.evaluation
     how = "head from the cache" if probe.fitted.cached else f"head fitted in {probe.fitted.seconds:.1f} s"
-    return [how, *_without_groups(probe.evaluation), *map(str, selection_lines(probe.fitted.selection))]
+    return [how, *_without_groups(probe.evaluation), *map(str, selection_lines(probe.fitted.selection, probe.head))]
 
 
 def _without_groups(found: Evaluation) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from frostline.pipeline.records.headline import Candidate, Headline, headline, of_the_best
@@ -10,6 +10,7 @@ from frostline.pipeline.report.wording import heading, listed, p_value, with_int
 from frostline.stages.targets.registry import TARGETS
 
 if TYPE_CHECKING:
+    from frostline.pipeline.records.curve import Curve
     from frostline.stages.metrics.compare import Comparison, HeadPair
 
 TOLD_APART = "=: not distinguishable from {} with these samples."
@@ -27,6 +28,12 @@ def uncovered(*, grouped: bool, drawn: bool = False) -> str:
     """
     *first, last = [words for words, covered in zip(_UNCOVERED, (drawn, False, grouped), strict=True) if not covered]
     return f"No interval covers {', '.join(first)}{' or ' if first else ''}{last}"
+
+
+def uncovered_over_draws(curves: Iterable[Curve]) -> str:
+    """Return the same of learning curves, whose intervals are over draws where there are several."""
+    found = tuple(curves)
+    return uncovered(grouped=all(one.groups for one in found), drawn=all(one.drawn for one in found))
 
 
 def picked(heads: Sequence[Candidate]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from frostline.stages.fit.selection import LEAST_IS_BEST
+from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.metrics.score import RESAMPLES, TOO_FEW
 from frostline.stages.targets.base import DEFAULT
 
@@ -38,7 +39,7 @@ Level = Literal["note", "warning"]
 PERCENT = ("accuracy", "balanced_accuracy")
 _LONG = 10.0  # seconds: of what is done sooner nobody asks what took so long
 _LIMIT = 0.2  # of the time without images: decoding is the limit
-_TORN = re.compile(r"(?<=\d) (?=[%±–] ?\d?|(?:s|images/s|[kMGT]?B)\b)|(?<=[±–]) (?=\d)|(?<=\d,) (?=\d[\d.]*\])")
+_TORN = re.compile(r"(?<=\d) (?=[%±–] ?\d?|(?:s|[a-z]+s/s|[kMGT]?B)\b)|(?<=[±–]) (?=\d)|(?<=\d,) (?=\d[\d.]*\])")
 
 
 def listed(names: Sequence[str], limit: int = 3) -> str:
@@ -152,10 +153,15 @@ def unit_of(curve: Curve, whole: str = "samples") -> str:
     return f"per {NOUNS.get(curve.kind, 'name')}" if curve.per_class else whole
 
 
-def selection_lines(selection: Selection) -> list[Message]:
-    """Return how the head's parameter was chosen, and every warning about it."""
+def selection_lines(selection: Selection, head: str = "") -> list[Message]:
+    """Return how a head's parameter was chosen, and every warning about it; ``head``: its name or protocol."""
     said = [_choice(selection), *_indecision(selection)] if selection.by else []
-    return [*(Message("note", text) for text in said), *(Message("warning", text) for text in _doubts(selection))]
+    at_edge = selection.at_edge and not _as_good_within(selection)
+    edge = f"the chosen {selection.parameter} lies at the edge of its grid"
+    said += [f"{edge}, which the protocol {head} fixes"] if at_edge and head in PROTOCOLS else []
+    doubts = [f"{edge}; see --grid"] if at_edge and head not in PROTOCOLS else []
+    doubts += _doubts(selection)
+    return [*(Message("note", text) for text in said), *(Message("warning", text) for text in doubts)]
 
 
 def _choice(selection: Selection) -> str:
@@ -189,8 +195,6 @@ def _score_of(selection: Selection) -> str:
 
 
 def _doubts(selection: Selection) -> Iterator[str]:
-    if selection.at_edge and not _as_good_within(selection):
-        yield f"the chosen {selection.parameter} lies at the edge of its grid; see --grid"
     failed = selection.converged.count(False)
     if failed:
         yield f"{failed} of the {len(selection.grid)} values it was chosen among did not converge"
@@ -241,7 +245,7 @@ class Paced(Protocol):
     def waiting(self) -> float | None: ...
 
 
-def decoding_limit(pace: Paced, seconds: float, noun: str = "image") -> str:
+def decoding_limit(pace: Paced, seconds: float, noun: str) -> str:
     """Say so if decoding was the limit of an extraction at this pace that took so long; else nothing.
 
     ``noun``: what was decoded.

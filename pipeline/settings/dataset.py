@@ -27,6 +27,7 @@ from frostline.stages.targets.columns import Task
 
 _OF_TABLES = ("columns", "target", "task", "separator", "group", "stratify", "input", "test")
 _OF_SOME = (*_OF_TABLES, "class_level", "bit_depth", "group_pattern", "group_file")
+_TWO_FOLDERS = ". A folder has its splits inside: put train/CLASS/ and test/CLASS/ into one, and name that: folder:PATH"
 
 
 class DatasetSettings(WorkspaceSettings):
@@ -137,6 +138,7 @@ class DatasetSettings(WorkspaceSettings):
             if getattr(self, name) not in (None, (), {}, "auto") and name not in find_source(self.dataset)[0].settings:
                 raise ValueError(
                     f"{name.replace('_', '-')} with {self.dataset}; wanted for {', '.join(forms_taking(name))} only"
+                    f"{_TWO_FOLDERS if name == 'test' and self.dataset.startswith('folder:') else ''}"
                 )
         grouped = [name for name in ("group", "group_pattern", "group_file") if getattr(self, name)]
         if len(grouped) > 1:

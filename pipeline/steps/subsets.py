@@ -48,7 +48,13 @@ def drawn_curve(spec: HeadSpec, draw: Draw, loaded: LazyFeatures) -> Curve:
     points = [_point(spec, draw, size, n, loaded) for size, n in zip(sizes, times, strict=True)]
     law = _law(points, spec.seed, len(targets) * len(loaded.train)) if targets.kind == DEFAULT else None
     forecast, sentence = (law.forecast, law.sentence) if law else (None, _NO_LAW)
-    return Curve(draw.unit, tuple(points), forecast, sentence, targets.kind)
+    return Curve(draw.unit, tuple(points), forecast, sentence, targets.kind, _groups(loaded.test[0].targets))
+
+
+def _groups(test: Targets) -> int:
+    """Return how many groups the test samples are in, over which intervals are; 0 where they stand for themselves."""
+    found = 0 if test.groups is None else len(np.unique(test.groups))
+    return found if found > 1 else 0
 
 
 def _law(points: Sequence[Point], seed: int, pool: int) -> LearningCurve:

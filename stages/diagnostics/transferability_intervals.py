@@ -39,8 +39,8 @@ def transferability_intervals(
 
     ``digests``: uint8 (n, 32) of the samples' content; copies, and groups, are left out together. ``probabilities``:
     as for the scores. Takes nine times as much work as they do, on all cores. Of the shrunk H-score it is too narrow
-    where features vary alike in all directions, so that its shrinkage is near 1. Empty where a tenth of the samples
-    can't be spared.
+    where features vary alike in all directions, so that its shrinkage is near 1; the H-score itself has none where it
+    is ``saturated``. Empty where a tenth of the samples can't be spared.
     """
     try:
         part = folds(targets, digests, PARTS, seed)
@@ -48,7 +48,15 @@ def transferability_intervals(
         found = in_parallel(_scores, jobs, _COPIES * 8 * X.shape[0] * X.shape[1])
     except DataError:
         return {}
-    return {name: _interval(name, value, [one[name] for one in found]) for name, value in _known(scores).items()}
+    known = _known(scores)
+    if saturated(*X.shape):
+        known.pop("h_score", None)
+    return {name: _interval(name, value, [one[name] for one in found]) for name, value in known.items()}
+
+
+def saturated(rows: int, width: int) -> bool:
+    """Return whether the H-score, or that of nine tenths of the rows, is as large as it can be whatever they are."""
+    return rows * (PARTS - 1) // PARTS <= width
 
 
 def _scores(

@@ -2,9 +2,10 @@
 
 The error is a sum over bins of |D|, D the excess of right rows over confidence. Let D be normal around s D, with its
 binomial deviation: s is sought, from 0 to 1, at which the sum is as large as it was in the median. The sum's spread at
-that s, turned about, is the interval around s times the sum. Two bounds are added: a sum that perfect calibration
-exceeds in 2.5 % may be none at all (Bröcker and Smith, Weather and Forecasting 22, 2007), and where accuracy may be as
-low as Wilson's end, the error may be as large as mean confidence less that, however few mistakes were seen.
+that s, turned about, is the interval around s times the sum. Three bounds are added: a sum that perfect calibration
+exceeds in 2.5 % may be none at all (Bröcker and Smith, Weather and Forecasting 22, 2007), and where accuracy may be at
+either of Wilson's ends, the error may be as large as mean confidence is away from that, however few mistakes were seen;
+nor is the lower end nearer than accuracy is to Wilson's end on the side of confidence.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ def calibration_interval(own: NDArray[np.int64], confidence: Array, right: NDArr
     share = _share(excess, draws)
     low, middle, high = np.quantile(np.abs(share * excess + draws).sum(1), (0.025, 0.5, 0.975)).tolist()
     centre = share * value
+    said, rate = float(confidence.mean()), float(right.mean())
+    fewest, most = wilson(rate, n)
     by_chance = value <= noise(own, confidence, bins)
-    least = 0.0 if by_chance else max(centre - (high - middle), 0.0)
-    unseen = float(confidence.mean()) - wilson(float(right.mean()), n)[0]
-    return least, min(1.0, max(centre + middle - low, unseen))
+    below = max(high - middle, rate - fewest if rate > said else most - rate)
+    least = 0.0 if by_chance else max(centre - below, 0.0)
+    return least, min(1.0, max(centre + middle - low, said - fewest, most - said))
 
 
 def noise(own: NDArray[np.int64], confidence: Array, bins: int) -> float:

@@ -19,7 +19,7 @@ _VARIABLE = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "<time>"),
     (r"\babout [\d,]+ s\b", "about <seconds>"),
     (r"\b[\d,]+(\.\d+)? s\b", "<seconds>"),
-    (r"\b[\d,]+ images/s\b", "<speed> images/s"),
+    (r"\b[\d,]+(\.\d)? images/s\b", "<speed> images/s"),
     (r"\b\d[\d,]*(?= +(\| )?<seconds>)", "<speed>"),
     (r"\b\d+\.\d+\.\d+[\w+.]*", "<version>"),
     (r"\b\d[\d,.]* (B|kB|MB|GB)(?=\W|$)", "<size>"),

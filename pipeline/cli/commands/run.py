@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,10 @@ def fit_command(args: argparse.Namespace) -> int:
     from frostline.pipeline.run.each import for_each
     from frostline.pipeline.run.run import fit
 
-    done = for_each(settings_of(args), fit)
-    lines = [line for target, fitted in done for line in (*target.values(), *fitted_lines(fitted))]
+    settings = settings_of(args)
+    done = for_each(settings, fit)
+    named = zip(done, cycle(settings.head or ("",)), strict=False)  # every target has all heads
+    lines = [line for (target, fitted), name in named for line in (*target.values(), *fitted_lines(fitted, name))]
     print_result(args, [{**target, **fitted_json(fitted)} for target, fitted in done], "\n".join(lines))
     return EXIT_QUARANTINED if any(fitted.quarantined for _, fitted in done) else 0
 

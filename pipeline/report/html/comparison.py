@@ -20,7 +20,7 @@ from frostline.pipeline.report.html.opening import Opening
 from frostline.pipeline.report.html.pinned import pinned
 from frostline.pipeline.report.html.ranking import Compared, Ranking, ranking
 from frostline.pipeline.report.html.record import Run, Scored
-from frostline.pipeline.report.verdicts import uncovered
+from frostline.pipeline.report.verdicts import uncovered, uncovered_over_draws
 from frostline.stages.errors import ConfigError, counted
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
@@ -61,6 +61,7 @@ def comparison(runs: Sequence[Run], *, all_pairs: bool = False) -> dict[str, Any
     how = Compared(all_pairs=all_pairs)
     found = ranking([one for _, one in entries], names, how) if len(entries) > 1 else None
     grouped = any(one.evaluation.groups for _, one in entries)
+    unknown = uncovered(grouped=grouped) if entries else uncovered_over_draws(curve for *_, curve in curves)
     return {
         "title": f"{counted(len(runs), 'run')} compared",
         "runs": [_described(run) for run in runs],
@@ -68,7 +69,7 @@ def comparison(runs: Sequence[Run], *, all_pairs: bool = False) -> dict[str, Any
         "ranking": found,
         "differing": _differing(runs),
         "curves": _curves(curves) if curves else None,
-        "uncovered": uncovered(grouped=grouped, drawn=not entries),
+        "uncovered": unknown,
     }
 
 

@@ -110,11 +110,6 @@ def flags(text: str) -> Markup:
     return Markup(_FLAG.sub(r'<code class="flag">\g<0></code>', shown))
 
 
-def signed(points: float) -> str:
-    """Return ``+1.2`` or ``−1.2``."""
-    return minus(f"{points:+.1f}")
-
-
 def share(part: int, whole: int) -> str:
     """Return ``12.3 %``."""
     return f"{100 * part / whole:.1f} %" if whole else "–"

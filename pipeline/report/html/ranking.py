@@ -11,7 +11,7 @@ from frostline.pipeline.report import wording
 from frostline.pipeline.report.html import formatting, plots
 from frostline.pipeline.report.html.record import Scored
 from frostline.pipeline.report.html.score_names import score_names, side_by_side
-from frostline.pipeline.report.verdicts import TOLD_APART, corrected, verdicts
+from frostline.pipeline.report.verdicts import TOLD_APART, ahead, corrected, verdicts
 from frostline.stages.metrics.compare import Comparison, HeadPair, RankedHead, compare
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
@@ -151,15 +151,12 @@ def _duels(found: Comparison, order: Sequence[str], *, shares: bool) -> tuple[Du
 
 
 def _duel(pair: HeadPair, *, shares: bool) -> Duel:
-    difference, low, high = (
-        formatting.signed(100 * value) if shares else formatting.minus(f"{value:+.3f}")
-        for value in (pair.difference, pair.low, pair.high)
-    )
+    difference, interval = ahead(pair, pair.first, shares=shares).split(" ", 1)
     return Duel(
         first=pair.first,
         second=pair.second,
         difference=difference,
-        interval=f"{low} to {high}",
+        interval=interval,
         only=(pair.first_only, pair.second_only),
         p=wording.p_value(pair).removeprefix("= "),
         significant=pair.significant,

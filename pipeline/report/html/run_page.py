@@ -21,7 +21,7 @@ from frostline.pipeline.report.html.ranking import Compared, Ranking, ranking
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.pipeline.report.html.setup import setup
 from frostline.pipeline.report.html.values import values_section
-from frostline.pipeline.report.verdicts import uncovered
+from frostline.pipeline.report.verdicts import uncovered, uncovered_over_draws
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.metrics.compare import Comparison
 from frostline.stages.targets.base import DEFAULT
@@ -74,7 +74,7 @@ def run_page(
         "data": _data(run, leader),
         "command": formatting.command(pinned(record.settings, run.features("test")[0].how)),
         "unchosen": _unchosen(run) if leader else "",
-        "uncovered": uncovered(grouped=bool(leader and leader.evaluation.groups), drawn=leader is None),
+        "uncovered": _uncovered(run, leader),
         "health": health(artifacts),
         "look": _health_command(run),
     }
@@ -84,6 +84,12 @@ def _unchosen(run: Run) -> str:
     if run.picked.by == "test":
         return f"This head was picked on them, as the best of {len(run.own)}; the interval at the top allows for that."
     return "Nothing was chosen on them."
+
+
+def _uncovered(run: Run, leader: Scored | None) -> str:
+    if leader:
+        return uncovered(grouped=bool(leader.evaluation.groups))
+    return uncovered_over_draws(probe.curve for probe in run.record.probes if probe.curve)
 
 
 def _ranked(run: Run, leader: Scored, compared: Comparison | None, *, all_pairs: bool) -> Ranking:

@@ -12,6 +12,7 @@ from frostline.pipeline.report.html import formatting, plots
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.pipeline.report.wording import NOUNS, chosen, decoding_limit, listed, selection_lines
 from frostline.stages.errors import counted
+from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.targets.base import DEFAULT
 
 Term = tuple[str, str]
@@ -78,12 +79,13 @@ def _limits(sets: Iterable[FeaturesRecord]) -> list[Term]:
     terms = []
     for one in sets:
         speed = one.speed.rows_per_second
-        limit = decoding_limit(one.speed, one.rows / speed if speed else 0.0)
+        noun = MODALITIES.load(one.how.modality).noun if one.how.modality in MODALITIES else "sample"
+        limit = decoding_limit(one.speed, one.rows / speed if speed else 0.0, noun)
         terms += [("Speed", f"{one.split} ({one.view}): {limit}")] if limit else []
     return terms
 
 
 def _head(leader: Scored) -> list[Term]:
     value = chosen(leader.selection)
-    how = [message.text for message in selection_lines(leader.selection) if message.level == "note"]
+    how = [message.text for message in selection_lines(leader.selection, leader.head) if message.level == "note"]
     return [("Head", f"{leader.head}{', ' + value if value else ''}"), *(("Chosen", line) for line in how)]

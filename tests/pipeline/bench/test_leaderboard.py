@@ -136,6 +136,14 @@ def test_accuracy_is_beside_the_names_and_a_layer_has_one_name_in_all_tables(wri
     assert "layer default: fc:input of resnet8-cifar10" in as_html(board)
 
 
+def test_a_table_over_draws_says_itself_what_its_intervals_do_not_cover(write: Write) -> None:
+    board = done(write(DIGITS + PIXELS + RIDGE + CURVE))
+    assert [table.note for table in tables(board)][1].startswith("No interval covers another split ")
+    text = as_markdown(board)
+    assert text.count("o interval covers") == 2
+    assert "scores of heads of all training samples: no interval covers other training samples" in text
+
+
 def test_every_cell_of_the_page_has_its_columns_name_for_where_it_stands_alone(write: Write) -> None:
     page = as_html(done(write(DIGITS + PIXELS + RIDGE)))
     assert page.count("<td") == page.count(" data-label=") and 'data-label="accuracy"' in page

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from frostline.pipeline.diagnose.past_runs import Measured, one_for_each
 from frostline.pipeline.diagnose.rank import BackboneRanking, RankedBackbone, ranking_table
+from frostline.pipeline.records.headline import Candidate
 from frostline.stages.diagnostics.transferability import RankAgreement, Transferability
+from frostline.stages.evaluate import Evaluation
+from frostline.stages.fit.selection import Selection
+from frostline.stages.metrics import Score
 
 SCORES = Transferability(logme=1.5, h_score=2.0, h_score_shrunk=1.9, gbc=-3.25, leep=None, nce=None)
 
@@ -13,7 +18,7 @@ SCORES = Transferability(logme=1.5, h_score=2.0, h_score_shrunk=1.9, gbc=-3.25, 
 def told(known: int) -> list[str]:
     """Return the ranking of four backbones, of which so many have been measured."""
     backbones = tuple(
-        RankedBackbone(f"net{i}", 1000 + i, 0, 0, SCORES, accuracy=0.9 if i < known else None)
+        RankedBackbone(f"net{i}", 100 + i, 0, 0, SCORES, accuracy=0.9 if i < known else None, head="ridge")
         for i in range(max(4, known))
     )
     agreement = {"logme": RankAgreement(n=known, kendall=1.0, spearman=0.5), "leep": None}
@@ -46,6 +51,38 @@ def test_a_score_is_shown_with_its_interval() -> None:
     lines = ranking_table(BackboneRanking("pets", 200, 2000, (one,), {})).splitlines()
     assert "1.500 [1.250, 1.750]    2.000 " in lines[3]
     assert lines[5].startswith("- [ ]: 95 % interval, each tenth of the samples left out once; ")
+    assert lines[6].startswith("- No interval covers another split ") and lines[6].endswith("(--group)")
+    grouped = ranking_table(BackboneRanking("pets", 200, 2000, (one,), {}, grouped=True))
+    assert "No interval covers another split (--seed, where it is drawn)\n" in grouped
+
+
+def test_where_rows_are_no_more_than_features_the_h_score_has_a_note() -> None:
+    few, many = (RankedBackbone(f"of {n}", n, 0, 0, SCORES, None) for n in (180, 179))
+    text = ranking_table(BackboneRanking("pets", 200, 2000, (few, many), {}))
+    assert "- no interval for the H-score of of 180: it is near the number of classes less one" in text
+
+
+def past(head: str, made: str, accuracy: float, held_out: float, *, usual: bool = True) -> Measured:
+    selection = Selection(value=1.0, parameter="C", grid=(1.0,), by="hold-out", accuracy=(held_out,), held_out_rows=9)
+    score = Score(accuracy, accuracy - 0.1, accuracy + 0.05, 0)
+    return Measured(made, usual, Candidate(head, selection, Evaluation(100, {"accuracy": score})))
+
+
+def test_backbones_are_measured_by_one_head_with_its_usual_grid_where_there_is_one() -> None:
+    one = [past("knn", "2", 0.9, 0.9), past("ridge", "1", 0.7, 0.7), past("centroid", "3", 0.6, 0.5)]
+    two = [past("ridge", "4", 0.8, 0.8), past("knn", "5", 0.85, 0.9, usual=False)]
+    assert [found and (found.head, found.score) for found in one_for_each([one, [], two], "single-label")] == [
+        ("ridge", 0.7),
+        None,
+        ("ridge", 0.8),
+    ]
+
+
+def test_else_each_backbone_is_measured_by_its_best_on_held_out_rows_and_not_by_the_newest() -> None:
+    one = [past("knn", "1", 0.8, 0.9), past("ridge", "2", 0.9, 0.7)]
+    two = [past("logreg", "4", 0.8, 0.8)]
+    assert [found and found.head for found in one_for_each([one, two], "single-label")] == ["knn", "logreg"]
+    assert one_for_each([[], []], "single-label") == [None, None]
 
 
 def test_a_score_that_no_backbone_has_takes_no_column() -> None:
@@ -53,5 +90,5 @@ def test_a_score_that_no_backbone_has_takes_no_column() -> None:
         "pets: 200 of 2,000 training samples; by LogME, the best first",
         "",
         "backbone  width  LogME  H-score  H-score, shrunk     GBC  accuracy measured",
-        "net0      1,000  1.500    2.000            1.900  -3.250             90.0 %",
+        "net0        100  1.500    2.000            1.900  -3.250     90.0 % (ridge)",
     ]

@@ -61,9 +61,9 @@ def test_doubtful_labels_stand_beside_how_many_there_would_be_and_no_more_is_cla
     assert doubts(3).names[0] == "0.png: cat, rather dog"
     for count in (3, 1200):  # doubts come in clusters: no count proves a mistake
         assert doubts(count).found == (
-            f"{count:,} training labels worth a second look; by the probabilities of the head that judges about 1 "
-            "would be, if every label were right; it agrees with 56.1 % of the labels"
+            f"{count:,} training labels worth a second look; about 1 expected if every label were right; "
+            "the judging head agrees with 56.1 % of the labels"
         )
         assert not doubts(count).sound
-    assert doubts(0).sound and "fewer than one would be" in doubts(0, issues_expected=0.2).found
+    assert doubts(0).sound and "fewer than one expected" in doubts(0, issues_expected=0.2).found
     assert doubts(0, issues_expected=None, agreement=None).found == "0 training labels worth a second look"

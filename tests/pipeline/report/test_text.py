@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from frostline.pipeline.report.html import write_page
+from frostline.pipeline.report.each import reports_table as table_of_each
+from frostline.pipeline.report.html import page_for, write_page
 from frostline.pipeline.report.text import table
 from frostline.pipeline.run.run import run
 from frostline.pipeline.settings import Settings
-from support.pages import Page, balanced, photographs
+from support.pages import Page, balanced, many_targets, photographs
 
 
 def test_a_size_with_too_few_rows_to_choose_by_says_that_the_usual_value_was_taken(tmp_path: Path) -> None:
     samples = photographs(tmp_path, balanced("abc", 8, 4))
     usual = {"backbone": "pixels", "resize": (8, 8), "data_dir": tmp_path / "data", "dataset": f"csv:{samples}"}
     said = table(run(Settings(**usual, head=("ridge",), shots=(1, 2, 4), draws=2)))
-    assert "- pixels: the usual value where nothing could be held out, at 1\n" in said
+    assert "- pixels: the usual value was taken at 1 per class, where nothing could be held out\n" in said
     assert "1 per class" in said and "4 per class" in said
     said = table(run(Settings(**usual, head=("ridge",), shots=(2, 4), draws=2)))
     assert "the usual value" not in said
@@ -31,3 +34,44 @@ def test_where_a_class_has_one_test_row_terminal_page_and_record_say_why_there_i
     assert '"low": null' in report.path.read_text()
     page = Page(write_page(report.path.parent, tmp_path / "again.html"))
     assert page.text.count("too few rows of a class for an interval") >= 2
+
+
+OTHERS, TOGETHER = "other training samples (--train-sizes N --draws 10", "samples that belong together (--group)"
+
+
+def few_shot(root: Path, **given: Any) -> list[str]:
+    """Return what the terminal, the page and the page of two runs say of a few-shot run's intervals."""
+    samples = many_targets(root, 90, subjects=5)
+    usual = {"backbone": "pixels", "resize": (8, 8), "data_dir": root / "data", "dataset": f"csv:{samples}"}
+    settings = {**usual, "target": ("sunny",), "head": ("centroid",), "shots": (3,), **given}
+    report, other = (run(Settings(**settings, seed=seed)) for seed in (0, 1))
+    wet = replace(report, settings={**report.settings, "target": ["wet"]})
+    page, both = root / "page.html", root / "both.html"
+    write_page(report.path.parent, page)
+    page_for([report.path.parent, other.path.parent], both)
+    return [table(report), table_of_each([report, wet]), Page(page).text, Page(both).text]
+
+
+def test_of_one_draw_terminal_and_pages_say_that_other_training_samples_are_not_covered(tmp_path: Path) -> None:
+    for said in few_shot(tmp_path, draws=1):
+        assert said.count("No interval covers ") == 1 and OTHERS in said and TOGETHER in said
+
+
+def test_of_several_draws_in_groups_both_are_covered_and_no_other_split(tmp_path: Path) -> None:
+    for said in few_shot(tmp_path, draws=3, group="subject"):
+        assert said.count("No interval covers another split") == 1 and OTHERS not in said and TOGETHER not in said
+
+
+def test_each_head_is_compared_with_the_first_in_a_line_of_its_own(tmp_path: Path) -> None:
+    samples = photographs(tmp_path, balanced("abc", 8, 10))
+    usual = {"backbone": "pixels", "resize": (8, 8), "data_dir": tmp_path / "data", "dataset": f"csv:{samples}"}
+    report = run(Settings(**usual, head=("ridge", "knn", "centroid")))
+    lines = [line for line in table(report).splitlines() if " points [" in line]
+    assert len(lines) == 2 and all("p = " in line or "p < " in line for line in lines)
+    assert all("would have been seen with 80 %" in line or "beyond chance" in line for line in lines)
+    found = report.comparison
+    assert found
+    pairs = tuple(replace(found.pairs[0], first=found.reference, second=f"head {i}") for i in range(9))
+    ranks = (*found.ranks, *(replace(found.ranks[1], name=f"head {i}") for i in range(9)))
+    text = table(replace(report, comparison=replace(found, pairs=pairs, ranks=ranks)))
+    assert text.count(" points [") == 6 and "- and 3 more on the page\n" in text

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from frostline.pipeline.records.curve import Curve, Point
 from frostline.pipeline.records.headline import Candidate
-from frostline.pipeline.report.verdicts import ahead, picked, standing, uncovered, verdicts
+from frostline.pipeline.report.verdicts import ahead, picked, standing, uncovered, uncovered_over_draws, verdicts
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.fit.selection import Selection
 from frostline.stages.metrics import Score
 from frostline.stages.metrics.compare import Comparison, HeadPair, RankedHead
+from frostline.stages.metrics.score import spread
 
 PAIR = HeadPair("a on x", "b on y", 0.1, 0.05, 0.15, 30, 10, mid_p=0.003, corrected_p=0.006, detectable=0.07)
 UNSURE = replace(PAIR, second="c on y", difference=-0.014, low=-0.04, high=0.012, corrected_p=0.3071)
@@ -83,3 +85,14 @@ def test_what_no_interval_covers_is_one_sentence_with_the_flags_that_measure_it(
     split = "No interval covers another split (--seed, where it is drawn)"
     assert uncovered(grouped=True, drawn=True) == split
     assert uncovered(grouped=False, drawn=True) == f"{split} or samples that belong together (--group)"
+
+
+def test_one_draw_covers_no_other_training_samples_and_a_curve_knows_of_its_groups() -> None:
+    def curve(*draws: int, groups: int = 0) -> Curve:
+        points = tuple(Point(5, 10, (0.5,) * n, spread([0.5] * n), (1.0,) * n, "folds", 0.1) for n in draws)
+        return Curve("shots", points, None, "", groups=groups)
+
+    assert uncovered_over_draws([curve(1)]) == uncovered_over_draws([curve(3, 1)]) == uncovered(grouped=False)
+    assert uncovered_over_draws([curve(3), curve(1)]) == uncovered(grouped=False)
+    assert uncovered_over_draws([curve(3, 2)]) == uncovered(grouped=False, drawn=True)
+    assert uncovered_over_draws([curve(3, groups=4)]) == uncovered(grouped=True, drawn=True)

@@ -87,6 +87,16 @@ def test_the_edge_is_a_warning_whether_or_not_another_value_is_as_good() -> None
         assert warning == Message("warning", "the chosen C lies at the edge of its grid; see --grid")
 
 
+def test_a_protocol_that_fixes_its_grid_is_told_of_no_flag_for_it() -> None:
+    at_edge = selection(at_edge=True, accuracy=(0.8, 0.8, 0.9))
+    (line,) = selection_lines(at_edge, "dinov2-logreg")
+    fixed = "the chosen C lies at the edge of its grid, which the protocol dinov2-logreg fixes"
+    assert line == Message("note", fixed)
+    assert selection_lines(at_edge, "logreg") == [
+        Message("warning", "the chosen C lies at the edge of its grid; see --grid")
+    ]
+
+
 def test_of_errors_the_least_is_the_best() -> None:
     within, beyond = ({"mae": (3.0, least, 2.0)} for least in (2.0, 2.5))
     assert selection_lines(selection(value=10.0, at_edge=True, scores=within)) == []
@@ -99,7 +109,8 @@ def test_a_curve_of_shots_counts_per_class_and_any_other_samples() -> None:
 
 
 @pytest.mark.parametrize(
-    "whole", ["98.1 %", "0.0 s", "1.5 MB", "12 B", "39 images/s", "71 ± 0.3", "[96.4, 99.4]", "94.2 – 98.1"]
+    "whole",
+    ["98.1 %", "0.0 s", "1.5 MB", "12 B", "39 images/s", "7 recordings/s", "71 ± 0.3", "[96.4, 99.4]", "94.2 – 98.1"],
 )
 def test_no_line_ends_within_a_number_and_its_unit_or_interval(whole: str) -> None:
     assert unbroken(f"in {whole}, of 3 Bees") == f"in {whole.replace(' ', chr(0xA0))}, of 3 Bees"

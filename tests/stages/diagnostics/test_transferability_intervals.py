@@ -64,3 +64,13 @@ def test_there_are_none_where_a_tenth_of_the_samples_can_not_be_spared() -> None
     X, digests = np.random.default_rng(0).standard_normal((3, 4)), np.arange(96, dtype=np.uint8).reshape(3, 32)
     y = np.array([0, 1, 1])
     assert transferability_intervals(X, Targets(NAMES[:2], y), digests, transferability(X, y)) == {}
+
+
+def test_where_rows_are_no_more_than_features_the_h_score_has_no_interval() -> None:
+    rng = np.random.default_rng(0)
+    y, X = np.arange(60) % 3, rng.standard_normal((60, 54))
+    digests = rng.integers(0, 256, (60, 32), np.uint8)
+    assert transferability(X, y).h_score == pytest.approx(2, abs=0.2)
+    for width, wanted in ((54, False), (53, True)):
+        found = transferability_intervals(X[:, :width], Targets(NAMES, y), digests, transferability(X[:, :width], y))
+        assert "h_score_shrunk" in found and ("h_score" in found) is wanted

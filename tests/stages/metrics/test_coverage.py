@@ -13,6 +13,7 @@ CELLS = (
     (2, 360, False, 0.9, "too sure", False),
     (2, 360, False, 0.99, "calibrated", False),
     (10, 100, True, 0.55, "calibrated", True),
+    (10, 100, True, 0.55, "unsure", False),
     (100, 360, True, 0.9, "calibrated", True),
 )
 REPETITIONS, LEAST = 40, 0.85  # three standard errors below 0.95

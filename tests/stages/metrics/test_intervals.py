@@ -233,6 +233,13 @@ def test_a_head_that_is_too_sure_is_not_called_calibrated() -> None:
     assert (found.value, low, high) == pytest.approx((0.2, 0.2 - 1.96 * deviation, 0.2 + 1.96 * deviation), abs=0.003)
 
 
+def test_the_calibration_error_of_a_head_not_sure_enough_reaches_as_far_as_accuracy_may() -> None:
+    y = (np.arange(20) < 18).astype(np.int64)
+    low, high = ends(bootstrap([calibration_error(np.tile([0.4, 0.6], (20, 1)), y)], 20, seed=0)[0][0])
+    fewest, most = wilson(0.9, 20)
+    assert low <= fewest - 0.6 + 1e-9 and high >= most - 0.6  # accuracy may be at either end, too
+
+
 def test_a_class_that_is_predicted_and_not_tested_leaves_macro_f1_no_interval() -> None:
     y, predicted = np.repeat([0, 1], 20), np.repeat([0, 1, 2], [20, 19, 1])
     balanced, macro, weighted = average_intervals(y, predicted)
