@@ -45,10 +45,14 @@ class StoreError(FrostlineError):
 
 
 class DamagedShard(StoreError):
-    """A committed shard is not what its record says; ``shard`` is its number."""
+    """A committed shard is not what its record says; ``shard`` is its number, ``found`` what was found alone.
 
-    def __init__(self, shard: int, path: object, what: str) -> None:
-        super().__init__(f"{path} is damaged: {what}; `frostline extract` computes that shard anew")
+    ``mends``: the command that computes it anew.
+    """
+
+    def __init__(self, shard: int, path: object, what: str, mends: str = "`frostline extract`") -> None:
+        self.found = f"{path} is damaged: {what}"
+        super().__init__(f"{self.found}; {mends} computes that shard anew")
         self.shard = shard
         self.path = str(path)
 

@@ -99,7 +99,7 @@ def _kinds(board: Leaderboard) -> Iterable[str]:
 def _scores(dataset: str, entries: Sequence[LeaderboardEntry], found: DatasetComparison | None) -> Table:
     main, *others = (entries[0].target.table[name] for name in entries[0].scores)
     columns = ("rank", "backbone", "layer", "head", main, BEHIND, "chosen", *others, "width", "parameters")
-    costs = ("images/s", "extraction", "fit", "disk")
+    costs = ("samples/s", "extraction", "fit", "disk")
     rows = tuple(_score(entry, found) for entry in entries)
     align = "><<<>><" + ">" * (len(others) + 6)
     note = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -44,7 +45,19 @@ def _add_setting(section: Any, model: type[BaseModel], name: str) -> None:
     if field.annotation is bool:
         section.add_argument(flag, action="store_true", **how)
     else:
-        section.add_argument(flag, metavar="VALUE", **how)
+        section.add_argument(flag, metavar="VALUE", action=_LastCounts, **how)
+
+
+class _LastCounts(argparse.Action):
+    """Stores a value; of one that replaces an earlier one it is said, since several values are written as a list."""
+
+    def __call__(
+        self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """Store the value."""
+        if vars(namespace).get(self.dest, values) != values:
+            print(f"note: {option} is given more than once; {values} counts (several values: A,B)", file=sys.stderr)
+        setattr(namespace, self.dest, values)
 
 
 def _choices(annotation: Any) -> list[str]:

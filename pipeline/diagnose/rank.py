@@ -21,6 +21,7 @@ from frostline.pipeline.report.wording import NOUNS, TRANSFERABILITY, listed, va
 from frostline.pipeline.settings import RankSettings
 from frostline.pipeline.steps.features import LazyFeatures, extract_missing
 from frostline.stages.backbones import fingerprint
+from frostline.stages.backbones.families.registry import full_name
 from frostline.stages.datasets import Dataset
 from frostline.stages.datasets.draws import train_size
 from frostline.stages.diagnostics.transferability import (
@@ -37,6 +38,8 @@ from frostline.stages.targets.base import DEFAULT, Target
 from frostline.stages.targets.registry import TARGETS
 
 log = logging.getLogger("frostline")
+_NO_NETWORKS = ("pixels", "vectors", "spectrum", "tfidf")
+_OF_NETWORKS = ("layer", "pool")  # what is asked of the networks ranked beside those has no meaning for them
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,8 @@ def _beside_runs(found: Sequence[tuple[RankedBackbone, tuple[Measured, ...]]], k
 def _asked(name: str, settings: RankSettings) -> RankSettings:
     backbone, _, weights = name.partition("=")
     given: dict[str, Any] = {"backbone": backbone, "views": ("plain",), **({"weights": weights} if weights else {})}
+    if full_name(backbone).partition(":")[0] in _NO_NETWORKS:
+        given |= dict.fromkeys(_OF_NETWORKS)
     return RankSettings(**{**settings.model_dump(exclude_unset=True), **given})
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
 from frostline.pipeline.workspace import Workspace, existing_workspace
-from frostline.stages.datasets import is_sound
+from frostline.stages.datasets import ALL, is_sound
 from frostline.stages.errors import FrostlineError, StoreError, printable
 from frostline.stages.heads import read_head
 from frostline.stages.records.safe_read import read_sealed
@@ -126,7 +126,7 @@ def verify(root: Path) -> tuple[int, list[str]]:
             continue
         problems = [str(error) for error in found.damaged()]
         checked += 1 + 2 * (len(found.shards) - len(found.missing())) + found.complete
-        if found.complete and found.layout.format > 1:
+        if found.complete and found.layout.format > 1 and _has_targets(found):
             problems += filter(None, [_target_fault(folder / TARGETS)])
             checked += 1
         if found.complete and not problems and not found.published:
@@ -146,6 +146,11 @@ def verify(root: Path) -> tuple[int, list[str]]:
             damaged.append(str(error))
     of_runs, wrong = _verify_runs(workspace)
     return checked + of_runs, damaged + wrong
+
+
+def _has_targets(found: FeatureSet) -> bool:
+    """Whether there should be targets beside a set: those that ``predict`` keeps have no labels."""
+    return found.layout.split != ALL or os.path.lexists(found.folder / TARGETS)
 
 
 def _target_fault(path: Path) -> str:

@@ -40,7 +40,7 @@ PERCENT = ("accuracy", "balanced_accuracy")
 _FREE = 0.99e6  # a C that leaves weights of words, vectors of length 1, free
 _LONG = 10.0  # seconds: of what is done sooner nobody asks what took so long
 _LIMIT = 0.2  # of the time without images: decoding is the limit
-_TORN = re.compile(r"(?<=\d) (?=[%±–] ?\d?|(?:s|images/s|[kMGT]?B)\b)|(?<=[±–]) (?=\d)|(?<=\d,) (?=\d[\d.]*\])")
+_TORN = re.compile(r"(?<=\d) (?=[%±–] ?\d?|(?:s|[a-z]+s/s|[kMGT]?B)\b)|(?<=[±–]) (?=\d)|(?<=\d,) (?=\d[\d.]*\])")
 
 
 def listed(names: Sequence[str], limit: int = 3) -> str:
@@ -258,7 +258,7 @@ class Paced(Protocol):
     def waiting(self) -> float | None: ...
 
 
-def decoding_limit(pace: Paced, seconds: float, noun: str = "image") -> str:
+def decoding_limit(pace: Paced, seconds: float, noun: str) -> str:
     """Say so if decoding was the limit of an extraction at this pace that took so long; else nothing.
 
     ``noun``: what was decoded.

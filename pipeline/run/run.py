@@ -7,7 +7,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 
 from frostline.pipeline.diagnose.health import check_if_small
 from frostline.pipeline.diagnose.leaks import leak_notes
@@ -34,6 +33,7 @@ from frostline.pipeline.steps.features import (
     cached,
     drop,
     extract_missing,
+    mended,
     requests_of,
     truncation_notes,
     unsteady_notes,
@@ -43,14 +43,14 @@ from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.pipeline.steps.targets import keep_targets, target_digests
 from frostline.stages.backbones.families.fingerprint import versions_of
 from frostline.stages.datasets import duplicates
-from frostline.stages.errors import ConfigError, DamagedShard, StoreError
+from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.evaluate import predictions, score
 from frostline.stages.heads import HeadSpec, check_options, spec_fields
 from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.metrics import predictions_csv
 from frostline.stages.metrics.compare import Comparison, compare
 from frostline.stages.records.sealed import digest
-from frostline.stages.store import make_folder, open_set, write_atomic
+from frostline.stages.store import make_folder, write_atomic
 
 log = logging.getLogger("frostline")
 _VERSIONS = ("frostline", "torch", "torchvision", "scikit-learn", "numpy", "h5py")
@@ -250,16 +250,12 @@ def _ready(inputs: Inputs, settings: Settings) -> Plan:
 
 def _probes(plan: Plan, settings: Settings) -> tuple[Probe, ...]:
     """Do all stages for one backbone; a damaged shard met on the way is made anew."""
-    met: set[str] = set()
-    while True:
-        try:
-            features, loaded = extract_missing(plan), LazyFeatures(plan)
-            return tuple(_probe(plan, Probe(features, name), settings, loaded) for name in settings.head)
-        except DamagedShard as damaged:
-            if damaged.path in met:
-                raise
-            met.add(damaged.path)
-            drop(open_set(Path(damaged.path).parents[1]), damaged)
+
+    def work() -> tuple[Probe, ...]:
+        features, loaded = extract_missing(plan), LazyFeatures(plan)
+        return tuple(_probe(plan, Probe(features, name), settings, loaded) for name in settings.head)
+
+    return mended(work)
 
 
 def _probe(plan: Plan, probe: Probe, settings: Settings, loaded: LazyFeatures) -> Probe:

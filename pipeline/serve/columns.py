@@ -45,12 +45,13 @@ def _said(head: Head, values: Values, there: NDArray[np.bool_], top: int | None)
 
 
 def _by_rank(head: Head, values: Values, there: NDArray[np.bool_], top: int) -> Iterator[Column]:
-    order, named = _ranked(values), "probability" if head.probabilistic else "decision"
+    order = _ranked(values)
+    named, form = ("probability", ".6f") if head.probabilistic else ("decision", ".9g")
     rows = np.arange(len(values))
     for rank in range(min(top, len(head.classes))):
         number, at = f"_{rank + 1}" if rank else "", order[:, rank]
         yield Column(f"label{number}", [head.classes[place] for place in at.tolist()], there)
-        yield Column(f"{named}{number}", values[rows, at], there)
+        yield Column(f"{named}{number}", values[rows, at], there, form)
 
 
 def _ranked(values: Values) -> NDArray[np.int64]:

@@ -10,13 +10,15 @@ from typing import Any
 from frostline.pipeline.serve.asked import Asked, asked_file
 from frostline.pipeline.serve.text_inputs import STDIN, asked_texts, is_table
 from frostline.pipeline.settings import ServeSettings
-from frostline.stages.datasets import files_in, paths_of
+from frostline.stages.datasets import SOURCES, files_in, paths_of
+from frostline.stages.datasets.buckets.address import is_address, path_of
 from frostline.stages.errors import ConfigError, DataError, one
 from frostline.stages.modalities.base import Modality
 from frostline.stages.modalities.text.modality import TEXT
 from frostline.stages.modalities.vector.modality import VECTOR
 
 log = logging.getLogger("frostline")
+_CONTAINERS = (".tar", ".zip", ".parquet")
 
 
 def asked_for(inputs: Sequence[str | Path], s: ServeSettings, modality: Modality[Any]) -> list[Asked]:
@@ -31,7 +33,12 @@ def asked_for(inputs: Sequence[str | Path], s: ServeSettings, modality: Modality
 
 
 def _check(inputs: Sequence[str | Path], s: ServeSettings, modality: Modality[Any]) -> None:
-    """Raise ConfigError for settings of inputs that are not there."""
+    """Raise ConfigError for inputs that are read into a file alone, and for settings of inputs that are not there."""
+    for given in map(str, inputs):
+        if _is_dataset(given, modality):
+            raise ConfigError(
+                f"{path_of(given)} without --out; containers, addresses and datasets need --out FILE.csv or .parquet"
+            )
     tables = any(is_table(Path(one)) if modality.name == TEXT else _lists_paths(Path(one)) for one in inputs)
     arrays = modality.name == VECTOR.name and {*s.columns} <= {"features"}
     if (s.root or (s.columns and not arrays)) and not tables:
@@ -40,6 +47,14 @@ def _check(inputs: Sequence[str | Path], s: ServeSettings, modality: Modality[An
         raise ConfigError(f"input {s.input}, a column of texts; wanted a table with it, and a head of texts")
     if s.root and modality.name == TEXT:
         raise ConfigError("root with texts, which are the cells of a table; leave it out")
+
+
+def _is_dataset(given: str, modality: Modality[Any]) -> bool:
+    """Whether samples lie in a container or a bucket, or are named as ``--dataset`` names them."""
+    ending = Path(given).suffix.lower()
+    held = ending in _CONTAINERS and ending not in modality.extensions
+    named = given.partition(":")[0] in SOURCES and ":" in given and not Path(given).exists()
+    return is_address(given) or named or (held and not (modality.name == TEXT and is_table(Path(given))))
 
 
 def _asked(given: Path, s: ServeSettings, modality: Modality[Any]) -> list[Asked]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,9 +19,10 @@ from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.steady import unsteadiness_seen
 from frostline.pipeline.serve.columns import columns_of
 from frostline.pipeline.serve.fitted import FittedHead, check_fitted, check_same, read_fitted
+from frostline.pipeline.serve.out_file import check_apart, check_out, parts_of, remove_sets
 from frostline.pipeline.serve.sources import dataset_of
 from frostline.pipeline.settings import ExtractSettings, PredictSettings, load_settings
-from frostline.pipeline.steps.features import extract_missing
+from frostline.pipeline.steps.features import extract_missing, mended
 from frostline.stages.datasets import ALL
 from frostline.stages.errors import counted
 from frostline.stages.extract.known_rows import copy_set
@@ -67,16 +67,25 @@ def predict_all(
     check_table_file(out)
     fitted = read_fitted(folder, s)
     check_fitted(fitted, s)
-    plan = plan_of_head(fitted.folder, fitted.made, fitted.head.width, _extraction(fitted, source, s))
+    asked = _extraction(fitted, source, s)
+    check_out(out, asked.dataset)
+    with parts_of(out) as parts:
+        plan = plan_of_head(fitted.folder, fitted.made, fitted.head.width, asked)
+        check_apart(out, plan.samples(ALL), asked.root or Path(asked.dataset.partition(":")[2]).parent)
+        computed: list[int] = []
+        return mended(lambda: _written(plan, fitted, out, parts, s, computed))
+
+
+def _written(
+    plan: Plan, fitted: FittedHead, out: Path, parts: Path, s: PredictSettings, computed: list[int]
+) -> PredictionFile:
+    """Write the file; ``computed``: how many rows were computed before a damaged shard was met. Raises DamagedShard."""
     kept = _keep(plan, fitted) if s.keep_features else ()
-    parts = out.with_name(f"{out.name}.parts")
-    done = [_predicted(plan, fitted, view, parts) for view in fitted.made.views]
-    sets = [one for one, _ in done]
+    sets = [_predicted(plan, fitted, view, parts, computed) for view in fitted.made.views]
     bad = _check_quarantined(sets, s.max_bad)
     write_table(out, _blocks(fitted, sets, s.top), _about(fitted, plan))
-    shutil.rmtree(parts)
-    computed = sum(rows for _, rows in done)
-    return PredictionFile(out, len(plan.samples(ALL)), bad, computed, kept)
+    remove_sets(one.folder for one in sets)
+    return PredictionFile(out, len(plan.samples(ALL)), bad, sum(computed), kept)
 
 
 def _extraction(fitted: FittedHead, source: str | Path, s: PredictSettings) -> ExtractSettings:
@@ -104,17 +113,16 @@ def _keep(plan: Plan, fitted: FittedHead) -> tuple[Path, ...]:
     return tuple(one.folder for one in extract_missing(plan))
 
 
-def _predicted(plan: Plan, fitted: FittedHead, view: View, folder: Path) -> tuple[PredictionSet, int]:
-    """Return the whole set of decision values of a view, and how many rows were computed for it."""
+def _predicted(plan: Plan, fitted: FittedHead, view: View, folder: Path, computed: list[int]) -> PredictionSet:
+    """Return the whole set of decision values of a view; add how many rows were computed for it."""
     samples, key = plan.samples(ALL), plan.key(ALL, view)
     parts = begin_predictions(folder, prediction_layout(key, samples, fitted.head, fitted.record), fitted.head)
-    if parts.complete:
-        return parts, 0
     cached = plan.cached_set(ALL, view)
-    if cached is not None and cached.complete and cached.layout.shard_rows == parts.layout.shard_rows:
-        log.info("%s (%s): %s cached", samples.dataset, view, counted(len(samples), "row"))
+    if cached is not None and cached.layout.shard_rows == parts.layout.shard_rows:
         parts.take_over(cached)
-        return parts, 0
+    if parts.complete:
+        log.info("%s (%s): %s cached", samples.dataset, view, counted(len(samples), "row"))
+        return parts
     known = plan.workspace.store.rows_like(key)
     request = FeatureRequest(samples, key, plan.width, parts, known, ())
     done, left = len(samples) - request.missing_rows, request.rows_to_compute
@@ -123,9 +131,10 @@ def _predicted(plan: Plan, fitted: FittedHead, view: View, folder: Path) -> tupl
         log.info("%s done before, going on", counted(done, "row"))
     if not left:
         copy_set(samples, known, parts, plan.width)
-        return parts, 0
+        return parts
     _check_network(plan, request, fitted)
-    return parts, fill(plan, request, parts)[0]
+    computed.append(fill(plan, request, parts)[0])
+    return parts
 
 
 def _check_network(plan: Plan, request: FeatureRequest, fitted: FittedHead) -> None:

@@ -27,6 +27,7 @@ from frostline.stages.targets.columns import Task
 
 _OF_TABLES = ("columns", "target", "task", "separator", "group", "stratify", "input", "test")
 _OF_SOME = (*_OF_TABLES, "class_level", "bit_depth", "group_pattern", "group_file")
+_TWO_FOLDERS = ". A folder has its splits inside: put train/CLASS/ and test/CLASS/ into one, and name that: folder:PATH"
 
 
 class DatasetSettings(WorkspaceSettings):
@@ -36,7 +37,8 @@ class DatasetSettings(WorkspaceSettings):
 
     dataset: str = Field(default="digits", description=f"{', '.join(forms()[:-1])}, or {forms()[-1]}")
     root: Path | None = Field(
-        default=None, description="where a CSV's paths start, or where a torchvision dataset lies"
+        default=None,
+        description="where a table's paths start, a folder or an address, or where a torchvision dataset lies",
     )
     test_fraction: float = Field(default=0.2, gt=0, lt=1, description="share of a single tree that is kept for testing")
     seed: int = Field(default=0, ge=0, description="seed of every split, draw and resample")
@@ -92,7 +94,8 @@ class DatasetSettings(WorkspaceSettings):
     input: str | None = Field(
         default=None,
         min_length=1,
-        description="the column of a table whose cells are the samples, as texts (default: path, else text)",
+        description="what holds the samples: the column of a table (default: path, else text) or of Parquet (default: "
+        "that of images or recordings), or the component in tar files",
         exclude_if=operator.not_,
     )
     train: str | None = Field(
@@ -135,6 +138,7 @@ class DatasetSettings(WorkspaceSettings):
             if getattr(self, name) not in (None, (), {}, "auto") and name not in find_source(self.dataset)[0].settings:
                 raise ValueError(
                     f"{name.replace('_', '-')} with {self.dataset}; wanted for {', '.join(forms_taking(name))} only"
+                    f"{_TWO_FOLDERS if name == 'test' and self.dataset.startswith('folder:') else ''}"
                 )
         grouped = [name for name in ("group", "group_pattern", "group_file") if getattr(self, name)]
         if len(grouped) > 1:

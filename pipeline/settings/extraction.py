@@ -76,9 +76,16 @@ class ServeSettings(AnySettings):
 
     model_config = ConfigDict(title="prediction")
 
-    root: Path | None = Field(default=None, description="where a table's paths start (default: the table's folder)")
+    root: Path | None = Field(
+        default=None,
+        description="where a table's paths start (default: the table's folder), with --out an address, too",
+    )
     columns: ColumnNames = Field(default={}, description="what a table's columns are called: path=FILE")
-    input: str | None = Field(default=None, description="the column of a table that holds texts (default: text)")
+    input: str | None = Field(
+        default=None,
+        description="what holds the samples: the column of texts in a table (default: text), with --out also the "
+        "column of images or recordings in Parquet, or the component in tar files",
+    )
     backbone: str | None = Field(default=None, description="one's own file.py:factory, which is never run unnamed")
     weights: str | None = Field(default=None, description="where the weights are now (default: where they were)")
     device: Device = "auto"

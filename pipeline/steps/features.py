@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import product
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -32,6 +34,7 @@ from frostline.stages.store.targets import target_file
 from frostline.stages.targets.base import DEFAULT
 
 log = logging.getLogger("frostline")
+Result = TypeVar("Result")
 
 
 def extract_missing(plan: Plan) -> tuple[Extracted, ...]:
@@ -229,7 +232,23 @@ def taken_over(plan: Plan, request: FeatureRequest) -> FeatureRequest:
     return replace(request, existing=new)
 
 
+def mended(work: Callable[[], Result]) -> Result:
+    """Return what some work returns; a damaged shard met on the way is forgotten once, and the work done again.
+
+    Raises DamagedShard for one that is damaged again.
+    """
+    met: set[str] = set()
+    while True:
+        try:
+            return work()
+        except DamagedShard as damaged:
+            if damaged.path in met:
+                raise
+            met.add(damaged.path)
+            drop(open_set(Path(damaged.path).parents[1]), damaged)
+
+
 def drop(features: FeatureSet, damaged: DamagedShard) -> None:
     """Forget a damaged shard, so that it is computed again."""
-    log.warning("%s; computing that shard anew", damaged)
+    log.warning("%s; computing that shard anew", damaged.found)
     features.drop(damaged.shard)

@@ -15,14 +15,22 @@ from frostline.stages.datasets.duplicates import Duplicates, duplicates
 from frostline.stages.datasets.files import decode_file, file_bytes, file_samples, files_in, remarks
 from frostline.stages.datasets.groups import check_groups, group_notes
 from frostline.stages.datasets.index import Progress, index_files
+from frostline.stages.datasets.local_files import local_files
 from frostline.stages.datasets.memo import is_sound
 from frostline.stages.datasets.samples import Dataset, Samples, check_targets, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.csv_file import paths_of
-from frostline.stages.datasets.sources.registry import SOURCES, find_source, forms, forms_taking, forms_with_root
+from frostline.stages.datasets.sources.registry import (
+    SOURCES,
+    find_source,
+    forms,
+    forms_taking,
+    forms_with_root,
+    prefix_of,
+)
 from frostline.stages.datasets.texts import texts_of
 from frostline.stages.datasets.unlabelled import ALL, open_samples
-from frostline.stages.datasets.walk import walk
+from frostline.stages.datasets.walk import endings_of, walk
 from frostline.stages.targets.columns import Task
 
 __all__ = [
@@ -36,6 +44,7 @@ __all__ = [
     "Source",
     "decode_file",
     "duplicates",
+    "endings_of",
     "file_bytes",
     "file_samples",
     "files_in",
@@ -45,9 +54,11 @@ __all__ = [
     "forms_with_root",
     "index_files",
     "is_sound",
+    "local_files",
     "open_dataset",
     "open_samples",
     "paths_of",
+    "prefix_of",
     "split_by_content",
     "texts_of",
     "walk",

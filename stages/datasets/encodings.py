@@ -30,8 +30,10 @@ def text_of(file: Path) -> str:
         raise DataError(f"{file} is not a regular file; wanted a CSV with the columns path and label")
     try:
         data = file.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"no file {file}; wanted a table in UTF-8") from error
     except OSError as error:
-        raise DataError(f"can't read the table {file}: {error}; wanted a table in UTF-8") from error
+        raise DataError(f"can't read the table {file} ({error.strerror}); wanted a table in UTF-8") from error
     return decoded_text(file, data)
 
 

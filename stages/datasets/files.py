@@ -73,10 +73,12 @@ def file_samples(
     its digest must have come from it.
     """
 
+    kind = MODALITIES.load(modality)
+
     def content(row: int) -> bytes:
         path = root / files.paths[row]
         try:
-            return path.read_bytes()
+            return kind.trimmed(path.read_bytes())
         except OSError as error:
             raise DataError(f"{path} can't be read any more ({error.strerror}); put it back and run again") from error
 

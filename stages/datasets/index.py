@@ -37,10 +37,10 @@ def index_files(
     root: Path, files: Files, memory: Path | None, progress: Progress | None = None, modality: str = "image"
 ) -> Indexed:
     """Return the index of files below a root, see ``index_contents``."""
-    most = MODALITIES.load(modality).max_bytes
+    kind = MODALITIES.load(modality)
 
     def content(row: int) -> bytes:
-        return _read(root / files.paths[row], int(files.facts[row, 0]), most)
+        return kind.trimmed(_read(root / files.paths[row], int(files.facts[row, 0]), kind.max_bytes))
 
     return index_contents(files, content, memory, progress, modality)
 

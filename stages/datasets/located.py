@@ -75,14 +75,14 @@ class _Finder:
             if not stat.S_ISREG(info.st_mode):
                 raise ValueError(f"{path} is not a regular file")
             if not self._real(full if full.is_symlink() else full.parent).is_relative_to(self._real(self.root)):
-                raise ValueError(f"{path} is a link that leads out of the folder of the files")
+                raise ValueError(f"{path} is a link that leads outside {self.root}")
             return full.relative_to(self.root).as_posix(), info, way
         raise ValueError(f"{path}: no such file{self._hint(path)}")
 
     def _below(self, path: str, spelled: str) -> Path:
         full = Path(os.path.normpath(self.root / spelled))
         if not full.is_relative_to(self.root):
-            raise ValueError(f"{path} leads out of the folder of the files")
+            raise ValueError(f"{path} leads outside {self.root}")
         return full
 
     def _completed(self, path: str) -> Iterator[tuple[str, str]]:
@@ -99,7 +99,7 @@ class _Finder:
         if "://" in path and not _FILE.match(path):
             return "; an address that is not read: expected s3://, gs://, az:// or https://"
         if _DRIVE.match(path):
-            return "; a path of Windows: write it from the folder of the files on, or name that by --root"
+            return f"; a path of Windows: write it from {self.root} on, or name that by --root"
         near = self._beside(path).by_fold.get(folded(Path(path.replace("\\", "/")).name))
         return f"; {near} is there" if near else ""
 

@@ -127,7 +127,7 @@ class Table:
         return "; the first line names a file: is the header missing?" if is_row else ""
 
     def _found(self) -> str:
-        return ", ".join(self.header)
+        return ", ".join(self.header) or "no columns"
 
 
 def read_table(
@@ -244,4 +244,4 @@ def check_columns(table: Table, needed: Iterable[str] = (), wanted: str = "", in
 def check_rows(table: Table) -> None:
     """Raise DataError for a table without rows."""
     if not len(table):
-        raise DataError(f"{table.file} has a header and no rows; wanted one row per sample")
+        raise DataError(f"{table.file} has no rows; wanted one row per sample")

@@ -11,10 +11,9 @@ from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.registry import SOURCES, find_source
 from frostline.stages.errors import DataError, one
 from frostline.stages.modalities.registry import MODALITIES
-from frostline.stages.targets.values import unlabelled
+from frostline.stages.targets.values import ALL, unlabelled
 
-ALL = "all"
-"""The split of samples that are in none."""
+__all__ = ["ALL", "open_samples"]
 
 
 def open_samples(dataset: str, asked: Request) -> tuple[Samples, tuple[str, ...]]:

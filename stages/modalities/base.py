@@ -116,6 +116,10 @@ class Modality(ABC, Generic[S]):
     def preview(self, sample: S) -> Preview:
         """Return a sample as a page shows it."""
 
+    def trimmed(self, data: bytes) -> bytes:
+        """Return a file's bytes without those that say nothing of the sample: the rest is what its digest is of."""
+        return data
+
     def held_in(self, file: Path, named: str | None = None) -> Sequence[Held] | None:  # noqa: ARG002
         """Return the samples in a file of ``extensions`` that holds many; None where a file is a sample.
 

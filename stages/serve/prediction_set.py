@@ -32,6 +32,11 @@ class PredictionSet(FeatureSet):
         super().__init__(folder, layout)
         self._head = head
 
+    @property
+    def mends(self) -> str:
+        """The command that computes a damaged shard anew."""
+        return "the same `frostline predict`"
+
     def commit(self, shard: int, content: Shard, quarantined: tuple[Bad, ...] = ()) -> None:
         """Make durable what the head says of a shard of features, float (n, width of the head)."""
         good = content.status == OK
@@ -47,15 +52,15 @@ class PredictionSet(FeatureSet):
         super().commit(shard, replace(content, features=values, status=status), bad)
 
     def take_over(self, features: FeatureSet) -> None:
-        """Fill the set from a complete feature set of the same samples, quarantined ones among them.
+        """Fill the set from what is committed of a feature set of the same samples, quarantined ones among them.
 
-        Raises DamagedShard if that is damaged.
+        Raises DamagedShard if a shard of that is damaged.
         """
-        for shard in self.missing():
+        lacking = {*features.missing()}
+        for shard in sorted({*self.missing()} - lacking):
             with self.claim(shard, wait=True) as ours:
                 if ours:
                     self.commit(shard, features.read(shard), features.record(shard).quarantined)
-        self.publish()
 
     def publish(self) -> None:
         """Raise StoreError if not every shard is committed; nothing is published beside the shards."""

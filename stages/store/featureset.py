@@ -36,7 +36,7 @@ from frostline.stages.store.provenance import PROVENANCE, Provenance, provenance
 from frostline.stages.store.shard import Shard, from_bytes, to_bytes
 from frostline.stages.store.targets import array_name, read_targets
 from frostline.stages.store.virtual import VirtualArray, spread_over, virtual_file
-from frostline.stages.targets.values import Targets
+from frostline.stages.targets.values import ALL, Targets
 
 TARGETS = "targets.h5"
 
@@ -69,6 +69,11 @@ class FeatureSet:
         self.folder = folder
         self.layout = layout
         self._settled = False
+
+    @property
+    def mends(self) -> str:
+        """The command that computes a damaged shard anew; the split ``all`` is that of ``predict``."""
+        return "`frostline extract`" if self.layout.split != ALL else "`frostline predict` with --keep-features"
 
     @property
     def shards(self) -> range:
@@ -147,10 +152,10 @@ class FeatureSet:
             bad = tuple(Bad(**b) for b in fields.pop("quarantined"))
             record = Record(quarantined=bad, **fields)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise DamagedShard(shard, path, f"no record ({error})") from error
+            raise DamagedShard(shard, path, f"no record ({error})", self.mends) from error
         described = record.key, record.start, record.rows, type(record.size)
         if described != (self.layout.digest, span.start, len(span), int):
-            raise DamagedShard(shard, path, "the record of another shard or feature set")
+            raise DamagedShard(shard, path, "the record of another shard or feature set", self.mends)
         return record
 
     def read(self, shard: int) -> Shard:
@@ -167,7 +172,7 @@ class FeatureSet:
             content.check(len(record.quarantined))
             return content
         except (OSError, ValueError) as error:
-            raise DamagedShard(shard, path, str(error)) from error
+            raise DamagedShard(shard, path, str(error), self.mends) from error
 
     def damaged(self) -> list[DamagedShard]:
         """Read every committed shard and return what is wrong, shard by shard.

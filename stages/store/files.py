@@ -72,7 +72,8 @@ def explained(path: Path) -> Iterator[None]:
     except IsADirectoryError as error:
         raise StoreError(f"can't write {path}: it is a folder; remove it and run again") from error
     except OSError as error:
-        advice = "free space or choose another place with --data-dir, then run again; what is committed is kept"
+        place = "another place (--data-dir, or --out of predictions)"
+        advice = f"free space or choose {place}, then run again; what is committed is kept"
         raise StoreError(f"can't write {path}: {error.strerror}; {advice}") from error
 
 

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from frostline.stages.records.packed_names import encoded_names
 from frostline.stages.targets.base import DEFAULT, TargetValues
 
+ALL = "all"
+"""The split of samples that are in none, and have no targets."""
+
 
 @dataclass(frozen=True, eq=False)
 class Targets:

@@ -68,15 +68,16 @@ def export_features_command(args: argparse.Namespace) -> int:
 def takes_samples(command: argparse.ArgumentParser) -> None:
     """Add the head and the samples."""
     command.usage = (
-        "frostline predict HEAD IMAGE|FOLDER|CSV… [--SETTING VALUE …]\n"
+        "frostline predict HEAD SOURCE… [--SETTING VALUE …]\n"
         "       frostline predict HEAD SOURCE --out FILE.parquet|FILE.csv [--SETTING VALUE …]"
     )
     command.add_argument("head", type=Path, metavar="HEAD", help="a folder of data/heads")
     command.add_argument(
         "inputs",
         nargs="+",
-        metavar="IMAGE|FOLDER|CSV",
-        help="samples; a CSV has a column path, or text; -: a text a line; with --out a dataset such as csv:FILE, too",
+        metavar="SOURCE",
+        help="a file, a folder, or a table with a column path, or text; -: a text a line; with --out one of these or a "
+        "dataset such as tar:PATTERN",
     )
     command.add_argument(
         "--out",

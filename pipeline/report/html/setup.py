@@ -12,6 +12,7 @@ from frostline.pipeline.report.html import formatting, plots
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.pipeline.report.wording import NOUNS, chosen, decoding_limit, listed, selection_lines
 from frostline.stages.errors import counted
+from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.targets.base import DEFAULT
 
 Term = tuple[str, str]
@@ -78,7 +79,8 @@ def _limits(sets: Iterable[FeaturesRecord]) -> list[Term]:
     terms = []
     for one in sets:
         speed = one.speed.rows_per_second
-        limit = decoding_limit(one.speed, one.rows / speed if speed else 0.0)
+        noun = MODALITIES.load(one.how.modality).noun if one.how.modality in MODALITIES else "sample"
+        limit = decoding_limit(one.speed, one.rows / speed if speed else 0.0, noun)
         terms += [("Speed", f"{one.split} ({one.view}): {limit}")] if limit else []
     return terms
 

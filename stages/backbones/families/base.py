@@ -86,6 +86,10 @@ class Family(Protocol):
     extra: str = ""
     takes: str = ""
 
+    def taken_by(self, _name: str, /) -> str:
+        """Return the modality of the samples that a name's network takes; empty where only the network tells."""
+        return self.takes
+
     def names(self) -> Iterable[str]:
         """Return the names that it is known to have, in order; others may do as well."""
         return ()

@@ -14,6 +14,7 @@ from frostline.stages.backbones.families.huggingface.folder import (
     find_folder,
     is_repository,
 )
+from frostline.stages.backbones.families.huggingface.said_taken import taken_by
 from frostline.stages.backbones.families.huggingface.text_pools import POOLS
 from frostline.stages.backbones.families.huggingface.tokenizer import tokenizer_digest
 from frostline.stages.backbones.request import BackboneRequest
@@ -32,6 +33,10 @@ class HuggingFace(Family):
     summary = "models of transformers, in a folder or of the hub: hf:FOLDER, hf:facebook/dinov2-base"
     versions = ("torch", "transformers", "tokenizers")
     extra = "hf"
+
+    def taken_by(self, name: str) -> str:
+        folder = find_folder(name)
+        return taken_by(folder) if folder else ""
 
     def names(self) -> Iterable[str]:
         return (name for name in cached_names() if is_repository(name) and cached(name))

@@ -51,6 +51,9 @@ class Identity(Family):
 
         return LoadedModel(nn.Sequential(OrderedDict(flatten=nn.Flatten())), "", Preprocessing(), layer="flatten")
 
+    def taken_by(self, name: str) -> str:
+        return {"vectors": Vectors.modality, "spectrum": MeanSpectrum.modality}.get(name, Preprocessing.modality)
+
     def names(self) -> Iterable[str]:
         return [name for name, owner in BARE_NAMES.items() if owner == "identity"]
 

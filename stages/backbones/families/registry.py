@@ -87,8 +87,11 @@ def check_family(name: str) -> None:
 
 
 def check_family_takes(name: str, modality: str) -> None:
-    """Raise ConfigError where all networks of a backbone's family take samples of another modality."""
-    if taken := family_of(name)[0].takes:
+    """Raise ConfigError where a backbone is known, before it is loaded, to take samples of another modality."""
+    family, rest = family_of(name)
+    with blamed(name):
+        taken = family.taken_by(rest)
+    if taken:
         check_taken(name, taken, modality)
 
 

@@ -70,7 +70,9 @@ def check_names(request: BackboneRequest) -> Any:
     """Return the weights of a model. Raises ConfigError with the nearest names if torchvision hasn't it, or them."""
     names = all_names()
     if request.name not in names:
-        raise unknown_name("backbone", request.name, [*BARE_NAMES, *names, "file.py:factory", "pkg.module:factory"])
+        raise unknown_name(
+            "backbone", request.name, [*BARE_NAMES, *names, "tfidf:FILE", "file.py:factory", "pkg.module:factory"]
+        )
     entries: Any = torchvision.models.get_model_weights(request.name)
     if request.weights != "random" and request.weights_file is None:
         _entry(entries, request)

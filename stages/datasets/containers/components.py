@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from frostline.stages.datasets.clutter import is_clutter
 from frostline.stages.datasets.containers.members import Member, Part, PartBuilder
+from frostline.stages.datasets.containers.second_names import Dotted, advice, questions
 from frostline.stages.datasets.index import check_size
 from frostline.stages.datasets.json_lines import plain_fields
 from frostline.stages.datasets.walk import FILE_MODALITIES, endings_of
@@ -45,18 +47,19 @@ class Components:
     Args:
         read: reads the container.
         asked: the component that is the sample; None: the image or the recording, and where there is none, the text.
+        modality: which of images and recordings are the samples, where there are both; None: that is an error.
     """
 
-    def __init__(self, read: Read, asked: str | None = None) -> None:
+    def __init__(self, read: Read, asked: str | None = None, modality: str | None = None) -> None:
         if asked and asked.rpartition(".")[2] not in _MODALITY_OF:
             raise DataError(f"--input {asked}: expected a component that ends as images or recordings do, or {TEXT}")
         self._read = read
-        self._asked = asked
+        self._asked, self._wanted = asked, modality
         self._groups: dict[str, int] = {}
         self._samples: dict[str, _OfModality] = {}
         self._cells: dict[str, dict[int, str]] = {}
         self._told: set[tuple[int, str]] = set()
-        self._dotted: dict[int, str] = {}
+        self._dotted: list[Dotted] = []
         self._passed: Counter[str] = Counter()
         self._wrong: list[str] = []
 
@@ -72,8 +75,8 @@ class Components:
             self._add_sample(modality, group, member)
         if component in (LABEL, FIELDS, TEXT):
             self._add_text(group, component, member)
-        elif not modality and not self._asked and component.rpartition(".")[2] in _MODALITY_OF:
-            self._dotted[group] = member.name
+        elif not modality and not self._asked and (like := _MODALITY_OF.get(component.rpartition(".")[2])):
+            self._dotted.append(Dotted(member.name, key, component, group, like))
         elif not modality:
             self._passed[f".{component}"] += 1
 
@@ -113,33 +116,49 @@ class Components:
     def part(self, name: str) -> Part:
         """Return the samples, in the order of what they are. Raises DataError with all that is wrong."""
         samples = self._chosen()
-        self._wrong += [
-            f"{name}: a name of several dots; a sample's name ends at the first one. Rename it, or choose what ends so "
-            f"by --input {name.rpartition('/')[2].partition('.')[2].lower()}"
-            for group, name in self._dotted.items()
-            if group not in samples.names
-        ]
+        doubted = self._doubted(samples)
+        plain = samples.names if doubted and doubted[0].modality == samples.modality else {}
+        self._wrong += questions(doubted, plain)
         if self._wrong:
-            raise DataError(f"{name} can't be used:\n{listing(self._wrong)}")
+            what_to_do = f"\n{advice(doubted, plain)}" if doubted else ""
+            raise DataError(f"{name} can't be used:\n{listing(self._wrong)}{what_to_do}")
         if samples.modality == _TEXT_MODALITY:
             self._cells.pop(TEXT, None)
         columns = {
             name: PackedNames.of(cells.get(group, "") for group in samples.groups)
             for name, cells in self._cells.items()
         }
-        return samples.builder.part(columns, self._notes(samples))
+        part = samples.builder.part(columns, self._notes(samples))
+        return replace(part, is_choice=len(self._files()) > 1)
+
+    def _files(self) -> list[_OfModality]:
+        """Return the images and the recordings, those that are wanted first."""
+        found = [one for name, one in self._samples.items() if name != _TEXT_MODALITY]
+        return sorted(found, key=lambda one: one.modality != self._wanted)
 
     def _chosen(self) -> _OfModality:
         """Return the samples: images or recordings, not both, else texts."""
-        found = [one for name, one in self._samples.items() if name != _TEXT_MODALITY]
-        if len(found) > 1:
+        found = self._files()
+        if len(found) > 1 and found[0].modality != self._wanted:
             said = " and ".join(f"{MODALITIES.load(one.modality).noun}s" for one in found)
             self._wrong.append(f"{said}: which are the samples? Choose one by --input, such as --input jpg")
         return found[0] if found else self._samples.get(_TEXT_MODALITY, _OfModality(_TEXT_MODALITY))
 
+    def _doubted(self, samples: _OfModality) -> list[Dotted]:
+        """Return the members of several dots that may be the samples, or theirs instead; others are passed over."""
+        files = {one.modality for one in self._dotted} - {_TEXT_MODALITY}
+        likely = min(files) if files and samples.modality == _TEXT_MODALITY else samples.modality
+        self._passed.update(f".{one.component}" for one in self._dotted if one.modality != likely)
+        return [one for one in self._dotted if one.modality == likely]
+
     def _notes(self, samples: _OfModality) -> list[str]:
         said = ", ".join(f"{what} ({n:,})" for what, n in sorted(self._passed.items()))
+        if self._asked and not samples.names:
+            return [f"no member ends in .{self._asked}; found {said or 'nothing else'}"]
         notes = [f"members passed over: {said}"] if said else []
+        notes += [
+            f"{counted(len(one.names), MODALITIES.load(one.modality).noun)} not used" for one in self._files()[1:]
+        ]
         lonely = [key for key, group in self._groups.items() if group not in samples.names]
         if lonely and len(samples.names):
             notes.append(f"{counted(len(lonely), 'name')} without a sample passed over, such as {lonely[0]}")

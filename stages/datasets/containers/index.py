@@ -54,7 +54,7 @@ def _part(blob: Blob, scan: Scan, version: str, memory: Path | None, then: Blob 
     if then:
         then.expect(0)
     part = scan(blob)
-    if memory and blob.changed_ns < started - GRAIN_NS:
+    if memory and not part.is_choice and blob.changed_ns < started - GRAIN_NS:
         readers = MODALITIES.load(part.modality).readers()
         save_memo(memory, stamp, {**facts_of(part), "readers": readers}, arrays_of(part))
     return part
@@ -64,7 +64,9 @@ def _of_one_modality(blobs: Sequence[Blob], parts: Sequence[Part]) -> Sequence[P
     """Return the parts with empty ones told the modality of the others. Raises DataError."""
     found = {part.modality: blob.name for blob, part in zip(blobs, parts, strict=True) if len(part)}
     if not found:
-        raise DataError(f"no sample in {', '.join(blob.name for blob in blobs[:3])}{' …' if len(blobs) > 3 else ''}")
+        said = "".join(f"\n  {note}" for note in dict.fromkeys(note for part in parts for note in part.notes))
+        places = f"{', '.join(blob.name for blob in blobs[:3])}{' …' if len(blobs) > 3 else ''}"
+        raise DataError(f"no sample in {places}{said}")
     if len(found) > 1:
         said = " and ".join(f"{MODALITIES.load(name).noun}s in {where}" for name, where in found.items())
         raise DataError(f"several kinds of samples: {said}; expected one kind: name those files alone")

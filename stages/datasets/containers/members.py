@@ -38,6 +38,7 @@ class Part:
         cells: what the container says of each sample besides, one text a row, by the names of columns.
         notes: what was passed over, or assumed.
         tables: the places of tables in the container, by their names.
+        is_choice: whether other samples would have been found had another modality been asked for.
     """
 
     names: PackedNames
@@ -49,6 +50,7 @@ class Part:
     cells: Mapping[str, PackedNames] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     tables: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    is_choice: bool = False
 
     def __len__(self) -> int:
         return len(self.names)

@@ -6,7 +6,7 @@ import glob
 import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from frostline.stages.datasets.buckets.address import is_address
@@ -34,12 +34,12 @@ def expand(pattern: str) -> list[Blob]:
         return _objects(pattern)
     if Path(pattern).expanduser().is_file():
         return [open_blob(pattern)]
-    names = list(_braced(pattern))
+    names = braced(pattern)
     found = [(name, _matching(name)) for name in names]
     missing = [name for name, files in found if not files]
     if len(missing) == len(names):
         raise DataError(
-            f"no file {pattern}; expected a file, or a pattern such as shards-*.tar or shards-{{00..99}}.tar"
+            f"no file {pattern}; expected a file, or a pattern: * stands for anything, {{00..99}} for numbers"
         )
     if missing:
         raise DataError(f"{counted(len(missing), 'file')} of {pattern} not there:\n{listing(missing)}")
@@ -48,11 +48,13 @@ def expand(pattern: str) -> list[Blob]:
 
 def _objects(pattern: str) -> list[Blob]:
     """Return the objects that an address, with a pattern or without, names. Braces are not listed. Raises DataError."""
-    names = list(dict.fromkeys(_braced(pattern)))
+    names = list(dict.fromkeys(braced(pattern)))
     found = {name: matching_objects(name) for name in names if is_object_pattern(name)}
     plain = [name for name in names if name not in found]
     found |= dict(zip(plain, ([blob] if blob else [] for blob in objects_at(plain)), strict=True))
     missing = [name for name in names if not found[name]]
+    if missing and len(missing) == len(names) and not plain:
+        raise DataError(f"no object matches {pattern}; look at the names there, or name a file without * and ?")
     if missing:
         raise DataError(f"{counted(len(missing), 'object')} of {pattern} not there:\n{listing(missing)}")
     return [blob for name in names for blob in found[name]]
@@ -72,14 +74,16 @@ def _matching(name: str) -> list[str]:
     return sorted(file for file in found if Path(file).is_file())
 
 
-def _braced(pattern: str) -> Iterator[str]:
-    """Yield what a pattern's braces stand for, those of the last changing first. Raises DataError: too many."""
+def braced(pattern: str) -> list[str]:
+    """Return what a pattern's braces stand for, those of the last changing first. Raises DataError: too many."""
     start, *rest = _BRACES.split(pattern)
     choices = [_choices(inner) for inner in rest[::2]]
     if math.prod(map(len, choices)) > _MOST:
         raise DataError(f"{pattern} names more than {_MOST:,} files; expected fewer")
-    for chosen in itertools.product(*choices):
-        yield start + "".join(one + after for one, after in zip(chosen, rest[1::2], strict=True))
+    return [
+        start + "".join(one + after for one, after in zip(chosen, rest[1::2], strict=True))
+        for chosen in itertools.product(*choices)
+    ]
 
 
 def _choices(inner: str) -> Sequence[str]:

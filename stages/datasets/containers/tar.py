@@ -21,14 +21,14 @@ _COMPRESSED = {
 _DAMAGE = (tarfile.TarError, OSError, ValueError, ArithmeticError, LookupError, RecursionError)
 
 
-VERSION = "tar 1"
+VERSION = "tar 2"
 """What is found in a tar file, and how: another number, another look."""
 
 
-def scan_tar(blob: Blob, asked: str | None = None) -> Part:
+def scan_tar(blob: Blob, asked: str | None = None, modality: str | None = None) -> Part:
     """Return the samples of a tar file, see ``Components``. Raises DataError that lists all that is wrong with it."""
     window = Window(blob)
-    found = Components(window.content, asked)
+    found = Components(window.content, asked, modality)
     for member in tar_members(blob, window):
         found.add(member)
     return found.part(blob.name)
@@ -87,6 +87,8 @@ def _check_kind(blob: Blob) -> None:
             raise DataError(
                 f"{blob.name} is compressed by {name}: no sample in it can be read alone. Unpack it: {tool} {blob.name}"
             )
+    if start.startswith(b"PK\3\4"):
+        raise DataError(f"{blob.name} is a zip file; expected a tar file. Name it by zip:{blob.name}")
     if not blob.size:
         raise DataError(f"{blob.name} is empty: expected a tar file")
 

@@ -17,6 +17,7 @@ from frostline.stages.errors import DataError, listing
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 _SUSPECT, _RATIO = 64 << 20, 200
 _LARGEST = 4 << 30
+_TAR = 257, b"ustar"  # where a tar file says that it is one
 _DAMAGE = (zipfile.BadZipFile, OSError, NotImplementedError, ValueError, LookupError, struct.error)
 
 
@@ -43,6 +44,8 @@ def directory(blob: Blob) -> list[Entry]:
             entries = [_entry(info) for info in opened.infolist() if not info.is_dir()]
             end = opened.start_dir
     except _DAMAGE as error:
+        if blob.size >= _TAR[0] + len(_TAR[1]) and blob.read(_TAR[0], len(_TAR[1])) == _TAR[1]:
+            raise DataError(f"{blob.name} is a tar file; expected a zip file. Name it by tar:{blob.name}") from error
         raise DataError(f"{blob.name} is damaged, cut off or no zip file: {error}; copy or make it again") from error
     wrong = [*_twice(entries), *_overlaps(entries, end)]
     if wrong:

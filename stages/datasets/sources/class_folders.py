@@ -38,9 +38,9 @@ def class_folders(given: Path, splits: Splits, level: int | None) -> list[ClassF
     """
     found = [folder for split, top in _splits(splits) for folder in _below(splits, split, top)]
     if not splits.train and splits.test is None:
-        found = _split_within(given, splits.root, found)
+        found = _split_within(given, splits, found)
     for _ in range(1, level or _level(given, found)):
-        found = [inner for folder in found for inner in _deeper(splits.root, folder)]
+        found = [inner for folder in found for inner in _deeper(splits, folder)]
     return found
 
 
@@ -54,10 +54,10 @@ def _below(splits: Splits, split: str, top: str) -> Iterator[ClassFolder]:
     for name in folders_in(splits.root / top):
         if top or name not in splits.seen:
             place = f"{top}/{name}" if top else name
-            yield ClassFolder(split, name, place, walk(splits.root, place))
+            yield ClassFolder(split, name, place, walk(splits.root, place, splits.modality))
 
 
-def _split_within(given: Path, root: Path, found: Sequence[ClassFolder]) -> list[ClassFolder]:
+def _split_within(given: Path, splits: Splits, found: Sequence[ClassFolder]) -> list[ClassFolder]:
     """Return the folders of both splits where each class holds splits of its own: ``cat/train`` and ``cat/test``."""
     roles = [{role(name): name for name in folder.tree.inner} for folder in found]
     whole = [bool(own.get("train") and (own.get("test") or own.get("val"))) for own in roles]
@@ -72,7 +72,7 @@ def _split_within(given: Path, root: Path, found: Sequence[ClassFolder]) -> list
             f"Name it alone if it is the dataset, folder:{given / name}, or move its files up if it is a class"
         )
     return [
-        ClassFolder(split, folder.name, place, walk(root, place))
+        ClassFolder(split, folder.name, place, walk(splits.root, place, splits.modality))
         for split, key in (("train", "train"), ("test", held))
         for folder, own in zip(found, roles, strict=True)
         for place in (f"{folder.place}/{own[key]}",)
@@ -129,10 +129,11 @@ def _said(names: Sequence[str]) -> str:
     return f"{counted(len(names), 'class')}, {', '.join(names[:_SHOWN])}{more}"
 
 
-def _deeper(root: Path, folder: ClassFolder) -> Iterable[ClassFolder]:
+def _deeper(splits: Splits, folder: ClassFolder) -> Iterable[ClassFolder]:
     """Yield the folders in a folder as classes of their own; samples beside them are in none."""
     start = len(folder.place) + 1
     loose = tuple(path for path in folder.tree.files.paths if "/" not in path[start:])
     for i, name in enumerate(folder.tree.inner):
         place = f"{folder.place}/{name}"
-        yield ClassFolder(folder.split, name, place, walk(root, place), loose=() if i else loose)
+        tree = walk(splits.root, place, splits.modality)
+        yield ClassFolder(folder.split, name, place, tree, loose=() if i else loose)

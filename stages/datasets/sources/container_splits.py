@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import PurePath
 
 from frostline.stages.datasets.containers.blob import Blob
-from frostline.stages.datasets.containers.places import expand
+from frostline.stages.datasets.containers.places import braced, expand
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.file_splits import file_splits
 from frostline.stages.datasets.sources.split_names import role
 from frostline.stages.errors import DataError, listing
 
 _COUNTS = re.compile(r"[{*?[]")
+_PATTERN = re.compile(r"[{}*?]")
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,19 @@ def name_of(place: str) -> str:
 
     >>> name_of("data/cifar-{000..009}.tar"), name_of("pets/train-*.tar"), name_of("data/flowers.zip")
     ('cifar', 'pets', 'flowers')
+    >>> name_of("{pets/a-0,pets/more}.tar"), name_of("pets/{train,val}/*.tar"), name_of("{a/one,b/two}.tar")
+    ('pets', 'pets', 'one')
     """
     path = PurePath(place)
     stem = _COUNTS.split(path.name)[0].rstrip("-_. ")
     stem = PurePath(stem).stem if stem == path.name else stem
-    return stem if stem and not role(stem) else path.parent.name or stem or "samples"
+    name = stem if stem and not role(stem) else path.parent.name or stem or "samples"
+    return _of_all(braced(place)) if _PATTERN.search(name) else name
+
+
+def _of_all(places: Sequence[str]) -> str:
+    """Return what places are called together: as the folder of all, that is no split, else as the first file."""
+    folders = [PurePath(place).parent.parts for place in places]
+    shared = [one[0] for one in takewhile(lambda one: len({*one}) == 1, zip(*folders, strict=False))]
+    named = [name for name in takewhile(lambda one: not _PATTERN.search(one), shared) if name != "/" and not role(name)]
+    return named[-1] if named else _PATTERN.sub("", PurePath(places[0]).stem) or "samples"

@@ -38,11 +38,15 @@ SETTINGS = (
 
 @dataclass(frozen=True)
 class Format:
-    """How containers of one kind are read. ``version``: of what ``scan`` finds, see ``index_containers``."""
+    """How containers of one kind are read.
+
+    ``version``: of what ``scan`` finds, see ``index_containers``. ``labels``: where labels are looked for, for errors.
+    """
 
     version: str
     scan: Scan
     content: Content
+    labels: str
 
     def members(self, request: Request, blobs: Sequence[Blob]) -> Members:
         """Return the samples in containers. Raises DataError."""
@@ -63,9 +67,10 @@ def open_containers(request: Request, how: Format) -> Dataset:
     Nothing is unpacked: a sample is read by its place. Raises DataError that lists all that is wrong.
     """
     named = named_blobs(request)
-    members = with_inner_table(request, how.members(request, named.blobs), how.content)
+    members, unused = with_inner_table(request, how.members(request, named.blobs), how.content)
     ids, notes = told_apart(members)
-    table = member_table(request, named, members, notes)
+    wanted = "; ".join((how.labels, *unused))
+    table = member_table(request, named, members, (*notes, *unused), wanted)
 
     def make(rows: Rows) -> tuple[Samples, tuple[str, ...]]:
         rows.check()

@@ -32,6 +32,7 @@ def file_splits(paths: Sequence[str]) -> FileSplits:
     ``train-00000-of-00002`` and ``train/0000`` are of one name, ``train``. Beside test, val is not used. Raises
     DataError for files that belong to none of the splits that others do, and for several that may be one split.
     """
+    lonely: dict[str, None] = {}
     for level in range(_LEVELS):
         names = [_name(path, level) for path in paths]
         roles = by_role(list(dict.fromkeys(names)))
@@ -41,7 +42,11 @@ def file_splits(paths: Sequence[str]) -> FileSplits:
             of = {name: split for split, some in roles.items() for name in some}
             used = [number for number, name in enumerate(names) if of[name] in ("train", held)]
             return FileSplits(used, [of[names[number]] for number in used], _unused(roles, held))
-    return FileSplits(range(len(paths)), [""] * len(paths))
+        if not roles.get("train") and len({*names}) > 1:
+            lonely |= dict.fromkeys(name for split in ("test", "val") for name in roles.get(split, ()))
+    said = ", ".join(lonely)
+    note = f"files or folders called {said} are no split of their own, as none is called train; --test PLACE names one"
+    return FileSplits(range(len(paths)), [""] * len(paths), (note,) if lonely else ())
 
 
 def _name(path: str, level: int) -> str:

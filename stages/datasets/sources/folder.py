@@ -19,7 +19,7 @@ from frostline.stages.datasets.names import Spellings, missing_note, nearest, sp
 from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.class_folders import ClassFolder, class_folders
-from frostline.stages.datasets.sources.file_modality import of_one_modality
+from frostline.stages.datasets.sources.file_modality import of_one_modality, text_if_mostly
 from frostline.stages.datasets.sources.object_folder import open_object_folder
 from frostline.stages.datasets.sources.split_names import role
 from frostline.stages.datasets.sources.split_questions import WANTED
@@ -28,7 +28,7 @@ from frostline.stages.datasets.sources.splits import (
     clutter_in,
     find_splits,
     folders_in,
-    images_beside,
+    samples_beside,
 )
 from frostline.stages.datasets.sources.unlabelled_files import folder_samples
 from frostline.stages.datasets.walk import Files
@@ -38,19 +38,19 @@ from frostline.stages.targets.values import Targets
 
 
 def open_folder(request: Request) -> Dataset:
-    """Return the dataset of a folder of images, or of recordings. Classes are the sorted names of its folders.
+    """Return the dataset of a folder of images, recordings or texts. Classes are the sorted names of its folders.
 
     Splits are found by the names that people give them, see ``splits``; classes are spelled as people mean them, see
     ``frostline.stages.datasets.names``. Where there is no test split the one tree is split by ``test_fraction`` and
-    ``seed``. Raises DataError: no such folder, several ways to read it, fewer than two classes, classes without an
-    image, test classes that training does not have.
+    ``seed``. Raises DataError: no such folder, several ways to read it, fewer than two classes, classes without a
+    sample, test classes that training does not have.
     """
     if is_address(request.place):
         return open_object_folder(request)
     if not request.path.is_dir():
         raise DataError(f"no folder {request.path}; {WANTED}")
-    splits = find_splits(request.path)
-    modality, folders = of_one_modality(request.path, class_folders(request.path, splits, request.class_level))
+    splits = find_splits(request.path, text_if_mostly(request.path))
+    modality, folders = of_one_modality(request.path, splits, class_folders(request.path, splits, request.class_level))
     train = Counter({folder.name: len(folder.tree.files) for folder in folders if folder.split != "test"})
     spelled = spellings(train, [folder.name for folder in folders if folder.split == "test"])
     folders = sorted(folders, key=lambda folder: (folder.split == "test", spelled.of[folder.name], folder.place))
@@ -71,7 +71,7 @@ def _check(request: Request, splits: Splits, spelled: Spellings, folders: Sequen
     wrong += [fault for folder in folders for fault in _faults(folder, splits, spelled, known)]
     wrong += spelled.faults
     wrong += SINGLE_LABEL.number_faults([name for name in spelled.classes if name in known])
-    loose = [] if known else images_beside(splits.root / splits.train)
+    loose = [] if known else samples_beside(splits.root / splits.train, splits.modality)
     if loose:
         wrong.append(
             f"{counted(len(loose), 'sample')} in no class folder ({loose[0]}); a table can name them: csv:FILE"
@@ -131,7 +131,7 @@ def _notes(request: Request, splits: Splits, folders: Sequence[ClassFolder], mod
     clutter = [name for top in dict.fromkeys(("", *splits.tops)) for name in clutter_in(splits.root / top)]
     notes += clutter_note([*clutter, *(path for folder in folders for path in folder.tree.clutter)])
     notes += others_note([path for folder in folders for path in folder.tree.others], modality)
-    loose = [path for top in splits.tops for path in images_beside(splits.root / top)]
+    loose = [path for top in splits.tops for path in samples_beside(splits.root / top, splits.modality)]
     loose += [path for folder in folders for path in folder.loose]
     if loose:
         notes.append(f"{counted(len(loose), 'sample')} passed over, in no class folder: {', '.join(loose[:3])}")
@@ -140,7 +140,7 @@ def _notes(request: Request, splits: Splits, folders: Sequence[ClassFolder], mod
 
 FOLDER = Source(
     "folder:PATH",
-    "images or recordings in train/<class>/ with test/<class>/ or val/<class>/, or in <class>/ folders",
+    "images, recordings or texts (.txt) in train/<class>/ with test/<class>/ or val/<class>/, or in <class>/ folders",
     open_folder,
     settings=("class_level", "bit_depth", "group_pattern", "group_file"),
     at_hand=True,

@@ -157,8 +157,11 @@ def _order(saved: Sequence[_Saved], firsts: NDArray[np.int64]) -> NDArray[np.int
 def _json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(read_file(file))
+    except FileNotFoundError as error:
+        raise DataError(f"{file.parent} has no file {file.name}; expected a folder of save_to_disk, whole") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"can't read {file}: {error}; expected a folder of save_to_disk, whole") from error
+        why = (isinstance(error, OSError) and error.strerror) or error
+        raise DataError(f"can't read {file}: {why}; expected a folder of save_to_disk, whole") from error
     if not isinstance(found, dict):
         raise DataError(f"{file} holds no JSON object; expected what save_to_disk writes")
     return found

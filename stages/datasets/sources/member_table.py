@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from frostline.stages.datasets.buckets.address import path_of
+from frostline.stages.datasets.arrow.names import stems
+from frostline.stages.datasets.buckets.address import is_address, path_of
 from frostline.stages.datasets.containers.components import LABEL
 from frostline.stages.datasets.containers.members import Members
 from frostline.stages.datasets.encodings import text_if_there
+from frostline.stages.datasets.located import absolute
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.container_splits import Named
 from frostline.stages.datasets.sources.member_folders import read_folders
@@ -23,39 +25,49 @@ _CLASSES = ("classnames.txt", "classes.txt")
 def told_apart(members: Members) -> tuple[PackedNames, tuple[str, ...]]:
     """Return ids of which no two are one: where names are, in several files, the files' names come first.
 
-    Raises DataError where that tells them not apart.
+    Where these are alike, too, they begin below the folder that all files share. Raises DataError where that tells
+    them not apart.
     """
     names = members.joined.names
     again = names.repeated()
     if not len(again):
         return names, ()
-    stems = [f"{PurePath(blob.name).stem}/".encode(errors="surrogateescape") for blob in members.blobs]
-    both = zip(members.container.tolist(), names.all_encoded(), strict=True)
-    ids = PackedNames.of_bytes(stems[i] + name for i, name in both)
-    if len(still := ids.repeated()):
-        raise DataError(f"{counted(len(still), 'name')} there twice, such as {ids[int(still[0])]}; rename the files")
-    first = names[int(again[0])]
-    return ids, (f"{counted(len(again), 'name')} in several files, such as {first}: ids begin with the file's name",)
+    files = [blob.name if is_address(blob.name) else str(absolute(Path(blob.name))) for blob in members.blobs]
+    for called in ([PurePath(file).stem for file in files], stems(files)):
+        ids = _below(called, members)
+        if not len(still := ids.repeated()):
+            said = f"{counted(len(again), 'name')} in several files, such as {names[int(again[0])]}"
+            return ids, (f"{said}: ids begin with the file's name",)
+    raise DataError(f"{counted(len(still), 'name')} there twice, such as {ids[int(still[0])]}; rename the files")
 
 
-def member_table(request: Request, named: Named, members: Members, notes: Sequence[str] = ()) -> Table:
+def _below(files: Sequence[str], members: Members) -> PackedNames:
+    """Return samples' names, each after that of its file."""
+    starts = [f"{name}/".encode(errors="surrogateescape") for name in files]
+    both = zip(members.container.tolist(), members.joined.names.all_encoded(), strict=True)
+    return PackedNames.of_bytes(starts[i] + name for i, name in both)
+
+
+def member_table(request: Request, named: Named, members: Members, notes: Sequence[str], wanted: str) -> Table:
     """Return a row for each sample: the cells beside it, its label, and its split where one is known.
 
-    The label is the component ``cls``, or a field ``label``; where neither is there, the folder that the sample is
-    in. Raises DataError: columns that are asked for and not there.
+    The label is the component ``cls``, or for a sample without one a field ``label``; where there are neither, the
+    folder that the sample is in. ``wanted``: what an error calls for. Raises DataError: columns that are asked for and
+    not there.
     """
     part, columns = members.joined, dict[str, Sequence[str]](members.joined.cells)
     called = dict(request.columns)
-    if LABEL in columns:
+    if LABEL in columns and not members.tables:  # a component, not a column of a table
         called.setdefault("label", LABEL)
-        columns[LABEL] = _with_names(members, columns[LABEL])
+        columns[LABEL], filled = _with_fields(_with_names(members, columns[LABEL]), columns.get("label"))
+        notes = (*notes, *filled)
     table = Table(request.path, tuple(columns), tuple(columns.values()), range(1, len(part) + 1), called)
     table = replace(table, notes=(*named.notes, *notes, *part.notes), names=part.names)
     table = _with_folders(request, table, members)
     if named.splits:
         own = [named.splits[i] for i in members.container.tolist()]
         table = table.with_column("split", own, "--test" if request.test else "the names of the files")
-    check_columns(table, () if request.target else ("label",), "NAME.cls beside each sample, or class folders")
+    check_columns(table, () if request.target else ("label",), wanted)
     return table
 
 
@@ -67,6 +79,16 @@ def _with_folders(request: Request, table: Table, members: Members) -> Table:
     if found.splits and request.test is None and table.find("split") is None:
         table = table.with_column("split", found.splits)
     return table
+
+
+def _with_fields(cells: Sequence[str], fields: Sequence[str] | None) -> tuple[Sequence[str], tuple[str, ...]]:
+    """Return the classes, those that are missing by the fields ``label``, and a note on how many these are."""
+    if fields is None:
+        return cells, ()
+    both = [(cell or field, not cell and field) for cell, field in zip(cells, fields, strict=True)]
+    n = sum(bool(filled) for _, filled in both)
+    note = f"{counted(n, 'sample')} without cls: the field label is the class"
+    return [cell for cell, _ in both], (note,) if n else ()
 
 
 def _with_names(members: Members, cells: Sequence[str]) -> Sequence[str]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path, PurePath
 
+from frostline.stages.datasets.buckets.address import is_address
+from frostline.stages.datasets.containers.places import is_pattern
 from frostline.stages.datasets.sources.base import Source
 from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.plugins import Door
@@ -22,6 +25,7 @@ _BUILT_IN: dict[str, Source | str] = {
     "vectors": f"{_ROOM}.vectors:VECTORS",
     "torchvision": f"{_ROOM}.torchvision:TORCHVISION",
 }
+_LIKE = {"tsv": "csv", "ndjson": "jsonl", "npy": "vectors", "npz": "vectors"}
 SOURCES = Door("dataset source", "frostline.sources", _BUILT_IN, lambda found: isinstance(found, Source))
 
 
@@ -74,12 +78,41 @@ def _named() -> Iterator[tuple[str, Source]]:
             yield name, SOURCES.load(name)
 
 
+def prefix_of(place: str) -> str:
+    """Return the prefix of the source that reads a file, by the file's ending; nothing if there is none.
+
+    >>> prefix_of("list.TSV"), prefix_of("a.tar"), prefix_of("a.png")
+    ('csv', 'tar', '')
+    """
+    ending = PurePath(place).suffix.lower().removeprefix(".")
+    prefix = _LIKE.get(ending, ending)
+    return prefix if prefix in SOURCES else ""
+
+
 def _no_such_dataset(dataset: str) -> ConfigError:
+    meant = _meant(dataset)
+    if meant:
+        return ConfigError(meant)
     sources = dict(_named())
     width = max(len(source.form) for source in sources.values())
     lines = [f"  {source.form:{width}}  {source.summary}" for source in sources.values()]
     known = [name for prefix, source in sources.items() for name in _written(prefix if ":" in dataset else "", source)]
     return unknown_name("dataset", dataset, known, "\n".join(["wanted one of", *lines]))
+
+
+def _meant(dataset: str) -> str:
+    """Return what is said of a prefix without a place, and of a place without its prefix; nothing of other names."""
+    prefix, colon, place = dataset.partition(":")
+    if prefix in SOURCES and not place and not SOURCES.load(prefix).names:
+        return f"{dataset} needs a place; expected {SOURCES.load(prefix).form}"
+    like = prefix_of(dataset)
+    if is_address(dataset):
+        return f"{dataset} is an address; say how it is read: {like or 'folder'}:{dataset}"
+    if colon:
+        return ""
+    if Path(dataset).exists() or (like and is_pattern(dataset)):
+        return f"{dataset} is named without what reads it; name it {like or 'folder'}:{dataset}"
+    return f"no file or folder {dataset}; expected one, or a dataset such as csv:FILE" if like or "/" in dataset else ""
 
 
 def _written(prefix: str, source: Source) -> tuple[str, ...]:

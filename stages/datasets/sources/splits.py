@@ -25,7 +25,8 @@ class Splits:
     """The folders whose folders are the classes.
 
     ``root``: where they lie. ``train``, ``test``: below it, ``""`` for the root itself; ``test`` is None where one
-    tree is to be split. ``notes``: what was understood; ``seen``: the names that these speak of.
+    tree is to be split. ``notes``: what was understood; ``seen``: the names that these speak of. ``modality``: whose
+    files are samples; None: those of ``FILE_MODALITIES``.
     """
 
     root: Path
@@ -33,6 +34,7 @@ class Splits:
     test: str | None = None
     notes: tuple[str, ...] = ()
     seen: frozenset[str] = frozenset()
+    modality: str | None = None
 
     @property
     def tops(self) -> tuple[str, ...]:
@@ -53,31 +55,31 @@ def clutter_in(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if is_clutter(entry.name))
 
 
-def images_beside(folder: Path) -> list[str]:
+def samples_beside(folder: Path, modality: str | None = None) -> list[str]:
     """Return the names of the files of samples that lie in a folder itself, sorted."""
-    endings = endings_of()
+    endings = endings_of(modality)
     found = (e for e in folder.iterdir() if e.suffix.lower() in endings and not e.name.startswith("."))
     return sorted(e.name for e in found if e.is_file())
 
 
-def find_splits(given: Path) -> Splits:
+def find_splits(given: Path, modality: str | None = None) -> Splits:
     """Return the splits of a folder. Raises DataError where there is none to train on, or more than one reading."""
-    root, notes = _unwrapped(given)
+    root, notes = _unwrapped(given, modality)
     names = folders_in(root)
     roles = by_role(names)
     trains = _with_classes(root, roles["train"])
     if len(trains) > 1:
         raise several(given, "training split", trains)
     if trains:
-        return _of_train(given, Splits(root, _entered(root, trains[0]), None, notes), roles)
-    return _of_one_tree(given, Splits(root, "", None, notes), names, roles)
+        return _of_train(given, Splits(root, _entered(root, trains[0]), None, notes, modality=modality), roles)
+    return _of_one_tree(given, Splits(root, "", None, notes, modality=modality), names, roles)
 
 
-def _unwrapped(given: Path) -> tuple[Path, tuple[str, ...]]:
+def _unwrapped(given: Path, modality: str | None) -> tuple[Path, tuple[str, ...]]:
     """Return the folder inside folders that hold nothing but the next one, as archives are unpacked."""
     root = given
     for _ in range(_DEEPEST):
-        inner = _inner(root, folders_in(root))
+        inner = _inner(root, folders_in(root), modality)
         if inner is None:
             break
         root = root / inner
@@ -85,16 +87,16 @@ def _unwrapped(given: Path) -> tuple[Path, tuple[str, ...]]:
     return root, () if root == given else (f"{given.name or given}/ holds no samples but in {place}/, which is read",)
 
 
-def _inner(root: Path, names: Sequence[str]) -> str | None:
+def _inner(root: Path, names: Sequence[str], modality: str | None) -> str | None:
     """Return the one folder that a folder wraps: all there is, or all that has samples, these being in splits."""
-    if any(map(role, names)) or images_beside(root):
+    if any(map(role, names)) or samples_beside(root):
         return None
     if len(names) == 1:
         return names[0] if folders_in(root / names[0]) else None
     holding = [name for name in names if _holds_splits(root / name)] if len(names) <= _BESIDE else []
-    if not holding or any(walk(root, name).files for name in names if name not in holding):
+    if not holding or any(walk(root, name, modality).files for name in names if name not in holding):
         return None
-    sound = holding if len(holding) == 1 else [name for name in holding if walk(root, name).files]
+    sound = holding if len(holding) == 1 else [name for name in holding if walk(root, name, modality).files]
     return sound[0] if len(sound) == 1 else None
 
 
@@ -112,7 +114,7 @@ def _entered(root: Path, name: str) -> str:
     place = name
     for _ in range(_DEEPEST):
         inner = folders_in(root / place)
-        if len(inner) != 1 or images_beside(root / place) or not _same(inner[0], Path(place).name):
+        if len(inner) != 1 or samples_beside(root / place) or not _same(inner[0], Path(place).name):
             break
         place = f"{place}/{inner[0]}"
     return place
@@ -144,7 +146,7 @@ def _of_train(given: Path, found: Splits, roles: dict[str, list[str]]) -> Splits
             found = replace(found, test=_entered(root, sound[0]))
             break
     unlabelled = [name for name in (*roles["test"], *roles["val"]) if name not in _with_classes(root, [name], classes)]
-    counts = {name: _images_below(root, name) for name in unlabelled}
+    counts = {name: _samples_below(found, name) for name in unlabelled}
     empty = [name for name, n in counts.items() if not n]
     if empty and found.test is None:
         wrong = [f"{name}/ has no class folder" for name in empty]
@@ -162,7 +164,7 @@ def _with_likely(
     is no other. Raises DataError where it has something else, as ``test_masks``, or is called otherwise and holds the
     training classes, as ``holdout``.
     """
-    root, others = found.root, [name for name in roles.get("", ()) if _images_below(found.root, name)]
+    root, others = found.root, [name for name in roles.get("", ()) if _samples_below(found, name)]
     likely = {name: like for name in others if (like := held_out_like(name))}
     labelled = _with_classes(root, likely, classes)
     if _with_classes(root, (*roles["test"], *roles["val"]), classes):
@@ -174,9 +176,10 @@ def _with_likely(
     return {held: [*names, *known[held]] for held, names in roles.items()}
 
 
-def _images_below(root: Path, name: str) -> int:
-    place = root / _entered(root, name)
-    return sum(len(images_beside(folder)) for folder in (place, *(place / inner for inner in folders_in(place))))
+def _samples_below(found: Splits, name: str) -> int:
+    place = found.root / _entered(found.root, name)
+    folders = (place, *(place / inner for inner in folders_in(place)))
+    return sum(len(samples_beside(folder, found.modality)) for folder in folders)
 
 
 def _named(found: Splits, roles: dict[str, list[str]]) -> Iterable[str]:
@@ -205,10 +208,8 @@ def _of_one_tree(given: Path, found: Splits, names: Sequence[str], roles: dict[s
     if not called:
         return found
     said = ", ".join(f"{name}/" for name in called)
-    if not any(walk(found.root, name).files for name in others):
-        raise DataError(
-            f"{given} holds {said} and {_no_train(found.root, roles)}; {WANTED}{as_classes(found.root, roles)}"
-        )
+    if not any(walk(found.root, name, found.modality).files for name in others):
+        raise DataError(f"{given} holds {said} and {_no_train(found, roles)}; {WANTED}{as_classes(found.root, roles)}")
     held = _with_classes(found.root, called)
     if len(held) == 1 and _shares(found.root, held[0], others):
         return _beside_classes(found, held[0], called)
@@ -221,14 +222,14 @@ def _of_one_tree(given: Path, found: Splits, names: Sequence[str], roles: dict[s
     )
 
 
-def _no_train(root: Path, roles: dict[str, list[str]]) -> str:
+def _no_train(found: Splits, roles: dict[str, list[str]]) -> str:
     """Return what is wrong with a tree of splits alone."""
     if not roles["train"]:
         return "no train/"
     name = roles["train"][0]
-    loose = len(images_beside(root / _entered(root, name)))
-    found = f"{counted(loose, 'sample')} in no class folder" if loose else "no class folder"
-    return f"there {'is' if not loose or loose == 1 else 'are'} {found} in {name}/; a table can name classes, csv:FILE"
+    loose = len(samples_beside(found.root / _entered(found.root, name), found.modality))
+    said = f"{counted(loose, 'sample')} in no class folder" if loose else "no class folder"
+    return f"there {'is' if not loose or loose == 1 else 'are'} {said} in {name}/; a table can name classes, csv:FILE"
 
 
 def _shares(root: Path, split: str, others: Sequence[str]) -> bool:

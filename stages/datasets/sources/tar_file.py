@@ -10,6 +10,8 @@ from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.containers import SETTINGS, Format, open_containers, unlabelled_containers
 
+_LABELS = "NAME.cls beside each sample, a field label in NAME.json, or class folders"
+
 
 def open_tar(request: Request) -> Dataset:
     """Return the dataset of tar files; see ``docs/sources.md``."""
@@ -24,7 +26,8 @@ def tar_samples(request: Request) -> tuple[Samples, tuple[str, ...]]:
 def _format(request: Request) -> Format:
     """Return how tar files are read. ``request.input``: the component that is the sample."""
     asked = request.input or (TEXT if request.modality == "text" else None)
-    return Format(f"{VERSION} {asked or ''}", partial(scan_tar, asked=asked), tar_content)
+    scan = partial(scan_tar, asked=asked, modality=request.modality)
+    return Format(f"{VERSION} {asked or ''}", scan, tar_content, _LABELS)
 
 
 TAR = Source(

@@ -32,8 +32,10 @@ def train_and_test(request: Request, train: Table, test: Table) -> Table:
     kept = [name for name in train.header if name and folded(name) != SPLIT]
     columns = [(*_column(train, name), *_column(test, theirs[folded(name)])) for name in kept]
     splits: Sequence[str] = ["train"] * len(train) + ["test"] * len(test)
+    unused = dict.fromkeys(one.header[at] for one in (train, test) if (at := one.find(SPLIT)) is not None)
+    said = [f"column {name} is not used: the split is taken from --test" for name in unused]
     called = {key: name for key, name in train.called.items() if key != SPLIT}
-    notes = (*train.notes, *test.notes)
+    notes = (*train.notes, *test.notes, *said)
     return Table(train.file, (*kept, SPLIT), (*columns, splits), range(1, len(splits) + 1), called, notes, names=names)
 
 

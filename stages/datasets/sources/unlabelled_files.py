@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path, PurePath
+
+import numpy as np
 
 from frostline.stages.datasets.buckets.address import is_address
 from frostline.stages.datasets.clutter import clutter_note
 from frostline.stages.datasets.files import file_samples, others_note
 from frostline.stages.datasets.index import index_files
-from frostline.stages.datasets.located import absolute, locate
+from frostline.stages.datasets.located import Located, absolute, locate
 from frostline.stages.datasets.samples import Samples
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.object_folder import folder_objects
@@ -18,8 +22,8 @@ from frostline.stages.datasets.table import Table, check_columns, read_table
 from frostline.stages.datasets.texts import COLUMNS as TEXTS
 from frostline.stages.datasets.texts import TEXT, check_no_files, text_samples
 from frostline.stages.datasets.walk import Files, walk
-from frostline.stages.errors import DataError, listing, one
-from frostline.stages.modalities.base import IMAGE
+from frostline.stages.errors import DataError, UnreadableSample, counted, listing, one
+from frostline.stages.modalities.base import IMAGE, Sample
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.targets.values import unlabelled
 
@@ -71,11 +75,56 @@ def cell_samples(request: Request, table: Table) -> Found:
         return unlabelled_objects(request, table), table.notes
     root = absolute(request.root or table.file.parent)
     located = locate(root, table.column("path"))
-    if located.faults:
+    if len(located.faults) == len(table):
         wrong = [f"{table.where(row)}: {fault}" for row, fault in located.faults.items()]
         where = f"files are looked for below {root}; see --root"
         raise DataError(f"{table.file} can't be used ({where}):\n{listing(wrong)}")
-    return _of_files(request, table.file.stem, root, located.files), (*table.notes, *located.notes)
+    samples = _of_files(request, table.file.stem, root, located.files)
+    return _with_faults(samples, table, located), (*table.notes, *located.notes, *_fault_notes(located, root))
+
+
+def _fault_notes(located: Located, root: Path) -> list[str]:
+    if not located.faults:
+        return []
+    rows = counted(len(located.faults), "row")
+    return [f"{rows} of files that are not there; files are looked for below {root}, see --root"]
+
+
+def _with_faults(found: Samples, table: Table, located: Located) -> Samples:
+    """Return the samples of all rows: those that were found, and those without a file as problems, in order."""
+    if not located.faults:
+        return found
+    there = np.array([row not in located.faults for row in range(len(table))])
+    rows = np.flatnonzero(there)
+    at = np.cumsum(there) - 1  # of each row, its number among those that were found
+    digests, paths, ids = np.zeros((len(table), 32), np.uint8), table.column("path"), iter(found.ids)
+    digests[rows] = found.digests
+    said = {row: fault.removeprefix(f"{paths[row]}: ") for row, fault in located.faults.items()}
+    faults = {row: f"{table.where(row)}: {fault}" for row, fault in said.items()}
+    for row, fault in faults.items():
+        digests[row] = np.frombuffer(hashlib.sha256(fault.encode(errors="surrogateescape")).digest(), np.uint8)
+
+    def encoded(row: int) -> bytes:
+        if row in faults:
+            raise UnreadableSample(faults[row])
+        assert found.encoded is not None
+        return found.encoded(int(at[row]))
+
+    def read(row: int) -> Sample:
+        if row in faults:
+            raise UnreadableSample(faults[row])
+        return found.read(int(at[row]))
+
+    return replace(
+        found,
+        targets=unlabelled(len(table)),
+        ids=[next(ids) if here else paths[row] for row, here in enumerate(there.tolist())],
+        digests=digests,
+        read=read,
+        problems={**faults, **{int(rows[row]): why for row, why in found.problems.items()}},
+        encoded=encoded,
+        codecs={int(rows[row]): codec for row, codec in found.codecs.items()},
+    )
 
 
 def _needed(request: Request) -> tuple[str, tuple[str, ...]]:

@@ -18,7 +18,8 @@ def zip_samples(request: Request) -> tuple[Samples, tuple[str, ...]]:
     return unlabelled_containers(request, _FORMAT)
 
 
-_FORMAT = Format(VERSION, scan_zip, zip_content)
+_LABELS = "class folders, or a table in the zip file with the columns path and label"
+_FORMAT = Format(VERSION, scan_zip, zip_content, _LABELS)
 
 
 ZIP = Source(

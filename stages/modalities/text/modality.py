@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,6 +45,10 @@ class TextModality(Modality[str]):
 
     def decoder(self, _min_side: int | None = None) -> str:
         return "UTF-8"
+
+    def trimmed(self, data: bytes) -> bytes:
+        """Return a text without its byte order mark and the blanks around it, as a cell of a table would hold it."""
+        return data.removeprefix(BOM_UTF8).strip()
 
     def preview(self, sample: str) -> Preview:
         """Return the text's beginning, as one line."""

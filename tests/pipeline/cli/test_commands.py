@@ -150,3 +150,13 @@ def test_an_installed_copy_prints_a_matrix_that_can_be_read(tmp_path: Path) -> N
     matrix = tmp_path / "matrix.toml"
     matrix.write_text(said("-m", "frostline", "bench", "--example"))
     assert len(read_matrix(matrix, tmp_path).cells) > 3
+
+
+def test_a_setting_that_is_given_twice_says_which_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "--backbone", "pixels", "--head", "ridge", "--head", "centroid", "--dry-run"]) == 0
+    assert "note: --head is given more than once; centroid counts (several values: A,B)" in capsys.readouterr().err
+    assert main(["run", "--backbone", "pixels", "--head", "centroid", "--head", "centroid", "--dry-run"]) == 0
+    assert "more than once" not in capsys.readouterr().err

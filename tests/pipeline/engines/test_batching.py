@@ -279,8 +279,8 @@ def test_where_the_backbone_waits_for_images_it_is_said_how_much_it_could_take(
     device: str, waiting: float, limit: str
 ) -> None:
     batch = BatchSettings(device, 2, 16, 2, 2, 2, rows_per_second=100.0, waiting=waiting)
-    assert decoding_limit(batch, 11.0) == limit
-    assert decoding_limit(batch, 9.0) == ""
+    assert decoding_limit(batch, 11.0, "image") == limit
+    assert decoding_limit(batch, 9.0, "image") == ""
 
 
 def test_after_a_long_extraction_that_waited_for_images_it_is_said(

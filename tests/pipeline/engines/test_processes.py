@@ -105,7 +105,7 @@ class Slow(nn.Module):
     def forward(self, x):
         with open("seen", "a") as file:
             file.write(f"{__import__('os').getpid()}\\n")
-        time.sleep(0.6 * len(x))  # which no graph can hold; a process beside it takes seconds to begin
+        time.sleep(2 if len(x) == 1 else 0.1)  # which no graph can hold; a process beside it takes seconds to begin
         return x.mean((2, 3))
 
 def net():

@@ -10,11 +10,12 @@ from frostline.stages.records.sealed import sealed, unsealed
 from support.pages import Page, balanced, made, photographs
 
 
-def page_at(folder: Path, **paces: Any) -> str:
+def page_at(folder: Path, modality: str = "", **paces: Any) -> str:
     """Return the section of what was run, on the page of a run whose splits were extracted at these paces."""
     record = unsealed((folder / "run.json").read_bytes())
     for features in record["probes"][0]["features"]:
         features["pace"] |= paces[features["split"]]
+        features["key"] |= {"modality": modality} if modality else {}
     (folder / "run.json").write_bytes(sealed(record, indent=2))
     text = Page(write_page(folder)).text
     return text[text.index("Arithmetic") : text.index("Chosen")]
@@ -27,6 +28,8 @@ def test_where_decoding_was_the_limit_the_page_says_so_beside_the_features(tmp_p
     text = page_at(folder, train=slow, test=idle)
     assert f"train (plain): {said}" in text and "test (plain)" not in text
     assert f"test (plain): {said}" in page_at(folder, train=slow, test=slow)
+    for modality, noun in (("audio", "recording"), ("nobody's", "sample")):
+        assert f"5 {noun}s/s decoded, 20 {noun}s/s" in page_at(folder, modality, train=slow, test=idle)
     soon = {"rows_per_second": 400.0, "waiting": 0.8}
     assert "decoding" not in page_at(folder, train=soon, test=soon)
     assert "decoding" not in page_at(folder, train={"rows_per_second": None}, test={"waiting": None})

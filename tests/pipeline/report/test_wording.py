@@ -122,7 +122,8 @@ def test_a_curve_of_shots_counts_per_class_and_any_other_samples() -> None:
 
 
 @pytest.mark.parametrize(
-    "whole", ["98.1 %", "0.0 s", "1.5 MB", "12 B", "39 images/s", "71 ± 0.3", "[96.4, 99.4]", "94.2 – 98.1"]
+    "whole",
+    ["98.1 %", "0.0 s", "1.5 MB", "12 B", "39 images/s", "7 recordings/s", "71 ± 0.3", "[96.4, 99.4]", "94.2 – 98.1"],
 )
 def test_no_line_ends_within_a_number_and_its_unit_or_interval(whole: str) -> None:
     assert unbroken(f"in {whole}, of 3 Bees") == f"in {whole.replace(' ', chr(0xA0))}, of 3 Bees"

@@ -14,13 +14,15 @@ import numpy as np
 import pytest
 import transformers as hf
 
+from frostline.pipeline.diagnose.rank import rank
 from frostline.pipeline.run.run import preview_run, run
 from frostline.pipeline.serve.export import export_head
 from frostline.pipeline.serve.predict import predict
-from frostline.pipeline.settings import PredictSettings, Settings
+from frostline.pipeline.settings import PredictSettings, RankSettings, Settings
 from frostline.stages.errors import ConfigError
 from frostline.stages.store import load, open_set
 from support.killed import contents, killed
+from support.model_folders import save_transformers
 from support.text_features import features, loaded
 from support.text_models import save_sentences, save_text_model
 
@@ -117,6 +119,25 @@ def test_a_head_answers_for_files_tables_and_lines(
         export_head(fitted.folder, tmp_path / "head.onnx", asked)
 
 
+def test_a_run_over_a_folder_of_texts_has_a_baseline_excerpts_and_answers(model: Path, tmp_path: Path) -> None:
+    for i in range(64):
+        label = "animal" if i % 2 else "place"
+        place = tmp_path / "said" / ("test" if i % 8 > 5 else "train") / label
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{i}.txt").write_text(" ".join([SAID[label][i // 2 % 2], *["mat"] * (i % 5)]) + "\n")
+    (tmp_path / "said" / "test" / "place" / "x.txt").write_text("the cat sat on the mat mat mat mat mat mat")
+    report = run(settings(model, tmp_path, dataset=f"folder:{tmp_path / 'said'}", baseline="auto"))
+    mine, beside = report.probes
+    assert beside.backbone.startswith("tfidf:said-") and mine.evaluation and mine.fitted
+    assert mine.evaluation.scores["accuracy"].value > 0.9
+    page = report.path.with_name("report.html").read_text()
+    assert "the cat sat on the mat mat mat mat mat mat" in page
+    asked = PredictSettings(backbone=f"hf:{model}")
+    answers = predict(mine.fitted.folder, [tmp_path / "said" / "test"], asked)
+    wrong = [one.path.name for one in answers if one.classes[0][0] != one.path.parent.name]
+    assert (len(answers), wrong) == (17, ["x.txt"])
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
@@ -157,9 +178,35 @@ def test_texts_of_unknown_words_alone_are_counted_and_one_is_named(
     assert said in caplog.text and said in "\n".join(report.notes)
 
 
-def test_a_plan_refuses_images_for_a_backbone_of_texts_as_the_run_does(model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", ["st", "hf"])
+def test_a_plan_refuses_images_for_a_backbone_of_texts_as_the_run_does(
+    model: Path, tmp_path: Path, family: str
+) -> None:
     save_sentences(tmp_path / "encoder", model)
-    how = Settings(dataset="digits", backbone=f"st:{tmp_path / 'encoder'}", data_dir=tmp_path)
+    named = {"st": f"st:{tmp_path / 'encoder'}", "hf": f"hf:{model}"}[family]
+    how = Settings(dataset="digits", backbone=named, data_dir=tmp_path)
     for asked in (preview_run, run):
         with pytest.raises(ConfigError, match="takes texts, and the samples are images"):
             asked(how)
+
+
+@pytest.mark.parametrize("kind", ["vit", "clip"])
+def test_a_plan_refuses_texts_for_a_model_of_images_as_the_run_does(tmp_path: Path, kind: str) -> None:
+    save_transformers(tmp_path / "model", kind)
+    for asked in (preview_run, run):
+        with pytest.raises(ConfigError, match="takes images, and the samples are texts"):
+            asked(settings(tmp_path / "model", tmp_path))
+
+
+def test_encoders_of_texts_are_ranked_beside_tfidf_and_past_runs(model: Path, tmp_path: Path) -> None:
+    save_sentences(tmp_path / "encoder", model)
+    how = settings(model, tmp_path, baseline="tfidf")
+    run(how)
+    (words,) = (tmp_path / "data" / "vocabularies").iterdir()
+    names = [f"hf:{model}", f"st:{tmp_path / 'encoder'}", f"tfidf:{words}"]
+    asked = {"dataset": how.dataset, "data_dir": how.data_dir, "precision": "fp32", "pool": "mean"}
+    found = rank(names, RankSettings(**asked))
+    assert {one.backbone for one in found.backbones} == {*names}
+    measured = {one.backbone.partition(":")[0] for one in found.backbones if one.accuracy is not None}
+    assert measured == {"hf", "tfidf"}
+    assert all(np.isfinite(one.scores.logme) for one in found.backbones)

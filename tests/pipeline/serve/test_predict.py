@@ -131,7 +131,7 @@ def test_unreadable_images_are_all_named_and_the_others_answered_for(
         (["nothing.png"], "no file or folder nothing.png; wanted an image"),
         (["empty"], "no image in empty; wanted image files, folders or a CSV of paths"),
         (["columns.csv"], "has no column path; found file; wanted path"),
-        (["away.csv"], "line 2: ../../secret.png leads out of the folder of the files"),
+        (["away.csv"], "line 2: ../../secret.png leads outside "),
     ],
 )
 def test_inputs_that_are_not_there_are_said_before_a_network_is_loaded(

@@ -8,13 +8,16 @@ import logging
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow
 import pytest
+from PIL import Image
 from pyarrow import parquet
 
 from frostline.pipeline.cli.main import main
@@ -23,6 +26,7 @@ from frostline.pipeline.engines.batch_settings import BatchSettings
 from frostline.pipeline.engines.shards import run_job
 from frostline.pipeline.plan.of_head import plan_of_head
 from frostline.pipeline.serve.fitted import read_fitted
+from frostline.pipeline.serve.out_file import parts_of
 from frostline.pipeline.serve.predict import predict
 from frostline.pipeline.settings import ExtractSettings, PredictSettings
 from frostline.stages.datasets import ALL
@@ -281,3 +285,225 @@ def test_vectors_of_another_width_are_refused_at_once(work: Made, capsys: pytest
     np.save("wide.npy", np.ones((4, WIDTH + 1), np.float32))
     assert main(["predict", str(work.head), "wide.npy", "--out", "all.csv"]) == 3
     assert "holds vectors of width 9; the head takes those of 8" in capsys.readouterr().err
+
+
+def test_the_source_is_never_written_over(work: Made, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = work.work / "own.csv"
+    own.write_text("text\nhello\n")
+    work.vectors(3)
+    Path("link.csv").symlink_to(own)
+    parquet.write_table(pyarrow.table({"path": ["a.npy"]}), "src.parquet")
+    asked = ["predict", str(work.head)]
+    for source, out in (("own.csv", "own.csv"), ("csv:own.csv", "link.csv"), ("src.parquet", "./src.parquet")):
+        before = Path(out).read_bytes()
+        assert main([*asked, source, "--out", out]) == 2
+        assert f"{Path(out)} is read by" in capsys.readouterr().err
+        assert Path(out).read_bytes() == before
+    for source in ("parquet:.", "parquet:*.parquet"):
+        assert main([*asked, source, "--out", "src.parquet"]) == 2
+        assert "src.parquet is read by" in capsys.readouterr().err
+    Path("list.csv").write_text("path\nown.csv\n")
+    assert main([*asked, "list.csv", "--out", "own.csv", "--max-bad", "1"]) == 2
+    assert "own.csv is a sample of list" in capsys.readouterr().err
+
+
+def test_only_what_is_ours_goes_with_the_parts(work: Made) -> None:
+    file, parts = work.vectors(40), Path("all.parquet.parts")
+    begun(work, work.other, file, "all.parquet")
+    [others] = parts.iterdir()
+    (parts / "notes").mkdir()
+    (parts / "notes" / "mine.txt").write_text("keep")
+    assert main(["predict", str(work.head), str(file), "--out", "all.parquet"]) == 0
+    assert sorted(parts.iterdir()) == sorted([others, parts / "notes"])
+    assert (parts / "notes" / "mine.txt").read_text() == "keep"
+
+
+def test_parts_that_are_a_link_are_refused_before_anything_is_done(
+    work: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("elsewhere").mkdir()
+    Path("all.csv.parts").symlink_to("elsewhere")
+    assert main(["predict", str(work.head), str(work.vectors(4)), "--out", "all.csv"]) == 2
+    assert "all.csv.parts is a link" in capsys.readouterr().err
+    assert not Path("all.csv").exists() and not any(Path("elsewhere").iterdir())
+
+
+def test_two_commands_on_one_file_end_well(work: Made) -> None:
+    file = work.vectors(5_000)
+    both = [subprocess.Popen(command(work, file, "all.parquet"), stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [one.wait() for one in both] == [0, 0]
+    assert len(table(Path("all.parquet"))) == 5_000
+    assert not Path("all.parquet.parts").exists()
+
+
+def test_a_second_command_waits_for_the_first(work: Made) -> None:
+    file = work.vectors(5)
+    with parts_of(Path("all.csv")):
+        second = subprocess.Popen(command(work, file, "all.csv"), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        assert second.stderr is not None
+        assert any(b"another command is working in all.csv.parts" in line for line in second.stderr)
+        assert not Path("all.csv").exists()
+    second.communicate()
+    assert second.returncode == 0 and Path("all.csv").exists()
+
+
+def test_a_folder_that_can_not_be_written_is_named(work: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(work.head), str(work.vectors(4)), "--out", "/proc/all.csv"]) == 2
+    said = capsys.readouterr().err
+    assert "can't write into /proc/all.csv.parts" in said and "choose another --out" in said
+    assert "--data-dir" not in said
+
+
+def spoil(folder: Path) -> None:
+    """Change a bit in the first shard of a set."""
+    shard = folder / "shards" / "00000.h5"
+    data = bytearray(shard.read_bytes())
+    data[-40] ^= 1
+    shard.write_bytes(data)
+
+
+def test_a_damaged_part_is_computed_anew(work: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    file = work.vectors(40)
+    begun(work, work.head, file, "all.parquet")
+    [part] = Path("all.parquet.parts").iterdir()
+    spoil(part)
+    capsys.readouterr()
+    assert main(["predict", str(work.head), str(file), "--out", "all.parquet"]) == 0
+    said = capsys.readouterr().err
+    assert "is damaged" in said and "frostline extract" not in said
+    assert main(["predict", str(work.head), str(file), "--out", "clean.parquet"]) == 0
+    assert Path("all.parquet").read_bytes() == Path("clean.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("keep", [[], ["--keep-features"]])
+def test_a_damaged_shard_of_kept_features_is_computed_anew(
+    work: Made, keep: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["predict", str(work.head), str(work.vectors(3_000)), "--json"]
+    assert main([*asked, "--out", "clean.parquet", "--keep-features"]) == 0
+    [kept] = Path("data/features").iterdir()
+    spoil(kept)
+    capsys.readouterr()
+    assert main([*asked, "--out", "all.parquet", *keep]) == 0
+    done = json.loads(capsys.readouterr().out)
+    assert done["computed"] == (0 if keep else 1024)
+    assert Path("all.parquet").read_bytes() == Path("clean.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("asked", [["verify"], ["ls"], ["gc"]])
+def test_a_workspace_with_kept_features_is_sound(
+    work: Made, asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = work.vectors(30)
+    assert main(["predict", str(work.head), str(file), "--out", "all.csv", "--keep-features"]) == 0
+    capsys.readouterr()
+    assert main(asked) == 0
+    out, err = capsys.readouterr()
+    assert "damaged" not in out.replace("0 damaged", "") + err and "missing" not in out + err
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder of two images, and a head of ridge on such."""
+    work = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    for label in "ab":
+        for at in range(6):
+            place = work / "train" / label / f"{at}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 200 if label == "a" else 255, (8, 8, 3), np.uint8)).save(place)
+    (work / "two").mkdir()
+    for name in ("0.png", "1.png"):
+        (work / "two" / name).write_bytes((work / "train" / "a" / name).read_bytes())
+    asked = ["--backbone", "pixels", "--resize", "8x8", "--head", "ridge", "--data-dir", str(work / "data")]
+    assert main(["run", "--dataset", f"folder:{work / 'train'}", "--baseline", "none", *asked]) == 0
+    [head] = (work / "data" / "heads").iterdir()
+    return work / "two", head
+
+
+def test_a_folder_is_what_lies_in_it(
+    images: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two, head = images
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows" / "data").mkdir(parents=True)
+    rows = [{"bytes": one.read_bytes(), "path": one.name} for one in sorted(two.iterdir())]
+    parquet.write_table(pyarrow.table({"image": rows}), "rows/data/a.parquet")
+    (tmp_path / "held").mkdir()
+    with tarfile.open("held/a.tar", "w") as opened:
+        for one in sorted(two.iterdir()):
+            opened.add(one, one.name)
+    assert main(["predict", str(head), "rows", "--out", "rows.csv"]) == 0
+    assert len(Path("rows.csv").read_text().splitlines()) == 3
+    assert main(["predict", str(head), "held", "--out", "held.csv"]) == 2
+    assert "name them: 'tar:held/*.tar'" in capsys.readouterr().err
+    assert main(["predict", str(head), "tar:held/*.tar", "--out", "held.csv"]) == 0
+    Path("saved").mkdir()
+    Path("saved/dataset_dict.json").write_text("{}")
+    assert main(["predict", str(head), "saved", "--out", "saved.csv"]) == 3
+    assert "saved/dataset_dict.json lists" in capsys.readouterr().err
+
+
+def test_a_file_that_a_table_names_and_is_not_there_is_a_row_with_its_reason(
+    images: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two, head = images
+    monkeypatch.chdir(tmp_path)
+    Path("broken.png").write_bytes(b"no image")
+    for name in ("0.png", "1.png"):
+        Path(name).write_bytes((two / name).read_bytes())
+    Path("list.csv").write_text("path\ngone.png\n1.png\nbroken.png\n0.png\n")
+    asked = ["predict", str(head), "list.csv", "--out", "all.parquet", "--max-bad"]
+    assert main([*asked, "1"]) == 3
+    assert "gone.png: line 2: no such file" in capsys.readouterr().err
+    assert main([*asked, "2"]) == 5
+    found = {row["id"]: row for row in table(Path("all.parquet"))}
+    assert list(found) == ["gone.png", "1.png", "broken.png", "0.png"]
+    assert found["gone.png"]["problem"] == "line 2: no such file" and found["broken.png"]["problem"]
+    assert main(["predict", str(head), str(two), "--out", "two.parquet"]) == 0
+    for row in table(Path("two.parquet")):
+        assert found[row["id"]] == row
+    assert main([*asked, "9", "--root", "elsewhere"]) == 3
+    assert "files are looked for below" in capsys.readouterr().err
+
+
+def test_csv_has_nine_digits_of_a_decision(
+    images: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two, head = images
+    monkeypatch.chdir(tmp_path)
+    for out in ("all.csv", "all.parquet"):
+        assert main(["predict", str(head), str(two), "--out", out]) == 0
+    with Path("all.csv").open(newline="") as opened:
+        said = [row["decision"] for row in csv.DictReader(opened)]
+    assert said == [f"{row['decision']:.9g}" for row in table(Path("all.parquet"))]
+
+
+@pytest.mark.parametrize(
+    ("given", "out", "said"),
+    [
+        ("nothing.csv", True, "no file or folder nothing.csv"),
+        ("t/a-*.tar", True, "name it tar:t/a-*.tar"),
+        ("s3://b/x.tar", True, "say how it is read: tar:s3://b/x.tar"),
+        ("tar", True, "tar needs a place; expected tar:PATTERN"),
+        ("s3://pets/a", False, "s3://pets/a without --out; containers, addresses and datasets need --out FILE.csv"),
+        ("d.tar", False, "d.tar without --out"),
+        ("csv:list.csv", False, "csv:list.csv without --out"),
+    ],
+)
+def test_a_source_that_can_not_be_is_told_how_to_be_named(
+    work: Made, given: str, out: bool, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(work.head), given, *(["--out", "all.csv"] if out else [])]) == 2
+    err = capsys.readouterr().err
+    assert said in err and "wanted one of" not in err
+
+
+@pytest.mark.parametrize("place", ["csv:c/none.csv", "hf-disk:."])
+def test_what_is_not_there_is_said_in_plain_words(
+    images: tuple[Path, Path], tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", str(images[1]), place, "--out", "all.csv"]) == 3
+    err = capsys.readouterr().err
+    assert "Errno" not in err and ("no file c/none.csv" in err or ". has no file state.json" in err)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from frostline.pipeline.settings import Settings
-from frostline.pipeline.steps.features import LazyFeatures
+from frostline.pipeline.plan.inputs import open_inputs
+from frostline.pipeline.plan.make import make_plan
+from frostline.pipeline.settings import ExtractSettings, Settings
+from frostline.pipeline.steps.features import LazyFeatures, extract_missing
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.stages.store import Features
 from support.features import features
 
-mteb = pytest.importorskip("mteb", reason="mteb is not installed: its evaluator is not run beside ours")
+mteb = pytest.importorskip(
+    "mteb",
+    reason="mteb is not installed, so its evaluator is not run beside ours: pip install mteb. It is not in the extra "
+    "test, for with polars and pandas it takes 360 MB",
+)
 pytestmark = pytest.mark.filterwarnings("ignore")  # mteb's own, and scikit-learn's of 100 iterations
 _SCORES = ("accuracy", "f1", "f1_weighted", "precision", "precision_weighted", "recall", "recall_weighted")
 
@@ -73,13 +82,41 @@ def theirs(splits: dict[str, Features], **of_task: Any) -> dict[str, Any]:
     return task.evaluate(Known(splits), encode_kwargs={"batch_size": 64})["default"]
 
 
-@pytest.mark.parametrize(("classes", "shots"), [(5, 8), (2, 8), (5, 16)])
-def test_every_score_of_every_experiment_is_that_of_mteb(classes: int, shots: int) -> None:
-    train, test = (features(300, classes, split, seed=i) for i, split in enumerate(("train", "test")))
-    point = ours(train, test, shots)
-    said = theirs({"train": train, "test": test}, samples_per_label=shots)
-    names: Sequence[str] = (*_SCORES, *(("ap", "ap_weighted") if classes == 2 else ()))
+def questions(assets: Path, folder: Path) -> tuple[Features, Features]:
+    """Return MiniLM's cached features of some questions of TREC-6: up to 40 of a class to train on, 15 to test."""
+    source, counts = assets / "text" / "trec6" / "trec6.csv", Counter[tuple[str, str]]()
+    if not source.is_file():
+        pytest.skip(f"no {source}; set TEST_ASSETS to the folder of real weights and data")
+    with source.open(newline="") as file, (folder / "trec.csv").open("w", newline="") as kept:
+        writer = csv.writer(kept)
+        writer.writerow(("text", "label", "split"))
+        for row in csv.DictReader(file):
+            counts[row["split"], row["label"]] += 1
+            if counts[row["split"], row["label"]] <= (40 if row["split"] == "train" else 15):
+                writer.writerow((row["text"], row["label"], row["split"]))
+    how = {"dataset": f"csv:{folder / 'trec.csv'}", "backbone": f"st:{assets / 'text' / 'all-MiniLM-L6-v2'}"}
+    plan = make_plan(open_inputs(ExtractSettings(**how, data_dir=folder / "data", precision="fp32")), ("train", "test"))
+    extract_missing(plan)
+    found = LazyFeatures(plan)
+    return found.train[0], found.test[0]
+
+
+def check_scores(train: Features, test: Features, shots: int, names: Sequence[str]) -> None:
+    """Check that all scores of all experiments are the same numbers."""
+    point, said = ours(train, test, shots), theirs({"train": train, "test": test}, samples_per_label=shots)
     assert len(said["scores_per_experiment"]) == len(point.accuracy) == 10
     for name in names:
         assert list(point.scores[name]) == [one[name] for one in said["scores_per_experiment"]]
         assert said[name] == pytest.approx(np.mean(point.scores[name]), abs=1e-15)
+
+
+@pytest.mark.parametrize(("classes", "shots"), [(5, 8), (2, 8), (5, 16)])
+def test_every_score_of_every_experiment_is_that_of_mteb(classes: int, shots: int) -> None:
+    train, test = (features(300, classes, split, seed=i) for i, split in enumerate(("train", "test")))
+    check_scores(train, test, shots, (*_SCORES, *(("ap", "ap_weighted") if classes == 2 else ())))
+
+
+def test_every_score_of_real_questions_by_their_cached_features_is_that_of_mteb(assets: Path, tmp_path: Path) -> None:
+    train, test = questions(assets, tmp_path)
+    assert train.X.shape[1] == 384 and len(test) > 80
+    check_scores(train, test, 8, _SCORES)

@@ -108,7 +108,7 @@ def test_files_of_a_range_that_are_missing_are_listed(tmp_path: Path) -> None:
         (tmp_path / f"s-{number:03d}.tar").touch()
     with pytest.raises(DataError, match=r"2 files of .* not there:\n.*s-001.tar\n.*s-003.tar"):
         expand(f"{tmp_path}/s-{{000..003}}.tar")
-    with pytest.raises(DataError, match=r"no file .*s-9"):
+    with pytest.raises(DataError, match=r"no file .*s-9\*.tar; expected a file, or a pattern: \* stands for"):
         expand(f"{tmp_path}/s-9*.tar")
 
 

@@ -103,14 +103,43 @@ def test_a_key_that_is_there_twice_is_an_error(tmp_path: Path, again: list[tuple
 def test_which_of_several_images_is_the_sample_can_be_said(tmp_path: Path) -> None:
     file = tar_of(tmp_path / "a.tar", [m for i in range(2) for m in pictures(5 * i, f"{i}.left.png", f"{i}.png")])
     assert scanned(file, "left.png").names == ["0.left.png", "1.left.png"]
-    assert scanned(file).names == ["0.png", "1.png"] and scanned(file).notes == ()
+    assert scanned(file, "png").names == ["0.png", "1.png"]
+    assert scanned(file, "png").notes == ("members passed over: .left.png (2)",)
     with pytest.raises(DataError, match="--input xml: expected a component that ends as images or recordings do"):
         scanned(file, "xml")
+    with pytest.raises(DataError, match=r"by --input left.png or --input png, which leaves out the others; or rename"):
+        scanned(file)
 
 
-def test_images_whose_names_have_several_dots_are_not_lost(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"IMG_1.2.png: a name of several dots.*--input 2.png"):
-        scanned(tar_of(tmp_path / "a.tar", pictures(0, "IMG_0.png", "IMG_1.2.png")))
+def test_no_image_is_left_out_because_of_a_dot_in_its_name(tmp_path: Path) -> None:
+    names = [f"cat/{i}.png" for i in range(9)]
+    file = tar_of(tmp_path / "a.tar", pictures(0, *names, "cat/0.1.png", "cat/1.copy.png"))
+    with pytest.raises(DataError, match=r"second image of the name cat/0, beside cat/0.png") as error:
+        scanned(file)
+    assert "cat/1.copy.png: a second image of the name cat/1" in str(error.value)
+    assert "by --input png, which leaves out the others; or rename them" in str(error.value)
+
+
+def test_each_component_that_all_samples_have_is_suggested(tmp_path: Path) -> None:
+    names = [f"{i}.{side}.png" for i in range(3) for side in ("left", "right")]
+    texts = [(f"{i}.txt", b"a text") for i in range(3)]
+    with pytest.raises(
+        DataError, match=r"0.left.png: a name of several dots(.|\n)*by --input left.png or --input righ"
+    ):
+        scanned(tar_of(tmp_path / "a.tar", [*pictures(0, *names), *texts]))
+
+
+@pytest.mark.parametrize("names", [("IMG_0.png", "IMG_1.2.png"), tuple(f"cat/IMG.{i}.png" for i in range(10))])
+def test_images_whose_names_have_several_dots_are_to_be_renamed(tmp_path: Path, names: tuple[str, ...]) -> None:
+    with pytest.raises(DataError, match=r"a name of several dots(.|\n)*first dot. Rename them: no dot but") as error:
+        scanned(tar_of(tmp_path / "a.tar", pictures(0, *names)))
+    assert "--input" not in str(error.value)
+
+
+def test_texts_and_recordings_of_several_dots_beside_images_are_told(tmp_path: Path) -> None:
+    others = [("0.caption.txt", b"a text"), ("0.en.wav", b"RIFF")]
+    part = scanned(tar_of(tmp_path / "a.tar", [*pictures(0, "0.png"), *others]))
+    assert (part.names, part.notes) == (["0.png"], ("members passed over: .caption.txt (1), .en.wav (1)",))
 
 
 def test_texts_are_samples_where_there_are_no_images_and_cells_where_there_are(tmp_path: Path) -> None:
@@ -126,6 +155,9 @@ def test_texts_are_samples_where_there_are_no_images_and_cells_where_there_are(t
 def test_images_and_recordings_in_one_file_are_not_guessed_at(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="images and recordings: which are the samples"):
         scanned(tar_of(tmp_path / "a.tar", [*pictures(0, "0.png"), ("0.wav", b"RIFF")]))
+    for modality, name, other in (("image", "0.png", "recording"), ("audio", "0.wav", "image")):
+        part = scan_tar(LocalBlob(tmp_path / "a.tar"), None, modality)
+        assert (part.names, part.notes, part.is_choice) == ([name], (f"1 {other} not used",), True)
 
 
 def test_what_is_no_sample_is_told(tmp_path: Path) -> None:

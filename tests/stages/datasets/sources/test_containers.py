@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from frostline.stages.datasets import Request, open_dataset, open_samples
+from frostline.stages.datasets.sources.container_splits import name_of
 from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.records.packed_names import PackedNames
 from support.archives import forest, pictures, shard, tar_of, zip_of
@@ -120,15 +121,15 @@ def test_a_sample_without_a_class_is_an_error_with_its_name(tmp_path: Path) -> N
 
 
 def test_samples_without_labels_are_an_error_that_says_what_is_wanted(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no column label; .*NAME.cls beside each sample, or class folders"):
+    with pytest.raises(DataError, match=r"has no column label; found no columns; wanted NAME.cls beside each"):
         open_dataset(f"tar:{tar_of(tmp_path / 'a.tar', pictures(0, '0.png', '1.png'))}")
 
 
-def test_keys_that_are_in_two_shards_of_one_name_are_an_error(tmp_path: Path) -> None:
-    for folder in ("x", "y"):
-        tar_of(tmp_path / folder / "s.tar", shard(0, 2))
+def test_keys_that_are_in_two_files_that_an_ending_tells_apart_are_an_error(tmp_path: Path) -> None:
+    for name in ("s.tar", "s.tar2"):
+        tar_of(tmp_path / name, shard(0, 2))
     with pytest.raises(DataError, match=r"2 names there twice, such as s/000.png; rename the files"):
-        open_dataset(f"tar:{tmp_path}/{{x,y}}/s.tar")
+        open_dataset(f"tar:{tmp_path}/s.*")
 
 
 def test_texts_take_no_setting_of_images(tmp_path: Path) -> None:
@@ -207,3 +208,63 @@ def test_a_head_of_texts_is_asked_about_the_texts_beside_images(tmp_path: Path) 
     file = tar_of(tmp_path / "a.tar", [*pictures(0, "0.png", "1.png"), ("0.txt", b"a text"), ("1.txt", b"another")])
     found, _ = open_samples(f"tar:{file}", Request("", modality="text"))
     assert ([*found.ids], found.read(1)) == (["0.txt", "1.txt"], "another")
+
+
+def test_a_head_of_images_is_asked_about_those_beside_recordings(tmp_path: Path) -> None:
+    file = tar_of(tmp_path / "a.tar", [*pictures(0, "0.png", "1.png"), ("0.wav", b"RIFF")])
+    os.utime(file, (1, 1))
+    asked = Request("", modality="image", memory=tmp_path / "m.index")
+    found, notes = open_samples(f"tar:{file}", asked)
+    assert ([*found.ids], notes) == (["0.png", "1.png"], ("1 recording not used",))
+    with pytest.raises(DataError, match="images and recordings: which are the samples"):
+        open_dataset(f"tar:{file}", memory=asked.memory)
+
+
+def test_a_component_that_is_not_there_is_an_error_with_those_that_are(tmp_path: Path) -> None:
+    file = tar_of(tmp_path / "a.tar", [*pictures(0, "0.png", "1.png"), ("0.xml", b"<a/>"), ("0.cls", b"1")])
+    with pytest.raises(DataError, match=r"a.tar\n  no member ends in .left.png; found .png \(2\), .xml \(1\)"):
+        open_dataset(f"tar:{file}", input="left.png")
+
+
+def test_keys_that_are_in_two_shards_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    for i, folder in enumerate(("train", "val")):
+        tar_of(tmp_path / "s" / folder / "000.tar", shard(9 * i, 4))
+    found = open_dataset(f"tar:{tmp_path}/s/{{train,val}}/000.tar")
+    assert (found.train.ids[0], found.test.ids[3]) == ("train/000/000.png", "val/000/003.png")
+    assert "4 names in several files, such as 000.png: ids begin with the file's name" in found.notes
+
+
+def test_a_sample_without_a_class_has_that_of_its_field(tmp_path: Path) -> None:
+    fields = [(f"{i}.json", b'{"label": "%d"}' % (1 - i % 2)) for i in range(4)]
+    tar_of(tmp_path / "a.tar", [*pictures(0, *(f"{i}.png" for i in range(4))), *fields])
+    tar_of(tmp_path / "b.tar", shard(9, 4))
+    found = open_dataset(f"tar:{tmp_path}/a.tar", test=f"{tmp_path}/b.tar")
+    assert (labels(found.train), labels(found.test)) == (["1", "0", "1", "0"], ["0", "1", "0", "1"])
+    assert "4 samples without cls: the field label is the class" in found.notes
+
+
+def test_a_container_of_another_kind_is_told_by_what_reads_it(tmp_path: Path) -> None:
+    tar, packed = tar_of(tmp_path / "a.tar", forest()), zip_of(tmp_path / "b.zip", forest())
+    with pytest.raises(DataError, match=r"b.zip is a zip file; expected a tar file. Name it by zip:/.*b.zip"):
+        open_dataset(f"tar:{packed}")
+    with pytest.raises(DataError, match=r"a.tar is a tar file; expected a zip file. Name it by tar:/.*a.tar"):
+        open_dataset(f"zip:{tar}")
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("t/{t/a-000,t/nolab}.tar", "t"),
+        ("{t/a-000,t/nolab}.tar", "t"),
+        ("x/pets/{train,val}/*.tar", "pets"),
+        ("/x/pets/train/{a,b}/**/*.tar", "pets"),
+        ("{a/one,b/two}.tar", "one"),
+        ("pets/{train,val}-*.tar", "pets"),
+        ("pets/{train,val}/000.tar", "000"),
+        ("cifar-{000..009}.tar", "cifar"),
+        ("*.tar", "samples"),
+        ("{train,val}/*.tar", "samples"),
+    ],
+)
+def test_what_a_dataset_of_several_files_is_called(place: str, name: str) -> None:
+    assert name_of(place) == name

@@ -61,10 +61,10 @@ def test_a_path_in_another_unicode_form_is_found_and_said(images, disk, table):
         ("img/000", "no such file"),
         ("img/0009.PNG", "no such file; 0009.png is there"),
         ("ftp://example.org/0009.png", "an address that is not read: expected s3://"),
-        ("file:///elsewhere/0009.png", "leads out of the folder of the files"),
+        ("file:///elsewhere/0009.png", "leads outside /"),
         ("file:img/0009.png", "no such file"),
         ("~/0009.png", "~ is not read as a home folder: write the path in full, or name its folder by --root"),
-        ("C:\\data\\img\\0009.png", "a path of Windows: write it from the folder of the files on"),
+        ("C:\\data\\img\\0009.png", "a path of Windows: write it from /"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_answered_with_what_may_be_meant(images, path, hint):

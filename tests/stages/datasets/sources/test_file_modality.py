@@ -11,6 +11,7 @@ from frostline.stages.datasets import open_dataset
 from frostline.stages.errors import DataError
 from frostline.stages.modalities.audio.modality import RECORDINGS
 from frostline.stages.modalities.audio.waveform import AUDIO
+from frostline.stages.modalities.text.modality import TEXT
 from support.audio_folders import encoded, save_tones, tone
 
 
@@ -78,3 +79,82 @@ def test_a_file_that_is_too_large_is_not_read(tones: Path, monkeypatch: pytest.M
     found = open_dataset(f"folder:{tones}")
     assert found.train.problems
     assert all(why.startswith("too large (") for why in found.train.problems.values())
+
+
+def said(folder: Path, each: int = 12) -> Path:
+    for split in ("train", "test"):
+        for label in ("cats", "dogs"):
+            place = folder / split / label
+            place.mkdir(parents=True)
+            for i in range(each):
+                (place / f"{i}.txt").write_text(f"{label} number {i} of {split}\n")
+    return folder
+
+
+def test_a_folder_of_texts_has_its_splits_and_classes(tmp_path: Path) -> None:
+    folder = said(tmp_path / "said")
+    (folder / "README.txt").write_text("what this is")
+    found = open_dataset(f"folder:{folder}")
+    assert [(one.modality, len(one), one.targets.names) for one in found.splits] == [
+        (TEXT, 24, ("cats", "dogs")),
+        (TEXT, 24, ("cats", "dogs")),
+    ]
+    assert found.train.ids[0] == "train/cats/0.txt" and found.train.read(0) == "cats number 0 of train"
+
+
+def test_a_text_has_the_digest_of_a_cell_of_the_same_text(tmp_path: Path) -> None:
+    folder = said(tmp_path / "said")
+    content = "\ufeff  zwei Wörter,\nin zwei Zeilen \r\n"
+    (folder / "train" / "cats" / "0.txt").write_bytes(content.encode())
+    (tmp_path / "said.csv").write_text(
+        'text,label,split\n"zwei Wörter,\nin zwei Zeilen",a,train\nx,b,train\ny,a,test\n'
+    )
+    of_file, of_cell = (open_dataset(name).train for name in (f"folder:{folder}", f"csv:{tmp_path / 'said.csv'}"))
+    assert of_file.digests[0].tobytes() == of_cell.digests[0].tobytes()
+    assert of_file.read(0) == of_cell.read(0) == "zwei Wörter,\nin zwei Zeilen"
+    (folder / "train" / "cats" / "0.txt").write_text("another text")
+    with pytest.raises(DataError, match="changed while it was being used"):
+        of_file.read(0)
+
+
+def test_texts_in_other_encodings_and_empty_ones_are_quarantined(tmp_path: Path) -> None:
+    folder = said(tmp_path / "said")
+    for i, data in enumerate(["Wörter".encode("latin-1"), "words".encode("utf-16"), b" \n"]):
+        (folder / "train" / "cats" / f"{i}.txt").write_bytes(data)
+    problems = open_dataset(f"folder:{folder}").train.problems
+    assert sorted(problems.values()) == [
+        "NUL bytes in it: no text, or not in UTF-8",
+        "an empty text",
+        "not UTF-8 (byte 1 is 0xf6)",
+    ]
+
+
+def test_a_few_pictures_among_texts_are_passed_over_and_more_are_the_samples(tmp_path: Path) -> None:
+    folder = said(tmp_path / "said")
+    picture(folder / "train" / "cats" / "cover.png")
+    found = open_dataset(f"folder:{folder}")
+    assert (found.train.modality, len(found.train)) == (TEXT, 24)
+    assert "1 file passed over, no text ending: train/cats/cover.png" in found.notes
+    for file in sorted(folder.rglob("[0-8].txt")):
+        picture(file.with_suffix(".png"))
+    found = open_dataset(f"folder:{folder}")
+    assert (found.train.modality, len(found.train)) == ("image", 19)
+    assert any(note.startswith("48 files passed over, no image ending: ") for note in found.notes)
+
+
+def test_linked_folders_of_texts_are_seen_once_and_circles_end(tmp_path: Path) -> None:
+    folder = said(tmp_path / "said")
+    (folder / "train" / "dogs").rename(tmp_path / "elsewhere")
+    (folder / "train" / "dogs").symlink_to(tmp_path / "elsewhere")
+    (folder / "train" / "cats" / "up").symlink_to(folder)
+    assert [len(one) for one in open_dataset(f"folder:{folder}").splits] == [24, 24]
+
+
+def test_an_unlabelled_test_split_of_texts_is_said_to_be_one(tmp_path: Path) -> None:
+    folder = said(tmp_path / "said")
+    for label in ("cats", "dogs"):
+        for file in (folder / "test" / label).iterdir():
+            file.rename(folder / "test" / f"{label}{file.name}")
+        (folder / "test" / label).rmdir()
+    found = open_dataset(f"folder:{folder}")
+    assert any("test/ not used: 24 samples without class folders" in note for note in found.notes)

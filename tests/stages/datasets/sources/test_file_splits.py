@@ -42,3 +42,10 @@ def test_a_file_of_no_split_beside_others_is_named() -> None:
 def test_several_files_that_may_be_one_split_are_a_question() -> None:
     with pytest.raises(DataError, match="files called train and training may each be the split"):
         file_splits(["train.parquet", "training.parquet", "test.parquet"])
+
+
+@pytest.mark.parametrize("paths", [["d/val.tar", "d/more-0.tar", "d/more-1.tar"], ["d/val/0.tar", "d/more/0.tar"]])
+def test_a_split_beside_which_none_trains_is_told(paths: list[str]) -> None:
+    found = file_splits(paths)
+    assert [*found.splits] == [""] * len(paths) and len(found.notes) == 1
+    assert found.notes[0].startswith("files or folders called val are no split of their own, as none is called train")

@@ -28,6 +28,18 @@ def test_the_second_table_is_the_test_split(tmp_path: Path) -> None:
     assert found.test.targets.values.tolist() == [0, 1] and found.name == "a"
 
 
+@pytest.mark.parametrize("name", ["split", "Fold"])
+def test_a_column_of_splits_that_is_not_used_is_told(tmp_path: Path, name: str) -> None:
+    train, test = tables(tmp_path, columns="label,path")
+    for file in (train, test):
+        first, *rest = file.read_text().splitlines()
+        file.write_text("\n".join([f"{first},{name}", *(f"{row},train" for row in rest)]))
+    columns = {} if name == "split" else {"split": name}
+    found = open_dataset(f"csv:{train}", test=str(test), columns=columns)
+    assert (len(found.train), len(found.test)) == (6, 2)
+    assert f"column {name} is not used: the split is taken from --test" in found.notes
+
+
 def test_a_fault_names_its_table_and_line(tmp_path: Path) -> None:
     train, test = tables(tmp_path)
     test.write_text(test.read_text() + "a,0.png\na,gone.png\n")
@@ -76,3 +88,5 @@ def test_a_setting_names_the_training_split_as_well(tmp_path: Path) -> None:
         match=r"test with folder:x; wanted for csv:FILE, jsonl:FILE, .*, tar:PATTERN, zip:FILE",
     ):
         ExtractSettings(dataset="folder:x", test="y")
+    with pytest.raises(ConfigError, match=r"test with folder:x; .*A folder has its splits inside: put train/CLASS/"):
+        ExtractSettings(dataset="folder", train="x", test="y")
