@@ -28,7 +28,7 @@ class _Pool:
 
     def _forget(self) -> None:
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(AT_ONCE, "frostline-fetch")
+        self._threads = ThreadPoolExecutor(AT_ONCE, "bucket-fetch")
         self._why: Unanswered | None = None
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
@@ -50,7 +50,7 @@ class _Pool:
             with self._lock:
                 self._why = error
                 self._threads.shutdown(wait=False, cancel_futures=True)
-                self._threads = ThreadPoolExecutor(AT_ONCE, "frostline-fetch")
+                self._threads = ThreadPoolExecutor(AT_ONCE, "bucket-fetch")
             raise
 
 
