@@ -193,7 +193,7 @@ def _features(plan: Plan) -> tuple[Extracted, ...]:
 def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: LazyFeatures, found: _Found) -> None:
     name = cell.settings.head[0]
     spec, draw = cell.settings.spec(name), cell.settings.draw(name, plan.dataset.train.modality)
-    log.info("%s", cell.name)
+    log.info("%s%s", cell.name, ", draws of little training data" if cell.drawn else "")
     if draw:
         keys = [*(e.key.digest for e in features), *target_digests(plan).values()]
         curve = curve_of(plan.workspace.root / "bench" / "curves", keys, spec, draw, loaded)

@@ -93,7 +93,7 @@ def curve_lines(probes: Sequence[Probe], names: Sequence[str] = (), heading: str
 
 def probe_lines(probe: Probe) -> list[str]:
     """Return one probe's scores and what to know about them."""
-    notes = selection_lines(probe.fitted.selection, probe.head) if probe.fitted else []
+    notes = selection_lines(probe.fitted.selection, probe.head, probe.backbone) if probe.fitted else []
     lines = [*score_lines((probe,)), *(f"- {line}" for line in notes)]
     if probe.quarantined:
         lines.append(f"- {counted(probe.quarantined, 'test sample')} quarantined and left out")
@@ -183,7 +183,8 @@ def _probe_notes(probe: Probe) -> list[str]:
         return [*lines, probe.curve.sentence]
     assert probe.fitted and probe.evaluation
     how = "head from the cache" if probe.fitted.cached else f"head fitted in {probe.fitted.seconds:.1f} s"
-    return [how, *_without_groups(probe.evaluation), *map(str, selection_lines(probe.fitted.selection, probe.head))]
+    chosen_how = selection_lines(probe.fitted.selection, probe.head, probe.backbone)
+    return [how, *_without_groups(probe.evaluation), *map(str, chosen_how)]
 
 
 def _without_groups(found: Evaluation) -> list[str]:

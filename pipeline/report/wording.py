@@ -37,6 +37,7 @@ HEADINGS = {
 }
 Level = Literal["note", "warning"]
 PERCENT = ("accuracy", "balanced_accuracy")
+_FREE = 0.99e6  # a C that leaves weights of words, vectors of length 1, free
 _LONG = 10.0  # seconds: of what is done sooner nobody asks what took so long
 _LIMIT = 0.2  # of the time without images: decoding is the limit
 _TORN = re.compile(r"(?<=\d) (?=[%±–] ?\d?|(?:s|[a-z]+s/s|[kMGT]?B)\b)|(?<=[±–]) (?=\d)|(?<=\d,) (?=\d[\d.]*\])")
@@ -153,13 +154,19 @@ def unit_of(curve: Curve, whole: str = "samples") -> str:
     return f"per {NOUNS.get(curve.kind, 'name')}" if curve.per_class else whole
 
 
-def selection_lines(selection: Selection, head: str = "") -> list[Message]:
-    """Return how a head's parameter was chosen, and every warning about it; ``head``: its name or protocol."""
+def selection_lines(selection: Selection, head: str = "", backbone: str = "") -> list[Message]:
+    """Return how a head's parameter was chosen, and every warning about it; ``head``: its name or protocol.
+
+    At the edge of a grid that no flag can widen, a note stands in place of the warning.
+    """
     said = [_choice(selection), *_indecision(selection)] if selection.by else []
     at_edge = selection.at_edge and not _as_good_within(selection)
     edge = f"the chosen {selection.parameter} lies at the edge of its grid"
-    said += [f"{edge}, which the protocol {head} fixes"] if at_edge and head in PROTOCOLS else []
-    doubts = [f"{edge}; see --grid"] if at_edge and head not in PROTOCOLS else []
+    known = f"which the protocol {head} fixes" if head in PROTOCOLS else ""
+    if backbone.startswith("tfidf:") and selection.parameter == "C" and selection.value == selection.grid[-1] >= _FREE:
+        known = known or "where hardly any penalty is left: a larger C makes nearly the same head"
+    said += [f"{edge}, {known}"] if at_edge and known else []
+    doubts = [f"{edge}; see --grid"] if at_edge and not known else []
     doubts += _doubts(selection)
     return [*(Message("note", text) for text in said), *(Message("warning", text) for text in doubts)]
 
@@ -167,8 +174,14 @@ def selection_lines(selection: Selection, head: str = "") -> list[Message]:
 def _choice(selection: Selection) -> str:
     grid = selection.grid
     among = f"{len(grid)} values from {number(grid[0])} to {number(grid[-1])}"
-    scored = f"{_score_of(selection)} there"
+    also = f", mAP {selection.scores['map'][grid.index(selection.value)]:.3g}" if _by_another(selection) else ""
+    scored = f"{_score_of(selection)}{also} there"
     return f"{selection.parameter} chosen among {among} on {_rows_of(selection)} ({scored}), then fitted on all"
+
+
+def _by_another(selection: Selection) -> bool:
+    """Return whether heads are picked by another score, mAP, than the one by which this value was chosen."""
+    return "map" in selection.scores and selection.by_score != "map"
 
 
 def _indecision(selection: Selection) -> Iterator[str]:

@@ -259,7 +259,8 @@ def _probes(plan: Plan, settings: Settings) -> tuple[Probe, ...]:
 
 
 def _probe(plan: Plan, probe: Probe, settings: Settings, loaded: LazyFeatures) -> Probe:
-    spec, draw = settings.spec(probe.head), settings.draw(probe.head, plan.dataset.train.modality)
+    spec = settings.beside(plan.settings.backbone).spec(probe.head)
+    draw = settings.draw(probe.head, plan.dataset.train.modality)
     if draw:
         return replace(probe, curve=drawn_curve(spec, draw, loaded))
     return _scored(replace(probe, fitted=fit_head(plan, spec, loaded)), settings.seed, loaded)

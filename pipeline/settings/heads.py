@@ -11,12 +11,13 @@ from frostline.pipeline.settings.extraction import ExtractSettings
 from frostline.pipeline.settings.parsing import GivenFolds, GivenGrid, Grid, Names, Params
 from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.heads import HEADS, HeadSpec, head_kind, head_spec
-from frostline.stages.heads.kinds import heads_for
+from frostline.stages.heads.kinds import Number, heads_for
 from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.heads.spec import ClassWeight, Scaling
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
+_LARGER = tuple(10 ** (i / 2) for i in range(9, 13))
 _CHOOSING = {"hold_out", "folds", "criterion", "per_label"}
 
 
@@ -100,6 +101,14 @@ class HeadSettings(ExtractSettings):
                 raise ConfigError(f"head {name} with a {kind} target; expected one of {', '.join(heads_for(kind))}")
         return own
 
+    def beside(self, backbone: str) -> Self:
+        """Return the settings for the same heads on another backbone's features, such as a baseline's."""
+        return self.model_copy(update={"backbone": backbone})
+
+    def _usual_grid(self, name: str) -> tuple[Number, ...] | None:
+        """Return another grid than the head's own: weights of words are small, so that C must be larger."""
+        return (*head_kind(name).grid, *_LARGER) if name == "logreg" and self.backbone.startswith("tfidf:") else None
+
     def spec(self, name: str) -> HeadSpec:
         """Return the spec of one of the heads. Raises ConfigError for names and values that can't be."""
         if name in PROTOCOLS:
@@ -113,4 +122,4 @@ class HeadSettings(ExtractSettings):
         how: dict[str, Any] = {n: getattr(self, n) for n in (*_CHOOSING, "scaling", "class_weight", "seed")}
         how |= {"parameter": grid.parameter, "options": self.head_params}
         target = next(iter(head_kind(name).accepts), DEFAULT)  # whether it suits the dataset's is not known here
-        return head_spec(name, grid.values or None, target=target, **how)
+        return head_spec(name, grid.values or self._usual_grid(name), target=target, **how)

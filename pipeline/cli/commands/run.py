@@ -40,11 +40,12 @@ def _preview_run(args: argparse.Namespace, each: Sequence[Any]) -> int:
     found, lines = [], []
     for one, named in zip(each, naming(each), strict=True):
         settings, previews = preview_run(one)
-        specs = {name: settings.spec(name) for name in settings.head if not settings.draw(name)}
+        heads = [name for name in settings.head if not settings.draw(name)]
         name = f"{', '.join(named.values())}: " if named else ""
         for preview in previews:
             found.append(preview)
-            lines.append(name + "; ".join(f"{n}: {words[is_fitted(preview, spec)]}" for n, spec in specs.items()))
+            own = settings.beside(preview.inputs.settings.backbone)
+            lines.append(name + "; ".join(f"{n}: {words[is_fitted(preview, own.spec(n))]}" for n in heads))
     return _dry_run(args, found, lines)
 
 

@@ -101,5 +101,7 @@ def _picked(run: Run) -> list[str]:
 
 
 def _warnings(one: Scored) -> list[str]:
-    lines = [message.text for message in selection_lines(one.selection, one.head) if message.level == "warning"]
+    lines = [
+        message.text for message in selection_lines(one.selection, one.head, one.backbone) if message.level == "warning"
+    ]
     return [line[0].lower() + line[1:] for line in lines]

@@ -158,3 +158,12 @@ def test_a_name_that_is_a_formula_or_steers_a_terminal_is_made_harmless(
     assert "\x1b" not in out.out + out.err and "=1+1 \\x1b[31m" in out.out
     with next(work.glob("bench/*/leaderboard.csv")).open() as file:
         assert next(csv.DictReader(file))["backbone"].startswith("'=1+1")
+
+
+def test_a_head_and_its_curve_are_told_apart_while_they_are_made(
+    write: Write, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(DIGITS + PIXELS + CENTROID + CURVE)
+    assert main(["bench", "some.toml"]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert "digits × pixels × centroid" in said and "digits × pixels × centroid, draws of little training data" in said

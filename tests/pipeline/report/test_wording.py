@@ -87,6 +87,12 @@ def test_the_edge_is_a_warning_whether_or_not_another_value_is_as_good() -> None
         assert warning == Message("warning", "the chosen C lies at the edge of its grid; see --grid")
 
 
+def test_of_labels_the_score_is_shown_too_by_which_heads_are_picked() -> None:
+    scores = {"macro_log_loss": (0.5, 0.4, 0.6), "map": (0.6, 0.712, 0.5)}
+    (line,) = selection_lines(selection(by="folds", folds=5, scores=scores))
+    assert "(log-loss 0.4, mAP 0.712 there)" in line.text
+
+
 def test_a_protocol_that_fixes_its_grid_is_told_of_no_flag_for_it() -> None:
     at_edge = selection(at_edge=True, accuracy=(0.8, 0.8, 0.9))
     (line,) = selection_lines(at_edge, "dinov2-logreg")
@@ -95,6 +101,13 @@ def test_a_protocol_that_fixes_its_grid_is_told_of_no_flag_for_it() -> None:
     assert selection_lines(at_edge, "logreg") == [
         Message("warning", "the chosen C lies at the edge of its grid; see --grid")
     ]
+
+
+def test_weights_of_words_that_no_penalty_holds_are_told_of_no_flag() -> None:
+    at_edge = selection(value=1e6, grid=(1.0, 1e4, 1e6), at_edge=True, accuracy=(0.8, 0.8, 0.9))
+    (line,) = selection_lines(at_edge, "logreg", "tfidf:said-0123.json")
+    assert line.level == "note" and "edge of its grid, where hardly any penalty is left" in line.text
+    assert selection_lines(at_edge, "logreg", "pixels")[0].level == "warning"
 
 
 def test_of_errors_the_least_is_the_best() -> None:

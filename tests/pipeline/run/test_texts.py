@@ -58,6 +58,8 @@ def test_a_run_has_the_encoders_features_and_says_what_was_cut(model: Path, tmp_
     mine, beside = report.probes
     assert beside.backbone.startswith("tfidf:said-") and mine.evaluation and beside.evaluation
     assert mine.evaluation.scores["accuracy"].value > 0.9
+    assert mine.fitted and mine.fitted.selection.grid[-1] == 1e4
+    assert beside.fitted and beside.fitted.selection.grid[-1] == pytest.approx(1e6)
     stored = load(open_set(mine.features[1].folder))
     texts = [line.split(",")[0] for line in (tmp_path / "said.csv").read_text().splitlines()]
     wanted = features(loaded(f"hf:{model}", "mean"), [texts[int(one.split()[1]) - 1] for one in stored.ids])
