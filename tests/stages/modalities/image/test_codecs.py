@@ -166,7 +166,7 @@ def test_a_class_that_is_empty_because_its_files_cannot_be_read_says_so(tmp_path
 def test_a_class_of_files_of_other_kinds_names_one(tmp_path):
     plant(tmp_path, {"train/cat": 2, "test/cat": 1})
     put(tmp_path / "train/dog/a.jxl", b"\xff\x0a")
-    with pytest.raises(DataError, match=r"train/dog: no image; 1 file of other kinds, such as train/dog/a\.jxl"):
+    with pytest.raises(DataError, match=r"train/dog: no sample; 1 file of other kinds, such as train/dog/a\.jxl"):
         open_dataset(f"folder:{tmp_path}")
 
 
