@@ -6,7 +6,7 @@ Samples of populations whose scores are known (``benchmarks.selection.population
 of one size or from 1 down to 1 : 50, accuracies 0.55 to 0.999, a calibrated head, one too sure and one not sure enough
 ("unsure"). Of scores that are averages over classes, the truth is that over the classes a sample has.
 
-The whole table takes half an hour on two cores. Each row says from how many repetitions it is, fewer where rows
+The whole table takes six minutes on two quiet cores. Each row says from how many repetitions it is, fewer where rows
 times classes are many, and the standard error of a coverage of 0.95.
 
 Each entry is the coverage, and the mean width over an oracle's. That is the wider of two: what the central 95 % of
