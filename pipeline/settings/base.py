@@ -6,8 +6,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from frostline.stages.buckets.address import is_address, path_of
 from frostline.stages.errors import ConfigError, unknown_name
 
 
@@ -29,7 +30,15 @@ class WorkspaceSettings(AnySettings):
 
     model_config = ConfigDict(title="workspace")
 
-    data_dir: Path = Field(default=Path("data"), description="the workspace: features, heads, runs, downloads")
+    data_dir: Path = Field(
+        default=Path("data"), description="the workspace: features, heads, runs; a folder, or s3://bucket/prefix"
+    )
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _address(cls, given: Any) -> Any:
+        """Keep an address as it is written."""
+        return path_of(str(given)) if isinstance(given, str | Path) and is_address(given) else given
 
 
 def _explained(error: Any, known: Collection[str]) -> str:
