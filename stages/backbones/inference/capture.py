@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from frostline.stages.backbones.inference.batches import Network
-from frostline.stages.backbones.optimize.allocator import end_capture
+from frostline.stages.backbones.optimize import end_capture
 from frostline.stages.gpu import out_of_memory
 
 log = logging.getLogger("frostline")

@@ -1,4 +1,4 @@
-"""Which networks run as a captured graph, and what is done with one that can't: on the CPU, with a capture of our own."""
+"""Which networks run as a captured graph, and what is done with one that can't: on the CPU, by a made-up capture."""
 
 from __future__ import annotations
 

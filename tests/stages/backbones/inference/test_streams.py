@@ -61,13 +61,11 @@ class Device:
         self.random, self.eager = random.Random(seed), eager
         self.streams: list[Stream] = []
         self.current: Stream | None = None
+        self.Stream, self.Event = self.made, lambda: Event(self)
 
-    def Stream(self) -> Stream:
+    def made(self) -> Stream:
         self.streams.append(Stream(self))
         return self.streams[-1]
-
-    def Event(self) -> Event:
-        return Event(self)
 
     @contextmanager
     def stream(self, stream: Stream) -> Iterator[None]:
