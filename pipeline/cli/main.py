@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     listen()
     set_up_output()
     if sys.stdout is None:  # closed: the first file opened would be written over by whoever prints to handle 1
-        print("error: stdout is closed; wanted a file, a pipe or /dev/null", file=sys.stderr)
+        print("error: stdout is closed; expected a file, a pipe or /dev/null", file=sys.stderr)
         return EXIT_OUTPUT
     try:
         args = _parsed(sys.argv[1:] if arguments is None else arguments)
@@ -48,7 +48,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
         return parser_of(first).parse_args(arguments[1:])
     parser = overview()
     if not first:
-        parser.error(f"no command; wanted one of {', '.join(COMMANDS)}")
+        parser.error(f"expected a command, one of {', '.join(COMMANDS)}")
     if not first.startswith("-"):
         parser.error(str(unknown_name("command", first, COMMANDS)))
     if first not in parser.flags():
