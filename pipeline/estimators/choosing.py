@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from frostline.stages.errors import FrostlineError
+from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.fit import Selection, fit_rows
 from frostline.stages.fit.training_rows import TrainingRows
 from frostline.stages.heads import Head, HeadSpec, head_spec
@@ -127,10 +127,10 @@ def _held(cv: Cv, X: NDArray[Any], y: NDArray[Any], groups: NDArray[np.int64] | 
 
 @contextmanager
 def as_value_error() -> Iterator[None]:
-    """Raise ValueError, as scikit-learn's estimators do, for errors of ours."""
+    """Raise ValueError, as scikit-learn's estimators do, for settings and samples that can't be used."""
     try:
         yield
-    except FrostlineError as error:
+    except (ConfigError, DataError) as error:
         raise ValueError(str(error)) from error
 
 
