@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,11 @@ def listed(X: Any) -> Sequence[Any]:
     if not len(values):
         raise DataError("got 0 samples; expected one or more")
     return values
+
+
+def _name(value: Any, at: int) -> str:
+    path = value.get("path") if isinstance(value, Mapping) else None
+    return path or f"sample {at}"
 
 
 def _with_path(value: Any, modality: str) -> Any:
