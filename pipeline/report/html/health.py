@@ -49,7 +49,7 @@ def health(artifacts: RunArtifacts) -> Health | None:
     found = artifacts.findings
     if found is None:
         return None
-    train, test = Thumbnails(artifacts.train), Thumbnails(artifacts.test)
+    train, test = (Thumbnails(split, artifacts.page) for split in (artifacts.train, artifacts.test))
     return Health(
         backbone=found.backbone,
         rows=found.rows,

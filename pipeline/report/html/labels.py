@@ -70,7 +70,7 @@ def labels_section(leader: Scored, artifacts: RunArtifacts) -> Labels:
         table=label_table(labels),
         rule=_rule(leader.evaluation.scores, labels, answers),
         together=co_occurrence(found) if found else None,
-        worst=worst_labelled(found, Thumbnails(artifacts.test)) if found else (),
+        worst=worst_labelled(found, Thumbnails(artifacts.test, artifacts.page)) if found else (),
         ranked=answers is not None and not answers.probabilistic,
         problem=leader.problem,
         no_pictures=artifacts.no_samples,
