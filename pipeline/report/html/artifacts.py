@@ -54,11 +54,11 @@ def artifacts_of(run: Run, dataset: Dataset | None, max_rows: int, page: Path) -
         no_samples = f"The dataset can’t be opened from here: {error}"
     except (FrostlineError, OSError, ValueError):
         # What was said may quote a file, and a record may name any; the page is made to be passed on.
-        no_samples = "The dataset can’t be opened from here as it was."
+        no_samples = "The dataset can’t be opened from here, or has changed."
     try:
         X, y = _some(run, open_set(run.at.data_dir / "features" / _folder_name(run)), max_rows)
     except (FrostlineError, OSError, ValueError) as error:
-        no_features = f"The test features are not in {run.at.data_dir.name}/features any more: {error}"
+        no_features = f"The test features are no longer in {run.at.data_dir.name}/features: {error}"
     return RunArtifacts(train, test, no_samples, X, y, no_features, _findings(run), page)
 
 
