@@ -95,7 +95,8 @@ class Source:
     Its name there is the prefix of its datasets: ``folder:PATH`` asks the source ``folder`` for the place ``PATH``.
 
     Attributes:
-        form: how its datasets are written, such as ``folder:PATH``; for help, and for a name that is not known.
+        form: how its datasets are written, such as ``folder:PATH``; for help, and for a name that is not known. Empty
+            where nobody can name them: they are objects of Python.
         summary: one line on what that is, for a name that is not known.
         open: returns the dataset. It raises DataError that lists all that is wrong. What makes a dataset
             useless for a classifier, such as a class without a training sample, is found by ``open_dataset``.

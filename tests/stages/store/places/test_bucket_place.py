@@ -209,7 +209,7 @@ def test_a_damaged_object_is_found_named_and_mended(machine: Machine) -> None:
 
 
 def test_a_damaged_record_is_replaced(machine: Machine) -> None:
-    wanted = values(features := fill(machine.begin()))
+    wanted = values(fill(machine.begin()))
     key = next(key for key in machine.bucket.names() if key.endswith("/00001.json"))
     fields = {**json.loads(machine.bucket.read(key)), "start": 0}
     machine.bucket.store.put(key, json.dumps(fields).encode())
