@@ -128,7 +128,7 @@ def verify(root: Path) -> tuple[int, list[str]]:
             damaged.append(str(error))
             continue
         problems = [str(error) for error in found.damaged()]
-        checked += 1 + 2 * (len(found.shards) - len(found.missing())) + found.complete
+        checked += 1 + 2 * (len(found.shards) - len(found.missing())) + (found.complete and found.publishes)
         if found.complete and found.layout.format > 1 and _has_targets(found):
             problems += filter(None, [_target_fault(folder / TARGETS)])
             checked += 1

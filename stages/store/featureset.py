@@ -225,6 +225,11 @@ class FeatureSet:
         return found
 
     @property
+    def publishes(self) -> bool:
+        """Whether ``features.h5`` is to lie beside the shards: in a folder it is."""
+        return self._place.publishes
+
+    @property
     def published(self) -> bool:
         """Whether ``features.h5`` is there, byte for byte as it should be; in format 1, whether it is there at all."""
         if not self._place.publishes:
@@ -245,8 +250,8 @@ class FeatureSet:
         """
         if self.missing() or not (self.local / "key.json").exists():
             raise StoreError(f"files of {self.folder} were removed while it was being made; run the same command again")
+        self._place.finish()
         if not self.published:
-            self._place.finish()
             write_atomic(self.local / "features.h5", self._virtual_file())
         if os.path.lexists(self._speed) and not _sealed_in(self._speed):
             with suppress(OSError, StoreError):  # all shards that depend on it are there

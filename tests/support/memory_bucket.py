@@ -11,6 +11,13 @@ from frostline.stages.buckets.stores import STORES
 Hook = Callable[[str, str], None]
 
 
+class LostReply(ConnectionError):
+    """A reply that did not come, as obstore would tell it: not one of our own errors."""
+
+
+LostReply.__module__ = "obstore.exceptions"
+
+
 class MemoryBucket:
     """What ``frostline.stages.buckets.client`` asks of a store of obstore, passed on to one in memory.
 

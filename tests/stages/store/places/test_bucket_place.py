@@ -25,7 +25,7 @@ from frostline.stages.store.places import claims, probe
 from frostline.stages.store.shard import to_bytes
 from frostline.stages.store.targets import target_file
 from frostline.stages.targets.values import Targets
-from support.memory_bucket import MemoryBucket, memory_bucket
+from support.memory_bucket import LostReply, MemoryBucket, memory_bucket
 
 pytest.importorskip("obstore", reason="no obstore; pip install -e '.[test]'")
 ROWS, WIDTH, SHARD_ROWS = 10, 5, 4
@@ -33,13 +33,6 @@ SPEC = BackboneSpec("net", "", "w" * 64, "fc:input", "none", Preprocessing(256, 
 KEY = FeatureKey("d" * 64, SPEC, "Pillow 1")
 IDS = [f"train/é/{row}.jpg" for row in range(ROWS)]
 _count = itertools.count()
-
-
-class LostReply(ConnectionError):
-    """A reply that did not come, as obstore would tell it: not one of our own errors."""
-
-
-LostReply.__module__ = "obstore.exceptions"
 
 
 @dataclass(frozen=True)
