@@ -106,6 +106,7 @@ def as_json(board: Leaderboard) -> str:
     """Return the leaderboard as one JSON document; an entry's scores stand in it by their names."""
     whole = asdict(board)
     entries = [{**entry.pop("scores"), **entry} for entry in whole["entries"]]
+    whole["folder"] = named(board.folder)
     return json.dumps({**whole, "entries": entries, "notes": notes(board)}, indent=2, sort_keys=True, default=str)
 
 

@@ -22,7 +22,7 @@ from frostline.stages.errors import FrostlineError, StoreError, printable
 from frostline.stages.heads import read_head
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.store import FeatureSet, in_use, open_set
-from frostline.stages.store.featureset import TARGETS
+from frostline.stages.store.featureset import TARGETS, holds_shards
 from frostline.stages.store.files import TEMPORARY
 from frostline.stages.store.key import computation
 from frostline.stages.store.provenance import PROVENANCE
@@ -231,7 +231,8 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
         if unfinished and not features.complete:
             found.append(_item(folder, "unfinished"))
             continue
-        found += [_item(path, "left by a killed or a later write") for path in features.unnamed()]
+        why = "left by a killed write" if features.publishes else "another writer was first"
+        found += [_item(path, why) for path in features.unnamed()]
         if not features.complete:
             continue
         layout = features.layout
@@ -256,7 +257,7 @@ def _shells(workspace: Workspace) -> Iterator[Path]:
         try:
             open_set(folder)
         except StoreError:
-            if not in_use(folder) and not any(folder.glob("shards/*.h5")):
+            if not in_use(folder) and not holds_shards(folder):
                 yield folder
 
 

@@ -78,7 +78,7 @@ def sent(path: Path, data: bytes) -> Iterator[None]:
     if address is None:
         yield
         return
-    with told_as_store(address):
+    with told_as_store():
         stamp = put(address, data)
     _OPENED.left.pop(path, None)
     yield
@@ -90,7 +90,7 @@ def stored_bytes(path: Path) -> int:
     address = cache.address_at(path)
     if address is None:
         return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
-    with told_as_store(address):
+    with told_as_store():
         return sum(facts.size for _, facts in listed(address))
 
 
@@ -99,7 +99,7 @@ def remove_objects(path: Path) -> None:
     address = cache.address_at(path)
     if address is None or not address.key:
         return
-    with told_as_store(address):
+    with told_as_store():
         keys = [key for key, _ in listed(address)] or [address.key]
         for key in sorted(keys, key=lambda key: not key.endswith("/key.json")):
             delete(address._replace(key=key))
@@ -108,14 +108,14 @@ def remove_objects(path: Path) -> None:
 
 
 @contextmanager
-def told_as_store(address: Address) -> Iterator[None]:
+def told_as_store() -> Iterator[None]:
     """Raise what goes wrong with a bucket as StoreError."""
     try:
         yield
     except NoObject:
         raise
     except DataError as error:
-        raise StoreError(f"{error} (the workspace is in {address.top}; what is committed there is kept)") from error
+        raise StoreError(str(error)) from error
 
 
 def together(work: Iterable[partial[None]]) -> None:
@@ -131,7 +131,7 @@ def together(work: Iterable[partial[None]]) -> None:
 
 def _fetch(address: Address, again: bool) -> None:
     """Make the local copies those of the objects below a folder, but for shards."""
-    with told_as_store(address):
+    with told_as_store():
         before, there = _copies(address), _listed(address)
         for gone in before - set(there):
             cache.drop_copy(gone)
@@ -148,7 +148,7 @@ def _copies(address: Address) -> set[Address]:
 
 
 def _copy(address: Address) -> None:
-    with told_as_store(address):
+    with told_as_store():
         try:
             data, facts = get(address)
         except NoObject:  # removed meanwhile

@@ -189,6 +189,7 @@ class FeatureSet:
         """
         found = []
         self._place.reread()
+        self._place.expect(self.shards)
         was_complete = os.path.lexists(self.local / "features.h5")
         for shard in self.shards:
             try:
@@ -298,6 +299,11 @@ class FeatureSet:
     @property
     def _speed(self) -> Path:
         return self.local / "speed.json"
+
+
+def holds_shards(folder: Path) -> bool:
+    """Whether there are files of shards in a set's folder, be its description readable or not."""
+    return place_at(local(folder)).holds_any()
 
 
 def in_use(folder: Path) -> bool:

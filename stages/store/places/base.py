@@ -67,6 +67,9 @@ class Place(Protocol):
     def unnamed(self) -> list[Path]:
         """Return files of shards that no record names, as far as they are known to be useless."""
 
+    def holds_any(self) -> bool:
+        """Whether there is a file of a shard, committed or not."""
+
     def name(self, shard: int, ending: str) -> Path:
         """Return where a file of a shard lies, ``h5`` or ``json``, as a user names it."""
 

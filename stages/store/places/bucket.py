@@ -113,7 +113,7 @@ class BucketPlace:
         self.check()
         address, text = self._at(self._named(shard, record["sha256"])), sealed(record)
         self._asked.add(shard)
-        with told_as_store(address):
+        with told_as_store():
             put(address, data)
             self._commit_record(shard, record, text)
         with suppress(StoreError):
@@ -122,24 +122,29 @@ class BucketPlace:
     def drop(self, shard: int) -> None:
         """Remove the record. The object stays: another writer may just have written it again, whole."""
         self._asked.add(shard)
-        with told_as_store(self._record_at(shard)):
+        with told_as_store():
             delete(self._record_at(shard))
         drop_copy(self._record_at(shard))
 
     def in_use(self) -> bool:
         """Whether a claim is being renewed."""
-        with told_as_store(self._address):
+        with told_as_store():
             return self._claims.in_use()
 
     def finish(self) -> None:
         """Remove the claims of dead processes."""
-        with told_as_store(self._address):
+        with told_as_store():
             self._claims.clear()
 
     def unnamed(self) -> list[Path]:
         """Objects that lost a race, of shards whose records name others."""
         self._list()
         return [named(copy_of(self._at(name))) for shard in self._data_names() for name in self._lost(shard)]
+
+    def holds_any(self) -> bool:
+        """By a listing."""
+        self._list()
+        return bool(self._data_names())
 
     def name(self, shard: int, ending: str) -> Path:
         """The address."""
@@ -154,7 +159,7 @@ class BucketPlace:
         return self._list() if self._known is None else self._known
 
     def _list(self) -> dict[str, Facts]:
-        with told_as_store(self._shards):
+        with told_as_store():
             found = inside(self._shards)[1]
         self._asked.clear()
         self._known = {key.rpartition("/")[2]: facts for key, facts in found.items()}
@@ -231,7 +236,7 @@ class BucketPlace:
 def _as_files(address: Address) -> Iterator[None]:
     """Raise FileNotFoundError for an object that is not there, StoreError for what else goes wrong."""
     try:
-        with told_as_store(address):
+        with told_as_store():
             yield
     except NoObject as error:
         raise FileNotFoundError(f"no object {address.shown}") from error

@@ -92,6 +92,10 @@ class FolderPlace:
         """Temporary files: a shard's own name is never another's."""
         return list(self._folder.rglob(f"*{TEMPORARY}"))
 
+    def holds_any(self) -> bool:
+        """Anything that is called like one."""
+        return any(self._folder.glob("shards/*.h5"))
+
     def name(self, shard: int, ending: str) -> Path:
         """The path."""
         return self._folder / "shards" / f"{shard:05d}.{ending}"

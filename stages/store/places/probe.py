@@ -31,7 +31,7 @@ def check_creates(folder: Address) -> None:
 
 def _try(scratch: Address) -> None:
     try:
-        with told_as_store(scratch):
+        with told_as_store():
             create(scratch, _FIRST)
             again = create(scratch, _SECOND)
             left = get(scratch)[0]

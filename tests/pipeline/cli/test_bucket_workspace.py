@@ -101,7 +101,10 @@ def test_all_commands_on_a_server_give_what_they_give_on_a_folder(
     Path("matrix.toml").write_text(MATRIX)
     board = do("bench", "matrix.toml", "--data-dir", there)
     machine("three")
-    assert do("bench", "matrix.toml", "--data-dir", there)["rows"] == board["rows"]
+    again = do("bench", "matrix.toml", "--data-dir", there)
+    assert again["folder"] == board["folder"] and board["folder"].startswith(f"{there}/bench/")
+    assert [one["accuracy"] for one in again["entries"]] == [one["accuracy"] for one in board["entries"]]
+    assert (again["computed"], again["fitted"]) == (0, 0) and len(board["entries"]) == 2
     assert do("verify", "--data-dir", there)["damaged"] == []
 
 

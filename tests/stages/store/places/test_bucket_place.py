@@ -165,7 +165,7 @@ def test_a_write_that_happened_though_its_reply_was_lost_is_no_harm(machine: Mac
         try:
             fill(features)
         except StoreError as error:
-            assert "can't be written: no answer" in str(error) and "what is committed there is kept" in str(error)
+            assert "can't be written: no answer" in str(error) and "what is done is kept" in str(error)
     assert len(lost) == 3 and features.complete
     assert values(features) == b"".join(content(features.span(s)).features.tobytes() for s in features.shards)
     assert len(shards_of(machine.bucket)) == 6 and not features.damaged()
