@@ -39,11 +39,17 @@ AllowUnsteady = Annotated[
 ]
 
 
+_KNOWN_ENGINES = [
+    "local (this process)",
+    "processes (one for each device)",
+    "ray[:ADDRESS] (a Ray cluster)",
+    "array[:I/N] (one of several tasks)",
+]
 Engine = Annotated[
     str,
     Field(
         description="what computes features: "
-        + ", ".join(["local (this process)", "processes (one for each device)", *_OTHER_ENGINES])
+        + ", ".join([*_KNOWN_ENGINES, *_OTHER_ENGINES])
         + "; auto: processes where there are several GPUs, else local"
     ),
 ]
@@ -69,6 +75,14 @@ class RankSettings(ExtractSettings):
     model_config = ConfigDict(title="ranking")
 
     samples: int = Field(default=2000, ge=2, description="training samples to rank by; the others are not extracted")
+
+
+class BenchSettings(WorkspaceSettings):
+    """Where the bench of a matrix is, and by what its features are computed where the matrix does not say."""
+
+    model_config = ConfigDict(title="bench")
+
+    engine: Engine = "auto"
 
 
 class ServeSettings(AnySettings):

@@ -14,6 +14,8 @@ from frostline.pipeline.cli.commands.run import (
     fit_command,
     run_command,
     takes_dry_run,
+    takes_job,
+    worker_command,
 )
 from frostline.pipeline.cli.commands.serve import (
     export_command,
@@ -45,11 +47,16 @@ class Command(NamedTuple):
 COMMANDS = {
     "run": Command("extract, fit and evaluate: whatever is missing of it", "Settings", run_command),
     "extract": Command("run the backbone over the dataset and cache its features", "ExtractSettings", extract_command),
+    "worker": Command(
+        "be one of several tasks that extract together: SLURM, Kubernetes, GNU parallel",
+        "ExtractSettings",
+        worker_command,
+    ),
     "fit": Command("fit heads on cached training features", "HeadSettings", fit_command),
     "evaluate": Command("score fitted heads on cached test features", "HeadSettings", evaluate_command),
     "predict": Command("answer for new samples, by a fitted head", "PredictSettings", predict_command),
     "bench": Command(
-        "run a matrix of datasets, backbones, layers and heads, and rank them", "WorkspaceSettings", bench_command
+        "run a matrix of datasets, backbones, layers and heads, and rank them", "BenchSettings", bench_command
     ),
     "rank": Command(
         "say which backbone suits a dataset, on a sample and before any head is fitted", "RankSettings", rank_command
@@ -86,6 +93,7 @@ COMMANDS = {
 TAKES: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "run": takes_dry_run,
     "extract": takes_dry_run,
+    "worker": takes_job,
     "predict": takes_samples,
     "bench": takes_matrix,
     "rank": takes_backbones,

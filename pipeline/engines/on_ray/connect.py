@@ -1,0 +1,59 @@
+"""The connection to a Ray cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from frostline.stages.errors import ConfigError
+
+log = logging.getLogger("frostline")
+
+
+def ray_module() -> ModuleType:
+    """Return the package. Raises ConfigError without it."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what Ray will do, says its warning
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigError(
+            f"--engine ray needs the package ray ({error}); install it with pip install 'frostline[ray]'"
+        ) from error
+    return ray
+
+
+def connect(address: str) -> bool:
+    """Connect to the cluster at an address, see docs/scale.md; return whether that was not so before.
+
+    Without an address: the cluster of RAY_ADDRESS or of ``ray start`` on this machine; where there is none, one of
+    this machine alone, which ends with this process. Raises ConfigError if there is no cluster there.
+    """
+    ray = ray_module()
+    if ray.is_initialized():
+        return False
+    how = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.WARNING}
+    with _own_signals():
+        try:
+            ray.init(address=address or None, **how)
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError, ImportError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ConfigError(
+                f"no Ray cluster at {address or 'this machine'} ({reason}); start one with `ray start --head`, and "
+                "give its address as --engine ray:HOST:PORT, or give none"
+            ) from error
+    return True
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Put back what Ray does to SIGTERM: a command ends by its own rules."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
