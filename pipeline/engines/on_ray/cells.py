@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from frostline.pipeline.engines.on_ray import actor as sent
-from frostline.pipeline.engines.on_ray.connect import ray_module
+from frostline.pipeline.engines.on_ray.connect import ray_module, wait
 from frostline.pipeline.engines.on_ray.nodes import CPUS, alive_nodes
 
 _LOOK = 2.0  # seconds
@@ -33,7 +33,8 @@ def _wait(told: Sequence[Any]) -> None:
     left = list(told)
     with tqdm(total=len(left), desc="heads", unit=" heads", disable=None) as bar:
         while left:
-            done, left = ray_module().wait(left, num_returns=1, timeout=_LOOK)
+            done = set(wait(left, _LOOK))
+            left = [one for one in left if one not in done]
             bar.update(len(done))
 
 

@@ -6,9 +6,10 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 from frostline.stages.errors import ConfigError
 
@@ -48,6 +49,22 @@ def connect(address: str) -> bool:
                 "give its address as --engine ray:HOST:PORT, or give none"
             ) from error
     return True
+
+
+def wait(told: Sequence[Any], seconds: float) -> list[Any]:
+    """Return which of what is awaited has ended, after at most that many seconds: at least one, if any has."""
+    ray = ray_module()
+    try:
+        done, _ = ray.wait(list(told), num_returns=1, timeout=seconds)
+        return list(ray.wait(list(told), num_returns=len(told), timeout=0)[0]) if done else []
+    except SystemError as error:  # Ray's compiled code wraps what the handler of a signal raises
+        raise _first_cause(error) from None
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while isinstance(error, SystemError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 from frostline.pipeline.engines.base import Job
 from frostline.pipeline.engines.on_ray import actor as sent
-from frostline.pipeline.engines.on_ray.connect import ray_module
+from frostline.pipeline.engines.on_ray.connect import ray_module, wait
 from frostline.pipeline.engines.on_ray.nodes import Node, alive_nodes, any_gpu, nodes
 
 log = logging.getLogger("frostline")
@@ -89,13 +89,7 @@ class Crew:
 
     def ended(self, seconds: float, job: Job) -> Iterator[Ended]:
         """Yield what has ended, after at most that many seconds; whoever can't go on is let go."""
-        ray = ray_module()
-        if not self._doing:
-            return
-        done, _ = ray.wait(list(self._doing), num_returns=1, timeout=seconds)
-        if done:
-            done, _ = ray.wait(list(self._doing), num_returns=len(self._doing), timeout=0)
-        for one in done:
+        for one in wait(list(self._doing), seconds) if self._doing else []:
             yield self._taken(one, self._doing.pop(one), job)
 
     def _taken(self, told: Any, task: Task, job: Job) -> Ended:

@@ -25,7 +25,7 @@ from frostline.stages.errors import ConfigError, StoreError, counted
 
 log = logging.getLogger("frostline")
 _LOOK = 2.0  # seconds between two looks at the nodes
-_TURN = 15.0  # seconds that the shards given out at once should take
+TURN = 15.0  # seconds that the shards given out at once should take
 _PATIENCE = 30.0  # seconds without an actor after which it is said what is waited for
 _DEATHS = 4  # of actors at the same shards while their node lives
 _KEPT = 20.0  # seconds that actors are kept for the command's next set
@@ -142,7 +142,7 @@ class _Filling:
 
     def _share(self) -> int:
         """Return how many shards one actor is given at once: some seconds' worth, fewer towards the end."""
-        at_once = int(_TURN / self.pace) if self.pace else 1
+        at_once = int(TURN / self.pace) if self.pace else 1
         return max(1, min(at_once, ceil(len(self.queue) / (2 * max(1, len(self.crew.members))))))
 
     def _take(self, one: Ended, bar: tqdm[None]) -> None:
