@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from frostline.stages.store import make_folder
 from frostline.stages.store.locks import Lock, is_taken, locked
 
 log = logging.getLogger("frostline")
@@ -23,7 +24,7 @@ def one_reader(index: Path) -> Iterator[None]:
     if index.exists():
         yield
         return
-    index.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(index.parent)
     path = index.with_name(f"{index.name}.lock")
     with locked(path, wait=False) as lock:
         if lock is not Lock.TAKEN:

@@ -13,13 +13,17 @@ from typing import Any
 
 from frostline.stages.errors import ConfigError
 
-log = logging.getLogger("frostline")
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray will do, says its warning
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # what it says of a dead node goes to stdout, where answers are
+}
 
 
 def ray_module() -> ModuleType:
     """Return the package. Raises ConfigError without it."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what Ray will do, says its warning
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     try:
         import ray
     except ImportError as error:

@@ -135,3 +135,47 @@ def test_workers_that_do_not_see_the_store_are_said_by_name_at_once(folder: Path
     code, _, err = ended(run)
     assert code == 2 and "no node of the Ray cluster can take part" in err and "sees no feature set" in err
     assert str(folder / "gone") in err and "a folder that all machines share" in err
+
+
+MATRIX = """
+[[dataset]]
+dataset = "digits"
+
+[[backbone]]
+backbone = "resnet8-cifar10"
+layer = ["default", "layer2"]
+precision = "fp32"
+batch_size = 32
+
+[[head]]
+head = ["ridge", "centroid"]
+
+[[head]]
+head = "ridge"
+shots = [1, 5]
+draws = 2
+name = "few"
+"""
+TIMES = {"folder", "made", "seconds", "costs", "fit_seconds"}
+
+
+def without_times(value: object) -> object:
+    """Return a leaderboard's document without what differs from run to run."""
+    if isinstance(value, dict):
+        return {name: without_times(inner) for name, inner in value.items() if name not in TIMES}
+    return [without_times(one) for one in value] if isinstance(value, list) else value
+
+
+def test_a_bench_has_the_leaderboard_and_the_bytes_of_local(folder: Path, cluster: RunningCluster) -> None:
+    (folder / "matrix.toml").write_text(MATRIX)
+    boards = []
+    for engine, data in (("local", "here"), (f"ray:{cluster.address}", "there")):
+        command = [sys.executable, "-m", "frostline", "bench", "matrix.toml", "--engine", engine, "--data-dir", data]
+        done = subprocess.run(
+            [*command, "--json"], cwd=folder, env=environment(), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0 and "done here" not in done.stderr, done.stderr
+        assert ("in one pass" in done.stderr) and "not fitted elsewhere" not in done.stderr
+        boards.append(without_times(json.loads(done.stdout)))
+    assert boards[0] == boards[1]
+    assert shard_files(folder / "here") == shard_files(folder / "there")
