@@ -1,7 +1,8 @@
 """A Ray cluster on this machine, in a process of its own: a head without processors, and nodes with one each.
 
-``python -m support.ray_cluster``: prints the head's address, adds a node for each line ``add`` of standard input and
-prints ``added``, kills the oldest for ``kill`` and prints ``killed``, and ends with the input.
+``python -m support.ray_cluster``: prints the head's address. For a line ``add`` of standard input it adds a node and
+prints ``added``; with ``add FOLDER``, one that finds modules in a folder first. For ``kill`` it kills the oldest node and
+prints ``killed``. It ends with the input.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ class RunningCluster:
     address: str
     _process: subprocess.Popen[str]
 
-    def add(self) -> None:
-        """Add a node with one processor."""
-        self._say("add", "added")
+    def add(self, modules: str = "") -> None:
+        """Add a node with one processor; ``modules``: a folder in which it finds these first."""
+        self._say(f"add {modules}", "added")
 
     def kill(self) -> None:
         """Kill the oldest node, without a warning to anyone."""
@@ -86,8 +87,10 @@ def _serve() -> None:
     print("address", cluster.address, flush=True)
     nodes = []
     for line in sys.stdin:
-        if line.strip() == "add":
-            nodes.append(cluster.add_node(num_cpus=1))
+        what, _, modules = line.strip().partition(" ")
+        if what == "add":
+            path = os.pathsep.join([modules, os.environ["PYTHONPATH"]])
+            nodes.append(cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": path} if modules else None))
             print("added", flush=True)
         else:
             cluster.remove_node(nodes.pop(0), allow_graceful=False)

@@ -39,6 +39,7 @@ class RayEngine:
         self._crews: dict[tuple[str, bool], Crew] = {}
         self._leave: threading.Timer | None = None
         self._connected = False
+        self._lock = threading.Lock()
 
     def __call__(self, job: Job, here: Here, argument: str) -> int:
         """Have the missing shards filled, and return how many rows that were; see the module."""
@@ -61,18 +62,23 @@ class RayEngine:
     @contextmanager
     def _connection(self, argument: str) -> Iterator[None]:
         """Connect; the connection stays for a while, unless something goes wrong."""
-        if self._leave is not None:
-            self._leave.cancel()
-        if connect(argument):
-            self._connected, self._crews = True, {}
+        with self._lock:
+            self._leave = None
+            if connect(argument):
+                self._connected, self._crews = True, {}
         try:
             yield
         except BaseException:
             self._end()
             raise
-        self._leave = threading.Timer(_KEPT, self._end)
-        self._leave.daemon = True
-        self._leave.start()
+        self._leave = leave = threading.Timer(_KEPT, lambda: self._end_unless_used(leave))
+        leave.daemon = True
+        leave.start()
+
+    def _end_unless_used(self, leave: threading.Timer) -> None:
+        with self._lock:
+            if self._leave is leave:
+                self._end()
 
     def _end(self) -> None:
         """End the actors, and the connection, if it was made here."""
@@ -104,10 +110,11 @@ class _Filling:
     def fill(self) -> int:
         """Return how many rows were computed, once every shard was filled, by whomever.
 
-        What another process holds is waited for in the rounds after the first.
+        What another process holds is waited for in the rounds after the first. Layers that share a pass have one round:
+        a shard with a sample that can't be used is left to each layer alone.
         """
         with self._bar() as bar:
-            for turn in range(_ROUNDS):
+            for turn in range(1 if self.job.beside else _ROUNDS):
                 self.queue.extend(self.here.missing())
                 if not self.queue:
                     break

@@ -179,3 +179,13 @@ def test_a_bench_has_the_leaderboard_and_the_bytes_of_local(folder: Path, cluste
         boards.append(without_times(json.loads(done.stdout)))
     assert boards[0] == boards[1]
     assert shard_files(folder / "here") == shard_files(folder / "there")
+
+
+def test_a_node_without_frostline_is_named_and_left_out(
+    folder: Path, tmp_path: Path, wanted: dict[str, bytes], cluster: RunningCluster
+) -> None:
+    (tmp_path / "frostline.py").write_text("raise ImportError('not installed')")
+    cluster.add(str(tmp_path))
+    code, _, err = ended(started(folder, f"ray:{cluster.address}", "mixed"))
+    assert code == 0 and shard_files(folder / "mixed") == wanted, err
+    assert "takes no part: no frostline here (not installed); install frostline" in err
