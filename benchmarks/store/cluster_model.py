@@ -169,22 +169,26 @@ def by_array(work: Work, workers: int) -> float:
     tasks = [_Clocked(work, committed) for _ in range(workers)]
     turns = [order.in_turn(task, i / workers) for i, task in enumerate(tasks)]  # type: ignore[arg-type]
     queue = [(0.0, i) for i in range(workers)]
-    while queue:
-        _, i = heapq.heappop(queue)
-        with patch.object(order, "time", _Time(tasks[i])):
+    clock = _Time()
+    with patch.object(order, "time", clock):
+        while queue:
+            _, i = heapq.heappop(queue)
+            clock.task = tasks[i]
             shard = next(turns[i], None)
-        if shard is not None:
-            _attempt(tasks[i], shard, times[i, shard])
-            heapq.heappush(queue, (tasks[i].now, i))
+            if shard is not None:
+                _attempt(tasks[i], shard, times[i, shard])
+                heapq.heappush(queue, (tasks[i].now, i))
     return float(committed.max()) + work.costs.listing * work.shards
 
 
 @dataclass
 class _Time:
-    task: _Clocked
+    """The clock of whichever task is at work."""
+
+    task: _Clocked | None = None
 
     def perf_counter(self) -> float:
-        return self.task.now
+        return self.task.now if self.task else 0.0
 
 
 def _attempt(task: _Clocked, shard: int, seconds: float) -> None:

@@ -1,8 +1,8 @@
 """A Ray cluster on this machine, in a process of its own: a head without processors, and nodes with one each.
 
 ``python -m support.ray_cluster``: prints the head's address. For a line ``add`` of standard input it adds a node and
-prints ``added``; with ``add FOLDER``, one that finds modules in a folder first. For ``kill`` it kills the oldest node and
-prints ``killed``. It ends with the input.
+prints ``added``; with ``add FOLDER``, one that finds modules in a folder first. For ``kill`` it kills the oldest node
+and prints ``killed``. It ends with the input.
 """
 
 from __future__ import annotations
