@@ -127,9 +127,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
 
 def takes_dry_run(command: argparse.ArgumentParser) -> None:
     """Add the flag of a dry run."""
-    command.add_argument(
-        "--dry-run", action="store_true", help="print what is cached and what is missing; no network is loaded"
-    )
+    command.add_argument("--dry-run", action="store_true", help="print what is cached and what is missing, and exit")
 
 
 def takes_job(command: argparse.ArgumentParser) -> None:
@@ -139,5 +137,7 @@ def takes_job(command: argparse.ArgumentParser) -> None:
         "job", type=Path, nargs="?", metavar="JOB.toml", help="settings of extract; the same as --config"
     )
     command.add_argument(
-        "--task", metavar="I/N", help="which of how many tasks, from 0 (default: what SLURM, Kubernetes, parallel say)"
+        "--task",
+        metavar="I/N",
+        help="number of this task and of all tasks, from 0; by default from SLURM, Kubernetes or GNU parallel",
     )
