@@ -1,6 +1,6 @@
 """How well N actors or tasks fill one feature set: a model of their scheduling, with costs that are measured here.
 
-    python -m benchmarks.store.cluster_model [--rows 10000000] [--speed 500] [--request-ms 30]
+    python -m benchmarks.store.cluster_model [--rows 2000000] [--speed 100] [--request-ms 30]
 
 Claim, commit, listing and the kept index of a tar file are measured on this machine, in a folder: a commit by the
 clock, as it waits for the disk, the others in processor time. ``--request-ms`` takes requests of that many milliseconds
@@ -214,9 +214,9 @@ def table(work: Work) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--width", type=int, default=768)
-    parser.add_argument("--speed", type=float, default=500.0, help="rows a second of one actor")
+    parser.add_argument("--speed", type=float, default=100.0, help="rows a second of one actor")
     parser.add_argument("--start", type=float, default=20.0, help="seconds until a network is loaded")
     parser.add_argument("--request-ms", type=float, help="a bucket, by what a request takes")
     args = parser.parse_args()
