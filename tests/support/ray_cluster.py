@@ -71,12 +71,13 @@ def running_cluster(folder: Path, nodes: int, **more: str) -> Iterator[RunningCl
             found.add()
         yield found
     finally:
-        assert process.stdin
+        assert process.stdin and process.stdout
         process.stdin.close()
         try:
             process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
+        process.stdout.close()
 
 
 def _serve() -> None:
