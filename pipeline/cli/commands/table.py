@@ -23,6 +23,13 @@ from frostline.pipeline.cli.commands.serve import (
     takes_samples,
     takes_set,
 )
+from frostline.pipeline.cli.commands.setup import (
+    completion_command,
+    doctor_command,
+    init_command,
+    takes_place,
+    takes_shell,
+)
 from frostline.pipeline.cli.commands.workspace import (
     encoders_command,
     gc_command,
@@ -43,6 +50,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "init": Command("write a settings file for a folder, table or file of samples", "Settings", init_command),
     "run": Command("extract, fit and evaluate; finished steps are skipped", "Settings", run_command),
     "extract": Command("run the backbone over the dataset and cache its features", "ExtractSettings", extract_command),
     "fit": Command("fit heads on cached training features", "HeadSettings", fit_command),
@@ -81,9 +89,13 @@ COMMANDS = {
         migrate_command,
     ),
     "gc": Command("list what can be deleted: leftovers, outdated feature sets", "WorkspaceSettings", gc_command),
+    "doctor": Command("show what is installed and what is missing", "WorkspaceSettings", doctor_command),
+    "completion": Command("print the completion script for bash, zsh or fish", "AnySettings", completion_command),
 }
 
 TAKES: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "init": takes_place,
+    "completion": takes_shell,
     "run": takes_dry_run,
     "extract": takes_dry_run,
     "predict": takes_samples,
