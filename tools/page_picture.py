@@ -2,7 +2,8 @@
 
     python -m tools.page_picture [--out docs/images/page.png] [--browser chromium]
 
-The dataset and the backbone are part of the package, so nothing is downloaded. Look at the picture before you commit it.
+The dataset and the backbone are part of the package, so nothing is downloaded. Look at the picture before you
+commit it.
 """
 
 from __future__ import annotations
@@ -46,7 +47,13 @@ def photographed(page: Path, browser: str, scratch: Path) -> Image.Image:
     """Return the top of a page and its mistakes, side by side, as a browser shows them in light colours."""
     file, both = scratch / "page.png", scratch / "both.html"
     both.write_text(BESIDE.format(page.as_uri(), WIDTH, HEIGHT))
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={scratch / 'profile'}"]
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        f"--user-data-dir={scratch / 'profile'}",
+    ]
     size = [f"--window-size={2 * WIDTH + 1},{HEIGHT}", f"--force-device-scale-factor={SCALE}"]
     subprocess.run([browser, *flags, *size, f"--screenshot={file}", both.as_uri()], check=True, capture_output=True)
     with Image.open(file) as shown:

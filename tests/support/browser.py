@@ -9,6 +9,7 @@ import subprocess
 from html import unescape
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def axe_script() -> str:
     return (Path(package.origin).parent / "axe.min.js").read_text()
 
 
-def checked(page: Path, scratch: Path, *, dark: bool) -> dict[str, object]:
+def checked(page: Path, scratch: Path, *, dark: bool) -> dict[str, Any]:
     """Return what axe-core finds in a page, as a browser shows it: ``violations``, ``passes``, ``dark``.
 
     The page is copied without its policy, which allows no script.
@@ -56,5 +57,5 @@ def checked(page: Path, scratch: Path, *, dark: bool) -> dict[str, object]:
     done = subprocess.run([*asked, copy.as_uri()], capture_output=True, text=True, timeout=300, check=True)
     found = re.search(r'<pre id="axe-result">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found and found[1], f"axe did not finish: {done.stderr[-500:]}"
-    answer: dict[str, object] = json.loads(unescape(found[1]))
+    answer: dict[str, Any] = json.loads(unescape(found[1]))
     return answer
