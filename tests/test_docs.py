@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from frostline.pipeline.cli.commands.table import COMMANDS
+from frostline.pipeline.cli.parsers import parser_of
 from support.pictures import encoded, picture, put
 from support.project import REPOSITORY, Command
 from tools import reference
@@ -51,6 +53,33 @@ def test_a_link_to_nowhere_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# One\n[a](#one) [b](#two) [c](no.md) [d](https://example.org/no) `[e](no.md)`\n")
     assert broken_links(page) == ["#two", "no.md"]
+
+
+def commands_in(page: Path) -> list[list[str]]:
+    """The words of each `frostline` command in the code blocks of a page, continued lines joined."""
+    blocks = re.findall(r"```(?:bash|console)\n(.*?)```", page.read_text(), re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    found = [re.match(r"(?:\$ )?(?:.*\| )?frostline (.*)", line) for line in lines]
+    return [shlex.split(one[1], comments=True) for one in found if one]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_commands_in_the_documentation_have_flags_that_exist(page: Path) -> None:
+    if page.name == "CHANGELOG.md":
+        return  # it tells what was
+    for command, *words in commands_in(page):
+        if command.startswith("-"):
+            continue
+        known = {flag for action in parser_of(command)._actions for flag in action.option_strings}
+        assert not [word for word in words if word.startswith("--") and word.partition("=")[0] not in known], words
+
+
+def test_commands_are_found_in_code_blocks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```console\n$ frostline run --a \\\n  'b c' # no\nfrostline: output\n```\n```text\nfrostline ls\n```\n"
+    )
+    assert commands_in(page) == [["run", "--a", "b c"]]
 
 
 def test_the_settings_are_documented_as_they_are() -> None:
