@@ -87,5 +87,5 @@ class Workspace:
 def existing_workspace(root: Path) -> Workspace:
     """Return the workspace in a folder. Raises ConfigError if there is no such folder."""
     if not root.is_dir():
-        raise ConfigError(f"no workspace at {root}; `frostline run` makes one, --data-dir names another")
+        raise ConfigError(f"no workspace at {root}; `frostline run` creates one, or choose another with --data-dir")
     return Workspace(root)

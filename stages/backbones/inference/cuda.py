@@ -182,7 +182,7 @@ def _made_ready(network: Network, given: Tensors, compute: Stream) -> tuple[Call
                 if out_of_memory(error):
                     raise
                 message = str(error).partition("\n")[0]
-                log.info("the network can't be captured as a graph and runs as it is: %s", message)
+                log.info("the network can't be captured as a CUDA graph, so it runs without one: %s", message)
     return lambda: result.copy_(network.features(given)), result
 
 

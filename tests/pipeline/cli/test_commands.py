@@ -90,7 +90,7 @@ def test_json_is_the_only_thing_on_stdout_and_nothing_draws_a_bar(frostline: Com
         (["ls", "-x"], 2, "unknown flag -x\n"),
         (["bench"], 2, "`frostline bench --example` prints one"),
         (["run", "--grid", "alpha=1"], 2, "by C, not by 'alpha'; it has no 'alpha'; --head-params takes"),
-        (["run", "--grid", "tolerance=1"], 2, "by C, not by 'tolerance'; fix that one with --head-params"),
+        (["run", "--grid", "tolerance=1"], 2, "by C, not by 'tolerance'; set that parameter with --head-params"),
         (["run", "--head-params", "tolerance=NaN"], 2, "--head-params 'tolerance=NaN': wanted finite numbers"),
         (["run", "--backbone", "resnet5O"], 2, "did you mean 'resnet50'"),
         (["run", "--backbone", "resnet5O", "--dataset", "folder:nowhere"], 2, "did you mean 'resnet50'"),
