@@ -56,7 +56,7 @@ class OpenClip(Family):
             raise unknown_name("model of open_clip", name, configurations())
         if not tag and request.weights == "DEFAULT":
             raise ConfigError(
-                f"open_clip:{name} does not say which weights; expected open_clip:{name}/TAG, or --weights FILE or "
+                f"open_clip:{name} does not name its weights; expected open_clip:{name}/TAG, or --weights FILE or "
                 "random"
             )
 

@@ -110,7 +110,7 @@ def check_device(device: str) -> None:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"torch has no device {device!r} ({str(error).splitlines()[0]}); give cpu") from error
+        raise ValueError(f"torch has no device {device!r} ({str(error).splitlines()[0]}); expected cpu") from error
 
 
 class Problem(ABC):

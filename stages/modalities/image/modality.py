@@ -80,7 +80,7 @@ class ImageModality(Modality[Image.Image]):
 
 def _library(fields: Mapping[str, Any]) -> LibraryTransform:
     if set(fields) != {"library", "configuration"} or not all(isinstance(text, str) for text in fields.values()):
-        raise ValueError("a library's preprocessing that is no text")
+        raise ValueError("a library's preprocessing that is not a text")
     return LibraryTransform(fields["library"], fields["configuration"])
 
 

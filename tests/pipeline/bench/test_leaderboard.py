@@ -106,14 +106,16 @@ def test_the_leaderboard_begins_with_the_best_its_interval_and_what_it_can_not_b
     (found,) = board.comparisons
     assert found.score.low < best.main.low and found.score.value == best.main.value and found.comparisons == 1
     said = f"digits: ridge on pixels is right for {percent(found.score)} of the test samples"
-    choice = ", the interval allowing for the choice of the best of 2"
+    choice = "; the interval accounts for choosing the best of 2."
     shared = replace(best, tied=("pixels default centroid",)), replace(other, tied=("pixels default ridge",))
     tied, apart = (replace(board, entries=e) for e in (shared, (replace(best, tied=()), replace(other, tied=()))))
-    assert answers(tied) == [f"{said}{choice}; not distinguishable with these 359 samples from centroid on pixels."]
-    assert answers(apart) == [f"{said}{choice}; better than all others beyond chance."]
+    assert answers(tied) == [
+        f"{said}{choice} With these 359 samples it is not distinguishable from centroid on pixels."
+    ]
+    assert answers(apart) == [f"{said}{choice} It is better than all others beyond chance."]
     assert "=: not distinguishable from ridge on pixels" in as_html(tied) and "2=" in as_html(tied)
     assert "=: not distinguishable from ridge on pixels" not in as_html(apart) and "2=" not in as_html(apart)
-    assert as_html(tied).index("not distinguishable with") < as_html(tied).index("<table")
+    assert as_html(tied).index("it is not distinguishable") < as_html(tied).index("<table")
 
 
 def test_every_entry_says_how_far_it_is_behind_the_best_and_all_pairs_come_on_request(

@@ -251,7 +251,7 @@ def test_numbers_too_large_to_be_squared_are_refused(table: Path, capsys: pytest
     rows = [[*row[:4], f"{row[4]}e202", *row[5:]] for row in rows_of(table)]
     written(table, rows)
     assert main(["run", "--dataset", f"csv:{table}", *PIXELS, "--target", "redness", "--task", "regression"]) == 3
-    assert "give numbers below 1e+100" in capsys.readouterr().err
+    assert "expected numbers below 1e+100" in capsys.readouterr().err
 
 
 def test_a_single_group_in_test_is_said_before_anything_is_computed(

@@ -143,7 +143,7 @@ def test_a_file_and_random_weights_with_a_name_of_open_clips_own(tmp_path: Path)
 
 
 def test_published_weights_are_part_of_the_name() -> None:
-    with pytest.raises(ConfigError, match=r"does not say which weights; expected open_clip:ViT-B-32/TAG"):
+    with pytest.raises(ConfigError, match=r"does not name its weights; expected open_clip:ViT-B-32/TAG"):
         loaded("ViT-B-32")
     with pytest.raises(ConfigError, match="open_clip:ViT-B-32/laion2b_s34b_b79k"):
         loaded("ViT-B-32", "laion2b_s34b_b79k")

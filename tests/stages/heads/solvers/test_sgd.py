@@ -178,7 +178,7 @@ def test_options_that_cannot_be_used_are_refused(options, said: str) -> None:
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"torch has no device 'nowhere'.*give cpu"):
+    with pytest.raises(ValueError, match=r"torch has no device 'nowhere'.*expected cpu"):
         solver(*plain(), device="nowhere")
 
 
