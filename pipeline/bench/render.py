@@ -18,7 +18,7 @@ from frostline.pipeline.bench.tables import answers, notes, tables
 from frostline.pipeline.report import html
 from frostline.pipeline.report.html.formatting import flags
 from frostline.pipeline.report.table import Table, aligned
-from frostline.pipeline.report.wording import unbroken, unit_of
+from frostline.pipeline.report.wording import unit_of
 from frostline.stages.buckets.cache import named
 from frostline.stages.errors import printable
 from frostline.stages.metrics import harmless

@@ -86,7 +86,7 @@ def _open(settings: ExtractSettings) -> Dataset:
     for note in dataset.notes:
         log.info("note: %s", note)
     bad = [f"{x.ids[row]}: {reason}" for x in dataset.splits for row, reason in sorted(x.problems.items())]
-    check_bad(bad, s.max_bad, "; others may turn up when they are decoded")
+    check_bad(bad, s.max_bad, "; more may be found when they are decoded")
     return dataset
 
 
@@ -106,6 +106,6 @@ def check_bad(bad: list[str], max_bad: int, more: str = "") -> None:
     """Raise DataError that lists the unreadable samples if there are more than ``max_bad``."""
     if len(bad) > max_bad:
         raise DataError(
-            f"{counted(len(bad), 'sample')} can't be used, {max_bad} tolerated:\n{listing(bad)}\n"
-            f"Mend or remove them, or pass --max-bad {len(bad)} to go on without them{more}."
+            f"{counted(len(bad), 'sample')} can't be used, and --max-bad allows {max_bad}:\n{listing(bad)}\n"
+            f"Repair or remove them, or pass --max-bad {len(bad)} to continue without them{more}."
         )

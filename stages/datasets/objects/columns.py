@@ -52,7 +52,9 @@ def labelled(name: str, X: Any, y: Any) -> Records:
         return Records(name, target, {modality: media}, target=_named(target), task=task)
     if not all(isinstance(value, str | Path) for value in _present(values)):
         found = next((value for value in _present(values)), None)
-        raise DataError(f"the samples are each {described(found)}; expected images, texts, paths, vectors or recordings")
+        raise DataError(
+            f"the samples are each {described(found)}; expected images, texts, paths, vectors or recordings"
+        )
     column = "path" if _are_paths(values) else "text"
     return Records(name, {column: list(map(cell, values)), **target}, target=_named(target), task=task)
 
