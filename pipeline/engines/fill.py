@@ -17,6 +17,7 @@ from frostline.pipeline.plan.lookup import FeatureRequest
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.report.wording import decoding_limit
 from frostline.pipeline.settings import ExtractSettings
+from frostline.stages.datasets import in_memory
 from frostline.stages.errors import ConfigError, counted
 from frostline.stages.extract.extraction import ExtractionStats
 from frostline.stages.modalities.registry import MODALITIES
@@ -31,8 +32,12 @@ log = logging.getLogger("frostline")
 
 
 def fill(plan: Plan, request: FeatureRequest, features: FeatureSet) -> tuple[int, float]:
-    """Fill a set by the engine of the settings; return how many rows were computed, and in what time."""
-    engine = engine_for(plan.settings.engine, plan.settings.device)
+    """Fill a set by the engine of the settings; return how many rows were computed, and in what time.
+
+    Objects of Python are read in this process: no other has them.
+    """
+    here_alone = in_memory(plan.settings.dataset)
+    engine = local.fill if here_alone else engine_for(plan.settings.engine, plan.settings.device)
     return _fill(plan, request, [features], plan.load_network(), engine)
 
 

@@ -80,11 +80,16 @@ def _open(settings: ExtractSettings) -> Dataset:
     s, workspace = settings, Workspace(settings.data_dir)
     with tqdm(desc="reading", unit=" files", disable=None, leave=False, delay=1) as bar:
         dataset = s.open_dataset(workspace, partial(tick, bar))
+    check_readable(dataset, s.max_bad)
+    return dataset
+
+
+def check_readable(dataset: Dataset, max_bad: int) -> None:
+    """Tell what was noted of a dataset. Raises DataError for samples seen to be unreadable, beyond ``max_bad``."""
     for note in dataset.notes:
         log.info("note: %s", note)
     bad = [f"{x.ids[row]}: {reason}" for x in dataset.splits for row, reason in sorted(x.problems.items())]
-    check_bad(bad, s.max_bad, "; others may turn up when they are decoded")
-    return dataset
+    check_bad(bad, max_bad, "; others may turn up when they are decoded")
 
 
 def tick(bar: Any, done: int, total: int) -> None:

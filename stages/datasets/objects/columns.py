@@ -52,7 +52,9 @@ def labelled(name: str, X: Any, y: Any) -> Records:
         return Records(name, target, {modality: media}, target=_named(target), task=task)
     if not all(isinstance(value, str | Path) for value in _present(values)):
         found = next((value for value in _present(values)), None)
-        raise DataError(f"the samples are each {described(found)}; expected images, texts, paths, vectors or recordings")
+        raise DataError(
+            f"the samples are each {described(found)}; expected images, texts, paths, vectors or recordings"
+        )
     column = "path" if _are_paths(values) else "text"
     return Records(name, {column: list(map(cell, values)), **target}, target=_named(target), task=task)
 
@@ -63,7 +65,7 @@ def of_labels(labels: Sequence[Any]) -> tuple[dict[str, Sequence[str]], Task]:
     One for each sample is the column ``label``; several numbers for each are ``label_0``, ``label_1``, …
     """
     rows = [array_of(label) if array_of(label) is not None else label for label in labels]
-    several = [isinstance(row, np.ndarray) and row.ndim == 1 or _is_numbers(row) for row in rows]
+    several = [(isinstance(row, np.ndarray) and row.ndim == 1) or _is_numbers(row) for row in rows]
     if not any(several):
         flat = [row.item() if isinstance(row, np.ndarray) else row for row in rows]
         return {LABEL: list(map(cell, flat))}, "multi-label" if any(map(_is_list, flat)) else task_of(flat)

@@ -50,7 +50,11 @@ def cell(value: Any) -> str:
     ('3', '0.5', '', '1', 'a|b')
     """
     value = value.item() if isinstance(value, np.generic) else value
-    if value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ in ("NAType", "NaTType"):
+    if (
+        value is None
+        or (isinstance(value, float) and math.isnan(value))
+        or type(value).__name__ in ("NAType", "NaTType")
+    ):
         return ""
     if isinstance(value, bool):
         return str(int(value))

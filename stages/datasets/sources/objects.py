@@ -27,7 +27,6 @@ from frostline.stages.datasets.texts import COLUMNS as TEXTS
 from frostline.stages.datasets.texts import named_rows
 from frostline.stages.errors import ConfigError, DataError
 
-PREFIX = "memory"
 _WANTED = "a column of images, recordings, vectors, texts or paths, and a label"
 
 
@@ -49,7 +48,10 @@ def _rows(given: Any, name: str, request: Request) -> Records:
     if not any(used.splits):
         raise DataError(f"splits {', '.join(splits)}; expected train and test, or train and validation")
     names = list(splits)
-    parts = {split: records_of(splits[names[at]], name, request.progress) for at, split in zip(used.files, used.splits, strict=True)}
+    parts = {
+        split: records_of(splits[names[at]], name, request.progress)
+        for at, split in zip(used.files, used.splits, strict=True)
+    }
     found = joined(parts)
     return replace(found, notes=(*found.notes, *used.notes))
 
@@ -122,7 +124,12 @@ def _media(records: Records, column: str, request: Request, rows: Rows) -> tuple
 def _rooted(request: Request, table: Table) -> tuple[Request, Table]:
     """Return the table with its paths below one folder, which is the root, unless the request names one."""
     at = table.find("path")
-    if at is None or request.input is not None or request.root is not None or any("://" in one for one in table.columns[at]):
+    if (
+        at is None
+        or request.input is not None
+        or request.root is not None
+        or any("://" in one for one in table.columns[at])
+    ):
         return request, table
     full = [os.path.abspath(Path(one).expanduser()) if one else "" for one in table.columns[at]]
     root = Path(os.path.commonpath([os.path.dirname(one) for one in full if one] or [Path.cwd()]))
