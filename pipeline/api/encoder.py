@@ -135,7 +135,7 @@ def load_encoder(
     >>> encoder([Image.new("RGB", (40, 30))]).shape
     (1, 128)
     """
-    keywords = {"backbone": name, "weights": weights, "layer": layer, "pool": pool, "device": device}
+    keywords: dict[str, Any] = {"backbone": name, "weights": weights, "layer": layer, "pool": pool, "device": device}
     keywords |= {"batch_size": batch_size, "workers": workers, **transform}
     s = settings_of(ExtractSettings, None, keywords)
     asked = s.request()

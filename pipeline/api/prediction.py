@@ -21,8 +21,8 @@ def predict(head: str | Path | Fitted | Report, samples: object, **given: Unpack
     """Return what a fitted head says of new samples, in their order.
 
     ``head``: a folder of ``data/heads``, what ``fit`` returned, or a report, whose first head is taken. ``samples``: a
-    list, or one alone, of paths of files, of folders or tables of them; or of PIL images, uint8 arrays (h, w, 3), texts,
-    vectors, recordings. For a head of texts a ``str`` is a text; else it is a path. One that can't be read has a
+    list, or one alone, of paths of files, folders or tables; or of PIL images, uint8 arrays (h, w, 3), texts, vectors,
+    recordings. For a head of texts a ``str`` is a text; else it is a path. One that can't be read has a
     ``problem``. Raises DataError for objects of another kind, and what ``load_classifier`` does.
 
     >>> from frostline import load_dataset, run

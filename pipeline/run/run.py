@@ -114,8 +114,8 @@ def _there(plan: Plan, spec: HeadSpec) -> Fitted:
 def run(settings: Settings, dataset: Dataset | None = None) -> Report:
     """Do what is missing of extract, fit and evaluate, write ``run.json`` and ``report.html``, and return it all.
 
-    ``dataset``: that of the settings, if it is open already. Where these can't be written, on a read-only disk for instance, the answers are returned all the same and
-    ``unwritten`` says why.
+    ``dataset``: that of the settings, if it is open already. Where these can't be written, on a read-only disk for
+    instance, the answers are returned all the same and ``unwritten`` says why.
     """
     return run_opened(open_run(settings, dataset=dataset))
 

@@ -70,14 +70,16 @@ def sample_of(value: object, modality: str) -> Sample:
 
 def content_of(sample: Sample, modality: str) -> bytes:
     """Return the bytes that a sample's digest is of; those of a text are its UTF-8, as of a cell of a table."""
+    data: bytes
     if modality == IMAGE:
-        return b"RGB %d %d " % sample.size + sample.tobytes()
-    if modality == TEXT:
-        data: bytes = sample.encode(errors="surrogatepass")
-        return data
-    if modality == AUDIO:
-        return b"waveform %d " % sample.rate + sample.samples.astype("<f4").tobytes()
-    return b"float32 %d " % len(sample) + sample.astype("<f4").tobytes()
+        data = b"RGB %d %d " % sample.size + sample.tobytes()
+    elif modality == TEXT:
+        data = sample.encode(errors="surrogatepass")
+    elif modality == AUDIO:
+        data = b"waveform %d " % sample.rate + sample.samples.astype("<f4").tobytes()
+    else:
+        data = b"float32 %d " % len(sample) + sample.astype("<f4").tobytes()
+    return data
 
 
 def described(value: object) -> str:
