@@ -86,13 +86,13 @@ def described(value: object) -> str:
     """Return what an object is, in a few words for an error.
 
     >>> described(np.zeros((2, 3))), described(7)
-    ('a float64 array (2, 3)', 'a int (7)')
+    ('float64 array (2, 3)', "int '7'")
     """
     array = array_of(value)
     if array is not None:
         kind = "tensor" if _is_tensor(value) else "array"
-        return f"a {array.dtype} {kind} {array.shape}"
-    return f"a {type(value).__name__} ({str(value)[:40]})"
+        return f"{array.dtype} {kind} {array.shape}"
+    return f"{type(value).__name__} {str(value)[:40]!r}" if value is not None else "None"
 
 
 def array_of(value: object) -> NDArray[Any] | None:
