@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from frostline.stages.backbones.spec import BackboneSpec, read_spec
-from frostline.stages.datasets.buckets.address import is_address, path_of
+from frostline.stages.buckets.address import is_address, path_of
 from frostline.stages.errors import ConfigError
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.records.sealed import digest, sealed

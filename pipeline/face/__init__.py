@@ -15,6 +15,8 @@ from typing import Any
 _API = "frostline.pipeline.api"
 _RECORDS, _SETTINGS = "frostline.pipeline.records.run", "frostline.pipeline.settings"
 _ERRORS, _STORE = "frostline.stages.errors", "frostline.stages.store"
+_ESTIMATORS, _HEADS = "frostline.pipeline.estimators", "frostline.stages.heads.estimators"
+_CLASSIFIERS = ["AdamW", "Centroid", "KNN", "LDA", "LinearSGD", "Logistic", "Ridge", "SVM"]
 _PLACES = {
     **dict.fromkeys(["run", "extract", "fit", "evaluate"], f"{_API}.calls"),
     **dict.fromkeys(["predict", "load_classifier"], f"{_API}.prediction"),
@@ -30,6 +32,11 @@ _PLACES = {
     **dict.fromkeys(["Dataset", "Samples"], "frostline.stages.datasets"),
     "Targets": "frostline.stages.targets.values",
     "Features": _STORE,
+    "FrozenFeatures": f"{_ESTIMATORS}.frozen_features",
+    **dict.fromkeys(["LogisticProbeCV", "RidgeClassifierProbeCV"], f"{_ESTIMATORS}.probe_classifiers"),
+    "RidgeProbeCV": f"{_ESTIMATORS}.probe_regressor",
+    **dict.fromkeys([f"{name}Classifier" for name in _CLASSIFIERS], _HEADS),
+    **dict.fromkeys(["KNNRegressor", "LinearSGDRegressor", "RidgeRegressor"], _HEADS),
 }
 __all__ = sorted(_PLACES)  # noqa: PLE0605 (the stub lists them for who reads)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def file_samples(
             raise DataError(f"{path} can't be read any more ({error.strerror}); put it back and run again") from error
 
     called = Called(content, lambda row: str(root / files.paths[row]))
-    return indexed_samples(dataset, split, targets, files, called, modality, options)
+    return replace(indexed_samples(dataset, split, targets, files, called, modality, options), root=root)
 
 
 @dataclass(frozen=True)

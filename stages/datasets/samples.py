@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ class Samples:
     ``codecs``: the rows whose file needs a library of its own, or is worth a remark, each with what kind it is, see
     ``Modality.codec``. ``options``: what the modality's ``decode`` is told besides.
     ``modality``: a name behind the door ``frostline.modalities``.
+    ``root``: the folder below which each sample is a file, at its id; None where samples are no files of their own.
     ``announce``: is told which rows will be read soon, each once, and fetches them ahead; None: that is no use.
     """
 
@@ -49,6 +51,7 @@ class Samples:
     codecs: Mapping[int, str] = field(default_factory=dict)
     options: Mapping[str, int] = field(default_factory=dict)
     announce: Callable[[Iterable[int]], object] | None = None
+    root: Path | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -135,6 +138,7 @@ class Samples:
             of_rows(self.codecs, rows),
             self.options,
             announce and (lambda some: announce(int(rows[row]) for row in some)),
+            self.root,
         )
 
 

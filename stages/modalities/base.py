@@ -45,12 +45,14 @@ class Preview:
     Attributes:
         picture: a data URI of at most some ten thousand characters, or nothing.
         text: an excerpt, or what there is to say of the sample in words, or nothing.
-        tiny: whether the picture has so few pixels that they had better be seen.
+        tiny: whether the picture has so few pixels that they should be drawn as squares.
+        sound: a data URI of its first seconds as audio, at most some hundred thousand characters, or nothing.
     """
 
     picture: str = ""
     text: str = ""
     tiny: bool = False
+    sound: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class RunArtifacts:
-    """``X`` (n, d), ``y`` (n, …): of some test samples. Without test samples or features, ``no_…`` says why."""
+    """``X`` (n, d), ``y`` (n, …): of some test samples. Without test samples or features, ``no_…`` says why.
+
+    ``page``: the folder of the page.
+    """
 
     train: Samples | None
     test: Samples | None
@@ -32,12 +36,13 @@ class RunArtifacts:
     y: TargetValues | None
     no_features: str
     findings: Findings | None
+    page: Path
 
 
-def artifacts_of(run: Run, dataset: Dataset | None, max_rows: int) -> RunArtifacts:
+def artifacts_of(run: Run, dataset: Dataset | None, max_rows: int, page: Path) -> RunArtifacts:
     """Return what is there of a run's evidence: its dataset if it is given, and at most ``max_rows`` rows' features.
 
-    Nothing is downloaded and nothing computed.
+    ``page``: the folder of the page. Nothing is downloaded and nothing computed.
     """
     no_samples = no_features = ""
     train, test, X, y = None, None, None, None
@@ -49,12 +54,12 @@ def artifacts_of(run: Run, dataset: Dataset | None, max_rows: int) -> RunArtifac
         no_samples = f"The dataset can’t be opened from here: {error}"
     except (FrostlineError, OSError, ValueError):
         # What was said may quote a file, and a record may name any; the page is made to be passed on.
-        no_samples = "The dataset can’t be opened from here as it was."
+        no_samples = "The dataset can’t be opened from here, or has changed."
     try:
         X, y = _some(run, open_set(run.at.data_dir / "features" / _folder_name(run)), max_rows)
     except (FrostlineError, OSError, ValueError) as error:
-        no_features = f"The test features are not in {run.at.data_dir.name}/features any more: {error}"
-    return RunArtifacts(train, test, no_samples, X, y, no_features, _findings(run))
+        no_features = f"The test features are no longer in {run.at.data_dir.name}/features: {error}"
+    return RunArtifacts(train, test, no_samples, X, y, no_features, _findings(run), page)
 
 
 def _findings(run: Run) -> Findings | None:

@@ -1,4 +1,4 @@
-"""Whether a head's confidence can be believed."""
+"""How well a head's confidence agrees with its accuracy."""
 
 from __future__ import annotations
 
@@ -26,9 +26,13 @@ def calibration(found: Evaluation) -> Calibration | None:
         return None
     gap = sum(one.rows * (one.accuracy - one.confidence) for one in bins) / found.rows
     points = f"{100 * abs(gap):.1f} points"
-    surer, less = f"is {points} surer than it is right", f"is right {points} more often than it says"
-    verdict = f"On average the head {surer if gap < 0 else less}."
-    return Calibration(plots.reliability_diagram(bins, found.reliability_calibrated), verdict, _mended(found))
+    verdict = (
+        f"On average, the confidence of the head is {points} too {'high' if gap < 0 else 'low'}."
+        if round(abs(gap), 3)
+        else "On average, the confidence of the head equals its accuracy."
+    )
+    scaled = () if found.temperature == 1 else found.reliability_calibrated
+    return Calibration(plots.reliability_diagram(bins, scaled), verdict, _mended(found))
 
 
 def _mended(found: Evaluation) -> str:
@@ -36,11 +40,11 @@ def _mended(found: Evaluation) -> str:
     if not found.temperature or before is None or after is None:
         return ""
     if found.temperature == 1:
-        return "Held-out training samples call for no temperature other than 1."
+        return "Temperature scaling, learned on held-out training samples, changes nothing (T = 1)."
     old, new = (formatting.valued("ece", score)[0] for score in (before, after))
     effect = (
-        f"takes the calibration error from {old} to {new}"
+        f"reduces the calibration error from {old} to {new}"
         if after.value < before.value
-        else f"does not help here: calibration error {old} before, {new} after"
+        else f"does not reduce the calibration error here ({old} before, {new} after)"
     )
-    return f"Dividing log p by T = {found.temperature:.2f}, learned on held-out training samples, {effect}."
+    return f"Temperature scaling with T = {found.temperature:.2f}, learned on held-out training samples, {effect}."

@@ -1,4 +1,4 @@
-"""What the main score of a kind of target claims, and what it may be held against."""
+"""What the main score of a kind of target claims, and what it can be compared with."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def claim(found: Evaluation) -> str:
 
 
 def references(leader: Scored) -> list[str]:
-    """Return what the main score may be held against: what knowing nothing of the samples would reach."""
-    return [*_REFERENCES.get(leader.evaluation.kind, _no_references)(leader), *_of_rows(leader.evaluation)]
+    """Return what the main score can be compared with: what is reached without looking at a sample."""
+    return list(_REFERENCES.get(leader.evaluation.kind, _no_references)(leader))
 
 
 def mean_errors(y: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -37,7 +37,7 @@ def _tested(found: Evaluation) -> str:
 
 
 def _single_claim(found: Evaluation) -> str:
-    return f"of {_tested(found)} {'is' if found.rows == 1 else 'are'} named right"
+    return f"of {_tested(found)} {'is' if found.rows == 1 else 'are'} classified correctly"
 
 
 def _labels_claim(found: Evaluation) -> str:
@@ -55,31 +55,39 @@ def _other_claim(found: Evaluation) -> str:
     return f"{target.table[target.main]} on {_tested(found)}"
 
 
+def by_chance(found: Evaluation) -> float | None:
+    """Return the main score that is reached without looking at a sample; None where that is not known.
+
+    Of classes: always the most common one. Of labels: the mean of their prevalences, which random scores reach. Of
+    numbers: their mean.
+    """
+    if found.classes:
+        return max(one.support for one in found.classes) / found.rows
+    if found.labels:
+        shares = [one.prevalence for one in found.labels if one.positives and one.prevalence is not None]
+        return float(np.mean(shares)) if shares else None
+    return 0.0 if found.outputs else None
+
+
 def _single_references(leader: Scored) -> list[str]:
-    found = leader.evaluation
-    commonest = formatting.share(max(one.support for one in found.classes), found.rows)
-    return [f"Naming the commonest class every time would be right for {commonest}."]
+    chance = by_chance(leader.evaluation) or 0.0
+    return [f"Always predicting the most common class: {100 * chance:.1f} %."]
 
 
 def _label_references(leader: Scored) -> list[str]:
-    """Return what scores by chance reach: the average precision of a label is its prevalence then."""
-    shares = [one.prevalence for one in leader.evaluation.labels if one.positives and one.prevalence is not None]
-    if not shares:
-        return []
-    return [
-        f"Scores by chance would reach {100 * float(np.mean(shares)):.1f} %, the mean share of samples with a label."
-    ]
+    """Return what random scores reach: the average precision of a label is its prevalence then."""
+    chance = by_chance(leader.evaluation)
+    return [] if chance is None else [f"Random scores: {100 * chance:.1f} %, the mean share of samples with a label."]
 
 
 def _number_references(leader: Scored) -> list[str]:
     """Return what predicting the mean reaches: R² 0, and of one output the MAE, in units of the target."""
     answers, scores = leader.answers, leader.evaluation.scores
     if answers is None or len(leader.evaluation.outputs) > 1:
-        return ["Predicting the mean of the test values every time would have an R² of 0."]
+        return ["Always predicting the mean of the test values: R² of 0."]
     own, theirs = formatting.valued("mae", scores["mae"])[0], formatting.amount(float(mean_errors(answers.y)[0]))
     return [
-        "Predicting the mean of the test values every time would have an R² of 0 "
-        f"and a mean absolute error of {theirs}; here it is {own}."
+        f"Always predicting the mean of the test values: R² of 0 and a mean absolute error of {theirs}. Here it is {own}."
     ]
 
 
@@ -87,14 +95,14 @@ def _no_references(_leader: Scored) -> list[str]:
     return []
 
 
-def _of_rows(found: Evaluation) -> list[str]:
-    """Return of how many groups the samples are, and what they would have claimed had each stood for itself."""
+def of_groups(found: Evaluation) -> list[str]:
+    """Return the number of groups, and the interval that ignores them."""
     if not found.groups or found.of_rows is None:
         return []
     interval = formatting.valued(TARGETS.load(found.kind).main, found.of_rows)[1]
     return [
-        f"The test samples are of {counted(found.groups, 'group')}, and intervals are of groups; "
-        f"samples that stand for themselves would have claimed {interval}."
+        f"The interval resamples the {counted(found.groups, 'group')} of test samples. If all samples were independent, "
+        f"it would be {interval}."
     ]
 
 

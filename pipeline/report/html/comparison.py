@@ -16,15 +16,17 @@ from frostline.pipeline.report import wording
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.claims import claim
 from frostline.pipeline.report.html.curves import figure_of
-from frostline.pipeline.report.html.opening import Opening
+from frostline.pipeline.report.html.opening import Opening, standing_of, used
 from frostline.pipeline.report.html.pinned import pinned
-from frostline.pipeline.report.html.ranking import Compared, Ranking, ranking
+from frostline.pipeline.report.html.ranking import Compared, Ranking, RankingRow, ranking
 from frostline.pipeline.report.html.record import Run, Scored
+from frostline.pipeline.report.html.sections import SECTIONS
 from frostline.pipeline.report.verdicts import uncovered, uncovered_over_draws
 from frostline.stages.errors import ConfigError, counted
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
+MANY = 10  # heads, from which on the best of each backbone are listed first
 _UNTOLD = {"dataset", "view", "format", "data_dir"}
 
 
@@ -40,10 +42,19 @@ class Described:
 
 @dataclass(frozen=True)
 class Differing:
-    """A row for each field in which the ``runs`` differ: its name, and its value in each of them."""
+    """A row for each run: its name, and its value of each of the ``fields`` in which runs differ."""
 
-    runs: tuple[str, ...]
+    fields: tuple[str, ...]
     rows: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class BestOfBackbone:
+    """The first-ranked of the ``heads`` on one backbone."""
+
+    backbone: str
+    row: RankingRow
+    heads: int
 
 
 def comparison(runs: Sequence[Run], *, all_pairs: bool = False) -> dict[str, Any]:
@@ -67,6 +78,8 @@ def comparison(runs: Sequence[Run], *, all_pairs: bool = False) -> dict[str, Any
         "runs": [_described(run) for run in runs],
         "answer": _answer(found, entries, names) if found else None,
         "ranking": found,
+        "best": _best(found, entries, names) if found else (),
+        "names": SECTIONS,
         "differing": _differing(runs),
         "curves": _curves(curves) if curves else None,
         "uncovered": unknown,
@@ -90,21 +103,33 @@ def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequen
     one = dict(zip(names, (one for _, one in entries), strict=True))[first.name]
     main = TARGETS.load(one.evaluation.kind).main
     value, interval = formatting.valued(main, of_the_best(one.evaluation, len(entries)))
-    ties = [name for name in first.tied if name != first.name]
-    verdict = (
-        f"It is not distinguishable with these {found.compared:,} samples from {wording.listed(ties)}."
-        if ties
-        else f"It is better than every other beyond chance ({found.corrected})."
-    )
     return Opening(
         value=value,
         claim=f"{claim(one.evaluation)}{'' if one.evaluation.kind == DEFAULT else ','} by {first.name}",
-        interval=formatting.claimed(interval, f"allowing for the choice of the best of {len(entries)}"),
-        context=(
-            "It was picked on these test samples, which its interval allows for.",
-            *((verdict,) if first.rank else ()),
+        interval=formatting.claimed(interval, f"allowing for the choice among {len(entries)} heads"),
+        facts=(
+            (
+                "Head to use",
+                (
+                    used(one.head, one.backbone, wording.chosen(one.selection)),
+                    f"It is the best of {len(entries)} on these test samples. The interval allows for this choice.",
+                ),
+            ),
+            *((("Others", (standing_of(found),)),) if first.rank else ()),
         ),
     )
+
+
+def _best(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequence[str]) -> tuple[BestOfBackbone, ...]:
+    """Return the best head of each backbone, where there are several backbones and many heads."""
+    backbones = dict(zip(names, (one.backbone for _, one in entries), strict=True))
+    heads = Counter(backbones.values())
+    first: dict[str, RankingRow] = {}
+    for row in found.rows:
+        first.setdefault(backbones[row.name], row)
+    if len(first) < 2 or len(found.rows) < MANY:
+        return ()
+    return tuple(BestOfBackbone(name, row, heads[name]) for name, row in first.items())
 
 
 def _described(run: Run) -> Described:
@@ -117,8 +142,10 @@ def _differing(runs: Sequence[Run]) -> Differing:
     """Return the settings and key fields in which the runs differ."""
     all_of = [{**run.record.settings, **run.features("test")[0].key} for run in runs]
     fields = sorted({name for one in all_of for name in one} - _UNTOLD)
-    rows = ((name, tuple(_shown(one.get(name)) for one in all_of)) for name in fields)
-    return Differing(tuple(run.folder.name for run in runs), tuple(row for row in rows if len(set(row[1])) > 1))
+    columns = {name: [_shown(one.get(name)) for one in all_of] for name in fields}
+    differing = tuple(name for name in fields if len(set(columns[name])) > 1)
+    rows = ((run.folder.name, tuple(columns[name][i] for name in differing)) for i, run in enumerate(runs))
+    return Differing(differing, tuple(rows) if differing else ())
 
 
 def _shown(value: Any) -> str:

@@ -53,7 +53,7 @@ def curves_section(run: Run) -> Curves | None:
 def figure_of(curves: Sequence[tuple[str, Curve]], kind: str) -> Markup:
     """Return curves by name, of one kind of target, as a figure."""
     target = TARGETS.load(kind)
-    title = "right" if kind == DEFAULT else target.table[target.main]
+    title = "correct" if kind == DEFAULT else target.table[target.main]
     return plots.learning_curves(curves, title, shares=target.as_shares)
 
 

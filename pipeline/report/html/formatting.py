@@ -23,6 +23,7 @@ from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
 _FLAG = re.compile(r"--[a-z]+(?:-[a-z]+)*")
+_QUOTED = re.compile(r"`([^`]+)`")
 _SHARES = (
     *("accuracy", "f1", "ece", "map", "map_11_point", "macro_auroc", "micro_auroc", "f1_at_thresholds"),
     *("lrap", "hamming_loss", "average_precision"),
@@ -41,9 +42,11 @@ class ScoreRow:
 
 
 def score_rows(scores: Mapping[str, Score], kind: str = DEFAULT) -> list[ScoreRow]:
-    """Return one row per score that is there."""
+    """Return one row per score that is there; those after temperature scaling where it changes something."""
     rows = []
-    for suffix, remark in (("", ""), (CALIBRATED, ", after temperature scaling")):
+    tempered = {name: score for name, score in scores.items() if name.endswith(CALIBRATED)}
+    unchanged = all(score.value == scores[name.removesuffix(CALIBRATED)].value for name, score in tempered.items())
+    for suffix, remark in (("", ""), *(() if unchanged else ((CALIBRATED, ", after temperature scaling"),))):
         for name, (title, meaning) in score_names(kind).items():
             if name + suffix in scores:
                 rows.append(ScoreRow(title + remark, meaning, *valued(name, scores[name + suffix])))
@@ -106,9 +109,9 @@ def minus(text: str) -> str:
 
 
 def flags(text: str) -> Markup:
-    """Return text in which no line ends within a flag such as ``--grid``."""
+    """Return text in which no line ends within a flag such as ``--grid``, and what stands in backticks is code."""
     shown = str(escape(unbroken(printable(text))))
-    return Markup(_FLAG.sub(r'<code class="flag">\g<0></code>', shown))
+    return Markup(_FLAG.sub(r'<code class="flag">\g<0></code>', _QUOTED.sub(r"<code>\1</code>", shown)))
 
 
 def share(part: int, whole: int) -> str:

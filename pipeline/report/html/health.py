@@ -49,7 +49,7 @@ def health(artifacts: RunArtifacts) -> Health | None:
     found = artifacts.findings
     if found is None:
         return None
-    train, test = Thumbnails(artifacts.train), Thumbnails(artifacts.test)
+    train, test = (Thumbnails(split, artifacts.page) for split in (artifacts.train, artifacts.test))
     return Health(
         backbone=found.backbone,
         rows=found.rows,
@@ -72,7 +72,7 @@ def _check(one: Check) -> CheckShown:
 
 def _issue(one: Issue, train: Thumbnails) -> IssueShown:
     return IssueShown(
-        picture=train.of(one.id, f"A training sample labelled {one.given}, rather {one.suggested}"),
+        picture=train.of(one.id, f"A training sample labelled {one.given}, more likely {one.suggested}"),
         given=one.given,
         suggested=one.suggested,
     )
@@ -80,6 +80,6 @@ def _issue(one: Issue, train: Thumbnails) -> IssueShown:
 
 def _pairs(found: Findings, train: Thumbnails, test: Thumbnails) -> tuple[tuple[Picture, Picture], ...]:
     return tuple(
-        (test.of(one.id, "A test sample"), train.of(one.nearest, "Its near duplicate of train"))
+        (test.of(one.id, "A test sample"), train.of(one.nearest, "Its near duplicate in the training set"))
         for one in found.near_duplicates.across[:PAIRS]
     )

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from frostline.pipeline.report.html.plots import WIDTH, rows
-from frostline.pipeline.report.html.svg import ACCENT, INK, WARM, figure, short
+from frostline.pipeline.report.html.svg import ACCENT, INK, WARM, figure, shortened
 from frostline.stages.metrics.multi_label import LabelScore
 
 
@@ -28,7 +28,7 @@ def label_bars(labels: Sequence[LabelScore]) -> Markup:
             axes.plot(ends, [row] * len(ends), color=INK, lw=1.3)
             axes.plot([shares[row]] * 2, [row - 0.36, row + 0.36], color=WARM, lw=2.6, solid_capstyle="butt")
             axes.annotate(f"{values[row]:.0f}", (104, row), va="center", ha="left", color=INK, annotation_clip=False)
-        rows(axes, [short(one.name) for one in labels])
+        rows(axes, shortened([one.name for one in labels]))
         axes.set(xlim=(0, 102), xlabel="average precision in %, and chance")
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")

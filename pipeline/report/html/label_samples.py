@@ -51,10 +51,10 @@ def sample_costs(answers: Predictions) -> NDArray[np.float64]:
 
 def _sample(found: Decided, thumbnails: Thumbnails, row: int, cost: float) -> LabelledSample:
     truth, prediction = _all(found.having_of(row)), _all(found.named_of(row))
-    picture = thumbnails.of(found.answers.ids[row], f"A test sample: {truth}; called {prediction}")
+    picture = thumbnails.of(found.answers.ids[row], f"A test sample with the labels {truth}, predicted {prediction}")
     said = f"log-loss {cost:.2f}" if found.answers.probabilistic else f"LRAP {100 * (1 - cost):.0f} %"
     return LabelledSample(picture, truth, prediction, said)
 
 
 def _all(names: Sequence[str]) -> str:
-    return listed(names, _NAMED) if names else "none of them"
+    return listed(names, _NAMED) if names else "none"

@@ -1,22 +1,23 @@
-"""Labels as a table that can be sorted without a script: each row knows its place in every order."""
+"""Labels as a table that can be sorted without a script."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from frostline.pipeline.report.html import formatting
+from frostline.pipeline.report.html.orders import Orders, places, titles
 from frostline.stages.metrics import Score
 from frostline.stages.metrics.multi_label import LabelScore
 
 LISTED = 200
-ORDERS: Mapping[str, tuple[str, Callable[[LabelScore], tuple[float, str]]]] = MappingProxyType(
+ORDERS: Orders[LabelScore] = MappingProxyType(
     {
         "ap": ("average precision", lambda one: (_value(one.average_precision), one.name)),
         "auroc": ("AUROC", lambda one: (_value(one.auroc), one.name)),
         "f1": ("F1", lambda one: (_value(one.f1), one.name)),
-        "count": ("samples with it", lambda one: (-one.positives, one.name)),
+        "count": ("samples with the label", lambda one: (-one.positives, one.name)),
         "name": ("name", lambda one: (0, one.name)),
     }
 )
@@ -50,13 +51,12 @@ class LabelTable:
 def label_table(labels: Sequence[LabelScore]) -> LabelTable:
     """Return a table of the labels, at most ``LISTED`` of them."""
     shown = worst_first(labels)[:LISTED]
-    places = {name: sorted(shown, key=key) for name, (_, key) in ORDERS.items()}
-    orders = {name: {one.name: i for i, one in enumerate(order)} for name, order in places.items()}
+    styles = places(shown, ORDERS)
     return LabelTable(
-        rows=tuple(_row(one, orders) for one in shown),
+        rows=tuple(_row(one, style) for one, style in zip(shown, styles, strict=True)),
         left_out=len(labels) - len(shown),
         tuned=any(one.threshold is not None for one in labels),
-        orders=tuple((name, title) for name, (title, _) in ORDERS.items()),
+        orders=titles(ORDERS),
     )
 
 
@@ -69,7 +69,7 @@ def _value(score: Score | None) -> float:
     return score.value if score else 2.0
 
 
-def _row(one: LabelScore, orders: Mapping[str, Mapping[str, int]]) -> LabelRow:
+def _row(one: LabelScore, style: str) -> LabelRow:
     return LabelRow(
         name=one.name,
         precision=_shown("average_precision", one.average_precision),
@@ -79,7 +79,7 @@ def _row(one: LabelScore, orders: Mapping[str, Mapping[str, int]]) -> LabelRow:
         f1_at_threshold=_shown("f1", one.f1_at_threshold),
         having=f"{one.positives:,} of {one.rows:,}",
         share=formatting.share(one.positives, one.rows),
-        places=";".join(f"--{name}:{places[one.name]}" for name, places in orders.items()),
+        places=style,
     )
 
 

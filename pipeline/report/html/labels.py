@@ -70,7 +70,7 @@ def labels_section(leader: Scored, artifacts: RunArtifacts) -> Labels:
         table=label_table(labels),
         rule=_rule(leader.evaluation.scores, labels, answers),
         together=co_occurrence(found) if found else None,
-        worst=worst_labelled(found, Thumbnails(artifacts.test)) if found else (),
+        worst=worst_labelled(found, Thumbnails(artifacts.test, artifacts.page)) if found else (),
         ranked=answers is not None and not answers.probabilistic,
         problem=leader.problem,
         no_pictures=artifacts.no_samples,
@@ -98,11 +98,11 @@ def _matrix(rows: NDArray[np.int64], columns: NDArray[np.bool_], names: Sequence
 
 def _rule(scores: Mapping[str, Score], labels: Sequence[LabelScore], answers: Predictions | None) -> str:
     """Return from when on a label counts as predicted, and what thresholds of its own do for it."""
-    usual = "the usual threshold" if answers is None else _USUAL[answers.probabilistic]
+    usual = "the default threshold" if answers is None else _USUAL[answers.probabilistic]
     if not any(one.threshold is not None for one in labels):
-        return f"A label counts as predicted above {usual}."
+        return f"A label is predicted above {usual}."
     before, after = (formatting.valued("f1", scores[f"macro_f1{end}"])[0] for end in ("", "_at_thresholds"))
     return (
-        "A label counts as predicted above a threshold of its own, chosen on held-out training samples so that its F1 "
-        f"is largest. Macro-F1 is {after} so, and {before} with {usual} for all."
+        "A label is predicted above its own threshold, which was chosen on held-out training samples for the highest "
+        f"F1. Macro-F1 is {after} with these thresholds and {before} with {usual} for all labels."
     )

@@ -15,7 +15,7 @@ from frostline.pipeline.report.html.value_plots import value_map
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
-_LABELLED = 20
+_LABELLED, _FEWER = 20, 10  # classes that are named, and of more classes than that
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,13 @@ def _of_classes(run: Run, artifacts: RunArtifacts) -> Map:
     assert artifacts.X is not None and artifacts.y is not None
     found = plane(artifacts.X, artifacts.y)
     if found is None:
-        return Map(why="Too few test samples or classes for a map that means anything.")
+        return Map(why="There are too few test samples or classes for a meaningful map.")
     points, rows = found
     y = artifacts.y[rows]
-    drawn = plots.scatter(points, y, run.record.classes, _LABELLED)
-    others = max(0, len(np.unique(y)) - _LABELLED)
+    shown = len(np.unique(y))
+    named = _LABELLED if shown <= _LABELLED else _FEWER
+    drawn = plots.scatter(points, y, run.record.classes, named)
+    others = max(0, shown - named)
     return Map(drawn, shown=len(y), learned=len(artifacts.y) - len(y), others=others)
 
 
@@ -66,7 +68,7 @@ def _of_values(run: Run, artifacts: RunArtifacts) -> Map | None:
     strata = TARGETS.load(run.record.kind).strata(values[:, None])
     found = plane(artifacts.X[known], strata)
     if found is None:
-        return Map(why="Too few test samples or values for a map that means anything.")
+        return Map(why="There are too few test samples or values for a meaningful map.")
     points, rows = found
     drawn = value_map(points, values[rows], outputs[best].name)
     return Map(drawn, shown=len(rows), learned=len(values) - len(rows), output=outputs[best].name)

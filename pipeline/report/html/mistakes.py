@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from frostline.pipeline.report.html import plots
 from frostline.pipeline.report.html.artifacts import RunArtifacts
+from frostline.pipeline.report.html.class_table import ClassTable, class_table
 from frostline.pipeline.report.html.formatting import share
 from frostline.pipeline.report.html.matrix import Matrix, matrix
 from frostline.pipeline.report.html.predictions import StoredPredictions
@@ -73,6 +74,7 @@ class Mistakes:
     wrong: str
     table: Matrix | None
     classes: Bars
+    each: ClassTable
     pairs: Confusions
     worst: tuple[Mistake, ...]
     problem: str
@@ -90,9 +92,9 @@ class MistakeGallery:
         """Return what was said of one row of the answers."""
         answers = self._answers
         value = float(answers.decision_values[row, 0])
-        sure = f"{100 * value:.0f} % sure" if answers.probabilistic else f"ahead by {answers.margins[row]:.2g}"
+        sure = f"{100 * value:.0f} % sure" if answers.probabilistic else f"margin {answers.margins[row]:.2g}"
         truth, prediction = answers.classes[answers.y[row]], answers.classes[answers.labels[row]]
-        picture = self._thumbnails.of(answers.ids[row], f"A test sample: {truth} called {prediction}")
+        picture = self._thumbnails.of(answers.ids[row], f"A test sample of class {truth}, predicted as {prediction}")
         return Mistake(picture, truth, prediction, sure)
 
 
@@ -100,11 +102,12 @@ def mistakes(leader: Scored, classes: tuple[str, ...], artifacts: RunArtifacts) 
     """Return what a head named wrong, with pictures where the samples are there."""
     counts = np.array(leader.evaluation.confusion, np.int64)
     answers = leader.answers if isinstance(leader.answers, StoredPredictions) else None
-    gallery = MistakeGallery(answers, Thumbnails(artifacts.test)) if answers else None
+    gallery = MistakeGallery(answers, Thumbnails(artifacts.test, artifacts.page)) if answers else None
     return Mistakes(
         wrong=_number_wrong(int(counts.sum() - np.trace(counts))),
         table=_table(counts, classes),
         classes=_bars(leader.evaluation.classes),
+        each=class_table(leader.evaluation.classes, counts),
         pairs=_pairs(counts, classes, answers, gallery),
         worst=_worst(answers, gallery),
         problem=leader.problem,

@@ -39,8 +39,9 @@ def write_page(
     from frostline.pipeline.report.html.run_page import MAPPED, run_page
 
     run = open_run(folder)
-    context = run_page(run, artifacts_of(run, dataset, MAPPED), compared, all_pairs=all_pairs)
-    return _write(out or run.folder / PAGE, "run.html", context)
+    page = out or run.folder / PAGE
+    artifacts = artifacts_of(run, dataset, MAPPED, page.parent.absolute())
+    return _write(page, "run.html", run_page(run, artifacts, compared, all_pairs=all_pairs))
 
 
 def write_comparison(folders: Sequence[Path], out: Path | None = None, *, all_pairs: bool = False) -> Path:

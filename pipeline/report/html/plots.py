@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.report.html.formatting import main_share
-from frostline.pipeline.report.html.svg import ACCENT, HUES, INK, LINE, MUTED, WARM, figure, short
+from frostline.pipeline.report.html.svg import ACCENT, HUES, INK, LINE, MUTED, PAPER, WARM, figure, short, shortened
 from frostline.pipeline.report.wording import HEADINGS, PERCENT, number, unit_of
 from frostline.stages.fit.selection import Selection
 from frostline.stages.metrics import Bin, ClassScore, Score
@@ -20,16 +20,24 @@ WIDTH = 4.6
 _MARKERS = "os^Dv<P>Xp"
 
 
-def main_scores(names: Sequence[str], scores: Sequence[Score], title: str, *, shares: bool) -> Markup:
-    """Return each head's main score, called ``title``, and its 95 % interval, one line each, in the order given."""
+def main_scores(
+    names: Sequence[str], scores: Sequence[Score], title: str, marks: Sequence[str], *, shares: bool
+) -> Markup:
+    """Return each head's main score, called ``title``, and its 95 % interval, one line each, in the order given.
+
+    ``marks``: of each head ``first``, whose interval is a band; ``apart``, a hollow mark; or nothing.
+    """
     factor, values = 100 if shares else 1, [main_share(one.value, shares=shares) for one in scores]
 
     def draw(axes: Any) -> None:
         for row, score in enumerate(scores):
             ends = [factor * end for end in score.interval or ()]
             axes.plot(ends, [row] * len(ends), color=ACCENT, lw=2, solid_capstyle="butt")
-            axes.plot(factor * score.value, row, "o", color=ACCENT, ms=5)
-        rows(axes, [short(name, 34) for name in names])
+            hollow = {"mfc": PAPER, "mew": 1.4} if marks[row] == "apart" else {}
+            axes.plot(factor * score.value, row, "o", color=ACCENT, ms=5, **hollow)
+            if marks[row] == "first" and ends:
+                axes.axvspan(*ends, color=ACCENT, alpha=0.12, lw=0, zorder=0)
+        rows(axes, shortened(names, 34))
         axes.set_xlabel(f"{title}{' in %' if shares else ''}, with its 95 % interval")
         axes.grid(axis="x")
 
@@ -50,8 +58,8 @@ def class_recalls(scores: Sequence[ClassScore]) -> Markup:
             axes.plot(ends, [row] * len(ends), color=INK, lw=1.3)
             axes.plot(100 * one.precision.value, row, "D", color=WARM, ms=4.5, mec=INK, mew=0.5)
             axes.annotate(f"{recalls[row]:.0f}", (104, row), va="center", ha="left", color=INK, annotation_clip=False)
-        rows(axes, [short(one.name) for one in scores])
-        axes.set(xlim=(0, 102), xlabel="bar: recall in %, line: its 95 % interval, diamond: precision")
+        rows(axes, shortened([one.name for one in scores]))
+        axes.set(xlim=(0, 102), xlabel="bar: recall in %, line: 95 % interval, diamond: precision")
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
 
@@ -67,7 +75,7 @@ def reliability_diagram(bins: Sequence[Bin], calibrated: Sequence[Bin]) -> Marku
         axes.plot([0, 100], [0, 100], color=MUTED, lw=1, ls=(0, (4, 3)))
         for found, colour, marker, label in (
             (calibrated, WARM, "D", "after temperature scaling"),
-            (bins, ACCENT, "o", "as the head says it"),
+            (bins, ACCENT, "o", "as given by the head"),
         ):
             if found:
                 x, y = [100 * one.confidence for one in found], [100 * one.accuracy for one in found]
@@ -76,14 +84,14 @@ def reliability_diagram(bins: Sequence[Bin], calibrated: Sequence[Bin]) -> Marku
                 axes.scatter(
                     x, y, 12 + 90 * area / area.max(), colour, marker=marker, lw=0.6, edgecolors=INK, label=label
                 )
-        axes.set(xlim=(0, 102), ylim=(0, 102), xlabel="confidence in %", ylabel="right in %", aspect="equal")
+        axes.set(xlim=(0, 102), ylim=(0, 102), xlabel="confidence in %", ylabel="correct in %", aspect="equal")
         _legend(axes, sizes=26)
         axes.grid()
 
     worst = max(bins, key=lambda one: one.rows)
     alt = (
         f"Reliability: of the {worst.rows:,} samples in the fullest bin, predicted with "
-        f"{100 * worst.confidence:.0f} % confidence, {100 * worst.accuracy:.0f} % are right"
+        f"{100 * worst.confidence:.0f} % confidence, {100 * worst.accuracy:.0f} % are correct"
     )
     return figure("reliability", alt, (WIDTH, 3.9), draw)
 
@@ -92,7 +100,7 @@ def held_out(found: Selection) -> tuple[str, Sequence[float]]:
     """Return by what a parameter was chosen, and its value on held-out rows for each of the grid."""
     title = HEADINGS.get(found.by_score, found.by_score)
     if found.by_score in PERCENT:
-        return ("right" if found.by_score == "accuracy" else title) + " in %", [100 * value for value in found.shown]
+        return ("correct" if found.by_score == "accuracy" else title) + " in %", [100 * value for value in found.shown]
     return title, found.shown
 
 
@@ -104,7 +112,7 @@ def selection(found: Selection) -> Markup:
     def draw(axes: Any) -> None:
         axes.plot(grid, scores, "o-", color=ACCENT, ms=3, lw=1, clip_on=False)
         axes.plot(grid[best], scores[best], "D", color=WARM, mec=INK, mew=0.7, ms=8, clip_on=False)
-        axes.set(xlabel=f"{found.parameter} (diamond: the chosen one)", ylabel=f"{title}, held out")
+        axes.set(xlabel=f"{found.parameter} (diamond: chosen)", ylabel=f"{title}, validation")
         _limit(axes, title, scores)
         if min(grid) > 0:
             axes.set_xscale("log")
@@ -173,13 +181,14 @@ def scatter(points: NDArray[np.float64], y: NDArray[np.int64], classes: Sequence
     def draw(axes: Any) -> None:
         others = ~np.isin(y, named)
         axes.plot(*points[others].T, ".", color=LINE, ms=3)
+        called = dict(zip(sorted(named), shortened([classes[label] for label in sorted(named)]), strict=True))
         for place, label in enumerate(sorted(named)):
             marker, colour = _MARKERS[(place + place // 10) % 10], HUES[place % 10]
-            shown = f" {short(classes[label])}"  # matplotlib hides a label that begins with an underscore
+            shown = f" {called[label]}"  # matplotlib hides a label that begins with an underscore
             axes.plot(*points[y == label].T, marker, color=colour, ms=3.4, mew=0, alpha=0.75, label=shown)
         places = _apart(np.array([np.median(points[y == label], axis=0) for label in sorted(named)]), points)
         for label, at in zip(sorted(named), places, strict=True):
-            axes.text(*at, short(classes[label]), ha="center", va="center", weight=600, size=11, color=INK)
+            axes.text(*at, called[label], ha="center", va="center", weight=600, size=11, color=INK)
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, markerscale=2, handletextpad=0.2)

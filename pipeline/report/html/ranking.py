@@ -11,7 +11,7 @@ from frostline.pipeline.report import wording
 from frostline.pipeline.report.html import formatting, plots
 from frostline.pipeline.report.html.record import Scored
 from frostline.pipeline.report.html.score_names import score_names, side_by_side
-from frostline.pipeline.report.verdicts import TOLD_APART, ahead, corrected, verdicts
+from frostline.pipeline.report.verdicts import TOLD_APART, ahead, corrected
 from frostline.stages.metrics.compare import Comparison, HeadPair, RankedHead, compare
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
@@ -60,14 +60,24 @@ class Duel:
     significant: bool
     seen: str
 
+    def other(self, name: str) -> str:
+        """Return the head that one of the two is compared with."""
+        return self.second if name == self.first else self.first
+
+    def told(self, name: str) -> str:
+        """Return whether the other is significantly ``better`` or ``worse`` than one of the two; empty for neither."""
+        if not self.significant:
+            return ""
+        return "worse" if name == self.first else "better"
+
 
 @dataclass(frozen=True)
 class Ranking:
-    """The heads by score. ``problem``: why they are not compared; ``verdicts``: on each pair, by its names.
+    """The heads by score. ``problem``: why they are not compared.
 
     ``tied``: how to read the mark of those that can't be told from the ``reference``, where one can't.
     ``compared``: samples. ``test``: whose p is corrected, which ``counts`` samples that only one head gets right, or
-    not; ``corrected``: for what; ``difference``: what a pair's difference is in.
+    not; ``corrected``: for what; ``difference``: what a pair's difference is in, ``in_points`` of per cent or not.
     """
 
     columns: tuple[str, ...]
@@ -76,13 +86,13 @@ class Ranking:
     figure: Markup
     problem: str
     pairs: tuple[Duel, ...]
-    verdicts: dict[frozenset[str], str]
     compared: int
     reference: str
     corrected: str
     test: str
     counts: bool
     difference: str
+    in_points: bool
 
 
 def ranking(
@@ -108,23 +118,32 @@ def ranking(
         columns=tuple(titles[name][0] for name in columns),
         rows=tuple(_row(name, by_name[name], places.get(name), found, columns) for name in order),
         tied=TOLD_APART.format(found.reference) if found and places[found.reference].tied else "",
-        figure=_figure([by_name[name] for name in order], order),
+        figure=_figure([by_name[name] for name in order], order, found),
         problem="" if found else next(one.problem for one in scored if one.problem),
         pairs=_duels(found, order, shares=target.as_shares) if found else (),
-        verdicts=verdicts(found, shares=target.as_shares) if found else {},
         compared=found.rows if found else 0,
         reference=found.reference if found else "",
         corrected=corrected(found) if found else "",
-        test="McNemar’s mid-p" if counts else "the p-value of a paired bootstrap",
+        test="McNemar’s mid-p value" if counts else "the p-value of a paired bootstrap",
         counts=counts,
-        difference=f"{'Points of' if target.as_shares else 'Difference in'} {target.table[target.main]}",
+        difference=f"Difference in {target.table[target.main]}{', points' if target.as_shares else ''}",
+        in_points=target.as_shares,
     )
 
 
-def _figure(scored: Sequence[Scored], names: Sequence[str]) -> Markup:
+def _figure(scored: Sequence[Scored], names: Sequence[str], found: Comparison | None) -> Markup:
     target = TARGETS.load(scored[0].evaluation.kind)
     scores = [one.evaluation.scores[target.main] for one in scored]
-    return plots.main_scores(names, scores, target.table[target.main], shares=target.as_shares)
+    marks = [_mark(name, found) if found else "" for name in names]
+    return plots.main_scores(names, scores, target.table[target.main], marks, shares=target.as_shares)
+
+
+def _mark(name: str, found: Comparison) -> str:
+    """Return whether a head is the ``first``, which all are compared with, or ``apart`` from it."""
+    if name == found.reference:
+        return "first"
+    both = {name, found.reference}
+    return "apart" if any(pair.significant and {pair.first, pair.second} == both for pair in found.pairs) else ""
 
 
 def _row(
@@ -155,8 +174,8 @@ def _duel(pair: HeadPair, *, shares: bool) -> Duel:
     return Duel(
         first=pair.first,
         second=pair.second,
-        difference=difference,
-        interval=interval,
+        difference=formatting.minus(difference if float(difference) else difference.lstrip("-")),
+        interval=formatting.minus(interval),
         only=(pair.first_only, pair.second_only),
         p=wording.p_value(pair).removeprefix("= "),
         significant=pair.significant,

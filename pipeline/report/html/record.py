@@ -119,7 +119,7 @@ class Run:
         if not found.groups:
             return answers, ""
         if not self._groups.keys() >= set(answers.ids):
-            return None, "which samples are of one group is not known any more; `frostline run` writes it again"
+            return None, "the groups of the test samples are no longer known; `frostline run` writes them again"
         return replace(answers, groups=np.array([self._groups[sample] for sample in answers.ids])), ""
 
 

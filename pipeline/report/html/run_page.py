@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from frostline.pipeline.records.run_record import RunRecord
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.artifacts import RunArtifacts
 from frostline.pipeline.report.html.calibration import calibration
+from frostline.pipeline.report.html.concerns import concerns
 from frostline.pipeline.report.html.curves import curves_section
 from frostline.pipeline.report.html.health import health
 from frostline.pipeline.report.html.labels import labels_section
@@ -19,6 +20,7 @@ from frostline.pipeline.report.html.opening import opening, opening_of_curves
 from frostline.pipeline.report.html.pinned import pinned
 from frostline.pipeline.report.html.ranking import Compared, Ranking, ranking
 from frostline.pipeline.report.html.record import Run, Scored
+from frostline.pipeline.report.html.sections import SECTIONS
 from frostline.pipeline.report.html.setup import setup
 from frostline.pipeline.report.html.values import values_section
 from frostline.pipeline.report.verdicts import uncovered, uncovered_over_draws
@@ -59,11 +61,12 @@ def run_page(
     """
     leader, record = run.leader, run.record
     ranked = _ranked(run, leader, compared, all_pairs=all_pairs) if leader and len(run.scored) > 1 else None
-    return {
+    found = concerns(run, leader, ranked, artifacts.findings)
+    page = {
         "run": run,
         "made": formatting.moment(record.made),
         "title": f"{record.dataset}: {_subject(run)}",
-        "answer": opening(run, leader, ranked.verdicts if ranked else {}) if leader else opening_of_curves(run),
+        "answer": opening(run, leader, ranked, found) if leader else opening_of_curves(run, found),
         "ranking": ranked,
         "leader": leader,
         "scores": formatting.score_rows(leader.evaluation.scores, leader.evaluation.kind) if leader else [],
@@ -77,12 +80,20 @@ def run_page(
         "uncovered": _uncovered(run, leader),
         "health": health(artifacts),
         "look": _health_command(run),
+        "names": SECTIONS,
     }
+    return {**page, "sections": tuple(_sections(page))}
+
+
+def _sections(page: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the ids of the sections that a page has, in their order."""
+    shown = {"heads": "ranking", "scores": "leader", "mistakes": "errors", "confidence": "errors", "provenance": "run"}
+    return (name for name in SECTIONS if page.get(shown.get(name, name)))
 
 
 def _unchosen(run: Run) -> str:
     if run.picked.by == "test":
-        return f"This head was picked on them, as the best of {len(run.own)}; the interval at the top allows for that."
+        return f"This head was chosen on them as the best of {len(run.own)}. The interval at the top allows for that."
     return "Nothing was chosen on them."
 
 
@@ -119,11 +130,11 @@ def _data(run: Run, leader: Scored | None) -> Data:
     bad = {one.id: one.reason for probe in record.probes for f in probe.features for one in f.quarantined}
     return Data(
         lines=(
-            ("Test samples that are also in train", twice.across),
-            ("Samples that repeat within train", twice.within_train),
-            ("Samples that repeat within test", twice.within_test),
+            ("Test samples that are also training samples", twice.across),
+            ("Repeated training samples", twice.within_train),
+            ("Repeated test samples", twice.within_test),
             ("Identical samples with different labels", twice.conflicting),
-            ("Samples that can’t be used, left out", record.quarantined),
+            ("Unusable samples, left out", record.quarantined),
         ),
         quarantined=tuple(bad.items())[:_NAMED],
         more_quarantined=max(0, len(bad) - _NAMED),

@@ -44,7 +44,7 @@ def _data(record: RunRecord) -> list[Term]:
 def _target(record: RunRecord) -> list[Term]:
     """Return what is predicted, and by what samples go together, where a run's settings or its kind say so."""
     by = next(filter(None, map(record.settings.get, ("group", "group_pattern", "group_file"))), None)
-    groups = [("Groups", f"by {by}: none is on both sides of a split")] if by else []
+    groups = [("Groups", f"by {by}; no group is in two splits")] if by else []
     return groups if record.kind == DEFAULT else [("Target", f"{record.kind}: {listed(record.classes, 8)}"), *groups]
 
 
@@ -53,7 +53,7 @@ def _features(run: Run) -> list[Term]:
     key = features.how
     pooled = "" if key.pool == "none" else f", {key.pool} pooling"
     return [
-        ("Backbone", f"{key.backbone}, never trained here; {features.width:,} features"),
+        ("Backbone", f"{key.backbone}, frozen; {features.width:,} features"),
         ("Layer", f"{key.layer}{pooled}"),
         ("Weights", f"SHA-256 {key.weights[:16]}…" if key.weights else "none"),
         *_given(key, ", ".join(one.view for one in views)),
@@ -64,13 +64,13 @@ def _features(run: Run) -> list[Term]:
 def _given(key: KeyRecord, views: str) -> list[Term]:
     """Return how samples become what the network is given."""
     if key.modality == "text":
-        prompt = f", behind the prompt “{key.prompt}”" if key.prompt else ""
-        longer = "the mean over their windows" if key.windows == "mean" else "cut"
-        return [("Texts", f"up to {key.max_length:,} tokens, longer ones {longer}{prompt}")]
+        prompt = f", after the prompt “{key.prompt}”" if key.prompt else ""
+        longer = "averaged over windows" if key.windows == "mean" else "cut"
+        return [("Texts", f"up to {key.max_length:,} tokens, longer texts are {longer}{prompt}")]
     if key.modality != "image":
         return []
-    resized = "size as it is" if key.resize is None else f"resized to {formatting.sized(key.resize)}"
-    cropped = "" if key.crop is None else f", centre {formatting.sized(key.crop)} cropped"
+    resized = "original size" if key.resize is None else f"resized to {formatting.sized(key.resize)}"
+    cropped = "" if key.crop is None else f", centre crop of {formatting.sized(key.crop)}"
     return [("Images", f"{resized}{cropped}, {key.interpolation}; views: {views}")]
 
 

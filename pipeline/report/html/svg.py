@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -59,6 +60,17 @@ def short(text: str, longest: int = _LONGEST) -> str:
     """Return a name as a figure shows it: printable, and its middle left out if it is long."""
     shown = printable(text)
     return shown if len(shown) <= longest else f"{shown[: longest - 6]}…{shown[-5:]}"
+
+
+def shortened(names: Sequence[str], longest: int = _LONGEST) -> list[str]:
+    """Return names as a figure shows them together: without a common beginning and end where they would look alike."""
+    shown = [short(name, longest) for name in names]
+    if len(set(shown)) == len(set(names)):
+        return shown
+    start = len(os.path.commonprefix(list(names)))
+    end = len(os.path.commonprefix([name[start:][::-1] for name in names]))
+    cores = [f"{'…' * bool(start)}{name[start : len(name) - end]}{'…' * bool(end)}" for name in names]
+    return [short(core, longest) for core in cores]
 
 
 def figure(name: str, alt: str, size: tuple[float, float], draw: Callable[[Any], None]) -> Markup:

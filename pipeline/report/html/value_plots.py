@@ -44,7 +44,7 @@ def residuals(name: str, true: Array, predicted: Array) -> Markup:
     def draw(axes: Any) -> None:
         axes.axhline(0, color=MUTED, lw=1, ls=(0, (4, 3)))
         _points(axes, predicted, left)
-        axes.set(xlabel=f"{short(name)}, predicted", ylabel="true less predicted")
+        axes.set(xlabel=f"{short(name)}, predicted", ylabel="true minus predicted")
         axes.grid()
 
     low, high = np.quantile(left, (0.25, 0.75)).tolist()

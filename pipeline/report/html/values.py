@@ -75,7 +75,7 @@ def values_section(leader: Scored, artifacts: RunArtifacts) -> Values:
         left_out=len(order[DRAWN:]),
         columns=tuple(REGRESSION[name][0] for name in SCORES),
         outputs=_rows(outputs, answers),
-        worst=_worst(answers, Thumbnails(artifacts.test)) if answers else (),
+        worst=_worst(answers, Thumbnails(artifacts.test, artifacts.page)) if answers else (),
         problem=leader.problem,
         no_pictures=artifacts.no_samples,
     )

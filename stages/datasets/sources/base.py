@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from frostline.stages.datasets.buckets.address import is_address, path_of
+from frostline.stages.buckets.address import is_address, path_of
 from frostline.stages.datasets.index import Progress
 from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.errors import DataError

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePath
 
-from frostline.stages.datasets.buckets.address import is_address
+from frostline.stages.buckets.address import is_address
 from frostline.stages.datasets.containers.places import is_pattern
 from frostline.stages.datasets.sources.base import Source
 from frostline.stages.errors import ConfigError, unknown_name

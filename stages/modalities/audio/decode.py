@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from functools import cache
 from importlib.metadata import version
@@ -11,7 +12,7 @@ import numpy as np
 
 from frostline.stages.errors import ConfigError, UnreadableSample
 from frostline.stages.modalities.audio.containers import counts_frames, is_chained, missing_part
-from frostline.stages.modalities.audio.waveform import MAX_SAMPLES, RATES, Waveform
+from frostline.stages.modalities.audio.waveform import MAX_SAMPLES, RATES, Waveform, resampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
 _FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
 _BLOCK = 1 << 20  # values of all channels that are held at once
+_EXCERPT, _HEARD = 3.0, 16_000  # seconds of a recording that a page holds, and their highest rate
 
 
 def decode(data: bytes) -> Waveform:
@@ -40,6 +42,14 @@ def decode(data: bytes) -> Waveform:
     if not np.isfinite(samples).all():
         raise UnreadableSample("NaN or infinite samples")
     return Waveform(samples, int(file.samplerate))
+
+
+def excerpt(sound: Waveform) -> str:
+    """Return the first three seconds at 16 kHz or less, as a data URI of FLAC."""
+    rate, file = min(sound.rate, _HEARD), io.BytesIO()
+    part = Waveform(sound.samples[: int(_EXCERPT * sound.rate)], sound.rate)
+    _soundfile().write(file, np.clip(resampled(part, rate), -1, 1), rate, format="FLAC", subtype="PCM_16")
+    return f"data:audio/flac;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def find_fault(data: bytes) -> str | None:

@@ -47,8 +47,9 @@ class AudioModality(Modality[Waveform]):
         return [f"recordings of {' and '.join(map(str, found))} channels are used as the mean of their channels"]
 
     def preview(self, sample: Waveform) -> Preview:
-        """Return how long a recording is, its rate, and its outline as a picture."""
-        return Preview(_outline(sample), f"{len(sample.samples) / sample.rate:,.2f} s, {sample.rate:,} Hz")
+        """Return how long a recording is, its rate, its outline as a picture, and its first seconds to listen to."""
+        said = f"{len(sample.samples) / sample.rate:,.2f} s, {sample.rate:,} Hz"
+        return Preview(_outline(sample), said, sound=files.excerpt(sample))
 
     def read_transform(self, fields: Mapping[str, Any]) -> Windows | MeanSpectrum:
         return MeanSpectrum(**fields) if "bands" in fields else Windows(**fields)

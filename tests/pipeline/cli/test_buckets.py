@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from frostline.pipeline.cli.main import main
-from frostline.stages.datasets.buckets import client
+from frostline.stages.buckets import client
 from support.buckets import ENVIRONMENT, Bucket, tar_of
 from support.cifar import unpack_cifar
 

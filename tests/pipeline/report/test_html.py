@@ -10,6 +10,7 @@ import shlex
 import shutil
 from html import unescape
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.records.sealed import sealed, unsealed
 from support.pages import Page, balanced, made, photographs
 
+NOT_LOOKED = "This run did not look for near duplicates"
 HOSTILE = (
     "<script>alert(1)</script>",
     "\"quoted\" & 'so'",
@@ -69,7 +71,7 @@ def test_a_run_writes_a_page_with_every_section(kept: Path) -> None:
     assert f"{100 * score['value']:.1f} %" in first
     low, high = re.findall(r"interval ([\d.]+) – ([\d.]+) %, allowing for the choice", first)[0]
     assert float(low) < 100 * score["low"] and high == f"{100 * score['high']:.1f}"
-    assert "This head was picked on them, as the best of 2" in page.text and "Nothing was chosen" not in page.text
+    assert "This head was chosen on them as the best of 2" in page.text and "Nothing was chosen" not in page.text
     assert page.text.count("No interval covers other training samples") == 1
 
 
@@ -82,15 +84,16 @@ def test_a_page_asks_nothing_of_anyone_and_runs_nothing(kept: Path) -> None:
     for _, attributes in page.tags:
         assert not [name for name in attributes if name.startswith("on")]
         for name in ("href", "xlink:href"):
-            assert attributes.get(name, "#").startswith("#")
+            target = attributes.get(name, "#")
+            assert target.startswith("#") or (kept / unquote(target)).is_file() and ":" not in target
         assert attributes.get("src", "data:image/").startswith("data:image/")
     assert not re.search(r"url\((?!#)|@import", page.source)
     assert "://" not in page.source
 
 
-def test_the_same_run_gives_the_same_bytes(kept: Path, tmp_path: Path) -> None:
+def test_the_same_run_gives_the_same_bytes(kept: Path) -> None:
     first = (kept / "report.html").read_bytes()
-    assert write_page(kept, tmp_path / "again.html").read_bytes() == first
+    assert write_page(kept, kept / "again.html").read_bytes() == first
 
 
 def test_a_page_that_is_written_again_ranks_heads_that_differ_as_the_run_did(work: Path) -> None:
@@ -111,7 +114,7 @@ def test_figures_speak_to_those_who_see_no_colour_and_to_those_who_see_nothing(k
 
 def test_ids_are_there_once(kept: Path) -> None:
     ids = [attributes["id"] for _, attributes in Page(kept / "report.html").tags if "id" in attributes]
-    links = {a["href"].removeprefix("#") for a in Page(kept / "report.html").all("a")}
+    links = {a["href"][1:] for a in Page(kept / "report.html").all("a") if a["href"].startswith("#")}
     assert len(set(ids)) == len(ids)
     assert links <= set(ids)
 
@@ -151,7 +154,7 @@ def test_a_small_runs_page_says_what_is_wrong_with_its_data(defective: Path) -> 
         "images/5.png = images/copy.png",
         "images/near.png ≈ images/25.png",
         "1 training label worth a second look; ",
-        "labelled crather a",
+        "labelled cmore likely a",
         "0 samples with NaN or infinite features",
         "without the 2 samples that train has",
         "frostline health --backbone pixels",
@@ -163,9 +166,9 @@ def test_a_small_runs_page_says_what_is_wrong_with_its_data(defective: Path) -> 
 def test_doubtful_labels_and_near_duplicates_are_shown_as_they_are(defective: Path) -> None:
     images = {image["title"]: image for image in Page(defective / "report.html").all("img")}
     for name, alt in (
-        ("images/2.png", "A training sample labelled c, rather a"),
+        ("images/2.png", "A training sample labelled c, more likely a"),
         ("images/near.png", "A test sample"),
-        ("images/25.png", "Its near duplicate of train"),
+        ("images/25.png", "Its near duplicate in the training set"),
     ):
         shown = Image.open(io.BytesIO(base64.b64decode(images[name]["src"].partition(",")[2])))
         assert images[name]["alt"] == alt
@@ -182,7 +185,7 @@ def test_many_doubtful_labels_make_no_heavy_page(tmp_path: Path) -> None:
         )
         Image.fromarray(shown.astype(np.uint8)).save(tmp_path / "images" / f"{i}.png")
     page = Page(made(table) / "report.html")
-    assert page.text.count("rather") - page.text.count(", rather") == 12 and "more are left out" in page.text
+    assert page.text.count("more likely") == 12 and "more are left out" in page.text
     assert len(page.source) < 500_000
 
 
@@ -199,14 +202,14 @@ def test_a_large_runs_page_has_the_command_until_health_was_looked_at(
 ) -> None:
     monkeypatch.setattr("frostline.pipeline.diagnose.health._QUICK", 1000)
     folder = made(photographs(tmp_path, balanced("ab", 12, 6)))
-    assert "were not looked for" in Page(folder / "report.html").text and not (tmp_path / "data" / "health").exists()
+    assert NOT_LOOKED in Page(folder / "report.html").text and not (tmp_path / "data" / "health").exists()
     command = re.search(r"frostline health [^<\n]*", (folder / "report.html").read_text())
     assert command
     assert main([*shlex.split(unescape(command[0]))[1:], "--data-dir", str(tmp_path / "data")]) == 0
     assert "0 samples of outlying length" in Page(write_page(folder)).text
     (memory,) = (tmp_path / "data" / "health").iterdir()
     memory.write_bytes(memory.read_bytes().replace(b'"width":192', b'"width":193'))
-    assert "were not looked for" in Page(write_page(folder)).text
+    assert NOT_LOOKED in Page(write_page(folder)).text
 
 
 def test_training_samples_that_changed_since_are_not_shown(defective: Path) -> None:
@@ -242,18 +245,19 @@ def test_classes_without_test_samples_are_named(tmp_path: Path, tested: str) -> 
     rows = [*balanced("abc", 5, 0), *[(name, "test") for name in tested for _ in range(4)]]
     page = Page(made(photographs(tmp_path, rows)) / "report.html")
     absent = ", ".join(name for name in "abc" if name not in tested)
-    assert f"Without test samples: {absent}." in page.text
-    assert "Too few test samples" in page.text
+    assert f"Classes without test samples: {absent}." in page.text
+    assert "There are too few test samples" in page.text
 
 
 def test_hundreds_of_classes_make_no_table_of_hundreds_of_columns(tmp_path: Path) -> None:
     names = [f"class {i:03d}" for i in range(300)]
     folder = made(photographs(tmp_path, balanced(names, 1, 1), spread=30))
     page = Page(folder / "report.html")
-    assert "300 classes would be too wide" in page.text
-    assert "270 found better are left out" in page.text
+    assert "A matrix of 300 classes would be too wide" in page.text
+    assert "270 others are left out" in page.text
     assert "other pairs of classes are confused less often" in page.text
     assert len(page.all("img")) <= 24
+    assert "100 classes with higher recall are left out" in page.text
     assert len(page.source) < 2_000_000
 
 
@@ -261,7 +265,7 @@ def test_a_run_of_learning_curves_alone_has_a_page(tmp_path: Path) -> None:
     folder = made(photographs(tmp_path, balanced("ab", 8, 6)), head=("ridge",), shots=(1, 2, 4), draws=3)
     page = Page(folder / "report.html")
     assert "curves" in page.sections and "mistakes" not in page.sections
-    assert "after 4 training samples of each class" in page.text
+    assert "with 4 training samples of each class" in page.text
 
 
 def test_what_is_gone_is_said_and_the_rest_is_shown(finished: Path) -> None:
@@ -270,7 +274,7 @@ def test_what_is_gone_is_said_and_the_rest_is_shown(finished: Path) -> None:
     shutil.rmtree(finished.parents[2] / "images")
     page = Page(write_page(finished))
     assert (
-        "The samples are not shown." in page.text and "The test features are not in data/features any more" in page.text
+        "The samples are not shown." in page.text and "The test features are no longer in data/features" in page.text
     )
     assert page.sections == whole.sections and not page.all("img")
     for path in finished.glob("*.csv"):
@@ -297,9 +301,10 @@ def test_a_warning_about_the_choice_is_on_the_page(tmp_path: Path) -> None:
 def test_the_answer_says_whether_a_baseline_differs_beyond_chance(work: Path) -> None:
     report = run(Settings(head=("centroid",)))
     page = Page(report.path.parent / "report.html")
-    (found,) = re.findall(r"centroid on pixels alone reaches [\d.]+ %: (.*? \(p . [\d.]+\))", page.text)
-    heads = "centroid on resnet8-cifar10", "centroid on pixels"
-    assert all(head in found for head in heads) and f"- {found}\n" in terminal(report)
+    assert re.search(r"centroid on pixels: [\d.]+ %\.", page.text)
+    better = "centroid on resnet8-cifar10 is better than centroid on pixels" in terminal(report)
+    assert ("It is significantly better than the other head." in page.text) is better
+    assert ("is not clearly better than the baseline centroid on pixels" in page.text) is not better
 
 
 def test_the_value_that_was_chosen_is_on_the_page_as_the_terminal_has_it(tmp_path: Path) -> None:

@@ -108,4 +108,4 @@ def test_learning_curves_are_in_the_main_score_of_the_kind() -> None:
     drawn = figure_of([("ridge", curve)], "regression")
     assert "at their largest size: ridge 0.400" in drawn and ">R²<" in drawn
     assert "ridge 40.0 %" in figure_of([("ridge", curve)], "multi-label")
-    assert ">right in %<" in figure_of([("ridge", curve)], "single-label")
+    assert ">correct in %<" in figure_of([("ridge", curve)], "single-label")

@@ -13,12 +13,13 @@ from threading import Timer
 import numpy as np
 import pytest
 
+from frostline.stages.buckets import client
+from frostline.stages.buckets.address import Address, address_of, path_of
+from frostline.stages.buckets.client import head
 from frostline.stages.datasets import Dataset, Request, open_dataset, open_samples
-from frostline.stages.datasets.buckets import blob, client, objects
-from frostline.stages.datasets.buckets.address import Address, address_of, path_of
+from frostline.stages.datasets.buckets import blob, objects
 from frostline.stages.datasets.buckets.blob import ObjectBlob
 from frostline.stages.datasets.buckets.blocks import BLOCK, BLOCKS, Blocks
-from frostline.stages.datasets.buckets.client import head
 from frostline.stages.datasets.containers.places import expand
 from frostline.stages.errors import DataError, UnreadableSample
 from frostline.stages.extract.extraction import extract

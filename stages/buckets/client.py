@@ -15,8 +15,8 @@ from datetime import timedelta
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from frostline.stages.datasets.buckets.address import Address
-from frostline.stages.datasets.buckets.pool import Unanswered
+from frostline.stages.buckets.address import Address
+from frostline.stages.buckets.pool import Unanswered
 from frostline.stages.errors import ConfigError, DataError, printable, shortened
 
 REQUEST_SECONDS = 60.0
