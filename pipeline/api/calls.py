@@ -70,7 +70,7 @@ def evaluate(settings: HeadSettings | None = None, /, **given: Unpack[HeadKeywor
     >>> same = {"dataset": "digits", "backbone": "pixels", "head": "ridge"}
     >>> _ = run(**same)
     >>> [round(probe.evaluation.scores["macro_f1"].value, 3) for probe in evaluate(**same)]
-    [0.922]
+    [0.92]
     """
     own, dataset = with_dataset(HeadSettings, settings, given)
     _check_one(own)

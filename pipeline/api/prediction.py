@@ -28,7 +28,7 @@ def predict(head: str | Path | Fitted | Report, samples: object, **given: Unpack
     >>> from frostline import load_dataset, run
     >>> report = run(dataset="digits", backbone="pixels", head="ridge")
     >>> [one.label for one in predict(report, [load_dataset("digits").test[row] for row in range(3)])]
-    ['9', '5', '8']
+    ['4', '9', '4']
     """
     return predict_objects(_folder(head), samples, settings_of(ServeSettings, None, given))
 

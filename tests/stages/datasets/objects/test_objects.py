@@ -170,7 +170,7 @@ def test_a_column_names_the_split_the_group_and_the_row() -> None:
     frame = pd.DataFrame(
         {"e": list(V), "label": NAMES, "who": [row // 4 for row in range(N)], "id": range(100, 100 + N)}
     )
-    found = opened(frame, group="who")
+    found = opened(frame, group="who", test_fraction=0.4)
     assert found.train.targets.groups is not None and found.train.ids[0].startswith("1")
     frame["split"] = ["train"] * 15 + ["test"] * 5
     assert len(opened(frame).test) == 5
