@@ -1,4 +1,4 @@
-"""What a user writes, as a type checker sees it."""
+"""What a user writes, as a type checker sees it; ``type: ignore`` marks mistakes that it must find."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import frostline as fl
 
 
 def used(images: NDArray[np.uint8], labels: list[str]) -> float:
-    report: fl.Report = fl.run(
-        dataset=(images, labels), head=["ridge", "lda"], grid={"alpha": [1.0]}, weights=Path("w")
-    )
+    report: fl.Report = fl.run(dataset=(images, labels), head=["ridge", "lda"], weights=Path("w.pth"))
+    report = fl.run(dataset=Path("images"), grid={"alpha": [1.0]}, folds=5, resize=(64, 64), train_sizes=[10, "all"])
     report = fl.run(fl.Settings(dataset="digits"))
     encoder: fl.Encoder = fl.load_encoder("resnet50", resize=(224, 224))
     X: NDArray[np.float32] = encoder(images)
@@ -28,5 +27,5 @@ def misused() -> None:
     fl.run(dataset="digits", backbon="pixels")  # type: ignore[call-arg]
     fl.run(dataset="digits", test_fraction="half")  # type: ignore[arg-type]
     fl.load_encoder("resnet50", resise=3)  # type: ignore[call-arg]
-    reveal: str = fl.run().accuracy  # type: ignore[assignment]
-    assert reveal
+    score: str = fl.run().accuracy  # type: ignore[assignment]
+    assert score
