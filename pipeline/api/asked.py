@@ -46,7 +46,7 @@ def with_dataset(
     dataset = opened(asked, given["dataset"])
     update: dict[str, Any] = {"dataset": f"{IN_MEMORY}:{dataset.name}"}
     if isinstance(asked, ExtractSettings):
-        _check_engine(asked)
+        update["engine"] = _local(asked)
         check_readable(dataset, asked.max_bad)
         if dataset.train.modality == "vector" and "backbone" not in given:
             update["backbone"] = _VECTORS
@@ -73,6 +73,8 @@ def dataset_name(given: str | Path) -> str:
     return given if isinstance(given, str) else f"{prefix_of(str(given)) or 'folder'}:{given}"
 
 
-def _check_engine(asked: ExtractSettings) -> None:
+def _local(asked: ExtractSettings) -> str:
+    """Return the engine that reads objects of this process. Raises ConfigError for any other that is asked for."""
     if asked.engine not in ("auto", "local"):
         raise ConfigError(f"engine {asked.engine} with objects of Python, which no other process has; expected local")
+    return "local"
