@@ -107,7 +107,9 @@ def test_the_notebook_runs_offline(tmp_path: Path) -> None:
     notebook = nbformat.read(REPOSITORY / "examples" / "quickstart.ipynb", as_version=4)
     NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
     outputs = [out for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs]
-    assert "pixels" in outputs[0].text and "image/png" in outputs[2].data and "Twice the labels" in outputs[3].text
+    report = outputs[0].data["text/html"]
+    assert "pixels" in report and "<svg" in report and "<style" not in report
+    assert "image/png" in outputs[2].data and "Twice the labels" in outputs[3].text
 
 
 def test_the_tutorials_script_answers_as_predict_does(frostline: Command, tmp_path: Path) -> None:

@@ -133,7 +133,8 @@ def verify(root: Path) -> tuple[int, list[str]]:
             problems += filter(None, [_target_fault(folder / TARGETS)])
             checked += 1
         if found.complete and not problems and not found.published:
-            problems.append(f"{found.folder / 'features.h5'} is missing or damaged; `frostline extract` writes it again")
+            path = found.folder / "features.h5"
+            problems.append(f"{path} is missing or damaged; `frostline extract` writes it again")
         damaged += problems
     memories = _memories(workspace)
     damaged += [f"{named(path)} is damaged: {advice}" for path, (sound, advice) in memories.items() if not sound]

@@ -83,11 +83,16 @@ def _open(settings: ExtractSettings) -> Dataset:
     bar = tqdm(desc="reading", unit=" files", disable=None, leave=False, delay=1)
     with bar, _reading(s, workspace):
         dataset = s.open_dataset(workspace, partial(tick, bar))
+    check_readable(dataset, s.max_bad)
+    return dataset
+
+
+def check_readable(dataset: Dataset, max_bad: int) -> None:
+    """Tell what was noted of a dataset. Raises DataError for samples seen to be unreadable, beyond ``max_bad``."""
     for note in dataset.notes:
         log.info("note: %s", note)
     bad = [f"{x.ids[row]}: {reason}" for x in dataset.splits for row, reason in sorted(x.problems.items())]
-    check_bad(bad, s.max_bad, "; more may be found when they are decoded")
-    return dataset
+    check_bad(bad, max_bad, "; more may be found when they are decoded")
 
 
 def _reading(settings: ExtractSettings, workspace: Workspace) -> AbstractContextManager[None]:

@@ -80,6 +80,11 @@ def score_lines(
     probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "", width: int | None = None
 ) -> list[str]:
     """Return one line per scored probe, under a heading; ``names``: what tells each from the others, under its own."""
+    return aligned(score_table(probes, names, heading), width)
+
+
+def score_table(probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "") -> Table:
+    """Return one row per scored probe; arguments as of ``score_lines``."""
     scored = [probe for probe in probes if probe.evaluation and probe.fitted]
     target = TARGETS.load(scored[0].evaluation.kind if scored and scored[0].evaluation else DEFAULT)
     rows, shown = [], target.table
@@ -90,7 +95,7 @@ def score_lines(
         numbers, value = str(probe.features[0].width), chosen(probe.fitted.selection)
         rows.append((name, probe.backbone, numbers, probe.head, value, *scores))
     columns = (heading, "backbone", "width", "head", "", *shown.values())
-    return aligned(Table("", columns, "<<><<" + ">" * len(shown), tuple(rows)), width)
+    return Table("", columns, "<<><<" + ">" * len(shown), tuple(rows))
 
 
 def _named(probes: Sequence[Probe], names: Sequence[str]) -> Iterable[tuple[str, Probe]]:
@@ -101,6 +106,11 @@ def curve_lines(
     probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "", width: int | None = None
 ) -> list[str]:
     """Return one line per probe and size of training set, under a heading; ``names`` and ``heading``: as above."""
+    return aligned(curve_table(probes, names, heading), width)
+
+
+def curve_table(probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "") -> Table:
+    """Return one row per probe and size of training set; arguments as of ``score_lines``."""
     rows, curves = [], [probe.curve for probe in probes if probe.curve]
     target = TARGETS.load(curves[0].kind if curves else DEFAULT)
     for name, probe in _named(probes, names):
@@ -112,7 +122,7 @@ def curve_lines(
             interval = span_of(point.spread, shares=target.as_shares)
             rows.append((name, probe.backbone, probe.head, amount, n, mean, interval, *ends))
     columns = (heading, "backbone", "head", "training data", "draws", target.table[target.main], "[ ]", "least", "most")
-    return aligned(Table("", columns, "<<<>>>>>>", tuple(rows)), width)
+    return Table("", columns, "<<<>>>>>>", tuple(rows))
 
 
 def probe_lines(probe: Probe) -> list[str]:

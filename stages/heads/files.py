@@ -75,7 +75,9 @@ def read_head(folder: Path) -> tuple[Head, dict[str, Any]]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreError(f"no head in {str(named(folder))[:200]!r}; expected a folder of data/heads") from error
     except (OSError, RecursionError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        raise StoreError(f"the head in {named(folder)} is damaged: {error}; fit it again with `frostline fit`") from error
+        raise StoreError(
+            f"the head in {named(folder)} is damaged: {error}; fit it again with `frostline fit`"
+        ) from error
 
 
 def _checked(folder: Path, name: str, digest: str) -> bytes:
