@@ -34,6 +34,7 @@ from frostline.pipeline.records.run import Extracted
 from frostline.pipeline.report.wording import TRANSFERABILITY, chosen
 from frostline.pipeline.steps.features import LazyFeatures, drop, extract_missing, extract_shared
 from frostline.pipeline.steps.heads import fit_head
+from frostline.pipeline.workspace import open_workspace
 from frostline.stages.datasets.draws import train_size
 from frostline.stages.diagnostics.transferability import Transferability, measured, transferability_of
 from frostline.stages.errors import FrostlineError
@@ -86,7 +87,7 @@ def bench(matrix: Matrix, groups: Sequence[ExtractionGroup], *, all_pairs: bool 
 
 
 def _folder(matrix: Matrix) -> Path:
-    return matrix.cells[0].settings.data_dir / "bench" / f"{plain(matrix.name)}-{matrix.digest}"
+    return open_workspace(matrix.cells[0].settings.data_dir).root / "bench" / f"{plain(matrix.name)}-{matrix.digest}"
 
 
 def _pending_in(folder: Path) -> int | None:
@@ -144,7 +145,11 @@ def _share(layers: Sequence[ExtractionGroup], found: _Found) -> None:
         if len({plan.picked.mode for plan in plans}) == 1:  # a pass has one kind of images
             found.computed += extract_shared(plans)
     except Exception as error:  # a user's network may raise anything
-        log.info("no pass is shared by the layers of %s: %s", layers[0].cells[0].settings.backbone, error)
+        log.info(
+            "the layers of %s are extracted one by one, without a shared pass: %s",
+            layers[0].cells[0].settings.backbone,
+            error,
+        )
 
 
 def _run(one: ExtractionGroup, found: _Found) -> Iterator[Cell]:
@@ -211,7 +216,7 @@ def _features(plan: Plan) -> tuple[Extracted, ...]:
 
 def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: LazyFeatures, found: _Found) -> None:
     spec, draw = head_of(cell.settings, plan)
-    log.info("%s%s", cell.name, ", draws of little training data" if cell.drawn else "")
+    log.info("%s%s", cell.name, ", random subsets of the training data" if cell.drawn else "")
     if draw:
         found.curves.append(CurveEntry(cell.name, curve_for(plan, spec, draw, loaded)))
         return
@@ -244,7 +249,7 @@ def _keep_scores(cell: Cell, loaded: LazyFeatures, found: _Found) -> None:
         some = train.masked(train_size(train.targets, train.digests, _SAMPLE, cell.settings.seed))
         found.scores[_pass_of(cell.name)] = transferability_of(some.X, some.targets)
     except FrostlineError as error:
-        log.warning("%s: no scores without a fit: %s", pass_name(cell), error)
+        log.warning("%s: no transferability scores: %s", pass_name(cell), error)
 
 
 def _predicted(found: _Found) -> Iterator[ScoreAgreement]:

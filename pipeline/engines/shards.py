@@ -24,7 +24,8 @@ from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.resolve import resolve
 from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
 from frostline.pipeline.settings import ExtractSettings
-from frostline.pipeline.workspace import Workspace
+from frostline.pipeline.workspace import open_workspace, opened_folder
+from frostline.stages.buckets.address import path_of
 from frostline.stages.errors import StoreError
 from frostline.stages.extract.extraction import Extraction, ExtractionStats, extract, extract_shards
 from frostline.stages.heads import Head, read_head
@@ -115,7 +116,7 @@ class JobRunner:
 
 def _begun(job: Job, settings: ExtractSettings) -> FeatureSet:
     """Return the set that another process began; without it, nothing of the dataset is read. Raises StoreError."""
-    found = Workspace(settings.data_dir).store.find(job.digest)
+    found = open_workspace(settings.data_dir).store.find(job.digest)
     if found is None:
         raise StoreError(
             f"{node()} sees no feature set {job.digest[:12]} in {_absolute(settings.data_dir)}; expected the one that "
@@ -162,13 +163,13 @@ class _Fitted(NamedTuple):
 
 
 def _read_head(folder: str) -> _Fitted:
-    head, record = read_head(Path(folder))
+    head, record = read_head(opened_folder(folder))
     return _Fitted(head, record, read_head_backbone(folder, record))
 
 
 def _plan(job: Job, settings: ExtractSettings, fitted: _Fitted | None) -> Plan:
     if fitted is not None:
-        return plan_of_head(Path(job.head), fitted.made, fitted.head.width, settings)
+        return plan_of_head(path_of(job.head), fitted.made, fitted.head.width, settings)
     return Plan(resolve(open_inputs(settings)), PickedMode(job.mode))
 
 
