@@ -21,7 +21,10 @@ def features(data_dir: str) -> dict[str, bytes]:
     return {one.layout.digest: np.asarray(load(one).X).tobytes() for one in open_workspace(data_dir).store.sets()}
 
 
-def test_a_store_in_a_bucket_is_filled_by_a_cluster_to_the_bits_of_local(tmp_path: Path, bucket: Bucket) -> None:
+def test_a_store_in_a_bucket_is_filled_by_a_cluster_to_the_bits_of_local(
+    tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with running_cluster(tmp_path, 1) as cluster:
         for engine, data in (("local", str(tmp_path / "here")), (f"ray:{cluster.address}", f"s3://{bucket.name}/ws")):
             command = [sys.executable, "-m", "frostline", "extract", "--backbone", "pixels", "--batch-size", "16"]
