@@ -24,7 +24,7 @@ from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.resolve import resolve
 from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
 from frostline.pipeline.settings import ExtractSettings
-from frostline.pipeline.workspace import open_workspace, opened_folder
+from frostline.pipeline.workspace import opened_folder, reopened
 from frostline.stages.buckets.address import path_of
 from frostline.stages.buckets.mirror import look_again
 from frostline.stages.errors import StoreError
@@ -117,7 +117,7 @@ class JobRunner:
 
 def _begun(job: Job, settings: ExtractSettings) -> FeatureSet:
     """Return the set that another process began; without it, nothing of the dataset is read. Raises StoreError."""
-    found = open_workspace(settings.data_dir).store.find(job.digest)
+    found = reopened(settings.data_dir).store.find(job.digest)
     if found is None:
         look_again()  # in a bucket: the set may be younger than this process
         found = open_workspace(settings.data_dir).store.find(job.digest)
