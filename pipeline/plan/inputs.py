@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
-from tqdm import tqdm
-
+from frostline.pipeline.progress import bar
 from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.settings.of_modality import check_modality_settings
 from frostline.pipeline.workspace import Workspace
@@ -78,19 +76,13 @@ def open_inputs(settings: ExtractSettings, dataset: Dataset | None = None) -> In
 
 def _open(settings: ExtractSettings) -> Dataset:
     s, workspace = settings, Workspace(settings.data_dir)
-    with tqdm(desc="reading", unit=" files", disable=None, leave=False, delay=1) as bar:
-        dataset = s.open_dataset(workspace, partial(tick, bar))
+    with bar("reading", "files") as shown:
+        dataset = s.open_dataset(workspace, shown.at)
     for note in dataset.notes:
         log.info("note: %s", note)
     bad = [f"{x.ids[row]}: {reason}" for x in dataset.splits for row, reason in sorted(x.problems.items())]
     check_bad(bad, s.max_bad, "; others may turn up when they are decoded")
     return dataset
-
-
-def tick(bar: Any, done: int, total: int) -> None:
-    """Show on a progress bar how many of how many samples are read."""
-    bar.total = total
-    bar.update(done - bar.n)
 
 
 def check_bad(bad: list[str], max_bad: int, more: str = "") -> None:
