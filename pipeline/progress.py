@@ -54,7 +54,7 @@ def showing() -> Iterator[None]:
     bars: list[Bar] = []
 
     def watcher(what: str, unit: str, done: int, total: int) -> None:
-        if bars and bars[0].what != what:
+        if bars[0].what != what if bars else done >= total:
             return
         if not bars:
             bars.append(Bar(what, unit, total))

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from frostline.pipeline.plan.machine import cores
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
+from frostline.stages.buckets.address import is_address
 from frostline.stages.errors import StoreError
 from frostline.stages.store.locks import Lock, locked
 
@@ -143,6 +144,9 @@ def _place(name: str, folder: Path, count: int, variable: str) -> Finding:
 
 def _data(folder: Path) -> Iterator[Finding]:
     """Yield what the workspace bears: space, and whether files and locks can be made there."""
+    if is_address(str(folder)):
+        yield Finding("data folder", "path", f"{folder}; a bucket is tested by the first command that writes there")
+        return
     there = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.is_dir())
     exists = "" if there == folder.absolute() else ", will be made"
     yield Finding("data folder", "path", f"{folder}{exists}")

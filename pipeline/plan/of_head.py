@@ -18,7 +18,7 @@ from frostline.pipeline.plan.resolve import Resolved
 from frostline.pipeline.progress import bar
 from frostline.pipeline.records.head_record import HeadBackbone
 from frostline.pipeline.settings import ExtractSettings
-from frostline.pipeline.workspace import ResolvedBackbone, Workspace
+from frostline.pipeline.workspace import ResolvedBackbone, open_workspace
 from frostline.stages.backbones import BackboneRequest
 from frostline.stages.datasets import ALL, Dataset, Samples
 from frostline.stages.errors import DataError
@@ -67,14 +67,14 @@ def plan_of_head(folder: Path, made: HeadBackbone, width: int, settings: Extract
 
 def _opened(made: HeadBackbone, settings: ExtractSettings) -> Samples:
     with bar("reading", "files") as shown:
-        samples, notes = settings.open_samples(Workspace(settings.data_dir), made.spec.modality, shown.at)
+        samples, notes = settings.open_samples(open_workspace(settings.data_dir), made.spec.modality, shown.at)
     for note in notes:
         log.info("note: %s", note)
     for name in MODALITIES.load(samples.modality).settings:
         wanted, found = getattr(made.spec.preprocessing, name, None), samples.options.get(name)
         if found not in (None, wanted):
             noun = MODALITIES.load(samples.modality).noun
-            raise DataError(f"{settings.dataset} holds {noun}s of {name} {found}; the head takes those of {wanted}")
+            raise DataError(f"{settings.dataset} holds {noun}s with {name} {found}; the head expects {name} {wanted}")
     bad = [f"{samples.ids[row]}: {reason}" for row, reason in sorted(samples.problems.items())]
-    check_bad(bad, settings.max_bad, "; others may turn up when they are decoded")
+    check_bad(bad, settings.max_bad, "; more may be found when they are decoded")
     return samples

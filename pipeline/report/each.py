@@ -10,6 +10,7 @@ from frostline.pipeline.report.blocks import PLAIN, Block, Terminal, rendered
 from frostline.pipeline.report.messages import noted, notes_of, quarantined, warnings_of
 from frostline.pipeline.report.text import curve_lines, curve_notes, interval_notes, score_lines, table
 from frostline.pipeline.report.wording import Message
+from frostline.stages.buckets.cache import named
 from frostline.stages.errors import counted
 
 
@@ -33,7 +34,7 @@ def reports_table(reports: Sequence[Report], on: Terminal = PLAIN) -> str:
     names = [name for name, report in zip(own, reports, strict=True) for _ in report.probes]
     tables = [show(probes, names, ", ".join(parts), on.width) for show in (score_lines, curve_lines)]
     said = _messages(reports)
-    places = [f"report    {report.path}" for report in reports if not report.unwritten]
+    places = [f"report    {named(report.path)}" for report in reports if not report.unwritten]
     blocks = [*(Block("text", lines) for lines in ([head], *tables)), Block("warnings", warnings_of(said))]
     return rendered([*blocks, Block("how", notes_of(said)), Block("where", places)], on)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.records.headline import candidates, headline
@@ -24,6 +25,8 @@ from frostline.pipeline.report.wording import (
     value_of,
     with_interval,
 )
+from frostline.stages.buckets.address import is_address
+from frostline.stages.buckets.cache import named
 from frostline.stages.errors import counted
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.modalities.registry import MODALITIES
@@ -39,8 +42,13 @@ def extracted_lines(done: tuple[Extracted, ...]) -> list[str]:
     for e in done:
         what = f"{e.computed:,} computed in {e.seconds:.1f} s" if e.computed else "from the cache"
         left = f", {counted(len(e.quarantined), 'sample')} quarantined" if e.quarantined else ""
-        lines.append(f"{e.split} ({e.key.view}): {e.rows:,} × {e.width:,}, {what}{left}\n  {e.folder / 'features.h5'}")
+        lines.append(f"{e.split} ({e.key.view}): {e.rows:,} × {e.width:,}, {what}{left}\n  {_file_of(e.folder)}")
     return lines
+
+
+def _file_of(folder: Path) -> Path:
+    """Return the file of a set that other tools open; in a bucket there is none."""
+    return folder if is_address(folder) else folder / "features.h5"
 
 
 def fitted_lines(fitted: Fitted, name: str) -> list[str]:
@@ -48,7 +56,7 @@ def fitted_lines(fitted: Fitted, name: str) -> list[str]:
     how = "from the cache" if fitted.cached else f"fitted in {fitted.seconds:.1f} s"
     value = chosen(fitted.selection)
     first = f"head {how}{': ' + value if value else ''}"
-    return [first, *(f"- {line}" for line in selection_lines(fitted.selection, name)), f"  {fitted.folder}"]
+    return [first, *(f"- {line}" for line in selection_lines(fitted.selection, name)), f"  {named(fitted.folder)}"]
 
 
 def table(report: Report, on: Terminal = PLAIN) -> str:
@@ -72,6 +80,11 @@ def score_lines(
     probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "", width: int | None = None
 ) -> list[str]:
     """Return one line per scored probe, under a heading; ``names``: what tells each from the others, under its own."""
+    return aligned(score_table(probes, names, heading), width)
+
+
+def score_table(probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "") -> Table:
+    """Return one row per scored probe; arguments as of ``score_lines``."""
     scored = [probe for probe in probes if probe.evaluation and probe.fitted]
     target = TARGETS.load(scored[0].evaluation.kind if scored and scored[0].evaluation else DEFAULT)
     rows, shown = [], target.table
@@ -82,7 +95,7 @@ def score_lines(
         numbers, value = str(probe.features[0].width), chosen(probe.fitted.selection)
         rows.append((name, probe.backbone, numbers, probe.head, value, *scores))
     columns = (heading, "backbone", "width", "head", "", *shown.values())
-    return aligned(Table("", columns, "<<><<" + ">" * len(shown), tuple(rows)), width)
+    return Table("", columns, "<<><<" + ">" * len(shown), tuple(rows))
 
 
 def _named(probes: Sequence[Probe], names: Sequence[str]) -> Iterable[tuple[str, Probe]]:
@@ -93,6 +106,11 @@ def curve_lines(
     probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "", width: int | None = None
 ) -> list[str]:
     """Return one line per probe and size of training set, under a heading; ``names`` and ``heading``: as above."""
+    return aligned(curve_table(probes, names, heading), width)
+
+
+def curve_table(probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "") -> Table:
+    """Return one row per probe and size of training set; arguments as of ``score_lines``."""
     rows, curves = [], [probe.curve for probe in probes if probe.curve]
     target = TARGETS.load(curves[0].kind if curves else DEFAULT)
     for name, probe in _named(probes, names):
@@ -104,7 +122,7 @@ def curve_lines(
             interval = span_of(point.spread, shares=target.as_shares)
             rows.append((name, probe.backbone, probe.head, amount, n, mean, interval, *ends))
     columns = (heading, "backbone", "head", "training data", "draws", target.table[target.main], "[ ]", "least", "most")
-    return aligned(Table("", columns, "<<<>>>>>>", tuple(rows)), width)
+    return Table("", columns, "<<<>>>>>>", tuple(rows))
 
 
 def probe_lines(probe: Probe) -> list[str]:
@@ -208,9 +226,9 @@ def _without_groups(found: Evaluation) -> list[str]:
 def _places(report: Report) -> list[str]:
     folders = dict.fromkeys(done.folder for probe in report.probes for done in probe.features)
     lines = [f"features  {folder}" for folder in folders]
-    lines += [f"head      {probe.fitted.folder}" for probe in report.probes if probe.fitted]
+    lines += [f"head      {named(probe.fitted.folder)}" for probe in report.probes if probe.fitted]
     if report.unwritten:
         return lines
     page = report.path.with_name(PAGE)
-    lines.append(f"report    {report.path}")
-    return [*lines, f"page      {page}"] if page.is_file() else lines
+    lines.append(f"report    {named(report.path)}")
+    return [*lines, f"page      {named(page)}"] if page.is_file() else lines

@@ -31,7 +31,7 @@ def baseline_settings(settings: Settings, inputs: Inputs, *, learn: bool = True)
     """
     chosen, modality = settings.baseline, inputs.dataset.train.modality
     if chosen in _FOR and _FOR[chosen] != modality:
-        raise ConfigError(f"baseline {chosen} with samples that are of the modality {modality}; see --baseline")
+        raise ConfigError(f"baseline {chosen} with samples of modality {modality}; choose another --baseline, or none")
     if chosen == PIXELS or (chosen == "auto" and _of_small_pixels(settings)):
         return None if full_name(settings.backbone) == PIXELS else _pixels(settings)
     few = chosen == "auto" and len(inputs.dataset.train) <= _SMALL
@@ -50,13 +50,13 @@ def vocabulary_of(train: Samples, workspace: Workspace, *, learn: bool = True) -
         return path if path.is_file() else None
     found = _learned(train)
     if not found.terms:
-        log.info("no TF-IDF beside it: no word in the training texts")
+        log.info("no TF-IDF baseline: the training texts contain no words")
         return None
     try:
         make_folder(path.parent)
         write_atomic(path, found.to_json())
     except StoreError as error:
-        log.warning("no TF-IDF beside it: %s", error)
+        log.warning("no TF-IDF baseline: %s", error)
         return None
     return path
 

@@ -15,6 +15,10 @@ EXAMPLES = {
         "frostline extract --dataset folder:photos --backbone resnet50",
         "frostline extract --dataset tar:train.tar --backbone hf:facebook/dinov2-small",
     ),
+    "worker": (
+        "srun frostline worker job.toml",
+        "frostline worker job.toml --task 0/2",
+    ),
     "fit": (
         "frostline fit --dataset folder:photos --backbone resnet50 --head ridge",
         "frostline fit --dataset folder:photos --backbone resnet50 --grid C=0.1,1,10",

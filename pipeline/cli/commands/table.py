@@ -14,6 +14,8 @@ from frostline.pipeline.cli.commands.run import (
     fit_command,
     run_command,
     takes_dry_run,
+    takes_job,
+    worker_command,
 )
 from frostline.pipeline.cli.commands.serve import (
     export_command,
@@ -53,11 +55,14 @@ COMMANDS = {
     "init": Command("write a settings file for a folder, table or file of samples", "Settings", init_command),
     "run": Command("extract, fit and evaluate; finished steps are skipped", "Settings", run_command),
     "extract": Command("run the backbone over the dataset and cache its features", "ExtractSettings", extract_command),
+    "worker": Command(
+        "extract as one of N tasks of SLURM, Kubernetes or GNU parallel", "ExtractSettings", worker_command
+    ),
     "fit": Command("fit heads on cached training features", "HeadSettings", fit_command),
     "evaluate": Command("score fitted heads on cached test features", "HeadSettings", evaluate_command),
     "predict": Command("predict new samples with a fitted head", "PredictSettings", predict_command),
     "bench": Command(
-        "run a matrix of datasets, backbones, layers and heads, and compare them", "WorkspaceSettings", bench_command
+        "run a matrix of datasets, backbones, layers and heads, and compare them", "BenchSettings", bench_command
     ),
     "rank": Command(
         "rank backbones for a dataset, from a sample, without fitting a head", "RankSettings", rank_command
@@ -98,6 +103,7 @@ TAKES: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "completion": takes_shell,
     "run": takes_dry_run,
     "extract": takes_dry_run,
+    "worker": takes_job,
     "predict": takes_samples,
     "bench": takes_matrix,
     "rank": takes_backbones,
