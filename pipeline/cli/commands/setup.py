@@ -38,7 +38,7 @@ def _write_new(file: Path, text: str) -> None:
 def takes_place(command: argparse.ArgumentParser) -> None:
     """Add the place of the samples and the file to write."""
     command.usage = "frostline init PLACE [--out FILE] [--SETTING VALUE …]"
-    command.add_argument("place", metavar="PLACE", help="a folder, a table, .npz, .parquet, .tar, or a dataset's name")
+    command.add_argument("place", metavar="PLACE", help="a folder, a table, an archive, or a dataset's name")
     command.add_argument(
         "--out", type=Path, metavar="FILE", default=Path("frostline.toml"), help="the file (default: frostline.toml)"
     )
