@@ -43,7 +43,10 @@ def hf_records(name: str, given: Any) -> Records:
 def _cells(values: list[Any], names: Sequence[str] | None) -> list[str]:
     if names is None:
         return list(map(cell, values))
-    return [cell([_class(one, names) for one in value] if isinstance(value, list) else _class(value, names)) for value in values]
+    return [
+        cell([_class(one, names) for one in value] if isinstance(value, list) else _class(value, names))
+        for value in values
+    ]
 
 
 def _class(number: int | None, names: Sequence[str]) -> str:

@@ -76,7 +76,9 @@ def _classes(given: Any, labels: list[Any]) -> list[Any]:
     whole, names = given, None
     while names is None and whole is not None:
         names, whole = getattr(whole, "classes", None), getattr(whole, "dataset", None)  # that of a Subset
-    if not isinstance(names, list | tuple) or not all(type(label) is int and 0 <= label < len(names) for label in labels):
+    if not isinstance(names, list | tuple) or not all(
+        type(label) is int and 0 <= label < len(names) for label in labels
+    ):
         return labels
     return [names[label] if isinstance(names[label], str) else label for label in labels]
 

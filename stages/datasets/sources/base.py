@@ -12,6 +12,14 @@ from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.errors import DataError
 from frostline.stages.targets.columns import Task
 
+IN_MEMORY = "memory"
+"""The prefix of datasets that are objects of Python: nobody can name them."""
+
+
+def in_memory(dataset: str) -> bool:
+    """Return whether a dataset, as settings name it, is an object of Python."""
+    return dataset.partition(":")[0] == IN_MEMORY
+
 
 @dataclass(frozen=True)
 class Request:
@@ -85,7 +93,9 @@ class Request:
 def check_on_disk(request: Request) -> None:
     """Raise DataError for a place in a bucket, where a source reads local disks alone."""
     if is_address(request.place):
-        raise DataError(f"{request.path} is an address, and this is read from local disks alone; copy it to one first")
+        raise DataError(
+            f"{request.path} is an address, but this kind of dataset is read only from local disks; copy it first"
+        )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from threading import Timer
 import numpy as np
 import pytest
 
-from frostline.stages.buckets import client
+from frostline.stages.buckets import client, stores
 from frostline.stages.buckets.address import Address, address_of, path_of
 from frostline.stages.buckets.client import head
 from frostline.stages.datasets import Dataset, Request, open_dataset, open_samples
@@ -147,9 +147,9 @@ def test_patterns_list_and_braces_do_not(bucket: Bucket) -> None:
     assert keys(f"{top}/a/**/x-*.tar") == ["a/b/x-02.tar", "a/x-00.tar", "a/x-01.tar"]
     assert keys(f"{top}/a/[!x]*.tar") == ["a/y.tar"]
     assert keys(f"{top}/a/x-{{00..01}}.tar") == ["a/x-00.tar", "a/x-01.tar"]
-    with pytest.raises(DataError, match=r"1 object of .* not there:\n  s3://.*x-02.tar"):
+    with pytest.raises(DataError, match=r"1 object of .* not found:\n  s3://.*x-02.tar"):
         expand(f"{top}/a/x-{{00..02}}.tar")
-    with pytest.raises(DataError, match=r"no object matches s3://.*/z-\*.tar; look at"):
+    with pytest.raises(DataError, match=r"no object matches s3://.*/z-\*.tar; check the names"):
         expand(f"{top}/z-*.tar")
 
 
@@ -167,10 +167,14 @@ def test_what_is_not_there_is_told_by_name(bucket: Bucket, tmp_path: Path) -> No
 
 def test_a_table_says_which_paths_it_can_not_mean(bucket: Bucket, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(f"path,label\ns3://{bucket.name}/a.png,x\nb.png,y\n")
-    with pytest.raises(DataError, match=r"line 3: b.png: a file among addresses; expected addresses alone, or --root"):
+    with pytest.raises(
+        DataError, match=r"line 3: b.png: a local file among addresses; expected only addresses, or --root"
+    ):
         open_dataset(f"csv:{tmp_path / 't.csv'}")
     there = bucket.put("sets/t.csv", b"path,label\n../a.png,x\na.png,y\n./a.png,y\n")
-    with pytest.raises(DataError, match=r"line 2: ../a.png leads out of s3(?s:.*)line 4: a.png again, as on line 3"):
+    with pytest.raises(
+        DataError, match=r"line 2: ../a.png leads outside s3(?s:.*)line 4: a.png appears twice, first on line 3"
+    ):
         open_dataset(f"csv:{there}")
 
 
@@ -188,7 +192,9 @@ def test_without_obstore_the_error_names_the_extra(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dataset", ["vectors:s3://bucket/a.npz", "hf-disk:gs://bucket/a"])
 def test_what_is_read_from_disks_alone_says_so(dataset: str) -> None:
-    with pytest.raises(DataError, match="is an address, and this is read from local disks alone; copy it"):
+    with pytest.raises(
+        DataError, match="is an address, but this kind of dataset is read only from local disks; copy it"
+    ):
         open_dataset(dataset)
 
 
@@ -241,7 +247,7 @@ def test_a_host_gives_parts_of_files_over_https_or_on_this_machine(pets: Path, t
 
 def test_a_signature_is_used_and_never_said(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("obstore", reason="no obstore; pip install -e '.[test]'")
-    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(stores, "PATIENCE_SECONDS", 0.5)
     files = {f"/{file.relative_to(pets).as_posix()}": file.read_bytes() for file in pets.rglob("*.png")}
     with site_of(files) as site:
         signed = [f"{site.top}{name}?X-Sig=SECRET{i},{name.split('/')[2]}" for i, name in enumerate(sorted(files))]
@@ -268,7 +274,7 @@ def test_what_a_server_answers_instead_is_an_error_in_bounded_time(
     status: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("obstore", reason="no obstore; pip install -e '.[test]'")
-    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(stores, "PATIENCE_SECONDS", 0.5)
     with site_of({"/a.tar": bytes(100)}) as site:
         blob = ObjectBlob(address_of(f"{site.top}/a.tar"))
         site.status = status
@@ -281,8 +287,8 @@ def test_what_a_server_answers_instead_is_an_error_in_bounded_time(
 
 def test_a_server_that_says_nothing_is_waited_for_and_then_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("obstore", reason="no obstore; pip install -e '.[test]'")
-    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.5)
-    monkeypatch.setattr(client, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(stores, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(stores, "REQUEST_SECONDS", 0.3)
     said = "can't be read: no answer, tried again and again; run again when it"
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(DataError, match=said):
         head(address_of(f"http://127.0.0.1:{silent.getsockname()[1]}/a.tar"))
@@ -348,7 +354,7 @@ def test_a_server_that_stops_and_comes_back_loses_nothing(
     tmp_path: Path, pets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     skip_without_server()
-    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(stores, "PATIENCE_SECONDS", 0.5)
     monkeypatch.setattr(objects, "_AHEAD", 8)
     rows = plant(tmp_path / "many", {f"train/{name}": 60 for name in ("cat", "dog")} | {"test/cat": 2, "test/dog": 2})
     with ExitStack() as running:
