@@ -117,5 +117,5 @@ def existing_workspace(data_dir: Path, *, reread: bool = False) -> Workspace:
     """
     root = opened(data_dir, again=reread)
     if not root.is_dir() or (is_address(data_dir) and not any(root.iterdir())):
-        raise ConfigError(f"no workspace at {data_dir}; `frostline run` makes one, --data-dir names another")
+        raise ConfigError(f"no workspace at {data_dir}; `frostline run` creates one, or choose another with --data-dir")
     return Workspace(root)

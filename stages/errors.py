@@ -52,7 +52,7 @@ class DamagedShard(StoreError):
 
     def __init__(self, shard: int, path: object, what: str, mends: str = "`frostline extract`") -> None:
         self.found = f"{path} is damaged: {what}"
-        super().__init__(f"{self.found}; {mends} computes that shard anew")
+        super().__init__(f"{self.found}; {mends} computes that shard again")
         self.shard = shard
         self.path = str(path)
 

@@ -26,7 +26,7 @@ def predictions(head: Head, views: Sequence[Features]) -> Predictions:
     for features in views:
         _check(head, features)
     if any(features.ids != first.ids for features in views):
-        raise DataError("the views hold different test samples, one of them quarantined some; extract again")
+        raise DataError("the views hold different test samples, because one of them quarantined some; extract again")
     mean = np.mean([head.decision_values(features.X) for features in views], axis=0)
     keys = tuple(features.key for features in views)
     about = first.targets.kind, first.targets.groups
@@ -52,10 +52,12 @@ def score(
 
 def _check(head: Head, features: Features) -> None:
     if features.split != "test":
-        raise DataError(f"evaluation was handed {features.split} features; wanted the test split")
+        raise DataError(f"evaluation got {features.split} features; expected the test split")
     if features.classes != head.classes:
-        raise DataError(f"the head knows {len(head.classes)} names, the features {len(features.classes)} others")
+        raise DataError(
+            f"the head has {len(head.classes)} names, which differ from the {len(features.classes)} of the features"
+        )
     if features.X.shape[1] != head.width:
-        raise StoreError(f"the head takes {head.width} features, {features.X.shape[1]} were given")
+        raise StoreError(f"got {features.X.shape[1]} features; the head expects {head.width}")
     if not len(features):
-        raise DataError("every test sample is quarantined; nothing to evaluate")
+        raise DataError("every test sample is quarantined; there is nothing to evaluate")

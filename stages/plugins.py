@@ -79,10 +79,10 @@ class Door(Generic[T]):
             loaded: T = added[0].load()
         except Exception as error:  # a distribution's code may raise anything
             what = f"{self.kind} {name!r} of {_distribution(added[0])} can't be loaded"
-            raise ConfigError(f"{what} ({type(error).__name__}: {error}); mend or uninstall it") from error
+            raise ConfigError(f"{what} ({type(error).__name__}: {error}); repair or uninstall it") from error
         if not self.is_one(loaded):
             found = f"{self.kind} {name!r} of {_distribution(added[0])} is {loaded!r:.200}"
-            raise ConfigError(f"{found}; expected what docs/extend.md says of this door")
+            raise ConfigError(f"{found}; expected what docs/extend.md specifies for it")
         return loaded
 
     def distribution(self, name: str) -> dict[str, str]:

@@ -145,7 +145,11 @@ def _share(layers: Sequence[ExtractionGroup], found: _Found) -> None:
         if len({plan.picked.mode for plan in plans}) == 1:  # a pass has one kind of images
             found.computed += extract_shared(plans)
     except Exception as error:  # a user's network may raise anything
-        log.info("no pass is shared by the layers of %s: %s", layers[0].cells[0].settings.backbone, error)
+        log.info(
+            "the layers of %s are extracted one by one, without a shared pass: %s",
+            layers[0].cells[0].settings.backbone,
+            error,
+        )
 
 
 def _run(one: ExtractionGroup, found: _Found) -> Iterator[Cell]:
@@ -212,7 +216,7 @@ def _features(plan: Plan) -> tuple[Extracted, ...]:
 
 def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: LazyFeatures, found: _Found) -> None:
     spec, draw = head_of(cell.settings, plan)
-    log.info("%s%s", cell.name, ", draws of little training data" if cell.drawn else "")
+    log.info("%s%s", cell.name, ", random subsets of the training data" if cell.drawn else "")
     if draw:
         found.curves.append(CurveEntry(cell.name, curve_for(plan, spec, draw, loaded)))
         return
@@ -245,7 +249,7 @@ def _keep_scores(cell: Cell, loaded: LazyFeatures, found: _Found) -> None:
         some = train.masked(train_size(train.targets, train.digests, _SAMPLE, cell.settings.seed))
         found.scores[_pass_of(cell.name)] = transferability_of(some.X, some.targets)
     except FrostlineError as error:
-        log.warning("%s: no scores without a fit: %s", pass_name(cell), error)
+        log.warning("%s: no transferability scores: %s", pass_name(cell), error)
 
 
 def _predicted(found: _Found) -> Iterator[ScoreAgreement]:

@@ -133,7 +133,8 @@ def verify(root: Path) -> tuple[int, list[str]]:
             problems += filter(None, [_target_fault(folder / TARGETS)])
             checked += 1
         if found.complete and not problems and not found.published:
-            problems.append(f"{found.folder / 'features.h5'} is missing or damaged; `frostline extract` writes it anew")
+            path = found.folder / "features.h5"
+            problems.append(f"{path} is missing or damaged; `frostline extract` writes it again")
         damaged += problems
     memories = _memories(workspace)
     damaged += [f"{named(path)} is damaged: {advice}" for path, (sound, advice) in memories.items() if not sound]
@@ -158,11 +159,11 @@ def _has_targets(found: FeatureSet) -> bool:
 
 def _target_fault(path: Path) -> str:
     if not os.path.lexists(path):
-        return f"{named(path)} is missing; `frostline extract` writes it anew"
+        return f"{named(path)} is missing; `frostline extract` writes it again"
     try:
         read_targets(path)
     except StoreError as error:
-        return f"{error}; delete it, and the command that made it writes it anew"
+        return f"{error}; delete it, and run the command that made it again"
     return ""
 
 
@@ -189,12 +190,18 @@ def _verify_runs(workspace: Workspace) -> tuple[int, list[str]]:
 def _memories(workspace: Workspace) -> dict[Path, tuple[bool, str]]:
     """Return the files that no number depends on: whether each is sound, and what to do if it isn't."""
     root = workspace.root
-    made, known = _in_each(workspace.store.root, PROVENANCE), "it is taken for missing; delete it"
+    made, known = _in_each(workspace.store.root, PROVENANCE), "it is treated as missing; delete it"
     kept = ("backbones", "health", "bench/curves", "bench/parameters")
     sealed = [path for place in kept for path in sorted(root.glob(f"{place}/*.json"))]
     sealed += _in_each(workspace.store.root, "speed.json")
     return {
-        **{path: (_is_sealed(path), "when and where these features were made is lost; delete it") for path in made},
+        **{
+            path: (
+                _is_sealed(path),
+                "the record of when and where these features were made is lost; delete it",
+            )
+            for path in made
+        },
         **{path: (_is_sealed(path), known) for path in sealed},
         **{path: (is_sound(path), known) for path in sorted(root.glob("index/*.index"))},
     }
@@ -220,7 +227,7 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
     is left alone.
     """
     workspace = existing_workspace(root)
-    found = [_item(path, "left by a killed write") for path in _leftovers(workspace)]
+    found = [_item(path, "left over from an interrupted write") for path in _leftovers(workspace)]
     latest: dict[tuple[str, ...], list[FeatureSet]] = defaultdict(list)
     if unfinished:
         found += [_item(folder, "no readable description, no shards") for folder in _shells(workspace)]
@@ -231,7 +238,7 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
         if unfinished and not features.complete:
             found.append(_item(folder, "unfinished"))
             continue
-        why = "left by a killed write" if features.publishes else "another writer was first"
+        why = "left over from an interrupted write" if features.publishes else "another writer was first"
         found += [_item(path, why) for path in features.unnamed()]
         if not features.complete:
             continue
@@ -285,7 +292,7 @@ def garbage_table(found: Sequence[Garbage], *, removed: bool) -> str:
     rows = tuple((size(item.bytes), f"{item.path}  ({item.why})") for item in found)
     lines = aligned(Table("", ("", ""), "><", rows, widths=(9,)))
     total = size(sum(item.bytes for item in found))
-    return "\n".join([*lines, f"{total} {'removed' if removed else 'can go; --yes removes it'}"])
+    return "\n".join([*lines, f"{total} {'removed' if removed else 'can be removed with --yes'}"])
 
 
 def _mostly_in(old: FeatureSet, new: FeatureSet) -> bool:

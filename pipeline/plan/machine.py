@@ -24,7 +24,7 @@ def device_of(name: str) -> str:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(
-            f"no device {name!r} here ({str(error).splitlines()[0]}); wanted auto, cpu or cuda"
+            f"device {name!r} is not available ({str(error).splitlines()[0]}); expected auto, cpu or cuda"
         ) from error
     return name
 

@@ -76,7 +76,7 @@ def _opened(made: HeadBackbone, settings: ExtractSettings) -> Samples:
         wanted, found = getattr(made.spec.preprocessing, name, None), samples.options.get(name)
         if found not in (None, wanted):
             noun = MODALITIES.load(samples.modality).noun
-            raise DataError(f"{settings.dataset} holds {noun}s of {name} {found}; the head takes those of {wanted}")
+            raise DataError(f"{settings.dataset} holds {noun}s with {name} {found}; the head expects {name} {wanted}")
     bad = [f"{samples.ids[row]}: {reason}" for row, reason in sorted(samples.problems.items())]
-    check_bad(bad, settings.max_bad, "; others may turn up when they are decoded")
+    check_bad(bad, settings.max_bad, "; more may be found when they are decoded")
     return samples

@@ -93,7 +93,7 @@ def _whole(settings: HeadSettings) -> None:
     """Raise ConfigError for heads that are not fitted on all training rows, and for mistakes in settings."""
     few = [name for name in settings.head if name in PROTOCOLS and PROTOCOLS[name].shots]
     if few:
-        raise ConfigError(f"{few[0]} draws its training rows; wanted `frostline run`, which scores every draw")
+        raise ConfigError(f"{few[0]} draws random training subsets; use `frostline run`, which scores each of them")
     check_engine(settings.engine)
     _check(settings)
 
@@ -107,7 +107,9 @@ def _check(settings: HeadSettings) -> None:
 def _there(plan: Plan, spec: HeadSpec) -> Fitted:
     found = cached_head(plan, spec)
     if found is None:
-        raise StoreError(f"no {spec.kind} is fitted with these settings; `frostline fit` with the same ones makes it")
+        raise StoreError(
+            f"no {spec.kind} head has been fitted with these settings; run `frostline fit` with the same settings first"
+        )
     return found
 
 
@@ -188,7 +190,7 @@ def _write_page(report: Report, plan: Plan) -> None:
     try:
         write_page(report.path.parent, dataset=plan.dataset, compared=report.comparison)
     except Exception as error:
-        log.warning("no page could be made of %s (%s: %s)", report.path.parent, type(error).__name__, error)
+        log.warning("could not write the page of %s (%s: %s)", report.path.parent, type(error).__name__, error)
 
 
 def _digest(plan: Plan, probes: tuple[Probe, ...], settings: Settings) -> str:

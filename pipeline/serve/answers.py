@@ -75,6 +75,6 @@ def check_kind(folder: str | Path, head: Head) -> None:
     kind = target_of(head)
     if kind not in (SINGLE_LABEL, MULTI_LABEL, REGRESSION):
         raise ConfigError(
-            f"the head in {folder} is for {kind} targets; wanted one for {SINGLE_LABEL}, {MULTI_LABEL} or "
+            f"the head in {folder} is for {kind} targets; expected a head for {SINGLE_LABEL}, {MULTI_LABEL} or "
             f"{REGRESSION} targets, whose predictions can be shown and exported"
         )

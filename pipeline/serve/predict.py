@@ -89,11 +89,13 @@ def _cut(how: Transform[Any], sample: Sample) -> Iterator[Length]:
 def _tell_cut(cut: Sequence[Length], noun: str) -> None:
     if cut:
         lost, whole = sum(one.lost for one in cut), sum(one.whole for one in cut)
-        log.warning("%s too long, and cut: %s of their %s tokens are lost", counted(len(cut), noun), lost, whole)
+        log.warning(
+            "%s too long and truncated: %s of their %s tokens are dropped", counted(len(cut), noun), lost, whole
+        )
 
 
 def _on_halved(noun: str, rows: int, message: str) -> None:
-    log.warning("not enough memory for %d %ss at once (%s); going on with %d", 2 * rows, noun, message, rows)
+    log.warning("not enough memory for a batch of %d %ss (%s); continuing with %d", 2 * rows, noun, message, rows)
 
 
 def load_classifier(folder: str | Path, settings: ServeSettings | None = None) -> Classifier:
@@ -117,7 +119,8 @@ def _loaded(folder: str | Path, fitted: FittedHead, s: ServeSettings, *, portabl
     if portable and wanted.modality != IMAGE:
         noun = MODALITIES.load(wanted.modality).noun
         raise ConfigError(
-            f"the head in {folder} is of {noun}s; only heads of images and vectors can be exported, use `predict`"
+            f"the head in {folder} is for {noun}s; only heads for images and vectors can be exported. Use "
+            "`frostline predict`"
         )
     check_fitted(fitted, s)
     request = request_of(made, s.backbone or made.name, s.weights or made.weights)

@@ -128,7 +128,7 @@ def _predicted(plan: Plan, fitted: FittedHead, view: View, folder: Path, compute
     done, left = len(samples) - request.missing_rows, request.rows_to_compute
     log.info("%s (%s): %s to predict, %s to compute", samples.dataset, view, counted(request.missing_rows, "row"), left)
     if done:
-        log.info("%s done before, going on", counted(done, "row"))
+        log.info("%s already done, continuing", counted(done, "row"))
     if not left:
         copy_set(samples, known, parts, plan.width)
         return parts

@@ -108,7 +108,7 @@ def _read(folder: Path) -> Fitted:
     try:
         fit = validated(_Fit, record)
     except ValueError as error:
-        raise StoreError(f"the head in {folder} is damaged: {error}; `frostline fit` makes it anew") from error
+        raise StoreError(f"the head in {folder} is damaged: {error}; fit it again with `frostline fit`") from error
     return Fitted(head, folder, fit.selection, fit.quarantined, fit.seconds, cached=True)
 
 

@@ -30,7 +30,7 @@ from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.values import Targets
 
 _COPIES = 4  # of the rows in float32, at most, that a fit is taken to hold
-_NO_LAW = "No forecast: the law that it would follow is one of the error rates of classes."
+_NO_LAW = "No forecast: the law that it uses holds for error rates of classification only."
 _SCORES: dict[str, Callable[[Predictions], dict[str, float]]] = {"mteb": mteb_scores}
 
 
@@ -100,14 +100,14 @@ def _size(unit: str, size: int | Literal["all"], targets: Targets, digests: NDAr
     if unit == "samples":
         whole = _whole(targets, digests)
         if size != "all" and size > whole:
-            raise DataError(f"train size {size:,}; there are {whole:,} different training samples")
+            raise DataError(f"train size {size:,} is too large: there are {whole:,} different training samples")
         return whole if size == "all" else size
     assert size != "all"
     n, name = min(zip(_units_of_each(targets, digests), targets.names, strict=True))
     if size > n:
         noun = "class" if targets.kind == DEFAULT else "label"
         what = "different training samples" if targets.groups is None else "groups of training samples"
-        raise DataError(f"{size} shots; {noun} {name!r} has {n} {what}, wanted --shots {n} at most")
+        raise DataError(f"{size} shots; {noun} {name!r} has {n} {what}, expected --shots {n} at most")
     return size
 
 

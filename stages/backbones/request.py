@@ -46,7 +46,7 @@ class BackboneRequest:
             return path
         if path.suffix.lower() in _ENDINGS or len(path.parts) > 1 or path.is_dir():
             found = "a folder, not a file" if path.is_dir() else "no such file"
-            raise ConfigError(f"no weights file {path} ({found}); wanted a checkpoint, or the name of weights")
+            raise ConfigError(f"no weights file {path} ({found}); expected a checkpoint, or the name of weights")
         return None
 
     @property

@@ -95,7 +95,7 @@ class Table:
         """
         missing = [self.called.get(name, name) for name in names]
         hint = self._spaced(missing) or self._meant(names, option) or self._headless()
-        wanted = f"; wanted {wanted}" if wanted else ""
+        wanted = f"; expected {wanted}" if wanted else ""
         return DataError(f"{self.file} has no column {' and '.join(missing)}; found {self._found()}{wanted}{hint}")
 
     def _meant(self, names: Sequence[str], option: str) -> str:
@@ -110,7 +110,11 @@ class Table:
         """Return a hint where the header's one cell is several names between spaces."""
         words = {folded(word) for word in " ".join(self.header).split()}
         apart = len(self.header) == 1 and all(folded(name) in words for name in missing)
-        return "; cells seem to be separated by spaces: expected commas, semicolons, tabs or bars" if apart else ""
+        return (
+            "; cells seem to be separated by spaces; expected commas, semicolons, tabs or vertical bars"
+            if apart
+            else ""
+        )
 
     def likely(self, name: str) -> list[str]:
         """Return the columns whose names people often give to what is taken for a name; maybe none."""
@@ -124,7 +128,7 @@ class Table:
     def _headless(self) -> str:
         endings = MODALITIES.load("image").extensions
         is_row = any(Path(cell).suffix.lower() in endings for cell in self.header)
-        return "; the first line names a file: is the header missing?" if is_row else ""
+        return "; the first line contains a file name: is the header missing?" if is_row else ""
 
     def _found(self) -> str:
         return ", ".join(self.header) or "no columns"
@@ -208,7 +212,7 @@ def _parsed(
         found = [(reader.line_num, tuple(cell.strip() for cell in row)) for row in reader]
     except csv.Error as error:
         raise DataError(
-            f"can't read the table {file}, line {reader.line_num}: {error}; wanted a table in UTF-8 with a header"
+            f"can't read the table {file}, line {reader.line_num}: {error}; expected a table in UTF-8 with a header"
         ) from error
     found = [(line, row) for line, row in found if any(row)]
     return header, tuple(row for _, row in found), tuple(line for line, _ in found)
@@ -222,7 +226,7 @@ def _checked(
     check_rows(table)
     width = len(table.header)
     both = zip(table.lines, rows, strict=True)
-    wrong = [f"line {line}: {len(row)} cells, {width} columns" for line, row in both if len(row) != width]
+    wrong = [f"line {line}: {len(row)} cells, expected {width}" for line, row in both if len(row) != width]
     if wrong:
         quote = "quote a cell that holds a comma" if table.notes == () else "quote a cell that holds the separator"
         raise DataError(f"{table.file} can't be used; {quote}:\n{listing(wrong)}")
@@ -244,4 +248,4 @@ def check_columns(table: Table, needed: Iterable[str] = (), wanted: str = "", in
 def check_rows(table: Table) -> None:
     """Raise DataError for a table without rows."""
     if not len(table):
-        raise DataError(f"{table.file} has no rows; wanted one row per sample")
+        raise DataError(f"{table.file} has no rows; expected one row per sample")

@@ -151,7 +151,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _status(entry: os.DirEntry[str]) -> os.stat_result:
     try:
         return entry.stat()
-    except OSError:  # a link to nothing: kept, so that it is reported
+    except OSError:  # a broken link: kept, so that it is reported
         return entry.stat(follow_symlinks=False)
 
 

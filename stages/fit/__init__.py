@@ -83,7 +83,10 @@ def _validation(views: Sequence[Features], start: str) -> NDArray[np.bool_]:
     """Return which rows of all views are of a validation split: their ids begin so. Raises DataError without any."""
     held = np.array([name.startswith(start) for view in views for name in view.ids])
     if not held.any() or held.all():
-        raise DataError(f"{int(held.sum())} of {len(held)} training rows are of the validation split; wanted some")
+        raise DataError(
+            f"{int(held.sum())} of {len(held)} training rows belong to the validation split; expected at least "
+            "one on each side"
+        )
     return held
 
 
@@ -97,7 +100,7 @@ def _head(path: HeadPath, fitted: Sequence[Number], choice: Choice, names: tuple
     """Return the head of the chosen value, or of each label's, with the thresholds that were learned."""
     places = [fitted.index(value) for value in choice.values]
     if places and not hasattr(path, "head_of_each"):
-        raise ConfigError("a value for each label from a head that can't have them; leave --per-label out")
+        raise ConfigError("this head can't have a separate hyperparameter for each label; leave --per-label out")
     head: Any = cast(Any, path).head_of_each(places, names) if places else path.head(0, names)
     takes_them = choice.thresholds and hasattr(head, "with_thresholds")
     return cast(Head, head.with_thresholds(choice.thresholds) if takes_them else head)
@@ -107,7 +110,7 @@ def _stacked(views: Sequence[Features]) -> tuple[NDArray[Any], NDArray[np.int64]
     """Return all views' rows, one array, with their labels and digests."""
     for features in views:
         if features.split != "train":
-            raise DataError(f"a head can't be fitted on {features.split} features; wanted the train split")
+            raise DataError(f"a head can't be fitted on {features.split} features; expected the train split")
     X = stacked(views)
     y = np.concatenate([features.y for features in views])
     _check(X, y, views)
@@ -121,6 +124,8 @@ def _check(X: NDArray[Any], y: NDArray[np.int64], views: Sequence[Features]) -> 
     if rows:
         ids = [sample for features in views for sample in features.ids]
         bad = [ids[row] for row in rows]
-        raise DataError(f"features that are NaN or infinite, of:\n{listing(bad)}\nExtract again, or leave these out.")
+        raise DataError(
+            f"features that are NaN or infinite, in:\n{listing(bad)}\nExtract again, or remove these samples."
+        )
     if views[0].targets.kind == DEFAULT and len(np.unique(y)) < 2:
-        raise DataError(f"training rows of {len(np.unique(y))} class; a classifier needs two or more")
+        raise DataError(f"training rows of {len(np.unique(y))} class; a classifier needs at least two")

@@ -77,7 +77,7 @@ def solver(spec: HeadSpec, X: NDArray[Any], y: TargetValues, classes: int, targe
     for option in spec.options:
         if option not in known:
             if not known:
-                raise ConfigError(f"{spec.kind} takes no parameters with --head-params, and {option!r} was given")
+                raise ConfigError(f"{spec.kind} takes no parameters with --head-params; got {option!r}")
             raise unknown_name(f"parameter of {spec.kind}", option, known)
     options = {"seed": spec.seed, **spec.options} if "seed" in known else dict(spec.options)
     if str(options.get("device", "cpu")).startswith("cuda"):

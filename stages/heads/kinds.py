@@ -93,7 +93,7 @@ class Kind:
     def place(self, target: str = DEFAULT) -> str:
         """Return where the solver for a kind of target is. Raises ConfigError if there is none."""
         if target not in self.accepts:
-            raise ConfigError(f"a head for {' and '.join(self.accepts)} targets; wanted one for {target}")
+            raise ConfigError(f"a head for {' and '.join(self.accepts)} targets; expected one for {target}")
         return self.solver if target == DEFAULT else self.others[target]
 
     def solver_class(self, target: str = DEFAULT) -> Callable[..., Any]:
@@ -204,7 +204,7 @@ def head_kind(name: str) -> Kind:
         raise unknown_name("head", name, [*HEADS.names(), "module:Class", "file.py:factory"])
     found = HEADS.load(name)
     if not isinstance(found, Kind):
-        raise ConfigError(f"head {name!r} of an installed distribution is {found!r}; wanted a Kind of head there")
+        raise ConfigError(f"head {name!r} of an installed distribution is {found!r}; expected a Kind of head there")
     return found
 
 

@@ -48,7 +48,7 @@ def write_features(features: Features, about: Mapping[str, Any], file: Path) -> 
     """
     kind = file.suffix.lower()
     if kind not in _WRITERS:
-        raise ConfigError(f"can't export to {file.name!r}; wanted a name that ends in {', '.join(_WRITERS)}")
+        raise ConfigError(f"can't export to {file.name!r}; expected a name that ends in {', '.join(_WRITERS)}")
     if not file.absolute().parent.is_dir():
         raise ConfigError(f"can't write {file}: there is no folder {file.absolute().parent}")
     if kind == ".parquet" and find_spec("pyarrow") is None:

@@ -65,7 +65,9 @@ class PredictionSet(FeatureSet):
     def publish(self) -> None:
         """Raise StoreError if not every shard is committed; nothing is published beside the shards."""
         if self.missing():
-            raise StoreError(f"files of {self.folder} were removed while it was being made; run the same command again")
+            raise StoreError(
+                f"files of {self.folder} were removed while it was being written; run the same command again"
+            )
 
 
 def _text(name: bytes) -> str:

@@ -133,7 +133,7 @@ class Target(ABC):
 
     def chosen_by(self, name: str) -> Target:
         """Return the same kind, whose heads are chosen by one of its ``criteria``. Raises ConfigError for others."""
-        raise ConfigError(f"criterion {name!r} with a {self.kind} target, which is chosen in one way; leave it out")
+        raise ConfigError(f"criterion {name!r} with a {self.kind} target, which has only one criterion; leave it out")
 
     def row_losses(self, _values: TargetValues, /, *, probabilistic: bool) -> RowLosses | None:
         """Return what gives losses, float64 (k, b), of k candidates' decision values (k, b, …) of rows, values (b, …).

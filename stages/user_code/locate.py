@@ -21,7 +21,7 @@ def factory_file(name: str) -> Path:
     """
     place, _, attribute = name.rpartition(":")
     if not place or not attribute.isidentifier():
-        raise ConfigError(f"{name!r} names no factory; wanted file.py:factory or pkg.module:factory")
+        raise ConfigError(f"{name!r} does not name a factory; expected file.py:factory or pkg.module:factory")
     if place.endswith(".py"):
         path = Path(place).expanduser()
         if not path.is_file():
@@ -29,7 +29,7 @@ def factory_file(name: str) -> Path:
         return path
     spec = _find_module(place)
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
-        raise ConfigError(f"no module {place!r} for {name}; wanted pkg.module:factory or file.py:factory")
+        raise ConfigError(f"no module {place!r} for {name}; expected pkg.module:factory or file.py:factory")
     return Path(spec.origin)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from frostline.pipeline.cli.commands.common import EXIT_QUARANTINED, print_result, settings_of
-from frostline.pipeline.cli.output import EXIT_OUTPUT
+from frostline.pipeline.cli.output import EXIT_OUTPUT, terminal
 from frostline.stages.errors import ConfigError, printable
 
 
@@ -23,7 +23,7 @@ def run_command(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _preview_run(args, each_of(settings))
     reports = run_each(settings)
-    print(reports_json(reports) if args.json else reports_table(reports))
+    print(reports_json(reports) if args.json else reports_table(reports, terminal()))
     for report in reports:
         if report.unwritten:
             print(f"error: no report: {printable(report.unwritten)}", file=sys.stderr)

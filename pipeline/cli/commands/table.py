@@ -25,6 +25,13 @@ from frostline.pipeline.cli.commands.serve import (
     takes_samples,
     takes_set,
 )
+from frostline.pipeline.cli.commands.setup import (
+    completion_command,
+    doctor_command,
+    init_command,
+    takes_place,
+    takes_shell,
+)
 from frostline.pipeline.cli.commands.workspace import (
     encoders_command,
     gc_command,
@@ -45,6 +52,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "init": Command("write a settings file for a folder, table or file of samples", "Settings", init_command),
     "run": Command("extract, fit and evaluate; finished steps are skipped", "Settings", run_command),
     "extract": Command("run the backbone over the dataset and cache its features", "ExtractSettings", extract_command),
     "worker": Command(
@@ -86,9 +94,13 @@ COMMANDS = {
         migrate_command,
     ),
     "gc": Command("list what can be deleted: leftovers, outdated feature sets", "WorkspaceSettings", gc_command),
+    "doctor": Command("show what is installed and what is missing", "WorkspaceSettings", doctor_command),
+    "completion": Command("print the completion script for bash, zsh or fish", "AnySettings", completion_command),
 }
 
 TAKES: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "init": takes_place,
+    "completion": takes_shell,
     "run": takes_dry_run,
     "extract": takes_dry_run,
     "worker": takes_job,

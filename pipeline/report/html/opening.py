@@ -79,7 +79,9 @@ def used(head: str, backbone: str, value: str) -> str:
 def standing_of(ranked: Ranking) -> str:
     """Return which heads are tied with the first, in one or two sentences."""
     pairs = [pair for pair in ranked.pairs if ranked.reference in (pair.first, pair.second)]
-    told = {which: [pair for pair in pairs if pair.told(ranked.reference) == which] for which in ("better", "worse", "")}
+    told = {
+        which: [pair for pair in pairs if pair.told(ranked.reference) == which] for which in ("better", "worse", "")
+    }
     better, worse, tied = (tuple(pair.other(ranked.reference) for pair in own) for own in told.values())
     said = [f"Significantly better than it on these test samples: {listed(better)}."] if better else []
     said += [f"{listed(tied)} {'is' if len(tied) == 1 else 'are'} not distinguishable from it."] if tied else []
@@ -100,8 +102,13 @@ def _interval(spread: Spread, *, shares: bool) -> str:
 def _of_draws(spread: Spread) -> str:
     """Return what an interval of random subsets covers."""
     if spread.draws == 1:
-        return "It covers other test samples only: one random subset does not show what other training samples would do."
-    return "It covers other random subsets of the same size and other test samples. Overlap of the subsets is accounted for."
+        return (
+            "It covers other test samples only: one random subset does not show what other training samples would do."
+        )
+    return (
+        "It covers other random subsets of the same size and other test samples. "
+        "Overlap of the subsets is accounted for."
+    )
 
 
 def _baselines(run: Run) -> list[str]:

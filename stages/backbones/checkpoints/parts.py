@@ -60,7 +60,7 @@ def part_of(tensors: Tensors, part: str, where: object) -> dict[str, Tensor]:
         return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
     what = "several parts" if top else "no part"
     known = top or parts_in(tensors)
-    raise ConfigError(f"{where} has {what} called {printable(shortened(part))!r}; wanted one of\n{listing(known)}")
+    raise ConfigError(f"{where} has {what} called {printable(shortened(part))!r}; expected one of\n{listing(known)}")
 
 
 def parts_in(tensors: Tensors) -> list[str]:

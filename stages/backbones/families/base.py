@@ -137,4 +137,4 @@ def check_bare(request: BackboneRequest, family: str) -> None:
     if request.name not in names:
         raise unknown_name("backbone", request.name, names)
     if request.weights != "DEFAULT":
-        raise ConfigError(f"weights {request.weights!r} for {request.name}, which takes none; leave --weights out")
+        raise ConfigError(f"weights {request.weights!r} for {request.name}, which has none; leave --weights out")

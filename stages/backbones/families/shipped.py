@@ -19,7 +19,7 @@ _LICENCE = "apache-2.0"
 class Shipped(Family):
     """``resnet8-cifar10``: see the card beside its weights."""
 
-    summary = "what ships here: resnet8-cifar10, a small network trained on CIFAR-10"
+    summary = "included with Frostline: resnet8-cifar10, a small network trained on CIFAR-10"
     versions = ("torch", "torchvision")
     takes = IMAGE
 

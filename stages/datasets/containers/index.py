@@ -69,5 +69,5 @@ def _of_one_modality(blobs: Sequence[Blob], parts: Sequence[Part]) -> Sequence[P
         raise DataError(f"no sample in {places}{said}")
     if len(found) > 1:
         said = " and ".join(f"{MODALITIES.load(name).noun}s in {where}" for name, where in found.items())
-        raise DataError(f"several kinds of samples: {said}; expected one kind: name those files alone")
+        raise DataError(f"several kinds of samples: {said}; expected one kind: name only those files")
     return [replace(part, modality=modality) for modality in found for part in parts]

@@ -38,7 +38,7 @@ class Window(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._blob.size}[whence]
         if start + offset < 0:
-            raise OSError("a place before its beginning")
+            raise OSError("a position before its beginning")
         self._at = start + offset
         return self._at
 

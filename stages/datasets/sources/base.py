@@ -93,7 +93,9 @@ class Request:
 def check_on_disk(request: Request) -> None:
     """Raise DataError for a place in a bucket, where a source reads local disks alone."""
     if is_address(request.place):
-        raise DataError(f"{request.path} is an address, and this is read from local disks alone; copy it to one first")
+        raise DataError(
+            f"{request.path} is an address, but this kind of dataset is read only from local disks; copy it first"
+        )
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ def of_one_modality(given: Path, splits: Splits, folders: Sequence[ClassFolder])
     others = counts.total() - counts[most]
     if others == counts[most] or (most != IMAGE and others > _FEW * counts[most]):
         raise DataError(
-            f"the folder {given} holds {_said(counts)}: which are the samples? Keep one kind there, or name the files "
-            "in a table: csv:FILE"
+            f"the folder {given} holds {_said(counts)}: which are the samples? Keep only one kind there, or list "
+            "the files in a table: csv:FILE"
         )
     return most, [replace(folder, tree=only(folder.tree, most)) for folder in folders]
 
@@ -70,7 +70,9 @@ def modality_of_paths(table: Path, paths: Iterable[str]) -> str:
     """Return the modality of the files that a table names, images if none has an ending. Raises DataError: several."""
     counts = _counts(paths)
     if len(counts) > 1:
-        raise DataError(f"{table} names {_said(counts)}; wanted files of one kind: make a table of each")
+        raise DataError(
+            f"{table} names {_said(counts)}; expected files of one kind: use a separate table for each kind"
+        )
     return next(iter(counts), IMAGE)
 
 

@@ -37,8 +37,8 @@ def told_apart(members: Members) -> tuple[PackedNames, tuple[str, ...]]:
         ids = _below(called, members)
         if not len(still := ids.repeated()):
             said = f"{counted(len(again), 'name')} in several files, such as {names[int(again[0])]}"
-            return ids, (f"{said}: ids begin with the file's name",)
-    raise DataError(f"{counted(len(still), 'name')} there twice, such as {ids[int(still[0])]}; rename the files")
+            return ids, (f"{said}: ids are prefixed with the file's name",)
+    raise DataError(f"{counted(len(still), 'name')} appearing twice, such as {ids[int(still[0])]}; rename the files")
 
 
 def _below(files: Sequence[str], members: Members) -> PackedNames:
@@ -87,7 +87,7 @@ def _with_fields(cells: Sequence[str], fields: Sequence[str] | None) -> tuple[Se
         return cells, ()
     both = [(cell or field, not cell and field) for cell, field in zip(cells, fields, strict=True)]
     n = sum(bool(filled) for _, filled in both)
-    note = f"{counted(n, 'sample')} without cls: the field label is the class"
+    note = f"{counted(n, 'sample')} without a cls file: the field label is used as the class"
     return [cell for cell, _ in both], (note,) if n else ()
 
 
@@ -100,7 +100,7 @@ def _with_names(members: Members, cells: Sequence[str]) -> Sequence[str]:
     file, names = listed
     wrong = [cell for cell in numbers if cell and int(cell) >= len(names)]
     if wrong:
-        raise DataError(f"{file} lists {counted(len(names), 'class')}, and the class {wrong[0]} is beyond them")
+        raise DataError(f"{file} lists {counted(len(names), 'class')}, but class {wrong[0]} does not exist")
     called = {cell: names[int(cell)] if cell else "" for cell in numbers}
     return [called[cell] for cell in cells]
 

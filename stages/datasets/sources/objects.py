@@ -106,7 +106,9 @@ def _sample_column(records: Records, request: Request, table: Table) -> str | No
             raise replace(table, header=(*table.header, *records.media)).without([request.input], option="input")
         return request.input if request.input in records.media else None
     if len(records.media) > 1:
-        raise DataError(f"several columns may be the samples: {', '.join(records.media)}; say which: input=NAME")
+        raise DataError(
+            f"several columns could hold the samples: {', '.join(records.media)}; choose one with input=NAME"
+        )
     return next(iter(records.media), None)
 
 

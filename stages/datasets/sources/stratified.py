@@ -34,7 +34,7 @@ def stratification(table: Table, request: Request, found: FoundTargets) -> Targe
     if columns == (NOTHING,):
         return Targets(("all rows",), np.zeros(len(table), np.int64), DEFAULT)
     if NOTHING in columns:
-        raise ConfigError(f"stratify {', '.join(columns)}: expected columns, or {NOTHING} alone")
+        raise ConfigError(f"stratify {', '.join(columns)}: expected columns, or only {NOTHING}")
     training = np.ones(len(table), bool)
     each = [read_targets(table, _asking(request, name), training).targets for name in columns]
     return each[0] if len(each) == 1 and not _lacks(each[0]) else _together(each)

@@ -47,8 +47,8 @@ def _of_table(opened: VectorFile, file: Path, request: Request) -> Described:
     table = read_table(file, (), called)
     if len(table) != len(opened):
         raise DataError(
-            f"{file} has {counted(len(table), 'row')}, and {opened.file} {counted(len(opened), 'vector')}; expected "
-            "one row for each vector, in the same order"
+            f"{file} has {counted(len(table), 'row')}, and {opened.file} {counted(len(opened), 'vector')}; "
+            "expected one row per vector, in the same order"
         )
     table, name = _called(table, "path", IDS), "path"
     ids = table.column(name) if table.find(name) is not None else opened.ids()
@@ -70,8 +70,9 @@ def _of_arrays(opened: VectorFile, request: Request, label: str | None) -> Descr
         asked = names_in(opened.file) if opened.file.suffix.lower() == ".parquet" else ()
     if not asked:
         raise DataError(
-            f"{opened.file} has no labels; expected an array labels or y (for X_train and X_test: y_train, y_test), "
-            f"a table {opened.file.stem}.csv beside it, or --target NAME; found {', '.join(opened.names) or 'no more'}"
+            f"{opened.file} has no labels; expected an array labels or y (for X_train and X_test: y_train, y_test), a "
+            f"table {opened.file.stem}.csv next to it, or --target NAME; found "
+            f"{', '.join(opened.names) or 'no other arrays'}"
         )
     ids = opened.ids(request.columns.get("path"))
     columns: dict[str, Sequence[str]] = {

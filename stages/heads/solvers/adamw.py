@@ -58,7 +58,9 @@ class AdamWSolver:
         device: str = "cpu",
     ) -> None:
         if epochs < 1 or batch < 1 or not lr > 0:
-            raise ValueError(f"{epochs} epochs of batches of {batch}, lr {lr}; give 1 or more of each, lr above 0")
+            raise ValueError(
+                f"{epochs} epochs of batches of {batch}, lr {lr}; expected 1 or more of each, and lr above 0"
+            )
         check_device(device)
         self.X, self.y, self.classes, self.device = X, y, classes, device
         self.lr, self.epochs, self.batch, self.seed = lr, epochs, batch, seed

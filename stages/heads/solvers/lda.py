@@ -62,11 +62,11 @@ class LDASolver:
 def _check_invertible(parts: Spectrum, width: int, shrinkages: Doubles) -> None:
     rank = np.count_nonzero(parts.values)
     if rank == 0:
-        raise ValueError("no row differs from the mean of its class; give classes of several different rows")
+        raise ValueError("no row differs from the mean of its class; expected classes with several different rows")
     if rank < width and (shrinkages == 0).any():
         raise ValueError(
-            f"within classes the rows span {rank} of {width} dimensions, so their covariance has no inverse; "
-            "give a shrinkage above 0, such as 0.01"
+            f"within classes the rows span {rank} of {width} dimensions, so their covariance has no inverse; set "
+            "a shrinkage above 0, such as 0.01"
         )
 
 

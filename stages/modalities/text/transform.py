@@ -76,7 +76,7 @@ class Tokens:
         several = self.windows == "mean" and len(first.overflowing) > 0
         windows = [first.ids, *(one.ids for one in first.overflowing)] if several else [first.ids]
         if not all(windows):
-            raise UnreadableSample("no token is left of the text")
+            raise UnreadableSample("no token of the text is left")
         windows.sort(key=len)  # one at most is not full
         last, *full = (np.array(ids, np.int64) for ids in windows)
         item = padded(last, self._table.pad, self.max_length)

@@ -89,8 +89,8 @@ def _unpack(file: Path, name: str, width: int, copy: BinaryIO) -> None:
         if (lengths != width).any():
             odd = int(np.flatnonzero(lengths != width)[0])
             raise DataError(
-                f"{file}: row {row + odd + 1} of {name} holds {lengths[odd]} numbers, earlier ones {width}; expected "
-                "lists of one length"
+                f"{file}: row {row + odd + 1} of {name} holds {lengths[odd]} numbers, earlier rows {width}; expected "
+                "lists of equal length"
             )
         copy.write(_numbers(lists, width).tobytes())
         row += len(lists)

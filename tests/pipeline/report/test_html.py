@@ -85,7 +85,7 @@ def test_a_page_asks_nothing_of_anyone_and_runs_nothing(kept: Path) -> None:
         assert not [name for name in attributes if name.startswith("on")]
         for name in ("href", "xlink:href"):
             target = attributes.get(name, "#")
-            assert target.startswith("#") or (kept / unquote(target)).is_file() and ":" not in target
+            assert target.startswith("#") or ((kept / unquote(target)).is_file() and ":" not in target)
         assert attributes.get("src", "data:image/").startswith("data:image/")
     assert not re.search(r"url\((?!#)|@import", page.source)
     assert "://" not in page.source
@@ -273,9 +273,7 @@ def test_what_is_gone_is_said_and_the_rest_is_shown(finished: Path) -> None:
     shutil.rmtree(finished.parents[1] / "features")
     shutil.rmtree(finished.parents[2] / "images")
     page = Page(write_page(finished))
-    assert (
-        "The samples are not shown." in page.text and "The test features are no longer in data/features" in page.text
-    )
+    assert "The samples are not shown." in page.text and "The test features are no longer in data/features" in page.text
     assert page.sections == whole.sections and not page.all("img")
     for path in finished.glob("*.csv"):
         path.unlink()

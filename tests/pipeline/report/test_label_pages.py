@@ -150,7 +150,10 @@ def test_runs_of_other_targets_are_not_compared_and_those_of_one_are(kept: Path,
 def test_samples_in_groups_have_intervals_of_groups(tmp_path: Path) -> None:
     folder = made(many_targets(tmp_path, subjects=6), target=("tags",), head=("logreg", "ridge"), group="subject")
     page = Page(folder / "report.html")
-    assert "resamples the 6 groups of test samples" in page.text and "bootstrap over the groups of test samples" in page.text
+    assert (
+        "resamples the 6 groups of test samples" in page.text
+        and "bootstrap over the groups of test samples" in page.text
+    )
     assert "by subject; no group is in two splits" in page.text
     assert Page(write_page(folder, tmp_path / "again.html")).text == page.text
     for file in (folder.parents[1] / "targets").iterdir():

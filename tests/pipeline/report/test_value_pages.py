@@ -42,7 +42,9 @@ def test_a_regression_has_a_page_with_its_own_sections(kept: Path) -> None:
     found = read_predictions(file, file.read_bytes(), ("size",), "regression")
     error = np.abs(found.y - found.y.mean()).mean()
     assert f"R² of 0 and a mean absolute error of {amount(error)}. Here it is" in page.text
-    assert "Difference in R²" in page.text and "R², validation" in page.source and "classified correctly" not in page.text
+    assert (
+        "Difference in R²" in page.text and "R², validation" in page.source and "classified correctly" not in page.text
+    )
 
 
 def test_figures_tell_what_they_show_and_take_colours_from_the_page(kept: Path) -> None:
@@ -73,7 +75,9 @@ def test_the_worst_samples_come_first_with_their_values(kept: Path) -> None:
 
 def test_several_outputs_have_figures_and_a_row_each(both: Path) -> None:
     page = Page(both / "report.html")
-    assert "mean R² of 2 outputs" in page.text and "Scores of each output" in page.text and "MAE of the mean" in page.text
+    assert (
+        "mean R² of 2 outputs" in page.text and "Scores of each output" in page.text and "MAE of the mean" in page.text
+    )
     assert "whatever their units" in page.text
     assert len([one for one in page.all("svg") if one["aria-label"].startswith("Residuals of")]) == 2
     file = next(both.glob("predictions-*.csv"))

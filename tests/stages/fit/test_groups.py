@@ -40,9 +40,9 @@ def test_what_only_tells_subjects_apart_is_worth_nothing_with_groups(how: dict[s
 
 
 def test_groups_that_are_too_few_are_said() -> None:
-    with pytest.raises(DataError, match="rows of 2 groups can't be dealt to 4 sides"):
+    with pytest.raises(DataError, match="rows of 2 groups can't be split into 4 parts"):
         chosen("single-label", GROUPS % 2, folds=4)
-    with pytest.raises(DataError, match="leave-one-out with groups: other rows of a group would vouch for it"):
+    with pytest.raises(DataError, match="leave-one-out with groups would leak"):
         chosen("single-label", GROUPS, folds="loo")
 
 

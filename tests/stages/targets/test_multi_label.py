@@ -41,14 +41,14 @@ def test_labels_that_teach_nothing_are_faults(train: list[list[int]], test: list
 
 def test_one_label_is_enough_and_none_is_not() -> None:
     assert TARGET.number_faults(("sky",)) == []
-    assert TARGET.number_faults(()) == ["no cell names a label; a multi-label target needs one label or more"]
+    assert TARGET.number_faults(()) == ["no cell contains a label; a multi-label target needs at least one"]
 
 
 def test_a_label_of_one_sample_can_not_be_on_both_sides() -> None:
     rows = np.tile(values([1, 1, 0]), (20, 1))
     rows[0, 2] = 1
     (said,) = TARGET.split_faults(NAMES, rows, 0.2)
-    assert said == "label 'sun': 1 sample with it; add samples or leave the label out"
+    assert said == "label 'sun': 1 sample have it; add samples or leave the label out"
     assert "test fraction 0.001" in TARGET.split_faults(NAMES, rows, 0.001)[1]
 
 

@@ -158,7 +158,9 @@ def _chosen(ask: Ask, given: Any) -> Tensor:
     hidden: Tensor | None = getattr(given, "last_hidden_state", None)
     if hidden is None:
         named = ", ".join(given) or "nothing"
-        raise ConfigError(f"this model gives {named} of images, wanted last_hidden_state; name a layer with --layer")
+        raise ConfigError(
+            f"this model returns {named} for images; expected last_hidden_state. Choose a layer with --layer"
+        )
     found: Tensor | None = None if ask.tokens else getattr(given, "pooler_output", None)
     return hidden if found is None else found.flatten(1)
 
