@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import soundfile
 import torch
 from PIL import Image
 from torch.utils.data import IterableDataset, Subset, TensorDataset
@@ -144,6 +145,16 @@ def test_recordings_are_samples_and_a_rate() -> None:
     waves = [np.sin(np.arange(1600) * (row + 1) / 50) for row in range(N)]
     found = opened(([(wave, 16_000) for wave in waves], NAMES)).train
     assert found.modality == "audio" and found[0].rate == 16_000 and found[0].samples.dtype == np.float32
+
+
+def test_recordings_of_hugging_face_of_dicts_and_of_columns_are_their_files(tmp_path: Path) -> None:
+    files = [str(tmp_path / f"{row:02}.wav") for row in range(N)]
+    for row, file in enumerate(files):
+        soundfile.write(file, np.sin(np.arange(800) * (row + 1) / 50), 16_000)
+    theirs = hf.Dataset.from_dict({"audio": files, "label": NAMES}).cast_column("audio", hf.Audio(decode=False))
+    rows = [{"path": file, "label": name} for file, name in zip(files, NAMES, strict=True)]
+    digests = [sorted(map(bytes, opened(one).train.digests)) for one in (theirs, rows, {"path": files, "label": NAMES})]
+    assert digests[0] == digests[1] == digests[2] and opened(theirs).train.modality == "audio"
 
 
 @pytest.mark.parametrize(
