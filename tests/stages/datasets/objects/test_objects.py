@@ -236,7 +236,7 @@ class Stream(IterableDataset):
         (Stream(), "expected a map-style Dataset"),
         (pl.DataFrame({"a": [1]}).lazy(), "expected a DataFrame: call .collect"),
         ({"train": (X, NAMES), "other": (X, NAMES)}, "splits train, other; expected train and test"),
-        (pd.DataFrame({"e": list(V), "f": list(V), "label": NAMES}), "several columns may be the samples: e, f"),
+        (pd.DataFrame({"e": list(V), "f": list(V), "label": NAMES}), "several columns could hold the samples: e, f"),
         (pd.DataFrame({"e": list(V), "kind": NAMES}), "no column label; found kind"),
         ((["nope.png"] * 2, ["a", "b"]), "nope.png: no such file"),
         (((X, NAMES), (V, NAMES)), "splits of different columns"),
