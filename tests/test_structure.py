@@ -197,56 +197,6 @@ def test_the_list_of_commands_needs_no_settings_and_no_numbers() -> None:
     subprocess.run([sys.executable, "-I", "-c", code], check=True, env={})
 
 
-def documented() -> dict[str, dict[str, str]]:
-    """Return the defaults in docs/settings.md, by the command whose table it is ("" for the first) and by flag."""
-    tables: dict[str, dict[str, str]] = {}
-    command = ""
-    for line in (REPOSITORY / "docs" / "settings.md").read_text().splitlines():
-        if line.startswith("`frostline "):
-            command = line.split()[1].strip("`")
-        cells = [cell.strip() for cell in line.split("|")]
-        if line.startswith("| `--") and (cells[1] != "`--head`" or cells[2] == "`logreg`"):
-            flags = re.findall(r"`--([\w-]+)`", cells[1])
-            tables.setdefault(command, {}).update(dict.fromkeys(flags, cells[2].strip("`")))
-    return tables
-
-
-def written(default: object) -> str | None:
-    """Return how documentation writes a default, or None where it says what that comes from."""
-    if default is None:
-        return None
-    text = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
-    return "" if text in ("{}", "False") else text
-
-
-def test_every_command_is_in_the_documentation() -> None:
-    from frostline.pipeline.cli.commands.table import COMMANDS
-
-    text = (REPOSITORY / "README.md").read_text() + (REPOSITORY / "docs" / "settings.md").read_text()
-    assert not [name for name in COMMANDS if f"frostline {name}" not in text]
-
-
-@pytest.mark.parametrize(
-    ("model", "command", "elsewhere"),
-    [
-        ("Settings", "", ()),
-        ("PredictSettings", "predict", ("device", "batch_size", "workers", "optimize", "allow_unsteady", "max_bad")),
-        ("RankSettings", "rank", "ExtractSettings"),
-    ],
-)
-def test_every_setting_and_its_default_are_in_the_documentation(model: str, command: str, elsewhere: object) -> None:
-    from frostline.pipeline import settings
-
-    table = documented()[command]
-    known = getattr(settings, elsewhere).model_fields if isinstance(elsewhere, str) else elsewhere
-    own = {name: field.default for name, field in getattr(settings, model).model_fields.items() if name not in known}
-    flags = {name.replace("_", "-"): written(default) for name, default in own.items()}
-    assert set(table) == set(flags)
-    assert {flag: table[flag] for flag, default in flags.items() if default is not None} == {
-        flag: default for flag, default in flags.items() if default is not None
-    }
-
-
 def test_a_run_from_the_cache_never_imports_torch(tmp_path: Path) -> None:
     code = "import sys; from frostline.pipeline.cli.main import main; assert main(['run', '--grid', 'C=1']) == 0\n"
     clean = {"PATH": "/usr/bin:/bin"}

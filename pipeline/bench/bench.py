@@ -34,6 +34,7 @@ from frostline.pipeline.report.wording import TRANSFERABILITY, chosen
 from frostline.pipeline.steps.features import LazyFeatures, drop, extract_missing, extract_shared
 from frostline.pipeline.steps.heads import fit_head
 from frostline.pipeline.steps.targets import target_digests
+from frostline.pipeline.workspace import open_workspace
 from frostline.stages.datasets.draws import train_size
 from frostline.stages.diagnostics.transferability import Transferability, measured, transferability_of
 from frostline.stages.errors import FrostlineError
@@ -82,7 +83,7 @@ def bench(matrix: Matrix, groups: Sequence[ExtractionGroup], *, all_pairs: bool 
 
 
 def _folder(matrix: Matrix) -> Path:
-    return matrix.cells[0].settings.data_dir / "bench" / f"{plain(matrix.name)}-{matrix.digest}"
+    return open_workspace(matrix.cells[0].settings.data_dir).root / "bench" / f"{plain(matrix.name)}-{matrix.digest}"
 
 
 def _pending_in(folder: Path) -> int | None:

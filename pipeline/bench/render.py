@@ -19,6 +19,7 @@ from frostline.pipeline.report import html
 from frostline.pipeline.report.html.formatting import flags
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import unit_of
+from frostline.stages.buckets.cache import named
 from frostline.stages.errors import printable
 from frostline.stages.metrics import harmless
 from frostline.stages.targets.base import DEFAULT
@@ -34,7 +35,9 @@ def as_text(board: Leaderboard) -> str:
     for table in tables(board):
         note = [f"- {printable(table.note)}"] if table.note else []
         blocks.append("\n".join([printable(table.title), "", *aligned(table), *note]))
-    files = "\n".join(f"leaderboard  {board.folder / f'leaderboard.{end}'}" for end in ("md", "csv", "json", "html"))
+    files = "\n".join(
+        f"leaderboard  {named(board.folder) / f'leaderboard.{end}'}" for end in ("md", "csv", "json", "html")
+    )
     return "\n\n".join([*blocks, "\n".join(f"- {printable(note)}" for note in notes(board)), files])
 
 
@@ -105,6 +108,7 @@ def as_json(board: Leaderboard) -> str:
     """Return the leaderboard as one JSON document; an entry's scores stand in it by their names."""
     whole = asdict(board)
     entries = [{**entry.pop("scores"), **entry} for entry in whole["entries"]]
+    whole["folder"] = named(board.folder)
     return json.dumps({**whole, "entries": entries, "notes": notes(board)}, indent=2, sort_keys=True, default=str)
 
 

@@ -4,52 +4,60 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel
-
+from frostline.pipeline.cli.parser import Parser
 from frostline.pipeline.settings import AnySettings
+from frostline.pipeline.settings.describe import Setting, settings_in
 
 _SETTING = "setting_"
+_IDENTIFYING = ("dataset", "backbone", "extraction")
+_FINDS = "which cached features, as given to `frostline extract`"
 
 
-def add_settings(parser: argparse.ArgumentParser, model: type[AnySettings]) -> None:
-    """Give a parser one flag per field of a model, grouped by the class that has the field."""
-    parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
+def add_settings(parser: Parser, model: type[AnySettings], *, cached: bool = False) -> None:
+    """Give a parser one flag per field of a model, grouped by the class that has the field.
+
+    ``cached``: the command reads cached features, which most settings only identify; the groups' titles say so.
+    """
+    for title, settings in groupby(settings_in(model), attrgetter("group")):
+        named = f"{title} ({_FINDS})" if cached and title in _IDENTIFYING else title
+        section = parser.add_argument_group(named)
+        for setting in settings:
+            _add_setting(parser, section, setting)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="read settings from a TOML file")
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
-    added: set[str] = set()
-    for part in reversed(model.__mro__):
-        if issubclass(part, AnySettings) and part is not AnySettings:
-            section = parser.add_argument_group(str(part.model_config["title"]))
-            for name in [n for n in part.model_fields if n not in added]:
-                _add_setting(section, part, name)
-                added.add(name)
 
 
 def given(args: argparse.Namespace) -> dict[str, Any]:
     """Return the settings that were given as flags."""
-    return {n.removeprefix(_SETTING): v for n, v in vars(args).items() if n.startswith(_SETTING)}
+    return {name: value for dest, value in vars(args).items() if (name := setting_name(dest))}
 
 
-def _add_setting(section: Any, model: type[BaseModel], name: str) -> None:
-    field = model.model_fields[name]
-    default = field.default
-    if isinstance(default, tuple):
-        default = ",".join(map(str, default)) if len(default) < 4 else None
-    choices = _choices(field.annotation)
-    shown = str(field.description) + (f": {', '.join(choices)}" if choices else "")
-    shown += f" (default: {default})" if default not in (None, "", {}) and default is not False else ""
-    flag, about = f"--{name.replace('_', '-')}", shown.replace("%", "%%")
-    how: dict[str, Any] = {"dest": f"{_SETTING}{name}", "default": argparse.SUPPRESS, "help": about}
-    if field.annotation is bool:
-        section.add_argument(flag, action="store_true", **how)
+def setting_name(dest: str) -> str:
+    """Return the name of the setting that a flag's destination stands for, empty if it is no setting's."""
+    return dest.removeprefix(_SETTING) if dest.startswith(_SETTING) else ""
+
+
+def _add_setting(parser: Parser, section: Any, setting: Setting) -> None:
+    dest = f"{_SETTING}{setting.name}"
+    how: dict[str, Any] = {"dest": dest, "default": argparse.SUPPRESS, "help": _help(setting.description, setting)}
+    if setting.switch:
+        section.add_argument(setting.flag, action="store_true", **how)
     else:
-        section.add_argument(flag, metavar="VALUE", action=_LastCounts, **how)
+        section.add_argument(setting.flag, metavar=setting.metavar, action=_LastCounts, **how)
+    parser.brief[dest] = _help(setting.brief, setting) if setting.brief else argparse.SUPPRESS
+
+
+def _help(text: str, setting: Setting) -> str:
+    return (f"{text} (default: {setting.default})" if setting.default else text).replace("%", "%%")
 
 
 class _LastCounts(argparse.Action):
-    """Stores a value; of one that replaces an earlier one it is said, since several values are written as a list."""
+    """Stores a value; if it replaces an earlier one, a note says so, since several values are written as a list."""
 
     def __call__(
         self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
@@ -58,11 +66,3 @@ class _LastCounts(argparse.Action):
         if vars(namespace).get(self.dest, values) != values:
             print(f"note: {option} is given more than once; {values} counts (several values: A,B)", file=sys.stderr)
         setattr(namespace, self.dest, values)
-
-
-def _choices(annotation: Any) -> list[str]:
-    """Return the words that a setting's type allows, if it allows nothing else."""
-    words = [a for a in get_args(annotation) if a is not type(None)]
-    if words and all(isinstance(word, str) for word in words):
-        return words
-    return _choices(words[0]) if len(words) == 1 and get_origin(words[0]) is Literal else []

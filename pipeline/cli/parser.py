@@ -1,4 +1,4 @@
-"""argparse in our own words: whole flags only, and a hint for one that isn't known."""
+"""argparse in our own words: whole flags only, help in two sizes, and a hint for a flag that isn't known."""
 
 from __future__ import annotations
 
@@ -8,21 +8,51 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
+from frostline.pipeline.cli.help import Groups, HelpAction, HelpFormatter, first_screen
 from frostline.stages.errors import ConfigError
 
 Flags = Mapping[str, Sequence[str]]
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that knows which commands have which flags: ``elsewhere`` is asked once there is a mistake."""
+    """A parser that knows which commands have which flags: ``elsewhere`` is asked once there is a mistake.
 
-    def __init__(self, *, elsewhere: Callable[[], Flags] = dict, **more: Any) -> None:
-        super().__init__(allow_abbrev=False, **more)
-        self.elsewhere = elsewhere
+    ``brief``: what the first screen of help says of a flag, by its destination; SUPPRESS: only ``--help all`` has it.
+    """
+
+    def __init__(self, *, elsewhere: Callable[[], Flags] = dict, examples: Sequence[str] = (), **more: Any) -> None:
+        more.setdefault("formatter_class", HelpFormatter)
+        super().__init__(allow_abbrev=False, add_help=False, **more)
+        self.elsewhere, self.examples = elsewhere, examples
+        self.brief: dict[str, str] = {}
+        self._positionals.title = "arguments"
+        self.add_argument("-h", "--help", action=HelpAction, nargs="?", metavar="all", help="show this help and exit")
+        self.add_argument("--help-all", action=HelpAction, nargs=0, help=argparse.SUPPRESS)
 
     def flags(self) -> list[str]:
         """Return the flags, each with its dashes."""
         return [flag for action in self._actions for flag in action.option_strings]
+
+    def groups(self) -> Groups:
+        """Return what can be given, by group: what has no flag, then settings, then the other flags."""
+        positional, options, *settings = [(str(group.title), group._group_actions) for group in self._action_groups]
+        workspace = [one for one in settings if one[0] == "workspace"]
+        return [positional, *(one for one in settings if one not in workspace), *workspace, options]
+
+    def format_help(self, *, whole: bool = False) -> str:
+        """Return the help: what most people use, or the whole of it."""
+        groups, last = (self.groups(), "") if whole else first_screen(self.groups(), self.brief, self.prog)
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
+        formatter.add_text(self.description)
+        if self.examples:
+            formatter.add_text("\n".join(["examples:", *(f"  {example}" for example in self.examples)]))
+        for title, actions in groups:
+            formatter.start_section(title)
+            formatter.add_arguments(actions)
+            formatter.end_section()
+        formatter.add_text(last or self.epilog)
+        return formatter.format_help()
 
     def error(self, message: str) -> NoReturn:
         first = message.removeprefix(_UNKNOWN).split()[0] if message.startswith(_UNKNOWN) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from frostline.pipeline.cli.commands.examples import CACHED, EXAMPLES
 from frostline.pipeline.cli.commands.table import COMMANDS, TAKES
 from frostline.pipeline.cli.parser import Parser
 
@@ -17,7 +18,6 @@ def overview() -> Parser:
         "or in the environment as FROSTLINE_<NAME>; the command line wins.\n"
         "Exit codes: 0 done; 1 the output can't be written; 2 usage; 3 input data; 4 cache; 5 done with\n"
         "quarantined samples; 130, 143 interrupted with finished shards kept.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         elsewhere=_flags_by_command,
     )
     parser.add_argument(
@@ -44,10 +44,16 @@ def parser_of(name: str) -> Parser:
     command = COMMANDS[name]
     described = f"{command.text[0].upper()}{command.text[1:]}."
     usage = f"frostline {name} [--SETTING VALUE …]"
-    parser = Parser(prog=f"frostline {name}", description=described, usage=usage, elsewhere=_flags_by_command)
+    parser = Parser(
+        prog=f"frostline {name}",
+        description=described,
+        usage=usage,
+        examples=EXAMPLES.get(name, ()),
+        elsewhere=_flags_by_command,
+    )
     model = getattr(settings, command.settings)
     parser.set_defaults(action=command.action, model=model)
-    add_settings(parser, model)
+    add_settings(parser, model, cached=name in CACHED)
     if name in TAKES:
         TAKES[name](parser)
     return parser

@@ -21,6 +21,8 @@ from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.resolve import resolve
 from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
 from frostline.pipeline.settings import ExtractSettings
+from frostline.pipeline.workspace import opened_folder
+from frostline.stages.buckets.address import path_of
 from frostline.stages.extract.extraction import Extraction, ExtractionStats, extract
 from frostline.stages.heads import Head, read_head
 from frostline.stages.modalities.registry import MODALITIES
@@ -41,7 +43,9 @@ def run_job(job: Job) -> int:
     """
     settings = ExtractSettings(**job.settings)
     head = _read_head(job.head) if job.head else None
-    plan = _plan(job, settings) if head is None else plan_of_head(Path(job.head), head.made, head.head.width, settings)
+    plan = (
+        _plan(job, settings) if head is None else plan_of_head(path_of(job.head), head.made, head.head.width, settings)
+    )
     request = look_up(plan, job.split, job.view)
     into = request.existing if head is None or not job.parts else _predictions(job, request, head)
     if into is None or request.key.digest != job.digest:
@@ -58,7 +62,7 @@ class _Fitted(NamedTuple):
 
 
 def _read_head(folder: str) -> _Fitted:
-    head, record = read_head(Path(folder))
+    head, record = read_head(opened_folder(folder))
     return _Fitted(head, record, read_head_backbone(folder, record))
 
 

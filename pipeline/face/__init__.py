@@ -15,6 +15,8 @@ from typing import Any
 _RUN, _PREDICT = "frostline.pipeline.run.run", "frostline.pipeline.serve.predict"
 _RECORDS, _SETTINGS = "frostline.pipeline.records.run", "frostline.pipeline.settings"
 _ERRORS, _STORE = "frostline.stages.errors", "frostline.stages.store"
+_ESTIMATORS, _HEADS = "frostline.pipeline.estimators", "frostline.stages.heads.estimators"
+_CLASSIFIERS = ["AdamW", "Centroid", "KNN", "LDA", "LinearSGD", "Logistic", "Ridge", "SVM"]
 _PLACES = {
     **dict.fromkeys(["run", "extract", "fit", "evaluate"], _RUN),
     **dict.fromkeys(["Classifier", "load_classifier", "predict"], _PREDICT),
@@ -23,6 +25,11 @@ _PLACES = {
     **dict.fromkeys(["Settings", "ExtractSettings", "HeadSettings", "PredictSettings"], _SETTINGS),
     **dict.fromkeys(["FrostlineError", "ConfigError", "DataError", "StoreError"], _ERRORS),
     **dict.fromkeys(["Features", "FeatureSet", "load", "open_set"], _STORE),
+    "FrozenFeatures": f"{_ESTIMATORS}.frozen_features",
+    **dict.fromkeys(["LogisticProbeCV", "RidgeClassifierProbeCV"], f"{_ESTIMATORS}.probe_classifiers"),
+    "RidgeProbeCV": f"{_ESTIMATORS}.probe_regressor",
+    **dict.fromkeys([f"{name}Classifier" for name in _CLASSIFIERS], _HEADS),
+    **dict.fromkeys(["KNNRegressor", "LinearSGDRegressor", "RidgeRegressor"], _HEADS),
 }
 __all__ = sorted(_PLACES)  # noqa: PLE0605 (the stub lists them for who reads)
 

@@ -1,3 +1,7 @@
+from frostline.pipeline.estimators.frozen_features import FrozenFeatures as FrozenFeatures
+from frostline.pipeline.estimators.probe_classifiers import LogisticProbeCV as LogisticProbeCV
+from frostline.pipeline.estimators.probe_classifiers import RidgeClassifierProbeCV as RidgeClassifierProbeCV
+from frostline.pipeline.estimators.probe_regressor import RidgeProbeCV as RidgeProbeCV
 from frostline.pipeline.records.run import Extracted as Extracted
 from frostline.pipeline.records.run import Fitted as Fitted
 from frostline.pipeline.records.run import Probe as Probe
@@ -18,6 +22,17 @@ from frostline.stages.errors import ConfigError as ConfigError
 from frostline.stages.errors import DataError as DataError
 from frostline.stages.errors import FrostlineError as FrostlineError
 from frostline.stages.errors import StoreError as StoreError
+from frostline.stages.heads.estimators import AdamWClassifier as AdamWClassifier
+from frostline.stages.heads.estimators import CentroidClassifier as CentroidClassifier
+from frostline.stages.heads.estimators import KNNClassifier as KNNClassifier
+from frostline.stages.heads.estimators import KNNRegressor as KNNRegressor
+from frostline.stages.heads.estimators import LDAClassifier as LDAClassifier
+from frostline.stages.heads.estimators import LinearSGDClassifier as LinearSGDClassifier
+from frostline.stages.heads.estimators import LinearSGDRegressor as LinearSGDRegressor
+from frostline.stages.heads.estimators import LogisticClassifier as LogisticClassifier
+from frostline.stages.heads.estimators import RidgeClassifier as RidgeClassifier
+from frostline.stages.heads.estimators import RidgeRegressor as RidgeRegressor
+from frostline.stages.heads.estimators import SVMClassifier as SVMClassifier
 from frostline.stages.store import Features as Features
 from frostline.stages.store import FeatureSet as FeatureSet
 from frostline.stages.store import load as load

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.settings.of_modality import check_modality_settings
-from frostline.pipeline.workspace import Workspace
+from frostline.pipeline.workspace import Workspace, open_workspace
 from frostline.stages.backbones import BackboneRequest, fingerprint
 from frostline.stages.backbones.families.registry import check_family_takes
 from frostline.stages.datasets import Dataset
@@ -33,7 +33,7 @@ class Inputs:
 
     @property
     def workspace(self) -> Workspace:
-        return Workspace(self.settings.data_dir)
+        return open_workspace(self.settings.data_dir)
 
     @property
     def request(self) -> BackboneRequest:
@@ -77,7 +77,7 @@ def open_inputs(settings: ExtractSettings, dataset: Dataset | None = None) -> In
 
 
 def _open(settings: ExtractSettings) -> Dataset:
-    s, workspace = settings, Workspace(settings.data_dir)
+    s, workspace = settings, open_workspace(settings.data_dir)
     with tqdm(desc="reading", unit=" files", disable=None, leave=False, delay=1) as bar:
         dataset = s.open_dataset(workspace, partial(tick, bar))
     for note in dataset.notes:

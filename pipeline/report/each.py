@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from frostline.pipeline.records.run import Report, to_json
 from frostline.pipeline.report.text import curve_lines, curve_notes, interval_notes, score_lines, table
+from frostline.stages.buckets.cache import named
 from frostline.stages.errors import counted
 
 
@@ -30,7 +31,7 @@ def reports_table(reports: Sequence[Report]) -> str:
     own = [", ".join(of_report) for of_report in zip(*parts.values(), strict=True)]
     names = [name for name, report in zip(own, reports, strict=True) for _ in report.probes]
     heading = ", ".join(parts)
-    places = [f"report    {report.path}" for report in reports if not report.unwritten]
+    places = [f"report    {named(report.path)}" for report in reports if not report.unwritten]
     blocks = [[head], score_lines(probes, names, heading), curve_lines(probes, names, heading), _notes(reports), places]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 

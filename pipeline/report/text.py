@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from frostline.pipeline.records.headline import candidates, headline
 from frostline.pipeline.records.run import PAGE, Extracted, Fitted, Probe, Report
@@ -20,6 +21,8 @@ from frostline.pipeline.report.wording import (
     value_of,
     with_interval,
 )
+from frostline.stages.buckets.address import is_address
+from frostline.stages.buckets.cache import named
 from frostline.stages.errors import counted
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.modalities.registry import MODALITIES
@@ -35,8 +38,13 @@ def extracted_lines(done: tuple[Extracted, ...]) -> list[str]:
     for e in done:
         what = f"{e.computed:,} computed in {e.seconds:.1f} s" if e.computed else "from the cache"
         left = f", {counted(len(e.quarantined), 'sample')} quarantined" if e.quarantined else ""
-        lines.append(f"{e.split} ({e.key.view}): {e.rows:,} × {e.width:,}, {what}{left}\n  {e.folder / 'features.h5'}")
+        lines.append(f"{e.split} ({e.key.view}): {e.rows:,} × {e.width:,}, {what}{left}\n  {_file_of(e.folder)}")
     return lines
+
+
+def _file_of(folder: Path) -> Path:
+    """Return the file of a set that other tools open; in a bucket there is none."""
+    return folder if is_address(folder) else folder / "features.h5"
 
 
 def fitted_lines(fitted: Fitted, name: str) -> list[str]:
@@ -44,7 +52,7 @@ def fitted_lines(fitted: Fitted, name: str) -> list[str]:
     how = "from the cache" if fitted.cached else f"fitted in {fitted.seconds:.1f} s"
     value = chosen(fitted.selection)
     first = f"head {how}{': ' + value if value else ''}"
-    return [first, *(f"- {line}" for line in selection_lines(fitted.selection, name)), f"  {fitted.folder}"]
+    return [first, *(f"- {line}" for line in selection_lines(fitted.selection, name)), f"  {named(fitted.folder)}"]
 
 
 def table(report: Report) -> str:
@@ -198,9 +206,9 @@ def _without_groups(found: Evaluation) -> list[str]:
 def _places(report: Report) -> list[str]:
     folders = dict.fromkeys(done.folder for probe in report.probes for done in probe.features)
     lines = [f"features  {folder}" for folder in folders]
-    lines += [f"head      {probe.fitted.folder}" for probe in report.probes if probe.fitted]
+    lines += [f"head      {named(probe.fitted.folder)}" for probe in report.probes if probe.fitted]
     if report.unwritten:
         return lines
     page = report.path.with_name(PAGE)
-    lines.append(f"report    {report.path}")
-    return [*lines, f"page      {page}"] if page.is_file() else lines
+    lines.append(f"report    {named(report.path)}")
+    return [*lines, f"page      {named(page)}"] if page.is_file() else lines

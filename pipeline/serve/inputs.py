@@ -10,8 +10,8 @@ from typing import Any
 from frostline.pipeline.serve.asked import Asked, asked_file
 from frostline.pipeline.serve.text_inputs import STDIN, asked_texts, is_table
 from frostline.pipeline.settings import ServeSettings
+from frostline.stages.buckets.address import is_address, path_of
 from frostline.stages.datasets import SOURCES, files_in, paths_of
-from frostline.stages.datasets.buckets.address import is_address, path_of
 from frostline.stages.errors import ConfigError, DataError, one
 from frostline.stages.modalities.base import Modality
 from frostline.stages.modalities.text.modality import TEXT

@@ -35,84 +35,106 @@ class DatasetSettings(WorkspaceSettings):
 
     model_config = ConfigDict(title="dataset")
 
-    dataset: str = Field(default="digits", description=f"{', '.join(forms()[:-1])}, or {forms()[-1]}")
+    dataset: str = Field(
+        default="digits",
+        description=f"{', '.join(forms()[:-1])}, or {forms()[-1]}",
+        json_schema_extra={
+            "metavar": "DATASET",
+            "brief": "folder:PATH, csv:FILE, parquet:PATTERN, tar:PATTERN, vectors:FILE, cifar10, …",
+        },
+    )
     root: Path | None = Field(
         default=None,
-        description="where a table's paths start, a folder or an address, or where a torchvision dataset lies",
+        description="folder or address where a table's paths start, or folder of a torchvision dataset",
     )
-    test_fraction: float = Field(default=0.2, gt=0, lt=1, description="share of a single tree that is kept for testing")
-    seed: int = Field(default=0, ge=0, description="seed of every split, draw and resample")
+    test_fraction: float = Field(
+        default=0.2, gt=0, lt=1, description="fraction kept for testing, if a dataset has no test split"
+    )
+    seed: int = Field(default=0, ge=0, description="random seed of splits, subsets and resamples")
     columns: ColumnNames = Field(
         default={},
-        description="what a table's columns are called: path=FILE,label=CLASS",
+        description="names of a table's columns, for example path=FILE,label=CLASS",
+        json_schema_extra={"metavar": "COLUMN=NAME,…"},
         exclude_if=operator.not_,  # records and digests of before know no such setting
     )
     class_level: int | None = Field(
         default=None,
         ge=1,
         le=3,
-        description="which folder below a split names the class: 1, 2 or 3 (default: the one that can be)",
+        description="level of the folder that names the class, below the split: 1, 2 or 3",
+        json_schema_extra={"default": "detected"},
         exclude_if=operator.not_,
     )
     target: Names = Field(
         default=(),
-        description="the columns of a table to predict, by commas (default: label)",
+        description="columns of a table to predict",
+        json_schema_extra={"metavar": "COLUMN,…", "default": "label", "common": True},
         exclude_if=operator.not_,
     )
     task: Task = Field(
         default="auto",
-        description="what they are; auto: what their cells say",
+        description="kind of target; auto: read from its values",
         exclude_if=lambda value: value == "auto",
     )
     separator: str | None = Field(
         default=None,
         min_length=1,
         max_length=1,
-        description="what stands between several labels in a cell (default: found out, | or ;)",
+        description="character between several labels in a cell",
+        json_schema_extra={"metavar": "CHARACTER", "default": "detected, | or ;"},
         exclude_if=operator.not_,
     )
     group: str | None = Field(
         default=None,
-        description="the column of a table whose groups (patient, author) are never split",
+        description="column of a table with groups (patient, author) that are never split",
+        json_schema_extra={"metavar": "COLUMN"},
         exclude_if=operator.not_,
     )
     group_pattern: str | None = Field(
         default=None,
-        description="a regular expression that finds the group in a file's path",
+        description="regular expression that finds the group in a file's path",
+        json_schema_extra={"metavar": "REGEX"},
         exclude_if=operator.not_,
     )
     group_file: Path | None = Field(
         default=None,
-        description="a table with the columns path and group: samples of one group are never split",
+        description="table with the columns path and group; samples of one group are never split",
         exclude_if=operator.not_,
     )
     stratify: Names = Field(
         default=(),
-        description="the columns by which a table without a split column is split, or none (default: the targets)",
+        description="columns to stratify by, or none, if a table has no split column",
+        json_schema_extra={"metavar": "COLUMN,…", "default": "the targets"},
         exclude_if=operator.not_,
     )
     input: str | None = Field(
         default=None,
         min_length=1,
-        description="what holds the samples: the column of a table (default: path, else text) or of Parquet (default: "
-        "that of images or recordings), or the component in tar files",
+        description="column that holds the samples, or component in tar files",
+        json_schema_extra={
+            "metavar": "COLUMN",
+            "default": "path, else text; in Parquet the column of images or recordings",
+        },
         exclude_if=operator.not_,
     )
     train: str | None = Field(
         default=None,
-        description="the place of the training split, as it follows the colon of --dataset: tar --train a.tar",
+        description="place of the training split, the part of --dataset after the colon: --dataset tar --train a.tar",
+        json_schema_extra={"metavar": "PLACE"},
         exclude=True,  # it is in the dataset then
     )
     test: str | None = Field(
         default=None,
-        description="the place of the test split, where it is another: all that --dataset or --train names is training",
+        description="place of the test split, if it is separate; --dataset or --train is then all training data",
+        json_schema_extra={"metavar": "PLACE"},
         exclude_if=operator.not_,
     )
     bit_depth: int | None = Field(
         default=None,
         ge=1,
         le=16,
-        description="how many bits the values of 16-bit images make use of (default: 16)",
+        description="bits used by the values of 16-bit images",
+        json_schema_extra={"default": "16"},
         exclude_if=operator.not_,
     )
 
@@ -126,24 +148,24 @@ class DatasetSettings(WorkspaceSettings):
         prefix, _, place = str(given.get("dataset", "")).partition(":")
         if not prefix or place not in ("", train):
             raise ValueError(
-                f"train {train} with dataset {given.get('dataset')}; wanted --dataset PREFIX --train PLACE"
+                f"expected --dataset PREFIX --train PLACE, got --dataset {given.get('dataset')} --train {train}"
             )
         return {**given, "dataset": f"{prefix}:{train}"}
 
     @model_validator(mode="after")
     def _check_root(self) -> DatasetSettings:
         if self.root is not None and not find_source(self.dataset)[0].takes_root:
-            raise ValueError(f"root {self.root} with {self.dataset}; wanted for {' and '.join(forms_with_root())} only")
+            raise ValueError(f"expected --root only with {', '.join(forms_with_root())}, got {self.dataset}")
         for name in _OF_SOME:
             if getattr(self, name) not in (None, (), {}, "auto") and name not in find_source(self.dataset)[0].settings:
                 raise ValueError(
-                    f"{name.replace('_', '-')} with {self.dataset}; wanted for {', '.join(forms_taking(name))} only"
+                    f"expected --{name.replace('_', '-')} only with {', '.join(forms_taking(name))}, got {self.dataset}"
                     f"{_TWO_FOLDERS if name == 'test' and self.dataset.startswith('folder:') else ''}"
                 )
         grouped = [name for name in ("group", "group_pattern", "group_file") if getattr(self, name)]
         if len(grouped) > 1:
-            said = " and ".join(grouped).replace("_", "-")
-            raise ValueError(f"{said}; wanted one of them, they are ways to say the same")
+            said = " and ".join(f"--{name.replace('_', '-')}" for name in grouped)
+            raise ValueError(f"expected one way to name the groups, got {said}")
         return self
 
     def open_dataset(self, workspace: Workspace, progress: Progress | None = None) -> Dataset:

@@ -15,25 +15,46 @@ from frostline.stages.plugins import installed
 
 _OTHER_ENGINES = sorted(installed("frostline.engines"))  # the door itself lies above the settings
 
-Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")]
+Device = Annotated[
+    str,
+    Field(
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="where the network runs; auto: a GPU if there is one",
+        json_schema_extra={"metavar": "{auto,cpu,cuda,cuda:N}", "common": True},
+    ),
+]
 BatchSize = Annotated[
     int | None,
-    Field(ge=1, le=65536, description="samples through the backbone at once (default: found out, or 16, on a GPU 128)"),
+    Field(
+        ge=1,
+        le=65536,
+        description="samples per batch",
+        json_schema_extra={
+            "default": "the value stored with the feature set; otherwise measured on the first images, from about "
+            "10,000 images on; otherwise 16, on a GPU 128"
+        },
+    ),
 ]
 Workers = Annotated[
-    int | None, Field(ge=1, le=256, description="threads that decode (default: one per core, or one if that is faster)")
+    int | None,
+    Field(
+        ge=1,
+        le=256,
+        description="threads that decode samples",
+        json_schema_extra={"default": "one per core, or one if that is faster"},
+    ),
 ]
 Optimization = Annotated[
     Optimize,
     Field(
-        description="the network made faster where that changes nothing beyond rounding, or as it is written",
+        description="auto: optimize the network where that changes only rounding; none: run it as written",
         exclude_if=lambda value: value == "auto",  # records and digests of before know no such setting
     ),
 ]
 AllowUnsteady = Annotated[
     bool,
     Field(
-        description="go on with a network whose features change from pass to pass or with the batch",
+        description="accept a network whose features change from pass to pass or with the batch",
         exclude_if=lambda value: not value,  # as above
     ),
 ]
@@ -42,9 +63,10 @@ AllowUnsteady = Annotated[
 Engine = Annotated[
     str,
     Field(
-        description="what computes features: "
-        + ", ".join(["local (this process)", "processes (one for each device)", *_OTHER_ENGINES])
-        + "; auto: processes where there are several GPUs, else local"
+        description="which processes compute features: "
+        + ", ".join(["local (this process)", "processes (one per device)", *_OTHER_ENGINES])
+        + "; auto: processes if there are several GPUs, else local",
+        json_schema_extra={"metavar": "NAME"},
     ),
 ]
 
@@ -59,7 +81,7 @@ class ExtractSettings(BackboneSettings):
     workers: Workers = None
     optimize: Optimization = "auto"
     allow_unsteady: AllowUnsteady = False
-    max_bad: int = Field(default=0, ge=0, description="how many unreadable samples to tolerate")
+    max_bad: int = Field(default=0, ge=0, description="maximum number of unreadable samples")
     engine: Engine = "auto"
 
 
@@ -68,7 +90,12 @@ class RankSettings(ExtractSettings):
 
     model_config = ConfigDict(title="ranking")
 
-    samples: int = Field(default=2000, ge=2, description="training samples to rank by; the others are not extracted")
+    samples: int = Field(
+        default=2000,
+        ge=2,
+        description="number of training samples to rank on; others are not extracted",
+        json_schema_extra={"common": True},
+    )
 
 
 class ServeSettings(AnySettings):
@@ -78,28 +105,42 @@ class ServeSettings(AnySettings):
 
     root: Path | None = Field(
         default=None,
-        description="where a table's paths start (default: the table's folder), with --out an address, too",
+        description="folder where a table's paths start; with --out also an address",
+        json_schema_extra={"default": "the table's folder"},
     )
-    columns: ColumnNames = Field(default={}, description="what a table's columns are called: path=FILE")
+    columns: ColumnNames = Field(
+        default={},
+        description="names of a table's columns, for example path=FILE",
+        json_schema_extra={"metavar": "COLUMN=NAME,…"},
+    )
     input: str | None = Field(
         default=None,
-        description="what holds the samples: the column of texts in a table (default: text), with --out also the "
-        "column of images or recordings in Parquet, or the component in tar files",
+        description="column that holds the texts; with --out also the column of images or recordings in Parquet, "
+        "or the component in tar files",
+        json_schema_extra={"metavar": "COLUMN", "default": "text"},
     )
-    backbone: str | None = Field(default=None, description="one's own file.py:factory, which is never run unnamed")
-    weights: str | None = Field(default=None, description="where the weights are now (default: where they were)")
+    backbone: str | None = Field(
+        default=None,
+        description="file.py:factory of your network; required, since a head file may not choose which code runs",
+        json_schema_extra={"metavar": "NAME", "brief": "file.py:factory of your network"},
+    )
+    weights: str | None = Field(
+        default=None,
+        description="path or name of the weights",
+        json_schema_extra={"metavar": "NAME|FILE", "default": "as recorded in the head", "common": True},
+    )
     device: Device = "auto"
     batch_size: BatchSize = None
     workers: Workers = None
     optimize: Optimization = "auto"
     allow_unsteady: AllowUnsteady = False
-    max_bad: int = Field(default=0, ge=0, description="how many unreadable samples to tolerate")
+    max_bad: int = Field(default=0, ge=0, description="maximum number of unreadable samples")
     top: int | None = Field(
         default=None,
         ge=1,
         le=1000,
-        description="how many classes or labels to print for a sample, the likeliest first (default: one class, or the "
-        "labels that are predicted)",
+        description="number of classes or labels to print for each sample, the most likely first",
+        json_schema_extra={"default": "one class, or the predicted labels", "brief": "classes to print per sample"},
     )
 
 
@@ -109,4 +150,4 @@ class PredictSettings(ServeSettings, WorkspaceSettings):
     model_config = ConfigDict(title="predictions in a file")
 
     engine: Engine = "auto"
-    keep_features: bool = Field(default=False, description="keep the features, for other heads on the same samples")
+    keep_features: bool = Field(default=False, description="keep the features for other heads on the same samples")

@@ -29,30 +29,45 @@ class HeadSettings(ExtractSettings):
     head: Names = Field(
         default=("logreg",),
         description=f"{', '.join(HEADS.names())}, a scikit-learn module:Class or file.py:factory, "
-        f"or a published protocol: {', '.join(PROTOCOLS)}; several by commas",
+        f"or a published protocol: {', '.join(PROTOCOLS)}",
+        json_schema_extra={
+            "metavar": "NAME,…",
+            "brief": "logreg, ridge, knn, …, or a protocol: dinov2-logreg, …",
+        },
     )
     grid: GivenGrid = Field(
         default=None,
-        description="values of its parameter to choose from, or one to take: C=0.1,1,10 (default: the head's own)",
+        description="values of the head's hyperparameter to try, for example C=0.1,1,10; one value fixes it",
+        json_schema_extra={"metavar": "NAME=X,X,…", "default": "the head's own"},
     )
-    head_params: Params = Field(default={}, description="what else the head is given: NAME=VALUE,NAME=VALUE")
-    hold_out: float = Field(default=0.1, gt=0, lt=1, description="share of the training rows that chooses")
+    head_params: Params = Field(
+        default={},
+        description="other options of the head",
+        json_schema_extra={"metavar": "NAME=VALUE,…"},
+    )
+    hold_out: float = Field(
+        default=0.1, gt=0, lt=1, description="fraction of the training rows used to choose the hyperparameter"
+    )
     folds: GivenFolds = Field(
         default="auto",
-        description="choose by so many folds, or loo: each row by all others; 0: hold out a share; auto: five folds, "
-        "dealt again where rows are few, or a hold-out of 10,000 rows or more",
+        description="cross-validate with N stratified folds; loo: leave-one-out; 0: hold out a fraction; auto: five "
+        "folds, repeated if rows are few, or a hold-out of 10,000 rows or more",
+        json_schema_extra={"metavar": "{auto,N,loo,0}"},
     )
-    scaling: Scaling = Field(default="none", description="of each feature, or of each row (l2)")
-    class_weight: ClassWeight = Field(default="none", description="balanced: every class counts the same")
+    scaling: Scaling = Field(
+        default="none", description="standardize: each feature to mean 0, variance 1; l2: rows to length 1"
+    )
+    class_weight: ClassWeight = Field(default="none", description="balanced: every class has the same weight")
     criterion: str = Field(
         default="",
-        description="the score by which heads are chosen, for numbers "
-        f"{', '.join(TARGETS.load('regression').criteria)} (default: r2); of one label accuracy or balanced_accuracy",
+        description="score used to choose the hyperparameter: accuracy or balanced_accuracy; for regression "
+        + ", ".join(TARGETS.load("regression").criteria),
+        json_schema_extra={"metavar": "NAME", "default": "accuracy; for regression r2"},
         exclude_if=operator.not_,  # records and digests of before know no such setting
     )
     per_label: bool = Field(
         default=False,
-        description="the value of the parameter chosen for each label of a multi-label target by itself",
+        description="choose the hyperparameter separately for each label of a multi-label target",
         exclude_if=operator.not_,
     )
 
@@ -65,21 +80,23 @@ class HeadSettings(ExtractSettings):
     @model_validator(mode="after")
     def _check_heads(self) -> HeadSettings:
         if isinstance(self.folds, int) and not (self.folds == 0 or 2 <= self.folds <= 100):
-            raise ValueError(f"folds {self.folds}; wanted 2 to 100, auto, loo, or 0 to hold out a share")
+            raise ValueError(f"expected --folds 2 to 100, auto, loo, or 0 to hold out a fraction, got {self.folds}")
         if self.folds and "hold_out" in self.model_fields_set:
-            raise ValueError("hold-out and folds; wanted one of them, they are two ways to choose")
+            raise ValueError("--hold-out and --folds can't be combined: they are two ways to choose; give one of them")
         if self.folds == "loo" and (self.scaling == "standardize" or len(self.views) > 1):
             raise ValueError(
-                "folds loo with standardised features or several views, which know every row; wanted a number"
+                "--folds loo can't be combined with --scaling standardize or several views, which use every row; "
+                "expected a number of folds"
             )
         own = [f"--{n.replace('_', '-')}" for n in ("grid", "head_params") if n in self.model_fields_set]
         if own and len(self.head) > 1:
-            raise ValueError(f"{' and '.join(own)} with {len(self.head)} heads; wanted one head with them")
+            raise ValueError(f"expected one head with {' and '.join(own)}, got {', '.join(self.head)}")
         fixed = self.model_fields_set & {*_CHOOSING, "grid", "head_params", "scaling", "class_weight"}
         protocols = [name for name in self.head if name in PROTOCOLS]
         if fixed and protocols:
             fixed -= {"folds"} if "hold_out" in fixed else set()
-            raise ValueError(f"{', '.join(sorted(fixed))} with {protocols[0]}; a protocol fixes them, wanted none")
+            said = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(fixed))
+            raise ValueError(f"expected no {said} with {protocols[0]}: the protocol fixes them")
         return self
 
     def suited(self, kind: str) -> Self:
@@ -94,7 +111,7 @@ class HeadSettings(ExtractSettings):
         if self.criterion and target.chosen_by(self.criterion) and self.criterion == target.criteria[0]:
             usual["criterion"] = ""
         if self.per_label and not target.per_name:
-            raise ConfigError(f"per-label with a {kind} target; wanted for multi-label targets only")
+            raise ConfigError(f"expected a multi-label target for --per-label, got {kind}")
         own = self.model_copy(update=usual)
         for name in own.head:
             if kind not in head_kind(own.spec(name).kind).accepts:
@@ -118,7 +135,8 @@ class HeadSettings(ExtractSettings):
         grid = self.grid or Grid(None, ())
         chosen = sorted(self.model_fields_set & _CHOOSING, reverse=True)
         if len(grid.values) == 1 and chosen:
-            raise ConfigError(f"{chosen[0].replace('_', '-')} with one value of --grid; there is nothing to choose")
+            said = chosen[0].replace("_", "-")
+            raise ConfigError(f"expected several values of --grid with --{said}, got one; there is nothing to choose")
         how: dict[str, Any] = {n: getattr(self, n) for n in (*_CHOOSING, "scaling", "class_weight", "seed")}
         how |= {"parameter": grid.parameter, "options": self.head_params}
         target = next(iter(head_kind(name).accepts), DEFAULT)  # whether it suits the dataset's is not known here

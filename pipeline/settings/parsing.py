@@ -26,7 +26,7 @@ def _size(value: Any) -> Any:
     except ValueError:
         sides = ()
     if len(sides) not in (1, 2) or not all(0 < side <= 8192 for side in sides):
-        raise ValueError("wanted a number of pixels from 1 to 8192, HxW, or none")
+        raise ValueError("expected a number of pixels from 1 to 8192, HxW, or none")
     return sides if len(sides) == 2 else sides[0]
 
 
@@ -43,7 +43,7 @@ def _numbers(value: Any) -> tuple[float, ...]:
     except (TypeError, ValueError, OverflowError):
         numbers = ()
     if not numbers or not all(map(math.isfinite, numbers)):
-        raise ValueError("wanted numbers, separated by commas")
+        raise ValueError("expected numbers, separated by commas")
     return numbers
 
 
@@ -52,7 +52,7 @@ def _channels(value: Any) -> Any:
         return value
     numbers = _numbers(value)
     if len(numbers) not in (1, 3):
-        raise ValueError(f"wanted one number, or three for R,G,B; found {len(numbers)}")
+        raise ValueError(f"expected one number, or three for R,G,B, got {len(numbers)}")
     return numbers * 3 if len(numbers) == 1 else numbers
 
 
@@ -73,7 +73,7 @@ def _grid(value: Any) -> Any:
     else:
         parameter = None
     if parameter is not None and not str(parameter).isidentifier():
-        raise ValueError("wanted NAME=VALUE,VALUE,…, or the values alone for the head's own parameter")
+        raise ValueError("expected NAME=VALUE,VALUE, for example C=0.1,1,10, or the values alone")
     return Grid(parameter, tuple(int(n) if n.is_integer() and abs(n) < 2**53 else n for n in _numbers(value)))
 
 
@@ -82,11 +82,11 @@ def _params(value: Any) -> Any:
         return _plain(value)
     pairs = [part.partition("=") for part in value.split(",")]
     if not all(name.isidentifier() and equals for name, equals, _ in pairs):
-        raise ValueError("wanted NAME=VALUE,NAME=VALUE,…")
+        raise ValueError("expected NAME=VALUE,NAME=VALUE, for example max_iter=500")
     return _plain({name: _scalar(text) for name, _, text in pairs})
 
 
-_COLUMN_NAMES = f"wanted COLUMN=NAME,COLUMN=NAME for the columns {', '.join(COLUMNS)}"
+_COLUMN_NAMES = f"expected COLUMN=NAME,COLUMN=NAME for the columns {', '.join(COLUMNS)}"
 
 
 def _columns(value: Any) -> Any:
@@ -104,7 +104,7 @@ def _plain(value: Any) -> Any:
     try:
         canonical_json(value)
     except (TypeError, ValueError, RecursionError):
-        raise ValueError("wanted finite numbers, words, true or false, or lists of them") from None
+        raise ValueError("expected finite numbers, words, true or false, or lists of them") from None
     return value
 
 
@@ -120,37 +120,37 @@ def _scalar(text: str) -> Any:
 def _names(value: Any) -> Any:
     names = tuple(_parts(value))
     if not names or not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
-        raise ValueError("wanted one name, or several different ones separated by commas")
+        raise ValueError("expected one name, or several different ones separated by commas")
     return names
 
 
 def _counts(value: Any) -> Any:
     parts = _parts(value)
     if not all(part == "all" or str(part).isdecimal() for part in parts):
-        raise ValueError("wanted different numbers from 1, separated by commas")
+        raise ValueError("expected different numbers from 1, separated by commas")
     counts: tuple[Any, ...] = tuple(part if part == "all" else int(str(part)) for part in parts)
     if any(count != "all" and count < 1 for count in counts) or len(set(counts)) < len(counts):
-        raise ValueError("wanted different numbers from 1, separated by commas")
+        raise ValueError("expected different numbers from 1, separated by commas")
     return counts
 
 
 def _shots(value: Any) -> Any:
     counts = _counts(value)
     if "all" in counts:
-        raise ValueError("wanted numbers of samples per class; all of them is for --train-sizes")
+        raise ValueError("expected numbers of samples per class; all is for --train-sizes")
     return counts
 
 
 def _folds(value: Any) -> Any:
     if value in ("auto", "loo") or str(value).isdecimal():
         return value if value in ("auto", "loo") else int(str(value))
-    raise ValueError("wanted auto, a number of folds, loo, or 0 to hold out a share")
+    raise ValueError("expected auto, a number of folds, loo, or 0 to hold out a fraction")
 
 
 def _views(value: Any) -> tuple[View, ...]:
     parts = tuple(_parts(value))
     if parts not in (("plain",), ("plain", "hflip")):
-        raise ValueError("wanted plain, or plain,hflip")
+        raise ValueError("expected plain, or plain,hflip")
     return parts
 
 

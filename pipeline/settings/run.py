@@ -20,28 +20,33 @@ class Settings(HeadSettings):
 
     baseline: Literal["auto", "pixels", "tfidf", "spectrum", "none"] = Field(
         default="auto",
-        description="the same heads beside it on raw pixels, TF-IDF of texts or the mean spectrum of recordings; auto "
-        "is for digits, and for up to 20,000 training texts or recordings",
+        description="also fit the heads on raw pixels, TF-IDF of texts or the mean spectrum of recordings; auto: for "
+        "digits, and for up to 20,000 training texts or recordings",
     )
     shots: Shots = Field(
-        default=(), description="training samples per class or label: 1,2,4,8,16; each drawn several times"
+        default=(),
+        description="numbers of training samples per class or label, for example 1,4,16",
+        json_schema_extra={"metavar": "N,N,…", "default": "all", "brief": "training samples per class: 1,4,16"},
     )
     train_sizes: TrainSizes = Field(
-        default=(), description="training samples in all: 100,1000,all; each drawn several times"
+        default=(),
+        description="numbers of training samples in total, for example 100,1000,all",
+        json_schema_extra={"metavar": "N,N,…", "default": "all"},
     )
-    draws: int = Field(default=10, ge=1, le=1000, description="how many times each of these is drawn")
+    draws: int = Field(default=10, ge=1, le=1000, description="number of random repeats per training-set size")
 
     @model_validator(mode="after")
     def _check_draws(self) -> Settings:
         if self.shots and self.train_sizes:
-            raise ValueError("shots and train-sizes; wanted one of them")
+            raise ValueError("--shots and --train-sizes can't be combined; give one of them")
         few = [name for name in self.head if name in PROTOCOLS and PROTOCOLS[name].shots]
         if few and self.train_sizes:
             raise ValueError(
-                f"train-sizes with {few[0]}, which draws samples of each class; wanted --shots, or neither"
+                f"--train-sizes can't be combined with {few[0]}, which draws samples of each class; give --shots, or "
+                "neither"
             )
         if "draws" in self.model_fields_set and not (self.shots or self.train_sizes or few):
-            raise ValueError("draws without shots or train-sizes; wanted one of them beside it")
+            raise ValueError("expected --shots or --train-sizes with --draws, got neither")
         return self
 
     def suited(self, kind: str) -> Self:
@@ -50,7 +55,7 @@ class Settings(HeadSettings):
         draws = [draw for name in own.head if (draw := own.draw(name))]
         if not TARGETS.load(kind).countable and any(draw.unit == "shots" for draw in draws):
             raise ConfigError(
-                f"shots with a {kind} target, which has no classes to draw samples of; expected --train-sizes"
+                f"expected --train-sizes for a {kind} target, got shots: it has no classes to draw samples of"
             )
         return own
 

@@ -56,6 +56,7 @@ __all__ = [
     "is_sound",
     "local_files",
     "open_dataset",
+    "open_object",
     "open_samples",
     "paths_of",
     "prefix_of",
@@ -114,6 +115,20 @@ def open_dataset(
         asked = replace(asked, target=tuple(target), task=task, separator=separator, stratify=tuple(stratify))
         asked = replace(asked, group=group, group_pattern=group_pattern, group_file=group_file, input=input, test=test)
         found = source.open(asked)
+    return _checked(found)
+
+
+def open_object(given: object, asked: Request, name: str = "") -> Dataset:
+    """Return the dataset that an object of Python is, see ``sources.objects``; a ``Dataset`` is returned as it is.
+
+    Raises ConfigError, DataError listing all that is wrong.
+    """
+    from frostline.stages.datasets.sources.objects import open_given
+
+    return given if isinstance(given, Dataset) else _checked(open_given(given, asked, name))
+
+
+def _checked(found: Dataset) -> Dataset:
     found = check_targets(found)
     check_groups(found)
     return replace(found, notes=(*found.notes, *group_notes(found), *remarks(found.splits)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from frostline.stages.datasets.buckets.address import AddressPath
-from frostline.stages.datasets.buckets.client import NoAccess, NoObject
+from frostline.stages.buckets.address import AddressPath
+from frostline.stages.buckets.failures import NoAccess, NoObject
 from frostline.stages.datasets.buckets.places import open_object
 from frostline.stages.errors import DataError
 

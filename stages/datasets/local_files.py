@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from frostline.stages.datasets.buckets.address import is_address
+from frostline.stages.buckets.address import is_address
 from frostline.stages.datasets.containers.places import expand
 from frostline.stages.datasets.parquet_table import ENDING
 from frostline.stages.errors import DataError

@@ -35,7 +35,7 @@ def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[Head, Selection]:
     about = views[0].targets
     groups = None if about.groups is None else np.concatenate([about.groups] * len(views))
     rows = TrainingRows(X, y, len(about.names), spec, about.kind)
-    held = _validation(views, spec.validation) if spec.validation else None
+    held = [_validation(views, spec.validation)] if spec.validation else []
     return fit_rows(rows, digests, about.names, len(views), groups=groups, held=held)
 
 
@@ -46,13 +46,14 @@ def fit_rows(
     views: int = 1,
     *,
     groups: NDArray[np.int64] | None = None,
-    held: NDArray[np.bool_] | None = None,
+    held: Sequence[NDArray[np.bool_]] = (),
 ) -> tuple[Head, Selection]:
     """Return the head fitted on rows (n, d) of any kind of target, and how it was selected.
 
     ``digests``: uint8 (n, 32) of the rows' content; ``views``: how many of each sample are among the rows;
-    ``groups``: int64 (n,), which rows belong together and are never on both sides of a hold-out or fold; ``held``:
-    bool (n,), the rows that choose, instead of those that the spec says. Raises what ``fit`` does.
+    ``groups``: int64 (n,), which rows belong together and are never on both sides of a hold-out or fold;
+    ``held``: one bool (n,) or more, the rows that choose, each in turn, instead of those that the spec says. Raises
+    what ``fit`` does.
     """
     spec = rows.spec
     choice = (

@@ -30,7 +30,7 @@ def choose(
     views: int,
     *,
     groups: NDArray[np.int64] | None = None,
-    held: Mask | None = None,
+    held: Sequence[Mask] = (),
 ) -> Choice:
     """Return the value that rows which the heads have not seen speak for, each counting what its class weight says.
 
@@ -39,8 +39,9 @@ def choose(
     ``best``, and of scores that are no mean over rows, it is the best by the target's criterion (single labels: the
     value that is right most often), of equally good ones the one of least cost (log-loss), and of several of these the
     one in the middle. Where the spec says ``per_label`` also the best value of each label for itself. ``groups``: int64
-    (n,), rows of one of which are never on both sides, nor are groups that share a content; ``held``: bool (n,), the
-    rows to hold out, where that is not left to the spec, but for those that ``of_validation`` has fitted. Published
+    (n,), rows of one of which are never on both sides, nor are groups that share a content; ``held``: one
+    bool (n,) or more, the rows to hold out, each in turn, where that is not left to the spec, but for those that
+    ``of_validation`` has fitted. Published
     protocols say by ``ties`` which of equally good values is taken. Raises ConfigError if the target's values are not
     judged each for itself; DataError where rows or groups are too few to hold some out.
     """
@@ -63,21 +64,22 @@ def choose(
 
 
 def _unseen(
-    rows: TrainingRows, digests: NDArray[np.uint8], views: int, groups: NDArray[np.int64] | None, held: Mask | None
+    rows: TrainingRows, digests: NDArray[np.uint8], views: int, groups: NDArray[np.int64] | None, held: Sequence[Mask]
 ) -> tuple[Unseen, dict[str, Any]]:
     """Return what scores rows that no head has seen, and how it is recorded."""
-    n = len(rows.y)
+    n, how = len(rows.y), dict[str, Any]()
     if rows.spec.folds == "loo":
         if groups is not None:
             raise DataError("leave-one-out with groups: other rows of a group would vouch for it; use --folds N")
         return Others(rows, digests, views), {"by": "leave-one-out", "fitted_rows": n - 1, "held_out_rows": n}
-    if held is not None:
-        held = of_validation(rows, held, groups)
-        count = int(np.count_nonzero(held))
-        return HeldOut(rows, [held]), {"by": "hold-out", "fitted_rows": n - count, "held_out_rows": count}
+    if held:
+        masks = [of_validation(rows, mask, groups) for mask in held]
+        count = sum(int(np.count_nonzero(mask)) for mask in masks)
+        how = {"by": "folds", "folds": len(masks)} if len(masks) > 1 else {"by": "hold-out"}
+        return HeldOut(rows, masks), {**how, "fitted_rows": n - count // len(masks), "held_out_rows": count}
     scheme, masks = held_out(rows, digests, groups)
     count = sum(int(np.count_nonzero(mask)) for mask in masks)
-    how: dict[str, Any] = {"by": "folds" if scheme.folds else "hold-out", "folds": scheme.folds}
+    how = {"by": "folds" if scheme.folds else "hold-out", "folds": scheme.folds}
     how |= {"fitted_rows": n - count // len(masks), "held_out_rows": count // scheme.repeats, "repeats": scheme.repeats}
     return HeldOut(rows, masks), how
 

@@ -25,8 +25,9 @@ Mask = NDArray[np.bool_]
 class TrainingRows:
     """Training rows, fitted again and again; the paths that come back act on the features as they were given.
 
-    ``y`` holds values of a kind of ``target`` with so many ``classes`` (names). Raises ConfigError if the head's
-    spec asks for something that makes no sense for it.
+    ``y`` holds values of a kind of ``target`` with so many ``classes`` (names). ``row_weights``: float64 (n,), above 0,
+    what each row counts in fits, scores and balanced classes, not in the scale of features; None: 1 each. Raises
+    ConfigError if the head's spec asks for something that makes no sense for it.
     """
 
     def __init__(
@@ -36,8 +37,10 @@ class TrainingRows:
         classes: int,
         spec: HeadSpec,
         target: str = DEFAULT,
+        row_weights: NDArray[np.float64] | None = None,
     ) -> None:
         self.X, self.y, self.classes, self.spec, self.target = X, y, classes, spec, TARGETS.load(target)
+        self.row_weights = np.ones(len(y)) if row_weights is None else row_weights
         if spec.criterion:
             self.target = self.target.chosen_by(spec.criterion)
         if spec.class_weight != "none" and not self.target.exclusive:
@@ -85,10 +88,11 @@ class TrainingRows:
     def weights(self, used: Mask) -> NDArray[np.float64]:
         """Return what each row counts among those that are used."""
         if self.spec.class_weight == "none":
-            return used.astype(np.float64)
-        counts = np.bincount(self.y[used], minlength=self.classes)
-        each = used.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
-        weights: NDArray[np.float64] = used * each[self.y]
+            return np.asarray(used * self.row_weights)
+        own = self.row_weights[used]
+        counts = np.bincount(self.y[used], own, minlength=self.classes)
+        each = own.sum() / (np.count_nonzero(counts) * np.where(counts > 0, counts, 1))
+        weights: NDArray[np.float64] = used * self.row_weights * each[self.y]
         return weights
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import ConfigError, DataError, FrostlineError, unknown_name
+from frostline.stages.gpu import compute_exactly, out_of_memory
 from frostline.stages.heads.kinds import Number, head_kind, load_place
 from frostline.stages.heads.spec import HeadSpec
 from frostline.stages.heads.stored import Stored
@@ -79,27 +80,42 @@ def solver(spec: HeadSpec, X: NDArray[Any], y: TargetValues, classes: int, targe
                 raise ConfigError(f"{spec.kind} takes no parameters with --head-params, and {option!r} was given")
             raise unknown_name(f"parameter of {spec.kind}", option, known)
     options = {"seed": spec.seed, **spec.options} if "seed" in known else dict(spec.options)
+    if str(options.get("device", "cpu")).startswith("cuda"):
+        compute_exactly()
     with explained(spec):
         return cast(Solver, make(X, y, classes=classes, **options))
 
 
 @contextmanager
 def explained(spec: HeadSpec) -> Iterator[None]:
-    """Raise ConfigError for what a solver raises if it was given options, else DataError; a bug of ours as it is."""
+    """Raise ConfigError for what a solver raises if it was given options, else DataError; a bug of ours as it is.
+
+    Memory that runs out is a ConfigError in either case.
+    """
     try:
         yield
     except FrostlineError:
         raise
-    except (TypeError, ValueError, RuntimeError) as error:
-        if spec.options:
-            raise ConfigError(f"{spec.kind} with {dict(spec.options)}: {error}; see --head-params") from error
-        if isinstance(error, RuntimeError) and head_kind(spec.kind).built_in:
+    except Exception as error:
+        told = _told(spec, error)
+        if told is None:
             raise
-        raise DataError(f"{spec.kind} can't be fitted: {error}") from error
-    except Exception as error:  # a distribution's solver may raise anything
-        if head_kind(spec.kind).built_in:
-            raise
-        raise ConfigError(f"{spec.kind} raised {type(error).__name__}: {error}") from error
+        raise told from error
+
+
+def _told(spec: HeadSpec, error: Exception) -> FrostlineError | None:
+    """Return what a solver's error means to a user; None for a bug of ours."""
+    if isinstance(error, MemoryError | RuntimeError) and out_of_memory(error):
+        said = str(error).partition("\n")[0] or type(error).__name__
+        return ConfigError(f"not enough memory to fit {spec.kind} ({said}); fit fewer values with --grid, or free some")
+    built_in, known = head_kind(spec.kind).built_in, isinstance(error, TypeError | ValueError | RuntimeError)
+    if known and spec.options:
+        return ConfigError(f"{spec.kind} with {dict(spec.options)}: {error}; see --head-params")
+    if built_in and not isinstance(error, TypeError | ValueError):
+        return None
+    if known:
+        return DataError(f"{spec.kind} can't be fitted: {error}")
+    return ConfigError(f"{spec.kind} raised {type(error).__name__}: {error}")  # a distribution's may raise anything
 
 
 def check_estimator(spec: HeadSpec, target: str = DEFAULT) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.backbones.spec import short_name
+from frostline.stages.buckets.mirror import opened
 from frostline.stages.errors import StoreError
 from frostline.stages.records.sealed import sealed
 from frostline.stages.store.featureset import TARGETS, FeatureSet, open_set
@@ -21,6 +22,7 @@ from frostline.stages.store.files import TEMPORARY, make_folder, write_atomic
 from frostline.stages.store.key import FeatureKey, computation, differences
 from frostline.stages.store.known import KnownRows, joined
 from frostline.stages.store.layout import Layout
+from frostline.stages.store.places.opened import place_at
 from frostline.stages.store.provenance import PROVENANCE, Provenance
 from frostline.stages.store.rowfile import RowFile
 from frostline.stages.store.shard import OK
@@ -31,10 +33,13 @@ _BLOCK = 8192
 
 
 class FeatureStore:
-    """All feature sets below one folder, ``<dataset>-<split>-<backbone>-<digest12>`` each."""
+    """All feature sets below one folder, ``<dataset>-<split>-<backbone>-<digest12>`` each.
+
+    ``root``: as a local path, that of the copies of a store in a bucket.
+    """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = opened(root)
 
     def find(self, digest: str) -> FeatureSet | None:
         """Return the set of a key, by the key's digest, complete or not, or None."""
@@ -59,6 +64,7 @@ class FeatureStore:
             map(plain, (layout.dataset, layout.split, short_name(layout.key["backbone"]), layout.digest[:12]))
         )
         folder = self.root / name
+        place_at(folder).check()
         make_folder(folder)
         if targets is not None:
             write_atomic(folder / TARGETS, targets)
@@ -98,7 +104,9 @@ class FeatureStore:
         """
         sets, parts = self._sets_like(key), []
         for number, found in enumerate(sets):
-            for shard in sorted(set(found.shards) - set(found.missing())):
+            there = sorted(set(found.shards) - set(found.missing()))
+            found.expect(there)
+            for shard in there:
                 try:
                     content = found.read(shard)
                 except StoreError:
@@ -179,9 +187,10 @@ def load(features: FeatureSet, targets: Targets | None = None, in_memory: int | 
     layout, targets = features.layout, targets or features.targets()
     for shard in features.missing():  # before any memory is taken on the word of a description
         features.read(shard)  # says what is wrong
+    features.expect(features.shards)
     dtype = np.dtype(layout.key["dtype"])
     large = in_memory is not None and layout.rows * layout.width * dtype.itemsize > in_memory
-    file = RowFile(layout.width, dtype, features.folder) if large else None
+    file = RowFile(layout.width, dtype, features.local) if large else None
     X = np.empty((0 if large else layout.rows, layout.width), dtype)
     ids, digests = [], []
     used = np.zeros(layout.rows, bool)

@@ -24,7 +24,7 @@ def bench_command(args: argparse.Namespace) -> int:
         print(files("frostline.examples").joinpath("matrix.toml").read_text(), end="")
         return 0
     if args.matrix is None:
-        raise ConfigError("no matrix; wanted `frostline bench MATRIX.toml`, and `frostline bench --example` prints one")
+        raise ConfigError("expected a matrix, `frostline bench MATRIX.toml`; `frostline bench --example` prints one")
     matrix = read_matrix(args.matrix, settings_of(args).data_dir)
     groups = schedule(matrix, may_load=not args.dry_run)
     if args.dry_run:
@@ -51,8 +51,8 @@ def takes_matrix(command: argparse.ArgumentParser) -> None:
     """Add the matrix and its flags."""
     command.usage = "frostline bench MATRIX.toml [--SETTING VALUE …]"
     takes_dry_run(command)
-    command.add_argument("matrix", type=Path, nargs="?", metavar="MATRIX.toml", help="what to run")
-    command.add_argument("--example", action="store_true", help="print a matrix to start from, which works offline")
+    command.add_argument("matrix", type=Path, nargs="?", metavar="MATRIX.toml", help="datasets, backbones and heads")
+    command.add_argument("--example", action="store_true", help="print a matrix to start from; it works offline")
     takes_all_pairs(command)
 
 

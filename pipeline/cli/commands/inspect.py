@@ -65,6 +65,9 @@ def takes_runs(command: argparse.ArgumentParser) -> None:
     command.usage = "frostline report RUN… [--out FILE]"
     command.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of data/runs")
     command.add_argument(
-        "--out", type=Path, help="the page (default: report.html in the run's folder, or comparison.html here)"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="the page (default: the run's report.html, or comparison.html here)",
     )
     takes_all_pairs(command)

@@ -109,6 +109,4 @@ def evaluate_command(args: argparse.Namespace) -> int:
 
 def takes_dry_run(command: argparse.ArgumentParser) -> None:
     """Add the flag of a dry run."""
-    command.add_argument(
-        "--dry-run", action="store_true", help="print what is cached and what is missing; no network is loaded"
-    )
+    command.add_argument("--dry-run", action="store_true", help="print what is cached and what is missing, and exit")

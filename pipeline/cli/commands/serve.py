@@ -76,17 +76,15 @@ def takes_samples(command: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="SOURCE",
-        help="a file, a folder, or a table with a column path, or text; -: a text a line; with --out one of these or a "
-        "dataset such as tar:PATTERN",
+        help="files, a folder or a table; - reads one text per line; with --out also a dataset such as tar:PATTERN",
     )
     command.add_argument(
         "--out",
         type=Path,
         metavar="FILE",
-        help="write .parquet or .csv, a row for each sample, for any number of them; a killed command goes on where it "
-        "ended",
+        help="write one row per sample to a .parquet or .csv file; an interrupted command resumes",
     )
-    command.add_argument("--csv", action="store_true", help="print CSV on stdout, unless --json")
+    command.add_argument("--csv", action="store_true", help="print CSV")
 
 
 def takes_file(command: argparse.ArgumentParser) -> None:

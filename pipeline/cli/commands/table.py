@@ -43,26 +43,28 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "run": Command("extract, fit and evaluate: whatever is missing of it", "Settings", run_command),
+    "run": Command("extract, fit and evaluate; finished steps are skipped", "Settings", run_command),
     "extract": Command("run the backbone over the dataset and cache its features", "ExtractSettings", extract_command),
     "fit": Command("fit heads on cached training features", "HeadSettings", fit_command),
     "evaluate": Command("score fitted heads on cached test features", "HeadSettings", evaluate_command),
-    "predict": Command("answer for new samples, by a fitted head", "PredictSettings", predict_command),
+    "predict": Command("predict new samples with a fitted head", "PredictSettings", predict_command),
     "bench": Command(
-        "run a matrix of datasets, backbones, layers and heads, and rank them", "WorkspaceSettings", bench_command
+        "run a matrix of datasets, backbones, layers and heads, and compare them", "WorkspaceSettings", bench_command
     ),
     "rank": Command(
-        "say which backbone suits a dataset, on a sample and before any head is fitted", "RankSettings", rank_command
+        "rank backbones for a dataset, from a sample, without fitting a head", "RankSettings", rank_command
     ),
-    "health": Command("say what is wrong with a dataset, from its cached features", "ExtractSettings", health_command),
-    "report": Command(
-        "write the page of a run again, or one page that compares several", "AnySettings", report_command
+    "health": Command(
+        "check a dataset for duplicates and label errors",
+        "ExtractSettings",
+        health_command,
     ),
+    "report": Command("write the page of a run, or one page that compares several", "AnySettings", report_command),
     "export": Command(
         "write a fitted head and its backbone as one ONNX or torch.export file", "ServeSettings", export_command
     ),
     "encoders": Command(
-        "list the encoders that can be named, with width, size, licence, and whether the weights are here",
+        "list encoders with width, size, licence, and whether the weights are here",
         "AnySettings",
         encoders_command,
     ),
@@ -71,16 +73,14 @@ COMMANDS = {
         "AnySettings",
         export_features_command,
     ),
-    "ls": Command("list what is cached: rows, size, when and by what", "WorkspaceSettings", ls_command),
-    "verify": Command(
-        "read everything that is cached again and name what is damaged", "WorkspaceSettings", verify_command
-    ),
+    "ls": Command("list what is cached: rows, size, date and machine", "WorkspaceSettings", ls_command),
+    "verify": Command("read all cached files and list those that are damaged", "WorkspaceSettings", verify_command),
     "migrate": Command(
-        "write feature sets of an older version in the present format; nothing is computed",
+        "convert feature sets of an older version; nothing is computed",
         "WorkspaceSettings",
         migrate_command,
     ),
-    "gc": Command("list what can go: leftovers and superseded feature sets", "WorkspaceSettings", gc_command),
+    "gc": Command("list what can be deleted: leftovers, outdated feature sets", "WorkspaceSettings", gc_command),
 }
 
 TAKES: dict[str, Callable[[argparse.ArgumentParser], None]] = {

@@ -58,7 +58,7 @@ def encoders_command(args: argparse.Namespace) -> int:
 
 def takes_leave(command: argparse.ArgumentParser) -> None:
     """Add the flags that allow to remove."""
-    command.add_argument("--unfinished", action="store_true", help="feature sets never finished, too")
+    command.add_argument("--unfinished", action="store_true", help="also list unfinished feature sets")
     command.add_argument("--yes", action="store_true", help="remove what is listed")
 
 

@@ -76,10 +76,10 @@ def _next(device: torch.device, results: Iterator[Embeddings], threads: int) -> 
     """Return how many seconds a batch takes in so many threads."""
     synchronize = torch.get_device_module(device).synchronize
     with in_threads(threads):
-        synchronize()
+        synchronize(device)
         started = time.perf_counter()
         next(results)
-        synchronize()
+        synchronize(device)
         return time.perf_counter() - started
 
 

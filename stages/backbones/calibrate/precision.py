@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostline.stages.backbones.inference.batches import BatchLimit, in_turn, out_of_memory
+from frostline.stages.backbones.inference.batches import BatchLimit, in_turn
 from frostline.stages.backbones.optimize import has_bf16
 from frostline.stages.backbones.spec import Precision
 from frostline.stages.errors import ConfigError
+from frostline.stages.gpu import out_of_memory
 from frostline.stages.modalities.base import Item
 from frostline.stages.modalities.items import by_shape, stacked
 
@@ -49,7 +50,8 @@ class FeatureAgreement:
 def fastest_precision(device: str) -> Precision:
     """Return the fastest precision that a device computes in by itself: bf16 or fp32."""
     if device.startswith("cuda"):
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+        with torch.cuda.device(device):
+            return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if has_bf16() else "fp32"
 
 

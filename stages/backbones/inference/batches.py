@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.backbones.inference.pixels import Embedder
 from frostline.stages.errors import ConfigError
+from frostline.stages.gpu import out_of_memory
 from frostline.stages.modalities.base import Arrays
 from frostline.stages.modalities.items import joined, rows_of, taken, zeros_like
 
@@ -22,14 +23,6 @@ T = TypeVar("T")
 
 
 Embeddings = NDArray[np.float32]
-
-
-_SAID = ("out of memory", "can't allocate memory", "ALLOC_FAILED")  # torch's errors of it are RuntimeErrors
-
-
-def out_of_memory(error: MemoryError | RuntimeError) -> bool:
-    """Whether an error means that memory ran out."""
-    return isinstance(error, MemoryError) or any(words in str(error) for words in _SAID)
 
 
 def _nothing() -> None:

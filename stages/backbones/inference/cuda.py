@@ -7,29 +7,23 @@ code, without streams to speak of and without a graph, which is how it is tested
 
 from __future__ import annotations
 
-import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from itertools import cycle
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Network, out_of_memory, parts
+from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Network, parts
+from frostline.stages.backbones.inference.capture import CAPTURES, Run, Stream, Tensors
 from frostline.stages.modalities.base import Arrays
 from frostline.stages.modalities.items import Shape, rows_of, shape_of
 
-log = logging.getLogger("frostline")
 _SLOTS = 3  # one runs, one waits its turn, one is being filled
-_WARM_UPS = 3  # libraries choose and set themselves up in the first calls, which must not be captured
-
-Tensors = Mapping[str, Tensor]
-Stream = Any  # torch.cuda's or, where there is no GPU, torch.cpu's
 
 
 def overlapped(network: Network, batches: Iterable[Arrays], limit: BatchLimit) -> Iterator[Embeddings]:
@@ -115,19 +109,26 @@ class _Lane:
     def __init__(self, network: Network, like: Arrays) -> None:
         device, api = network.device, torch.get_device_module(network.device)
         with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
-            there, compute, back = api.Stream(), api.Stream(), api.Stream()
+            streams = _streams(device)
             given = {name: torch.zeros_like(torch.from_numpy(one), device=device) for name, one in like.items()}
             api.synchronize(device)
-            run, result = _made_ready(network, given, compute)
-            slots = [_Slot(given, result, run, (there, compute, back)) for _ in range(_SLOTS)]
+            run, result = CAPTURES.made_ready(network, given, streams[1])
+            slots = [_Slot(given, result, run, streams) for _ in range(_SLOTS)]
             api.synchronize(device)
         self.slots = cycle(slots)
+
+
+@cache
+def _streams(device: torch.device) -> tuple[Stream, Stream, Stream]:
+    """Return the streams of a device: there, compute and back. cuBLAS keeps a workspace for each that it meets."""
+    api = torch.get_device_module(device)
+    return api.Stream(), api.Stream(), api.Stream()
 
 
 class _Slot:
     """One batch on its way. ``given``, ``result``: where ``run`` finds and leaves what it computes, shared by all."""
 
-    def __init__(self, given: Tensors, result: Tensor, run: Callable[[], object], streams: tuple[Stream, ...]):
+    def __init__(self, given: Tensors, result: Tensor, run: Run, streams: tuple[Stream, ...]):
         self._api = torch.get_device_module(result.device)
         self._given, self._result, self._run, self._streams = given, result, run, streams
         pinned = result.device.type == "cuda"
@@ -164,31 +165,3 @@ class _Slot:
 def _copy(these: Tensors, there: Tensors) -> None:
     for name, tensor in these.items():
         there[name].copy_(tensor, non_blocking=True)
-
-
-def _made_ready(network: Network, given: Tensors, compute: Stream) -> tuple[Callable[[], object], Tensor]:
-    """Return what computes the features of what ``given`` holds, and where they then lie.
-
-    On a GPU a captured graph, unless the network's code can't be captured, which is said.
-    """
-    on_gpu = network.device.type == "cuda"
-    with torch.get_device_module(network.device).stream(compute):  # which is left even if a capture fails within
-        for _ in range(_WARM_UPS if on_gpu else 1):
-            result = network.features(given)
-        if on_gpu:
-            try:
-                return _captured(network, given, compute)
-            except RuntimeError as error:
-                if out_of_memory(error):
-                    raise
-                message = str(error).partition("\n")[0]
-                log.info("the network can't be captured as a graph and runs as it is: %s", message)
-    return lambda: result.copy_(network.features(given)), result
-
-
-def _captured(network: Network, given: Tensors, compute: Stream) -> tuple[Callable[[], object], Tensor]:
-    graph = torch.cuda.CUDAGraph()
-    # Other threads decode; should code of the user's use the GPU there, that is no part of this
-    with torch.cuda.graph(graph, stream=compute, capture_error_mode="thread_local"):
-        result = network.features(given)
-    return graph.replay, result

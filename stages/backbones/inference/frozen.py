@@ -17,6 +17,7 @@ from frostline.stages.backbones.inference.dispatch import stream
 from frostline.stages.backbones.optimize import has_hooks
 from frostline.stages.backbones.spec import BackboneSpec, Precision
 from frostline.stages.errors import ConfigError, FrostlineError
+from frostline.stages.gpu import compute_exactly
 from frostline.stages.modalities.base import Arrays, Item, Sample
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -43,7 +44,7 @@ class AnyBackbone(ABC):
         self.precision = precision
         self.device = torch.device(device)
         if self.device.type == "cuda":
-            _compute_exactly()
+            compute_exactly()
         self.dtype = _DTYPES[precision]
         self.network = network.to(self.device, self.dtype)
 
@@ -102,9 +103,3 @@ def blamed(what: str, remedy: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise ConfigError(f"{what} ({type(error).__name__}: {error}); {remedy}") from error
-
-
-def _compute_exactly() -> None:
-    """Have a GPU compute fp32 in fp32: convolutions use TF32, with ten bits of mantissa, unless told not to."""
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False

@@ -22,13 +22,14 @@ def modality_of(media: Media, column: str, features: Features, rows: int) -> str
         return said
     for row in range(min(rows, _LOOKED_AT)):
         data, path = media.read(row)
-        found = _by_content(data) or _by_path(path)
+        found = by_content(data) or _by_path(path)
         if found:
             return found
     return IMAGE
 
 
-def _by_content(data: bytes | None) -> str | None:
+def by_content(data: bytes | None) -> str | None:
+    """Return the modality that the bytes of a file are of: a recording by how they begin, an image that can be read."""
     if not data:
         return None
     if data.startswith(_SOUNDS) and data[8:12] != b"WEBP":

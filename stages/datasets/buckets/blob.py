@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from frostline.stages.datasets.buckets.address import Address
+from frostline.stages.buckets.address import Address
+from frostline.stages.buckets.client import Facts, head, read_range
 from frostline.stages.datasets.buckets.blocks import BLOCKS, Fetch
-from frostline.stages.datasets.buckets.client import Facts, head, read_range
 from frostline.stages.errors import DataError
 
 

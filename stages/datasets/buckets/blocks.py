@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from functools import partial
 from itertools import pairwise
 
-from frostline.stages.datasets.buckets.pool import POOL
+from frostline.stages.buckets.pool import POOL
 
 BLOCK = 2 << 20
 AHEAD = 6

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from frostline.stages.datasets.buckets.address import is_address
+from frostline.stages.buckets.address import is_address
 from frostline.stages.datasets.buckets.places import is_object_pattern, matching_objects, objects_at, open_object
 from frostline.stages.datasets.containers.blob import Blob, LocalBlob
 from frostline.stages.errors import DataError, counted, listing

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from frostline.stages.datasets.buckets.address import is_address, path_of
+from frostline.stages.buckets.address import is_address, path_of
 from frostline.stages.datasets.index import Progress
 from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.errors import DataError
@@ -95,7 +95,8 @@ class Source:
     Its name there is the prefix of its datasets: ``folder:PATH`` asks the source ``folder`` for the place ``PATH``.
 
     Attributes:
-        form: how its datasets are written, such as ``folder:PATH``; for help, and for a name that is not known.
+        form: how its datasets are written, such as ``folder:PATH``; for help, and for a name that is not known. Empty
+            where nobody can name them: they are objects of Python.
         summary: one line on what that is, for a name that is not known.
         open: returns the dataset. It raises DataError that lists all that is wrong. What makes a dataset
             useless for a classifier, such as a class without a training sample, is found by ``open_dataset``.

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.datasets.buckets.address import is_address
+from frostline.stages.buckets.address import is_address
 from frostline.stages.datasets.clutter import clutter_note
 from frostline.stages.datasets.files import file_samples, others_note
 from frostline.stages.datasets.groups import grouped_by

@@ -9,7 +9,7 @@ from pathlib import PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.datasets.buckets.address import path_of
+from frostline.stages.buckets.address import path_of
 from frostline.stages.datasets.containers.members import Content, Members
 from frostline.stages.datasets.encodings import decoded_text
 from frostline.stages.datasets.names import folded

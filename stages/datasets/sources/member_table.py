@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
+from frostline.stages.buckets.address import is_address, path_of
 from frostline.stages.datasets.arrow.names import stems
-from frostline.stages.datasets.buckets.address import is_address, path_of
 from frostline.stages.datasets.containers.components import LABEL
 from frostline.stages.datasets.containers.members import Members
 from frostline.stages.datasets.encodings import text_if_there

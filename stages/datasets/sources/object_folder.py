@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from frostline.stages.datasets.buckets.address import place_address
-from frostline.stages.datasets.buckets.client import listed
+from frostline.stages.buckets.address import place_address
+from frostline.stages.buckets.client import listed
 from frostline.stages.datasets.clutter import is_clutter
 from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import repeat
 from pathlib import Path, PurePath
 
-from frostline.stages.datasets.buckets.address import is_address, path_of
+from frostline.stages.buckets.address import is_address, path_of
 from frostline.stages.datasets.containers.blob import Blob
 from frostline.stages.datasets.containers.places import expand, is_pattern
 from frostline.stages.datasets.parquet_table import ENDING, parquet_rows

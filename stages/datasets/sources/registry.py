@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePath
 
-from frostline.stages.datasets.buckets.address import is_address
+from frostline.stages.buckets.address import is_address
 from frostline.stages.datasets.containers.places import is_pattern
 from frostline.stages.datasets.sources.base import Source
 from frostline.stages.errors import ConfigError, unknown_name
@@ -24,6 +24,7 @@ _BUILT_IN: dict[str, Source | str] = {
     "zip": f"{_ROOM}.zip_file:ZIP",
     "vectors": f"{_ROOM}.vectors:VECTORS",
     "torchvision": f"{_ROOM}.torchvision:TORCHVISION",
+    "memory": f"{_ROOM}.objects:MEMORY",
 }
 _LIKE = {"tsv": "csv", "ndjson": "jsonl", "npy": "vectors", "npz": "vectors"}
 SOURCES = Door("dataset source", "frostline.sources", _BUILT_IN, lambda found: isinstance(found, Source))
@@ -54,7 +55,8 @@ def find_source(dataset: str) -> tuple[Source, str]:
 
 def forms() -> tuple[str, ...]:
     """Return how datasets are written, by source. A source of a distribution is not loaded for it: ``PREFIX:…``."""
-    return tuple(SOURCES.load(name).form if name in _BUILT_IN else f"{name}:…" for name in SOURCES.names())
+    found = (SOURCES.load(name).form if name in _BUILT_IN else f"{name}:…" for name in SOURCES.names())
+    return tuple(form for form in found if form)
 
 
 def forms_with_root() -> tuple[str, ...]:
@@ -68,14 +70,16 @@ def forms_taking(setting: str) -> tuple[str, ...]:
 
 
 def _loadable() -> Iterator[Source]:
-    """Yield all sources, each loaded when it is reached; one that can't be is in nobody's way unless asked for."""
+    """Yield all sources that can be named, each loaded when it is reached; see ``_named``."""
     yield from (source for _, source in _named())
 
 
 def _named() -> Iterator[tuple[str, Source]]:
+    """Yield the sources that can be named, by prefix; one that can't be loaded is in nobody's way unless asked for."""
     for name in SOURCES.names():
         with suppress(ConfigError):
-            yield name, SOURCES.load(name)
+            if (source := SOURCES.load(name)).form:
+                yield name, source
 
 
 def prefix_of(place: str) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.stages.datasets.buckets.address import path_of
+from frostline.stages.buckets.address import path_of
 from frostline.stages.datasets.memo import GRAIN_NS, load_memo, save_memo
 from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request, Source, check_on_disk

@@ -51,13 +51,8 @@ class Rows:
     def contents(self, progress: Callable[[int, int], None] | None) -> tuple[NDArray[np.uint8], dict[int, str]]:
         """Return the SHA-256 of each row's type, width and bytes, uint8 (n, 32), and what is wrong with rows."""
         digests, faults = np.empty((len(self), 32), np.uint8), dict[int, str]()
-        head = hashlib.sha256(b"float32 %d " % self.width)
         for start, block in self._blocks():
-            data, size = memoryview(block.astype("<f4").tobytes()), 4 * self.width
-            for at in range(len(block)):
-                one = head.copy()
-                one.update(data[at * size : (at + 1) * size])
-                digests[start + at] = np.frombuffer(one.digest(), np.uint8)
+            digests[start : start + len(block)] = digests_of(block)
             for at in np.flatnonzero(~np.isfinite(block).all(axis=1)).tolist():
                 faults[start + at] = str(fault_of(block[at]))
             if progress:
@@ -85,6 +80,19 @@ class Rows:
             begin = end
         block: NDArray[np.float32] = np.concatenate(found) if len(found) > 1 else found[0]
         return block
+
+
+def digests_of(block: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Return the SHA-256 of the type, width and bytes of each row (n, d) as float32, uint8 (n, 32)."""
+    width, digests = block.shape[1], np.empty((len(block), 32), np.uint8)
+    head, size = hashlib.sha256(b"float32 %d " % width), 4 * width
+    with np.errstate(over="ignore"):
+        data = memoryview(block.astype("<f4", order="C", copy=False).tobytes())
+    for at in range(len(block)):
+        one = head.copy()
+        one.update(data[at * size : (at + 1) * size])
+        digests[at] = np.frombuffer(one.digest(), np.uint8)
+    return digests
 
 
 def _float32(block: NDArray[np.generic]) -> NDArray[np.float32]:

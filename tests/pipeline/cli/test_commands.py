@@ -78,7 +78,7 @@ def test_json_is_the_only_thing_on_stdout_and_nothing_draws_a_bar(frostline: Com
     [
         (["run", "--bakbone", "x"], 2, "did you mean --backbone"),
         (["runn"], 2, "unknown command 'runn'; did you mean 'run'?"),
-        ([], 2, "no command; wanted one of run, extract, fit"),
+        ([], 2, "expected a command, one of run, extract, fit"),
         (["--backbone", "x"], 2, "unknown flag --backbone; --backbone is a flag of run, extract, fit"),
         (["extract", "--res", "28", "--dry"], 2, "unknown flag --res; did you mean --resize?"),
         (["extract", "--projection", "before"], 2, "--layer projection, --layer projection:input"),
@@ -91,7 +91,7 @@ def test_json_is_the_only_thing_on_stdout_and_nothing_draws_a_bar(frostline: Com
         (["bench"], 2, "`frostline bench --example` prints one"),
         (["run", "--grid", "alpha=1"], 2, "by C, not by 'alpha'; it has no 'alpha'; --head-params takes"),
         (["run", "--grid", "tolerance=1"], 2, "by C, not by 'tolerance'; fix that one with --head-params"),
-        (["run", "--head-params", "tolerance=NaN"], 2, "--head-params 'tolerance=NaN': wanted finite numbers"),
+        (["run", "--head-params", "tolerance=NaN"], 2, "--head-params 'tolerance=NaN': expected finite numbers"),
         (["run", "--backbone", "resnet5O"], 2, "did you mean 'resnet50'"),
         (["run", "--backbone", "resnet5O", "--dataset", "folder:nowhere"], 2, "did you mean 'resnet50'"),
         (["fit", "--backbone", "resnet5O"], 2, "did you mean 'resnet50'"),

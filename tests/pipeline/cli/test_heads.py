@@ -116,7 +116,7 @@ def test_a_table_of_few_shots_says_size_draws_and_spread(
         (["--head", "ridge", "--grid", "1", "--folds", "5"], 2, "there is nothing to choose"),
         (["--head", "ridge", "--folds", "loo", "--views", "plain,hflip"], 2, "folds loo with standardised features or"),
         (["--head", "mteb", "--train-sizes", "5"], 2, "train-sizes with mteb, which draws samples of each class"),
-        (["--shots", "abc"], 2, "wanted different numbers from 1"),
+        (["--shots", "abc"], 2, "expected different numbers from 1"),
     ],
 )
 def test_what_can_not_be_asked_of_heads_is_said(

@@ -114,7 +114,7 @@ def test_a_table_of_other_columns_is_used_where_they_are_named(said: Said, tmp_p
 )
 def test_settings_of_one_source_are_refused_for_another(said: Said, flag: str, value: str, form: str) -> None:
     code, _, err = said("run", "--dataset", "digits", flag, value)
-    assert code == 2 and f"with digits; wanted for {form}" in err
+    assert code == 2 and f"only with {form}" in err and "got digits" in err
 
 
 def test_predict_takes_a_table_whose_images_lie_elsewhere(said: Said, tmp_path: Path) -> None:

@@ -87,3 +87,22 @@ def test_streams_that_are_closed_are_said_where_that_can_be_and_nothing_traces_b
     assert (done.returncode, done.stderr.count("\n")) == (code, closed == ">&-"), done.stderr
     assert done.stdout == ("nothing is cached\n" if code == 0 else "")
     assert closed != ">&-" or "stdout is closed" in done.stderr
+
+
+@pytest.mark.parametrize(("given", "counts"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_idle_threads_of_torch_sleep_unless_the_environment_says_otherwise(given: str | None, counts: str) -> None:
+    # Threads that spin take the cores that busy ones need: two beside a busy core took 25 times as long as one.
+    clean = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    program = (
+        "import os, sys; from frostline.pipeline.cli.main import main; before = 'torch' in sys.modules\n"
+        "try: main(['--version'])\n"
+        "finally: print(os.environ['OMP_WAIT_POLICY'], before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=clean if given is None else clean | {"OMP_WAIT_POLICY": given},
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == f"{counts} False"

@@ -109,7 +109,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     ("arguments", "said"),
     [
         (["--criterion", "r2"], "unknown criterion 'r2'; known: accuracy, balanced_accuracy"),
-        (["--per-label"], "per-label with a single-label target; wanted for multi-label targets only"),
+        (["--per-label"], "expected a multi-label target for --per-label, got single-label"),
         (["--target", "age", "--criterion", "kendal"], "unknown criterion 'kendal'; did you mean 'kendall'"),
         (["--target", "age", "--per-label"], "per-label with a regression target"),
         (["--target", "tags", "--task", "multi-label", "--criterion", "map"], "with a multi-label target"),

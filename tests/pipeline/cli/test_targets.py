@@ -175,7 +175,10 @@ MISTAKES = {
     "no such column": (["--target", "colour"], "no column colour"),
     "texts as numbers": (["--target", "label", "--task", "regression"], "line 2: label is 'r'"),
     "a head that can't": (["--target", "redness", "--head", "logreg"], "head logreg with a regression target"),
-    "two ways to group": (["--group", "patient", "--group-pattern", "x"], "wanted one of them"),
+    "two ways to group": (
+        ["--group", "patient", "--group-pattern", "x"],
+        "got --group and --group-pattern",
+    ),
     "a pattern that is none": (["--group-pattern", "("], "no regular expression"),
     "a pattern that finds nothing": (["--group-pattern", "owner-(.)"], "no group in the names of 48 samples"),
     "groups on both sides": (["--group", "label"], "3 groups of samples in training and in test"),
@@ -195,8 +198,8 @@ def test_mistakes_are_said_before_a_network_is_loaded(
 
 def test_targets_are_for_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--dataset", "digits", "--target", "x"]) == 2
-    wanted = "csv:FILE, jsonl:FILE, parquet:PATTERN, hf-disk:DIR, tar:PATTERN, zip:FILE, vectors:FILE only"
-    assert f"target with digits; wanted for {wanted}" in capsys.readouterr().err
+    wanted = "csv:FILE, jsonl:FILE, parquet:PATTERN, hf-disk:DIR, tar:PATTERN, zip:FILE, vectors:FILE"
+    assert f"expected --target only with {wanted}, got digits" in capsys.readouterr().err
 
 
 def test_constant_and_unknown_targets_are_listed_at_once(table: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,11 +129,11 @@ def test_a_validation_split_chooses_by_classes_and_groups_that_can_be_learned_al
     rows, digests = rows_of([20, 20, 4])
     held = rows.y == 2
     held[:10] = True
-    _, selection = fit_rows(rows, digests, ("a", "b", "c"), held=held)
+    _, selection = fit_rows(rows, digests, ("a", "b", "c"), held=[held])
     assert (selection.by, selection.held_out_rows, selection.fitted_rows) == ("hold-out", 10, 34)
     groups = np.arange(44) // 2  # the last held row of the first class in one group with a fitted row
     held[9] = False
-    _, selection = fit_rows(rows, digests, ("a", "b", "c"), held=held, groups=groups)
+    _, selection = fit_rows(rows, digests, ("a", "b", "c"), held=[held], groups=groups)
     assert (selection.held_out_rows, selection.fitted_rows) == (8, 36)
 
 
@@ -142,4 +142,4 @@ def test_a_validation_split_that_nothing_can_be_learned_for_is_an_error(pairs: b
     rows, digests = rows_of([20, 20, 4])
     held, groups = np.arange(44) % 2 == 0 if pairs else rows.y > 0, np.arange(44) // 2 if pairs else None
     with pytest.raises(DataError, match=f"{held.sum()} rows of the validation split, all of classes that no other"):
-        fit_rows(rows, digests, ("a", "b", "c"), held=held, groups=groups)
+        fit_rows(rows, digests, ("a", "b", "c"), held=[held], groups=groups)

@@ -37,6 +37,11 @@ def test_the_logistic_path_is_the_processors_to_1e_4(dtype: str) -> None:
     )
 
 
+def test_fewer_rows_than_the_preconditioner_pairs_are_fitted_there_as_well() -> None:
+    X, y = rows()
+    assert logistic_path(X[:200], y[:200], [1e-2, 1.0], classes=CLASSES, device=DEVICE).converged.all()
+
+
 def test_linear_layers_trained_there_are_those_trained_here_to_1e_4() -> None:
     X, y = rows()
     here, there = (

@@ -9,7 +9,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from frostline.stages.heads.estimators import LogisticHead
+from frostline.stages.heads.estimators import LogisticClassifier
 from frostline.stages.heads.kinds import DINOV2_GRID
 from frostline.stages.heads.newton.penalised import prepare
 from frostline.stages.heads.solvers.logistic import logistic_path
@@ -282,10 +282,10 @@ def test_row_weights_that_mean_nothing_are_refused(weights: np.ndarray, message:
 def test_the_estimator_predicts_what_scikit_learns_does(classes: int, class_weight: str | None) -> None:
     X, y = plain(classes=classes)
     names = np.array(["ant", "bee", "cat", "dog"])[y]
-    ours = LogisticHead(C=0.3, class_weight=class_weight, tol=1e-9).fit(X, names)
+    ours = LogisticClassifier(C=0.3, class_weight=class_weight, tol=1e-9).fit(X, names)
     theirs = LogisticRegression(C=0.3, class_weight=class_weight, tol=1e-9, max_iter=2000)
     theirs.fit(X.astype(np.float64), names)
-    assert ours.converged_ and np.array_equal(ours.classes_, theirs.classes_)
+    assert np.array_equal(ours.classes_, theirs.classes_)
     assert ours.coef_.shape == theirs.coef_.shape and ours.intercept_.shape == theirs.intercept_.shape
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-4)
     np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-4)
@@ -296,12 +296,12 @@ def test_the_estimator_predicts_what_scikit_learns_does(classes: int, class_weig
 def test_an_estimator_that_did_not_converge_says_so_and_warns() -> None:
     X, y = separable()
     with pytest.warns(ConvergenceWarning, match="max_iter"):
-        head = LogisticHead(C=1e3, max_iter=2).fit(X, y)
-    assert not head.converged_
+        head = LogisticClassifier(C=1e3, max_iter=2).fit(X, y)
+    assert head.n_iter_ == 2
 
 
 def test_the_estimator_clones_and_scores_in_scikit_learns_cross_validation() -> None:
     from sklearn.model_selection import cross_val_score
 
     X, y = plain()
-    assert cross_val_score(LogisticHead(C=0.1), X, y, cv=3).mean() > 0.35
+    assert cross_val_score(LogisticClassifier(C=0.1), X, y, cv=3).mean() > 0.35

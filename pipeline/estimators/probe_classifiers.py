@@ -1,0 +1,264 @@
+"""Classifiers that choose their parameter as ``frostline fit`` does: the same value, and the same weights.
+
+>>> import numpy as np
+>>> from sklearn.datasets import load_digits
+>>> X, y = load_digits(return_X_y=True)
+>>> probe = LogisticProbeCV().fit(X[:400] / 16, y[:400])
+>>> probe.C_, probe.selection_.by, probe.coef_.shape
+(100.0, 'folds', (10, 64))
+>>> round(probe.score(X[400:] / 16, y[400:]), 2)
+0.9
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from frostline.pipeline.estimators.choosing import Beside, Choosing, Cv, Rows, beside, checked_scaling
+from frostline.stages.heads.estimators import FLOATS, ClassWeight, coefficients
+from frostline.stages.heads.linear import Affine
+from frostline.stages.heads.multi_label import MULTI_LABEL
+from frostline.stages.heads.newton.penalised import MatmulType
+from frostline.stages.heads.spec import Scaling
+from frostline.stages.metrics.multi_label import usual_thresholds
+from frostline.stages.targets.base import DEFAULT
+
+
+class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A linear head of single labels, or of many."""
+
+    _parameter: ClassVar[str]
+    _grid: ClassVar[str]
+    _against_rest: ClassVar[bool] = False
+    head_: Affine
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+        digests: ArrayLike | None = None,
+    ) -> Self:
+        """Choose the value on held-out rows, then fit all rows with it.
+
+        Args:
+            X: (n, d) features of float16, float32 or float64; anything else becomes float32.
+            y: labels (n,) of any kind that sorts; or for several labels a row integers (n, labels) of 1, 0, and -1
+                where a label is not known.
+            sample_weight: (n,) of 0 or more; weighs losses, in fits and where a value is chosen. It does not weigh the
+                mean and deviation of ``scaling="standardize"``.
+            groups: (n,) of any kind that sorts; rows of a group are never on both sides of a fold or hold-out.
+            digests: uint8 (n, 32), the content of each sample, by which rows are dealt to folds. ``Features.digests``
+                of a cached feature set gives the folds of ``frostline fit``. By default the rows' own numbers.
+
+        Raises:
+            ValueError: rows, labels or parameters that can't be used, or too few rows to choose on.
+        """
+        rows, labels = validate_data(self, X, y, dtype=FLOATS, multi_output=True)
+        extra = beside(rows, labels, self.cv, sample_weight, groups, digests)
+        self._several = labels.ndim == 2 and labels.shape[1] > 1
+        found = self._labels(rows, labels, extra) if self._several else self._classes(rows, labels, extra)
+        how = self.get_params()
+        balanced = how["class_weight"] == "balanced"
+        how |= {"scaling": checked_scaling(how["scaling"]), "class_weight": "balanced" if balanced else "none"}
+        target = MULTI_LABEL if self._several else DEFAULT
+        self.head_, self.selection_ = self._chosen(found, target, how.pop(self._grid), **self._spec_of(how))
+        self._keep()
+        return self
+
+    def _spec_of(self, how: dict[str, Any]) -> dict[str, Any]:
+        """Return parameters by the names that they have in a spec."""
+        return {"seed": how.pop("random_state"), **how}
+
+    def _classes(self, rows: NDArray[Any], labels: NDArray[Any], extra: Beside) -> Rows:
+        labels = column_or_1d(labels, warn=True)
+        check_classification_targets(labels)
+        self.classes_, index = np.unique(labels[extra.used], return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y holds {len(self.classes_)} class; expected two or more")
+        named = self.class_weight if self.class_weight != "balanced" else None
+        weights = extra.weights * compute_sample_weight(named, labels[extra.used])
+        names = tuple(map(str, self.classes_))
+        return Rows(rows[extra.used], index.astype(np.int64), names, weights, extra)
+
+    def _labels(self, rows: NDArray[Any], labels: NDArray[Any], extra: Beside) -> Rows:
+        if self.class_weight is not None:
+            raise ValueError(f"class_weight={self.class_weight!r} with several labels a row; expected None")
+        if labels.dtype.kind not in "iub" or not np.isin(labels, (-1, 0, 1)).all():
+            raise ValueError("y of shape (n, labels) holds other values; expected integers 0 and 1, or -1 for unknown")
+        self.classes_, self._dtype = np.arange(labels.shape[1]), labels.dtype
+        names = tuple(map(str, self.classes_))
+        return Rows(rows[extra.used], labels[extra.used].astype(np.int8), names, extra.weights, extra)
+
+    def _keep(self) -> None:
+        chosen, weight, bias = self.selection_, self.head_.weight, self.head_.bias
+        several = np.array(chosen.values) if chosen.values else chosen.value
+        setattr(self, f"{self._parameter}_", several)
+        setattr(self, f"{self._grid}_", np.array(chosen.grid))
+        kept = (weight.astype(np.float64), bias.astype(np.float64))
+        self.coef_, self.intercept_ = (
+            kept if self._several else coefficients(weight, bias, against_rest=self._against_rest)
+        )
+        if not chosen.final_converged:
+            text = f"{type(self).__name__} did not converge; raise max_iter or tol"
+            warnings.warn(text, ConvergenceWarning, stacklevel=3)
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return scores (n, classes); for two classes (n,), above 0 for the second. Of several labels (n, labels)."""
+        rows = self._rows(X)
+        scores = self.head_.scores(rows)
+        if self._several or scores.shape[1] != 2:
+            return scores
+        difference: NDArray[np.float32] = scores[:, 1] - scores[:, 0]
+        return difference * np.float32(0.5 if self._against_rest else 1)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the label of the largest score, (n,); of several labels 1 and 0, (n, labels).
+
+        A label is predicted above the threshold that ``frostline predict`` uses: the one that was learned on held-out
+        rows, or 0.5 (without probabilities 0).
+        """
+        rows = self._rows(X)
+        values = self.head_.decision_values(rows)
+        if not self._several:
+            chosen = values.argmax(1)
+            labels: NDArray[Any] = self.classes_[chosen]
+            return labels
+        usual = usual_thresholds(len(self.classes_), probabilistic=self.head_.probabilistic)
+        return (values > np.array(getattr(self.head_, "thresholds", ()) or usual)).astype(self._dtype)
+
+    def _rows(self, X: ArrayLike) -> NDArray[Any]:
+        check_is_fitted(self)
+        rows: NDArray[Any] = validate_data(self, X, dtype=FLOATS, reset=False)
+        return rows
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class LogisticProbeCV(_ProbeClassifier):
+    """Logistic regression for a path of C, all values solved together and one chosen on held-out rows.
+
+    What ``frostline fit --head logreg`` does: the same folds, the same rule of choice, the same weights.
+
+    Args:
+        Cs: values of C to choose from; None: the command's own, 21 values from 1e-6 to 1e4.
+        cv: "auto": five folds, dealt again where rows are few, or a hold-out of 10,000 rows or more; a number of
+            folds; a fraction of the rows to hold out, such as 0.1; or a splitter of scikit-learn's, or its splits.
+        scaling: "none", "standardize" (each feature to mean 0 and variance 1) or "l2" (each row to length 1); it is
+            part of the head.
+        class_weight: None, "balanced", or a weight for each label; None where there are several labels a row.
+        criterion: the score to choose by: None or "accuracy" for the usual rule (log-loss), or "balanced_accuracy".
+        per_label: of several labels a row: whether each has its own C.
+        tol: largest relative distance of the objective from its optimum.
+        max_iter: Newton steps, at most.
+        dtype: of the matrix products, "float32" or "float64".
+        device: where torch works, such as "cpu" or "cuda".
+        random_state: seed of the folds, a whole number.
+
+    Attributes:
+        C_: the chosen value, or float64 (labels,) where each label has its own.
+        Cs_: float64 (k,), the values to choose from.
+        classes_: (classes,) labels, sorted; of several labels 0 .. labels - 1.
+        coef_, intercept_: float64 (classes, d) and (classes,); for two classes (1, d) and (1,). With "l2" they act on
+            rows of length 1.
+        n_iter_: Newton steps of the last fit.
+        selection_: how the value was chosen: scores and convergence of every value, ``temperature``, ``at_edge``.
+        head_: the fitted head, float32, as ``frostline fit`` stores it.
+        n_features_in_, feature_names_in_: as of every estimator.
+    """
+
+    _head, _parameter, _grid = "logreg", "C", "Cs"
+
+    def __init__(
+        self,
+        Cs: Sequence[float] | None = None,
+        *,
+        cv: Cv = "auto",
+        scaling: Scaling = "none",
+        class_weight: ClassWeight = None,
+        criterion: str | None = None,
+        per_label: bool = False,
+        tol: float = 1e-5,
+        max_iter: int = 200,
+        dtype: MatmulType = "float32",
+        device: str = "cpu",
+        random_state: int = 0,
+    ) -> None:
+        self.Cs = Cs
+        self.cv = cv
+        self.scaling = scaling
+        self.class_weight = class_weight
+        self.criterion = criterion
+        self.per_label = per_label
+        self.tol = tol
+        self.max_iter = max_iter
+        self.dtype = dtype
+        self.device = device
+        self.random_state = random_state
+
+    def _spec_of(self, how: dict[str, Any]) -> dict[str, Any]:
+        options = {"tolerance": how.pop("tol"), "max_iterations": how.pop("max_iter")}
+        options |= {name: how.pop(name) for name in ("dtype", "device")}
+        return {**super()._spec_of(how), "options": options}
+
+    def _keep(self) -> None:
+        super()._keep()
+        self.n_iter_ = self.selection_.final_iterations
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return probabilities (n, classes); of several labels each one's own, (n, labels)."""
+        rows = self._rows(X)
+        return self.head_.decision_values(rows)
+
+
+class RidgeClassifierProbeCV(_ProbeClassifier):
+    """Ridge regression of targets +1 and -1, its alpha chosen on held-out rows or exactly by leave-one-out.
+
+    What ``frostline fit --head ridge`` does.
+
+    Args:
+        alphas: values to choose from; None: the command's own, 61 values from 1e-6 to 1e9.
+        cv: as of ``LogisticProbeCV``, or "loo": each row by all others, exactly and from one factorisation.
+        scaling, class_weight, criterion, per_label, random_state: as of ``LogisticProbeCV``.
+
+    Attributes:
+        alpha_, alphas_: as ``C_`` and ``Cs_`` of ``LogisticProbeCV``, whose others it has as well, but ``n_iter_``.
+    """
+
+    _head, _parameter, _grid = "ridge", "alpha", "alphas"
+    _against_rest = True
+
+    def __init__(
+        self,
+        alphas: Sequence[float] | None = None,
+        *,
+        cv: Cv = "auto",
+        scaling: Scaling = "none",
+        class_weight: ClassWeight = None,
+        criterion: str | None = None,
+        per_label: bool = False,
+        random_state: int = 0,
+    ) -> None:
+        self.alphas = alphas
+        self.cv = cv
+        self.scaling = scaling
+        self.class_weight = class_weight
+        self.criterion = criterion
+        self.per_label = per_label
+        self.random_state = random_state

@@ -1,0 +1,99 @@
+"""A regressor that chooses its parameter as ``frostline fit --head ridge`` does: the same value, the same weights.
+
+>>> from sklearn.datasets import load_diabetes
+>>> X, y = load_diabetes(return_X_y=True)
+>>> probe = RidgeProbeCV(cv="loo").fit(X, y)
+>>> round(probe.alpha_, 3), probe.coef_.shape, round(probe.score(X, y), 2)
+(0.1, (10,), 0.51)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from frostline.pipeline.estimators.choosing import Choosing, Cv, Rows, beside, checked_scaling
+from frostline.stages.heads.estimators import FLOATS
+from frostline.stages.heads.linear_regression import LinearRegressionHead
+from frostline.stages.heads.spec import Scaling
+
+
+class RidgeProbeCV(Choosing, MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Ridge regression, its alpha chosen on held-out rows or exactly by leave-one-out.
+
+    What ``frostline fit --head ridge`` does for numbers. Values that are not known (NaN) are not taken here.
+
+    Args:
+        alphas: values to choose from; None: the command's own, 61 values from 1e-6 to 1e9.
+        cv: "auto": five folds, dealt again where rows are few, or a hold-out of 10,000 rows or more; a number of
+            folds; a fraction of the rows to hold out, such as 0.1; "loo": each row by all others, exactly; or a
+            splitter of scikit-learn's, or its splits.
+        scaling: "none", "standardize" or "l2"; it is part of the head.
+        criterion: the score to choose by: None or "r2", "mae", "rmse", "pearson" or "spearman".
+        random_state: seed of the folds, a whole number.
+
+    Attributes:
+        alpha_: the chosen value.
+        alphas_: float64 (k,), the values to choose from.
+        coef_, intercept_: float64 (d,) and a number, or for several outputs (outputs, d) and (outputs,).
+        selection_, head_: as of ``LogisticProbeCV``; the head is float64.
+        n_features_in_, feature_names_in_: as of every estimator.
+    """
+
+    _head = "ridge"
+    head_: LinearRegressionHead
+
+    def __init__(
+        self,
+        alphas: Sequence[float] | None = None,
+        *,
+        cv: Cv = "auto",
+        scaling: Scaling = "none",
+        criterion: str | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.alphas = alphas
+        self.cv = cv
+        self.scaling = scaling
+        self.criterion = criterion
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+        digests: ArrayLike | None = None,
+    ) -> Self:
+        """Choose alpha on held-out rows, then fit all rows with it.
+
+        ``y``: finite numbers (n,) or (n, outputs); the rest is as of ``LogisticProbeCV.fit``. Raises ValueError: rows,
+        values or parameters that can't be used, or too few rows to choose on.
+        """
+        how: dict[str, Any] = {"y_numeric": True, "multi_output": True, "ensure_min_samples": 2}
+        rows, values = validate_data(self, X, y, dtype=FLOATS, **how)
+        extra = beside(rows, values, self.cv, sample_weight, groups, digests)
+        self._one = values.ndim == 1
+        several = values.reshape(len(rows), -1)[extra.used].astype(np.float64)
+        names = tuple(map(str, range(several.shape[1])))
+        found = Rows(rows[extra.used], several, names, extra.weights, extra)
+        how = {"cv": self.cv, "criterion": self.criterion, "scaling": checked_scaling(self.scaling)}
+        self.head_, self.selection_ = self._chosen(found, "regression", self.alphas, seed=self.random_state, **how)
+        self.alpha_, self.alphas_ = self.selection_.value, np.array(self.selection_.grid)
+        weight, bias = self.head_.weight, self.head_.bias
+        self.coef_, self.intercept_ = (weight[0], bias[0]) if self._one else (weight, bias)
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the predicted values, as y was, (n,) or (n, outputs)."""
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=FLOATS, reset=False)
+        values = self.head_.decision_values(rows)
+        return values[:, 0] if self._one else values

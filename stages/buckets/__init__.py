@@ -1,0 +1,1 @@
+"""Buckets: addresses of objects, and requests to the servers that keep them, through obstore."""
