@@ -25,7 +25,6 @@ from frostline.pipeline.records.head_record import HeadBackbone, read_head_backb
 from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.workspace import opened_folder, reopened
 from frostline.stages.buckets.address import path_of
-from frostline.stages.buckets.mirror import look_again
 from frostline.stages.errors import StoreError
 from frostline.stages.extract.extraction import Extraction, ExtractionStats, extract, extract_shards
 from frostline.stages.heads import Head, read_head
@@ -117,9 +116,6 @@ class JobRunner:
 def _begun(job: Job, settings: ExtractSettings) -> FeatureSet:
     """Return the set that another process began; without it, nothing of the dataset is read. Raises StoreError."""
     found = reopened(settings.data_dir).store.find(job.digest)
-    if found is None:
-        look_again()  # in a bucket: the set may be younger than this process
-        found = open_workspace(settings.data_dir).store.find(job.digest)
     if found is None:
         raise StoreError(
             f"{node()} sees no feature set {job.digest[:12]} in {_absolute(settings.data_dir)}; expected the one that "
