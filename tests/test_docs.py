@@ -109,7 +109,7 @@ def test_the_notebook_runs_offline(tmp_path: Path) -> None:
     outputs = [out for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs]
     report = outputs[0].data["text/html"]
     assert "pixels" in report and "<svg" in report and "<style" not in report
-    assert "image/png" in outputs[2].data and "Twice the labels" in outputs[3].text
+    assert "image/png" in outputs[2].data and "Twice as many labels" in outputs[3].text
 
 
 def test_the_tutorials_script_answers_as_predict_does(frostline: Command, tmp_path: Path) -> None:
