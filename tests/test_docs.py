@@ -96,8 +96,8 @@ def test_the_commands_are_documented_as_they_are() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_flag_of_a_command_is_in_the_reference(command: str) -> None:
     page = (DOCS / "commands.md").read_text() + (DOCS / "settings.md").read_text()
-    flags = [one.name for group in reference.groups(command).values() for one in group]
-    assert not [name for name in flags if f"`{name}" not in page]
+    flags = [one.flag for group in reference.groups(command).values() for one in group]
+    assert not [flag for flag in flags if f"`{flag}" not in page]
 
 
 def test_the_notebook_runs_offline(tmp_path: Path) -> None:
