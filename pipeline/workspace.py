@@ -9,6 +9,9 @@ data/runs/        one folder per run: run.json
 data/bench/       leaderboards, and what they remember
 data/health/      what was found wrong with feature sets
 data/downloads/   torchvision's datasets
+
+Of a workspace in a bucket these are local copies, see ``frostline.stages.buckets.mirror``; the index and downloads are
+of this machine alone.
 """
 
 from __future__ import annotations
@@ -20,10 +23,13 @@ from typing import Any
 
 from frostline.stages.backbones.spec import BackboneSpec, read_spec
 from frostline.stages.buckets.address import is_address, path_of
+from frostline.stages.buckets.mirror import opened
 from frostline.stages.errors import ConfigError
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.records.sealed import digest, sealed
 from frostline.stages.store import FeatureStore, make_folder, write_atomic
+
+_OF_COMMANDS = ("features", "heads", "runs")
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class ResolvedBackbone:
 
 @dataclass(frozen=True)
 class Workspace:
-    """All paths below one data folder."""
+    """All paths below one data folder, or below the local copies of one in a bucket; see ``open_workspace``."""
 
     root: Path
 
@@ -84,8 +90,32 @@ class Workspace:
         return self.root / "backbones" / f"{digest(dict(fingerprint))[:16]}.json"
 
 
-def existing_workspace(root: Path) -> Workspace:
-    """Return the workspace in a folder. Raises ConfigError if there is no such folder."""
-    if not root.is_dir():
-        raise ConfigError(f"no workspace at {root}; `frostline run` creates one, or choose another with --data-dir")
+def open_workspace(data_dir: str | Path) -> Workspace:
+    """Return the workspace in a folder or at an address, there or not.
+
+    Raises ConfigError for an address of no bucket, StoreError if the bucket can't be read.
+    """
+    return Workspace(opened(data_dir))
+
+
+def opened_folder(place: str | Path) -> Path:
+    """Return the folder of a head, a run or a feature set as a local path, of an address with its workspace.
+
+    Raises what ``open_workspace`` does.
+    """
+    folder = path_of(str(place))
+    inside = is_address(place) and folder.parent.name in _OF_COMMANDS
+    if inside:
+        open_workspace(folder.parents[1])
+    return opened(folder)
+
+
+def existing_workspace(data_dir: Path, *, reread: bool = False) -> Workspace:
+    """Return a workspace that is there. Raises what ``open_workspace`` does, and ConfigError if there is none.
+
+    ``reread``: all of it from its bucket, if it is in one, whatever lies here.
+    """
+    root = opened(data_dir, again=reread)
+    if not root.is_dir() or (is_address(data_dir) and not any(root.iterdir())):
+        raise ConfigError(f"no workspace at {data_dir}; `frostline run` creates one, or choose another with --data-dir")
     return Workspace(root)

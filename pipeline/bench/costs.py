@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from frostline.pipeline.bench.leaderboard import Costs
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.records.run import Extracted
+from frostline.stages.buckets.cache import local
+from frostline.stages.buckets.mirror import stored_bytes
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.records.sealed import digest, sealed
 from frostline.stages.store import make_folder, open_set, write_atomic
@@ -24,7 +26,7 @@ def costs_of(plan: Plan, features: Sequence[Extracted]) -> Costs:
         parameters=_parameters(plan),
         images_per_second=sum(e.rows for e in features) / seconds if seconds else None,
         extract_seconds=seconds,
-        bytes=sum(file.stat().st_size for e in features for file in e.folder.rglob("*") if file.is_file()),
+        bytes=sum(stored_bytes(local(e.folder)) for e in features),
     )
 
 

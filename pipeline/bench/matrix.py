@@ -117,8 +117,8 @@ class Matrix:
         return digest([[str(cell.name), cell.identity] for cell in self.cells])[:12]
 
 
-def read_matrix(file: Path, data_dir: Path) -> Matrix:
-    """Return the matrix of a TOML file.
+def read_matrix(file: Path, data_dir: Path, engine: str = "auto") -> Matrix:
+    """Return the matrix of a TOML file; ``engine``: that of cells for which it names none.
 
     Raises ConfigError: names that aren't known (tables, settings, heads), with a hint; values that can't be; cells
     that occur twice, or that the leaderboard could not tell apart.
@@ -127,7 +127,7 @@ def read_matrix(file: Path, data_dir: Path) -> Matrix:
     try:
         defaults = _checked("defaults", tables.pop("defaults", {}), _DEFAULTS, named=False)
         entries = {kind: [one for t in _tables(tables, kind) for one in _entries(kind, t)] for kind in _KNOWN}
-        cells = tuple(_cells(defaults, entries, data_dir))
+        cells = tuple(_cells({"engine": engine, **defaults}, entries, data_dir))
         _check_duplicates(cells)
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from error

@@ -16,13 +16,16 @@ from typing import Any
 from frostline.pipeline.bench.leaderboard import NAMES, Leaderboard
 from frostline.pipeline.bench.tables import answers, notes, tables
 from frostline.pipeline.report import html
+from frostline.pipeline.report.html.formatting import flags
 from frostline.pipeline.report.table import Table, aligned
-from frostline.pipeline.report.wording import unbroken, unit_of
+from frostline.pipeline.report.wording import unit_of
+from frostline.stages.buckets.cache import named
 from frostline.stages.errors import printable
 from frostline.stages.metrics import harmless
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
+_LONG = 15  # rows, from which on a table scrolls below its heading
 _STYLE = Path(html.__file__).with_name("style.css")  # the one that a run's page has
 
 
@@ -32,7 +35,9 @@ def as_text(board: Leaderboard) -> str:
     for table in tables(board):
         note = [f"- {printable(table.note)}"] if table.note else []
         blocks.append("\n".join([printable(table.title), "", *aligned(table), *note]))
-    files = "\n".join(f"leaderboard  {board.folder / f'leaderboard.{end}'}" for end in ("md", "csv", "json", "html"))
+    files = "\n".join(
+        f"leaderboard  {named(board.folder) / f'leaderboard.{end}'}" for end in ("md", "csv", "json", "html")
+    )
     return "\n\n".join([*blocks, "\n".join(f"- {printable(note)}" for note in notes(board)), files])
 
 
@@ -103,6 +108,7 @@ def as_json(board: Leaderboard) -> str:
     """Return the leaderboard as one JSON document; an entry's scores stand in it by their names."""
     whole = asdict(board)
     entries = [{**entry.pop("scores"), **entry} for entry in whole["entries"]]
+    whole["folder"] = named(board.folder)
     return json.dumps({**whole, "entries": entries, "notes": notes(board)}, indent=2, sort_keys=True, default=str)
 
 
@@ -111,34 +117,32 @@ def as_html(board: Leaderboard) -> str:
     style = _STYLE.read_text()
     allowed = b64encode(sha256(style.encode()).digest()).decode()
     title = escape(printable(_title(board)))
-    lede = "".join(f'<p class="lede">{_shown(line)}</p>\n' for line in answers(board))
-    listed = "".join(f"<li>{_shown(note)}</li>" for note in notes(board))
+    lede = "".join(f'<p class="lede">{flags(line)}</p>\n' for line in answers(board))
+    listed = "".join(f"<li>{flags(note)}</li>" for note in notes(board))
     return (
         "<!doctype html>\n"
         '<html lang="en"><head><meta charset="utf-8">'
         f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{allowed}'\">"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{style}</style></head>\n"
-        f'<body class="wide"><h1>{title}</h1>\n{lede}{"".join(map(_section, tables(board)))}'
-        f'<ul class="small">{listed}</ul></body></html>\n'
+        f'<body class="wide"><header><h1>{title}</h1>\n{lede}</header>\n<main>{"".join(map(_section, tables(board)))}'
+        f'<ul class="small">{listed}</ul></main></body></html>\n'
     )
 
 
 def _section(table: Table) -> str:
-    head = _cells("th", table.columns, table)
+    head, title = _cells("th", table.columns, table), escape(printable(table.title))
+    long = " long" if len(table.rows) > _LONG else ""
     rows = "\n".join(f"<tr>{_cells('td', row, table)}</tr>" for row in table.rows)
-    body = f'<table class="stack"><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>'
-    note = f'<p class="small">{_shown(table.note)}</p>' if table.note else ""
-    return f'<section><h2>{escape(printable(table.title))}</h2><div class="scroll">{body}</div>{note}</section>\n'
+    parts = f"<caption>{title}</caption><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody>"
+    body = f'<table class="stack">{parts}</table>'
+    region = f'<div class="scroll{long}" role="group" aria-label="{title}" tabindex="0">{body}</div>'
+    note = f'<p class="small">{flags(table.note)}</p>' if table.note else ""
+    return f"<section><h2>{title}</h2>{region}{note}</section>\n"
 
 
 def _cells(tag: str, cells: tuple[str, ...], table: Table) -> str:
     sides = [' class="number"' if side == ">" else "" for side in table.align]
-    labels = [f' data-label="{column}"' if tag == "td" else "" for column in table.columns]
+    labels = [f' data-label="{column}"' if tag == "td" else ' scope="col"' for column in table.columns]
     parts = zip(cells, sides, labels, strict=True)
-    return "".join(f"<{tag}{side}{label}>{_shown(cell)}</{tag}>" for cell, side, label in parts)
-
-
-def _shown(text: str) -> str:
-    """Return text for the page, no number torn from its unit or its interval."""
-    return unbroken(escape(printable(text)))
+    return "".join(f"<{tag}{side}{label}>{flags(cell)}</{tag}>" for cell, side, label in parts)

@@ -11,6 +11,7 @@ from frostline.pipeline.cli.commands.table import COMMANDS
 from frostline.pipeline.cli.output import EXIT_OUTPUT, output_failed, set_up_output
 from frostline.pipeline.cli.parsers import overview, parser_of
 from frostline.pipeline.cli.signals import Terminated, listen
+from frostline.stages.buckets.mirror import look_again
 from frostline.stages.errors import FrostlineError, printable, unknown_name
 
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_OUTPUT
     try:
         args = _parsed(sys.argv[1:] if arguments is None else arguments)
+        look_again()
         code = int(args.action(args))
         sys.stdout.flush()
         return code

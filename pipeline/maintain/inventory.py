@@ -14,12 +14,15 @@ from typing import Any
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
 from frostline.pipeline.workspace import Workspace, existing_workspace
+from frostline.stages.buckets.address import is_address
+from frostline.stages.buckets.cache import address_at, local, named
+from frostline.stages.buckets.mirror import remove_objects, stored_bytes
 from frostline.stages.datasets import ALL, is_sound
 from frostline.stages.errors import FrostlineError, StoreError, printable
 from frostline.stages.heads import read_head
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.store import FeatureSet, in_use, open_set
-from frostline.stages.store.featureset import TARGETS
+from frostline.stages.store.featureset import TARGETS, holds_shards
 from frostline.stages.store.files import TEMPORARY
 from frostline.stages.store.key import computation
 from frostline.stages.store.provenance import PROVENANCE
@@ -79,7 +82,7 @@ def _cached(found: FeatureSet) -> Cached:
         rows=layout.rows,
         width=layout.width,
         missing=sum(len(found.span(shard)) for shard in found.missing()),
-        bytes=_bytes(found.folder),
+        bytes=stored_bytes(found.local),
         made=known.made or "unknown",
         by=known.host or "unknown",
         device=known.device or "unknown",
@@ -117,7 +120,7 @@ def _cells(row: Cached) -> tuple[str, ...]:
 def verify(root: Path) -> tuple[int, list[str]]:
     """Read all committed features, heads and runs again; return how many files, and what is damaged."""
     checked, damaged = 0, []
-    workspace = existing_workspace(root)
+    workspace = existing_workspace(root, reread=True)
     for folder in workspace.store.folders():
         try:
             found = open_set(folder)
@@ -125,15 +128,16 @@ def verify(root: Path) -> tuple[int, list[str]]:
             damaged.append(str(error))
             continue
         problems = [str(error) for error in found.damaged()]
-        checked += 1 + 2 * (len(found.shards) - len(found.missing())) + found.complete
+        checked += 1 + 2 * (len(found.shards) - len(found.missing())) + (found.complete and found.publishes)
         if found.complete and found.layout.format > 1 and _has_targets(found):
             problems += filter(None, [_target_fault(folder / TARGETS)])
             checked += 1
         if found.complete and not problems and not found.published:
-            problems.append(f"{folder / 'features.h5'} is missing or damaged; `frostline extract` writes it again")
+            path = found.folder / "features.h5"
+            problems.append(f"{path} is missing or damaged; `frostline extract` writes it again")
         damaged += problems
     memories = _memories(workspace)
-    damaged += [f"{path} is damaged: {advice}" for path, (sound, advice) in memories.items() if not sound]
+    damaged += [f"{named(path)} is damaged: {advice}" for path, (sound, advice) in memories.items() if not sound]
     checked += len(memories)
     targets = sorted(workspace.targets.glob("*.h5"))
     checked += len(targets)
@@ -150,12 +154,12 @@ def verify(root: Path) -> tuple[int, list[str]]:
 
 def _has_targets(found: FeatureSet) -> bool:
     """Whether there should be targets beside a set: those that ``predict`` keeps have no labels."""
-    return found.layout.split != ALL or os.path.lexists(found.folder / TARGETS)
+    return found.layout.split != ALL or os.path.lexists(found.local / TARGETS)
 
 
 def _target_fault(path: Path) -> str:
     if not os.path.lexists(path):
-        return f"{path} is missing; `frostline extract` writes it again"
+        return f"{named(path)} is missing; `frostline extract` writes it again"
     try:
         read_targets(path)
     except StoreError as error:
@@ -228,13 +232,14 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
     if unfinished:
         found += [_item(folder, "no readable description, no shards") for folder in _shells(workspace)]
     for features in _readable(workspace):
-        folder = features.folder
+        folder = features.local
         if in_use(folder):
             continue
         if unfinished and not features.complete:
             found.append(_item(folder, "unfinished"))
             continue
-        found += [_item(path, "left over from an interrupted write") for path in folder.rglob("*.tmp")]
+        why = "left over from an interrupted write" if features.publishes else "another writer was first"
+        found += [_item(path, why) for path in features.unnamed()]
         if not features.complete:
             continue
         layout = features.layout
@@ -244,7 +249,7 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
         alike = (rest for (*name, same), rest in latest.items() if name == [dataset, _OTHER.get(split)] and same == how)
         others = [f for rest in alike for f in rest]
         superseded = [f for f in older if _mostly_in(f, newest) and not _split_otherwise(f, others)]
-        found += [_item(f.folder, "superseded: the dataset has changed since") for f in superseded]
+        found += [_item(f.local, "superseded: the dataset has changed since") for f in superseded]
     return found
 
 
@@ -259,17 +264,18 @@ def _shells(workspace: Workspace) -> Iterator[Path]:
         try:
             open_set(folder)
         except StoreError:
-            if not in_use(folder) and not any(folder.glob("shards/*.h5")):
+            if not in_use(folder) and not holds_shards(folder):
                 yield folder
 
 
 def remove(found: Sequence[Garbage]) -> None:
     """Remove what ``garbage`` returned."""
     for item in found:
-        path = Path(item.path)
+        path = local(item.path)
+        remove_objects(path)
         if path.is_dir() and not path.is_symlink():  # what a link leads to is not ours to remove
             (path / "key.json").unlink(missing_ok=True)  # first, so that a half-removed set is no set
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=is_address(item.path))
         else:
             path.unlink(missing_ok=True)
 
@@ -310,8 +316,5 @@ def _contents(features: FeatureSet) -> set[bytes]:
 
 
 def _item(path: Path, why: str) -> Garbage:
-    return Garbage(str(path), why, _bytes(path) if path.is_dir() else path.stat().st_size)
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    bytes = stored_bytes(path) if path.is_dir() or address_at(path) else path.stat().st_size
+    return Garbage(str(named(path)), why, bytes)

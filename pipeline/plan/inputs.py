@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from tqdm import tqdm
 
+from frostline.pipeline.plan.one_reader import one_reader
 from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.settings.of_modality import check_modality_settings
-from frostline.pipeline.workspace import Workspace
+from frostline.pipeline.workspace import Workspace, open_workspace
 from frostline.stages.backbones import BackboneRequest, fingerprint
 from frostline.stages.backbones.families.registry import check_family_takes
 from frostline.stages.datasets import Dataset
@@ -33,7 +35,7 @@ class Inputs:
 
     @property
     def workspace(self) -> Workspace:
-        return Workspace(self.settings.data_dir)
+        return open_workspace(self.settings.data_dir)
 
     @property
     def request(self) -> BackboneRequest:
@@ -77,14 +79,26 @@ def open_inputs(settings: ExtractSettings, dataset: Dataset | None = None) -> In
 
 
 def _open(settings: ExtractSettings) -> Dataset:
-    s, workspace = settings, Workspace(settings.data_dir)
-    with tqdm(desc="reading", unit=" files", disable=None, leave=False, delay=1) as bar:
+    s, workspace = settings, open_workspace(settings.data_dir)
+    bar = tqdm(desc="reading", unit=" files", disable=None, leave=False, delay=1)
+    with bar, _reading(s, workspace):
         dataset = s.open_dataset(workspace, partial(tick, bar))
+    check_readable(dataset, s.max_bad)
+    return dataset
+
+
+def check_readable(dataset: Dataset, max_bad: int) -> None:
+    """Tell what was noted of a dataset. Raises DataError for samples seen to be unreadable, beyond ``max_bad``."""
     for note in dataset.notes:
         log.info("note: %s", note)
     bad = [f"{x.ids[row]}: {reason}" for x in dataset.splits for row, reason in sorted(x.problems.items())]
-    check_bad(bad, s.max_bad, "; more may be found when they are decoded")
-    return dataset
+    check_bad(bad, max_bad, "; more may be found when they are decoded")
+
+
+def _reading(settings: ExtractSettings, workspace: Workspace) -> AbstractContextManager[None]:
+    """Return what has one of the tasks of an array read the dataset for all."""
+    is_task = settings.engine.partition(":")[0] == "array"
+    return one_reader(workspace.index(settings.dataset, settings.root)) if is_task else nullcontext()
 
 
 def tick(bar: Any, done: int, total: int) -> None:

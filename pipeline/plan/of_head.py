@@ -19,7 +19,7 @@ from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.resolve import Resolved
 from frostline.pipeline.records.head_record import HeadBackbone
 from frostline.pipeline.settings import ExtractSettings
-from frostline.pipeline.workspace import ResolvedBackbone, Workspace
+from frostline.pipeline.workspace import ResolvedBackbone, open_workspace
 from frostline.stages.backbones import BackboneRequest
 from frostline.stages.datasets import ALL, Dataset, Samples
 from frostline.stages.errors import DataError
@@ -68,7 +68,7 @@ def plan_of_head(folder: Path, made: HeadBackbone, width: int, settings: Extract
 
 def _opened(made: HeadBackbone, settings: ExtractSettings) -> Samples:
     with tqdm(desc="reading", unit=" files", disable=None, leave=False, delay=1) as bar:
-        how = (Workspace(settings.data_dir), made.spec.modality, partial(tick, bar))
+        how = (open_workspace(settings.data_dir), made.spec.modality, partial(tick, bar))
         samples, notes = settings.open_samples(*how)
     for note in notes:
         log.info("note: %s", note)

@@ -10,6 +10,7 @@ from typing import Any
 
 from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.records.run_record import FeaturesRecord, HeadRecord, ProbeRecord, RunRecord, SplitRows
+from frostline.stages.buckets.cache import named
 from frostline.stages.datasets import Duplicates
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.fit.selection import Selection
@@ -148,7 +149,7 @@ def run_record(report: Report) -> RunRecord:
         quarantined=report.quarantined,
         settings=report.settings,
         versions=report.versions,
-        path=str(report.path),
+        path=str(named(report.path)),
         targets=report.targets,
         kind=report.kind,
     )
@@ -181,7 +182,7 @@ def features_record(done: Extracted) -> FeaturesRecord:
 
 def head_record(fitted: Fitted) -> HeadRecord:
     """Return what run.json says of a fitted head."""
-    return HeadRecord(str(fitted.folder), fitted.selection, fitted.seconds, fitted.cached)
+    return HeadRecord(str(named(fitted.folder)), fitted.selection, fitted.seconds, fitted.cached)
 
 
 def extracted_json(done: Extracted) -> dict[str, Any]:

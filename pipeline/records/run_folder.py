@@ -10,6 +10,7 @@ from typing import Any
 
 from frostline.pipeline.records.run_record import ProbeRecord, RunRecord
 from frostline.pipeline.records.validated import validated
+from frostline.stages.buckets.cache import named
 from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.records.safe_read import read_file
@@ -116,4 +117,4 @@ def _score_problems(found: Evaluation, record: RunRecord) -> Iterator[str]:
 
 
 def _damaged(path: Path, why: Exception) -> StoreError:
-    return StoreError(f"{path} is damaged ({why}); `frostline run` with the same settings writes it again")
+    return StoreError(f"{named(path)} is damaged ({why}); `frostline run` with the same settings writes it again")

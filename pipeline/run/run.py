@@ -42,7 +42,7 @@ from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.pipeline.steps.targets import keep_targets, target_digests
 from frostline.stages.backbones.families.fingerprint import versions_of
-from frostline.stages.datasets import duplicates
+from frostline.stages.datasets import Dataset, duplicates
 from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.evaluate import predictions, score
 from frostline.stages.heads import HeadSpec, check_options, spec_fields
@@ -56,31 +56,32 @@ log = logging.getLogger("frostline")
 _VERSIONS = ("frostline", "torch", "torchvision", "scikit-learn", "numpy", "h5py")
 
 
-def extract(settings: ExtractSettings) -> tuple[Extracted, ...]:
+def extract(settings: ExtractSettings, dataset: Dataset | None = None) -> tuple[Extracted, ...]:
     """Compute every feature that is missing or damaged, and return what is cached now.
 
-    Raises DataError if more than ``max_bad`` samples can't be used; all others are cached.
+    ``dataset``: that of the settings, if it is open already. Raises DataError if more than ``max_bad`` samples can't be
+    used; all others are cached.
     """
     check_engine(settings.engine)
-    plan = make_plan(open_inputs(settings))
+    plan = make_plan(open_inputs(settings, dataset))
     for existing in [request.existing for request in required_sets(plan) if request.existing]:
         for damaged in existing.damaged():
             drop(existing, damaged)
     return extract_missing(plan)
 
 
-def fit(settings: HeadSettings) -> tuple[Fitted, ...]:
+def fit(settings: HeadSettings, dataset: Dataset | None = None) -> tuple[Fitted, ...]:
     """Fit every head on cached training features. Raises StoreError if they are not there."""
     _whole(settings)
-    plan = cached_plan(open_inputs(settings))
+    plan = cached_plan(open_inputs(settings, dataset))
     own, loaded = suited_to(settings, plan.dataset), LazyFeatures(plan)
     return tuple(fit_head(plan, own.spec(name), loaded) for name in own.head)
 
 
-def evaluate(settings: HeadSettings) -> tuple[Probe, ...]:
+def evaluate(settings: HeadSettings, dataset: Dataset | None = None) -> tuple[Probe, ...]:
     """Score every fitted head on cached test features. Raises StoreError if anything is not there."""
     _whole(settings)
-    plan = cached_plan(open_inputs(settings))
+    plan = cached_plan(open_inputs(settings, dataset))
     own = suited_to(settings, plan.dataset)
     features, loaded = tuple(map(cached, requests_of(plan, "test"))), LazyFeatures(plan)
     return tuple(
@@ -112,13 +113,13 @@ def _there(plan: Plan, spec: HeadSpec) -> Fitted:
     return found
 
 
-def run(settings: Settings) -> Report:
+def run(settings: Settings, dataset: Dataset | None = None) -> Report:
     """Do what is missing of extract, fit and evaluate, write ``run.json`` and ``report.html``, and return it all.
 
-    Where these can't be written, on a read-only disk for instance, the answers are returned all the same and
-    ``unwritten`` says why.
+    ``dataset``: that of the settings, if it is open already. Where these can't be written, on a read-only disk for
+    instance, the answers are returned all the same and ``unwritten`` says why.
     """
-    return run_opened(open_run(settings))
+    return run_opened(open_run(settings, dataset=dataset))
 
 
 def run_opened(opened: Opened) -> Report:
@@ -227,14 +228,14 @@ class Opened:
     inputs: tuple[Inputs, ...]
 
 
-def open_run(settings: Settings, *, learn: bool = True) -> Opened:
+def open_run(settings: Settings, *, learn: bool = True, dataset: Dataset | None = None) -> Opened:
     """Return what settings name, opened; whatever is wrong with it is said before a network is loaded.
 
-    ``learn``: whether a vocabulary may be learned, and written, for a baseline.
+    ``learn``: whether a vocabulary may be learned, and written, for a baseline; ``dataset``: see ``run``.
     """
     _check(settings)
     check_engine(settings.engine)
-    inputs = open_inputs(settings)
+    inputs = open_inputs(settings, dataset)
     settings = suited_to(settings, inputs.dataset)
     check_enough(settings, inputs.dataset.train)
     beside = baseline_settings(settings, inputs, learn=learn)

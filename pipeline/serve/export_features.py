@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from frostline.pipeline.workspace import opened_folder
 from frostline.stages.datasets import ALL
 from frostline.stages.errors import StoreError
 from frostline.stages.serve.feature_file import write_features
@@ -44,7 +45,7 @@ def export_features(place: Path, file: Path) -> dict[str, Any]:
 
 def _opened(place: Path) -> FeatureSet:
     folder = place.parent if place.name == "features.h5" else place
-    if not (folder / "key.json").is_file():
+    if not (opened_folder(folder) / "key.json").is_file():
         found = "a features.h5 without its folder" if place.is_file() else "no folder of a feature set"
         raise StoreError(
             f"{place} is {found}; expected a complete folder of data/features: the rows are stored in its shards/"

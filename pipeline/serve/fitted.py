@@ -10,11 +10,13 @@ from typing import Any
 from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
 from frostline.pipeline.serve.answers import REGRESSION, check_kind
 from frostline.pipeline.settings import ServeSettings
+from frostline.pipeline.workspace import opened_folder
 from frostline.stages.backbones import BackboneRequest
 from frostline.stages.backbones.families.base import Family
 from frostline.stages.backbones.families.registry import check_family, family_of
 from frostline.stages.backbones.request import WORDS
 from frostline.stages.backbones.spec import BackboneSpec
+from frostline.stages.buckets.address import path_of
 from frostline.stages.errors import ConfigError, StoreError, listing
 from frostline.stages.heads import Head, read_head
 from frostline.stages.heads.scaling import target_of
@@ -33,13 +35,13 @@ class FittedHead:
 
 def read_fitted(folder: str | Path, s: ServeSettings) -> FittedHead:
     """Return the head in a folder. Raises StoreError: damaged. ConfigError: not to be used as the settings say."""
-    head, record = read_head(Path(folder))
+    head, record = read_head(opened_folder(folder))
     check_kind(folder, head)
     if s.top and target_of(head) == REGRESSION:
         raise ConfigError(
             f"top {s.top} with the head in {folder}, which predicts numbers: all of them are shown; leave --top out"
         )
-    return FittedHead(Path(folder), head, record, read_head_backbone(folder, record))
+    return FittedHead(path_of(str(folder)), head, record, read_head_backbone(folder, record))
 
 
 def check_fitted(fitted: FittedHead, s: ServeSettings) -> None:

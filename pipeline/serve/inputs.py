@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from frostline.pipeline.serve.asked import Asked, asked_file
+from frostline.pipeline.serve.asked import Asked, asked_bytes, asked_file
 from frostline.pipeline.serve.text_inputs import STDIN, asked_texts, is_table
 from frostline.pipeline.settings import ServeSettings
 from frostline.stages.buckets.address import is_address, path_of
@@ -76,7 +76,7 @@ def _samples(file: Path, modality: Modality[Any], named: str | None) -> list[Ask
     several = modality.held_in(file, named)
     if several is None:
         return [asked_file(file, modality.max_bytes)]
-    return [Asked(Path(f"{file}#{one.name}"), one.content) for one in several]
+    return [asked_bytes(Path(f"{file}#{one.name}"), one.content) for one in several]
 
 
 def _files(given: Path, s: ServeSettings, modality: Modality[Any]) -> list[Path]:

@@ -15,9 +15,10 @@ from frostline.pipeline.plan.inputs import check_bad
 from frostline.pipeline.plan.machine import cores, device_of
 from frostline.pipeline.plan.of_head import request_of
 from frostline.pipeline.serve.answers import Prediction, answer
-from frostline.pipeline.serve.asked import Asked, asked_file
+from frostline.pipeline.serve.asked import Asked
 from frostline.pipeline.serve.fitted import FittedHead, check_fitted, check_same, check_width, read_fitted
 from frostline.pipeline.serve.inputs import asked_for
+from frostline.pipeline.serve.objects import as_list, asked_object, names_file
 from frostline.pipeline.settings import PredictSettings, ServeSettings, load_settings
 from frostline.stages.backbones import load_backbone
 from frostline.stages.errors import ConfigError, counted
@@ -47,13 +48,16 @@ class Classifier:
     jpeg_min_side: int | None = None
     bit_depth: int | None = None
 
-    def predict(self, images: Sequence[str | Path]) -> list[Prediction]:
-        """Return an answer for each file, in order; one that can't be read has a problem and no more.
+    def predict(self, samples: object) -> list[Prediction]:
+        """Return an answer for each sample, in order; one that can't be read has a problem and no more.
 
-        They hold images, or samples of the modality that the backbone takes.
+        ``samples``: a list of paths of files, PIL images, uint8 arrays (h, w, 3), texts, vectors or recordings, of the
+        modality that the backbone takes; or one of them. For a backbone of texts a ``str`` is a text, for any other a
+        path. What is no file is called by its number. Raises DataError for an object of another kind.
         """
-        most = MODALITIES.load(self.backbone.spec.modality).max_bytes
-        return list(self.answers([asked_file(Path(image), most) for image in images]))
+        modality = MODALITIES.load(self.backbone.spec.modality)
+        given = as_list(samples, modality.name)
+        return list(self.answers([asked_object(at, one, modality) for at, one in enumerate(given)]))
 
     def answers(self, asked: Sequence[Asked]) -> Iterator[Prediction]:
         """Yield the same of what is asked for, while the rest is still being computed."""
@@ -67,7 +71,7 @@ class Classifier:
         cut: dict[int, Length] = {}
 
         def read(row: int) -> Sample:
-            sample = modality.decode(asked[row].content(), self.jpeg_min_side, **options)
+            sample = asked[row].read(lambda data: modality.decode(data, self.jpeg_min_side, **options))
             cut.update((row, length) for length in _cut(self.backbone.spec.preprocessing, sample))
             return sample
 
@@ -131,6 +135,20 @@ def _loaded(folder: str | Path, fitted: FittedHead, s: ServeSettings, *, portabl
     check_same(folder, wanted, backbone.spec)
     check_width(folder, head, backbone.width)
     return Classifier(head, backbone, made.views, s, made.jpeg_least, made.bit_depth)
+
+
+def predict_objects(folder: str | Path, samples: object, settings: ServeSettings) -> list[Prediction]:
+    """Return the answers of a head for samples as ``Classifier.predict`` takes them, folders and tables of files too.
+
+    Raises what ``predict`` does, and DataError for an object that is no sample.
+    """
+    fitted = read_fitted(folder, settings)
+    modality = MODALITIES.load(fitted.made.spec.modality)
+    given = list(enumerate(as_list(samples, modality.name)))
+    files = [one for _, one in given if names_file(one, modality.name)]
+    if given and len(files) == len(given):
+        return list(_loaded(folder, fitted, settings).answers(asked_for(files, settings, modality)))
+    return list(_loaded(folder, fitted, settings).answers([asked_object(at, one, modality) for at, one in given]))
 
 
 def predict(

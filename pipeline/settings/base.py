@@ -8,10 +8,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from frostline.pipeline.settings.describe import choices_of, flag_of
+from frostline.stages.buckets.address import is_address, path_of
 from frostline.stages.errors import ConfigError, unknown_name
 
 _OF_WORDS = ("literal_error", "string_pattern_mismatch")
@@ -54,9 +55,15 @@ class WorkspaceSettings(AnySettings):
 
     data_dir: Path = Field(
         default=Path("data"),
-        description="workspace for features, heads and runs",
+        description="workspace for features, heads and runs; a folder, or s3://bucket/prefix",
         json_schema_extra={"common": True},
     )
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _address(cls, given: Any) -> Any:
+        """Keep an address as it is written."""
+        return path_of(str(given)) if isinstance(given, str | Path) and is_address(given) else given
 
 
 def _explained(error: Any, fields: Mapping[str, FieldInfo]) -> str:

@@ -60,11 +60,17 @@ AllowUnsteady = Annotated[
 ]
 
 
+_KNOWN_ENGINES = [
+    "local (this process)",
+    "processes (one per device)",
+    "ray[:ADDRESS] (a Ray cluster)",
+    "array[:I/N] (one of N tasks)",
+]
 Engine = Annotated[
     str,
     Field(
         description="which processes compute features: "
-        + ", ".join(["local (this process)", "processes (one per device)", *_OTHER_ENGINES])
+        + ", ".join([*_KNOWN_ENGINES, *_OTHER_ENGINES])
         + "; auto: processes if there are several GPUs, else local",
         json_schema_extra={"metavar": "NAME"},
     ),
@@ -96,6 +102,14 @@ class RankSettings(ExtractSettings):
         description="number of training samples to rank on; others are not extracted",
         json_schema_extra={"common": True},
     )
+
+
+class BenchSettings(WorkspaceSettings):
+    """Where the bench of a matrix is, and by what its features are computed where the matrix does not say."""
+
+    model_config = ConfigDict(title="bench")
+
+    engine: Engine = "auto"
 
 
 class ServeSettings(AnySettings):

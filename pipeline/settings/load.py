@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from frostline.pipeline.settings.base import AnySettings
 from frostline.pipeline.settings.extraction import PredictSettings, RankSettings
 from frostline.pipeline.settings.run import Settings
+from frostline.stages.buckets.cache import CACHE_VARIABLE
 from frostline.stages.errors import ConfigError, unknown_name
 
 PREFIX = "FROSTLINE_"
@@ -35,7 +36,8 @@ def load_settings(
     known = {*Settings.model_fields, *PredictSettings.model_fields, *RankSettings.model_fields}
     from_file = _read(file) if file else {}
     _check_no_matrix(file, from_file)
-    from_environ = {n.removeprefix(PREFIX).lower(): v for n, v in (environ or {}).items() if n.startswith(PREFIX)}
+    settings = {n: v for n, v in (environ or {}).items() if n.startswith(PREFIX) and n != CACHE_VARIABLE}
+    from_environ = {n.removeprefix(PREFIX).lower(): v for n, v in settings.items()}
     for where, source in (("setting in " + str(file), from_file), ("environment setting", from_environ)):
         for name in source:
             if name not in known:

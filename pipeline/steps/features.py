@@ -65,14 +65,15 @@ def _share(plans: Sequence[Plan], split: str, view: View) -> int:
         return 0
     from frostline.stages.backbones.inference.multi_layer import share_pass
 
+    lacking.sort(key=lambda one: -one[1].missing_rows)
+    request = lacking[0][1]
     shared = share_pass([plan.load_network() for plan, _ in lacking])
     if shared is None:
         return 0
-    plan, request = max(lacking, key=lambda one: one[1].missing_rows)
     sets = [begin(plan, request) for plan, request in lacking]
     layers = ", ".join(request.key.backbone.layer for _, request in lacking)
     log.info("%s %s (%s): %s in one pass", request.samples.dataset, split, view, layers)
-    return fill_together(plan, replace(request, reusable=KnownRows()), sets, shared)[0]
+    return fill_together([plan for plan, _ in lacking], replace(request, reusable=KnownRows()), sets, shared)[0]
 
 
 def _batched_alike(lacking: list[tuple[Plan, FeatureRequest]]) -> list[tuple[Plan, FeatureRequest]]:

@@ -6,7 +6,7 @@ import codecs
 from pathlib import Path
 
 from frostline.stages.buckets.address import AddressPath
-from frostline.stages.buckets.client import NoAccess, NoObject
+from frostline.stages.buckets.failures import NoAccess, NoObject
 from frostline.stages.datasets.buckets.places import open_object
 from frostline.stages.errors import DataError
 

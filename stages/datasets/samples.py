@@ -56,6 +56,19 @@ class Samples:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __getitem__(self, row: int) -> Sample:
+        """Return what a sample decodes to, such as an RGB image. Raises UnreadableSample."""
+        return self.read(range(len(self))[row])
+
+    def __repr__(self) -> str:
+        noun = MODALITIES.load(self.modality).noun
+        return f"<{self.split}: {counted(len(self), noun)}, {self.targets.kind} of {len(self.classes)}>"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of what is predicted."""
+        return self.targets.names
+
     @cached_property
     def content(self) -> str:
         """The SHA-256 over every row's id and digest, in order; what is to be predicted of them does not count."""
@@ -145,6 +158,14 @@ class Dataset:
     train: Samples
     test: Samples
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.name}: {self.train!r}, {self.test!r}>"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of what is predicted."""
+        return self.train.classes
 
     @property
     def splits(self) -> tuple[Samples, Samples]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from frostline.stages.buckets.cache import named
 from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.heads.base import Head
 from frostline.stages.heads.multi_label import check_thresholds
@@ -70,11 +71,13 @@ def read_head(folder: Path) -> tuple[Head, dict[str, Any]]:
             raise ValueError("classes that are not names")
         return _head(record, files, classes), record
     except StoreError as error:
-        raise StoreError(f"the head in {folder} can't be used: {error}") from error
+        raise StoreError(f"the head in {named(folder)} can't be used: {error}") from error
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise StoreError(f"no head in {str(folder)[:200]!r}; expected a folder of data/heads") from error
+        raise StoreError(f"no head in {str(named(folder))[:200]!r}; expected a folder of data/heads") from error
     except (OSError, RecursionError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        raise StoreError(f"the head in {folder} is damaged: {error}; fit it again with `frostline fit`") from error
+        raise StoreError(
+            f"the head in {named(folder)} is damaged: {error}; fit it again with `frostline fit`"
+        ) from error
 
 
 def _checked(folder: Path, name: str, digest: str) -> bytes:

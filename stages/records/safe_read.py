@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from frostline.stages.buckets.mirror import fetched
 from frostline.stages.records.sealed import unsealed
 
 RECORD_BYTES = 1 << 26  # of one description, record or memory
@@ -23,8 +24,10 @@ _KINDS = {
 def read_file(path: Path, max_bytes: int | None = None) -> bytes:
     """Return the bytes of a regular file; links to one are not followed, on the last step of the path.
 
-    Raises OSError if it can't be read, ValueError if it is anything else or holds more than ``max_bytes`` bytes.
+    Of the local copy of a large object in a bucket, that is fetched first. Raises OSError if it can't be read,
+    ValueError if it is anything else or holds more than ``max_bytes`` bytes, StoreError if it can't be fetched.
     """
+    fetched(path)
     _check(path, path.lstat(), max_bytes)
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
         _check(path, os.fstat(file.fileno()), max_bytes)  # it may have been replaced in between

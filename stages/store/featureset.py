@@ -1,4 +1,4 @@
-"""A feature set: one split's rows through one backbone, as shards in a folder.
+"""A feature set: one split's rows through one backbone, as shards in a folder, or in a bucket: see ``places``.
 
 key.json            the key's fields, names and sizes; written first
 made.json           when, where and with which versions it was begun
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -24,14 +24,17 @@ from typing import Any
 
 import numpy as np
 
+from frostline.stages.buckets.cache import local, named
+from frostline.stages.buckets.mirror import opened, remove_objects
 from frostline.stages.errors import DamagedShard, StoreError
 from frostline.stages.records.safe_read import read_file, read_sealed
 from frostline.stages.records.sealed import sealed
-from frostline.stages.store.files import TEMPORARY, explained, make_folder, write_atomic
+from frostline.stages.store.files import write_atomic
 from frostline.stages.store.key import FORMAT
 from frostline.stages.store.layout import Layout, layout_from
-from frostline.stages.store.listed import file_sizes
-from frostline.stages.store.locks import Lock, is_taken, locked
+from frostline.stages.store.locks import Lock
+from frostline.stages.store.places.base import Place
+from frostline.stages.store.places.opened import place_at
 from frostline.stages.store.provenance import PROVENANCE, Provenance, provenance_from
 from frostline.stages.store.shard import Shard, from_bytes, to_bytes
 from frostline.stages.store.targets import array_name, read_targets
@@ -63,12 +66,20 @@ class Record:
 
 
 class FeatureSet:
-    """One folder of shards; FeatureStore finds and begins them."""
+    """One folder of shards; FeatureStore finds and begins them.
 
-    def __init__(self, folder: Path, layout: Layout) -> None:
-        self.folder = folder
+    Attributes:
+        folder: where it lies, as a user names it: an address for one in a bucket.
+        local: the same, or the folder of local copies.
+        layout: what it holds.
+    """
+
+    def __init__(self, folder: Path, layout: Layout, place: Place | None = None) -> None:
+        """``place``: of the shards; by default that of the folder."""
+        self.local = local(folder)
+        self.folder = named(self.local)
         self.layout = layout
-        self._settled = False
+        self._place = place or place_at(self.local)
 
     @property
     def mends(self) -> str:
@@ -91,7 +102,7 @@ class FeatureSet:
         By one listing of the folder: files with the sizes of a shard that is found sound are taken for as sound. What
         is in them is checked when they are read.
         """
-        sizes, sound = file_sizes(self.folder / "shards"), dict[int, tuple[int, int]]()
+        sizes, sound = self._place.sizes(), dict[int, tuple[int, int]]()
         return [shard for shard in self.shards if not self._is_listed(shard, sizes, sound)]
 
     @property
@@ -102,7 +113,7 @@ class FeatureSet:
     @cached_property
     def provenance(self) -> Provenance:
         """When, where and with which versions the set was begun; of defaults if that is lost."""
-        return provenance_from(_sealed_in(self.folder / PROVENANCE))
+        return provenance_from(_sealed_in(self.local / PROVENANCE))
 
     @property
     def speed(self) -> float | None:
@@ -125,37 +136,32 @@ class FeatureSet:
 
         The lock only saves double work: without it, as on a file system that has none, the result is the same.
         """
-        path = self.folder / "locks" / f"{shard:05d}.lock"
-        with explained(path):
-            path.parent.mkdir(exist_ok=True)  # not durable: a lock means nothing after a restart
-        with locked(path, wait=wait) as lock:
+        with self._place.claim(shard, wait=wait) as lock:
             ours = lock is not Lock.TAKEN and not self._committed(shard)
             if ours and lock is Lock.HELD:  # else another process may be writing it
-                self._drop_leftovers(shard)
+                self._place.clear(shard)
             yield ours
 
     def commit(self, shard: int, content: Shard, quarantined: tuple[Bad, ...] = ()) -> None:
         """Make a shard's rows durable: first its file, then its record."""
-        self._settle()
         span = self.span(shard)
         data = to_bytes(content, {"key": self.layout.digest, "start": span.start})
-        write_atomic(self._path(shard, "h5"), data)
         sha256 = hashlib.sha256(data).hexdigest()
         record = Record(self.layout.digest, span.start, len(span), len(data), sha256, quarantined)
-        write_atomic(self._path(shard, "json"), sealed(asdict(record)))
+        self._place.commit(shard, data, asdict(record))
 
     def record(self, shard: int) -> Record:
         """Return a committed shard's record. Raises DamagedShard if it is missing or another's."""
-        path, span = self._path(shard, "json"), self.span(shard)
+        span = self.span(shard)
         try:
-            fields = read_sealed(path)
+            fields = self._place.record(shard)
             bad = tuple(Bad(**b) for b in fields.pop("quarantined"))
             record = Record(quarantined=bad, **fields)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise DamagedShard(shard, path, f"no record ({error})", self.mends) from error
+            raise self._damaged(shard, "json", f"no record ({error})") from error
         described = record.key, record.start, record.rows, type(record.size)
         if described != (self.layout.digest, span.start, len(span), int):
-            raise DamagedShard(shard, path, "the record of another shard or feature set", self.mends)
+            raise self._damaged(shard, "json", "the record of another shard or feature set")
         return record
 
     def read(self, shard: int) -> Shard:
@@ -163,16 +169,18 @@ class FeatureSet:
 
         Raises DamagedShard, naming the file, if it is missing or a bit of it differs.
         """
-        record, path = self.record(shard), self._path(shard, "h5")
+        record = self.record(shard)
         try:
-            data = read_file(path, record.size)
-            if (len(data), hashlib.sha256(data).hexdigest()) != (record.size, record.sha256):
-                raise ValueError("its size or its SHA-256 is not the one recorded")
+            data = self._place.data(shard, record.size, record.sha256)
             content = from_bytes(data, record.rows, self.layout.width, self.layout.key["dtype"])
             content.check(len(record.quarantined))
             return content
         except (OSError, ValueError) as error:
-            raise DamagedShard(shard, path, str(error), self.mends) from error
+            raise self._damaged(shard, "h5", str(error)) from error
+
+    def expect(self, shards: Sequence[int]) -> None:
+        """Have committed shards at hand that will be read soon."""
+        self._place.expect(shards)
 
     def damaged(self) -> list[DamagedShard]:
         """Read every committed shard and return what is wrong, shard by shard.
@@ -180,10 +188,12 @@ class FeatureSet:
         In a set that was once complete, a shard without a record is damage too.
         """
         found = []
-        was_complete = os.path.lexists(self.folder / "features.h5")
+        self._place.reread()
+        self._place.expect(self.shards)
+        was_complete = os.path.lexists(self.local / "features.h5")
         for shard in self.shards:
             try:
-                if was_complete or os.path.lexists(self._path(shard, "json")):
+                if was_complete or self._place.has_record(shard):
                     self.read(shard)
             except DamagedShard as error:
                 found.append(error)
@@ -195,49 +205,59 @@ class FeatureSet:
 
     def drop(self, shard: int) -> None:
         """Forget a shard: its record first, so that no reader takes the rest for committed."""
-        for ending in ("json", "h5"):
-            with explained(self._path(shard, ending)):
-                self._path(shard, ending).unlink(missing_ok=True)
+        self._place.drop(shard)
+
+    def unnamed(self) -> list[Path]:
+        """Return files that no record names: left by killed writes, or of shards that another writer committed."""
+        return self._place.unnamed()
 
     def keep_targets(self, data: bytes) -> None:
         """Write a file of targets as those that the set was made with, where there is none."""
-        path = self.folder / TARGETS
+        path = self.local / TARGETS
         if not os.path.lexists(path):
             with suppress(StoreError):  # a read-only disk
                 write_atomic(path, data)
 
     def targets(self) -> Targets:
         """Return the targets that the set was made with, row by row. Raises StoreError if they are lost."""
-        found = read_targets(self.folder / TARGETS).targets
+        found = read_targets(self.local / TARGETS).targets
         if len(found) != self.layout.rows:
             raise StoreError(f"{self.folder / TARGETS} holds the targets of {len(found):,} other samples")
         return found
 
     @property
+    def publishes(self) -> bool:
+        """Whether ``features.h5`` is to lie beside the shards: in a folder it is."""
+        return self._place.publishes
+
+    @property
     def published(self) -> bool:
         """Whether ``features.h5`` is there, byte for byte as it should be; in format 1, whether it is there at all."""
+        if not self._place.publishes:
+            return True
         if self.layout.format < FORMAT:
-            return (self.folder / "features.h5").is_file()
+            return (self.local / "features.h5").is_file()
         wanted = self._virtual_file()
         try:
-            return read_file(self.folder / "features.h5", len(wanted)) == wanted
+            return read_file(self.local / "features.h5", len(wanted)) == wanted
         except (OSError, ValueError):
             return False
 
     def publish(self) -> None:
-        """Write ``features.h5`` over all shards. Its names are relative: the folder can be moved.
+        """Write ``features.h5`` over all shards, in a folder. Its names are relative: the folder can be moved.
 
         A damaged ``speed.json``, which nothing would write anew, is removed.
         Raises StoreError if the set is not complete.
         """
-        if self.missing() or not (self.folder / "key.json").exists():
+        if self.missing() or not (self.local / "key.json").exists():
             raise StoreError(f"files of {self.folder} were removed while it was being made; run the same command again")
+        self._place.finish()
         if not self.published:
-            self._settle()
-            write_atomic(self.folder / "features.h5", self._virtual_file())
+            write_atomic(self.local / "features.h5", self._virtual_file())
         if os.path.lexists(self._speed) and not _sealed_in(self._speed):
-            with suppress(OSError):  # all shards that hang on it are there
-                self._speed.unlink()
+            with suppress(OSError, StoreError):  # all shards that depend on it are there
+                remove_objects(self._speed)
+                self._speed.unlink(missing_ok=True)
 
     def _virtual_file(self) -> bytes:
         layout = self.layout
@@ -268,27 +288,22 @@ class FeatureSet:
     def _committed(self, shard: int) -> bool:
         least = len(self.span(shard)) * self.layout.width * np.dtype(self.layout.key["dtype"]).itemsize
         try:
-            return bool(least < self._path(shard, "h5").stat().st_size == self.record(shard).size)
-        except (OSError, DamagedShard):
+            record = self.record(shard)
+            return bool(least < self._place.size(shard, record.sha256) == record.size)
+        except (OSError, ValueError, DamagedShard):
             return False
 
-    def _settle(self) -> None:
-        """Make the shards' folder, and durable what a killed process left there: once is enough."""
-        if not self._settled:
-            make_folder(self.folder / "shards")
-            self._settled = True
-
-    def _drop_leftovers(self, shard: int) -> None:
-        """Remove what a killed process left half written under this shard, whose lock is held."""
-        for path in (self.folder / "shards").glob(f"{shard:05d}.*{TEMPORARY}"):
-            path.unlink(missing_ok=True)
+    def _damaged(self, shard: int, ending: str, found: str) -> DamagedShard:
+        return DamagedShard(shard, self._place.name(shard, ending), found, self.mends)
 
     @property
     def _speed(self) -> Path:
-        return self.folder / "speed.json"
+        return self.local / "speed.json"
 
-    def _path(self, shard: int, ending: str) -> Path:
-        return self.folder / "shards" / f"{shard:05d}.{ending}"
+
+def holds_shards(folder: Path) -> bool:
+    """Whether there are files of shards in a set's folder, be its description readable or not."""
+    return place_at(local(folder)).holds_any()
 
 
 def in_use(folder: Path) -> bool:
@@ -296,7 +311,7 @@ def in_use(folder: Path) -> bool:
 
     Raises StoreError where a lock file is none, such as a link that leads nowhere.
     """
-    return any(is_taken(path) for path in (folder / "locks").glob("*.lock"))
+    return place_at(local(folder)).in_use()
 
 
 def _sealed_in(path: Path) -> dict[str, Any]:
@@ -307,13 +322,14 @@ def _sealed_in(path: Path) -> dict[str, Any]:
         return {}
 
 
-def open_set(folder: Path) -> FeatureSet:
-    """Return the feature set in a folder. Raises StoreError if its description is damaged."""
-    path = folder / "key.json"
+def open_set(folder: str | Path) -> FeatureSet:
+    """Return the feature set in a folder, or at an address. Raises StoreError if its description is damaged."""
+    here = opened(folder)
+    path = here / "key.json"
     try:
-        return FeatureSet(folder, layout_from(read_sealed(path)))
+        return FeatureSet(here, layout_from(read_sealed(path)))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(
-            f"{path} does not describe a feature set of format 1 or {FORMAT} ({error}); "
+            f"{named(path)} does not describe a feature set of format 1 or {FORMAT} ({error}); "
             f"extracting with the same settings mends it"
         ) from error

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from frostline.stages.buckets.mirror import sent
 from frostline.stages.errors import StoreError
 
 TEMPORARY = ".tmp"
@@ -18,9 +19,14 @@ _NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 def write_atomic(path: Path, data: bytes) -> None:
     """Write ``data`` under ``path``, replacing what was there, durably.
 
-    An O_EXCL temporary name in the same folder, fsync, rename, fsync of the folder.
-    Raises StoreError when the system can't (disk full, read-only, no permission).
+    An O_EXCL temporary name in the same folder, fsync, rename, fsync of the folder. The local copy of an object in a
+    bucket is written after the object. Raises StoreError when the system can't (disk full, read-only, no permission).
     """
+    with sent(path, data):
+        _write_here(path, data)
+
+
+def _write_here(path: Path, data: bytes) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY}")
     with explained(path):
         try:

@@ -8,33 +8,42 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.backbones.spec import short_name
+from frostline.stages.buckets.mirror import opened
 from frostline.stages.errors import StoreError
+from frostline.stages.frames import data_frame
 from frostline.stages.records.sealed import sealed
 from frostline.stages.store.featureset import TARGETS, FeatureSet, open_set
 from frostline.stages.store.files import TEMPORARY, make_folder, write_atomic
 from frostline.stages.store.key import FeatureKey, computation, differences
 from frostline.stages.store.known import KnownRows, joined
 from frostline.stages.store.layout import Layout
+from frostline.stages.store.places.opened import place_at
 from frostline.stages.store.provenance import PROVENANCE, Provenance
 from frostline.stages.store.rowfile import RowFile
 from frostline.stages.store.shard import OK
 from frostline.stages.targets.base import TargetValues
 from frostline.stages.targets.values import Targets
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _BLOCK = 8192
 
 
 class FeatureStore:
-    """All feature sets below one folder, ``<dataset>-<split>-<backbone>-<digest12>`` each."""
+    """All feature sets below one folder, ``<dataset>-<split>-<backbone>-<digest12>`` each.
+
+    ``root``: as a local path, that of the copies of a store in a bucket.
+    """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = opened(root)
 
     def find(self, digest: str) -> FeatureSet | None:
         """Return the set of a key, by the key's digest, complete or not, or None."""
@@ -59,6 +68,7 @@ class FeatureStore:
             map(plain, (layout.dataset, layout.split, short_name(layout.key["backbone"]), layout.digest[:12]))
         )
         folder = self.root / name
+        place_at(folder).check()
         make_folder(folder)
         if targets is not None:
             write_atomic(folder / TARGETS, targets)
@@ -98,7 +108,9 @@ class FeatureStore:
         """
         sets, parts = self._sets_like(key), []
         for number, found in enumerate(sets):
-            for shard in sorted(set(found.shards) - set(found.missing())):
+            there = sorted(set(found.shards) - set(found.missing()))
+            found.expect(there)
+            for shard in there:
                 try:
                     content = found.read(shard)
                 except StoreError:
@@ -141,6 +153,23 @@ class Features:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def __repr__(self) -> str:
+        rows, width = self.X.shape
+        what = f"{self.targets.kind} of {len(self.classes)}"
+        return f"<Features of {self.split}: {rows:,} × {width:,} {self.X.dtype}, {what}>"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a frame of pandas, indexed by id: what is predicted, then the features, ``0`` to ``d - 1``.
+
+        A single label is one column, by its name, of the names of the classes; other targets are a column for each
+        name, of their values. Raises ConfigError where pandas is not installed.
+        """
+        targets: dict[str, Any] = {name: self.y[:, at] for at, name in enumerate(self.classes) if self.y.ndim == 2}
+        if not targets and self.classes:
+            targets = {self.targets.column: [self.classes[place] for place in self.y.tolist()]}
+        X = self.X[:]
+        return data_frame({**targets, **{str(at): X[:, at] for at in range(X.shape[1])}}, self.ids)
+
     @property
     def y(self) -> TargetValues:
         """The values of the targets, of a single label int64 (n,), positions in ``classes``."""
@@ -179,9 +208,10 @@ def load(features: FeatureSet, targets: Targets | None = None, in_memory: int | 
     layout, targets = features.layout, targets or features.targets()
     for shard in features.missing():  # before any memory is taken on the word of a description
         features.read(shard)  # says what is wrong
+    features.expect(features.shards)
     dtype = np.dtype(layout.key["dtype"])
     large = in_memory is not None and layout.rows * layout.width * dtype.itemsize > in_memory
-    file = RowFile(layout.width, dtype, features.folder) if large else None
+    file = RowFile(layout.width, dtype, features.local) if large else None
     X = np.empty((0 if large else layout.rows, layout.width), dtype)
     ids, digests = [], []
     used = np.zeros(layout.rows, bool)

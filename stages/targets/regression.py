@@ -109,10 +109,8 @@ def _fault(values: NDArray[np.float64], split: str) -> str:
     if np.isinf(known).any():
         return f"{counted(int(np.isinf(known).sum()), f'infinite {split} value')}; expected finite numbers"
     if np.abs(known).max(initial=0) > _LARGEST:
-        return (
-            f"{split} values up to {np.abs(known).max():.3g}; expected numbers below {_LARGEST:g}, for example "
-            "their logarithms"
-        )
+        largest = np.abs(known).max()
+        return f"{split} values up to {largest:.3g}; expected numbers below {_LARGEST:g}, for example their logarithms"
     if len(known) < FEWEST:
         return f"{counted(len(known), f'known {split} value')}; expected {FEWEST} or more"
     if (known == known[0]).all():

@@ -87,7 +87,8 @@ def _number_references(leader: Scored) -> list[str]:
         return ["Always predicting the mean of the test values: R² of 0."]
     own, theirs = formatting.valued("mae", scores["mae"])[0], formatting.amount(float(mean_errors(answers.y)[0]))
     return [
-        f"Always predicting the mean of the test values: R² of 0 and a mean absolute error of {theirs}. Here it is {own}."
+        "Always predicting the mean of the test values: R² of 0 and a mean absolute error of "
+        f"{theirs}. Here it is {own}."
     ]
 
 
@@ -101,8 +102,8 @@ def of_groups(found: Evaluation) -> list[str]:
         return []
     interval = formatting.valued(TARGETS.load(found.kind).main, found.of_rows)[1]
     return [
-        f"The interval resamples the {counted(found.groups, 'group')} of test samples. If all samples were independent, "
-        f"it would be {interval}."
+        f"The interval resamples the {counted(found.groups, 'group')} of test samples. "
+        f"If all samples were independent, it would be {interval}."
     ]
 
 

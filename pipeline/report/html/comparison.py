@@ -16,6 +16,7 @@ from frostline.pipeline.report import wording
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.claims import claim
 from frostline.pipeline.report.html.curves import figure_of
+from frostline.pipeline.report.html.differing import differing_fields, told_apart
 from frostline.pipeline.report.html.opening import Opening, standing_of, used
 from frostline.pipeline.report.html.pinned import pinned
 from frostline.pipeline.report.html.ranking import Compared, Ranking, RankingRow, ranking
@@ -27,7 +28,6 @@ from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
 MANY = 10  # heads, from which on the best of each backbone are listed first
-_UNTOLD = {"dataset", "view", "format", "data_dir"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def comparison(runs: Sequence[Run], *, all_pairs: bool = False) -> dict[str, Any
         raise ConfigError(
             f"{counted(len(entries), 'scored head')} in {counted(len(runs), 'run')}; a comparison takes two or more"
         )
-    names = _names([(run, one.name) for run, one in entries])
+    names = told_apart([(run, one.name) for run, one in entries])
     how = Compared(all_pairs=all_pairs)
     found = ranking([one for _, one in entries], names, how) if len(entries) > 1 else None
     grouped = any(one.evaluation.groups for _, one in entries)
@@ -84,18 +84,6 @@ def comparison(runs: Sequence[Run], *, all_pairs: bool = False) -> dict[str, Any
         "curves": _curves(curves) if curves else None,
         "uncovered": unknown,
     }
-
-
-def _names(entries: Sequence[tuple[Run, str]]) -> list[str]:
-    """Return a name of its own for each head: with its run's digest, and a number, where it takes them."""
-    times = Counter(name for _, name in entries)
-    longer = [name if times[name] == 1 else f"{name} ({run.folder.name[-12:]})" for run, name in entries]
-    seen: Counter[str] = Counter()
-    names = []
-    for name in longer:
-        seen[name] += 1
-        names.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
-    return names
 
 
 def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequence[str]) -> Opening:
@@ -122,7 +110,9 @@ def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequen
 
 def _best(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequence[str]) -> tuple[BestOfBackbone, ...]:
     """Return the best head of each backbone, where there are several backbones and many heads."""
-    backbones = dict(zip(names, (one.backbone for _, one in entries), strict=True))
+    backbones = {
+        name: f"{one.backbone}{name.removeprefix(one.name)}" for name, (_, one) in zip(names, entries, strict=True)
+    }
     heads = Counter(backbones.values())
     first: dict[str, RankingRow] = {}
     for row in found.rows:
@@ -140,23 +130,12 @@ def _described(run: Run) -> Described:
 
 def _differing(runs: Sequence[Run]) -> Differing:
     """Return the settings and key fields in which the runs differ."""
-    all_of = [{**run.record.settings, **run.features("test")[0].key} for run in runs]
-    fields = sorted({name for one in all_of for name in one} - _UNTOLD)
-    columns = {name: [_shown(one.get(name)) for one in all_of] for name in fields}
-    differing = tuple(name for name in fields if len(set(columns[name])) > 1)
-    rows = ((run.folder.name, tuple(columns[name][i] for name in differing)) for i, run in enumerate(runs))
-    return Differing(differing, tuple(rows) if differing else ())
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, str) and len(value) == 64:
-        return value[:12]
-    if value in (None, "", [], {}):
-        return "–"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    fields = differing_fields(runs)
+    rows = ((run.folder.name, tuple(values[i] for values in fields.values())) for i, run in enumerate(runs))
+    return Differing(tuple(fields), tuple(rows) if fields else ())
 
 
 def _curves(curves: Sequence[tuple[Run, str, Curve]]) -> Markup:
-    names = _names([(run, name) for run, name, _ in curves])
+    names = told_apart([(run, name) for run, name, _ in curves])
     named = [(name, curve) for name, (_, _, curve) in zip(names, curves, strict=True)]
     return figure_of(named, curves[0][0].record.kind)

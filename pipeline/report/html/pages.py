@@ -12,6 +12,8 @@ from frostline.pipeline.report import wording
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.artifacts import artifacts_of
 from frostline.pipeline.report.html.record import Run, open_run
+from frostline.pipeline.workspace import opened_folder
+from frostline.stages.buckets.cache import named
 from frostline.stages.datasets import Dataset
 from frostline.stages.errors import ConfigError, DataError, listing, printable
 from frostline.stages.metrics.compare import Comparison
@@ -38,7 +40,7 @@ def write_page(
     """
     from frostline.pipeline.report.html.run_page import MAPPED, run_page
 
-    run = open_run(folder)
+    run = open_run(opened_folder(folder))
     page = out or run.folder / PAGE
     artifacts = artifacts_of(run, dataset, MAPPED, page.parent.absolute())
     return _write(page, "run.html", run_page(run, artifacts, compared, all_pairs=all_pairs))
@@ -52,7 +54,7 @@ def write_comparison(folders: Sequence[Path], out: Path | None = None, *, all_pa
     """
     from frostline.pipeline.report.html.comparison import comparison
 
-    runs = list(map(open_run, folders))
+    runs = [open_run(opened_folder(folder)) for folder in folders]
     _check_datasets(runs)
     _check_targets(runs)
     return _write(out or Path(COMPARISON), "comparison.html", comparison(runs, all_pairs=all_pairs))
@@ -65,7 +67,8 @@ def page_for(folders: Sequence[Path], out: Path | None = None, *, all_pairs: boo
     """
     if out is not None and out.is_dir():
         raise ConfigError(f"{out} is a folder; wanted the name of a file for the page")
-    own = list({(path if path.is_dir() else path.parent).resolve(): path for path in folders}.values())
+    here = map(opened_folder, folders)
+    own = list({(path if path.is_dir() else path.parent).resolve(): path for path in here}.values())
     if len(own) == 1:
         return write_page(own[0], out, all_pairs=all_pairs)
     return write_comparison(own, out, all_pairs=all_pairs)
@@ -107,7 +110,7 @@ def _predicted(run: Run) -> str:
 def _write(path: Path, template: str, context: dict[str, Any]) -> Path:
     make_folder(path.parent)
     write_atomic(path, _render(template, context).encode())
-    return path
+    return named(path)
 
 
 def _render(template: str, context: dict[str, Any]) -> str:

@@ -37,7 +37,7 @@ def main_scores(
             axes.plot(factor * score.value, row, "o", color=ACCENT, ms=5, **hollow)
             if marks[row] == "first" and ends:
                 axes.axvspan(*ends, color=ACCENT, alpha=0.12, lw=0, zorder=0)
-        rows(axes, shortened(names, 34))
+        rows(axes, shortened(names, 44))
         axes.set_xlabel(f"{title}{' in %' if shares else ''}, with its 95 % interval")
         axes.grid(axis="x")
 

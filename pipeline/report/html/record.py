@@ -16,6 +16,8 @@ from frostline.pipeline.records.run_folder import RunFolder, read_run
 from frostline.pipeline.records.run_record import FeaturesRecord, RunRecord
 from frostline.pipeline.report.html.predictions import read_predictions
 from frostline.pipeline.report.html.stored_targets import stored_targets
+from frostline.stages.buckets.cache import named
+from frostline.stages.buckets.mirror import fetched
 from frostline.stages.errors import StoreError
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.fit.selection import Selection
@@ -112,8 +114,9 @@ class Run:
     def _answers(self, backbone: str, head: str, found: Evaluation) -> tuple[Predictions | None, str]:
         """Return a head's answers, or why there are none."""
         name = predictions_name(backbone, head)
+        fetched(self.folder / name)
         if not os.path.lexists(self.folder / name):
-            return None, f"{self.folder / name} is gone; `frostline run` writes it again"
+            return None, f"{named(self.folder / name)} is gone; `frostline run` writes it again"
         record = self.record
         answers = read_predictions(self.folder / name, self.at.read(name), record.classes, record.kind)
         if not found.groups:

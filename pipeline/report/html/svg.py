@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -67,10 +66,16 @@ def shortened(names: Sequence[str], longest: int = _LONGEST) -> list[str]:
     shown = [short(name, longest) for name in names]
     if len(set(shown)) == len(set(names)):
         return shown
-    start = len(os.path.commonprefix(list(names)))
-    end = len(os.path.commonprefix([name[start:][::-1] for name in names]))
+    start = _alike(names)
+    end = _alike([name[start:][::-1] for name in names])
     cores = [f"{'…' * bool(start)}{name[start : len(name) - end]}{'…' * bool(end)}" for name in names]
     return [short(core, longest) for core in cores]
+
+
+def _alike(names: Sequence[str]) -> int:
+    """Return with how many equal characters all names begin."""
+    columns = enumerate(zip(*names, strict=False))
+    return next((i for i, column in columns if len(set(column)) > 1), min(map(len, names)))
 
 
 def figure(name: str, alt: str, size: tuple[float, float], draw: Callable[[Any], None]) -> Markup:

@@ -9,7 +9,8 @@ from concurrent.futures import Future
 from functools import partial
 
 from frostline.stages.buckets.address import Address
-from frostline.stages.buckets.client import Facts, NoObject, listed, read_range
+from frostline.stages.buckets.client import Facts, listed, read_range
+from frostline.stages.buckets.failures import NoObject
 from frostline.stages.buckets.pool import AT_ONCE, POOL
 from frostline.stages.datasets.buckets.places import heads
 from frostline.stages.errors import DataError

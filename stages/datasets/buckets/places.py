@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from frostline.stages.buckets.address import Address, place_address
-from frostline.stages.buckets.client import Facts, NoObject, head, listed
+from frostline.stages.buckets.client import Facts, head, listed
+from frostline.stages.buckets.failures import NoObject
 from frostline.stages.buckets.pool import POOL
 from frostline.stages.datasets.buckets.blob import ObjectBlob
 from frostline.stages.errors import DataError

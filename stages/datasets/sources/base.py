@@ -12,6 +12,14 @@ from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.errors import DataError
 from frostline.stages.targets.columns import Task
 
+IN_MEMORY = "memory"
+"""The prefix of datasets that are objects of Python: nobody can name them."""
+
+
+def in_memory(dataset: str) -> bool:
+    """Return whether a dataset, as settings name it, is an object of Python."""
+    return dataset.partition(":")[0] == IN_MEMORY
+
 
 @dataclass(frozen=True)
 class Request:

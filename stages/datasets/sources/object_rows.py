@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from frostline.stages.buckets.address import Address, AddressPath, address_of, is_address
-from frostline.stages.buckets.client import Facts, NoObject
+from frostline.stages.buckets.client import Facts
+from frostline.stages.buckets.failures import NoObject
 from frostline.stages.datasets.buckets.objects import Objects, known_objects
 from frostline.stages.datasets.files import Called, indexed_samples
 from frostline.stages.datasets.index import check_size, index_contents

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from frostline.pipeline.cli.main import main
-from frostline.stages.buckets import client
+from frostline.stages.buckets import stores
 from support.buckets import ENVIRONMENT, Bucket, tar_of
 from support.cifar import unpack_cifar
 
@@ -76,7 +76,7 @@ def test_a_bucket_that_does_not_answer_ends_the_command_with_3(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("obstore", reason="no obstore; pip install -e '.[test]'")
-    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(stores, "PATIENCE_SECONDS", 0.5)
     for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}.items():
         monkeypatch.setenv(name, value)
     assert main(["run", "--dataset", "tar:s3://nobody-there/a.tar", "--data-dir", str(tmp_path)]) == 3

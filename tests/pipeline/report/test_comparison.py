@@ -20,7 +20,7 @@ def test_several_runs_are_compared_on_one_page(tmp_path: Path, work: Path, capsy
     assert capsys.readouterr().out.strip() == "comparison.html"
     page = Page(Path("comparison.html"))
     assert {"heads", "setup", "provenance"} <= page.sections
-    assert page.text.count("ridge on pixels") and f"({folders[0].name[-12:]})" in page.text
+    assert page.text.count("ridge on pixels") and "logreg on pixels (seed 1)" in page.text
     assert "seed" in page.text and "--head ridge" in page.text
 
 

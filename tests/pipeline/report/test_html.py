@@ -85,7 +85,7 @@ def test_a_page_asks_nothing_of_anyone_and_runs_nothing(kept: Path) -> None:
         assert not [name for name in attributes if name.startswith("on")]
         for name in ("href", "xlink:href"):
             target = attributes.get(name, "#")
-            assert target.startswith("#") or (kept / unquote(target)).is_file() and ":" not in target
+            assert target.startswith("#") or ((kept / unquote(target)).is_file() and ":" not in target)
         assert attributes.get("src", "data:image/").startswith("data:image/")
     assert not re.search(r"url\((?!#)|@import", page.source)
     assert "://" not in page.source

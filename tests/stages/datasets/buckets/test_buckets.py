@@ -13,7 +13,7 @@ from threading import Timer
 import numpy as np
 import pytest
 
-from frostline.stages.buckets import client
+from frostline.stages.buckets import client, stores
 from frostline.stages.buckets.address import Address, address_of, path_of
 from frostline.stages.buckets.client import head
 from frostline.stages.datasets import Dataset, Request, open_dataset, open_samples
@@ -247,7 +247,7 @@ def test_a_host_gives_parts_of_files_over_https_or_on_this_machine(pets: Path, t
 
 def test_a_signature_is_used_and_never_said(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("obstore", reason="no obstore; pip install -e '.[test]'")
-    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(stores, "PATIENCE_SECONDS", 0.5)
     files = {f"/{file.relative_to(pets).as_posix()}": file.read_bytes() for file in pets.rglob("*.png")}
     with site_of(files) as site:
         signed = [f"{site.top}{name}?X-Sig=SECRET{i},{name.split('/')[2]}" for i, name in enumerate(sorted(files))]
@@ -274,7 +274,7 @@ def test_what_a_server_answers_instead_is_an_error_in_bounded_time(
     status: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("obstore", reason="no obstore; pip install -e '.[test]'")
-    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(stores, "PATIENCE_SECONDS", 0.5)
     with site_of({"/a.tar": bytes(100)}) as site:
         blob = ObjectBlob(address_of(f"{site.top}/a.tar"))
         site.status = status
@@ -287,8 +287,8 @@ def test_what_a_server_answers_instead_is_an_error_in_bounded_time(
 
 def test_a_server_that_says_nothing_is_waited_for_and_then_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("obstore", reason="no obstore; pip install -e '.[test]'")
-    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.5)
-    monkeypatch.setattr(client, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(stores, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(stores, "REQUEST_SECONDS", 0.3)
     said = "can't be read: no answer, tried again and again; run again when it"
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(DataError, match=said):
         head(address_of(f"http://127.0.0.1:{silent.getsockname()[1]}/a.tar"))
@@ -354,7 +354,7 @@ def test_a_server_that_stops_and_comes_back_loses_nothing(
     tmp_path: Path, pets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     skip_without_server()
-    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(stores, "PATIENCE_SECONDS", 0.5)
     monkeypatch.setattr(objects, "_AHEAD", 8)
     rows = plant(tmp_path / "many", {f"train/{name}": 60 for name in ("cat", "dog")} | {"test/cat": 2, "test/dog": 2})
     with ExitStack() as running:
