@@ -200,7 +200,7 @@ class PacedTransform(Protocol):
 
 
 class NoisyTransform(Transform[S_contra], Protocol[S_contra]):
-    """A transform that can make random items, on which a network is tested when it is loaded (all but image networks)."""
+    """A transform that can make random items, on which a loaded network is tested (all but image networks)."""
 
     def noise(self, n: int) -> Sequence[Item]:
         """Return n different items of one shape, such as random tokens, always the same ones."""

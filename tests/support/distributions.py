@@ -129,7 +129,7 @@ class Mine(Family):
 
     def check(self, request, /):
         if request.name not in ("tiny", "liar"):
-            raise ConfigError(f"no {request.name!r} among mine; wanted tiny or liar")
+            raise ConfigError(f"no {request.name!r} among mine; expected tiny or liar")
         if request.weights_file or not self.names_weights(request.weights):
             raise ConfigError(f"no weights {request.weights!r} of mine")
 
