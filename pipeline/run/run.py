@@ -252,7 +252,7 @@ def _ready(inputs: Inputs, settings: Settings) -> Plan:
 
 
 def _probes(plan: Plan, settings: Settings) -> tuple[Probe, ...]:
-    """Do all stages for one backbone; a damaged shard met on the way is made anew."""
+    """Do all stages for one backbone; a damaged shard met on the way is made again."""
 
     def work() -> tuple[Probe, ...]:
         features, loaded = extract_missing(plan), LazyFeatures(plan)

@@ -110,7 +110,7 @@ def load_classifier(folder: str | Path, settings: ServeSettings | None = None) -
 
 
 def load_portable(folder: str | Path, settings: ServeSettings) -> Classifier:
-    """Return the same in fp32, without operations of this processor's own: fit to be exported, as images' alone are."""
+    """Return the same in fp32, without operations specific to this CPU: fit to be exported, as images' alone are."""
     return _loaded(folder, read_fitted(folder, settings), settings, portable=True)
 
 
