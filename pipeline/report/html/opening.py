@@ -105,7 +105,10 @@ def _of_draws(spread: Spread) -> str:
         return (
             "It covers other test samples only: one random subset does not show what other training samples would do."
         )
-    return "It covers other random subsets of the same size and other test samples. Overlap of the subsets is accounted for."
+    return (
+        "It covers other random subsets of the same size and other test samples. "
+        "Overlap of the subsets is accounted for."
+    )
 
 
 def _baselines(run: Run) -> list[str]:
