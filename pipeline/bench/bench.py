@@ -72,7 +72,7 @@ def bench(matrix: Matrix, groups: Sequence[ExtractionGroup], *, all_pairs: bool 
 
     ``all_pairs``: every two entries of a dataset are compared, not only the best with each other one.
     What fails is among ``failures``, and the rest goes on. Features, heads and curves are cached as they are
-    made: the same matrix goes on where it was interrupted.
+    made: the same matrix resumes where it was interrupted.
     """
     started, found = time.perf_counter(), _Found()
     cells = [cell for one in groups for cell in one.cells]
