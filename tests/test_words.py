@@ -37,17 +37,25 @@ FORBIDDEN = {
     r"\bor no (more|such)\b": "or none",
 }
 ALLOWED: dict[tuple[str, str], str] = {}  # (file, the phrase that is there): why it may stay
-LATER = (
-    "pipeline/cli/",
-    "pipeline/settings/",
-    "pipeline/report/",
-    "pipeline/records/",
-    "pipeline/engines/",
-    "pipeline/face/",
-    "stages/store/",
-    "stages/datasets/buckets/",
-    "stages/heads/estimators/",
+LATER = ("pipeline/cli/", "pipeline/engines/", "pipeline/records/", "pipeline/report/")  # until their rooms follow
+LATER_DOCSTRINGS = (*LATER, "stages/store/", "stages/datasets/buckets/")
+IN_DOCSTRINGS = (
+    r"of one's own",
+    r"anew",
+    r"(go|goes|going|gone) on with",
+    r"hangs? on",
+    r"passed over",
+    r"processor cores?",
+    r"at the most",
+    r"taken for",
 )
+
+
+def docstrings(source: str) -> Iterator[tuple[int, str]]:
+    """Yield each docstring, of attributes too, with its line."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.lineno, node.value.value
 
 
 def strings(source: str) -> Iterator[tuple[int, str]]:
@@ -75,6 +83,18 @@ def found(source: str, file: str = "") -> list[str]:
 def test_no_string_has_a_word_that_the_style_rules_out() -> None:
     names = {path: path.relative_to(REPOSITORY).as_posix() for path in FILES}
     wrong = [one for path, name in names.items() if not name.startswith(LATER) for one in found(path.read_text(), name)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_docstring_has_the_words_that_only_we_understood() -> None:
+    wrong = [
+        f"{name}:{line}: {match.group()!r}"
+        for path in FILES
+        if not (name := path.relative_to(REPOSITORY).as_posix()).startswith(LATER_DOCSTRINGS)
+        for line, text in docstrings(path.read_text())
+        for phrase in IN_DOCSTRINGS
+        if (match := re.search(phrase, text))
+    ]
     assert not wrong, "\n".join(wrong)
 
 
