@@ -272,7 +272,7 @@ def test_a_target_that_a_kind_has_no_solver_for_is_said(monkeypatch: pytest.Monk
     with pytest.raises(ConfigError, match=r"lda is a head for single-label targets; for unheard-of targets are: none"):
         head_spec("lda", target="unheard-of")
     monkeypatch.setitem(HEADS._loaded, "knn", Kind(others={"multi-label": "json:JSONDecoder"}))
-    with pytest.raises(ConfigError, match="is a head for multi-label targets; for single-label targets are: log"):
+    with pytest.raises(ConfigError, match="is a head for multi-label targets; heads for single-label targets: log"):
         head_spec("knn")
 
 
