@@ -81,7 +81,7 @@ def test_a_setting_names_the_training_split_as_well(tmp_path: Path) -> None:
         and "train" not in asked.model_dump()
         and asked.model_dump()["test"] == str(test)
     )
-    with pytest.raises(ConfigError, match=r"train x.csv with dataset csv:.*a.csv; wanted --dataset PREFIX --train"):
+    with pytest.raises(ConfigError, match=r"expected --dataset PREFIX --train PLACE, got --dataset csv:.*a.csv --train x.csv"):
         ExtractSettings(dataset=f"csv:{train}", train="x.csv")
     with pytest.raises(
         ConfigError,
