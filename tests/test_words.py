@@ -37,16 +37,25 @@ FORBIDDEN = {
     r"\bor no (more|such)\b": "or none",
 }
 ALLOWED: dict[tuple[str, str], str] = {}  # (file, the phrase that is there): why it may stay
-LATER = (
-    "pipeline/cli/",
-    "pipeline/settings/",
-    "pipeline/report/",
-    "pipeline/records/",
-    "pipeline/engines/",
-    "pipeline/face/",
-    "stages/store/",
-    "stages/datasets/buckets/",
+LATER = ("pipeline/cli/", "pipeline/engines/", "pipeline/records/", "pipeline/report/")  # until their rooms follow
+LATER_DOCSTRINGS = (*LATER, "stages/store/", "stages/datasets/buckets/")
+IN_DOCSTRINGS = (
+    r"\bof one's own\b",
+    r"\banew\b",
+    r"\b(go|goes|going|gone) on with\b",
+    r"\bhangs? on\b",
+    r"\bpassed over\b",
+    r"\bprocessor cores?\b",
+    r"\bat the most\b",
+    r"\btaken for\b",
 )
+
+
+def docstrings(source: str) -> Iterator[tuple[int, str]]:
+    """Yield each docstring, of attributes too, with its line."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.lineno, node.value.value
 
 
 def strings(source: str) -> Iterator[tuple[int, str]]:
@@ -77,9 +86,26 @@ def test_no_string_has_a_word_that_the_style_rules_out() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_no_docstring_has_the_words_that_only_we_understood() -> None:
+    wrong = [
+        f"{name}:{line}: {match.group()!r}"
+        for path in FILES
+        if not (name := path.relative_to(REPOSITORY).as_posix()).startswith(LATER_DOCSTRINGS)
+        for line, text in docstrings(path.read_text())
+        for phrase in IN_DOCSTRINGS
+        if (match := re.search(phrase, text))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_an_exception_that_nothing_needs_is_an_error() -> None:
     for file, phrase in ALLOWED:
         assert any(phrase in text for _, text in strings(Path(REPOSITORY / file).read_text())), (file, phrase)
+
+
+def test_docstrings_are_looked_at() -> None:
+    ((line, text),) = docstrings('def f():\n    """Written anew."""\n')
+    assert line == 2 and any(re.search(phrase, text) for phrase in IN_DOCSTRINGS)
 
 
 @pytest.mark.parametrize(

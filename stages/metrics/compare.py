@@ -233,7 +233,7 @@ def _order(reference: Predictions, run: Predictions, names: str) -> list[int]:
     both = sum(sample in place for sample in reference.ids)
     if not both == len(reference) == len(run):
         raise DataError(
-            f"{names} were tested on different samples: {both:,} are the same, {len(reference) - both:,} only in the "
+            f"{names} were tested on different samples: {both:,} are shared, {len(reference) - both:,} only in the "
             f"first, {len(run) - both:,} only in the second; evaluate both on the same dataset"
         )
     order = [place[sample] for sample in reference.ids]

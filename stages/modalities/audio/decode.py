@@ -36,7 +36,7 @@ def decode(data: bytes) -> Waveform:
         samples = _mean_of_channels(file)
         declared, kind = file.frames, str(file.format)
     if len(samples) < declared and counts_frames(data, kind):
-        raise UnreadableSample(f"truncated (its header declares {declared:,} samples, {len(samples):,} were found)")
+        raise UnreadableSample(f"truncated (its header says {declared:,} samples, {len(samples):,} are there)")
     if not len(samples):
         raise UnreadableSample("no samples")
     if not np.isfinite(samples).all():

@@ -81,7 +81,7 @@ def test_a_file_that_is_too_large_is_not_read_by_predict(
     monkeypatch.setattr(RECORDINGS, "decode", lambda data, *_: pytest.fail(f"{len(data):,} bytes were read"))
     capsys.readouterr()
     assert main(["predict", head, "large.wav", "--backbone", "hf:m", "--max-bad", "1"]) == 5
-    assert "too large (50,004 bytes; at most 40,000 are read)" in capsys.readouterr().out
+    assert "too large (50,004 bytes; at most 40,000 are supported)" in capsys.readouterr().out
 
 
 def test_the_spectrum_is_of_recordings_whole_and_stands_beside_them_unless_it_is_not_wanted(

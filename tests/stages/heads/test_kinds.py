@@ -269,10 +269,12 @@ def test_what_a_kind_accepts_follows_from_its_solvers() -> None:
 def test_a_target_that_a_kind_has_no_solver_for_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="a head for single-label targets; expected one for unheard-of"):
         Kind("json:JSONDecoder").solver_class("unheard-of")
-    with pytest.raises(ConfigError, match=r"lda is a head for single-label targets; for unheard-of targets are: none"):
+    with pytest.raises(
+        ConfigError, match=r"lda is a head for single-label targets; heads for unheard-of targets: none"
+    ):
         head_spec("lda", target="unheard-of")
     monkeypatch.setitem(HEADS._loaded, "knn", Kind(others={"multi-label": "json:JSONDecoder"}))
-    with pytest.raises(ConfigError, match="is a head for multi-label targets; for single-label targets are: log"):
+    with pytest.raises(ConfigError, match="is a head for multi-label targets; heads for single-label targets: log"):
         head_spec("knn")
 
 

@@ -67,7 +67,7 @@ def test_a_head_ranks_every_label_and_reads_back_as_it_was(tmp_path: Path, name:
 
 def test_heads_that_can_not_do_many_labels_say_so() -> None:
     assert [name for name in HEADS.names() if "multi-label" in head_kind(name).accepts] == CAN
-    with pytest.raises(ConfigError, match="for multi-label targets are: logreg, linear, ridge, knn, centroid, svm"):
+    with pytest.raises(ConfigError, match="heads for multi-label targets: logreg, linear, ridge, knn, centroid, svm"):
         head_spec("lda", target="multi-label")
 
 

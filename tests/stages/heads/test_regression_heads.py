@@ -72,7 +72,7 @@ def test_one_output_and_missing_values(tmp_path: Path, name: str) -> None:
 def test_heads_that_can_not_predict_numbers_say_so() -> None:
     assert [name for name in HEADS.names() if "regression" in head_kind(name).accepts] == CAN
     for name in ("logreg", "svm", "lda", "centroid"):
-        with pytest.raises(ConfigError, match="for regression targets are: linear, ridge, knn"):
+        with pytest.raises(ConfigError, match="heads for regression targets: linear, ridge, knn"):
             head_spec(name, target="regression")
 
 

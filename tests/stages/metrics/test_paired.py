@@ -86,5 +86,5 @@ def of_noise(*noise: float) -> tuple[list, np.ndarray]:
 
 def test_scores_that_no_resample_defines_can_not_be_compared() -> None:
     seen_whole = Statistic(lambda counts: np.where((counts == 1).all(0), 0.5, np.nan)[None], (None,))
-    with pytest.raises(DataError, match="undefined in all of 1,000 resamples"):
+    with pytest.raises(DataError, match="undefined in all 1,000 resamples"):
         paired(seen_whole, seen_whole, 40, 0)

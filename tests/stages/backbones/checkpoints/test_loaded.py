@@ -64,7 +64,7 @@ def test_a_layer_that_is_missing_before_others_that_are_not_is_an_error_that_nam
     cut = saved({n: t for n, t in state(0).items() if not n.startswith(layer)}, tmp_path / "cut.pth")
     with pytest.raises(ConfigError, match=rf"don't fit the model:\n  missing: {layer}"):
         loaded(cut)
-    assert "need none" not in caplog.text
+    assert "They are not needed" not in caplog.text
 
 
 def test_a_first_layer_of_one_channel_is_an_error_that_says_both_shapes(tmp_path: Path) -> None:

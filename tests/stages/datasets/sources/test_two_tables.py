@@ -81,11 +81,13 @@ def test_a_setting_names_the_training_split_as_well(tmp_path: Path) -> None:
         and "train" not in asked.model_dump()
         and asked.model_dump()["test"] == str(test)
     )
-    with pytest.raises(ConfigError, match=r"train x.csv with dataset csv:.*a.csv; wanted --dataset PREFIX --train"):
+    with pytest.raises(
+        ConfigError, match=r"expected --dataset PREFIX --train PLACE, got --dataset csv:.*a.csv --train x"
+    ):
         ExtractSettings(dataset=f"csv:{train}", train="x.csv")
     with pytest.raises(
         ConfigError,
-        match=r"test with folder:x; wanted for csv:FILE, jsonl:FILE, .*, tar:PATTERN, zip:FILE",
+        match=r"expected --test only with csv:FILE, jsonl:FILE, .*, tar:PATTERN, zip:FILE, .* got folder:x",
     ):
         ExtractSettings(dataset="folder:x", test="y")
     with pytest.raises(ConfigError, match=r"test with folder:x; .*A folder has its splits inside: put train/CLASS/"):

@@ -139,7 +139,9 @@ def test_a_bit_depth_spreads_its_values_over_the_whole_range(kind, bits):
 
 
 def test_a_value_beyond_the_bit_depth_is_unreadable_and_says_which_would_do():
-    with pytest.raises(UnreadableSample, match=r"a value of 4,095 where 10 bits hold 1,023; expected bit-depth 12"):
+    with pytest.raises(
+        UnreadableSample, match=r"a value of 4,095 is above the 1,023 of 10 bits; expected bit-depth 12"
+    ):
         decode(grey16(4095), bit_depth=10)
 
 

@@ -47,5 +47,5 @@ def test_a_file_of_too_many_bytes_is_refused_before_it_is_read(tmp_path: Path) -
     file = tmp_path / "long.txt"
     with file.open("wb") as out:
         out.truncate(MOST_BYTES + 1)
-    with pytest.raises(UnreadableSample, match=r"too large \(16,777,217 bytes; at most 16,777,216 are read\)"):
+    with pytest.raises(UnreadableSample, match=r"too large \(16,777,217 bytes; at most 16,777,216 are supported\)"):
         file_bytes(file, TEXT.max_bytes)
