@@ -183,7 +183,8 @@ def _all_in(address: Address) -> dict[str, Facts]:
 
 
 def _all(work: Iterable[partial[dict[str, Facts]]]) -> dict[str, Facts]:
-    futures, found = [POOL.submit(one) for one in work], {}
+    found: dict[str, Facts] = {}
+    futures = [POOL.submit(one) for one in work]
     for future in futures:
         found |= POOL.result(future)
     return found

@@ -25,6 +25,7 @@ class MemoryBucket:
         requests: of each request its name (``put``, ``create``, ``get``, ``head``, ``list``, ``delete``) and its key.
         before: called with these before the store is asked; what it raises, the request raises: nothing has happened.
         after: called after it was asked; what it raises, the request raises: it has happened all the same.
+        repeats: what is to be created was created before, by the same request, whose reply was lost.
         lies: an object that is to be created is stored where there is one, too.
     """
 
@@ -35,10 +36,13 @@ class MemoryBucket:
         self.requests: list[tuple[str, str]] = []
         self.before: Hook = _nothing
         self.after: Hook = _nothing
+        self.repeats = False
         self.lies = False
 
     def put(self, key: str, data: bytes, *, mode: str = "overwrite") -> Any:
         kind = "create" if mode == "create" else "put"
+        if kind == "create" and self.repeats:
+            self.store.put(key, data, mode="create")
         return self._do(kind, key, lambda: self.store.put(key, data, mode="overwrite" if self.lies else mode))
 
     def get(self, key: str, **how: Any) -> Any:

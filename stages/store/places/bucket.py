@@ -214,7 +214,7 @@ class BucketPlace:
             found = unsealed(there)
             if any(found[name] != ours[name] for name in _OURS):
                 return False
-            return head(self._at(self._named(shard, found["sha256"]))).size == found["size"]
+            return bool(head(self._at(self._named(shard, found["sha256"]))).size == found["size"])
         except (NoObject, ValueError, KeyError, TypeError):
             return False
 

@@ -6,8 +6,7 @@ import itertools
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,9 @@ from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.buckets.mirror import look_again
 from frostline.stages.errors import StoreError
 from frostline.stages.modalities.image.spec import Preprocessing
-from frostline.stages.records.sealed import sealed
 from frostline.stages.store import FeatureSet, FeatureStore, Layout, Provenance, Shard, encode_ids, load, open_set
-from frostline.stages.store.featureset import Record
 from frostline.stages.store.key import FeatureKey
 from frostline.stages.store.places import claims, probe
-from frostline.stages.store.shard import to_bytes
 from frostline.stages.store.targets import target_file
 from frostline.stages.targets.values import Targets
 from support.memory_bucket import LostReply, MemoryBucket, memory_bucket
@@ -171,22 +167,26 @@ def test_a_write_that_happened_though_its_reply_was_lost_is_no_harm(machine: Mac
     assert len(shards_of(machine.bucket)) == 6 and not features.damaged()
 
 
-def test_a_create_that_is_repeated_after_it_happened_finds_its_own_record(machine: Machine) -> None:
+def test_what_a_repeated_request_created_is_known_as_our_own(machine: Machine) -> None:
     features = machine.begin()
-
-    def first_try(kind: str, key: str) -> None:
-        if kind == "create" and key.endswith(".json"):
-            machine.bucket.store.put(key, record_of_shard_0(features))
-
-    machine.bucket.before = first_try
-    features.commit(0, content(features.span(0)))
-    assert features.missing() == [1, 2] and not features.damaged()
+    machine.bucket.repeats = True
+    for shard in features.shards:
+        with features.claim(shard, wait=False) as ours:
+            assert ours
+            features.commit(shard, content(features.span(shard)))
+    assert features.complete and not features.damaged() and not features.unnamed()
 
 
-def record_of_shard_0(features: FeatureSet) -> bytes:
-    """Return the record that shard 0 of ``content`` gets."""
-    data = to_bytes(content(features.span(0)), {"key": features.layout.digest, "start": 0})
-    return sealed(asdict(Record(features.layout.digest, 0, 4, len(data), sha256(data).hexdigest(), ())))
+def test_an_object_is_whole_before_a_record_names_it(machine: Machine) -> None:
+    features, before = machine.begin(), []
+
+    def note(kind: str, key: str) -> None:
+        if kind == "create" and "/shards/" in key:
+            before.append([name for name in shards_of(machine.bucket) if name.endswith(".h5")])
+
+    machine.bucket.before = note
+    fill(features)
+    assert [len(names) for names in before] == [1, 2, 3]
 
 
 def test_a_damaged_object_is_found_named_and_mended(machine: Machine) -> None:
