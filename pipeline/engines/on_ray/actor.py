@@ -1,4 +1,4 @@
-"""What runs on the nodes: an actor that fills shards by number, and a task that fits heads.
+"""What runs on the nodes: an actor that fills shards by number, and a task that calls a function.
 
 It is sent by value, so that a node without Frostline can say so; nothing else is imported here.
 """
@@ -43,15 +43,16 @@ class ShardActor:
             return 0, told(error)
 
 
-def fit_cell(settings: str, version: str, folder: str) -> str:
-    """Fit the head of a cell, or draw its curve, into the workspace; return what went wrong."""
+def call(function: str, settings: str, version: str, folder: str) -> str:
+    """Call a function, ``module:name``, with settings as JSON; return what went wrong."""
     wrong = unfit(version) or _enter(folder, settings)
     if wrong:
         return wrong
-    from frostline.pipeline.bench.cell import fit_elsewhere
+    from importlib import import_module
 
+    module, _, name = function.partition(":")
     try:
-        fit_elsewhere(settings)
+        getattr(import_module(module), name)(settings)
     except Exception as error:
         return told(error)
     return ""
