@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
 
-from frostline.pipeline.bench.cell import FIT, curve_for, head_of, is_to_fit
+from frostline.pipeline.bench.cell import curve_for, head_of, is_to_fit
 from frostline.pipeline.bench.costs import costs_of
 from frostline.pipeline.bench.leaderboard import (
     CurveEntry,
@@ -24,7 +24,7 @@ from frostline.pipeline.bench.matrix import Cell, Matrix, Name
 from frostline.pipeline.bench.ranking import ranked_by_dataset
 from frostline.pipeline.bench.render import as_csv, as_html, as_json, as_markdown
 from frostline.pipeline.bench.schedule import ExtractionGroup, pass_name
-from frostline.pipeline.engines.registry import caller_of
+from frostline.pipeline.engines.registry import cell_fitter
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.lookup import required_sets
 from frostline.pipeline.plan.machine import now
@@ -178,11 +178,11 @@ def _run(one: ExtractionGroup, found: _Found) -> Iterator[Cell]:
 
 def _spread(one: ExtractionGroup, plan: Plan, found: _Found) -> None:
     """Have the engine fit heads on other machines, if it does that; what fails there is tried here, and said."""
-    call_each = caller_of(one.cells[0].settings.engine)
-    cells = [cell for cell in one.cells if call_each and is_to_fit(cell.settings, plan)]
-    if call_each is None or len(cells) < 2:
+    fit = cell_fitter(one.cells[0].settings.engine)
+    cells = [cell for cell in one.cells if fit and is_to_fit(cell.settings, plan)]
+    if fit is None or len(cells) < 2:
         return
-    problems = call_each(FIT, [cell.settings.model_dump_json() for cell in cells])
+    problems = fit([cell.settings.model_dump_json() for cell in cells])
     reopened(plan.settings.data_dir)
     for cell, problem in zip(cells, problems, strict=True):
         if problem:

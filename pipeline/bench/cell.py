@@ -16,8 +16,6 @@ from frostline.pipeline.steps.heads import cached_head, fit_head
 from frostline.pipeline.steps.targets import target_digests
 from frostline.stages.heads import HeadSpec
 
-FIT = "frostline.pipeline.bench.cell:fit_elsewhere"
-
 if TYPE_CHECKING:
     from frostline.pipeline.records.curve import Curve
     from frostline.pipeline.settings import Draw

@@ -123,8 +123,8 @@ class ToldEngine(Protocol):
 
 
 @runtime_checkable
-class CallingEngine(Protocol):
-    """An engine that has other work done on other machines, too, such as the heads of a bench."""
+class CellEngine(Protocol):
+    """An engine that has the heads of a bench fitted on other machines, too."""
 
-    def call_each(self, function: str, texts: Sequence[str], argument: str) -> Sequence[str]:
-        """Have a function, ``module:name``, called with each text; return what went wrong with each, or nothing."""
+    def fit_cells(self, cells: Sequence[str], argument: str) -> Sequence[str]:
+        """Have ``frostline.pipeline.bench.cell.fit_elsewhere`` done for each cell; return what went wrong with each."""

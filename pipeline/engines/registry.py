@@ -7,7 +7,7 @@ from functools import partial
 from inspect import signature
 from typing import cast
 
-from frostline.pipeline.engines.base import CallingEngine, Engine, ToldEngine
+from frostline.pipeline.engines.base import CellEngine, Engine, ToldEngine
 from frostline.pipeline.plan.machine import devices_of
 from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.plugins import Door
@@ -54,14 +54,14 @@ def engine_for(setting: str, device: str) -> Engine:
     return _told(name, argument) if colon or (name in ENGINES and _takes_more(name)) else _alone(name)
 
 
-def caller_of(setting: str) -> Callable[[str, Sequence[str]], Sequence[str]] | None:
-    """Return what has a function called with texts on other machines, if the engine of a setting does that.
+def cell_fitter(setting: str) -> Callable[[Sequence[str]], Sequence[str]] | None:
+    """Return what has heads of a bench fitted on other machines, if the engine of a setting does that.
 
-    That is ``call_each`` of the engine; see ``CallingEngine``.
+    That is ``fit_cells(cells, argument)`` of the engine; see ``CellEngine``.
     """
     name, _, argument = setting.partition(":")
     engine = None if name == AUTO else ENGINES.load(name)
-    return partial(engine.call_each, argument=argument) if isinstance(engine, CallingEngine) else None
+    return partial(engine.fit_cells, argument=argument) if isinstance(engine, CellEngine) else None
 
 
 def _alone(name: str) -> Engine:

@@ -1,4 +1,4 @@
-"""What runs on the nodes: an actor that fills shards by number, and a task that calls a function.
+"""What runs on the nodes: an actor that fills shards by number, and a task that fits heads.
 
 It is sent by value, so that a node without Frostline can say so; nothing else is imported here.
 """
@@ -43,16 +43,15 @@ class ShardActor:
             return 0, told(error)
 
 
-def call(function: str, settings: str, version: str, folder: str) -> str:
-    """Call a function, ``module:name``, with settings as JSON; return what went wrong."""
+def fit_cell(settings: str, version: str, folder: str) -> str:
+    """Fit the head of a cell, or draw its curve, into the workspace; return what went wrong."""
     wrong = unfit(version) or _enter(folder, settings)
     if wrong:
         return wrong
-    from importlib import import_module
+    from frostline.pipeline.bench.cell import fit_elsewhere
 
-    module, _, name = function.partition(":")
     try:
-        getattr(import_module(module), name)(settings)
+        fit_elsewhere(settings)
     except Exception as error:
         return told(error)
     return ""

@@ -18,7 +18,7 @@ from math import ceil, inf
 from tqdm import tqdm
 
 from frostline.pipeline.engines.base import Here, Job
-from frostline.pipeline.engines.on_ray.calls import call_each
+from frostline.pipeline.engines.on_ray.cells import fit_cells
 from frostline.pipeline.engines.on_ray.connect import connect, ray_module
 from frostline.pipeline.engines.on_ray.crew import Crew, Ended, crew_for
 from frostline.stages.errors import ConfigError, StoreError, counted
@@ -46,12 +46,12 @@ class RayEngine:
         with self._crew(job, argument) as crew:
             return _Filling(crew, job, here).fill()
 
-    def call_each(self, function: str, texts: Sequence[str], argument: str) -> Sequence[str]:
-        """Have a function called with each text, a task each; return what went wrong with each."""
+    def fit_cells(self, cells: Sequence[str], argument: str) -> Sequence[str]:
+        """Have the heads of a bench fitted, a task each; return what went wrong with each."""
         with self._connection(argument):
             for crew in self._crews.values():
-                crew.end()  # its CPUs are free for the tasks
-            return call_each(function, texts)
+                crew.end()  # its processors are free for heads
+            return fit_cells(cells)
 
     @contextmanager
     def _crew(self, job: Job, argument: str) -> Iterator[Crew]:

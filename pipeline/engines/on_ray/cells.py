@@ -1,4 +1,4 @@
-"""A function called on the nodes of a cluster, a task for each text, such as the heads of a bench."""
+"""Heads of a bench on the nodes of a cluster: a task for each, whose head goes to the workspace."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from frostline.pipeline.engines.on_ray.nodes import CPUS, alive_nodes
 _LOOK = 2.0  # seconds
 
 
-def call_each(function: str, texts: Sequence[str]) -> list[str]:
-    """Have a function, ``module:name``, called with each text; return what went wrong with each, or nothing."""
+def fit_cells(cells: Sequence[str]) -> list[str]:
+    """Have the head of each cell fitted, by its settings as JSON; return what went wrong with each, or nothing."""
     ray = ray_module()
     ray.cloudpickle.register_pickle_by_value(sent)
     most = max((int(has.get("CPU", 0)) for has in alive_nodes().values()), default=0)
     if not most:
-        return ["no node of the Ray cluster has a CPU"] * len(texts)
-    task = ray.remote(sent.call).options(num_cpus=min(CPUS, most), max_retries=-1)
-    told = [task.remote(function, text, version("frostline"), str(Path.cwd())) for text in texts]
+        return ["no node of the Ray cluster has a CPU"] * len(cells)
+    fit = ray.remote(sent.fit_cell).options(num_cpus=min(CPUS, most), max_retries=-1)
+    told = [fit.remote(cell, version("frostline"), str(Path.cwd())) for cell in cells]
     _wait(told)
     return [_problem(one) for one in told]
 
 
 def _wait(told: Sequence[Any]) -> None:
     left = list(told)
-    with tqdm(total=len(left), desc="tasks", unit=" tasks", disable=None) as bar:
+    with tqdm(total=len(left), desc="heads", unit=" heads", disable=None) as bar:
         while left:
             done = set(wait(left, _LOOK))
             left = [one for one in left if one not in done]
