@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
 
-from frostline.pipeline.bench.cell import curve_for, head_of, is_to_fit
+from frostline.pipeline.bench.cell import curve_for, fit_elsewhere, head_of, is_to_fit
 from frostline.pipeline.bench.costs import costs_of
 from frostline.pipeline.bench.leaderboard import (
     CurveEntry,
@@ -45,6 +45,7 @@ from frostline.stages.store import make_folder, plain, write_atomic
 from frostline.stages.targets.registry import TARGETS
 
 log = logging.getLogger("frostline")
+_WORK = f"{fit_elsewhere.__module__}:{fit_elsewhere.__name__}"
 _SAMPLE = 2000
 _SCORES = ("logme", "h_score_shrunk", "gbc")
 
@@ -72,7 +73,7 @@ def bench(matrix: Matrix, groups: Sequence[ExtractionGroup], *, all_pairs: bool 
 
     ``all_pairs``: every two entries of a dataset are compared, not only the best with each other one.
     What fails is among ``failures``, and the rest goes on. Features, heads and curves are cached as they are
-    made: the same matrix goes on where it was interrupted.
+    made: the same matrix resumes where it was interrupted.
     """
     started, found = time.perf_counter(), _Found()
     cells = [cell for one in groups for cell in one.cells]
@@ -178,7 +179,7 @@ def _run(one: ExtractionGroup, found: _Found) -> Iterator[Cell]:
 
 def _spread(one: ExtractionGroup, plan: Plan, found: _Found) -> None:
     """Have the engine fit heads on other machines, if it does that; what fails there is tried here, and said."""
-    fit = cell_fitter(one.cells[0].settings.engine)
+    fit = cell_fitter(one.cells[0].settings.engine, _WORK)
     cells = [cell for cell in one.cells if fit and is_to_fit(cell.settings, plan)]
     if fit is None or len(cells) < 2:
         return
