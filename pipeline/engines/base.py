@@ -68,7 +68,7 @@ class Job:
     rows: int
     head: str = ""
     parts: str = ""
-    beside: Sequence[Mapping[str, Any]] = ()
+    beside: tuple[Mapping[str, Any], ...] = ()
 
     def on(self, device: str) -> Job:
         """Return the same job for another device: ``cpu``, ``cuda:1``."""
@@ -88,7 +88,8 @@ class Job:
     def from_json(text: str) -> Job:
         """Return a job from ``to_json``. Raises ValueError, TypeError or KeyError if it is none."""
         fields = json.loads(text)
-        return Job(**{**fields, "mode": NumericMode(**fields["mode"]), "batch": BatchSettings(**fields["batch"])})
+        mode, batch = NumericMode(**fields["mode"]), BatchSettings(**fields["batch"])
+        return Job(**{**fields, "mode": mode, "batch": batch, "beside": tuple(fields["beside"])})
 
 
 class Here(Protocol):

@@ -93,9 +93,9 @@ def _head_of(plan: Plan, sets: Sequence[FeatureSet]) -> tuple[str, str]:
     return ("", "") if plan.head is None else (str(plan.head), str(parts[0]) if parts else "")
 
 
-def _beside(others: Sequence[tuple[Plan, FeatureSet]]) -> list[dict[str, str | None]]:
+def _beside(others: Sequence[tuple[Plan, FeatureSet]]) -> tuple[dict[str, str | None], ...]:
     cuts = [(plan.settings.layer, plan.settings.pool, features.layout.digest) for plan, features in others]
-    return [{"layer": layer, "pool": pool, "digest": digest} for layer, pool, digest in cuts]
+    return tuple({"layer": layer, "pool": pool, "digest": digest} for layer, pool, digest in cuts)
 
 
 def _job(
@@ -104,7 +104,7 @@ def _job(
     batch: BatchSettings,
     rows: int,
     of_head: tuple[str, str],
-    beside: Sequence[Mapping[str, str | None]],
+    beside: tuple[Mapping[str, str | None], ...],
 ) -> Job:
     own = set(ExtractSettings.model_fields) - {"engine"}
     settings, key = plan.settings.model_dump(mode="json", include=own), request.key
