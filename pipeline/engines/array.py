@@ -33,7 +33,7 @@ def task_of(argument: str, environment: Mapping[str, str]) -> tuple[int, int]:
 def _asked(argument: str) -> tuple[int, int]:
     number, _, tasks = argument.partition("/")
     if not (number.isdecimal() and tasks.isdecimal() and int(number) < int(tasks)):
-        raise ConfigError(f"task {argument!r}; expected I/N with I from 0 to N - 1, such as 0/8")
+        raise ConfigError(f"part {argument!r}; expected I/N with I from 0 to N - 1, such as 0/8")
     return int(number), int(tasks)
 
 
@@ -70,5 +70,5 @@ def _within(number: int, tasks: int) -> tuple[int, int]:
 def _number(environment: Mapping[str, str], name: str, default: int = 1) -> int:
     text = environment.get(name, str(default))
     if not text.isdecimal():
-        raise ConfigError(f"{name} is {text!r}; expected a number, or give --task I/N")
+        raise ConfigError(f"{name} is {text!r}; expected a number, or give --part I/N")
     return int(text)

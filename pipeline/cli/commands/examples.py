@@ -17,7 +17,7 @@ EXAMPLES = {
     ),
     "worker": (
         "srun frostline worker job.toml",
-        "frostline worker job.toml --task 0/2",
+        "frostline worker job.toml --part 0/2",
     ),
     "fit": (
         "frostline fit --dataset folder:photos --backbone resnet50 --head ridge",

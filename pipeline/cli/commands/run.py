@@ -76,7 +76,7 @@ def worker_command(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     if settings.engine not in ("auto", "array"):
         raise ConfigError(f"--engine {settings.engine} with `frostline worker`; the tasks are the engine, give none")
-    return _extract(args, settings.model_copy(update={"engine": f"array:{args.task}" if args.task else "array"}))
+    return _extract(args, settings.model_copy(update={"engine": f"array:{args.part}" if args.part else "array"}))
 
 
 def _extract(args: argparse.Namespace, settings: Any) -> int:
@@ -132,12 +132,12 @@ def takes_dry_run(command: argparse.ArgumentParser) -> None:
 
 def takes_job(command: argparse.ArgumentParser) -> None:
     """Add the job of a worker, and which task it is."""
-    command.usage = "frostline worker [JOB.toml] [--task I/N] [--SETTING VALUE …]"
+    command.usage = "frostline worker [JOB.toml] [--part I/N] [--SETTING VALUE …]"
     command.add_argument(
         "job", type=Path, nargs="?", metavar="JOB.toml", help="settings of extract; the same as --config"
     )
     command.add_argument(
-        "--task",
+        "--part",
         metavar="I/N",
         help="number of this task and of all tasks, from 0; by default from SLURM, Kubernetes or GNU parallel",
     )

@@ -46,5 +46,5 @@ def test_what_is_no_task_is_refused(wrong: str) -> None:
 
 
 def test_a_variable_that_is_no_number_is_named() -> None:
-    with pytest.raises(ConfigError, match="PARALLEL_SEQ is 'x'; expected a number, or give --task I/N"):
+    with pytest.raises(ConfigError, match="PARALLEL_SEQ is 'x'; expected a number, or give --part I/N"):
         task_of("", {"PARALLEL_SEQ": "x"})
