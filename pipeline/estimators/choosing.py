@@ -1,4 +1,4 @@
-"""A head whose parameter is chosen on held-out rows by the command's own rules, for estimators of any target."""
+"""A head whose hyperparameter is chosen on held-out rows by the rules of the command, for estimators of any target."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _scheme(cv: Cv) -> dict[str, Any] | None:
         return {"folds": int(cv)}
     if hasattr(cv, "split") or (isinstance(cv, Iterable) and not isinstance(cv, str)):
         return None
-    ways = "'auto', 'loo', a number of folds from 2 to 100, a fraction such as 0.1, or a splitter of scikit-learn's"
+    ways = "'auto', 'loo', a number of folds from 2 to 100, a fraction such as 0.1, or a splitter of scikit-learn"
     raise ValueError(f"cv={cv!r}; expected {ways}")
 
 

@@ -1,4 +1,4 @@
-"""A frozen encoder as a transformer of scikit-learn's, with the cache of the command line behind it.
+"""A frozen encoder as a scikit-learn transformer, with the feature cache of the command behind it.
 
 >>> from PIL import Image
 >>> from sklearn.pipeline import make_pipeline
@@ -39,27 +39,26 @@ _SETTINGS = (*_OF_INPUT, "concatenate", "optimize", "allow_unsteady")
 
 
 class FrozenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Samples to the features of a pretrained encoder, which does not learn; each sample is computed once.
+    """Turns samples into the features of a pretrained encoder. Nothing is learned; each sample is computed once.
 
-    Features are kept in ``data_dir`` by the content of their sample, where ``frostline run`` keeps and finds its own. A
-    second call with the same samples, some of them, or in another order computes nothing and loads no network; nor does
-    another process, another fold of a cross-validation, or a search over the parameters of the head. Processes that
-    want the same new samples at once wait for the first.
+    Features are cached in ``data_dir`` by the content of the sample, in the store of ``frostline run``. A second call
+    with the same samples computes nothing and loads no network, also for some of them or in another order. So do other
+    folds, a search over the head, and other processes. Processes that need the same new samples wait for the first.
 
     Args:
         backbone: an encoder by name, such as "resnet50", "timm:vit_small_patch14_dinov2" or "st:all-MiniLM-L6-v2"; see
             ``frostline encoders``.
         weights: "DEFAULT", the name of weights, or a file.
-        layer: where the network is cut; None: the input of its final classifier.
-        pool: how a layer's output becomes one vector; None: as suits it.
-        settings: further settings of the command by name, such as {"resize": 256, "crop": 224} or
-            {"max_length": 128}; None: the encoder's own.
-        modality: of the samples, for a network that takes several kinds; "": what its name says, else images.
-        precision: "fp32", "bf16" or "fp16". The command picks one by default; here nothing is measured, so that a
-            sample has the same features whatever the others are.
+        layer: the layer whose output is taken; None: the input of the final classifier.
+        pool: how the layer's output becomes one vector; None: by its shape.
+        settings: more settings of the command by name, such as {"resize": 256, "crop": 224} or {"max_length": 128};
+            None: those of the encoder.
+        modality: of the samples, for an encoder of several modalities; "": by its name, else images.
+        precision: "fp32", "bf16" or "fp16". The command measures which to use; here nothing is measured, so the
+            features of a sample never depend on the other samples.
         dtype: of the features, "float32" or "float16".
         device: "auto", "cpu", "cuda" or "cuda:1".
-        batch_size, workers: how many samples at once, and how many threads decode; None: as the command does.
+        batch_size, workers: how many samples at once, and how many threads decode; None: as in the command.
         data_dir: the folder of the cache.
 
     Attributes:
@@ -96,7 +95,7 @@ class FrozenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.data_dir = data_dir
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
-        """Find out what the encoder is, by the first sample; nothing is learned and no feature computed.
+        """Look up the encoder, by the first sample. Nothing is learned, and no feature is computed.
 
         Raises ValueError for encoders and settings that can't be, and for samples of another kind.
         """

@@ -1,4 +1,4 @@
-"""Classifiers that choose their parameter as ``frostline fit`` does: the same value, and the same weights.
+"""Classifiers that choose their hyperparameter as ``frostline fit`` does: the same value, the same weights.
 
 >>> import numpy as np
 >>> from sklearn.datasets import load_digits
@@ -36,7 +36,7 @@ from frostline.stages.targets.base import DEFAULT
 
 
 class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A linear head of single labels, or of many."""
+    """A linear head, single-label or multi-label."""
 
     _parameter: ClassVar[str]
     _grid: ClassVar[str]
@@ -56,13 +56,13 @@ class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignor
 
         Args:
             X: (n, d) features of float16, float32 or float64; anything else becomes float32.
-            y: labels (n,) of any kind that sorts; or for several labels a row integers (n, labels) of 1, 0, and -1
-                where a label is not known.
-            sample_weight: (n,) of 0 or more; weighs losses, in fits and where a value is chosen. It does not weigh the
-                mean and deviation of ``scaling="standardize"``.
-            groups: (n,) of any kind that sorts; rows of a group are never on both sides of a fold or hold-out.
-            digests: uint8 (n, 32), the content of each sample, by which rows are dealt to folds. ``Features.digests``
-                of a cached feature set gives the folds of ``frostline fit``. By default the rows' own numbers.
+            y: labels (n,) of any sortable type; or multi-label, integers (n, labels): 1, 0, and -1 for unknown.
+            sample_weight: (n,) of 0 or more. It weights the losses, in fits and in the choice, but not the mean and
+                deviation of ``scaling="standardize"``.
+            groups: (n,) of any sortable type; rows of one group are never on both sides of a fold or hold-out.
+            digests: uint8 (n, 32), the content of each sample, by which rows are split into folds. With the
+                ``Features.digests`` of cached features the folds are those of ``frostline fit``. None: the content is
+                the numbers of the row.
 
         Raises:
             ValueError: rows, labels or parameters that can't be used, or too few rows to choose on.
@@ -97,7 +97,7 @@ class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignor
 
     def _labels(self, rows: NDArray[Any], labels: NDArray[Any], extra: Beside) -> Rows:
         if self.class_weight is not None:
-            raise ValueError(f"class_weight={self.class_weight!r} with several labels a row; expected None")
+            raise ValueError(f"class_weight={self.class_weight!r} with multi-label y; expected None")
         if labels.dtype.kind not in "iub" or not np.isin(labels, (-1, 0, 1)).all():
             raise ValueError("y of shape (n, labels) holds other values; expected integers 0 and 1, or -1 for unknown")
         self.classes_, self._dtype = np.arange(labels.shape[1]), labels.dtype
@@ -118,7 +118,7 @@ class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignor
             warnings.warn(text, ConvergenceWarning, stacklevel=3)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return scores (n, classes); for two classes (n,), above 0 for the second. Of several labels (n, labels)."""
+        """Return scores (n, classes); (n,) for two classes, above 0 for the second; multi-label (n, labels)."""
         rows = self._rows(X)
         scores = self.head_.scores(rows)
         if self._several or scores.shape[1] != 2:
@@ -127,10 +127,10 @@ class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignor
         return difference * np.float32(0.5 if self._against_rest else 1)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the label of the largest score, (n,); of several labels 1 and 0, (n, labels).
+        """Return the label of the largest score, (n,); multi-label 1 and 0, (n, labels).
 
-        A label is predicted above the threshold that ``frostline predict`` uses: the one that was learned on held-out
-        rows, or 0.5 (without probabilities 0).
+        A label is predicted above the threshold of ``frostline predict``: the one learned on held-out rows, or else 0.5
+        (0 for scores that are not probabilities).
         """
         rows = self._rows(X)
         values = self.head_.decision_values(rows)
@@ -154,29 +154,29 @@ class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignor
 
 
 class LogisticProbeCV(_ProbeClassifier):
-    """Logistic regression for a path of C, all values solved together and one chosen on held-out rows.
+    """Logistic regression: all values of C are solved together, and one is chosen on held-out rows.
 
-    What ``frostline fit --head logreg`` does: the same folds, the same rule of choice, the same weights.
+    It does what ``frostline fit --head logreg`` does: the same folds, the same rule, the same weights.
 
     Args:
-        Cs: values of C to choose from; None: the command's own, 21 values from 1e-6 to 1e4.
-        cv: "auto": five folds, dealt again where rows are few, or a hold-out of 10,000 rows or more; a number of
-            folds; a fraction of the rows to hold out, such as 0.1; or a splitter of scikit-learn's, or its splits.
+        Cs: values of C to choose from; None: the grid of the command, 21 values from 1e-6 to 1e4.
+        cv: "auto": five folds, repeated if rows are few, or a hold-out if there are 10,000 rows or more; a number of
+            folds; a fraction of the rows to hold out, such as 0.1; or a splitter of scikit-learn, or its splits.
         scaling: "none", "standardize" (each feature to mean 0 and variance 1) or "l2" (each row to length 1); it is
             part of the head.
-        class_weight: None, "balanced", or a weight for each label; None where there are several labels a row.
+        class_weight: None, "balanced", or a weight for each label; multi-label: None.
         criterion: the score to choose by: None or "accuracy" for the usual rule (log-loss), or "balanced_accuracy".
-        per_label: of several labels a row: whether each has its own C.
+        per_label: multi-label: whether each label has its own C.
         tol: largest relative distance of the objective from its optimum.
         max_iter: Newton steps, at most.
         dtype: of the matrix products, "float32" or "float64".
         device: where torch works, such as "cpu" or "cuda".
-        random_state: seed of the folds, a whole number.
+        random_state: random seed of the folds, a whole number.
 
     Attributes:
-        C_: the chosen value, or float64 (labels,) where each label has its own.
+        C_: the chosen value; float64 (labels,) with ``per_label``.
         Cs_: float64 (k,), the values to choose from.
-        classes_: (classes,) labels, sorted; of several labels 0 .. labels - 1.
+        classes_: (classes,) labels, sorted; multi-label: 0 .. labels - 1.
         coef_, intercept_: float64 (classes, d) and (classes,); for two classes (1, d) and (1,). With "l2" they act on
             rows of length 1.
         n_iter_: Newton steps of the last fit.
@@ -224,23 +224,23 @@ class LogisticProbeCV(_ProbeClassifier):
         self.n_iter_ = self.selection_.final_iterations
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return probabilities (n, classes); of several labels each one's own, (n, labels)."""
+        """Return probabilities (n, classes); multi-label: of each label separately, (n, labels)."""
         rows = self._rows(X)
         return self.head_.decision_values(rows)
 
 
 class RidgeClassifierProbeCV(_ProbeClassifier):
-    """Ridge regression of targets +1 and -1, its alpha chosen on held-out rows or exactly by leave-one-out.
+    """Ridge regression of targets +1 and -1, its alpha chosen on held-out rows or by exact leave-one-out.
 
-    What ``frostline fit --head ridge`` does.
+    It does what ``frostline fit --head ridge`` does.
 
     Args:
-        alphas: values to choose from; None: the command's own, 61 values from 1e-6 to 1e9.
-        cv: as of ``LogisticProbeCV``, or "loo": each row by all others, exactly and from one factorisation.
+        alphas: values to choose from; None: the grid of the command, 61 values from 1e-6 to 1e9.
+        cv: as of ``LogisticProbeCV``, or "loo": exact leave-one-out from one factorisation.
         scaling, class_weight, criterion, per_label, random_state: as of ``LogisticProbeCV``.
 
     Attributes:
-        alpha_, alphas_: as ``C_`` and ``Cs_`` of ``LogisticProbeCV``, whose others it has as well, but ``n_iter_``.
+        alpha_, alphas_: as ``C_`` and ``Cs_`` of ``LogisticProbeCV``; it has all other attributes but ``n_iter_``.
     """
 
     _head, _parameter, _grid = "ridge", "alpha", "alphas"

@@ -24,23 +24,23 @@ from frostline.stages.heads.spec import Scaling
 
 
 class RidgeProbeCV(Choosing, MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Ridge regression, its alpha chosen on held-out rows or exactly by leave-one-out.
+    """Ridge regression, its alpha chosen on held-out rows or by exact leave-one-out.
 
-    What ``frostline fit --head ridge`` does for numbers. Values that are not known (NaN) are not taken here.
+    It does what ``frostline fit --head ridge`` does for regression. Unknown values (NaN) are refused here.
 
     Args:
-        alphas: values to choose from; None: the command's own, 61 values from 1e-6 to 1e9.
-        cv: "auto": five folds, dealt again where rows are few, or a hold-out of 10,000 rows or more; a number of
-            folds; a fraction of the rows to hold out, such as 0.1; "loo": each row by all others, exactly; or a
-            splitter of scikit-learn's, or its splits.
+        alphas: values to choose from; None: the grid of the command, 61 values from 1e-6 to 1e9.
+        cv: "auto": five folds, repeated if rows are few, or a hold-out if there are 10,000 rows or more; a number of
+            folds; a fraction of the rows to hold out, such as 0.1; "loo": exact leave-one-out; or a splitter of
+            scikit-learn, or its splits.
         scaling: "none", "standardize" or "l2"; it is part of the head.
         criterion: the score to choose by: None or "r2", "mae", "rmse", "pearson" or "spearman".
-        random_state: seed of the folds, a whole number.
+        random_state: random seed of the folds, a whole number.
 
     Attributes:
         alpha_: the chosen value.
         alphas_: float64 (k,), the values to choose from.
-        coef_, intercept_: float64 (d,) and a number, or for several outputs (outputs, d) and (outputs,).
+        coef_, intercept_: float64 (d,) and a number, or (outputs, d) and (outputs,).
         selection_, head_: as of ``LogisticProbeCV``; the head is float64.
         n_features_in_, feature_names_in_: as of every estimator.
     """

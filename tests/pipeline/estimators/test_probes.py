@@ -189,7 +189,7 @@ def test_what_cannot_be_fitted_is_refused_in_words(probe: BaseEstimator, said: s
 
 def test_labels_and_lengths_that_cannot_be_are_refused_in_words() -> None:
     X, y = digits(100)
-    with pytest.raises(ValueError, match="class_weight='balanced' with several labels"):
+    with pytest.raises(ValueError, match="class_weight='balanced' with multi-label y"):
         LogisticProbeCV(class_weight="balanced").fit(X, np.eye(10, dtype=int)[y])
     with pytest.raises(ValueError, match=r"y of shape .* holds other values"):
         LogisticProbeCV().fit(X, 2 * np.eye(10, dtype=int)[y])
