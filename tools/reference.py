@@ -44,12 +44,16 @@ def table(flags: list[Flag]) -> Iterator[str]:
     yield "| setting | default | meaning |"
     yield "|---|---|---|"
     for one in flags:
-        shown = _cell(f"{one.flag} {one.metavar}".strip())
-        yield f"| `{shown}` | {_cell(one.default)} | {_cell(one.description)} |"
+        named = " ".join(f"`{_escaped(part)}`" for part in (one.flag, one.metavar) if part)
+        yield f"| {named} | {_cell(one.default)} | {_cell(one.description)} |"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*").strip()
+    return _escaped(text).replace("<", "&lt;").replace("*", "\\*").strip()
 
 
 def owned() -> dict[str, str]:
@@ -88,7 +92,7 @@ def command_section(name: str) -> str:
             titles.append(f"[{title}](settings.md#{title.replace(' ', '-')})")
         else:
             own += [one for one in flags if one.flag not in ("--config", "--json")]
-    usage = parser_of(name).format_usage().removeprefix("usage: ").strip()
+    usage = "\n".join(map(str.strip, parser_of(name).format_usage().removeprefix("usage: ").splitlines()))
     lines = [f"## {name}", "", f"{described[0].upper()}{described[1:]}.", "", "```", usage, "```", ""]
     lines += [*table(own), ""] if own else []
     lines += [f"Settings: {', '.join(titles)}.", ""] if titles else []

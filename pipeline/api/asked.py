@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from frostline.pipeline.plan.inputs import check_readable
 from frostline.pipeline.progress import bar
 from frostline.pipeline.settings import AnySettings, DatasetSettings, ExtractSettings
-from frostline.pipeline.workspace import Workspace
+from frostline.pipeline.workspace import open_workspace
 from frostline.stages.datasets import IN_MEMORY, Dataset, prefix_of
 from frostline.stages.errors import ConfigError
 
@@ -59,7 +59,7 @@ def opened(asked: DatasetSettings, given: object, name: str = "") -> Dataset:
             raise ConfigError(f"{', '.join(named)} with a dataset that is open; expected it in load_dataset")
         return given
     with bar("reading", "samples") as shown:
-        return asked.open_object(given, Workspace(asked.data_dir), name, shown.at)
+        return asked.open_object(given, open_workspace(asked.data_dir), name, shown.at)
 
 
 def dataset_name(given: str | Path) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
 
-from frostline.pipeline.bench.cell import curve_for, head_of, is_to_fit
+from frostline.pipeline.bench.cell import curve_for, fit_elsewhere, head_of, is_to_fit
 from frostline.pipeline.bench.costs import costs_of
 from frostline.pipeline.bench.leaderboard import (
     CurveEntry,
@@ -34,7 +34,7 @@ from frostline.pipeline.records.run import Extracted
 from frostline.pipeline.report.wording import TRANSFERABILITY, chosen
 from frostline.pipeline.steps.features import LazyFeatures, drop, extract_missing, extract_shared
 from frostline.pipeline.steps.heads import fit_head
-from frostline.pipeline.workspace import open_workspace
+from frostline.pipeline.workspace import open_workspace, reopened
 from frostline.stages.datasets.draws import train_size
 from frostline.stages.diagnostics.transferability import Transferability, measured, transferability_of
 from frostline.stages.errors import FrostlineError
@@ -45,6 +45,7 @@ from frostline.stages.store import make_folder, plain, write_atomic
 from frostline.stages.targets.registry import TARGETS
 
 log = logging.getLogger("frostline")
+_WORK = f"{fit_elsewhere.__module__}:{fit_elsewhere.__name__}"
 _SAMPLE = 2000
 _SCORES = ("logme", "h_score_shrunk", "gbc")
 
@@ -72,7 +73,7 @@ def bench(matrix: Matrix, groups: Sequence[ExtractionGroup], *, all_pairs: bool 
 
     ``all_pairs``: every two entries of a dataset are compared, not only the best with each other one.
     What fails is among ``failures``, and the rest goes on. Features, heads and curves are cached as they are
-    made: the same matrix goes on where it was interrupted.
+    made: the same matrix resumes where it was interrupted.
     """
     started, found = time.perf_counter(), _Found()
     cells = [cell for one in groups for cell in one.cells]
@@ -178,11 +179,12 @@ def _run(one: ExtractionGroup, found: _Found) -> Iterator[Cell]:
 
 def _spread(one: ExtractionGroup, plan: Plan, found: _Found) -> None:
     """Have the engine fit heads on other machines, if it does that; what fails there is tried here, and said."""
-    fit = cell_fitter(one.cells[0].settings.engine)
+    fit = cell_fitter(one.cells[0].settings.engine, _WORK)
     cells = [cell for cell in one.cells if fit and is_to_fit(cell.settings, plan)]
     if fit is None or len(cells) < 2:
         return
     problems = fit([cell.settings.model_dump_json() for cell in cells])
+    reopened(plan.settings.data_dir)
     for cell, problem in zip(cells, problems, strict=True):
         if problem:
             log.info("%s was not fitted elsewhere: %s", cell.name, problem)

@@ -23,7 +23,7 @@ from frostline.pipeline.plan.resolve import resolve
 from frostline.pipeline.progress import bar
 from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
 from frostline.pipeline.settings import ExtractSettings
-from frostline.pipeline.workspace import open_workspace, opened_folder
+from frostline.pipeline.workspace import opened_folder, reopened
 from frostline.stages.buckets.address import path_of
 from frostline.stages.errors import StoreError
 from frostline.stages.extract.extraction import Extraction, ExtractionStats, extract, extract_shards
@@ -115,7 +115,7 @@ class JobRunner:
 
 def _begun(job: Job, settings: ExtractSettings) -> FeatureSet:
     """Return the set that another process began; without it, nothing of the dataset is read. Raises StoreError."""
-    found = open_workspace(settings.data_dir).store.find(job.digest)
+    found = reopened(settings.data_dir).store.find(job.digest)
     if found is None:
         raise StoreError(
             f"{node()} sees no feature set {job.digest[:12]} in {_absolute(settings.data_dir)}; expected the one that "

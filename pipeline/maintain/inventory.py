@@ -156,7 +156,7 @@ def verify(root: Path) -> tuple[int, list[str]]:
 
 
 def _has_targets(found: FeatureSet) -> bool:
-    """Whether there should be targets beside a set: those that ``predict`` keeps have no labels."""
+    """Whether there should be targets next to a set: those that ``predict`` keeps have no labels."""
     return found.layout.split != ALL or os.path.lexists(found.local / TARGETS)
 
 
@@ -257,7 +257,7 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
 
 
 def _leftovers(workspace: Workspace) -> list[Path]:
-    """Return what killed processes left beside feature sets and targets; those within sets are found with them."""
+    """Return what killed processes left next to feature sets and targets; those within sets are found with them."""
     return [path for top in (workspace.store.root, workspace.targets) for path in sorted(top.glob(f"*{TEMPORARY}"))]
 
 

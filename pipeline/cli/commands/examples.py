@@ -17,7 +17,7 @@ EXAMPLES = {
     ),
     "worker": (
         "srun frostline worker job.toml",
-        "frostline worker job.toml --task 0/2",
+        "frostline worker job.toml --part 0/2",
     ),
     "fit": (
         "frostline fit --dataset folder:photos --backbone resnet50 --head ridge",
@@ -27,7 +27,6 @@ EXAMPLES = {
         "frostline evaluate --dataset folder:photos --backbone resnet50 --head ridge",
         "frostline evaluate --dataset folder:photos --backbone resnet50 --json",
     ),
-    "worker": ("frostline worker job.toml", "frostline worker job.toml --part 0/8"),
     "predict": (
         "frostline predict data/heads/HEAD new-photos --csv",
         "frostline predict data/heads/HEAD new-photos --out answers.parquet",

@@ -46,12 +46,12 @@ class RayEngine:
         with self._crew(job, argument) as crew:
             return _Filling(crew, job, here).fill()
 
-    def fit_cells(self, cells: Sequence[str], argument: str) -> Sequence[str]:
+    def fit_cells(self, work: str, cells: Sequence[str], argument: str) -> Sequence[str]:
         """Have the heads of a bench fitted, a task each; return what went wrong with each."""
         with self._connection(argument):
             for crew in self._crews.values():
                 crew.end()  # its processors are free for heads
-            return fit_cells(cells)
+            return fit_cells(work, cells)
 
     @contextmanager
     def _crew(self, job: Job, argument: str) -> Iterator[Crew]:
@@ -162,7 +162,7 @@ class _Filling:
             self.queue.extendleft(reversed(shards))
         if one.died and one.problem:
             self._count_death(one)
-        bar.set_postfix(actors=len(self.crew.members), failures=self.crew.deaths + len(self.crew.refused))
+        bar.set_postfix(actors=len(self.crew.members), failures=self.crew.deaths + self.crew.problems.total())
 
     def _count_death(self, one: Ended) -> None:
         for shard in one.task.shards or (-1,):

@@ -50,7 +50,7 @@ def test_a_worker_takes_no_engine_and_no_task_that_is_none(
     (folder.parent / "job.toml").write_text(JOB)
     assert main(["worker", "job.toml", "--engine", "ray"]) == 2
     assert "the tasks are the engine" in capsys.readouterr().err
-    assert main(["worker", "job.toml", "--task", "4/4"]) == 2
+    assert main(["worker", "job.toml", "--part", "4/4"]) == 2
     assert "expected I/N with I from 0 to N - 1" in capsys.readouterr().err
 
 
