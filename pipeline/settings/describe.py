@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-_OF_TYPES = {int: "N", float: "X", Path: "PATH"}
+_OF_TYPES: dict[object, str] = {int: "N", float: "X", Path: "PATH"}
 
 
 class Setting(NamedTuple):
