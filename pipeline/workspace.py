@@ -23,7 +23,7 @@ from typing import Any
 
 from frostline.stages.backbones.spec import BackboneSpec, read_spec
 from frostline.stages.buckets.address import is_address, path_of
-from frostline.stages.buckets.mirror import opened
+from frostline.stages.buckets.mirror import look_again, opened
 from frostline.stages.errors import ConfigError
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.records.sealed import digest, sealed
@@ -98,6 +98,12 @@ def open_workspace(data_dir: str | Path) -> Workspace:
     return Workspace(opened(data_dir))
 
 
+def reopened(data_dir: str | Path) -> Workspace:
+    """Return the same with what other machines have written to its bucket meanwhile. Raises what the former does."""
+    look_again()
+    return open_workspace(data_dir)
+
+
 def opened_folder(place: str | Path) -> Path:
     """Return the folder of a head, a run or a feature set as a local path, of an address with its workspace.
 
@@ -117,5 +123,5 @@ def existing_workspace(data_dir: Path, *, reread: bool = False) -> Workspace:
     """
     root = opened(data_dir, again=reread)
     if not root.is_dir() or (is_address(data_dir) and not any(root.iterdir())):
-        raise ConfigError(f"no workspace at {data_dir}; `frostline run` makes one, --data-dir names another")
+        raise ConfigError(f"no workspace at {data_dir}; `frostline run` creates one, or choose another with --data-dir")
     return Workspace(root)

@@ -18,15 +18,15 @@ __all__ = ["Evaluation", "predictions", "score"]
 
 
 def predictions(head: Head, views: Sequence[Features]) -> Predictions:
-    """Return what the head says of test features, decision values averaged over the views.
+    """Return the predictions of the head on test features: decision values, float64 (n, classes), averaged over views.
 
-    Raises DataError or StoreError if these are not test features of the head's classes, width and rows.
+    Raises DataError or StoreError if the features are not test features with the head's classes and width.
     """
     first = views[0]
     for features in views:
         _check(head, features)
     if any(features.ids != first.ids for features in views):
-        raise DataError("the views hold different test samples, one of them quarantined some; extract again")
+        raise DataError("the views hold different test samples, because one of them quarantined some; extract again")
     mean = np.mean([head.decision_values(features.X) for features in views], axis=0)
     keys = tuple(features.key for features in views)
     about = first.targets.kind, first.targets.groups
@@ -36,10 +36,10 @@ def predictions(head: Head, views: Sequence[Features]) -> Predictions:
 def score(
     predicted: Predictions, *, seed: int = 0, temperature: float | None = None, thresholds: Sequence[float] = ()
 ) -> Evaluation:
-    """Return every score that the predictions allow, with intervals over the same resamples of rows, or of groups.
+    """Return all scores of the predictions, with intervals from the same resamples of rows, or of groups.
 
-    ``temperature`` and ``thresholds``: learned on training rows held out, where the kind of target has them; the
-    scores with them stand beside the others.
+    ``temperature`` and ``thresholds``: learned on held-out training rows, if the kind of target uses them; the scores
+    with them are added to the others.
     """
     target = TARGETS.load(predicted.kind)
     found = target.evaluate(predicted, seed, temperature, thresholds)
@@ -52,10 +52,12 @@ def score(
 
 def _check(head: Head, features: Features) -> None:
     if features.split != "test":
-        raise DataError(f"evaluation was handed {features.split} features; wanted the test split")
+        raise DataError(f"evaluation got {features.split} features; expected the test split")
     if features.classes != head.classes:
-        raise DataError(f"the head knows {len(head.classes)} names, the features {len(features.classes)} others")
+        raise DataError(
+            f"the head has {len(head.classes)} names, which differ from the {len(features.classes)} of the features"
+        )
     if features.X.shape[1] != head.width:
-        raise StoreError(f"the head takes {head.width} features, {features.X.shape[1]} were given")
+        raise StoreError(f"got {features.X.shape[1]} features; the head expects {head.width}")
     if not len(features):
-        raise DataError("every test sample is quarantined; nothing to evaluate")
+        raise DataError("every test sample is quarantined; there is nothing to evaluate")

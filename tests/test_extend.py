@@ -121,7 +121,7 @@ def test_another_modality_goes_from_a_run_to_predictions(frostline: Command, sit
     (tmp_path / "odd.txt").write_bytes(b"\xff")
     answers = run("predict", str(head), str(tmp_path), "--max-bad", "2", "--csv", code=5)
     assert re.search(r"new\.txt,open,0\.\d+|new\.txt,open,1\.0", answers) and "odd.txt,,,not UTF-8" in answers
-    assert "0 damaged" in run("verify") and "of texts; only heads of images" in run(
+    assert "0 damaged" in run("verify") and "for texts; only heads for images" in run(
         "export", str(head), "x.onnx", code=2
     )
     (page,) = (tmp_path / "data" / "runs").glob("*/report.html")

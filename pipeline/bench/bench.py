@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
 
+from frostline.pipeline.bench.cell import curve_for, head_of, is_to_fit
 from frostline.pipeline.bench.costs import costs_of
-from frostline.pipeline.bench.curves import curve_of
 from frostline.pipeline.bench.leaderboard import (
     CurveEntry,
     Failure,
@@ -24,6 +24,7 @@ from frostline.pipeline.bench.matrix import Cell, Matrix, Name
 from frostline.pipeline.bench.ranking import ranked_by_dataset
 from frostline.pipeline.bench.render import as_csv, as_html, as_json, as_markdown
 from frostline.pipeline.bench.schedule import ExtractionGroup, pass_name
+from frostline.pipeline.engines.registry import cell_fitter
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.lookup import required_sets
 from frostline.pipeline.plan.machine import now
@@ -33,8 +34,7 @@ from frostline.pipeline.records.run import Extracted
 from frostline.pipeline.report.wording import TRANSFERABILITY, chosen
 from frostline.pipeline.steps.features import LazyFeatures, drop, extract_missing, extract_shared
 from frostline.pipeline.steps.heads import fit_head
-from frostline.pipeline.steps.targets import target_digests
-from frostline.pipeline.workspace import open_workspace
+from frostline.pipeline.workspace import open_workspace, reopened
 from frostline.stages.datasets.draws import train_size
 from frostline.stages.diagnostics.transferability import Transferability, measured, transferability_of
 from frostline.stages.errors import FrostlineError
@@ -51,7 +51,10 @@ _SCORES = ("logme", "h_score_shrunk", "gbc")
 
 @dataclass(eq=False)
 class _Found:
-    """What the passes so far gave. ``answers``: of each entry; ``scores``: without a fit, by dataset and the rest."""
+    """What the passes so far gave. ``answers``: of each entry; ``scores``: without a fit, by dataset and the rest.
+
+    ``elsewhere``: cells whose heads were fitted on other machines.
+    """
 
     entries: list[LeaderboardEntry] = field(default_factory=list)
     answers: list[Predictions] = field(default_factory=list)
@@ -61,6 +64,7 @@ class _Found:
     quarantined: set[tuple[str, str, str]] = field(default_factory=set)
     computed: int = 0
     fitted: int = 0
+    elsewhere: set[Name] = field(default_factory=set)
 
 
 def bench(matrix: Matrix, groups: Sequence[ExtractionGroup], *, all_pairs: bool = False) -> Leaderboard:
@@ -68,7 +72,7 @@ def bench(matrix: Matrix, groups: Sequence[ExtractionGroup], *, all_pairs: bool 
 
     ``all_pairs``: every two entries of a dataset are compared, not only the best with each other one.
     What fails is among ``failures``, and the rest goes on. Features, heads and curves are cached as they are
-    made: the same matrix goes on where it was interrupted.
+    made: the same matrix resumes where it was interrupted.
     """
     started, found = time.perf_counter(), _Found()
     cells = [cell for one in groups for cell in one.cells]
@@ -141,7 +145,11 @@ def _share(layers: Sequence[ExtractionGroup], found: _Found) -> None:
         if len({plan.picked.mode for plan in plans}) == 1:  # a pass has one kind of images
             found.computed += extract_shared(plans)
     except Exception as error:  # a user's network may raise anything
-        log.info("no pass is shared by the layers of %s: %s", layers[0].cells[0].settings.backbone, error)
+        log.info(
+            "the layers of %s are extracted one by one, without a shared pass: %s",
+            layers[0].cells[0].settings.backbone,
+            error,
+        )
 
 
 def _run(one: ExtractionGroup, found: _Found) -> Iterator[Cell]:
@@ -152,6 +160,7 @@ def _run(one: ExtractionGroup, found: _Found) -> Iterator[Cell]:
     try:
         plan = make_plan(open_inputs(one.cells[0].settings, one.dataset))
         features, loaded = _features(plan), LazyFeatures(plan)
+        _spread(one, plan, found)
     except Exception as error:  # a user's network may raise anything
         yield from _all_failed(one, error, found)
         return
@@ -165,6 +174,21 @@ def _run(one: ExtractionGroup, found: _Found) -> Iterator[Cell]:
             found.failures.append(_failed(cell, error))
         yield cell
     _keep_scores(one.cells[0], loaded, found)
+
+
+def _spread(one: ExtractionGroup, plan: Plan, found: _Found) -> None:
+    """Have the engine fit heads on other machines, if it does that; what fails there is tried here, and said."""
+    fit = cell_fitter(one.cells[0].settings.engine)
+    cells = [cell for cell in one.cells if fit and is_to_fit(cell.settings, plan)]
+    if fit is None or len(cells) < 2:
+        return
+    problems = fit([cell.settings.model_dump_json() for cell in cells])
+    reopened(plan.settings.data_dir)
+    for cell, problem in zip(cells, problems, strict=True):
+        if problem:
+            log.info("%s was not fitted elsewhere: %s", cell.name, problem)
+        elif not cell.drawn:
+            found.elsewhere.add(cell.name)
 
 
 def _all_failed(one: ExtractionGroup, error: Exception, found: _Found) -> Iterator[Cell]:
@@ -192,13 +216,10 @@ def _features(plan: Plan) -> tuple[Extracted, ...]:
 
 
 def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: LazyFeatures, found: _Found) -> None:
-    name = cell.settings.head[0]
-    spec, draw = cell.settings.spec(name), cell.settings.draw(name, plan.dataset.train.modality)
-    log.info("%s%s", cell.name, ", draws of little training data" if cell.drawn else "")
+    spec, draw = head_of(cell.settings, plan)
+    log.info("%s%s", cell.name, ", random subsets of the training data" if cell.drawn else "")
     if draw:
-        keys = [*(e.key.digest for e in features), *target_digests(plan).values()]
-        curve = curve_of(plan.workspace.root / "bench" / "curves", keys, spec, draw, loaded)
-        found.curves.append(CurveEntry(cell.name, curve))
+        found.curves.append(CurveEntry(cell.name, curve_for(plan, spec, draw, loaded)))
         return
     fitted = fit_head(plan, spec, loaded)
     answers = predictions(fitted.head, loaded.test)
@@ -219,7 +240,7 @@ def _run_cell(cell: Cell, plan: Plan, features: tuple[Extracted, ...], loaded: L
     )
     found.entries.append(entry)
     found.answers.append(answers)
-    found.fitted += not fitted.cached
+    found.fitted += not fitted.cached or cell.name in found.elsewhere
 
 
 def _keep_scores(cell: Cell, loaded: LazyFeatures, found: _Found) -> None:
@@ -229,7 +250,7 @@ def _keep_scores(cell: Cell, loaded: LazyFeatures, found: _Found) -> None:
         some = train.masked(train_size(train.targets, train.digests, _SAMPLE, cell.settings.seed))
         found.scores[_pass_of(cell.name)] = transferability_of(some.X, some.targets)
     except FrostlineError as error:
-        log.warning("%s: no scores without a fit: %s", pass_name(cell), error)
+        log.warning("%s: no transferability scores: %s", pass_name(cell), error)
 
 
 def _predicted(found: _Found) -> Iterator[ScoreAgreement]:

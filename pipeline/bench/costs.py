@@ -49,5 +49,5 @@ def _counted(plan: Plan) -> int | None:
     try:
         return count_parameters(plan.resolved.inputs.request, plan.spec)
     except Exception as error:  # a user's network may let no gradient through
-        log.info("the parameters of %s can't be counted: %s", plan.settings.backbone, error)
+        log.info("could not count the parameters of %s: %s", plan.settings.backbone, error)
         return None

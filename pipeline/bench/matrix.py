@@ -117,8 +117,8 @@ class Matrix:
         return digest([[str(cell.name), cell.identity] for cell in self.cells])[:12]
 
 
-def read_matrix(file: Path, data_dir: Path) -> Matrix:
-    """Return the matrix of a TOML file.
+def read_matrix(file: Path, data_dir: Path, engine: str = "auto") -> Matrix:
+    """Return the matrix of a TOML file; ``engine``: that of cells for which it names none.
 
     Raises ConfigError: names that aren't known (tables, settings, heads), with a hint; values that can't be; cells
     that occur twice, or that the leaderboard could not tell apart.
@@ -127,7 +127,7 @@ def read_matrix(file: Path, data_dir: Path) -> Matrix:
     try:
         defaults = _checked("defaults", tables.pop("defaults", {}), _DEFAULTS, named=False)
         entries = {kind: [one for t in _tables(tables, kind) for one in _entries(kind, t)] for kind in _KNOWN}
-        cells = tuple(_cells(defaults, entries, data_dir))
+        cells = tuple(_cells({"engine": engine, **defaults}, entries, data_dir))
         _check_duplicates(cells)
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from error
@@ -149,14 +149,14 @@ def _read(file: Path) -> dict[str, Any]:
 def _tables(tables: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
     found = tables.get(kind, [])
     if not isinstance(found, list) or not found:
-        raise ConfigError(f"no [[{kind}]]; wanted one such table or more, in double brackets")
+        raise ConfigError(f"no [[{kind}]]; expected at least one such table, in double brackets")
     return [_checked(f"[[{kind}]]", table, _KNOWN[kind]) for table in found]
 
 
 def _checked(where: str, table: Any, known: set[str], *, named: bool = True) -> dict[str, Any]:
     """Return a table. Raises ConfigError if it holds what doesn't belong there."""
     if not isinstance(table, dict):
-        raise ConfigError(f"{where} is {table!r}; wanted a table of settings")
+        raise ConfigError(f"{where} is {table!r}; expected a table of settings")
     for name in table:
         if name not in known | ({"name"} if named else set()):
             raise unknown_name(f"setting in {where}", name, known)
@@ -167,7 +167,9 @@ def _entries(kind: str, table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield a table once for each thing that it lists, called by its name."""
     things = _listed(kind, table)
     if "name" in table and len(things) > 1:
-        raise ConfigError(f"name {table['name']!r} for {len(things)} in [[{kind}]]; wanted a table each, or no name")
+        raise ConfigError(
+            f"name {table['name']!r} for {len(things)} in [[{kind}]]; expected one table for each of them, or no name"
+        )
     for thing in things:
         name = str(table.get("name") or _usual_name(kind, thing, table))
         for layer in _listed("layer", table, DEFAULT_LAYER) if kind == "backbone" else [None]:
@@ -179,7 +181,7 @@ def _listed(name: str, table: Mapping[str, Any], default: str | None = None) -> 
     value = table.get(name, default)
     things = value if isinstance(value, list) else [value]
     if not things or not all(isinstance(thing, str) and thing for thing in things):
-        raise ConfigError(f"{name} = {value!r} in [[{name}]]; wanted a name, or a list of names")
+        raise ConfigError(f"{name} = {value!r} in [[{name}]]; expected a name, or a list of names")
     return things
 
 
@@ -207,10 +209,10 @@ def _cells(defaults: dict[str, Any], entries: dict[str, list[dict[str, Any]]], d
 def _check_duplicates(cells: Sequence[Cell]) -> None:
     twice = _repeated(cells, lambda cell: cell.identity)
     if twice:
-        raise ConfigError(f"cells that are there twice; wanted each once:\n{listing(twice)}")
+        raise ConfigError(f"some cells appear more than once; expected each cell once:\n{listing(twice)}")
     alike = _repeated(cells, lambda cell: (cell.name, cell.drawn))
     if alike:
-        raise ConfigError(f"different cells of the same name; give one of the tables another name:\n{listing(alike)}")
+        raise ConfigError(f"different cells have the same name; give one of the tables another name:\n{listing(alike)}")
 
 
 def _repeated(cells: Sequence[Cell], what: Callable[[Cell], Hashable]) -> list[str]:

@@ -43,7 +43,7 @@ def _ranked(entries: list[LeaderboardEntry], answers: list[Predictions], *, all_
     try:
         made = compare(answers, list(by), all_pairs=all_pairs)
     except DataError as error:  # samples quarantined in some features and not in others
-        log.warning("no ranks: %s", error)
+        log.warning("no ranking: %s", error)
         return Ranked(entries)
     best = by[made.reference]
     score = best_of(best.main, len(entries), made.rows if best.kind == DEFAULT and not best.groups else None)

@@ -76,7 +76,7 @@ def _each(groups: Sequence[tuple[Cell, ...]], make: Callable[[tuple[Cell, ...]],
         except ConfigError as error:
             wrong.append(f"{pass_name(cells[0])}: {error}")
     if wrong:
-        raise ConfigError(f"nothing was run; of the matrix these can't be:\n{listing(wrong)}")
+        raise ConfigError(f"nothing was run: these cells of the matrix are not possible:\n{listing(wrong)}")
     return made
 
 

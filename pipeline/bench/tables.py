@@ -51,13 +51,13 @@ def answers(board: Leaderboard) -> list[str]:
 def _answer(entries: Sequence[LeaderboardEntry], found: DatasetComparison | None) -> str:
     best = max(entries, key=lambda entry: entry.main.value)
     if found is None:
-        return f"{_reached(best, best.main)}, the most so far or of those that could be scored."
+        return f"{_reached(best, best.main)}, the best so far, or of the cells that could be scored."
     first = next(entry for entry in entries if " ".join(entry.name.within) == found.best)
     ties = [_called(entry.name) for entry in entries if " ".join(entry.name.within) in first.tied]
-    said = f"{_reached(first, found.score)}, the interval allowing for the choice of the best of {len(entries)}"
+    said = f"{_reached(first, found.score)}; the interval accounts for choosing the best of {len(entries)}"
     if ties:
-        return f"{said}; not distinguishable with these {found.rows:,} samples from {listed(ties)}."
-    return f"{said}; better than all others beyond chance."
+        return f"{said}. With these {found.rows:,} samples it is not distinguishable from {listed(ties)}."
+    return f"{said}. It is better than all others beyond chance."
 
 
 def _reached(entry: LeaderboardEntry, score: Score) -> str:
@@ -87,7 +87,7 @@ def tables(board: Leaderboard) -> list[Table]:
         *(_curves(kind, [c for c in board.curves if c.curve.kind == kind]) for kind in _kinds(board)),
         _predicted(board),
         _failures(board.failures),
-        Table("Still to run", NAMES, "<<<<", tuple(astuple(name) for name in board.pending)),
+        Table("Not run yet", NAMES, "<<<<", tuple(astuple(name) for name in board.pending)),
     ]
     return [table for table in found if table.rows]
 
@@ -146,7 +146,7 @@ def _pairs(found: DatasetComparison, entries: Sequence[LeaderboardEntry]) -> Tab
         f"Intervals and p are corrected for {found.comparisons:,} comparisons. Seen with 80 %: a difference as large "
         "as that would have been found in 80 of 100 such tests."
     )
-    return Table(f"Every two on {found.dataset}", columns, "<<>><>", rows if len(rows) >= len(entries) else (), note)
+    return Table(f"All pairs on {found.dataset}", columns, "<<>><>", rows if len(rows) >= len(entries) else (), note)
 
 
 def _number(value: float | None, unit: str = "") -> str:
@@ -162,7 +162,7 @@ def _mean_ranks(board: Leaderboard) -> Table:
         (f"{m.mean:.1f}", m.backbone, m.layer, m.head, _mean_score(m, shares=shares), ", ".join(map(str, m.ranks)))
         for m in board.mean_ranks
     ]
-    return Table("Mean rank over the datasets", columns, "><<<><", tuple(rows))
+    return Table("Mean rank across datasets", columns, "><<<><", tuple(rows))
 
 
 def _mean_score(found: MeanRank, *, shares: bool) -> str:
@@ -179,7 +179,7 @@ def _curves(kind: str, found: Iterable[CurveEntry]) -> Table:
         for point in one.curve.points
         for shown in ([as_text(point.spread, shares=target.as_shares) for as_text in (plus_minus, span_of)],)
     ]
-    title = "Little training data" if kind == DEFAULT else f"Little training data, {kind}"
+    title = "Small training sets" if kind == DEFAULT else f"Small training sets, {kind}"
     return Table(title, columns, "<<<<>>>>", tuple(rows), f"{uncovered_over_draws(one.curve for one in curves)}.")
 
 
@@ -190,7 +190,7 @@ def _predicted(board: Leaderboard) -> Table:
     ]
     score = "accuracy" if {entry.kind for entry in board.entries} == {DEFAULT} else "score"
     columns = ("dataset", "score", f"{score} of", "backbones", "Kendall's τ", "Spearman's ρ")
-    return Table(f"Scores without a fit against measured {score}", columns, "<<<>>>", tuple(rows))
+    return Table(f"Transferability scores compared with measured {score}", columns, "<<<>>>", tuple(rows))
 
 
 def _few(n: int) -> str:
@@ -218,39 +218,40 @@ def notes(board: Leaderboard) -> list[str]:
     lines = []
     if board.pending:
         lines.append(
-            f"INCOMPLETE: {counted(len(board.pending), 'cell')} still to run; `frostline bench` with the same file "
-            "goes on from here, and ranks come with the last cell"
+            f"INCOMPLETE: {counted(len(board.pending), 'cell')} not run yet; run `frostline bench` with the same file "
+            "to continue. Ranks are shown when all cells are done"
         )
     if board.entries:
         lines += [
             *(
-                f"{intervals_of(0, kind)}, each entry by itself{_or_groups(own)}"
+                f"{intervals_of(0, kind)}, for each entry separately{_or_groups(own)}"
                 for kind, own in _by_kind(board.entries)
             ),
-            f"rank: the order of the scores; =: not distinguishable from the best ({_test(board.entries)}, 0.05 after "
-            "Holm's correction); behind the best: with an interval; both are corrected for all pairs, since the best "
-            "was picked on these samples",
+            f"rank: order of the scores; =: not distinguishable from the best ({_test(board.entries)}, 0.05 after "
+            "Holm's correction); behind the best: difference and interval; both are corrected for all pairs, because "
+            "the best was picked on these samples",
             _uncovered(board),
             *_cuts(board.entries),
-            "parameters: those that the features depend on; extraction: of all splits and views, when last computed; "
-            "fit: the choice of the parameter included; disk: of the features, which a layer's heads share",
+            "parameters: of the part of the network that makes the features; extraction: time for all splits and "
+            "views when last computed; fit: including the choice of the hyperparameter; disk: size of the features, "
+            "shared by a layer's heads",
         ]
     if board.curves:
         lines.append(draws_note())
     if board.predicted:
-        lines.append("scores without a fit: of up to 2,000 training samples; an entry per backbone and layer")
+        lines.append("transferability scores: on up to 2,000 training samples; one entry per backbone and layer")
         if any(p.agreement.n < FEW for p in board.predicted):
-            lines.append(f"of fewer than {FEW} entries, even a perfect order may be chance")
+            lines.append(f"with fewer than {FEW} entries, even a perfect order can be chance")
     if board.quarantined:
         lines.append(f"{counted(board.quarantined, 'sample')} quarantined and left out")
     did = f"{board.computed:,} features computed, {counted(board.fitted, 'head')} fitted"
-    return [*lines, f"this time: {did}, {board.seconds:,.0f} s in all; the rest came from the cache"]
+    return [*lines, f"this time: {did}, {board.seconds:,.0f} s in total; the rest came from the cache"]
 
 
 def _uncovered(board: Leaderboard) -> str:
     """Return what the intervals of entries don't cover; those of curves are of other things, as their table says."""
     said = uncovered(grouped=any(entry.groups for entry in board.entries))
-    return f"scores of heads of all training samples: {said[0].lower()}{said[1:]}" if board.curves else said
+    return f"scores of heads fitted on all training samples: {said[0].lower()}{said[1:]}" if board.curves else said
 
 
 def _by_kind(entries: Sequence[LeaderboardEntry]) -> Iterable[tuple[str, list[LeaderboardEntry]]]:
@@ -258,7 +259,7 @@ def _by_kind(entries: Sequence[LeaderboardEntry]) -> Iterable[tuple[str, list[Le
 
 
 def _or_groups(entries: Iterable[LeaderboardEntry]) -> str:
-    return ", of their groups where there are any" if any(entry.groups for entry in entries) else ""
+    return ", resampling groups if there are any" if any(entry.groups for entry in entries) else ""
 
 
 def _test(entries: Iterable[LeaderboardEntry]) -> str:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 from io import TextIOWrapper
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from frostline.pipeline.report.blocks import Terminal
 
 EXIT_OUTPUT = 1
 
@@ -20,6 +25,20 @@ def set_up_output() -> None:
             stream.reconfigure(errors="backslashreplace")  # a file name may be no text
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr, force=True)
     logging.getLogger("frostline").setLevel(logging.INFO)
+
+
+def terminal() -> Terminal:
+    """Return what stdout can show: colour and short lines on a terminal, plain whole lines elsewhere.
+
+    ``NO_COLOR`` and ``TERM=dumb`` switch colour off, ``FORCE_COLOR`` switches it on in a pipe, too.
+    """
+    from frostline.pipeline.report.blocks import Terminal
+
+    tty = sys.stdout.isatty()
+    dumb = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    forced = os.environ.get("FORCE_COLOR", "") not in ("", "0")
+    width = shutil.get_terminal_size().columns if tty else None
+    return Terminal(width, colour=not os.environ.get("NO_COLOR") and (forced or (tty and not dumb)))
 
 
 def output_failed(error: OSError) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from frostline.pipeline.cli.commands.examples import CACHED, EXAMPLES
 from frostline.pipeline.cli.commands.table import COMMANDS, TAKES
@@ -13,6 +14,7 @@ def overview() -> Parser:
     """Return the parser of what comes before a command, which lists them all."""
     parser = Parser(
         prog="frostline",
+        usage="frostline [-h] [--version] COMMAND …",
         description="Frozen features, linear heads: run a pretrained backbone once, cache its features, fit heads.",
         epilog="`frostline COMMAND --help` lists a command's settings. Each can also stand in a TOML file (--config)\n"
         "or in the environment as FROSTLINE_<NAME>; the command line wins.\n"
@@ -38,21 +40,36 @@ def _version(_args: argparse.Namespace) -> int:
 
 def parser_of(name: str) -> Parser:
     """Return the parser of one command."""
+    return _filled(Parser(**_made_with(name)), name)
+
+
+def whole() -> Parser:
+    """Return one parser of all commands with all that each takes: what shell completion is made of."""
+    parser = Parser(prog="frostline")
+    added = parser.add_subparsers(metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        _filled(added.add_parser(name, help=command.text, **_made_with(name)), name)
+    return parser
+
+
+def _made_with(name: str) -> dict[str, Any]:
+    text = COMMANDS[name].text
+    return {
+        "prog": f"frostline {name}",
+        "description": f"{text[0].upper()}{text[1:]}.",
+        "usage": f"frostline {name} [--SETTING VALUE …]",
+        "examples": EXAMPLES.get(name, ()),
+        "elsewhere": _flags_by_command,
+    }
+
+
+def _filled(parser: Parser, name: str) -> Parser:
     from frostline.pipeline import settings
     from frostline.pipeline.cli.flags import add_settings
 
     command = COMMANDS[name]
-    described = f"{command.text[0].upper()}{command.text[1:]}."
-    usage = f"frostline {name} [--SETTING VALUE …]"
-    parser = Parser(
-        prog=f"frostline {name}",
-        description=described,
-        usage=usage,
-        examples=EXAMPLES.get(name, ()),
-        elsewhere=_flags_by_command,
-    )
     model = getattr(settings, command.settings)
-    parser.set_defaults(action=command.action, model=model)
+    parser.set_defaults(action=command.action, model=model, whole=whole)
     add_settings(parser, model, cached=name in CACHED)
     if name in TAKES:
         TAKES[name](parser)

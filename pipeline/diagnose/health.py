@@ -48,7 +48,7 @@ def check_if_small(plan: Plan) -> Findings | None:
     try:
         return _findings(plan)
     except Exception as error:  # the run's numbers are safe by then
-        log.warning("the health of the data was not looked at (%s: %s)", type(error).__name__, error)
+        log.warning("the data was not checked (%s: %s)", type(error).__name__, error)
         return None
 
 

@@ -33,7 +33,7 @@ def _without(probe: Probe, leaked: set[str], seed: int) -> str | None:
     kept = np.array([name not in leaked for name in answers.ids], bool)
     left = answers.masked(kept)
     if not kept.any() or (left.groups is not None and len(np.unique(left.groups)) < 2):
-        return f"{probe.name}: too little is left to test on without these"
+        return f"{probe.name}: too few test samples are left without these"
     kind, shares = evaluation.kind, TARGETS.load(evaluation.kind).as_shares
     found = main_score(score(left, seed=seed).scores, kind)
     rest = f"{int(kept.sum()):,} that are left"

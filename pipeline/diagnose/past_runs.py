@@ -87,7 +87,7 @@ def _records(runs: Path) -> Iterator[RunRecord]:
         try:
             yield read_run(path).record
         except FrostlineError:
-            log.warning("%s is no report of a run; it is passed over", path)
+            log.warning("%s is not a report of a run; it is skipped", path)
 
 
 def _identity(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which backbone? Transferability on a sample of the training rows, beside the accuracies of past runs."""
+"""Which backbone? Transferability on a sample of the training rows, with the accuracies of past runs."""
 
 from __future__ import annotations
 
@@ -150,7 +150,10 @@ def _source_probabilities(plan: Plan, X: NDArray[Any]) -> NDArray[np.float64] | 
 
     found = source_classifier(plan.resolved.inputs.request, plan.spec.layer)
     if found is None:
-        log.info("%s: no LEEP and NCE, its features are not the input of one linear layer", plan.settings.backbone)
+        log.info(
+            "%s: LEEP and NCE are not available, because its features are not the input of a single linear layer",
+            plan.settings.backbone,
+        )
         return None
     weight, bias = found
     return LinearHead(weight, bias, tuple(map(str, range(len(bias))))).decision_values(X)
@@ -174,7 +177,9 @@ def ranking_table(ranking: BackboneRanking) -> str:
     columns = ("backbone", "width", *(TRANSFERABILITY[n] for n in shown), measured_score)
     rows = tuple(_cells(one, shown, shares=ranking.target.as_shares) for one in ranking.backbones)
     lines = aligned(Table("", columns, "<" + ">" * len(columns[1:]), rows))
-    head = f"{ranking.dataset}: {ranking.rows:,} of {counted(ranking.of, 'training sample')}; by LogME, the best first"
+    head = (
+        f"{ranking.dataset}: {ranking.rows:,} of {counted(ranking.of, 'training sample')}, sorted by LogME, best first"
+    )
     return "\n".join([head, "", *lines, "", *_trust(ranking)])
 
 
@@ -193,11 +198,9 @@ def _score(value: float | None, interval: tuple[float, float] | None) -> str:
 def _trust(ranking: BackboneRanking) -> list[str]:
     """Return which scores there are, and how far to trust them, one line each."""
     names = f"{NOUNS.get(ranking.kind, 'name')}s"
-    alone = (
-        f"- LogME, averaged over the {names}, is the only one of these scores that exists for a {ranking.kind} target"
-    )
+    alone = f"- for a {ranking.kind} target LogME, averaged over the {names}, is the only score available"
     intervals = (
-        "- [ ]: 95 % interval, each tenth of the samples left out once; all backbones have the same samples, so that "
+        "- [ ]: 95 % interval, by leaving out each tenth of the samples once. All backbones use the same samples, so "
         "two scores can differ beyond chance although their intervals overlap"
     )
     said = [] if ranking.kind == DEFAULT else [alone]
@@ -209,7 +212,7 @@ def _trust(ranking: BackboneRanking) -> list[str]:
 def _saturated(ranking: BackboneRanking) -> list[str]:
     scored = [one for one in ranking.backbones if one.scores.h_score is not None]
     names = [one.backbone for one in scored if saturated(ranking.rows, one.width)]
-    why = "near the number of classes less one whatever the rows are, where these are hardly more than the features"
+    why = "close to the number of classes minus one for any data when there are few more rows than features"
     return [f"- no interval for the H-score of {listed(names)}: it is {why}"] if names else []
 
 
@@ -218,7 +221,10 @@ def _agreements(ranking: BackboneRanking) -> list[str]:
     if known < 3:
         runs = "no run" if not known else "a run" if known == 1 else "runs"
         what = f"{runs} of {counted(known, 'backbone')}" if known else runs
-        return [f"- {what} on this dataset so far: from three on, how well each score ordered them stands here"]
+        return [
+            f"- {what} on this dataset so far. With 3 or more backbones, this shows how well each score predicted "
+            "their order"
+        ]
     results = "accuracies" if ranking.kind == DEFAULT else f"{ranking.target.table[ranking.target.main]}"
     lines = [
         f"- {TRANSFERABILITY[name]}: Kendall's τ {found.kendall:.2f}, Spearman's ρ {found.spearman:.2f} "
@@ -227,5 +233,5 @@ def _agreements(ranking: BackboneRanking) -> list[str]:
         if found
     ]
     if lines and known < FEW:
-        lines.append(f"- of fewer than {FEW} backbones, even a perfect order may be chance")
+        lines.append(f"- with fewer than {FEW} backbones, even a perfect order can be chance")
     return lines

@@ -6,10 +6,13 @@ A distribution adds one by an entry point, in its ``pyproject.toml``::
     mine = "my_package.engine:fill"
 
 and ``--engine mine`` names it. The function gets the job as data and ``here``, which does what is left of it in this
-process. The one that is simplest leaves all to it::
+process. The simplest one leaves all to it::
 
     def fill(job, here):
         return here(job.batch)
+
+An engine that is told more by its name, such as ``--engine mine:HOST``, has a third parameter, ``argument``: the text
+after the first colon, or nothing.
 
 Any number of others may work on the same set at the same time, on any machine that sees its folder: each shard is
 claimed by one of them, and the bytes are the same whoever it is. They run ``python -m
@@ -20,6 +23,9 @@ in a process of their own::
         with start_python([worker_arguments(job.on("cpu"))]) as workers:  # of frostline.pipeline.engines.processes
             return here(job.batch) + sum(map(rows_done, workers))
 
+An engine that gives out shards by number takes them from ``here.missing()``; elsewhere,
+``frostline.pipeline.engines.shards.JobRunner`` computes those that it is given.
+
 What an engine leaves undone is done by Frostline when it returns. What it raises ends the command, with finished
 shards kept; so does Ctrl-C.
 """
@@ -27,9 +33,9 @@ shards kept; so does Ctrl-C.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from frostline.pipeline.engines.batch_settings import BatchSettings
 from frostline.pipeline.plan.numeric_mode import NumericMode
@@ -50,6 +56,7 @@ class Job:
         rows: how many are to be computed.
         head: the folder of the fitted head whose backbone computes features of samples without labels; else nothing.
         parts: the folder where the head's predictions are put in place of features; else nothing.
+        beside: further layers to be filled from the same pass, each its ``layer``, ``pool`` and ``digest``.
     """
 
     settings: Mapping[str, Any]
@@ -61,10 +68,18 @@ class Job:
     rows: int
     head: str = ""
     parts: str = ""
+    beside: Sequence[Mapping[str, Any]] = ()
 
     def on(self, device: str) -> Job:
         """Return the same job for another device: ``cpu``, ``cuda:1``."""
         return replace(self, settings={**self.settings, "device": device})
+
+    def each(self) -> Iterator[Job]:
+        """Yield a job for each of its sets alone."""
+        yield replace(self, beside=())
+        for one in self.beside:
+            of_network = {**self.settings, "layer": one["layer"], "pool": one["pool"]}
+            yield replace(self, settings=of_network, digest=one["digest"], beside=())
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -79,8 +94,17 @@ class Job:
 class Here(Protocol):
     """Does, in this process, what nobody else does of the job; to be called by one thread at a time."""
 
-    def __call__(self, batch: BatchSettings) -> int:
-        """Return how many rows were computed, once every shard is committed, by whomever."""
+    def __call__(self, batch: BatchSettings, start_at: float = 0.0) -> int:
+        """Return how many rows were computed, once every shard is committed, by whomever.
+
+        ``start_at``: where among the missing shards to begin, 0 to 1.
+        """
+
+    def missing(self) -> list[int]:
+        """Return the numbers of the shards that nobody has committed yet."""
+
+    def rows(self, shard: int) -> int:
+        """Return how many rows a shard has."""
 
 
 class Engine(Protocol):
@@ -88,3 +112,18 @@ class Engine(Protocol):
 
     def __call__(self, job: Job, here: Here) -> int:
         """Return how many rows were computed, here and elsewhere."""
+
+
+class ToldEngine(Protocol):
+    """The same, told more by its name: what stands after the first colon."""
+
+    def __call__(self, job: Job, here: Here, argument: str) -> int:
+        """Return how many rows were computed. Raises ConfigError for an argument that it does not know."""
+
+
+@runtime_checkable
+class CellEngine(Protocol):
+    """An engine that has the heads of a bench fitted on other machines, too."""
+
+    def fit_cells(self, cells: Sequence[str], argument: str) -> Sequence[str]:
+        """Have ``frostline.pipeline.bench.cell.fit_elsewhere`` done for each cell; return what went wrong with each."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from frostline.pipeline.engines.batch_settings import BatchSettings
 from frostline.pipeline.plan.machine import cores
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.settings import ExtractSettings
+from frostline.pipeline.workspace import reopened
 from frostline.stages.extract.extraction import Extraction, first_items
 from frostline.stages.modalities.base import PacedTransform
 from frostline.stages.store import FeatureSet, FeatureStore
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _SHARE = 0.03  # of the rows: how many a calibration may take
 _MAX = 65536
+_LOOK = 0.25  # seconds between two looks at what another process finds out
 
 
 def batch_settings_for(
@@ -31,15 +34,25 @@ def batch_settings_for(
     What is fixed by the settings, or by OMP_NUM_THREADS, is so. ``rows``: how many there are to compute. Of the
     sets, those that have some have the same.
     """
-    found = _of_any(sets, network)
-    if found:
-        return keep(sets, _fixed(plan.settings, found))
-    with sets[0].claim(0, wait=True):  # the first one of several processes finds out
+    while True:
         found = _of_any(sets, network)
-        if not found and not any(map(_begun, sets)):
-            may_take = 0 if plan.settings.batch_size else int(_SHARE * rows)
-            found = _like(plan.workspace.store, sets[0], network) or _tried(network, extraction, may_take)
-        return keep(sets, _fixed(plan.settings, found or _usual(network)))
+        if found or any(map(_begun, sets)):
+            return keep(sets, _fixed(plan.settings, found or _usual(network)))
+        with sets[0].claim(0, wait=False) as ours:  # the first one of several processes finds out
+            if ours:
+                may_take = 0 if plan.settings.batch_size else int(_SHARE * rows)
+                found = _like(plan.workspace.store, sets[0], network) or _tried(network, extraction, may_take)
+                return keep(sets, _fixed(plan.settings, found))
+        time.sleep(_LOOK)  # who waited for the shard itself would wait until it is computed
+        reopened(plan.settings.data_dir)
+
+
+def on_this_machine(batch: BatchSettings, network: Network, settings: ExtractSettings) -> BatchSettings:
+    """Return the batch settings of a job for the device of this process: a job of another device has the usual size."""
+    if batch.device == network.device.type:
+        return batch
+    usual = _usual(network)
+    return replace(usual, batch_size=settings.batch_size or usual.batch_size, workers=batch.workers)
 
 
 def keep(sets: Sequence[FeatureSet], batch: BatchSettings) -> BatchSettings:

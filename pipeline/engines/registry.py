@@ -2,34 +2,77 @@
 
 from __future__ import annotations
 
-from frostline.pipeline.engines.base import Engine
+from collections.abc import Callable, Sequence
+from functools import partial
+from inspect import signature
+from typing import cast
+
+from frostline.pipeline.engines.base import CellEngine, Engine, ToldEngine
 from frostline.pipeline.plan.machine import devices_of
-from frostline.stages.errors import unknown_name
+from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.plugins import Door
 
 AUTO = "auto"
-ENGINES: Door[Engine] = Door(
+ENGINES: Door[Engine | ToldEngine] = Door(
     "engine",
     "frostline.engines",
     {
         "local": "frostline.pipeline.engines.local:fill",
         "processes": "frostline.pipeline.engines.processes:fill",
+        "array": "frostline.pipeline.engines.array:fill",
+        "ray": "frostline.pipeline.engines.on_ray.engine:ENGINE",
     },
     callable,
 )
 
 
-def check_engine(name: str) -> None:
-    """Raise ConfigError with the nearest names if there is no such engine; none is loaded."""
+def name_of(setting: str) -> str:
+    """Return the name of an engine, without what stands after the first colon."""
+    return setting.partition(":")[0]
+
+
+def check_engine(setting: str) -> None:
+    """Raise ConfigError with the nearest names if there is no such engine, or one that takes no argument has one.
+
+    None is loaded but that one.
+    """
+    name, colon, argument = setting.partition(":")
     if name != AUTO and name not in ENGINES:
         raise unknown_name("engine", name, [AUTO, *ENGINES.names()])
+    if colon:
+        _told(name, argument)
 
 
-def engine_for(name: str, device: str) -> Engine:
+def engine_for(setting: str, device: str) -> Engine:
     """Return the engine of a setting; ``auto`` means a process for each of several GPUs, else this process.
 
-    Raises ConfigError: no such engine, no such device, an engine that can't be loaded.
+    Raises ConfigError: no such engine, no such device, an engine that can't be loaded or takes no argument.
     """
-    if name == AUTO:
+    name, colon, argument = setting.partition(":")
+    if name == AUTO and not colon:
         name = "processes" if len(devices_of(device)) > 1 else "local"
-    return ENGINES.load(name)
+    return _told(name, argument) if colon or (name in ENGINES and _takes_more(name)) else _alone(name)
+
+
+def cell_fitter(setting: str) -> Callable[[Sequence[str]], Sequence[str]] | None:
+    """Return what has heads of a bench fitted on other machines, if the engine of a setting does that.
+
+    That is ``fit_cells(cells, argument)`` of the engine; see ``CellEngine``.
+    """
+    name, _, argument = setting.partition(":")
+    engine = None if name == AUTO else ENGINES.load(name)
+    return partial(engine.fit_cells, argument=argument) if isinstance(engine, CellEngine) else None
+
+
+def _alone(name: str) -> Engine:
+    return cast(Engine, ENGINES.load(name))
+
+
+def _told(name: str, argument: str) -> Engine:
+    if name == AUTO or not _takes_more(name):
+        raise ConfigError(f"engine {name!r} takes nothing after its name; expected {name}, got {name}:{argument}")
+    return partial(cast(ToldEngine, ENGINES.load(name)), argument=argument)
+
+
+def _takes_more(name: str) -> bool:
+    return "argument" in signature(ENGINES.load(name)).parameters

@@ -1,30 +1,37 @@
 """Frozen features, linear heads: run a pretrained encoder once, cache its features, fit and compare heads.
 
-The commands as functions, with their settings and records; nothing is loaded before it is used. Types stand in
+The commands as functions, with what they take and return; nothing is loaded before it is used. Types stand in
 ``__init__.pyi``.
 
->>> import frostline
->>> report = frostline.run(frostline.Settings(dataset="digits", backbone="pixels", head=("ridge",)))
->>> round(report.probes[0].evaluation.scores["accuracy"].value, 3)
+>>> import frostline as fl
+>>> report = fl.run(dataset="digits", backbone="pixels", head="ridge")
+>>> round(report.accuracy.value, 3)
 0.922
 """
 
 from importlib import import_module
 from typing import Any
 
-_RUN, _PREDICT = "frostline.pipeline.run.run", "frostline.pipeline.serve.predict"
+_API = "frostline.pipeline.api"
 _RECORDS, _SETTINGS = "frostline.pipeline.records.run", "frostline.pipeline.settings"
 _ERRORS, _STORE = "frostline.stages.errors", "frostline.stages.store"
 _ESTIMATORS, _HEADS = "frostline.pipeline.estimators", "frostline.stages.heads.estimators"
 _CLASSIFIERS = ["AdamW", "Centroid", "KNN", "LDA", "LinearSGD", "Logistic", "Ridge", "SVM"]
 _PLACES = {
-    **dict.fromkeys(["run", "extract", "fit", "evaluate"], _RUN),
-    **dict.fromkeys(["Classifier", "load_classifier", "predict"], _PREDICT),
+    **dict.fromkeys(["run", "extract", "fit", "evaluate"], f"{_API}.calls"),
+    **dict.fromkeys(["predict", "load_classifier"], f"{_API}.prediction"),
+    **dict.fromkeys(["load_dataset", "open_features"], f"{_API}.data"),
+    **dict.fromkeys(["Encoder", "load_encoder"], f"{_API}.encoder"),
+    "Report": f"{_API}.report",
+    "Classifier": "frostline.pipeline.serve.predict",
     "Prediction": "frostline.pipeline.serve.answers",
-    **dict.fromkeys(["Report", "Probe", "Extracted", "Fitted"], _RECORDS),
-    **dict.fromkeys(["Settings", "ExtractSettings", "HeadSettings", "PredictSettings"], _SETTINGS),
+    **dict.fromkeys(["Probe", "Extracted", "Fitted"], _RECORDS),
+    "Score": "frostline.stages.metrics",
+    **dict.fromkeys(["Settings", "ExtractSettings", "HeadSettings"], _SETTINGS),
     **dict.fromkeys(["FrostlineError", "ConfigError", "DataError", "StoreError"], _ERRORS),
-    **dict.fromkeys(["Features", "FeatureSet", "load", "open_set"], _STORE),
+    **dict.fromkeys(["Dataset", "Samples"], "frostline.stages.datasets"),
+    "Targets": "frostline.stages.targets.values",
+    "Features": _STORE,
     "FrozenFeatures": f"{_ESTIMATORS}.frozen_features",
     **dict.fromkeys(["LogisticProbeCV", "RidgeClassifierProbeCV"], f"{_ESTIMATORS}.probe_classifiers"),
     "RidgeProbeCV": f"{_ESTIMATORS}.probe_regressor",

@@ -1,3 +1,14 @@
+from frostline.pipeline.api.calls import evaluate as evaluate
+from frostline.pipeline.api.calls import extract as extract
+from frostline.pipeline.api.calls import fit as fit
+from frostline.pipeline.api.calls import run as run
+from frostline.pipeline.api.data import load_dataset as load_dataset
+from frostline.pipeline.api.data import open_features as open_features
+from frostline.pipeline.api.encoder import Encoder as Encoder
+from frostline.pipeline.api.encoder import load_encoder as load_encoder
+from frostline.pipeline.api.prediction import load_classifier as load_classifier
+from frostline.pipeline.api.prediction import predict as predict
+from frostline.pipeline.api.report import Report as Report
 from frostline.pipeline.estimators.frozen_features import FrozenFeatures as FrozenFeatures
 from frostline.pipeline.estimators.probe_classifiers import LogisticProbeCV as LogisticProbeCV
 from frostline.pipeline.estimators.probe_classifiers import RidgeClassifierProbeCV as RidgeClassifierProbeCV
@@ -5,19 +16,13 @@ from frostline.pipeline.estimators.probe_regressor import RidgeProbeCV as RidgeP
 from frostline.pipeline.records.run import Extracted as Extracted
 from frostline.pipeline.records.run import Fitted as Fitted
 from frostline.pipeline.records.run import Probe as Probe
-from frostline.pipeline.records.run import Report as Report
-from frostline.pipeline.run.run import evaluate as evaluate
-from frostline.pipeline.run.run import extract as extract
-from frostline.pipeline.run.run import fit as fit
-from frostline.pipeline.run.run import run as run
 from frostline.pipeline.serve.answers import Prediction as Prediction
 from frostline.pipeline.serve.predict import Classifier as Classifier
-from frostline.pipeline.serve.predict import load_classifier as load_classifier
-from frostline.pipeline.serve.predict import predict as predict
 from frostline.pipeline.settings import ExtractSettings as ExtractSettings
 from frostline.pipeline.settings import HeadSettings as HeadSettings
-from frostline.pipeline.settings import PredictSettings as PredictSettings
 from frostline.pipeline.settings import Settings as Settings
+from frostline.stages.datasets import Dataset as Dataset
+from frostline.stages.datasets import Samples as Samples
 from frostline.stages.errors import ConfigError as ConfigError
 from frostline.stages.errors import DataError as DataError
 from frostline.stages.errors import FrostlineError as FrostlineError
@@ -33,9 +38,8 @@ from frostline.stages.heads.estimators import LogisticClassifier as LogisticClas
 from frostline.stages.heads.estimators import RidgeClassifier as RidgeClassifier
 from frostline.stages.heads.estimators import RidgeRegressor as RidgeRegressor
 from frostline.stages.heads.estimators import SVMClassifier as SVMClassifier
+from frostline.stages.metrics import Score as Score
 from frostline.stages.store import Features as Features
-from frostline.stages.store import FeatureSet as FeatureSet
-from frostline.stages.store import load as load
-from frostline.stages.store import open_set as open_set
+from frostline.stages.targets.values import Targets as Targets
 
 __version__: str

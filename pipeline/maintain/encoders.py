@@ -54,7 +54,7 @@ def encoders_json(found: Sequence[Named]) -> list[dict[str, Any]]:
 def encoders_table(found: Sequence[Named]) -> str:
     """Return the encoders for a terminal."""
     table = Table("", ("encoder", "width", "images", "licence", "weights"), "<>><<", tuple(map(_cells, found)))
-    more = f"; a pattern that fits at most {DESCRIBED} tells more of each" if len(found) > DESCRIBED else ""
+    more = f"; details are shown for a pattern that matches at most {DESCRIBED}" if len(found) > DESCRIBED else ""
     return "\n".join([*aligned(table), f"{counted(len(found), 'encoder')}{more}"])
 
 
@@ -62,10 +62,10 @@ def _none_matches(pattern: str, missing: Sequence[str]) -> ConfigError:
     """Return what to say where nothing matches. ``missing``: why families could not be asked."""
     if missing:
         return ConfigError(
-            f"no encoder of what is installed matches {pattern!r}; not asked, for they are not installed:\n"
-            + listing(missing, len(missing))
+            f"no installed encoder matches {pattern!r}; these families were not searched, because they are not "
+            "installed:\n" + listing(missing, len(missing))
         )
-    return ConfigError(f"no encoder matches {pattern!r}; expected a part of a name, such as dinov2 or timm:vit_*")
+    return ConfigError(f"no encoder matches {pattern!r}; expected part of a name, such as dinov2 or timm:vit_*")
 
 
 def _names(prefix: str, missing: list[str]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from frostline.stages.buckets.mirror import remove_objects, stored_bytes
 from frostline.stages.datasets import ALL, is_sound
 from frostline.stages.errors import FrostlineError, StoreError, printable
 from frostline.stages.heads import read_head
+from frostline.stages.progress import tell
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.store import FeatureSet, in_use, open_set
 from frostline.stages.store.featureset import TARGETS, holds_shards
@@ -121,7 +122,9 @@ def verify(root: Path) -> tuple[int, list[str]]:
     """Read all committed features, heads and runs again; return how many files, and what is damaged."""
     checked, damaged = 0, []
     workspace = existing_workspace(root, reread=True)
-    for folder in workspace.store.folders():
+    folders = list(workspace.store.folders())
+    for i, folder in enumerate(folders):
+        tell("reading", "feature sets", i, len(folders))
         try:
             found = open_set(folder)
         except StoreError as error:
@@ -133,7 +136,8 @@ def verify(root: Path) -> tuple[int, list[str]]:
             problems += filter(None, [_target_fault(folder / TARGETS)])
             checked += 1
         if found.complete and not problems and not found.published:
-            problems.append(f"{found.folder / 'features.h5'} is missing or damaged; `frostline extract` writes it anew")
+            path = found.folder / "features.h5"
+            problems.append(f"{path} is missing or damaged; `frostline extract` writes it again")
         damaged += problems
     memories = _memories(workspace)
     damaged += [f"{named(path)} is damaged: {advice}" for path, (sound, advice) in memories.items() if not sound]
@@ -152,17 +156,17 @@ def verify(root: Path) -> tuple[int, list[str]]:
 
 
 def _has_targets(found: FeatureSet) -> bool:
-    """Whether there should be targets beside a set: those that ``predict`` keeps have no labels."""
+    """Whether there should be targets next to a set: those that ``predict`` keeps have no labels."""
     return found.layout.split != ALL or os.path.lexists(found.local / TARGETS)
 
 
 def _target_fault(path: Path) -> str:
     if not os.path.lexists(path):
-        return f"{named(path)} is missing; `frostline extract` writes it anew"
+        return f"{named(path)} is missing; `frostline extract` writes it again"
     try:
         read_targets(path)
     except StoreError as error:
-        return f"{error}; delete it, and the command that made it writes it anew"
+        return f"{error}; delete it, and run the command that made it again"
     return ""
 
 
@@ -189,12 +193,18 @@ def _verify_runs(workspace: Workspace) -> tuple[int, list[str]]:
 def _memories(workspace: Workspace) -> dict[Path, tuple[bool, str]]:
     """Return the files that no number depends on: whether each is sound, and what to do if it isn't."""
     root = workspace.root
-    made, known = _in_each(workspace.store.root, PROVENANCE), "it is taken for missing; delete it"
+    made, known = _in_each(workspace.store.root, PROVENANCE), "it is treated as missing; delete it"
     kept = ("backbones", "health", "bench/curves", "bench/parameters")
     sealed = [path for place in kept for path in sorted(root.glob(f"{place}/*.json"))]
     sealed += _in_each(workspace.store.root, "speed.json")
     return {
-        **{path: (_is_sealed(path), "when and where these features were made is lost; delete it") for path in made},
+        **{
+            path: (
+                _is_sealed(path),
+                "the record of when and where these features were made is lost; delete it",
+            )
+            for path in made
+        },
         **{path: (_is_sealed(path), known) for path in sealed},
         **{path: (is_sound(path), known) for path in sorted(root.glob("index/*.index"))},
     }
@@ -220,7 +230,7 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
     is left alone.
     """
     workspace = existing_workspace(root)
-    found = [_item(path, "left by a killed write") for path in _leftovers(workspace)]
+    found = [_item(path, "left over from an interrupted write") for path in _leftovers(workspace)]
     latest: dict[tuple[str, ...], list[FeatureSet]] = defaultdict(list)
     if unfinished:
         found += [_item(folder, "no readable description, no shards") for folder in _shells(workspace)]
@@ -231,7 +241,7 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
         if unfinished and not features.complete:
             found.append(_item(folder, "unfinished"))
             continue
-        why = "left by a killed write" if features.publishes else "another writer was first"
+        why = "left over from an interrupted write" if features.publishes else "another writer was first"
         found += [_item(path, why) for path in features.unnamed()]
         if not features.complete:
             continue
@@ -247,7 +257,7 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
 
 
 def _leftovers(workspace: Workspace) -> list[Path]:
-    """Return what killed processes left beside feature sets and targets; those within sets are found with them."""
+    """Return what killed processes left next to feature sets and targets; those within sets are found with them."""
     return [path for top in (workspace.store.root, workspace.targets) for path in sorted(top.glob(f"*{TEMPORARY}"))]
 
 
@@ -285,7 +295,7 @@ def garbage_table(found: Sequence[Garbage], *, removed: bool) -> str:
     rows = tuple((size(item.bytes), f"{item.path}  ({item.why})") for item in found)
     lines = aligned(Table("", ("", ""), "><", rows, widths=(9,)))
     total = size(sum(item.bytes for item in found))
-    return "\n".join([*lines, f"{total} {'removed' if removed else 'can go; --yes removes it'}"])
+    return "\n".join([*lines, f"{total} {'removed' if removed else 'can be removed with --yes'}"])
 
 
 def _mostly_in(old: FeatureSet, new: FeatureSet) -> bool:

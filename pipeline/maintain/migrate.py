@@ -33,9 +33,11 @@ def migrate_all(root: Path) -> list[Migrated]:
 def _migrated(workspace: Workspace, old: FeatureSet) -> Migrated:
     folder, rows = str(old.folder), old.layout.rows
     if in_use(old.folder):
-        return Migrated(folder, rows, left="a process is working on it")
+        return Migrated(folder, rows, left="another process is using it")
     if not old.complete:
-        return Migrated(folder, rows, left="unfinished; the command that began it goes on with it in the new format")
+        return Migrated(
+            folder, rows, left="unfinished; repeat the command that began it to complete it in the new format"
+        )
     try:
         return Migrated(folder, rows, str(migrate(old, workspace.store, workspace.targets).folder))
     except StoreError as error:
@@ -50,10 +52,10 @@ def migrated_json(found: Sequence[Migrated]) -> list[dict[str, Any]]:
 def migrated_text(found: Sequence[Migrated]) -> str:
     """Return what was taken over for a terminal."""
     if not found:
-        return "every feature set is of the present format"
+        return "every feature set has the current format"
     return "\n".join(printable(_line(one)) for one in found)
 
 
 def _line(one: Migrated) -> str:
-    what = f"→ {Path(one.became).name}" if one.became else f"left as it is: {one.left}"
+    what = f"→ {Path(one.became).name}" if one.became else f"not changed: {one.left}"
     return f"{Path(one.folder).name} ({counted(one.rows, 'row')}) {what}"

@@ -28,7 +28,9 @@ def begin(plan: Plan, request: FeatureRequest) -> FeatureSet:
         begun, asked = request.existing.provenance.optimize, plan.settings.optimize
         if begun != asked:
             folder = request.existing.folder
-            raise StoreError(f"{folder} was begun with --optimize {begun}; go on with that, or remove the folder")
+            raise StoreError(
+                f"{folder} was begun with --optimize {begun}; use the same option to continue, or remove the folder"
+            )
         return request.existing
     x = request.samples
     layout = Layout(request.key.fields(), x.dataset, x.split, len(x), request.width)

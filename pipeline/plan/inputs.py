@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
-from tqdm import tqdm
-
+from frostline.pipeline.plan.one_reader import one_reader
+from frostline.pipeline.progress import bar
 from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.settings.of_modality import check_modality_settings
 from frostline.pipeline.workspace import Workspace, open_workspace
@@ -78,25 +78,30 @@ def open_inputs(settings: ExtractSettings, dataset: Dataset | None = None) -> In
 
 def _open(settings: ExtractSettings) -> Dataset:
     s, workspace = settings, open_workspace(settings.data_dir)
-    with tqdm(desc="reading", unit=" files", disable=None, leave=False, delay=1) as bar:
-        dataset = s.open_dataset(workspace, partial(tick, bar))
-    for note in dataset.notes:
-        log.info("note: %s", note)
-    bad = [f"{x.ids[row]}: {reason}" for x in dataset.splits for row, reason in sorted(x.problems.items())]
-    check_bad(bad, s.max_bad, "; others may turn up when they are decoded")
+    with bar("reading", "files") as shown, _reading(s, workspace):
+        dataset = s.open_dataset(workspace, shown.at)
+    check_readable(dataset, s.max_bad)
     return dataset
 
 
-def tick(bar: Any, done: int, total: int) -> None:
-    """Show on a progress bar how many of how many samples are read."""
-    bar.total = total
-    bar.update(done - bar.n)
+def check_readable(dataset: Dataset, max_bad: int) -> None:
+    """Tell what was noted of a dataset. Raises DataError for samples seen to be unreadable, beyond ``max_bad``."""
+    for note in dataset.notes:
+        log.info("note: %s", note)
+    bad = [f"{x.ids[row]}: {reason}" for x in dataset.splits for row, reason in sorted(x.problems.items())]
+    check_bad(bad, max_bad, "; more may be found when they are decoded")
+
+
+def _reading(settings: ExtractSettings, workspace: Workspace) -> AbstractContextManager[None]:
+    """Return what has one of the tasks of an array read the dataset for all."""
+    is_task = settings.engine.partition(":")[0] == "array"
+    return one_reader(workspace.index(settings.dataset, settings.root)) if is_task else nullcontext()
 
 
 def check_bad(bad: list[str], max_bad: int, more: str = "") -> None:
     """Raise DataError that lists the unreadable samples if there are more than ``max_bad``."""
     if len(bad) > max_bad:
         raise DataError(
-            f"{counted(len(bad), 'sample')} can't be used, {max_bad} tolerated:\n{listing(bad)}\n"
-            f"Mend or remove them, or pass --max-bad {len(bad)} to go on without them{more}."
+            f"{counted(len(bad), 'sample')} can't be used, and --max-bad allows {max_bad}:\n{listing(bad)}\n"
+            f"Repair or remove them, or pass --max-bad {len(bad)} to continue without them{more}."
         )

@@ -38,7 +38,7 @@ def cached_plan(inputs: Inputs) -> Plan:
     resolved = resolve_remembered(inputs)
     if resolved is None and inputs.fingerprint:
         raise StoreError(
-            f"no features of {inputs.settings.backbone} with these settings are cached; "
-            "`frostline extract` with the same settings makes them"
+            f"no cached features of {inputs.settings.backbone} with these settings; run `frostline extract` with "
+            "the same settings first"
         )
     return candidate_plans(resolved or resolve(inputs))[0]

@@ -50,7 +50,9 @@ def distinct_modes(candidates: list[NumericMode], train: Samples) -> list[Numeri
     if side is None or train.any_scaled(trial_rows(train), side):
         return candidates
     if candidates[0].jpeg_min_side:
-        log.info("note: no JPEG file of those looked at is large enough to be scaled; all are decoded whole")
+        log.info(
+            "note: none of the JPEG files that were checked is large enough to be scaled; all are decoded at full size"
+        )
     return list(dict.fromkeys(NumericMode(mode.precision, None) for mode in candidates))
 
 

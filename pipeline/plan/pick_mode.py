@@ -46,19 +46,25 @@ def pick_mode(network: AnyBackbone, candidates: list[NumericMode], train: Sample
     whole, otherwise = ([one[place] for one in trial] for place in (0, -1))
     rough, agreement = faster(network, whole) if fast.precision != exact.precision else (network, None)
     if agreement:
-        good, bad = f"features in {rough.precision}", "features in fp32, the faster precision differs too much"
+        good, bad = (
+            f"features in {rough.precision}",
+            "features in fp32, because the faster precision changes them too much",
+        )
         _log(good if agreement.good else bad, "fp32", agreement, train.modality)
     if exact.jpeg_min_side == fast.jpeg_min_side:
         return PickedMode(NumericMode(rough.precision, exact.jpeg_min_side), agreement), rough
     found = compared(network, whole, rough, otherwise)
-    good, bad = "large JPEG files decoded at a fraction", "JPEG files decoded whole, scaled ones differ too much"
-    _log(good if found.good else bad, "whole ones", found, train.modality)
+    good, bad = (
+        "large JPEG files decoded at reduced size",
+        "JPEG files decoded at full size, because reduced-size decoding changes the features too much",
+    )
+    _log(good if found.good else bad, "full-size decoding", found, train.modality)
     side = fast.jpeg_min_side if found.good else exact.jpeg_min_side
     return PickedMode(NumericMode(rough.precision, side), agreement, found), rough
 
 
 def _log(what: str, against: str, found: FeatureAgreement, modality: str) -> None:
-    cosine = f"least {found.least:.5f}, mean {found.mean:.5f}"
+    cosine = f"minimum {found.least:.5f}, mean {found.mean:.5f}"
     noun = MODALITIES.load(modality).noun
     how = f"cosine with {against} on {found.rows} {noun}s: {cosine}; error {found.error:.1%} of the spread"
     log.info("%s (%s)", what, how)

@@ -6,7 +6,10 @@ import json
 from collections.abc import Sequence
 
 from frostline.pipeline.records.run import Report, to_json
+from frostline.pipeline.report.blocks import PLAIN, Block, Terminal, rendered
+from frostline.pipeline.report.messages import noted, notes_of, quarantined, warnings_of
 from frostline.pipeline.report.text import curve_lines, curve_notes, interval_notes, score_lines, table
+from frostline.pipeline.report.wording import Message
 from frostline.stages.buckets.cache import named
 from frostline.stages.errors import counted
 
@@ -18,22 +21,22 @@ def reports_json(reports: Sequence[Report]) -> str:
     return json.dumps([json.loads(to_json(report)) for report in reports], indent=2, sort_keys=True)
 
 
-def reports_table(reports: Sequence[Report]) -> str:
+def reports_table(reports: Sequence[Report], on: Terminal = PLAIN) -> str:
     """Return reports for a terminal: one as it is, several as one table with a row for each target and head."""
     if len(reports) == 1:
-        return table(reports[0])
+        return table(reports[0], on)
     first = reports[0]
-    rows = first.rows
     parts = _parts(reports)
     what = ", ".join(counted(len(set(values)), name) for name, values in parts.items())
-    head = f"{first.dataset}: {what}, {rows.train:,} training and {rows.test:,} test samples"
+    head = f"{first.dataset}: {what}, {first.rows.train:,} training and {first.rows.test:,} test samples"
     probes = [probe for report in reports for probe in report.probes]
     own = [", ".join(of_report) for of_report in zip(*parts.values(), strict=True)]
     names = [name for name, report in zip(own, reports, strict=True) for _ in report.probes]
-    heading = ", ".join(parts)
+    tables = [show(probes, names, ", ".join(parts), on.width) for show in (score_lines, curve_lines)]
+    said = _messages(reports)
     places = [f"report    {named(report.path)}" for report in reports if not report.unwritten]
-    blocks = [[head], score_lines(probes, names, heading), curve_lines(probes, names, heading), _notes(reports), places]
-    return "\n\n".join("\n".join(block) for block in blocks if block)
+    blocks = [*(Block("text", lines) for lines in ([head], *tables)), Block("warnings", warnings_of(said))]
+    return rendered([*blocks, Block("how", notes_of(said)), Block("where", places)], on)
 
 
 def _parts(reports: Sequence[Report]) -> dict[str, list[str]]:
@@ -45,7 +48,7 @@ def _parts(reports: Sequence[Report]) -> dict[str, list[str]]:
     return {name: values for name, values in parts.items() if len(set(values)) > 1}
 
 
-def _notes(reports: Sequence[Report]) -> list[str]:
+def _messages(reports: Sequence[Report]) -> list[Message]:
     probes = [probe for report in reports for probe in report.probes]
     computed = sum({done.folder: done.computed for probe in reversed(probes) for done in probe.features}.values())
     cached = sum(probe.fitted.cached for probe in probes if probe.fitted)
@@ -55,8 +58,6 @@ def _notes(reports: Sequence[Report]) -> list[str]:
     lines = [*curve_notes(probes), *lines]
     if any(probe.evaluation for probe in probes):
         lines = [*interval_notes(probes), *lines]
-    quarantined = max(report.quarantined for report in reports)
-    if quarantined:
-        lines.append(f"{counted(quarantined, 'sample')} quarantined and left out; run.json lists them")
-    notes = dict.fromkeys(note for report in reports for note in report.notes)
-    return [f"- {line}" for line in [*lines, *notes]]
+    left_out = max(report.quarantined for report in reports)
+    recorded = dict.fromkeys(note for report in reports for note in report.notes)
+    return [*(Message("note", line) for line in lines), *quarantined(left_out), *noted(recorded)]

@@ -1,4 +1,4 @@
-"""A table of text: columns that are aligned, empty ones left out."""
+"""A table of text: columns that are aligned, empty ones left out, long names shortened where a line is short."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ class Table:
     widths: tuple[int, ...] = ()
 
 
-def aligned(table: Table) -> list[str]:
+_NAME = 8  # characters that are left at least of a name
+
+
+def aligned(table: Table, width: int | None = None) -> list[str]:
     """Return a table for a terminal, a line for the columns' names if they have any, and one for each row, if any.
 
-    Columns are as wide as their widest cell; those without a cell that says something are left out.
+    Columns are as wide as their widest cell; those without a cell that says something are left out. ``width``: of a
+    line; the middle of the longest names (columns that are aligned to the left) gives way to it.
 
     >>> print(*aligned(Table("", ("head", "", "accuracy"), "<<>", (("logreg", "", "95.0 %"),))), sep="\\n")
     head    accuracy
@@ -38,9 +42,26 @@ def aligned(table: Table) -> list[str]:
     rows = [[printable(cell) for cell in row] for row in table.rows]
     kept = [i for i in range(len(table.columns)) if any(row[i] for row in rows)]
     wide = {i: max(*table.widths[i : i + 1], *(len(row[i]) for row in (table.columns, *rows))) for i in kept}
+    wide = wide if width is None else _narrowed(wide, table.align, width)
     heading = [table.columns] if any(table.columns) else []
     return [_line(row, kept, table.align, wide) for row in (*heading, *rows)]
 
 
+def _narrowed(wide: dict[int, int], align: str, width: int) -> dict[int, int]:
+    """Return widths of columns that fit a line, as far as names can be shortened; the widest gives way first."""
+    own = dict(wide)
+    for _ in range(sum(own.values()) + 2 * (len(own) - 1) - width):
+        widest = max((i for i in own if align[i] == "<"), key=own.__getitem__, default=None)
+        if widest is None or own[widest] <= _NAME:
+            break
+        own[widest] -= 1
+    return own
+
+
+def _short(text: str, width: int) -> str:
+    left = width - 1 - (width - 1) // 2
+    return text if len(text) <= width else f"{text[:left]}…{text[len(text) - (width - 1 - left) :]}"
+
+
 def _line(row: Sequence[str], kept: Sequence[int], align: str, wide: dict[int, int]) -> str:
-    return "  ".join(f"{row[i]:{align[i]}{wide[i]}}" for i in kept).rstrip()
+    return "  ".join(f"{_short(row[i], wide[i]):{align[i]}{wide[i]}}" for i in kept).rstrip()

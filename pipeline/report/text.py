@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.records.headline import candidates, headline
 from frostline.pipeline.records.run import PAGE, Extracted, Fitted, Probe, Report
+from frostline.pipeline.report.blocks import PLAIN, Block, Terminal, rendered
+from frostline.pipeline.report.messages import data_messages, notes_of, warnings_of
 from frostline.pipeline.report.table import Table, aligned
-from frostline.pipeline.report.verdicts import picked, standing, uncovered, uncovered_over_draws, verdicts
+from frostline.pipeline.report.verdicts import advice, picked, standing, uncovered, uncovered_over_draws, verdicts
 from frostline.pipeline.report.wording import (
     NOUNS,
+    Message,
     chosen,
     draws_note,
     intervals_of,
@@ -55,17 +59,32 @@ def fitted_lines(fitted: Fitted, name: str) -> list[str]:
     return [first, *(f"- {line}" for line in selection_lines(fitted.selection, name)), f"  {named(fitted.folder)}"]
 
 
-def table(report: Report) -> str:
-    """Return the report for a terminal."""
+def table(report: Report, on: Terminal = PLAIN) -> str:
+    """Return the report for a terminal, or as plain text: the scores, then warnings, then how, then where."""
     rows = report.rows
     what = counted(len(report.classes), NOUNS.get(report.kind, "name"))
     head = f"{report.dataset}: {what}, {rows.train:,} training and {rows.test:,} test samples"
-    blocks = [[head], score_lines(report.probes), curve_lines(report.probes), _notes(report), _places(report)]
-    return "\n\n".join("\n".join(block) for block in blocks if block)
+    scores = [score_lines(report.probes, width=on.width), curve_lines(report.probes, width=on.width)]
+    said = _messages(report)
+    blocks = [*(Block("text", lines) for lines in ([head], *scores)), Block("advice", _advice(report))]
+    blocks += [Block("warnings", warnings_of(said)), Block("how", notes_of(said)), Block("where", _places(report))]
+    return rendered(blocks, on)
 
 
-def score_lines(probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "") -> list[str]:
+def _advice(report: Report) -> list[str]:
+    own = next(iter(candidates(report.probes).values()), [])
+    return [advice(report.comparison, own)] if report.comparison and own else []
+
+
+def score_lines(
+    probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "", width: int | None = None
+) -> list[str]:
     """Return one line per scored probe, under a heading; ``names``: what tells each from the others, under its own."""
+    return aligned(score_table(probes, names, heading), width)
+
+
+def score_table(probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "") -> Table:
+    """Return one row per scored probe; arguments as of ``score_lines``."""
     scored = [probe for probe in probes if probe.evaluation and probe.fitted]
     target = TARGETS.load(scored[0].evaluation.kind if scored and scored[0].evaluation else DEFAULT)
     rows, shown = [], target.table
@@ -73,18 +92,25 @@ def score_lines(probes: Sequence[Probe], names: Sequence[str] = (), heading: str
         if probe.evaluation is None or probe.fitted is None:
             continue
         scores = [with_interval(probe.evaluation.scores[one], shares=target.as_shares) for one in shown]
-        width, value = str(probe.features[0].width), chosen(probe.fitted.selection)
-        rows.append((name, probe.backbone, width, probe.head, value, *scores))
+        numbers, value = str(probe.features[0].width), chosen(probe.fitted.selection)
+        rows.append((name, probe.backbone, numbers, probe.head, value, *scores))
     columns = (heading, "backbone", "width", "head", "", *shown.values())
-    return aligned(Table("", columns, "<<><<" + ">" * len(shown), tuple(rows)))
+    return Table("", columns, "<<><<" + ">" * len(shown), tuple(rows))
 
 
 def _named(probes: Sequence[Probe], names: Sequence[str]) -> Iterable[tuple[str, Probe]]:
     return zip(names or [""] * len(probes), probes, strict=True)
 
 
-def curve_lines(probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "") -> list[str]:
+def curve_lines(
+    probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "", width: int | None = None
+) -> list[str]:
     """Return one line per probe and size of training set, under a heading; ``names`` and ``heading``: as above."""
+    return aligned(curve_table(probes, names, heading), width)
+
+
+def curve_table(probes: Sequence[Probe], names: Sequence[str] = (), heading: str = "") -> Table:
+    """Return one row per probe and size of training set; arguments as of ``score_lines``."""
     rows, curves = [], [probe.curve for probe in probes if probe.curve]
     target = TARGETS.load(curves[0].kind if curves else DEFAULT)
     for name, probe in _named(probes, names):
@@ -96,7 +122,7 @@ def curve_lines(probes: Sequence[Probe], names: Sequence[str] = (), heading: str
             interval = span_of(point.spread, shares=target.as_shares)
             rows.append((name, probe.backbone, probe.head, amount, n, mean, interval, *ends))
     columns = (heading, "backbone", "head", "training data", "draws", target.table[target.main], "[ ]", "least", "most")
-    return aligned(Table("", columns, "<<<>>>>>>", tuple(rows)))
+    return Table("", columns, "<<<>>>>>>", tuple(rows))
 
 
 def probe_lines(probe: Probe) -> list[str]:
@@ -122,32 +148,22 @@ def curve_notes(probes: Sequence[Probe]) -> list[str]:
     return [draws_note(), uncovered_over_draws(curves)] if curves else []
 
 
-def _notes(report: Report) -> list[str]:
-    lines = []
-    if any(probe.evaluation for probe in report.probes):
-        lines += interval_notes(report.probes)
-    lines += curve_notes(report.probes)
-    lines += _verdicts(report)
+def _messages(report: Report) -> list[Message]:
+    """Return what to know about a run: warnings and notes."""
+    lines = interval_notes(report.probes) if any(probe.evaluation for probe in report.probes) else []
+    said = [Message("note", line) for line in (*lines, *curve_notes(report.probes), *_verdicts(report))]
     for backbone in dict.fromkeys(probe.backbone for probe in report.probes):
-        probes = [probe for probe in report.probes if probe.backbone == backbone]
-        heads = [(f", {probe.head}" if len(probes) > 1 else "", _probe_notes(probe)) for probe in probes]
-        first = [_work_done(probes[0])]
-        if len(probes) == 1:  # one line says all of the work
-            first += heads[0][1][:1]
-            heads[0][1].pop(0)
-        lines.append(f"{backbone}: {'; '.join(first)}")
-        lines += [f"{backbone}{name}: {note}" for name, notes in heads for note in notes]
-    twice = report.duplicates
-    if twice.across or twice.within_train or twice.within_test:
-        lines.append(
-            f"exact duplicates: {twice.across:,} of the test samples are also in train, "
-            f"{twice.within_train:,} repeat within train, {twice.within_test:,} within test"
-        )
-    if twice.conflicting:
-        lines.append(f"{counted(twice.conflicting, 'identical sample')} with different labels")
-    if report.quarantined:
-        lines.append(f"{counted(report.quarantined, 'sample')} quarantined and left out; run.json lists them")
-    return [f"- {line}" for line in [*lines, *report.notes]]
+        said += _of_backbone(backbone, [probe for probe in report.probes if probe.backbone == backbone])
+    return [*said, *data_messages(report)]
+
+
+def _of_backbone(backbone: str, probes: Sequence[Probe]) -> list[Message]:
+    heads = [(f", {probe.head}" if len(probes) > 1 else "", _probe_messages(probe)) for probe in probes]
+    first = [_work_done(probes[0])]
+    if len(probes) == 1:  # one line says all of the work
+        first.append(heads[0][1].pop(0).text)
+    work = Message("note", f"{backbone}: {'; '.join(first)}")
+    return [work, *(message.under(f"{backbone}{name}") for name, own in heads for message in own)]
 
 
 def _verdicts(report: Report) -> list[str]:
@@ -179,20 +195,24 @@ def _speed(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
 
 
-def _probe_notes(probe: Probe) -> list[str]:
-    """Return what to know about one head."""
+def _probe_messages(probe: Probe) -> list[Message]:
+    """Return what to know about one head; the first is the work that it was."""
     if probe.curve:
-        unchosen = [point.size for point in probe.curve.points if point.by == "default"]
-        seconds = sum(point.seconds for point in probe.curve.points)
-        lines = [f"heads of all draws fitted and scored in {seconds:.1f} s"]
-        if unchosen:
-            sizes = f"{', '.join(f'{size:,}' for size in unchosen)} {unit_of(probe.curve, 'training samples')}"
-            lines.append(f"the usual value was taken at {sizes}, where nothing could be held out")
-        return [*lines, probe.curve.sentence]
+        return _curve_messages(probe.curve)
     assert probe.fitted and probe.evaluation
     how = "head from the cache" if probe.fitted.cached else f"head fitted in {probe.fitted.seconds:.1f} s"
-    chosen_how = selection_lines(probe.fitted.selection, probe.head, probe.backbone)
-    return [how, *_without_groups(probe.evaluation), *map(str, chosen_how)]
+    said = [Message("note", line) for line in (how, *_without_groups(probe.evaluation))]
+    return [*said, *selection_lines(probe.fitted.selection, probe.head, probe.backbone)]
+
+
+def _curve_messages(curve: Curve) -> list[Message]:
+    unchosen = [point.size for point in curve.points if point.by == "default"]
+    seconds = sum(point.seconds for point in curve.points)
+    said = [Message("note", f"heads of all draws fitted and scored in {seconds:.1f} s")]
+    if unchosen:
+        sizes = f"{', '.join(f'{size:,}' for size in unchosen)} {unit_of(curve, 'training samples')}"
+        said.append(Message("warning", f"{sizes}: default value used, too few rows to tune"))
+    return [*said, Message("note", curve.sentence)]
 
 
 def _without_groups(found: Evaluation) -> list[str]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from frostline.pipeline.records.curve import Curve
     from frostline.stages.metrics.compare import Comparison, HeadPair
 
+_PICKED_ON = {"training": "held-out training samples", "test": "these test samples"}
 TOLD_APART = "=: not distinguishable from {} with these samples."
 _UNCOVERED = (
     "other training samples (--train-sizes N --draws 10 measures that)",
@@ -80,6 +81,30 @@ def ahead(pair: HeadPair, first: str, *, shares: bool) -> str:
     pair = pair.turned if pair.second == first else pair
     value, low, high = (_end(end, shares=shares) for end in (pair.difference, pair.low, pair.high))
     return f"{value} [{low}, {high}]"
+
+
+def advice(found: Comparison, heads: Sequence[Candidate]) -> str:
+    """Return in one sentence which head to take, and whether others are as good as far as these samples tell."""
+    name, by = found.reference, headline(heads).by
+    if by == "order":
+        return f"No head was picked: held-out scores can't be compared. The first one is {name}; {_others(found)}."
+    how = f" (picked on {_PICKED_ON[by]})" if len(heads) > 1 else ""
+    return f"Take {name}{how}{' with care' if _ahead(found) else ''}; {_others(found)}."
+
+
+def _others(found: Comparison) -> str:
+    better, rows = _ahead(found), f"{found.rows:,} test samples"
+    if better:
+        return f"{listed(better)} did better on the {rows}, beyond chance"
+    (tied,) = (run.tied for run in found.ranks if run.name == found.reference)
+    if tied:
+        return f"{listed(tied)} {'is' if len(tied) == 1 else 'are'} tied with it: no difference beyond chance on {rows}"
+    others = [run.name for run in found.ranks if run.name != found.reference]
+    return f"it is better than {others[0] if len(others) == 1 else 'all others'}, beyond chance"
+
+
+def _ahead(found: Comparison) -> list[str]:
+    return [_other(one, found.reference) for one in found.pairs if _beats(one, found.reference)]
 
 
 def standing(found: Comparison) -> str:

@@ -78,6 +78,10 @@ class Message:
     def __str__(self) -> str:
         return f"WARNING {self.text}" if self.level == "warning" else self.text
 
+    def under(self, name: str) -> Message:
+        """Return the message with what it is about before it."""
+        return Message(self.level, f"{name}: {self.text}")
+
 
 def chosen(selection: Selection) -> str:
     """Return ``C = 0.316``; nothing for a head without a parameter."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from frostline.pipeline.plan.inputs import Inputs
 from frostline.pipeline.settings import BackboneSettings, DatasetSettings, Settings
+from frostline.pipeline.workspace import Workspace
 from frostline.stages.backbones.families.registry import full_name
 from frostline.stages.datasets import Samples, find_source
 from frostline.stages.errors import ConfigError, StoreError, UnreadableSample
@@ -30,7 +31,7 @@ def baseline_settings(settings: Settings, inputs: Inputs, *, learn: bool = True)
     """
     chosen, modality = settings.baseline, inputs.dataset.train.modality
     if chosen in _FOR and _FOR[chosen] != modality:
-        raise ConfigError(f"baseline {chosen} with samples that are of the modality {modality}; see --baseline")
+        raise ConfigError(f"baseline {chosen} with samples of modality {modality}; choose another --baseline, or none")
     if chosen == PIXELS or (chosen == "auto" and _of_small_pixels(settings)):
         return None if full_name(settings.backbone) == PIXELS else _pixels(settings)
     few = chosen == "auto" and len(inputs.dataset.train) <= _SMALL
@@ -38,25 +39,24 @@ def baseline_settings(settings: Settings, inputs: Inputs, *, learn: bool = True)
         return None if full_name(settings.backbone) == SPECTRUM else _other(settings, backbone=SPECTRUM)
     if not (chosen == TFIDF or (few and modality == TEXT and not settings.backbone.startswith(f"{TFIDF}:"))):
         return None
-    path = _vocabulary(inputs, learn=learn)
+    path = vocabulary_of(inputs.dataset.train, inputs.workspace, learn=learn)
     return _other(settings, backbone=f"{TFIDF}:{path}") if path else None
 
 
-def _vocabulary(inputs: Inputs, *, learn: bool) -> Path | None:
+def vocabulary_of(train: Samples, workspace: Workspace, *, learn: bool = True) -> Path | None:
     """Return the file of the training texts' vocabulary, None if it is not there, or can't be written or be learned."""
-    train = inputs.dataset.train
-    path = inputs.workspace.root / "vocabularies" / f"{train.dataset}-{train.content[:12]}.json"
+    path = workspace.root / "vocabularies" / f"{train.dataset}-{train.content[:12]}.json"
     if path.is_file() or not learn:
         return path if path.is_file() else None
     found = _learned(train)
     if not found.terms:
-        log.info("no TF-IDF beside it: no word in the training texts")
+        log.info("no TF-IDF baseline: the training texts contain no words")
         return None
     try:
         make_folder(path.parent)
         write_atomic(path, found.to_json())
     except StoreError as error:
-        log.warning("no TF-IDF beside it: %s", error)
+        log.warning("no TF-IDF baseline: %s", error)
         return None
     return path
 

@@ -1,4 +1,4 @@
-"""Many targets or layers in one command: each by itself, on features that are computed in as few passes as can be."""
+"""Many targets or layers in one command: each separately, on features that are computed in as few passes as can be."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def each_of(settings: AnyDataset) -> tuple[AnyDataset, ...]:
     """Return settings of one layer and one target each: several columns of single labels are so many targets.
 
     These share one split, which is stratified by all of them unless the settings say otherwise. A baseline stands
-    beside the first layer alone.
+    next to the first layer alone.
     """
     layers = layers_of(settings)
     columns = settings.target if settings.task == DEFAULT else ()
@@ -83,7 +83,9 @@ def share_pass(inputs: Sequence[Inputs]) -> None:
         if len({plan.picked.mode for plan in plans}) == 1:  # a pass has one kind of images
             extract_shared(plans)
     except Exception as error:  # a user's network may raise anything
-        log.info("no pass is shared by the layers of %s: %s", layers[0].settings.backbone, error)
+        log.info(
+            "the layers of %s are extracted one by one, without a shared pass: %s", layers[0].settings.backbone, error
+        )
 
 
 def open_each(settings: Settings) -> tuple[Opened, ...]:
@@ -100,7 +102,7 @@ def open_each(settings: Settings) -> tuple[Opened, ...]:
             wrong.setdefault(str(error), {}).update(dict.fromkeys(one.target))
     if wrong:
         faults = "\n".join(f"{', '.join(names)}: {fault}" for fault, names in wrong.items())
-        raise DataError(f"nothing was run; of {len(each)} targets these can't be:\n{faults}")
+        raise DataError(f"nothing was run: of {len(each)} targets, these can't be used:\n{faults}")
     return tuple(opened)
 
 

@@ -1,4 +1,4 @@
-"""The stages in order, doing what is missing: extract, fit, evaluate, and all of them."""
+"""The stages in order: extract, fit, evaluate, and ``run`` for all of them. Finished work is skipped."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from frostline.pipeline.steps.heads import cached_head, fit_head, name_of
 from frostline.pipeline.steps.subsets import drawn_curve
 from frostline.pipeline.steps.targets import keep_targets, target_digests
 from frostline.stages.backbones.families.fingerprint import versions_of
-from frostline.stages.datasets import duplicates
+from frostline.stages.datasets import Dataset, duplicates
 from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.evaluate import predictions, score
 from frostline.stages.heads import HeadSpec, check_options, spec_fields
@@ -56,31 +56,32 @@ log = logging.getLogger("frostline")
 _VERSIONS = ("frostline", "torch", "torchvision", "scikit-learn", "numpy", "h5py")
 
 
-def extract(settings: ExtractSettings) -> tuple[Extracted, ...]:
-    """Compute every feature that is missing or damaged, and return what is cached now.
+def extract(settings: ExtractSettings, dataset: Dataset | None = None) -> tuple[Extracted, ...]:
+    """Compute every missing or damaged feature, and return the cached feature sets.
 
-    Raises DataError if more than ``max_bad`` samples can't be used; all others are cached.
+    ``dataset``: the dataset of the settings, if it is already open. Raises DataError if more than ``max_bad`` samples
+    can't be used; the others are cached.
     """
     check_engine(settings.engine)
-    plan = make_plan(open_inputs(settings))
+    plan = make_plan(open_inputs(settings, dataset))
     for existing in [request.existing for request in required_sets(plan) if request.existing]:
         for damaged in existing.damaged():
             drop(existing, damaged)
     return extract_missing(plan)
 
 
-def fit(settings: HeadSettings) -> tuple[Fitted, ...]:
-    """Fit every head on cached training features. Raises StoreError if they are not there."""
+def fit(settings: HeadSettings, dataset: Dataset | None = None) -> tuple[Fitted, ...]:
+    """Fit every head on cached training features. Raises StoreError if they are not cached."""
     _whole(settings)
-    plan = cached_plan(open_inputs(settings))
+    plan = cached_plan(open_inputs(settings, dataset))
     own, loaded = suited_to(settings, plan.dataset), LazyFeatures(plan)
     return tuple(fit_head(plan, own.spec(name), loaded) for name in own.head)
 
 
-def evaluate(settings: HeadSettings) -> tuple[Probe, ...]:
-    """Score every fitted head on cached test features. Raises StoreError if anything is not there."""
+def evaluate(settings: HeadSettings, dataset: Dataset | None = None) -> tuple[Probe, ...]:
+    """Score every fitted head on cached test features. Raises StoreError if a head or features are missing."""
     _whole(settings)
-    plan = cached_plan(open_inputs(settings))
+    plan = cached_plan(open_inputs(settings, dataset))
     own = suited_to(settings, plan.dataset)
     features, loaded = tuple(map(cached, requests_of(plan, "test"))), LazyFeatures(plan)
     return tuple(
@@ -92,7 +93,7 @@ def _whole(settings: HeadSettings) -> None:
     """Raise ConfigError for heads that are not fitted on all training rows, and for mistakes in settings."""
     few = [name for name in settings.head if name in PROTOCOLS and PROTOCOLS[name].shots]
     if few:
-        raise ConfigError(f"{few[0]} draws its training rows; wanted `frostline run`, which scores every draw")
+        raise ConfigError(f"{few[0]} draws random training subsets; use `frostline run`, which scores each of them")
     check_engine(settings.engine)
     _check(settings)
 
@@ -106,17 +107,19 @@ def _check(settings: HeadSettings) -> None:
 def _there(plan: Plan, spec: HeadSpec) -> Fitted:
     found = cached_head(plan, spec)
     if found is None:
-        raise StoreError(f"no {spec.kind} is fitted with these settings; `frostline fit` with the same ones makes it")
+        raise StoreError(
+            f"no {spec.kind} head has been fitted with these settings; run `frostline fit` with the same settings first"
+        )
     return found
 
 
-def run(settings: Settings) -> Report:
-    """Do what is missing of extract, fit and evaluate, write ``run.json`` and ``report.html``, and return it all.
+def run(settings: Settings, dataset: Dataset | None = None) -> Report:
+    """Extract, fit and evaluate as far as needed, write ``run.json`` and ``report.html``, and return the report.
 
-    Where these can't be written, on a read-only disk for instance, the answers are returned all the same and
-    ``unwritten`` says why.
+    ``dataset``: the dataset of the settings, if it is already open. If the files can't be written, for example on a
+    read-only disk, the report is returned anyway and its ``unwritten`` says why.
     """
-    return run_opened(open_run(settings))
+    return run_opened(open_run(settings, dataset=dataset))
 
 
 def run_opened(opened: Opened) -> Report:
@@ -187,7 +190,7 @@ def _write_page(report: Report, plan: Plan) -> None:
     try:
         write_page(report.path.parent, dataset=plan.dataset, compared=report.comparison)
     except Exception as error:
-        log.warning("no page could be made of %s (%s: %s)", report.path.parent, type(error).__name__, error)
+        log.warning("could not write the page of %s (%s: %s)", report.path.parent, type(error).__name__, error)
 
 
 def _digest(plan: Plan, probes: tuple[Probe, ...], settings: Settings) -> str:
@@ -225,14 +228,14 @@ class Opened:
     inputs: tuple[Inputs, ...]
 
 
-def open_run(settings: Settings, *, learn: bool = True) -> Opened:
+def open_run(settings: Settings, *, learn: bool = True, dataset: Dataset | None = None) -> Opened:
     """Return what settings name, opened; whatever is wrong with it is said before a network is loaded.
 
-    ``learn``: whether a vocabulary may be learned, and written, for a baseline.
+    ``learn``: whether a vocabulary may be learned, and written, for a baseline; ``dataset``: see ``run``.
     """
     _check(settings)
     check_engine(settings.engine)
-    inputs = open_inputs(settings)
+    inputs = open_inputs(settings, dataset)
     settings = suited_to(settings, inputs.dataset)
     check_enough(settings, inputs.dataset.train)
     beside = baseline_settings(settings, inputs, learn=learn)
@@ -249,7 +252,7 @@ def _ready(inputs: Inputs, settings: Settings) -> Plan:
 
 
 def _probes(plan: Plan, settings: Settings) -> tuple[Probe, ...]:
-    """Do all stages for one backbone; a damaged shard met on the way is made anew."""
+    """Do all stages for one backbone; a damaged shard met on the way is made again."""
 
     def work() -> tuple[Probe, ...]:
         features, loaded = extract_missing(plan), LazyFeatures(plan)

@@ -35,11 +35,14 @@ def export_head(folder: Path, file: Path, settings: ServeSettings) -> dict[str, 
     spec, network = classifier.backbone.spec, classifier.backbone
     assert isinstance(network, Backbone)  # of images: others are not portable
     if is_joined(spec.layer):
-        raise ConfigError(f"layers {spec.layer} side by side can't be exported; export a head of one layer")
+        raise ConfigError(
+            f"a head of several joined layers ({spec.layer}) can't be exported; export a head of one layer"
+        )
     if isinstance(spec.preprocessing, LibraryTransform):
         raise ConfigError(
-            f"{spec.name} on images as {spec.preprocessing.library} prepares them can't be exported: no other program "
-            "would prepare them so; extract with a preprocessing of your own, --resize and --crop, fit and export that"
+            f"{spec.name} on images as {spec.preprocessing.library} prepares them can't be exported: other "
+            "programs can't reproduce that preprocessing. Extract with explicit preprocessing (--resize and "
+            "--crop), then fit and export that head"
         )
     record = {
         "images": ["batch", *spec.size, 3],

@@ -48,9 +48,9 @@ def _opened(place: Path) -> FeatureSet:
     if not (opened_folder(folder) / "key.json").is_file():
         found = "a features.h5 without its folder" if place.is_file() else "no folder of a feature set"
         raise StoreError(
-            f"{place} is {found}; wanted a folder of data/features, copied whole: the rows lie in its shards/"
+            f"{place} is {found}; expected a complete folder of data/features: the rows are stored in its shards/"
         )
     features = open_set(folder)
     if not features.complete:
-        raise StoreError(f"{folder} is not complete; `frostline extract` with the same settings goes on with it")
+        raise StoreError(f"{folder} is not complete; run `frostline extract` with the same settings to complete it")
     return features

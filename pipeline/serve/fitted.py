@@ -25,7 +25,7 @@ from frostline.stages.store.key import differences
 
 @dataclass(frozen=True, eq=False)
 class FittedHead:
-    """A head, what is recorded beside it in its ``folder``, and what it was fitted on."""
+    """A head, what is recorded next to it in its ``folder``, and what it was fitted on."""
 
     folder: Path
     head: Head
@@ -39,7 +39,7 @@ def read_fitted(folder: str | Path, s: ServeSettings) -> FittedHead:
     check_kind(folder, head)
     if s.top and target_of(head) == REGRESSION:
         raise ConfigError(
-            f"top {s.top} with the head in {folder}, which predicts numbers: all are shown; leave top out"
+            f"top {s.top} with the head in {folder}, which predicts numbers: all of them are shown; leave --top out"
         )
     return FittedHead(path_of(str(folder)), head, record, read_head_backbone(folder, record))
 
@@ -62,7 +62,8 @@ def _check_trust(folder: str | Path, made: HeadBackbone, s: ServeSettings) -> No
         check_family(s.backbone)
     elif not family.trusted(name):
         raise ConfigError(
-            f"the head in {folder} was fitted on {made.name}, which runs only if you name it: --backbone {made.name}"
+            f"the head in {folder} was fitted on {made.name}. This code runs only if you name it: --backbone "
+            f"{made.name}"
         )
 
 
@@ -86,8 +87,8 @@ def _check_weights(folder: str | Path, made: HeadBackbone, family: Family) -> No
         is_own = False
     if not is_own:
         raise ConfigError(
-            f"the weights that the head in {folder} was fitted on, {made.weights}, are not there or are "
-            "others; name them: --weights FILE"
+            f"the weights that the head in {folder} was fitted on, {made.weights}, are missing or have changed; "
+            "give them with --weights FILE"
         )
 
 
@@ -96,8 +97,8 @@ def check_same(folder: str | Path, wanted: BackboneSpec, found: BackboneSpec) ->
     changes = differences(_flat(wanted), _flat(found))
     if changes:
         raise StoreError(
-            f"the backbone that is here now is not the one that {folder} was fitted on:\n{listing(changes)}\n"
-            "Name the right one with --weights or --backbone, or fit again."
+            f"the backbone found now is not the one that the head in {folder} was fitted on:\n{listing(changes)}\n"
+            "Give the right one with --weights or --backbone, or fit the head again."
         )
 
 

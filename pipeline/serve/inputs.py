@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from frostline.pipeline.serve.asked import Asked, asked_file
+from frostline.pipeline.serve.asked import Asked, asked_bytes, asked_file
 from frostline.pipeline.serve.text_inputs import STDIN, asked_texts, is_table
 from frostline.pipeline.settings import ServeSettings
 from frostline.stages.buckets.address import is_address, path_of
@@ -28,7 +28,7 @@ def asked_for(inputs: Sequence[str | Path], s: ServeSettings, modality: Modality
     if not asked:
         noun = modality.noun
         found = ", ".join(map(str, inputs))
-        raise DataError(f"no {noun} in {found}; wanted {noun} files, folders or a CSV of {_cells(modality)}")
+        raise DataError(f"no {noun} in {found}; expected {noun} files, folders or a CSV of {_cells(modality)}")
     return asked
 
 
@@ -42,11 +42,13 @@ def _check(inputs: Sequence[str | Path], s: ServeSettings, modality: Modality[An
     tables = any(is_table(Path(one)) if modality.name == TEXT else _lists_paths(Path(one)) for one in inputs)
     arrays = modality.name == VECTOR.name and {*s.columns} <= {"features"}
     if (s.root or (s.columns and not arrays)) and not tables:
-        raise ConfigError("root or columns without a table among the inputs; wanted a CSV with them")
+        raise ConfigError("--root or --columns, but no table among the inputs; expected a CSV file")
     if s.input and not (tables and modality.name == TEXT):
-        raise ConfigError(f"input {s.input}, a column of texts; wanted a table with it, and a head of texts")
+        raise ConfigError(
+            f"input {s.input}, a column of texts; it needs a table that has this column, and a head for texts"
+        )
     if s.root and modality.name == TEXT:
-        raise ConfigError("root with texts, which are the cells of a table; leave it out")
+        raise ConfigError("--root does not apply to texts in the cells of a table; leave it out")
 
 
 def _is_dataset(given: str, modality: Modality[Any]) -> bool:
@@ -74,7 +76,7 @@ def _samples(file: Path, modality: Modality[Any], named: str | None) -> list[Ask
     several = modality.held_in(file, named)
     if several is None:
         return [asked_file(file, modality.max_bytes)]
-    return [Asked(Path(f"{file}#{one.name}"), one.content) for one in several]
+    return [asked_bytes(Path(f"{file}#{one.name}"), one.content) for one in several]
 
 
 def _files(given: Path, s: ServeSettings, modality: Modality[Any]) -> list[Path]:
@@ -87,7 +89,7 @@ def _files(given: Path, s: ServeSettings, modality: Modality[Any]) -> list[Path]
     else:
         noun = modality.noun
         raise DataError(
-            f"no file or folder {given}; wanted {one(noun)}, a folder of {noun}s or a CSV of {_cells(modality)}"
+            f"no file or folder {given}; expected {one(noun)}, a folder of {noun}s or a CSV of {_cells(modality)}"
         )
     for note in notes:
         log.info("note: %s", note)

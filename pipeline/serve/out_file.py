@@ -1,4 +1,4 @@
-"""The file that ``predict --out`` writes: never one that is read, and the folder beside it of what is done so far."""
+"""The file that ``predict --out`` writes: never one that is read, and the folder next to it of what is done so far."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_out(out: Path, dataset: str) -> None:
     """Raise ConfigError where a file can't be written, or where a dataset is read from it."""
     check_table_file(out)
     if out.exists() and any(map(out.samefile, filter(Path.exists, local_files(dataset)))):
-        raise ConfigError(f"{out} is read by {dataset}, and --out would write over it; choose another name")
+        raise ConfigError(f"{out} is an input of {dataset}, and --out would overwrite it; choose another name")
 
 
 def check_apart(out: Path, samples: Samples, folder: Path) -> None:
@@ -30,7 +30,7 @@ def check_apart(out: Path, samples: Samples, folder: Path) -> None:
     place, below = out.resolve(), folder.expanduser().resolve()
     among = samples.encoded is not None and out.exists() and place.is_relative_to(below)
     if among and place.relative_to(below).as_posix() in samples.ids:
-        raise ConfigError(f"{out} is a sample of {samples.dataset}, and --out would write over it; choose another")
+        raise ConfigError(f"{out} is a sample of {samples.dataset}, and --out would overwrite it; choose another")
 
 
 @contextmanager
@@ -42,7 +42,9 @@ def parts_of(out: Path) -> Iterator[Path]:
     parts = out.with_name(f"{out.name}.parts")
     if parts.is_symlink() or (parts.exists() and not parts.is_dir()):
         found = "a link" if parts.is_symlink() else "a file"
-        raise ConfigError(f"{parts} is {found}; what is done of {out.name} is kept in a folder of that name: remove it")
+        raise ConfigError(
+            f"{parts} is {found}; a folder of this name is needed to store the finished parts of {out.name}: remove it"
+        )
     lock = parts / "lock"
     with _held(parts, lock):
         try:
@@ -63,7 +65,7 @@ def _held(parts: Path, lock: Path) -> Iterator[None]:
                 yield
                 return
         if not told:
-            log.info("another command is working in %s; waiting for it to end", parts)
+            log.info("another command is using %s; waiting for it to finish", parts)
         told = True
         time.sleep(_PAUSE)
 
@@ -91,7 +93,8 @@ def _make(parts: Path) -> None:
 
 def _unwritable(parts: Path, error: OSError) -> ConfigError:
     return ConfigError(
-        f"can't write into {parts}, where what is done is kept: {error.strerror}; choose another --out, or mend it"
+        f"can't write into {parts}, where finished parts are stored: {error.strerror}; choose another --out, "
+        "or fix the permissions"
     )
 
 

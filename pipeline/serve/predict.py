@@ -1,4 +1,4 @@
-"""A fitted head with its backbone, ready for samples of one's own."""
+"""A fitted head with its backbone, ready for new samples."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from frostline.pipeline.plan.inputs import check_bad
 from frostline.pipeline.plan.machine import cores, device_of
 from frostline.pipeline.plan.of_head import request_of
 from frostline.pipeline.serve.answers import Prediction, answer
-from frostline.pipeline.serve.asked import Asked, asked_file
+from frostline.pipeline.serve.asked import Asked
 from frostline.pipeline.serve.fitted import FittedHead, check_fitted, check_same, check_width, read_fitted
 from frostline.pipeline.serve.inputs import asked_for
+from frostline.pipeline.serve.objects import as_list, asked_object, names_file
 from frostline.pipeline.settings import PredictSettings, ServeSettings, load_settings
 from frostline.stages.backbones import load_backbone
 from frostline.stages.errors import ConfigError, counted
@@ -35,9 +36,10 @@ log = logging.getLogger("frostline")
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A backbone and a head: samples to classes, to labels or to numbers.
+    """A backbone and a head: predicts classes, labels or numbers for samples.
 
-    ``jpeg_min_side``: what JPEG files are scaled to, ``bit_depth``: the bits of 16-bit images, both as in training.
+    ``jpeg_min_side``: the size, in pixels, for reduced-size JPEG decoding. ``bit_depth``: the number of bits used by
+    16-bit images. Both are those of training.
     """
 
     head: Head
@@ -47,16 +49,19 @@ class Classifier:
     jpeg_min_side: int | None = None
     bit_depth: int | None = None
 
-    def predict(self, images: Sequence[str | Path]) -> list[Prediction]:
-        """Return an answer for each file, in order; one that can't be read has a problem and no more.
+    def predict(self, samples: object) -> list[Prediction]:
+        """Return a prediction for each sample, in order; a sample that can't be read has only a ``problem``.
 
-        They hold images, or samples of the modality that the backbone takes.
+        ``samples``: a list of paths of files, PIL images, uint8 arrays (h, w, 3), texts, vectors or recordings, of the
+        modality that the backbone takes; or one of them. For a text backbone, a ``str`` is a text; for any other, a
+        path. Samples that are not files are named by their number. Raises DataError for objects of another type.
         """
-        most = MODALITIES.load(self.backbone.spec.modality).max_bytes
-        return list(self.answers([asked_file(Path(image), most) for image in images]))
+        modality = MODALITIES.load(self.backbone.spec.modality)
+        given = as_list(samples, modality.name)
+        return list(self.answers([asked_object(at, one, modality) for at, one in enumerate(given)]))
 
     def answers(self, asked: Sequence[Asked]) -> Iterator[Prediction]:
-        """Yield the same of what is asked for, while the rest is still being computed."""
+        """Yield the same predictions one by one, as they are computed."""
         from frostline.stages.backbones.calibrate.batch_size import usual
 
         modality: Any = MODALITIES.load(self.backbone.spec.modality)
@@ -67,7 +72,7 @@ class Classifier:
         cut: dict[int, Length] = {}
 
         def read(row: int) -> Sample:
-            sample = modality.decode(asked[row].content(), self.jpeg_min_side, **options)
+            sample = asked[row].read(lambda data: modality.decode(data, self.jpeg_min_side, **options))
             cut.update((row, length) for length in _cut(self.backbone.spec.preprocessing, sample))
             return sample
 
@@ -85,25 +90,27 @@ def _cut(how: Transform[Any], sample: Sample) -> Iterator[Length]:
 def _tell_cut(cut: Sequence[Length], noun: str) -> None:
     if cut:
         lost, whole = sum(one.lost for one in cut), sum(one.whole for one in cut)
-        log.warning("%s too long, and cut: %s of their %s tokens are lost", counted(len(cut), noun), lost, whole)
+        log.warning(
+            "%s too long and truncated: %s of their %s tokens are dropped", counted(len(cut), noun), lost, whole
+        )
 
 
 def _on_halved(noun: str, rows: int, message: str) -> None:
-    log.warning("not enough memory for %d %ss at once (%s); going on with %d", 2 * rows, noun, message, rows)
+    log.warning("not enough memory for a batch of %d %ss (%s); continuing with %d", 2 * rows, noun, message, rows)
 
 
 def load_classifier(folder: str | Path, settings: ServeSettings | None = None) -> Classifier:
     """Return the classifier that ``fit`` left in a folder of ``data/heads``.
 
-    Raises StoreError if it is damaged, or the backbone that is there now is not the one that
-    it was fitted on; ConfigError if that can't be loaded.
+    Raises StoreError if it is damaged, or if the backbone found now is not the one that it was fitted on; ConfigError
+    if the backbone can't be loaded.
     """
     s = settings or load_settings(PredictSettings)
     return _loaded(folder, read_fitted(folder, s), s)
 
 
 def load_portable(folder: str | Path, settings: ServeSettings) -> Classifier:
-    """Return the same in fp32, without operations of this processor's own: fit to be exported, as images' alone are."""
+    """Return the same in fp32, without operations specific to this CPU: fit to be exported, as images' alone are."""
     return _loaded(folder, read_fitted(folder, settings), settings, portable=True)
 
 
@@ -113,7 +120,8 @@ def _loaded(folder: str | Path, fitted: FittedHead, s: ServeSettings, *, portabl
     if portable and wanted.modality != IMAGE:
         noun = MODALITIES.load(wanted.modality).noun
         raise ConfigError(
-            f"the head in {folder} is of {noun}s; only heads of images and vectors can be exported, use `predict`"
+            f"the head in {folder} is for {noun}s; only heads for images and vectors can be exported. Use "
+            "`frostline predict`"
         )
     check_fitted(fitted, s)
     request = request_of(made, s.backbone or made.name, s.weights or made.weights)
@@ -130,13 +138,27 @@ def _loaded(folder: str | Path, fitted: FittedHead, s: ServeSettings, *, portabl
     return Classifier(head, backbone, made.views, s, made.jpeg_least, made.bit_depth)
 
 
+def predict_objects(folder: str | Path, samples: object, settings: ServeSettings) -> list[Prediction]:
+    """Return the answers of a head for samples as ``Classifier.predict`` takes them, folders and tables of files too.
+
+    Raises what ``predict`` does, and DataError for an object that is no sample.
+    """
+    fitted = read_fitted(folder, settings)
+    modality = MODALITIES.load(fitted.made.spec.modality)
+    given = list(enumerate(as_list(samples, modality.name)))
+    files = [one for _, one in given if names_file(one, modality.name)]
+    if given and len(files) == len(given):
+        return list(_loaded(folder, fitted, settings).answers(asked_for(files, settings, modality)))
+    return list(_loaded(folder, fitted, settings).answers([asked_object(at, one, modality) for at, one in given]))
+
+
 def predict(
     folder: str | Path, inputs: Sequence[str | Path], settings: ServeSettings | None = None
 ) -> list[Prediction]:
     """Return the answers of a head of ``data/heads`` for files, folders of them and CSV files of paths.
 
-    A sample that can't be read has a problem. Raises DataError if there is nothing to answer for, and what
-    ``load_classifier`` does.
+    A sample that can't be read has a ``problem``. Raises DataError if there is no sample, and the errors of
+    ``load_classifier``.
     """
     s = settings or load_settings(PredictSettings)
     fitted = read_fitted(folder, s)
@@ -145,5 +167,5 @@ def predict(
 
 
 def check_predictions(answers: Sequence[Prediction], max_bad: int) -> None:
-    """Raise DataError that lists the samples that can't be read if there are more than ``max_bad``."""
+    """Raise a DataError that lists the unreadable samples if there are more than ``max_bad``."""
     check_bad([f"{answer.path}: {answer.problem}" for answer in answers if answer.problem], max_bad)

@@ -61,5 +61,7 @@ def _of_folder(path: Path, modality: str) -> str:
         return f"parquet:{path}"
     for ending, folder_of in held.items():
         pattern = f"{ending[1:]}:{folder_of / '*'}{ending}"
-        raise ConfigError(f"{path} holds {ending} files, and not one {modality} beside them; name them: '{pattern}'")
+        raise ConfigError(
+            f"{path} holds {ending} files, but no {modality} files; name the dataset explicitly: '{pattern}'"
+        )
     return f"folder:{path}"

@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-from frostline.pipeline.serve.asked import Asked
+from frostline.pipeline.serve.asked import Asked, asked_bytes
 from frostline.pipeline.settings import ServeSettings
 from frostline.stages.datasets import texts_of
 
@@ -35,4 +35,4 @@ def asked_texts(given: Path, s: ServeSettings) -> list[Asked]:
 
 
 def _asked(name: str, data: bytes) -> Asked:
-    return Asked(Path(name), lambda: data)
+    return asked_bytes(Path(name), lambda: data)

@@ -12,6 +12,7 @@ from frostline.pipeline.settings.base import WorkspaceSettings
 from frostline.pipeline.settings.parsing import ColumnNames, Names
 from frostline.pipeline.workspace import Workspace
 from frostline.stages.datasets import (
+    IN_MEMORY,
     Dataset,
     Progress,
     Request,
@@ -21,12 +22,17 @@ from frostline.stages.datasets import (
     forms_taking,
     forms_with_root,
     open_dataset,
+    open_object,
     open_samples,
 )
 from frostline.stages.targets.columns import Task
 
 _OF_TABLES = ("columns", "target", "task", "separator", "group", "stratify", "input", "test")
 _OF_SOME = (*_OF_TABLES, "class_level", "bit_depth", "group_pattern", "group_file")
+_OF_REQUEST = (
+    *("root", "test_fraction", "seed", "columns", "class_level", "bit_depth", "target", "task", "separator"),
+    *("group", "group_pattern", "group_file", "stratify", "input", "test"),
+)
 _TWO_FOLDERS = ". A folder has its splits inside: put train/CLASS/ and test/CLASS/ into one, and name that: folder:PATH"
 
 
@@ -170,15 +176,29 @@ class DatasetSettings(WorkspaceSettings):
 
     def open_dataset(self, workspace: Workspace, progress: Progress | None = None) -> Dataset:
         """Return the dataset that these settings name. Raises ConfigError or DataError, see ``open_dataset``."""
-        names = ["root", "test_fraction", "seed", "columns", "class_level", "bit_depth"]
-        names += ["target", "task", "separator", "group", "group_pattern", "group_file", "stratify", "input", "test"]
         return open_dataset(
             self.dataset,
             downloads=workspace.downloads,
             memory=workspace.index(self.dataset, self.root),
             progress=progress,
-            **{name: getattr(self, name) for name in names},
+            **{name: getattr(self, name) for name in _OF_REQUEST},
         )
+
+    def open_object(
+        self, given: object, workspace: Workspace, name: str = "", progress: Progress | None = None
+    ) -> Dataset:
+        """Return the dataset that an object of Python is, read by these settings; ``name``: what it is called.
+
+        Raises ConfigError or DataError, see ``frostline.stages.datasets.open_object``.
+        """
+        asked = Request(
+            name,
+            downloads=workspace.downloads,
+            memory=workspace.index(f"{IN_MEMORY}:{name}", self.root),
+            progress=progress,
+            **{name: getattr(self, name) for name in _OF_REQUEST},
+        )
+        return open_object(given, asked, name)
 
     def open_samples(
         self, workspace: Workspace, modality: str, progress: Progress | None = None

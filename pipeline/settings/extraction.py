@@ -60,11 +60,17 @@ AllowUnsteady = Annotated[
 ]
 
 
+_KNOWN_ENGINES = [
+    "local (this process)",
+    "processes (one per device)",
+    "ray[:ADDRESS] (a Ray cluster)",
+    "array[:I/N] (one of N tasks)",
+]
 Engine = Annotated[
     str,
     Field(
         description="which processes compute features: "
-        + ", ".join(["local (this process)", "processes (one per device)", *_OTHER_ENGINES])
+        + ", ".join([*_KNOWN_ENGINES, *_OTHER_ENGINES])
         + "; auto: processes if there are several GPUs, else local",
         json_schema_extra={"metavar": "NAME"},
     ),
@@ -98,6 +104,14 @@ class RankSettings(ExtractSettings):
     )
 
 
+class BenchSettings(WorkspaceSettings):
+    """Where the bench of a matrix is, and by what its features are computed where the matrix does not say."""
+
+    model_config = ConfigDict(title="bench")
+
+    engine: Engine = "auto"
+
+
 class ServeSettings(AnySettings):
     """How a fitted head is used on new samples; the rest is recorded with it."""
 
@@ -127,7 +141,7 @@ class ServeSettings(AnySettings):
     weights: str | None = Field(
         default=None,
         description="path or name of the weights",
-        json_schema_extra={"metavar": "NAME|FILE", "default": "as recorded in the head", "common": True},
+        json_schema_extra={"metavar": "NAME|FILE", "default": "as in the head", "common": True},
     )
     device: Device = "auto"
     batch_size: BatchSize = None

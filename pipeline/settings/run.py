@@ -14,7 +14,7 @@ from frostline.stages.targets.registry import TARGETS
 
 
 class Settings(HeadSettings):
-    """Everything that ``run`` takes."""
+    """Everything that ``run`` takes: one field for each setting of the command."""
 
     model_config = ConfigDict(title="run")
 

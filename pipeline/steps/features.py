@@ -65,18 +65,19 @@ def _share(plans: Sequence[Plan], split: str, view: View) -> int:
         return 0
     from frostline.stages.backbones.inference.multi_layer import share_pass
 
+    lacking.sort(key=lambda one: -one[1].missing_rows)
+    request = lacking[0][1]
     shared = share_pass([plan.load_network() for plan, _ in lacking])
     if shared is None:
         return 0
-    plan, request = max(lacking, key=lambda one: one[1].missing_rows)
     sets = [begin(plan, request) for plan, request in lacking]
     layers = ", ".join(request.key.backbone.layer for _, request in lacking)
     log.info("%s %s (%s): %s in one pass", request.samples.dataset, split, view, layers)
-    return fill_together(plan, replace(request, reusable=KnownRows()), sets, shared)[0]
+    return fill_together([plan for plan, _ in lacking], replace(request, reusable=KnownRows()), sets, shared)[0]
 
 
 def _batched_alike(lacking: list[tuple[Plan, FeatureRequest]]) -> list[tuple[Plan, FeatureRequest]]:
-    """Return those that can be gone on with in one size of batches: the one that most of them have, or none yet."""
+    """Return those that can be continued in one size of batches: the one that most of them have, or none yet."""
     found = [recorded(one.existing, plan.load_network().device.type) if one.existing else None for plan, one in lacking]
     how = [(batch.batch_size, batch.threads) if batch else None for batch in found]
     commonest = max(filter(None, how), key=how.count, default=None)
@@ -90,7 +91,7 @@ def check_quarantined(plan: Plan, features: Iterable[Extracted]) -> None:
     check_bad([f"{name}: {reason}" for name, reason in bad], plan.settings.max_bad)
     wrong = _emptied(plan.dataset.train, {b.row: b.reason for e in found if e.split == "train" for b in e.quarantined})
     if wrong:
-        raise DataError(f"{plan.dataset.name} can't be used:\n{listing(wrong)}\nMend the files, or remove the class.")
+        raise DataError(f"{plan.dataset.name} can't be used:\n{listing(wrong)}\nRepair the files, or remove the class.")
 
 
 def _emptied(train: Samples, bad: Mapping[int, str]) -> list[str]:
@@ -116,11 +117,11 @@ def _extract_one(plan: Plan, request: FeatureRequest) -> Extracted:
         log.info("%s %s (%s): %s cached", x.dataset, x.split, request.key.view, counted(len(x), "row"))
         made = request.existing.provenance.optimize
         if made != plan.settings.optimize:
-            log.info("note: these were made with --optimize %s", made)
+            log.info("note: these features were computed with --optimize %s", made)
         return cached(request)
     log.info("%s %s (%s): %s to compute", x.dataset, x.split, request.key.view, counted(request.rows_to_compute, "row"))
     for change in request.changes:
-        log.info("  not the cached features: %s", change)
+        log.info("cached features can't be used: %s", change)
     features = begin(plan, request)
     if not request.rows_to_compute:
         copy_set(x, request.reusable, features, request.width)
@@ -135,8 +136,8 @@ def cached(request: FeatureRequest) -> Extracted:
         x = request.samples
         why = "; ".join(request.changes) or "never computed"
         raise StoreError(
-            f"the features of {x.dataset} {x.split} ({request.key.view}) are not cached ({why}); "
-            f"`frostline extract` with the same settings makes them"
+            f"the features of {x.dataset} {x.split} ({request.key.view}) are not cached ({why}); run `frostline "
+            "extract` with the same settings first"
         )
     return _described(request, request.existing, 0, 0.0)
 
@@ -144,7 +145,7 @@ def cached(request: FeatureRequest) -> Extracted:
 def unsteady_notes(done: Iterable[Extracted]) -> tuple[str, ...]:
     """Return one line for each network whose features, cached all the same, can't be made again."""
     seen = dict.fromkeys(unsteady(open_set(one.folder) for one in done))
-    text = "these features can't be made again (--allow-unsteady): "
+    text = "these features are not reproducible (--allow-unsteady): "
     return tuple(str(Message("warning", text + what)) for what in seen)
 
 
@@ -161,7 +162,9 @@ def _notes_on(cut: Truncation, one: Extracted) -> Iterator[str]:
     backbone = one.key.backbone
     noun = MODALITIES.load(backbone.modality).noun
     if cut.lost:
-        yield f"{one.split}: {cut.told(noun)}, for {backbone.name} takes no more of one; see --max-length, --windows"
+        yield (
+            f"{one.split}: {cut.told(noun)}; {backbone.name} limits the length of {noun}s, see --max-length, --windows"
+        )
     if cut.unknown:
         yield f"{one.split}: {cut.told_unknown(noun)}"
 
@@ -226,9 +229,9 @@ def taken_over(plan: Plan, request: FeatureRequest) -> FeatureRequest:
     try:
         new = take_over(old, plan.workspace.store, request.key.dataset, target_file(x.targets, x.ids))
     except StoreError as error:
-        log.warning("%s is of format 1 and stays so (%s)", old.folder, error)
+        log.warning("%s keeps format 1 (%s)", old.folder, error)
         return request
-    log.info("%s %s (%s): taken over from format 1, nothing computed", x.dataset, x.split, request.key.view)
+    log.info("%s %s (%s): converted from format 1, nothing computed", x.dataset, x.split, request.key.view)
     return replace(request, existing=new)
 
 
@@ -250,5 +253,5 @@ def mended(work: Callable[[], Result]) -> Result:
 
 def drop(features: FeatureSet, damaged: DamagedShard) -> None:
     """Forget a damaged shard, so that it is computed again."""
-    log.warning("%s; computing that shard anew", damaged.found)
+    log.warning("%s; computing that shard again", damaged.found)
     features.drop(damaged.shard)

@@ -108,12 +108,12 @@ def _read(folder: Path) -> Fitted:
     try:
         fit = validated(_Fit, record)
     except ValueError as error:
-        raise StoreError(f"the head in {folder} is damaged: {error}; `frostline fit` makes it anew") from error
+        raise StoreError(f"the head in {folder} is damaged: {error}; fit it again with `frostline fit`") from error
     return Fitted(head, folder, fit.selection, fit.quarantined, fit.seconds, cached=True)
 
 
 def is_fitted(found: Preview, spec: HeadSpec) -> bool | None:
-    """Return whether a head is there; None where that hangs on what is unknown before the network is loaded."""
+    """Return whether a head is there; None where that depends on what is unknown before the network is loaded."""
     if not found.inputs.workspace.heads.is_dir():
         return False
     states = {cached_head(plan, spec) is not None for plan in found.candidates}

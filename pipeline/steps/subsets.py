@@ -25,12 +25,13 @@ from frostline.stages.metrics import Predictions
 from frostline.stages.metrics.learning_curve import LearningCurve, learning_curve
 from frostline.stages.metrics.mteb_scores import mteb_scores
 from frostline.stages.metrics.over_draws import Judged, judged, over_draws
+from frostline.stages.progress import tell
 from frostline.stages.store import Features
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.values import Targets
 
 _COPIES = 4  # of the rows in float32, at most, that a fit is taken to hold
-_NO_LAW = "No forecast: the law that it would follow is one of the error rates of classes."
+_NO_LAW = "No forecast: the law that it uses holds for error rates of classification only."
 _SCORES: dict[str, Callable[[Predictions], dict[str, float]]] = {"mteb": mteb_scores}
 
 
@@ -100,20 +101,23 @@ def _size(unit: str, size: int | Literal["all"], targets: Targets, digests: NDAr
     if unit == "samples":
         whole = _whole(targets, digests)
         if size != "all" and size > whole:
-            raise DataError(f"train size {size:,}; there are {whole:,} different training samples")
+            raise DataError(f"train size {size:,} is too large: there are {whole:,} different training samples")
         return whole if size == "all" else size
     assert size != "all"
     n, name = min(zip(_units_of_each(targets, digests), targets.names, strict=True))
     if size > n:
         noun = "class" if targets.kind == DEFAULT else "label"
         what = "different training samples" if targets.groups is None else "groups of training samples"
-        raise DataError(f"{size} shots; {noun} {name!r} has {n} {what}, wanted --shots {n} at most")
+        raise DataError(f"{size} shots; {noun} {name!r} has {n} {what}, expected --shots {n} at most")
     return size
 
 
 def _point(spec: HeadSpec, draw: Draw, size: int, times: int, loaded: LazyFeatures) -> Point:
-    started = time.perf_counter()
-    found = [_scored(spec, draw, one, loaded) for one in _fitted(spec, draw, size, times, loaded.train)]
+    started, found = time.perf_counter(), []
+    tell(f"fitting at {size:,}", "heads", 0, times)
+    for i, one in enumerate(_fitted(spec, draw, size, times, loaded.train)):
+        found.append(_scored(spec, draw, one, loaded))
+        tell(f"fitting at {size:,}", "heads", i + 1, times)
     draws, values, by, rows, each = zip(*found, strict=True)
     spread = over_draws(draws, max(rows) / sum(map(len, loaded.train)), spec.seed)
     accuracy, seconds = tuple(one.value for one in draws), round(time.perf_counter() - started, 3)

@@ -18,7 +18,7 @@ from frostline.stages.datasets.index import Progress, index_files
 from frostline.stages.datasets.local_files import local_files
 from frostline.stages.datasets.memo import is_sound
 from frostline.stages.datasets.samples import Dataset, Samples, check_targets, split_by_content
-from frostline.stages.datasets.sources.base import Request, Source
+from frostline.stages.datasets.sources.base import IN_MEMORY, Request, Source, in_memory
 from frostline.stages.datasets.sources.csv_file import paths_of
 from frostline.stages.datasets.sources.registry import (
     SOURCES,
@@ -35,6 +35,7 @@ from frostline.stages.targets.columns import Task
 
 __all__ = [
     "ALL",
+    "IN_MEMORY",
     "SOURCES",
     "Dataset",
     "Duplicates",
@@ -52,6 +53,7 @@ __all__ = [
     "forms",
     "forms_taking",
     "forms_with_root",
+    "in_memory",
     "index_files",
     "is_sound",
     "local_files",

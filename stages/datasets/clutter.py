@@ -1,4 +1,4 @@
-"""What a NAS, an operating system or a notebook leaves beside people's files: nobody's samples."""
+"""What a NAS, an operating system or a notebook leaves next to people's files: nobody's samples."""
 
 from __future__ import annotations
 
@@ -39,4 +39,4 @@ def clutter_note(paths: Sequence[str]) -> list[str]:
         return []
     names = Counter("._*" if name.startswith("._") else name for name in (p.rpartition("/")[2] for p in paths))
     said = ", ".join(f"{name} ({n:,})" if n > 1 else name for name, n in names.most_common(5))
-    return [f"{counted(len(paths), 'leftover')} of a NAS, a system or a notebook passed over: {said}"]
+    return [f"{counted(len(paths), 'leftover')} of a NAS, an operating system or a notebook skipped: {said}"]

@@ -16,7 +16,7 @@ _UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)  # the first begins as UTF-1
 _KINDS = {
     b"PK\x03\x04": ("an Excel or other zipped workbook", "save it as CSV UTF-8"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save it as CSV UTF-8"),
-    b"PAR1": ("a Parquet file", "name it parquet:FILE, with the ending .parquet"),
+    b"PAR1": ("a Parquet file", "name it as parquet:FILE, with the extension .parquet"),
     b"\x1f\x8b": ("compressed by gzip", "unpack it: gunzip FILE"),
     b"SQLite": ("an SQLite database", "export the table as CSV"),
 }
@@ -27,13 +27,13 @@ def text_of(file: Path) -> str:
     if isinstance(file, AddressPath):
         return decoded_text(file, _object(file))
     if file.exists() and not file.is_file():
-        raise DataError(f"{file} is not a regular file; wanted a CSV with the columns path and label")
+        raise DataError(f"{file} is not a regular file; expected a CSV with the columns path and label")
     try:
         data = file.read_bytes()
     except FileNotFoundError as error:
-        raise DataError(f"no file {file}; wanted a table in UTF-8") from error
+        raise DataError(f"no file {file}; expected a table in UTF-8") from error
     except OSError as error:
-        raise DataError(f"can't read the table {file} ({error.strerror}); wanted a table in UTF-8") from error
+        raise DataError(f"can't read the table {file} ({error.strerror}); expected a table in UTF-8") from error
     return decoded_text(file, data)
 
 
@@ -49,7 +49,10 @@ def _object(file: AddressPath) -> bytes:
     """Return the bytes of a table in a bucket. Raises DataError: there is none, or it is too large."""
     blob = open_object(str(file))
     if blob.size > _LARGEST:
-        raise DataError(f"{file} has {blob.size:,} bytes; a table from a bucket is read whole, at most {_LARGEST:,}")
+        raise DataError(
+            f"{file} has {blob.size:,} bytes; a table from a bucket is read into memory, so expected at most "
+            f"{_LARGEST:,}"
+        )
     return blob.read(0, blob.size)
 
 
@@ -57,7 +60,7 @@ def decoded_text(file: Path, data: bytes) -> str:
     """Return the text that a file's bytes are. Raises DataError that says what they are instead."""
     what = _other_kind(data)
     if what is not None:
-        raise DataError(f"can't read the table {file}: it is {what[0]}; wanted a table in UTF-8: {what[1]}")
+        raise DataError(f"can't read the table {file}: it is {what[0]}; expected a table in UTF-8: {what[1]}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -87,5 +90,5 @@ def _at(data: bytes, at: int) -> str:
     letter = data[at : at + 1].decode("cp1252", "replace")
     return (
         f"line {line} has the byte 0x{data[at]:02X}, which is not UTF-8; it is {letter!r} in Latin-1 or Windows-1252; "
-        'wanted a table in UTF-8: save it as "CSV UTF-8", or iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW'
+        'expected a table in UTF-8: save it as "CSV UTF-8", or iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW'
     )

@@ -13,7 +13,7 @@ from frostline.stages.datasets.clutter import clutter_note
 from frostline.stages.datasets.index import Indexed, check_size
 from frostline.stages.datasets.samples import Samples
 from frostline.stages.datasets.walk import walk
-from frostline.stages.errors import DataError, UnreadableSample, counted, listing
+from frostline.stages.errors import DataError, UnreadableSample, counted, listing, one
 from frostline.stages.modalities.base import IMAGE, Sample
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.targets.values import Targets
@@ -39,7 +39,7 @@ def file_bytes(path: Path, most: int | None = None) -> bytes:
 
 
 def files_in(folder: Path, modality: str) -> tuple[list[Path], tuple[str, ...]]:
-    """Return the files of a modality below a folder, sorted, and notes on what was passed over.
+    """Return the files of a modality below a folder, sorted, and notes on what was skipped.
 
     Raises DataError for folders that can't be read.
     """
@@ -51,11 +51,11 @@ def files_in(folder: Path, modality: str) -> tuple[list[Path], tuple[str, ...]]:
 
 
 def others_note(others: Sequence[str], modality: str = IMAGE) -> list[str]:
-    """Return one note on the files at these paths that are passed over; none if there are none."""
+    """Return one note on the files at these paths that are skipped; none if there are none."""
     if not others:
         return []
     noun = MODALITIES.load(modality).noun
-    return [f"{counted(len(others), 'file')} passed over, no {noun} ending: {', '.join(sorted(others)[:3])}"]
+    return [f"{counted(len(others), 'file')} skipped, without {one(noun)} extension: {', '.join(sorted(others)[:3])}"]
 
 
 def file_samples(
@@ -80,7 +80,7 @@ def file_samples(
         try:
             return kind.trimmed(path.read_bytes())
         except OSError as error:
-            raise DataError(f"{path} can't be read any more ({error.strerror}); put it back and run again") from error
+            raise DataError(f"{path} can no longer be read ({error.strerror}); restore it and run again") from error
 
     called = Called(content, lambda row: str(root / files.paths[row]))
     return replace(indexed_samples(dataset, split, targets, files, called, modality, options), root=root)
@@ -110,7 +110,9 @@ def indexed_samples(
             raise UnreadableSample(index.problems[row])
         data = called.content(row)
         if hashlib.sha256(data).digest() != index.digests[row].tobytes():
-            raise DataError(f"{called.name(row)} changed while it was being used; leave the data alone and run again")
+            raise DataError(
+                f"{called.name(row)} changed while it was being read; run again when the data no longer changes"
+            )
         return data
 
     def read(row: int) -> Sample:

@@ -52,8 +52,8 @@ def dealt(
     if len(found) < len(shares):
         fewer = ", or fewer folds" if len(shares) > 2 else ""
         raise DataError(
-            f"rows of {counted(len(found), 'group')} can't be dealt to {len(shares)} sides, each with whole groups; "
-            f"wanted {len(shares)} groups or more{fewer}"
+            f"rows of {counted(len(found), 'group')} can't be split into {len(shares)} parts of whole groups; "
+            f"expected {len(shares)} groups or more{fewer}"
         )
     part, group = target.dealt(values, lots, shares), group.ravel()
     if part is None:

@@ -41,10 +41,12 @@ def _matched(ids: Sequence[str], pattern: str) -> list[tuple[bool, str]]:
     try:
         found = [re.search(pattern, sample) for sample in ids]
     except re.error as error:
-        raise ConfigError(f"--group-pattern {pattern!r} is no regular expression: {error}") from error
+        raise ConfigError(f"--group-pattern {pattern!r} is not a regular expression: {error}") from error
     wrong = [sample for sample, match in zip(ids, found, strict=True) if not match]
     if wrong:
-        raise DataError(f"no group in the names of {counted(len(wrong), 'sample')} by {pattern!r}:\n{listing(wrong)}")
+        raise DataError(
+            f"{pattern!r} finds no group in the names of {counted(len(wrong), 'sample')}:\n{listing(wrong)}"
+        )
     return [(True, match[1] if match.re.groups else match[0]) for match in found if match]
 
 
@@ -54,8 +56,8 @@ def _listed(samples: Samples, file: Path) -> list[tuple[bool, str]]:
     group = dict(zip(table.column("path"), table.column("group"), strict=True))
     if not group.keys() & set(samples.ids):
         raise DataError(
-            f"{file} names none of the {counted(len(samples), 'sample')} of {samples.dataset}; expected paths such as "
-            f"{samples.ids[0]}"
+            f"{file} contains none of the {counted(len(samples), 'sample')} of {samples.dataset}; expected paths such "
+            f"as {samples.ids[0]}"
         )
     return [(sample in group, group.get(sample, sample)) for sample in samples.ids]
 
@@ -69,10 +71,12 @@ def check_groups(dataset: Dataset) -> None:
     wrong = []
     if both:
         rows = [dataset.train.ids[int(np.flatnonzero(train == one)[0])] for one in both]
-        wrong.append(f"{counted(len(both), 'group')} of samples in training and in test, such as that of {rows[0]}")
+        wrong.append(
+            f"{counted(len(both), 'group')} with samples in both training and test, such as the group of {rows[0]}"
+        )
     for split, groups in (("training", train), ("test", test)):
         if len(set(groups.tolist())) < 2:
-            wrong.append(f"a single group in {split}; expected two or more, or intervals would say nothing of others")
+            wrong.append(f"a single group in {split}; expected two or more, because intervals resample groups")
     if wrong:
         raise DataError(f"{dataset.name} can't be used:\n{listing(wrong)}")
 
@@ -82,7 +86,7 @@ def group_notes(dataset: Dataset) -> list[str]:
     groups = [samples.targets.groups for samples in dataset.splits]
     if groups[0] is not None and groups[1] is not None:
         train, test = (len(np.unique(one)) for one in groups if one is not None)
-        return [f"{counted(train, 'group')} of samples in training, {test:,} in test; none is in both"]
+        return [f"{counted(train, 'group')} in training, {test:,} in test; no group is in both"]
     return _suggested(dataset)
 
 
@@ -96,8 +100,9 @@ def _suggested(dataset: Dataset) -> list[str]:
     if found is None:
         return []
     return [
-        f"names look like {found.groups:,} groups of samples ({found.example[0]}, {found.example[1]}); if each is one "
-        f"patient, video or author, keep it on one side: --group-pattern '{found.pattern}'"
+        f"names look like {found.groups:,} groups of samples ({found.example[0]}, {found.example[1]}); if "
+        "each is a patient, video or author, keep its samples on one side with --group-pattern "
+        f"'{found.pattern}'"
     ]
 
 

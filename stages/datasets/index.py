@@ -110,12 +110,14 @@ def examine(content: Callable[[], bytes], modality: Modality[Any]) -> Examined:
 def check_size(size: int, most: int | None) -> None:
     """Raise UnreadableSample for a sample of more bytes than its modality reads."""
     if most is not None and size > most:
-        raise UnreadableSample(f"too large ({size:,} bytes; at most {most:,} are read): cut it into pieces")
+        raise UnreadableSample(
+            f"too large ({size:,} bytes; at most {most:,} are supported): split it into smaller files"
+        )
 
 
 def _read(path: Path, size: int, most: int | None) -> bytes:
     if size < 0:
-        raise UnreadableSample("a link to nothing" if path.is_symlink() and not path.exists() else "not a regular file")
+        raise UnreadableSample("a broken link" if path.is_symlink() and not path.exists() else "not a regular file")
     check_size(size, most)
     try:
         return path.read_bytes()

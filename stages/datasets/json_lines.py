@@ -62,7 +62,7 @@ def _fields(text: str) -> dict[str, Any]:
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(fields, dict):
-        raise ValueError(f"a {type(fields).__name__}, no object")
+        raise ValueError(f"a {type(fields).__name__}, not an object")
     return fields
 
 

@@ -75,7 +75,7 @@ class _Finder:
             if not stat.S_ISREG(info.st_mode):
                 raise ValueError(f"{path} is not a regular file")
             if not self._real(full if full.is_symlink() else full.parent).is_relative_to(self._real(self.root)):
-                raise ValueError(f"{path} is a link that leads outside {self.root}")
+                raise ValueError(f"{path} is a link to a file outside {self.root}")
             return full.relative_to(self.root).as_posix(), info, way
         raise ValueError(f"{path}: no such file{self._hint(path)}")
 
@@ -90,16 +90,16 @@ class _Finder:
         full = Path(path.replace("\\", "/"))
         images = self._beside(path).images.get(full.name, [])
         if len(images) == 1:
-            yield f"{full.parent.as_posix()}/{images[0]}", "without an ending lead to the files of that name"
+            yield f"{full.parent.as_posix()}/{images[0]}", "without an extension match the files of that name"
 
     def _hint(self, path: str) -> str:
         """Return what a path that leads nowhere may have meant."""
         if path.startswith("~"):
-            return "; ~ is not read as a home folder: write the path in full, or name its folder by --root"
+            return "; ~ is not expanded: write the full path, or give its folder with --root"
         if "://" in path and not _FILE.match(path):
-            return "; an address that is not read: expected s3://, gs://, az:// or https://"
+            return "; addresses of this kind are not supported: expected s3://, gs://, az:// or https://"
         if _DRIVE.match(path):
-            return f"; a path of Windows: write it from {self.root} on, or name that by --root"
+            return f"; this is a Windows path: write it relative to {self.root}, or give its folder with --root"
         near = self._beside(path).by_fold.get(folded(Path(path.replace("\\", "/")).name))
         return f"; {near} is there" if near else ""
 
@@ -133,10 +133,10 @@ def _spellings(path: str) -> Iterator[tuple[str, str]]:
     """Yield a path as it is written, then as it may be meant, each with how that is said."""
     yield path, ""
     if _FILE.match(path):
-        yield unquote(_FILE.sub("", path)), "written as file: addresses are read without that"
+        yield unquote(_FILE.sub("", path)), "written as file: addresses are read without that prefix"
     slashed = path.replace("\\", "/")
     if slashed != path and not _DRIVE.match(path):
         yield slashed, "with backslashes are read with slashes"
     for form in ("NFC", "NFD"):
         if not slashed.isascii():
-            yield unicodedata.normalize(form, slashed), "found in another Unicode form"
+            yield unicodedata.normalize(form, slashed), "found in a different Unicode form"

@@ -84,11 +84,14 @@ def _case_faults(called: Mapping[str, str]) -> Iterable[str]:
     for names in alike.values():
         if len(names) > 1 and len(meant(names[0])) > 1:
             said = " and ".join(map(repr, names))
-            yield f"{said} differ in case alone: one class or two? Spell one like the other, or rename it"
+            yield f"{said} differ only in case: are they one class or two? Spell them the same, or rename one"
 
 
 def _note(name: str, other: str) -> str:
-    return f"{shown(other, name)} and {shown(name, other)} are one class: they differ in {difference(name, other)}"
+    return (
+        f"{shown(other, name)} and {shown(name, other)} are treated as one class: they differ only in "
+        f"{difference(name, other)}"
+    )
 
 
 def difference(one: str, other: str) -> str:
@@ -101,7 +104,7 @@ def difference(one: str, other: str) -> str:
 
 
 def shown(name: str, beside: str = "") -> str:
-    """Return a name in quotes; letters beyond ASCII written out where it looks like the one beside it."""
+    """Return a name in quotes; letters beyond ASCII written out where it looks like the one next to it."""
     same = unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", beside) and name != beside
     return ascii(name) if same else repr(name)
 
@@ -119,7 +122,7 @@ def _compatible(name: str) -> str:
 
 def missing_note(names: Iterable[str]) -> list[str]:
     """Return a note for names that look like a label that is missing, as pandas writes it; none if there are none."""
-    return [f"class {name!r}: is it a missing label, as pandas writes it?" for name in names if is_missing(name)]
+    return [f"class {name!r}: is it a missing label, as written by pandas?" for name in names if is_missing(name)]
 
 
 def is_missing(name: str) -> bool:

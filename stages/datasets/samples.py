@@ -27,11 +27,11 @@ from frostline.stages.targets.values import Targets
 class Samples:
     """One split: n samples in dataset order.
 
-    ``targets``: what is to be predicted of each. ``digests``: uint8 (n, 32), the SHA-256 of each
-    sample's content. ``read``: row to what the modality decodes to, an RGB
-    image for ``image``; it raises UnreadableSample where the sample can't be decoded.
+    ``targets``: the target values of each sample. ``digests``: uint8 (n, 32), the SHA-256 of each
+    sample's content. ``read``: a function from a row to the decoded sample, an RGB
+    image for ``image``; it raises UnreadableSample if the sample can't be decoded.
     ``problems``: the rows known to be unreadable before any is decoded, each with its reason.
-    ``encoded``: row to the bytes of its file, raising as ``read`` does; None where the samples are no files.
+    ``encoded``: a function from a row to the bytes of its file, with the errors of ``read``; None without files.
     ``codecs``: the rows whose file needs a library of its own, or is worth a remark, each with what kind it is, see
     ``Modality.codec``. ``options``: what the modality's ``decode`` is told besides.
     ``modality``: a name behind the door ``frostline.modalities``.
@@ -55,6 +55,19 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __getitem__(self, row: int) -> Sample:
+        """Return what a sample decodes to, such as an RGB image. Raises UnreadableSample."""
+        return self.read(range(len(self))[row])
+
+    def __repr__(self) -> str:
+        noun = MODALITIES.load(self.modality).noun
+        return f"<{self.split}: {counted(len(self), noun)}, {self.targets.kind} of {len(self.classes)}>"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the predicted classes, labels or outputs."""
+        return self.targets.names
 
     @cached_property
     def content(self) -> str:
@@ -139,12 +152,20 @@ def of_rows(said: Mapping[int, str], rows: NDArray[np.int64]) -> dict[int, str]:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A named source of samples. ``notes`` say what was passed over or assumed in reading it."""
+    """A named dataset with a training and a test split. ``notes``: what was skipped or assumed while reading it."""
 
     name: str
     train: Samples
     test: Samples
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.name}: {self.train!r}, {self.test!r}>"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the predicted classes, labels or outputs."""
+        return self.train.classes
 
     @property
     def splits(self) -> tuple[Samples, Samples]:
@@ -152,7 +173,7 @@ class Dataset:
 
 
 def check_targets(dataset: Dataset) -> Dataset:
-    """Return the dataset if its target has nothing against its readable samples.
+    """Return the dataset if its target can be predicted from its readable samples.
 
     For single labels: two classes or more, each with a training sample, and test samples.
     Raises DataError that lists all that is wrong.

@@ -34,7 +34,7 @@ class Table:
     """``columns``: of each name in the header, its cells without the spaces around them. ``lines``: on which each row
     ends, or what else rows are numbered by, as ``unit`` says; ``names``: of rows that are told by names instead.
 
-    ``called``: what columns are called, by what they are taken for. ``notes``: what was found out.
+    ``called``: what columns are called, by what they are treated as. ``notes``: what was found out.
     """
 
     file: Path
@@ -60,7 +60,7 @@ class Table:
         return f"{unit}{', '.join(some)}{' …' if len(rows) > limit else ''}"
 
     def find(self, name: str) -> int | None:
-        """Return where a column is, by its own name or by what it is taken for; None if there is none.
+        """Return where a column is, by its own name or by what it is treated as; None if there is none.
 
         A name that differs in case or spaces will do, if there is but one. Raises DataError if there are two.
         """
@@ -95,7 +95,7 @@ class Table:
         """
         missing = [self.called.get(name, name) for name in names]
         hint = self._spaced(missing) or self._meant(names, option) or self._headless()
-        wanted = f"; wanted {wanted}" if wanted else ""
+        wanted = f"; expected {wanted}" if wanted else ""
         return DataError(f"{self.file} has no column {' and '.join(missing)}; found {self._found()}{wanted}{hint}")
 
     def _meant(self, names: Sequence[str], option: str) -> str:
@@ -110,10 +110,14 @@ class Table:
         """Return a hint where the header's one cell is several names between spaces."""
         words = {folded(word) for word in " ".join(self.header).split()}
         apart = len(self.header) == 1 and all(folded(name) in words for name in missing)
-        return "; cells seem to be separated by spaces: expected commas, semicolons, tabs or bars" if apart else ""
+        return (
+            "; cells seem to be separated by spaces; expected commas, semicolons, tabs or vertical bars"
+            if apart
+            else ""
+        )
 
     def likely(self, name: str) -> list[str]:
-        """Return the columns whose names people often give to what is taken for a name; maybe none."""
+        """Return the columns whose names people often give to what is treated as a name; maybe none."""
         by_word = {_BETWEEN.sub("", folded(one)): one for one in self.header if one and self.header.count(one) == 1}
         words = _LIKELY.get(name, "").replace("_", "").split()
         return [by_word[word] for word in dict.fromkeys(words) if word in by_word]
@@ -124,7 +128,7 @@ class Table:
     def _headless(self) -> str:
         endings = MODALITIES.load("image").extensions
         is_row = any(Path(cell).suffix.lower() in endings for cell in self.header)
-        return "; the first line names a file: is the header missing?" if is_row else ""
+        return "; the first line contains a file name: is the header missing?" if is_row else ""
 
     def _found(self) -> str:
         return ", ".join(self.header) or "no columns"
@@ -208,7 +212,7 @@ def _parsed(
         found = [(reader.line_num, tuple(cell.strip() for cell in row)) for row in reader]
     except csv.Error as error:
         raise DataError(
-            f"can't read the table {file}, line {reader.line_num}: {error}; wanted a table in UTF-8 with a header"
+            f"can't read the table {file}, line {reader.line_num}: {error}; expected a table in UTF-8 with a header"
         ) from error
     found = [(line, row) for line, row in found if any(row)]
     return header, tuple(row for _, row in found), tuple(line for line, _ in found)
@@ -222,7 +226,7 @@ def _checked(
     check_rows(table)
     width = len(table.header)
     both = zip(table.lines, rows, strict=True)
-    wrong = [f"line {line}: {len(row)} cells, {width} columns" for line, row in both if len(row) != width]
+    wrong = [f"line {line}: {len(row)} cells, expected {width}" for line, row in both if len(row) != width]
     if wrong:
         quote = "quote a cell that holds a comma" if table.notes == () else "quote a cell that holds the separator"
         raise DataError(f"{table.file} can't be used; {quote}:\n{listing(wrong)}")
@@ -244,4 +248,4 @@ def check_columns(table: Table, needed: Iterable[str] = (), wanted: str = "", in
 def check_rows(table: Table) -> None:
     """Raise DataError for a table without rows."""
     if not len(table):
-        raise DataError(f"{table.file} has no rows; wanted one row per sample")
+        raise DataError(f"{table.file} has no rows; expected one row per sample")

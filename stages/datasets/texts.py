@@ -81,7 +81,7 @@ def check_no_files(asked: Mapping[str, object], column: str) -> None:
     """Raise ConfigError for settings, by name, that mean something to files alone."""
     given = [f"--{name.replace('_', '-')}" for name, value in asked.items() if value]
     if given:
-        raise ConfigError(f"{', '.join(given)} with the texts of the column {column}, which are no files; leave it out")
+        raise ConfigError(f"{', '.join(given)} with the texts of column {column}, which are not files; leave it out")
 
 
 def _encoded(table: Table, column: str) -> list[bytes]:

@@ -9,7 +9,7 @@ import numpy as np
 from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.registry import SOURCES, find_source
-from frostline.stages.errors import DataError, one
+from frostline.stages.errors import DataError
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.targets.values import ALL, unlabelled
 
@@ -29,7 +29,7 @@ def open_samples(dataset: str, asked: Request) -> tuple[Samples, tuple[str, ...]
         found, notes = source.samples(request) if source.samples else _of_splits(source.open(request))
     if asked.modality not in (None, found.modality):
         ours, theirs = (MODALITIES.load(name).noun for name in (asked.modality or "", found.modality))
-        raise DataError(f"{dataset} holds {theirs}s; the head takes {ours}s: name a dataset of {one(ours)} or more")
+        raise DataError(f"{dataset} holds {theirs}s; the head expects {ours}s: choose a dataset of {ours}s")
     return found, notes
 
 

@@ -28,7 +28,7 @@ def mean_log_evidence(X: NDArray[Any], Y: NDArray[np.floating]) -> float:
     varied = [j for j, own in enumerate(known.T) if len(np.unique(Y[own, j])) > 1]
     if not varied:
         raise DataError(
-            f"none of {Y.shape[1]} outputs has two different values in these {len(Y)} rows; wanted more rows"
+            f"none of {Y.shape[1]} outputs has two different values in these {len(Y)} rows; expected more rows"
         )
     alike: dict[bytes, list[int]] = {}
     for j in varied:
@@ -49,7 +49,7 @@ def _evidences(X: NDArray[Any], Y: NDArray[np.floating]) -> NDArray[np.float64]:
         used = values > cutoff(values)
         coordinates = (vectors[:, used].T @ (rows.T @ Y)) / np.sqrt(values[used])[:, None]
     if not used.any():
-        raise DataError("every feature is zero; transferability wants features that differ")
+        raise DataError("every feature is zero; transferability scores need features that differ")
     squares = coordinates.T**2
     rest = np.maximum((Y**2).sum(0) - squares.sum(1), 0) if used.sum() < n else np.zeros(len(squares))
     return log_evidence(values[used], squares, rest, n)

@@ -1,6 +1,6 @@
 """Transferability: how well will a head do on these features? Said without fitting one.
 
-Each score goes up with the accuracy that is expected, and means something only beside other
+Each score goes up with the accuracy that is expected, and means something only in comparison with other
 backbones' scores on the same rows. ``measured`` tells from accuracies whether to trust it.
 """
 
@@ -130,7 +130,7 @@ class _Rows:
         names, self.labels = np.unique(y, return_inverse=True)
         if len(X) != len(y) or len(names) < 2:
             found = f"{len(X)} rows of features, {len(y)} labels of {len(names)} classes"
-            raise DataError(f"{found}; transferability wants a label for each row and two classes or more")
+            raise DataError(f"{found}; transferability scores need one label per row and at least two classes")
         self.X, self.n, self.d = X, len(X), X.shape[1]
         self.counts = np.bincount(self.labels)
         self.sums = np.zeros((len(names), self.d))
@@ -174,7 +174,7 @@ class _Rows:
         """The covariance's eigenvalues that are no rounding, ascending, and its eigenvectors, by column."""
         values, vectors = self.principal(self.mean)
         if not len(values):
-            raise DataError("every row has the same features; transferability wants features that differ")
+            raise DataError("every row has the same features; transferability scores need features that differ")
         return values / self.n, vectors
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
@@ -19,6 +19,7 @@ from frostline.stages.datasets import Samples
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.extract.known_rows import copy_rows
 from frostline.stages.extract.loader import Batch, Loader
+from frostline.stages.extract.order import in_turn
 from frostline.stages.modalities.base import Arrays, Item
 from frostline.stages.modalities.image.spec import View
 from frostline.stages.modalities.items import bytes_of, rows_at_once, shape_of, stacked
@@ -49,9 +50,9 @@ class Extraction:
 
     ``known``: where rows already lie that this backbone computed.
     ``workers``: threads that decode. ``ahead``: blocks decoded while the backbone runs, and
-    whether shards are written meanwhile; on the processor that the backbone itself needs,
+    whether shards are written meanwhile; on the CPU that the backbone itself needs,
     both only disturb it. ``progress`` is told how many rows were done, ``on_halved`` whenever a
-    batch takes too much memory: how many rows at once are tried from then on, and why.
+    batch takes too much memory: how many rows at once are tried from then on, and why. ``start_at``: see ``in_turn``.
     """
 
     samples: Samples
@@ -64,6 +65,7 @@ class Extraction:
     known: KnownRows | None = None
     progress: Callable[[int], object] = _unseen
     on_halved: Callable[[int, str], object] | None = None
+    start_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,28 @@ def extract(job: Extraction) -> ExtractionStats:
     each shard is taken by one, and what the others hold is waited for. Raises StoreError
     if the set is not complete after all, because something removes its files.
     """
-    started = time.perf_counter()
-    noun = MODALITIES.load(job.samples.modality).noun
-    limit = BatchLimit(job.batch_size, job.on_halved, noun=noun)
+    with _filling(job) as filling:
+        filling.fill(in_turn(job.features, job.start_at), wait=False)
+        for shard in job.features.missing():  # one by one: who holds none while waiting can't be waited for
+            filling.fill([shard], wait=True)
+        job.features.publish()
+        return filling.stats()
+
+
+def extract_shards(job: Extraction, shards: Sequence[int], *, wait: bool) -> ExtractionStats:
+    """Compute those of the shards that are missing, and return what it took; nothing is published.
+
+    Where another process holds one, it is left to that process, or, with ``wait``, waited for.
+    """
+    with _filling(job) as filling:
+        for some in [[shard] for shard in shards] if wait else [shards]:
+            filling.fill(some, wait=wait)
+        return filling.stats()
+
+
+@contextmanager
+def _filling(job: Extraction) -> Iterator[_Filling]:
+    limit = BatchLimit(job.batch_size, job.on_halved, noun=MODALITIES.load(job.samples.modality).noun)
     with Loader(
         partial(_item, job),
         item_bytes(job.backbone, partial(_item, job), range(len(job.samples))),
@@ -100,13 +121,7 @@ def extract(job: Extraction) -> ExtractionStats:
         size=size_of(job.backbone, job.batch_size),
         ahead=job.ahead,
     ) as loader:
-        filling = _Filling(job, loader, limit)
-        filling.fill(job.features.missing(), wait=False)
-        for shard in job.features.missing():  # one by one: who holds none while waiting can't be waited for
-            filling.fill([shard], wait=True)
-        job.features.publish()
-        seconds = time.perf_counter() - started
-        return ExtractionStats(filling.computed, seconds, loader.loader_wait, limit.rows, loader.workers)
+        yield _Filling(job, loader, limit)
 
 
 def item_bytes(backbone: Embedder, item: Callable[[int], Item], rows: Sequence[int]) -> int:
@@ -166,9 +181,15 @@ class _Filling:
         self._id_width = id_width(job.samples.ids)
         self._pieces: dict[int, _Piece] = {}
         self._flowing: deque[Batch] = deque()
+        self._started = time.perf_counter()
         self.computed = 0
 
-    def fill(self, shards: Sequence[int], *, wait: bool) -> None:
+    def stats(self) -> ExtractionStats:
+        """Return what it took so far."""
+        seconds, loader = time.perf_counter() - self._started, self._loader
+        return ExtractionStats(self.computed, seconds, loader.loader_wait, self._limit.rows, loader.workers)
+
+    def fill(self, shards: Iterable[int], *, wait: bool) -> None:
         """Compute and commit those of the shards that nobody else holds, or, with ``wait``, still lacks then."""
         self._pieces.clear()
         self._flowing.clear()
@@ -180,7 +201,7 @@ class _Filling:
             writer.finish()
 
     def _claimed(
-        self, shards: Sequence[int], wait: bool, held: ExitStack, writer: WriteBack
+        self, shards: Iterable[int], wait: bool, held: ExitStack, writer: WriteBack
     ) -> Iterator[Sequence[int]]:
         """Claim shard after shard; yield which of its rows must go through the backbone."""
         job = self._job

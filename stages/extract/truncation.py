@@ -32,24 +32,24 @@ class Truncation:
         """Return what was cut, in a line. There must be something.
 
         >>> Truncation(200, 3, 4000, 1000, "tokens").told("text")
-        '3 of 200 texts (1.5 %) are cut: 1,000 of the 4,000 tokens of all (25.0 %) are lost'
+        '3 of 200 texts (1.5 %) are truncated: 1,000 of 4,000 tokens in total (25.0 %) are dropped'
         """
         share, lost = (f"{x:.1%}".replace("%", " %") for x in (self.cut / self.samples, self.lost / self.whole))
         return (
-            f"{self.cut:,} of {self.samples:,} {noun}s ({share}) are cut: {self.lost:,} of the {self.whole:,} "
-            f"{self.unit} of all ({lost}) are lost"
+            f"{self.cut:,} of {self.samples:,} {noun}s ({share}) are truncated: {self.lost:,} of {self.whole:,} "
+            f"{self.unit} in total ({lost}) are dropped"
         )
 
     def told_unknown(self, noun: str) -> str:
         """Return in which samples nothing is known, in a line. There must be some.
 
         >>> Truncation(200, 0, 4000, 0, "tokens", 2, "line 7").told_unknown("text")
-        '2 of 200 texts have no known tokens, such as line 7: their features say nothing of them'
+        '2 of 200 texts have no known tokens, such as line 7: their features carry no information'
         """
         have, their = ("has", "its") if self.unknown == 1 else ("have", "their")
         return (
             f"{self.unknown:,} of {self.samples:,} {noun}s {have} no known {self.unit}, such as {self.example}: "
-            f"{their} features say nothing of {'it' if self.unknown == 1 else 'them'}"
+            f"{their} features carry no information"
         )
 
     def fields(self) -> dict[str, Any]:

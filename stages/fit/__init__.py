@@ -1,4 +1,4 @@
-"""Fit: choose a head's parameter on held-out training rows, then fit it on all of them."""
+"""Fit: choose a head's hyperparameter on held-out training rows, then fit the head on all training rows."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _BLOCK = 8192
 def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[Head, Selection]:
     """Return the head fitted on all training rows of all views, and how it was selected.
 
-    The views of one sample stay on one side of the hold-out. Raises DataError if these are
-    not training features, are not finite, hold fewer than two classes, or too few rows to
-    hold some out; ConfigError: options that the head can't take.
+    The views of one sample stay on one side of the hold-out. Raises DataError if the features are not training
+    features, are not finite, have fewer than two classes, or have too few rows for a validation set; ConfigError for
+    options that the head does not accept.
     """
     X, y, digests = _stacked(views)
     about = views[0].targets
@@ -50,10 +50,9 @@ def fit_rows(
 ) -> tuple[Head, Selection]:
     """Return the head fitted on rows (n, d) of any kind of target, and how it was selected.
 
-    ``digests``: uint8 (n, 32) of the rows' content; ``views``: how many of each sample are among the rows;
-    ``groups``: int64 (n,), which rows belong together and are never on both sides of a hold-out or fold;
-    ``held``: one bool (n,) or more, the rows that choose, each in turn, instead of those that the spec says. Raises
-    what ``fit`` does.
+    ``digests``: uint8 (n, 32), of the content of each row; ``views``: the number of views per sample among the rows;
+    ``groups``: int64 (n,); rows of one group are never on both sides of a hold-out or fold; ``held``: one or more bool
+    (n,) masks of validation rows, used in turn instead of the scheme of the spec. Raises the errors of ``fit``.
     """
     spec = rows.spec
     choice = (
@@ -83,7 +82,10 @@ def _validation(views: Sequence[Features], start: str) -> NDArray[np.bool_]:
     """Return which rows of all views are of a validation split: their ids begin so. Raises DataError without any."""
     held = np.array([name.startswith(start) for view in views for name in view.ids])
     if not held.any() or held.all():
-        raise DataError(f"{int(held.sum())} of {len(held)} training rows are of the validation split; wanted some")
+        raise DataError(
+            f"{int(held.sum())} of {len(held)} training rows belong to the validation split; expected at least "
+            "one on each side"
+        )
     return held
 
 
@@ -97,7 +99,7 @@ def _head(path: HeadPath, fitted: Sequence[Number], choice: Choice, names: tuple
     """Return the head of the chosen value, or of each label's, with the thresholds that were learned."""
     places = [fitted.index(value) for value in choice.values]
     if places and not hasattr(path, "head_of_each"):
-        raise ConfigError("a value for each label from a head that can't have them; leave --per-label out")
+        raise ConfigError("this head can't have a separate hyperparameter for each label; leave --per-label out")
     head: Any = cast(Any, path).head_of_each(places, names) if places else path.head(0, names)
     takes_them = choice.thresholds and hasattr(head, "with_thresholds")
     return cast(Head, head.with_thresholds(choice.thresholds) if takes_them else head)
@@ -107,7 +109,7 @@ def _stacked(views: Sequence[Features]) -> tuple[NDArray[Any], NDArray[np.int64]
     """Return all views' rows, one array, with their labels and digests."""
     for features in views:
         if features.split != "train":
-            raise DataError(f"a head can't be fitted on {features.split} features; wanted the train split")
+            raise DataError(f"a head can't be fitted on {features.split} features; expected the train split")
     X = stacked(views)
     y = np.concatenate([features.y for features in views])
     _check(X, y, views)
@@ -121,6 +123,8 @@ def _check(X: NDArray[Any], y: NDArray[np.int64], views: Sequence[Features]) -> 
     if rows:
         ids = [sample for features in views for sample in features.ids]
         bad = [ids[row] for row in rows]
-        raise DataError(f"features that are NaN or infinite, of:\n{listing(bad)}\nExtract again, or leave these out.")
+        raise DataError(
+            f"features that are NaN or infinite, in:\n{listing(bad)}\nExtract again, or remove these samples."
+        )
     if views[0].targets.kind == DEFAULT and len(np.unique(y)) < 2:
-        raise DataError(f"training rows of {len(np.unique(y))} class; a classifier needs two or more")
+        raise DataError(f"training rows of {len(np.unique(y))} class; a classifier needs at least two")

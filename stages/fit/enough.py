@@ -19,8 +19,8 @@ def too_few(strata: NDArray[np.int64], digests: NDArray[np.uint8], spec: HeadSpe
     each = [len(np.unique(digests[strata == label], axis=0)) for label in np.unique(strata)]
     if max(each) < 2:
         return (
-            f"{counted(len(strata), 'training sample')}, one of each class, are too few to choose {spec.parameter} on "
-            "some of them, held out; wanted two or more of a class, --folds loo (ridge and knn), or one value with "
+            f"{counted(len(strata), 'training sample')}, one per class, are too few to choose {spec.parameter} on "
+            "a held-out part of them; expected at least two of a class, --folds loo (ridge and knn), or one value with "
             "--grid"
         )
     return _folds_fault(spec.folds, min(each)) if isinstance(spec.folds, int) and spec.folds else None
@@ -30,4 +30,4 @@ def _folds_fault(count: int, smallest: int) -> str | None:
     if smallest >= count:
         return None
     instead = f"--folds {smallest} at most, or --folds auto" if smallest > 1 else "more samples of it, or --folds auto"
-    return f"a class of {smallest} different training samples can't be dealt to {count} folds; wanted {instead}"
+    return f"a class of {smallest} different training samples can't be split into {count} folds; expected {instead}"

@@ -20,7 +20,7 @@ _FEW = 300  # rows: of fewer, folds are dealt again
 _GROUPS = 20  # held out: of fewer, groups are dealt to folds
 _FOLDS, _REPEATS, _SHARE = 5, 5, 0.1
 _NEXT = 2**32  # the seeds of draws lie between those of repeats
-_TOO_FEW = "{} training rows are too few to hold some out; give one value with --grid"
+_TOO_FEW = "{} training rows are too few for a validation set; set one value with --grid"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def scheme(spec: HeadSpec, rows: int, groups: int | None) -> Scheme:
     """Return the scheme for so many different rows, and groups where there are any.
 
     ``auto`` holds out a tenth where that is 1,000 rows (and 20 groups), else deals all rows to five folds, again and
-    again until 300 rows have been held out, five times at most. An estimator, each of whose fits starts anew, and SGD,
+    again until 300 rows have been held out, five times at most. An estimator, each of whose fits starts again, and SGD,
     whose fits take as long for few rows, are fitted to one deal.
     """
     if spec.folds != "auto":
@@ -62,7 +62,7 @@ def held_out(
     """
     count = None if groups is None else len(np.unique(groups))
     if count == 1:
-        raise DataError("one group of training samples, of which none can be held out; give one value with --grid")
+        raise DataError("only one group of training samples, so no group can be held out; set one value with --grid")
     found = scheme(rows.spec, int(contents(digests).max()) + 1, count)
     masks = [mask for again in range(found.repeats) for mask in _dealt(rows, digests, groups, found, again)]
     kept = [mask for mask in (_of_fitted_classes(rows, mask, groups) for mask in masks) if mask.any()]
@@ -82,7 +82,7 @@ def of_validation(rows: TrainingRows, held: Mask, groups: NDArray[np.int64] | No
     if not kept.any():
         raise DataError(
             f"{int(held.sum()):,} rows of the validation split, all of classes that no other training row has, or of "
-            "groups that others are of; wanted some that others can be fitted for"
+            "groups that others are of; expected some that others can be fitted for"
         )
     return kept
 

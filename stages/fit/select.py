@@ -70,7 +70,9 @@ def _unseen(
     n, how = len(rows.y), dict[str, Any]()
     if rows.spec.folds == "loo":
         if groups is not None:
-            raise DataError("leave-one-out with groups: other rows of a group would vouch for it; use --folds N")
+            raise DataError(
+                "leave-one-out with groups would leak: other rows of the same group stay in training; use --folds N"
+            )
         return Others(rows, digests, views), {"by": "leave-one-out", "fitted_rows": n - 1, "held_out_rows": n}
     if held:
         masks = [of_validation(rows, mask, groups) for mask in held]
@@ -87,7 +89,7 @@ def _unseen(
 def _best_of_each(judged: Judgement, best: int, rows: TrainingRows) -> list[int]:
     """Return the place in the grid of each label's best value; the shared one where a label can't be judged."""
     if judged.good_each is None or judged.cost_each is None:
-        raise ConfigError(f"a value for each name with {rows.target.kind} targets; they share one value")
+        raise ConfigError(f"a separate value for each name with {rows.target.kind} targets; they share one value")
     columns = zip(judged.good_each.T, judged.cost_each.T, strict=True)
     return [_best(good, np.nan_to_num(cost)) if np.isfinite(good).all() else best for good, cost in columns]
 

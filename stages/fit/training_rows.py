@@ -44,7 +44,9 @@ class TrainingRows:
         if spec.criterion:
             self.target = self.target.chosen_by(spec.criterion)
         if spec.class_weight != "none" and not self.target.exclusive:
-            raise ConfigError(f"--class-weight {spec.class_weight} with {target} targets; it is for single labels")
+            raise ConfigError(
+                f"--class-weight {spec.class_weight} with {target} targets; it applies to single-label targets only"
+            )
 
     def fit(self, grid: tuple[Number, ...], used: Mask) -> HeadPath:
         """Return a head for each value, fitted on the rows that are used."""

@@ -78,14 +78,19 @@ class Others:
 
     def __init__(self, rows: TrainingRows, digests: NDArray[np.uint8], views: int) -> None:
         if views > 1:
-            raise DataError("leave-one-out with several views: a sample's other view would vouch for it; use --folds N")
+            raise DataError(
+                "leave-one-out with several views would leak: the other view of a sample stays in training; use "
+                "--folds N"
+            )
         if rows.spec.scaling == "standardize":
-            raise DataError("leave-one-out with --scaling standardize, whose scale knows every row; use --folds N")
+            raise DataError(
+                "leave-one-out with --scaling standardize would leak: the scaling uses every row; use --folds N"
+            )
         copies = len(digests) - len(np.unique(digests, axis=0))
         if copies:
             raise DataError(
-                f"leave-one-out with {counted(copies, 'training sample')} that others are copies of, which would vouch "
-                "for them; use --folds N, where copies stay together"
+                f"leave-one-out with copies of {counted(copies, 'training sample')} would leak: the copies "
+                "stay in training; use --folds N, where copies stay together"
             )
         self.rows = rows
         self.probabilistic = rows.fit(rows.spec.grid[:1], np.ones(len(rows.y), bool)).probabilistic

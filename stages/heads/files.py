@@ -37,9 +37,9 @@ def head_files(head: Head, record: Mapping[str, Any]) -> dict[str, bytes]:
     stored = head.stored()
     files = {**stored.files, _TENSORS: save(dict(stored.tensors))}
     if not has_reader(stored.form):
-        raise ConfigError(f"a head of form {stored.form!r}, which no head's Kind has a reader for; see Kind.reader")
+        raise ConfigError(f"a head of form {stored.form!r}, which no installed head can read; see Kind.reader")
     if not all(map(_is_of_a_head, files)):
-        raise ConfigError(f"a head with the files {', '.join(files)}; wanted names such as head.trees")
+        raise ConfigError(f"a head with the files {', '.join(files)}; expected names such as head.trees")
     described = {
         **record,
         "form": {"kind": stored.form, **stored.values},
@@ -58,7 +58,7 @@ def _is_of_a_head(name: str) -> bool:
 
 
 def read_head(folder: Path) -> tuple[Head, dict[str, Any]]:
-    """Return a fitted head and the record beside it. Raises StoreError if either is damaged."""
+    """Return a fitted head and the record next to it. Raises StoreError if either is damaged."""
     try:
         record = read_sealed(folder / _RECORD)
         files = {name: _checked(folder, name, digest) for name, digest in record["files"].items()}
@@ -66,16 +66,18 @@ def read_head(folder: Path) -> tuple[Head, dict[str, Any]]:
         fewest = 2 if record.get("target", DEFAULT) == DEFAULT else 1
         if len(set(classes)) < fewest or len(set(classes)) < len(classes) or not isinstance(width, int):
             wanted = "two different ones or more" if fewest == 2 else "different, or none"
-            raise ValueError(f"classes that are not {wanted}, or a width that is no number")
+            raise ValueError(f"classes that are not {wanted}, or a width that is not a number")
         if not all(isinstance(name, str) for name in classes):
-            raise ValueError("classes that are no names")
+            raise ValueError("classes that are not names")
         return _head(record, files, classes), record
     except StoreError as error:
         raise StoreError(f"the head in {named(folder)} can't be used: {error}") from error
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise StoreError(f"no head in {str(named(folder))[:200]!r}; wanted a folder of data/heads") from error
+        raise StoreError(f"no head in {str(named(folder))[:200]!r}; expected a folder of data/heads") from error
     except (OSError, RecursionError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        raise StoreError(f"the head in {named(folder)} is damaged: {error}; `frostline fit` makes it anew") from error
+        raise StoreError(
+            f"the head in {named(folder)} is damaged: {error}; fit it again with `frostline fit`"
+        ) from error
 
 
 def _checked(folder: Path, name: str, digest: str) -> bytes:
@@ -123,5 +125,5 @@ def _read(
 def _scaler(tensors: Mapping[str, NDArray[Any]], width: int) -> Scaler:
     arrays = [tensors[name] for name in ("scaler.mean", "scaler.deviation") if name in tensors]
     if any(array.shape != (width,) or array.dtype != np.float32 for array in arrays) or len(arrays) == 1:
-        raise ValueError("a mean or deviation of another width")
+        raise ValueError("a mean or standard deviation of a different width")
     return Scaler(*arrays)

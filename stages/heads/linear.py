@@ -74,7 +74,7 @@ def affine_of(
     if not fits or weight.dtype != np.float32 or bias.dtype != np.float32:
         raise ValueError(shapes)
     if not np.isfinite(weight).all() or np.isnan(bias).any():
-        raise ValueError("weights that are no numbers")
+        raise ValueError("weights that are not numbers")
     normal, probabilistic = stored.values["normalized"], stored.values["probabilistic"]
     if not isinstance(normal, bool) or not isinstance(probabilistic, bool):
         raise ValueError("a flag that is neither true nor false")

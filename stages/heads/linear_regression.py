@@ -55,7 +55,7 @@ def read_linear_regression(stored: Stored, classes: tuple[str, ...], _width: int
     if not fits or weight.dtype != np.float64 or bias.dtype != np.float64:
         raise ValueError(f"weight {weight.shape} {weight.dtype}, bias {bias.shape} {bias.dtype}, {len(classes)} names")
     if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-        raise ValueError("weights that are no numbers")
+        raise ValueError("weights that are not numbers")
     flag = stored.values["normalized"]
     if not isinstance(flag, bool):
         raise ValueError("a flag that is neither true nor false")

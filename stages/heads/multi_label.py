@@ -87,9 +87,11 @@ def checked_labels(y: NDArray[Any], n: int, labels: int) -> NDArray[np.int8]:
     """Return values (n, labels) as int8. Raises ValueError unless they are 1, 0 or -1."""
     values = np.asarray(y)
     if values.shape != (n, labels) or values.dtype.kind not in "iu":
-        raise ValueError(f"y is {values.dtype} of shape {values.shape}; give integers of shape ({n}, {labels})")
+        raise ValueError(f"y is {values.dtype} of shape {values.shape}; expected integers of shape ({n}, {labels})")
     if values.size and (values.min() < -1 or values.max() > 1):
-        raise ValueError(f"y holds values from {values.min()} to {values.max()}; give 1, 0 and, for unknown, -1")
+        raise ValueError(
+            f"y holds values from {values.min()} to {values.max()}; expected 1, 0 and, for unknown labels, -1"
+        )
     return values.astype(np.int8, copy=False)
 
 

@@ -63,8 +63,8 @@ def _elsewhere(work: Callable[..., T], jobs: Sequence[tuple[Any, ...]], processe
                 pool([joblib.delayed(_started)()])
             found: list[T] = pool(joblib.delayed(_as_worker)(work, job) for job in jobs)
     except TerminatedWorkerError as error:
-        message = "a process that fitted a head was ended by the system, as it does where memory runs out"
-        raise ConfigError(f"{message}; LOKY_MAX_CPU_COUNT=1 fits one at a time") from error
+        message = "a process that fitted a head was killed by the system, probably because memory ran out"
+        raise ConfigError(f"{message}; LOKY_MAX_CPU_COUNT=1 fits one head at a time") from error
     except BaseException:
         get_reusable_executor(reuse=True).shutdown(kill_workers=True)
         raise

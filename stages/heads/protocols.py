@@ -68,7 +68,7 @@ PROTOCOLS = {
         "github.com/facebookresearch/dinov3 eval/log_regression.py",
         "the 10 % are stratified, with a row of every class of two or more; fitted to the optimum, where the "
         "source stops after 1,000 steps; few shots are chosen on a part of their own rows and refitted on all, "
-        "where the source has 1 % of the whole training set beside them and doesn't refit; several labels are "
+        "where the source has 1 % of the whole training set in addition and doesn't refit; several labels are "
         "chosen by log-loss, where the source takes mAP (11-point for VOC2007, here map_11_point); the images are "
         "as the backbone's settings say, where the source resizes and crops to 224 (--resize 224 --crop 224)",
         "logreg",
@@ -120,7 +120,7 @@ PROTOCOLS = {
         "at the latest after 100 steps, each from where the value before it ended; with two classes, and for each "
         "of several labels, C = 2 c here is c there; several labels are chosen by log-loss on 20 %, where the "
         "source takes VOC2007's validation split and 11-point mAP, here map_11_point; test accuracy, of Aircraft, "
-        "Caltech101, Flowers and Pets the source's is the balanced one, which is shown beside it",
+        "Caltech101, Flowers and Pets the source's is the balanced one, which is shown as well",
         "logreg",
         tuple(1 / 10 ** (-6 + 11 * i / 44) for i in range(45)),
         hold_out=0.2,

@@ -39,7 +39,9 @@ def reader(form: object) -> Reader:
             return load_place(place)
     except ConfigError as error:
         raise StoreError(str(error)) from error
-    raise StoreError(f"its form is {form!r:.200}, which nothing here reads; install the distribution that it is of")
+    raise StoreError(
+        f"its form is {form!r:.200}, which no installed package can read; install the package that it comes from"
+    )
 
 
 def _place(form: str) -> str:

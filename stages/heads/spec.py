@@ -45,7 +45,7 @@ class HeadSpec:
     what CLIP_benchmark's search ends at; empty for Frostline's own rule. ``epsilon``: added to each feature's
     deviation by ``standardize``. ``validation``: what the ids of the rows begin with that are held out, instead of a
     share. ``format`` goes up when the same spec comes to give other numbers, so that cached
-    heads are not taken for new ones.
+    heads are not treated as new ones.
     """
 
     kind: str = "logreg"
@@ -69,7 +69,7 @@ class HeadSpec:
     def __post_init__(self) -> None:
         """Raise ConfigError for two rules at once: ``ties`` are of equally good values, ``stable`` asks no score."""
         if self.ties and self.rule == "stable":
-            raise ConfigError(f"ties {self.ties!r} with the rule 'stable', which knows no ties; wanted the rule 'best'")
+            raise ConfigError(f"ties {self.ties!r} with the rule 'stable', which has no ties; expected the rule 'best'")
 
     @property
     def default(self) -> Number:
@@ -108,16 +108,16 @@ def head_spec(
     """
     kind = head_kind(name)
     if target not in kind.accepts:
-        able = ", ".join(other for other in HEADS.names() if _accepts(other, target)) or "none that is installed"
-        raise ConfigError(f"{name} is a head for {', '.join(kind.accepts)} targets; for {target} targets are: {able}")
+        able = ", ".join(other for other in HEADS.names() if _accepts(other, target)) or "none is installed"
+        raise ConfigError(f"{name} is a head for {', '.join(kind.accepts)} targets; heads for {target} targets: {able}")
     own = (parameter or "") if ":" in name else kind.parameter
     if (grid is not None or parameter) and not own:
         raise ConfigError(_no_parameter(name))
     if parameter not in (None, own):
-        raise ConfigError(f"{name} is chosen by {own}, not by {parameter!r}; {_instead(kind, str(parameter), target)}")
+        raise ConfigError(f"{name} chooses {own}, not {parameter!r}; {_instead(kind, str(parameter), target)}")
     if folds == "loo" and not kind.exact:
         exact = ", ".join(_exact())
-        raise ConfigError(f"folds loo with {name}; wanted a number of folds, leave-one-out is for {exact}")
+        raise ConfigError(f"folds loo with {name}; expected a number of folds. Leave-one-out is available for {exact}")
     values = _checked(name, kind, kind.grid if grid is None else grid)
     how: dict[str, Any] = {"rule": "stable", **_scheme(folds, hold_out), **more}
     if len(values) == 1:  # nothing is chosen
@@ -160,8 +160,8 @@ def _code(name: str, kind: Kind) -> str:
 def _instead(kind: Kind, parameter: str, target: str) -> str:
     options = kind.options(target)
     if parameter in options:
-        return "fix that one with --head-params"
-    return f"it has no {parameter!r}" + (f"; --head-params takes {', '.join(options)}" if options else "")
+        return "set that parameter with --head-params"
+    return f"it has no parameter {parameter!r}" + (f"; --head-params takes {', '.join(options)}" if options else "")
 
 
 def _checked(name: str, kind: Kind, grid: Sequence[Number]) -> tuple[Number, ...]:
@@ -171,11 +171,11 @@ def _checked(name: str, kind: Kind, grid: Sequence[Number]) -> tuple[Number, ...
     if bad:
         what = "whole numbers" if kind.whole else "numbers"
         bounds = "above 0" if kind.low == TINY else f"from {kind.low}" + (" to 1" if kind.high == 1 else "")
-        raise ConfigError(f"{kind.parameter} {', '.join(map(str, bad))} for {name}; wanted {what} {bounds}")
+        raise ConfigError(f"{kind.parameter} {', '.join(map(str, bad))} for {name}; expected {what} {bounds}")
     return tuple(sorted({int(value) if kind.whole else float(value) for value in grid}))
 
 
 def _no_parameter(name: str) -> str:
     if ":" in name:
-        return f"a grid for {name} without its parameter's name; wanted --grid NAME=VALUE,VALUE,…"
+        return f"a grid for {name} without the name of a parameter; expected --grid NAME=VALUE,VALUE,…"
     return f"{name} has no parameter to choose; leave --grid out"

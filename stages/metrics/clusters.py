@@ -43,7 +43,8 @@ def clusters(groups: NDArray[np.int64]) -> Clusters:
     found, of = np.unique(groups, return_inverse=True)
     if len(found) < 2:
         raise DataError(
-            f"all {len(groups):,} rows are of one group, which says nothing of other groups; wanted rows of two or more"
+            f"all {len(groups):,} rows belong to one group, so the variation between groups is unknown; expected "
+            "rows of two or more groups"
         )
     return Clusters(of.ravel(), len(found))
 

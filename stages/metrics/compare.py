@@ -233,14 +233,14 @@ def _order(reference: Predictions, run: Predictions, names: str) -> list[int]:
     both = sum(sample in place for sample in reference.ids)
     if not both == len(reference) == len(run):
         raise DataError(
-            f"{names} were tested on other samples: {both:,} are the same, {len(reference) - both:,} only in the "
+            f"{names} were tested on different samples: {both:,} are the same, {len(reference) - both:,} only in the "
             f"first, {len(run) - both:,} only in the second; evaluate both on the same dataset"
         )
     order = [place[sample] for sample in reference.ids]
     other = _differing(reference, run.take(order))
     if other:
         raise DataError(
-            f"{names} have other labels for {other:,} of {both:,} samples; evaluate both on the same dataset"
+            f"{names} have different labels for {other:,} of {both:,} samples; evaluate both on the same dataset"
         )
     return order
 
@@ -259,9 +259,13 @@ def _differing(one: Predictions, other: Predictions) -> int:
 
 def _check(runs: Sequence[Predictions], names: Sequence[str]) -> None:
     if len(runs) < 2 or not len(runs[0]):
-        raise DataError(f"{len(runs)} run with {len(runs[0]) if runs else 0} rows; a comparison takes two runs or more")
+        raise DataError(
+            f"{len(runs)} run with {len(runs[0]) if runs else 0} rows; a comparison needs at least two runs"
+        )
     if len(set(names)) != len(runs):
-        raise DataError(f"{len(set(names))} names for {len(runs)} runs; wanted a name of its own for each")
+        raise DataError(f"{len(set(names))} names for {len(runs)} runs; expected a different name for each")
     for run, name in zip(runs, names, strict=True):
         if len(set(run.ids)) != len(run):
-            raise DataError(f"{name!r} holds {len(run) - len(set(run.ids)):,} sample ids twice; rows can't be matched")
+            raise DataError(
+                f"{name!r} holds {len(run) - len(set(run.ids)):,} duplicate sample ids; rows can't be matched"
+            )

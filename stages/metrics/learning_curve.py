@@ -61,8 +61,8 @@ def learning_curve(
     law's, and is added to the last mean measured.
 
     The intervals are for what as many draws would show at the larger size, 95 % of a parametric bootstrap. Every mean
-    is drawn anew around itself: its variance falls as 1/sqrt(n), for most of what varies are the test rows near a
-    boundary; it is pooled over the sizes, which weigh as above, and itself drawn anew, as few draws demand. So is the
+    is drawn again around itself: its variance falls as 1/sqrt(n), for most of what varies are the test rows near a
+    boundary; it is pooled over the sizes, which weigh as above, and itself drawn again, as few draws demand. So is the
     mean to come. Added to that is the law's own error, normal: by how much it misses the last step measured, and a
     fifth of the gain, for no residual shows how a curve bends beyond its points.
 
@@ -89,12 +89,14 @@ def learning_curve(
 
 def _check(n: Floats, drawn: list[Floats], overlap: Floats) -> None:
     if (overlap > 1).any():
-        raise ValueError(f"sizes {n.tolist()} of a smaller pool; give how many rows the draws were taken of")
+        raise ValueError(
+            f"sizes {n.tolist()} exceed the pool; expected the number of rows that the subsets were drawn from"
+        )
     if (n <= 0).any() or len(np.unique(n)) < len(n) or not all(map(len, drawn)):
-        raise ValueError(f"sizes {n.tolist()} with {[len(d) for d in drawn]} draws; give each positive size once")
+        raise ValueError(f"sizes {n.tolist()} with {[len(d) for d in drawn]} draws; expected each positive size once")
     values = np.concatenate(drawn) if drawn else np.zeros(0)
     if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError("an accuracy is not between 0 and 1; give shares, not per cent")
+        raise ValueError("an accuracy is not between 0 and 1; expected fractions, not percentages")
 
 
 def _pooled(n: Floats, drawn: list[Floats], overlap: Floats) -> tuple[float, float] | None:
@@ -168,14 +170,17 @@ def _interval(values: Floats) -> tuple[float, float, float]:
 
 def _why_not(sizes: int) -> str:
     if sizes < _LEAST:
-        return f"No forecast: {sizes} of the {_LEAST} training sizes that a curve needs; measure more."
-    return "No forecast: every size was drawn once, so nothing says how far to trust a curve; draw each several times."
+        return f"No forecast: {sizes} of the {_LEAST} training-set sizes that a curve needs; measure more sizes."
+    return (
+        "No forecast: every size was drawn only once, so the uncertainty of a curve is unknown; draw each "
+        "size several times."
+    )
 
 
 def _sentence(n: int, factor: float, forecast: Forecast) -> str:
     gain, low, high = (100 * value for value in forecast.gain)
     times = "Twice" if factor == 2 else f"{factor:g} times"
     return (
-        f"{times} the labels ({forecast.size:,} instead of {n:,}) would buy about {gain:.1f} points of accuracy "
+        f"{times} as many labels ({forecast.size:,} instead of {n:,}) would gain about {gain:.1f} points of accuracy "
         f"(95 % interval {low:.1f} to {high:.1f})."
     )

@@ -67,8 +67,8 @@ def _less(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np
     defined = differences[~np.isnan(differences)]
     if not len(defined):
         raise DataError(
-            f"two heads whose scores are undefined in all of {length:,} resamples of the test rows, so nothing can "
-            "be said of their difference; wanted more test rows of what is scored"
+            f"the scores of two heads are undefined in all {length:,} resamples of the test rows, so their "
+            "difference is unknown; expected more test rows of the rarest classes"
         )
     return defined
 

@@ -89,7 +89,7 @@ def spread(values: Sequence[float]) -> Spread:
     Raises ValueError if there is no value.
     """
     if not len(values):
-        raise ValueError("no values were given; wanted the score of at least one draw")
+        raise ValueError("no values were given; expected the score of at least one draw")
     mean = float(np.mean(values))
     if len(values) == 1:
         return Spread(mean, None, None, None, 1)

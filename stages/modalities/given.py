@@ -70,27 +70,29 @@ def sample_of(value: object, modality: str) -> Sample:
 
 def content_of(sample: Sample, modality: str) -> bytes:
     """Return the bytes that a sample's digest is of; those of a text are its UTF-8, as of a cell of a table."""
+    data: bytes
     if modality == IMAGE:
-        return b"RGB %d %d " % sample.size + sample.tobytes()
-    if modality == TEXT:
-        data: bytes = sample.encode(errors="surrogatepass")
-        return data
-    if modality == AUDIO:
-        return b"waveform %d " % sample.rate + sample.samples.astype("<f4").tobytes()
-    return b"float32 %d " % len(sample) + sample.astype("<f4").tobytes()
+        data = b"RGB %d %d " % sample.size + sample.tobytes()
+    elif modality == TEXT:
+        data = sample.encode(errors="surrogatepass")
+    elif modality == AUDIO:
+        data = b"waveform %d " % sample.rate + sample.samples.astype("<f4").tobytes()
+    else:
+        data = b"float32 %d " % len(sample) + sample.astype("<f4").tobytes()
+    return data
 
 
 def described(value: object) -> str:
     """Return what an object is, in a few words for an error.
 
     >>> described(np.zeros((2, 3))), described(7)
-    ('a float64 array (2, 3)', 'a int (7)')
+    ('float64 array (2, 3)', "int '7'")
     """
     array = array_of(value)
     if array is not None:
         kind = "tensor" if _is_tensor(value) else "array"
-        return f"a {array.dtype} {kind} {array.shape}"
-    return f"a {type(value).__name__} ({str(value)[:40]})"
+        return f"{array.dtype} {kind} {array.shape}"
+    return f"{type(value).__name__} {str(value)[:40]!r}" if value is not None else "None"
 
 
 def array_of(value: object) -> NDArray[Any] | None:

@@ -25,5 +25,5 @@ def check_taken(name: str, taken: str, found: str) -> None:
     if taken != found:
         takes, are = (f"{MODALITIES.load(one).noun}s" for one in (taken, found))
         raise ConfigError(
-            f"{name} takes {takes}, and the samples are {are}; choose a --backbone for {are}, or a --dataset of {takes}"
+            f"{name} takes {takes}, but the samples are {are}; choose a --backbone for {are}, or a --dataset of {takes}"
         )

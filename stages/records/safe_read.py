@@ -34,7 +34,7 @@ def read_file(path: Path, max_bytes: int | None = None) -> bytes:
         try:
             return file.read()
         except MemoryError as error:
-            raise ValueError(f"{path.name} takes more memory than there is") from error
+            raise ValueError(f"{path.name} needs more memory than is available") from error
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
@@ -45,6 +45,6 @@ def read_sealed(path: Path) -> dict[str, Any]:
 def _check(path: Path, found: os.stat_result, max_bytes: int | None) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
-        raise ValueError(f"{path.name} is {kind}; wanted a regular file")
+        raise ValueError(f"{path.name} is {kind}; expected a regular file")
     if max_bytes is not None and found.st_size > max_bytes:
-        raise ValueError(f"{path.name} holds {found.st_size:,} bytes; wanted {max_bytes:,} at most")
+        raise ValueError(f"{path.name} holds {found.st_size:,} bytes; expected at most {max_bytes:,}")

@@ -31,7 +31,7 @@ def unsealed(data: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(data)
         if not isinstance(fields, dict) or fields.pop("seal", None) != digest(fields):
-            raise ValueError("its content is not what its seal says")
+            raise ValueError("its content does not match its checksum")
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     return fields

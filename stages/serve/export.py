@@ -124,7 +124,7 @@ def _scale_and_linear(head: Head) -> tuple[nn.Module, _HasWeights]:
     """Return what is done to features, and the head that is W and b. Raises ConfigError for others."""
     scale, inner = (_Scale(head.scaler), head.head) if isinstance(head, ScaledHead) else (nn.Identity(), head)
     if not isinstance(inner, _HasWeights):
-        raise ConfigError("this head is not W and b; logreg, linear, ridge, lda, svm and centroid can be exported")
+        raise ConfigError("this head is not linear; logreg, linear, ridge, lda, svm and centroid can be exported")
     return scale, inner
 
 
@@ -170,7 +170,7 @@ def _write(whole: nn.Module, given: Mapping[str, Tensor], record: Mapping[str, A
 
 def _check_place(file: Path) -> None:
     if file.suffix not in FORMATS:
-        raise ConfigError(f"can't export to {file.name!r}; wanted a name that ends in {' or '.join(FORMATS)}")
+        raise ConfigError(f"can't export to {file.name!r}; expected a name that ends in {' or '.join(FORMATS)}")
     if not file.absolute().parent.is_dir():
         raise ConfigError(f"can't write {file}: there is no folder {file.absolute().parent}")
 

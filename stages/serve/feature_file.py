@@ -22,7 +22,7 @@ _ROWS = 8192  # written at once
 
 @dataclass(frozen=True, eq=False)
 class _Content:
-    """Features and what stands beside them: texts for each row, numbers for each row, and names.
+    """Features and what stands next to them: texts for each row, numbers for each row, and names.
 
     ``columns``: what a table of one column for each has of the targets.
     """
@@ -48,7 +48,7 @@ def write_features(features: Features, about: Mapping[str, Any], file: Path) -> 
     """
     kind = file.suffix.lower()
     if kind not in _WRITERS:
-        raise ConfigError(f"can't export to {file.name!r}; wanted a name that ends in {', '.join(_WRITERS)}")
+        raise ConfigError(f"can't export to {file.name!r}; expected a name that ends in {', '.join(_WRITERS)}")
     if not file.absolute().parent.is_dir():
         raise ConfigError(f"can't write {file}: there is no folder {file.absolute().parent}")
     if kind == ".parquet" and find_spec("pyarrow") is None:

@@ -50,7 +50,7 @@ def predict(
     once are tried from then on, and why. Raises ConfigError where one takes too much.
     """
     noun = MODALITIES.load(backbone.spec.modality).noun
-    remedy = "free some, or see --device, and run again"  # the head fixes an image's size
+    remedy = "free some memory, or choose another --device, and run again"  # the head fixes an image's size
     limit = BatchLimit(batch_size, on_halved, remedy, noun)
     flipped = "hflip" in views  # which needs the finished pixels
 

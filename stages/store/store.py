@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from frostline.stages.backbones.spec import short_name
 from frostline.stages.buckets.mirror import opened
 from frostline.stages.errors import StoreError
+from frostline.stages.frames import data_frame
 from frostline.stages.records.sealed import sealed
 from frostline.stages.store.featureset import TARGETS, FeatureSet, open_set
 from frostline.stages.store.files import TEMPORARY, make_folder, write_atomic
@@ -28,6 +29,9 @@ from frostline.stages.store.rowfile import RowFile
 from frostline.stages.store.shard import OK
 from frostline.stages.targets.base import TargetValues
 from frostline.stages.targets.values import Targets
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BLOCK = 8192
 
@@ -148,6 +152,23 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def __repr__(self) -> str:
+        rows, width = self.X.shape
+        what = f"{self.targets.kind} of {len(self.classes)}"
+        return f"<Features of {self.split}: {rows:,} × {width:,} {self.X.dtype}, {what}>"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a frame of pandas, indexed by id: what is predicted, then the features, ``0`` to ``d - 1``.
+
+        A single label is one column, by its name, of the names of the classes; other targets are a column for each
+        name, of their values. Raises ConfigError where pandas is not installed.
+        """
+        targets: dict[str, Any] = {name: self.y[:, at] for at, name in enumerate(self.classes) if self.y.ndim == 2}
+        if not targets and self.classes:
+            targets = {self.targets.column: [self.classes[place] for place in self.y.tolist()]}
+        X = self.X[:]
+        return data_frame({**targets, **{str(at): X[:, at] for at in range(X.shape[1])}}, self.ids)
 
     @property
     def y(self) -> TargetValues:

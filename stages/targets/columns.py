@@ -55,13 +55,13 @@ def kind_of(columns: Columns, task: Task = "auto", separator: str | None = None)
             return "regression"
         others = sorted({cell for cells in columns.values() for cell in cells if not _are_flags([cell])})
         raise DataError(
-            f"columns {', '.join(columns)} hold whole numbers, not 0 and 1 alone ({', '.join(others[:3])}); "
-            "say what they are: --task regression or --task single-label"
+            f"columns {', '.join(columns)} hold whole numbers other than 0 and 1 ({', '.join(others[:3])}); "
+            "choose --task regression or --task single-label"
         )
     texts = [name for name, cells in columns.items() if not _are_numbers(cells)]
     raise DataError(
-        f"columns {', '.join(columns)}: {', '.join(texts)} hold texts; expected columns of 0 and 1 (labels) or of "
-        "numbers. For one head for each column give --task single-label"
+        f"columns {', '.join(columns)}: {', '.join(texts)} hold texts; expected columns of 0 and 1 (labels) "
+        "or of numbers. For a separate head for each column use --task single-label"
     )
 
 
@@ -75,8 +75,8 @@ def _kind_of_one(name: str, cells: Sequence[str]) -> str:
         if len({float(cell) for cell in different}) <= _CLASSES:
             return DEFAULT
         raise DataError(
-            f"column {name} holds {len(different)} different whole numbers, which may be amounts or names of classes; "
-            "say which: --task regression or --task single-label"
+            f"column {name} holds {len(different)} different whole numbers, which could be amounts or class "
+            "names; choose --task regression or --task single-label"
         )
     separator = found_separator(different)
     if separator is None:
@@ -86,8 +86,8 @@ def _kind_of_one(name: str, cells: Sequence[str]) -> str:
         return "multi-label"
     example = next(cell for cell in sorted(different) if separator in cell)
     raise DataError(
-        f"column {name} has cells such as {example!r}, which may be several labels or the name of one class; "
-        "say which: --task multi-label or --task single-label"
+        f"column {name} has cells such as {example!r}, which could be several labels or one class name; "
+        "choose --task multi-label or --task single-label"
     )
 
 
@@ -116,8 +116,8 @@ def _check_mostly_numbers(name: str, different: set[str]) -> None:
     commas = " (decimal commas? write 1.5)" if any("," in text for text in texts) else ""
     shown = ", ".join(map(repr, texts[:5])) + (" …" if len(texts) > 5 else "")
     raise DataError(
-        f"column {name} holds numbers, but for {shown}{commas}; "
-        "mend these, or empty the cell where a number is not known; --task single-label if all are names of classes"
+        f"column {name} holds numbers, except {shown}{commas}; correct these cells, or leave a cell empty if "
+        "its number is unknown. Use --task single-label if all are class names"
     )
 
 
@@ -125,7 +125,7 @@ def found_separator(cells: set[str]) -> str | None:
     """Return what separates the names in some of the cells, None if nothing does. Raises DataError if two marks do."""
     found = [mark for mark in SEPARATORS if any(mark in cell for cell in cells)]
     if len(found) > 1:
-        raise DataError(f"cells with {' and with '.join(map(repr, found))} between names; say which with --separator")
+        raise DataError(f"cells with {' and with '.join(map(repr, found))} between names; choose one with --separator")
     return found[0] if found else None
 
 
@@ -157,15 +157,17 @@ def read_columns(columns: Columns, kind: str, where: Callable[[int], str], separ
     """
     column = "+".join(columns)
     if kind == "regression":
-        numbers = _cells(columns, where, "a number, or nothing where it is not known", _as_number)
+        numbers = _cells(columns, where, "a number, or an empty cell if it is unknown", _as_number)
         return Targets(tuple(columns), numbers, kind, column)
     if len(columns) == 1:
         ((_, cells),) = columns.items()
         if not _different(cells):
-            raise DataError(f"column {column}: no cell names a label; expected names in some, or another --target")
+            raise DataError(
+                f"column {column}: no cell contains a label; expected labels in some cells, or another --target"
+            )
         if separator is not None or not _are_flags(cells):
             return _named(cells, separator or found_separator(set(cells)) or SEPARATORS[0], column)
-    flags = _cells(columns, where, "1, 0, or -1 or nothing where it is not known", _as_flag).astype(np.int8)
+    flags = _cells(columns, where, "1, 0, or -1 or an empty cell if it is unknown", _as_flag).astype(np.int8)
     return Targets(tuple(columns), flags, kind, column)
 
 

@@ -37,11 +37,11 @@ class MultiLabel(Target):
         if len(train):
             wrong += [fault for name, own in zip(names, train.T, strict=True) for fault in _useless(name, own)]
         if len(test) and not (test == 1).any():
-            wrong.append("no test sample has any of the labels; nothing can be ranked")
+            wrong.append("no test sample has any of the labels, so there is nothing to rank")
         return wrong + [f"no {split} sample" for split in empty]
 
     def number_faults(self, names: Sequence[str]) -> list[str]:
-        return [] if names else ["no cell names a label; a multi-label target needs one label or more"]
+        return [] if names else ["no cell contains a label; a multi-label target needs at least one"]
 
     def split_faults(self, names: Sequence[str], values: TargetValues, test_fraction: float) -> list[str]:
         having = (values == 1).sum(0).tolist()

@@ -40,7 +40,7 @@ class Regression(Target):
 
     def __init__(self, by: str = "r2") -> None:
         if by not in BOUNDS:
-            raise ValueError(f"criterion {by!r}; wanted one of {', '.join(BOUNDS)}")
+            raise ValueError(f"criterion {by!r}; expected one of {', '.join(BOUNDS)}")
         self.by = by
 
     def faults(self, names: Sequence[str], train: TargetValues, test: TargetValues) -> list[str]:
@@ -54,7 +54,7 @@ class Regression(Target):
         return wrong
 
     def number_faults(self, names: Sequence[str]) -> list[str]:
-        return [] if names else ["no column of numbers to predict; name one or more with --target"]
+        return [] if names else ["no column of numbers to predict; give at least one with --target"]
 
     def split_faults(self, names: Sequence[str], values: TargetValues, test_fraction: float) -> list[str]:
         wrong = []
@@ -63,7 +63,7 @@ class Regression(Target):
             if min(n_test, known - n_test) < FEWEST:
                 wrong.append(
                     f"{name!r}: {counted(known, 'known value')}, about {n_test} of them for testing at the test "
-                    f"fraction {test_fraction:g}; wanted {FEWEST} on each side: add samples or change --test-fraction"
+                    f"fraction {test_fraction:g}; expected {FEWEST} on each side: add samples or change --test-fraction"
                 )
         return wrong
 
@@ -107,13 +107,12 @@ class Regression(Target):
 def _fault(values: NDArray[np.float64], split: str) -> str:
     known = values[~np.isnan(values)]
     if np.isinf(known).any():
-        return f"{counted(int(np.isinf(known).sum()), f'infinite {split} value')}; give finite numbers"
+        return f"{counted(int(np.isinf(known).sum()), f'infinite {split} value')}; expected finite numbers"
     if np.abs(known).max(initial=0) > _LARGEST:
-        return (
-            f"{split} values up to {np.abs(known).max():.3g}; give numbers below {_LARGEST:g}, such as their logarithms"
-        )
+        largest = np.abs(known).max()
+        return f"{split} values up to {largest:.3g}; expected numbers below {_LARGEST:g}, for example their logarithms"
     if len(known) < FEWEST:
-        return f"{counted(len(known), f'known {split} value')}; wanted {FEWEST} or more"
+        return f"{counted(len(known), f'known {split} value')}; expected {FEWEST} or more"
     if (known == known[0]).all():
         return f"all {len(known)} known {split} values are {known[0]:g}; there is nothing to predict"
     return ""

@@ -50,7 +50,7 @@ class SingleLabel(Target):
         if len(names) > 1:
             return []
         found = f" ({', '.join(names)})" if names else ""
-        return [f"{counted(len(names), 'class')} found{found}; a classifier needs two or more"]
+        return [f"{counted(len(names), 'class')} found{found}; a classifier needs at least two"]
 
     def split_faults(self, names: Sequence[str], values: TargetValues, test_fraction: float) -> list[str]:
         wrong = []

@@ -21,7 +21,7 @@ def factory_file(name: str) -> Path:
     """
     place, _, attribute = name.rpartition(":")
     if not place or not attribute.isidentifier():
-        raise ConfigError(f"{name!r} names no factory; wanted file.py:factory or pkg.module:factory")
+        raise ConfigError(f"{name!r} does not name a factory; expected file.py:factory or pkg.module:factory")
     if place.endswith(".py"):
         path = Path(place).expanduser()
         if not path.is_file():
@@ -29,12 +29,12 @@ def factory_file(name: str) -> Path:
         return path
     spec = _find_module(place)
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
-        raise ConfigError(f"no module {place!r} for {name}; wanted pkg.module:factory or file.py:factory")
+        raise ConfigError(f"no module {place!r} for {name}; expected pkg.module:factory or file.py:factory")
     return Path(spec.origin)
 
 
 def code_digest(name: str) -> str:
-    """Return the SHA-256 over a factory's file and all that it imports from beside it.
+    """Return the SHA-256 over a factory's file and all that it imports from next to it.
 
     Beside it: the folder of a file, or of a module's top-level package. Of an installed
     package, only its own modules. Wherever the folder lies doesn't count. Imports that

@@ -66,7 +66,7 @@ def test_its_features_are_taken_over_to_the_bit(old: Path, capsys: pytest.Captur
             ids = file["ids"].asstr()[:].tolist()
         assert all(f"/{names[label]}/" in f"/{sample}" for label, sample in zip(labels, ids, strict=True))
     assert main(["verify"]) == 0
-    assert main(["migrate"]) == 0 and "every feature set is of the present format" in capsys.readouterr().out
+    assert main(["migrate"]) == 0 and "every feature set has the current format" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("backbone", ["pixels", "resnet8-cifar10"])

@@ -69,16 +69,16 @@ def doubled(times: int) -> bytes:
 # Each a pickle in protocol 2 as PyTorch's reader takes it: `s` hashes a key, `R` calls what was named.
 TANGLES: dict[str, tuple[bytes, str]] = {
     "a key of tuples 300,000 deep": (b"})" + b"\x85" * 300_000 + b"K\1s.", "100 deep"),
-    "a key that unfolds to 2^45 tuples": (b"}" + doubled(45) + b"K\1s.", "would unfold"),
-    "a member of a set that does": (b"c__builtin__\nset\n]" + doubled(45) + b"a\x85R.", "would unfold"),
-    "a key that is written when it is refused": (b"}" + doubled(24) + b"K\1s.", "would unfold"),
+    "a key that unfolds to 2^45 tuples": (b"}" + doubled(45) + b"K\1s.", "would expand"),
+    "a member of a set that does": (b"c__builtin__\nset\n]" + doubled(45) + b"a\x85R.", "would expand"),
+    "a key that is written when it is refused": (b"}" + doubled(24) + b"K\1s.", "would expand"),
     "a list that becomes ten thousand sets": (
         b"](]("
         + b"".join(b"M" + struct.pack("<H", i) for i in range(20_000))
         + b"eq\0"
         + b"c__builtin__\nset\nh\0\x85R" * 10_000
         + b"e.",
-        "would unfold",
+        "would expand",
     ),
 }
 
@@ -189,7 +189,7 @@ BESIDE: dict[str, Callable[[], Any]] = {
     "an ordered state": lambda: torch.nn.Sequential(torch.nn.BatchNorm2d(3)).state_dict(),
     "an optimizer's": lambda: torch.optim.Adam([torch.nn.Parameter(torch.zeros(3))]).state_dict(),
     "groups that share a tuple": lambda: [{"betas": BETAS, "lr": i} for i in range(1000)],
-    "a state that is there twice": lambda: [STATE, {"ema": STATE}],
+    "a state that appears twice": lambda: [STATE, {"ema": STATE}],
     "pairs as keys": lambda: {(i, (i, "a")): {(i, i)} for i in range(100)},
     "a storage": lambda: torch.zeros(3).untyped_storage(),
 }

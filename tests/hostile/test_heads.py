@@ -63,7 +63,7 @@ TENSORS: dict[str, Callable[[Trap], bytes]] = {
     "a checkpoint": in_zip,
     "other tensors": lambda trap: save({"other": np.zeros(3, np.float32)}),
     "weights of another shape": lambda trap: save({"weight": np.zeros(3, np.float32), "bias": np.zeros(3, np.float32)}),
-    "weights that are no numbers": lambda trap: save(
+    "weights that are not numbers": lambda trap: save(
         {"weight": np.full((4, 12), np.nan, np.float32), "bias": np.zeros(4, np.float32)}
     ),
     **{lie: lambda trap, lie=lie: LIES[lie] for lie in LIES},
@@ -265,10 +265,10 @@ ESTIMATORS: dict[str, tuple[Callable[[Trap], bytes], str]] = {
     "a command in a partial": (partial, "posix.system"),
     "a type that nobody trusts": (lambda trap: with_prior(node("TypeNode", "subprocess", "Popen")), "subprocess.Popen"),
     "a bomb": (lambda trap: archive(entries() | {"a": bytes(1 << 28)}, zipfile.ZIP_DEFLATED), "compressed"),
-    "a bomb in a sparse matrix": (sparse_bomb, "an archive itself"),
-    "a bomb in an array": (npz_bomb, "an archive itself"),
+    "a bomb in a sparse matrix": (sparse_bomb, "itself an archive"),
+    "a bomb in an array": (npz_bomb, "itself an archive"),
     "one entry read many times": (one_entry_many_times, "several objects"),
-    "entries that lie over each other": (entries_over_each_other, "over each other"),
+    "entries that lie over each other": (entries_over_each_other, "or overlap"),
     "a directory that lies": (a_lying_directory, "larger than the file"),
     "lists in lists in lists": (lists_in_lists, "array of objects"),
     "an array of 8 TiB": (lying_npy, "can't be read"),
@@ -307,7 +307,7 @@ def test_what_would_be_refused_when_it_is_read_is_not_stored() -> None:
     estimator = GaussianNB().fit(np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2)
     for odd in (csr_matrix(np.eye(3)), np.array([["a", None], [1, 2]], object)):
         estimator.priors = odd
-        with pytest.raises(ConfigError, match="can't be stored so that loading it is safe"):
+        with pytest.raises(ConfigError, match="can't be stored safely"):
             EstimatorHead(estimator, ("a", "b"), 2).to_bytes()
 
 

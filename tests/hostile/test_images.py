@@ -93,13 +93,13 @@ GOOD: dict[str, bytes] = {
 }
 BAD: dict[str, tuple[bytes, str]] = {
     "empty.png": (b"", "empty file"),
-    "a text.jpg": (b"once upon a time", "not an image of a known format"),
-    "a page.png": (b"<html></html>", "not an image of a known format"),
-    "a program.jpg": (b"\x7fELF" + bytes(200), "not an image of a known format"),
-    "a vector drawing.png": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image of a known format"),
-    "postscript.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", "not an image of a known format"),
-    "an icon.png": (encoded(picture(), "ICO"), "not an image of a known format"),
-    "zeros.jpg": (bytes(1000), "not an image of a known format"),
+    "a text.jpg": (b"once upon a time", "not an image in a known format"),
+    "a page.png": (b"<html></html>", "not an image in a known format"),
+    "a program.jpg": (b"\x7fELF" + bytes(200), "not an image in a known format"),
+    "a vector drawing.png": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image in a known format"),
+    "postscript.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", "not an image in a known format"),
+    "an icon.png": (encoded(picture(), "ICO"), "not an image in a known format"),
+    "zeros.jpg": (bytes(1000), "not an image in a known format"),
     "a jpeg cut off.jpg": (JPEG[: len(JPEG) // 2], "truncated"),
     "a jpeg without its end.jpg": (JPEG[:-30], "truncated"),
     "a jpeg's first bytes.jpg": (JPEG[:3], "not an image|damaged header"),
@@ -118,7 +118,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "32 bit.tif": (encoded(Image.fromarray(np.ones((4, 4), np.int32)), "TIFF"), "no fixed range"),
     "less than it declares.png": (png(64, 64, b"\0" * 100), "damaged"),
 }
-SPECIAL = {"pipe.png": "not a regular file", "device.png": "not a regular file", "gone.png": "a link to nothing"}
+SPECIAL = {"pipe.png": "not a regular file", "device.png": "not a regular file", "gone.png": "a broken link"}
 
 
 @pytest.fixture

@@ -104,10 +104,10 @@ def of_timm(**changes: Any) -> Callable[[Path], None]:
 
 
 TRAPS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "code for the model": (code, "code that comes with the weights"),
-    "code for a kind of its own": (code_of_another_kind, "code that comes with the weights"),
-    "code for the processor": (code_of_the_processor, "code that comes with the weights"),
-    "code for a part": (code_of_a_part, "code that comes with the weights"),
+    "code for the model": (code, "code that is stored with the weights"),
+    "code for a kind of its own": (code_of_another_kind, "code that is stored with the weights"),
+    "code for the processor": (code_of_the_processor, "code that is stored with the weights"),
+    "code for a part": (code_of_a_part, "code that is stored with the weights"),
     "quantised weights": (
         lambda folder: change_json(folder / CONFIG, {"quantization_config": {"quant_method": "awq"}}),
         "quantised weights",
@@ -116,11 +116,11 @@ TRAPS: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda folder: change_json(folder / CONFIG, {"model_type": "../vit"}),
         "unknown kind of model",
     ),
-    "weights by a link": (linked(WEIGHTS, "secret"), "wanted one that lies in it"),
-    "a configuration by a link": (linked(CONFIG, "secret"), "wanted one that lies in it"),
-    "a processor by a link": (linked(PROCESSOR, "secret"), "wanted one that lies in it"),
-    "a shard by a path": (shard_elsewhere("../other.safetensors"), "names no files beside it"),
-    "a shard by a link": (shard_elsewhere("linked.safetensors"), "wanted one that lies in it"),
+    "weights by a link": (linked(WEIGHTS, "secret"), "expected a (file|folder) inside"),
+    "a configuration by a link": (linked(CONFIG, "secret"), "expected a (file|folder) inside"),
+    "a processor by a link": (linked(PROCESSOR, "secret"), "expected a (file|folder) inside"),
+    "a shard by a path": (shard_elsewhere("../other.safetensors"), "names files that are not next to it"),
+    "a shard by a link": (shard_elsewhere("linked.safetensors"), "expected a (file|folder) inside"),
     "a shard that is missing": (shard_elsewhere("none.safetensors"), "is not in"),
     "an index of nothing": (
         lambda folder: (folder / WEIGHTS).rename(folder / "x") and (folder / f"{WEIGHTS}.index.json").write_text("{}"),
@@ -131,26 +131,29 @@ TRAPS: dict[str, tuple[Callable[[Path], None], str]] = {
             (folder / WEIGHTS).rename(folder / "x")
             and (folder / f"{WEIGHTS}.index.json").write_text('{"weight_map": 3}')
         ),
-        "names no files beside it",
+        "names files that are not next to it",
     ),
     "a pickle": (pickled, "holds more than tensors"),
     "a configuration of brackets": (lambda folder: (folder / CONFIG).write_text(DEEP), "wanted"),
-    "a configuration that is nested": (lambda folder: (folder / CONFIG).write_text(NESTED), "not deeply nested"),
-    "a configuration that is a list": (lambda folder: (folder / CONFIG).write_text("[]"), "wanted a JSON object"),
-    "a configuration that is cut off": (lambda folder: (folder / CONFIG).write_text('{"model'), "wanted JSON"),
+    "a configuration that is nested": (lambda folder: (folder / CONFIG).write_text(NESTED), "without deep nesting"),
+    "a configuration that is a list": (
+        lambda folder: (folder / CONFIG).write_text("[]"),
+        "expected a small JSON object",
+    ),
+    "a configuration that is cut off": (lambda folder: (folder / CONFIG).write_text('{"model'), "expected JSON"),
     "a configuration that is a folder": (
         lambda folder: (folder / CONFIG).unlink() or (folder / CONFIG).mkdir(),
-        "wanted one that lies in it",
+        "expected a (file|folder) inside",
     ),
     "a configuration that is a pipe": (
         lambda folder: (folder / CONFIG).unlink() or os.mkfifo(folder / CONFIG),
-        "wanted one that lies in it",
+        "expected a (file|folder) inside",
     ),
     "values that can't be": (lambda folder: change_json(folder / CONFIG, {"hidden_size": "32"}), "can't load"),
     "a negative size": (lambda folder: change_json(folder / CONFIG, {"hidden_size": -32}), "can't load"),
-    "a place for timm": (of_timm(architecture="local-dir:/etc"), "wanted a name of timm's"),
-    "a repository for timm": (of_timm(architecture="hf-hub:evil/model"), "wanted a name of timm's"),
-    "a file for timm": (of_timm(model_args={"checkpoint_path": "/etc/passwd"}), "and numbers alone"),
+    "a place for timm": (of_timm(architecture="local-dir:/etc"), "expected the name of a timm model"),
+    "a repository for timm": (of_timm(architecture="hf-hub:evil/model"), "expected the name of a timm model"),
+    "a file for timm": (of_timm(model_args={"checkpoint_path": "/etc/passwd"}), "and numbers as arguments"),
     "a processor of enormous images": (
         lambda folder: change_json(folder / PROCESSOR, {"size": {"height": 10**6, "width": 10**6}}),
         "is not understood",
@@ -171,7 +174,7 @@ TRAPS: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "a processor that gives no image": (
         lambda folder: change_json(folder / PROCESSOR, {"image_processor_type": "LlavaNextImageProcessor"}),
-        "wanted (3, height, width)".replace("(", r"\(").replace(")", r"\)"),
+        "expected (3, height, width)".replace("(", r"\(").replace(")", r"\)"),
     ),
     "a processor that divides by nothing": (
         lambda folder: change_json(folder / PROCESSOR, {"rescale_factor": 0}),
@@ -222,7 +225,7 @@ def test_a_snapshot_may_link_within_its_repository_and_not_out_of_it(saved: Path
     assert np.array_equal(load(snapshot), load(saved))
     (snapshot / WEIGHTS).unlink()
     (snapshot / WEIGHTS).symlink_to(saved / WEIGHTS)
-    with pytest.raises(ConfigError, match="wanted one that lies in it"):
+    with pytest.raises(ConfigError, match=r"expected a (file|folder) inside"):
         load(snapshot)
 
 
@@ -230,7 +233,7 @@ def test_a_snapshot_may_link_within_its_repository_and_not_out_of_it(saved: Path
 def test_a_folder_of_open_clip_reaches_no_other_file(name: str, tmp_path: Path) -> None:
     save_open_clip(tmp_path / "model", "vit")
     linked(name, "secret")(tmp_path / "model")
-    with pytest.raises(ConfigError, match="wanted one that lies in it"):
+    with pytest.raises(ConfigError, match=r"expected a (file|folder) inside"):
         load(tmp_path / "model", "open_clip:local-dir:")
 
 
@@ -249,9 +252,9 @@ def with_more_tensors(file: Path) -> None:
 def test_a_folder_of_timm_reaches_no_other_file(name: str, tmp_path: Path) -> None:
     save_timm(tmp_path / "model")
     linked(name, "secret")(tmp_path / "model")
-    with pytest.raises(ConfigError, match="wanted one that lies in it"):
+    with pytest.raises(ConfigError, match=r"expected a (file|folder) inside"):
         load(tmp_path / "model", "timm:local-dir:")
-    with pytest.raises(ConfigError, match="wanted one that lies in it"):
+    with pytest.raises(ConfigError, match=r"expected a (file|folder) inside"):
         fingerprint(BackboneRequest(f"timm:local-dir:{tmp_path / 'model'}"))
 
 
@@ -308,7 +311,7 @@ def test_a_configuration_of_open_clip_reaches_for_nothing(part: dict[str, Any], 
     if "text_cfg" in part:  # the tower of texts is not built of it
         assert np.array_equal(load(tmp_path, "open_clip:local-dir:"), wanted)
         return
-    with pytest.raises(ConfigError, match="wanted a name of timm's"):
+    with pytest.raises(ConfigError, match="expected the name of a timm model"):
         load(tmp_path, "open_clip:local-dir:")
 
 

@@ -83,12 +83,12 @@ def folder(path: Path) -> None:
 
 
 IRREGULAR: list[tuple[Callable[[Path], None], str]] = [
-    (linked, "is a symbolic link; wanted a regular file"),
-    (dangling, "is a symbolic link; wanted a regular file"),
-    (looping, "is a symbolic link; wanted a regular file"),
-    (device, "is a symbolic link; wanted a regular file"),
-    (pipe, "is a pipe; wanted a regular file"),
-    (folder, "is a folder; wanted a regular file"),
+    (linked, "is a symbolic link; expected a regular file"),
+    (dangling, "is a symbolic link; expected a regular file"),
+    (looping, "is a symbolic link; expected a regular file"),
+    (device, "is a symbolic link; expected a regular file"),
+    (pipe, "is a pipe; expected a regular file"),
+    (folder, "is a folder; expected a regular file"),
 ]
 
 
@@ -125,7 +125,7 @@ def test_a_giant_in_place_of_a_head_is_refused_by_its_size(workspace: Path, plac
     (path,) = workspace.glob(place)
     os.truncate(path, 1 << 40)
     said = bounded(lambda: examine(workspace), StoreError)
-    assert f"{path.name} holds 1,099,511,627,776 bytes; wanted 17,179,869,184 at most" in said
+    assert f"{path.name} holds 1,099,511,627,776 bytes; expected 17,179,869,184 at most" in said
 
 
 @pytest.mark.parametrize("place", NUMBERS + MEMORIES[2:4])  # those that a run would write
@@ -228,7 +228,7 @@ def test_a_file_that_a_head_lacks_is_named(workspace: Path, name: str) -> None:
     (path,) = workspace.glob(f"heads/*GaussianNB*/{name}")
     path.unlink()
     (said,) = verify(workspace)[1]
-    assert f"{path.parent} is damaged: {name} is missing; `frostline fit` makes it anew" in said
+    assert f"{path.parent} is damaged: {name} is missing; fit it again with `frostline fit`" in said
 
 
 @pytest.mark.parametrize("place", ["features", "heads", "runs"])

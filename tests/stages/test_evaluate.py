@@ -150,11 +150,11 @@ def test_predictions_know_what_is_right() -> None:
 def test_features_that_are_not_the_heads_are_refused() -> None:
     fitted = head()
     rows = features(fitted)
-    with pytest.raises(DataError, match="wanted the test split"):
+    with pytest.raises(DataError, match="expected the test split"):
         evaluate(fitted, [replace(rows, split="train")])
-    with pytest.raises(DataError, match="the head knows 6 names"):
+    with pytest.raises(DataError, match="the head has 6 names"):
         evaluate(fitted, [replace(rows, targets=Targets(("a", "b"), rows.targets.values % 2))])
-    with pytest.raises(StoreError, match="the head takes 8 features, 5 were given"):
+    with pytest.raises(StoreError, match="got 5 features; the head expects 8"):
         evaluate(fitted, [replace(rows, X=rows.X[:, :5])])
     with pytest.raises(DataError, match="nothing to evaluate"):
         evaluate(fitted, [rows.masked(np.zeros(120, bool))])

@@ -70,7 +70,7 @@ def test_what_is_no_such_thing_is_refused_and_what_its_code_raises_is_blamed_on_
     install(site, "roundshapes", "circle = roundshapes:CIRCLE\nword = roundshapes:WORD", "CIRCLE, WORD = 1, 'round'\n")
     shapes: Door[object] = Door("shape", "test.shapes", {"square": 4}, lambda found: isinstance(found, int))
     with pytest.raises(
-        ConfigError, match=r"shape 'word' of roundshapes is 'round'; expected what docs/extend\.md says"
+        ConfigError, match=r"shape 'word' of roundshapes is 'round'; expected what docs/extend\.md specifies"
     ):
         shapes.load("word")
     said = r"shape 'circle' of roundshapes failed \(OSError: no network\)"

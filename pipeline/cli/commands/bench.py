@@ -25,7 +25,8 @@ def bench_command(args: argparse.Namespace) -> int:
         return 0
     if args.matrix is None:
         raise ConfigError("expected a matrix, `frostline bench MATRIX.toml`; `frostline bench --example` prints one")
-    matrix = read_matrix(args.matrix, settings_of(args).data_dir)
+    settings = settings_of(args)
+    matrix = read_matrix(args.matrix, settings.data_dir, settings.engine)
     groups = schedule(matrix, may_load=not args.dry_run)
     if args.dry_run:
         print_result(args, schedule_json(groups), schedule_table(groups))

@@ -1,6 +1,12 @@
 """Command lines that help shows, and the commands whose settings identify what is cached."""
 
 EXAMPLES = {
+    "init": ("frostline init photos", "frostline init reviews.csv --target sentiment --out reviews.toml"),
+    "doctor": ("frostline doctor", "frostline doctor --json"),
+    "completion": (
+        "frostline completion bash > frostline.bash; source frostline.bash",
+        "frostline completion fish > ~/.config/fish/completions/frostline.fish",
+    ),
     "run": (
         "frostline run --dataset folder:photos --backbone resnet50 --head logreg,knn",
         "frostline run --dataset csv:reviews.csv --backbone st:all-MiniLM-L6-v2",
@@ -8,6 +14,10 @@ EXAMPLES = {
     "extract": (
         "frostline extract --dataset folder:photos --backbone resnet50",
         "frostline extract --dataset tar:train.tar --backbone hf:facebook/dinov2-small",
+    ),
+    "worker": (
+        "srun frostline worker job.toml",
+        "frostline worker job.toml --part 0/2",
     ),
     "fit": (
         "frostline fit --dataset folder:photos --backbone resnet50 --head ridge",

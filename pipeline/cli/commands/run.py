@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from frostline.pipeline.cli.commands.common import EXIT_QUARANTINED, print_result, settings_of
-from frostline.pipeline.cli.output import EXIT_OUTPUT
-from frostline.stages.errors import printable
+from frostline.pipeline.cli.output import EXIT_OUTPUT, terminal
+from frostline.stages.errors import ConfigError, printable
 
 
 def run_command(args: argparse.Namespace) -> int:
@@ -23,7 +23,7 @@ def run_command(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _preview_run(args, each_of(settings))
     reports = run_each(settings)
-    print(reports_json(reports) if args.json else reports_table(reports))
+    print(reports_json(reports) if args.json else reports_table(reports, terminal()))
     for report in reports:
         if report.unwritten:
             print(f"error: no report: {printable(report.unwritten)}", file=sys.stderr)
@@ -60,15 +60,33 @@ def _dry_run(args: argparse.Namespace, previews: Sequence[Any], lines: Sequence[
 
 def extract_command(args: argparse.Namespace) -> int:
     """Cache the features of the dataset, print what there is, and return the exit code."""
+    from frostline.pipeline.run.each import each_of
+    from frostline.pipeline.run.run import preview_extract
+
+    settings = settings_of(args)
+    if args.dry_run:
+        each = each_of(settings)
+        return _dry_run(args, [preview_extract(one) for one in each], [""] * len(each))
+    return _extract(args, settings)
+
+
+def worker_command(args: argparse.Namespace) -> int:
+    """Do the part of one of several tasks in an extraction, print what there is, and return the exit code."""
+    args.config = args.job or args.config
+    settings = settings_of(args)
+    if settings.engine not in ("auto", "array"):
+        raise ConfigError(f"--engine {settings.engine} with `frostline worker`; the tasks are the engine, give none")
+    return _extract(args, settings.model_copy(update={"engine": f"array:{args.part}" if args.part else "array"}))
+
+
+def _extract(args: argparse.Namespace, settings: Any) -> int:
     from frostline.pipeline.plan.inputs import open_inputs
     from frostline.pipeline.records.run import Extracted, extracted_json
     from frostline.pipeline.report.text import extracted_lines
     from frostline.pipeline.run.each import each_of, share_pass
-    from frostline.pipeline.run.run import extract, preview_extract
+    from frostline.pipeline.run.run import extract
 
-    each = each_of(settings_of(args))
-    if args.dry_run:
-        return _dry_run(args, [preview_extract(one) for one in each], [""] * len(each))
+    each = each_of(settings)
     if len(each) > 1:
         share_pass(list(map(open_inputs, each)))
     found: dict[Path, Extracted] = {}
@@ -110,3 +128,16 @@ def evaluate_command(args: argparse.Namespace) -> int:
 def takes_dry_run(command: argparse.ArgumentParser) -> None:
     """Add the flag of a dry run."""
     command.add_argument("--dry-run", action="store_true", help="print what is cached and what is missing, and exit")
+
+
+def takes_job(command: argparse.ArgumentParser) -> None:
+    """Add the job of a worker, and which task it is."""
+    command.usage = "frostline worker [JOB.toml] [--part I/N] [--SETTING VALUE …]"
+    command.add_argument(
+        "job", type=Path, nargs="?", metavar="JOB.toml", help="settings of extract; the same as --config"
+    )
+    command.add_argument(
+        "--part",
+        metavar="I/N",
+        help="number of this task and of all tasks, from 0; by default from SLURM, Kubernetes or GNU parallel",
+    )

@@ -14,6 +14,8 @@ from frostline.pipeline.cli.commands.run import (
     fit_command,
     run_command,
     takes_dry_run,
+    takes_job,
+    worker_command,
 )
 from frostline.pipeline.cli.commands.serve import (
     export_command,
@@ -22,6 +24,13 @@ from frostline.pipeline.cli.commands.serve import (
     takes_file,
     takes_samples,
     takes_set,
+)
+from frostline.pipeline.cli.commands.setup import (
+    completion_command,
+    doctor_command,
+    init_command,
+    takes_place,
+    takes_shell,
 )
 from frostline.pipeline.cli.commands.workspace import (
     encoders_command,
@@ -43,13 +52,17 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "init": Command("write a settings file for a folder, table or file of samples", "Settings", init_command),
     "run": Command("extract, fit and evaluate; finished steps are skipped", "Settings", run_command),
     "extract": Command("run the backbone over the dataset and cache its features", "ExtractSettings", extract_command),
+    "worker": Command(
+        "extract as one of N tasks of SLURM, Kubernetes or GNU parallel", "ExtractSettings", worker_command
+    ),
     "fit": Command("fit heads on cached training features", "HeadSettings", fit_command),
     "evaluate": Command("score fitted heads on cached test features", "HeadSettings", evaluate_command),
     "predict": Command("predict new samples with a fitted head", "PredictSettings", predict_command),
     "bench": Command(
-        "run a matrix of datasets, backbones, layers and heads, and compare them", "WorkspaceSettings", bench_command
+        "run a matrix of datasets, backbones, layers and heads, and compare them", "BenchSettings", bench_command
     ),
     "rank": Command(
         "rank backbones for a dataset, from a sample, without fitting a head", "RankSettings", rank_command
@@ -81,11 +94,16 @@ COMMANDS = {
         migrate_command,
     ),
     "gc": Command("list what can be deleted: leftovers, outdated feature sets", "WorkspaceSettings", gc_command),
+    "doctor": Command("show what is installed and what is missing", "WorkspaceSettings", doctor_command),
+    "completion": Command("print the completion script for bash, zsh or fish", "AnySettings", completion_command),
 }
 
 TAKES: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "init": takes_place,
+    "completion": takes_shell,
     "run": takes_dry_run,
     "extract": takes_dry_run,
+    "worker": takes_job,
     "predict": takes_samples,
     "bench": takes_matrix,
     "rank": takes_backbones,

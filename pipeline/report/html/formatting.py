@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from frostline.pipeline.report.html.score_names import CALIBRATED, score_names
 from frostline.pipeline.report.wording import unbroken
 from frostline.pipeline.settings import Settings, load_settings
+from frostline.stages.datasets import in_memory
 from frostline.stages.errors import printable
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.metrics import Score
@@ -122,7 +123,9 @@ def share(part: int, whole: int) -> str:
 
 
 def command(settings: Mapping[str, Any]) -> str:
-    """Return the `frostline run` that has these settings, as run.json records them."""
+    """Return the `frostline run` that has these settings, as run.json records them; nothing for objects of Python."""
+    if in_memory(str(settings.get("dataset"))):
+        return ""
     usual = load_settings(Settings).model_dump(mode="json")
     words = ["frostline", "run"]
     for name, value in sorted(settings.items()):

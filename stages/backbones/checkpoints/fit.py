@@ -50,11 +50,11 @@ def load_weights(model: nn.Module, tensors: Tensors, where: object) -> None:
     if remaining or (lost is None and (faults.missing or faults.shapes)):
         raise _misfit(own, named, _Faults(faults.missing, remaining, faults.shapes), where)
     if left:
-        log.info("%s: left out %s", where, printable(patterns(left)))
+        log.info("%s: %s not used", where, printable(patterns(left)))
     wrong = {*faults.shapes, *faults.unexpected}
     model.load_state_dict({name: tensor for name, tensor in named.items() if name not in wrong}, strict=False)
     if lost:
-        log.info("%s has no weights for %s; features up to its input need none", where, lost)
+        log.info("%s has no weights for %s. They are not needed: features are taken before that layer", where, lost)
         leave_unloaded(model, lost)
 
 
@@ -96,7 +96,7 @@ def _common(layers: Sequence[str]) -> str:
 
 
 def _misfit(own: Tensors, named: Tensors, faults: _Faults, where: object) -> ConfigError:
-    shapes = [f"{n}: {_shape(named[n])} found, {_shape(own[n])} wanted" for n in faults.shapes]
+    shapes = [f"{n}: {_shape(named[n])} found, {_shape(own[n])} expected" for n in faults.shapes]
     lines = [
         *ten_of("missing: ", faults.missing),
         *ten_of("unexpected: ", faults.unexpected),
@@ -113,8 +113,8 @@ def _early_layer(own: Tensors, faults: _Faults) -> str:
     if faults.unexpected or weight is None or weight.ndim != 2:
         return ""
     return (
-        f"\nAll else fits. A classifier may be missing, or be of other classes, but {layer} stands before other layers "
-        "in the network's __init__. If it is the classifier, let __init__ make it last."
+        f"\nEverything else matches. The classifier may be missing or have other classes, but {layer} comes before "
+        "other layers in the network's __init__. If it is the classifier, let __init__ create it last."
     )
 
 
@@ -123,8 +123,8 @@ def _hint(own: Tensors, named: Tensors) -> str:
         return ""
     theirs, found = (printable(patterns(list(names))) for names in (own, named))
     return (
-        f"\nNo name is one of the network's: its own begin with {theirs}; those of the file with {found}. "
-        "It is mostly of another architecture, or of another library's."
+        f"\nNo name matches: the network's names begin with {theirs}, those of the file with {found}. The "
+        "file is probably for another architecture, or from another library."
     )
 
 

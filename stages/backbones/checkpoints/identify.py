@@ -10,13 +10,13 @@ from pathlib import Path
 _HEAD = 1024
 _SAFETENSORS_HEADER = 100_000_000  # what the format allows
 _WEB = re.compile(rb"\s*<(!doctype\s+html|html|head|\?xml|!--)", re.IGNORECASE)
-_AGAIN = "download it again, and compare its size with the one on the page that it comes from"
+_AGAIN = "download it again, and compare its size with the size given on its download page"
 _MAGIC = (
     (
         b"\x89HDF\r\n\x1a\n",
         "an HDF5 file, such as Keras writes; convert its weights to PyTorch's names and layouts first",
     ),
-    (b"GGUF", "a GGUF file of a quantized model; take the model's safetensors file"),
+    (b"GGUF", "a GGUF file of a quantized model; use the model's safetensors file"),
     (b"\x93NUMPY", "a NumPy array; save named tensors instead"),
     (b"\x1f\x8b", "compressed by gzip; unpack it first (gunzip, or tar -xzf for a .tar.gz)"),
     (b"BZh", "compressed by bzip2; unpack it first"),
@@ -61,11 +61,9 @@ def told_apart(path: Path) -> str | None:
     if not head:
         return f"it is empty; {_AGAIN}"
     if head.startswith(b"version https://git-lfs"):
-        return (
-            f"it is a Git LFS pointer of {size} bytes, not the file itself; `git lfs pull` in its repository gets that"
-        )
+        return f"it is a Git LFS pointer of {size} bytes, not the file itself; run `git lfs pull` in its repository"
     if _WEB.match(head):
-        return "it is a web page, mostly one that asks to log in or says what is wrong; download the file itself"
+        return "it is a web page, probably a login or error page; download the file itself"
     if head.startswith(b"PK\3\4"):
         return _archive(path)
     if is_safetensors(path):
@@ -101,13 +99,11 @@ def _cut_safetensors(path: Path, size: int) -> str | None:
 
 def _other(path: Path, head: bytes) -> str | None:
     if path.suffix.lower() == ".onnx" or (head[:1] == b"\x08" and head[2:3] == b"\x12" and head[1] < 32):
-        return "an ONNX model; take the PyTorch weights that it was made from"
+        return "an ONNX model; use the PyTorch weights that it was exported from"
     if head[257:262] == b"ustar":
         return "a tar archive; unpack it first"
     if b"weight_map" in head:
-        return "the index of a checkpoint in several files, which must be joined in one"
+        return "the index of a checkpoint in several files; join them into one file first"
     text = head.decode("utf-8", "replace")
     printable = sum(c.isprintable() or c in "\r\n\t" for c in text)
-    return (
-        "a text file; the weights are mostly where it says" if printable == len(text) and "\ufffd" not in text else None
-    )
+    return "a text file; it may say where the weights are" if printable == len(text) and "\ufffd" not in text else None

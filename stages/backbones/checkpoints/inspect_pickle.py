@@ -106,13 +106,13 @@ class _Reader:
 
     def _fill(self, items: Sequence[_Made]) -> None:
         if self.stack[-1] is _ATOM:
-            raise ValueError("it fills what holds nothing")
+            raise ValueError("it adds items to an object that is not a container")
         self.stack[-1].take(items)
 
     def _again(self, made: _Made) -> None:
         self.shared += made.size - 1
         if self.shared > _SHARED:
-            raise ValueError(f"it would unfold to more than {_SHARED:,} objects")
+            raise ValueError(f"it would expand to more than {_SHARED:,} objects")
         self.stack.append(made)
 
 

@@ -30,9 +30,9 @@ def flattened(content: Any, depth: int = 0) -> dict[str, Tensor]:
 
 
 def main_part(content: Mapping[Any, Any]) -> tuple[Any, list[str], list[str]]:
-    """Return what lies under the usual names of a ``state_dict``, these names, and those of what lies beside, alike.
+    """Return what lies under the usual names of a ``state_dict``, these names, and those of what lies next to them.
 
-    A ``model`` that is small beside another part is not taken: all are returned then.
+    A ``model`` that is small next to another part is not taken: all are returned then.
     """
     taken: list[str] = []
     beside: list[str] = []
@@ -60,7 +60,7 @@ def part_of(tensors: Tensors, part: str, where: object) -> dict[str, Tensor]:
         return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
     what = "several parts" if top else "no part"
     known = top or parts_in(tensors)
-    raise ConfigError(f"{where} has {what} called {printable(shortened(part))!r}; wanted one of\n{listing(known)}")
+    raise ConfigError(f"{where} has {what} called {printable(shortened(part))!r}; expected one of\n{listing(known)}")
 
 
 def parts_in(tensors: Tensors) -> list[str]:

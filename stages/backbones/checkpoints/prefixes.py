@@ -51,10 +51,10 @@ def _around(own: Tensors) -> str:
 def _tell(prefix: str, left: list[str], where: object) -> None:
     if left:
         part = f"the part {printable(prefix.rstrip('.'))}" if prefix else "the names without a prefix"
-        log.info("%s: took %s; left out %s", where, part, printable(patterns(left)))
-        log.info("  another is taken by name: --weights %s#PART", where)
+        log.info("%s: using %s; not using %s", where, part, printable(patterns(left)))
+        log.info("  choose another part with --weights %s#PART", where)
     elif prefix:
-        log.info("%s: all names begin with %s, which was taken off", where, printable(prefix))
+        log.info("%s: all names begin with %s, which was removed", where, printable(prefix))
 
 
 def _fitting(own: Tensors, tensors: Tensors) -> dict[str, int]:
@@ -78,7 +78,7 @@ def _best(fitting: Mapping[str, int], around: str, where: object) -> str:
     if usual or len(first) == 1:
         return first[0]
     raise ConfigError(
-        f"{where} holds several networks that fit; name one of these parts, as --weights {where}#PART:\n"
+        f"{where} holds several matching networks; choose one of these parts with --weights {where}#PART:\n"
         + listing([shortened(prefix.rstrip(".")) for prefix in first])
     )
 

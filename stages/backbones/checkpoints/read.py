@@ -24,8 +24,8 @@ log = logging.getLogger("frostline")
 def read_checkpoint(path: Path, part: str = "") -> dict[str, Tensor]:
     """Return the named tensors of a safetensors file or a PyTorch checkpoint, whatever its ending, on the CPU.
 
-    A nested ``state_dict`` is taken out, and what lies beside it is logged; of other nested mappings all tensors are
-    returned, by dotted names. ``part``: the dotted name, or its end, of the mapping or prefix that alone is wanted.
+    A nested ``state_dict`` is taken out, and what lies next to it is logged; of other nested mappings all tensors are
+    returned, by dotted names. ``part``: the dotted name, or its end, of the mapping or prefix that alone is expected.
     Raises ConfigError if the file can't be read, says what it is instead, or holds Python objects, which would run
     code.
     """
@@ -36,14 +36,14 @@ def read_checkpoint(path: Path, part: str = "") -> dict[str, Tensor]:
         content, taken, beside = main_part(content)
         if beside:
             names = ", ".join(f"{path}#{printable(shortened(name))}" for name in beside)
-            log.info("%s: took %s; others are taken by name: --weights %s", path, ".".join(taken), names)
+            log.info("%s: using %s; choose another with --weights %s", path, ".".join(taken), names)
     if not isinstance(content, Mapping):
-        raise ConfigError(f"{path} holds no state_dict but a {type(content).__name__}; wanted names with tensors")
+        raise ConfigError(f"{path} holds a {type(content).__name__}; expected a state_dict of names and tensors")
     nested = any(flattened(value) for value in content.values())
     others = [f"{_named(n)}: {type(v).__name__}" for n, v in content.items() if not _is_entry(n, v)]
     if (others and not nested) or not content:
         found = listing(others) if others else "  nothing"
-        raise ConfigError(f"{path} holds no state_dict; wanted names with tensors, found beside or instead:\n{found}")
+        raise ConfigError(f"{path} holds no state_dict; expected names and tensors, but found:\n{found}")
     return flattened(content)
 
 
@@ -61,9 +61,9 @@ def _content(path: Path) -> Any:
         return _read(path)
     except Exception as error:  # a damaged or hostile file raises whatever its parser meets
         raise ConfigError(
-            f"can't load the weights {path}: {told_apart(path) or _reason(error)}\n"
-            "Wanted a .safetensors file or a PyTorch checkpoint of tensors alone; from a whole model, "
-            "save a state_dict: torch.save(model.state_dict(), FILE)."
+            f"can't load the weights {path}: {told_apart(path) or _reason(error)}\nExpected a .safetensors file or a "
+            "PyTorch checkpoint that contains only tensors. To convert a whole model,  save a state_dict: "
+            "torch.save(model.state_dict(), FILE)."
         ) from error
 
 

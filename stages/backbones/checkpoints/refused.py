@@ -23,15 +23,15 @@ def check_numbers(own: Tensors, named: Tensors, where: object) -> None:
     """
     floats = {name for name, tensor in own.items() if tensor.is_floating_point()}
     wrong = [
-        f"{name}: {_type(tensor)} found, {_type(own[mine])} wanted"
+        f"{name}: {_type(tensor)} found, {_type(own[mine])} expected"
         for name, tensor in named.items()
         if not tensor.is_floating_point() and (mine := _end(name, floats))
     ]
     if wrong:
         lines = wrong[:_SHOWN] + [f"{len(wrong) - _SHOWN:,} more"] * (len(wrong) > _SHOWN)
         raise ConfigError(
-            f"{where} holds numbers that are no weights as a network computes with; it is probably quantised:\n"
-            f"{listing(lines, len(lines))}\nSave the weights as floating-point numbers, before they are quantised."
+            f"{where} holds numbers of types that a network can't compute with; it is probably quantised:\n"
+            f"{listing(lines, len(lines))}\nSave the weights as floating-point numbers, before quantisation."
         )
 
 
@@ -41,7 +41,7 @@ def check_extra(names: Iterable[str], where: object) -> None:
     if more:
         lines = ten_of("", more)
         raise ConfigError(
-            f"{where} holds the weights of a network that has more than this one, which would give other features:\n"
+            f"{where} holds weights that this network has no place for, so the features would be different:\n"
             f"{listing(lines, len(lines))}\nMerge adapters into the weights, name the model with register tokens, or "
             "save weights that are not quantised."
         )

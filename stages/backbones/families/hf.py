@@ -30,7 +30,7 @@ class HuggingFace(Family):
     models of images and texts, that of the images before the ``projection``.
     """
 
-    summary = "models of transformers, in a folder or of the hub: hf:FOLDER, hf:facebook/dinov2-base"
+    summary = "Hugging Face transformers models, from a folder or the hub: hf:FOLDER, hf:facebook/dinov2-base"
     versions = ("torch", "transformers", "tokenizers")
     extra = "hf"
 
@@ -77,12 +77,15 @@ class HuggingFace(Family):
 def _check_text(request: BackboneRequest) -> None:
     """Raise ConfigError for what can't be asked of a model of texts, for which no pooling is the usual one."""
     if request.layer not in (None, OUTPUT):
-        raise ConfigError(f"layer {request.layer} of hf:{request.name}; of texts the last hidden state alone is taken")
+        raise ConfigError(
+            f"layer {request.layer} of hf:{request.name}; for texts only the last hidden state is available"
+        )
     if request.pool not in POOLS:
         found = "no --pool" if request.pool is None else f"--pool {request.pool}"
         raise ConfigError(
-            f"{found} for the texts of hf:{request.name}; expected --pool {', '.join(POOLS)}, as the model's authors "
-            "use it. A folder of sentence-transformers says it by itself: st:NAME"
+            f"{found} for the texts of hf:{request.name}; expected --pool {', '.join(POOLS)}, the one that the "
+            "model's authors use. If the folder was saved by sentence-transformers, st:NAME reads the pooling "
+            "from it"
         )
 
 

@@ -24,17 +24,17 @@ class Identity(Family):
     ``spectrum``: the mean log-mel spectrum of a recording.
     """
 
-    summary = "no network: pixels, vectors, as they are; spectrum, a recording's mean log-mel spectrum"
+    summary = "no network: pixels or vectors unchanged; spectrum: the mean log-mel spectrum of a recording"
     versions = ("torch", "torchvision")
 
     def check(self, request: BackboneRequest) -> None:
         check_bare(request, "identity")
         layer = _LAYERS.get(request.name)
         if layer and not (request.layer in (None, layer) and request.pool in (None, _POOL)):
-            raise ConfigError(f"{request.name} has no network to cut or pool; leave --layer and --pool out")
+            raise ConfigError(f"{request.name} has no layers and no pooling; leave --layer and --pool out")
         if request.name == "spectrum" and any(one is not None for one in request.preprocessing.values()):
             named = ", ".join(request.preprocessing)
-            raise ConfigError(f"{named} with spectrum, which is of whole recordings; leave it out")
+            raise ConfigError(f"{named} with spectrum, which always uses whole recordings; leave it out")
 
     def fingerprint(self, _request: BackboneRequest) -> list[Any]:
         return []

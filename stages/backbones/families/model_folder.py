@@ -35,7 +35,9 @@ class ModelFolder:
             return None
         found = path.resolve()
         if Path(name).name != name or not found.is_relative_to(self.root) or not found.is_file():
-            raise ConfigError(f"{self.name}: {shortened(name)} is no file of {self.path}; wanted one that lies in it")
+            raise ConfigError(
+                f"{self.name}: {shortened(name)} is not a file in {self.path}; expected a file inside that folder"
+            )
         return path
 
     def json(self, name: str) -> dict[str, Any] | None:
@@ -47,16 +49,16 @@ class ModelFolder:
             found = json.loads(path.read_bytes()) if path.stat().st_size <= _JSON_BYTES else None
             deep = _depth(found) > _DEEPEST
         except (OSError, ValueError, RecursionError) as error:
-            raise ConfigError(f"can't read {path}: {shortened(str(error))}; wanted JSON") from error
+            raise ConfigError(f"can't read {path}: {shortened(str(error))}; expected JSON") from error
         if not isinstance(found, dict) or deep:
-            raise ConfigError(f"{path} is no configuration; wanted a JSON object, not large and not deeply nested")
+            raise ConfigError(f"{path} is not a configuration; expected a small JSON object without deep nesting")
         return found
 
     def config(self) -> dict[str, Any]:
         """Return what ``config.json`` says. Raises ConfigError if there is none."""
         found = self.json(CONFIG)
         if found is None:
-            raise ConfigError(f"{self.name}: no {CONFIG} in {self.path}; wanted a folder that transformers saved")
+            raise ConfigError(f"{self.name}: no {CONFIG} in {self.path}; expected a folder saved by transformers")
         return found
 
     def processor(self) -> dict[str, Any] | None:
@@ -68,8 +70,8 @@ class ModelFolder:
         """Return a folder in this one, itself for no name. Raises ConfigError if it leads out, or isn't there."""
         path = self.path / name
         if Path(name).name != name or not path.is_dir() or not path.resolve().is_relative_to(self.root):
-            where = f"{shortened(name)!r} is no folder in {self.path}"
-            raise ConfigError(f"{self.name}: {where}; wanted one that lies in it")
+            where = f"{shortened(name)!r} is not a folder in {self.path}"
+            raise ConfigError(f"{self.name}: {where}; expected a folder inside it")
         return ModelFolder(self.name, path, self.root)
 
     def licence(self) -> str:
@@ -113,7 +115,7 @@ def _shards(index: Mapping[str, Any]) -> list[str]:
     names = sorted(set(map(str, found.values()))) if isinstance(found, dict) else []
     paths = [name for name in names if Path(name).name != name]
     if paths or not names:
-        raise ConfigError(f"an index of weights names no files beside it:\n{listing(paths or ['nothing'])}")
+        raise ConfigError(f"an index of weights names files that are not next to it:\n{listing(paths or ['nothing'])}")
     return names
 
 

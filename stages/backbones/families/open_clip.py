@@ -29,7 +29,7 @@ class OpenClip(Family):
     ``local-dir:FOLDER``: what open_clip saved there.
     """
 
-    summary = "image towers of open_clip: open_clip:ViT-B-32/laion2b_s34b_b79k, open_clip:hf-hub:ORG/MODEL"
+    summary = "open_clip image towers: open_clip:ViT-B-32/laion2b_s34b_b79k, open_clip:hf-hub:ORG/MODEL"
     versions = ("torch", "open_clip_torch")
     extra = "open_clip"
     takes = IMAGE
@@ -46,8 +46,8 @@ class OpenClip(Family):
         name, tag = parted(request.name)
         if request.weights_file is None and not self.names_weights(request.weights):
             raise ConfigError(
-                f"weights {request.weights!r} for open_clip:{request.name}; wanted DEFAULT (those of /TAG), random, or "
-                f"FILE; published weights are part of the name: open_clip:{name}/{request.weights}"
+                f"weights {request.weights!r} for open_clip:{request.name}; expected DEFAULT (those of /TAG), random "
+                f"or FILE. Published weights are part of the name: open_clip:{name}/{request.weights}"
             )
         if name.startswith((LOCAL, HUB)):
             folder_of(name)
@@ -56,7 +56,8 @@ class OpenClip(Family):
             raise unknown_name("model of open_clip", name, configurations())
         if not tag and request.weights == "DEFAULT":
             raise ConfigError(
-                f"open_clip:{name} does not say which weights; wanted open_clip:{name}/TAG, or --weights FILE or random"
+                f"open_clip:{name} does not name its weights; expected open_clip:{name}/TAG, or --weights FILE or "
+                "random"
             )
 
     def fingerprint(self, request: BackboneRequest) -> list[Any] | None:

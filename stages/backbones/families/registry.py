@@ -81,7 +81,7 @@ def check_family(name: str) -> None:
     if family_of(name)[0] is USER_CODE and prefix and not {".", "/"} & set(prefix) and not _is_module(prefix):
         known = [f"{one}:NAME  {_summary(one)}" for one in FAMILIES.names()]
         raise ConfigError(
-            f"unknown backbone family {prefix!r}, and there is no module of that name; wanted one of\n"
+            f"unknown backbone family {prefix!r}, and no module has that name; expected one of\n"
             + listing([*known, f"file.py:factory or pkg.module:factory  {USER_CODE.summary}"])
         )
 

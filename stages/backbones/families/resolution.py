@@ -34,8 +34,8 @@ def check_patches(name: str, size: tuple[int, int], patch: tuple[int, int]) -> N
         smaller = [max(each, side // each * each) for side, each in zip(size, patch, strict=True)]
         larger = [-(-side // each) * each for side, each in zip(size, patch, strict=True)]
         raise ConfigError(
-            f"{name} divides images into patches of {_by(patch)} pixels, and {_by(size)} is no whole number of them; "
-            f"the nearest are --resize {_flag(smaller)} and --resize {_flag(larger)}"
+            f"{name} divides images into patches of {_by(patch)} pixels, and {_by(size)} is not a multiple of "
+            f"that; the nearest sizes are --resize {_flag(smaller)} and --resize {_flag(larger)}"
         )
 
 

@@ -28,7 +28,7 @@ class SentenceTransformers(Family):
     They are computed here, as ``SentenceTransformer.encode`` does; that library is not needed.
     """
 
-    summary = "encoders of sentence-transformers, in a folder or of the hub: st:FOLDER, st:ORG/MODEL"
+    summary = "sentence-transformers encoders, from a folder or the hub: st:FOLDER, st:ORG/MODEL"
     versions = ("torch", "transformers", "tokenizers")
     extra = "hf"
     takes = TEXT
@@ -43,10 +43,13 @@ class SentenceTransformers(Family):
     def check(self, request: BackboneRequest) -> None:
         if request.weights != "DEFAULT":
             raise ConfigError(
-                f"weights {request.weights!r} for st:{request.name}; expected its own: leave --weights out"
+                f"weights {request.weights!r} for st:{request.name}; only its own weights are supported: leave "
+                "--weights out"
             )
         if request.layer not in (None, OUTPUT):
-            raise ConfigError(f"layer {request.layer} of st:{request.name}; its output alone is taken: leave it out")
+            raise ConfigError(
+                f"layer {request.layer} of st:{request.name}; only its output is available: leave --layer out"
+            )
         if folder := find_folder(request.name, "st"):
             read_sentences(folder)
 

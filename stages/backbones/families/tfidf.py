@@ -18,7 +18,7 @@ PREFIX = "tfidf"
 class TfIdf(Family):
     """TF-IDF of words and pairs of words, by the vocabulary of training texts: what a network must be better than."""
 
-    summary = "no network: TF-IDF of texts by a vocabulary that a run learned, tfidf:FILE"
+    summary = "no network: TF-IDF of texts, with a vocabulary learned by a run: tfidf:FILE"
     versions = ("torch",)
     takes = TEXT
 
@@ -27,7 +27,7 @@ class TfIdf(Family):
             raise ConfigError(f"weights, layer or pool of {PREFIX}:{request.name}, which has none; leave them out")
         if request.preprocessing:
             named = ", ".join(request.preprocessing)
-            raise ConfigError(f"{named} with {PREFIX}:{request.name}, which takes whole texts; leave it out")
+            raise ConfigError(f"{named} with {PREFIX}:{request.name}, which always uses whole texts; leave it out")
         read_vocabulary(Path(request.name).expanduser())
 
     def fingerprint(self, request: BackboneRequest) -> list[Any]:

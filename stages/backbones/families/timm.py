@@ -24,7 +24,7 @@ class Timm(Family):
     Its weights: those of the tag, a file's, or random ones.
     """
 
-    summary = "models of timm: timm:vit_small_patch14_dinov2, or timm:local-dir:FOLDER"
+    summary = "timm models: timm:vit_small_patch14_dinov2, or timm:local-dir:FOLDER"
     versions = ("torch", "torchvision", "timm")
     extra = "timm"
     takes = IMAGE

@@ -20,7 +20,7 @@ _ENTRY = re.compile(r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*")  # such as IMAGENET1K_V2
 class Torchvision(Family):
     """A model of torchvision's, with its published weights, those of a file, or random ones."""
 
-    summary = "torchvision's classification models; the prefix may be left out: resnet50"
+    summary = "torchvision classification models; the prefix is optional: resnet50"
     versions = ("torch", "torchvision")
     takes = IMAGE
 

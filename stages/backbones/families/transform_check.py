@@ -39,7 +39,7 @@ def transform_of(name: str, loaded: LoadedModel, changes: Mapping[str, Any]) -> 
     if changes:
         raise ConfigError(_unlike(name, fault, ours))
     _check_usable(name, own)
-    log.info("%s: images are prepared by %s itself, which makes %s", name, own.library, fault)
+    log.info("%s: images are preprocessed by %s itself: %s", name, own.library, fault)
     return own
 
 
@@ -53,7 +53,7 @@ def _fault(name: str, how: Preprocessing, own: LibraryTransform) -> str | None:
     if largest > _ALIKE:
         return f"pixels that differ by up to {largest:.0f} of 255 grey levels"
     if largest > _EQUAL:
-        log.info("note: the pixels of %s are its library's own to within one grey level, not to the bit", name)
+        log.info("note: the pixels of %s match those of its library to within one grey level, but not exactly", name)
     return None
 
 
@@ -63,10 +63,10 @@ def _check_usable(name: str, own: LibraryTransform) -> None:
         try:
             first, again = (own.item(image)["pixels"] for _ in range(2))
         except UnreadableSample as error:
-            raise ConfigError(f"the preprocessing of {name}: {error}; name one yourself: --resize, --crop") from error
+            raise ConfigError(f"the preprocessing of {name}: {error}; give it with --resize and --crop") from error
         if not np.array_equal(first, again, equal_nan=True):
             raise ConfigError(
-                f"the preprocessing of {name} by {own.library} draws at random; name one: --resize, --crop"
+                f"the preprocessing of {name} by {own.library} is random; give a fixed one with --resize and --crop"
             )
 
 
@@ -100,8 +100,8 @@ def _by(shape: tuple[int, ...]) -> str:
 def _unlike(name: str, found: str, how: Preprocessing) -> str:
     flags = f"--resize {_flag(how.resize)} --crop {_flag(how.crop)} --interpolation {how.interpolation}"
     return (
-        f"the preprocessing of {name} is a library's own, whose mean and deviation can't be changed: of an image, the "
-        f"library makes {found}. Choose all of it yourself, the nearest is: {flags}"
+        f"the preprocessing of {name} comes from its library, so its mean and standard deviation can't be "
+        f"changed. The library does: {found}. Give the complete preprocessing instead; the nearest is: {flags}"
     )
 
 

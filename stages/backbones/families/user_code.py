@@ -20,15 +20,15 @@ _CLASSIFIER = "made the output"  # once any layer of its width passed for it: wh
 class UserCode(Family):
     """What a function of the user's returns; nobody else may have it run."""
 
-    summary = "a network of one's own"
+    summary = "your own network"
     versions = ("torch", "torchvision")
 
     def check(self, request: BackboneRequest) -> None:
         factory_file(request.name)
         if request.weights_file is None and not self.names_weights(request.weights):
             raise ConfigError(
-                f"weights {request.weights!r} for {request.name}; wanted a file (--weights FILE), "
-                "or `factory` to keep the weights that the factory returns"
+                f"weights {request.weights!r} for {request.name}; expected a file (--weights FILE), "
+                "or `factory` to use the weights that the factory returns"
             )
 
     def fingerprint(self, request: BackboneRequest) -> list[Any] | None:
@@ -59,7 +59,7 @@ USER_CODE = UserCode()
 def made_by_factory(name: str) -> nn.Module:
     """Return the network that a factory returns, called without arguments at seed 0, without what it is wrapped in.
 
-    A new network is wanted at each call: it is frozen, and rebuilt. Raises ConfigError: see
+    A new network is expected at each call: it is frozen, and rebuilt. Raises ConfigError: see
     ``call_factory``; not a network.
     """
     import torch

@@ -51,7 +51,9 @@ def network_in(made: Any, name: str) -> nn.Module:
         _refuse(network, kinds, name)
         if inner is None and not _has_forward(network):
             inner = _held(network, name)
-            log.info("%s: a %s without a forward; its %s is the network", name, type(network).__name__, inner)
+            log.info(
+                "%s: a %s without a forward method; using its %s as the network", name, type(network).__name__, inner
+            )
         if inner is None:
             return network
         network = _module(getattr(network, inner, None), name)
@@ -61,11 +63,13 @@ def _refuse(network: nn.Module, kinds: set[str], name: str) -> None:
     """Raise ConfigError for what can't be taken off."""
     if isinstance(network, torch.jit.ScriptModule):
         raise ConfigError(
-            f"{name} returned a TorchScript module, whose layers can't be looked into; return the network that it was "
-            "made from, with its weights: --weights FILE of torch.save(script.state_dict(), FILE)"
+            f"{name} returned a TorchScript module, whose layers can't be inspected; return the network that it "
+            "was compiled from, with its weights: --weights FILE of torch.save(script.state_dict(), FILE)"
         )
     if _SHARDED in kinds:
-        raise ConfigError(f"{name} returned a {_SHARDED}, whose weights lie in pieces; return the network inside it")
+        raise ConfigError(
+            f"{name} returned a {_SHARDED}, whose weights are split into pieces; return the network inside it"
+        )
 
 
 def _module(made: Any, name: str) -> nn.Module:
@@ -76,7 +80,7 @@ def _module(made: Any, name: str) -> nn.Module:
         return Method(call, "forward", arguments)
     if isinstance(call, MethodType) and isinstance(call.__self__, nn.Module):
         return Method(call.__self__, call.__name__, arguments)
-    raise ConfigError(f"{name} returned {_described(made)}; wanted a torch.nn.Module{_advice(made)}")
+    raise ConfigError(f"{name} returned {_described(made)}; expected a torch.nn.Module{_advice(made)}")
 
 
 def _has_forward(network: nn.Module) -> bool:
@@ -92,7 +96,8 @@ def _held(network: nn.Module, name: str) -> str:
         return (usual or children)[0]
     parts = ", ".join(children) or "nothing with weights"
     raise ConfigError(
-        f"{name} returned a {type(network).__name__} without a forward, which holds {parts}; return the network itself"
+        f"{name} returned a {type(network).__name__} without a forward method, which holds {parts}; return "
+        "the network itself"
     )
 
 
@@ -108,7 +113,9 @@ def _advice(made: Any) -> str:
     if isinstance(made, type):
         return f"; return {made.__name__}(…), an instance"
     if isinstance(made, tuple | list) and any(isinstance(one, nn.Module) for one in made):
-        return "; return that one alone, and give its preprocessing by --resize, --mean and --std"
+        return "; return only the network, and give its preprocessing with --resize, --mean and --std"
     if isinstance(made, dict):
-        return "; weights go into a network first, or are given by --weights FILE"
-    return "; return the network that it calls, or put it in a Module's forward" if callable(made) else ""
+        return "; load the weights into a network first, or give them with --weights FILE"
+    return (
+        "; return the network that it calls, or move it into the forward method of a Module" if callable(made) else ""
+    )

@@ -162,7 +162,7 @@ def load_backbone(
     example. The default layer is the family's own, or else the input of the final classifier, found by
     watching a forward pass over noise. ``optimize``: whether the network is made faster, or runs
     as it is written; ``portable``: as a graph to be exported, without operations of this
-    processor's own, in either case. Raises ConfigError: unknown names, weights or layers that
+    CPU's own, in either case. Raises ConfigError: unknown names, weights or layers that
     don't fit, another modality, an input size or a precision that the network can't take; unless ``allow_unsteady``,
     features of noise that change from pass to pass or with the batch (``steadiness``).
     """
@@ -171,7 +171,7 @@ def load_backbone(
     if request.modality != IMAGE:
         return of_items(request, loaded, precision, device, optimize=optimize, allow_unsteady=allow_unsteady)
     if example is None:
-        raise TypeError(f"{request.name} is resolved on an image; got none")
+        raise TypeError(f"{request.name} needs an image to determine its layers; got none")
     faster = _Faster(device, portable=portable, optimize=optimize)
     return _of_images(request, loaded, example, faster, precision, allow_unsteady=allow_unsteady)
 
@@ -258,28 +258,30 @@ def _default_layer(model: nn.Module, batch: Tensor) -> str:
 
 
 def _check_loaded(model: nn.Module, trace: Trace, layer: str) -> None:
-    """Raise ConfigError if a layer hangs on one whose weights the checkpoint did not hold."""
+    """Raise ConfigError if a layer depends on one whose weights the checkpoint did not hold."""
     called = {name.removeprefix("model.") for name, _ in trace.calls}
     lacking = [name for name in unloaded(model) if name in called]
     if lacking:
         raise ConfigError(
-            f"layer {layer!r} needs the weights of {', '.join(lacking)}, which the checkpoint does not hold; name a "
-            f"layer before that, such as --layer {lacking[0]}{INPUT}, or other --weights"
+            f"layer {layer!r} needs the weights of {', '.join(lacking)}, which are missing in the checkpoint; "
+            f"choose an earlier layer, such as --layer {lacking[0]}{INPUT}, or other --weights"
         )
 
 
 def _width(layer: str, given: Tensor, pooling: str, prefix_tokens: int | None) -> int:
     if given.ndim == 0 or len(given) != 2:
         raise ConfigError(
-            f"layer {layer!r} gives {tuple(given.shape)} for 2 images; wanted one row per image, "
-            "choose another with --layer"
+            f"layer {layer!r} gives {tuple(given.shape)} for 2 images; expected one row per image. Choose another "
+            "layer with --layer"
         )
     return pool(given, pooling, prefix_tokens).shape[1]
 
 
 def _check_width(width: int, wanted: int | None, layer: str) -> None:
     if wanted not in (None, width):
-        raise ConfigError(f"layer {layer!r} gives {width} features, its family says {wanted}; name one with --layer")
+        raise ConfigError(
+            f"layer {layer!r} gives {width} features, but its family declares {wanted}; choose a layer with --layer"
+        )
 
 
 def _enlarged(images: Tensor, spec: BackboneSpec) -> Tensor:

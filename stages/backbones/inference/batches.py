@@ -40,7 +40,7 @@ class BatchLimit:
         self,
         rows: int,
         on_halved: Callable[[int, str], object] | None = None,
-        remedy: str = "free some, or see --resize, and run again; finished shards are kept",
+        remedy: str = "free some memory, or choose a smaller --resize, and run again; finished shards are kept",
         noun: str = "image",
     ) -> None:
         self.rows = rows

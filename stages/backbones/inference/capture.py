@@ -67,7 +67,7 @@ def _left(error: RuntimeError, level: int, more: str) -> None:
     if out_of_memory(error):
         raise error
     message = str(error).partition("\n")[0]
-    log.log(level, "the network can't be captured as a graph and runs as it is%s: %s", more, message)
+    log.log(level, "the network can't be captured as a CUDA graph, so it runs without one%s: %s", more, message)
 
 
 @contextmanager

@@ -81,7 +81,9 @@ class AnyBackbone(ABC):
     def at(self, precision: Precision) -> AnyBackbone:
         """Return a copy that computes in another precision. Raises ConfigError if the network can't."""
         if has_hooks(self.network):  # a copy's hooks would still write to the original
-            raise ConfigError(f"{self.spec.name} has hooks and can't be copied to {precision}; choose a --precision")
+            raise ConfigError(
+                f"{self.spec.name} has hooks, so it can't be copied to {precision}; choose another --precision"
+            )
         with blamed(f"{self.spec.name} can't run in {precision} on {self.device}", "see --precision, --device"):
             other = self._with(copy.deepcopy(self.network), precision)
             other.embed(other.trial())

@@ -33,7 +33,7 @@ class ItemBackbone(AnyBackbone):
 
     @cached_property
     def any_rows(self) -> bool:
-        """Whether noise has the same bits in a batch and with fewer rows beside it, so that none is filled up.
+        """Whether noise has the same bits in a batch and with fewer rows, so that none is filled up.
 
         Tried on a CPU, in as many threads as torch has then, for transforms that have ``trials``.
         """
@@ -86,7 +86,9 @@ def of_items(
         backbone = ItemBackbone(spec, network, width, precision, device, (width,), loaded.licence)
         found = backbone.embed(noise)
         if found.shape != (4, width):
-            raise ConfigError(f"{request.name} gives {found.shape} for 4 samples; its family says (4, {width})")
+            raise ConfigError(
+                f"{request.name} gives {found.shape} for 4 samples; expected (4, {width}), as its family declares"
+            )
         if not allow_unsteady:
             names = [f"noise {i}" for i in range(1, 5)]
             check_steady(request.name, backbone.embed, noise, names, precision, "sample")
@@ -109,7 +111,7 @@ def _spec(request: BackboneRequest, loaded: LoadedModel) -> BackboneSpec:
     if not (loaded.layer and loaded.pool and loaded.width):
         said = f"layer {loaded.layer!r}, pool {loaded.pool!r}, width {loaded.width!r}"
         raise ConfigError(
-            f"the family of {request.name} says {said}; expected all three of other networks than images'"
+            f"the family of {request.name} returns {said}; expected all three, because the samples are not images"
         )
     name = spec_name(request.name, loaded.name)
     return BackboneSpec(name, loaded.code, loaded.weights, loaded.layer, loaded.pool, loaded.preprocessing)

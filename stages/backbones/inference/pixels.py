@@ -36,7 +36,7 @@ def item_for(sample: Sample, spec: BackboneSpec, view: View = "plain") -> Item:
     item = spec.preprocessing.item(sample, view)
     if spec.size and item["pixels"].shape[:2] != spec.size:
         found, wanted = (" × ".join(map(str, shape)) for shape in (item["pixels"].shape[:2], spec.size))
-        raise UnreadableSample(f"{found} pixels where the backbone has {wanted}; see --resize")
+        raise UnreadableSample(f"{found} pixels; the backbone expects {wanted}, see --resize")
     return item
 
 

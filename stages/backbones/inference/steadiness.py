@@ -19,12 +19,12 @@ _ROUNDING: dict[Precision, float] = {"fp32": 1e-3, "bf16": 0.02, "fp16": 0.02}  
 _MAX_BATCH = 16
 _NAMED = 3  # images that a message names
 _CAUSES = {
-    "again": "look for dropout, masking or noise that its code leaves on in evaluation "
-    "(functional.dropout without training=self.training), or for a state that each pass changes",
-    "company": "look for batch normalisation without running statistics (track_running_stats=False, or left in "
-    "training), and for anything else that is computed over the batch",
-    "place": "look for anything that is divided by the number of samples or done from some number on, such as a mean "
-    "over the batch, and for random masks by place",
+    "again": "look for dropout, masking or noise that stays on in evaluation mode "
+    "(functional.dropout without training=self.training), or for state that each forward pass changes",
+    "company": "look for batch normalisation without running statistics (track_running_stats=False, or in training "
+    "mode), and for anything else that is computed over the batch",
+    "place": "look for anything that depends on the number of samples, such as a mean "
+    "over the batch, and for random masks that depend on the position in the batch",
 }
 When = Literal["again", "company", "place"]
 
@@ -47,14 +47,14 @@ class Unsteady:
     def told(self, names: Sequence[str] = (), noun: str = "image") -> str:
         """Return what was seen, in a line; ``names``: of the samples, by row; ``noun``: what one of them is."""
         seen = {
-            "again": f"gives other features of the same {noun}s when asked again",
-            "company": f"gives {one(noun)} other features when other {noun}s are in its batch",
-            "place": f"gives {one(noun)} other features at another place of a batch, or in a batch of another size",
+            "again": f"gives different features for the same {noun}s in a second pass",
+            "company": f"gives {one(noun)} different features if the other {noun}s in the batch change",
+            "place": f"gives {one(noun)} different features at another position in the batch, or at another batch size",
         }[self.when]
         shown = [printable(shortened(names[row], 80)) if names else f"{noun} {row}" for row in self.rows[:_NAMED]]
         more = ", …" if len(self.rows) > _NAMED else ""
-        differing = f"{len(self.rows)} of the {self.compared} compared ({', '.join(shown)}{more})"
-        return f"{seen}: {differing}, by up to {self.largest:.3g}, where a feature's mean size is {self.scale:.3g}"
+        differing = f"{len(self.rows)} of {self.compared} compared ({', '.join(shown)}{more})"
+        return f"{seen}: {differing}, by up to {self.largest:.3g}, where the mean absolute feature is {self.scale:.3g}"
 
 
 def unsteadiness(
@@ -102,9 +102,9 @@ def refusal(name: str, found: Unsteady, names: Sequence[str] = (), noun: str = "
     """Return the error for a backbone that is unsteady; ``names``, ``noun``: see ``Unsteady.told``."""
     return ConfigError(
         f"{name} {found.told(names, noun)}.\n"
-        f"Features of a frozen network must be the {noun}'s own: {_CAUSES[found.when]}. "
-        "--allow-unsteady goes on all the same; such features can't be made again, and neither can what is fitted on "
-        "them."
+        f"Features of a frozen network must depend on the {noun} only: {_CAUSES[found.when]}. "
+        "--allow-unsteady continues anyway, but then neither the features nor the heads fitted on them are "
+        "reproducible."
     )
 
 

@@ -13,5 +13,7 @@ def size_hint(model: nn.Module) -> str:
     if first is None or first.in_channels == _RGB:
         return "see --resize, --crop"
     if first.in_channels == 1:
-        return "its first layer takes 1 channel, images have 3; begin its forward with x = x.mean(1, keepdim=True)"
-    return f"its first layer takes {first.in_channels} channels, images have 3; wanted a network of RGB images"
+        return (
+            "its first layer takes 1 channel, images have 3; start its forward method with x = x.mean(1, keepdim=True)"
+        )
+    return f"its first layer takes {first.in_channels} channels, images have 3; expected a network of RGB images"

@@ -74,10 +74,10 @@ def classifier_of(model: nn.Module, trace: Trace) -> str:
     is_row = isinstance(output, Tensor) and output.ndim == 2
     if last and is_row and isinstance(model.get_submodule(last), nn.Linear):
         return last
-    whole = f"take that with --layer {OUTPUT}, or name" if isinstance(output, Tensor) else "name"
+    whole = f"use that output with --layer {OUTPUT}, or name" if isinstance(output, Tensor) else "name"
     layers = [f"{name}: {given}" for name, given in trace.calls if name]
     raise ConfigError(
-        f"can't find the final classifier: no linear layer made the network's output, {_describe(output)}; {whole} "
+        f"can't find the final classifier: no linear layer produced the network's output, {_describe(output)}; {whole} "
         f"a layer with --layer. The last layers, for 2 images:\n{listing(layers[-_LAST:])}"
     )
 
@@ -120,13 +120,13 @@ class Cut(nn.Module):
         self._taken.clear()
         with self._hooked(), suppress(Reached):
             self.model(batch)
-        value = self._taken.pop() if self._taken else "nothing, it is never called"
+        value = self._taken.pop() if self._taken else "nothing, because it is never called"
         if getattr(self.model, "first_of_several", False):
             value = _first(value)
         if isinstance(value, Tensor | fx.Proxy):
             return cast(Tensor, value)
         found = value if isinstance(value, str) else _describe(value)
-        raise ConfigError(f"layer {self.layer!r} gives {found}; wanted a tensor, choose another with --layer")
+        raise ConfigError(f"layer {self.layer!r} gives {found}; expected a tensor. Choose another layer with --layer")
 
     def whole(self) -> nn.Module:
         """Return the same without hooks, which can't be exported, where that is known; else this.

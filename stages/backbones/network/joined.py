@@ -73,7 +73,7 @@ class Joined(nn.Module):
         return torch.cat(vectors, 1)
 
     def _tensor(self, name: str) -> Tensor:
-        value = self._taken.get(name, "nothing, it is never called")
+        value = self._taken.get(name, "nothing, because it is never called")
         if getattr(self.model, "first_of_several", False) and isinstance(value, tuple) and value:
             value = value[0]
         if not isinstance(value, Tensor | fx.Proxy):

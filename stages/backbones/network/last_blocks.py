@@ -24,8 +24,10 @@ def named_blocks(model: nn.Module, layer: str) -> str:
         return layer
     count, pooling, blocks = int(match[1]), match[2] or "", _row(model)
     if len(blocks) < count:
-        found = f"a row of {len(blocks)} blocks" if blocks else "no row of blocks of one class"
-        raise ConfigError(f"layer {layer!r}: found {found}; expected {count} or more, or layers by name with --layer")
+        found = f"a sequence of {len(blocks)} blocks" if blocks else "no sequence of blocks of one class"
+        raise ConfigError(
+            f"layer {layer!r}: found {found}; expected {count} or more. You can also give layers by name with --layer"
+        )
     return ",".join(f"{name}{pooling}" for name in blocks[-count:])
 
 

@@ -37,11 +37,11 @@ def pool(tensor: Tensor, how: str, prefix_tokens: int | None = None) -> Tensor:
     if how in _OF_PATCHES:
         return _OF_PATCHES[how](tensor, _prefix(tensor, how, prefix_tokens))
     if how not in _POOLS:
-        raise ConfigError(f"unknown pool {how!r}; wanted one of {', '.join((*_POOLS, *_OF_PATCHES))}")
+        raise ConfigError(f"unknown pool {how!r}; expected one of {', '.join((*_POOLS, *_OF_PATCHES))}")
     dims, apply = _POOLS[how]
     if tensor.ndim not in dims:
         fitting = _fitting(tensor)
-        raise ConfigError(f"pool {how!r} does not fit a layer of shape {_shape(tensor)}; fitting: {fitting}")
+        raise ConfigError(f"pool {how!r} does not match a layer of shape {_shape(tensor)}; expected one of: {fitting}")
     if how == "cls":
         _check_class_token(how, prefix_tokens)
     return apply(tensor)
@@ -51,9 +51,11 @@ def _prefix(tensor: Tensor, how: str, known: int | None) -> int:
     """Return how many tokens come before the patches'. Raises ConfigError where that is not known, or none does."""
     if tensor.ndim != 3:
         shape = _shape(tensor)
-        raise ConfigError(f"pool {how!r} does not fit a layer of shape {shape}; fitting: {_fitting(tensor)}")
+        raise ConfigError(f"pool {how!r} does not match a layer of shape {shape}; expected one of: {_fitting(tensor)}")
     if known is None:
-        raise ConfigError(f"pool {how!r}: this network does not say which tokens are patches; wanted cls or tokens")
+        raise ConfigError(
+            f"pool {how!r}: it is not known which tokens of this network are patches; expected cls or tokens"
+        )
     if how == "cls+mean":
         _check_class_token(how, known)
     return known
@@ -61,7 +63,7 @@ def _prefix(tensor: Tensor, how: str, known: int | None) -> int:
 
 def _check_class_token(how: str, prefix_tokens: int | None) -> None:
     if prefix_tokens == 0:
-        raise ConfigError(f"pool {how!r}: this network has no class token; wanted mean")
+        raise ConfigError(f"pool {how!r}: this network has no class token; expected mean")
 
 
 def _fitting(tensor: Tensor) -> str:
@@ -85,7 +87,7 @@ def default_pool(tensor: Tensor, height: int, width: int) -> str:
         4: "tokens (channels last), avg (channels first) or flatten",
     }
     if tensor.ndim not in choices:
-        raise ConfigError(f"a layer of shape {_shape(tensor)} can't be pooled; choose another with --layer")
+        raise ConfigError(f"a layer of shape {_shape(tensor)} can't be pooled; choose another layer with --layer")
     raise ConfigError(
         f"a layer of shape {_shape(tensor)} can be pooled in several ways; choose --pool {choices[tensor.ndim]}"
     )

@@ -25,8 +25,9 @@ def check_tokens(
     if count not in wanted:
         expected = " or ".join(map(str, sorted(wanted))) or "unknown"
         raise ConfigError(
-            f"pool {how!r}: layer {layer!r} gives {count} tokens of an image, and of those with {prefix_tokens} before "
-            f"the patches there are {expected}; which are patches is not known here; wanted tokens, the mean of all"
+            f"pool {how!r}: layer {layer!r} gives {count} tokens for an image, but {prefix_tokens} tokens before "
+            f"the patches would make {expected}. It is not known which tokens are patches; expected tokens (the "
+            "mean of all)"
         )
 
 
@@ -35,7 +36,7 @@ def check_class_token(layer: str, how: str) -> None:
     pools = [how] if how != "none" else [one.partition("@")[2] for one in layer.split(",")]
     asked = [pool for pool in pools if pool in ("cls", "cls+mean")]
     if asked:
-        raise ConfigError(f"pool {asked[0]!r}: this network has registers and no class token; wanted mean")
+        raise ConfigError(f"pool {asked[0]!r}: this network has registers and no class token; expected mean")
 
 
 def _counts(model: nn.Module, batch: Tensor, prefix_tokens: int) -> set[int]:

@@ -1,4 +1,4 @@
-"""Linear layers of a network that is called as it is written: their weights brought into the processor's order once."""
+"""Linear layers of a network that is called as it is written: their weights brought into the CPU's order once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def packed(network: nn.Module, features: Callable[[nn.Module], Tensor]) -> nn.Mo
     faster = network if obstacle else _packed(network)
     obstacle = obstacle or _fault(features(network), features, faster)
     if obstacle:
-        log.info("the network runs as written: %s", obstacle)
+        log.info("the network runs unoptimised: %s", obstacle)
         return network
     return faster
 
@@ -59,7 +59,7 @@ def _fault(expected: Tensor, features: Callable[[nn.Module], Tensor], network: n
     try:
         difference = float((features(network) - expected).abs().max() / expected.abs().max())
     except Exception as error:  # an operation that this processor lacks, or code that asks for nn.Linear
-        return f"with packed layers it fails with torch {torch.__version__} ({type(error).__name__})"
+        return f"with packed layers it fails in torch {torch.__version__} ({type(error).__name__})"
     return (
         None if difference <= _TOLERANCE else f"with packed layers its values differ by {difference:.0e} of the largest"
     )

@@ -45,7 +45,7 @@ def optimized(cut: Cut, expected: Tensor, batch: Tensor, *, device: str, portabl
     try:
         graph = _verified(cut, expected, batch, fused=wanted and obstacle is None)
     except _AsWritten as reason:
-        log.info("the network runs as written: %s", reason)
+        log.info("the network runs unoptimised: %s", reason)
         return cut
     if wanted and obstacle and any(isinstance(module, _FUSIBLE) for module in graph.modules()):
         log.info("the network's layers are not fused: %s", obstacle)
@@ -94,10 +94,10 @@ def _fault(graph: fx.GraphModule, expected: Tensor, batch: Tensor) -> str | None
     try:
         difference, scale = (graph(batch) - expected).abs().max(), expected.abs().max()
     except Exception as error:
-        return f"made faster, it fails with torch {torch.__version__} ({_message(error)})"
+        return f"optimised, it fails in torch {torch.__version__} ({_message(error)})"
     if difference <= _TOLERANCE * scale:
         return None
-    return f"made faster, it gives values that differ by {float(difference / scale):.0e} of the largest"
+    return f"optimised, its values differ by {float(difference / scale):.0e} of the largest"
 
 
 def _message(error: Exception) -> str:

@@ -81,7 +81,7 @@ class Cells(Sequence[str]):
         """Return a value as a cell. Raises ValueError for what is none."""
         name, classes = self._name, self._classes
         if isinstance(value, bytes):
-            raise ValueError(f"{name} is {value[:40]!r}, which is no UTF-8")
+            raise ValueError(f"{name} is {value[:40]!r}, which is not UTF-8")
         if classes is not None and isinstance(value, list):
             return cell(name, [_class(name, one, classes) for one in value])
         if classes is not None and type(value) is int:
@@ -106,7 +106,7 @@ def _class(name: str, number: object, classes: Sequence[str]) -> str:
     if number == _NO_CLASS or number is None:
         return ""
     if not isinstance(number, int) or not 0 <= number < len(classes):
-        raise ValueError(f"{name} is {number!r}, and there are {len(classes)} names of classes")
+        raise ValueError(f"{name} is {number!r}, but there are {len(classes)} class names")
     return classes[number]
 
 
@@ -139,7 +139,7 @@ def _decoded(data: bytes | None) -> object:
 
 
 def is_plain(kind: Any) -> bool:
-    """Return whether a type is that of texts, numbers or flags, each by itself or of a dictionary of such."""
+    """Return whether a type is that of texts, numbers or flags, each separately or of a dictionary of such."""
     from pyarrow import types
 
     if types.is_dictionary(kind):

@@ -92,7 +92,7 @@ class Stored(Protocol):
 def check_unchanged(blob: Blob) -> None:
     """Raise DataError if a file is not any more what it was. An object in a bucket says so when it is read."""
     if isinstance(blob, LocalBlob) and LocalBlob(blob.path).stamp != blob.stamp:
-        raise DataError(f"{blob.name} changed while it was being used; leave it alone and run again")
+        raise DataError(f"{blob.name} changed while it was being read; run again when it no longer changes")
 
 
 @contextmanager
@@ -104,7 +104,9 @@ def blamed(blob: Blob) -> Iterator[None]:
         yield
     except (OSError, EOFError, ValueError, MemoryError, pyarrow.ArrowException) as error:
         said = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise DataError(f"can't read {blob.name}: {said}; expected a sound file: copy or download it again") from error
+        raise DataError(
+            f"can't read {blob.name}: {said}; expected an undamaged file: copy or download it again"
+        ) from error
 
 
 def differences(blob: Blob, schema: Any, first: Blob, wanted: Any) -> dict[str, str]:
@@ -121,7 +123,7 @@ def differences(blob: Blob, schema: Any, first: Blob, wanted: Any) -> dict[str, 
 def twice(blob: Blob, schema: Any) -> dict[str, str]:
     """Return the names that several columns of a schema have, each with that."""
     again = {name for name in schema.names if len(schema.get_all_field_indices(name)) > 1}
-    return {name: f"column {name} is there more than once in {blob.name}" for name in again}
+    return {name: f"column {name} appears more than once in {blob.name}" for name in again}
 
 
 def _type(schema: Any, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Parquet files by row groups, and those by windows of rows: what is in memory at once does not hang on their sizes.
+"""Parquet files by row groups, and those by windows of rows: what is in memory at once does not depend on their sizes.
 
 A window is decoded at about ``_WINDOW`` bytes, by what the footer says of the row group's mean. Where values repeat, in
 a dictionary, the footer counts each once, and a row group can hold many times what it says. A window has then so few
@@ -49,8 +49,8 @@ class ParquetRows:
         blob = self.blobs[number]
         if about.num_rows > max(_MOST_ROWS, _PLAUSIBLE * blob.size):
             raise DataError(
-                f"{blob.name} says that it holds {about.num_rows:,} rows in {blob.size:,} bytes; no samples shrink so "
-                "much, so it is not read"
+                f"{blob.name} says that it holds {about.num_rows:,} rows in {blob.size:,} bytes; no data compresses "
+                "that well, so it is not read"
             )
         counts = [about.row_group(group).num_rows for group in range(about.num_row_groups)]
         if min(counts, default=0) < 0 or sum(counts) != about.num_rows:
@@ -82,7 +82,7 @@ class ParquetRows:
                 left -= len(batch)
                 yield batch.column(batch.schema.get_field_index(column))
             if left:
-                raise ValueError(f"a row group has not the {found.rows:,} rows that it says")
+                raise ValueError(f"a row group does not have the {found.rows:,} rows that it declares")
 
 
 def _open(blob: Blob) -> Any:
@@ -109,7 +109,7 @@ def _window(blob: Blob, file: Any, chunk: Chunk, column: str) -> int:
     own = [one for one in chunks if one.path_in_schema.split(".")[0] == column or one.path_in_schema == column]
     whole, held = (sum(getattr(one, f"total_{how}compressed_size") for one in own) for how in ("un", ""))
     if whole > _WIDEST and whole > _RATIO * held:
-        raise ValueError(f"{column} is said to hold {whole:,} bytes in {held:,}; no samples shrink so much")
+        raise ValueError(f"{column} declares {whole:,} bytes in {held:,}; no data compresses that well")
     repeated = sum(_dictionary(blob, one) for one in own)
     wanted: int = min(_WINDOW * chunk.rows // max(1, whole), _WIDEST // max(1, repeated), _MOST_ROWS)
     return max(1, min(wanted, chunk.rows))
@@ -140,4 +140,4 @@ def _field(head: bytes, at: int) -> tuple[int, int]:
         shift, at = shift + 7, at + 1
         if head[at - 1] < 0x80:
             return (value >> 1) ^ -(value & 1), at
-    raise ValueError("a number without an end")
+    raise ValueError("a number that does not end")

@@ -43,10 +43,10 @@ class StreamRows:
         at = stream.tell()
         while mapped[at : at + len(_END)].to_pybytes() != _END:
             if at >= mapped.size:
-                raise DataError(f"{name} is cut off: its end mark is missing; copy or save it again")
+                raise DataError(f"{name} is truncated: its end marker is missing; copy or save it again")
             message = ipc.read_message(stream)
             if message.type != "record batch":
-                raise DataError(f"{name} holds a {message.type}; expected record batches, as `datasets` saves them")
+                raise DataError(f"{name} holds a {message.type}; expected record batches, as saved by `datasets`")
             self.chunks.add(number, at, _batch(message, schema).num_rows)
             at = stream.tell()
         return schema
@@ -83,7 +83,9 @@ def _batch(message: Any, schema: Any) -> Any:
     for array in batch.columns:
         for buffer in filter(None, array.buffers()):
             if buffer.size and not body.address <= buffer.address <= body.address + body.size - buffer.size:
-                raise ValueError("its batches are compressed, so they can't be mapped; save it without")
+                raise ValueError(
+                    "its batches are compressed, so they can't be memory-mapped; save it without compression"
+                )
     return batch
 
 

@@ -1,4 +1,4 @@
-"""A column's rows in any order: the windows that were read last stay in memory, and reading goes on where it was."""
+"""A column's rows in any order: the windows that were read last stay in memory, and reading resumes where it was."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Cursor:
     def next(self) -> _Window:
         array = next(self._arrays, None)
         if array is None:
-            raise DataError("a row group has fewer rows than its file says; copy or download it again")
+            raise DataError("a row group has fewer rows than its file declares; copy or download it again")
         start, self.at = self.at, self.at + len(array)
         return _Window(self.chunk, start, self.at, array)
 

@@ -41,7 +41,7 @@ class Blob(Protocol):
 
 
 class LocalBlob:
-    """A file. It is opened when it is first read, in each process anew, and of all of them only some stay open."""
+    """A file. It is opened when it is first read, in each process again, and of all of them only some stay open."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -60,7 +60,7 @@ class LocalBlob:
         """See ``Blob``."""
         if offset < 0 or length < 0 or offset + length > self.size:
             raise DataError(
-                f"{self.name} ends after {self.size:,} bytes; expected {length:,} from {offset:,} on: it is cut off"
+                f"{self.name} ends after {self.size:,} bytes; expected {length:,} from {offset:,} on: it is truncated"
             )
         try:
             handle = _HANDLES.of(self)
@@ -68,9 +68,11 @@ class LocalBlob:
             while 0 < len(data) < length and (more := os.pread(handle.number, length - len(data), offset + len(data))):
                 data += more
         except OSError as error:
-            raise DataError(f"{self.name} can't be read any more ({error.strerror}); put it back, run again") from error
+            raise DataError(
+                f"{self.name} can no longer be read ({error.strerror}); restore it and run again"
+            ) from error
         if len(data) < length:
-            raise DataError(f"{self.name} became shorter while it was being used; leave it alone and run again")
+            raise DataError(f"{self.name} became shorter while it was being read; run again when it no longer changes")
         return data
 
     def expect(self, offset: int, /) -> None:
@@ -83,7 +85,7 @@ class _Handle:
     def __init__(self, blob: LocalBlob) -> None:
         self.number = os.open(blob.path, os.O_RDONLY | os.O_CLOEXEC)
         if _stamp(os.fstat(self.number)) != blob.stamp:
-            raise DataError(f"{blob.name} changed while it was being used; leave it alone and run again")
+            raise DataError(f"{blob.name} changed while it was being read; run again when it no longer changes")
 
     def __del__(self) -> None:
         if hasattr(self, "number"):

@@ -52,7 +52,7 @@ class Components:
 
     def __init__(self, read: Read, asked: str | None = None, modality: str | None = None) -> None:
         if asked and asked.rpartition(".")[2] not in _MODALITY_OF:
-            raise DataError(f"--input {asked}: expected a component that ends as images or recordings do, or {TEXT}")
+            raise DataError(f"--input {asked}: expected the ending of images or recordings, or {TEXT}")
         self._read = read
         self._asked, self._wanted = asked, modality
         self._groups: dict[str, int] = {}
@@ -67,7 +67,7 @@ class Components:
         """Take in a member."""
         parts = split_name(member.name)
         if parts is None or is_clutter(member.name.rpartition("/")[2]):
-            self._passed["without a key and an ending"] += 1
+            self._passed["a name without a key and an ending"] += 1
             return
         key, component = parts
         group = self._groups.setdefault(key, len(self._groups))
@@ -90,8 +90,11 @@ class Components:
         samples = self._samples.setdefault(modality, _OfModality(modality))
         before = samples.names.setdefault(group, member.name)
         if len(samples.names) == len(samples.groups):
-            same = f"{before} and {member.name} have one name: which is the sample? Choose by --input jpg, or the like"
-            self._wrong.append(f"{before} is there twice" if before == member.name else same)
+            same = (
+                f"{before} and {member.name} have the same name: which one is the sample? Choose with --input, such "
+                "as --input jpg"
+            )
+            self._wrong.append(f"{before} appears twice" if before == member.name else same)
             return
         samples.groups.append(group)
         read = partial(_sample_bytes, self._read, member, MODALITIES.load(modality).max_bytes)
@@ -101,7 +104,7 @@ class Components:
         """Take in what a member says of its sample; a text may be the sample itself, and then need not be sound."""
         try:
             if (group, component) in self._told:
-                raise ValueError("there twice")
+                raise ValueError("appears twice")
             self._told.add((group, component))
             text = _told_text(self._read, member)
             fields = plain_fields(text) if component == FIELDS else {component: text}
@@ -132,7 +135,7 @@ class Components:
         return replace(part, is_choice=len(self._files()) > 1)
 
     def _files(self) -> list[_OfModality]:
-        """Return the images and the recordings, those that are wanted first."""
+        """Return the images and the recordings, those that are expected first."""
         found = [one for name, one in self._samples.items() if name != _TEXT_MODALITY]
         return sorted(found, key=lambda one: one.modality != self._wanted)
 
@@ -141,11 +144,11 @@ class Components:
         found = self._files()
         if len(found) > 1 and found[0].modality != self._wanted:
             said = " and ".join(f"{MODALITIES.load(one.modality).noun}s" for one in found)
-            self._wrong.append(f"{said}: which are the samples? Choose one by --input, such as --input jpg")
+            self._wrong.append(f"{said}: which are the samples? Choose one kind with --input, such as --input jpg")
         return found[0] if found else self._samples.get(_TEXT_MODALITY, _OfModality(_TEXT_MODALITY))
 
     def _doubted(self, samples: _OfModality) -> list[Dotted]:
-        """Return the members of several dots that may be the samples, or theirs instead; others are passed over."""
+        """Return the members of several dots that may be the samples, or theirs instead; others are skipped."""
         files = {one.modality for one in self._dotted} - {_TEXT_MODALITY}
         likely = min(files) if files and samples.modality == _TEXT_MODALITY else samples.modality
         self._passed.update(f".{one.component}" for one in self._dotted if one.modality != likely)
@@ -155,13 +158,13 @@ class Components:
         said = ", ".join(f"{what} ({n:,})" for what, n in sorted(self._passed.items()))
         if self._asked and not samples.names:
             return [f"no member ends in .{self._asked}; found {said or 'nothing else'}"]
-        notes = [f"members passed over: {said}"] if said else []
+        notes = [f"members skipped: {said}"] if said else []
         notes += [
             f"{counted(len(one.names), MODALITIES.load(one.modality).noun)} not used" for one in self._files()[1:]
         ]
         lonely = [key for key, group in self._groups.items() if group not in samples.names]
         if lonely and len(samples.names):
-            notes.append(f"{counted(len(lonely), 'name')} without a sample passed over, such as {lonely[0]}")
+            notes.append(f"{counted(len(lonely), 'name')} without a sample skipped, such as {lonely[0]}")
         return notes
 
 

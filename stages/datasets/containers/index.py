@@ -25,7 +25,7 @@ def index_containers(
 ) -> Members:
     """Return the samples in containers.
 
-    Each container has a memory of its own beside ``memory``, so that what was read is kept when the next one can't be.
+    Each container has a memory of its own next to ``memory``, so that what was read is kept when the next one can't be.
     ``version``: of what ``scan`` finds; a memory of another one is not used. ``progress`` is told (done, total) of
     the containers. Raises DataError: none holds a sample, or they hold samples of several modalities.
     """
@@ -69,5 +69,5 @@ def _of_one_modality(blobs: Sequence[Blob], parts: Sequence[Part]) -> Sequence[P
         raise DataError(f"no sample in {places}{said}")
     if len(found) > 1:
         said = " and ".join(f"{MODALITIES.load(name).noun}s in {where}" for name, where in found.items())
-        raise DataError(f"several kinds of samples: {said}; expected one kind: name those files alone")
+        raise DataError(f"several kinds of samples: {said}; expected one kind: name only those files")
     return [replace(part, modality=modality) for modality in found for part in parts]

@@ -42,7 +42,7 @@ def expand(pattern: str) -> list[Blob]:
             f"no file {pattern}; expected a file, or a pattern: * stands for anything, {{00..99}} for numbers"
         )
     if missing:
-        raise DataError(f"{counted(len(missing), 'file')} of {pattern} not there:\n{listing(missing)}")
+        raise DataError(f"{counted(len(missing), 'file')} of {pattern} not found:\n{listing(missing)}")
     return [open_blob(file) for file in dict.fromkeys(file for _, files in found for file in files)]
 
 
@@ -54,9 +54,9 @@ def _objects(pattern: str) -> list[Blob]:
     found |= dict(zip(plain, ([blob] if blob else [] for blob in objects_at(plain)), strict=True))
     missing = [name for name in names if not found[name]]
     if missing and len(missing) == len(names) and not plain:
-        raise DataError(f"no object matches {pattern}; look at the names there, or name a file without * and ?")
+        raise DataError(f"no object matches {pattern}; check the names, or give one without * and ?")
     if missing:
-        raise DataError(f"{counted(len(missing), 'object')} of {pattern} not there:\n{listing(missing)}")
+        raise DataError(f"{counted(len(missing), 'object')} of {pattern} not found:\n{listing(missing)}")
     return [blob for name in names for blob in found[name]]
 
 

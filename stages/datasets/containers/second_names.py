@@ -29,8 +29,8 @@ def questions(dotted: Sequence[Dotted], plain: Mapping[int, str]) -> list[str]:
     first, found = dict(plain), []
     for one in dotted:
         before = first.setdefault(one.group, one.name)
-        second = f"a second {MODALITIES.load(one.modality).noun} of the name {one.key}, beside {before}"
-        found.append(f"{one.name}: {'a name of several dots' if before == one.name else second}")
+        second = f"a second {MODALITIES.load(one.modality).noun} of the name {one.key}, in addition to {before}"
+        found.append(f"{one.name}: {'a name with several dots' if before == one.name else second}")
     return found
 
 
@@ -44,8 +44,8 @@ def advice(dotted: Sequence[Dotted], plain: Mapping[int, str]) -> str:
     all_groups = set().union(*of.values())
     whole = [component for component, groups in of.items() if groups == all_groups and not _counts(component)]
     said = " or ".join(f"--input {component}" for component in sorted(whole)[:_MOST])
-    choose = f"Choose the sample's component by {said}, which leaves out the others; or rename" if said else "Rename"
-    return f"A sample's name ends at its first dot. {choose} them: no dot but the one before the ending"
+    choose = f"Choose the sample's component by {said}, which ignores the others; or rename" if said else "Rename"
+    return f"A sample's name ends at its first dot. {choose} them: no dot except the one before the ending"
 
 
 def _counts(component: str) -> bool:

@@ -51,14 +51,14 @@ def tar_members(blob: Blob, window: Window) -> Iterator[Member]:
             before = -1
             while (found := tar.next()) is not None:
                 if tar.offset <= before:
-                    raise DataError(f"{blob.name} is damaged: a member of less than no bytes")
+                    raise DataError(f"{blob.name} is damaged: a member has a negative size")
                 before = tar.offset
                 tar.members.clear()  # type: ignore[attr-defined]  # or it would keep them all
                 if not found.isdir():
                     yield Member(found.name.removeprefix("./"), found.offset_data, found.size, _fault(found))
             _check_end(blob, window, tar.offset)
     except _DAMAGE as error:
-        raise DataError(f"{blob.name} is damaged or no tar file: {error}; make it again") from error
+        raise DataError(f"{blob.name} is damaged or not a tar file: {error}; create it again") from error
 
 
 class _Header(tarfile.TarInfo):
@@ -85,19 +85,20 @@ def _check_kind(blob: Blob) -> None:
     for magic, (name, tool) in _COMPRESSED.items():
         if start.startswith(magic):
             raise DataError(
-                f"{blob.name} is compressed by {name}: no sample in it can be read alone. Unpack it: {tool} {blob.name}"
+                f"{blob.name} is compressed by {name}: single samples can't be read from it. Unpack it: {tool} "
+                f"{blob.name}"
             )
     if start.startswith(b"PK\3\4"):
-        raise DataError(f"{blob.name} is a zip file; expected a tar file. Name it by zip:{blob.name}")
+        raise DataError(f"{blob.name} is a zip file; expected a tar file. Name it as zip:{blob.name}")
     if not blob.size:
         raise DataError(f"{blob.name} is empty: expected a tar file")
 
 
 def _fault(member: tarfile.TarInfo) -> str:
     if member.islnk() or member.issym():
-        return f"a link to {member.linkname}; tar --dereference --hard-dereference stores the files themselves"
+        return f"a link to {member.linkname}; use tar --dereference --hard-dereference to store the files themselves"
     if member.issparse():
-        return "stored as a sparse file; make the tar file without --sparse"
+        return "stored as a sparse file; create the tar file without --sparse"
     return "" if member.isreg() else "not a regular file"
 
 
@@ -105,12 +106,13 @@ def _check_end(blob: Blob, window: Window, offset: int) -> None:
     """Raise DataError unless a tar file ends here, by the mark of its end, with nothing behind it."""
     mark = window.content(offset, max(0, min(_BLOCK, blob.size - offset)))
     if len(mark) < _BLOCK:
-        raise DataError(f"{blob.name} is cut off: it ends without the mark of a tar file's end; copy it again")
+        raise DataError(f"{blob.name} is truncated: the end marker of a tar file is missing; copy it again")
     if mark.count(0) < len(mark):
         raise DataError(f"{blob.name} is damaged: no header where a member should begin, at byte {offset:,}")
     for first in range(offset, blob.size, 1 << 20):
         rest = window.content(first, min(1 << 20, blob.size - first))
         if rest.count(0) < len(rest):
             raise DataError(
-                f"{blob.name} goes on behind its end: several tar files in one? Name each, or join them by tar -A"
+                f"{blob.name} has data after its end: is it several tar files in one? Name each of them, or join them "
+                "with tar -A"
             )

@@ -38,7 +38,7 @@ class Window(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._blob.size}[whence]
         if start + offset < 0:
-            raise OSError("a place before its beginning")
+            raise OSError("a position before its beginning")
         self._at = start + offset
         return self._at
 
@@ -52,7 +52,7 @@ class Window(io.RawIOBase):
         return data
 
     def content(self, offset: int, length: int) -> bytes:
-        """Return bytes by their place; the next read goes on where it was. Raises DataError: see ``Blob.read``."""
+        """Return bytes by their place; the next read resumes where it was. Raises DataError: see ``Blob.read``."""
         if not self._first <= offset <= offset + length <= self._first + len(self._held):
             if length >= self._ahead:
                 return self._blob.read(offset, length)

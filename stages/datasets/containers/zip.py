@@ -47,7 +47,7 @@ def scan_zip(blob: Blob) -> Part:
         if entry.name not in tables and ending(entry.name) not in _MODALITY_OF
     )
     said = ", ".join(f"{end} ({n:,})" for end, n in sorted(others.items()))
-    return builder.part({}, [f"members passed over: {said}"] if said else [], tables)
+    return builder.part({}, [f"members skipped: {said}"] if said else [], tables)
 
 
 def zip_content(blob: Blob, place: Place | Sequence[int]) -> bytes:
@@ -68,7 +68,7 @@ def _inflated(data: bytes, size: int) -> bytes:
     except zlib.error as error:
         raise UnreadableSample(f"can't be inflated ({error})") from error
     if len(found) != size or not inflater.eof:
-        raise UnreadableSample(f"holds another number of bytes than the {size:,} that the zip file says")
+        raise UnreadableSample(f"does not hold the {size:,} bytes that the zip file declares")
     return found
 
 
@@ -80,7 +80,7 @@ def _sound(window: Window, entry: Entry, place: Sequence[int], most: int | None)
     data = window.content(place[0], entry.stored)
     data = data if entry.method == zipfile.ZIP_STORED else _inflated(data, entry.size)
     if zlib.crc32(data) != entry.crc:
-        raise UnreadableSample("damaged: its checksum is another")
+        raise UnreadableSample("damaged: its checksum does not match")
     return data
 
 
@@ -100,5 +100,5 @@ def _modality(blob: Blob, samples: Sequence[Entry]) -> str:
     counts: Mapping[str, int] = Counter(_MODALITY_OF[ending(entry.name)] for entry in samples)
     if len(counts) > 1:
         said = " and ".join(f"{n:,} {MODALITIES.load(name).noun}s" for name, n in counts.items())
-        raise DataError(f"{blob.name} holds {said}: which are the samples? Keep one kind in it")
+        raise DataError(f"{blob.name} holds {said}: which are the samples? Keep only one kind in it")
     return next(iter(counts), IMAGE)

@@ -45,8 +45,10 @@ def directory(blob: Blob) -> list[Entry]:
             end = opened.start_dir
     except _DAMAGE as error:
         if blob.size >= _TAR[0] + len(_TAR[1]) and blob.read(_TAR[0], len(_TAR[1])) == _TAR[1]:
-            raise DataError(f"{blob.name} is a tar file; expected a zip file. Name it by tar:{blob.name}") from error
-        raise DataError(f"{blob.name} is damaged, cut off or no zip file: {error}; copy or make it again") from error
+            raise DataError(f"{blob.name} is a tar file; expected a zip file. Name it as tar:{blob.name}") from error
+        raise DataError(
+            f"{blob.name} is damaged, truncated or not a zip file: {error}; copy or create it again"
+        ) from error
     wrong = [*_twice(entries), *_overlaps(entries, end)]
     if wrong:
         raise DataError(f"{blob.name} can't be used:\n{listing(wrong)}")
@@ -69,15 +71,15 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 def _fault(info: zipfile.ZipInfo) -> str:
     if info.flag_bits & _ENCRYPTED:
-        return "encrypted; unpack the zip file with its password, and use the folder"
+        return "encrypted; unpack the zip file with its password and use the folder"
     if stat.S_ISLNK(info.external_attr >> 16):
         return "a link"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return f"compressed by method {info.compress_type}; expected members that are stored or deflated"
     if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
-        return f"stored as {info.compress_size:,} bytes, and said to hold {info.file_size:,}"
+        return f"stored as {info.compress_size:,} bytes, but declared as {info.file_size:,}"
     if info.file_size > _LARGEST or (info.file_size > _SUSPECT and info.file_size > _RATIO * info.compress_size):
-        return f"{info.compress_size:,} bytes that say they hold {info.file_size:,}: too many to be taken for a sample"
+        return f"{info.compress_size:,} bytes that declare {info.file_size:,} bytes of content: too many for a sample"
     return ""
 
 
@@ -85,7 +87,7 @@ def _twice(entries: Sequence[Entry]) -> Iterator[str]:
     seen: set[str] = set()
     for entry in entries:
         if entry.name in seen:
-            yield f"{entry.name} is there twice"
+            yield f"{entry.name} appears twice"
         seen.add(entry.name)
 
 
@@ -94,4 +96,4 @@ def _overlaps(entries: Sequence[Entry], end: int) -> Iterator[str]:
     ordered = sorted(entries, key=lambda entry: entry.offset)
     for entry, beyond in [*((a, b.offset) for a, b in pairwise(ordered)), *((last, end) for last in ordered[-1:])]:
         if entry.offset + 30 + entry.stored > beyond:
-            yield f"{entry.name} reaches into what follows it, as in a zip bomb"
+            yield f"{entry.name} overlaps what follows it, as in a zip bomb"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from frostline.stages.datasets.arrow.kind import by_content
-from frostline.stages.datasets.objects.media import Media, file_content, is_file
+from frostline.stages.datasets.objects.media import Media, Values, file_content
 from frostline.stages.datasets.objects.records import LABEL, Records, cell, task_of
 from frostline.stages.datasets.walk import endings_of
 from frostline.stages.errors import DataError, UnreadableSample
@@ -59,13 +59,14 @@ def labelled(name: str, X: Any, y: Any) -> Records:
     return Records(name, {column: list(map(cell, values)), **target}, target=_named(target), task=task)
 
 
-def of_labels(labels: Sequence[Any]) -> tuple[dict[str, Sequence[str]], Task]:
+def of_labels(labels: Values) -> tuple[dict[str, Sequence[str]], Task]:
     """Return labels as columns of cells, and the task that their type says.
 
     One for each sample is the column ``label``; several numbers for each are ``label_0``, ``label_1``, …
     """
-    rows = [array_of(label) if array_of(label) is not None else label for label in labels]
-    several = [isinstance(row, np.ndarray) and row.ndim == 1 or _is_numbers(row) for row in rows]
+    arrays = map(array_of, labels)
+    rows: list[Any] = [label if array is None else array for label, array in zip(labels, arrays, strict=True)]
+    several = [(isinstance(row, np.ndarray) and row.ndim == 1) or _is_numbers(row) for row in rows]
     if not any(several):
         flat = [row.item() if isinstance(row, np.ndarray) else row for row in rows]
         return {LABEL: list(map(cell, flat))}, "multi-label" if any(map(_is_list, flat)) else task_of(flat)
@@ -76,16 +77,17 @@ def of_labels(labels: Sequence[Any]) -> tuple[dict[str, Sequence[str]], Task]:
     return {f"{LABEL}_{at}": list(map(cell, table[:, at].tolist())) for at in range(table.shape[1])}, task
 
 
-def values_of(given: Any) -> Sequence[Any]:
+def values_of(given: Any) -> Values:
     """Return the values of a list, an array, a tensor or a series, by row."""
     array = array_of(given)
     if array is not None:
-        tensor_of_images = array is not given and array.ndim == 4
-        return given if tensor_of_images else array
-    return given.to_list() if hasattr(given, "to_list") else list(given)
+        if array.ndim == 4 and array is not given:
+            return list(given)  # tensors, whose channels come first
+        return array
+    return list(given.to_list() if hasattr(given, "to_list") else given)
 
 
-def modality_of_column(values: Sequence[Any]) -> str | None:
+def modality_of_column(values: Values) -> str | None:
     """Return the modality of the samples in a column; None for one of cells, which may be texts or paths."""
     some = [value for value in _present(values) if not (isinstance(value, Mapping) and value.get("bytes") is None)]
     for value in some:
@@ -106,13 +108,13 @@ def _of_file(value: object) -> str:
         return IMAGE
 
 
-def _present(values: Sequence[Any]) -> list[Any]:
+def _present(values: Values) -> list[Any]:
     """Return some values of a column that are there."""
     some = (values[row] for row in range(min(len(values), 64)))
     return [value for value in some if value is not None][:_LOOKED_AT]
 
 
-def _vectors(values: Sequence[Any]) -> Sequence[Any]:
+def _vectors(values: Values) -> Values:
     return values if isinstance(values, np.ndarray) else [np.asarray(value) for value in values]
 
 
@@ -120,7 +122,7 @@ def _named(target: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     return tuple(target) if [*target] != [LABEL] else ()
 
 
-def _are_paths(values: Sequence[Any]) -> bool:
+def _are_paths(values: Values) -> bool:
     """Return whether texts name files: some are there, or all end as files of samples do."""
     some = _present(values)
     if any(isinstance(value, Path) for value in some):
@@ -141,8 +143,3 @@ def _is_numbers(value: object) -> bool:
 
 def _is_floats(value: object) -> bool:
     return isinstance(value, list) and len(value) > 1 and all(isinstance(one, float) for one in value)
-
-
-def holds_files(values: Sequence[Any]) -> bool:
-    """Return whether a column holds files, as bytes or by path."""
-    return any(is_file(value) for value in _present(values))

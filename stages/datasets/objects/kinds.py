@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,8 +90,3 @@ def _of_list(name: str, rows: list[Any]) -> Records:
     if wrong is not None:
         raise DataError(f"a row of the list is {described(wrong)}; expected (sample, label) in each")
     return labelled(name, [sample for sample, _ in rows], [label for _, label in rows])
-
-
-def is_path(given: object) -> bool:
-    """Return whether a dataset is named, not given."""
-    return isinstance(given, str | Path)

@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from frostline.stages.datasets.files import file_bytes
 from frostline.stages.datasets.index import Examined, Progress, examine
@@ -20,6 +21,8 @@ from frostline.stages.modalities.base import Sample
 from frostline.stages.modalities.given import content_of, described, sample_of
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.targets.values import Targets
+
+Values = Sequence[Any] | NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +36,7 @@ class Media:
         seen: what was seen of each when its label was read; None where they can be read without their labels.
     """
 
-    values: Sequence[Any]
+    values: Values
     modality: str
     seen: Sequence[Examined] | None = None
 
@@ -65,14 +68,16 @@ def is_file(value: object) -> bool:
     return value is None or isinstance(value, bytes) or (isinstance(value, Mapping) and "bytes" in value)
 
 
-def file_content(value: object, modality: str) -> bytes:
+def file_content(value: Any, modality: str) -> bytes:
     """Return the bytes of a value that ``is_file``. Raises UnreadableSample: it has none."""
     kind = MODALITIES.load(modality)
     data = value.get("bytes") if isinstance(value, Mapping) else value
     path = value.get("path") if isinstance(value, Mapping) else None
-    if data is None and path is None:
+    if data is not None:
+        return kind.trimmed(bytes(data))
+    if path is None:
         raise UnreadableSample("neither bytes nor a path: the cell is empty")
-    return kind.trimmed(bytes(data) if data is not None else file_bytes(Path(path), kind.max_bytes))
+    return kind.trimmed(file_bytes(Path(path), kind.max_bytes))
 
 
 def media_samples(
@@ -108,7 +113,7 @@ def _width(media: Media) -> dict[str, int]:
     return {"width": widths[0]}
 
 
-def _some(values: Sequence[Any]) -> list[Any]:
+def _some(values: Values) -> list[Any]:
     return [values[row] for row in range(min(len(values), 8))]
 
 
@@ -141,7 +146,7 @@ class _Reader:
     def _checked(self, row: int, content: bytes) -> bytes:
         if hashlib.sha256(content).digest() != self._digests[row]:
             raise DataError(
-                f"sample {row} is not what it was when it was first read; expected the same each time. Leave out random "
-                "transforms, and don't change the data meanwhile"
+                f"sample {row} is not what it was when it was first read; expected the same each time. Leave out "
+                "random transforms, and don't change the data meanwhile"
             )
         return content

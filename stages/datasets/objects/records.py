@@ -9,7 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from frostline.stages.datasets.objects.media import Media
+from frostline.stages.datasets.objects.media import Media, Values
 from frostline.stages.errors import DataError
 from frostline.stages.targets.columns import Task
 
@@ -39,7 +39,7 @@ class Records:
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        columns: Iterable[Sequence[Any]] = (*self.cells.values(), *(one.values for one in self.media.values()))
+        columns: Iterable[Values] = (*self.cells.values(), *(one.values for one in self.media.values()))
         return next(map(len, columns), 0)
 
 
@@ -104,7 +104,7 @@ def _joined(media: Sequence[Media]) -> Media:
 class _Chain(Sequence[Any]):
     """Sequences one after the other."""
 
-    def __init__(self, parts: Sequence[Sequence[Any]]) -> None:
+    def __init__(self, parts: Sequence[Values]) -> None:
         self._parts = parts
 
     def __len__(self) -> int:

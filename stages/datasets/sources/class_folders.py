@@ -69,7 +69,7 @@ def _split_within(given: Path, splits: Splits, found: Sequence[ClassFolder]) -> 
         raise DataError(
             f"the folder {given} can be read in several ways: {name}/ holds splits, "
             f"{', '.join(roles[whole.index(True)].values())}, and is one of {counted(len(found), 'folder')}.\n"
-            f"Name it alone if it is the dataset, folder:{given / name}, or move its files up if it is a class"
+            f"If it is the dataset, name it alone: folder:{given / name}. If it is a class, move its files up"
         )
     return [
         ClassFolder(split, folder.name, place, walk(splits.root, place, splits.modality))
@@ -117,10 +117,10 @@ def _level_of(given: Path, outer: Sequence[str], inner: Sequence[str], largest: 
     if len(outer) == 1:
         return level
     raise DataError(
-        f"the folder {given} can be read in two ways, as its class folders hold folders only:\n"
+        f"the folder {given} can be read in two ways, because its class folders hold only folders:\n"
         f"  --class-level 1: {_said(outer)}\n"
         f"  --class-level {level}: {_said(inner)}\n"
-        "Say which it is."
+        "Choose one of them."
     )
 
 
@@ -130,7 +130,7 @@ def _said(names: Sequence[str]) -> str:
 
 
 def _deeper(splits: Splits, folder: ClassFolder) -> Iterable[ClassFolder]:
-    """Yield the folders in a folder as classes of their own; samples beside them are in none."""
+    """Yield the folders in a folder as classes of their own; samples next to them are in none."""
     start = len(folder.place) + 1
     loose = tuple(path for path in folder.tree.files.paths if "/" not in path[start:])
     for i, name in enumerate(folder.tree.inner):

@@ -40,7 +40,7 @@ def named_blobs(request: Request) -> Named:
     held = expand(request.test)
     both = sorted({blob.name for blob in blobs} & {blob.name for blob in held})
     if both:
-        raise DataError(f"files of training are named by --test, too:\n{listing(both)}")
+        raise DataError(f"some training files are also given with --test:\n{listing(both)}")
     return Named([*blobs, *held], ["train"] * len(blobs) + ["test"] * len(held))
 
 

@@ -53,7 +53,7 @@ def _files(request: Request, rows: Rows) -> tuple[Samples, tuple[str, ...]]:
         return object_samples(request, rows)
     root = absolute(request.root or table.file.parent)
     located = locate(root, table.column("path"))
-    rows.check(_path_faults(table, located), f"files are looked for below {root}; see --root")
+    rows.check(_path_faults(table, located), f"files are searched in {root}; see --root")
     modality = modality_of_paths(table.file, located.files.paths)
     index = index_files(root, located.files, request.memory, request.progress, modality)
     samples = file_samples(table.file.stem, "all", rows.targets, root, index, modality, request.decode_options)
@@ -82,7 +82,7 @@ def paths_of(
     found = locate(below, table.column("path"))
     if found.faults:
         wrong = [f"{table.where(row)}: {fault}" for row, fault in found.faults.items()]
-        where = f"files are looked for below {below}; see --root"
+        where = f"files are searched in {below}; see --root"
         raise DataError(f"{file} can't be used ({where}):\n{listing(wrong)}")
     return [below / path for path in found.files.paths], (*table.notes, *found.notes)
 
@@ -95,7 +95,7 @@ def _path_faults(table: Table, located: Located) -> dict[int, str]:
         if row not in located.faults:
             place = next(places)
             if seen.setdefault(place, row) != row:
-                faults[row] = f"{paths[row]} again, as on {table.where(seen[place])}"
+                faults[row] = f"{paths[row]} appears twice, first on {table.where(seen[place])}"
     return faults
 
 

@@ -1,4 +1,4 @@
-"""``digits``: 1,797 handwritten digits, 8 x 8 grey, which ship with scikit-learn."""
+"""``digits``: 1,797 handwritten digits, 8 x 8 pixels, grey, included in scikit-learn."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def open_digits(request: Request) -> Dataset:
 
 DIGITS = Source(
     "digits",
-    "1,797 handwritten digits, 8 x 8 grey, which ship with scikit-learn",
+    "1,797 handwritten digits, 8 x 8 pixels, grey, included in scikit-learn",
     open_digits,
     names=("digits",),
     at_hand=True,

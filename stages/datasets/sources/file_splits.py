@@ -45,7 +45,10 @@ def file_splits(paths: Sequence[str]) -> FileSplits:
         if not roles.get("train") and len({*names}) > 1:
             lonely |= dict.fromkeys(name for split in ("test", "val") for name in roles.get(split, ()))
     said = ", ".join(lonely)
-    note = f"files or folders called {said} are no split of their own, as none is called train; --test PLACE names one"
+    note = (
+        f"files or folders called {said} are not used as splits, because none is called train; give the test "
+        "split with --test PLACE"
+    )
     return FileSplits(range(len(paths)), [""] * len(paths), (note,) if lonely else ())
 
 
@@ -62,15 +65,15 @@ def _check(paths: Sequence[str], names: Sequence[str], roles: Roles, held: str) 
     lost = [path for path, name in zip(paths, names, strict=True) if name not in known]
     if lost:
         raise DataError(
-            f"{counted(len(lost), 'file')} of no split beside those of train and {held}; expected train, test or val "
-            f"in each name, or a pattern that leaves these out:\n{listing(lost)}"
+            f"{counted(len(lost), 'file')} without a split, in addition to those of train and {held}; expected train, "
+            f"test or val in each name, or a pattern that leaves these out:\n{listing(lost)}"
         )
     several = [some for split in ("train", held) if len(some := roles[split]) > 1]
     if several:
         said = " and ".join(several[0])
-        raise DataError(f"files called {said} may each be the split; name those of one with a pattern")
+        raise DataError(f"files called {said} could each be the split; select the files of one with a pattern")
 
 
 def _unused(roles: Roles, held: str) -> tuple[str, ...]:
     unused = ", ".join(roles.get("val", ())) if held == "test" else ""
-    return (f"files called {unused} are not used, as there are those of test",) if unused else ()
+    return (f"files called {unused} are not used, because there are files called test",) if unused else ()

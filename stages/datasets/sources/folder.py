@@ -74,7 +74,7 @@ def _check(request: Request, splits: Splits, spelled: Spellings, folders: Sequen
     loose = [] if known else samples_beside(splits.root / splits.train, splits.modality)
     if loose:
         wrong.append(
-            f"{counted(len(loose), 'sample')} in no class folder ({loose[0]}); a table can name them: csv:FILE"
+            f"{counted(len(loose), 'sample')} in no class folder ({loose[0]}); list such samples in a table: csv:FILE"
         )
     if all(folder.split == "" for folder in folders) and not wrong:
         wrong = SINGLE_LABEL.split_faults(spelled.classes, _labels(spelled, folders), request.test_fraction)
@@ -114,7 +114,7 @@ def _samples(
 
 
 def _notes(request: Request, splits: Splits, folders: Sequence[ClassFolder], modality: str) -> list[str]:
-    """Return what was understood of the tree, and what was passed over."""
+    """Return what was understood of the tree, and what was skipped."""
     notes = [*splits.notes]
     if splits.test is None and folders[-1].split == "test":
         train, test = (PurePath(folder.place).name for folder in (folders[0], folders[-1]))
@@ -122,19 +122,21 @@ def _notes(request: Request, splits: Splits, folders: Sequence[ClassFolder], mod
     elif request.class_level is None and (above := PurePath(folders[0].place).parent) != PurePath(splits.train):
         notes.append(f"{above.as_posix()}/ holds the class folders")
     doubted = dict.fromkeys(f"{folder.place}/" for folder in folders if splits.train and role(folder.name))
-    notes += [f"{name} is taken for a class, as the folders beside it are" for name in doubted]
+    notes += [f"{name} is treated as a class, like the folders next to it" for name in doubted]
     if splits.train:
         used = {*(top.partition("/")[0] for top in splits.tops), *splits.seen}
         beside = [f"{name}/" for name in folders_in(splits.root) if name not in used]
         tops = " and ".join(f"{top}/" for top in splits.tops)
-        notes += [f"not used: {', '.join(beside)} beside {tops}"] if beside else []
+        notes += [f"not used: {', '.join(beside)} next to {tops}"] if beside else []
     clutter = [name for top in dict.fromkeys(("", *splits.tops)) for name in clutter_in(splits.root / top)]
     notes += clutter_note([*clutter, *(path for folder in folders for path in folder.tree.clutter)])
     notes += others_note([path for folder in folders for path in folder.tree.others], modality)
     loose = [path for top in splits.tops for path in samples_beside(splits.root / top, splits.modality)]
     loose += [path for folder in folders for path in folder.loose]
     if loose:
-        notes.append(f"{counted(len(loose), 'sample')} passed over, in no class folder: {', '.join(loose[:3])}")
+        notes.append(
+            f"{counted(len(loose), 'sample')} skipped, because they are in no class folder: {', '.join(loose[:3])}"
+        )
     return notes
 
 

@@ -95,7 +95,7 @@ def _listed(folder: Path) -> list[str]:
 def _apart(train: Path, test: Path) -> tuple[FileSplits, list[_Saved]]:
     """Return the splits that two folders are, each of one dataset."""
     if train.resolve() == test.resolve():
-        raise DataError(f"{train} is named by --test, too; expected another folder")
+        raise DataError(f"{train} is also given with --test; expected another folder")
     both = [replace(_read(folder), name=name) for folder, name in ((train, "train"), (test, "test"))]
     return FileSplits([0, 1], ["train", "test"]), both
 
@@ -122,7 +122,7 @@ def _files(folder: Path, listed: Any) -> list[Path]:
 def _texts(file: Path, listed: Any) -> list[str]:
     """Return names of a list. Raises DataError where one is none, or a path."""
     if not isinstance(listed, list) or not all(isinstance(one, str) and one == Path(one).name != "" for one in listed):
-        raise DataError(f"{file} lists {str(listed)[:80]}; expected names of files or folders beside it")
+        raise DataError(f"{file} lists {str(listed)[:80]}; expected names of files or folders next to it")
     return listed
 
 
@@ -149,7 +149,7 @@ def _order(saved: Sequence[_Saved], firsts: NDArray[np.int64]) -> NDArray[np.int
     for one, (first, end) in zip(saved, pairwise(firsts.tolist()), strict=True):
         order = np.arange(end - first) if one.order is None else one.order
         if len(order) and not 0 <= order.min() <= order.max() < end - first:
-            raise DataError(f"{one.files[0].parent} has an order of rows beyond its {end - first:,}; save it again")
+            raise DataError(f"{one.files[0].parent} has row indices beyond its {end - first:,} rows; save it again")
         parts.append(first + order)
     return np.concatenate(parts)
 
@@ -158,10 +158,10 @@ def _json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(read_file(file))
     except FileNotFoundError as error:
-        raise DataError(f"{file.parent} has no file {file.name}; expected a folder of save_to_disk, whole") from error
+        raise DataError(f"{file.parent} has no file {file.name}; expected a complete folder of save_to_disk") from error
     except (OSError, ValueError, RecursionError) as error:
         why = (isinstance(error, OSError) and error.strerror) or error
-        raise DataError(f"can't read {file}: {why}; expected a folder of save_to_disk, whole") from error
+        raise DataError(f"can't read {file}: {why}; expected a complete folder of save_to_disk") from error
     if not isinstance(found, dict):
         raise DataError(f"{file} holds no JSON object; expected what save_to_disk writes")
     return found
@@ -170,7 +170,7 @@ def _json(file: Path) -> dict[str, Any]:
 HF_DISK = replace(
     CSV,
     form="hf-disk:DIR",
-    summary="a folder of Hugging Face's save_to_disk: images, recordings, texts or paths",
+    summary="a folder of Hugging Face save_to_disk: images, recordings, texts or paths",
     open=open_hf_disk,
     samples=saved_samples,
 )

@@ -1,4 +1,4 @@
-"""Tables that lie in containers beside the samples that they name."""
+"""Tables that lie in containers next to the samples that they name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def with_inner_table(request: Request, members: Members, content: Content) -> tu
 
     A table names samples of its own container; its paths start at its own folder, or at the top. Without a table all
     samples are returned. Raises DataError: paths that lead to no sample, one that is named twice, two tables in a
-    container, containers without a table beside those with one, tables of other columns.
+    container, containers without a table next to those with one, tables of other columns.
     """
     unused: list[str] = []
     found: dict[int, _Naming] = {}
@@ -47,7 +47,7 @@ def with_inner_table(request: Request, members: Members, content: Content) -> tu
             unused.append(f"{_called(members, number, name)} is not used: {_reason(table, rows)}")
         elif number in found:
             both = f"{found[number].table.file} and {file}"
-            raise DataError(f"{both} both name samples; keep one of them there")
+            raise DataError(f"{both} both list samples; keep only one of them there")
         else:
             found[number] = _Naming(table, rows)
     if found:
@@ -64,7 +64,7 @@ def _called(members: Members, number: int, name: str) -> str:
 def _reason(table: Table, rows: NDArray[np.int64] | None) -> str:
     if rows is None or not len(rows):
         return "no column path that names samples"
-    return f"none of its paths, such as {table.column('path')[0]}, is that of a sample in there"
+    return f"none of its paths, such as {table.column('path')[0]}, is the path of a sample in it"
 
 
 def _rows(members: Members, number: int, name: str, table: Table) -> NDArray[np.int64]:
@@ -79,13 +79,14 @@ def _rows(members: Members, number: int, name: str, table: Table) -> NDArray[np.
 
 
 def _check(members: Members, found: dict[int, _Naming]) -> None:
-    """Raise DataError for what is wrong with the tables, and for containers that have none beside those that do."""
+    """Raise DataError for what is wrong with the tables, and for containers that have none next to those that do."""
     first = next(iter(found.values())).table
     without = [members.blobs[i].name for i in np.unique(members.container).tolist() if i not in found]
     if without:
         raise DataError(
-            f"{first.file} names samples, and {counted(len(without), 'file')} beside it have no such table; expected "
-            f"one in each, of its own samples. Put a table in each of these, or leave them out:\n{listing(without)}"
+            f"{first.file} names samples, and {counted(len(without), 'file')} next to it have no such table; "
+            "expected a table in each file, for its own samples. Add a table to each of these files, or leave "
+            f"them out:\n{listing(without)}"
         )
     for one in found.values():
         if wrong := _faults(one):
@@ -93,15 +94,15 @@ def _check(members: Members, found: dict[int, _Naming]) -> None:
         other = {*first.header} ^ {*one.table.header}
         if lacking := sorted(name for name in other if folded(name) != _SPLIT):
             raise DataError(
-                f"{first.file} and {one.table.file} have other columns; {', '.join(lacking)} in one of them; expected "
-                "the same"
+                f"{first.file} and {one.table.file} have different columns: {', '.join(lacking)} only in one of them; "
+                "expected the same columns"
             )
 
 
 def _faults(one: _Naming) -> list[str]:
     """Return what is wrong with a table's rows."""
     table, rows, paths = one.table, one.rows, one.table.column("path")
-    wrong = [f"{table.where(row)}: {paths[row]} is not there" for row in np.flatnonzero(rows < 0).tolist()]
+    wrong = [f"{table.where(row)}: {paths[row]} does not exist" for row in np.flatnonzero(rows < 0).tolist()]
     again = np.setdiff1d(np.arange(len(rows)), np.unique(rows, return_index=True)[1])
     return wrong + [f"{table.where(row)}: {paths[row]} again" for row in again.tolist() if rows[row] >= 0]
 
@@ -115,7 +116,7 @@ def _named(members: Members, found: Sequence[_Naming]) -> Members:
     unnamed = len(members) - len(chosen)
     tables = ", ".join(dict.fromkeys(one.table.file.name for one in found))
     notes = dict.fromkeys(note for one in found for note in one.table.notes)
-    said = [f"{counted(unnamed, 'sample')} that {tables} does not name not used"] if unnamed else []
+    said = [f"{counted(unnamed, 'sample')} not used, because not listed in {tables}"] if unnamed else []
     return replace(chosen, joined=replace(chosen.joined, cells=cells, notes=(*chosen.joined.notes, *notes, *said)))
 
 

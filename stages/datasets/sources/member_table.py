@@ -1,4 +1,4 @@
-"""What is known of the samples in containers, as a table: what lies beside them there, or their folders' names."""
+"""What is known of the samples in containers, as a table: what lies next to them there, or their folders' names."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def told_apart(members: Members) -> tuple[PackedNames, tuple[str, ...]]:
         ids = _below(called, members)
         if not len(still := ids.repeated()):
             said = f"{counted(len(again), 'name')} in several files, such as {names[int(again[0])]}"
-            return ids, (f"{said}: ids begin with the file's name",)
-    raise DataError(f"{counted(len(still), 'name')} there twice, such as {ids[int(still[0])]}; rename the files")
+            return ids, (f"{said}: ids are prefixed with the file's name",)
+    raise DataError(f"{counted(len(still), 'name')} appearing twice, such as {ids[int(still[0])]}; rename the files")
 
 
 def _below(files: Sequence[str], members: Members) -> PackedNames:
@@ -49,7 +49,7 @@ def _below(files: Sequence[str], members: Members) -> PackedNames:
 
 
 def member_table(request: Request, named: Named, members: Members, notes: Sequence[str], wanted: str) -> Table:
-    """Return a row for each sample: the cells beside it, its label, and its split where one is known.
+    """Return a row for each sample: the cells next to it, its label, and its split where one is known.
 
     The label is the component ``cls``, or for a sample without one a field ``label``; where there are neither, the
     folder that the sample is in. ``wanted``: what an error calls for. Raises DataError: columns that are asked for and
@@ -87,12 +87,12 @@ def _with_fields(cells: Sequence[str], fields: Sequence[str] | None) -> tuple[Se
         return cells, ()
     both = [(cell or field, not cell and field) for cell, field in zip(cells, fields, strict=True)]
     n = sum(bool(filled) for _, filled in both)
-    note = f"{counted(n, 'sample')} without cls: the field label is the class"
+    note = f"{counted(n, 'sample')} without a cls file: the field label is used as the class"
     return [cell for cell, _ in both], (note,) if n else ()
 
 
 def _with_names(members: Members, cells: Sequence[str]) -> Sequence[str]:
-    """Return the classes by their names, where they are numbers and a file beside the containers lists those."""
+    """Return the classes by their names, where they are numbers and a file next to the containers lists those."""
     numbers = dict.fromkeys(cells)
     listed = _class_names(members) if all(cell.isdecimal() for cell in numbers if cell) else None
     if listed is None:
@@ -100,13 +100,13 @@ def _with_names(members: Members, cells: Sequence[str]) -> Sequence[str]:
     file, names = listed
     wrong = [cell for cell in numbers if cell and int(cell) >= len(names)]
     if wrong:
-        raise DataError(f"{file} lists {counted(len(names), 'class')}, and the class {wrong[0]} is beyond them")
+        raise DataError(f"{file} lists {counted(len(names), 'class')}, but class {wrong[0]} does not exist")
     called = {cell: names[int(cell)] if cell else "" for cell in numbers}
     return [called[cell] for cell in cells]
 
 
 def _class_names(members: Members) -> tuple[Path, list[str]] | None:
-    """Return the file that lists the classes, beside the containers or in the folder above, and what it lists."""
+    """Return the file that lists the classes, next to the containers or in the folder above, and what it lists."""
     folder = path_of(members.blobs[0].name).parent
     for file in (place / name for place in (folder, folder.parent) for name in _CLASSES):
         text = text_if_there(file)

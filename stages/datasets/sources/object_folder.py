@@ -46,14 +46,14 @@ def folder_objects(request: Request, modality: str | None) -> tuple[FoundObjects
     """
     address, endings = place_address(request.place), endings_of(modality)
     if not address.lists:
-        raise DataError(f"{address.shown}: {address.scheme} lists no files; name them in a table, csv:, or use tar:")
+        raise DataError(f"{address.shown}: {address.scheme} can't list files; list them in a table (csv:), or use tar:")
     below = address.key.rstrip("/") + "/" if address.key else ""
     found = [(key[len(below) :], facts) for key, facts in listed(address) if _is_seen(key[len(below) :])]
     kept = sorted((name, facts) for name, facts in found if ending(name) in endings)
     if not kept:
         raise DataError(f"no {MODALITIES.load(modality or IMAGE).noun} below {address.shown}; {_WANTED}")
     others = len(found) - len(kept)
-    notes = (f"{counted(others, 'object')} of other kinds passed over",) if others else ()
+    notes = (f"{counted(others, 'object')} of other types skipped",) if others else ()
     names = [name for name, _ in kept]
     addresses = [address._replace(key=below + name) for name in names]
     return FoundObjects(names, addresses, [facts for _, facts in kept]), notes

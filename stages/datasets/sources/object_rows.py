@@ -63,7 +63,7 @@ def unlabelled_objects(request: Request, table: Table) -> Samples:
 def _located(request: Request, table: Table, check: Callable[[Mapping[int, str], str], None]) -> FoundObjects:
     """Return the objects of all rows. ``check`` raises DataError if it is given faults."""
     top = _top(request, table)
-    where = f"objects are looked for below {top.shown}" if top else ""
+    where = f"objects are searched in {top.shown}" if top else ""
     names, addresses, faults = _addresses(table, top)
     check(faults, where)
     facts = known_objects(addresses)
@@ -101,7 +101,7 @@ def _addresses(table: Table, top: Address | None) -> tuple[list[str], list[Addre
             address = _address(path, top)
             name = _name(address, top)
             if seen.setdefault(name, row) != row:
-                raise DataError(f"{name} again, as on {table.where(seen[name])}")
+                raise DataError(f"{name} appears twice, first on {table.where(seen[name])}")
             names.append(name)
             addresses.append(address)
         except DataError as error:
@@ -116,10 +116,12 @@ def _address(path: str, top: Address | None) -> Address:
     if not path:
         raise DataError("no path")
     if top is None:
-        raise DataError(f"{path}: a file among addresses; expected addresses alone, or --root ADDRESS for the others")
+        raise DataError(
+            f"{path}: a local file among addresses; expected only addresses, or --root ADDRESS for the other paths"
+        )
     key = posixpath.normpath(posixpath.join(top.key, path.replace("\\", "/").removeprefix("/")))
     if (top.key and not key.startswith(f"{top.key}/")) or key.startswith(".."):
-        raise DataError(f"{path} leads out of {top.shown}")
+        raise DataError(f"{path} leads outside {top.shown}")
     return top._replace(key=key)
 
 

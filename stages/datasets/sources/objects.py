@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from frostline.stages.datasets.located import absolute
 from frostline.stages.datasets.objects.kinds import is_frame, is_labelled, records_of
 from frostline.stages.datasets.objects.media import media_samples
 from frostline.stages.datasets.objects.records import Records, joined
@@ -27,7 +28,6 @@ from frostline.stages.datasets.texts import COLUMNS as TEXTS
 from frostline.stages.datasets.texts import named_rows
 from frostline.stages.errors import ConfigError, DataError
 
-PREFIX = "memory"
 _WANTED = "a column of images, recordings, vectors, texts or paths, and a label"
 
 
@@ -106,7 +106,9 @@ def _sample_column(records: Records, request: Request, table: Table) -> str | No
             raise replace(table, header=(*table.header, *records.media)).without([request.input], option="input")
         return request.input if request.input in records.media else None
     if len(records.media) > 1:
-        raise DataError(f"several columns may be the samples: {', '.join(records.media)}; say which: input=NAME")
+        raise DataError(
+            f"several columns could hold the samples: {', '.join(records.media)}; choose one with input=NAME"
+        )
     return next(iter(records.media), None)
 
 
@@ -125,16 +127,14 @@ def _media(records: Records, column: str, request: Request, rows: Rows) -> tuple
 def _rooted(request: Request, table: Table) -> tuple[Request, Table]:
     """Return the table with its paths below one folder, which is the root, unless the request names one."""
     at = table.find("path")
-    if (
-        at is None
-        or request.input is not None
-        or request.root is not None
-        or any("://" in one for one in table.columns[at])
-    ):
+    if at is None or request.input is not None or request.root is not None:
         return request, table
-    full = [os.path.abspath(Path(one).expanduser()) if one else "" for one in table.columns[at]]
-    root = Path(os.path.commonpath([os.path.dirname(one) for one in full if one] or [Path.cwd()]))
-    cells: Sequence[str] = [os.path.relpath(one, root) if one else "" for one in full]
+    paths = table.columns[at]
+    if any("://" in one for one in paths):
+        return request, table
+    full = [absolute(Path(one)) if one else None for one in paths]
+    root = Path(os.path.commonpath([one.parent for one in full if one] or [Path.cwd()]))
+    cells: Sequence[str] = [one.relative_to(root).as_posix() if one else "" for one in full]
     columns = tuple(cells if i == at else old for i, old in enumerate(table.columns))
     return replace(request, root=root), replace(table, columns=columns)
 

@@ -101,21 +101,21 @@ def _no_such_dataset(dataset: str) -> ConfigError:
     width = max(len(source.form) for source in sources.values())
     lines = [f"  {source.form:{width}}  {source.summary}" for source in sources.values()]
     known = [name for prefix, source in sources.items() for name in _written(prefix if ":" in dataset else "", source)]
-    return unknown_name("dataset", dataset, known, "\n".join(["wanted one of", *lines]))
+    return unknown_name("dataset", dataset, known, "\n".join(["expected one of", *lines]))
 
 
 def _meant(dataset: str) -> str:
     """Return what is said of a prefix without a place, and of a place without its prefix; nothing of other names."""
     prefix, colon, place = dataset.partition(":")
     if prefix in SOURCES and not place and not SOURCES.load(prefix).names:
-        return f"{dataset} needs a place; expected {SOURCES.load(prefix).form}"
+        return f"{dataset} needs a path; expected {SOURCES.load(prefix).form}"
     like = prefix_of(dataset)
     if is_address(dataset):
-        return f"{dataset} is an address; say how it is read: {like or 'folder'}:{dataset}"
+        return f"{dataset} is an address; add how to read it, such as {like or 'folder'}:{dataset}"
     if colon:
         return ""
     if Path(dataset).exists() or (like and is_pattern(dataset)):
-        return f"{dataset} is named without what reads it; name it {like or 'folder'}:{dataset}"
+        return f"{dataset} has no prefix that says how to read it; write {like or 'folder'}:{dataset}"
     return f"no file or folder {dataset}; expected one, or a dataset such as csv:FILE" if like or "/" in dataset else ""
 
 

@@ -74,7 +74,10 @@ def _table(request: Request, rows: RowFiles, place: Path) -> tuple[Table, str | 
     if rows.is_table and (column is None or is_text(rows.stored.schema.field(column).type)):
         table = replace(table, names=None)
     if column is None and request.input is None and (unused := file_columns(rows)):
-        note = f"column path names the samples; column {unused[0]} is not used (--input {unused[0]} takes it)"
+        note = (
+            f"the samples are taken from column path; column {unused[0]} is not used (choose it with --input "
+            f"{unused[0]})"
+        )
         table = replace(table, notes=(*table.notes, note))
     return table, column
 
@@ -104,7 +107,7 @@ def _beside(root: Path, path: str) -> bytes:
     """Return what a file below the root holds. Raises UnreadableSample: why it can't be read."""
     found = locate(root, [path])
     if found.faults:
-        raise UnreadableSample(f"its bytes are null, and {found.faults[0]}; looked for below {root}, see --root")
+        raise UnreadableSample(f"its bytes are null, and {found.faults[0]}; searched in {root}, see --root")
     return file_bytes(root / found.files.paths[0])
 
 
@@ -132,5 +135,5 @@ def _ids(rows: RowFiles, table: Table, paths: PackedNames, texts: bool) -> tuple
     again = paths.repeated()
     if not len(again):
         return paths, ()
-    note = f"several rows have one path, such as {paths[int(again[0])]}: each row is called by its file and number"
+    note = f"several rows have the same path, such as {paths[int(again[0])]}: rows are named by file and row number"
     return rows.names.packed(), (note,)

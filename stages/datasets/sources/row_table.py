@@ -35,7 +35,7 @@ def table_of(request: Request, rows: RowFiles, place: Path) -> Table:
     classes = [name for name in columns if rows.features.get(name) and rows.features[name].names is not None]
     if request.modality is None and not request.target and table.find(LABEL) is None and len(classes) == 1:
         table = replace(table, called={**table.called, LABEL: classes[0]})
-        notes.append(f"the label is column {classes[0]}, the only one that names classes")
+        notes.append(f"the label is column {classes[0]}, the only one that holds class names")
     nested = [one.name for one in rows.stored.schema if one.name not in columns and not _holds_samples(rows, one.name)]
     if nested:
         notes.append(f"not used, neither texts nor numbers: column {', '.join(nested)}")
@@ -67,7 +67,8 @@ def sample_column(request: Request, rows: RowFiles, table: Table) -> str | None:
     found = [*(files or of_bytes), *texts] or (_only_text(request, rows, table) if any_texts else [])
     if len(found) > 1:
         raise DataError(
-            f"{table.file} has several columns that may be the samples: {', '.join(found)}; say which: --input NAME"
+            f"{table.file} has several columns that could hold the samples: {', '.join(found)}; choose one with "
+            "--input NAME"
         )
     return next((name for name in found if name in of_bytes or is_text(schema.field(name).type)), None)
 

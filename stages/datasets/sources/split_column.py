@@ -36,7 +36,7 @@ def held(splits: NDArray[np.str_]) -> str:
 
 def row_fault(split: str) -> str | None:
     """Return what is wrong with one row's split."""
-    return None if split in SPLITS else f"split {split!r}; wanted {', '.join(SPLITS)}"
+    return None if split in SPLITS else f"split {split!r}; expected {', '.join(SPLITS)}"
 
 
 def split_faults(table: Table, splits: NDArray[np.str_] | None) -> list[str]:
@@ -45,7 +45,9 @@ def split_faults(table: Table, splits: NDArray[np.str_] | None) -> list[str]:
         return []
     names = _called(table)
     doubted = [names[kind] for kind in ("train", held(splits)) if len(names[kind]) > 1]
-    return [f"splits {' and '.join(map(repr, some))} may each be the one; call them alike" for some in doubted]
+    return [
+        f"splits {' and '.join(map(repr, some))} could mean the same split; give them the same name" for some in doubted
+    ]
 
 
 def numbers_fault(table: Table, splits: NDArray[np.str_] | None) -> str | None:
@@ -57,19 +59,17 @@ def numbers_fault(table: Table, splits: NDArray[np.str_] | None) -> str | None:
     name = table.header[at]
     found = f"column {name} says " + ", ".join(f"{cell} in {counted(n, 'row')}" for cell, n in sorted(counts.items()))
     if len(counts) != 2 or not set(counts) <= {*_YES, *_NO}:
-        return f"{found}, which names no split; wanted {', '.join(SPLITS)}"
+        return f"{found}, which is not the name of a split; expected {', '.join(SPLITS)}"
     yes = max(counts, key=lambda cell: cell in _YES)
-    ways = [f"  if {yes} is {one}: call it is_{one} and type --columns split=is_{one}" for one in ("test", "train")]
-    return "\n".join(
-        [f"{found}, which can be read in two ways. Rename the column in the first line of the file:", *ways]
-    )
+    ways = [f"  if {yes} is {one}: rename it to is_{one} and use --columns split=is_{one}" for one in ("test", "train")]
+    return "\n".join([f"{found}, which is ambiguous. Rename the column in the first line of the file:", *ways])
 
 
 def split_notes(table: Table, splits: NDArray[np.str_]) -> tuple[str, ...]:
-    """Return a note on what of the column is taken for the test split, or not used."""
+    """Return a note on what of the column is treated as the test split, or not used."""
     val = " and ".join(_called(table)["val"])
     if held(splits) == "val":
-        return (f"split {val} is the test split; there is no split test",)
+        return (f"split {val} is the test split, because there is no split test",)
     unused = int((splits == "val").sum())
     return (f"{counted(unused, 'row')} of split {val} not used",) if unused else ()
 
@@ -79,7 +79,7 @@ def unused_note(table: Table) -> tuple[str, ...]:
     for name in table.likely("split"):
         splits = splits_of(replace(table, called={**table.called, "split": name}))
         if splits is not None and set(splits.tolist()) <= set(SPLITS):
-            return (f"column {name} is not used; --columns split={name} makes it the split",)
+            return (f"column {name} is not used; use it as the split with --columns split={name}",)
     return ()
 
 

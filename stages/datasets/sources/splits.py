@@ -46,7 +46,7 @@ def folders_in(folder: Path) -> list[str]:
     try:
         found = [entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
     except OSError as error:
-        raise DataError(f"can't read the folder {folder}: {error.strerror}; wanted class folders in it") from error
+        raise DataError(f"can't read the folder {folder}: {error.strerror}; expected class folders in it") from error
     return sorted(name for name in found if not is_clutter(name))
 
 
@@ -84,7 +84,7 @@ def _unwrapped(given: Path, modality: str | None) -> tuple[Path, tuple[str, ...]
             break
         root = root / inner
     place = root.relative_to(given).as_posix()
-    return root, () if root == given else (f"{given.name or given}/ holds no samples but in {place}/, which is read",)
+    return root, () if root == given else (f"{given.name or given}/ holds samples only in {place}/, which is read",)
 
 
 def _inner(root: Path, names: Sequence[str], modality: str | None) -> str | None:
@@ -183,7 +183,7 @@ def _samples_below(found: Splits, name: str) -> int:
 
 
 def _named(found: Splits, roles: dict[str, list[str]]) -> Iterable[str]:
-    """Yield what was taken for the splits, where it is not called train and test."""
+    """Yield what was treated as the splits, where it is not called train and test."""
     test = found.test
     if found.train != "train":
         yield f"{found.train}/ is the training split"
@@ -214,10 +214,12 @@ def _of_one_tree(given: Path, found: Splits, names: Sequence[str], roles: dict[s
     if len(held) == 1 and _shares(found.root, held[0], others):
         return _beside_classes(found, held[0], called)
     if not held and ((roles["train"] == called and len(others) > 1) or _negated(called, others)):
-        return replace(found, notes=(*found.notes, f"{said} is taken for a class, as it holds files and no folder"))
+        return replace(
+            found, notes=(*found.notes, f"{said} is treated as a class, because it holds files and no folders")
+        )
     raise DataError(
-        f"the folder {given} can be read in several ways: {said} is a split, or a class as "
-        f"{', '.join(f'{name}/' for name in others[:3])} are.\nMove the classes into train/, all of them, or rename "
+        f"the folder {given} can be read in several ways: {said} could be a split, or a class like "
+        f"{', '.join(f'{name}/' for name in others[:3])} are.\nMove all classes into train/, or rename "
         f"{said}; {WANTED}"
     )
 
@@ -229,21 +231,24 @@ def _no_train(found: Splits, roles: dict[str, list[str]]) -> str:
     name = roles["train"][0]
     loose = len(samples_beside(found.root / _entered(found.root, name), found.modality))
     said = f"{counted(loose, 'sample')} in no class folder" if loose else "no class folder"
-    return f"there {'is' if not loose or loose == 1 else 'are'} {said} in {name}/; a table can name classes, csv:FILE"
+    return (
+        f"there {'is' if not loose or loose == 1 else 'are'} {said} in {name}/; you can also list classes in "
+        "a table: csv:FILE"
+    )
 
 
 def _shares(root: Path, split: str, others: Sequence[str]) -> bool:
-    """Whether all class folders of a split are also beside it: then those are the training classes."""
+    """Whether all class folders of a split are also next to it: then those are the training classes."""
     own = {folded(name) for name in folders_in(root / split)}
     return bool(own) and own <= {folded(name) for name in others}
 
 
 def _beside_classes(found: Splits, split: str, called: Sequence[str]) -> Splits:
-    note = f"{split}/ is the test split; the classes beside it are the training split"
+    note = f"{split}/ is the test split; the classes next to it are the training split"
     return replace(found, test=split, notes=(*found.notes, note), seen=frozenset(called))
 
 
 def _negated(called: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether valid/ stands beside invalid/: two classes."""
+    """Whether valid/ stands next to invalid/: two classes."""
     own = folded(called[0])
     return len(called) == 1 and any(folded(other) in (f"in{own}", f"not_{own}", f"not {own}") for other in others)

@@ -43,8 +43,8 @@ def read_targets(table: Table, request: Request, training: NDArray[np.bool_]) ->
         return FoundTargets(_grouped(targets, table, request), notes=_inferred(targets, request))
     if len(columns) > 1:
         raise DataError(
-            f"columns {', '.join(names)} as one single label; expected one column, or another --task. `frostline run`, "
-            "`extract`, `fit` and `evaluate` take several, each by itself"
+            f"columns {', '.join(names)} as one single-label target; expected one column, or another --task. "
+            "`frostline run`, `extract`, `fit` and `evaluate` accept several, each as a separate target"
         )
     ((name, cells),) = columns.items()
     spelled = _spelled(cells, training)
@@ -72,7 +72,7 @@ def _is_named(cell: str) -> bool:
 
 def _label_fault(name: str, cell: str) -> str:
     if is_missing(cell):
-        return f"{name} {cell!r}, a missing one as pandas writes it; wanted a label, or no such row"
+        return f"{name} {cell!r}, which is how pandas writes a missing value; expected a label, or remove the row"
     return "" if cell else f"no {name}"
 
 
@@ -80,12 +80,12 @@ def _inferred(targets: Targets, request: Request) -> tuple[str, ...]:
     if request.task != "auto":
         return ()
     found = f"{len(targets.names)} labels" if targets.kind == "multi-label" else "numbers"
-    return (f"{targets.column}: {found}, so the task is {targets.kind}; --task says otherwise",)
+    return (f"{targets.column}: {found}, so the task is {targets.kind}; change it with --task",)
 
 
 def _as_names(name: str, cells: Sequence[str], request: Request) -> tuple[str, ...]:
     count = numbers_as_names(cells) if request.task == "auto" else 0
-    said = f"{name}: {count} different whole numbers, taken for names of classes; --task regression says otherwise"
+    said = f"{name}: {count} different whole numbers, treated as class names; use --task regression if they are amounts"
     return (said,) if count else ()
 
 
@@ -96,5 +96,5 @@ def _grouped(targets: Targets, table: Table, request: Request) -> Targets:
     cells = table.column(request.group, "--group")
     rows = [row for row, cell in enumerate(cells) if not cell or is_missing(cell)]
     if rows:
-        raise DataError(f"{table.file}: no {request.group} on {table.where_all(rows)}; expected the group of every row")
+        raise DataError(f"{table.file}: no {request.group} on {table.where_all(rows)}; expected a group for every row")
     return replace(targets, groups=np.unique(np.array(cells, object), return_inverse=True)[1].ravel().astype(np.int64))

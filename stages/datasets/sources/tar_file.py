@@ -10,7 +10,7 @@ from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.containers import SETTINGS, Format, open_containers, unlabelled_containers
 
-_LABELS = "NAME.cls beside each sample, a field label in NAME.json, or class folders"
+_LABELS = "NAME.cls next to each sample, a field label in NAME.json, or class folders"
 
 
 def open_tar(request: Request) -> Dataset:
@@ -32,7 +32,7 @@ def _format(request: Request) -> Format:
 
 TAR = Source(
     "tar:PATTERN",
-    "samples in tar files, as shards-{000..099}.tar: NAME.jpg beside NAME.cls or NAME.json, or in class folders",
+    "samples in tar files, as shards-{000..099}.tar: NAME.jpg with NAME.cls or NAME.json, or in class folders",
     open_tar,
     settings=(*SETTINGS, "input"),
     at_hand=True,

@@ -95,8 +95,8 @@ class Opened:
             return self._download()
         except Exception as error:  # each of torchvision's parsers raises its own
             raise DataError(
-                f"torchvision's {self.cls} in {self.root} is damaged ({_named(error)}); "
-                f"delete its files there, so that they are downloaded again"
+                f"torchvision's {self.cls} in {self.root} is damaged ({_named(error)}); delete its files there to "
+                "download them again"
             ) from error
 
     def _download(self) -> Any:
@@ -105,8 +105,8 @@ class Opened:
             return self._make(download=True)
         except Exception as error:  # the network's errors are of many types
             raise DataError(
-                f"torchvision's {self.cls} is not in {self.root} and could not be downloaded ({_named(error)}); "
-                f"put its files there as torchvision lays them out, or name their folder with --root"
+                f"torchvision's {self.cls} is not in {self.root} and could not be downloaded ({_named(error)}); put "
+                "its files there in torchvision's layout, or give their folder with --root"
             ) from error
 
     def _make(self, *, download: bool) -> Any:
@@ -200,7 +200,7 @@ def _samples(
         try:
             return to_rgb(opened.data[row][0])
         except Exception as error:  # each torchvision dataset raises its own
-            raise DataError(f"sample {row} of {name} can't be read any more ({_named(error)})") from error
+            raise DataError(f"sample {row} of {name} can no longer be read ({_named(error)})") from error
 
     ids = [f"{split}/{row:06d}" if split != "all" else f"{row:06d}" for row in range(len(rows.labels))]
     labels = np.searchsorted(values, rows.labels).astype(np.int64)
@@ -221,7 +221,7 @@ def _stats(root: Path) -> Iterator[tuple[str, int, int, int]]:
 
 TORCHVISION = Source(
     "a torchvision name (cifar10, …)",
-    f"downloaded unless it is there: {', '.join(CATALOGUE)}",
+    f"downloaded if missing: {', '.join(CATALOGUE)}",
     open_vision,
     names=tuple(CATALOGUE),
     takes_root=True,

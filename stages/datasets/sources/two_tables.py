@@ -22,10 +22,13 @@ def train_and_test(request: Request, train: Table, test: Table) -> Table:
     lacking = [name for key, name in (own | theirs).items() if (key in own) != (key in theirs) and key != SPLIT]
     if lacking:
         raise DataError(
-            f"{train.file} and {test.file} have other columns; {', '.join(lacking)} in one of them; expected the same"
+            f"{train.file} and {test.file} have different columns: {', '.join(lacking)} only in one of them; "
+            "expected the same columns"
         )
     if train.find("path") is not None and request.root is None and _folder(train) != _folder(test):
-        raise ConfigError(f"{train.file} and {test.file} lie in two folders; say by --root where their paths start")
+        raise ConfigError(
+            f"{train.file} and {test.file} are in two folders; give the folder that their paths start from with --root"
+        )
     names = [train.where(row) for row in range(len(train))] + [
         f"{test.file.name}, {test.where(row)}" for row in range(len(test))
     ]

@@ -41,7 +41,7 @@ def folder_samples(request: Request) -> Found:
         found, passed = folder_objects(request, modality)
         return indexed_objects(request, unlabelled(len(found.names)), found, modality), passed
     if not request.path.is_dir():
-        raise DataError(f"no folder {request.path}; expected one with {noun}s in it")
+        raise DataError(f"no folder {request.path}; expected a folder with {noun}s")
     tree = walk(request.path, ".", modality)
     if tree.unreadable:
         raise DataError(f"{request.path} can't be used:\n{listing(tree.unreadable)}")
@@ -77,7 +77,7 @@ def cell_samples(request: Request, table: Table) -> Found:
     located = locate(root, table.column("path"))
     if len(located.faults) == len(table):
         wrong = [f"{table.where(row)}: {fault}" for row, fault in located.faults.items()]
-        where = f"files are looked for below {root}; see --root"
+        where = f"files are searched in {root}; see --root"
         raise DataError(f"{table.file} can't be used ({where}):\n{listing(wrong)}")
     samples = _of_files(request, table.file.stem, root, located.files)
     return _with_faults(samples, table, located), (*table.notes, *located.notes, *_fault_notes(located, root))
@@ -87,7 +87,7 @@ def _fault_notes(located: Located, root: Path) -> list[str]:
     if not located.faults:
         return []
     rows = counted(len(located.faults), "row")
-    return [f"{rows} of files that are not there; files are looked for below {root}, see --root"]
+    return [f"{rows} with files that do not exist; files are searched in {root}, see --root"]
 
 
 def _with_faults(found: Samples, table: Table, located: Located) -> Samples:

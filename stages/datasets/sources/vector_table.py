@@ -1,4 +1,4 @@
-"""What a file of vectors says of its rows, as a table: its own arrays, or the table beside it."""
+"""What a file of vectors says of its rows, as a table: its own arrays, or the table next to it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Described:
 
 
 def described(opened: VectorFile, request: Request) -> Described:
-    """Return what is known of each vector: by the file's own arrays, or where it has no labels by the table beside it.
+    """Return what is known of each vector: by the file's own arrays, or where it has no labels by the table next to it.
 
     Raises DataError: no labels, another number of rows, arrays that are not there.
     """
@@ -47,8 +47,8 @@ def _of_table(opened: VectorFile, file: Path, request: Request) -> Described:
     table = read_table(file, (), called)
     if len(table) != len(opened):
         raise DataError(
-            f"{file} has {counted(len(table), 'row')}, and {opened.file} {counted(len(opened), 'vector')}; expected "
-            "one row for each vector, in the same order"
+            f"{file} has {counted(len(table), 'row')}, and {opened.file} {counted(len(opened), 'vector')}; "
+            "expected one row per vector, in the same order"
         )
     table, name = _called(table, "path", IDS), "path"
     ids = table.column(name) if table.find(name) is not None else opened.ids()
@@ -57,7 +57,7 @@ def _of_table(opened: VectorFile, file: Path, request: Request) -> Described:
 
 
 def _called(table: Table, name: str, words: tuple[str, ...]) -> Table:
-    """Return a table in which what is taken for a name is the first column that has one of these words for a name."""
+    """Return a table in which what is treated as a name is the first column that has one of these words for a name."""
     if name in table.called or table.find(name) is not None:
         return table
     found = next((own for word in words for own in table.header if folded(own) == word), None)
@@ -70,8 +70,9 @@ def _of_arrays(opened: VectorFile, request: Request, label: str | None) -> Descr
         asked = names_in(opened.file) if opened.file.suffix.lower() == ".parquet" else ()
     if not asked:
         raise DataError(
-            f"{opened.file} has no labels; expected an array labels or y (for X_train and X_test: y_train, y_test), "
-            f"a table {opened.file.stem}.csv beside it, or --target NAME; found {', '.join(opened.names) or 'no more'}"
+            f"{opened.file} has no labels; expected an array labels or y (for X_train and X_test: y_train, y_test), a "
+            f"table {opened.file.stem}.csv next to it, or --target NAME; found "
+            f"{', '.join(opened.names) or 'no other arrays'}"
         )
     ids = opened.ids(request.columns.get("path"))
     columns: dict[str, Sequence[str]] = {

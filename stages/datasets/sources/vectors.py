@@ -67,7 +67,7 @@ def _of_rows(
 ) -> tuple[Samples, tuple[str, ...]]:
     nameless = dict.fromkeys(np.flatnonzero(ids.lengths == 0).tolist(), "no id")
     twice = dict.fromkeys(filter(None, ids.take(ids.repeated())))
-    rows.check(nameless, more=[f"the id {name} is there more than once" for name in twice])
+    rows.check(nameless, more=[f"the id {name} appears more than once" for name in twice])
     return _samples(opened, ids, rows.targets, request), ()
 
 
@@ -118,7 +118,7 @@ def _contents(opened: Sequence[VectorFile], rows: VectorRows, request: Request) 
 
 VECTORS = Source(
     "vectors:FILE",
-    "embeddings that other tools made: .npz, .npy with a .csv beside it, .parquet, .h5",
+    "embeddings made by other tools: .npz, .npy with a .csv next to it, .parquet, .h5",
     open_vector_file,
     settings=("columns", "target", "task", "separator", "group", "group_pattern", "group_file", "stratify", "test"),
     at_hand=True,

@@ -24,7 +24,7 @@ _FORMAT = Format(VERSION, scan_zip, zip_content, _LABELS)
 
 ZIP = Source(
     "zip:FILE",
-    "images or recordings in a zip file, in folders as those of folder:PATH, or named by a table in there",
+    "images or recordings in a zip file, in folders as for folder:PATH, or listed in a table inside it",
     open_zip,
     settings=SETTINGS,
     at_hand=True,

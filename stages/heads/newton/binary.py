@@ -122,7 +122,7 @@ class PenalisedLabelsSolver:
 
     def _tasks(self, row_weights: NDArray[np.float64]) -> list[_Task]:
         if not (np.isfinite(row_weights).all() and (row_weights >= 0).all()):
-            raise ValueError("row_weights holds a negative or non-finite value; give weights of 0 or more")
+            raise ValueError("row_weights holds a negative or non-finite value; expected weights of 0 or more")
         weights = torch.as_tensor(row_weights).to(self.y.device)
         shares = base_rates(self.y.cpu().numpy(), row_weights).tolist()
         return [_Task(label, weights, share) for label, share in enumerate(shares)]

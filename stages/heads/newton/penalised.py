@@ -150,13 +150,13 @@ class PreparedRows:
         n = len(self.labels)
         given = np.ones((1, n)) if row_weights is None else np.atleast_2d(np.asarray(row_weights, np.float64))
         if given.ndim != 2 or given.shape[1] != n:
-            raise ValueError(f"row_weights has shape {given.shape}; give (tasks, {n}) or ({n},)")
+            raise ValueError(f"row_weights has shape {given.shape}; expected (tasks, {n}) or ({n},)")
         if not (np.isfinite(given).all() and (given >= 0).all()):
-            raise ValueError("row_weights holds a negative or non-finite value; give weights of 0 or more")
+            raise ValueError("row_weights holds a negative or non-finite value; expected weights of 0 or more")
         weights = torch.as_tensor(given, device=self.labels.device)
         lone = [task for task, w in enumerate(weights) if int((self._class_weights(w) > 0).sum()) < 2]
         if lone:
-            raise ValueError(f"tasks {lone} have weight on fewer than two classes; give each at least two")
+            raise ValueError(f"tasks {lone} have weight on fewer than two classes; expected at least two for each task")
         return weights
 
 
@@ -164,7 +164,7 @@ def checked_values(C: ArrayLike) -> NDArray[np.float64]:
     """Return values (k,) of C. Raises ValueError unless they are finite and above 0, one or more."""
     grid = np.atleast_1d(np.asarray(C, np.float64))
     if grid.ndim != 1 or len(grid) == 0 or not (np.isfinite(grid).all() and (grid > 0).all()):
-        raise ValueError(f"C is {C!r}; give one or more positive, finite values")
+        raise ValueError(f"C is {C!r}; expected at least one positive, finite value")
     return grid
 
 
@@ -199,14 +199,14 @@ def prepare(
 def prepare_features(X: ArrayLike | Tensor, dtype: MatmulType, device: str) -> tuple[RotatedRows | StreamedRows, int]:
     """Return rows (n, d), checked and rotated, and n; see :func:`prepare` for the arguments and errors."""
     if dtype not in ("float32", "float64"):
-        raise ValueError(f"dtype is {dtype!r}; give float32 or float64")
+        raise ValueError(f"dtype is {dtype!r}; expected float32 or float64")
     if hasattr(X, "__getitem__") and not isinstance(X, np.ndarray | Tensor | list | tuple):
         rows = StoredRows(X)
         return stream(rows, getattr(torch, dtype), device), len(rows)
     features = tensor_of(X).to(device)
     if features.ndim != 2 or 0 in features.shape or not features.dtype.is_floating_point:
         found = f"{features.dtype} of shape {tuple(features.shape)}"
-        raise ValueError(f"X is {found}; give floats of shape (n, d), n and d at least 1")
+        raise ValueError(f"X is {found}; expected floats of shape (n, d), n and d at least 1")
     _check_finite(features)
     return rotate(features, getattr(torch, dtype)), len(features)
 
@@ -247,7 +247,7 @@ def checked_limits(tolerance: object, max_iterations: object) -> dict[str, Any]:
     sound = isinstance(tolerance, float) and type(max_iterations) is int
     if not sound or not 0 < cast(float, tolerance) < 1 or cast(int, max_iterations) < 1:
         found = f"tolerance {tolerance!r}, max_iterations {max_iterations!r}"
-        raise ValueError(f"{found}; give a number between 0 and 1, and a whole number of 1 or more")
+        raise ValueError(f"{found}; expected a number between 0 and 1, and a whole number of 1 or more")
     return {"tolerance": tolerance, "max_iterations": max_iterations}
 
 
@@ -269,11 +269,11 @@ def _check_finite(features: Tensor) -> None:
 
 def _checked_classes(labels: Tensor, n: int, classes: int | None) -> int:
     if labels.shape != (n,) or labels.dtype.is_floating_point:
-        raise ValueError(f"y is {labels.dtype} of shape {tuple(labels.shape)}; give integers of shape ({n},)")
+        raise ValueError(f"y is {labels.dtype} of shape {tuple(labels.shape)}; expected integers of shape ({n},)")
     low, high = int(labels.min()), int(labels.max())
     wanted = high + 1 if classes is None else classes
     if low < 0 or high >= wanted:
-        raise ValueError(f"y holds labels {low} to {high}; with {wanted} classes give 0 to {wanted - 1}")
+        raise ValueError(f"y holds labels {low} to {high}; with {wanted} classes, expected 0 to {wanted - 1}")
     if wanted < 2:
-        raise ValueError("y holds one class only; give rows of at least two")
+        raise ValueError("y holds only one class; expected rows of at least two classes")
     return wanted

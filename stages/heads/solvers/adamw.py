@@ -2,7 +2,7 @@
 
 The recipe of CLIP_benchmark 1.6.2, ``metrics/linear_probe.py``: cross-entropy, AdamW with betas 0.9 and 0.999, the
 learning rate falling to 0 along a cosine, W and b from ``torch.nn.Linear``'s uniform distribution, every row once an
-epoch. Steps are those of ``torch.optim.AdamW``; a value's head does not depend on which are trained beside it.
+epoch. Steps are those of ``torch.optim.AdamW``; a value's head does not depend on which are trained with it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class AdamWSolver:
         device: str = "cpu",
     ) -> None:
         if epochs < 1 or batch < 1 or not lr > 0:
-            raise ValueError(f"{epochs} epochs of batches of {batch}, lr {lr}; give 1 or more of each, lr above 0")
+            raise ValueError(
+                f"{epochs} epochs of batches of {batch}, lr {lr}; expected 1 or more of each, and lr above 0"
+            )
         check_device(device)
         self.X, self.y, self.classes, self.device = X, y, classes, device
         self.lr, self.epochs, self.batch, self.seed = lr, epochs, batch, seed

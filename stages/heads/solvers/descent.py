@@ -2,7 +2,7 @@
 
 The recipe of Oquab et al., "DINOv2" (arXiv:2304.07193), ``eval/linear.py``: SGD with momentum 0.9 and no decay,
 learning rates falling to 0 along a cosine, 12,500 batches of 128, W from N(0, 0.01^2), b = 0.
-Steps are those of ``torch.optim.SGD``; a rate's head does not depend on which rates are trained beside it.
+Steps are those of ``torch.optim.SGD``; a rate's head does not depend on which rates are trained with it.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class Descent(ABC):
         device: str = "cpu",
     ) -> None:
         if steps < 1 or batch < 1:
-            raise ValueError(f"{steps} steps of {batch} rows; give 1 or more of each")
+            raise ValueError(f"{steps} steps of {batch} rows; expected 1 or more of each")
         if schedule not in ("cosine", "constant"):
-            raise ValueError(f"schedule is {schedule!r}; give cosine or constant")
+            raise ValueError(f"schedule is {schedule!r}; expected cosine or constant")
         check_device(device)
         self.X, self.y, self.classes = X, self.checked(y, len(X), classes), classes
         self.steps, self.batch, self.schedule, self.seed = steps, batch, schedule, seed
@@ -110,7 +110,7 @@ def check_device(device: str) -> None:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"torch has no device {device!r} ({str(error).splitlines()[0]}); give cpu") from error
+        raise ValueError(f"torch has no device {device!r} ({str(error).splitlines()[0]}); expected cpu") from error
 
 
 class Problem(ABC):

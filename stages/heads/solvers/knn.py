@@ -201,7 +201,7 @@ def rows_of_unit_length(X: NDArray[Any]) -> NDArray[Any]:
 def checked_temperature(temperature: float) -> float:
     """Return a temperature. Raises ValueError unless it is finite and above 0."""
     if not (np.isfinite(temperature) and temperature > 0):
-        raise ValueError(f"temperature is {temperature}; give a finite value above 0, such as 0.07")
+        raise ValueError(f"temperature is {temperature}; expected a finite value above 0, such as 0.07")
     return temperature
 
 
@@ -209,5 +209,5 @@ def checked_numbers(grid: Sequence[float]) -> NDArray[np.int64]:
     """Return numbers of neighbours, int64 (k,). Raises ValueError unless they are whole and above 0."""
     values = checked_grid("k", grid)
     if (values != np.round(values)).any():
-        raise ValueError(f"k is {list(grid)}; give whole numbers")
+        raise ValueError(f"k is {list(grid)}; expected whole numbers")
     return values.astype(np.int64)

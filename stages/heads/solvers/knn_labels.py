@@ -86,7 +86,7 @@ def read_neighbour_labels(stored: Stored, classes: tuple[str, ...], _width: int)
     if not (isinstance(temperature, float) and 0 < temperature < np.inf and (k > 0).all()):
         raise ValueError(f"temperature {temperature!r:.50} and k from {k.min()}")
     if not (np.isfinite(rows).all() and np.isfinite(weights).all() and (weights > 0).all()):
-        raise ValueError("rows or weights that are no numbers")
+        raise ValueError("rows or weights that are not numbers")
     return head
 
 

@@ -78,7 +78,7 @@ def read_neighbours_regression(stored: Stored, classes: tuple[str, ...], _width:
         raise ValueError(f"neighbours {rows.shape} {rows.dtype}, values {values.shape} {values.dtype}, k {k!r:.50}")
     sound = np.isfinite(rows).all() and np.isfinite(weights).all() and (weights > 0).all()
     if not sound or np.isinf(values).any() or np.isnan(values).all(0).any():
-        raise ValueError("rows, values or weights that are no numbers")
+        raise ValueError("rows, values or weights that are not numbers")
     return head
 
 
@@ -158,7 +158,7 @@ class NeighbourRegressionSolver:
         numbers, used = checked_numbers(grid), unlabelled_rows(self.rows, row_weights)
         values = self.y[used.index]
         if np.isnan(values).all(0).any():
-            raise ValueError("an output has no known value in the rows that count; give one or more")
+            raise ValueError("an output has no known value in rows with weight; expected at least one")
         rows = self.rows if len(used.index) == len(self.rows) else self.rows[used.index]
         return NeighbourRegressionPath(rows, values, used.weights, numbers, self.temperature)
 

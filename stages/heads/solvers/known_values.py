@@ -19,7 +19,7 @@ def checked_values(y: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
     """Return values as float64 (n, k). Raises ValueError if they are not so many rows, or one is infinite."""
     values = np.asarray(y, np.float64)
     if values.ndim != 2 or len(values) != rows or not values.shape[1]:
-        raise ValueError(f"values of shape {values.shape}; give ({rows}, outputs)")
+        raise ValueError(f"values of shape {values.shape}; expected ({rows}, outputs)")
     if np.isinf(values).any():
-        raise ValueError("a value to predict is infinite; give finite ones, or NaN where it is not known")
+        raise ValueError("a value to predict is infinite; expected finite values, or NaN for unknown ones")
     return values

@@ -62,16 +62,16 @@ class LDASolver:
 def _check_invertible(parts: Spectrum, width: int, shrinkages: Doubles) -> None:
     rank = np.count_nonzero(parts.values)
     if rank == 0:
-        raise ValueError("no row differs from the mean of its class; give classes of several different rows")
+        raise ValueError("no row differs from the mean of its class; expected classes with several different rows")
     if rank < width and (shrinkages == 0).any():
         raise ValueError(
-            f"within classes the rows span {rank} of {width} dimensions, so their covariance has no inverse; "
-            "give a shrinkage above 0, such as 0.01"
+            f"within classes the rows span {rank} of {width} dimensions, so their covariance has no inverse; set "
+            "a shrinkage above 0, such as 0.01"
         )
 
 
 def _solved(parts: Spectrum, rows: WeightedRows, shrinkages: Doubles) -> Doubles:
-    """(k, classes, d): S^-1 (m_c - m), within the span of the rows less their means and beside it."""
+    """(k, classes, d): S^-1 (m_c - m), within the span of the rows less their means and outside it."""
     offsets = np.where(rows.totals[:, None] > 0, rows.means - rows.mean, 0)
     variances = parts.values / rows.weights.sum()
     ball = (shrinkages * variances.sum() / rows.X.shape[1])[:, None]

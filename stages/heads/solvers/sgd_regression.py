@@ -55,7 +55,7 @@ def _moments(y: Doubles, weights: Doubles) -> tuple[Doubles, Doubles]:
     known = ~np.isnan(y) * weights[:, None]
     total = known.sum(0)
     if not total.all():
-        raise ValueError("an output has no known value in the rows that count; give one or more")
+        raise ValueError("an output has no known value in rows with weight; expected at least one")
     mean = (known * np.nan_to_num(y)).sum(0) / total
     deviation = np.sqrt((known * np.nan_to_num(y - mean) ** 2).sum(0) / total)
     return mean, np.where(deviation > 0, deviation, 1)

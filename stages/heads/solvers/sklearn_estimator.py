@@ -134,7 +134,7 @@ class EstimatorSolver:
 
     def _check_weights(self, weights: NDArray[np.float64]) -> None:
         if len(set(weights[weights > 0].tolist())) > 1 and not has_fit_parameter(self.estimator, "sample_weight"):
-            raise ConfigError(f"{self.spec.kind} takes no weights of samples; leave --class-weight out")
+            raise ConfigError(f"{self.spec.kind} does not support sample weights; leave --class-weight out")
 
 
 def _fitted(
@@ -184,10 +184,10 @@ def check(spec: HeadSpec) -> None:
 
 
 def made(spec: HeadSpec, is_one: Callable[[Any], bool], wanted: str) -> Any:
-    """Return a new estimator, seeded. Raises ConfigError if it is not what is wanted or has no such parameter."""
+    """Return a new estimator, seeded. Raises ConfigError if it is not what is expected or has no such parameter."""
     estimator = call_factory(spec.kind, spec.options)
     if not hasattr(estimator, "get_params") or not is_one(estimator):
-        raise ConfigError(f"{spec.kind} returned a {type(estimator).__name__}; wanted a scikit-learn {wanted}")
+        raise ConfigError(f"{spec.kind} returned a {type(estimator).__name__}; expected a scikit-learn {wanted}")
     known = estimator.get_params()
     unseeded = [name for name, value in known.items() if name.endswith("random_state") and value is None]
     estimator.set_params(**dict.fromkeys(unseeded, spec.seed))
@@ -213,13 +213,13 @@ def archived(estimator: Any) -> bytes:
     unknown = skops.get_untrusted_types(data=data)
     if unknown:
         raise ConfigError(
-            f"a head that holds {', '.join(sorted(unknown))} can't be stored so that loading it is safe; "
-            "wanted an estimator of types that skops trusts, as most linear ones, naive Bayes and SVC are"
+            f"a head that holds {', '.join(sorted(unknown))} can't be stored safely; expected an estimator of "
+            "types that skops trusts, such as most linear models, naive Bayes and SVC"
         )
     try:
         check_archive(data)
     except ValueError as error:
-        raise ConfigError(f"this head can't be stored so that loading it is safe: {error}") from error
+        raise ConfigError(f"this head can't be stored safely: {error}") from error
     return data
 
 
@@ -233,7 +233,9 @@ def unarchived(data: bytes) -> Any:
     except Exception as error:  # whatever a file that was made for it makes a parser raise
         raise StoreError(f"the head's estimator can't be read: {type(error).__name__}: {error}") from error
     if unknown:
-        raise StoreError(f"the head holds {', '.join(sorted(unknown))}, which only code of others can load; refused")
+        raise StoreError(
+            f"the head holds {', '.join(sorted(unknown))}, which only third-party code can load; this is refused"
+        )
     return estimator
 
 
@@ -251,5 +253,5 @@ def read_estimator(stored: Stored, classes: tuple[str, ...], width: int) -> Esti
         or known.dtype.kind != "i"
         or not set(known.tolist()) <= set(range(len(classes)))
     ):
-        raise StoreError("the head's estimator knows other classes than its record")
+        raise StoreError("the classes of the head's estimator differ from those of its record")
     return head

@@ -91,7 +91,7 @@ def read_estimator_labels(stored: Stored, classes: tuple[str, ...], width: int) 
     if not sound or not isinstance(found, list) or len(found) != np.count_nonzero(np.isnan(shares)):
         raise StoreError(f"the head holds no classifiers of {len(classes)} labels")
     if not all(_is_sound(one, width, probabilistic=probabilistic) for one in found):
-        raise StoreError(f"the head holds something else than classifiers of a label and {width} features")
+        raise StoreError(f"the head holds an object that is not a classifier of one label and {width} features")
     return EstimatorLabelsHead(tuple(found), shares, classes, width, probabilistic, read_thresholds(stored, classes))
 
 
@@ -177,7 +177,7 @@ class EstimatorLabelsSolver:
 
     def _check_weights(self, weights: NDArray[np.float64]) -> None:
         if len(set(weights[weights > 0].tolist())) > 1 and not has_fit_parameter(self.estimator, "sample_weight"):
-            raise ConfigError(f"{self.spec.kind} takes no weights of samples; give rows of equal weight")
+            raise ConfigError(f"{self.spec.kind} does not support sample weights; expected rows of equal weight")
 
 
 def _fitted(

@@ -44,7 +44,9 @@ class RegressorHead:
         blocks = [self._predicted(X[start : start + _BLOCK]) for start in range(0, len(X), _BLOCK)]
         found = np.concatenate(blocks) if blocks else np.zeros((0, len(self.classes)))
         if found.shape != (len(X), len(self.classes)):
-            raise StoreError(f"the head's estimator predicts {found.shape[1]} values, its record names {self.classes}")
+            raise StoreError(
+                f"the head's estimator predicts {found.shape[1]} values, but its record names {self.classes}"
+            )
         return found
 
     def _predicted(self, X: NDArray[Any]) -> NDArray[np.float64]:
@@ -150,9 +152,9 @@ class RegressorSolver:
 
     def _check_weights(self, weights: NDArray[np.float64]) -> None:
         if len(set(weights[weights > 0].tolist())) > 1 and not has_fit_parameter(self.estimator, "sample_weight"):
-            raise ConfigError(f"{self.spec.kind} takes no weights of samples; give rows of equal weight")
+            raise ConfigError(f"{self.spec.kind} does not support sample weights; expected rows of equal weight")
         if not (~np.isnan(self.y[weights > 0])).any(0).all():
-            raise ConfigError("an output has no known value in the rows that count; give one or more")
+            raise ConfigError("an output has no known value in rows with weight; expected at least one")
 
 
 def _fitted(

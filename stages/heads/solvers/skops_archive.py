@@ -22,9 +22,9 @@ def check_archive(data: bytes) -> None:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
             raise ValueError("its entries are compressed, and could unpack to any size")
         if sum(max(entry.file_size, entry.compress_size) for entry in entries) > len(data):
-            raise ValueError("its entries are declared larger than the file, or lie over each other")
+            raise ValueError("its entries are declared larger than the file, or overlap")
         if any(_starts(archive, entry) == _ARCHIVE for entry in entries):
-            raise ValueError("an entry is an archive itself, and could unpack to any size")
+            raise ValueError("an entry is itself an archive, and could unpack to any size")
         _check_schema(json.loads(archive.read("schema.json")))
 
 
@@ -40,9 +40,9 @@ def _check_schema(schema: Any) -> None:
         if "file" in node:
             readers[str(node["file"])].add(repr(node.get("__id__", f"node {i}")))
         if node.get("__loader__") == "NdArrayNode" and node.get("type") != "numpy":
-            raise ValueError("an array of objects, which could unfold to any size")
+            raise ValueError("an array of objects, which could expand to any size")
     if any(len(objects) > 1 for objects in readers.values()):
-        raise ValueError("several objects are read from one entry, and could take any size together")
+        raise ValueError("several objects are read from one entry, and could together take any size")
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:

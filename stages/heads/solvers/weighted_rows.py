@@ -75,7 +75,7 @@ def weighted_rows(X: NDArray[Any], y: NDArray[np.int64], classes: int, row_weigh
     index = np.flatnonzero(weights)
     present = len(np.unique(y[index]))
     if present < 2:
-        raise ValueError(f"rows of {present} class have a weight above 0; a classifier needs two classes or more")
+        raise ValueError(f"rows of {present} class have a weight above 0; a classifier needs at least two classes")
     return WeightedRows(X, index, y[index], weights[index], classes)
 
 
@@ -87,14 +87,14 @@ def unlabelled_rows(X: NDArray[Any], row_weights: Doubles) -> WeightedRows:
     weights = _checked_weights(row_weights, len(X))
     index = np.flatnonzero(weights)
     if not len(index):
-        raise ValueError("no row with a known value has a weight above 0; give one or more")
+        raise ValueError("no row with a known value has a weight above 0; expected at least one")
     return WeightedRows(X, index, np.zeros(len(index), np.int64), weights[index], 1)
 
 
 def _checked_weights(row_weights: Doubles, n: int) -> Doubles:
     weights = np.asarray(row_weights, np.float64)
     if weights.shape != (n,) or not (np.isfinite(weights).all() and (weights >= 0).all()):
-        raise ValueError(f"row_weights of shape {weights.shape}; give {n} finite weights of 0 or more")
+        raise ValueError(f"row_weights of shape {weights.shape}; expected {n} finite weights of 0 or more")
     return weights
 
 
@@ -104,7 +104,7 @@ class Spectrum:
 
     Attributes:
         values: (r,) float64 eigenvalues, ascending; r = d, or m - 1 where that is less. What float64
-            can't tell from 0 beside the largest is 0.
+            can't tell from 0 relative to the largest is 0.
         basis: (d, r) float64, orthonormal eigenvectors; 0 where the value is.
         left: (m, r) float64, orthonormal eigenvectors of Z Z^T, where m <= d.
     """
@@ -155,5 +155,5 @@ def checked_grid(parameter: str, grid: Sequence[float], low: float = _TINY, high
     fits = np.isfinite(values) & (values >= low) & (values <= high)
     if values.ndim != 1 or not len(values) or not fits.all():
         wanted = ("above 0" if low == _TINY else f"from {low:g}") + ("" if high == np.inf else f", {high:g} at most")
-        raise ValueError(f"{parameter} is {list(grid)}; give one or more finite values {wanted}")
+        raise ValueError(f"{parameter} is {list(grid)}; expected at least one finite value {wanted}")
     return values

@@ -36,7 +36,7 @@ def decode(data: bytes) -> Waveform:
         samples = _mean_of_channels(file)
         declared, kind = file.frames, str(file.format)
     if len(samples) < declared and counts_frames(data, kind):
-        raise UnreadableSample(f"truncated (its header says {declared:,} samples, {len(samples):,} are there)")
+        raise UnreadableSample(f"truncated (its header declares {declared:,} samples, {len(samples):,} were found)")
     if not len(samples):
         raise UnreadableSample("no samples")
     if not np.isfinite(samples).all():
@@ -94,20 +94,20 @@ def _opened(data: bytes) -> Any:
     try:
         file = library.SoundFile(io.BytesIO(data))
     except (RuntimeError, ValueError, TypeError, OSError) as error:
-        raise UnreadableSample("damaged or no audio; WAV, FLAC, Ogg and MP3 are read") from error
+        raise UnreadableSample("damaged or not audio; expected WAV, FLAC, Ogg or MP3") from error
     if file.format not in _FORMATS:
-        raise UnreadableSample(f"{file.format} audio; WAV, FLAC, Ogg and MP3 are read")
+        raise UnreadableSample(f"{file.format} audio; expected WAV, FLAC, Ogg or MP3")
     return file
 
 
 def _declared_fault(data: bytes, file: Any) -> str | None:
     """Return what is wrong with what a file says of itself."""
     if file.samplerate not in RATES:
-        return f"{file.samplerate:,} samples a second; {RATES[0]:,} to {RATES[-1]:,} are read"
+        return f"{file.samplerate:,} samples per second; expected {RATES[0]:,} to {RATES[-1]:,}"
     if part := missing_part(data):
         return f"truncated ({part})"
     if is_chained(data):
-        return "several Ogg streams, one after the other, of which the first alone would be read: save them as one"
+        return "several Ogg streams one after the other, but only the first could be read: save them as one"
     if not file.frames:
         return "no samples"
     if file.frames > MAX_SAMPLES and counts_frames(data, file.format):
@@ -116,7 +116,7 @@ def _declared_fault(data: bytes, file: Any) -> str | None:
 
 
 def _too_long(found: str) -> str:
-    return f"too long ({found}; at most {MAX_SAMPLES:,} are read: cut it into pieces)"
+    return f"too long ({found}; at most {MAX_SAMPLES:,} are supported: split it into shorter files)"
 
 
 def _mean_of_channels(file: Any) -> NDArray[np.float32]:

@@ -44,7 +44,9 @@ class AudioModality(Modality[Waveform]):
         if codec != MIXED:
             return []
         found = sorted({count for data in some if (count := _channels(data)) > 1})
-        return [f"recordings of {' and '.join(map(str, found))} channels are used as the mean of their channels"]
+        return [
+            f"recordings of {' and '.join(map(str, found))} channels are converted to mono, the mean of the channels"
+        ]
 
     def preview(self, sample: Waveform) -> Preview:
         """Return how long a recording is, its rate, its outline as a picture, and its first seconds to listen to."""

@@ -75,7 +75,7 @@ class Windows:
 
         Too long is what makes an item of more than 64 MiB.
         """
-        assert self.prepare is not None, "only a loaded network's transform makes items"
+        assert self.prepare is not None, "only the transform of a loaded network can make items"
         samples = resampled(sample, self.rate)
         if len(samples) < self.least:
             raise UnreadableSample(f"too short ({len(samples):,} samples at {self.rate:,} Hz; {self.least} are needed)")
@@ -112,7 +112,7 @@ class Windows:
         return [*range(0, n - length, hop), n - length], length
 
     def _too_long(self, n: int, windows: int) -> str:
-        remedy = "cut it into pieces, or see --hop" if windows > 1 else "see --seconds"
+        remedy = "split it into shorter recordings, or see --hop" if windows > 1 else "see --seconds"
         return f"too long ({n / self.rate:,.0f} s, {windows:,} windows; more than 64 MiB of input): {remedy}"
 
 

@@ -15,7 +15,7 @@ _AVIF = frozenset({b"avif", b"avis"})
 _HEIF = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
 _PNG_GREY16 = b"\x10\x00"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_NO_IMAGE = "not an image of a known format"
+_NO_IMAGE = "not an image in a known format"
 _SAVE = "save it as PNG or JPEG"
 _OTHERS = {
     b"version https://git-lfs": "a Git LFS pointer; git lfs pull fetches the image",
@@ -88,7 +88,7 @@ def formats_for(data: bytes) -> tuple[str, ...]:
     """Return the further formats that Pillow is to try. Raises UnreadableSample for those that can't be read here."""
     found = codec_of(data) if data[4:8] == b"ftyp" else None
     if found == AVIF and not reads_avif():
-        raise UnreadableSample("an AVIF image, which this Pillow is built without; pip install -U pillow")
+        raise UnreadableSample("an AVIF image, which this build of Pillow does not support; pip install -U pillow")
     if found == HEIF:
         _register_heif()
     return (found,) if found else ()

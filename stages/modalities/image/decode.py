@@ -160,7 +160,9 @@ def _grey16(image: Image.Image, bits: int) -> Image.Image:
         raise UnreadableSample("32-bit samples have no fixed range; save it with 8 or 16 bits")
     if values.max() > top:
         needed = int(values.max()).bit_length()
-        raise UnreadableSample(f"a value of {values.max():,} where {bits} bits hold {top:,}; wanted bit-depth {needed}")
+        raise UnreadableSample(
+            f"a value of {values.max():,} is above the {top:,} of {bits} bits; expected bit-depth {needed}"
+        )
     return Image.fromarray(((values * 255 + top // 2) // top).astype(np.uint8))
 
 

@@ -51,7 +51,7 @@ class LibraryTransform:
             pixels = _as_array(self.transform(sample))
         except Exception as error:  # whatever the library raises
             reason = f"{type(error).__name__}: {shortened(str(error).strip().partition(chr(10))[0])}"
-            raise UnreadableSample(f"{self.library} can't prepare it ({reason})") from error
+            raise UnreadableSample(f"{self.library} can't preprocess it ({reason})") from error
         return {"pixels": pixels[:, ::-1] if view == "hflip" else pixels}
 
 
@@ -60,5 +60,5 @@ def _as_array(given: Any) -> NDArray[np.float32]:
 
     values = np.asarray(given, np.float32)
     if values.ndim != 3 or len(values) != 3:
-        raise ValueError(f"shape {values.shape}; wanted (3, height, width)")
+        raise ValueError(f"shape {values.shape}; expected (3, height, width)")
     return np.ascontiguousarray(values.transpose(1, 2, 0))

@@ -55,8 +55,8 @@ class ImageModality(Modality[Image.Image]):
         bits = next((bits for bits in _DEPTHS if used <= bits), 16)
         if bits == 16:
             return []
-        said = f"16-bit images hold no value above {2**used - 1:,}, so they come out dark"
-        return [f"{said}; if that is their range, --bit-depth {bits} spreads it"]
+        said = f"16-bit images hold no value above {2**used - 1:,}, so they look dark"
+        return [f"{said}; if that is their full range, use --bit-depth {bits}"]
 
     def is_scaled(self, data: bytes, min_side: int) -> bool:
         return is_scaled(data, min_side)
@@ -80,7 +80,7 @@ class ImageModality(Modality[Image.Image]):
 
 def _library(fields: Mapping[str, Any]) -> LibraryTransform:
     if set(fields) != {"library", "configuration"} or not all(isinstance(text, str) for text in fields.values()):
-        raise ValueError("a library's preprocessing that is no text")
+        raise ValueError("a library's preprocessing that is not a text")
     return LibraryTransform(fields["library"], fields["configuration"])
 
 

@@ -93,14 +93,14 @@ def _check(how: Preprocessing) -> None:
     for name, size in (("resize", how.resize), ("crop", how.crop)):
         sides = size if isinstance(size, tuple) else (1 if size is None else size,)
         if not all(isinstance(side, int) and side > 0 for side in sides):
-            raise ConfigError(f"{name} {size!r}; wanted pixels, a number or (height, width) above 0, or None")
+            raise ConfigError(f"{name} {size!r}; expected a number of pixels or (height, width), above 0, or None")
     if how.fit not in get_args(Fit):
         raise unknown_name("fit", str(how.fit), get_args(Fit))
     if len(how.fill) != 3 or not all(isinstance(value, int) and 0 <= value <= 255 for value in how.fill):
-        raise ConfigError(f"fill {how.fill}; wanted three whole numbers from 0 to 255")
+        raise ConfigError(f"fill {how.fill}; expected three whole numbers from 0 to 255")
     if how.interpolation not in get_args(Interpolation):
         raise unknown_name("interpolation", str(how.interpolation), get_args(Interpolation))
     if not all(len(values) == 3 and all(map(math.isfinite, values)) for values in (how.mean, how.std)):
-        raise ConfigError(f"mean {how.mean}, std {how.std}; wanted three numbers each")
+        raise ConfigError(f"mean {how.mean}, std {how.std}; expected three numbers each")
     if min(how.std) <= 0:
-        raise ConfigError(f"std {how.std}; wanted numbers above 0")
+        raise ConfigError(f"std {how.std}; expected numbers above 0")

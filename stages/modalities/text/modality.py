@@ -36,7 +36,7 @@ class TextModality(Modality[str]):
         if len(data) > MOST_BYTES:
             return f"a text of {len(data):,} bytes; expected at most {MOST_BYTES:,}"
         if b"\0" in data:
-            return "NUL bytes in it: no text, or not in UTF-8"
+            return "it contains NUL bytes: not a text, or not in UTF-8"
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:

@@ -65,9 +65,11 @@ def read_vocabulary(path: Path) -> Vocabulary:
         said = json.loads(path.read_bytes()) if path.stat().st_size <= _MOST_BYTES else {}
         terms, idf = tuple(map(str, said["terms"])), tuple(map(float, said["idf"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ConfigError(f"no vocabulary in {path} ({type(error).__name__}); wanted one that `run` learned") from error
+        raise ConfigError(
+            f"no vocabulary in {path} ({type(error).__name__}); expected a vocabulary written by `frostline run`"
+        ) from error
     if not 0 < len(terms) == len(set(terms)) == len(idf) <= MOST_TERMS or not all(map(math.isfinite, idf)):
-        raise ConfigError(f"no vocabulary in {path}; wanted up to {MOST_TERMS:,} terms, each with a weight")
+        raise ConfigError(f"no vocabulary in {path}; expected up to {MOST_TERMS:,} terms, each with a weight")
     return Vocabulary(terms, idf)
 
 

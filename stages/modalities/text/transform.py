@@ -48,7 +48,7 @@ class Tokens:
     """How a text becomes tokens; the names of its arrays are those of transformers.
 
     ``input_ids``, int64 (t,); ``attention_mask``, int64 (t,), only where t is more than the text's own tokens: so of
-    the items of one shape all are padded or none is, and a network's shortcut for batches without padding is taken for
+    the items of one shape all are padded or none is, and a network's shortcut for batches without padding is treated as
     all or none. With ``windows`` ``mean`` a text of more than ``max_length`` tokens has its full windows, but one, as
     ``full_windows``, int64 (n, max_length); else it is cut.
 
@@ -76,7 +76,7 @@ class Tokens:
         several = self.windows == "mean" and len(first.overflowing) > 0
         windows = [first.ids, *(one.ids for one in first.overflowing)] if several else [first.ids]
         if not all(windows):
-            raise UnreadableSample("no token is left of the text")
+            raise UnreadableSample("no token of the text is left")
         windows.sort(key=len)  # one at most is not full
         last, *full = (np.array(ids, np.int64) for ids in windows)
         item = padded(last, self._table.pad, self.max_length)

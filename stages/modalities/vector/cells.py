@@ -29,7 +29,7 @@ def _text(where: str, value: object) -> str:
         try:
             return value.decode().strip()
         except UnicodeDecodeError as error:
-            raise DataError(f"{where} holds {value[:40]!r}, which is no UTF-8; expected texts") from error
+            raise DataError(f"{where} holds {value[:40]!r}, which is not UTF-8; expected texts") from error
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, float):

@@ -18,7 +18,7 @@ _PIECE = 1 << 24
 
 
 def open_hdf5(file: Path) -> Mapping[str, Stored]:
-    """Return the datasets at the root of an HDF5 file by name, groups passed over.
+    """Return the datasets at the root of an HDF5 file by name, groups skipped.
 
     Raises DataError for another file; for links and for data that lie in other files; for types that are no numbers or
     texts.
@@ -28,7 +28,7 @@ def open_hdf5(file: Path) -> Mapping[str, Stored]:
     with blamed(file), h5py.File(file, "r") as opened:
         for name in opened:
             if not isinstance(opened.get(name, getlink=True), h5py.HardLink):
-                raise DataError(f"{file}: {name} is a link to something else, which is not followed; copy the data")
+                raise DataError(f"{file}: {name} is a link, which is not followed; copy the data instead")
         found = {name: opened[name] for name in opened}
         sets = {name: one for name, one in found.items() if isinstance(one, h5py.Dataset) and one.shape is not None}
         return {name: _stored(file, name, one, opened.userblock_size) for name, one in sets.items()}
@@ -39,8 +39,8 @@ def _stored(file: Path, name: str, array: Any, before: int) -> Stored:
 
     if array.is_virtual or array.external:
         raise DataError(
-            f"{file}: the numbers of {name} lie in other files, which are not opened; `frostline export-features` "
-            "writes cached features as one file"
+            f"{file}: the numbers of {name} are stored in other files, which are not opened; `frostline "
+            "export-features` writes cached features as one file"
         )
     shape, dtype = tuple(array.shape), array.dtype
     if h5py.check_string_dtype(dtype) is not None:

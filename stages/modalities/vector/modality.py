@@ -36,7 +36,7 @@ class VectorModality(Modality[NDArray[np.float32]]):
 
     def find_fault(self, data: bytes) -> str | None:
         if not data or len(data) % LITTLE.itemsize:
-            return f"{len(data)} bytes are no float32 numbers"
+            return f"{len(data)} bytes are not float32 numbers"
         return fault_of(np.frombuffer(data, LITTLE))
 
     def decoder(self, min_side: int | None = None, width: int | None = None) -> str:  # noqa: ARG002

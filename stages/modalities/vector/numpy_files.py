@@ -42,7 +42,7 @@ def open_npz(file: Path) -> Mapping[str, Stored]:
     with blamed(file, zipfile.BadZipFile, zlib.error), zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if len(members) > _MEMBERS:
-            raise DataError(f"{file} holds {len(members):,} arrays; expected {_MEMBERS:,} at most")
+            raise DataError(f"{file} holds {len(members):,} arrays; expected at most {_MEMBERS:,}")
         return {one.filename.removesuffix(".npy"): _member(file, archive, one) for one in members}
 
 
@@ -66,7 +66,7 @@ def _start(file: Path, member: zipfile.ZipInfo) -> int:
         opened.seek(member.header_offset)
         own = opened.read(_LOCAL)
     if len(own) < _LOCAL or own[:4] != b"PK\x03\x04":
-        raise DataError(f"{file}: {member.filename} is not where the archive says")
+        raise DataError(f"{file}: {member.filename} is not where the archive declares it")
     return member.header_offset + _LOCAL + int.from_bytes(own[26:28], "little") + int.from_bytes(own[28:30], "little")
 
 
@@ -82,7 +82,7 @@ def _bounded(file: Path, name: str, opened: IO[bytes], prefix: int) -> IO[bytes]
     said = opened.read(prefix)
     length = int.from_bytes(said, "little")
     if length > _LONGEST_HEADER:
-        raise DataError(f"{file}: the header of {name} is said to have {length:,} bytes, so it is not opened")
+        raise DataError(f"{file}: the header of {name} is declared as {length:,} bytes, so it is not opened")
     return io.BytesIO(said + opened.read(length))
 
 

@@ -1,4 +1,4 @@
-"""Parquet files: columns of lists of numbers as vectors, columns of texts and numbers beside them."""
+"""Parquet files: columns of lists of numbers as vectors, columns of texts and numbers next to them."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def _unpack(file: Path, name: str, width: int, copy: BinaryIO) -> None:
         if (lengths != width).any():
             odd = int(np.flatnonzero(lengths != width)[0])
             raise DataError(
-                f"{file}: row {row + odd + 1} of {name} holds {lengths[odd]} numbers, earlier ones {width}; expected "
-                "lists of one length"
+                f"{file}: row {row + odd + 1} of {name} holds {lengths[odd]} numbers, earlier rows {width}; expected "
+                "lists of equal length"
             )
         copy.write(_numbers(lists, width).tobytes())
         row += len(lists)

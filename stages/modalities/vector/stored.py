@@ -53,7 +53,7 @@ def blamed(file: Path, *known: type[Exception]) -> Iterator[None]:
         yield
     except kinds as error:
         raise DataError(
-            f"can't read {file}: {error or type(error).__name__}; expected a sound {file.suffix}"
+            f"can't read {file}: {error or type(error).__name__}; expected an undamaged {file.suffix} file"
         ) from error
 
 
@@ -66,7 +66,10 @@ def whole(file: Path, name: str, array: Stored) -> NDArray[np.generic]:
 def check_beside(file: Path, name: str, array: Stored) -> None:
     """Raise DataError for an array that is too large for ids, labels and the like."""
     if array.nbytes > _BESIDE:
-        raise DataError(f"{file}: {name} takes {array.nbytes:,} bytes; expected {_BESIDE:,} at most beside the vectors")
+        raise DataError(
+            f"{file}: {name} takes {array.nbytes:,} bytes; expected at most {_BESIDE:,} for an array next to the "
+            "vectors"
+        )
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,8 @@ def check_sound(file: Path, name: str, wanted: int, held: int) -> None:
     """Raise DataError for an array that is said to be far larger than the compressed bytes that it lies in."""
     if wanted > _SMALL and wanted > _RATIO * held:
         raise DataError(
-            f"{file}: {name} is said to hold {wanted:,} bytes, and lies in {held:,}; no embeddings shrink so much, so "
-            "it is not opened"
+            f"{file}: {name} declares {wanted:,} bytes, but is stored in {held:,}; no embeddings compress that "
+            "well, so it is not opened"
         )
 
 
@@ -126,7 +129,7 @@ class Spool:
             if self._size > 0.9 * free:
                 raise DataError(
                     f"{self._source} has to be unpacked to {self._size:,} bytes, and {place} has room for {free:,}; "
-                    "set TMPDIR, or save it as .npy, which is read where it lies"
+                    "set TMPDIR, or save it as .npy, which is read without a copy"
                 )
             copy: Any = tempfile.TemporaryFile()  # noqa: SIM115
             weakref.finalize(self, copy.close)

@@ -65,7 +65,7 @@ class VectorFile:
         """Return what each row is called: by the named array, else by that of ids, else by its number, from 1."""
         if name is not None and name not in self.names:
             raise DataError(
-                f"{self.file} has no array {name} with a name for each vector; there is\n{_there(self.arrays)}"
+                f"{self.file} has no array {name} with a name for each vector; found\n{_there(self.arrays)}"
             )
         name = name or self.first_of(IDS)
         if name is not None and len(self._shape(name)) == 1:
@@ -127,7 +127,7 @@ def open_vectors(file: Path, named: str | None = None) -> VectorFile:
     """
     kind = file.suffix.lower()
     if kind not in _OPENERS:
-        raise DataError(f"{file} is no file of vectors; expected the ending {', '.join(ENDINGS)}")
+        raise DataError(f"{file} is not a file of vectors; expected the extension {', '.join(ENDINGS)}")
     if not file.is_file():
         found = "not a regular file" if file.exists() else "no such file"
         raise DataError(f"can't read {file} ({found}); expected vectors as {', '.join(ENDINGS)}")
@@ -146,7 +146,7 @@ def _parts(file: Path, arrays: Mapping[str, Stored], named: str | None) -> dict[
     """Return the names of the arrays that are the vectors, by their split."""
     if named is not None:
         if named not in arrays:
-            raise DataError(f"{file} has no array {named}; there is\n{_there(arrays)}")
+            raise DataError(f"{file} has no array {named}; found\n{_there(arrays)}")
         return {"": named}
     for name in FEATURES:
         whole_one = next((own for own in arrays if own.lower() == name), None)
@@ -159,8 +159,8 @@ def _parts(file: Path, arrays: Mapping[str, Stored], named: str | None) -> dict[
     if len(likely) == 1:
         return {"": likely[0]}
     raise DataError(
-        f"{file} has no array of vectors (features, X or embeddings), or several; there is\n{_there(arrays)}\n"
-        "Name it with --columns features=NAME."
+        f"{file} has no array of vectors (features, X or embeddings), or several of them; found\n{_there(arrays)}\n"
+        "Choose it with --columns features=NAME."
     )
 
 
@@ -184,7 +184,7 @@ def _check(file: Path, name: str, array: Stored) -> None:
     if len(array.shape) != 2 or array.shape[1] == 0:
         raise DataError(f"{file}: {name} has the shape {array.shape}; expected (rows, numbers in each)")
     if array.shape[1] > MOST:
-        raise DataError(f"{file}: {name} has {array.shape[1]:,} numbers in a row; expected {MOST:,} at most")
+        raise DataError(f"{file}: {name} has {array.shape[1]:,} numbers in a row; expected at most {MOST:,}")
 
 
 def _there(arrays: Mapping[str, Stored]) -> str:
@@ -195,4 +195,4 @@ def kind_note(array: Stored) -> str | None:
     """Return what is to be said of an array's type, where its numbers are not kept as they are."""
     if array.dtype.kind == "f" and array.dtype.itemsize <= np.dtype(np.float32).itemsize:
         return None
-    return f"vectors of {array.dtype} are taken as float32"
+    return f"vectors of {array.dtype} are converted to float32"

@@ -76,7 +76,7 @@ def test_a_bench_killed_midway_leaves_what_it_had_marked_as_incomplete(work: Pat
     assert [name["head"] for name in found["pending"]] == ["own.py:head", "centroid"]
     for ending in ("md", "html"):
         text = (folder / f"leaderboard.{ending}").read_text()
-        assert "some (incomplete)" in text and "INCOMPLETE: 2 cells still to run" in text and "Still to run" in text
+        assert "some (incomplete)" in text and "INCOMPLETE: 2 cells not run yet" in text and "Not run yet" in text
     with (folder / "leaderboard.csv").open() as file:
         assert [row["failure"] for row in csv.DictReader(file)] == ["", "not run yet", "not run yet"]
 

@@ -50,7 +50,7 @@ def test_scores_without_a_fit_are_correlated_with_the_accuracies_of_the_first_he
         scores.append(transferability(features.X, features.y).logme)
     by = {e.name: e.main.value for e in board.entries}
     accuracies = [by[cell.name] for cell in matrix.cells[::2]]
-    assert "3 only" in as_markdown(board) and "even a perfect order may be chance" in as_markdown(board)
+    assert "3 only" in as_markdown(board) and "even a perfect order can be chance" in as_markdown(board)
     assert found["LogME"].agreement.n == 3 and found["LogME"].head == "ridge"
     assert found["LogME"].agreement.kendall == pytest.approx(kendalltau(scores, accuracies).statistic)
 
@@ -62,7 +62,7 @@ def test_of_fewer_than_five_backbones_it_is_said_that_an_order_may_be_chance(wri
         found = ScoreAgreement("digits", "LogME", "ridge", RankAgreement(n=n, kendall=1.0, spearman=1.0))
         return as_text(replace(board, predicted=(found,)))
 
-    assert "4 only" in told(4) and "of fewer than 5 entries, even a perfect order may be chance" in told(4)
+    assert "4 only" in told(4) and "with fewer than 5 entries, even a perfect order can be chance" in told(4)
     assert "only" not in told(5) and "may be chance" not in told(5)
 
 
@@ -106,14 +106,16 @@ def test_the_leaderboard_begins_with_the_best_its_interval_and_what_it_can_not_b
     (found,) = board.comparisons
     assert found.score.low < best.main.low and found.score.value == best.main.value and found.comparisons == 1
     said = f"digits: ridge on pixels is right for {percent(found.score)} of the test samples"
-    choice = ", the interval allowing for the choice of the best of 2"
+    choice = "; the interval accounts for choosing the best of 2."
     shared = replace(best, tied=("pixels default centroid",)), replace(other, tied=("pixels default ridge",))
     tied, apart = (replace(board, entries=e) for e in (shared, (replace(best, tied=()), replace(other, tied=()))))
-    assert answers(tied) == [f"{said}{choice}; not distinguishable with these 359 samples from centroid on pixels."]
-    assert answers(apart) == [f"{said}{choice}; better than all others beyond chance."]
+    assert answers(tied) == [
+        f"{said}{choice} With these 359 samples it is not distinguishable from centroid on pixels."
+    ]
+    assert answers(apart) == [f"{said}{choice} It is better than all others beyond chance."]
     assert "=: not distinguishable from ridge on pixels" in as_html(tied) and "2=" in as_html(tied)
     assert "=: not distinguishable from ridge on pixels" not in as_html(apart) and "2=" not in as_html(apart)
-    assert as_html(tied).index("not distinguishable with") < as_html(tied).index("<table")
+    assert as_html(tied).index("it is not distinguishable") < as_html(tied).index("<table")
 
 
 def test_every_entry_says_how_far_it_is_behind_the_best_and_all_pairs_come_on_request(
@@ -122,10 +124,10 @@ def test_every_entry_says_how_far_it_is_behind_the_best_and_all_pairs_come_on_re
     write(DIGITS + SHIPPED + PIXELS + RIDGE + CENTROID)
     assert main(["bench", "some.toml", "--all-pairs"]) == 0
     out = capsys.readouterr().out
-    assert "behind the best" in out and "Every two on digits" in out and "corrected for all pairs" in out
+    assert "behind the best" in out and "All pairs on digits" in out and "corrected for all pairs" in out
     assert "No interval covers other training samples (--train-sizes N --draws 10 measures that)" in out
     assert main(["bench", "some.toml"]) == 0
-    assert "Every two" not in capsys.readouterr().out
+    assert "All pairs" not in capsys.readouterr().out
 
 
 def test_accuracy_is_beside_the_names_and_a_layer_has_one_name_in_all_tables(write: Write) -> None:
@@ -141,7 +143,7 @@ def test_a_table_over_draws_says_itself_what_its_intervals_do_not_cover(write: W
     assert [table.note for table in tables(board)][1].startswith("No interval covers another split ")
     text = as_markdown(board)
     assert text.count("o interval covers") == 2
-    assert "scores of heads of all training samples: no interval covers other training samples" in text
+    assert "scores of heads fitted on all training samples: no interval covers other training samples" in text
 
 
 def test_every_cell_of_the_page_has_its_columns_name_for_where_it_stands_alone(write: Write) -> None:
@@ -166,4 +168,7 @@ def test_a_head_and_its_curve_are_told_apart_while_they_are_made(
     write(DIGITS + PIXELS + CENTROID + CURVE)
     assert main(["bench", "some.toml"]) == 0
     said = capsys.readouterr().err.splitlines()
-    assert "digits × pixels × centroid" in said and "digits × pixels × centroid, draws of little training data" in said
+    assert (
+        "digits × pixels × centroid" in said
+        and "digits × pixels × centroid, random subsets of the training data" in said
+    )

@@ -48,7 +48,7 @@ def test_the_sample_that_ships_is_a_matrix_of_eighteen_heads_and_six_curves(work
         (DIGITS + SHIPPED + "[head]\nhead = 'ridge'\n", "in double brackets"),
         (DIGITS + SHIPPED, "no [[head]]"),
         (DIGITS + SHIPPED + "[[head]]\nscaling = 'l2'\n", "head = None in [[head]]"),
-        (DIGITS + SHIPPED + "[[head]]\nhead = []\n", "wanted a name, or a list of names"),
+        (DIGITS + SHIPPED + "[[head]]\nhead = []\n", "expected a name, or a list of names"),
         (DIGITS + SHIPPED + "[[head]]\nhead = ['ridge', 'lda']\nname = 'x'\n", "name 'x' for 2"),
         ("head = 3 =", "can't read the matrix"),
     ],
@@ -62,9 +62,9 @@ def test_a_name_or_value_that_cannot_be_is_refused_with_a_hint(write: Write, tex
 @pytest.mark.parametrize(
     ("head", "said"),
     [
-        (RIDGE, "cells that are there twice"),
-        ('[[head]]\nhead = "ridge"\ngrid = [1]\nname = "another"\n', "cells that are there twice"),
-        ('[[head]]\nhead = "ridge"\ngrid = [10]\n', "different cells of the same name"),
+        (RIDGE, "some cells appear more than once"),
+        ('[[head]]\nhead = "ridge"\ngrid = [1]\nname = "another"\n', "some cells appear more than once"),
+        ('[[head]]\nhead = "ridge"\ngrid = [10]\n', "different cells have the same name"),
     ],
 )
 def test_cells_that_are_the_same_or_look_the_same_are_refused_by_name(write: Write, head: str, said: str) -> None:

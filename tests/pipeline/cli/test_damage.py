@@ -21,7 +21,7 @@ def test_a_damaged_shard_is_named_and_made_anew(work: Path, folder: Path, capsys
     assert main(["verify"]) == 4
     assert str(shard.relative_to(work)) in capsys.readouterr().out
     assert main(["run", *what, *HEAD]) == 0
-    assert "computing that shard anew" in capsys.readouterr().err
+    assert "computing that shard again" in capsys.readouterr().err
     assert shard.read_bytes() == sound
     assert main(["verify"]) == 0
 

@@ -92,7 +92,10 @@ def test_photographs_whose_features_differ_when_scaled_are_decoded_whole_and_tha
     how = ["--backbone", "pixels", "--resize", "16x16", "--interpolation", "nearest"]  # one grain of the noise for each
     found = extracted(work, photographs(tmp_path / "grainy", noise=60), *how)
     assert "scaled" not in decoder_of(found)
-    assert "JPEG files decoded whole, scaled ones differ too much (cosine" in capsys.readouterr().err
+    assert (
+        "JPEG files decoded at full size, because reduced-size decoding changes the "
+        "features too much (cosine" in capsys.readouterr().err
+    )
     assert made(found)["decode_agreement"]["least"] < 0.999
 
 
@@ -111,7 +114,7 @@ def test_where_scaling_would_touch_nothing_the_set_is_that_of_whole_images(
     whole = extracted(work, folder, *BACKBONE, "--decode", "full")
     for decode in ("auto", "scaled"):
         assert extracted(work, folder, *BACKBONE, "--decode", decode).folder == whole.folder
-    assert "no JPEG file of those looked at is large enough" in capsys.readouterr().err
+    assert "none of the JPEG files that were checked is large enough" in capsys.readouterr().err
     assert len(list(work.glob("features/*train*"))) == 1
 
 

@@ -91,7 +91,7 @@ def test_encoders_are_listed_with_what_is_known_of_each(capsys: pytest.CaptureFi
     wanted = {"name": "resnet8-cifar10", "width": 128, "size": [32, 32], "licence": "apache-2.0", "here": True}
     assert json.loads(capsys.readouterr().out) == [wanted]
     assert main(["encoders", "torchvision:"]) == 0
-    assert "encoders; a pattern that fits at most 60 tells more of each" in capsys.readouterr().out
+    assert "encoders; details are shown for a pattern that matches at most 60" in capsys.readouterr().out
     assert main(["encoders", "timm:resnot"]) == 2
     assert "no encoder matches 'timm:resnot'" in capsys.readouterr().err
 
@@ -103,6 +103,6 @@ def test_what_can_not_be_asked_for_it_is_not_installed_is_said(
     for name in ("vit_small_patch14_dinov2", "timm:vit_small_patch14_dinov2"):
         assert main(["encoders", name]) == 2
         said = capsys.readouterr().err
-        assert f"no encoder of what is installed matches '{name}'" in said
+        assert f"no installed encoder matches '{name}'" in said
         assert "timm: needs absent-distribution, which is not installed; pip install 'frostline[timm]'" in said
     assert main(["encoders", "resnet8"]) == 0

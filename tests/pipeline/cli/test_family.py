@@ -66,7 +66,7 @@ def test_a_head_has_it_loaded_only_if_the_family_trusts_heads(
     asked = ["predict", str(head), str(folder / "test" / "cat" / "00.png")]
     capsys.readouterr()
     assert main(asked) == code
-    refused = "was fitted on shy:tiny, which runs only if you name it: --backbone shy:tiny"
+    refused = "was fitted on shy:tiny. This code runs only if you name it: --backbone shy:tiny"
     assert (refused in capsys.readouterr().err) == bool(code)
     assert main([*asked, "--backbone", f"{'shy' if code else 'mine'}:tiny"]) == 0
 
@@ -78,7 +78,7 @@ def test_a_head_names_no_weights_that_its_family_does_not_know(head: Path, folde
         record["backbone"]["weights"] = weights
         for name, data in head_files(found, record).items():
             (head / name).write_bytes(data)
-        with nullcontext() if known else pytest.raises(ConfigError, match="are not there or are others"):
+        with nullcontext() if known else pytest.raises(ConfigError, match="are missing or have changed"):
             load_classifier(head)
 
 
@@ -94,7 +94,8 @@ def test_a_head_of_a_family_that_is_not_installed_says_whom_it_needs(
         assert (main(asked), main([*asked, "--backbone", "mine:tiny"])) == (2, 2)
     said = capsys.readouterr().err
     assert (
-        "was fitted on mine:tiny, which runs only if you name it" in said and "unknown backbone family 'mine'" in said
+        "was fitted on mine:tiny. This code runs only if you name it" in said
+        and "unknown backbone family 'mine'" in said
     )
 
 

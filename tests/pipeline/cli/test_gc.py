@@ -26,7 +26,7 @@ def test_listing_and_tidying(work: Path, folder: Path, capsys: pytest.CaptureFix
     assert sorted(row["rows"] for row in json.loads(capsys.readouterr().out)) == [12, 36, 37]
     assert main(["gc"]) == 0
     said = capsys.readouterr().out
-    assert said.count("superseded") == 1 and "--yes removes it" in said
+    assert said.count("superseded") == 1 and "can be removed with --yes" in said
     assert len(list(work.glob("features/*"))) == 3
     assert main(["gc", "--yes"]) == 0
     assert main(["gc"]) == 0

@@ -100,17 +100,17 @@ def test_other_code_of_a_distribution_is_another_head(theirs: Answer, installed:
     ("arguments", "said"),
     [
         (("--head", "closr"), "unknown head 'closr'; did you mean 'closer'"),
-        (("--head", "closer", "--grid", "0"), "sharpness 0 for closer; wanted numbers above 0"),
-        (("--head", "kernels", "--grid", "0.1"), "width 0.1 for kernels; wanted numbers from 0.5"),
+        (("--head", "closer", "--grid", "0"), "sharpness 0 for closer; expected numbers above 0"),
+        (("--head", "kernels", "--grid", "0.1"), "width 0.1 for kernels; expected numbers from 0.5"),
         (
             ("--head", "closer", "--grid", "C=1"),
             "closer is chosen by sharpness, not by 'C'; it has no 'C'; --head-param",
         ),
-        (("--head", "closer", "--grid", "shift=1"), "not by 'shift'; fix that one with --head-params"),
+        (("--head", "closer", "--grid", "shift=1"), "not by 'shift'; set that parameter with --head-params"),
         (("--head", "closer", "--head-params", "shft=1"), "unknown parameter of closer 'shft'; did you mean 'shift'"),
-        (("--head", "closer", "--head-params", "shift=x"), "closer with {'shift': 'x'}: shift 'x'; wanted a number"),
-        (("--head", "kernels", "--head-params", "a=1"), "kernels takes no parameters with --head-params, and 'a' was"),
-        (("--head", "closer", "--folds", "loo"), "leave-one-out is for ridge, knn"),
+        (("--head", "closer", "--head-params", "shift=x"), "closer with {'shift': 'x'}: shift 'x'; expected a number"),
+        (("--head", "kernels", "--head-params", "a=1"), "kernels takes no parameters with --head-params; got 'a'"),
+        (("--head", "closer", "--folds", "loo"), "Leave-one-out is available for ridge, knn"),
     ],
 )
 def test_mistakes_in_it_get_the_words_of_built_in_ones(theirs: Answer, arguments: tuple[str, ...], said: str) -> None:
@@ -128,9 +128,9 @@ def test_a_solver_that_fails_is_named_and_nothing_traces_back(theirs: Answer, in
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('reader="kernels:read"', 'reader=""', "a head of form 'kernels', which no head's Kind has a reader for"),
-        ('Stored("kernels"', 'Stored("mine"', "a head of form 'mine', which no head's Kind has a reader for"),
-        ('"labels": self.labels})', '"labels": self.labels}, {"head.PY": b""})', "wanted names such as head.trees"),
+        ('reader="kernels:read"', 'reader=""', "a head of form 'kernels', which no installed head can read"),
+        ('Stored("kernels"', 'Stored("mine"', "a head of form 'mine', which no installed head can read"),
+        ('"labels": self.labels})', '"labels": self.labels}, {"head.PY": b""})', "expected names such as head.trees"),
         ('"kernels:Solver"', '"kernels:Sovler"', "kernels:Sovler of a head can't be loaded (AttributeError"),
         ("KIND = Kind(", "KIND = dict(solver=", "of an installed distribution is {'solver'"),
     ],
@@ -154,7 +154,7 @@ def test_without_its_distribution_a_stored_head_is_refused_by_name(
     shutil.rmtree(installed / "kernels-1.0.dist-info")
     HEADS.__dict__.pop("_added")
     said = theirs("predict", str(head), str(folder / "test"), code=4)
-    assert "its form is 'kernels', which nothing here reads; install the distribution" in said
+    assert "its form is 'kernels', which no installed package can read; install the package" in said
 
 
 def test_a_stranger_s_record_can_not_name_code(theirs: Answer, tmp_path: Path, folder: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_stranger_s_record_can_not_name_code(theirs: Answer, tmp_path: Path, f
     for form in ("closer", "os:system", "no_such", 7, None, ["linear"]):
         record["form"]["kind"] = form
         (head / "head.json").write_bytes(sealed(record))
-        assert "which nothing here reads" in theirs("predict", str(head), str(folder / "test"), code=4)
+        assert "which no installed package can read" in theirs("predict", str(head), str(folder / "test"), code=4)
 
 
 def test_a_reader_that_fails_says_that_the_head_is_damaged(theirs: Answer, tmp_path: Path, folder: Path) -> None:

@@ -86,7 +86,7 @@ def test_a_protocol_of_few_shots_is_run_and_not_fitted(
     work: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["fit", "--dataset", f"folder:{folder}", *RESNET, "--head", "mteb"]) == 2
-    assert "mteb draws its training rows; wanted `frostline run`" in capsys.readouterr().err
+    assert "mteb draws random training subsets; use `frostline run`" in capsys.readouterr().err
 
 
 def test_a_size_that_means_all_is_drawn_once(work: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,8 +110,8 @@ def test_a_table_of_few_shots_says_size_draws_and_spread(
         (["--train-sizes", "37"], 3, "train size 37; there are 36 different training samples"),
         (["--head", "nosuch"], 2, "unknown head 'nosuch'"),
         (["--head", "clip", "--grid", "C=1"], 2, "a protocol fixes them"),
-        (["--head", "sklearn.linear_model:Ridge"], 2, "wanted a scikit-learn classifier"),
-        (["--head", "sklearn.tree:DecisionTreeClassifier"], 2, "can't be stored so that loading it is safe"),
+        (["--head", "sklearn.linear_model:Ridge"], 2, "expected a scikit-learn classifier"),
+        (["--head", "sklearn.tree:DecisionTreeClassifier"], 2, "can't be stored safely"),
         (["--head", "dinov2-logrg"], 2, "did you mean 'dinov2-logreg'"),
         (["--head", "ridge", "--grid", "1", "--folds", "5"], 2, "there is nothing to choose"),
         (["--head", "ridge", "--folds", "loo", "--views", "plain,hflip"], 2, "folds loo with standardised features or"),

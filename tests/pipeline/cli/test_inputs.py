@@ -66,7 +66,7 @@ def test_a_class_without_test_samples_is_said(said: Said, tmp_path: Path) -> Non
 def test_too_few_to_choose_by_is_said_before_anything_is_computed(said: Said, tmp_path: Path, head: str) -> None:
     root = painted(tmp_path / "d", train=1, test=1, classes=20)
     code, _, err = said("run", "--dataset", f"folder:{root}", *PIXELS, "--head", head)
-    assert code == 3 and "20 training samples, one of each class, are too few to choose" in err
+    assert code == 3 and "20 training samples, one per class, are too few to choose" in err
     assert "computed" not in err and not Path("data/features").exists()
 
 
@@ -88,7 +88,7 @@ def test_more_shots_than_a_class_has_are_refused_before_anything_is_computed(
     said: Said, tmp_path: Path, shots: str
 ) -> None:
     code, _, err = said("run", "--dataset", f"folder:{painted(tmp_path / 'd')}", *PIXELS, "--shots", shots)
-    assert code == 3 and "class 'c000' has 12 different training samples, wanted --shots 12 at most" in err
+    assert code == 3 and "class 'c000' has 12 different training samples, expected --shots 12 at most" in err
     assert not Path("data/features").exists()
 
 
@@ -135,7 +135,7 @@ def test_predict_takes_a_table_whose_images_lie_elsewhere(said: Said, tmp_path: 
 def test_predict_refuses_a_root_for_images(said: Said, tmp_path: Path) -> None:
     root = painted(tmp_path / "d")
     code, _, err = said("predict", head_of(said, root), str(root / "test"), "--root", "/")
-    assert code == 2 and "root or columns without a table among the inputs" in err
+    assert code == 2 and "--root or --columns, but no table among the inputs" in err
 
 
 @pytest.mark.skipif(not reads_avif(), reason="this Pillow is built without libavif")
@@ -152,8 +152,8 @@ def test_predict_answers_for_every_photograph_or_says_why_not(said: Said, tmp_pa
     code, out, err = said(*asked)
     assert code == 3 and "2 samples can't be used, 0 tolerated" in err
     assert all(name in out for name in ("a.avif", "b.HEIC", "c.png")) and "SYNO" not in out
-    assert "note: 1 leftover of a NAS, a system or a notebook passed over: @eaDir" in err
-    assert "note: 1 file passed over, no image ending: d.cr3" in err
+    assert "note: 1 leftover of a NAS, an operating system or a notebook skipped: @eaDir" in err
+    assert "note: 1 file skipped, without an image extension: d.cr3" in err
     assert said(*asked, "--max-bad", "2")[0] == 5
 
 
@@ -187,9 +187,9 @@ def test_a_bit_depth_is_kept_with_the_head_and_used_on_other_images(said: Said, 
                 noise = np.random.default_rng((label, i)).integers(0, 1800, (8, 8)) + 2000 * label
                 put(root / split / f"c{label}" / f"{i}.png", encoded(Image.fromarray(noise.astype(np.uint16))))
     asked = ["run", "--dataset", f"folder:{root}", *PIXELS, "--grid", "C=1"]
-    assert "so they come out dark; if that is their range, --bit-depth 12 spreads it" in said(*asked)[2]
+    assert "so they look dark; if that is their full range, use --bit-depth 12" in said(*asked)[2]
     code, out, err = said(*asked, "--bit-depth", "12")
-    assert code == 0 and "come out dark" not in err and "26 computed" not in out
+    assert code == 0 and "look dark" not in err and "26 computed" not in out
     heads = {
         json.loads((f / "head.json").read_text())["backbone"].get("bit_depth"): f for f in Path("data/heads").iterdir()
     }

@@ -39,7 +39,7 @@ def test_without_a_layer_the_command_says_how_to_take_the_output(
     what: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["extract", *what]) == 2
-    assert "take that with --layer output" in capsys.readouterr().err
+    assert "use that output with --layer output" in capsys.readouterr().err
 
 
 def test_the_output_is_extracted_predicted_with_and_exported(

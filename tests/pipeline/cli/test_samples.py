@@ -24,7 +24,7 @@ def test_bad_images_are_listed_at_once_then_quarantined_when_tolerated(
     assert main(["run", *what, *HEAD]) == 3
     said = capsys.readouterr().err
     assert "train/cat/00.png: empty file (0 bytes)" in said
-    assert "train/dog/00.png: not an image of a known format" in said
+    assert "train/dog/00.png: not an image in a known format" in said
     assert "--max-bad 2" in said and "loading" not in said
     assert main(["run", *what, *HEAD, "--max-bad", "2"]) == 3
     assert "test/fox/00.png: damaged" in capsys.readouterr().err

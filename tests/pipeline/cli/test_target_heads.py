@@ -113,9 +113,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         (["--target", "age", "--criterion", "kendal"], "unknown criterion 'kendal'; did you mean 'kendall'"),
         (["--target", "age", "--per-label"], "per-label with a regression target"),
         (["--target", "tags", "--task", "multi-label", "--criterion", "map"], "with a multi-label target"),
-        (["--target", "age", "--head", "sklearn.svm:SVC"], "wanted a scikit-learn regressor"),
+        (["--target", "age", "--head", "sklearn.svm:SVC"], "expected a scikit-learn regressor"),
         (["--target", "age", "--head", "ridge", "--head-params", "a=1"], "ridge takes no parameters"),
-        (["--head", "sklearn.linear_model:Lasso"], "wanted a scikit-learn classifier"),
+        (["--head", "sklearn.linear_model:Lasso"], "expected a scikit-learn classifier"),
     ],
 )
 def test_mistakes_are_said_before_a_network_is_loaded(
@@ -160,9 +160,12 @@ def test_a_head_of_a_distribution_for_labels_and_numbers_is_fitted_and_used(
     assert {name for name, _ in found["classes"]} == set(LABELS)
     assert found["labels"] == [name for name, p in found["classes"] if p > 0.5]
     assert main(["export", str(head), str(work.parent / "model.pt2")]) == 2
-    assert "this head is not W and b" in capsys.readouterr().err
+    assert "this head is not linear" in capsys.readouterr().err
     assert main(["run", *labels, "--per-label"]) == 2
-    assert "a value for each label from a head that can't have them; leave --per-label out" in capsys.readouterr().err
+    assert (
+        "this head can't have a separate hyperparameter for each label; "
+        "leave --per-label out" in capsys.readouterr().err
+    )
     assert main(["run", *table, "--target", "age", "--head", "means", "--criterion", "mae"]) == 0
     [head] = set(work.glob("heads/*")) - {head}
     capsys.readouterr()

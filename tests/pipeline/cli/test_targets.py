@@ -102,7 +102,7 @@ def test_json_lines_and_parquet_of_a_table_are_the_same_dataset(
     lines.write_text('{"path": "pictures/00.png", "label": [1, 0]}')
     assert main(["run", "--dataset", f"jsonl:{lines}", *PIXELS]) == 3
     assert "label is" in capsys.readouterr().err
-    assert "line 2: a list, no object" in error and "line 3: path is '{}'" in error and "line 4: Expecting" in error
+    assert "line 2: a list, not an object" in error and "line 3: path is '{}'" in error and "line 4: Expecting" in error
 
 
 def as_parquet(file: Path, rows: list[dict[str, Any]]) -> None:
@@ -156,7 +156,7 @@ def test_groups_stand_in_the_report_with_what_rows_alone_would_have_claimed(
     found = report["probes"][0]["evaluation"]
     assert found["groups"] == 4 and report["rows"] == {"train": 32, "test": 16}
     assert found["of_rows"]["value"] == found["scores"]["accuracy"]["value"]
-    assert any("8 groups of samples in training, 4 in test" in note for note in report["notes"])
+    assert any("8 groups in training, 4 in test" in note for note in report["notes"])
     assert report["probes"][0]["head"]["selection"]["folds"] == 5
     by_name = run(capsys, table, "--head", "ridge", "--group-pattern", r"pictures/(\d)", "--test-fraction", "0.34")
     assert by_name["probes"][0]["evaluation"]["groups"] == 2
@@ -179,9 +179,9 @@ MISTAKES = {
         ["--group", "patient", "--group-pattern", "x"],
         "got --group and --group-pattern",
     ),
-    "a pattern that is none": (["--group-pattern", "("], "no regular expression"),
+    "a pattern that is none": (["--group-pattern", "("], "not a regular expression"),
     "a pattern that finds nothing": (["--group-pattern", "owner-(.)"], "no group in the names of 48 samples"),
-    "groups on both sides": (["--group", "label"], "3 groups of samples in training and in test"),
+    "groups on both sides": (["--group", "label"], "3 groups with samples in both training and test"),
     "columns of texts": (["--target", "label,tags"], "--task single-label"),
 }
 
@@ -251,7 +251,7 @@ def test_numbers_too_large_to_be_squared_are_refused(table: Path, capsys: pytest
     rows = [[*row[:4], f"{row[4]}e202", *row[5:]] for row in rows_of(table)]
     written(table, rows)
     assert main(["run", "--dataset", f"csv:{table}", *PIXELS, "--target", "redness", "--task", "regression"]) == 3
-    assert "give numbers below 1e+100" in capsys.readouterr().err
+    assert "expected numbers below 1e+100" in capsys.readouterr().err
 
 
 def test_a_single_group_in_test_is_said_before_anything_is_computed(

@@ -100,7 +100,7 @@ def test_rows_that_are_not_finite_stop_a_run_unless_they_are_tolerated(
         (["--resize", "8"], "--resize for the vectors of vectors:"),
         (["--views", "plain,hflip"], "--views for the vectors of vectors:"),
         (["--backbone", "pixels"], "pixels takes images, and the samples are vectors"),
-        (["--pool", "avg"], "vectors has no network to cut or pool; leave --layer and --pool out"),
+        (["--pool", "avg"], "vectors has no layers and no pooling; leave --layer and --pool out"),
         (["--root", "."], "with vectors:"),
         (["--bit-depth", "12"], "bit-depth with vectors:"),
     ],

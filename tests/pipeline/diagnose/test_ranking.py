@@ -30,7 +30,7 @@ def told(known: int) -> list[str]:
 )
 def test_of_fewer_than_three_measured_backbones_no_agreement_is_shown(known: int, said: str) -> None:
     assert told(known)[-1] == (
-        f"- {said} this dataset so far: from three on, how well each score ordered them stands here"
+        f"- {said} this dataset so far. With 3 or more backbones, this shows how well each score predicted their order"
     )
 
 
@@ -38,7 +38,7 @@ def test_from_three_measured_backbones_on_the_agreement_of_each_score_that_has_o
     assert told(3)[-3:] == [
         "",
         "- LogME: Kendall's τ 1.00, Spearman's ρ 0.50 with the accuracies of 3 backbones",
-        "- of fewer than 5 backbones, even a perfect order may be chance",
+        "- with fewer than 5 backbones, even a perfect order can be chance",
     ]
 
 
@@ -50,7 +50,7 @@ def test_a_score_is_shown_with_its_interval() -> None:
     one = RankedBackbone("net", 9, 0, 0, SCORES, None, {"logme": (1.25, 1.75)})
     lines = ranking_table(BackboneRanking("pets", 200, 2000, (one,), {})).splitlines()
     assert "1.500 [1.250, 1.750]    2.000 " in lines[3]
-    assert lines[5].startswith("- [ ]: 95 % interval, each tenth of the samples left out once; ")
+    assert lines[5].startswith("- [ ]: 95 % interval, by leaving out each tenth of the samples once.  ")
     assert lines[6].startswith("- No interval covers another split ") and lines[6].endswith("(--group)")
     grouped = ranking_table(BackboneRanking("pets", 200, 2000, (one,), {}, grouped=True))
     assert "No interval covers another split (--seed, where it is drawn)\n" in grouped
@@ -59,7 +59,7 @@ def test_a_score_is_shown_with_its_interval() -> None:
 def test_where_rows_are_no_more_than_features_the_h_score_has_a_note() -> None:
     few, many = (RankedBackbone(f"of {n}", n, 0, 0, SCORES, None) for n in (180, 179))
     text = ranking_table(BackboneRanking("pets", 200, 2000, (few, many), {}))
-    assert "- no interval for the H-score of of 180: it is near the number of classes less one" in text
+    assert "- no interval for the H-score of of 180: it is close to the number of classes minus one" in text
 
 
 def past(head: str, made: str, accuracy: float, held_out: float, *, usual: bool = True) -> Measured:
@@ -87,7 +87,7 @@ def test_else_each_backbone_is_measured_by_its_best_on_held_out_rows_and_not_by_
 
 def test_a_score_that_no_backbone_has_takes_no_column() -> None:
     assert told(1)[:4] == [
-        "pets: 200 of 2,000 training samples; by LogME, the best first",
+        "pets: 200 of 2,000 training samples, sorted by LogME, best first",
         "",
         "backbone  width  LogME  H-score  H-score, shrunk     GBC  accuracy measured",
         "net0        100  1.500    2.000            1.900  -3.250     90.0 % (ridge)",

@@ -74,7 +74,11 @@ def test_rank_says_which_score_exists_and_what_runs_of_this_target_measured(
     assert main(["rank", "--dataset", f"csv:{table}", *PIXELS, "--target", KINDS[kind]]) == 0
     text = capsys.readouterr().out
     assert {"multi-label": "mAP measured", "regression": "R² measured"}[kind] in text
-    assert f"is the only one of these scores that exists for a {kind} target" in text and "GBC" not in text
+    assert (
+        f"- for a {kind} target LogME, averaged over the " in text
+        and "is the only score available" in text
+        and "GBC" not in text
+    )
 
 
 def test_another_target_of_the_same_features_is_not_taken_for_this_one(
@@ -90,7 +94,7 @@ def test_curves_of_each_kind_are_of_its_main_score(table: Path, capsys: pytest.C
     for kind, target in KINDS.items():
         curve = answer(capsys, "run", table, "--target", target, *sizes)["probes"][0]["curve"]
         assert curve["kind"] == kind and [point["rows"] for point in curve["points"]] == [12, 24, 72]
-        assert curve["forecast"] is None and "error rates of classes" in curve["sentence"]
+        assert curve["forecast"] is None and "error rates of classification" in curve["sentence"]
         whole = answer(capsys, "run", table, "--target", target, "--head", "ridge")["probes"][0]["evaluation"]
         score = whole["scores"]["map" if kind == "multi-label" else "r2"]["value"]
         assert curve["points"][-1]["accuracy"] == pytest.approx([score], abs=1e-6)

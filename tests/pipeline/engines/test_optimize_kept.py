@@ -22,7 +22,9 @@ def test_a_set_that_is_begun_is_not_gone_on_with_otherwise(work: Path, monkeypat
         extract(ExtractSettings(optimize="none"))
     monkeypatch.undo()
     monkeypatch.chdir(work.parent)
-    with pytest.raises(StoreError, match="was begun with --optimize none; go on with that, or remove the folder"):
+    with pytest.raises(
+        StoreError, match="was begun with --optimize none; use the same option to continue, or remove the folder"
+    ):
         extract(ExtractSettings(optimize="auto"))
     assert all(done.computed for done in extract(ExtractSettings(optimize="none")))
 
@@ -33,4 +35,4 @@ def test_features_that_were_made_otherwise_are_used_and_it_is_said(
     extract(ExtractSettings(optimize="none"))
     with caplog.at_level(logging.INFO, "frostline"):
         assert not any(done.computed for done in extract(ExtractSettings(optimize="auto")))
-    assert caplog.text.count("note: these were made with --optimize none") == 2
+    assert caplog.text.count("note: these features were computed with --optimize none") == 2

@@ -13,7 +13,7 @@ import pytest
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.engines.base import Job
 from frostline.pipeline.engines.batch_settings import BatchSettings
-from frostline.pipeline.engines.registry import ENGINES, check_engine
+from frostline.pipeline.engines.registry import ENGINES, check_engine, engine_for
 from frostline.pipeline.plan.numeric_mode import NumericMode
 from frostline.stages.errors import ConfigError
 from frostline.stages.store import open_set
@@ -124,10 +124,10 @@ def test_an_engine_that_is_not_there_is_said_with_the_nearest(site: Path, engine
 
 
 def test_an_unknown_engine_is_refused_before_anything_is_read(work: Path) -> None:
-    with pytest.raises(ConfigError, match="known: auto, local, processes"):
-        check_engine("ray-cluster")
+    with pytest.raises(ConfigError, match="known: array, auto, local, processes, ray"):
+        check_engine("elsewhere")
     for arguments in (["extract"], ["extract", "--dry-run"], ["run"], ["run", "--dry-run"], ["rank"]):
-        assert main([*arguments, "--engine", "ray-cluster", "--dataset", "folder:not there"]) == 2
+        assert main([*arguments, "--engine", "elsewhere", "--dataset", "folder:not there"]) == 2
     assert not work.exists()
 
 
@@ -140,3 +140,34 @@ def test_a_job_is_data_and_comes_back_from_json_as_it_was() -> None:
     job = Job({"dataset": "digits", "device": "auto"}, NumericMode("bf16", 160), batch, "train", "plain", "0" * 64, 9)
     assert Job.from_json(job.to_json()) == job
     assert Job.from_json(job.on("cuda:1").to_json()).settings == {"dataset": "digits", "device": "cuda:1"}
+
+
+def test_only_an_engine_that_takes_an_argument_may_have_one() -> None:
+    for setting in ("local:here", "processes:2", "auto:2", "local:"):
+        with pytest.raises(ConfigError, match="takes nothing after its name"):
+            check_engine(setting)
+    for setting in ("ray:auto", "ray:127.0.0.1:6379", "ray:ray://head:10001", "array:1/2"):
+        check_engine(setting)
+
+
+def test_an_argument_is_what_stands_after_the_first_colon(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def engine(job: Job, here: object, argument: str) -> int:
+        told.append(argument)
+        return 0
+
+    monkeypatch.setitem(ENGINES._loaded, "ray", engine)
+    job = Job({}, NumericMode("fp32", None), BatchSettings("cpu", 1, 1, 1, 1, 1), "train", "plain", "", 0)
+    for setting in ("ray:host:6379", "ray:ray://host:10001", "ray:", "ray"):
+        engine_for(setting, "cpu")(job, None)  # type: ignore[arg-type]
+    assert told == ["host:6379", "ray://host:10001", "", ""]
+
+
+def test_a_job_of_several_layers_is_a_job_for_each() -> None:
+    batch = BatchSettings("cpu", 2, 16, 2, 2, 2)
+    beside = [{"layer": "layer2", "pool": None, "digest": "1" * 64}]
+    job = Job({"layer": "fc"}, NumericMode("bf16", 160), batch, "train", "plain", "0" * 64, 9, beside=beside)
+    first, second = Job.from_json(job.to_json()).each()
+    assert (first.settings["layer"], first.digest, first.beside) == ("fc", "0" * 64, ())
+    assert (second.settings, second.digest) == ({"layer": "layer2", "pool": None}, "1" * 64)

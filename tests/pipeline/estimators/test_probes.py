@@ -34,7 +34,7 @@ def fitted(settings: frostline.HeadSettings) -> tuple[frostline.Fitted, frostlin
     """Return the head that the command fits, and the rows that it was fitted to."""
     train = next(one for one in frostline.extract(settings) if one.split == "train")
     (found,) = frostline.fit(settings)
-    return found, frostline.load(frostline.open_set(train.folder))
+    return found, frostline.open_features(train.folder)
 
 
 DIGITS = {"dataset": "digits", "backbone": "pixels"}
@@ -171,7 +171,7 @@ def test_it_is_searched_and_scored_as_any_estimator() -> None:
 @pytest.mark.parametrize(
     ("probe", "said"),
     [
-        (LogisticProbeCV(cv="loo"), "leave-one-out is for ridge"),
+        (LogisticProbeCV(cv="loo"), "Leave-one-out is available for ridge"),
         (LogisticProbeCV(cv=1), "cv=1; expected 'auto'"),
         (LogisticProbeCV(cv=True), "cv=True"),
         (LogisticProbeCV(Cs=[-1.0, 1.0]), "numbers above 0"),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import ast
 import doctest
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 import frostline
+from frostline.pipeline import settings
+from frostline.pipeline.api import keywords
 from support.project import REPOSITORY
 
 STUB = REPOSITORY / "pipeline" / "face" / "__init__.pyi"
@@ -38,3 +43,31 @@ def test_an_unknown_name_is_no_attribute() -> None:
 
 def test_its_example_is_true(work: Path) -> None:
     assert doctest.testmod(frostline).attempted == 3 and not doctest.testmod(frostline).failed
+
+
+def test_a_type_checker_sees_what_users_write_and_their_mistakes(tmp_path: Path) -> None:
+    typed = tmp_path / "typed" / "frostline"
+    shutil.copytree(REPOSITORY / "pipeline" / "face", typed, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pipeline", "stages"):
+        (typed / name).symlink_to(REPOSITORY / name)
+    settings = tmp_path / "mypy.ini"
+    settings.write_text("[mypy]\nstrict = true\nfollow_imports = silent\nignore_missing_imports = true\n")
+    command = [sys.executable, "-m", "mypy", "--config-file", settings, "--cache-dir", tmp_path / "cache"]
+    environment = {**os.environ, "MYPYPATH": str(typed.parent)}
+    use = Path(__file__).with_name("use.py")
+    done = subprocess.run([*command, use], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "model", "more"),
+    [
+        (keywords.ExtractKeywords, settings.ExtractSettings, set()),
+        (keywords.HeadKeywords, settings.HeadSettings, set()),
+        (keywords.RunKeywords, settings.Settings, set()),
+        (keywords.PredictKeywords, settings.ServeSettings, set()),
+        (keywords.DatasetKeywords, settings.DatasetSettings, {"dataset"}),
+    ],
+)
+def test_the_keywords_are_the_settings(typed: type, model: type[settings.AnySettings], more: set[str]) -> None:
+    assert {*get_type_hints(typed)} == {*model.model_fields} - more

@@ -39,7 +39,7 @@ def nets(work: Path) -> str:
 
 
 def test_images_of_the_dataset_show_what_noise_does_not_and_nothing_is_cached(work: Path, nets: str) -> None:
-    with pytest.raises(ConfigError, match=r"when asked again: \d of the 8 compared \(0000, "):
+    with pytest.raises(ConfigError, match=r"in a second pass: \d of 8 compared \(0000, "):
         extract(ExtractSettings(backbone=f"{nets}:on_dark", **HOW))
     assert not (work / "features").exists()
 
@@ -47,10 +47,10 @@ def test_images_of_the_dataset_show_what_noise_does_not_and_nothing_is_cached(wo
 def test_who_must_goes_on_and_every_record_says_so(work: Path, nets: str, caplog: pytest.LogCaptureFixture) -> None:
     how = {"backbone": f"{nets}:mixing", "allow_unsteady": True, "baseline": "none", "grid": "C=1", **HOW}
     report = run(Settings(**how))
-    told = "gives an image other features when other images are in its batch"
+    told = "gives an image different features if the other images in the batch change"
     for done in report.probes[0].features:
         assert told in open_set(done.folder).provenance.unsteady
-    assert any(note.startswith("WARNING these features can't be made again") for note in report.notes)
+    assert any(note.startswith("WARNING these features are not reproducible") for note in report.notes)
     assert told in report.path.read_text()
     caplog.clear()
     with caplog.at_level(logging.INFO, "frostline"):

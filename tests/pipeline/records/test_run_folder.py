@@ -72,7 +72,7 @@ def test_a_field_that_a_later_version_adds_is_passed_over(kept: Path, change: Ca
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        (lambda f: f.pop("probes"), "is no run; wanted classes, dataset"),
+        (lambda f: f.pop("probes"), "is no run; expected classes, dataset"),
         (lambda f: f.update(probes=[]), r"probes: no head, wanted one or more"),
         (lambda f: f.update(classes="abc"), r"\(classes: "),
         (lambda f: f.update(files={"../x": ""}), "names a file that does not lie beside it"),

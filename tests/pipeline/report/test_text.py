@@ -18,10 +18,10 @@ def test_a_size_with_too_few_rows_to_choose_by_says_that_the_usual_value_was_tak
     samples = photographs(tmp_path, balanced("abc", 8, 4))
     usual = {"backbone": "pixels", "resize": (8, 8), "data_dir": tmp_path / "data", "dataset": f"csv:{samples}"}
     said = table(run(Settings(**usual, head=("ridge",), shots=(1, 2, 4), draws=2)))
-    assert "- pixels: the usual value was taken at 1 per class, where nothing could be held out\n" in said
+    assert "\nwarnings\n- pixels: 1 per class: default value used, too few rows to tune\n" in said
     assert "1 per class" in said and "4 per class" in said
     said = table(run(Settings(**usual, head=("ridge",), shots=(2, 4), draws=2)))
-    assert "the usual value" not in said
+    assert "default value" not in said and "\nwarnings\n" not in said
 
 
 def test_where_a_class_has_one_test_row_terminal_page_and_record_say_why_there_is_no_interval(tmp_path: Path) -> None:

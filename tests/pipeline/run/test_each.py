@@ -87,7 +87,7 @@ def test_all_targets_that_cannot_be_used_are_listed_before_anything_is_computed(
 @pytest.mark.parametrize("command", ["health", "rank"])
 def test_other_commands_say_that_they_take_one(command: str, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--dataset", f"csv:{table}", *PIXELS, *SEVERAL[:4]]) == 3
-    assert "take several, each by itself" in capsys.readouterr().err
+    assert "accept several, each as a separate target" in capsys.readouterr().err
 
 
 def test_several_layers_are_computed_in_one_pass_and_stand_in_one_table(
@@ -126,6 +126,6 @@ def test_layers_side_by_side_are_one_feature_and_a_head_of_them_answers(
     (picture, *_) = sorted(p for p in Path().rglob("*.png") if "data" not in p.parts)
     assert main(["predict", str(head), str(picture)]) == 0
     assert main(["export", str(head), "head.onnx"]) == 2
-    assert "side by side can't be exported" in capsys.readouterr().err
+    assert "a head of several joined layers .* can't be exported" in capsys.readouterr().err
     assert main(["rank", *how[1:7], "--target", "label", "--layer", "layer2,layer3"]) == 2
     assert "--concatenate puts them side by side" in capsys.readouterr().err

@@ -48,7 +48,7 @@ def test_a_run_and_all_that_follows_it(here: Path, capsys: pytest.CaptureFixture
     assert main(["predict", head, "tones/test/low/0.wav", "tones/test/high", "--backbone", "hf:m"]) == 0
     assert len(capsys.readouterr().out.splitlines()) >= 5
     assert main(["export", head, "x.onnx", "--backbone", "hf:m"]) == 2
-    assert "only heads of images and vectors can be exported" in capsys.readouterr().err
+    assert "only heads for images and vectors can be exported" in capsys.readouterr().err
     assert main(["health", "--dataset", "folder:tones", "--backbone", "hf:m"]) == 0
     assert main(["verify"]) == 0
 
@@ -88,9 +88,9 @@ def test_the_spectrum_is_of_recordings_whole_and_stands_beside_them_unless_it_is
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = {
-        ("--backbone", "spectrum", "--seconds", "2"): "seconds with spectrum, which is of whole recordings",
-        ("--backbone", "spectrum", "--pool", "avg"): "spectrum has no network to cut or pool",
-        ("--baseline", "tfidf"): "baseline tfidf with samples that are of the modality audio",
+        ("--backbone", "spectrum", "--seconds", "2"): "seconds with spectrum, which always uses whole recordings",
+        ("--backbone", "spectrum", "--pool", "avg"): "spectrum has no layers and no pooling",
+        ("--baseline", "tfidf"): "baseline tfidf with samples of modality audio",
     }
     for flags, words in said.items():
         assert main([*RUN, *flags]) == 2
@@ -99,4 +99,4 @@ def test_the_spectrum_is_of_recordings_whole_and_stands_beside_them_unless_it_is
         assert main([*RUN, *flags]) == 0
         assert [one["backbone"] for one in json.loads(capsys.readouterr().out)["probes"]] == found
     assert main(["run", "--dataset", "digits", "--baseline", "spectrum"]) == 2
-    assert "baseline spectrum with samples that are of the modality image" in capsys.readouterr().err
+    assert "baseline spectrum with samples of modality image" in capsys.readouterr().err

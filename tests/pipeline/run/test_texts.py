@@ -115,7 +115,7 @@ def test_a_head_answers_for_files_tables_and_lines(
     assert [str(one.path) for one in answers][1:] == [f"{tmp_path / 'some.csv'}: line 2", "line 1", "line 3"]
     assert [one.classes[0][0] for one in answers[:3]] == ["animal", "place", "place"]
     assert "not UTF-8" in (answers[3].problem or "")
-    with pytest.raises(ConfigError, match="only heads of images and vectors can be exported"):
+    with pytest.raises(ConfigError, match="only heads for images and vectors can be exported"):
         export_head(fitted.folder, tmp_path / "head.onnx", asked)
 
 
@@ -173,7 +173,7 @@ def test_texts_of_unknown_words_alone_are_counted_and_one_is_named(
     table = Path(str(how.dataset).partition(":")[2])
     with table.open("a") as file:
         file.write("\nzzz qqq,animal,test\n")
-    said = "test: 1 of 25 texts has no known tokens, such as line 67: its features say nothing of it"
+    said = "test: 1 of 25 texts has no known tokens, such as line 67: its features carry no information"
     report = run(how)
     assert said in caplog.text and said in "\n".join(report.notes)
 

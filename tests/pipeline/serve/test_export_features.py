@@ -118,17 +118,17 @@ def test_quarantined_samples_are_left_out_and_named(work: Path, capsys: pytest.C
 @pytest.mark.parametrize(
     ("place", "file", "code", "said"),
     [
-        ("set", "x.csv", 2, "wanted a name that ends in .h5, .npz, .parquet"),
+        ("set", "x.csv", 2, "expected a name that ends in .h5, .npz, .parquet"),
         ("set", "no/where/x.h5", 2, "there is no folder"),
         (
             "alone/features.h5",
             "x.h5",
             4,
-            "a features.h5 without its folder; wanted a folder of data/features, copied whole",
+            "a features.h5 without its folder; expected a complete folder of data/features",
         ),
         ("alone", "x.h5", 4, "no folder of a feature set"),
         ("nowhere", "x.h5", 4, "no folder of a feature set"),
-        ("begun", "x.h5", 4, "is not complete; `frostline extract`"),
+        ("begun", "x.h5", 4, "is not complete; run `frostline extract`"),
     ],
 )
 def test_what_can_not_be_exported_says_why(

@@ -128,9 +128,9 @@ def test_unreadable_images_are_all_named_and_the_others_answered_for(
 @pytest.mark.parametrize(
     ("inputs", "said"),
     [
-        (["nothing.png"], "no file or folder nothing.png; wanted an image"),
-        (["empty"], "no image in empty; wanted image files, folders or a CSV of paths"),
-        (["columns.csv"], "has no column path; found file; wanted path"),
+        (["nothing.png"], "no file or folder nothing.png; expected an image"),
+        (["empty"], "no image in empty; expected image files, folders or a CSV of paths"),
+        (["columns.csv"], "has no column path; found file; expected path"),
         (["away.csv"], "line 2: ../../secret.png leads outside "),
     ],
 )
@@ -169,7 +169,7 @@ def test_a_network_of_ones_own_is_run_only_when_its_user_names_it(
     what = ["--dataset", f"folder:{folder}", "--weights", weights, "--resize", "32x32", "--grid", "C=1"]
     assert main(["run", *what, "--backbone", "net.py:ResNet8"]) == 0
     head = next(Path("data/heads").iterdir())
-    with pytest.raises(ConfigError, match=r"net\.py:ResNet8, which runs only if you name it: --backbone net\.py"):
+    with pytest.raises(ConfigError, match=r"net\.py:ResNet8. This code runs only if you name it: --backbone net\.py"):
         load_classifier(head)
     Path("elsewhere").mkdir()
     moved = shutil.move("net.py", "elsewhere/net.py")
@@ -237,7 +237,7 @@ def test_the_weights_that_a_head_was_fitted_on_are_found_where_they_were_or_wher
     assert main(asked) == 0
     moved = shutil.move(file, file.with_name("moved.pth"))
     assert main(asked) == 2
-    assert "are not there or are others; name them: --weights FILE" in capsys.readouterr().err
+    assert "are missing or have changed; give them with --weights FILE" in capsys.readouterr().err
     assert main([*asked, "--weights", str(moved)]) == 0
 
 

@@ -284,7 +284,7 @@ def test_what_can_not_be_is_said_before_anything_is_read(
 def test_vectors_of_another_width_are_refused_at_once(work: Made, capsys: pytest.CaptureFixture[str]) -> None:
     np.save("wide.npy", np.ones((4, WIDTH + 1), np.float32))
     assert main(["predict", str(work.head), "wide.npy", "--out", "all.csv"]) == 3
-    assert "holds vectors of width 9; the head takes those of 8" in capsys.readouterr().err
+    assert "holds vectors of width 9; the head expects width 8" in capsys.readouterr().err
 
 
 def test_the_source_is_never_written_over(work: Made, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -464,7 +464,7 @@ def test_a_file_that_a_table_names_and_is_not_there_is_a_row_with_its_reason(
     for row in table(Path("two.parquet")):
         assert found[row["id"]] == row
     assert main([*asked, "9", "--root", "elsewhere"]) == 3
-    assert "files are looked for below" in capsys.readouterr().err
+    assert "files are searched in " in capsys.readouterr().err
 
 
 def test_csv_has_nine_digits_of_a_decision(
@@ -484,8 +484,8 @@ def test_csv_has_nine_digits_of_a_decision(
     [
         ("nothing.csv", True, "no file or folder nothing.csv"),
         ("t/a-*.tar", True, "name it tar:t/a-*.tar"),
-        ("s3://b/x.tar", True, "say how it is read: tar:s3://b/x.tar"),
-        ("tar", True, "tar needs a place; expected tar:PATTERN"),
+        ("s3://b/x.tar", True, "add how to read it, such as tar:s3://b/x.tar"),
+        ("tar", True, "tar needs a path; expected tar:PATTERN"),
         ("s3://pets/a", False, "s3://pets/a without --out; containers, addresses and datasets need --out FILE.csv"),
         ("d.tar", False, "d.tar without --out"),
         ("csv:list.csv", False, "csv:list.csv without --out"),
@@ -496,7 +496,7 @@ def test_a_source_that_can_not_be_is_told_how_to_be_named(
 ) -> None:
     assert main(["predict", str(work.head), given, *(["--out", "all.csv"] if out else [])]) == 2
     err = capsys.readouterr().err
-    assert said in err and "wanted one of" not in err
+    assert said in err and "expected one of" not in err
 
 
 @pytest.mark.parametrize("place", ["csv:c/none.csv", "hf-disk:."])

@@ -156,9 +156,9 @@ def test_copies_count_once_in_a_training_size() -> None:
 
 def test_too_few_groups_are_said() -> None:
     one, two = np.zeros(10, np.int64), np.arange(10) % 2
-    with pytest.raises(DataError, match=r"rows of 1 group can't be dealt to 2 sides.*wanted 2 groups or more"):
+    with pytest.raises(DataError, match=r"rows of 1 group can't be split into 2 parts.*expected 2 groups or more"):
         hold_out(SINGLE_LABEL, two, contents(10), one, 0.2, 0)
-    with pytest.raises(DataError, match="rows of 2 groups can't be dealt to 3 sides"):
+    with pytest.raises(DataError, match="rows of 2 groups can't be split into 3 parts"):
         folds(SINGLE_LABEL, two, contents(10), two, 3, 0)
 
 

@@ -80,11 +80,11 @@ def test_unreadable_samples_are_no_duplicates_of_each_other(tmp_path):
     [
         ("cifar1O", "did you mean 'cifar10'"),
         ("MNIST", "did you mean 'mnist'"),
-        ("folder", "folder needs a place; expected folder:PATH"),
-        ("folder:", "folder: needs a place; expected folder:PATH"),
+        ("folder", "folder needs a path; expected folder:PATH"),
+        ("folder:", "folder: needs a path; expected folder:PATH"),
         (
             "rar:x",
-            r"(?s)wanted one of\n  digits  .*\n  folder:PATH  .*\n  csv:FILE  .*\n  jsonl:FILE  .* caltech101, ",
+            r"(?s)expected one of\n  digits  .*\n  folder:PATH  .*\n  csv:FILE  .*\n  jsonl:FILE  .* caltech101, ",
         ),
         ("folders:x", "did you mean 'folder:PATH'"),
         ("torchvision:cifar11", "did you mean 'torchvision:cifar10' or"),

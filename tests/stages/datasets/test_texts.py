@@ -81,7 +81,7 @@ def test_bad_texts_are_quarantined_with_a_reason(tmp_path: Path) -> None:
     found = open_dataset(f"jsonl:{tmp_path / 't.jsonl'}").train
     assert [reason.split(" (")[0] for reason in found.problems.values()] == [
         "an empty text",
-        "NUL bytes in it: no text, or not in UTF-8",
+        "it contains NUL bytes: not a text, or not in UTF-8",
         "not UTF-8",
         "an empty text",
     ]
@@ -94,14 +94,14 @@ def test_a_long_document_is_a_cell_as_any_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("asked", [{"root": Path()}, {"bit_depth": 12}])
 def test_settings_of_files_are_refused(tmp_path: Path, asked: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="with the texts of the column text, which are no files"):
+    with pytest.raises(ConfigError, match="with the texts of column text, which are not files"):
         opened(tmp_path, lines(), **asked)
 
 
 def test_what_is_wrong_with_rows_is_listed(tmp_path: Path) -> None:
     with pytest.raises(FrostlineError, match="line 14: no label"):
         opened(tmp_path, lines([*ROWS, ("text", "", "train")]))
-    with pytest.raises(DataError, match="wanted path or text, label"):
+    with pytest.raises(DataError, match="expected path or text, label"):
         opened(tmp_path, lines(header="x,label,split"))
 
 

@@ -69,5 +69,5 @@ def test_a_source_that_knows_only_splits_gives_both(tmp_path: Path) -> None:
 
 
 def test_samples_of_another_modality_are_refused() -> None:
-    with pytest.raises(DataError, match=r"digits holds images; the head takes texts"):
+    with pytest.raises(DataError, match=r"digits holds images; the head expects texts"):
         open_samples("digits", asked("text"))

@@ -140,7 +140,7 @@ def test_an_image_of_another_size_is_quarantined_where_nothing_resizes(tmp_path:
     backbone.spec = dataclasses.replace(backbone.spec, preprocessing=Preprocessing(), size=(8, 8))
     features = begin(tmp_path, odd)
     extract(dataclasses.replace(job(odd, features), backbone=backbone))
-    assert [bad.reason for bad in features.quarantined()] == ["8 × 9 pixels where the backbone has 8 × 8; see --resize"]
+    assert [bad.reason for bad in features.quarantined()] == ["8 × 9 pixels; the backbone expects 8 × 8, see --resize"]
 
 
 def test_an_image_too_narrow_to_resize_is_quarantined(tmp_path: Path, samples: Samples) -> None:

@@ -21,8 +21,8 @@ def said(per_class, classes, **how):
 @pytest.mark.parametrize("how", [{}, {"hold_out": 0.1}, {"folds": 2}], ids=str)
 def test_one_sample_of_each_class_names_what_chooses_instead(how):
     found = said(1, 1000, **how)
-    assert "1,000 training samples, one of each class, are too few to choose C on some of them, held out" in found
-    assert "two or more of a class, --folds loo (ridge and knn), or one value with --grid" in found
+    assert "1,000 training samples, one per class, are too few to choose C on a held-out part of them" in found
+    assert "at least two of a class, --folds loo (ridge and knn), or one value with --grid" in found
 
 
 @pytest.mark.parametrize("per_class, classes", [(4, 200), (2, 3), (5, 20)])
@@ -39,4 +39,4 @@ def test_copies_are_not_counted_for_folds():
     y, digests = np.repeat([0, 1], 4), contents(8)
     digests[1] = digests[0]
     found = too_few(y, digests, head_spec("logreg", (0.1, 1.0), folds=4))
-    assert "a class of 3 different training samples can't be dealt to 4 folds; wanted --folds 3 at most" in found
+    assert "a class of 3 different training samples can't be split into 4 folds; expected --folds 3 at most" in found

@@ -108,7 +108,7 @@ def test_folds_are_stratified_keep_equal_content_together_and_ignore_the_order()
 def test_a_class_smaller_than_the_folds_is_said() -> None:
     data = features(40)
     least = int(np.bincount(data.y).min())
-    with pytest.raises(DataError, match=rf"a class of {least} different training samples can't be dealt to 30 folds"):
+    with pytest.raises(DataError, match=rf"a class of {least} different training samples can't be split into 30 folds"):
         fit([data], head_spec("logreg", GRID, folds=30))
 
 

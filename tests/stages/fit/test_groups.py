@@ -40,9 +40,9 @@ def test_what_only_tells_subjects_apart_is_worth_nothing_with_groups(how: dict[s
 
 
 def test_groups_that_are_too_few_are_said() -> None:
-    with pytest.raises(DataError, match="rows of 2 groups can't be dealt to 4 sides"):
+    with pytest.raises(DataError, match="rows of 2 groups can't be split into 4 parts"):
         chosen("single-label", GROUPS % 2, folds=4)
-    with pytest.raises(DataError, match="leave-one-out with groups: other rows of a group would vouch for it"):
+    with pytest.raises(DataError, match="leave-one-out with groups would leak"):
         chosen("single-label", GROUPS, folds="loo")
 
 
@@ -50,5 +50,5 @@ def test_a_hold_out_that_leaves_one_class_is_refused() -> None:
     X, y = subjects("single-label")
     spec = head_spec("knn", (1, 2))
     digests = np.random.default_rng(1).integers(0, 256, (len(X), 32), np.uint8)
-    with pytest.raises(DataError, match="240 training rows are too few to hold some out"):
+    with pytest.raises(DataError, match="240 training rows are too few for a validation set"):
         fit_rows(TrainingRows(X, y, 2, spec), digests, ("a", "b"), groups=y)

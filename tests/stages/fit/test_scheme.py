@@ -111,7 +111,7 @@ def test_groups_that_copies_join_are_one_where_folds_are_counted() -> None:
 
 def test_one_group_is_an_error_that_says_so() -> None:
     rows, digests = rows_of([18, 18])
-    with pytest.raises(DataError, match="one group of training samples, of which none can be held out"):
+    with pytest.raises(DataError, match="only one group of training samples, so no group can be held out"):
         fit_rows(rows, digests, ("a", "b"), groups=np.zeros(36, np.int64))
 
 

@@ -42,7 +42,7 @@ def test_from_coarse_to_fine_ends_where_clip_benchmark_ends(seed: int) -> None:
 
 
 def test_a_rule_for_ties_and_one_that_knows_none_are_an_error_together() -> None:
-    with pytest.raises(ConfigError, match="ties 'first' with the rule 'stable', which knows no ties"):
+    with pytest.raises(ConfigError, match="ties 'first' with the rule 'stable', which has no ties"):
         head_spec("logreg", (0.1, 1.0), ties="first")
     assert head_spec("logreg", (0.1, 1.0), ties="first", rule="best").ties == "first"
     assert head_spec("logreg", (1.0,), ties="first").ties == ""  # nothing is chosen

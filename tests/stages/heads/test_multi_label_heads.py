@@ -97,7 +97,9 @@ def test_a_value_for_each_label_is_that_of_the_label_alone(name: str) -> None:
 
 def test_a_value_for_each_name_of_single_labels_is_refused() -> None:
     rows = TrainingRows(X, (Y[:, 0] == 1).astype(np.int64), 2, head_spec("ridge", per_label=True))
-    with pytest.raises(ConfigError, match="a value for each name with single-label targets; they share one value"):
+    with pytest.raises(
+        ConfigError, match="a separate value for each name with single-label targets; they share one value"
+    ):
         fit_rows(rows, DIGESTS, ("a", "b"))
 
 
@@ -112,7 +114,9 @@ def test_thresholds_are_learned_on_rows_that_the_head_has_not_seen() -> None:
 
 
 def test_class_weights_are_for_single_labels() -> None:
-    with pytest.raises(ConfigError, match="--class-weight balanced with multi-label targets; it is for single labels"):
+    with pytest.raises(
+        ConfigError, match="--class-weight balanced with multi-label targets; it applies to single-label targets only"
+    ):
         fitted("logreg", class_weight="balanced")
 
 

@@ -62,7 +62,7 @@ def test_rows_are_mapped_and_not_copied_for_each_process(monkeypatch: pytest.Mon
 def test_a_process_that_the_system_ends_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "_PAYS", 0.0)
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
-    with pytest.raises(ConfigError, match="was ended by the system, as it does where memory runs out"):
+    with pytest.raises(ConfigError, match="was killed by the system, probably because memory ran out"):
         in_parallel(killed, [(0,), (1,), (2,)], 1)
 
 

@@ -99,7 +99,7 @@ def test_an_estimators_parameter_is_chosen() -> None:
 @pytest.mark.parametrize(
     ("name", "more", "said"),
     [
-        ("sklearn.linear_model:LogisticRegression", {}, "wanted a scikit-learn regressor"),
+        ("sklearn.linear_model:LogisticRegression", {}, "expected a scikit-learn regressor"),
         ("sklearn.svm:SVR", {"grid": (1,), "parameter": "c"}, "has no parameter 'c'; it has C, "),
         ("sklearn.svm:SVR", {"class_weight": "balanced"}, "--class-weight balanced with regression targets"),
         ("ridge", {"class_weight": "balanced"}, "--class-weight balanced with regression targets"),
@@ -112,7 +112,7 @@ def test_what_a_head_can_not_take_is_said(name: str, more: dict[str, Any], said:
 
 def test_estimators_are_checked_before_anything_is_fitted() -> None:
     sklearn_regressor.check(head_spec("sklearn.linear_model:Lasso", target="regression"))
-    with pytest.raises(ConfigError, match="wanted a scikit-learn regressor"):
+    with pytest.raises(ConfigError, match="expected a scikit-learn regressor"):
         sklearn_regressor.check(head_spec("sklearn.svm:SVC", target="regression"))
 
 

@@ -152,24 +152,24 @@ def test_other_samples_are_an_error_that_counts_them() -> None:
         DataError, match=r"'a' and 'b' .* 900 are the same, 100 only in the first, 0 only in the second"
     ):
         compare([whole, part(whole, 0, 900)], ["a", "b"])
-    with pytest.raises(DataError, match="0 are the same, 400 only in the first, 500 only in the second"):
+    with pytest.raises(DataError, match="0 are shared, 400 only in the first, 500 only in the second"):
         compare([part(whole, 0, 400), part(whole, 500, 1000)], ["a", "b"])
 
 
 def test_other_labels_are_an_error_that_counts_them() -> None:
     one = accurate(0.9)
     other = replace(one, y=np.where(np.arange(1000) < 3, 1 - one.y, one.y))
-    with pytest.raises(DataError, match="'a' and 'c' have other labels for 3 of 1,000 samples"):
+    with pytest.raises(DataError, match="'a' and 'c' have different labels for 3 of 1,000 samples"):
         compare([one, one, other], ["a", "b", "c"])
 
 
 def test_what_can_not_be_compared_is_refused() -> None:
     one = accurate(0.9)
-    with pytest.raises(DataError, match="two runs or more"):
+    with pytest.raises(DataError, match="at least two runs"):
         compare([one], ["a"])
     with pytest.raises(DataError, match="0 rows"):
         compare([part(one, 0, 0)] * 2, ["a", "b"])
-    with pytest.raises(DataError, match="a name of its own"):
+    with pytest.raises(DataError, match="a different name for each"):
         compare([one, one], ["a", "a"])
-    with pytest.raises(DataError, match="'b' holds 1 sample ids twice"):
+    with pytest.raises(DataError, match="'b' holds 1 duplicate sample ids"):
         compare([one, replace(one, ids=(*one.ids[:-1], one.ids[0]))], ["a", "b"])

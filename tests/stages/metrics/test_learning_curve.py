@@ -42,7 +42,7 @@ def test_an_exact_power_law_is_recovered_and_continued() -> None:
     assert gain == pytest.approx(law(800, 0.05, 2.0, 0.5) - law(1600, 0.05, 2.0, 0.5), abs=1e-3)
     assert 0.5 * gain < low < 0.7 * gain < 1.3 * gain < high < 1.5 * gain  # the law itself is in doubt
     assert found.sentence == (
-        "Twice the labels (1,600 instead of 800) would buy about 2.1 points of accuracy "
+        "Twice as many labels (1,600 instead of 800) would gain about 2.1 points of accuracy "
         f"(95 % interval {100 * low:.1f} to {100 * high:.1f})."
     )
 
@@ -124,7 +124,7 @@ def test_fewer_than_three_sizes_or_single_draws_give_points_and_a_reason_but_no_
     assert two.sizes == (50, 100) and two.accuracies[0].mean == pytest.approx(0.71)
     assert two.forecast is None and "2 of the 3" in two.sentence
     once = learning_curve(SIZES, [[0.5], [0.6], [0.7], [0.75], [0.78]])
-    assert once.forecast is None and "drawn once" in once.sentence
+    assert once.forecast is None and "drawn only once" in once.sentence
     assert once.accuracies[0].low is None
 
 
@@ -153,9 +153,9 @@ def test_the_same_seed_gives_the_same_forecast_and_the_order_of_sizes_does_not_m
         ([0, 1], [[0.5], [0.5]], "positive"),
         ([5, 5], [[0.5], [0.5]], "once"),
         ([5, 6], [[0.5], []], "draws"),
-        ([5, 6], [[50.0], [60.0]], "not per cent"),
+        ([5, 6], [[50.0], [60.0]], "not percentages"),
         ([5, 6], [[float("nan")], [0.6]], "between 0 and 1"),
-        ([5, 31], [[0.5], [0.6]], "smaller pool"),
+        ([5, 31], [[0.5], [0.6]], "exceed the pool"),
     ],
 )
 def test_sizes_and_accuracies_that_cannot_be_are_refused(
@@ -197,4 +197,4 @@ def test_draws_that_are_the_whole_pool_say_nothing_of_how_much_draws_vary() -> N
     assert once is not None and twice is not None
     assert twice.gain[2] - twice.gain[1] == pytest.approx(once.gain[2] - once.gain[1], rel=0.2)
     all_of_it = learning_curve([198, 199, 200], [[0.5], [0.6], [0.7, 0.7]], pool=200)
-    assert all_of_it.forecast is None and "drawn once" in all_of_it.sentence
+    assert all_of_it.forecast is None and "drawn only once" in all_of_it.sentence

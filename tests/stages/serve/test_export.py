@@ -88,8 +88,8 @@ def test_the_file_says_what_it_is(work: Path, folder: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "name", "said"),
     [
-        (["--head", "knn"], "model.onnx", "this head is not W and b"),
-        (["--grid", "C=1"], "model.pkl", "wanted a name that ends in .onnx or .pt2"),
+        (["--head", "knn"], "model.onnx", "this head is not linear"),
+        (["--grid", "C=1"], "model.pkl", "expected a name that ends in .onnx or .pt2"),
         (["--grid", "C=1"], "nowhere/model.pt2", "can't write"),
     ],
 )

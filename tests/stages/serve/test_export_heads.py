@@ -82,5 +82,5 @@ def test_a_scaled_head_that_is_not_w_and_b_is_refused(backbone: Any, tmp_path: P
     class Theirs:
         classes, width, probabilistic = NAMES, WIDTH, True
 
-    with pytest.raises(ConfigError, match="this head is not W and b"):
+    with pytest.raises(ConfigError, match="this head is not linear"):
         export(ScaledHead(Theirs(), Scaler()), backbone, ("plain",), {}, tmp_path / "model.pt2")  # type: ignore[arg-type]

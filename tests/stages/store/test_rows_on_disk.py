@@ -73,5 +73,5 @@ def test_rows_that_are_not_finite_are_named_from_a_file(tmp_path: Path) -> None:
 
     data = features()
     data.X[[7, 391]] = np.nan
-    with pytest.raises(DataError, match=r"NaN or infinite, of:\n  7\n  391"):
+    with pytest.raises(DataError, match=r"NaN or infinite, in:\n  7\n  391"):
         fit([on_disk(data, tmp_path)], head_spec("logreg"))

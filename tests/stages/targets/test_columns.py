@@ -48,9 +48,9 @@ def test_a_task_says_it_whatever_the_cells_say() -> None:
         ({"n": [str(i) for i in range(21)]}, "21 different whole numbers.*--task regression or --task single-label"),
         ({"label": ["a;b", "c;d"]}, "'a;b'.*--task multi-label or --task single-label"),
         ({"age": ["1.5", "2"], "sex": ["m", "f"]}, "sex hold texts.*--task single-label"),
-        ({"a": ["1", "0", "2"], "b": ["0", "1", "1"]}, "whole numbers, not 0 and 1 alone .2.; say"),
+        ({"a": ["1", "0", "2"], "b": ["0", "1", "1"]}, "whole numbers other than 0 and 1 .2.; choose"),
         ({"label": ["x;y", "x|q", "x"]}, "with --separator"),
-        ({"r": [f"{i}.5" for i in range(40)] + ["n.a. "]}, "holds numbers, but for 'n.a. '"),
+        ({"r": [f"{i}.5" for i in range(40)] + ["n.a. "]}, "holds numbers, except 'n.a. '"),
         ({"r": [f"{i}.5" for i in range(40)] + ["3,5"]}, "decimal commas"),
     ],
 )

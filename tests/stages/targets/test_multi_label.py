@@ -41,7 +41,7 @@ def test_labels_that_teach_nothing_are_faults(train: list[list[int]], test: list
 
 def test_one_label_is_enough_and_none_is_not() -> None:
     assert TARGET.number_faults(("sky",)) == []
-    assert TARGET.number_faults(()) == ["no cell names a label; a multi-label target needs one label or more"]
+    assert TARGET.number_faults(()) == ["no cell contains a label; a multi-label target needs at least one"]
 
 
 def test_a_label_of_one_sample_can_not_be_on_both_sides() -> None:

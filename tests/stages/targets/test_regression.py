@@ -34,11 +34,11 @@ def test_it_stands_behind_the_door_and_is_ordered_by_r2() -> None:
         (column(1, 2, 3, np.nan), GOOD, None),
         (column(), GOOD, "no training sample"),
         (GOOD, column(), "no test sample"),
-        (column(1, 2, np.nan), GOOD, "'age': 2 known training values; wanted 3 or more"),
-        (GOOD, column(np.nan, np.nan, 1), "'age': 1 known test value; wanted 3 or more"),
+        (column(1, 2, np.nan), GOOD, "'age': 2 known training values; expected 3 or more"),
+        (GOOD, column(np.nan, np.nan, 1), "'age': 1 known test value; expected 3 or more"),
         (column(5, 5, 5, np.nan), GOOD, "'age': all 3 known training values are 5; there is nothing to predict"),
         (GOOD, column(5, 5, 5), "'age': all 3 known test values are 5; there is nothing to predict"),
-        (column(1, 2, 3, np.inf), GOOD, "'age': 1 infinite training value; give finite numbers"),
+        (column(1, 2, 3, np.inf), GOOD, "'age': 1 infinite training value; expected finite numbers"),
     ],
 )
 def test_what_makes_splits_useless_is_said(train: np.ndarray, test: np.ndarray, said: str | None) -> None:
@@ -49,14 +49,14 @@ def test_all_faults_are_listed_by_output() -> None:
     train = np.stack([np.full(10, 2.0), np.full(10, np.nan)], axis=1)
     assert len(REGRESSION.faults(("age", "weight"), train, train)) == 4
     assert REGRESSION.faults((), np.zeros((3, 0)), np.zeros((3, 0))) == [
-        "no column of numbers to predict; name one or more with --target"
+        "no column of numbers to predict; give at least one with --target"
     ]
 
 
 def test_a_split_leaves_three_known_values_on_each_side() -> None:
     assert REGRESSION.split_faults(("age",), np.arange(20.0)[:, None], 0.2) == []
     (fault,) = REGRESSION.split_faults(("age",), GOOD, 0.2)
-    assert fault.startswith("'age': 10 known values, about 2 of them for testing at the test fraction 0.2; wanted 3")
+    assert fault.startswith("'age': 10 known values, about 2 of them for testing at the test fraction 0.2; expected 3")
 
 
 def test_strata_are_quantiles_with_equal_values_together() -> None:
@@ -130,7 +130,7 @@ def test_criteria_are_scikit_learns() -> None:
 
 
 def test_an_unknown_criterion_is_refused() -> None:
-    with pytest.raises(ValueError, match="wanted one of r2, mae, rmse, pearson, spearman, kendall"):
+    with pytest.raises(ValueError, match="expected one of r2, mae, rmse, pearson, spearman, kendall"):
         Regression("accuracy")
 
 

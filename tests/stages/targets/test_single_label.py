@@ -29,7 +29,7 @@ def test_labels_that_leave_a_class_or_a_split_empty_are_faults(
 
 
 def test_one_class_is_none_to_tell_apart() -> None:
-    assert TARGET.number_faults(("cat",)) == ["1 class found (cat); a classifier needs two or more"]
+    assert TARGET.number_faults(("cat",)) == ["1 class found (cat); a classifier needs at least two"]
     assert TARGET.number_faults(NAMES) == []
 
 

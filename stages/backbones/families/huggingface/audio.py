@@ -80,7 +80,7 @@ def _kind(folder: ModelFolder) -> Kind:
     name = str(folder.config().get("model_type"))
     if name not in _KINDS:
         raise ConfigError(
-            f"{folder.name} is a model of the kind {shortened(name)}; expected one of recordings: {', '.join(_KINDS)}"
+            f"{folder.name} is a model of type {shortened(name)}; expected an audio model: {', '.join(_KINDS)}"
         )
     return _KINDS[name]
 
@@ -88,10 +88,11 @@ def _kind(folder: ModelFolder) -> Kind:
 def _check_asked(folder: ModelFolder, request: BackboneRequest, kind: Kind) -> None:
     if request.layer not in (None, OUTPUT):
         raise ConfigError(
-            f"layer {request.layer} of {folder.name}; of recordings the last layer alone is taken, leave --layer out"
+            f"layer {request.layer} of {folder.name}; for recordings only the last layer is available; leave "
+            "--layer out"
         )
     if request.pool not in (None, kind.pool):
-        raise ConfigError(f"pool {request.pool} of {folder.name}; its feature is the {kind.pool}, leave --pool out")
+        raise ConfigError(f"pool {request.pool} of {folder.name}; its pooling is fixed ({kind.pool}); leave --pool out")
 
 
 def _extractor(folder: ModelFolder, kind: Kind) -> Any:
@@ -108,7 +109,9 @@ def _extractor(folder: ModelFolder, kind: Kind) -> Any:
     with said_by_transformers(folder):
         found = getattr(transformers, kind.extractor).from_pretrained(folder.path, local_files_only=True)
     if type(found.sampling_rate) is not int or found.sampling_rate not in RATES:
-        raise ConfigError(f"{folder.name}: recordings at {shortened(str(found.sampling_rate))} Hz can't be made")
+        raise ConfigError(
+            f"{folder.name}: resampling recordings to {shortened(str(found.sampling_rate))} Hz is not possible"
+        )
     return found
 
 

@@ -17,5 +17,5 @@ def download(name: str, files: Sequence[str], remedy: str) -> None:
     except Exception as error:  # its own errors, and those of three libraries below it
         raise ConfigError(
             f"can't download {name} ({type(error).__name__}: {shortened(str(error))})\n"
-            f"Put it into the hub's cache, as `hf download {name}` does, or {remedy}"
+            f"Run `hf download {name}` to put it into the hub's cache, or {remedy}"
         ) from error

@@ -29,7 +29,7 @@ def find_folder(name: str, family: str = "hf") -> ModelFolder | None:
         return local_folder(path, f"{family}:{name}")
     if not is_repository(name):
         raise ConfigError(
-            f"{family}:{shortened(name)}: {'no such folder' if name else 'no name'}; wanted a folder, or a "
+            f"{family}:{shortened(name)}: {'no such folder' if name else 'no name'}; expected a folder, or a "
             "repository's name, such as org/model"
         )
     return cached(name, family)

@@ -108,7 +108,7 @@ def _code(folder: ModelFolder, ask: Ask, size: tuple[int, int] | None) -> str:
     if size is None or ask.patch is None or ask.size in (None, size):
         return code
     check_patches(folder.name, size, ask.patch)
-    log.info("%s: transformers fits its positions to %d × %d pixels", folder.name, *size)
+    log.info("%s: transformers adapts the position embeddings to %d × %d pixels", folder.name, *size)
     return f"{code}, positions fitted by transformers {transformers.__version__}"
 
 
@@ -116,7 +116,7 @@ def _downloaded(name: str) -> ModelFolder:
     download(name, FILES, "give a folder: hf:FOLDER")
     folder = cached(name)
     if folder is None:
-        raise ConfigError(f"hf:{name} has no config.json with model.safetensors beside it; choose another model")
+        raise ConfigError(f"hf:{name} has no config.json with a model.safetensors next to it; choose another model")
     return folder
 
 
@@ -128,7 +128,8 @@ def weighted(folder: ModelFolder, request: BackboneRequest) -> tuple[Filled, str
     files = [request.weights_file] if request.weights_file else folder.weights()
     if not files:
         raise ConfigError(
-            f"{folder.name}: no model.safetensors in {folder.path}; name the weights: --weights FILE, or random"
+            f"{folder.name}: no model.safetensors in {folder.path}; give the weights with --weights FILE, or use "
+            "--weights random"
         )
     return fill(folder, files, request.weights_part), request.weights_digest or weights_digest(files)
 
@@ -136,7 +137,7 @@ def weighted(folder: ModelFolder, request: BackboneRequest) -> tuple[Filled, str
 def _check_pooler(folder: ModelFolder, filled: Filled, request: BackboneRequest, *, tokens: bool) -> None:
     if filled.pooler_missing and request.layer is None and not tokens:
         raise ConfigError(
-            f"{folder.name}: the weights of its pooling layer are in no file, and would be random; choose --pool cls, "
+            f"{folder.name}: the weights of its pooling layer are missing and would be random; choose --pool cls, "
             f"mean or cls+mean, or a --layer. Missing:\n{listing(filled.pooler_missing)}"
         )
 
@@ -165,8 +166,8 @@ def _processor(folder: ModelFolder, request: BackboneRequest) -> Processor:
         if all(name in request.preprocessing for name in _NEEDED):
             return Processor(Preprocessing())
         raise ConfigError(
-            f"{folder.name}: no preprocessor_config.json in {folder.path}; say yourself what it would: "
-            "--resize, --crop, --mean, --std"
+            f"{folder.name}: no preprocessor_config.json in {folder.path}; give the preprocessing with --resize, "
+            "--crop, --mean and --std"
         )
     with said_by_transformers(folder):
         found = AutoImageProcessor.from_pretrained(

@@ -27,9 +27,9 @@ from frostline.stages.errors import ConfigError, listing, shortened, unknown_nam
 log = logging.getLogger("frostline")
 _POOLER = "pooler"
 _REFUSED = {
-    "auto_map": "code that comes with the weights, which is never run",
-    "quantization_config": "quantised weights, which are not read",
-    "fusion_config": "layers replaced while it is loaded",
+    "auto_map": "code that is stored with the weights, which is never run",
+    "quantization_config": "quantised weights, which are not supported",
+    "fusion_config": "layers that are replaced during loading",
 }
 _OWN_CHOICE = ("return_dict", "use_return_dict", "output_attentions", "output_hidden_states", "torchscript")
 _ATTENTION = ("attn_implementation", "_attn_implementation")
@@ -75,8 +75,8 @@ def fill(folder: ModelFolder, files: Sequence[Path], part: str = "") -> Filled:
         model, _ = _filled(folder, config, kind, tensors, add_pooling_layer=False)
         return Filled(model, tuple(missing))
     raise ConfigError(
-        f"{folder.name}: {len(missing)} weights of {kind.__name__} are in no file, and would be random; expected a "
-        f"whole checkpoint of this model:\n{listing(missing)}"
+        f"{folder.name}: {len(missing)} weights of {kind.__name__} are missing and would be random; expected "
+        f"a complete checkpoint of this model:\n{listing(missing)}"
     )
 
 
@@ -112,7 +112,7 @@ def _kind(folder: ModelFolder) -> tuple[PreTrainedConfig, Any]:
     with said_by_transformers(folder):
         config = CONFIG_MAPPING[kind].from_dict(said)
     if type(config) not in MODEL_MAPPING:
-        raise ConfigError(f"{folder.name}: transformers has no model without a head for {kind!r}; choose another model")
+        raise ConfigError(f"{folder.name}: transformers has no headless model for {kind!r}; choose another model")
     found = MODEL_MAPPING[type(config)]
     return config, found[0] if isinstance(found, list | tuple) else found
 
@@ -126,13 +126,13 @@ def check_configuration(folder: ModelFolder, said: Any) -> None:
         return
     for name, what in _REFUSED.items():
         if said.get(name):
-            raise ConfigError(f"{folder.name}: its configuration asks for {what} ({name}); choose another model")
+            raise ConfigError(f"{folder.name}: its configuration requires {what} ({name}); choose another model")
     architecture, arguments = said.get("architecture", "x"), said.get("model_args") or {}
     plain = isinstance(arguments, dict) and all(isinstance(value, bool | int | float) for value in arguments.values())
     if not (isinstance(architecture, str) and _ARCHITECTURE.fullmatch(architecture) and plain):
         raise ConfigError(
             f"{folder.name}: its configuration has timm build {shortened(str(architecture))} with "
-            f"{shortened(str(arguments))}; wanted a name of timm's, and numbers alone"
+            f"{shortened(str(arguments))}; expected the name of a timm model, and numbers as arguments"
         )
     for value in said.values():
         check_configuration(folder, value)
@@ -154,7 +154,12 @@ def _tensors(files: Sequence[Path], part: str) -> dict[str, Tensor]:
 
 def _tell_unexpected(folder: ModelFolder, names: list[str]) -> None:
     if names:
-        log.info("%s: %d weights are not used, as of a classifier:\n%s", folder.name, len(names), listing(names))
+        log.info(
+            "%s: %d weights are not used, for example those of a classifier:\n%s",
+            folder.name,
+            len(names),
+            listing(names),
+        )
 
 
 @contextmanager
@@ -167,8 +172,8 @@ def said_by_transformers(folder: ModelFolder) -> Iterator[None]:
         yield
     except Exception as error:  # a configuration may be anyone's
         raise ConfigError(
-            f"transformers {transformers.__version__} can't load {folder.name} "
-            f"({type(error).__name__}: {shortened(str(error))}); see its configuration and weights"
+            f"transformers {transformers.__version__} can't load {folder.name} ({type(error).__name__}: "
+            f"{shortened(str(error))}); see its configuration and weights"
         ) from error
     finally:
         transformers.logging.set_verbosity(verbosity)

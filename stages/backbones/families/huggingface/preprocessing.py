@@ -91,7 +91,7 @@ def understood(name: str) -> Iterator[None]:
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise ConfigError(
             f"{name}: the preprocessing in its configuration is not understood ({type(error).__name__}: "
-            f"{shortened(str(error))}); say it yourself: --resize, --crop, --mean, --std"
+            f"{shortened(str(error))}); give it with --resize, --crop, --mean and --std"
         ) from error
 
 
@@ -101,14 +101,14 @@ def _check_bounds(said: Any) -> None:
     for value in values:
         _check_bounds(value)
     if isinstance(said, int | float) and not abs(said) <= _LARGEST:
-        raise ValueError(f"{shortened(str(said))}; wanted at most {_LARGEST:,}")
+        raise ValueError(f"{shortened(str(said))}; expected at most {_LARGEST:,}")
 
 
 def _bounded(how: Preprocessing) -> Preprocessing:
     """Return it. Raises ValueError for images so large that a few bytes could take all memory."""
     for size in (how.resize, how.crop):
         if max(size if isinstance(size, tuple) else (size or 1,)) > _LARGEST:
-            raise ValueError(f"images of {size} pixels; wanted at most {_LARGEST:,} a side")
+            raise ValueError(f"images of {size} pixels; expected at most {_LARGEST:,} a side")
     return how
 
 
@@ -131,7 +131,7 @@ def _size(found: Any) -> Size:
     if isinstance(found, Mapping):
         side = found.get("shortest_edge")
         if side and found.get("longest_edge"):
-            raise ValueError("a limit of the longer side, too")
+            raise ValueError("a limit of the longer side as well")
         return int(side) if side else (int(found["height"]), int(found["width"]))
     return (int(found[0]), int(found[1])) if isinstance(found, list | tuple) else int(found)
 

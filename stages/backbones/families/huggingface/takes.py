@@ -18,12 +18,13 @@ def check_takes_images(name: str, model: Any) -> None:
     model = model.vision_model if is_two_towers(model) else model
     kind, main = type(model).__name__, model.main_input_name
     if main != _IMAGES:
-        raise ConfigError(f"{name} is a {kind}, which takes {main}; wanted a model of images")
+        raise ConfigError(f"{name} is a {kind}, which takes {main}; expected a model of images")
     if found := _of_videos(model):
-        raise ConfigError(f"{name} is a {kind}, which takes videos ({found}); wanted a model of images")
+        raise ConfigError(f"{name} is a {kind}, which takes videos ({found}); expected a model of images")
     if needed := _needed(model):
         raise ConfigError(
-            f"{name} is a {kind}, which needs {', '.join(needed)} beside the images; wanted a model of images alone"
+            f"{name} is a {kind}, which needs {', '.join(needed)} in addition to images; expected a model that "
+            "takes only images"
         )
 
 

@@ -65,7 +65,9 @@ def tokens_of(folder: ModelFolder, model: Any, ways: Ways, asked: Mapping[str, A
         FastTokenizer(backend, pad, max_length, found.truncation_side, found.all_special_ids),
     )
     if not how.has_room:
-        raise ConfigError(f"the prompt {shortened(how.prompt)!r} fills all {max_length} tokens; expected a shorter one")
+        raise ConfigError(
+            f"the prompt {shortened(how.prompt)!r} uses all {max_length} tokens; expected a shorter prompt"
+        )
     return how
 
 
@@ -74,9 +76,11 @@ def _max_length(folder: ModelFolder, model: Any, tokenizer: Any, asked: int | No
     places = positions(model)
     known = [n for n in (places, int(min(tokenizer.model_max_length, UNBOUNDED))) if n is not None and n < UNBOUNDED]
     if asked is None and not known:
-        raise ConfigError(f"{folder.name}: nothing says how many tokens it takes; say it: --max-length 512")
+        raise ConfigError(
+            f"{folder.name}: its maximum number of tokens is not recorded; give it, for example --max-length 512"
+        )
     if asked is not None and places is not None and asked > places:
-        raise ConfigError(f"{folder.name} has places for {places:,} tokens, not for {asked:,}; see --max-length")
+        raise ConfigError(f"{folder.name} takes at most {places:,} tokens, not {asked:,}; see --max-length")
     return min(known) if asked is None else asked
 
 
@@ -95,7 +99,7 @@ def _check_ids(folder: ModelFolder, model: Any, ids: int) -> None:
     rows = getattr(table, "num_embeddings", None)
     if rows is not None and ids > rows:
         raise ConfigError(
-            f"{folder.name}: its tokenizer has {ids:,} tokens, the model {rows:,}; expected a tokenizer of this model"
+            f"{folder.name}: its tokenizer has {ids:,} tokens, the model {rows:,}; expected the tokenizer of this model"
         )
 
 
@@ -105,7 +109,7 @@ def check_takes_texts(name: str, model: Any) -> None:
     if main != "input_ids" or hasattr(model, "vision_model"):
         raise ConfigError(f"{name} is a {kind}, which takes {main}; expected a model of texts")
     if model.config.is_encoder_decoder:
-        raise ConfigError(f"{name} is a {kind}, an encoder and a decoder; expected a model of one of them")
+        raise ConfigError(f"{name} is a {kind}, an encoder and a decoder; expected a model with only one of them")
 
 
 def loaded_text(
@@ -138,7 +142,7 @@ def modes_of(folder: ModelFolder, filled: Filled, pool: str) -> tuple[str, ...]:
     if pool == POOLER:
         if filled.pooler_missing:
             raise ConfigError(
-                f"{folder.name}: the weights of its pooling layer are in no file, and would be random; choose --pool "
+                f"{folder.name}: the weights of its pooling layer are missing and would be random; choose --pool "
                 f"mean, cls or last. Missing:\n{listing(filled.pooler_missing)}"
             )
         if getattr(filled.model, "pooler", None) is None:

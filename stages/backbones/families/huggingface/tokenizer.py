@@ -68,9 +68,11 @@ def check_tokenizer(folder: ModelFolder) -> None:
     """Raise ConfigError for a tokenizer that is not there, or of which a few bytes of text could take all memory."""
     files = tokenizer_files(folder)
     if not files:
-        raise ConfigError(f"{folder.name}: no {TOKENIZER} in {folder.path}; expected a tokenizer beside the weights")
+        raise ConfigError(f"{folder.name}: no {TOKENIZER} in {folder.path}; expected a tokenizer next to the weights")
     if (folder.json(CONFIG) or {}).get("fast_tokenizer_files"):
-        raise ConfigError(f"{folder.name}: {CONFIG} names other files than {TOKENIZER}; leave fast_tokenizer_files out")
+        raise ConfigError(
+            f"{folder.name}: {CONFIG} names files other than {TOKENIZER}; remove fast_tokenizer_files from it"
+        )
     for path in files:
         if path.stat().st_size > _MOST_BYTES:
             raise ConfigError(f"{path} has {path.stat().st_size:,} bytes; expected at most {_MOST_BYTES:,}")
@@ -85,7 +87,9 @@ def _check_growth(path: Path) -> None:
     except (OSError, ValueError, RecursionError, AttributeError, TypeError) as error:
         raise ConfigError(f"can't read {path} ({shortened(str(error))}); expected a tokenizer as JSON") from error
     if growth > _MOST_GROWTH:
-        raise ConfigError(f"{path}: its normalizer makes {growth:,} characters of one; expected at most {_MOST_GROWTH}")
+        raise ConfigError(
+            f"{path}: its normalizer turns one character into {growth:,}; expected at most {_MOST_GROWTH}"
+        )
 
 
 def _growth(step: Any) -> int:
@@ -123,5 +127,6 @@ def check_special(folder: ModelFolder, backend: tokenizers.Tokenizer, max_length
     special = backend.num_special_tokens_to_add(is_pair=False)
     if special > _MOST_SPECIAL or special >= max_length:
         raise ConfigError(
-            f"{folder.name}: {special} special tokens of at most {max_length}; expected room for the text: --max-length"
+            f"{folder.name}: {special} special tokens, but --max-length is {max_length}; expected a larger "
+            "--max-length, so that there is room for the text"
         )

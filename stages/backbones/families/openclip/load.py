@@ -51,7 +51,9 @@ def from_open_clip(request: BackboneRequest) -> LoadedModel:
     library = dict(model.visual.preprocess_cfg)
     projection = without_projection(model.visual)
     if projection is None and request.layer in (PROJECTION, f"{PROJECTION}:input"):
-        raise ConfigError(f"{source.called}: its projection can't be told from what is before it; leave --layer out")
+        raise ConfigError(
+            f"{source.called}: its projection can't be separated from the layers before it; leave --layer out"
+        )
     return LoadedModel(
         ImageTower(model.visual, projection),
         weights,
@@ -91,7 +93,7 @@ def _filled(
         model = _built(source, size)
     file = request.weights_file or (None if request.weights == "random" else source.weights())
     if file is None and request.weights != "random":
-        raise ConfigError(f"{source.called}: no weights beside its configuration; name them with --weights FILE")
+        raise ConfigError(f"{source.called}: no weights next to its configuration; give them with --weights FILE")
     refitted = file is not None and _fill(source, model, file, request.weights_part)
     if size and is_timm:
         with _quiet(source):
@@ -112,7 +114,7 @@ def _fill(source: Source, model: Any, file: Path, part: str) -> bool:
     own = {name.removeprefix("visual."): t for name, t in tensors.items() if name.startswith("visual.")}
     load_weights(model.visual, own or tensors, file)
     if lost := unloaded(model.visual):
-        raise ConfigError(f"{source.called}: {file} has no weights for a part of the tower:\n{listing(lost)}")
+        raise ConfigError(f"{source.called}: {file} has no weights for part of the image tower:\n{listing(lost)}")
     return refitted
 
 
@@ -122,10 +124,10 @@ def _code(source: Source, visual: Any, resized: tuple[int, int] | None, refitted
     patch = patch_size(visual)
     if resized is not None and patch is not None:
         check_patches(source.called, resized, patch)
-        log.info("%s: open_clip fits its positions to %d × %d pixels", source.called, *resized)
+        log.info("%s: open_clip adapts the position embeddings to %d × %d pixels", source.called, *resized)
     elif refitted:
         log.info(
-            "%s: open_clip fits positions of weights for other images to %d × %d pixels",
+            "%s: open_clip adapts position embeddings of another image size to %d × %d pixels",
             source.called,
             *visual.image_size,
         )

@@ -38,10 +38,10 @@ def folder_of(name: str) -> ModelFolder | None:
     if name.startswith(LOCAL):
         path = Path(place.replace("\0", "?")).expanduser()
         if not place or not path.is_dir():
-            raise ConfigError(f"{called}: no such folder; wanted one with {CONFIG}")
+            raise ConfigError(f"{called}: no such folder; expected one with {CONFIG}")
         return local_folder(path, called)
     if not is_repository(place):
-        raise ConfigError(f"{called}: {place!r} is no repository's name; wanted one such as org/model")
+        raise ConfigError(f"{called}: {place!r} is not the name of a repository; expected a name such as org/model")
     return snapshot(place, called)
 
 

@@ -51,7 +51,9 @@ def source_of(name: str) -> Source:
     other = model.removesuffix("-quickgelu") if said.get("quick_gelu") else f"{model}-quickgelu"
     is_other = bool(published.get("quick_gelu")) != bool(said.get("quick_gelu"))
     if tag and is_other and other != model and other in configurations():
-        raise ConfigError(f"the weights {tag} were trained with another activation; wanted open_clip:{other}/{tag}")
+        raise ConfigError(
+            f"the weights {tag} were trained with a different activation; expected open_clip:{other}/{tag}"
+        )
     return Source(f"open_clip:{name}", model, said, published, lambda: _downloaded(published) if tag else None)
 
 
@@ -62,7 +64,7 @@ def _of_folder(name: str) -> Source:
         folder = folder_of(name)
     said = folder.json(CONFIG) if folder else None
     if folder is None or said is None:
-        raise ConfigError(f"open_clip:{name} has no {CONFIG}; wanted what open_clip saved")
+        raise ConfigError(f"open_clip:{name} has no {CONFIG}; expected a folder saved by open_clip")
     found = said.get("model_cfg", said)
     _check(folder, found)
     place = f"{LOCAL}{folder.path}"
@@ -73,10 +75,15 @@ def _check(folder: ModelFolder, said: Any) -> None:
     """Raise ConfigError unless a configuration is one, whose tower is open_clip's own or one that timm has by name."""
     parts = [said.get(name) if isinstance(said, dict) else None for name in ("vision_cfg", "text_cfg")]
     if not all(isinstance(part, dict) for part in parts) or not isinstance(said.get("embed_dim"), int):
-        raise ConfigError(f"{folder.name}: its {CONFIG} has no embed_dim, vision_cfg and text_cfg; wanted a model's")
+        raise ConfigError(
+            f"{folder.name}: its {CONFIG} has no embed_dim, vision_cfg and text_cfg; expected the configuration "
+            "of a model"
+        )
     tower = (parts[0] or {}).get("timm_model_name")
     if tower is not None and not (isinstance(tower, str) and _ARCHITECTURE.fullmatch(tower)):
-        raise ConfigError(f"{folder.name}: its image tower is {shortened(str(tower))}; wanted a name of timm's")
+        raise ConfigError(
+            f"{folder.name}: its image tower is {shortened(str(tower))}; expected the name of a timm model"
+        )
 
 
 def _published(model: str, tag: str) -> dict[str, Any]:
@@ -97,6 +104,6 @@ def _downloaded(published: Mapping[str, Any]) -> Path:
     except Exception as error:  # its own errors, and those of the libraries below it
         place = published.get("hf_hub") or published.get("url")
         raise ConfigError(
-            f"can't download {place} ({type(error).__name__}: {shortened(str(error))}); name the weights where they "
-            "are: --weights FILE"
+            f"can't download {place} ({type(error).__name__}: {shortened(str(error))}); give the path of the "
+            "weights with --weights FILE"
         ) from error

@@ -77,12 +77,12 @@ def read_sentences(folder: ModelFolder) -> Sentences:
     kinds = [_kind(folder, one) for one in listed]
     if kinds[:2] != ["Transformer", "Pooling"] or any(kind not in _AFTER for kind in kinds[2:]):
         raise ConfigError(
-            f"{folder.name} is made of {', '.join(kinds) or 'nothing'}; expected a Transformer, its Pooling and maybe "
-            f"{', '.join(_AFTER)}"
+            f"{folder.name} has the modules {', '.join(kinds) or 'none'}; expected a Transformer, its Pooling and "
+            f"maybe {', '.join(_AFTER)}"
         )
     below = [folder.below(str(one.get("path", ""))) for one in listed if _has_folder(folder, one)]
     if len(below) < 2:
-        raise ConfigError(f"{folder.name}: the folder of its pooling is not there; download it again")
+        raise ConfigError(f"{folder.name}: the folder of its pooling module is missing; download it again")
     own, pooling = _first(below[0]), below[1].json("config.json") or {}
     _check_transformer(folder, own)
     steps = zip(kinds[2:], listed[2:], strict=True)
@@ -107,15 +107,15 @@ def _listed(folder: ModelFolder) -> list[dict[str, Any]]:
     path = folder.file(MODULES)
     if path is None:
         raise ConfigError(
-            f"{folder.name}: no {MODULES} in {folder.path}; expected a folder that sentence-transformers saved. A "
-            "model of transformers alone is hf:NAME, with a --pool"
+            f"{folder.name}: no {MODULES} in {folder.path}; expected a folder saved by sentence-transformers. "
+            "Load a plain transformers model as hf:NAME with --pool"
         )
     try:
         found = json.loads(path.read_bytes()) if path.stat().st_size < 1 << 20 else None
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"can't read {path}: {shortened(str(error))}; expected JSON") from error
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise ConfigError(f"{path} is no list of modules; expected what sentence-transformers saves")
+        raise ConfigError(f"{path} is not a list of modules; expected a folder saved by sentence-transformers")
     return found
 
 
@@ -123,8 +123,8 @@ def _kind(folder: ModelFolder, module: Mapping[str, Any]) -> str:
     named = str(module.get("type", ""))
     if not named.startswith(_LIBRARY):
         raise ConfigError(
-            f"{folder.name} asks for code that comes with the weights, which is never run ({shortened(named)}); choose "
-            "another model"
+            f"{folder.name} requires code that is stored with the weights, which is never run ({shortened(named)}); "
+            "choose another model"
         )
     return named.rpartition(".")[2]
 
@@ -154,7 +154,7 @@ def _check_transformer(folder: ModelFolder, own: Mapping[str, Any]) -> None:
     task = own.get("transformer_task") or "feature-extraction"
     if asked or task != "feature-extraction":
         raise ConfigError(
-            f"{folder.name}: its Transformer asks for what is not done here:\n{listing([*asked, str(task)])}\n"
+            f"{folder.name}: its Transformer requires options that are not supported:\n{listing([*asked, str(task)])}\n"
             "Choose another model."
         )
 

@@ -51,8 +51,8 @@ def check_pool(request: BackboneRequest, sentences: Sentences) -> None:
     """Raise ConfigError where another pooling is asked for than the folder's own."""
     if request.pool not in (None, sentences.pool):
         raise ConfigError(
-            f"--pool {request.pool} for st:{request.name}, which pools by {sentences.pool}; leave it out, or take the "
-            "model without its modules: hf:NAME"
+            f"--pool {request.pool} for st:{request.name}, which pools by {sentences.pool}; leave --pool out, or "
+            "use the model without its modules: hf:NAME"
         )
 
 
@@ -60,7 +60,7 @@ def _downloaded(name: str) -> ModelFolder:
     download(name, FILES, "give a folder: st:FOLDER")
     folder = cached(name, "st")
     if folder is None:
-        raise ConfigError(f"st:{name} has no config.json with model.safetensors beside it; choose another model")
+        raise ConfigError(f"st:{name} has no config.json with a model.safetensors next to it; choose another model")
     return folder
 
 
@@ -69,7 +69,9 @@ def _skipped(sentences: Sentences, how: Tokens) -> int:
     if sentences.includes_prompt or not how.prompt or how.table is None:
         return 0
     if how.windows != "first":
-        raise ConfigError(f"{sentences.folder.name} pools without its prompt; leave --windows {how.windows} out")
+        raise ConfigError(
+            f"{sentences.folder.name} excludes the prompt from pooling; leave --windows {how.windows} out"
+        )
     found = how.table.encode(how.prompt)
     return len(found.ids) - found.special_tokens_mask[-1]
 

@@ -18,7 +18,7 @@ def local_files(name: str) -> tuple[Path, Path]:
     """
     folder = Path(name.removeprefix(LOCAL)).expanduser()
     if name == LOCAL:
-        raise ConfigError(f"timm:{LOCAL} names no folder; wanted timm:{LOCAL}FOLDER")
+        raise ConfigError(f"timm:{LOCAL} names no folder; expected timm:{LOCAL}FOLDER")
     files = local_folder(folder, f"timm:{name}")
     config = files.file("config.json")
     weights = next((file for each in _WEIGHTS if (file := files.file(each))), None)

@@ -69,7 +69,7 @@ def test_a_layer_that_is_missing_before_others_that_are_not_is_an_error_that_nam
 
 def test_a_first_layer_of_one_channel_is_an_error_that_says_both_shapes(tmp_path: Path) -> None:
     grey = saved(state(0) | {"conv1.0.weight": torch.ones(24, 1, 3, 3)}, tmp_path / "grey.pth")
-    with pytest.raises(ConfigError, match=r"shape of conv1.0.weight: \(24, 1, 3, 3\) found, \(24, 3, 3, 3\) wanted"):
+    with pytest.raises(ConfigError, match=r"shape of conv1.0.weight: \(24, 1, 3, 3\) found, \(24, 3, 3, 3\) expected"):
         loaded(grey)
 
 

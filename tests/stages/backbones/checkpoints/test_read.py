@@ -109,16 +109,16 @@ def test_an_encoder_needs_no_weights_of_its_classifier_which_gives_nothing_but_n
 def test_what_is_taken_and_what_is_left_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "frostline")
     loaded(saved(HEADLESS["MoCo's head"], tmp_path))
-    assert "w.pth: took the part encoder_q; left out queue" in caplog.text and "w.pth#PART" in caplog.text
-    assert "w.pth: left out fc.0.*, fc.2.*" in caplog.text
+    assert "w.pth: using the part encoder_q; not using queue" in caplog.text and "w.pth#PART" in caplog.text
+    assert "w.pth: fc.0.*, fc.2.* not used" in caplog.text
     assert "w.pth has no weights for fc" in caplog.text
     caplog.clear()
     loaded(saved(WHOLE["an EMA beside"], tmp_path))
-    assert "took state_dict; others are taken by name" in caplog.text and "#state_dict_ema" in caplog.text
+    assert "using state_dict; choose another with" in caplog.text and "#state_dict_ema" in caplog.text
     caplog.clear()
     loaded(saved(WHOLE["an EMA beside the names"], tmp_path))
     assert (
-        "w.pth: took the names without a prefix; left out ema.stem.* (7)" in caplog.text and "w.pth#PART" in caplog.text
+        "w.pth: using the names without a prefix; not using ema.stem.* (7)" in caplog.text and "w.pth#PART" in caplog.text
     )
     caplog.clear()
     loaded(saved(S, tmp_path))
@@ -146,8 +146,12 @@ def test_a_part_deep_inside_has_the_end_of_its_name_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "part", "said"),
     [
-        (WHOLE["an EMA beside"], "ema", r"no part called 'ema'; wanted one of\n  state_dict \(13 tensors\)"),
-        ({"a": {"net": S}, "b": {"net": OTHER}}, "net", r"several parts called 'net'; wanted one of\n  a.net\n  b.net"),
+        (WHOLE["an EMA beside"], "ema", r"no part called 'ema'; expected one of\n  state_dict \(13 tensors\)"),
+        (
+            {"a": {"net": S}, "b": {"net": OTHER}},
+            "net",
+            r"several parts called 'net'; expected one of\n  a.net\n  b.net",
+        ),
         (S, "stem.0.weight", "no part called"),
         (S, "", None),
     ],
@@ -165,7 +169,7 @@ def test_a_part_that_is_not_there_or_not_one_is_answered_with_those_there_are(
 
 def test_two_parts_that_fit_alike_are_not_chosen_between(tmp_path: Path) -> None:
     file = saved({"first": S, "second": OTHER}, tmp_path)
-    with pytest.raises(ConfigError, match=r"several networks that fit.*--weights w.pth#PART:\n  first\n  second"):
+    with pytest.raises(ConfigError, match=r"several matching networks.*--weights w.pth#PART:\n  first\n  second"):
         loaded(file)
     assert is_state(loaded(file, "second"), OTHER)
 
@@ -210,12 +214,14 @@ class HeadFirst(nn.Module):
 def test_a_classifier_that_is_made_first_is_named_with_what_to_do(tmp_path: Path, cut: bool) -> None:
     tensors = HeadFirst(9).state_dict()
     file = saved({n: t for n, t in tensors.items() if not (cut and n.startswith("head."))}, tmp_path)
-    with pytest.raises(ConfigError, match=r"All else fits.*but head stands before other layers.*let __init__ "):
+    with pytest.raises(
+        ConfigError, match=r"Everything else matches.*but head comes before other layers.*let __init__ "
+    ):
         load_weights(HeadFirst(), read_checkpoint(file), "w.pth")
     del tensors["body.0.weight"], tensors["body.0.bias"]
     with pytest.raises(ConfigError) as error:
         load_weights(HeadFirst(9), tensors, "w.pth")
-    assert "All else fits" not in str(error.value)
+    assert "Everything else matches" not in str(error.value)
 
 
 def test_an_error_lists_ten_names_and_the_pattern_behind_the_rest(tmp_path: Path) -> None:
@@ -227,7 +233,7 @@ def test_an_error_lists_ten_names_and_the_pattern_behind_the_rest(tmp_path: Path
     assert len(lines) < 30 and lines[1] == "  missing: block0.0.weight"
     assert "  missing: 230 more, block1.* (80), block2.* (80), block0.* (70)" in lines
     assert "  unexpected: 290 more, blocks.10.*" in str(error.value)
-    assert "its own begin with block0.* (80)" in lines[-1]
+    assert "the network's names begin with block0.* (80)" in lines[-1]
 
 
 def test_safetensors_and_pytorch_files_are_told_by_what_they_hold_not_by_their_ending(tmp_path: Path) -> None:

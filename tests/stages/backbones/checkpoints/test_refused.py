@@ -23,14 +23,16 @@ def state(kind: torch.dtype) -> dict[str, Tensor]:
 @pytest.mark.parametrize("kind", [torch.int8, torch.uint8, torch.bool, torch.int64, torch.complex64])
 def test_no_integers_and_no_complex_numbers_are_taken_for_weights(kind: torch.dtype) -> None:
     net, name = network(), str(kind).removeprefix("torch.")
-    with pytest.raises(ConfigError, match=rf"probably quantised:\n  0.weight: {name} found, float32 wanted\n") as error:
+    with pytest.raises(
+        ConfigError, match=rf"probably quantised:\n  0.weight: {name} found, float32 expected\n"
+    ) as error:
         load_weights(net, state(kind), "w.pth")
     assert "num_batches_tracked" not in str(error.value)
     assert all(torch.equal(t, network().state_dict()[n]) for n, t in net.state_dict().items())
 
 
 def test_one_quantised_layer_is_enough_and_many_are_counted() -> None:
-    with pytest.raises(ConfigError, match=r"quantised:\n  3.weight: int8 found, float32 wanted\nSave"):
+    with pytest.raises(ConfigError, match=r"quantised:\n  3.weight: int8 found, float32 expected\nSave"):
         load_weights(network(), {**state(torch.float32), "3.weight": torch.ones(2, 4, dtype=torch.int8)}, "w.pth")
     many = nn.Sequential(*[nn.Linear(1, 1) for _ in range(9)])
     with pytest.raises(ConfigError, match="\n  8 more\n"):
@@ -58,7 +60,7 @@ def test_floats_of_any_width_are_weights_and_counts_may_be_of_any_kind(kind: tor
     ],
 )
 def test_what_says_that_more_was_trained_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=rf"(?s)more than this one.*\n  {name}\n"):
+    with pytest.raises(ConfigError, match=rf"(?s)weights that this network has no place for.*\n  {name}\n"):
         load_weights(network(), {**state(torch.float32), name: torch.ones(1)}, "w.pth")
 
 

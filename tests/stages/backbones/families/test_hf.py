@@ -86,7 +86,9 @@ def test_pooled_tokens_are_those_of_the_last_hidden_state(name: str, prefix: int
 def test_where_the_patches_tokens_are_not_known_their_mean_is_refused(name: str, tmp_path: Path) -> None:
     tokens = own(tmp_path, save_transformers(tmp_path, name)).last_hidden_state
     for how in ("mean", "cls+mean"):
-        with pytest.raises(ConfigError, match="does not say which tokens are patches; wanted cls or tokens"):
+        with pytest.raises(
+            ConfigError, match="it is not known which tokens of this network are patches; expected cls or tokens"
+        ):
             loaded(tmp_path, pool=how)
     agree(features(loaded(tmp_path, pool="cls")), tokens[:, 0], TOLERANCE.get(name, 1e-5))
 
@@ -105,7 +107,7 @@ def test_a_model_without_a_pooled_output_asks_how_to_pool(tmp_path: Path) -> Non
 
 def test_a_model_that_masks_at_random_is_refused(tmp_path: Path) -> None:
     save_transformers(tmp_path, "vit-mae")
-    with pytest.raises(ConfigError, match="gives other features of the same images when asked again"):
+    with pytest.raises(ConfigError, match="gives different features for the same images in a second pass"):
         loaded(tmp_path, pool="cls")
 
 
@@ -122,7 +124,7 @@ def test_weights_that_are_missing_are_listed(tmp_path: Path) -> None:
     tensors = load_file(tmp_path / WEIGHTS)
     lost = next(name for name in tensors if "layernorm" in name)
     save_file({name: tensor for name, tensor in tensors.items() if name != lost}, tmp_path / WEIGHTS)
-    with pytest.raises(ConfigError, match=r"(?s)1 weights of ViTModel are in no file.*layernorm"):
+    with pytest.raises(ConfigError, match=r"(?s)1 weights of ViTModel are missing.*layernorm"):
         loaded(tmp_path)
 
 
@@ -146,8 +148,11 @@ def test_quantised_weights_and_those_of_a_network_with_more_are_refused(prefix: 
     tensors = load_file(tmp_path / WEIGHTS)
     name = next(name for name in tensors if name.endswith("layernorm.weight"))
     for more, said in (
-        ({name: tensors[name].to(torch.int8)}, f"quantised:\n  {prefix}{name}: int8 found, float32 wanted"),
-        ({"embeddings.register_tokens": torch.ones(1, 4, 32)}, "(?s)more than this one.*register_tokens"),
+        ({name: tensors[name].to(torch.int8)}, f"quantised:\n  {prefix}{name}: int8 found, float32 expected"),
+        (
+            {"embeddings.register_tokens": torch.ones(1, 4, 32)},
+            "(?s)weights that this network has no place for.*register_tokens",
+        ),
     ):
         save_file({f"{prefix}{n}": t for n, t in (tensors | more).items()}, tmp_path / WEIGHTS)
         with pytest.raises(ConfigError, match=said):
@@ -264,7 +269,7 @@ def test_a_folder_without_a_processor_wants_the_preprocessing_said(tmp_path: Pat
 def test_models_of_texts_are_refused(tmp_path: Path) -> None:
     hf.BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2).save_pretrained(tmp_path)
     said = {"resize": (SIDE, SIDE), "mean": (0.5,) * 3, "std": (0.5,) * 3}
-    with pytest.raises(ConfigError, match="takes input_ids; wanted a model of images"):
+    with pytest.raises(ConfigError, match="takes input_ids; expected a model of images"):
         loaded(tmp_path, "random", preprocessing=said)
 
 
@@ -280,12 +285,12 @@ SMALL = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "i
         ),
         (lambda: hf.VivitConfig(image_size=SIDE, tubelet_size=[2, 8, 8], **SMALL), "VivitModel, which takes videos"),
         (lambda: hf.TimesformerConfig(image_size=SIDE, patch_size=8, **SMALL), "takes videos .num_frames 8"),
-        (lambda: hf.Siglip2VisionConfig(**SMALL), "needs pixel_attention_mask, spatial_shapes beside the images"),
+        (lambda: hf.Siglip2VisionConfig(**SMALL), "needs pixel_attention_mask, spatial_shapes in addition to images"),
         (
             lambda: hf.SegGptConfig(image_size=SIDE, patch_size=8, **SMALL),
             "needs prompt_pixel_values, prompt_masks",
         ),
-        (hf.HGNetV2Config, "gives feature_maps of images, wanted last_hidden_state; name a layer with --layer"),
+        (hf.HGNetV2Config, "returns feature_maps for images; expected last_hidden_state. Choose a layer with --layer"),
     ],
 )
 def test_models_that_do_not_take_images_alone_say_what_they_need(

@@ -138,8 +138,8 @@ def test_a_recording_whose_windows_take_too_much_memory_is_refused(tmp_path: Pat
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"layer": "encoder"}, "the last layer alone"),
-        ({"pool": "cls"}, "its feature is the mean"),
+        ({"layer": "encoder"}, "only the last layer"),
+        ({"pool": "cls"}, "its pooling is fixed .mean."),
         ({"preprocessing": {"seconds": 3.0}}, "at most 2 at once"),
     ],
 )
@@ -200,5 +200,5 @@ def test_a_feature_extractor_that_would_take_all_memory_or_run_code_is_refused(c
 def test_a_model_of_texts_is_none_of_recordings(tmp_path: Path) -> None:
     save_audio_model(tmp_path, GROUP)
     change_json(tmp_path / "config.json", {"model_type": "bert"})
-    with pytest.raises(ConfigError, match="bert; expected one of recordings: wav2vec2"):
+    with pytest.raises(ConfigError, match="bert; expected an audio model: wav2vec2"):
         backbone_of(tmp_path)

@@ -112,7 +112,7 @@ def test_another_tokenizer_is_another_backbone(bert: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("asked", "message"),
-    [({"max_length": PLACES + 1}, "has places for 64 tokens, not for 65"), ({"max_length": 2}, "expected room")],
+    [({"max_length": PLACES + 1}, "takes at most 64 tokens, not 65"), ({"max_length": 2}, "room for the text")],
 )
 def test_lengths_that_cannot_be_are_refused(bert: Path, asked: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):

@@ -84,7 +84,7 @@ def test_what_a_tower_of_timm_gives_before_its_projection(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["resnet", "timm, not projected"])
 def test_a_tower_whose_projection_is_no_part_of_its_own_says_so(name: str, tmp_path: Path) -> None:
     save_open_clip(tmp_path, name)
-    with pytest.raises(ConfigError, match="its projection can't be told from what is before it"):
+    with pytest.raises(ConfigError, match="its projection can't be separated from the layers before it"):
         loaded(tmp_path, layer="projection:input")
 
 
@@ -143,7 +143,7 @@ def test_a_file_and_random_weights_with_a_name_of_open_clips_own(tmp_path: Path)
 
 
 def test_published_weights_are_part_of_the_name() -> None:
-    with pytest.raises(ConfigError, match=r"does not say which weights; wanted open_clip:ViT-B-32/TAG"):
+    with pytest.raises(ConfigError, match=r"does not name its weights; expected open_clip:ViT-B-32/TAG"):
         loaded("ViT-B-32")
     with pytest.raises(ConfigError, match="open_clip:ViT-B-32/laion2b_s34b_b79k"):
         loaded("ViT-B-32", "laion2b_s34b_b79k")
@@ -151,7 +151,7 @@ def test_published_weights_are_part_of_the_name() -> None:
         loaded("ViT-B-33", "random")
     with pytest.raises(ConfigError, match="laion2b_s34b_b79k"):
         loaded("ViT-B-32/laion2b_s34b_b80k")
-    with pytest.raises(ConfigError, match="wanted open_clip:ViT-B-32-quickgelu/openai"):
+    with pytest.raises(ConfigError, match="expected open_clip:ViT-B-32-quickgelu/openai"):
         loaded("ViT-B-32/openai")
 
 
@@ -195,8 +195,8 @@ def test_the_fingerprint_changes_with_what_a_folder_holds(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"timm_model_name": "local-dir:/etc"}, "wanted a name of timm's"),
-        ({"timm_model_name": ["resnet18"]}, "wanted a name of timm's"),
+        ({"timm_model_name": "local-dir:/etc"}, "expected the name of a timm model"),
+        ({"timm_model_name": ["resnet18"]}, "expected the name of a timm model"),
         ({"layers": "many"}, "can't build"),
     ],
 )
@@ -217,7 +217,7 @@ def test_a_preprocessing_of_images_that_are_not_square_is_nearest() -> None:
 def test_queries_of_an_attention_pool_are_no_patches(tmp_path: Path) -> None:
     save_open_clip(tmp_path, "coca")
     for layer in ("visual.attn_pool", "visual.ln_post", "visual.transformer,visual.ln_post@mean"):
-        with pytest.raises(ConfigError, match="does not say which tokens are patches"):
+        with pytest.raises(ConfigError, match="it is not known which tokens of this network are patches"):
             loaded(tmp_path, layer=layer, pool="mean")
     first = loaded(tmp_path, layer="visual.ln_post", pool="cls")
     default = loaded(tmp_path, layer="projection:input")
@@ -234,6 +234,6 @@ def test_weights_of_another_resolution_are_said_to_be_fitted(tmp_path: Path, cap
     with caplog.at_level(logging.INFO, logger="frostline"):
         fitted = loaded(tmp_path, str(tmp_path / "larger.pt"))
     assert fitted.spec.code == f"{own_size.spec.code}, positions fitted by open_clip {open_clip.__version__}"
-    assert "open_clip fits positions of weights for other images to 32 × 32 pixels" in caplog.text
+    assert "open_clip adapts position embeddings of another image size to 32 × 32 pixels" in caplog.text
     matched = loaded(tmp_path, str(tmp_path / "larger.pt"), preprocessing={"resize": 64})
     assert matched.spec.size == (64, 64) and matched.spec.code == fitted.spec.code

@@ -76,7 +76,7 @@ def test_an_unknown_prefix_is_told_what_there_is() -> None:
     with pytest.raises(ConfigError) as caught:
         check(BackboneRequest("nosuch:vit"))
     first, *rest = str(caught.value).splitlines()
-    assert first == "unknown backbone family 'nosuch', and there is no module of that name; wanted one of"
+    assert first == "unknown backbone family 'nosuch', and no module has that name; expected one of"
     listed = [line.split()[0] for line in rest[:-1]]
     assert listed[:3] == ["torchvision:NAME", "shipped:NAME", "identity:NAME"] and "timm:NAME" in listed
     assert listed[-2:] == ["mine:NAME", "shy:NAME"]
@@ -108,7 +108,7 @@ def test_a_module_of_ones_own_needs_no_dot(tmp_path: Path, monkeypatch: pytest.M
         ("shipped:resnet50", "unknown backbone 'resnet50'.*resnet8-cifar10"),
         ("torchvision:resnet5O", "unknown backbone 'resnet5O'; did you mean 'resnet50'"),
         ("torchvision:pixels", "unknown backbone 'pixels'"),
-        ("mine:huge", "no 'huge' among mine; wanted tiny"),
+        ("mine:huge", "no 'huge' among mine; expected tiny"),
     ],
 )
 @pytest.mark.usefixtures("mine")
@@ -128,7 +128,7 @@ def test_an_installed_family_gives_a_backbone_with_its_own_layer() -> None:
 
 @pytest.mark.usefixtures("mine")
 def test_a_width_that_is_not_what_the_family_says_is_refused_unless_a_layer_is_named() -> None:
-    with pytest.raises(ConfigError, match="layer 'output' gives 6 features, its family says 7"):
+    with pytest.raises(ConfigError, match="layer 'output' gives 6 features, but its family declares 7"):
         load_backbone(BackboneRequest("mine:liar"), picture(0))
     assert load_backbone(BackboneRequest("mine:liar", layer="output"), picture(0)).width == 6
 

@@ -226,7 +226,7 @@ def test_another_size_resamples_the_position_embeddings_as_timm_does(
 
 
 def test_a_size_that_is_no_whole_number_of_patches_names_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"patches of 16 × 16 .*the nearest are --resize 96 and --resize 112"):
+    with pytest.raises(ConfigError, match=r"patches of 16 × 16 .*the nearest sizes are --resize 96 and --resize 112"):
         loaded("test_vit", preprocessing={"resize": 100})
 
 
@@ -345,9 +345,11 @@ def test_each_name_is_described_without_its_weights() -> None:
 )
 def test_tokens_without_a_class_token_are_not_pooled_as_with_one(name: str, before: str, after: str) -> None:
     for how in ("cls", "mean", "cls+mean"):
-        with pytest.raises(ConfigError, match=rf"layer '{before}' gives \d+ tokens .* wanted tokens, the mean of all"):
+        with pytest.raises(
+            ConfigError, match=rf"layer '{before}' gives \d+ tokens .* expected tokens .the mean of all"
+        ):
             loaded(name, layer=before, pool=how)
-    with pytest.raises(ConfigError, match="wanted tokens"):
+    with pytest.raises(ConfigError, match="expected tokens"):
         loaded(name, layer=f"{before}@mean,{after}@mean")
     assert loaded(name, layer=before, pool="tokens").width == loaded(name, layer=after, pool="mean").width
 
@@ -375,8 +377,8 @@ def test_a_folder_has_one_key_however_its_path_is_written(folder: Path, monkeypa
 def test_quantised_weights_and_those_of_a_network_with_more_are_refused(tmp_path: Path) -> None:
     model = drawn("test_vit")
     quantised = {"blocks.0.mlp.fc1.weight": torch.ones_like(model.blocks[0].mlp.fc1.weight, dtype=torch.int8)}
-    with pytest.raises(ConfigError, match=r"quantised:\n  blocks.0.mlp.fc1.weight: int8 found, float32 wanted"):
+    with pytest.raises(ConfigError, match=r"quantised:\n  blocks.0.mlp.fc1.weight: int8 found, float32 expected"):
         loaded("test_vit", saved(model, tmp_path / "a.safetensors", **quantised))
     for name in ("blocks.0.attn.qkv.lora_A.weight", "reg_token"):
-        with pytest.raises(ConfigError, match=f"(?s)more than this one.*{name}"):
+        with pytest.raises(ConfigError, match=f"(?s)weights that this network has no place for.*{name}"):
             loaded("test_vit", saved(model, tmp_path / "b.safetensors", **{name: torch.ones(1, 4, 64)}))

@@ -49,7 +49,7 @@ def test_the_same_pixels_pass_without_a_word(caplog: pytest.LogCaptureFixture) -
 def test_up_to_a_grey_level_is_said(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "frostline")
     assert transform_of("x", model(lambda image: SAME(image) + 1 / 255 / 0.4), {}) == HOW
-    assert "the pixels of x are its library's own to within one grey level" in caplog.text
+    assert "the pixels of x match those of its library to within one grey level" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_other_pixels_are_made_by_the_library_itself(
     image = noise_photograph((90, 70))
     how = transform_of("x", model(transform), {})
     assert described(how) == {"library": "lib 1.2", "configuration": '{"a":1}'}
-    assert re.search(f"x: images are prepared by lib 1.2 itself, which makes {found}", caplog.text)
+    assert re.search(f"x: images are preprocessed by lib 1.2 itself: {found}", caplog.text)
     pixels = how.item(image)["pixels"]
     assert pixels.dtype == np.float32 and np.array_equal(pixels.transpose(2, 0, 1), transform(image))
     assert np.array_equal(how.item(image, "hflip")["pixels"], pixels[:, ::-1])
@@ -85,9 +85,9 @@ def test_whoever_says_where_pixels_go_is_taken_at_their_word_and_must_say_all_of
 @pytest.mark.parametrize(
     ("transform", "message"),
     [
-        (lambda image: SAME(image)[None], r"shape \(1, 3, 64, 64\); wanted \(3, height, width\)"),
+        (lambda image: SAME(image)[None], r"shape \(1, 3, 64, 64\); expected \(3, height, width\)"),
         (lambda _: 1 / 0, "ZeroDivisionError"),
-        (lambda image: SAME(image) + torch.rand(()), "draws at random"),
+        (lambda image: SAME(image) + torch.rand(()), "is random"),
     ],
     ids=["batch", "error", "random"],
 )
@@ -103,7 +103,7 @@ def test_an_image_that_the_library_can_not_prepare_is_unreadable() -> None:
         return torch.zeros(3, 4, 4)
 
     how = LibraryTransform("lib 1.2", "{}", prepare)
-    with pytest.raises(UnreadableSample, match=r"^lib 1.2 can't prepare it \(ValueError: not this one\)$"):
+    with pytest.raises(UnreadableSample, match=r"^lib 1.2 can't preprocess it \(ValueError: not this one\)$"):
         how.item(Image.new("RGB", (9, 9)))
     with pytest.raises(UnreadableSample, match="too narrow"):
         how.item(Image.new("RGB", (10_001, 100)))

@@ -156,7 +156,7 @@ def test_moving_the_file_changes_nothing_and_changing_what_it_imports_does(tmp_p
 @pytest.mark.parametrize(
     ("text", "name", "message"),
     [
-        ("def make():\n    return 3\n", "make", "returned a int; wanted a torch.nn.Module"),
+        ("def make():\n    return 3\n", "make", "returned a int; expected a torch.nn.Module"),
         ("def make():\n    raise ValueError('no luck')\n", "make", "raised ValueError: no luck"),
         ("def make(width):\n    return width\n", "make", "raised TypeError: .*missing 1 required"),
         ("def make(:\n", "make", "raised SyntaxError"),
@@ -176,8 +176,8 @@ def test_a_factory_that_fails_says_how(tmp_path: Path, text: str, name: str, mes
         ("nowhere.py:net", "no file nowhere.py"),
         ("no_such_package.nets:net", "no module 'no_such_package.nets'"),
         ("json.nets:net", "no module 'json.nets'"),
-        ("net.py:", "names no factory"),
-        (":net", "names no factory"),
+        ("net.py:", "does not name a factory"),
+        (":net", "does not name a factory"),
     ],
 )
 def test_a_factory_that_is_not_there_is_named(name: str, message: str) -> None:
@@ -187,7 +187,7 @@ def test_a_factory_that_is_not_there_is_named(name: str, message: str) -> None:
 
 def test_a_factory_needs_weights_or_a_word_that_its_own_are_meant(tmp_path: Path) -> None:
     name = f"{written(tmp_path, 'raise SystemError')}:net"
-    with pytest.raises(ConfigError, match=r"wanted a file .* or `factory`"):
+    with pytest.raises(ConfigError, match=r"expected a file .* or `factory`"):
         loaded(name, "DEFAULT")
 
 

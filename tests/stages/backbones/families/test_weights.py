@@ -114,8 +114,8 @@ def test_a_missing_download_says_where_to_put_the_file_and_prints_nothing(
         (QUICK, "nowhere/weights.pth", "no weights file nowhere/weights.pth"),
         (QUICK, "nowhere.safetensors", "no such file"),
         (QUICK, "/", "a folder, not a file"),
-        ("resnet8-cifar10", "IMAGENET1K_V1", "takes none"),
-        ("pixels", "random", "takes none"),
+        ("resnet8-cifar10", "IMAGENET1K_V1", "which has none"),
+        ("pixels", "random", "which has none"),
     ],
 )
 def test_names_that_mean_nothing_are_refused(name: str, weights: str, message: str) -> None:
@@ -183,7 +183,7 @@ def test_weights_that_do_not_fit_are_listed_ten_of_a_kind(tmp_path: Path) -> Non
     assert all(f"missing: {n}\n" in text for n in gone[:10]) and f"missing: {gone[10]}" not in text
     assert f"missing: {len(gone) - 10} more, layer4.1.* (10), layer4.0.* (" in text
     assert "unexpected: extra.weight" in text
-    assert "shape of conv1.weight: (64, 1, 7, 7) found, (64, 3, 7, 7) wanted" in text
+    assert "shape of conv1.weight: (64, 1, 7, 7) found, (64, 3, 7, 7) expected" in text
 
 
 def test_an_official_name_over_another_models_weights_is_an_error(hub: Path) -> None:

@@ -150,21 +150,21 @@ def test_weights_of_the_network_inside_are_taken_by_its_own_names_and_by_the_wra
 def test_which_part_is_the_network_is_said(nets: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "frostline"):
         made_by_factory(f"{nets}:lightning_module")
-    assert "a Mine without a forward; its encoder is the network" in caplog.text
+    assert "a Mine without a forward method; using its encoder as the network" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("two_networks", "a Bare without a forward, which holds model, backbone; return the network itself"),
-        ("nothing", "a Bare without a forward, which holds nothing with weights"),
-        ("function", "returned a function; wanted a torch.nn.Module; return the network that it calls"),
-        ("compiled_function", "returned a function; wanted a torch.nn.Module; return the network that it calls"),
-        ("pair", "returned a tuple of Net, function; wanted a torch.nn.Module; return that one alone"),
-        ("kind", r"returned the class Net; wanted a torch.nn.Module; return Net\(…\), an instance"),
-        ("state", "returned a OrderedDict; wanted a torch.nn.Module; weights go into a network first"),
-        *((name, "a TorchScript module, .*was made from") for name in ("scripted", "traced", "scripted_parallel")),
-        ("sharded", "returned a FullyShardedDataParallel, whose weights lie in pieces"),
+        ("two_networks", "a Bare without a forward method, which holds model, backbone; return the network itself"),
+        ("nothing", "a Bare without a forward method, which holds nothing with weights"),
+        ("function", "returned a function; expected a torch.nn.Module; return the network that it calls"),
+        ("compiled_function", "returned a function; expected a torch.nn.Module; return the network that it calls"),
+        ("pair", "returned a tuple of Net, function; expected a torch.nn.Module; return only the network"),
+        ("kind", r"returned the class Net; expected a torch.nn.Module; return Net\(…\), an instance"),
+        ("state", "returned a OrderedDict; expected a torch.nn.Module; load the weights into a network first"),
+        *((name, "a TorchScript module, .*was compiled from") for name in ("scripted", "traced", "scripted_parallel")),
+        ("sharded", "returned a FullyShardedDataParallel, whose weights are split into pieces"),
     ],
 )
 def test_a_wrapper_without_a_network_to_take_is_named(nets: Path, name: str, said: str) -> None:

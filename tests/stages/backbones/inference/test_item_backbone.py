@@ -103,7 +103,7 @@ def test_a_family_that_does_not_say_what_it_came_to_is_told(missing: str, value:
 
 
 def test_another_width_than_the_family_says_and_what_a_module_raises_are_config_errors() -> None:
-    with pytest.raises(ConfigError, match=r"gives \(4, 6\) for 4 samples; its family says \(4, 7\)"):
+    with pytest.raises(ConfigError, match=r"gives \(4, 6\) for 4 samples; expected \(4, 7\)"):
         backbone(width=7)
 
     class Failing(Mean):

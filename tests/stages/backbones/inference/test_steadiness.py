@@ -82,7 +82,7 @@ def test_what_changes_with_the_batch_is_seen(last: str, n: int) -> None:
 
 
 SIZED = {
-    "divided by the number of images": Always(lambda x: x / len(x)),
+    "depends on the number of images": Always(lambda x: x / len(x)),
     "centred in large batches": Always(lambda x: x - x.mean(0) if len(x) > 8 else x),
     "other weights for few": Always(lambda x: 2 * x if len(x) < 5 else x),
 }
@@ -106,8 +106,8 @@ def test_what_one_place_alone_has_is_seen() -> None:
 @pytest.mark.parametrize(
     ("last", "n", "max_batch"),
     [
-        ("divided by the number of images", 2, 16),
-        ("divided by the number of images", 8, 8),
+        ("depends on the number of images", 2, 16),
+        ("depends on the number of images", 8, 8),
         ("centred in large batches", 8, 16),
         ("other weights for few", 8, 8),
         ("other weights for few", 3, 16),
@@ -169,12 +169,15 @@ def test_nan_and_infinity_that_stay_are_steady_and_those_that_come_are_not() -> 
 def test_the_error_names_images_says_how_much_and_what_to_do() -> None:
     found = Unsteady("again", (0, 2, 5, 7), 8, 0.25, 0.5)
     said = str(refusal("net.py:drop", found, [f"cat/{i}\x1b.png" for i in range(8)]))
-    assert said.startswith("net.py:drop gives other features of the same images when asked again: 4 of the 8 compared ")
+    assert said.startswith(
+        "net.py:drop gives different features for the same images in a second pass: 4 of 8 compared "
+    )
     assert (
-        "(cat/0\\x1b.png, cat/2\\x1b.png, cat/5\\x1b.png, …), by up to 0.25, where a feature's mean size is 0.5" in said
+        "(cat/0\\x1b.png, cat/2\\x1b.png, cat/5\\x1b.png, …), by up to 0.25, where the mean absolute feature "
+        "is 0.5" in said
     )
     assert "dropout" in said and "--allow-unsteady" in said
-    with pytest.raises(ConfigError, match=r"mine gives an image other features when other images .*\(image 0\)"):
+    with pytest.raises(ConfigError, match=r"mine gives an image different features if the other images .*\(image 0\)"):
         check_steady("mine", embedding(network(MIXING["centred on the batch"])), images(2))
 
 
@@ -186,6 +189,6 @@ def test_a_network_is_looked_at_when_it_is_loaded_unless_that_is_waived(tmp_path
         "    return nn.Sequential(nn.Conv2d(3, 4, 3), norm, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
     )
     request = BackboneRequest(f"{tmp_path}/net.py:net", "factory", layer="output")
-    with pytest.raises(ConfigError, match=r"in its batch: 1 of the 1 compared \(noise 1\)"):
+    with pytest.raises(ConfigError, match=r"in the batch change: 1 of 1 compared \(noise 1\)"):
         load_backbone(request, picture(0, (16, 16)))
     assert load_backbone(request, picture(0, (16, 16)), allow_unsteady=True).width == 4

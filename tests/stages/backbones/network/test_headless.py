@@ -116,7 +116,9 @@ def test_no_inner_layer_passes_for_a_classifier_that_is_not_there(
     with pytest.raises(ConfigError) as caught:
         loaded(name)
     said, width = str(caught.value), WIDTHS[name]
-    assert f"no linear layer made the network's output, a tensor of shape (2, {width}); take that with" in said
+    assert (
+        f"no linear layer produced the network's output, a tensor of shape (2, {width}); use that output with" in said
+    )
     assert "--layer output" in said and f", {width}" in said.splitlines()[-1]
 
 
@@ -155,7 +157,7 @@ def test_the_output_is_pooled_by_the_same_rules_as_a_layer(loaded: Callable[...,
 def test_an_output_that_is_no_tensor_is_not_offered_and_not_taken(loaded: Callable[..., Backbone]) -> None:
     with pytest.raises(ConfigError, match="the network's output, a tuple; name a layer with --layer"):
         loaded("Pair")
-    with pytest.raises(ConfigError, match="layer 'output' gives a tuple; wanted a tensor"):
+    with pytest.raises(ConfigError, match="layer 'output' gives a tuple; expected a tensor"):
         loaded("Pair", "output")
 
 

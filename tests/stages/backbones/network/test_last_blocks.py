@@ -24,7 +24,7 @@ def test_more_blocks_than_there_are_is_an_error_with_how_many() -> None:
 
 
 def test_blocks_in_several_rows_are_not_guessed() -> None:
-    with pytest.raises(ConfigError, match="no row of blocks of one class"):
+    with pytest.raises(ConfigError, match="no sequence of blocks of one class"):
         named_blocks(torchvision.models.resnet50(), "last4")
 
 

@@ -49,7 +49,7 @@ def test_a_network_that_catches_exceptions_still_stops_at_the_layer() -> None:
     [
         ("conv3", "unknown layer 'conv3'; did you mean 'conv2' or 'conv1'"),
         (":input", "unknown layer ''"),
-        ("pair", "gives a tuple; wanted a tensor"),
+        ("pair", "gives a tuple; expected a tensor"),
         ("unused", "it is never called"),
     ],
 )
@@ -76,7 +76,8 @@ def test_the_classifier_is_the_layer_that_gives_the_output_though_another_is_cal
 def test_a_network_without_a_classifier_is_told_to_name_a_layer() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
     with pytest.raises(
-        ConfigError, match=r"(?s)shape \(2, 4, 14, 14\); take that with --layer output.*\n  0: \(2, 4, 14, 14\)\n  1: "
+        ConfigError,
+        match=r"(?s)shape \(2, 4, 14, 14\); use that output with --layer output.*\n  0: \(2, 4, 14, 14\)\n  1: ",
     ):
         classifier_of(model, watch(model, IMAGES))
 
@@ -166,13 +167,13 @@ def test_vits_class_token_after_its_encoder_is_what_its_classifier_takes() -> No
 
 
 def test_a_layer_that_has_no_row_per_image_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"gives \(1, 15, 15, 2\) for 2 images; wanted one row per image"):
+    with pytest.raises(ConfigError, match=r"gives \(1, 15, 15, 2\) for 2 images; expected one row per image"):
         cut("swin_v2_t", "features.1.0.attn.cpb_mlp.0:input", "none")
 
 
 def test_the_class_token_of_a_network_without_one_is_refused() -> None:
     tokens = torch.arange(24.0).view(2, 4, 3)
     for how in ("cls", "cls+mean"):
-        with pytest.raises(ConfigError, match=r"has no class token; wanted mean"):
+        with pytest.raises(ConfigError, match=r"has no class token; expected mean"):
             pool(tokens, how, 0)
     assert torch.equal(pool(tokens, "cls"), tokens[:, 0]) and torch.equal(pool(tokens, "cls", 1), tokens[:, 0])

@@ -30,8 +30,8 @@ def test_a_graph_that_does_not_give_what_the_network_gives_is_not_used(caplog: p
     with torch.no_grad():
         wrong = cut(IMAGES) * 1.001
     assert optimized(cut, wrong, IMAGES, device="cpu", portable=False) is cut
-    reason = "made faster, it gives values that differ by 1e-03 of the largest"
-    assert said(caplog) == [f"the network runs as written: {reason}"]
+    reason = "optimised, its values differ by 1e-03 of the largest"
+    assert said(caplog) == [f"the network runs unoptimised: {reason}"]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_network_with_hooks_runs_as_it_is_written(name: str, caplog: pytest.Lo
     model = Net()
     model.get_submodule(name).register_forward_pre_hook(lambda _, args: (args[0] * 2,))
     assert isinstance(made_faster(model, "fc:input"), Cut)
-    assert said(caplog) == ["the network runs as written: it has hooks"]
+    assert said(caplog) == ["the network runs unoptimised: it has hooks"]
 
 
 def test_a_layer_called_by_keyword_is_cut_like_any_other() -> None:
@@ -84,7 +84,7 @@ def test_code_that_can_not_be_traced_runs_as_written_and_one_short_line_says_so(
     caplog.set_level("INFO")
     assert isinstance(made_faster(Net(lambda net, y: float(y.mean() > 99)), "fc:input"), Cut)
     (line,) = said(caplog)
-    assert line.startswith("the network runs as written: its code can't be traced (") and len(line) < 200
+    assert line.startswith("the network runs unoptimised: its code can't be traced (") and len(line) < 200
 
 
 def test_a_network_made_faster_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -123,7 +123,7 @@ def test_a_torch_whose_operations_take_something_else_runs_the_network_as_writte
     caplog.set_level("INFO")
     assert isinstance(made_faster(Net(), "fc:input"), Cut)
     (line,) = said(caplog)
-    assert line.startswith(f"the network runs as written: made faster, it fails with torch {torch.__version__} (")
+    assert line.startswith(f"the network runs unoptimised: optimised, it fails in torch {torch.__version__} (")
 
 
 def test_a_graph_that_is_none_of_those_known_runs_as_written_and_it_is_said(
@@ -134,7 +134,7 @@ def test_a_graph_that_is_none_of_those_known_runs_as_written_and_it_is_said(
     assert isinstance(made_faster(Net(), "fc:input"), Cut)
     (line,) = said(caplog)
     assert line.startswith(
-        f"the network runs as written: its graph can't be rewritten with torch {torch.__version__} ("
+        f"the network runs unoptimised: its graph can't be rewritten with torch {torch.__version__} ("
     )
 
 

@@ -162,7 +162,7 @@ def test_pages_that_shrink_as_no_samples_do_are_refused(tmp_path: Path, monkeypa
     monkeypatch.setattr(parquet_rows, "_WIDEST", 1 << 20)
     stored = rows_in(tmp_path / "a.parquet", [bytes(8 << 20)], compression="zstd", use_dictionary=False)
     assert (tmp_path / "a.parquet").stat().st_size < 10_000
-    with pytest.raises(DataError, match=r"image is said to hold 8,388,\d+ bytes in \d+; no samples shrink so much"):
+    with pytest.raises(DataError, match=r"image declares 8,388,\d+ bytes in \d+; no data compresses that well"):
         Media(stored, "image", unreachable).content(0)
 
 
@@ -180,7 +180,7 @@ def test_threads_read_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_file_that_is_cut_off_is_named(tmp_path: Path, left: int) -> None:
     rows_in(tmp_path / "a.parquet", noise(30, 100))
     (tmp_path / "a.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:left])
-    with pytest.raises(DataError, match=r"can't read .*a\.parquet: .*; expected a sound file"):
+    with pytest.raises(DataError, match=r"can't read .*a\.parquet: .*; expected an undamaged file"):
         ParquetRows([LocalBlob(tmp_path / "a.parquet")])
 
 
@@ -198,7 +198,7 @@ def test_a_file_that_changes_under_its_reader_is_an_error(tmp_path: Path) -> Non
     media = Media(rows_in(tmp_path / "a.parquet", noise(30, 100), row_group_size=10), "image", unreachable)
     media.content(0)
     rows_in(tmp_path / "a.parquet", noise(31, 100), row_group_size=10)
-    with pytest.raises(DataError, match="changed while it was being used"):
+    with pytest.raises(DataError, match="changed while it was being read"):
         media.content(15)
 
 

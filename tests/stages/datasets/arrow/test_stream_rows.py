@@ -70,7 +70,7 @@ def test_a_file_that_changes_under_its_reader_is_an_error(tmp_path: Path) -> Non
     media.content(0)
     (tmp_path / "b.arrow").write_bytes((tmp_path / "a.arrow").read_bytes())
     (tmp_path / "b.arrow").replace(tmp_path / "a.arrow")
-    with pytest.raises(DataError, match="changed while it was being used"):
+    with pytest.raises(DataError, match="changed while it was being read"):
         media.content(3)
 
 

@@ -45,7 +45,7 @@ def test_a_file_that_changed_since_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "new").write_bytes(bytes(200))
     (tmp_path / "new").replace(tmp_path / "a.bin")
     assert LocalBlob(tmp_path / "a.bin").stamp != before
-    with pytest.raises(DataError, match="changed while it was being used"):
+    with pytest.raises(DataError, match="changed while it was being read"):
         blob.read(0, 1)
 
 
@@ -60,7 +60,7 @@ def test_a_file_that_is_cut_off_while_it_is_open_is_an_error(tmp_path: Path) -> 
 def test_a_file_that_is_gone_is_an_error(tmp_path: Path) -> None:
     blob = blob_of(tmp_path)
     (tmp_path / "a.bin").unlink()
-    with pytest.raises(DataError, match="can't be read any more"):
+    with pytest.raises(DataError, match="can no longer be read"):
         blob.read(0, 1)
 
 
@@ -106,7 +106,7 @@ def test_a_file_that_two_choices_name_is_read_once(tmp_path: Path) -> None:
 def test_files_of_a_range_that_are_missing_are_listed(tmp_path: Path) -> None:
     for number in (0, 2):
         (tmp_path / f"s-{number:03d}.tar").touch()
-    with pytest.raises(DataError, match=r"2 files of .* not there:\n.*s-001.tar\n.*s-003.tar"):
+    with pytest.raises(DataError, match=r"2 files of .* not found:\n.*s-001.tar\n.*s-003.tar"):
         expand(f"{tmp_path}/s-{{000..003}}.tar")
     with pytest.raises(DataError, match=r"no file .*s-9\*.tar; expected a file, or a pattern: \* stands for"):
         expand(f"{tmp_path}/s-9*.tar")

@@ -97,7 +97,7 @@ def test_a_sample_that_is_not_what_was_indexed_is_an_error(shards: Path) -> None
     with (shards / "a.txt").open("r+b") as file:
         file.write(b"two")
     os.utime(shards / "a.txt", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    with pytest.raises(DataError, match=r"a/0 in .*a.txt changed while it was being used"):
+    with pytest.raises(DataError, match=r"a/0 in .*a.txt changed while it was being read"):
         samples.read(0)
 
 

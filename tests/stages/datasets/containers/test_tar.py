@@ -89,10 +89,13 @@ def test_samples_are_in_the_order_of_their_images(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("again", "said"),
     [
-        (pictures(9, "000.png"), "000.png is there twice"),
-        ([("000.cls", b"1")], "000.cls: there twice"),
-        ([("000.json", b"{}")], "000.json: there twice"),
-        (pictures(9, "001.jpg"), r"001.png and 001.jpg have one name: which is the sample\? Choose by --input jpg"),
+        (pictures(9, "000.png"), "000.png appears twice"),
+        ([("000.cls", b"1")], "000.cls: appears twice"),
+        ([("000.json", b"{}")], "000.json: appears twice"),
+        (
+            pictures(9, "001.jpg"),
+            r"001.png and 001.jpg have the same name: which one is the sample\? Choose with --input",
+        ),
     ],
 )
 def test_a_key_that_is_there_twice_is_an_error(tmp_path: Path, again: list[tuple[str, bytes]], said: str) -> None:
@@ -104,34 +107,36 @@ def test_which_of_several_images_is_the_sample_can_be_said(tmp_path: Path) -> No
     file = tar_of(tmp_path / "a.tar", [m for i in range(2) for m in pictures(5 * i, f"{i}.left.png", f"{i}.png")])
     assert scanned(file, "left.png").names == ["0.left.png", "1.left.png"]
     assert scanned(file, "png").names == ["0.png", "1.png"]
-    assert scanned(file, "png").notes == ("members passed over: .left.png (2)",)
-    with pytest.raises(DataError, match="--input xml: expected a component that ends as images or recordings do"):
+    assert scanned(file, "png").notes == ("members skipped: .left.png (2)",)
+    with pytest.raises(DataError, match="--input xml: expected the ending of images or recordings"):
         scanned(file, "xml")
-    with pytest.raises(DataError, match=r"by --input left.png or --input png, which leaves out the others; or rename"):
+    with pytest.raises(DataError, match=r"by --input left.png or --input png, which ignores the others; or rename"):
         scanned(file)
 
 
 def test_no_image_is_left_out_because_of_a_dot_in_its_name(tmp_path: Path) -> None:
     names = [f"cat/{i}.png" for i in range(9)]
     file = tar_of(tmp_path / "a.tar", pictures(0, *names, "cat/0.1.png", "cat/1.copy.png"))
-    with pytest.raises(DataError, match=r"second image of the name cat/0, beside cat/0.png") as error:
+    with pytest.raises(DataError, match=r"second image of the name cat/0, in addition to cat/0.png") as error:
         scanned(file)
     assert "cat/1.copy.png: a second image of the name cat/1" in str(error.value)
-    assert "by --input png, which leaves out the others; or rename them" in str(error.value)
+    assert "by --input png, which ignores the others; or rename them" in str(error.value)
 
 
 def test_each_component_that_all_samples_have_is_suggested(tmp_path: Path) -> None:
     names = [f"{i}.{side}.png" for i in range(3) for side in ("left", "right")]
     texts = [(f"{i}.txt", b"a text") for i in range(3)]
     with pytest.raises(
-        DataError, match=r"0.left.png: a name of several dots(.|\n)*by --input left.png or --input righ"
+        DataError, match=r"0.left.png: a name with several dots(.|\n)*by --input left.png or --input righ"
     ):
         scanned(tar_of(tmp_path / "a.tar", [*pictures(0, *names), *texts]))
 
 
 @pytest.mark.parametrize("names", [("IMG_0.png", "IMG_1.2.png"), tuple(f"cat/IMG.{i}.png" for i in range(10))])
 def test_images_whose_names_have_several_dots_are_to_be_renamed(tmp_path: Path, names: tuple[str, ...]) -> None:
-    with pytest.raises(DataError, match=r"a name of several dots(.|\n)*first dot. Rename them: no dot but") as error:
+    with pytest.raises(
+        DataError, match=r"a name with several dots(.|\n)*first dot. Rename them: no dot except"
+    ) as error:
         scanned(tar_of(tmp_path / "a.tar", pictures(0, *names)))
     assert "--input" not in str(error.value)
 
@@ -139,7 +144,7 @@ def test_images_whose_names_have_several_dots_are_to_be_renamed(tmp_path: Path, 
 def test_texts_and_recordings_of_several_dots_beside_images_are_told(tmp_path: Path) -> None:
     others = [("0.caption.txt", b"a text"), ("0.en.wav", b"RIFF")]
     part = scanned(tar_of(tmp_path / "a.tar", [*pictures(0, "0.png"), *others]))
-    assert (part.names, part.notes) == (["0.png"], ("members passed over: .caption.txt (1), .en.wav (1)",))
+    assert (part.names, part.notes) == (["0.png"], ("members skipped: .caption.txt (1), .en.wav (1)",))
 
 
 def test_texts_are_samples_where_there_are_no_images_and_cells_where_there_are(tmp_path: Path) -> None:
@@ -164,8 +169,8 @@ def test_what_is_no_sample_is_told(tmp_path: Path) -> None:
     others = [("README", b"x"), ("._000.png", b"x"), ("000.seg.npy", b"x"), ("info.json", b"{}"), ("c.cls", b"1")]
     part = scanned(tar_of(tmp_path / "a.tar", [special("d", tarfile.DIRTYPE), *shard(0, 1), *others]))
     assert part.names == ["000.png"] and part.notes == (
-        "members passed over: .seg.npy (1), without a key and an ending (2)",
-        "2 names without a sample passed over, such as info",
+        "members skipped: .seg.npy (1), a name without a key and an ending (2)",
+        "2 names without a sample skipped, such as info",
     )
 
 
@@ -190,7 +195,7 @@ def test_fields_that_are_no_object_are_an_error(tmp_path: Path, text: bytes) -> 
 @pytest.mark.parametrize(
     ("member", "reason"),
     [
-        (special("1.png", tarfile.SYMTYPE, "/etc/passwd"), "a link to /etc/passwd; tar --dereference"),
+        (special("1.png", tarfile.SYMTYPE, "/etc/passwd"), "a link to /etc/passwd; use tar --dereference"),
         (special("1.png", tarfile.LNKTYPE, "0.png"), "a link to 0.png"),
         (special("1.png", tarfile.FIFOTYPE), "not a regular file"),
         (special("1.png", tarfile.CHRTYPE), "not a regular file"),
@@ -235,7 +240,7 @@ def test_the_mark_of_the_end_is_missed(tmp_path: Path) -> None:
     file = tar_of(tmp_path / "a.tar", pictures(0, "0.png"))
     end = 512 + -(-len(pictures(0, "0.png")[0][1]) // 512) * 512
     file.write_bytes(file.read_bytes()[:end])
-    with pytest.raises(DataError, match="is cut off: it ends without the mark"):
+    with pytest.raises(DataError, match="is truncated: the end marker"):
         scanned(file)
 
 
@@ -251,7 +256,7 @@ def test_a_damaged_header_in_the_middle_does_not_pass_for_the_end(tmp_path: Path
 def test_tars_that_were_joined_by_cat_are_an_error(tmp_path: Path) -> None:
     one, two = (tar_of(tmp_path / name, pictures(i, f"{i}.png")) for i, name in enumerate(("a.tar", "b.tar")))
     one.write_bytes(one.read_bytes() + two.read_bytes())
-    with pytest.raises(DataError, match="goes on behind its end"):
+    with pytest.raises(DataError, match="has data after its end"):
         scanned(one)
 
 
@@ -261,7 +266,7 @@ def test_an_empty_tar_has_no_sample_and_an_empty_file_is_none(tmp_path: Path) ->
     with pytest.raises(DataError, match="is empty: expected a tar file"):
         scanned(tmp_path / "b.tar")
     (tmp_path / "c.tar").write_bytes(b"no tar at all" * 99)
-    with pytest.raises(DataError, match="damaged or no tar file"):
+    with pytest.raises(DataError, match="damaged or not a tar file"):
         scanned(tmp_path / "c.tar")
 
 
@@ -288,7 +293,7 @@ def test_a_member_of_less_than_no_bytes_does_not_go_round_in_circles(tmp_path: P
     data[header + 148 : header + 156] = b" " * 8
     data[header + 148 : header + 155] = b"%06o\0" % sum(data[header : header + 512])
     file.write_bytes(data)
-    with pytest.raises(DataError, match="a member of less than no bytes"):
+    with pytest.raises(DataError, match="a member has a negative size"):
         scanned(file)
 
 

@@ -64,7 +64,7 @@ def test_shards_of_splits_are_found_by_their_names(tmp_path: Path) -> None:
     found = open_dataset(f"tar:{tmp_path}/pets/*.tar")
     assert found.name == "pets" and labels(found.train) == ["0", "1"] * 4 and labels(found.test) == ["0", "1"] * 2
     assert [*found.train.ids][3:5] == ["train-000/003.png", "train-001/000.png"]
-    assert "8 names in several files, such as 000.png: ids begin with the file's name" in found.notes
+    assert "8 names in several files, such as 000.png: ids are prefixed with the file's name" in found.notes
 
 
 def test_a_split_is_named_by_a_setting(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_split_is_named_by_a_setting(tmp_path: Path) -> None:
         tar_of(tmp_path / f"{name}.tar", shard(4 * i, 4))
     found = open_dataset(f"tar:{tmp_path}/a-{{0..1}}.tar", test=f"{tmp_path}/b-*.tar")
     assert (len(found.train), len(found.test), found.name) == (8, 4, "a")
-    with pytest.raises(DataError, match=r"files of training are named by --test, too:\n.*a-1.tar"):
+    with pytest.raises(DataError, match=r"some training files are also given with --test:\n.*a-1.tar"):
         open_dataset(f"tar:{tmp_path}/a-*.tar", test=f"{tmp_path}/a-1.tar")
 
 
@@ -110,7 +110,7 @@ def test_numbers_of_classes_get_the_names_beside_the_shards(tmp_path: Path, plac
     (tmp_path / place).write_text("cat\ndog\nfox\n")
     assert open_dataset(f"tar:{tmp_path}/wds/a.tar").train.targets.names == ("cat", "dog")
     (tmp_path / place).write_text("cat\n")
-    with pytest.raises(DataError, match="lists 1 class, and the class 1 is beyond them"):
+    with pytest.raises(DataError, match="lists 1 class, but class 1 does not exist"):
         open_dataset(f"tar:{tmp_path}/wds/a.tar")
 
 
@@ -121,14 +121,14 @@ def test_a_sample_without_a_class_is_an_error_with_its_name(tmp_path: Path) -> N
 
 
 def test_samples_without_labels_are_an_error_that_says_what_is_wanted(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"has no column label; found no columns; wanted NAME.cls beside each"):
+    with pytest.raises(DataError, match=r"has no column label; found no columns; expected NAME.cls next to each"):
         open_dataset(f"tar:{tar_of(tmp_path / 'a.tar', pictures(0, '0.png', '1.png'))}")
 
 
 def test_keys_that_are_in_two_files_that_an_ending_tells_apart_are_an_error(tmp_path: Path) -> None:
     for name in ("s.tar", "s.tar2"):
         tar_of(tmp_path / name, shard(0, 2))
-    with pytest.raises(DataError, match=r"2 names there twice, such as s/000.png; rename the files"):
+    with pytest.raises(DataError, match=r"2 names appearing twice, such as s/000.png; rename the files"):
         open_dataset(f"tar:{tmp_path}/s.*")
 
 
@@ -153,14 +153,14 @@ def test_a_table_in_a_zip_names_its_samples(tmp_path: Path) -> None:
     assert sorted([*found.train.ids, *found.test.ids]) == [f"data/images/{i}.png" for i in (1, 2, 3, 4)]
     pairs = {name: label for x in found.splits for name, label in zip(x.ids, labels(x), strict=True)}
     assert pairs["data/images/3.png"] == "b" and pairs["data/images/4.png"] == "a"
-    assert "2 samples that labels.csv does not name not used" in found.notes
+    assert "2 samples not used, because not listed in labels.csv" in found.notes
 
 
 def test_a_table_that_names_what_is_not_there_is_an_error(tmp_path: Path) -> None:
     members = pictures(0, *(f"data/{i}.png" for i in range(4)))
     wrong = table("0.png,a,1\n0.png,b,1\n9.png,b,1\n")
     with pytest.raises(
-        DataError, match=r"labels.csv can't be used:\n  line 4: 9.png is not there\n  line 3: 0.png again"
+        DataError, match=r"labels.csv can't be used:\n  line 4: 9.png does not exist\n  line 3: 0.png again"
     ):
         open_dataset(f"zip:{zip_of(tmp_path / 'a.zip', [*members, wrong])}")
 
@@ -200,7 +200,7 @@ def test_samples_need_no_labels_to_be_predicted(tmp_path: Path, kind: str) -> No
         f"{name}/{own}" for name in ("test-0", "train-0", "val-0") for own in ("x/0.png", "y/1.png")
     ]
     assert found.read(5).size == (8, 6) and (found.split, len(found.targets)) == ("all", 6) and len(notes) == 1
-    with pytest.raises(DataError, match="images; the head takes vectors"):
+    with pytest.raises(DataError, match="images; the head expects vectors"):
         open_samples(f"{kind}:{tmp_path}/*.{kind}", Request("", modality="vector"))
 
 
@@ -231,7 +231,7 @@ def test_keys_that_are_in_two_shards_of_one_name_are_told_apart_by_their_folders
         tar_of(tmp_path / "s" / folder / "000.tar", shard(9 * i, 4))
     found = open_dataset(f"tar:{tmp_path}/s/{{train,val}}/000.tar")
     assert (found.train.ids[0], found.test.ids[3]) == ("train/000/000.png", "val/000/003.png")
-    assert "4 names in several files, such as 000.png: ids begin with the file's name" in found.notes
+    assert "4 names in several files, such as 000.png: ids are prefixed with the file's name" in found.notes
 
 
 def test_a_sample_without_a_class_has_that_of_its_field(tmp_path: Path) -> None:
@@ -240,14 +240,14 @@ def test_a_sample_without_a_class_has_that_of_its_field(tmp_path: Path) -> None:
     tar_of(tmp_path / "b.tar", shard(9, 4))
     found = open_dataset(f"tar:{tmp_path}/a.tar", test=f"{tmp_path}/b.tar")
     assert (labels(found.train), labels(found.test)) == (["1", "0", "1", "0"], ["0", "1", "0", "1"])
-    assert "4 samples without cls: the field label is the class" in found.notes
+    assert "4 samples without a cls file: the field label is used as the class" in found.notes
 
 
 def test_a_container_of_another_kind_is_told_by_what_reads_it(tmp_path: Path) -> None:
     tar, packed = tar_of(tmp_path / "a.tar", forest()), zip_of(tmp_path / "b.zip", forest())
-    with pytest.raises(DataError, match=r"b.zip is a zip file; expected a tar file. Name it by zip:/.*b.zip"):
+    with pytest.raises(DataError, match=r"b.zip is a zip file; expected a tar file. Name it as zip:/.*b.zip"):
         open_dataset(f"tar:{packed}")
-    with pytest.raises(DataError, match=r"a.tar is a tar file; expected a zip file. Name it by tar:/.*a.tar"):
+    with pytest.raises(DataError, match=r"a.tar is a tar file; expected a zip file. Name it as tar:/.*a.tar"):
         open_dataset(f"zip:{tar}")
 
 

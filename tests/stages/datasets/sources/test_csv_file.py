@@ -73,16 +73,16 @@ def test_every_row_at_fault_is_listed_with_its_line_and_all_its_faults(images):
             "img/0008.png,cow,test",
         ),
     )
-    assert f"files are looked for below {images}; see --root" in said
+    assert f"files are searched in {images}; see --root" in said
     for fault in (
-        "line 5: img/0000.png again, as on line 2",
+        "line 5: img/0000.png appears twice, first on line 2",
         "line 6: no label",
-        "line 6: split 'spare'; wanted train, test, val",
+        "line 6: split 'spare'; expected train, test, val",
         "line 7: img/gone.png: no such file",
         f"line 9: ../outside.png leads outside {images}",
         f"line 10: {outside} leads outside {images}",
-        f"line 11: img/leak.png is a link that leads outside {images}",
-        "line 12: img/up/outside.png is a link that leads outside",
+        f"line 11: img/leak.png is a link to a file outside {images}",
+        "line 12: img/up/outside.png is a link to a file outside",
         "line 13: no path",
         "line 14: img is not a regular file",
         "line 15: img/pipe.png is not a regular file",
@@ -95,19 +95,19 @@ def test_every_row_at_fault_is_listed_with_its_line_and_all_its_faults(images):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("file,label\na,b\n", "has no column path; found file, label; wanted path or text, label and maybe split"),
+        ("file,label\na,b\n", "has no column path; found file, label; expected path or text, label and maybe split"),
         ("a;b\n", "has no column path and label; found a, b"),
         ("", "has no column path and label"),
         ("path,label,label\na,b,c\n", "has two columns label"),
-        ("path,label\n", "has no rows; wanted one row per sample"),
+        ("path,label\n", "has no rows; expected one row per sample"),
         (
             "path,label\na,b,c\nd\n\ne,f\n",
-            "quote a cell that holds a comma:\n  line 2: 3 cells, 2 columns\n  line 3: 1",
+            "quote a cell that holds a comma:\n  line 2: 3 cells, expected 2\n  line 3: 1",
         ),
         ('path,label\n"a,b\n', "can't read the table"),
         (split_table().replace("test", "train"), "no test sample"),
         (split_table().replace("train", "test"), "no training sample"),
-        (split_table().replace("dog", "cat"), "1 class found (cat); a classifier needs two or more"),
+        (split_table().replace("dog", "cat"), "1 class found (cat); a classifier needs at least two"),
         (rows("img/0000.png,cat", "img/0001.png,dog", header="path,label"), "class 'cat': 1 sample, 0 of them"),
     ],
 )
@@ -118,7 +118,7 @@ def test_a_table_that_cannot_be_used_says_why(images, text, message):
 def test_a_table_that_is_not_there_or_not_text_is_named(images):
     with pytest.raises(DataError, match=r"no file .*nowhere\.csv"):
         open_dataset(f"csv:{images / 'nowhere.csv'}")
-    with pytest.raises(DataError, match="wanted a table in UTF-8"):
+    with pytest.raises(DataError, match="expected a table in UTF-8"):
         open_dataset(written(images, "path,label\nimg/ä.png,x\n", "latin-1"))
 
 

@@ -26,18 +26,21 @@ def labelled(*labels, splits=None):
 def test_labels_are_compared_as_people_mean_them(images, labels, what):
     dataset = open_dataset(written(images, labelled(*labels)))
     assert len(dataset.train.targets.names) == 2 and len(dataset.train) == 4
-    assert f"are one class: they differ in {what}" in dataset.notes[0]
+    assert f"are treated as one class: they differ only in {what}" in dataset.notes[0]
 
 
 def test_labels_of_training_that_differ_in_case_alone_are_a_question(images):
     said = refusal(images, labelled("Cat", "cat", "dog", "dog", "dog", "cat"))
-    assert "'Cat' and 'cat' differ in case alone: one class or two?" in said
+    assert "'Cat' and 'cat' differ only in case: are they one class or two?" in said
 
 
 @pytest.mark.parametrize("label", ["nan", "NaN", "<NA>"])
 def test_a_label_that_pandas_wrote_for_none_is_none(images, label):
     said = refusal(images, split_table(f"img/0003.png,{label},train"))
-    assert f"line 5: label {label!r}, a missing one as pandas writes it; wanted a label, or no such row" in said
+    assert (
+        f"line 5: label {label!r}, which is how pandas writes a missing value; expected a label, or remove "
+        "the row" in said
+    )
 
 
 def test_labels_that_are_missing_are_told_by_their_rows_alone(images):
@@ -46,13 +49,17 @@ def test_labels_that_are_missing_are_told_by_their_rows_alone(images):
     )
     put(images / "img/0004.png")
     said = refusal(images, text, test_fraction=0.5)
-    assert "line 2: label 'nan', a missing one" in said and "class 'nan'" not in said and said.count("\n") == 1
+    assert (
+        "line 2: label 'nan', which is how pandas writes a missing value" in said
+        and "class 'nan'" not in said
+        and said.count("\n") == 1
+    )
 
 
 @pytest.mark.parametrize("asked", [{"task": "multi-label"}, {"separator": "|"}])
 def test_a_column_of_several_labels_without_any_is_said(images, asked):
     text = rows(*(f"img/{i:04d}.png," for i in range(4)), header="path,tags")
-    assert "column tags: no cell names a label" in refusal(images, text, target=("tags",), **asked)
+    assert "column tags: no cell contains a label" in refusal(images, text, target=("tags",), **asked)
 
 
 @pytest.mark.parametrize(
@@ -61,5 +68,5 @@ def test_a_column_of_several_labels_without_any_is_said(images, asked):
 def test_whole_numbers_that_become_classes_are_said(images, ages, task, said):
     text = rows(*(f"img/{i:04d}.png,{ages[i % 2]}" for i in range(12)), header="path,age")
     notes = open_dataset(written(images, text), target=("age",), task=task).notes
-    note = "age: 2 different whole numbers, taken for names of classes; --task regression says otherwise"
+    note = "age: 2 different whole numbers, treated as class names; use --task regression if they are amounts"
     assert notes == ((note,) if said else ())

@@ -29,7 +29,9 @@ def test_a_root_that_is_a_link_is_a_root(images, tmp_path_factory):
 
 
 def test_the_same_file_by_another_spelling_is_a_duplicate(images):
-    assert "line 5: ./img/0001.png again, as on line 3" in refusal(images, split_table("./img/0001.png,dog,test"))
+    assert "line 5: ./img/0001.png appears twice, first on line 3" in refusal(
+        images, split_table("./img/0001.png,dog,test")
+    )
 
 
 def test_every_row_keeps_its_image_when_paths_are_respelled(images):
@@ -42,7 +44,7 @@ def test_every_row_keeps_its_image_when_paths_are_respelled(images):
 def test_paths_without_an_ending_lead_to_the_one_image_of_that_name(images):
     dataset = open_dataset(written(images, split_table().replace(".png", "")))
     assert dataset.train.ids == ["img/0000.png", "img/0001.png"] and dataset.test.ids == ["img/0002.png"]
-    assert dataset.notes[0] == "3 paths without an ending lead to the files of that name"
+    assert dataset.notes[0] == "3 paths without an extension match the files of that name"
     put(images / "img/0001.jpg")
     assert "line 3: img/0001: no such file" in refusal(images, split_table().replace(".png", ""))
 
@@ -52,7 +54,7 @@ def test_a_path_in_another_unicode_form_is_found_and_said(images, disk, table):
     put(images / f"img/{disk}.png")
     dataset = open_dataset(written(images, split_table(f"img/{table}.png,dog,test")))
     assert dataset.test.ids[-1] == f"img/{disk}.png"
-    assert dataset.notes == ("1 path found in another Unicode form",)
+    assert dataset.notes == ("1 path found in a different Unicode form",)
 
 
 @pytest.mark.parametrize(
@@ -60,11 +62,11 @@ def test_a_path_in_another_unicode_form_is_found_and_said(images, disk, table):
     [
         ("img/000", "no such file"),
         ("img/0009.PNG", "no such file; 0009.png is there"),
-        ("ftp://example.org/0009.png", "an address that is not read: expected s3://"),
+        ("ftp://example.org/0009.png", "addresses of this kind are not supported: expected s3://"),
         ("file:///elsewhere/0009.png", "leads outside /"),
         ("file:img/0009.png", "no such file"),
-        ("~/0009.png", "~ is not read as a home folder: write the path in full, or name its folder by --root"),
-        ("C:\\data\\img\\0009.png", "a path of Windows: write it from /"),
+        ("~/0009.png", "~ is not expanded: write the full path, or give its folder with --root"),
+        ("C:\\data\\img\\0009.png", "this is a Windows path: write it relative to /"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_answered_with_what_may_be_meant(images, path, hint):
@@ -79,4 +81,4 @@ def test_addresses_of_files_of_this_machine_are_paths(images, start):
     )
     dataset = open_dataset(written(images, text))
     assert dataset.train.ids[0] == "img/0000.png" and dataset.test.ids[-1] == "img/a b.png"
-    assert dataset.notes == ("2 paths written as file: addresses are read without that",)
+    assert dataset.notes == ("2 paths written as file: addresses are read without that prefix",)

@@ -68,7 +68,7 @@ def test_a_target_or_group_that_is_missing_is_answered_by_its_own_option(images,
 
 def test_cells_between_spaces_are_seen(images):
     said = refusal(images, split_table().replace(",", " "))
-    assert "cells seem to be separated by spaces: expected commas, semicolons, tabs or bars" in said
+    assert "cells seem to be separated by spaces; expected commas, semicolons, tabs or vertical bars" in said
     assert "--columns" not in said
 
 
@@ -82,7 +82,7 @@ def test_a_column_that_is_named_and_not_there_is_an_error(images):
     [
         ("utf-16", "it is UTF-16 text, as PowerShell and Excel's Unicode Text write it"),
         ("utf-16-le", "it is UTF-16 text"),
-        ("utf-32", "it is UTF-32 text; wanted a table in UTF-8"),
+        ("utf-32", "it is UTF-32 text; expected a table in UTF-8"),
         ("utf-16-be", "iconv -f UTF-16BE -t UTF-8"),
         ("utf-32-be", "iconv -f UTF-32BE -t UTF-8"),
         ("latin-1", "line 2 has the byte 0xE4, which is not UTF-8; it is 'ä' in Latin-1 or Windows-1252"),
@@ -107,7 +107,7 @@ def test_the_line_by_which_excel_is_told_the_separator_is_passed_over(images):
 
 def test_a_table_without_a_header_is_asked_for_one(images):
     said = refusal(images, "img/0000.png,cat\nimg/0001.png,dog\n")
-    assert "the first line names a file: is the header missing?" in said
+    assert "the first line contains a file name: is the header missing?" in said
 
 
 def test_an_excel_table_with_a_mark_and_blank_rows_at_its_end_is_read(images):

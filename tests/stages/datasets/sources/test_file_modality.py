@@ -37,7 +37,7 @@ def test_a_few_pictures_among_recordings_are_passed_over_with_a_note(tones: Path
     picture(tones / "train" / "low" / "cover.png")
     found = open_dataset(f"folder:{tones}")
     assert len(found.train) == 24
-    assert "1 file passed over, no recording ending: train/low/cover.png" in found.notes
+    assert "1 file skipped, without a recording extension: train/low/cover.png" in found.notes
 
 
 def test_images_stay_images_beside_fewer_recordings(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_table_of_recordings_and_one_of_both(tones: Path) -> None:
     assert [(one.modality, len(one)) for one in found.splits] == [(AUDIO, 12), (AUDIO, 12)]
     picture(tones / "x.png")
     table.write_text("\n".join(["path,label,split", *rows, "x.png,low,train"]))
-    with pytest.raises(DataError, match="24 recordings and 1 image; wanted files of one kind"):
+    with pytest.raises(DataError, match="24 recordings and 1 image; expected files of one kind"):
         open_dataset(f"csv:{table}")
 
 
@@ -113,7 +113,7 @@ def test_a_text_has_the_digest_of_a_cell_of_the_same_text(tmp_path: Path) -> Non
     assert of_file.digests[0].tobytes() == of_cell.digests[0].tobytes()
     assert of_file.read(0) == of_cell.read(0) == "zwei Wörter,\nin zwei Zeilen"
     (folder / "train" / "cats" / "0.txt").write_text("another text")
-    with pytest.raises(DataError, match="changed while it was being used"):
+    with pytest.raises(DataError, match="changed while it was being read"):
         of_file.read(0)
 
 
@@ -123,8 +123,8 @@ def test_texts_in_other_encodings_and_empty_ones_are_quarantined(tmp_path: Path)
         (folder / "train" / "cats" / f"{i}.txt").write_bytes(data)
     problems = open_dataset(f"folder:{folder}").train.problems
     assert sorted(problems.values()) == [
-        "NUL bytes in it: no text, or not in UTF-8",
         "an empty text",
+        "it contains NUL bytes: not a text, or not in UTF-8",
         "not UTF-8 (byte 1 is 0xf6)",
     ]
 
@@ -134,12 +134,12 @@ def test_a_few_pictures_among_texts_are_passed_over_and_more_are_the_samples(tmp
     picture(folder / "train" / "cats" / "cover.png")
     found = open_dataset(f"folder:{folder}")
     assert (found.train.modality, len(found.train)) == (TEXT, 24)
-    assert "1 file passed over, no text ending: train/cats/cover.png" in found.notes
+    assert "1 file skipped, without a text extension: train/cats/cover.png" in found.notes
     for file in sorted(folder.rglob("[0-8].txt")):
         picture(file.with_suffix(".png"))
     found = open_dataset(f"folder:{folder}")
     assert (found.train.modality, len(found.train)) == ("image", 19)
-    assert any(note.startswith("48 files passed over, no image ending: ") for note in found.notes)
+    assert any(note.startswith("48 files skipped, without an image extension: ") for note in found.notes)
 
 
 def test_linked_folders_of_texts_are_seen_once_and_circles_end(tmp_path: Path) -> None:

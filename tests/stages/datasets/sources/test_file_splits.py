@@ -31,16 +31,18 @@ def test_splits_are_found(paths: list[str], splits: list[str]) -> None:
 def test_validation_is_not_used_beside_test() -> None:
     found = file_splits(["train-0.parquet", "validation-0.parquet", "test-0.parquet"])
     assert (list(found.files), list(found.splits)) == ([0, 2], ["train", "test"])
-    assert found.notes == ("files called validation are not used, as there are those of test",)
+    assert found.notes == ("files called validation are not used, because there are files called test",)
 
 
 def test_a_file_of_no_split_beside_others_is_named() -> None:
-    with pytest.raises(DataError, match=r"1 file of no split beside those of train and test(.|\n)*d/extra\.parquet"):
+    with pytest.raises(
+        DataError, match=r"1 file without a split, in addition to those of train and test(.|\n)*d/extra\.parquet"
+    ):
         file_splits(["d/train.parquet", "d/test.parquet", "d/extra.parquet"])
 
 
 def test_several_files_that_may_be_one_split_are_a_question() -> None:
-    with pytest.raises(DataError, match="files called train and training may each be the split"):
+    with pytest.raises(DataError, match="files called train and training could each be the split"):
         file_splits(["train.parquet", "training.parquet", "test.parquet"])
 
 
@@ -48,4 +50,4 @@ def test_several_files_that_may_be_one_split_are_a_question() -> None:
 def test_a_split_beside_which_none_trains_is_told(paths: list[str]) -> None:
     found = file_splits(paths)
     assert [*found.splits] == [""] * len(paths) and len(found.notes) == 1
-    assert found.notes[0].startswith("files or folders called val are no split of their own, as none is called train")
+    assert found.notes[0].startswith("files or folders called val are not used as splits, because none is called train")

@@ -58,7 +58,7 @@ def test_val_is_the_test_split_where_there_is_no_test(tmp_path):
 def test_folders_beside_train_and_test_are_noted(tmp_path):
     dataset = opened(plant(tmp_path, {**TWO, "val/cat": 1, "extra": 1}))
     assert dataset.test.ids[0].startswith("test/")
-    assert dataset.notes == ("not used: extra/, val/ beside train/ and test/",)
+    assert dataset.notes == ("not used: extra/, val/ next to train/ and test/",)
 
 
 @pytest.mark.parametrize("top", ["", "train/"])
@@ -151,7 +151,7 @@ def test_pipes_and_links_to_nothing_are_problems_and_never_opened(tmp_path):
     (tmp_path / "train/cat/self.png").symlink_to("self.png")
     train = opened(tmp_path).train
     found = {train.ids[row].rpartition("/")[2]: reason for row, reason in train.problems.items()}
-    regular, link = "not a regular file", "a link to nothing"
+    regular, link = "not a regular file", "a broken link"
     assert found == {"pipe.png": regular, "zero.png": regular, "gone.png": link, "self.png": link}
     for row, reason in train.problems.items():
         with pytest.raises(UnreadableSample, match=reason):
@@ -166,7 +166,7 @@ def test_damaged_images_are_problems_with_their_reasons(tmp_path):
     dataset = opened(tmp_path)
     assert dataset.train.problems == {3: "empty file (0 bytes)"}
     assert list(dataset.test.problems) == [3, 4]
-    assert dataset.test.problems[3] == "not an image of a known format"
+    assert dataset.test.problems[3] == "not an image in a known format"
     assert "truncated" in dataset.test.problems[4]
 
 
@@ -182,21 +182,21 @@ def test_files_without_an_image_ending_and_loose_images_are_noted(tmp_path):
     for name in ("train/cat/notes.txt", "train/cat/.hidden.png", "train/loose.png"):
         put(tmp_path / name)
     assert opened(tmp_path).notes == (
-        "1 file passed over, no image ending: train/cat/notes.txt",
-        "1 sample passed over, in no class folder: loose.png",
+        "1 file skipped, without an image extension: train/cat/notes.txt",
+        "1 sample skipped, because they are in no class folder: loose.png",
     )
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    assert refusal(tmp_path / "nowhere").startswith(f"no folder {tmp_path / 'nowhere'}; wanted train/<class>/")
+    assert refusal(tmp_path / "nowhere").startswith(f"no folder {tmp_path / 'nowhere'}; expected train/<class>/")
 
 
 def test_an_empty_folder_has_no_classes(tmp_path):
-    assert "0 classes found; a classifier needs two or more" in refusal(tmp_path)
+    assert "0 classes found; a classifier needs at least two" in refusal(tmp_path)
 
 
 def test_one_class_is_refused(tmp_path):
-    assert "1 class found (cat); a classifier needs two or more" in refusal(plant(tmp_path, {"cat": 5}))
+    assert "1 class found (cat); a classifier needs at least two" in refusal(plant(tmp_path, {"cat": 5}))
 
 
 def test_all_offenders_are_listed_at_once(tmp_path):
@@ -223,7 +223,7 @@ def test_classes_too_small_to_split_are_listed_before_any_image_is_read(tmp_path
 @pytest.mark.parametrize("names", [("Test", "val"), ("testing", "validation"), ("test", "val")])
 def test_splits_without_one_to_train_on_are_not_taken_for_classes(tmp_path, names):
     said = refusal(plant(tmp_path, {f"{name}/cat": 5 for name in names}))
-    assert "and no train/; wanted train/<class>/" in said
+    assert "and no train/; expected train/<class>/" in said
 
 
 def test_a_class_without_a_readable_training_image_is_refused(tmp_path):
@@ -236,7 +236,7 @@ def test_an_image_that_changes_or_goes_after_it_was_indexed_is_an_error(tmp_path
     train = opened(plant(tmp_path, TWO)).train
     put(tmp_path / "train/cat/0000.png")
     (tmp_path / "train/cat/0001.png").unlink()
-    for row, message in enumerate(("changed while it was being used", "can't be read any more")):
+    for row, message in enumerate(("changed while it was being read", "can no longer be read")):
         with pytest.raises(DataError, match=message) as caught:
             train.read(row)
         assert not isinstance(caught.value, UnreadableSample)

@@ -52,7 +52,7 @@ def test_a_dict_has_its_splits(tmp_path: Path) -> None:
 def test_validation_serves_where_there_is_no_test(tmp_path: Path) -> None:
     tables = {"train": image_table(12), "validation": image_table(9, 40)}
     found = opened(save_dict_to_disk(tmp_path / "two", tables))
-    assert len(found.test) == 9 and "split val is the test split; there is no split test" in found.notes
+    assert len(found.test) == 9 and "split val is the test split, because there is no split test" in found.notes
     found = opened(save_dict_to_disk(tmp_path / "three", {**tables, "test": image_table(6, 60)}))
     assert len(found.test) == 6 and any("validation are not used" in note for note in found.notes)
 
@@ -62,7 +62,7 @@ def test_another_folder_is_the_test_split(tmp_path: Path) -> None:
     test = save_to_disk(tmp_path / "b", image_table(6, 20, named=False))
     found = open_dataset(f"hf-disk:{train}", test=str(test))
     assert (list(found.train.ids), found.test.ids[5]) == ([f"train:{i}" for i in range(12)], "test:5")
-    with pytest.raises(DataError, match="is named by --test, too"):
+    with pytest.raises(DataError, match="is also given with --test"):
         open_dataset(f"hf-disk:{train}", test=str(train))
 
 
@@ -88,7 +88,7 @@ def test_an_order_of_rows_is_kept(tmp_path: Path, key: str) -> None:
     found = contents(opened(folder))
     assert found == {f"row:{i}": (encoded(picture(row)), CLASSES[row % 3]) for i, row in enumerate(order)}
     write_stream(folder / "indices.arrow", pyarrow.table({"indices": pyarrow.array([12], pyarrow.uint64())}))
-    with pytest.raises(DataError, match="has an order of rows beyond"):
+    with pytest.raises(DataError, match="has row indices beyond"):
         opened(folder)
 
 
@@ -113,7 +113,7 @@ def test_a_folder_that_lacks_a_file_is_named(tmp_path: Path, missing: str) -> No
 @pytest.mark.parametrize("name", ["../other.arrow", "/etc/passwd", "", 3, None])
 def test_files_beyond_the_folder_are_refused(tmp_path: Path, name: object) -> None:
     folder = save_to_disk(tmp_path / "pets", image_table(12), _data_files=[{"filename": name}])
-    with pytest.raises(DataError, match="expected names of files or folders beside it"):
+    with pytest.raises(DataError, match="expected names of files or folders next to it"):
         opened(folder)
 
 

@@ -34,7 +34,9 @@ def labels(found: Dataset) -> dict[bytes, str]:
 def test_a_table_names_no_samples_of_another_file(tmp_path: Path) -> None:
     zip_of(tmp_path / "x.zip", [*images(0, 8), table(8)])
     zip_of(tmp_path / "y.zip", images(20, 8))
-    with pytest.raises(DataError, match=r"x.zip/images/labels.csv names samples, and 1 file beside it(.|\n)*  .*y.zip"):
+    with pytest.raises(
+        DataError, match=r"x.zip/images/labels.csv names samples, and 1 file next to it(.|\n)*  .*y.zip"
+    ):
         open_dataset(f"zip:{tmp_path}/{{y,x}}.zip")
 
 
@@ -57,20 +59,20 @@ def test_two_places_have_a_table_each(tmp_path: Path) -> None:
 def test_a_table_beside_class_folders_is_an_error(tmp_path: Path) -> None:
     zip_of(tmp_path / "x.zip", [*images(0, 8), table(8)])
     zip_of(tmp_path / "y.zip", pictures(20, "a/0.png", "b/0.png"))
-    with pytest.raises(DataError, match=r"have no such table; expected one in each(.|\n)*y.zip"):
+    with pytest.raises(DataError, match=r"have no such table; expected a table in each(.|\n)*y.zip"):
         open_dataset(f"zip:{tmp_path}/x.zip", test=f"{tmp_path}/y.zip")
 
 
 def test_tables_of_other_columns_are_an_error(tmp_path: Path) -> None:
     zip_of(tmp_path / "x.zip", [*images(0, 8), table(8)])
     zip_of(tmp_path / "y.zip", [*images(20, 8), table(8, header="path,label,age")])
-    with pytest.raises(DataError, match="have other columns; age in one of them"):
+    with pytest.raises(DataError, match="have different columns: age only in one of them"):
         open_dataset(f"zip:{tmp_path}/*.zip")
 
 
 def test_two_tables_of_one_file_are_a_question(tmp_path: Path) -> None:
     members = [*images(0, 8), table(8), ("more.csv", table(8)[1].replace(b"\n", b"\nimages/", 8))]
-    with pytest.raises(DataError, match="both name samples; keep one"):
+    with pytest.raises(DataError, match="both list samples; keep only one"):
         open_dataset(f"zip:{zip_of(tmp_path / 'x.zip', members)}")
 
 
@@ -79,14 +81,14 @@ def test_tables_that_are_not_used_are_told_in_any_order(tmp_path: Path, order: i
     tables = [table(8), ("images/other.csv", b"path,label\nz.png,a\n"), ("about.csv", b"name\nx\n")]
     found = open_dataset(f"zip:{zip_of(tmp_path / 'x.zip', [*images(0, 8), *tables[::order]])}")
     assert {note for note in found.notes if "is not used" in note} == {
-        "images/other.csv is not used: none of its paths, such as z.png, is that of a sample in there",
+        "images/other.csv is not used: none of its paths, such as z.png, is the path of a sample in it",
         "about.csv is not used: no column path that names samples",
     }
 
 
 def test_without_labels_an_error_speaks_of_zip_files_and_of_their_tables(tmp_path: Path) -> None:
     file = zip_of(tmp_path / "x.zip", [*pictures(0, "0.png", "1.png"), ("t.csv", b"path,label\nz.png,a\n")])
-    with pytest.raises(DataError, match=r"found no columns; wanted class folders, or a table in the zip .*t.csv is"):
+    with pytest.raises(DataError, match=r"found no columns; expected class folders, or a table in the zip .*t.csv is"):
         open_dataset(f"zip:{file}")
 
 

@@ -91,7 +91,7 @@ def test_another_place_is_the_test_split(tmp_path: Path) -> None:
     for test in ("more/b.parquet", "more"):
         found = opened(tmp_path / "a.parquet", test=str(tmp_path / test))
         assert (len(found.train), len(found.test)) == (12, 6)
-    with pytest.raises(DataError, match="files of training are named by --test, too"):
+    with pytest.raises(DataError, match="some training files are also given with --test"):
         opened(tmp_path / "a.parquet", test=str(tmp_path / "a.parquet"))
 
 
@@ -168,7 +168,7 @@ def test_a_label_that_is_no_utf8_is_listed(tmp_path: Path) -> None:
     cells = pyarrow.array([b"cat", b"\xff", *([b"dog"] * 10)], pyarrow.binary())
     label = pyarrow.StringArray.from_buffers(len(cells), *cells.buffers()[1:])
     file = write(tmp_path / "a.parquet", table_with(images(12), label=label))
-    with pytest.raises(DataError, match=r"a:1: label is b'\\xff', which is no UTF-8"):
+    with pytest.raises(DataError, match=r"a:1: label is b'\\xff', which is not UTF-8"):
         opened(file)
 
 
@@ -176,7 +176,7 @@ def test_numbers_of_classes_have_their_names_and_none_is_a_fault(tmp_path: Path)
     table = image_table(12).drop_columns(["label"])
     numbers = pyarrow.array([0, 1, -1, None, 7, *[i % 3 for i in range(7)]], pyarrow.int64())
     table = with_features(table.append_column("label", numbers), image=IMAGE, label=class_label(*CLASSES))
-    with pytest.raises(DataError, match=r"a:4: label is 7, and there are 3 names of classes"):
+    with pytest.raises(DataError, match=r"a:4: label is 7, but there are 3 class names"):
         opened(write(tmp_path / "a.parquet", table))
     table = table.set_column(1, "label", numbers.take(pyarrow.array([0, 1, 2, 3, 5, 5, 6, 6, 7, 7, 7, 7])))
     table = with_features(table, image=IMAGE, label=class_label(*CLASSES))
@@ -209,7 +209,7 @@ def test_the_only_classes_are_the_label(tmp_path: Path) -> None:
     table = with_features(image_table(12).rename_columns(["img", "fine"]), img=IMAGE, fine=class_label(*CLASSES))
     found = opened(write(tmp_path / "a.parquet", table))
     assert set(rows_of(found).values()) == set(CLASSES)
-    assert "the label is column fine, the only one that names classes" in found.notes
+    assert "the label is column fine, the only one that holds class names" in found.notes
 
 
 def test_a_file_without_labels_says_what_there_is(tmp_path: Path) -> None:
@@ -221,7 +221,9 @@ def test_a_file_without_labels_says_what_there_is(tmp_path: Path) -> None:
 def test_several_columns_of_samples_are_a_question(tmp_path: Path) -> None:
     table = table_with(images(12), mask=pyarrow.array(images(12, 20), FILE), label=labels(12))
     file = write(tmp_path / "a.parquet", table)
-    with pytest.raises(DataError, match="several columns that may be the samples: image, mask; say which: --input"):
+    with pytest.raises(
+        DataError, match="several columns that could hold the samples: image, mask; choose one with --input"
+    ):
         opened(file)
     assert opened(file, input="mask").train.encoded
     with pytest.raises(DataError, match=r"has no column maks; found label, image, mask; --input mask\?"):
@@ -267,7 +269,7 @@ def test_paths_that_repeat_are_no_ids(tmp_path: Path) -> None:
     cells = [{**one, "path": "same.png"} for one in images(12)]
     found = opened(write(tmp_path / "a.parquet", table_with(cells, label=labels(12))))
     assert set(rows_of(found)) == {f"a:{i}" for i in range(12)}
-    assert any("several rows have one path, such as same.png" in note for note in found.notes)
+    assert any("several rows have the same path, such as same.png" in note for note in found.notes)
 
 
 def test_a_column_id_names_the_rows_if_it_tells_them_apart(tmp_path: Path) -> None:
@@ -291,7 +293,7 @@ def test_schemas_that_differ_are_named_where_it_matters(tmp_path: Path) -> None:
 @pytest.mark.parametrize("named", [True, False])
 def test_no_rows_are_an_error(tmp_path: Path, named: bool) -> None:
     write(tmp_path / "a.parquet", image_table(12, named=named).slice(0, 0))
-    with pytest.raises(DataError, match="parquet has no rows; wanted one row per sample"):
+    with pytest.raises(DataError, match="parquet has no rows; expected one row per sample"):
         opened(tmp_path / "a.parquet")
 
 
@@ -362,7 +364,7 @@ def test_a_head_says_which_column_is_meant(tmp_path: Path) -> None:
     assert (of_images.modality, of_images.ids[3]) == ("image", "0003.png")
     paths = write(tmp_path / "b.parquet", pyarrow.table({"path": [put(tmp_path / f"{i}.png").name for i in range(3)]}))
     assert list(open_samples(f"parquet:{paths}", Request("", modality="image"))[0].ids) == ["0.png", "1.png", "2.png"]
-    with pytest.raises(DataError, match="several columns that may be the samples: image, text"):
+    with pytest.raises(DataError, match="several columns that could hold the samples: image, text"):
         opened(file)
 
 

@@ -64,12 +64,12 @@ def test_help_lists_a_source_without_loading_it(site: Path, frostline: Command) 
 def test_an_unknown_name_is_answered_with_how_a_distributions_datasets_are_written(site: Path) -> None:
     said = open_elsewhere("nothing", site)
     assert "\n  flat:PATH                        images in one folder, named CLASS_anything" in said
-    assert "flat: needs a place; expected flat:PATH" in open_elsewhere("flat:", site)
+    assert "flat: needs a path; expected flat:PATH" in open_elsewhere("flat:", site)
 
 
 def test_a_broken_source_is_in_nobodys_way_unless_asked_for(site: Path, tmp_path: Path) -> None:
     install(tmp_path / "site", "broken", GROUP, "broken = broken:SOURCE", "import nothing_of_this_name\n")
-    assert "wanted one of" in open_elsewhere("nothing", site)
+    assert "expected one of" in open_elsewhere("nothing", site)
     assert "dataset source 'broken' of broken can't be loaded" in open_elsewhere("broken:x", site)
 
 

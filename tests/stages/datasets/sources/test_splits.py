@@ -38,13 +38,13 @@ ONE_READING = {
         classes("pets/pets/train", "pets/pets/test"),
         "train",
         "test",
-        "root/ holds no samples but in pets/pets/",
+        "root/ holds samples only in pets/pets/",
     ),
     "beside annotations": (
         {**classes("Data/set/train", "Data/set/val"), "Annotations/set/train": 0, "Docs": 0},
         "train",
         "val",
-        "root/ holds no samples but in Data/set/, which is read",
+        "root/ holds samples only in Data/set/, which is read",
     ),
     "splits in splits": (
         classes("seg_train/seg_train", "seg_test/seg_test"),
@@ -75,7 +75,7 @@ ONE_READING = {
     "years": (classes("train2017", "val2017"), "train2017", "val2017", "val2017/ is the test split"),
     "numbers": (classes("train1", "test1"), "train1", "test1", "train1/ is the training split"),
     "parted numbers": (classes("Train_1", "Test_1"), "Train_1", "Test_1", "Test_1/ is the test split"),
-    "test beside the classes": (classes("", "test"), "", "test", "the classes beside it are the training split"),
+    "test beside the classes": (classes("", "test"), "", "test", "the classes next to it are the training split"),
 }
 
 
@@ -123,17 +123,17 @@ def test_a_numbered_split_with_the_training_classes_is_the_test_split(tmp_path, 
 @pytest.mark.parametrize("name", ["test_masks", "final test", "val_extra", "holdout", "Prüfung", "query"])
 def test_class_folders_in_something_called_almost_like_a_split_are_a_question(tmp_path, name):
     said = refusal(plant(tmp_path, classes("train", name)))
-    assert f"can be read in two ways: {name}/ holds class folders as train/ does" in said
+    assert f"can be read in two ways: {name}/ holds class folders, like train/" in said
     assert "if it is the test split: rename it, mv " in said and "move it out of the folder" in said
     dataset = open_dataset(f"folder:{plant(tmp_path, classes('test'))}")
     assert (
-        ids(dataset.test) == {"test/cat", "test/dog"} and f"not used: {name}/ beside train/ and test/" in dataset.notes
+        ids(dataset.test) == {"test/cat", "test/dog"} and f"not used: {name}/ next to train/ and test/" in dataset.notes
     )
 
 
 def test_a_folder_of_other_classes_beside_training_is_no_question(tmp_path):
     root = plant(tmp_path, {**classes("train", n=10), **classes("other", names=("cat", "cow"))})
-    assert open_dataset(f"folder:{root}").notes == ("not used: other/ beside train/",)
+    assert open_dataset(f"folder:{root}").notes == ("not used: other/ next to train/",)
 
 
 def test_a_class_of_letters_of_another_width_is_answered_with_the_plain_one(tmp_path):
@@ -142,7 +142,7 @@ def test_a_class_of_letters_of_another_width_is_answered_with_the_plain_one(tmp_
 
 
 def test_two_numbered_splits_with_classes_are_a_question(tmp_path):
-    assert "may each be the test split" in refusal(plant(tmp_path, classes("train", "test1", "test2")))
+    assert "could each be the test split" in refusal(plant(tmp_path, classes("train", "test1", "test2")))
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_two_numbered_splits_with_classes_are_a_question(tmp_path):
 def test_folders_for_each_class_and_split_are_told_how_they_can_be_read(tmp_path, train, test, own):
     root = plant(tmp_path / "my data", dict.fromkeys((*train, *test), 5))
     said = refusal(root)
-    assert f"If {own[0]} and {own[1]} are the classes, type:" in said
-    subprocess.run(said.partition("type:\n")[2], shell=True, check=True)
+    assert f"If {own[0]} and {own[1]} are the classes, run:" in said
+    subprocess.run(said.partition("run:\n")[2], shell=True, check=True)
     dataset = open_dataset(f"folder:{root}")
     assert dataset.train.targets.names == own and (len(dataset.train), len(dataset.test)) == (10, 10)
 
@@ -185,13 +185,13 @@ def test_tiny_imagenet_is_read_by_its_outer_folders(tmp_path):
 def test_a_class_that_is_called_train_is_a_class_among_others(tmp_path):
     dataset = open_dataset(f"folder:{plant(tmp_path, {'bus': 5, 'car': 5, 'train': 5})}")
     assert dataset.train.targets.names == ("bus", "car", "train")
-    assert dataset.notes == ("train/ is taken for a class, as it holds files and no folder",)
+    assert dataset.notes == ("train/ is treated as a class, because it holds files and no folders",)
 
 
 def test_a_class_in_training_that_is_called_like_a_split_is_noted(tmp_path):
     dataset = open_dataset(f"folder:{plant(tmp_path, {'train/cat': 5, 'train/dog': 5, 'train/test': 5})}")
     assert dataset.train.targets.names == ("cat", "dog", "test")
-    assert dataset.notes == ("train/test/ is taken for a class, as the folders beside it are",)
+    assert dataset.notes == ("train/test/ is treated as a class, like the folders next to it",)
 
 
 def test_valid_beside_invalid_is_a_class(tmp_path):
@@ -202,13 +202,16 @@ def test_valid_beside_invalid_is_a_class(tmp_path):
 
 
 SEVERAL = {
-    "two that train": (classes("train", "Training"), "Training/ and train/ may each be the training split"),
-    "two that test": (classes("train", "test", "Testing"), "Testing/ and test/ may each be the test split"),
-    "val and validation": (classes("train", "val", "validation"), "val/ and validation/ may each be the test split"),
-    "a flat test among classes": ({"cat": 5, "dog": 5, "test": 5}, "test/ is a split, or a class as cat/, dog/ are"),
+    "two that train": (classes("train", "Training"), "Training/ and train/ could each be the training split"),
+    "two that test": (classes("train", "test", "Testing"), "Testing/ and test/ could each be the test split"),
+    "val and validation": (classes("train", "val", "validation"), "val/ and validation/ could each be the test split"),
+    "a flat test among classes": (
+        {"cat": 5, "dog": 5, "test": 5},
+        "test/ could be a split, or a class like cat/, dog/",
+    ),
     "a val with other classes": (
         {"cat": 5, "dog": 5, "val/owl": 5, "val/yak": 5},
-        "val/ is a split, or a class as cat/, dog/ are",
+        "val/ could be a split, or a class like cat/, dog/",
     ),
     "one class with splits": (
         {"dog": 5, "pets/train/cat": 5, "pets/test/cat": 5},
@@ -220,11 +223,11 @@ SEVERAL = {
     ),
     "splits of two datasets": (
         classes("a_train", "a_test", "b_train", "b_test"),
-        "a_train/ and b_train/ may each be the training split",
+        "a_train/ and b_train/ could each be the training split",
     ),
     "splits of two domains": (
         classes("trainA", "testA", "trainB", "testB"),
-        "trainA/ and trainB/ may each be the training split",
+        "trainA/ and trainB/ could each be the training split",
     ),
     "Office-31": (
         classes("amazon/images", "dslr/images", "webcam/images"),
@@ -259,7 +262,7 @@ def test_the_level_that_is_named_is_that_of_the_classes(tmp_path, top):
     outer, inner = (open_dataset(f"folder:{root}", class_level=level) for level in (1, 2))
     assert outer.train.targets.names == ("p1", "p2") and inner.train.targets.names == ("benign", "malignant")
     assert [len(x.train) + len(x.test) for x in (outer, inner)] == [21, 20]
-    assert f"1 sample passed over, in no class folder: {top}p1/overview.png" in inner.notes
+    assert f"1 sample skipped, because they are in no class folder: {top}p1/overview.png" in inner.notes
 
 
 def test_the_third_level_can_be_that_of_the_classes(tmp_path):
@@ -279,7 +282,10 @@ def test_the_third_level_can_be_that_of_the_classes(tmp_path):
 )
 def test_splits_of_images_alone_are_no_classes(tmp_path, counts):
     said = refusal(plant(tmp_path, counts))
-    assert "there are 5 samples in no class folder in train" in said and "a table can name classes, csv:FILE" in said
+    assert (
+        "there are 5 samples in no class folder in train" in said
+        and "you can also list classes in a table: csv:FILE" in said
+    )
 
 
 def test_numbered_classes_are_no_splits(tmp_path):
@@ -289,8 +295,10 @@ def test_numbered_classes_are_no_splits(tmp_path):
 
 def test_what_does_not_hold_classes_says_what_it_holds(tmp_path):
     said = refusal(plant(tmp_path / "a", {"train": 3, "test": 2}))
-    assert "there are 3 samples in no class folder in train/; a table can name classes, csv:FILE" in said
-    assert "3 samples in no class folder (0000.png); a table" in refusal(plant(tmp_path / "b", {".": 3}))
+    assert "there are 3 samples in no class folder in train/; you can also list classes in a table: csv:FILE" in said
+    assert "3 samples in no class folder (0000.png); list such samples in a table" in refusal(
+        plant(tmp_path / "b", {".": 3})
+    )
 
 
 LEFTOVERS = ("@eaDir", "__MACOSX", "lost+found", ".ipynb_checkpoints", "#recycle", "$RECYCLE.BIN", "@Recycle")
@@ -302,7 +310,7 @@ def test_leftovers_of_systems_are_no_samples_and_no_classes(tmp_path, name, wher
     root = plant(tmp_path, {**classes("train", "test", n=2), f"{where}{name}/0001.png": 3})
     dataset = open_dataset(f"folder:{root}")
     assert dataset.train.targets.names == ("cat", "dog") and (len(dataset.train), len(dataset.test)) == (4, 4)
-    assert dataset.notes == (f"1 leftover of a NAS, a system or a notebook passed over: {name}",)
+    assert dataset.notes == (f"1 leftover of a NAS, an operating system or a notebook skipped: {name}",)
 
 
 def test_leftover_files_are_counted_by_name(tmp_path):
@@ -312,7 +320,7 @@ def test_leftover_files_are_counted_by_name(tmp_path):
     dataset = open_dataset(f"folder:{root}")
     assert len(dataset.train) == 4
     assert dataset.notes == (
-        "5 leftovers of a NAS, a system or a notebook passed over: Thumbs.db (2), desktop.ini, .DS_Store, ._*",
+        "5 leftovers of a NAS, an operating system or a notebook skipped: Thumbs.db (2), desktop.ini, .DS_Store, ._*",
     )
 
 
@@ -333,20 +341,20 @@ def test_classes_of_two_splits_are_compared_as_people_mean_them(tmp_path, kind):
         dataset.train.targets.names == tuple(sorted([one, "dog"]))
         and len(set(dataset.test.targets.values.tolist())) == 2
     )
-    assert f"are one class: they differ in {what}" in dataset.notes[0]
+    assert f"are treated as one class: they differ only in {what}" in dataset.notes[0]
 
 
 @pytest.mark.parametrize("kind", ["Unicode forms", "spaces", "numbers"])
 def test_spellings_of_one_class_within_training_are_one_class(tmp_path, kind):
     one, other, what = SPELLED[kind]
     dataset = open_dataset(f"folder:{plant(tmp_path, {one: 10, other: 5, 'dog': 10})}")
-    assert dataset.train.targets.names == tuple(sorted([one, "dog"])) and f"differ in {what}" in dataset.notes[0]
+    assert dataset.train.targets.names == tuple(sorted([one, "dog"])) and f"differ only in {what}" in dataset.notes[0]
     assert len(dataset.train) == 20 and len(dataset.test) == 5
 
 
 def test_classes_of_training_that_differ_in_case_alone_are_a_question(tmp_path):
     said = refusal(plant(tmp_path, {"train/Cat": 2, "train/cat": 2, "train/dog": 2, "test/cat": 1}))
-    assert "'Cat' and 'cat' differ in case alone: one class or two?" in said
+    assert "'Cat' and 'cat' differ only in case: are they one class or two?" in said
 
 
 def test_letters_of_two_cases_are_two_classes(tmp_path):
@@ -365,4 +373,4 @@ def test_an_unknown_test_class_is_named_with_the_nearest_one(tmp_path):
 
 def test_a_class_of_a_missing_label_is_noted(tmp_path):
     notes = open_dataset(f"folder:{plant(tmp_path, {'cat': 5, 'nan': 5})}").notes
-    assert notes == ("class 'nan': is it a missing label, as pandas writes it?",)
+    assert notes == ("class 'nan': is it a missing label, as written by pandas?",)

@@ -82,7 +82,7 @@ def test_a_column_that_is_not_there_is_an_error_with_the_nearest_names(table: Pa
 
 
 def test_none_stands_alone(table: Path) -> None:
-    with pytest.raises(ConfigError, match="stratify none, label: expected columns, or none alone"):
+    with pytest.raises(ConfigError, match="stratify none, label: expected columns, or only none"):
         split(table, "label", "none", "label")
 
 

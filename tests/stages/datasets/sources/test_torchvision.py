@@ -165,7 +165,7 @@ def test_an_image_that_cannot_be_read_is_a_problem_of_its_row(tmp_path):
 def test_an_image_that_goes_after_it_was_scanned_is_an_error(tmp_path):
     train = open_dataset("clevr", root=write_clevr(tmp_path)).train
     (tmp_path / "clevr/CLEVR_v1.0/images/train/2.png").unlink()
-    with pytest.raises(DataError, match="sample 2 of clevr can't be read any more") as caught:
+    with pytest.raises(DataError, match="sample 2 of clevr can no longer be read") as caught:
         train.read(2)
     assert not isinstance(caught.value, UnreadableSample)
 
@@ -174,7 +174,7 @@ def test_missing_files_without_a_network_are_an_error_that_says_where_to_put_the
     with pytest.raises(DataError, match="could not be downloaded") as caught:
         open_dataset("kmnist", downloads=tmp_path)
     assert f"torchvision's KMNIST is not in {tmp_path / 'kmnist'}" in str(caught.value)
-    assert "put its files there as torchvision lays them out, or name their folder with --root" in str(caught.value)
+    assert "put its files there in torchvision's layout, or give their folder with --root" in str(caught.value)
 
 
 def test_a_folder_that_cannot_be_made_is_the_same_error(tmp_path):

@@ -44,7 +44,7 @@ def test_a_fault_names_its_table_and_line(tmp_path: Path) -> None:
     train, test = tables(tmp_path)
     test.write_text(test.read_text() + "a,0.png\na,gone.png\n")
     with pytest.raises(
-        DataError, match=r"b.csv, line 4: 0.png again, as on line 2\n  b.csv, line 5: gone.png: no such"
+        DataError, match=r"b.csv, line 4: 0.png appears twice, first on line 2\n  b.csv, line 5: gone.png: no such"
     ):
         open_dataset(f"csv:{train}", test=str(test))
 
@@ -52,13 +52,13 @@ def test_a_fault_names_its_table_and_line(tmp_path: Path) -> None:
 def test_tables_of_other_columns_are_an_error(tmp_path: Path) -> None:
     train, test = tables(tmp_path, columns="label,path")
     test.write_text(test.read_text().replace("label,path", "label,path,age").replace("png", "png,3"))
-    with pytest.raises(DataError, match="have other columns; age in one of them"):
+    with pytest.raises(DataError, match="have different columns: age only in one of them"):
         open_dataset(f"csv:{train}", test=str(test))
 
 
 def test_tables_in_two_folders_need_a_root(tmp_path: Path) -> None:
     train, test = tables(tmp_path, "x/b.csv")
-    with pytest.raises(ConfigError, match="lie in two folders; say by --root"):
+    with pytest.raises(ConfigError, match="are in two folders; give the folder"):
         open_dataset(f"csv:{train}", test=str(test))
     assert len(open_dataset(f"csv:{train}", test=str(test), root=tmp_path).test) == 2
 

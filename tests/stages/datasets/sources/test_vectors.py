@@ -75,7 +75,7 @@ def test_a_table_beside_the_file_has_the_labels(tmp_path: Path) -> None:
     found = open_dataset(f"vectors:{tmp_path / 'a.npy'}", columns={"label": "class", "path": "file"})
     assert len(found.test) == 12 and labels(found)["img7.png"] == NAMES[Y[7]]
     (tmp_path / "a.csv").write_text("\n".join(["label", *map(str, Y.tolist()[1:])]))
-    with pytest.raises(DataError, match=r"a.csv has 59 rows, and .*a.npy 60 vectors; expected one row for each vector"):
+    with pytest.raises(DataError, match=r"a.csv has 59 rows, and .*a.npy 60 vectors; expected one row per vector"):
         open_dataset(f"vectors:{tmp_path / 'a.npy'}")
 
 
@@ -83,7 +83,9 @@ def test_hdf5_in_the_layout_of_trident_needs_labels_from_a_table(tmp_path: Path)
     with h5py.File(tmp_path / "slide.h5", "w") as opened:
         opened["features"], opened["coords"] = X, np.zeros((N, 2), np.int64)
     place = f"vectors:{tmp_path / 'slide.h5'}"
-    with pytest.raises(DataError, match=r"has no labels; expected an array labels or y .* a table slide.csv beside it"):
+    with pytest.raises(
+        DataError, match=r"has no labels; expected an array labels or y .* a table slide.csv next to it"
+    ):
         open_dataset(place)
     (tmp_path / "slide.csv").write_text("\n".join(["label", *NAMES[Y].tolist()]))
     assert labels(open_dataset(place)) == expected(NAMES[Y])
@@ -143,13 +145,13 @@ def test_unreadable_rows_are_known_and_what_is_wrong_with_rows_is_listed(tmp_pat
     found = open_dataset(saved(tmp_path, X=odd, y=Y, split=np.where(np.arange(N) < 40, "train", "test")))
     assert found.train.problems == {2: "number 1 of 4 is NaN, and 3 more"}
     ids = np.array(["same", "same", *map(str, range(N - 2))])
-    with pytest.raises(DataError, match="the id same is there more than once"):
+    with pytest.raises(DataError, match="the id same appears more than once"):
         open_dataset(saved(tmp_path, y=Y, ids=ids))
 
 
 def test_integers_are_taken_as_float32_and_that_is_said(tmp_path: Path) -> None:
     found = open_dataset(saved(tmp_path, X=np.arange(4 * N).reshape(N, 4), y=Y))
-    assert "vectors of int64 are taken as float32" in found.notes
+    assert "vectors of int64 are converted to float32" in found.notes
 
 
 def test_names_that_look_like_positions_are_names(tmp_path: Path) -> None:
@@ -161,7 +163,7 @@ def test_names_that_look_like_positions_are_names(tmp_path: Path) -> None:
 def test_a_header_that_claims_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
     file = tmp_path / "bomb.npy"
     file.write_bytes(b"\x93NUMPY\x02\x00" + (1 << 30).to_bytes(4, "little") + b" " * 100)
-    with pytest.raises(DataError, match="header of the array is said to have 1,073,741,824 bytes"):
+    with pytest.raises(DataError, match="header of the array is declared as 1,073,741,824 bytes"):
         open_dataset(f"vectors:{file}")
 
 
@@ -169,7 +171,7 @@ def test_a_list_that_is_far_longer_than_its_file_is_refused_before_it_is_read(tm
     file = tmp_path / "bomb.parquet"
     column = pyarrow.array([np.zeros(20_000_000, np.float32)], pyarrow.large_list(pyarrow.float32()))
     parquet.write_table(pyarrow.table({"features": column}), file, compression="zstd")
-    with pytest.raises(DataError, match="is said to hold 80,000,000 bytes, and lies in"):
+    with pytest.raises(DataError, match="declares 80,000,000 bytes, but is stored in"):
         open_dataset(f"vectors:{file}")
 
 
@@ -205,5 +207,5 @@ def test_two_files_of_other_widths_or_columns_are_refused(tmp_path: Path) -> Non
     np.savez(tmp_path / "other.npz", X=X[:3], y=Y[:3], weight=np.ones(3))
     with pytest.raises(DataError, match=r"vectors of several widths: .*a\.npz 4, .*wide\.npz 5; expected the same"):
         open_dataset(first, test=str(tmp_path / "wide.npz"))
-    with pytest.raises(DataError, match="have other columns; ids, weight in one of them"):
+    with pytest.raises(DataError, match="have different columns: ids, weight only in one of them"):
         open_dataset(first, test=str(tmp_path / "other.npz"))

@@ -179,7 +179,7 @@ def test_an_estimator_that_did_not_converge_warns() -> None:
 @pytest.mark.parametrize("head", ALL, ids=repr)
 def test_what_cannot_be_fitted_is_refused_in_words(head) -> None:
     X, y = named()
-    with pytest.raises(ValueError, match=r"(rows of 1|holds one) class"):
+    with pytest.raises(ValueError, match=r"(rows of 1|holds only one) class"):
         clone(head).fit(X, np.full(len(y), "cat"))
     with pytest.raises(ValueError, match="X has 5 features, but"):
         clone(head).fit(X, y).predict(X[:, :5])

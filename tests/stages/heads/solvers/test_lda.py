@@ -119,7 +119,7 @@ def test_a_head_of_the_path_has_the_probabilities_of_the_path() -> None:
 @pytest.mark.parametrize("name", ["constant_column", "duplicate_columns", "few_rows"])
 def test_no_shrinkage_where_the_covariance_has_no_inverse_is_refused_with_a_remedy(name: str) -> None:
     X, y = HARD[name]
-    with pytest.raises(ValueError, match=r"span \d+ of \d+ dimensions.*give a shrinkage above 0"):
+    with pytest.raises(ValueError, match=r"span \d+ of \d+ dimensions.*set a shrinkage above 0"):
         solver(X, y).fit((0.0, 0.5), np.ones(len(y)))
 
 

@@ -239,12 +239,12 @@ def test_half_precision_and_read_only_rows_are_kept_as_they_are() -> None:
     [
         (lambda X, y: (np.where(X > 2, np.nan, X), y), "rows of X hold NaN or infinity, the first is row"),
         (lambda X, y: (np.where(X > 2, np.inf, X), y), "rows of X hold NaN or infinity"),
-        (lambda X, y: (X, y * 0), "one class only"),
+        (lambda X, y: (X, y * 0), "only one class"),
         (lambda X, y: (X, y - 1), "labels -1 to 2; with 3 classes give 0 to 2"),
-        (lambda X, y: (X, y.astype(float)), "give integers"),
-        (lambda X, y: (X, y[:-1]), r"give integers of shape \(240,\)"),
-        (lambda X, y: (X[:, 0], y), r"give floats of shape \(n, d\)"),
-        (lambda X, y: (X.astype(int), y), "give floats"),
+        (lambda X, y: (X, y.astype(float)), "expected integers"),
+        (lambda X, y: (X, y[:-1]), r"expected integers of shape \(240,\)"),
+        (lambda X, y: (X[:, 0], y), r"expected floats of shape \(n, d\)"),
+        (lambda X, y: (X.astype(int), y), "expected floats"),
     ],
 )  # fmt: skip
 def test_rows_that_cannot_be_fitted_are_refused(change: Callable[..., Data], message: str) -> None:

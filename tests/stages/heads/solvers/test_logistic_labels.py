@@ -123,8 +123,8 @@ def test_one_label_s_machine_is_that_of_a_class_against_the_rest() -> None:
 @pytest.mark.parametrize(
     ("y", "said"),
     [
-        (Y[:, 0], "give integers of shape"),
-        (Y.astype(np.float64), "give integers of shape"),
+        (Y[:, 0], "expected integers of shape"),
+        (Y.astype(np.float64), "expected integers of shape"),
         (np.where(Y == 1, 2, Y), "y holds values from -1 to 2; give 1, 0 and, for unknown, -1"),
     ],
 )
@@ -134,5 +134,5 @@ def test_labels_that_are_none_are_said(y: np.ndarray, said: str) -> None:
 
 
 def test_weights_below_zero_are_said() -> None:
-    with pytest.raises(ValueError, match="give weights of 0 or more"):
+    with pytest.raises(ValueError, match="expected weights of 0 or more"):
         LogisticLabelsSolver(X, Y, 4).fit(GRID, -ONES)

@@ -169,8 +169,8 @@ def test_a_head_of_the_path_scores_as_the_path_does() -> None:
 @pytest.mark.parametrize(
     ("grid", "weights", "message"),
     [
-        ((0.0,), np.ones(120), r"alpha is \[0.0\]; give one or more finite values above 0"),
-        ((), np.ones(120), "give one or more"),
+        ((0.0,), np.ones(120), r"alpha is \[0.0\]; expected at least one finite value above 0"),
+        ((), np.ones(120), "expected at least one"),
         ((np.inf,), np.ones(120), "finite"),
         ((1.0,), np.ones(7), r"row_weights of shape \(7,\); give 120"),
         ((1.0,), -np.ones(120), "0 or more"),

@@ -169,7 +169,7 @@ def test_a_cuda_device_gives_the_same_heads() -> None:
     [
         ({"steps": 0}, "0 steps of .* rows; give 1 or more"),
         ({"batch": 0}, "steps of 0 rows; give 1 or more"),
-        ({"schedule": "linear"}, "schedule is 'linear'; give cosine or constant"),
+        ({"schedule": "linear"}, "schedule is 'linear'; expected cosine or constant"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(options, said: str) -> None:
@@ -178,7 +178,7 @@ def test_options_that_cannot_be_used_are_refused(options, said: str) -> None:
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"torch has no device 'nowhere'.*give cpu"):
+    with pytest.raises(ValueError, match=r"torch has no device 'nowhere'.*expected cpu"):
         solver(*plain(), device="nowhere")
 
 

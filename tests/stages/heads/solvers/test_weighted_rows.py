@@ -63,5 +63,5 @@ def test_half_precision_rows_are_never_copied_whole_to_float64(solver) -> None:
 
 @pytest.mark.parametrize("grid", [(), ((1.0, 2.0),), (0.0,), (2.1,), (np.nan,), (np.inf,)])
 def test_values_out_of_bounds_are_refused_with_the_bounds(grid) -> None:
-    with pytest.raises(ValueError, match=r"width is .*; give one or more finite values above 0, 2 at most"):
+    with pytest.raises(ValueError, match=r"width is .*; expected at least one finite value above 0, 2 at most"):
         checked_grid("width", grid, high=2)

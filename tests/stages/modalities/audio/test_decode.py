@@ -35,7 +35,7 @@ def test_several_channels_are_their_mean_and_that_is_said(channels: int) -> None
     np.testing.assert_allclose(decode(data).samples, each.mean(axis=1), atol=1e-6)
     codec = RECORDINGS.codec(data)
     assert codec is not None
-    said = f"recordings of {channels} channels are used as the mean of their channels"
+    said = f"recordings of {channels} channels are converted to mono, the mean of the channels"
     assert RECORDINGS.remarks(codec, [data]) == [said]
     assert RECORDINGS.codec(encoded(SECOND)) is None
 
@@ -60,7 +60,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: b"", "empty"),
     "a text": (lambda: b"this is no sound at all, whatever it is called" * 20, "no audio"),
     "a picture": (lambda: b"\x89PNG\r\n\x1a\n" + b"\0" * 200, "no audio"),
-    "another kind of audio": (lambda: encoded(SECOND, kind="AIFF"), "AIFF audio; WAV, FLAC, Ogg and MP3 are read"),
+    "another kind of audio": (lambda: encoded(SECOND, kind="AIFF"), "AIFF audio; expected WAV, FLAC, Ogg or MP3"),
     "a header alone": (lambda: wav(b""), "no samples"),
     "a truncated WAV": (lambda: cut(encoded(SECOND)), "truncated (its header says 32,000 bytes of audio"),
     "a truncated FLAC": (lambda: cut(encoded(SECOND, kind="FLAC")), "damaged"),
@@ -74,7 +74,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "more audio than there is": (lambda: wav(size=1 << 31), "truncated (its header says 2,147,483,648 bytes of audio"),
     "no rate": (lambda: wav(rate=0), ""),
     "a rate of 2 GHz": (lambda: wav(rate=2_000_000_000), ""),
-    "a rate of 1 Hz": (lambda: wav(rate=1), "1 samples a second; 1,000 to 384,000 are read"),
+    "a rate of 1 Hz": (lambda: wav(rate=1), "1 samples per second; expected 1,000 to 384,000"),
     "no channels": (lambda: wav(channels=0), ""),
     "65,535 channels": (lambda: wav(channels=65_535), ""),
     "no bits": (lambda: wav(bits=0), ""),

@@ -124,7 +124,7 @@ def test_a_split_with_an_avif_has_its_decoder_in_its_key_and_no_other(tmp_path, 
 )
 def test_what_is_no_image_is_named(data, what):
     fault = find_fault(data)
-    assert fault.startswith(f"not an image of a known format{what}") and (what or fault.endswith("format"))
+    assert fault.startswith(f"not an image in a known format{what}") and (what or fault.endswith("format"))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
@@ -139,7 +139,7 @@ def test_a_bit_depth_spreads_its_values_over_the_whole_range(kind, bits):
 
 
 def test_a_value_beyond_the_bit_depth_is_unreadable_and_says_which_would_do():
-    with pytest.raises(UnreadableSample, match=r"a value of 4,095 where 10 bits hold 1,023; wanted bit-depth 12"):
+    with pytest.raises(UnreadableSample, match=r"a value of 4,095 where 10 bits hold 1,023; expected bit-depth 12"):
         decode(grey16(4095), bit_depth=10)
 
 
@@ -148,7 +148,7 @@ def test_sixteen_bit_images_that_use_fewer_are_noted(tmp_path, top, said):
     for i, place in enumerate(("train/cat", "train/dog", "test/cat", "test/dog")):
         put(tmp_path / place / "a.png", grey16(top - i))
     notes = "\n".join(open_dataset(f"folder:{tmp_path}").notes)
-    assert (said in notes and "come out dark" in notes) if said else not notes
+    assert (said in notes and "look dark" in notes) if said else not notes
     assert not open_dataset(f"folder:{tmp_path}", bit_depth=16).notes
 
 

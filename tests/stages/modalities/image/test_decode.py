@@ -163,9 +163,9 @@ def test_samples_without_a_fixed_range_are_refused(values):
     "data, reason",
     [
         (b"", "empty file"),
-        (b"just some text, no image at all", "not an image of a known format"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", "not an image of a known format"),
-        (encoded(picture(), "ICO"), "not an image of a known format"),
+        (b"just some text, no image at all", "not an image in a known format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", "not an image in a known format"),
+        (encoded(picture(), "ICO"), "not an image in a known format"),
         (encoded(picture(), "JPEG")[:30], "."),
         (encoded(picture())[:20], "."),
         (encoded(picture(), "JPEG", quality=95)[:-40], "damaged or unsupported JPEG"),

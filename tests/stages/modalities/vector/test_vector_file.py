@@ -122,7 +122,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a bomb": (
         "a.npz",
         lambda f: bomb(f, 25_000, b"\0" * 100_000_000),
-        r"hold 100,000,000 bytes, and lies in 97,\d{3};",
+        r"declares 100,000,000 bytes, but is stored in 97,\d{3};",
     ),
     "an HDF5 bomb": (
         "a.h5",
@@ -149,14 +149,18 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
         r"no array of vectors .*one: float32 \(700, 6\)",
     ),
     "widths": ("a.npz", lambda f: np.savez(f, X_train=X, X_test=X[:, :5]), "vectors of several widths"),
-    "a soft link": ("a.h5", lambda f: with_link(f, h5py.SoftLink("/features")), "other is a link to something else"),
+    "a soft link": (
+        "a.h5",
+        lambda f: with_link(f, h5py.SoftLink("/features")),
+        "other is a link, which is not followed",
+    ),
     "an external link": ("a.h5", lambda f: with_link(f, h5py.ExternalLink("/etc/x", "/a")), "other is a link"),
     "virtual": ("a.h5", virtual, "lie in other files, which are not opened"),
-    "lists that differ": ("a.parquet", ragged, "row 2 of features holds 1 numbers, earlier ones 2"),
+    "lists that differ": ("a.parquet", ragged, "row 2 of features holds 1 numbers, earlier rows 2"),
     "no list": (
         "a.parquet",
         lambda f: parquet.write_table(pyarrow.table({"a": [1.0]}), f),
-        r"there is\n  a: texts \(1,\)",
+        r"found\n  a: texts \(1,\)",
     ),
     "another ending": ("a.txt", lambda f: f.write_text("1 2"), r"expected the ending .npz, .npy, .parquet, .h5, .hdf5"),
     "no file": ("a.npz", lambda _: None, r"can't read .*a.npz \(no such file\)"),

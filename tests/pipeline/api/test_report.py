@@ -1,0 +1,80 @@
+"""The report in Python and in notebooks."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import frostline as fl
+from frostline.pipeline.report.text import table
+
+
+@pytest.fixture
+def report(work: Path) -> fl.Report:
+    return fl.run(dataset="digits", backbone="pixels", head=["ridge", "lda"])
+
+
+def test_it_speaks_of_the_head_that_the_table_speaks_of_first(report: fl.Report) -> None:
+    first = next(probe for probe in report.probes if probe.name == report.first_head)
+    assert first.evaluation and report.scores == first.evaluation.scores
+    assert report.accuracy == report.main_score == first.evaluation.scores["accuracy"]
+    assert report.first_head in str(report) and str(report) == table(report)
+    assert repr(report).startswith("<Report of digits: accuracy 0.9")
+
+
+def test_a_frame_has_a_row_for_each_head_and_score(report: fl.Report) -> None:
+    frame = report.to_frame()
+    assert {*frame["head"]} == {"ridge", "lda"}
+    for probe in report.probes:
+        assert probe.evaluation
+        own = frame[frame["head"] == probe.head].set_index("score")
+        assert {name: one.value for name, one in probe.evaluation.scores.items()} == own["value"].to_dict()
+        assert own.loc["accuracy", "low"] == probe.evaluation.scores["accuracy"].low
+
+
+def test_a_frame_without_pandas_says_what_to_install(report: fl.Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(fl.ConfigError, match=r"a frame needs pandas, .*pip install pandas"):
+        report.to_frame()
+
+
+def test_a_notebook_shows_the_table_and_the_figures_of_the_page(report: fl.Report) -> None:
+    shown, page = report._repr_html_(), report.path.with_name("report.html").read_text()
+    assert shown.count("<svg") == page.count("<figure><svg") > 2
+    assert "<td" in shown and "lda" in shown and "91.9" not in shown.partition("<svg")[0].partition("<table")[0]
+
+
+def test_nothing_of_it_reaches_beyond_its_element(report: fl.Report) -> None:
+    shown = report._repr_html_()
+    assert not re.search(r"<(style|script|link|html|body|head)\b", shown) and " class=" not in shown.partition(">")[2]
+    ids = re.findall(r'\bid="([^"]+)"', shown)
+    assert ids and all(one.startswith(report.path.parent.name) for one in ids)
+    used = re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', shown)
+    assert {a or b for a, b in used} <= {*ids}
+    assert {*re.findall(r"var\(--([\w-]+)\)", shown)} <= {*re.findall(r"--([\w-]+):", shown)}
+
+
+def test_curves_alone_have_a_frame_and_no_accuracy(work: Path) -> None:
+    found = fl.run(dataset="digits", backbone="pixels", head="ridge", train_sizes=[50, 100], draws=2)
+    assert found.to_frame()["training_samples"].tolist() == [50, 100] and "<svg" in found._repr_html_()
+    with pytest.raises(fl.ConfigError, match="no head was fitted on all training samples; expected to_frame"):
+        _ = found.accuracy
+
+
+def test_numbers_have_a_main_score_and_no_accuracy(work: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    found = fl.run(dataset=(X, X @ [1.0, 2.0, 3.0]))
+    assert found.main_score.value > 0.99 and "R² " in repr(found)
+    with pytest.raises(fl.ConfigError, match="accuracy of a regression target; expected main_score, which is R²"):
+        _ = found.accuracy
+
+
+def test_an_unwritten_report_shows_its_table(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fl.extract(dataset="digits", backbone="pixels")
+    (work / "runs").write_text("no folder")
+    found = fl.run(dataset="digits", backbone="pixels", head="ridge")
+    assert found.unwritten and "<table" in found._repr_html_() and "<svg" not in found._repr_html_()
