@@ -53,4 +53,4 @@ def _shown(value: Any) -> str:
         return value[:12]
     if value in (None, "", [], {}):
         return "–"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(_shown, value)) if isinstance(value, list) else str(value)

@@ -45,7 +45,10 @@ def score_rows(scores: Mapping[str, Score], kind: str = DEFAULT) -> list[ScoreRo
     """Return one row per score that is there; those after temperature scaling where it changes something."""
     rows = []
     tempered = {name: score for name, score in scores.items() if name.endswith(CALIBRATED)}
-    unchanged = all(score.value == scores[name.removesuffix(CALIBRATED)].value for name, score in tempered.items())
+    unchanged = all(
+        math.isclose(score.value, scores[name.removesuffix(CALIBRATED)].value, rel_tol=1e-6)
+        for name, score in tempered.items()
+    )
     for suffix, remark in (("", ""), *(() if unchanged else ((CALIBRATED, ", after temperature scaling"),))):
         for name, (title, meaning) in score_names(kind).items():
             if name + suffix in scores:

@@ -358,3 +358,36 @@ def test_a_page_that_fails_costs_the_run_nothing(
         folder = made(photographs(tmp_path, balanced("ab", 5, 4)))
     assert (folder / "run.json").exists() and not (folder / "report.html").exists()
     assert "no ink" in caplog.text
+
+
+def test_mistakes_link_to_their_files(kept: Path) -> None:
+    links = [one["href"] for one in Page(kept / "report.html").all("a") if not one["href"].startswith("#")]
+    assert links and all(link.startswith("../../../images/") for link in links)
+    assert all((kept / unquote(link)).is_file() for link in links)
+
+
+def test_a_link_to_a_file_of_any_name_leads_to_it_and_nowhere_else(tmp_path: Path) -> None:
+    from frostline.pipeline.report.html.thumbnails import Thumbnails
+    from frostline.stages.datasets import Request, find_source
+
+    table = photographs(tmp_path, balanced("ab", 4, 4))
+    hostile = "images/javascript:alert(1)#\"'<?%41.png"
+    (tmp_path / "images" / "0.png").rename(tmp_path / hostile)
+    quoted = '"' + hostile.replace('"', '""') + '"'
+    table.write_text(table.read_text().replace("images/0.png", quoted))
+    source, place = find_source(f"csv:{table}")
+    samples = source.open(Request(place)).train
+    link = Thumbnails(samples, tmp_path / "images").of(hostile, "a sample").href
+    assert not re.search(r"[:#\"'<>?]", link) and (tmp_path / "images" / unquote(link)).is_file()
+    (tmp_path / hostile).unlink()
+    assert Thumbnails(samples, tmp_path).of("images/1.png", "a sample").href == "images/1.png"
+
+
+def test_classes_are_sorted_by_rules_of_the_style_sheet(kept: Path) -> None:
+    page = Page(kept / "report.html")
+    orders = [one["id"].removeprefix("by-") for one in page.all("input")]
+    assert orders == ["recall", "precision", "f1", "count", "name"]
+    for name in orders:
+        assert f".sortable:has(#by-{name}:checked) tbody tr {{ order: var(--{name}); }}" in page.style
+    places = [one["style"] for one in page.all("tr") if "--name:" in one.get("style", "")]
+    assert sorted(re.findall(r"--name:(\d+)", " ".join(places))) == ["0", "1", "2"]

@@ -63,7 +63,7 @@ taken = samples.take(np.array([1]), "train").scaled(100)
 print(json.dumps({
     "found": tree.files.paths, "others": tree.others, "problems": [*index.problems.values()],
     "same": again.problems == index.problems, "read": taken.read(0), "modality": taken.modality,
-    "scaled": taken.any_scaled([0], 1), "shown": Thumbnails(samples).of("./c.txt", "a note").text,
+    "scaled": taken.any_scaled([0], 1), "shown": Thumbnails(samples, Path()).of("./c.txt", "a note").text,
     "PIL": "PIL" in sys.modules, "torch": "torch" in sys.modules,
 }))
 """

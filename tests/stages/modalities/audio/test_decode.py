@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import struct
 import sys
 import tracemalloc
@@ -161,3 +162,12 @@ def test_a_page_shows_the_length_and_the_outline() -> None:
     assert shown.text == "1.50 s, 16,000 Hz"
     assert shown.picture.startswith("data:image/svg+xml;base64,")
     assert len(shown.picture) < 10_000
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(44_100, 5.0), (8_000, 0.5)])
+def test_a_page_plays_the_first_seconds_at_16_khz_or_less(rate: int, seconds: float) -> None:
+    sound = Waveform(np.sin(np.arange(int(rate * seconds)), dtype="f4"), rate)
+    said, _, data = RECORDINGS.preview(sound).sound.partition(",")
+    heard = decode(base64.b64decode(data))
+    assert said == "data:audio/flac;base64" and heard.rate == min(rate, 16_000)
+    assert len(heard.samples) == pytest.approx(heard.rate * min(seconds, 3), abs=1)
