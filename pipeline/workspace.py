@@ -23,7 +23,7 @@ from typing import Any
 
 from frostline.stages.backbones.spec import BackboneSpec, read_spec
 from frostline.stages.buckets.address import is_address, path_of
-from frostline.stages.buckets.mirror import opened
+from frostline.stages.buckets.mirror import look_again, opened
 from frostline.stages.errors import ConfigError
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.records.sealed import digest, sealed
@@ -96,6 +96,12 @@ def open_workspace(data_dir: str | Path) -> Workspace:
     Raises ConfigError for an address of no bucket, StoreError if the bucket can't be read.
     """
     return Workspace(opened(data_dir))
+
+
+def reopened(data_dir: str | Path) -> Workspace:
+    """Return the same with what other machines have written to its bucket meanwhile. Raises what the former does."""
+    look_again()
+    return open_workspace(data_dir)
 
 
 def opened_folder(place: str | Path) -> Path:

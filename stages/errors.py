@@ -5,7 +5,7 @@
     ├── DataError        the samples, or what is computed from them, can't be used exit 3
     │   └── UnreadableSample  one sample's reason; quarantined by the stages
     └── StoreError       the cache is damaged, mismatched or can't be written      exit 4
-        └── DamagedShard      one shard; extracting makes it anew
+        └── DamagedShard      one shard; extracting makes it again
 
 A message says what was found, what was wanted and what to do next.
 """
@@ -47,7 +47,7 @@ class StoreError(FrostlineError):
 class DamagedShard(StoreError):
     """A committed shard is not what its record says; ``shard`` is its number, ``found`` what was found alone.
 
-    ``mends``: the command that computes it anew.
+    ``mends``: the command that computes it again.
     """
 
     def __init__(self, shard: int, path: object, what: str, mends: str = "`frostline extract`") -> None:

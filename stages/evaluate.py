@@ -18,9 +18,9 @@ __all__ = ["Evaluation", "predictions", "score"]
 
 
 def predictions(head: Head, views: Sequence[Features]) -> Predictions:
-    """Return what the head says of test features, decision values averaged over the views.
+    """Return the predictions of the head on test features: decision values, float64 (n, classes), averaged over views.
 
-    Raises DataError or StoreError if these are not test features of the head's classes, width and rows.
+    Raises DataError or StoreError if the features are not test features with the head's classes and width.
     """
     first = views[0]
     for features in views:
@@ -36,10 +36,10 @@ def predictions(head: Head, views: Sequence[Features]) -> Predictions:
 def score(
     predicted: Predictions, *, seed: int = 0, temperature: float | None = None, thresholds: Sequence[float] = ()
 ) -> Evaluation:
-    """Return every score that the predictions allow, with intervals over the same resamples of rows, or of groups.
+    """Return all scores of the predictions, with intervals from the same resamples of rows, or of groups.
 
-    ``temperature`` and ``thresholds``: learned on training rows held out, where the kind of target has them; the
-    scores with them stand beside the others.
+    ``temperature`` and ``thresholds``: learned on held-out training rows, if the kind of target uses them; the scores
+    with them are added to the others.
     """
     target = TARGETS.load(predicted.kind)
     found = target.evaluate(predicted, seed, temperature, thresholds)

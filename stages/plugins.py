@@ -1,4 +1,4 @@
-"""Doors: things of one kind by name, built in or from an installed distribution, loaded when they are asked for.
+"""Doors: named objects of one kind, built in or from an installed distribution, loaded on first use.
 
 A distribution adds to a door by an entry point, in its ``pyproject.toml``::
 
@@ -21,15 +21,15 @@ T = TypeVar("T")
 
 
 class Door(Generic[T]):
-    """Things of one kind by name.
+    """A registry: named objects of one kind.
 
     Args:
-        kind: what one of them is called in a message, such as ``head``.
-        group: the group of entry points by which distributions add some, such as ``frostline.heads``.
-        built_in: those of Frostline itself: each the thing, or where it is, as ``module:attribute``.
-        is_one: whether an object is such a thing; what a distribution gives is checked by it.
+        kind: the noun for one of them in messages, such as ``head``.
+        group: the group of entry points of distributions, such as ``frostline.heads``.
+        built_in: the objects of Frostline itself, or their places as ``module:attribute``.
+        is_one: checks an object that a distribution provides.
 
-    A built-in name means the built-in thing whatever else is installed.
+    A built-in name always means the built-in object, whatever else is installed.
 
     >>> door = Door("shape", "example.shapes", {"square": 4, "pi": "math:pi"})
     >>> door.names()
@@ -55,10 +55,10 @@ class Door(Generic[T]):
         return name in self._built_in or name in self._added
 
     def load(self, name: str) -> T:
-        """Return what a name stands for.
+        """Return the object of a name.
 
-        Raises ConfigError: no such name; one that two distributions give; one whose code can't be loaded, or gives
-        something else.
+        Raises ConfigError if the name is unknown, if two distributions provide it, if its code can't be loaded, or if
+        the object is of another kind.
         """
         if name not in self._loaded:
             self._loaded[name] = self._load(name)
@@ -86,13 +86,13 @@ class Door(Generic[T]):
         return loaded
 
     def distribution(self, name: str) -> dict[str, str]:
-        """Return the version of the distribution that gives a name, by its own name; none for what is built in."""
+        """Return the distribution of a name, with its version; an empty dict for a built-in name."""
         added = [] if name in self._built_in else self._added.get(name, [])
         return {one.dist.name: one.dist.version for one in added if one.dist}
 
     @contextmanager
     def blamed(self, name: str) -> Iterator[None]:
-        """Raise as ConfigError, naming the distribution, whatever its code raises; a bug of ours stays what it is."""
+        """Turn errors of a distribution's code into a ConfigError that names it; other errors stay as they are."""
         try:
             yield
         except FrostlineError:

@@ -46,7 +46,6 @@ LATER = (
     "pipeline/face/",
     "stages/store/",
     "stages/datasets/buckets/",
-    "stages/heads/estimators/",
 )
 
 

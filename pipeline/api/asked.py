@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tqdm import tqdm
-
-from frostline.pipeline.plan.inputs import check_readable, tick
+from frostline.pipeline.plan.inputs import check_readable
+from frostline.pipeline.progress import bar
 from frostline.pipeline.settings import AnySettings, DatasetSettings, ExtractSettings
-from frostline.pipeline.workspace import Workspace
+from frostline.pipeline.workspace import open_workspace
 from frostline.stages.datasets import IN_MEMORY, Dataset, prefix_of
 from frostline.stages.errors import ConfigError
 
@@ -60,8 +58,8 @@ def opened(asked: DatasetSettings, given: object, name: str = "") -> Dataset:
         if named:
             raise ConfigError(f"{', '.join(named)} with a dataset that is open; expected it in load_dataset")
         return given
-    with tqdm(desc="reading", unit=" samples", disable=None, leave=False, delay=1) as bar:
-        return asked.open_object(given, Workspace(asked.data_dir), name, partial(tick, bar))
+    with bar("reading", "samples") as shown:
+        return asked.open_object(given, open_workspace(asked.data_dir), name, shown.at)
 
 
 def dataset_name(given: str | Path) -> str:

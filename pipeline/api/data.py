@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Unpack
 
 from frostline.pipeline.api.asked import dataset_name, opened, settings_of
 from frostline.pipeline.settings import DatasetSettings
-from frostline.pipeline.workspace import Workspace
+from frostline.pipeline.workspace import open_workspace, opened_folder
+from frostline.stages.buckets.cache import named
 from frostline.stages.datasets import IN_MEMORY, Dataset
 from frostline.stages.errors import ConfigError
 from frostline.stages.store import Features, load, open_set
@@ -35,7 +36,7 @@ def load_dataset(data: object, *, name: str = "", **given: Unpack[DatasetKeyword
         if name:
             raise ConfigError(f"name {name!r} with a dataset that has one; expected it with an object")
         named = settings_of(DatasetSettings, None, {**given, "dataset": dataset_name(data)})
-        return named.open_dataset(Workspace(named.data_dir))
+        return named.open_dataset(open_workspace(named.data_dir))
     own = settings_of(DatasetSettings, None, {**given, "dataset": f"{IN_MEMORY}:{name or 'object'}"})
     return opened(own, data, name)
 
@@ -43,7 +44,7 @@ def load_dataset(data: object, *, name: str = "", **given: Unpack[DatasetKeyword
 def open_features(features: str | Path, *, data_dir: str | Path = "data") -> Features:
     """Return cached features: ``X`` (n, d), ``y``, ``ids`` and ``classes``, row by row.
 
-    ``features``: a folder of ``data/features`` or its ``features.h5``, or the folder's name. Samples that were
+    ``features``: a folder of ``data/features`` or its ``features.h5``, its address, or the folder's name. Samples that were
     quarantined are left out. Raises ConfigError where no such set is, StoreError where it is damaged or not complete.
 
     >>> from frostline import extract
@@ -54,9 +55,10 @@ def open_features(features: str | Path, *, data_dir: str | Path = "data") -> Fea
     >>> features.X.shape, features.y.shape, features.ids[0], features.classes[:3]
     ((1438, 192), (1438,), '0000', ('0', '1', '2'))
     """
-    places = [Path(features), Workspace(Path(data_dir)).root / "features" / features]
+    own = open_workspace(data_dir).root / "features"
+    places = [opened_folder(features), own / features]
     folders = [one.parent if one.name == _FILE else one for one in places]
     found = next((one for one in folders if (one / "key.json").is_file()), None)
     if found is None:
-        raise ConfigError(f"no features in {folders[0]}; expected a folder of {folders[1].parent}, or its name")
+        raise ConfigError(f"no features in {named(folders[0])}; expected a folder of {named(own)}, or its name")
     return load(open_set(found))

@@ -34,7 +34,7 @@ from frostline.pipeline.records.run import Extracted
 from frostline.pipeline.report.wording import TRANSFERABILITY, chosen
 from frostline.pipeline.steps.features import LazyFeatures, drop, extract_missing, extract_shared
 from frostline.pipeline.steps.heads import fit_head
-from frostline.pipeline.workspace import open_workspace
+from frostline.pipeline.workspace import open_workspace, reopened
 from frostline.stages.datasets.draws import train_size
 from frostline.stages.diagnostics.transferability import Transferability, measured, transferability_of
 from frostline.stages.errors import FrostlineError
@@ -72,7 +72,7 @@ def bench(matrix: Matrix, groups: Sequence[ExtractionGroup], *, all_pairs: bool 
 
     ``all_pairs``: every two entries of a dataset are compared, not only the best with each other one.
     What fails is among ``failures``, and the rest goes on. Features, heads and curves are cached as they are
-    made: the same matrix goes on where it was interrupted.
+    made: the same matrix resumes where it was interrupted.
     """
     started, found = time.perf_counter(), _Found()
     cells = [cell for one in groups for cell in one.cells]
@@ -183,6 +183,7 @@ def _spread(one: ExtractionGroup, plan: Plan, found: _Found) -> None:
     if fit is None or len(cells) < 2:
         return
     problems = fit([cell.settings.model_dump_json() for cell in cells])
+    reopened(plan.settings.data_dir)
     for cell, problem in zip(cells, problems, strict=True):
         if problem:
             log.info("%s was not fitted elsewhere: %s", cell.name, problem)

@@ -11,6 +11,7 @@ from frostline.pipeline.cli.commands.table import COMMANDS
 from frostline.pipeline.cli.output import EXIT_OUTPUT, output_failed, set_up_output
 from frostline.pipeline.cli.parsers import overview, parser_of
 from frostline.pipeline.cli.signals import Terminated, listen
+from frostline.pipeline.progress import showing
 from frostline.stages.buckets.mirror import look_again
 from frostline.stages.errors import FrostlineError, printable, unknown_name
 
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         args = _parsed(sys.argv[1:] if arguments is None else arguments)
         look_again()
-        code = int(args.action(args))
+        with showing():
+            code = int(args.action(args))
         sys.stdout.flush()
         return code
     except FrostlineError as error:

@@ -1,4 +1,4 @@
-"""Which backbone? Transferability on a sample of the training rows, beside the accuracies of past runs."""
+"""Which backbone? Transferability on a sample of the training rows, with the accuracies of past runs."""
 
 from __future__ import annotations
 

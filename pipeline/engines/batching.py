@@ -12,6 +12,7 @@ from frostline.pipeline.engines.batch_settings import BatchSettings
 from frostline.pipeline.plan.machine import cores
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.settings import ExtractSettings
+from frostline.pipeline.workspace import reopened
 from frostline.stages.extract.extraction import Extraction, first_items
 from frostline.stages.modalities.base import PacedTransform
 from frostline.stages.store import FeatureSet, FeatureStore
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 _SHARE = 0.03  # of the rows: how many a calibration may take
 _MAX = 65536
-_LOOK = 0.05  # seconds between two looks at what another process finds out
+_LOOK = 0.25  # seconds between two looks at what another process finds out
 
 
 def batch_settings_for(
@@ -43,6 +44,7 @@ def batch_settings_for(
                 found = _like(plan.workspace.store, sets[0], network) or _tried(network, extraction, may_take)
                 return keep(sets, _fixed(plan.settings, found))
         time.sleep(_LOOK)  # who waited for the shard itself would wait until it is computed
+        reopened(plan.settings.data_dir)
 
 
 def on_this_machine(batch: BatchSettings, network: Network, settings: ExtractSettings) -> BatchSettings:

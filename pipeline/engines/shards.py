@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tqdm import tqdm
-
 from frostline.pipeline.engines.base import Job
 from frostline.pipeline.engines.batch_settings import BatchSettings
 from frostline.pipeline.engines.batching import keep, on_this_machine
@@ -22,9 +20,10 @@ from frostline.pipeline.plan.of_head import plan_of_head
 from frostline.pipeline.plan.pick_mode import PickedMode
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.resolve import resolve
+from frostline.pipeline.progress import bar
 from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
 from frostline.pipeline.settings import ExtractSettings
-from frostline.pipeline.workspace import open_workspace, opened_folder
+from frostline.pipeline.workspace import opened_folder, reopened
 from frostline.stages.buckets.address import path_of
 from frostline.stages.errors import StoreError
 from frostline.stages.extract.extraction import Extraction, ExtractionStats, extract, extract_shards
@@ -116,7 +115,7 @@ class JobRunner:
 
 def _begun(job: Job, settings: ExtractSettings) -> FeatureSet:
     """Return the set that another process began; without it, nothing of the dataset is read. Raises StoreError."""
-    found = open_workspace(settings.data_dir).store.find(job.digest)
+    found = reopened(settings.data_dir).store.find(job.digest)
     if found is None:
         raise StoreError(
             f"{node()} sees no feature set {job.digest[:12]} in {_absolute(settings.data_dir)}; expected the one that "
@@ -205,9 +204,6 @@ def compute(
         keep(sets, replace(batch, batch_size=rows, measured=False))
 
     total = sum(len(sets[0].span(shard)) for shard in shards)
-    bar = tqdm(total=total, desc=extraction.samples.split, unit=f" {noun}s", disable=None, smoothing=0.05)
-    here = replace(
-        extraction, batch_size=batch.batch_size, workers=batch.workers, progress=bar.update, on_halved=on_halved
-    )
-    with bar, in_threads(batch.threads):
-        return do(here)
+    how: dict[str, Any] = {"batch_size": batch.batch_size, "workers": batch.workers, "on_halved": on_halved}
+    with bar(extraction.samples.split, f"{noun}s", total, stays=True) as shown, in_threads(batch.threads):
+        return do(replace(extraction, progress=shown.add, **how))

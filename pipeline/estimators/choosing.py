@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import BaseCrossValidator, check_cv
+from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from frostline.stages.errors import ConfigError, DataError
@@ -21,8 +21,17 @@ from frostline.stages.heads.spec import Scaling
 from frostline.stages.modalities.vector.rows import digests_of
 from frostline.stages.targets.registry import TARGETS
 
-Splits = BaseCrossValidator | Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]
-Cv = int | float | Literal["auto", "loo"] | Splits
+Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+class Splitter(Protocol):
+    """A splitter of scikit-learn, such as ``StratifiedKFold``."""
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Split]:
+        """Yield the rows of training and those that are held out."""
+
+
+Cv: TypeAlias = int | float | Literal["auto", "loo"] | Splitter | Iterable[Split]
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,12 +25,13 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from frostline.pipeline.estimators.choosing import as_value_error
-from frostline.pipeline.estimators.given_samples import alike, listed, modality_for, samples_of
+from frostline.pipeline.estimators.given_samples import NAME, alike, listed, modality_for, samples_of
 from frostline.pipeline.estimators.row_cache import features_of, width_of
 from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.backbones.spec import Precision
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import unknown_name
+from frostline.stages.modalities.base import IMAGE
 from frostline.stages.store.key import StoredType
 
 _OF_INPUT = ("resize", "crop", "interpolation", "mean", "std", "seconds", "hop", "prompt", "max_length", "windows")
@@ -130,7 +131,9 @@ class FrozenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def _settings(self) -> ExtractSettings:
         names = ("backbone", "weights", "layer", "pool", "precision", "dtype", "device", "batch_size", "workers")
         own = {name: getattr(self, name) for name in names}
-        fixed = {"decode": "full", "engine": "local", "data_dir": self.data_dir}
+        fixed: dict[str, Any] = {"dataset": f"memory:{NAME}", "engine": "local", "data_dir": self.data_dir}
+        if modality_for(self.backbone, self.modality) == IMAGE:
+            fixed["decode"] = "full"
         return ExtractSettings(**own, **self._given(), **fixed)
 
     def _given(self) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,8 +27,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from frostline.pipeline.estimators.choosing import Beside, Choosing, Cv, Rows, beside, checked_scaling
 from frostline.stages.heads.estimators import FLOATS, ClassWeight, coefficients
-from frostline.stages.heads.linear import Affine
-from frostline.stages.heads.multi_label import MULTI_LABEL
+from frostline.stages.heads.linear import LinearHead
+from frostline.stages.heads.multi_label import MULTI_LABEL, MultiLabelHead
 from frostline.stages.heads.newton.penalised import MatmulType
 from frostline.stages.heads.spec import Scaling
 from frostline.stages.metrics.multi_label import usual_thresholds
@@ -41,7 +41,7 @@ class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignor
     _parameter: ClassVar[str]
     _grid: ClassVar[str]
     _against_rest: ClassVar[bool] = False
-    head_: Affine
+    head_: LinearHead | MultiLabelHead
 
     def fit(
         self,
@@ -75,7 +75,8 @@ class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignor
         balanced = how["class_weight"] == "balanced"
         how |= {"scaling": checked_scaling(how["scaling"]), "class_weight": "balanced" if balanced else "none"}
         target = MULTI_LABEL if self._several else DEFAULT
-        self.head_, self.selection_ = self._chosen(found, target, how.pop(self._grid), **self._spec_of(how))
+        head, self.selection_ = self._chosen(found, target, how.pop(self._grid), **self._spec_of(how))
+        self.head_ = cast(LinearHead | MultiLabelHead, head)
         self._keep()
         return self
 
@@ -138,7 +139,8 @@ class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignor
             labels: NDArray[Any] = self.classes_[chosen]
             return labels
         usual = usual_thresholds(len(self.classes_), probabilistic=self.head_.probabilistic)
-        return (values > np.array(getattr(self.head_, "thresholds", ()) or usual)).astype(self._dtype)
+        above: NDArray[Any] = values > np.array(getattr(self.head_, "thresholds", ()) or usual)
+        return above.astype(self._dtype)
 
     def _rows(self, X: ArrayLike) -> NDArray[Any]:
         check_is_fitted(self)

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -85,10 +85,13 @@ class RidgeProbeCV(Choosing, MultiOutputMixin, RegressorMixin, BaseEstimator):  
         names = tuple(map(str, range(several.shape[1])))
         found = Rows(rows[extra.used], several, names, extra.weights, extra)
         how = {"cv": self.cv, "criterion": self.criterion, "scaling": checked_scaling(self.scaling)}
-        self.head_, self.selection_ = self._chosen(found, "regression", self.alphas, seed=self.random_state, **how)
+        head, self.selection_ = self._chosen(found, "regression", self.alphas, seed=self.random_state, **how)
+        self.head_ = cast(LinearRegressionHead, head)
         self.alpha_, self.alphas_ = self.selection_.value, np.array(self.selection_.grid)
         weight, bias = self.head_.weight, self.head_.bias
-        self.coef_, self.intercept_ = (weight[0], bias[0]) if self._one else (weight, bias)
+        kept: Any = 0 if self._one else slice(None)
+        self.coef_: NDArray[np.float64] = weight[kept]
+        self.intercept_: NDArray[np.float64] = bias[kept]
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:

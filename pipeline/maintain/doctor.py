@@ -15,8 +15,10 @@ from typing import Any, Literal, NamedTuple
 from frostline.pipeline.plan.machine import cores
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.wording import size
-from frostline.stages.errors import StoreError
+from frostline.stages.buckets.address import address_of, is_address
+from frostline.stages.errors import ConfigError, DataError, StoreError
 from frostline.stages.store.locks import Lock, locked
+from frostline.stages.store.places.probe import check_creates
 
 State = Literal["ok", "missing", "broken"]
 _REQUIREMENT = re.compile(r"^([\w.-]+)[^;]*(?:;\s*extra == \"([\w-]+)\")?")
@@ -143,6 +145,9 @@ def _place(name: str, folder: Path, count: int, variable: str) -> Finding:
 
 def _data(folder: Path) -> Iterator[Finding]:
     """Yield what the workspace bears: space, and whether files and locks can be made there."""
+    if is_address(folder):
+        yield _bucket(folder)
+        return
     there = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.is_dir())
     exists = "" if there == folder.absolute() else ", will be made"
     yield Finding("data folder", "path", f"{folder}{exists}")
@@ -151,6 +156,15 @@ def _data(folder: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(there).free
     advice = f"{size(free)} are free in {there}: name another place with --data-dir" if free < _LITTLE else ""
     yield Finding("data folder", "free space", size(free), "missing" if advice else "ok", advice)
+
+
+def _bucket(place: Path) -> Finding:
+    """Return whether shards can be committed in a bucket."""
+    try:
+        check_creates(address_of(place))
+    except (ConfigError, DataError, StoreError) as error:
+        return Finding("data folder", "bucket", f"{place} can't be used ({error})", "broken", "see docs/scale.md")
+    return Finding("data folder", "bucket", f"{place}, creates an object only where there is none")
 
 
 def _tried(name: str, folder: Path, attempt: Callable[[Path], str]) -> Finding:

@@ -20,6 +20,7 @@ from frostline.stages.buckets.mirror import remove_objects, stored_bytes
 from frostline.stages.datasets import ALL, is_sound
 from frostline.stages.errors import FrostlineError, StoreError, printable
 from frostline.stages.heads import read_head
+from frostline.stages.progress import tell
 from frostline.stages.records.safe_read import read_sealed
 from frostline.stages.store import FeatureSet, in_use, open_set
 from frostline.stages.store.featureset import TARGETS, holds_shards
@@ -121,7 +122,9 @@ def verify(root: Path) -> tuple[int, list[str]]:
     """Read all committed features, heads and runs again; return how many files, and what is damaged."""
     checked, damaged = 0, []
     workspace = existing_workspace(root, reread=True)
-    for folder in workspace.store.folders():
+    folders = list(workspace.store.folders())
+    for i, folder in enumerate(folders):
+        tell("reading", "feature sets", i, len(folders))
         try:
             found = open_set(folder)
         except StoreError as error:
@@ -153,7 +156,7 @@ def verify(root: Path) -> tuple[int, list[str]]:
 
 
 def _has_targets(found: FeatureSet) -> bool:
-    """Whether there should be targets beside a set: those that ``predict`` keeps have no labels."""
+    """Whether there should be targets next to a set: those that ``predict`` keeps have no labels."""
     return found.layout.split != ALL or os.path.lexists(found.local / TARGETS)
 
 
@@ -254,7 +257,7 @@ def garbage(root: Path, *, unfinished: bool = False) -> list[Garbage]:
 
 
 def _leftovers(workspace: Workspace) -> list[Path]:
-    """Return what killed processes left beside feature sets and targets; those within sets are found with them."""
+    """Return what killed processes left next to feature sets and targets; those within sets are found with them."""
     return [path for top in (workspace.store.root, workspace.targets) for path in sorted(top.glob(f"*{TEMPORARY}"))]
 
 

@@ -6,12 +6,10 @@ import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
-from tqdm import tqdm
-
 from frostline.pipeline.plan.one_reader import one_reader
+from frostline.pipeline.progress import bar
 from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.settings.of_modality import check_modality_settings
 from frostline.pipeline.workspace import Workspace, open_workspace
@@ -80,9 +78,8 @@ def open_inputs(settings: ExtractSettings, dataset: Dataset | None = None) -> In
 
 def _open(settings: ExtractSettings) -> Dataset:
     s, workspace = settings, open_workspace(settings.data_dir)
-    bar = tqdm(desc="reading", unit=" files", disable=None, leave=False, delay=1)
-    with bar, _reading(s, workspace):
-        dataset = s.open_dataset(workspace, partial(tick, bar))
+    with bar("reading", "files") as shown, _reading(s, workspace):
+        dataset = s.open_dataset(workspace, shown.at)
     check_readable(dataset, s.max_bad)
     return dataset
 
@@ -99,12 +96,6 @@ def _reading(settings: ExtractSettings, workspace: Workspace) -> AbstractContext
     """Return what has one of the tasks of an array read the dataset for all."""
     is_task = settings.engine.partition(":")[0] == "array"
     return one_reader(workspace.index(settings.dataset, settings.root)) if is_task else nullcontext()
-
-
-def tick(bar: Any, done: int, total: int) -> None:
-    """Show on a progress bar how many of how many samples are read."""
-    bar.total = total
-    bar.update(done - bar.n)
 
 
 def check_bad(bad: list[str], max_bad: int, more: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What this machine has: processor cores, devices, a clock."""
+"""What this machine has: CPU cores, devices, a clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from frostline.stages.errors import ConfigError
 
 
 def cores() -> int:
-    """Return how many processor cores this process may use."""
+    """Return how many CPU cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from frostline.pipeline.plan.inputs import Inputs, check_bad, tick
+from frostline.pipeline.plan.inputs import Inputs, check_bad
 from frostline.pipeline.plan.network import LazyNetwork
 from frostline.pipeline.plan.numeric_mode import NumericMode
 from frostline.pipeline.plan.pick_mode import PickedMode
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.resolve import Resolved
+from frostline.pipeline.progress import bar
 from frostline.pipeline.records.head_record import HeadBackbone
 from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.workspace import ResolvedBackbone, open_workspace
@@ -67,9 +66,8 @@ def plan_of_head(folder: Path, made: HeadBackbone, width: int, settings: Extract
 
 
 def _opened(made: HeadBackbone, settings: ExtractSettings) -> Samples:
-    with tqdm(desc="reading", unit=" files", disable=None, leave=False, delay=1) as bar:
-        how = (open_workspace(settings.data_dir), made.spec.modality, partial(tick, bar))
-        samples, notes = settings.open_samples(*how)
+    with bar("reading", "files") as shown:
+        samples, notes = settings.open_samples(open_workspace(settings.data_dir), made.spec.modality, shown.at)
     for note in notes:
         log.info("note: %s", note)
     for name in MODALITIES.load(samples.modality).settings:

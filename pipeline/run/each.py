@@ -1,4 +1,4 @@
-"""Many targets or layers in one command: each by itself, on features that are computed in as few passes as can be."""
+"""Many targets or layers in one command: each separately, on features that are computed in as few passes as can be."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def each_of(settings: AnyDataset) -> tuple[AnyDataset, ...]:
     """Return settings of one layer and one target each: several columns of single labels are so many targets.
 
     These share one split, which is stratified by all of them unless the settings say otherwise. A baseline stands
-    beside the first layer alone.
+    next to the first layer alone.
     """
     layers = layers_of(settings)
     columns = settings.target if settings.task == DEFAULT else ()

@@ -11,7 +11,7 @@ from typing import Any
 from frostline.pipeline.maintain.encoders import list_encoders
 from frostline.pipeline.run.baseline import vocabulary_of
 from frostline.pipeline.settings import Settings, load_settings
-from frostline.pipeline.workspace import Workspace
+from frostline.pipeline.workspace import Workspace, open_workspace
 from frostline.stages.datasets import Dataset, Progress, endings_of, prefix_of
 from frostline.stages.datasets.table import read_table
 from frostline.stages.datasets.texts import COLUMNS as TEXTS
@@ -78,7 +78,7 @@ def first_file(place: str, given: Mapping[str, Any], progress: Progress | None =
     columns = _columns(found["dataset"]) if "columns" not in given else {}
     found |= {"columns": columns} if columns else {}
     settings = load_settings(Settings, {**found, **given})
-    workspace = Workspace(settings.data_dir)
+    workspace = open_workspace(settings.data_dir)
     dataset = settings.open_dataset(workspace, progress)
     kind, weights = dataset.train.targets.kind, "The encoder."
     if "backbone" not in given:

@@ -1,4 +1,4 @@
-"""The stages in order, doing what is missing: extract, fit, evaluate, and all of them."""
+"""The stages in order: extract, fit, evaluate, and ``run`` for all of them. Finished work is skipped."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ _VERSIONS = ("frostline", "torch", "torchvision", "scikit-learn", "numpy", "h5py
 
 
 def extract(settings: ExtractSettings, dataset: Dataset | None = None) -> tuple[Extracted, ...]:
-    """Compute every feature that is missing or damaged, and return what is cached now.
+    """Compute every missing or damaged feature, and return the cached feature sets.
 
-    ``dataset``: that of the settings, if it is open already. Raises DataError if more than ``max_bad`` samples can't be
-    used; all others are cached.
+    ``dataset``: the dataset of the settings, if it is already open. Raises DataError if more than ``max_bad`` samples
+    can't be used; the others are cached.
     """
     check_engine(settings.engine)
     plan = make_plan(open_inputs(settings, dataset))
@@ -71,7 +71,7 @@ def extract(settings: ExtractSettings, dataset: Dataset | None = None) -> tuple[
 
 
 def fit(settings: HeadSettings, dataset: Dataset | None = None) -> tuple[Fitted, ...]:
-    """Fit every head on cached training features. Raises StoreError if they are not there."""
+    """Fit every head on cached training features. Raises StoreError if they are not cached."""
     _whole(settings)
     plan = cached_plan(open_inputs(settings, dataset))
     own, loaded = suited_to(settings, plan.dataset), LazyFeatures(plan)
@@ -79,7 +79,7 @@ def fit(settings: HeadSettings, dataset: Dataset | None = None) -> tuple[Fitted,
 
 
 def evaluate(settings: HeadSettings, dataset: Dataset | None = None) -> tuple[Probe, ...]:
-    """Score every fitted head on cached test features. Raises StoreError if anything is not there."""
+    """Score every fitted head on cached test features. Raises StoreError if a head or features are missing."""
     _whole(settings)
     plan = cached_plan(open_inputs(settings, dataset))
     own = suited_to(settings, plan.dataset)
@@ -114,10 +114,10 @@ def _there(plan: Plan, spec: HeadSpec) -> Fitted:
 
 
 def run(settings: Settings, dataset: Dataset | None = None) -> Report:
-    """Do what is missing of extract, fit and evaluate, write ``run.json`` and ``report.html``, and return it all.
+    """Extract, fit and evaluate as far as needed, write ``run.json`` and ``report.html``, and return the report.
 
-    ``dataset``: that of the settings, if it is open already. Where these can't be written, on a read-only disk for
-    instance, the answers are returned all the same and ``unwritten`` says why.
+    ``dataset``: the dataset of the settings, if it is already open. If the files can't be written, for example on a
+    read-only disk, the report is returned anyway and its ``unwritten`` says why.
     """
     return run_opened(open_run(settings, dataset=dataset))
 
@@ -252,7 +252,7 @@ def _ready(inputs: Inputs, settings: Settings) -> Plan:
 
 
 def _probes(plan: Plan, settings: Settings) -> tuple[Probe, ...]:
-    """Do all stages for one backbone; a damaged shard met on the way is made anew."""
+    """Do all stages for one backbone; a damaged shard met on the way is made again."""
 
     def work() -> tuple[Probe, ...]:
         features, loaded = extract_missing(plan), LazyFeatures(plan)

@@ -1,4 +1,4 @@
-"""What a head says of one sample, by the kind of target that it was fitted to."""
+"""The prediction of a head for one sample, for each kind of target."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ SINGLE_LABEL, MULTI_LABEL, REGRESSION = "single-label", "multi-label", "regressi
 
 @dataclass(frozen=True)
 class Prediction:
-    """One sample, and what the head says of it; or the ``problem`` that left it out.
+    """The prediction for one sample; or the ``problem`` because of which it was left out.
 
     Attributes:
-        path: of the sample.
-        classes: the classes, or the labels, with their probabilities, the likeliest first; the outputs with their
-            values, in the order of the head, where it predicts numbers. Heads without probabilities give decision
-            values instead, of any scale.
+        path: the path or name of the sample.
+        classes: pairs of a class (or label) and its probability, the most likely first. For regression, pairs of an
+            output and its value, in the order of the head. Heads without probabilities give decision values of any
+            scale instead.
         problem: why the sample was left out.
         probabilistic: whether the head has probabilities.
-        kind: of the head's target: ``single-label``, ``multi-label`` or ``regression``.
-        labels: of a multi-label head, those that are predicted, the likeliest first: their probability is above the
-            threshold that is stored with the head, else above 0.5 (a decision value: above 0).
+        kind: the kind of target: ``single-label``, ``multi-label`` or ``regression``.
+        labels: for a multi-label head, the predicted labels, the most likely first: those whose probability is above
+            the threshold stored with the head, or else above 0.5 (decision values: above 0).
     """
 
     path: Path
@@ -41,12 +41,12 @@ class Prediction:
 
     @property
     def label(self) -> str | None:
-        """The likeliest class, of a head of single labels."""
+        """The most likely class, for a single-label head."""
         return self.classes[0][0] if self.classes and self.kind == SINGLE_LABEL else None
 
     @property
     def outputs(self) -> dict[str, float]:
-        """The values by the names of their outputs, of a head that predicts numbers."""
+        """The predicted values by output name, for a regression head."""
         return dict(self.classes) if self.kind == REGRESSION else {}
 
 

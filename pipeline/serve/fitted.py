@@ -25,7 +25,7 @@ from frostline.stages.store.key import differences
 
 @dataclass(frozen=True, eq=False)
 class FittedHead:
-    """A head, what is recorded beside it in its ``folder``, and what it was fitted on."""
+    """A head, what is recorded next to it in its ``folder``, and what it was fitted on."""
 
     folder: Path
     head: Head

@@ -79,7 +79,7 @@ def predictions_table(answers: Sequence[Prediction], top: int | None) -> str:
     form = ".1%" if _value(answers) == "probability" else ".3g"
     lines = []
     for name, a in zip(names, answers, strict=True):
-        found = f"skipped: {a.problem}" if a.problem else _said(a, top, form)
+        found = f"left out: {a.problem}" if a.problem else _said(a, top, form)
         lines.append(f"{name:{width}}  {found}")
     return "\n".join(lines)
 

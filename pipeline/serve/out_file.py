@@ -1,4 +1,4 @@
-"""The file that ``predict --out`` writes: never one that is read, and the folder beside it of what is done so far."""
+"""The file that ``predict --out`` writes: never one that is read, and the folder next to it of what is done so far."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fitted head with its backbone, ready for samples of one's own."""
+"""A fitted head with its backbone, ready for new samples."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ log = logging.getLogger("frostline")
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A backbone and a head: samples to classes, to labels or to numbers.
+    """A backbone and a head: predicts classes, labels or numbers for samples.
 
-    ``jpeg_min_side``: what JPEG files are scaled to, ``bit_depth``: the bits of 16-bit images, both as in training.
+    ``jpeg_min_side``: the size, in pixels, for reduced-size JPEG decoding. ``bit_depth``: the number of bits used by
+    16-bit images. Both are those of training.
     """
 
     head: Head
@@ -49,18 +50,18 @@ class Classifier:
     bit_depth: int | None = None
 
     def predict(self, samples: object) -> list[Prediction]:
-        """Return an answer for each sample, in order; one that can't be read has a problem and no more.
+        """Return a prediction for each sample, in order; a sample that can't be read has only a ``problem``.
 
         ``samples``: a list of paths of files, PIL images, uint8 arrays (h, w, 3), texts, vectors or recordings, of the
-        modality that the backbone takes; or one of them. For a backbone of texts a ``str`` is a text, for any other a
-        path. What is no file is called by its number. Raises DataError for an object of another kind.
+        modality that the backbone takes; or one of them. For a text backbone, a ``str`` is a text; for any other, a
+        path. Samples that are not files are named by their number. Raises DataError for objects of another type.
         """
         modality = MODALITIES.load(self.backbone.spec.modality)
         given = as_list(samples, modality.name)
         return list(self.answers([asked_object(at, one, modality) for at, one in enumerate(given)]))
 
     def answers(self, asked: Sequence[Asked]) -> Iterator[Prediction]:
-        """Yield the same of what is asked for, while the rest is still being computed."""
+        """Yield the same predictions one by one, as they are computed."""
         from frostline.stages.backbones.calibrate.batch_size import usual
 
         modality: Any = MODALITIES.load(self.backbone.spec.modality)
@@ -101,15 +102,15 @@ def _on_halved(noun: str, rows: int, message: str) -> None:
 def load_classifier(folder: str | Path, settings: ServeSettings | None = None) -> Classifier:
     """Return the classifier that ``fit`` left in a folder of ``data/heads``.
 
-    Raises StoreError if it is damaged, or the backbone that is there now is not the one that
-    it was fitted on; ConfigError if that can't be loaded.
+    Raises StoreError if it is damaged, or if the backbone found now is not the one that it was fitted on; ConfigError
+    if the backbone can't be loaded.
     """
     s = settings or load_settings(PredictSettings)
     return _loaded(folder, read_fitted(folder, s), s)
 
 
 def load_portable(folder: str | Path, settings: ServeSettings) -> Classifier:
-    """Return the same in fp32, without operations of this processor's own: fit to be exported, as images' alone are."""
+    """Return the same in fp32, without operations specific to this CPU: fit to be exported, as images' alone are."""
     return _loaded(folder, read_fitted(folder, settings), settings, portable=True)
 
 
@@ -156,8 +157,8 @@ def predict(
 ) -> list[Prediction]:
     """Return the answers of a head of ``data/heads`` for files, folders of them and CSV files of paths.
 
-    A sample that can't be read has a problem. Raises DataError if there is nothing to answer for, and what
-    ``load_classifier`` does.
+    A sample that can't be read has a ``problem``. Raises DataError if there is no sample, and the errors of
+    ``load_classifier``.
     """
     s = settings or load_settings(PredictSettings)
     fitted = read_fitted(folder, s)
@@ -166,5 +167,5 @@ def predict(
 
 
 def check_predictions(answers: Sequence[Prediction], max_bad: int) -> None:
-    """Raise DataError that lists the samples that can't be read if there are more than ``max_bad``."""
+    """Raise a DataError that lists the unreadable samples if there are more than ``max_bad``."""
     check_bad([f"{answer.path}: {answer.problem}" for answer in answers if answer.problem], max_bad)

@@ -60,7 +60,7 @@ def predict_all(
 
     ``source``: a dataset as for ``run`` (no labels or splits are needed), or the path of a folder or file. A row for
     each sample, in order: ``id``, what is predicted, and the ``problem`` of one that can't be read. What was done
-    lies in ``out.parts/`` until the file is whole; the same call goes on from there. Raises what ``load_classifier``
+    lies in ``out.parts/`` until the file is whole; the same call resumes from there. Raises what ``load_classifier``
     does, and DataError for more bad samples than ``max_bad``.
     """
     s = settings or load_settings(PredictSettings)

@@ -56,7 +56,7 @@ class WorkspaceSettings(AnySettings):
     data_dir: Path = Field(
         default=Path("data"),
         description="workspace for features, heads and runs; a folder, or s3://bucket/prefix",
-        json_schema_extra={"common": True},
+        json_schema_extra={"brief": "workspace, a folder or s3://…"},
     )
 
     @field_validator("data_dir", mode="before")

@@ -141,7 +141,7 @@ class ServeSettings(AnySettings):
     weights: str | None = Field(
         default=None,
         description="path or name of the weights",
-        json_schema_extra={"metavar": "NAME|FILE", "default": "as recorded in the head", "common": True},
+        json_schema_extra={"metavar": "NAME|FILE", "default": "as in the head", "common": True},
     )
     device: Device = "auto"
     batch_size: BatchSize = None

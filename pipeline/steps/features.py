@@ -77,7 +77,7 @@ def _share(plans: Sequence[Plan], split: str, view: View) -> int:
 
 
 def _batched_alike(lacking: list[tuple[Plan, FeatureRequest]]) -> list[tuple[Plan, FeatureRequest]]:
-    """Return those that can be gone on with in one size of batches: the one that most of them have, or none yet."""
+    """Return those that can be continued in one size of batches: the one that most of them have, or none yet."""
     found = [recorded(one.existing, plan.load_network().device.type) if one.existing else None for plan, one in lacking]
     how = [(batch.batch_size, batch.threads) if batch else None for batch in found]
     commonest = max(filter(None, how), key=how.count, default=None)

@@ -113,7 +113,7 @@ def _read(folder: Path) -> Fitted:
 
 
 def is_fitted(found: Preview, spec: HeadSpec) -> bool | None:
-    """Return whether a head is there; None where that hangs on what is unknown before the network is loaded."""
+    """Return whether a head is there; None where that depends on what is unknown before the network is loaded."""
     if not found.inputs.workspace.heads.is_dir():
         return False
     states = {cached_head(plan, spec) is not None for plan in found.candidates}

@@ -25,6 +25,7 @@ from frostline.stages.metrics import Predictions
 from frostline.stages.metrics.learning_curve import LearningCurve, learning_curve
 from frostline.stages.metrics.mteb_scores import mteb_scores
 from frostline.stages.metrics.over_draws import Judged, judged, over_draws
+from frostline.stages.progress import tell
 from frostline.stages.store import Features
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.values import Targets
@@ -112,8 +113,11 @@ def _size(unit: str, size: int | Literal["all"], targets: Targets, digests: NDAr
 
 
 def _point(spec: HeadSpec, draw: Draw, size: int, times: int, loaded: LazyFeatures) -> Point:
-    started = time.perf_counter()
-    found = [_scored(spec, draw, one, loaded) for one in _fitted(spec, draw, size, times, loaded.train)]
+    started, found = time.perf_counter(), []
+    tell(f"fitting at {size:,}", "heads", 0, times)
+    for i, one in enumerate(_fitted(spec, draw, size, times, loaded.train)):
+        found.append(_scored(spec, draw, one, loaded))
+        tell(f"fitting at {size:,}", "heads", i + 1, times)
     draws, values, by, rows, each = zip(*found, strict=True)
     spread = over_draws(draws, max(rows) / sum(map(len, loaded.train)), spec.seed)
     accuracy, seconds = tuple(one.value for one in draws), round(time.perf_counter() - started, 3)

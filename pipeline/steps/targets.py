@@ -1,4 +1,4 @@
-"""A plan's targets: known by their digests, and kept beside the features."""
+"""A plan's targets: known by their digests, and kept next to the features."""
 
 from __future__ import annotations
 

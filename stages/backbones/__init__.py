@@ -1,4 +1,4 @@
-"""Backbones: frozen networks from torchvision, of one's own, or the one that ships here.
+"""Backbones: frozen networks from torchvision, of your own, or the one that ships here.
 
 Importing this loads no torch; ``load_backbone`` does.
 """

@@ -1,4 +1,4 @@
-"""What a user asks for, before anything of it is loaded."""
+"""The request for a backbone, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ _ENDINGS = (".pth", ".pt", ".th", ".bin", ".ckpt", ".tar", ".safetensors")
 
 @dataclass(frozen=True)
 class BackboneRequest:
-    """A backbone by name, before anything of it is loaded.
+    """The request for a backbone, before anything is loaded.
 
     ``name``: a torchvision model, ``resnet8-cifar10``, ``pixels``, ``FAMILY:NAME``, ``file.py:factory`` or
     ``pkg.module:factory``. ``weights``: a name that the family knows, ``DEFAULT``, a file,
     ``FILE#PART`` for one part of a file, ``random`` (seed 0) or ``factory``. ``layer``: a module's
     name, ``NAME:input`` for its input, ``output`` for the whole network's output, or None for the
-    family's default, mostly the input of the final classifier. ``preprocessing``: the fields of the transform that
-    replace the weights' own. ``modality``: that of the samples; a family that has networks for several chooses by it.
+    family's default, usually the input of the final classifier. ``preprocessing``: the fields of the transform that
+    the user set, instead of those of the weights. ``modality``: of the samples; a family with networks for several
+    modalities chooses by it.
     """
 
     name: str

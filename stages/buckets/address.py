@@ -45,7 +45,7 @@ class Address(NamedTuple):
 
 
 class AddressPath(PosixPath):
-    """An address where a path is wanted, for its name, ending and folder. There is no file there."""
+    """An address where a path is expected, for its name, ending and folder. There is no file there."""
 
     def __str__(self) -> str:
         said = super().__str__()

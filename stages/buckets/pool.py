@@ -1,4 +1,4 @@
-"""The threads of this process that wait for answers: they take no processor. One that gives up stops the others."""
+"""The threads of this process that wait for answers: they take no CPU. One that gives up stops the others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Unanswered(DataError):
 
 
 class _Pool:
-    """Started when it is first needed, in each process anew."""
+    """Started when it is first needed, in each process again."""
 
     def __init__(self) -> None:
         self._forget()

@@ -1,4 +1,4 @@
-"""What a NAS, an operating system or a notebook leaves beside people's files: nobody's samples."""
+"""What a NAS, an operating system or a notebook leaves next to people's files: nobody's samples."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def file_bytes(path: Path, most: int | None = None) -> bytes:
 
 
 def files_in(folder: Path, modality: str) -> tuple[list[Path], tuple[str, ...]]:
-    """Return the files of a modality below a folder, sorted, and notes on what was passed over.
+    """Return the files of a modality below a folder, sorted, and notes on what was skipped.
 
     Raises DataError for folders that can't be read.
     """
@@ -51,7 +51,7 @@ def files_in(folder: Path, modality: str) -> tuple[list[Path], tuple[str, ...]]:
 
 
 def others_note(others: Sequence[str], modality: str = IMAGE) -> list[str]:
-    """Return one note on the files at these paths that are passed over; none if there are none."""
+    """Return one note on the files at these paths that are skipped; none if there are none."""
     if not others:
         return []
     noun = MODALITIES.load(modality).noun

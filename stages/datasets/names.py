@@ -104,7 +104,7 @@ def difference(one: str, other: str) -> str:
 
 
 def shown(name: str, beside: str = "") -> str:
-    """Return a name in quotes; letters beyond ASCII written out where it looks like the one beside it."""
+    """Return a name in quotes; letters beyond ASCII written out where it looks like the one next to it."""
     same = unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", beside) and name != beside
     return ascii(name) if same else repr(name)
 

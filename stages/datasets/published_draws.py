@@ -18,7 +18,7 @@ _MTEB_SEED = 42
 def mteb(labels: NDArray[np.int64], count: int, draw: int, seed: int = 0) -> Rows:
     """Return the rows of experiment ``draw``, from 0, of mteb's classification tasks, int64, in its order.
 
-    mteb 2.26.24, ``abstasks/classification.py``: a generator of seed 42 that is made anew for each experiment shuffles
+    mteb 2.26.24, ``abstasks/classification.py``: a generator of seed 42 that is made again for each experiment shuffles
     the order that the last one left; of each label the first ``count`` rows are taken. ``labels``: int64 (n,);
     ``seed``: added to mteb's.
     """

@@ -27,11 +27,11 @@ from frostline.stages.targets.values import Targets
 class Samples:
     """One split: n samples in dataset order.
 
-    ``targets``: what is to be predicted of each. ``digests``: uint8 (n, 32), the SHA-256 of each
-    sample's content. ``read``: row to what the modality decodes to, an RGB
-    image for ``image``; it raises UnreadableSample where the sample can't be decoded.
+    ``targets``: the target values of each sample. ``digests``: uint8 (n, 32), the SHA-256 of each
+    sample's content. ``read``: a function from a row to the decoded sample, an RGB
+    image for ``image``; it raises UnreadableSample if the sample can't be decoded.
     ``problems``: the rows known to be unreadable before any is decoded, each with its reason.
-    ``encoded``: row to the bytes of its file, raising as ``read`` does; None where the samples are no files.
+    ``encoded``: a function from a row to the bytes of its file, with the errors of ``read``; None without files.
     ``codecs``: the rows whose file needs a library of its own, or is worth a remark, each with what kind it is, see
     ``Modality.codec``. ``options``: what the modality's ``decode`` is told besides.
     ``modality``: a name behind the door ``frostline.modalities``.
@@ -66,7 +66,7 @@ class Samples:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of what is predicted."""
+        """The names of the predicted classes, labels or outputs."""
         return self.targets.names
 
     @cached_property
@@ -152,7 +152,7 @@ def of_rows(said: Mapping[int, str], rows: NDArray[np.int64]) -> dict[int, str]:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A named source of samples. ``notes`` say what was passed over or assumed in reading it."""
+    """A named dataset with a training and a test split. ``notes``: what was skipped or assumed while reading it."""
 
     name: str
     train: Samples
@@ -164,7 +164,7 @@ class Dataset:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of what is predicted."""
+        """The names of the predicted classes, labels or outputs."""
         return self.train.classes
 
     @property
@@ -173,7 +173,7 @@ class Dataset:
 
 
 def check_targets(dataset: Dataset) -> Dataset:
-    """Return the dataset if its target has nothing against its readable samples.
+    """Return the dataset if its target can be predicted from its readable samples.
 
     For single labels: two classes or more, each with a training sample, and test samples.
     Raises DataError that lists all that is wrong.

@@ -34,7 +34,7 @@ class Table:
     """``columns``: of each name in the header, its cells without the spaces around them. ``lines``: on which each row
     ends, or what else rows are numbered by, as ``unit`` says; ``names``: of rows that are told by names instead.
 
-    ``called``: what columns are called, by what they are taken for. ``notes``: what was found out.
+    ``called``: what columns are called, by what they are treated as. ``notes``: what was found out.
     """
 
     file: Path
@@ -60,7 +60,7 @@ class Table:
         return f"{unit}{', '.join(some)}{' …' if len(rows) > limit else ''}"
 
     def find(self, name: str) -> int | None:
-        """Return where a column is, by its own name or by what it is taken for; None if there is none.
+        """Return where a column is, by its own name or by what it is treated as; None if there is none.
 
         A name that differs in case or spaces will do, if there is but one. Raises DataError if there are two.
         """
@@ -117,7 +117,7 @@ class Table:
         )
 
     def likely(self, name: str) -> list[str]:
-        """Return the columns whose names people often give to what is taken for a name; maybe none."""
+        """Return the columns whose names people often give to what is treated as a name; maybe none."""
         by_word = {_BETWEEN.sub("", folded(one)): one for one in self.header if one and self.header.count(one) == 1}
         words = _LIKELY.get(name, "").replace("_", "").split()
         return [by_word[word] for word in dict.fromkeys(words) if word in by_word]

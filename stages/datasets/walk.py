@@ -64,7 +64,7 @@ class Tree:
 
     ``files``: those with an ending that was looked for, sorted by path. ``others``: the paths of
     the other files. ``unreadable``: the folders that can't be listed, each with the reason.
-    ``clutter``: the leftovers of systems that were passed over. ``inner``: the folders directly below.
+    ``clutter``: the leftovers of systems that were skipped. ``inner``: the folders directly below.
     """
 
     files: Files = field(default_factory=Files)
@@ -100,7 +100,7 @@ def walk(root: Path, below: str, modality: str | None = None) -> Tree:
     """Return the files under ``root/below``, by the endings of a modality, or of any. No file is opened.
 
     Links are followed; a folder that several lead to is entered once, by its own path if
-    that is in the tree, and none leads back up. Names that begin with a dot are passed over.
+    that is in the tree, and none leads back up. Names that begin with a dot are skipped.
     """
     tree = Tree()
     seen = {_identity(root / parent) for parent in PurePosixPath(below).parents}

@@ -119,7 +119,7 @@ def unlikely_values(predicted: NDArray[np.float64], y: NDArray[np.float64]) -> t
     """Return the values of ``y``, float64 (n, outputs), NaN not known, that out-of-fold predictions are far from.
 
     Far: the residual less their median is beyond ``limit`` of all known values times 1.4826 median absolute
-    deviations of its output. Outputs of fewer than 10 known values are passed over. The farthest first.
+    deviations of its output. Outputs of fewer than 10 known values are skipped. The farthest first.
     """
     far = limit(int(np.count_nonzero(~np.isnan(y))))
     found = (one for output in range(y.shape[1]) for one in _of_output(predicted[:, output], y[:, output], output, far))

@@ -1,6 +1,6 @@
 """Transferability: how well will a head do on these features? Said without fitting one.
 
-Each score goes up with the accuracy that is expected, and means something only beside other
+Each score goes up with the accuracy that is expected, and means something only in comparison with other
 backbones' scores on the same rows. ``measured`` tells from accuracies whether to trust it.
 """
 

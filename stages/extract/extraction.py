@@ -50,7 +50,7 @@ class Extraction:
 
     ``known``: where rows already lie that this backbone computed.
     ``workers``: threads that decode. ``ahead``: blocks decoded while the backbone runs, and
-    whether shards are written meanwhile; on the processor that the backbone itself needs,
+    whether shards are written meanwhile; on the CPU that the backbone itself needs,
     both only disturb it. ``progress`` is told how many rows were done, ``on_halved`` whenever a
     batch takes too much memory: how many rows at once are tried from then on, and why. ``start_at``: see ``in_turn``.
     """

@@ -80,7 +80,7 @@ class Loader:
     their shapes are their own: then those of a block are grouped by shape. ``size``: of an item, how many of its
     shape are a batch; None: ``batch_size``. ``workers`` threads decode, unless the first blocks show that one thread
     alone is faster: for thumbnails, whose decoding is mostly Python. A block is several
-    batches, since a processor that changes between decoding and the network loses time at
+    batches, since a CPU that changes between decoding and the network loses time at
     each change; where shapes are the items' own, it ends when its items hold 32 MiB and fill a batch,
     at the latest when they hold 256 MiB, however small the first ones were. ``ahead``: blocks
     decoded while the caller works. ``loader_wait``: for how many seconds the caller waited for items;

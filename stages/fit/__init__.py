@@ -1,4 +1,4 @@
-"""Fit: choose a head's parameter on held-out training rows, then fit it on all of them."""
+"""Fit: choose a head's hyperparameter on held-out training rows, then fit the head on all training rows."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _BLOCK = 8192
 def fit(views: Sequence[Features], spec: HeadSpec) -> tuple[Head, Selection]:
     """Return the head fitted on all training rows of all views, and how it was selected.
 
-    The views of one sample stay on one side of the hold-out. Raises DataError if these are
-    not training features, are not finite, hold fewer than two classes, or too few rows to
-    hold some out; ConfigError: options that the head can't take.
+    The views of one sample stay on one side of the hold-out. Raises DataError if the features are not training
+    features, are not finite, have fewer than two classes, or have too few rows for a validation set; ConfigError for
+    options that the head does not accept.
     """
     X, y, digests = _stacked(views)
     about = views[0].targets
@@ -50,10 +50,9 @@ def fit_rows(
 ) -> tuple[Head, Selection]:
     """Return the head fitted on rows (n, d) of any kind of target, and how it was selected.
 
-    ``digests``: uint8 (n, 32) of the rows' content; ``views``: how many of each sample are among the rows;
-    ``groups``: int64 (n,), which rows belong together and are never on both sides of a hold-out or fold;
-    ``held``: one bool (n,) or more, the rows that choose, each in turn, instead of those that the spec says. Raises
-    what ``fit`` does.
+    ``digests``: uint8 (n, 32), of the content of each row; ``views``: the number of views per sample among the rows;
+    ``groups``: int64 (n,); rows of one group are never on both sides of a hold-out or fold; ``held``: one or more bool
+    (n,) masks of validation rows, used in turn instead of the scheme of the spec. Raises the errors of ``fit``.
     """
     spec = rows.spec
     choice = (

@@ -34,7 +34,7 @@ class UnitLosses:
         self.weights[candidates, found] += np.add.reduceat(weights[order], starts)
 
     def mean(self) -> Doubles:
-        """Return each candidate's mean loss, (k,), beside its units half of one that it errs on."""
+        """Return each candidate's mean loss, (k,), and its units half of one that it errs on."""
         total, m = self.weights.sum(1), np.count_nonzero(self.weights, axis=1)
         with np.errstate(over="ignore"):
             means: Doubles = (self.sums.sum(1) / total * m + self.errors / total * _UNSEEN) / (m + _UNSEEN)

@@ -41,7 +41,7 @@ def scheme(spec: HeadSpec, rows: int, groups: int | None) -> Scheme:
     """Return the scheme for so many different rows, and groups where there are any.
 
     ``auto`` holds out a tenth where that is 1,000 rows (and 20 groups), else deals all rows to five folds, again and
-    again until 300 rows have been held out, five times at most. An estimator, each of whose fits starts anew, and SGD,
+    again until 300 rows have been held out, five times at most. An estimator, each of whose fits starts again, and SGD,
     whose fits take as long for few rows, are fitted to one deal.
     """
     if spec.folds != "auto":

@@ -1,4 +1,4 @@
-"""What every kind of head has in common: a solver, the path it returns, and the heads of that."""
+"""The contracts of a head: a solver, the path of heads that it returns, and a fitted head."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Head(Protocol):
         """Return probabilities, else scores, or predicted numbers, float64 (n, classes), of features (n, d)."""
 
     def stored(self) -> Stored:
-        """Return what it is written as. Raises ConfigError if reading that could run code."""
+        """Return its stored form. Raises ConfigError if reading that form could run code."""
 
 
 class HeadPath(Protocol):
-    """Heads for k values of a parameter: ``converged`` bool (k,), ``iterations`` int64 (k,)."""
+    """Heads for k values of a hyperparameter: ``converged`` bool (k,), ``iterations`` int64 (k,)."""
 
     @property
     def converged(self) -> NDArray[np.bool_]: ...
@@ -51,23 +51,24 @@ class HeadPath(Protocol):
 
 
 class Solver(Protocol):
-    """Features and labels, ready to be fitted with one weighting of the rows after another."""
+    """Features and targets, to be fitted with different row weights, one after another."""
 
     def fit(self, grid: Sequence[Number], row_weights: NDArray[np.float64]) -> HeadPath:
-        """Return a head for each value; rows of weight 0, of (n,), count for nothing."""
+        """Return a head for each value. ``row_weights``: float64 (n,); rows of weight 0 are ignored."""
 
 
 def streams(spec: HeadSpec) -> bool:
-    """Whether a kind of head reads its rows a block at a time, so that they may lie in a file."""
+    """Whether a kind of head reads its rows in blocks, so that they can stay on disk."""
     return head_kind(spec.kind).streams
 
 
 def solver(spec: HeadSpec, X: NDArray[Any], y: TargetValues, classes: int, target: str = DEFAULT) -> Solver:
-    """Return what fits a kind of head to finite X (n, d) and to y, values of a kind of target with so many names.
+    """Return the solver of a kind of head for features X, finite float (n, d), and target values y.
 
-    Single labels are int64 (n,) of 0 .. classes - 1; multi-label values int8 (n, classes) of 1, 0 and -1 for unknown.
+    Single labels: int64 (n,) from 0 to classes - 1. Multi-label: int8 (n, classes) of 1, 0, and -1 for unknown.
+    Regression: float64 (n, classes), NaN for unknown. ``classes``: the number of names.
 
-    Raises ConfigError: a kind of head that is not for the target; an option that it doesn't have, or can't take.
+    Raises ConfigError if the head does not support the target, or for an option that it does not have or accept.
     """
     kind = head_kind(spec.kind)
     make = kind.solver_class(target)

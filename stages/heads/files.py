@@ -58,7 +58,7 @@ def _is_of_a_head(name: str) -> bool:
 
 
 def read_head(folder: Path) -> tuple[Head, dict[str, Any]]:
-    """Return a fitted head and the record beside it. Raises StoreError if either is damaged."""
+    """Return a fitted head and the record next to it. Raises StoreError if either is damaged."""
     try:
         record = read_sealed(folder / _RECORD)
         files = {name: _checked(folder, name, digest) for name, digest in record["files"].items()}

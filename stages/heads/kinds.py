@@ -33,27 +33,26 @@ TINY = 1e-300
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of head, as a door names it.
+    """A kind of head, behind the door ``frostline.heads``.
 
     Attributes:
-        solver: where the class that fits it to single labels is, ``module:Class``; see
-            ``frostline.stages.heads.base.Solver``. Empty for a head that is for other targets only.
-        parameter: the option that is chosen; empty if there is none.
-        grid: the values to choose from unless told otherwise.
-        default: the value to take where there is nothing to choose by, as with one sample per class.
+        solver: the class that fits it to single labels, as ``module:Class``; see
+            ``frostline.stages.heads.base.Solver``. Empty for a head that supports other targets only.
+        parameter: the hyperparameter that is chosen; empty if there is none.
+        grid: the default values to choose from.
+        default: the value if there are too few rows to choose, such as one sample per class.
         low: the smallest value of the parameter.
         high: the largest.
         whole: whether the parameter takes whole numbers only.
-        exact: whether the solver scores every training row by the others without fitting anew (``leave_one_out``).
-        streams: whether it reads the rows a block at a time and needs no copy of them.
-        calmer: which values of the parameter make heads depend less on single rows: -1 smaller ones, 1 larger ones; 0
-            where that is not known.
-        costly: whether a fit takes as long on few rows as on many, or starts anew for every value, so that few are made
-            to choose by.
-        single_core: whether a fit uses one core at most, so that several are best done side by side, in processes.
-        others: by each further kind of target, such as ``multi-label``, where the class is that fits it to that.
-        reader: where the function is that makes the head again of what it was stored as (see ``Stored``),
-            ``module:function`` of (stored, classes, width); empty for W and b, which need none of their own.
+        exact: whether the solver has an exact leave-one-out score without refitting (``leave_one_out``).
+        streams: whether it reads the rows in blocks and needs no copy of them in memory.
+        calmer: the direction of stronger regularisation: -1 for smaller values, 1 for larger values, 0 if unknown.
+        costly: whether each fit is expensive: as slow on few rows as on many, or repeated for each value. Then fewer
+            fits are used to choose.
+        single_core: whether a fit uses one core only, so that several fits run in parallel processes.
+        others: for other kinds of target, such as ``multi-label``, the class that fits it, as ``module:Class``.
+        reader: the function that restores a head from its stored form (see ``Stored``), as ``module:function`` with
+            the arguments (stored, classes, width); empty for linear heads (W and b).
 
     A head of your own is one file with a record and a solver, and one line in ``pyproject.toml``::
 
@@ -82,26 +81,26 @@ class Kind:
 
     @property
     def accepts(self) -> tuple[str, ...]:
-        """The kinds of targets that it can be fitted to."""
+        """The kinds of target that it supports."""
         return (DEFAULT, *self.others) if self.solver else tuple(self.others)
 
     @property
     def built_in(self) -> bool:
-        """Whether its solvers are Frostline's own."""
+        """Whether its solvers are part of Frostline."""
         return all(self.place(target).startswith(f"{_SOLVERS}.") for target in self.accepts)
 
     def place(self, target: str = DEFAULT) -> str:
-        """Return where the solver for a kind of target is. Raises ConfigError if there is none."""
+        """Return the solver for a kind of target, as ``module:Class``. Raises ConfigError if there is none."""
         if target not in self.accepts:
             raise ConfigError(f"a head for {' and '.join(self.accepts)} targets; expected one for {target}")
         return self.solver if target == DEFAULT else self.others[target]
 
     def solver_class(self, target: str = DEFAULT) -> Callable[..., Any]:
-        """Return the class of the solver for a kind of target, loaded. Raises ConfigError if that can't be done."""
+        """Return the loaded class of the solver for a kind of target. Raises ConfigError if it can't be loaded."""
         return load_place(self.place(target))
 
     def options(self, target: str = DEFAULT) -> list[str]:
-        """Return what that solver can be given by ``--head-params``, by name. Raises what ``solver_class`` does."""
+        """Return the names of that solver's ``--head-params``. Raises the errors of ``solver_class``."""
         parameters = inspect.signature(self.solver_class(target)).parameters
         return [name for name in parameters if name not in ("X", "y", "classes")]
 

@@ -45,7 +45,7 @@ class HeadSpec:
     what CLIP_benchmark's search ends at; empty for Frostline's own rule. ``epsilon``: added to each feature's
     deviation by ``standardize``. ``validation``: what the ids of the rows begin with that are held out, instead of a
     share. ``format`` goes up when the same spec comes to give other numbers, so that cached
-    heads are not taken for new ones.
+    heads are not treated as new ones.
     """
 
     kind: str = "logreg"

@@ -55,10 +55,10 @@ def average_intervals(y: Labels, predicted: Labels) -> tuple[Interval, Interval,
 
 @dataclass(frozen=True)
 class _Table:
-    """A confusion matrix of K classes with z²/2 rows added to its diagonal, and z²/2 beside it.
+    """A confusion matrix of K classes with z²/2 rows added to its diagonal, and z²/2 off the diagonal.
 
     ``hits``, ``support``, ``named``: (K,) with what was added. ``mistakes``: label and prediction of each wrong row,
-    int64 (2, m). ``extra``: what was added to each cell beside the diagonal.
+    int64 (2, m). ``extra``: what was added to each cell off the diagonal.
     """
 
     hits: Array
@@ -142,9 +142,9 @@ def _weighted(table: _Table, value: float) -> Bounds:
 
 def _variance(table: _Table, gain: Array, loss: Array, weight: Array | float) -> float:
     """Return the variance of a sum to which a right row of class c adds gain_c + weight_c, and a wrong one of class c,
-    taken for d, weight_c - loss_c - loss_d.
+    treated as d, weight_c - loss_c - loss_d.
 
-    Rows added beside the diagonal are summed over all cells without listing them, their weight left out.
+    Rows added off the diagonal are summed over all cells without listing them, their weight left out.
     """
     weights = np.broadcast_to(weight, gain.shape)
     own, other = table.mistakes

@@ -74,7 +74,7 @@ class Evaluation:
 def single_label(predicted: Predictions, seed: int = 0, temperature: float | None = None) -> Evaluation:
     """Return every score that predictions of single labels allow, with intervals.
 
-    ``temperature``: learned on training rows held out; the calibrated scores stand beside the others.
+    ``temperature``: learned on training rows held out; the calibrated scores are added to the others.
     """
     y, classes = predicted.y, len(predicted.classes)
     chances = _chances(predicted, temperature)

@@ -61,8 +61,8 @@ def learning_curve(
     law's, and is added to the last mean measured.
 
     The intervals are for what as many draws would show at the larger size, 95 % of a parametric bootstrap. Every mean
-    is drawn anew around itself: its variance falls as 1/sqrt(n), for most of what varies are the test rows near a
-    boundary; it is pooled over the sizes, which weigh as above, and itself drawn anew, as few draws demand. So is the
+    is drawn again around itself: its variance falls as 1/sqrt(n), for most of what varies are the test rows near a
+    boundary; it is pooled over the sizes, which weigh as above, and itself drawn again, as few draws demand. So is the
     mean to come. Added to that is the law's own error, normal: by how much it misses the last step measured, and a
     fifth of the gain, for no residual shows how a curve bends beyond its points.
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.metrics.clusters import Clusters, cluster_interval, clusters
 from frostline.stages.metrics.score import RESAMPLED, RESAMPLES, SHARE, TOO_FEW, Bounds, Interval, Score, wilson
+from frostline.stages.progress import tell
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -94,6 +95,7 @@ def resampled(
             if done < statistic.resamples:
                 values.append(statistic.of(counts[:, : statistic.resamples - done]))
         done += counts.shape[1]
+        tell("bootstrap", "resamples", done, resamples)
     return [np.concatenate(values, axis=1) for values in drawn]
 
 

@@ -1,17 +1,15 @@
-"""What a modality is (images, texts, recordings), and what makes of a sample a network's input.
+"""The contracts of a modality (images, texts, recordings) and of a transform from a sample to a network's input.
 
-A sample goes from bytes to a network in three steps, each a function of the one before alone::
+A sample goes from bytes to a network in three steps. Each is a function of the step before only::
 
     bytes ── Modality.decode ──► sample ── Transform.item ──► item ── stacked ──► batch
              RGB image                     {"pixels": uint8 (h, w, 3)}
              str                           {"input_ids": int64 (t,), "attention_mask": int64 (t,)}
              Waveform                      {"waveform": float32 (t,)}
 
-A modality that is not the image's brings a folder beside ``image/``: a ``Modality`` behind the door
-``frostline.modalities``, and a ``Transform`` that its families' networks name as their spec's ``preprocessing``.
-Nothing else has to learn of it: the loader, the networks' batches, the plan and the records take arrays by name, of any
-shape.
-``docs/extend.md`` shows one.
+A new modality is a folder next to ``image/``: a ``Modality`` behind the door ``frostline.modalities``, and a
+``Transform`` that its families use as ``preprocessing``. No other code changes: the loader, the batches, the plan and
+the records take arrays by name, of any shape. ``docs/extend.md`` shows an example.
 """
 
 from __future__ import annotations
@@ -29,13 +27,13 @@ S = TypeVar("S")
 S_contra = TypeVar("S_contra", contravariant=True)
 Sample = Any  # what a modality decodes to; typed as such where one modality alone is meant
 Item = Mapping[str, "NDArray[Any]"]
-"""What a network is given of one sample: arrays by name."""
+"""The input of a network for one sample: arrays by name."""
 Arrays = Mapping[str, "NDArray[Any]"]
 """A batch: arrays by name whose first axis counts the rows, stacked from items of one shape."""
 IMAGE = "image"
-"""The modality of what does not say its own."""
+"""The default modality."""
 LATER = {"later": True}
-"""Metadata of a transform's field that came later: keys and records of before know no such field."""
+"""Metadata of a field that was added to a transform later: older keys and records do not have it."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,8 @@ class Preview:
 
     Attributes:
         picture: a data URI of at most some ten thousand characters, or nothing.
-        text: an excerpt, or what there is to say of the sample in words, or nothing.
-        tiny: whether the picture has so few pixels that they should be drawn as squares.
+        text: an excerpt or a short description of the sample, or nothing.
+        tiny: whether the picture is so small that its pixels should be drawn as squares.
         sound: a data URI of its first seconds as audio, at most some hundred thousand characters, or nothing.
     """
 
@@ -57,22 +55,22 @@ class Preview:
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """One of several samples that a file holds: what it is called, and its bytes. Those raise UnreadableSample."""
+    """One of several samples in a file: its name and its bytes. ``content`` raises UnreadableSample."""
 
     name: str
     content: Callable[[], bytes]
 
 
 class Modality(ABC, Generic[S]):
-    """One kind of sample: what its bytes mean.
+    """One kind of sample, and how to decode it.
 
     Attributes:
         name: its name behind the door ``frostline.modalities``, such as ``image``.
-        extensions: the endings of its files, in lower case and with the dot.
-        noun: what one sample is called in a message, such as ``image``; several have an s.
-        settings: those fields of its transform that a user may choose, by the names of their settings. Families get
-            what was chosen as ``BackboneRequest.preprocessing``. A setting of another modality is refused.
-        max_bytes: files that are larger are not read, but unreadable; None: all are read.
+        extensions: the extensions of its files, in lower case, with the dot.
+        noun: the word for one sample in messages, such as ``image``; the plural adds an s.
+        settings: the fields of its transform that a user can set, by the names of the settings. Families get the
+            values as ``BackboneRequest.preprocessing``. Settings of other modalities are refused.
+        max_bytes: larger files are treated as unreadable; None: no limit.
     """
 
     name: str
@@ -83,78 +81,77 @@ class Modality(ABC, Generic[S]):
 
     @abstractmethod
     def decode(self, data: bytes, min_side: int | None = None) -> S:
-        """Return the sample that bytes hold. Raises UnreadableSample, whose message is the reason alone.
+        """Return the sample in some bytes. Raises UnreadableSample; its message is only the reason.
 
-        ``min_side``: a sample that can be decoded at a fraction of its size for less may be, as long as so much of it
-        is left; images count the pixels of the shorter side. What can't be decoded so, comes whole.
+        ``min_side``: the sample may be decoded at reduced size if that is cheaper, but not below this size (of images:
+        pixels of the shorter side). Other samples are decoded at full size.
         """
 
     @abstractmethod
     def find_fault(self, data: bytes) -> str | None:
-        """Return why bytes can't be decoded, as far as that is seen at little cost, or None."""
+        """Return the reason why bytes can't be decoded, as far as a cheap check finds it, or None."""
 
     @abstractmethod
     def decoder(self, min_side: int | None = None) -> str:
-        """Return what decodes and its version, as it stands in a feature key: all that may change a sample's values.
+        """Return the decoder and its version, as in a feature key: everything that can change a sample's values.
 
-        A modality of which ``codec`` names kinds takes ``codecs`` too, a frozenset of those that there are: what they
-        add is in the key of a split that has them, and of no other. What else its ``decode`` can be told, by name, it
-        is told as well.
+        A modality whose ``codec`` returns names also takes ``codecs``, a frozenset of the names in a split. They change
+        the key of that split only. Other options of its ``decode`` are passed here too, by name.
         """
 
     def readers(self) -> str:
-        """Return what decodes, with the libraries that not every file needs: another answer, another look at faults."""
+        """Return the decoder with all optional libraries. If this changes, files are checked for faults again."""
         return self.decoder()
 
     def codec(self, data: bytes) -> str | None:  # noqa: ARG002
-        """Return the kind of a file that needs a library of its own, or is worth a remark; None for any other."""
+        """Return the kind of a file that needs a special library or a remark; None for any other file."""
         return None
 
     def remarks(self, codec: str, some: Sequence[bytes]) -> list[str]:  # noqa: ARG002
-        """Return what is to be said of files of one kind, by a few of them."""
+        """Return remarks on files of one kind, from a few examples."""
         return []
 
     @abstractmethod
     def preview(self, sample: S) -> Preview:
-        """Return a sample as a page shows it."""
+        """Return the preview of a sample for a page."""
 
     def trimmed(self, data: bytes) -> bytes:
-        """Return a file's bytes without those that say nothing of the sample: the rest is what its digest is of."""
+        """Return a file's bytes without those that do not affect the sample. The digest is computed over the result."""
         return data
 
     def held_in(self, file: Path, named: str | None = None) -> Sequence[Held] | None:  # noqa: ARG002
-        """Return the samples in a file of ``extensions`` that holds many; None where a file is a sample.
+        """Return the samples in a file that holds many; None if each file is one sample.
 
-        ``named``: in which of its arrays or columns they are, where the user says so. Raises DataError where it
-        holds none.
+        ``named``: the array or column with the samples, if the user gave it. Raises DataError if the file has none.
         """
         return None
 
     def is_scaled(self, data: bytes, min_side: int) -> bool:  # noqa: ARG002
-        """Return whether ``decode`` makes use of ``min_side``. Raises UnreadableSample."""
+        """Return whether ``decode`` uses ``min_side`` for these bytes. Raises UnreadableSample."""
         return False
 
     @abstractmethod
     def read_transform(self, fields: Mapping[str, Any]) -> Transform[S]:
-        """Return the transform whose ``described`` fields were stored as JSON, lists for tuples.
+        """Return the transform with ``described`` fields that were stored as JSON (tuples as lists).
 
-        It is compared and described, and need not be able to make items: that is what a loaded network's can. A record
-        may be a stranger's. Raises TypeError, ValueError, KeyError or ConfigError for fields that can't be.
+        It is only compared and described; it need not make items, which the transform of a loaded network does. The
+        record may be untrusted. Raises TypeError, ValueError, KeyError or ConfigError for invalid fields.
         """
 
 
 class Transform(Protocol[S_contra]):
-    """How a sample becomes a network's input: a frozen dataclass, whose fields stand flat in the feature key.
+    """From a sample to a network's input: a frozen dataclass, whose fields are part of the feature key.
 
-    Whatever changes an item is in the fields: the tokenizer's digest, a rate in Hz, how long is too long. What is
-    needed besides, such as the tokenizer itself, is a field with ``compare=False``: it is in no key and no record. No
-    field has a name of the key's own, see ``frostline.stages.store.key``. The shape of
-    an item depends on its sample alone, never on the samples beside it: an image has the network's size, a text the
-    number of its tokens rounded up to a bucket, a recording its length rounded up to a bucket, or its own length where
-    padding would change the numbers. A batch stacks items of one shape, always the same number of rows, unless the
-    network was seen to give the same bits with any number (``TriedTransform``); so a feature has the same bits in any
-    company. Rows that no sample fills are zeros in every array: they may come out as NaN, but
-    must change nothing of the rows beside them.
+    The fields hold everything that changes an item: the digest of the tokenizer, a rate in Hz, a maximum length. Other
+    objects, such as the tokenizer itself, are fields with ``compare=False``; they are in no key and no record. No
+    field may have the name of a field of the key, see ``frostline.stages.store.key``.
+
+    The shape of an item depends on its sample only, never on other samples in the batch. An image has the size of the
+    network, a text the number of its tokens rounded up to a bucket, and a recording its length rounded up to a bucket,
+    or its exact length if padding would change the numbers. A batch stacks items of one shape, always with the same
+    number of rows, unless the network was found to give the same bits for any number (``TriedTransform``). So a
+    feature has the same bits in any batch. Rows without a sample are zeros in every array: their features may be NaN,
+    but must not change other rows.
 
     ``modality``: the name of the modality whose samples it takes.
     """
@@ -163,17 +160,17 @@ class Transform(Protocol[S_contra]):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def item(self, sample: S_contra, view: Any = "plain") -> Item:
-        """Return named arrays. Raises UnreadableSample for a sample that no network of this transform can be given.
+        """Return arrays by name. Raises UnreadableSample for a sample that is not a valid input.
 
-        ``view``: ``plain``, or another look at the sample that the modality knows, such as ``hflip`` of images.
+        ``view``: ``plain``, or another view that the modality defines, such as ``hflip`` for images.
         """
 
 
 @dataclass(frozen=True)
 class Length:
-    """How long a sample is, in the units of its transform (tokens), and how many of them no network is given.
+    """The length of a sample, in the unit of its transform (tokens). ``lost``: how many of them are truncated.
 
-    ``unknown``: whether none of them is one that the network knows.
+    ``unknown``: whether the network knows none of them.
     """
 
     whole: int
@@ -183,27 +180,27 @@ class Length:
 
 @runtime_checkable
 class CuttingTransform(Protocol):
-    """A transform that may leave out the end of a sample: it can say how much, and so it is counted and told.
+    """A transform that may truncate a sample. It can measure how much, which is counted and reported.
 
-    ``unit``: what a length counts, such as ``tokens``.
+    ``unit``: the unit of a length, such as ``tokens``.
     """
 
     unit: ClassVar[str]
 
     def measure(self, sample: Any, /) -> Length:
-        """Return a sample's length. Raises UnreadableSample, as ``Transform.item`` does."""
+        """Return the length of a sample. Raises UnreadableSample, like ``Transform.item``."""
 
 
 @runtime_checkable
 class PacedTransform(Protocol):
-    """A transform that says how many of its items a network is given at once: what is computed depends on no other."""
+    """A transform that sets the number of rows in a batch; no result may depend on the other rows."""
 
     def rows_at_once(self, item: Item, most: int, /) -> int:
-        """Return how many rows a batch of items of this one's shape has, 1 to ``most``; the shape alone decides."""
+        """Return the number of rows in a batch of items of this shape, 1 to ``most``; it depends on the shape only."""
 
 
 class NoisyTransform(Transform[S_contra], Protocol[S_contra]):
-    """A transform that makes items of nothing: what networks of all modalities but the image's are tried on."""
+    """A transform that can make random items, on which a loaded network is tested (all but image networks)."""
 
     def noise(self, n: int) -> Sequence[Item]:
         """Return n different items of one shape, such as random tokens, always the same ones."""
@@ -211,13 +208,13 @@ class NoisyTransform(Transform[S_contra], Protocol[S_contra]):
 
 @runtime_checkable
 class TriedTransform(Protocol):
-    """A transform with noise of several lengths, to try a network on: does the number of rows change a bit?"""
+    """A transform with noise of several lengths, to test whether the number of rows in a batch changes any bit."""
 
     def trials(self) -> Iterator[Sequence[Item]]:
-        """Yield batches of items of no sample, those of each batch of one shape, always the same."""
+        """Yield batches of random items, each batch of one shape; always the same batches."""
 
 
 def described(how: Transform[Any]) -> dict[str, Any]:
-    """Return a transform's fields as keys and records have them: those that came later only where they are set."""
+    """Return the fields of a transform as in keys and records; a field added later only if it is not the default."""
     named = {one: getattr(how, one.name) for one in fields(how) if one.compare}
     return {one.name: value for one, value in named.items() if not one.metadata.get("later") or value != one.default}

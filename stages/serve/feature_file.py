@@ -22,7 +22,7 @@ _ROWS = 8192  # written at once
 
 @dataclass(frozen=True, eq=False)
 class _Content:
-    """Features and what stands beside them: texts for each row, numbers for each row, and names.
+    """Features and what stands next to them: texts for each row, numbers for each row, and names.
 
     ``columns``: what a table of one column for each has of the targets.
     """

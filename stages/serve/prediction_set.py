@@ -34,7 +34,7 @@ class PredictionSet(FeatureSet):
 
     @property
     def mends(self) -> str:
-        """The command that computes a damaged shard anew."""
+        """The command that computes a damaged shard again."""
         return "the same `frostline predict`"
 
     def commit(self, shard: int, content: Shard, quarantined: tuple[Bad, ...] = ()) -> None:
@@ -63,7 +63,7 @@ class PredictionSet(FeatureSet):
                     self.commit(shard, features.read(shard), features.record(shard).quarantined)
 
     def publish(self) -> None:
-        """Raise StoreError if not every shard is committed; nothing is published beside the shards."""
+        """Raise StoreError if not every shard is committed; nothing is published next to the shards."""
         if self.missing():
             raise StoreError(
                 f"files of {self.folder} were removed while it was being written; run the same command again"
@@ -75,7 +75,7 @@ def _text(name: bytes) -> str:
 
 
 def prediction_layout(key: FeatureKey, samples: Samples, head: Head, record: Mapping[str, Any]) -> Layout:
-    """Return the description of a head's predictions on samples; ``record``: what lies beside the head."""
+    """Return the description of a head's predictions on samples; ``record``: what lies next to the head."""
     fields = {**key.fields(), "head": digest(dict(record)), "dtype": "float64"}
     return Layout(fields, samples.dataset, samples.split, len(samples), len(head.classes))
 

@@ -1,4 +1,4 @@
-"""What a target is: a kind of thing to predict, and all that follows from it."""
+"""The contract of a target: a kind of value to predict, with its splits, scores and selection criterion."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ RowLosses = Callable[[NDArray[Any], TargetValues], tuple[Scores, Scores]]
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """How candidates, the values of a head's parameter, did on rows that they have not seen.
+    """The results of k candidates (values of a head's hyperparameter) on validation rows.
 
     Attributes:
-        good: (k,) float64; the largest is chosen.
-        cost: (k,) float64; among equally good candidates the smallest is chosen.
-        record: the same scores (k,) by the names under which a selection records them, as it shows them.
-        good_each, cost_each: (k, names) float64 by which each name's candidate can be chosen for itself; None where a
-            head has one candidate for all names.
+        good: float64 (k,); the largest is chosen.
+        cost: float64 (k,); among equally good candidates, the smallest is chosen.
+        record: the same scores (k,), under the names and in the form in which a selection records them.
+        good_each, cost_each: float64 (k, names), to choose a candidate for each name separately; None if a head has
+            one candidate for all names.
     """
 
     good: Scores
@@ -43,37 +43,36 @@ class Judgement:
 
 
 class Criterion(Protocol):
-    """What judges candidates, given their decision values of unseen rows a block at a time."""
+    """Scores candidates on validation rows, from their decision values, block by block."""
 
     def add(
         self, candidates: slice, decision_values: NDArray[Any], values: TargetValues, weights: NDArray[np.float64], /
     ) -> None:
-        """Take a block of b rows: decision values (k, b, …) of some candidates, values (b, …) and weights (b,)."""
+        """Add b rows: decision values (k, b, …) of some candidates, values (b, …) and row weights (b,)."""
 
     def judgement(self) -> Judgement:
-        """Return what follows from all blocks."""
+        """Return the result over all blocks."""
 
 
 class Target(ABC):
-    """One kind of target; its rooms ask it instead of knowing classes.
+    """One kind of target. Other code calls its methods and makes no assumption about classes.
 
-    ``names`` below are of what is predicted (the classes), ``values`` what each row has of them, one row each: int64
-    (n,), positions in ``names``, for a single label.
+    In the methods, ``names`` are the names of the predicted things (the classes), and ``values`` are the target values,
+    one row per sample: for single labels int64 (n,), positions in ``names``.
 
     Attributes:
         kind: its name behind the door ``frostline.targets``, such as ``single-label``.
         table: the scores that tables show, by their names in an evaluation, with their headings. The first is the
             main score.
-        exclusive: whether each row has exactly one of the names, so that probabilities sum to one over them, and a
-            temperature and class weights mean something.
-        countable: whether its names can be counted, so that samples of each are drawn; amounts can't.
-        usual_head: the head to fit where none is named.
-        as_shares: whether its scores are shares of one, which people read as percentages.
-        example: values of four rows with two names, on which a head's options are tried before there are any rows;
-            None where they can't be.
-        criteria: the scores by which a head's value can be chosen, the usual one first; empty where there is but one
-            way.
-        per_name: whether each name can have a value of the parameter chosen for itself.
+        exclusive: whether each row has exactly one of the names. Then probabilities sum to 1 over the names, and
+            temperature scaling and class weights apply.
+        countable: whether rows can be counted by name, so that N samples of each name can be drawn (not of amounts).
+        usual_head: the default head.
+        as_shares: whether its scores are fractions, which are shown as percentages.
+        example: values of four rows with two names, to check the options of a head before any data is read; None if
+            this is not possible.
+        criteria: the scores by which a hyperparameter can be chosen, the default first; empty if there is only one.
+        per_name: whether the hyperparameter can be chosen separately for each name.
     """
 
     kind: str
@@ -93,35 +92,35 @@ class Target(ABC):
 
     @abstractmethod
     def faults(self, names: Sequence[str], train: TargetValues, test: TargetValues) -> list[str]:
-        """Return what makes two splits useless, one phrase each. ``train``, ``test``: the values of readable rows."""
+        """Return why two splits are unusable, one phrase each. ``train``, ``test``: values of readable rows."""
 
     def remarks(self, _names: Sequence[str], _train: TargetValues, _test: TargetValues, /) -> list[str]:
-        """Return what is worth a note of two splits that can be used."""
+        """Return notes on two splits that can be used, one phrase each."""
         return []
 
     @abstractmethod
     def number_faults(self, names: Sequence[str]) -> list[str]:
-        """Return what is wrong with how many there are to predict, as far as the names tell."""
+        """Return the problems with the number of names, one phrase each."""
 
     @abstractmethod
     def split_faults(self, names: Sequence[str], values: TargetValues, test_fraction: float) -> list[str]:
-        """Return what a stratified split by fraction would leave without rows on one side, one phrase each."""
+        """Return which names a split by fraction would leave without rows on one side, one phrase each."""
 
     @abstractmethod
     def strata(self, values: TargetValues) -> NDArray[np.int64]:
-        """Return each row's stratum, int64 (n,) from 0, within which splits, hold-outs, folds and draws are made."""
+        """Return the stratum of each row, int64 (n,) from 0, for splits, validation sets, folds and subsets."""
 
     def dealt(
         self, _values: TargetValues, _lots: NDArray[np.bytes_], _shares: Sequence[float], /
     ) -> NDArray[np.int64] | None:
-        """Return each row's part, int64 (n,), dealt to parts of these shares; None where lots within strata do it.
+        """Return the part of each row, int64 (n,), for parts of these fractions; None to use ``strata`` and the lots.
 
-        Lots are bytes (n,); rows of equal lots, such as copies, stay together.
+        Lots are bytes (n,). Rows with equal lots, such as copies, stay in one part.
         """
         return None
 
     def thresholds(self, _decision_values: Scores, _values: TargetValues, *, probabilistic: bool) -> tuple[float, ...]:
-        """Return each name's decision threshold, learned on rows (n, …) not seen; none by default."""
+        """Return the decision threshold of each name, learned on held-out rows (n, …); none by default."""
         del probabilistic
         return ()
 
@@ -129,27 +128,27 @@ class Target(ABC):
     def evaluate(
         self, predicted: Predictions, seed: int, temperature: float | None, thresholds: Sequence[float], /
     ) -> Evaluation:
-        """Return every score that predictions allow; ``temperature`` and ``thresholds`` are from training rows."""
+        """Return all scores of the predictions; ``temperature`` and ``thresholds`` were learned on training rows."""
 
     def chosen_by(self, name: str) -> Target:
-        """Return the same kind, whose heads are chosen by one of its ``criteria``. Raises ConfigError for others."""
+        """Return the same target with another of its ``criteria``. Raises ConfigError for unknown names."""
         raise ConfigError(f"criterion {name!r} with a {self.kind} target, which has only one criterion; leave it out")
 
     def row_losses(self, _values: TargetValues, /, *, probabilistic: bool) -> RowLosses | None:
-        """Return what gives losses, float64 (k, b), of k candidates' decision values (k, b, …) of rows, values (b, …).
+        """Return a function from decision values (k, b, …) and values (b, …) to losses, float64 (k, b).
 
-        By their spread over rows it is known which candidates these can't tell apart. Beside them come the losses
-        (k, b) that the rows would have if they were what a candidate holds second likeliest: what an error costs that
-        the rows don't show. None where the criterion is no mean over rows. ``values``: of all training rows.
+        Their spread over rows shows which candidates are not distinguishable. The function also returns the losses
+        (k, b) for the answer that a candidate ranks second: the cost of an error that these rows do not show. None if
+        the criterion is not a mean over rows. ``values``: of all training rows.
         """
         del probabilistic
         return None
 
     @abstractmethod
     def criterion(self, candidates: int, *, probabilistic: bool) -> Criterion:
-        """Return what judges so many candidates, whose decision values are probabilities or else scores."""
+        """Return the criterion for a number of candidates. ``probabilistic``: decision values are probabilities."""
 
 
 def held_of(n: int, fraction: float) -> int:
-    """Return how many of a stratum's n rows are held out by a share of them."""
+    """Return the number of held-out rows of a stratum of n rows."""
     return round(fraction * n)

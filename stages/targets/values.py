@@ -1,4 +1,4 @@
-"""What is to be predicted of a split's samples: beside their features, never in them."""
+"""What is to be predicted of a split's samples: next to their features, never in them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from frostline.stages.user_code.locate import factory_file
 def call_factory(name: str, arguments: Mapping[str, Any] | None = None) -> Any:
     """Return what a factory, or a class, returns when it is called with named arguments.
 
-    A file can import what lies beside it, as a script can; a module is looked for in the
+    A file can import what lies next to it, as a script can; a module is looked for in the
     current folder, too. Raises ConfigError: no such file, module or function; whatever the
     code raises.
     """
@@ -55,7 +55,7 @@ def _run(file: Path) -> ModuleType:
 
 @contextmanager
 def _importable(file: Path | None) -> Iterator[None]:
-    """Let imports find what lies beside a file first, or what lies in the current folder last."""
+    """Let imports find what lies next to a file first, or what lies in the current folder last."""
     folder = str(file.absolute().parent if file else Path.cwd())
     sys.path.insert(0 if file else len(sys.path), folder)
     try:

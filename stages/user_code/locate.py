@@ -34,7 +34,7 @@ def factory_file(name: str) -> Path:
 
 
 def code_digest(name: str) -> str:
-    """Return the SHA-256 over a factory's file and all that it imports from beside it.
+    """Return the SHA-256 over a factory's file and all that it imports from next to it.
 
     Beside it: the folder of a file, or of a module's top-level package. Of an installed
     package, only its own modules. Wherever the folder lies doesn't count. Imports that

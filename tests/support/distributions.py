@@ -25,7 +25,7 @@ KIND = Kind("closer:Solver", "sharpness", (0.5, 1.0, 2.0), 1.0)
 class Solver:
     def __init__(self, X, y, classes, *, shift: float = 0.0):
         if not isinstance(shift, (int, float)):
-            raise ValueError(f"shift {shift!r}; wanted a number")
+            raise ValueError(f"shift {shift!r}; expected a number")
         self.X, self.y, self.classes, self.shift = X.astype(np.float64), y, classes, shift
 
     def fit(self, grid, row_weights):
@@ -129,7 +129,7 @@ class Mine(Family):
 
     def check(self, request, /):
         if request.name not in ("tiny", "liar"):
-            raise ConfigError(f"no {request.name!r} among mine; wanted tiny or liar")
+            raise ConfigError(f"no {request.name!r} among mine; expected tiny or liar")
         if request.weights_file or not self.names_weights(request.weights):
             raise ConfigError(f"no weights {request.weights!r} of mine")
 

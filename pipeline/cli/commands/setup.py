@@ -13,13 +13,13 @@ from frostline.stages.errors import ConfigError, printable
 def init_command(args: argparse.Namespace) -> int:
     """Write settings for the samples at a place, print the command that runs them, and return the exit code."""
     from frostline.pipeline.cli.flags import given
-    from frostline.pipeline.progress import counting
+    from frostline.pipeline.progress import bar
     from frostline.pipeline.run.init import first_file
 
     if args.out.exists():
         raise ConfigError(f"expected a new file, but {args.out} is there; name another with --out, or remove it")
-    with counting("reading", "files") as progress:
-        found = first_file(args.place, given(args), progress)
+    with bar("reading", "files") as shown:
+        found = first_file(args.place, given(args), shown.at)
     command = f"frostline run --config {args.out}"
     _write_new(args.out, found.text(command))
     text = f"{printable(found.about)}\nwritten: {args.out}\n\n{command}"
@@ -38,7 +38,7 @@ def _write_new(file: Path, text: str) -> None:
 def takes_place(command: argparse.ArgumentParser) -> None:
     """Add the place of the samples and the file to write."""
     command.usage = "frostline init PLACE [--out FILE] [--SETTING VALUE …]"
-    command.add_argument("place", metavar="PLACE", help="a folder, a table, .npz, .parquet, .tar, or a dataset's name")
+    command.add_argument("place", metavar="PLACE", help="a folder, a table, an archive, or a dataset's name")
     command.add_argument(
         "--out", type=Path, metavar="FILE", default=Path("frostline.toml"), help="the file (default: frostline.toml)"
     )

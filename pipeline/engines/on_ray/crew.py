@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -46,12 +47,17 @@ class Ended:
 
 @dataclass(eq=False)
 class Crew:
-    """All actors of one command. ``refused``: why a node takes no part, by its id."""
+    """All actors of one command.
+
+    ``refused``: why a node takes no part, by its id. ``deaths``: how many processes of actors ended, ``problems``: how
+    often actors failed without that, by node.
+    """
 
     gpu: bool
     members: list[Member] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     deaths: int = 0
+    problems: Counter[str] = field(default_factory=Counter)
     _doing: dict[Any, Task] = field(default_factory=dict)
 
     @property
@@ -100,10 +106,20 @@ class Crew:
             return self._died(task, error)
         rows, problem = found if task.shards else (0, found)
         if problem:
-            self.refuse(task.member.node, problem)
+            self._failed(task, problem)
         elif not task.shards:
             task.member.job = _on(job, task.member.node).to_json()
         return Ended(task, rows, problem)
+
+    def _failed(self, task: Task, problem: str) -> None:
+        """Let an actor go that can't do what it was told; its node is left out if others there can't either."""
+        node = task.member.node
+        self.problems[node.id] += 1
+        if not task.shards or self.problems[node.id] > node.actors:
+            self.refuse(node, problem)
+        else:
+            log.warning("an actor on node %s failed and is replaced: %s", node.name, problem)
+            self._let_go(task.member)
 
     def _died(self, task: Task, error: Exception) -> Ended:
         self.deaths += 1

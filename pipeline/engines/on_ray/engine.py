@@ -162,7 +162,7 @@ class _Filling:
             self.queue.extendleft(reversed(shards))
         if one.died and one.problem:
             self._count_death(one)
-        bar.set_postfix(actors=len(self.crew.members), failures=self.crew.deaths + len(self.crew.refused))
+        bar.set_postfix(actors=len(self.crew.members), failures=self.crew.deaths + self.crew.problems.total())
 
     def _count_death(self, one: Ended) -> None:
         for shard in one.task.shards or (-1,):

@@ -13,7 +13,7 @@ CPUS = 8  # an actor's at most: more threads of one network help little
 
 @dataclass(frozen=True)
 class Node:
-    """A node that is alive: ``actors`` have room on it, each with so many ``cpus`` and ``gpus``."""
+    """A node that is alive: how many ``actors`` have room on it, and how many ``cpus`` and ``gpus`` each gets."""
 
     id: str
     name: str

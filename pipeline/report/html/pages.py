@@ -17,9 +17,11 @@ from frostline.stages.buckets.cache import named
 from frostline.stages.datasets import Dataset
 from frostline.stages.errors import ConfigError, DataError, listing, printable
 from frostline.stages.metrics.compare import Comparison
+from frostline.stages.progress import tell
 from frostline.stages.store import make_folder, plain, write_atomic
 from frostline.stages.targets.base import DEFAULT
 
+_PROGRESS = "writing the page"
 COMPARISON = "comparison.html"
 
 
@@ -40,10 +42,16 @@ def write_page(
     """
     from frostline.pipeline.report.html.run_page import MAPPED, run_page
 
+    tell(_PROGRESS, "steps", 0, 3)
     run = open_run(opened_folder(folder))
     page = out or run.folder / PAGE
     artifacts = artifacts_of(run, dataset, MAPPED, page.parent.absolute())
-    return _write(page, "run.html", run_page(run, artifacts, compared, all_pairs=all_pairs))
+    tell(_PROGRESS, "steps", 1, 3)
+    shown = run_page(run, artifacts, compared, all_pairs=all_pairs)
+    tell(_PROGRESS, "steps", 2, 3)
+    written = _write(page, "run.html", shown)
+    tell(_PROGRESS, "steps", 3, 3)
+    return written
 
 
 def write_comparison(folders: Sequence[Path], out: Path | None = None, *, all_pairs: bool = False) -> Path:

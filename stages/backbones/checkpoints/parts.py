@@ -30,9 +30,9 @@ def flattened(content: Any, depth: int = 0) -> dict[str, Tensor]:
 
 
 def main_part(content: Mapping[Any, Any]) -> tuple[Any, list[str], list[str]]:
-    """Return what lies under the usual names of a ``state_dict``, these names, and those of what lies beside, alike.
+    """Return what lies under the usual names of a ``state_dict``, these names, and those of what lies next to them.
 
-    A ``model`` that is small beside another part is not taken: all are returned then.
+    A ``model`` that is small next to another part is not taken: all are returned then.
     """
     taken: list[str] = []
     beside: list[str] = []

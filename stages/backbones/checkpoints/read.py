@@ -24,8 +24,8 @@ log = logging.getLogger("frostline")
 def read_checkpoint(path: Path, part: str = "") -> dict[str, Tensor]:
     """Return the named tensors of a safetensors file or a PyTorch checkpoint, whatever its ending, on the CPU.
 
-    A nested ``state_dict`` is taken out, and what lies beside it is logged; of other nested mappings all tensors are
-    returned, by dotted names. ``part``: the dotted name, or its end, of the mapping or prefix that alone is wanted.
+    A nested ``state_dict`` is taken out, and what lies next to it is logged; of other nested mappings all tensors are
+    returned, by dotted names. ``part``: the dotted name, or its end, of the mapping or prefix that alone is expected.
     Raises ConfigError if the file can't be read, says what it is instead, or holds Python objects, which would run
     code.
     """

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 @torch.no_grad()
 def leave_unloaded(model: nn.Module, layer: str) -> None:
-    """Fill a layer's weights with NaN, so that nothing that hangs on them passes for a feature."""
+    """Fill a layer's weights with NaN, so that nothing that depends on them passes for a feature."""
     module = model.get_submodule(layer)
     for tensor in (*module.parameters(), *module.buffers()):
         if tensor.is_floating_point():

@@ -1,4 +1,4 @@
-"""What every family of backbones is: names that mean networks, and how to load one."""
+"""The contract of a family of backbones: the names of its networks, and how to load one."""
 
 from __future__ import annotations
 
@@ -16,29 +16,33 @@ if TYPE_CHECKING:
     from torch import nn
 
 BARE_NAMES = {"resnet8-cifar10": "shipped", "pixels": "identity", "vectors": "identity", "spectrum": "identity"}
-"""Names that need no prefix, with the family of each; any other name without one is torchvision's."""
+"""Names without a prefix, each with its family; any other name without a prefix belongs to torchvision."""
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A network on the CPU with its weights loaded, and what its family knows of it.
+    """A network on the CPU with its weights loaded, and the facts that its family knows about it.
 
-    ``module``: float tensors (batch, 3, height, width), scaled as ``preprocessing`` says, to anything. Of another
-    modality: called with a batch of items, its tensors by name, it gives the features, float (batch, d), themselves;
-    the family has done what the request's ``layer``, ``pool`` and ``preprocessing`` ask for, has refused what can't be,
-    and says all of ``layer``, ``pool`` and ``width``: the words by which a request gets the same again.
-
-    ``weights``: the
-    SHA-256 of their bytes. ``code``: what else makes its numbers, such as the digest of the user's source; mostly
-    empty. ``layer``: the default layer, ``output`` where the module gives the features themselves, or None for the
-    input of the final classifier, found by a forward pass. ``pool``: the default layer's pooling, None where its shape
-    says it. ``width``: how many features the default layer and pooling give, if that is known; others are refused.
-
-    ``name``: what keys call it, without the prefix, where that is not the name that was asked for: one network under
-    two names has one key. ``licence``: of the weights, as their publisher names it; recorded beside the features.
-    ``prefix_tokens``: how many tokens come before those of the patches; ``class_token``: whether the first of them is
-    one. ``own_transform``: the library's own preprocessing; ``preprocessing`` is checked against it, and it takes its
-    place where they differ by more than a grey level.
+    Attributes:
+        module: for images, a module from float32 (batch, 3, height, width), scaled as ``preprocessing`` says, to any
+            output; the layer is taken from it. For other modalities, a module from a batch of items (tensors by name)
+            to the features, float (batch, d). Such a family applies the request's ``layer``, ``pool`` and
+            ``preprocessing`` itself, refuses values that are not possible, and sets all of ``layer``, ``pool`` and
+            ``width``: a request with these words gets the same network again.
+        weights: the SHA-256 of their bytes.
+        preprocessing: the transform from a sample to the network's input.
+        code: anything else that changes its numbers, such as the digest of the user's source; usually empty.
+        layer: the default layer; ``output`` if the module returns the features; None for the input of the final
+            classifier, which a forward pass finds.
+        pool: the pooling of the default layer; None if its shape allows only one.
+        width: the number of features of the default layer and pooling, if known; any other number is refused.
+        name: the name in keys, without the prefix, if it differs from the requested name. A network with two names has
+            one key.
+        licence: the licence of the weights, as given by their publisher; recorded with the features.
+        prefix_tokens: the number of tokens before those of the patches.
+        class_token: whether the first of these is a class token.
+        own_transform: the library's own preprocessing. ``preprocessing`` is checked against it, and replaced by it if
+            they differ by more than one grey level.
     """
 
     module: nn.Module
@@ -57,10 +61,10 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class Encoder:
-    """What is known of a name before its network is loaded; None, or nothing, where that is not known.
+    """The facts about a name before its network is loaded; None, or an empty text, if unknown.
 
-    ``width``: how many features it gives. ``size``: height and width of its images. ``here``: whether its weights are
-    on this machine.
+    ``width``: its number of features. ``size``: height and width of its images, in pixels. ``licence``: of its
+    weights. ``here``: whether its weights are on this machine.
     """
 
     width: int | None = None
@@ -71,14 +75,16 @@ class Encoder:
 
 @runtime_checkable
 class Family(Protocol):
-    """Backbones of one origin: ``PREFIX:NAME`` is the name that the family behind PREFIX knows as NAME.
+    """Backbones from one library: for ``PREFIX:NAME``, the family with that prefix gets a request with the name NAME.
 
-    To be inherited from, for the defaults. All requests have names without the prefix. Only ``load`` may import what
-    is heavy (torch, or the family's own library): a run whose features are cached calls the rest each time.
+    Inherit from it to get the defaults. All requests have names without the prefix. Only ``load`` may import heavy
+    packages (torch, or the family's own library): a run whose features are cached calls all other methods each time.
 
-    ``summary``: what it holds, in a line. ``versions``: the distributions whose versions may change a feature.
-    ``extra``: the extra of Frostline that installs them, if they don't come with it. ``takes``: the modality of the
-    samples that all its networks take; empty where that is up to the network.
+    Attributes:
+        summary: one line on the networks that it offers.
+        versions: the distributions whose versions can change a feature.
+        extra: the extra of Frostline that installs them, if the base installation does not.
+        takes: the modality of the samples that all its networks take; empty if this depends on the network.
     """
 
     summary: str
@@ -87,47 +93,47 @@ class Family(Protocol):
     takes: str = ""
 
     def taken_by(self, _name: str, /) -> str:
-        """Return the modality of the samples that a name's network takes; empty where only the network tells."""
+        """Return the modality of the samples that a network takes, by name; empty if only the loaded network knows."""
         return self.takes
 
     def names(self) -> Iterable[str]:
-        """Return the names that it is known to have, in order; others may do as well."""
+        """Return the known names, in order. Other names may be valid too."""
         return ()
 
     def describe(self, _name: str, /) -> Encoder:
-        """Return what is known of one of ``names``. Nothing is downloaded; a library may be imported."""
+        """Return the facts about one of ``names``. Nothing is downloaded, but a library may be imported."""
         return Encoder()
 
     def check(self, request: BackboneRequest, /) -> None:
-        """Raise ConfigError for names and weights that can't be, as far as that is seen without loading them."""
+        """Raise ConfigError for names and weights that are not valid, as far as this is known without loading."""
 
     def fingerprint(self, request: BackboneRequest, /) -> list[Any] | None:
-        """Return JSON values that change whenever what the name stands for does, such as digests of its files.
+        """Return JSON values that change whenever the network behind the name does, such as digests of its files.
 
-        The request itself, the bytes of a file of weights and ``versions`` are seen to. None if nothing can be known
-        without building the network, which is then built each time.
+        The request itself, the bytes of a weights file and ``versions`` are added by the caller. Return None if this
+        is not known without building the network; it is then built in every run.
         """
 
     def load(self, request: BackboneRequest, /) -> LoadedModel:
-        """Return the network that a request names. Raises ConfigError, as ``check``, and where it can't be had.
+        """Return the network of a request. Raises ConfigError, like ``check``, and if the weights can't be loaded.
 
-        Two calls for equal requests give networks of the same numbers. No code that comes with weights is run.
+        Two calls with equal requests return networks with the same numbers. Code stored with weights is never run.
         """
 
     def trusted(self, _name: str, /) -> bool:
-        """Whether a head, which may be a stranger's, may have a name loaded though its user has not named it."""
+        """Whether a head file from an untrusted source may have this name loaded without the user naming it."""
         return False
 
     def names_weights(self, word: str, /) -> bool:
-        """Whether a word has the form of the name of weights; all others are files. No file is looked at."""
+        """Whether a word is the name of weights; any other word is a file. No file is opened."""
         return word in ("DEFAULT", "random")
 
     def portable(self, name: str, /) -> str:
-        """Return a name as a key has it: alike wherever its files lie."""
+        """Return a name as used in keys: the same wherever its files are."""
         return name
 
     def width(self, _spec: BackboneSpec, /) -> int | None:
-        """Return how many features a resolved backbone gives, if that is known without loading it."""
+        """Return the number of features of a resolved backbone; None if that is unknown before loading it."""
         return None
 
 

@@ -22,7 +22,7 @@ def fingerprint(request: BackboneRequest) -> dict[str, Any] | None:
     """Return what a resolved backbone depends on, found without importing torch.
 
     Two equal fingerprints mean the same backbone; after any change the backbone must be
-    resolved anew, though it may turn out to be the same. None if nothing can be known
+    resolved again, though it may turn out to be the same. None if nothing can be known
     without building it (weights made inside a factory). Raises ConfigError: no such file, no such model.
     """
     check(request)

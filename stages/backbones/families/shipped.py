@@ -17,7 +17,7 @@ _LICENCE = "apache-2.0"
 
 
 class Shipped(Family):
-    """``resnet8-cifar10``: see the card beside its weights."""
+    """``resnet8-cifar10``: see the card next to its weights."""
 
     summary = "included with Frostline: resnet8-cifar10, a small network trained on CIFAR-10"
     versions = ("torch", "torchvision")

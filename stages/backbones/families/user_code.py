@@ -59,7 +59,7 @@ USER_CODE = UserCode()
 def made_by_factory(name: str) -> nn.Module:
     """Return the network that a factory returns, called without arguments at seed 0, without what it is wrapped in.
 
-    A new network is wanted at each call: it is frozen, and rebuilt. Raises ConfigError: see
+    A new network is expected at each call: it is frozen, and rebuilt. Raises ConfigError: see
     ``call_factory``; not a network.
     """
     import torch

@@ -162,7 +162,7 @@ def load_backbone(
     example. The default layer is the family's own, or else the input of the final classifier, found by
     watching a forward pass over noise. ``optimize``: whether the network is made faster, or runs
     as it is written; ``portable``: as a graph to be exported, without operations of this
-    processor's own, in either case. Raises ConfigError: unknown names, weights or layers that
+    CPU's own, in either case. Raises ConfigError: unknown names, weights or layers that
     don't fit, another modality, an input size or a precision that the network can't take; unless ``allow_unsteady``,
     features of noise that change from pass to pass or with the batch (``steadiness``).
     """
@@ -258,7 +258,7 @@ def _default_layer(model: nn.Module, batch: Tensor) -> str:
 
 
 def _check_loaded(model: nn.Module, trace: Trace, layer: str) -> None:
-    """Raise ConfigError if a layer hangs on one whose weights the checkpoint did not hold."""
+    """Raise ConfigError if a layer depends on one whose weights the checkpoint did not hold."""
     called = {name.removeprefix("model.") for name, _ in trace.calls}
     lacking = [name for name in unloaded(model) if name in called]
     if lacking:

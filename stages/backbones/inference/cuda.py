@@ -1,7 +1,7 @@
 """Batches through a network on a GPU: what goes there, what runs there and what comes back, at the same time.
 
 A batch lies in pinned memory, crosses the bus as it is (images as uint8) on a stream of its own, runs as one captured
-graph, and its features come back on a third stream, while the next batches are being made. The processor runs the same
+graph, and its features come back on a third stream, while the next batches are being made. The CPU runs the same
 code, without streams to speak of and without a graph, which is how it is tested where there is no GPU.
 """
 
@@ -61,7 +61,7 @@ class _Flow:
             self._api.synchronize(self._network.device)  # nothing may still be written when its memory is let go
 
     def _launched(self, batch: Arrays, rows: int) -> _Passing:
-        """Send a batch on its way in parts of so many rows; where memory runs out meanwhile, it is sent anew."""
+        """Send a batch on its way in parts of so many rows; where memory runs out meanwhile, it is sent again."""
         if rows_of(batch) == 1:  # as long as one recording: what was made ready for it would lie there for no other
             return _Passing(1, 1, [self._network.embed(batch)])
         cut = parts(batch, rows)

@@ -33,7 +33,7 @@ class ItemBackbone(AnyBackbone):
 
     @cached_property
     def any_rows(self) -> bool:
-        """Whether noise has the same bits in a batch and with fewer rows beside it, so that none is filled up.
+        """Whether noise has the same bits in a batch and with fewer rows, so that none is filled up.
 
         Tried on a CPU, in as many threads as torch has then, for transforms that have ``trials``.
         """

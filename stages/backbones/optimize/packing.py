@@ -1,4 +1,4 @@
-"""Linear layers of a network that is called as it is written: their weights brought into the processor's order once."""
+"""Linear layers of a network that is called as it is written: their weights brought into the CPU's order once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this processor computes in by itself."""
+"""The precisions that this CPU supports natively."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ONEDNN = {torch.bfloat16: "_is_mkldnn_bf16_supported", torch.float16: "_is_mkld
 
 
 def has_bf16() -> bool:
-    """Whether the processor has instructions for bf16, so that it is faster than fp32."""
+    """Whether the CPU has instructions for bf16, so that it is faster than fp32."""
     capabilities = _capabilities()
     return any(capabilities.get(name, False) for name in _BF16)
 
@@ -25,5 +25,5 @@ def _capabilities() -> Mapping[str, Any]:
 
 
 def computes_in(dtype: torch.dtype) -> bool:
-    """Whether oneDNN's operations work in a precision on this processor; in float32 they do everywhere."""
+    """Whether oneDNN's operations work in a precision on this CPU; in float32 they do everywhere."""
     return dtype not in _ONEDNN or bool(getattr(torch.ops.mkldnn, _ONEDNN[dtype])())

@@ -139,7 +139,7 @@ def _decoded(data: bytes | None) -> object:
 
 
 def is_plain(kind: Any) -> bool:
-    """Return whether a type is that of texts, numbers or flags, each by itself or of a dictionary of such."""
+    """Return whether a type is that of texts, numbers or flags, each separately or of a dictionary of such."""
     from pyarrow import types
 
     if types.is_dictionary(kind):

@@ -1,4 +1,4 @@
-"""A column of samples: bytes, as they are or beside a path, or texts."""
+"""A column of samples: bytes, as they are or next to a path, or texts."""
 
 from __future__ import annotations
 

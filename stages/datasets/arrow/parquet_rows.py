@@ -1,4 +1,4 @@
-"""Parquet files by row groups, and those by windows of rows: what is in memory at once does not hang on their sizes.
+"""Parquet files by row groups, and those by windows of rows: what is in memory at once does not depend on their sizes.
 
 A window is decoded at about ``_WINDOW`` bytes, by what the footer says of the row group's mean. Where values repeat, in
 a dictionary, the footer counts each once, and a row group can hold many times what it says. A window has then so few

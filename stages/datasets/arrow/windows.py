@@ -1,4 +1,4 @@
-"""A column's rows in any order: the windows that were read last stay in memory, and reading goes on where it was."""
+"""A column's rows in any order: the windows that were read last stay in memory, and reading resumes where it was."""
 
 from __future__ import annotations
 

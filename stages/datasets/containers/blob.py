@@ -41,7 +41,7 @@ class Blob(Protocol):
 
 
 class LocalBlob:
-    """A file. It is opened when it is first read, in each process anew, and of all of them only some stay open."""
+    """A file. It is opened when it is first read, in each process again, and of all of them only some stay open."""
 
     def __init__(self, path: Path) -> None:
         try:

@@ -135,7 +135,7 @@ class Components:
         return replace(part, is_choice=len(self._files()) > 1)
 
     def _files(self) -> list[_OfModality]:
-        """Return the images and the recordings, those that are wanted first."""
+        """Return the images and the recordings, those that are expected first."""
         found = [one for name, one in self._samples.items() if name != _TEXT_MODALITY]
         return sorted(found, key=lambda one: one.modality != self._wanted)
 
@@ -148,7 +148,7 @@ class Components:
         return found[0] if found else self._samples.get(_TEXT_MODALITY, _OfModality(_TEXT_MODALITY))
 
     def _doubted(self, samples: _OfModality) -> list[Dotted]:
-        """Return the members of several dots that may be the samples, or theirs instead; others are passed over."""
+        """Return the members of several dots that may be the samples, or theirs instead; others are skipped."""
         files = {one.modality for one in self._dotted} - {_TEXT_MODALITY}
         likely = min(files) if files and samples.modality == _TEXT_MODALITY else samples.modality
         self._passed.update(f".{one.component}" for one in self._dotted if one.modality != likely)

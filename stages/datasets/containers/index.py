@@ -25,7 +25,7 @@ def index_containers(
 ) -> Members:
     """Return the samples in containers.
 
-    Each container has a memory of its own beside ``memory``, so that what was read is kept when the next one can't be.
+    Each container has a memory of its own next to ``memory``, so that what was read is kept when the next one can't be.
     ``version``: of what ``scan`` finds; a memory of another one is not used. ``progress`` is told (done, total) of
     the containers. Raises DataError: none holds a sample, or they hold samples of several modalities.
     """

@@ -36,7 +36,7 @@ class Part:
         problems: the rows known to be unreadable, each with its reason.
         codecs: see ``Samples``.
         cells: what the container says of each sample besides, one text a row, by the names of columns.
-        notes: what was passed over, or assumed.
+        notes: what was skipped, or assumed.
         tables: the places of tables in the container, by their names.
         is_choice: whether other samples would have been found had another modality been asked for.
     """

@@ -52,7 +52,7 @@ class Window(io.RawIOBase):
         return data
 
     def content(self, offset: int, length: int) -> bytes:
-        """Return bytes by their place; the next read goes on where it was. Raises DataError: see ``Blob.read``."""
+        """Return bytes by their place; the next read resumes where it was. Raises DataError: see ``Blob.read``."""
         if not self._first <= offset <= offset + length <= self._first + len(self._held):
             if length >= self._ahead:
                 return self._blob.read(offset, length)

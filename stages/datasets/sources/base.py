@@ -1,4 +1,4 @@
-"""What a source of datasets is, and what it is asked for."""
+"""The contract of a source of datasets, and the request that it gets."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ def in_memory(dataset: str) -> bool:
 
 @dataclass(frozen=True)
 class Request:
-    """A dataset as it is asked for.
+    """A request for a dataset.
 
     Attributes:
-        place: what follows the source's prefix, or one of the names that it declares.
-        root: what ``--root`` gives, for a source that takes it.
-        test_fraction: the share to keep for testing where there is no test split.
-        seed: of that split.
-        downloads: the folder below which sources put what they download, each dataset in its own.
-        memory: a file in which to remember digests between calls, see ``index_files``; None: nowhere.
-        progress: told (done, total) of the samples that are read.
-        columns: what a table's columns are called, by what they are taken for: ``{"path": "file"}``.
-        class_level: which folder below a split names the class, the first to third; None: the one that it must be.
+        place: the text after the source's prefix, or one of the names that it declares.
+        root: the folder given with ``--root``, for a source that takes it.
+        test_fraction: the fraction to keep for testing if there is no test split.
+        seed: the random seed of that split.
+        downloads: the folder for downloads; each dataset has its own folder in it.
+        memory: a file that keeps digests between calls, see ``index_files``; None: they are not kept.
+        progress: called with (done, total) as samples are read.
+        columns: the names of a table's columns, by role: ``{"path": "file"}``.
+        class_level: the level of the folder that names the class, 1 to 3 below a split; None: found automatically.
         target: the columns to predict; empty: the column ``label``.
-        task: the kind of target, or ``auto``: what the cells say.
-        separator: what stands between the labels in a cell; None: found out.
-        group: the column that says which group a row is of; None: rows stand for themselves.
+        task: the kind of target, or ``auto``: inferred from the cells.
+        separator: the text between the labels in a cell; None: found automatically.
+        group: the column with each row's group; None: each row is independent.
         group_pattern: a regular expression that finds the group of a sample in its id.
         group_file: a table with the columns path, a sample's id, and group.
-        bit_depth: how many bits the values of 16-bit images make use of; None: 16.
-        stratify: the columns of which a split by ``test_fraction`` has about equal shares on both sides; ``none``
-            alone: of no column; empty: the target's own.
-        test: the place of the test split, where one names it apart; the place is all training then.
-        input: the column of a table whose cells are the samples; None: the column ``path`` names files, or without
-            one, what is called as texts are.
-        modality: what the samples are to be, where a fitted head says it; None: what they are is found out.
+        bit_depth: the number of bits used by the values of 16-bit images; None: 16.
+        stratify: the columns by which a split by ``test_fraction`` is stratified; only ``none``: not stratified;
+            empty: by the target.
+        test: the place of the test split, if it is given separately; ``place`` is then training data only.
+        input: the column of a table whose cells are the samples; None: the column ``path`` with files, or if there is
+            none, a column with a usual name for texts.
+        modality: the expected modality of the samples, from a fitted head; None: found automatically.
     """
 
     place: str
@@ -73,19 +73,19 @@ class Request:
 
     @property
     def decode_options(self) -> dict[str, int]:
-        """What its files' modality is told when it decodes them."""
+        """The options with which the modality decodes the files."""
         return {} if self.bit_depth is None else {"bit_depth": self.bit_depth}
 
     @property
     def path(self) -> Path:
-        """The place as a file or folder; there is none of an address."""
+        """The place as a path. An address has none on disk."""
         return path_of(self.place)
 
     @property
     def folder(self) -> Path:
-        """Where a dataset that is downloaded lies: in the root, or in a folder of its name below the downloads.
+        """The folder of a downloaded dataset: the root, or a folder with its name below the downloads.
 
-        One with both splits, ``NAME-trainval``, lies where ``NAME`` does.
+        ``NAME-trainval``, with both splits, shares the folder of ``NAME``.
         """
         return self.root or self.downloads / self.place.removesuffix("-trainval")
 
@@ -100,28 +100,27 @@ def check_on_disk(request: Request) -> None:
 
 @dataclass(frozen=True)
 class Source:
-    """Where datasets come from: one object behind the door ``frostline.sources``.
+    """A source of datasets: one object behind the door ``frostline.sources``.
 
-    Its name there is the prefix of its datasets: ``folder:PATH`` asks the source ``folder`` for the place ``PATH``.
+    Its name there is the prefix of its datasets: ``folder:PATH`` requests the place ``PATH`` from ``folder``.
 
     Attributes:
-        form: how its datasets are written, such as ``folder:PATH``; for help, and for a name that is not known. Empty
-            where nobody can name them: they are objects of Python.
-        summary: one line on what that is, for a name that is not known.
-        open: returns the dataset. It raises DataError that lists all that is wrong. What makes a dataset
-            useless for a classifier, such as a class without a training sample, is found by ``open_dataset``.
-        names: the places, where these are a fixed list. They are understood without the prefix, too.
-        takes_root: whether ``--root`` means something to it.
+        form: how its datasets are written, such as ``folder:PATH``; shown in help and in errors. Empty if they have
+            no names, because they are Python objects.
+        summary: one line on these datasets; shown in help and in errors.
+        open: returns the dataset, or raises a DataError that lists every problem. Problems of the target, such as a
+            class without a training sample, are found by ``open_dataset``.
+        names: the places, if they are a fixed list. They are accepted without the prefix too.
+        takes_root: whether it accepts ``--root``.
         settings: which of ``columns``, ``class_level``, ``bit_depth``, ``target``, ``task``, ``separator``, ``group``,
-            ``group_pattern``, ``group_file``, ``stratify``, ``input`` and ``test`` mean something to it.
-        at_hand: whether its datasets lie where they are named, or are made up. What only shows samples, such as a
-            page, leaves any other dataset alone unless ``Request.folder`` is there.
-        pixel_baseline: whether plain pixels are worth comparing with unasked, as they are: for samples that
-            are small and of one size.
-        backbone: the one that its datasets are for where none is named; nothing: the one for images.
+            ``group_pattern``, ``group_file``, ``stratify``, ``input`` and ``test`` it accepts.
+        at_hand: whether its datasets are local or generated. A page that shows samples opens other datasets only if
+            ``Request.folder`` exists.
+        pixel_baseline: whether a run compares with plain pixels by default: for small samples of one size.
+        backbone: the default backbone for its datasets; empty: the one for images.
         samples: returns all samples of the request's ``modality``, each once, as one split called ``all`` that needs no
-            labels (``frostline.stages.targets.values.unlabelled``), and notes: what ``predict --out`` asks about. It
-            raises DataError. None: those of ``open``, which needs labels.
+            labels (``frostline.stages.targets.values.unlabelled``), and notes: used by ``predict --out``. It
+            raises DataError. None: the samples of ``open``, which needs labels.
     """
 
     form: str

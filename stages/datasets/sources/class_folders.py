@@ -130,7 +130,7 @@ def _said(names: Sequence[str]) -> str:
 
 
 def _deeper(splits: Splits, folder: ClassFolder) -> Iterable[ClassFolder]:
-    """Yield the folders in a folder as classes of their own; samples beside them are in none."""
+    """Yield the folders in a folder as classes of their own; samples next to them are in none."""
     start = len(folder.place) + 1
     loose = tuple(path for path in folder.tree.files.paths if "/" not in path[start:])
     for i, name in enumerate(folder.tree.inner):

@@ -24,7 +24,7 @@ _SETTLED = 1000  # images or recordings that are no few among texts
 def of_one_modality(given: Path, splits: Splits, folders: Sequence[ClassFolder]) -> tuple[str, list[ClassFolder]]:
     """Return the modality of the files in class folders, and these with no others.
 
-    A few files of another modality are passed over, and so are recordings that are fewer than the images. Raises
+    A few files of another modality are skipped, and so are recordings that are fewer than the images. Raises
     DataError where it is not clear which are meant.
     """
     counts = _counts(path for folder in folders for path in folder.tree.files.paths)
@@ -43,7 +43,7 @@ def of_one_modality(given: Path, splits: Splits, folders: Sequence[ClassFolder])
 def text_if_mostly(root: Path) -> str | None:
     """Return ``text`` for a folder of texts, None for one of images or recordings.
 
-    Texts beside those say something of them, as captions and boxes do, unless there are more than ten of them to each.
+    Texts next to those say something of them, as captions and boxes do, unless there are more than ten of them to each.
     Names alone are looked at, and of a large folder of images no more than the first.
     """
     texts, others, of_text, of_others = 0, 0, endings_of(TEXT), endings_of()

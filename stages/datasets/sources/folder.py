@@ -114,7 +114,7 @@ def _samples(
 
 
 def _notes(request: Request, splits: Splits, folders: Sequence[ClassFolder], modality: str) -> list[str]:
-    """Return what was understood of the tree, and what was passed over."""
+    """Return what was understood of the tree, and what was skipped."""
     notes = [*splits.notes]
     if splits.test is None and folders[-1].split == "test":
         train, test = (PurePath(folder.place).name for folder in (folders[0], folders[-1]))

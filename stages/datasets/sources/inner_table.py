@@ -1,4 +1,4 @@
-"""Tables that lie in containers beside the samples that they name."""
+"""Tables that lie in containers next to the samples that they name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def with_inner_table(request: Request, members: Members, content: Content) -> tu
 
     A table names samples of its own container; its paths start at its own folder, or at the top. Without a table all
     samples are returned. Raises DataError: paths that lead to no sample, one that is named twice, two tables in a
-    container, containers without a table beside those with one, tables of other columns.
+    container, containers without a table next to those with one, tables of other columns.
     """
     unused: list[str] = []
     found: dict[int, _Naming] = {}
@@ -79,7 +79,7 @@ def _rows(members: Members, number: int, name: str, table: Table) -> NDArray[np.
 
 
 def _check(members: Members, found: dict[int, _Naming]) -> None:
-    """Raise DataError for what is wrong with the tables, and for containers that have none beside those that do."""
+    """Raise DataError for what is wrong with the tables, and for containers that have none next to those that do."""
     first = next(iter(found.values())).table
     without = [members.blobs[i].name for i in np.unique(members.container).tolist() if i not in found]
     if without:

@@ -1,4 +1,4 @@
-"""What is known of the samples in containers, as a table: what lies beside them there, or their folders' names."""
+"""What is known of the samples in containers, as a table: what lies next to them there, or their folders' names."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _below(files: Sequence[str], members: Members) -> PackedNames:
 
 
 def member_table(request: Request, named: Named, members: Members, notes: Sequence[str], wanted: str) -> Table:
-    """Return a row for each sample: the cells beside it, its label, and its split where one is known.
+    """Return a row for each sample: the cells next to it, its label, and its split where one is known.
 
     The label is the component ``cls``, or for a sample without one a field ``label``; where there are neither, the
     folder that the sample is in. ``wanted``: what an error calls for. Raises DataError: columns that are asked for and
@@ -92,7 +92,7 @@ def _with_fields(cells: Sequence[str], fields: Sequence[str] | None) -> tuple[Se
 
 
 def _with_names(members: Members, cells: Sequence[str]) -> Sequence[str]:
-    """Return the classes by their names, where they are numbers and a file beside the containers lists those."""
+    """Return the classes by their names, where they are numbers and a file next to the containers lists those."""
     numbers = dict.fromkeys(cells)
     listed = _class_names(members) if all(cell.isdecimal() for cell in numbers if cell) else None
     if listed is None:
@@ -106,7 +106,7 @@ def _with_names(members: Members, cells: Sequence[str]) -> Sequence[str]:
 
 
 def _class_names(members: Members) -> tuple[Path, list[str]] | None:
-    """Return the file that lists the classes, beside the containers or in the folder above, and what it lists."""
+    """Return the file that lists the classes, next to the containers or in the folder above, and what it lists."""
     folder = path_of(members.blobs[0].name).parent
     for file in (place / name for place in (folder, folder.parent) for name in _CLASSES):
         text = text_if_there(file)

@@ -66,7 +66,7 @@ def numbers_fault(table: Table, splits: NDArray[np.str_] | None) -> str | None:
 
 
 def split_notes(table: Table, splits: NDArray[np.str_]) -> tuple[str, ...]:
-    """Return a note on what of the column is taken for the test split, or not used."""
+    """Return a note on what of the column is treated as the test split, or not used."""
     val = " and ".join(_called(table)["val"])
     if held(splits) == "val":
         return (f"split {val} is the test split, because there is no split test",)

@@ -13,7 +13,7 @@ WANTED = "expected train/<class>/ and test/<class>/ (or val/<class>/), or <class
 
 
 def maybe_test(given: Path, root: Path, train: str, name: str) -> DataError:
-    """Return the error for class folders in ``test_masks`` or the like, beside training alone."""
+    """Return the error for class folders in ``test_masks`` or the like, next to training alone."""
     return DataError(
         f"the folder {given} can be read in two ways: {name}/ holds class folders, like {train}/.\n"
         f"  if it is the test split: rename it, mv {quote(str(root / name))} {quote(str(root / 'test'))}\n"

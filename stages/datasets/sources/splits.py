@@ -183,7 +183,7 @@ def _samples_below(found: Splits, name: str) -> int:
 
 
 def _named(found: Splits, roles: dict[str, list[str]]) -> Iterable[str]:
-    """Yield what was taken for the splits, where it is not called train and test."""
+    """Yield what was treated as the splits, where it is not called train and test."""
     test = found.test
     if found.train != "train":
         yield f"{found.train}/ is the training split"
@@ -238,7 +238,7 @@ def _no_train(found: Splits, roles: dict[str, list[str]]) -> str:
 
 
 def _shares(root: Path, split: str, others: Sequence[str]) -> bool:
-    """Whether all class folders of a split are also beside it: then those are the training classes."""
+    """Whether all class folders of a split are also next to it: then those are the training classes."""
     own = {folded(name) for name in folders_in(root / split)}
     return bool(own) and own <= {folded(name) for name in others}
 
@@ -249,6 +249,6 @@ def _beside_classes(found: Splits, split: str, called: Sequence[str]) -> Splits:
 
 
 def _negated(called: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether valid/ stands beside invalid/: two classes."""
+    """Whether valid/ stands next to invalid/: two classes."""
     own = folded(called[0])
     return len(called) == 1 and any(folded(other) in (f"in{own}", f"not_{own}", f"not {own}") for other in others)

@@ -23,10 +23,10 @@ NOTHING = "none"
 def stratification(table: Table, request: Request, found: FoundTargets) -> Targets:
     """Return the targets that a split of the rows is stratified by: ``found`` unless ``request.stratify`` says others.
 
-    Those of one column are as if it were the target, so that a split hangs on the columns alone, whatever is
+    Those of one column are as if it were the target, so that a split depends on the columns alone, whatever is
     predicted. Several are dealt together, by iterative stratification of all their strata.
 
-    Raises ConfigError for ``none`` beside columns, DataError for columns that are not there or of no kind.
+    Raises ConfigError for ``none`` with columns, DataError for columns that are not there or of no kind.
     """
     columns = request.stratify
     if not columns or columns == request.target:

@@ -1,4 +1,4 @@
-"""What a file of vectors says of its rows, as a table: its own arrays, or the table beside it."""
+"""What a file of vectors says of its rows, as a table: its own arrays, or the table next to it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Described:
 
 
 def described(opened: VectorFile, request: Request) -> Described:
-    """Return what is known of each vector: by the file's own arrays, or where it has no labels by the table beside it.
+    """Return what is known of each vector: by the file's own arrays, or where it has no labels by the table next to it.
 
     Raises DataError: no labels, another number of rows, arrays that are not there.
     """
@@ -57,7 +57,7 @@ def _of_table(opened: VectorFile, file: Path, request: Request) -> Described:
 
 
 def _called(table: Table, name: str, words: tuple[str, ...]) -> Table:
-    """Return a table in which what is taken for a name is the first column that has one of these words for a name."""
+    """Return a table in which what is treated as a name is the first column that has one of these words for a name."""
     if name in table.called or table.find(name) is not None:
         return table
     found = next((own for word in words for own in table.header if folded(own) == word), None)

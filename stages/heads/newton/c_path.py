@@ -13,6 +13,7 @@ from torch import Tensor
 from frostline.stages.heads.newton.minimise import Solution, minimise
 from frostline.stages.heads.newton.preconditioner import Preconditioner
 from frostline.stages.heads.newton.problem import Problem
+from frostline.stages.progress import tell
 
 _STEP_FACTOR = 6.0  # a factor of C: heads this close are solved together, where that is easy
 _EASILY, _HARDLY = 4, 6  # Newton steps: with fewer the next stretch is longer, with more it is shorter
@@ -61,6 +62,7 @@ def solve_path(problem: Problem, grid: Tensor, tolerance: float, max_iterations:
             getattr(path, field.name)[near] = part.view(len(near), tasks, *part.shape[1:])
         step_factor = _adapted(step_factor, int(found.iterations.max()))
         first += len(near)
+        tell("solving", "values", first, len(knots))
     return Solution(*(getattr(path, field.name)[asked] for field in fields(Solution)))
 
 

@@ -101,7 +101,7 @@ class RotatedRows(EigenbasisRows):
     def together(self, directions: int) -> int:
         """How many rows to multiply at once by so many directions.
 
-        A processor goes through them twice, for the product and for its sums: the second time they should
+        A CPU goes through them twice, for the product and for its sums: the second time they should
         come from its cache, not from memory. A GPU rather wants few calls.
         """
         if self.rows.device.type != "cpu":
@@ -121,7 +121,7 @@ class RotatedRows(EigenbasisRows):
         return weights @ self.rows[rows].square()
 
     def take(self, used: Tensor) -> RotatedRows:
-        """The rows where ``used`` (n,) is true; rotated anew where that makes them narrower."""
+        """The rows where ``used`` (n,) is true; rotated again where that makes them narrower."""
         original = self._tensor()[used]
         if int(used.sum()) < self.basis.shape[1]:
             return rotate(original, self.dtype)

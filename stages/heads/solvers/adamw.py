@@ -2,7 +2,7 @@
 
 The recipe of CLIP_benchmark 1.6.2, ``metrics/linear_probe.py``: cross-entropy, AdamW with betas 0.9 and 0.999, the
 learning rate falling to 0 along a cosine, W and b from ``torch.nn.Linear``'s uniform distribution, every row once an
-epoch. Steps are those of ``torch.optim.AdamW``; a value's head does not depend on which are trained beside it.
+epoch. Steps are those of ``torch.optim.AdamW``; a value's head does not depend on which are trained with it.
 """
 
 from __future__ import annotations

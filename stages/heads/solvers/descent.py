@@ -2,7 +2,7 @@
 
 The recipe of Oquab et al., "DINOv2" (arXiv:2304.07193), ``eval/linear.py``: SGD with momentum 0.9 and no decay,
 learning rates falling to 0 along a cosine, 12,500 batches of 128, W from N(0, 0.01^2), b = 0.
-Steps are those of ``torch.optim.SGD``; a rate's head does not depend on which rates are trained beside it.
+Steps are those of ``torch.optim.SGD``; a rate's head does not depend on which rates are trained with it.
 """
 
 from __future__ import annotations

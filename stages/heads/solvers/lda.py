@@ -71,7 +71,7 @@ def _check_invertible(parts: Spectrum, width: int, shrinkages: Doubles) -> None:
 
 
 def _solved(parts: Spectrum, rows: WeightedRows, shrinkages: Doubles) -> Doubles:
-    """(k, classes, d): S^-1 (m_c - m), within the span of the rows less their means and beside it."""
+    """(k, classes, d): S^-1 (m_c - m), within the span of the rows less their means and outside it."""
     offsets = np.where(rows.totals[:, None] > 0, rows.means - rows.mean, 0)
     variances = parts.values / rows.weights.sum()
     ball = (shrinkages * variances.sum() / rows.X.shape[1])[:, None]

@@ -20,7 +20,7 @@ from frostline.stages.heads.solvers.weighted_rows import Doubles, WeightedRows, 
 class RidgeSolver:
     """All alphas from one eigendecomposition, d wide, or m wide where the m rows that count are fewer.
 
-    Directions in which the rows differ by less than float64 resolves beside the widest count for nothing:
+    Directions in which the rows differ by less than float64 resolves relative to the widest count for nothing:
     so do constant columns; equal columns share their weight. alpha is measured against sums over rows of squared
     features, so that useful values span many decades: try quarters of one from 1e-6 to 1e9.
 

@@ -184,7 +184,7 @@ def check(spec: HeadSpec) -> None:
 
 
 def made(spec: HeadSpec, is_one: Callable[[Any], bool], wanted: str) -> Any:
-    """Return a new estimator, seeded. Raises ConfigError if it is not what is wanted or has no such parameter."""
+    """Return a new estimator, seeded. Raises ConfigError if it is not what is expected or has no such parameter."""
     estimator = call_factory(spec.kind, spec.options)
     if not hasattr(estimator, "get_params") or not is_one(estimator):
         raise ConfigError(f"{spec.kind} returned a {type(estimator).__name__}; expected a scikit-learn {wanted}")

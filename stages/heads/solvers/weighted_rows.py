@@ -104,7 +104,7 @@ class Spectrum:
 
     Attributes:
         values: (r,) float64 eigenvalues, ascending; r = d, or m - 1 where that is less. What float64
-            can't tell from 0 beside the largest is 0.
+            can't tell from 0 relative to the largest is 0.
         basis: (d, r) float64, orthonormal eigenvectors; 0 where the value is.
         left: (m, r) float64, orthonormal eigenvectors of Z Z^T, where m <= d.
     """

@@ -48,7 +48,7 @@ class Tokens:
     """How a text becomes tokens; the names of its arrays are those of transformers.
 
     ``input_ids``, int64 (t,); ``attention_mask``, int64 (t,), only where t is more than the text's own tokens: so of
-    the items of one shape all are padded or none is, and a network's shortcut for batches without padding is taken for
+    the items of one shape all are padded or none is, and a network's shortcut for batches without padding is treated as
     all or none. With ``windows`` ``mean`` a text of more than ``max_length`` tokens has its full windows, but one, as
     ``full_windows``, int64 (n, max_length); else it is cut.
 

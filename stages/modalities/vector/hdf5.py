@@ -18,7 +18,7 @@ _PIECE = 1 << 24
 
 
 def open_hdf5(file: Path) -> Mapping[str, Stored]:
-    """Return the datasets at the root of an HDF5 file by name, groups passed over.
+    """Return the datasets at the root of an HDF5 file by name, groups skipped.
 
     Raises DataError for another file; for links and for data that lie in other files; for types that are no numbers or
     texts.

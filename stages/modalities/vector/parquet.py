@@ -1,4 +1,4 @@
-"""Parquet files: columns of lists of numbers as vectors, columns of texts and numbers beside them."""
+"""Parquet files: columns of lists of numbers as vectors, columns of texts and numbers next to them."""
 
 from __future__ import annotations
 

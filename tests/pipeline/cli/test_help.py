@@ -13,7 +13,7 @@ from frostline.pipeline.cli.parsers import parser_of
 from frostline.pipeline.cli.reference import reference
 from frostline.pipeline.settings import Settings
 
-SCREEN = 32
+SCREEN = 31
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

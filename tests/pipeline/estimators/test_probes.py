@@ -34,7 +34,7 @@ def fitted(settings: frostline.HeadSettings) -> tuple[frostline.Fitted, frostlin
     """Return the head that the command fits, and the rows that it was fitted to."""
     train = next(one for one in frostline.extract(settings) if one.split == "train")
     (found,) = frostline.fit(settings)
-    return found, frostline.load(frostline.open_set(train.folder))
+    return found, frostline.open_features(train.folder)
 
 
 DIGITS = {"dataset": "digits", "backbone": "pixels"}

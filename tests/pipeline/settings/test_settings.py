@@ -159,7 +159,7 @@ def test_what_can_not_be_meant_is_an_error_that_says_so(given: dict, environ: di
     ("given", "said"),
     [
         ({"head": "rigde"}, "unknown head 'rigde'; did you mean 'ridge'?"),
-        ({"grid": "k=1"}, "logreg is chosen by C, not by 'k'"),
+        ({"grid": "k=1"}, "logreg chooses C, not 'k'"),
         ({"grid": "C=0"}, "C 0 for logreg; expected numbers above 0"),
         ({"head": "knn", "grid": "1.5"}, "k 1.5 for knn; expected whole numbers from 1"),
         ({"head": "lda", "grid": "1.5"}, "shrinkage 1.5 for lda; expected numbers from 0 to 1"),

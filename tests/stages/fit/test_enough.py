@@ -22,7 +22,7 @@ def said(per_class, classes, **how):
 def test_one_sample_of_each_class_names_what_chooses_instead(how):
     found = said(1, 1000, **how)
     assert "1,000 training samples, one per class, are too few to choose C on a held-out part of them" in found
-    assert "two or more of a class, --folds loo (ridge and knn), or one value with --grid" in found
+    assert "at least two of a class, --folds loo (ridge and knn), or one value with --grid" in found
 
 
 @pytest.mark.parametrize("per_class, classes", [(4, 200), (2, 3), (5, 20)])

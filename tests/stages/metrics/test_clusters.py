@@ -115,7 +115,7 @@ def test_ids_of_groups_are_names_and_nothing_else() -> None:
 
 
 def test_rows_of_one_group_say_nothing_of_others() -> None:
-    with pytest.raises(DataError, match="of one group"):
+    with pytest.raises(DataError, match="belong to one group"):
         bootstrap([means([np.ones(9)])], 9, 0, groups=np.zeros(9, np.int64))
 
 

@@ -152,7 +152,7 @@ def test_other_samples_are_an_error_that_counts_them() -> None:
         DataError, match=r"'a' and 'b' .* 900 are the same, 100 only in the first, 0 only in the second"
     ):
         compare([whole, part(whole, 0, 900)], ["a", "b"])
-    with pytest.raises(DataError, match="0 are the same, 400 only in the first, 500 only in the second"):
+    with pytest.raises(DataError, match="0 are shared, 400 only in the first, 500 only in the second"):
         compare([part(whole, 0, 400), part(whole, 500, 1000)], ["a", "b"])
 
 
@@ -169,7 +169,7 @@ def test_what_can_not_be_compared_is_refused() -> None:
         compare([one], ["a"])
     with pytest.raises(DataError, match="0 rows"):
         compare([part(one, 0, 0)] * 2, ["a", "b"])
-    with pytest.raises(DataError, match="a name of its own"):
+    with pytest.raises(DataError, match="a different name for each"):
         compare([one, one], ["a", "a"])
     with pytest.raises(DataError, match="'b' holds 1 duplicate sample ids"):
         compare([one, replace(one, ids=(*one.ids[:-1], one.ids[0]))], ["a", "b"])

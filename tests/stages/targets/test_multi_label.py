@@ -48,7 +48,7 @@ def test_a_label_of_one_sample_can_not_be_on_both_sides() -> None:
     rows = np.tile(values([1, 1, 0]), (20, 1))
     rows[0, 2] = 1
     (said,) = TARGET.split_faults(NAMES, rows, 0.2)
-    assert said == "label 'sun': 1 sample have it; add samples or leave the label out"
+    assert said == "label 'sun': 1 sample with it; add samples or leave the label out"
     assert "test fraction 0.001" in TARGET.split_faults(NAMES, rows, 0.001)[1]
 
 

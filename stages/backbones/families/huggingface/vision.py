@@ -19,7 +19,7 @@ _CLASS_TOKENS = ("cls_token", "class_token", "class_embedding", "distillation_to
 
 @dataclass(frozen=True)
 class Ask:
-    """How a model is called. ``tokens``: its last hidden state is wanted, whatever it pools.
+    """How a model is called. ``tokens``: its last hidden state is expected, whatever it pools.
 
     ``swapped``: it takes blue, green and red. ``size``: height and width of the images that it was trained on, if its
     configuration says it, and ``patch`` those of a patch, if it attends to patches. ``interpolates``: it fits its
@@ -109,7 +109,7 @@ def prefix_tokens(model: nn.Module, size: tuple[int, int] | None) -> int | None:
     """Return how many tokens come before those of the patches, None where that is not known.
 
     ``size``: height and width of the images, if they are known. What the parameters' names say counts only where there
-    are as many tokens as patches beside it, or as patches merged by k x k.
+    are as many tokens as patches next to it, or as patches merged by k x k.
     """
     of_timm = getattr(getattr(model, "timm_model", model), "num_prefix_tokens", None)
     if isinstance(of_timm, int):

@@ -1,4 +1,4 @@
-"""The backbone that ships inside the package; see CARD.md beside this file."""
+"""The backbone that ships inside the package; see CARD.md next to this file."""
 
 from pathlib import Path
 

@@ -27,7 +27,7 @@ Filter = Callable[..., dict[str, Tensor]]
 class Fit:
     """What a checkpoint and a network have in common, and what not; by name.
 
-    ``resampled``: position embeddings and the like, which timm made anew for another size of images.
+    ``resampled``: position embeddings and the like, which timm made again for another size of images.
     """
 
     missing: list[str] = field(default_factory=list)
@@ -80,7 +80,7 @@ def _fill(model: nn.Module, found: dict[str, Tensor], as_read: Mapping[str, Tens
 def check_fit(model: nn.Module, fit: Fit, where: Path) -> None:
     """Raise ConfigError that lists what of a network without its classifier a checkpoint lacks or has otherwise.
 
-    What it has beside that, but for the classifier's own, is logged; more of a network is an error, too.
+    What it has in addition, but for the classifier's own, is logged; more of a network is an error, too.
     """
     kept = set(model.state_dict())
     wrong = ten_of("missing: ", [name for name in fit.missing if name in kept])

@@ -25,7 +25,7 @@ def is_plain_conv(module: nn.Module) -> TypeGuard[nn.Conv2d]:
 class FusedConv(nn.Module):
     """``activation(conv(x) + addend)``; the addend's memory is overwritten by the result.
 
-    The weights are packed, that is brought into the processor's own order, at the first batch of a shape.
+    The weights are packed, that is brought into the CPU's own order, at the first batch of a shape.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:

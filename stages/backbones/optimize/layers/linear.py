@@ -20,7 +20,7 @@ def is_plain_linear(module: nn.Module) -> TypeGuard[nn.Linear]:
 class FusedLinear(nn.Module):
     """``activation(linear(x))``, or ``linear(x) + addend``.
 
-    The weights are packed, that is brought into the processor's own order, at the first batch of a number of rows.
+    The weights are packed, that is brought into the CPU's own order, at the first batch of a number of rows.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:

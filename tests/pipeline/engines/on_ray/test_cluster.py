@@ -156,7 +156,7 @@ shots = [1, 5]
 draws = 2
 name = "few"
 """
-TIMES = {"folder", "made", "seconds", "costs", "fit_seconds"}
+TIMES = {"folder", "made", "seconds", "costs", "fit_seconds", "notes"}  # a note says how long all took
 
 
 def without_times(value: object) -> object:

@@ -109,8 +109,8 @@ def test_an_encoder_needs_no_weights_of_its_classifier_which_gives_nothing_but_n
 def test_what_is_taken_and_what_is_left_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "frostline")
     loaded(saved(HEADLESS["MoCo's head"], tmp_path))
-    assert "w.pth: took the part encoder_q; left out queue" in caplog.text and "w.pth#PART" in caplog.text
-    assert "w.pth: left out fc.0.*, fc.2.*" in caplog.text
+    assert "w.pth: using the part encoder_q; not using queue" in caplog.text and "w.pth#PART" in caplog.text
+    assert "w.pth: fc.0.*, fc.2.* not used" in caplog.text
     assert "w.pth has no weights for fc" in caplog.text
     caplog.clear()
     loaded(saved(WHOLE["an EMA beside"], tmp_path))
@@ -118,7 +118,7 @@ def test_what_is_taken_and_what_is_left_is_said(tmp_path: Path, caplog: pytest.L
     caplog.clear()
     loaded(saved(WHOLE["an EMA beside the names"], tmp_path))
     assert (
-        "w.pth: took the names without a prefix; left out ema.stem.* (7)" in caplog.text and "w.pth#PART" in caplog.text
+        "w.pth: using the names without a prefix; not using ema.stem.* (7)" in caplog.text and "w.pth#PART" in caplog.text
     )
     caplog.clear()
     loaded(saved(S, tmp_path))

@@ -124,7 +124,7 @@ def test_weights_that_are_missing_are_listed(tmp_path: Path) -> None:
     tensors = load_file(tmp_path / WEIGHTS)
     lost = next(name for name in tensors if "layernorm" in name)
     save_file({name: tensor for name, tensor in tensors.items() if name != lost}, tmp_path / WEIGHTS)
-    with pytest.raises(ConfigError, match=r"(?s)1 weights of ViTModel are in no file.*layernorm"):
+    with pytest.raises(ConfigError, match=r"(?s)1 weights of ViTModel are missing.*layernorm"):
         loaded(tmp_path)
 
 

@@ -142,7 +142,7 @@ def tall_dense(folder: Path) -> None:
     ("harm", "message"),
     [
         (own_code, "never run"),
-        (unknown_kind, "made of CLIPModel"),
+        (unknown_kind, "has the modules CLIPModel"),
         (out_of_the_folder, "is not a folder in"),
         (activation, "one of torch's"),
         (remote_code, "never run"),
@@ -162,7 +162,7 @@ def test_a_folder_that_would_run_code_or_take_all_memory_is_refused(saved: Path,
         loaded(f"st:{saved}")
 
 
-@pytest.mark.parametrize(("asked", "message"), [({"pool": "cls"}, "pools by mean"), ({"layer": "x"}, "output alone")])
+@pytest.mark.parametrize(("asked", "message"), [({"pool": "cls"}, "pools by mean"), ({"layer": "x"}, "only its output")])
 def test_what_the_folder_does_not_do_is_refused(saved: Path, asked: dict[str, str], message: str) -> None:
     from frostline.stages.backbones import load_backbone
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import soundfile
 import torch
 from PIL import Image
 from torch.utils.data import IterableDataset, Subset, TensorDataset
@@ -146,6 +147,16 @@ def test_recordings_are_samples_and_a_rate() -> None:
     assert found.modality == "audio" and found[0].rate == 16_000 and found[0].samples.dtype == np.float32
 
 
+def test_recordings_of_hugging_face_of_dicts_and_of_columns_are_their_files(tmp_path: Path) -> None:
+    files = [str(tmp_path / f"{row:02}.wav") for row in range(N)]
+    for row, file in enumerate(files):
+        soundfile.write(file, np.sin(np.arange(800) * (row + 1) / 50), 16_000)
+    theirs = hf.Dataset.from_dict({"audio": files, "label": NAMES}).cast_column("audio", hf.Audio(decode=False))
+    rows = [{"path": file, "label": name} for file, name in zip(files, NAMES, strict=True)]
+    digests = [sorted(map(bytes, opened(one).train.digests)) for one in (theirs, rows, {"path": files, "label": NAMES})]
+    assert digests[0] == digests[1] == digests[2] and opened(theirs).train.modality == "audio"
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -225,7 +236,7 @@ class Stream(IterableDataset):
         (Stream(), "expected a map-style Dataset"),
         (pl.DataFrame({"a": [1]}).lazy(), "expected a DataFrame: call .collect"),
         ({"train": (X, NAMES), "other": (X, NAMES)}, "splits train, other; expected train and test"),
-        (pd.DataFrame({"e": list(V), "f": list(V), "label": NAMES}), "several columns may be the samples: e, f"),
+        (pd.DataFrame({"e": list(V), "f": list(V), "label": NAMES}), "several columns could hold the samples: e, f"),
         (pd.DataFrame({"e": list(V), "kind": NAMES}), "no column label; found kind"),
         ((["nope.png"] * 2, ["a", "b"]), "nope.png: no such file"),
         (((X, NAMES), (V, NAMES)), "splits of different columns"),

@@ -1,0 +1,132 @@
+"""Local copies of small files in a bucket: what is sent is there, what changed is fetched, nothing lies elsewhere."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from frostline.stages.buckets import mirror
+from frostline.stages.buckets.cache import address_at, local, named
+from frostline.stages.buckets.mirror import look_again, opened, remove_objects
+from frostline.stages.errors import ConfigError
+from frostline.stages.records.safe_read import read_file
+from frostline.stages.store import write_atomic
+from support.buckets import Bucket
+from support.memory_bucket import LostReply, MemoryBucket, memory_bucket
+
+pytest.importorskip("obstore", reason="no obstore; pip install -e '.[test]'")
+_count = itertools.count()
+
+
+@pytest.fixture
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[MemoryBucket, str]:
+    """A bucket in memory, and the address of a workspace in it."""
+    monkeypatch.setenv("FROSTLINE_CACHE_DIR", str(tmp_path / "cache"))
+    name = f"mirror-{next(_count)}"
+    return memory_bucket(name), f"s3://{name}/ws"
+
+
+def test_a_copy_stands_for_its_object_and_any_other_path_for_itself(there: tuple[MemoryBucket, str]) -> None:
+    copy = local(f"{there[1]}/heads/one")
+    assert str(named(copy)) == f"{there[1]}/heads/one"
+    assert local(str(named(copy))) == copy and local(Path(str(named(copy)))) == copy
+    assert named(Path("data")) == Path("data") and address_at(Path("data")) is None
+
+
+def test_a_file_is_in_the_bucket_before_it_is_here(there: tuple[MemoryBucket, str]) -> None:
+    bucket, place = there
+    file = opened(place) / "head.json"
+    file.parent.mkdir(parents=True)
+
+    def refuse(kind: str, _key: str) -> None:
+        if kind == "put":
+            raise LostReply("error sending request")
+
+    bucket.before = refuse
+    with pytest.raises(Exception, match=r"head.json can't be written: no answer"):
+        write_atomic(file, b"1")
+    assert not file.exists()
+    bucket.before = lambda _kind, _key: None
+    write_atomic(file, b"1")
+    assert bucket.read("ws/head.json") == file.read_bytes() == b"1"
+
+
+def test_only_what_changed_is_fetched_and_what_is_gone_goes(there: tuple[MemoryBucket, str]) -> None:
+    bucket, place = there
+    for name in ("a", "b", "c"):
+        bucket.store.put(f"ws/runs/{name}/run.json", name.encode())
+    here = opened(place)
+    bucket.store.put("ws/runs/a/run.json", b"new")
+    bucket.store.delete("ws/runs/b/run.json")
+    bucket.requests.clear()
+    assert (here / "runs/a/run.json").read_bytes() == b"a"  # a process looks once
+    look_again()
+    opened(place)
+    assert bucket.said("get") == ["ws/runs/a/run.json"]
+    assert (here / "runs/a/run.json").read_bytes() == b"new" and not (here / "runs/b/run.json").exists()
+
+
+def test_shards_downloads_and_claims_are_not_fetched_unasked(there: tuple[MemoryBucket, str]) -> None:
+    bucket, place = there
+    for key in ("features/s/key.json", "features/s/shards/00000.json", "features/s/claims/00000", "downloads/x/y"):
+        bucket.store.put(f"ws/{key}", b"1")
+    here = opened(place)
+    assert [path.name for path in here.rglob("*") if path.is_file()] == ["key.json"]
+    look_again()
+    assert opened(f"{place}/features").is_dir() and opened(f"{place}/features/s").is_dir()
+    assert bucket.said("get") == ["ws/features/s/key.json"]
+
+
+def test_a_large_file_is_fetched_when_it_is_read(
+    there: tuple[MemoryBucket, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket, place = there
+    monkeypatch.setattr(mirror, "_SMALL", 10)
+    bucket.store.put("ws/heads/one/head.safetensors", b"x" * 11)
+    file = opened(place) / "heads/one/head.safetensors"
+    assert not file.exists() and read_file(file) == b"x" * 11 and file.exists()
+    look_again()
+    opened(place)
+    assert bucket.said("get") == ["ws/heads/one/head.safetensors"]
+
+
+def test_a_file_sent_in_parts_is_known_again(bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FROSTLINE_CACHE_DIR", str(tmp_path / "cache"))
+    here = opened(f"s3://{bucket.name}/ws")
+    here.mkdir(parents=True)
+    write_atomic(here / "large", data := bytes(range(256)) * (6 << 12))
+    look_again()
+    opened(f"s3://{bucket.name}/ws")
+    (here / "large").unlink()
+    look_again()
+    opened(f"s3://{bucket.name}/ws")
+    assert read_file(here / "large") == data
+
+
+def test_a_key_that_leads_out_of_the_copies_is_left_alone(there: tuple[MemoryBucket, str], tmp_path: Path) -> None:
+    bucket, place = there
+    bucket.store.put("ws/runs/good/run.json", b"1")
+    listed = bucket.list
+
+    def with_hostile(prefix: str | None = None, **how: object) -> object:
+        return [[*page, {**page[0], "path": "ws/runs/../../../../../out"}] for page in listed(prefix, **how)]
+
+    bucket.list = with_hostile  # type: ignore[method-assign]
+    here = opened(place)
+    assert (here / "runs/good/run.json").is_file() and not list(tmp_path.rglob("out"))
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/a/../b", "s3://bucket/a//b", "https://host/a"])
+def test_a_place_that_can_have_no_copies_is_refused(place: str, there: tuple[MemoryBucket, str]) -> None:
+    with pytest.raises(ConfigError, match=r"is no place of a workspace; expected s3://bucket/prefix"):
+        opened(place)
+
+
+def test_a_removed_set_loses_its_description_first(there: tuple[MemoryBucket, str]) -> None:
+    bucket, place = there
+    for name in ("a.h5", "key.json", "shards/00000.json"):
+        bucket.store.put(f"ws/features/s/{name}", b"1")
+    remove_objects(opened(place) / "features/s")
+    assert bucket.said("delete")[0] == "ws/features/s/key.json" and not bucket.names()
