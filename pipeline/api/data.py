@@ -44,8 +44,9 @@ def load_dataset(data: object, *, name: str = "", **given: Unpack[DatasetKeyword
 def open_features(features: str | Path, *, data_dir: str | Path = "data") -> Features:
     """Return cached features: ``X`` (n, d), ``y``, ``ids`` and ``classes``, row by row.
 
-    ``features``: a folder of ``data/features`` or its ``features.h5``, its address, or the folder's name. Samples that were
-    quarantined are left out. Raises ConfigError where no such set is, StoreError where it is damaged or not complete.
+    ``features``: a folder of ``data/features`` or its ``features.h5``, its address, or the folder's name. Samples that
+    were quarantined are left out. Raises ConfigError if there is no such set, StoreError if it is damaged or not
+    complete.
 
     >>> from frostline import extract
     >>> train, test = extract(dataset="digits", backbone="pixels")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
 
-from frostline.pipeline.bench.cell import curve_for, head_of, is_to_fit
+from frostline.pipeline.bench.cell import curve_for, fit_elsewhere, head_of, is_to_fit
 from frostline.pipeline.bench.costs import costs_of
 from frostline.pipeline.bench.leaderboard import (
     CurveEntry,
@@ -45,6 +45,7 @@ from frostline.stages.store import make_folder, plain, write_atomic
 from frostline.stages.targets.registry import TARGETS
 
 log = logging.getLogger("frostline")
+_WORK = f"{fit_elsewhere.__module__}:{fit_elsewhere.__name__}"
 _SAMPLE = 2000
 _SCORES = ("logme", "h_score_shrunk", "gbc")
 
@@ -178,7 +179,7 @@ def _run(one: ExtractionGroup, found: _Found) -> Iterator[Cell]:
 
 def _spread(one: ExtractionGroup, plan: Plan, found: _Found) -> None:
     """Have the engine fit heads on other machines, if it does that; what fails there is tried here, and said."""
-    fit = cell_fitter(one.cells[0].settings.engine)
+    fit = cell_fitter(one.cells[0].settings.engine, _WORK)
     cells = [cell for cell in one.cells if fit and is_to_fit(cell.settings, plan)]
     if fit is None or len(cells) < 2:
         return

@@ -125,5 +125,5 @@ class ToldEngine(Protocol):
 class CellEngine(Protocol):
     """An engine that has the heads of a bench fitted on other machines, too."""
 
-    def fit_cells(self, cells: Sequence[str], argument: str) -> Sequence[str]:
-        """Have ``frostline.pipeline.bench.cell.fit_elsewhere`` done for each cell; return what went wrong with each."""
+    def fit_cells(self, work: str, cells: Sequence[str], argument: str) -> Sequence[str]:
+        """Have a function, ``module:name``, called with each cell, a JSON text; return what went wrong with each."""

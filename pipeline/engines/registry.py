@@ -54,14 +54,14 @@ def engine_for(setting: str, device: str) -> Engine:
     return _told(name, argument) if colon or (name in ENGINES and _takes_more(name)) else _alone(name)
 
 
-def cell_fitter(setting: str) -> Callable[[Sequence[str]], Sequence[str]] | None:
+def cell_fitter(setting: str, work: str) -> Callable[[Sequence[str]], Sequence[str]] | None:
     """Return what has heads of a bench fitted on other machines, if the engine of a setting does that.
 
-    That is ``fit_cells(cells, argument)`` of the engine; see ``CellEngine``.
+    That is ``fit_cells(work, cells, argument)`` of the engine; see ``CellEngine``.
     """
     name, _, argument = setting.partition(":")
     engine = None if name == AUTO else ENGINES.load(name)
-    return partial(engine.fit_cells, argument=argument) if isinstance(engine, CellEngine) else None
+    return partial(engine.fit_cells, work, argument=argument) if isinstance(engine, CellEngine) else None
 
 
 def _alone(name: str) -> Engine:

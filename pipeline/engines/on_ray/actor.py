@@ -6,6 +6,7 @@ It is sent by value, so that a node without Frostline can say so; nothing else i
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +44,14 @@ class ShardActor:
             return 0, told(error)
 
 
-def fit_cell(settings: str, version: str, folder: str) -> str:
-    """Fit the head of a cell, or draw its curve, into the workspace; return what went wrong."""
+def fit_cell(work: str, settings: str, version: str, folder: str) -> str:
+    """Have a function, ``module:name``, do a cell by its settings; return what went wrong."""
     wrong = unfit(version) or _enter(folder, settings)
     if wrong:
         return wrong
-    from frostline.pipeline.bench.cell import fit_elsewhere
-
+    module, _, name = work.partition(":")
     try:
-        fit_elsewhere(settings)
+        getattr(import_module(module), name)(settings)
     except Exception as error:
         return told(error)
     return ""

@@ -16,15 +16,15 @@ from frostline.pipeline.engines.on_ray.nodes import CPUS, alive_nodes
 _LOOK = 2.0  # seconds
 
 
-def fit_cells(cells: Sequence[str]) -> list[str]:
-    """Have the head of each cell fitted, by its settings as JSON; return what went wrong with each, or nothing."""
+def fit_cells(work: str, cells: Sequence[str]) -> list[str]:
+    """Have a function, ``module:name``, do each cell, by its settings as JSON; return what went wrong, or nothing."""
     ray = ray_module()
     ray.cloudpickle.register_pickle_by_value(sent)
     most = max((int(has.get("CPU", 0)) for has in alive_nodes().values()), default=0)
     if not most:
         return ["no node of the Ray cluster has a CPU"] * len(cells)
     fit = ray.remote(sent.fit_cell).options(num_cpus=min(CPUS, most), max_retries=-1)
-    told = [fit.remote(cell, version("frostline"), str(Path.cwd())) for cell in cells]
+    told = [fit.remote(work, cell, version("frostline"), str(Path.cwd())) for cell in cells]
     _wait(told)
     return [_problem(one) for one in told]
 

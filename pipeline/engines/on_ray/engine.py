@@ -46,12 +46,12 @@ class RayEngine:
         with self._crew(job, argument) as crew:
             return _Filling(crew, job, here).fill()
 
-    def fit_cells(self, cells: Sequence[str], argument: str) -> Sequence[str]:
+    def fit_cells(self, work: str, cells: Sequence[str], argument: str) -> Sequence[str]:
         """Have the heads of a bench fitted, a task each; return what went wrong with each."""
         with self._connection(argument):
             for crew in self._crews.values():
                 crew.end()  # its processors are free for heads
-            return fit_cells(cells)
+            return fit_cells(work, cells)
 
     @contextmanager
     def _crew(self, job: Job, argument: str) -> Iterator[Crew]:

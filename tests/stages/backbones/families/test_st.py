@@ -162,7 +162,9 @@ def test_a_folder_that_would_run_code_or_take_all_memory_is_refused(saved: Path,
         loaded(f"st:{saved}")
 
 
-@pytest.mark.parametrize(("asked", "message"), [({"pool": "cls"}, "pools by mean"), ({"layer": "x"}, "only its output")])
+@pytest.mark.parametrize(
+    ("asked", "message"), [({"pool": "cls"}, "pools by mean"), ({"layer": "x"}, "only its output")]
+)
 def test_what_the_folder_does_not_do_is_refused(saved: Path, asked: dict[str, str], message: str) -> None:
     from frostline.stages.backbones import load_backbone
 
