@@ -100,6 +100,12 @@ def test_every_flag_of_a_command_is_in_the_reference(command: str) -> None:
     assert not [flag for flag in flags if f"`{flag}" not in page]
 
 
+def test_the_map_names_every_room() -> None:
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    rooms = [path.parent for top in ("stages", "pipeline") for path in (REPOSITORY / top).glob("*/__init__.py")]
+    assert not [room for room in rooms if f"`{room.relative_to(REPOSITORY)}`" not in text]
+
+
 def test_the_notebook_runs_offline(tmp_path: Path) -> None:
     import nbformat
     from nbclient import NotebookClient

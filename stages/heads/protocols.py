@@ -57,20 +57,21 @@ class Protocol:
 PROTOCOLS = {
     "dinov2-logreg": Protocol(
         "github.com/facebookresearch/dinov2 eval/log_regression.py",
-        "the 10 % are stratified, with a row of every class of two or more; fitted in float32 to the optimum, "
-        "where the source (cuML's solver, float64) stops after 1,000 steps; several labels, which the source "
-        "doesn't take, are chosen by log-loss",
+        "The 10 % are stratified, with a row of every class that has two or more. It is fitted in float32 to "
+        "the optimum; the source (cuML's solver, float64) stops after 1,000 steps. Multi-label targets, which "
+        "the source does not support, are chosen by log-loss",
         "logreg",
         DINOV2_GRID,
         ties="first",
     ),
     "dinov3-logreg": Protocol(
         "github.com/facebookresearch/dinov3 eval/log_regression.py",
-        "the 10 % are stratified, with a row of every class of two or more; fitted to the optimum, where the "
-        "source stops after 1,000 steps; few shots are chosen on a part of their own rows and refitted on all, "
-        "where the source has 1 % of the whole training set in addition and doesn't refit; several labels are "
-        "chosen by log-loss, where the source takes mAP (11-point for VOC2007, here map_11_point); the images are "
-        "as the backbone's settings say, where the source resizes and crops to 224 (--resize 224 --crop 224)",
+        "The 10 % are stratified, with a row of every class that has two or more. It is fitted to the "
+        "optimum; the source stops after 1,000 steps. With few shots, C is chosen on a part of their own rows "
+        "and all are refitted; the source uses 1 % of the whole training set in addition and does not refit. "
+        "Multi-label targets are chosen by log-loss; the source uses mAP (11-point for VOC2007, here "
+        "map_11_point). Images follow the backbone's settings; the source resizes and crops to 224 (--resize "
+        "224 --crop 224)",
         "logreg",
         DINOV2_GRID,
         {"dtype": "float64", "tolerance": 1e-12, "max_iterations": 1000},
@@ -78,8 +79,8 @@ PROTOCOLS = {
     ),
     "dinov2-knn": Protocol(
         "github.com/facebookresearch/dinov2 eval/knn.py",
-        "k is chosen on 10 % of the training rows, stratified, with a row of every class of two or more, the "
-        "least of those equally good; the source reports every k on the test set",
+        "k is chosen on 10 % of the training rows, stratified, with a row of every class that has two or "
+        "more; ties take the smallest. The source reports every k on the test set",
         "knn",
         (10, 20, 100, 200),
         {"temperature": 0.07},
@@ -87,9 +88,10 @@ PROTOCOLS = {
     ),
     "dinov2-linear": Protocol(
         "github.com/facebookresearch/dinov2 eval/linear.py",
-        "the learning rate is chosen on 10 % of the training rows, stratified, with a row of every class of two "
-        "or more, not on the test set; on features of the images as they are, without random crops; of one layer; "
-        "batches of 1,024 and rates of these, as the published command has with its launcher's 8 GPUs",
+        "The learning rate is chosen on 10 % of the training rows, stratified, with a row of every class that "
+        "has two or more; the source chooses on the test set. The features are those of the images as they "
+        "are, without random crops, and of one layer. Batches of 1,024 and these rates are those of the "
+        "published command with its launcher's 8 GPUs",
         "linear",
         tuple(rate * _BATCH / 256 for rate in DINOV2_RATES_OF_256),
         {"steps": 12_500, "batch": _BATCH},
@@ -97,15 +99,14 @@ PROTOCOLS = {
     ),
     "clip": Protocol(
         "github.com/openai/CLIP README.md",
-        "fitted to the optimum, where the source stops at scikit-learn's tolerance of 1e-4, at the latest after 1,000 "
-        "steps",
+        "It is fitted to the optimum; the source stops at scikit-learn's tolerance of 1e-4, or after 1,000 steps",
         "logreg",
         (0.316,),
     ),
     "clip-benchmark": Protocol(
         "github.com/LAION-AI/CLIP_benchmark metrics/linear_probe.py, README.md (1.6.2)",
-        "the 10 % are stratified, with a row of every class of two or more; in float32, where the source trains "
-        "in half precision; the start and the batches are drawn by NumPy",
+        "The 10 % are stratified, with a row of every class that has two or more. It is trained in float32; "
+        "the source uses half precision. NumPy draws the initial weights and the batches",
         "adamw",
         head_kind("adamw").grid,
         {"lr": 0.1, "epochs": 20, "batch": 512},
@@ -114,13 +115,14 @@ PROTOCOLS = {
     ),
     "ssl-transfer": Protocol(
         "github.com/linusericsson/ssl-transfer linear.py",
-        "the 20 % are stratified, with a row of every class of two or more; the validation splits of Aircraft, "
-        "DTD and Flowers choose, as in the source, where the dataset is fgvcaircraft-trainval, dtd-trainval or "
-        "flowers102-trainval; fitted to the optimum, where the source stops at scikit-learn's tolerance of 1e-4, "
-        "at the latest after 100 steps, each from where the value before it ended; with two classes, and for each "
-        "of several labels, C = 2 c here is c there; several labels are chosen by log-loss on 20 %, where the "
-        "source takes VOC2007's validation split and 11-point mAP, here map_11_point; test accuracy, of Aircraft, "
-        "Caltech101, Flowers and Pets the source's is the balanced one, which is shown as well",
+        "The 20 % are stratified, with a row of every class that has two or more. As in the source, the "
+        "validation splits of Aircraft, DTD and Flowers are used to choose, for the datasets "
+        "fgvcaircraft-trainval, dtd-trainval and flowers102-trainval. It is fitted to the optimum; the source stops at "
+        "scikit-learn's tolerance of 1e-4, or after 100 steps, and starts each value at the solution of the "
+        "one before. For two classes, and for each label of a multi-label target, C = 2 c here is c there. "
+        "Multi-label targets are chosen by log-loss on 20 %; the source uses VOC2007's validation split and "
+        "11-point mAP, here map_11_point. The source's test score for Aircraft, Caltech101, Flowers and Pets "
+        "is balanced accuracy, which is shown in addition to accuracy",
         "logreg",
         tuple(1 / 10 ** (-6 + 11 * i / 44) for i in range(45)),
         hold_out=0.2,
@@ -140,8 +142,8 @@ PROTOCOLS = {
     ),
     "bigvision-fewshot": Protocol(
         "github.com/google-research/big_vision evaluators/fewshot_lsr.py, configs/common_fewshot.py",
-        "the intercept is free, where the source's is penalised by a ten-thousandth; the rows are in the "
-        "dataset's order here, in that of TensorFlow Datasets there",
+        "The intercept is free; the source penalises it by a ten-thousandth. Rows have the dataset's order "
+        "here, and that of TensorFlow Datasets there",
         "ridge",
         (1024.0,),
         scaling="standardize",
@@ -152,10 +154,10 @@ PROTOCOLS = {
     ),
     "mteb": Protocol(
         "github.com/embeddings-benchmark/mteb abstasks/classification.py (2.26.24)",
-        "the rows are in the dataset's order here, in that of the Hugging Face hub there, so that draws are the "
-        "same where that is; tasks with other numbers need --shots and --draws; tasks that mteb cross-validates "
-        "are drawn; several labels have a logistic regression each, on rows drawn as for any other head, where "
-        "mteb has that for images, on its own draws, and five nearest neighbours for texts",
+        "Rows have the dataset's order here, and that of the Hugging Face hub there; draws are the same if "
+        "the order is. Tasks with other numbers need --shots and --draws. Tasks that mteb cross-validates are "
+        "drawn. A multi-label target has one logistic regression per label, on rows drawn as for any other "
+        "head; mteb does this for images, on its own draws, and uses five nearest neighbours for texts",
         "sklearn.linear_model:LogisticRegression",
         (1.0,),
         {"max_iter": 100, "random_state": 42},
