@@ -148,9 +148,7 @@ def part(predicted: Predictions, start: int, stop: int) -> Predictions:
 
 def test_other_samples_are_an_error_that_counts_them() -> None:
     whole = accurate(0.9)
-    with pytest.raises(
-        DataError, match=r"'a' and 'b' .* 900 are shared, 100 only in the first, 0 only in the second"
-    ):
+    with pytest.raises(DataError, match=r"'a' and 'b' .* 900 are shared, 100 only in the first, 0 only in the second"):
         compare([whole, part(whole, 0, 900)], ["a", "b"])
     with pytest.raises(DataError, match="0 are shared, 400 only in the first, 500 only in the second"):
         compare([part(whole, 0, 400), part(whole, 500, 1000)], ["a", "b"])
