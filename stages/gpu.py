@@ -21,6 +21,6 @@ def compute_exactly() -> None:
     import torch
 
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # for code that asks these
-    torch.backends.cudnn.conv.fp32_precision = "ieee"
-    torch.backends.cudnn.rnn.fp32_precision = "ieee"
+    for part in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn):  # type: ignore[attr-defined]
+        part.fp32_precision = "ieee"
     torch.backends.cuda.matmul.fp32_precision = "ieee"

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 import frostline
 from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.diagnostics import label_issues, out_of_fold
-from frostline.stages.store import Features
+from frostline.stages.store import Features, load, open_set
 
 FLIPPED, SHOWN = 0.05, 20
 Array = NDArray[Any]
@@ -58,7 +58,7 @@ def cifar(images: Path, weights: Path, data_dir: Path) -> Iterator[Rows]:
         own = {**how, "weights": str(weights / str(how["weights"]))} if how else {}
         given = {"dataset": f"folder:{images}", "backbone": name, "data_dir": data_dir, **own}
         (train,) = (e for e in frostline.extract(ExtractSettings(**given)) if e.split == "train")
-        features: Features = frostline.load(frostline.open_set(train.folder))
+        features: Features = load(open_set(train.folder))
         yield Rows(f"CIFAR-10, {name}", features.X, features.y)
 
 

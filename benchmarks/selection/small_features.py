@@ -58,6 +58,7 @@ def _digits() -> Rows:
 
 def _pictures(assets: Path, cache: Path) -> Iterator[tuple[str, Rows]]:
     import frostline
+    from frostline.stages.store import load, open_set
 
     folder = _unpacked(assets / "cifar10-jpg.tar.gz", cache / "cifar10")
     for name, how in ENCODERS.items():
@@ -65,7 +66,7 @@ def _pictures(assets: Path, cache: Path) -> Iterator[tuple[str, Rows]]:
         own |= {"resize": how["size"], "crop": how["size"]} if "size" in how else {}
         own |= {"weights": str(assets / how["weights"])} if "weights" in how else {}
         found = frostline.extract(frostline.Settings(backbone=how["backbone"], **own))
-        train, test = (frostline.load(frostline.open_set(one.folder)) for one in found)
+        train, test = (load(open_set(one.folder)) for one in found)
         yield name, Rows(train.X[:], train.y, test.X[:], test.y)
 
 

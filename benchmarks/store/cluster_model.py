@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from math import ceil
 from pathlib import Path
@@ -56,11 +57,11 @@ class Costs:
 def measured(folder: Path, width: int) -> Costs:
     """Return the costs on this machine, medians of real calls."""
     big, many = _set(folder / "big", 12, ROWS, width), _set(folder / "many", 300, 4, 2)
-    commits = [_timed(lambda s=shard: _commit(big, s), time.perf_counter) for shard in big.shards]
-    claims = [_timed(lambda s=shard: _claim(many, s)) for shard in range(100)]
+    commits = [_timed(partial(_commit, big, shard), time.perf_counter) for shard in big.shards]
+    claims = [_timed(partial(_claim, many, shard)) for shard in range(100)]
     for shard in many.shards:
         _commit(many, shard)
-    late = [_timed(lambda s=shard: _claim(many, s)) for shard in range(100)]
+    late = [_timed(partial(_claim, many, shard)) for shard in range(100)]
     listings = [_timed(many.missing) for _ in range(5)]
     return Costs(median(claims), median(late), median(commits), median(listings) / len(many.shards), _index(folder))
 
@@ -125,7 +126,9 @@ class Work:
         """Return how long each worker takes for each shard, (workers, shards)."""
         rng = np.random.default_rng(workers)
         of_worker = rng.normal(1, self.spread, (workers, 1)).clip(0.5)
-        return self.seconds * of_worker / of_worker.mean() * rng.normal(1, self.spread, (1, self.shards)).clip(0.5)
+        of_shard = rng.normal(1, self.spread, (1, self.shards)).clip(0.5)
+        times: np.ndarray = self.seconds * of_worker / of_worker.mean() * of_shard
+        return times
 
     @property
     def each(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.backbones.families.registry import family_of
 from frostline.stages.datasets import ALL, Samples
-from frostline.stages.datasets.objects.columns import values_of
+from frostline.stages.datasets.objects.columns import Values, values_of
 from frostline.stages.datasets.objects.media import Media, media_samples
 from frostline.stages.errors import DataError, counted, listing
 from frostline.stages.modalities.base import IMAGE
@@ -60,7 +60,7 @@ def alike(samples: Samples) -> Iterator[tuple[NDArray[np.int64], Samples]]:
         yield rows, samples.take(rows, ALL)
 
 
-def listed(X: Any) -> Sequence[Any]:
+def listed(X: Any) -> Values:
     """Return samples as a sequence. Raises DataError for what is none, and for none."""
     if isinstance(X, str | bytes | Path) or not hasattr(X, "__len__"):
         raise DataError(f"got {type(X).__name__}; expected a list, an array or a series of samples")

@@ -186,5 +186,5 @@ def _all(work: Iterable[partial[dict[str, Facts]]]) -> dict[str, Facts]:
     found: dict[str, Facts] = {}
     futures = [POOL.submit(one) for one in work]
     for future in futures:
-        found |= POOL.result(future)
+        found.update(POOL.result(future))
     return found

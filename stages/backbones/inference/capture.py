@@ -54,15 +54,17 @@ class Captures:
             with _no_waiting():
                 network.features(given)
         except RuntimeError as error:
-            return _left(error, logging.INFO, "")
+            _tell(error, logging.INFO, "")
+            return None
         try:
             return self._capture(network, given, compute)
         except RuntimeError as error:
             self.failed = not out_of_memory(error)
-            return _left(error, logging.WARNING, "; so do all later networks of this process")
+            _tell(error, logging.WARNING, "; so do all later networks of this process")
+            return None
 
 
-def _left(error: RuntimeError, level: int, more: str) -> None:
+def _tell(error: RuntimeError, level: int, more: str) -> None:
     """Log why a network runs without a graph. Raises the error if memory ran out."""
     if out_of_memory(error):
         raise error
