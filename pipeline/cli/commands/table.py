@@ -52,7 +52,6 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "init": Command("write a settings file for a folder, table or file of samples", "Settings", init_command),
     "run": Command("extract, fit and evaluate; finished steps are skipped", "Settings", run_command),
     "extract": Command("run the backbone over the dataset and cache its features", "ExtractSettings", extract_command),
     "worker": Command(
@@ -94,6 +93,7 @@ COMMANDS = {
         migrate_command,
     ),
     "gc": Command("list what can be deleted: leftovers, outdated feature sets", "WorkspaceSettings", gc_command),
+    "init": Command("write a settings file for a folder, table or file of samples", "Settings", init_command),
     "doctor": Command("show what is installed and what is missing", "WorkspaceSettings", doctor_command),
     "completion": Command("print the completion script for bash, zsh or fish", "AnySettings", completion_command),
 }
