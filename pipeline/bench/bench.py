@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
 
-from frostline.pipeline.bench.cell import curve_for, fit_elsewhere, head_of, is_to_fit
+from frostline.pipeline.bench.cell import as_text, curve_for, fit_elsewhere, head_of, is_to_fit
 from frostline.pipeline.bench.costs import costs_of
 from frostline.pipeline.bench.leaderboard import (
     CurveEntry,
@@ -183,7 +183,7 @@ def _spread(one: ExtractionGroup, plan: Plan, found: _Found) -> None:
     cells = [cell for cell in one.cells if fit and is_to_fit(cell.settings, plan)]
     if fit is None or len(cells) < 2:
         return
-    problems = fit([cell.settings.model_dump_json() for cell in cells])
+    problems = fit([as_text(cell.settings) for cell in cells])
     reopened(plan.settings.data_dir)
     for cell, problem in zip(cells, problems, strict=True):
         if problem:

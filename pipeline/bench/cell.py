@@ -39,9 +39,22 @@ def is_to_fit(settings: Settings, plan: Plan) -> bool:
     return bool(draw) or cached_head(plan, spec) is None
 
 
+def as_text(settings: Settings) -> str:
+    """Return a cell's settings as JSON: those that were given, since defaults next to them may contradict them."""
+    given, grid = settings.model_dump(mode="json", exclude_unset=True), settings.grid
+    if grid:
+        given["grid"] = {grid.parameter: grid.values} if grid.parameter else grid.values
+    return json.dumps(given)
+
+
+def settings_in(text: str) -> Settings:
+    """Return the settings that ``as_text`` wrote."""
+    return Settings(**json.loads(text))
+
+
 def fit_elsewhere(settings: str) -> None:
     """Make what a cell leaves in the workspace, by its settings as JSON; its features are there."""
-    own = Settings(**json.loads(settings))
+    own = settings_in(settings)
     plan = make_plan(open_inputs(own))
     spec, draw = head_of(own, plan)
     if draw:
