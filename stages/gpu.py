@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 _SAID = (
     "out of memory",
     "can't allocate memory",
@@ -21,6 +23,6 @@ def compute_exactly() -> None:
     import torch
 
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # for code that asks these
-    for part in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn):  # type: ignore[attr-defined]
-        part.fp32_precision = "ieee"
+    cudnn: Any = torch.backends.cudnn  # whose stubs know no operations
+    cudnn.conv.fp32_precision = cudnn.rnn.fp32_precision = "ieee"
     torch.backends.cuda.matmul.fp32_precision = "ieee"

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from frostline.stages.backbones.families.registry import family_of
 from frostline.stages.datasets import ALL, Samples
-from frostline.stages.datasets.objects.columns import Values, values_of
-from frostline.stages.datasets.objects.media import Media, media_samples
+from frostline.stages.datasets.objects.columns import values_of
+from frostline.stages.datasets.objects.media import Media, Values, media_samples
 from frostline.stages.errors import DataError, counted, listing
 from frostline.stages.modalities.base import IMAGE
 from frostline.stages.modalities.registry import MODALITIES

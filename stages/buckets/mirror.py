@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePath
@@ -120,7 +121,7 @@ def told_as_store() -> Iterator[None]:
 
 def together(work: Iterable[partial[None]]) -> None:
     """Do requests side by side. Raises what the first one raised that failed."""
-    futures = [POOL.submit(one) for one in work]
+    futures: list[Future[dict[str, Facts]]] = [POOL.submit(one) for one in work]
     try:
         for future in futures:
             POOL.result(future)
@@ -184,7 +185,8 @@ def _all_in(address: Address) -> dict[str, Facts]:
 
 def _all(work: Iterable[partial[dict[str, Facts]]]) -> dict[str, Facts]:
     found: dict[str, Facts] = {}
-    futures = [POOL.submit(one) for one in work]
+    futures: list[Future[dict[str, Facts]]] = [POOL.submit(one) for one in work]
     for future in futures:
-        found.update(POOL.result(future))
+        own: dict[str, Facts] = POOL.result(future)
+        found |= own
     return found
