@@ -121,7 +121,7 @@ def told_as_store() -> Iterator[None]:
 
 def together(work: Iterable[partial[None]]) -> None:
     """Do requests side by side. Raises what the first one raised that failed."""
-    futures: list[Future[dict[str, Facts]]] = [POOL.submit(one) for one in work]
+    futures = [POOL.submit(one) for one in work]
     try:
         for future in futures:
             POOL.result(future)
