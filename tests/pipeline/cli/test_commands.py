@@ -78,8 +78,8 @@ def test_json_is_the_only_thing_on_stdout_and_nothing_draws_a_bar(frostline: Com
     [
         (["run", "--bakbone", "x"], 2, "did you mean --backbone"),
         (["runn"], 2, "unknown command 'runn'; did you mean 'run'?"),
-        ([], 2, "expected a command, one of run, extract, fit"),
-        (["--backbone", "x"], 2, "unknown flag --backbone; --backbone is a flag of run, extract, fit"),
+        ([], 2, "expected a command, one of run, extract, worker, fit"),
+        (["--backbone", "x"], 2, "unknown flag --backbone; --backbone is a flag of run, extract, worker, fit"),
         (["extract", "--res", "28", "--dry"], 2, "unknown flag --res; did you mean --resize?"),
         (["extract", "--projection", "before"], 2, "--layer projection, --layer projection:input"),
         (["extract", "--dry"], 2, "unknown flag --dry; did you mean --dry-run?"),
