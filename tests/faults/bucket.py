@@ -26,7 +26,6 @@ from support.memory_bucket import Ask, LostReply, MemoryBucket, memory_bucket
 
 T = TypeVar("T")
 _RECORD = re.compile(r".*/shards/\d{5}\.json")
-_DATA = re.compile(r".*/shards/\d{5}-([0-9a-f]{12})\.h5")
 _count = itertools.count()
 
 
@@ -60,6 +59,8 @@ class Requests:
         asked: kind and key of each request, done or not.
         committed: of each record that was ever sound its bytes, and its object's key and bytes.
         wrong: what was ever wrong with the bucket: a committed shard lost, a record that names no object.
+        redone: the records of committed shards that were removed, or had named no object before and were replaced.
+        useless: of each record that named no object its bytes.
         born: since which request an object is there.
     """
 
@@ -72,6 +73,8 @@ class Requests:
         self.asked: list[tuple[str, str]] = []
         self.committed: dict[str, tuple[bytes, str, bytes]] = {}
         self.wrong: list[str] = []
+        self.redone: list[str] = []
+        self.useless: dict[str, bytes] = {}
         self.born: dict[str, int] = {}
         self.delayed: list[Ask] = []
 
@@ -86,14 +89,14 @@ class Requests:
         names = [key for key in self.memory.names() if "/probe-" not in key]
         return {key: b"" if "/claims/" in key else self.memory.read(key) for key in names}
 
-    def look(self, dropped: str = "") -> None:
-        """Note what is committed now, and what is lost of what was. ``dropped``: a record that may go."""
+    def look(self, *, removed: str = "") -> None:
+        """Note what is committed now, and what is lost of what was. ``removed``: what was just removed."""
         there = {key: self.memory.read(key) for key in self.memory.names() if "/shards/" in key}
-        if dropped not in there:
-            self.committed.pop(dropped, None)
-        for key, (record, name, data) in self.committed.items():
-            if there.get(key) != record or there.get(name) != data:
-                self.wrong.append(f"lost: {key}")
+        for key, (record, name, data) in [*self.committed.items()]:
+            if (there.get(key), there.get(name)) != (record, data):
+                excused = key == removed or self.useless.get(key) == record
+                (self.redone if excused else self.wrong).append(f"lost: {key}")
+                del self.committed[key]
         for key, data in there.items():
             if _RECORD.fullmatch(key):
                 self._note(key, data, there)
@@ -101,13 +104,16 @@ class Requests:
     def _note(self, key: str, record: bytes, there: dict[str, bytes]) -> None:
         try:
             fields = unsealed(record)
+            if fields["start"] % 3 or key[-10:-5] != f"{fields['start'] // 3:05d}":
+                return
         except ValueError:
             return
         name = f"{key.removesuffix('.json')}-{fields['sha256'][:12]}.h5"
         data = there.get(name, b"")
         if hashlib.sha256(data).hexdigest() == fields["sha256"]:
             self.committed.setdefault(key, (record, name, data))
-        else:
+        elif self.useless.get(key) != record:
+            self.useless[key] = record
             self.wrong.append(f"names no object: {key}")
 
     def _around(self, kind: str, key: str, ask: Ask) -> Any:
@@ -119,7 +125,7 @@ class Requests:
             if kind in ("put", "create"):
                 self.born.setdefault(key, n)
             if kind in ("put", "create", "delete") and "/shards/" in key:
-                self.look()
+                self.look(removed=key if kind == "delete" else "")
             return answer
 
         return self.fault(Request(n, kind, key, do, self))

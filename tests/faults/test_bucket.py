@@ -36,6 +36,7 @@ from faults.bucket import (
 from faults.counts import Points
 from faults.work import ROWS, backbone, image, samples, work
 from faults.wrong_commits import last_wins, loser_deletes, no_reading_back, record_first, unnamed_objects
+from frostline.pipeline.steps.features import drop
 from frostline.stages.backbones.inference.batches import BatchLimit, in_turn
 from frostline.stages.errors import DamagedShard, FrostlineError, StoreError, UnreadableSample
 from frostline.stages.modalities.base import Arrays
@@ -89,7 +90,7 @@ class Wanted:
 
     def ends_well(self, bucket: Requests, root: Path, *, mixed: bool = False) -> None:
         """Run again on another machine, undisturbed, and look at everything on a third."""
-        assert not bucket.wrong
+        assert not bucket.wrong and not bucket.redone
         bucket.fault = no_fault
         here = hash(tuple(sorted(bucket.state().items())))
         if here in self.seen and not self.every:
@@ -97,7 +98,7 @@ class Wanted:
         self.seen.add(here)
         with machine(root / "resumes"):
             work(Path(bucket.address), some=SOME)
-        assert not bucket.wrong and len(bucket.committed) == len(self.ours)
+        assert not bucket.wrong and not bucket.redone and len(bucket.committed) == len(self.ours)
         with machine(root / "reads"):
             self._is_right(open_set(f"{bucket.address}/features/{self.folder.name}"), mixed)
 
@@ -255,7 +256,7 @@ def mends(bucket: Requests, name: str, cache: Path) -> None:
     with machine(cache):
         features = open_set(f"{bucket.address}/features/{name}")
         for one in features.damaged():
-            features.drop(one.shard)
+            drop(features, one)
         work(Path(bucket.address), some=SOME, network=OtherVersion())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from frostline.stages.buckets.address import Address
 from frostline.stages.buckets.client import create, delete, put
 from frostline.stages.errors import StoreError
 from frostline.stages.records.sealed import sealed
@@ -24,6 +25,15 @@ def loser_deletes(place: BucketPlace, shard: int, data: bytes, record: Any) -> N
         delete(name)
 
 
+def loser_deletes_its_own(place: BucketPlace, shard: int, data: bytes, record: Any) -> None:
+    """A commit that removes its object where another's record stays, and that names another."""
+    name, text = place._at(place._named(shard, record["sha256"])), sealed(record)
+    put(name, data)
+    place._commit_record(shard, record, text)
+    if place._get_record(shard) != text:
+        delete(name)
+
+
 def last_wins(place: BucketPlace, shard: int, data: bytes, record: Any) -> None:
     """A commit that writes over the record of another."""
     put(place._at(place._named(shard, record["sha256"])), data)
@@ -40,3 +50,9 @@ def no_reading_back(place: BucketPlace, shard: int, record: Any, text: bytes) ->
     """A record that is there is taken for another's, which does not happen."""
     if create(place._record_at(shard), text) is None:
         raise StoreError("another one has it")
+
+
+def put_over(address: Address, seen: bytes, data: bytes) -> bool:
+    """A record is mended, whatever it is by now."""
+    put(address, data)
+    return True
