@@ -83,7 +83,7 @@ class Bench:
         """Return the same as a CUDA graph; on a processor, as it is."""
         if not self.on_gpu:
             return work
-        stream, graph = torch.cuda.Stream(self.device), torch.cuda.CUDAGraph()
+        stream, graph = torch.get_device_module(self.device).Stream(self.device), torch.cuda.CUDAGraph()
         with torch.inference_mode(), torch.cuda.stream(stream):
             for _ in range(3):
                 work()

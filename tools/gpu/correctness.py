@@ -13,8 +13,8 @@ from tools.gpu.report import Found, Skipped
 
 REPOSITORY = Path(__file__).parents[2]
 _EXTRACT = "tests/stages/extract/test_cuda_extract.py"
-_BAD_CAPTURE = f"{_EXTRACT}::test_a_network_that_can_not_be_captured_runs_all_the_same"
-_AFTER_IT = (
+BAD_CAPTURE = f"{_EXTRACT}::test_a_network_that_can_not_be_captured_runs_all_the_same"
+AFTER_IT = (
     f"{_EXTRACT}::test_out_of_memory_halves_the_batch_and_goes_on",
     f"{_EXTRACT}::test_a_long_stream_takes_no_more_memory_than_a_short_one",
 )
@@ -28,9 +28,9 @@ def cuda_tests() -> list[str]:
 def tests(bench: Bench, found: Found) -> None:
     if not bench.on_gpu:
         raise Skipped("these tests need a GPU; the suite runs what can be tested without one")
-    most = _pytest("-n", "6", "--dist", "load", *cuda_tests(), "--deselect", _BAD_CAPTURE)
+    most = _pytest("-n", "6", "--dist", "load", *cuda_tests(), "--deselect", BAD_CAPTURE)
     _note(bench, found, "all but a failed capture", most)
-    after = _pytest("-n", "0", _BAD_CAPTURE, *_AFTER_IT)
+    after = _pytest("-n", "0", BAD_CAPTURE, *AFTER_IT)
     _note(bench, found, "a failed capture, then out of memory and a long stream", after)
     if most[0] or after[0]:
         raise AssertionError("tests failed; see tests.txt")

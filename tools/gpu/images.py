@@ -59,7 +59,10 @@ def _write(part: _Part) -> None:
 
 
 class ImageMaker:
-    """The processes that make the images, in memory where there is room; used as a context, they are removed after it."""
+    """The processes that make the images, in memory where there is room.
+
+    It is a context: at its end they and the images are gone.
+    """
 
     def __init__(self, scale: float) -> None:
         shared = Path("/dev/shm")

@@ -86,5 +86,4 @@ def _steady(stamps: list[Stamp]) -> float:
     """Return rows/s from a quarter of the way until shortly before the end."""
     times, rows = np.array(stamps).T
     first, last = len(stamps) // 4, max(len(stamps) // 4 + 1, len(stamps) - 3)
-    last = min(last, len(stamps) - 1)
-    return float((rows[last] - rows[first]) / max(times[last] - times[first], 1e-9))
+    return float((rows[last] - rows[first]) / (times[last] - times[first]))
