@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from frostline.stages.gpu import compute_exactly
 from tools.gpu.bench import Bench
 from tools.gpu.report import Found, Skipped
 
@@ -18,6 +19,7 @@ def kernels(bench: Bench, found: Found) -> None:
     if not bench.on_gpu:
         raise Skipped("these operations exist on a GPU alone")
     _one_convolution(bench, found)
+    _fp32_convolution(bench, found)
     _attention(bench, found)
 
 
@@ -33,6 +35,16 @@ def _one_convolution(bench: Bench, found: Found) -> None:
     }
     for way, work in ways.items():
         found[f"convolution, bias and ReLU, {way}"] = bench.rate(bench.captured(work), 256, 0.3)
+
+
+def _fp32_convolution(bench: Bench, found: Found) -> None:
+    """Note how fast fp32 convolutions without TF32 are in either order of memory."""
+    compute_exactly()
+    for name, order in (("channels last", torch.channels_last), ("channels first", torch.contiguous_format)):
+        images = torch.randn(128, 128, 28, 28, device=bench.device).to(memory_format=order)
+        weight = torch.randn(128, 128, 3, 3, device=bench.device).to(memory_format=order)
+        work = bench.captured(partial(functional.conv2d, images, weight, padding=1))
+        found[f"convolution in fp32, {name}"] = bench.rate(work, 128, 0.3)
 
 
 def _attention(bench: Bench, found: Found) -> None:

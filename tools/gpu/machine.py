@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import torch
 
@@ -20,7 +21,8 @@ def machine(bench: Bench, found: Found) -> None:
     found["cores"] = len(os.sched_getaffinity(0))
     if bench.on_gpu:
         properties = torch.cuda.get_device_properties(bench.device)
-        found["gpu"] = f"{properties.name}, {properties.total_memory >> 30} GiB, cuDNN {torch.backends.cudnn.version()}"
+        cudnn: Any = torch.backends.cudnn  # whose stubs lack types
+        found["gpu"] = f"{properties.name}, {properties.total_memory >> 30} GiB, cuDNN {cudnn.version()}"
     found["products in bf16, TFLOP/s"] = _products(bench, 8192 if bench.on_gpu else 64)
     found["pinned memory to the device, GB/s"] = _copies(bench, 1 << (28 if bench.on_gpu else 20))
 
