@@ -1,0 +1,133 @@
+"""Plain JPEG files, at less cost: Pillow's decoder without what ``Image.open`` does before it.
+
+``Image.open`` looks into every segment of a file in Python and hands the bytes to libjpeg in pieces. That takes
+more time than decoding a thumbnail. Here a strict look at the segments finds the size, and libjpeg gets the whole
+file at once through ``Image.frombytes``: the same code on the same bytes, so the same pixels. Nothing else is
+loaded for it.
+
+A file is plain if it is a baseline, extended or progressive JPEG (SOF0, SOF1, SOF2) of 8 bits and 1 or 3 components,
+with no segments but these: JFIF, ICC profile, Adobe, comment, 8-bit quantisation tables, Huffman tables, restart
+interval. A file with EXIF or XMP data may be turned, one with MPF data may hold several images: neither is plain.
+Any other file, and a plain one that can't be decoded, is left to ``Image.open``, whose errors count.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from io import BytesIO
+
+from PIL import Image
+
+from frostline.stages.modalities.image.values import MAX_PIXELS
+
+log = logging.getLogger("frostline")
+
+_FRAMES = (0xC0, 0xC1, 0xC2)
+_SCAN = 0xDA
+_SKIPPED = (0xC4, 0xDD, 0xFE)  # Huffman tables, restart interval, comment
+_APP0, _APP2, _APP14, _TABLES = 0xE0, 0xE2, 0xEE, 0xDB
+_LEAST = {_APP0: 16, _APP2: 16, _APP14: 14}  # lengths with all that Pillow looks at
+_TABLE = 65  # bytes
+_MODES = {1: "L", 3: "RGB"}
+_TRIED = ((1, 1, {}), (17, 9, {"subsampling": 2}), (8, 30, {"progressive": True}), (33, 16, {"subsampling": 0}))
+
+Frame = tuple[int, int, int]  # width, height, components
+
+
+def decode_plain(data: bytes, min_side: int | None = None) -> Image.Image | None:
+    """Return a plain JPEG as a new RGB image; None if it is not plain, is damaged, or is to be scaled to ``min_side``."""
+    frame = plain_frame(data)
+    if frame is None or not _is_whole(frame, min_side) or not agrees():
+        return None
+    return _decoded(data, frame)
+
+
+def plain_frame(data: bytes) -> Frame | None:
+    """Return what a plain JPEG declares; None for any other file. Looks at nothing behind the start of the first scan."""
+    try:
+        return _frame(data) if data.startswith(b"\xff\xd8\xff") else None
+    except IndexError:  # cut off
+        return None
+
+
+@cache
+def agrees() -> bool:
+    """Whether images made here come out with the pixels that ``Image.open`` finds; asked once per process."""
+    if all(map(_same, _made())):
+        return True
+    log.info(
+        "Pillow's JPEG decoder can't be used directly here; expected the pixels of Image.open. Decoding is slower."
+    )
+    return False
+
+
+def _is_whole(frame: Frame, min_side: int | None) -> bool:
+    """Whether an image is within the limit and ``draft`` would leave it at its size."""
+    width, height, _ = frame
+    return 0 < width * height <= MAX_PIXELS and (min_side is None or min(width, height) // min_side < 2)
+
+
+def _frame(data: bytes) -> Frame | None:
+    at, frame = 2, None
+    while data[at] == 0xFF:
+        kind, length = data[at + 1], data[at + 2] << 8 | data[at + 3]
+        if kind == _SCAN:
+            return frame
+        if kind in _FRAMES:
+            if frame or not (frame := _declared(data, at, length)):
+                return None
+        elif kind not in _SKIPPED and not _is_plain(data, at, kind, length):
+            return None
+        at += 2 + length
+    return None
+
+
+def _declared(data: bytes, at: int, length: int) -> Frame | None:
+    bits, components = data[at + 4], data[at + 9]
+    if bits != 8 or components not in _MODES or length != 8 + 3 * components:
+        return None
+    return data[at + 7] << 8 | data[at + 8], data[at + 5] << 8 | data[at + 6], components
+
+
+def _is_plain(data: bytes, at: int, kind: int, length: int) -> bool:
+    if kind == _TABLES:
+        return (
+            length > 2 and (length - 2) % _TABLE == 0 and all(i < 16 for i in data[at + 4 : at + 2 + length : _TABLE])
+        )
+    if kind == _APP2 and not data.startswith(b"ICC_PROFILE\0", at + 4):
+        return False
+    return kind in _LEAST and length >= _LEAST[kind]
+
+
+def _decoded(data: bytes, frame: Frame) -> Image.Image | None:
+    width, height, components = frame
+    mode = _MODES[components]
+    try:
+        image = Image.frombytes(mode, (width, height), data, "jpeg", mode, "", 1, 0)
+    except Exception:  # Image.open says what is wrong
+        return None
+    return image if mode == "RGB" else image.convert("RGB")
+
+
+def _made() -> list[bytes]:
+    """Return small JPEGs of several kinds, in colour and in grey."""
+    files = []
+    for width, height, options in _TRIED:
+        for mode in _MODES.values():
+            image, file = Image.radial_gradient("L").resize((width, height)).convert(mode), BytesIO()
+            image.save(file, "JPEG", **options)
+            files.append(file.getvalue())
+    return files
+
+
+def _same(data: bytes) -> bool:
+    frame = plain_frame(data)
+    found = frame and _decoded(data, frame)
+    with Image.open(BytesIO(data), formats=("JPEG",)) as image:
+        wanted = image.convert("RGB")
+    return found is not None and (found.mode, found.size, found.tobytes()) == (
+        wanted.mode,
+        wanted.size,
+        wanted.tobytes(),
+    )
