@@ -14,17 +14,18 @@ Any other file, and a plain one that can't be decoded, is left to ``Image.open``
 from __future__ import annotations
 
 import logging
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 
-from PIL import Image
+from PIL import Image, features
 
 from frostline.stages.modalities.image.values import MAX_PIXELS
 
 log = logging.getLogger("frostline")
 
 _FRAMES = (0xC0, 0xC1, 0xC2)
-_SCAN = 0xDA
+_SCAN = b"\xff\xda"
+_LONGEST = 1 << 14  # of headers, in bytes: so the cache of headers stays small
 _SKIPPED = (0xC4, 0xDD, 0xFE)  # Huffman tables, restart interval, comment
 _APP0, _APP2, _APP14, _TABLES = 0xE0, 0xE2, 0xEE, 0xDB
 _LEAST = {_APP0: 16, _APP2: 16, _APP14: 14}  # lengths with all that Pillow looks at
@@ -32,11 +33,12 @@ _TABLE = 65  # bytes
 _MODES = {1: "L", 3: "RGB"}
 _TRIED = ((1, 1, {}), (17, 9, {"subsampling": 2}), (8, 30, {"progressive": True}), (33, 16, {"subsampling": 0}))
 
+_SLOWER = "Image.open decodes all files; it is slower"
 Frame = tuple[int, int, int]  # width, height, components
 
 
 def decode_plain(data: bytes, min_side: int | None = None) -> Image.Image | None:
-    """Return a plain JPEG as a new RGB image; None if it is not plain, is damaged, or is to be scaled to ``min_side``."""
+    """Return a plain JPEG as an RGB image; None if it is not plain, is damaged or is to be scaled for ``min_side``."""
     frame = plain_frame(data)
     if frame is None or not _is_whole(frame, min_side) or not agrees():
         return None
@@ -44,21 +46,16 @@ def decode_plain(data: bytes, min_side: int | None = None) -> Image.Image | None
 
 
 def plain_frame(data: bytes) -> Frame | None:
-    """Return what a plain JPEG declares; None for any other file. Looks at nothing behind the start of the first scan."""
-    try:
-        return _frame(data) if data.startswith(b"\xff\xd8\xff") else None
-    except IndexError:  # cut off
-        return None
+    """Return what a plain JPEG declares; None for any other file. Nothing behind the first scan's marker is read."""
+    return _frame(data[: data.find(_SCAN, 0, _LONGEST) + 2]) if data.startswith(b"\xff\xd8\xff") else None
 
 
 @cache
 def agrees() -> bool:
     """Whether images made here come out with the pixels that ``Image.open`` finds; asked once per process."""
-    if all(map(_same, _made())):
+    if features.check_codec("jpg") and all(map(_same, _made())):
         return True
-    log.info(
-        "Pillow's JPEG decoder can't be used directly here; expected the pixels of Image.open. Decoding is slower."
-    )
+    log.info("JPEG: Pillow's decoder, used directly, differs from Image.open; expected the same pixels. %s", _SLOWER)
     return False
 
 
@@ -68,34 +65,40 @@ def _is_whole(frame: Frame, min_side: int | None) -> bool:
     return 0 < width * height <= MAX_PIXELS and (min_side is None or min(width, height) // min_side < 2)
 
 
-def _frame(data: bytes) -> Frame | None:
+@lru_cache(maxsize=256)
+def _frame(header: bytes) -> Frame | None:
+    """Return what a header declares that ends with the marker of a scan. One program's files share their headers."""
+    try:
+        return _walked(header)
+    except IndexError:  # cut off
+        return None
+
+
+def _walked(header: bytes) -> Frame | None:
     at, frame = 2, None
-    while data[at] == 0xFF:
-        kind, length = data[at + 1], data[at + 2] << 8 | data[at + 3]
-        if kind == _SCAN:
-            return frame
+    while header[at] == 0xFF and at < len(header) - 2:
+        kind, length = header[at + 1], header[at + 2] << 8 | header[at + 3]
         if kind in _FRAMES:
-            if frame or not (frame := _declared(data, at, length)):
+            if frame or not (frame := _declared(header, at, length)):
                 return None
-        elif kind not in _SKIPPED and not _is_plain(data, at, kind, length):
+        elif kind not in _SKIPPED and not _is_plain(header, at, kind, length):
             return None
         at += 2 + length
-    return None
+    return frame if at == len(header) - 2 else None
 
 
-def _declared(data: bytes, at: int, length: int) -> Frame | None:
-    bits, components = data[at + 4], data[at + 9]
+def _declared(header: bytes, at: int, length: int) -> Frame | None:
+    bits, components = header[at + 4], header[at + 9]
     if bits != 8 or components not in _MODES or length != 8 + 3 * components:
         return None
-    return data[at + 7] << 8 | data[at + 8], data[at + 5] << 8 | data[at + 6], components
+    return header[at + 7] << 8 | header[at + 8], header[at + 5] << 8 | header[at + 6], components
 
 
-def _is_plain(data: bytes, at: int, kind: int, length: int) -> bool:
+def _is_plain(header: bytes, at: int, kind: int, length: int) -> bool:
     if kind == _TABLES:
-        return (
-            length > 2 and (length - 2) % _TABLE == 0 and all(i < 16 for i in data[at + 4 : at + 2 + length : _TABLE])
-        )
-    if kind == _APP2 and not data.startswith(b"ICC_PROFILE\0", at + 4):
+        kinds = header[at + 4 : at + 2 + length : _TABLE]
+        return length > 2 and (length - 2) % _TABLE == 0 and max(kinds, default=16) < 16
+    if kind == _APP2 and not header.startswith(b"ICC_PROFILE\0", at + 4):
         return False
     return kind in _LEAST and length >= _LEAST[kind]
 
@@ -126,8 +129,4 @@ def _same(data: bytes) -> bool:
     found = frame and _decoded(data, frame)
     with Image.open(BytesIO(data), formats=("JPEG",)) as image:
         wanted = image.convert("RGB")
-    return found is not None and (found.mode, found.size, found.tobytes()) == (
-        wanted.mode,
-        wanted.size,
-        wanted.tobytes(),
-    )
+    return found is not None and (found.size, found.tobytes()) == (wanted.size, wanted.tobytes())
