@@ -6,8 +6,9 @@ file at once through ``Image.frombytes``: the same code on the same bytes, so th
 loaded for it.
 
 A file is plain if it is a baseline, extended or progressive JPEG (SOF0, SOF1, SOF2) of 8 bits and 1 or 3 components,
-with no segments but these: JFIF, ICC profile, Adobe, comment, 8-bit quantisation tables, Huffman tables, restart
-interval. A file with EXIF or XMP data may be turned, one with MPF data may hold several images: neither is plain.
+within the limit of pixels, with no segments but these: JFIF, ICC profile, Adobe, comment, 8-bit quantisation tables,
+Huffman tables, restart interval. A file with EXIF or XMP data may be turned, one with MPF data may hold several
+images: neither is plain.
 Any other file, and a plain one that can't be decoded, is left to ``Image.open``, whose errors count.
 """
 
@@ -34,15 +35,15 @@ _MODES = {1: "L", 3: "RGB"}
 _TRIED = ((1, 1, {}), (17, 9, {"subsampling": 2}), (8, 30, {"progressive": True}), (33, 16, {"subsampling": 0}))
 
 _SLOWER = "Image.open decodes all files; it is slower"
-Frame = tuple[int, int, int]  # width, height, components
+Frame = tuple[str, tuple[int, int]]  # mode, (width, height)
 
 
 def decode_plain(data: bytes, min_side: int | None = None) -> Image.Image | None:
     """Return a plain JPEG as an RGB image; None if it is not plain, is damaged or is to be scaled for ``min_side``."""
     frame = plain_frame(data)
-    if frame is None or not _is_whole(frame, min_side) or not agrees():
+    if frame is None or (min_side is not None and min(frame[1]) // min_side > 1) or not agrees():
         return None
-    return _decoded(data, frame)
+    return _decoded(data, *frame)
 
 
 def plain_frame(data: bytes) -> Frame | None:
@@ -57,12 +58,6 @@ def agrees() -> bool:
         return True
     log.info("JPEG: Pillow's decoder, used directly, differs from Image.open; expected the same pixels. %s", _SLOWER)
     return False
-
-
-def _is_whole(frame: Frame, min_side: int | None) -> bool:
-    """Whether an image is within the limit and ``draft`` would leave it at its size."""
-    width, height, _ = frame
-    return 0 < width * height <= MAX_PIXELS and (min_side is None or min(width, height) // min_side < 2)
 
 
 @lru_cache(maxsize=256)
@@ -89,9 +84,10 @@ def _walked(header: bytes) -> Frame | None:
 
 def _declared(header: bytes, at: int, length: int) -> Frame | None:
     bits, components = header[at + 4], header[at + 9]
-    if bits != 8 or components not in _MODES or length != 8 + 3 * components:
+    height, width = header[at + 5] << 8 | header[at + 6], header[at + 7] << 8 | header[at + 8]
+    if bits != 8 or components not in _MODES or length != 8 + 3 * components or not 0 < width * height <= MAX_PIXELS:
         return None
-    return header[at + 7] << 8 | header[at + 8], header[at + 5] << 8 | header[at + 6], components
+    return _MODES[components], (width, height)
 
 
 def _is_plain(header: bytes, at: int, kind: int, length: int) -> bool:
@@ -103,11 +99,9 @@ def _is_plain(header: bytes, at: int, kind: int, length: int) -> bool:
     return kind in _LEAST and length >= _LEAST[kind]
 
 
-def _decoded(data: bytes, frame: Frame) -> Image.Image | None:
-    width, height, components = frame
-    mode = _MODES[components]
+def _decoded(data: bytes, mode: str, size: tuple[int, int]) -> Image.Image | None:
     try:
-        image = Image.frombytes(mode, (width, height), data, "jpeg", mode, "", 1, 0)
+        image = Image.frombytes(mode, size, data, "jpeg", mode, "", 1, 0)
     except Exception:  # Image.open says what is wrong
         return None
     return image if mode == "RGB" else image.convert("RGB")
@@ -126,7 +120,7 @@ def _made() -> list[bytes]:
 
 def _same(data: bytes) -> bool:
     frame = plain_frame(data)
-    found = frame and _decoded(data, frame)
+    found = frame and _decoded(data, *frame)
     with Image.open(BytesIO(data), formats=("JPEG",)) as image:
         wanted = image.convert("RGB")
     return found is not None and (found.size, found.tobytes()) == (wanted.size, wanted.tobytes())
