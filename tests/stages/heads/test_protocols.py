@@ -281,7 +281,7 @@ def test_ssl_transfer_chooses_on_the_validation_split_and_fits_on_both_where_its
         assert abs(model.score(X[split], DATA.y[split]) - selection.accuracy[i]) <= 1.5 / split.sum()
     model = logistic(float(selection.value)).fit(X, DATA.y)
     np.testing.assert_allclose(head.decision_values(TEST.X), model.predict_proba(NEW), atol=0.01)
-    with pytest.raises(DataError, match="0 of 800 training rows are of the validation split"):
+    with pytest.raises(DataError, match="0 of 800 training rows belong to the validation split"):
         fit([DATA], spec)
 
 
