@@ -32,7 +32,12 @@ _APP0, _APP2, _APP14, _TABLES = 0xE0, 0xE2, 0xEE, 0xDB
 _LEAST = {_APP0: 16, _APP2: 16, _APP14: 14}  # lengths with all that Pillow looks at
 _TABLE = 65  # bytes
 _MODES = {1: "L", 3: "RGB"}
-_TRIED = ((1, 1, {}), (17, 9, {"subsampling": 2}), (8, 30, {"progressive": True}), (33, 16, {"subsampling": 0}))
+_TRIED: tuple[tuple[int, int, dict[str, int]], ...] = (
+    (1, 1, {}),
+    (17, 9, {"subsampling": 2}),
+    (8, 30, {"progressive": True}),
+    (33, 16, {"subsampling": 0}),
+)
 
 _SLOWER = "Image.open decodes all files; it is slower"
 Frame = tuple[str, tuple[int, int]]  # mode, (width, height)
