@@ -135,3 +135,15 @@ def test_predictions_of_objects_are_those_of_their_files(report: fl.Report, tmp_
     assert [one.classes for one in fl.load_classifier(report).predict(X[:4])] == wanted
     with pytest.raises(fl.DataError, match="got int '7'; expected a PIL image"):
         fl.predict(report, [7])
+
+
+def test_two_open_splits_are_a_dataset_and_a_dataset_is_two_splits(work: Path) -> None:
+    train, test = dataset = fl.load_dataset((X, y), name="shades")
+    for given in ((train, test), {"train": train, "test": test}, (test, train)):
+        assert fl.load_dataset(given).name == "shades"
+    found = fl.load_dataset((train, test))
+    assert found.train.content == dataset.train.content and found.test.split == "test"
+    assert fl.load_dataset((test, train)).train.split == "train"
+    other = fl.load_dataset((X, ["a", "b", "c", "d"] * (N // 4))).test
+    with pytest.raises(fl.DataError, match=r"splits that differ: .* expected the same classes"):
+        fl.load_dataset((train, other))
