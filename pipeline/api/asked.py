@@ -27,7 +27,8 @@ def settings_of(model: type[Model], settings: AnySettings | None, given: Mapping
     if given:
         raise ConfigError(f"settings and the keyword {next(iter(given))}; expected one or the other")
     if not isinstance(settings, model):
-        raise ConfigError(f"got {type(settings).__name__}; expected {model.__name__}, or keywords")
+        said = "; give a dataset as dataset=…" if not isinstance(settings, AnySettings) else ""
+        raise ConfigError(f"got {type(settings).__name__}; expected {model.__name__}, or keywords{said}")
     return settings
 
 

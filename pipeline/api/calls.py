@@ -10,12 +10,14 @@ from frostline.pipeline.records.run import Extracted, Fitted, Probe
 from frostline.pipeline.run import run as steps
 from frostline.pipeline.run.each import each_of, naming
 from frostline.pipeline.settings import DatasetSettings, ExtractSettings, HeadSettings, Settings
+from frostline.pipeline.settings.python_words import python_words
 from frostline.stages.errors import ConfigError
 
 if TYPE_CHECKING:
     from frostline.pipeline.api.keywords import ExtractKeywords, HeadKeywords, RunKeywords
 
 
+@python_words()
 def run(settings: Settings | None = None, /, **given: Unpack[RunKeywords]) -> Report:
     """Extract, fit and evaluate; finished steps are skipped.
 
@@ -35,6 +37,7 @@ def run(settings: Settings | None = None, /, **given: Unpack[RunKeywords]) -> Re
     return shown(steps.run(own, dataset))
 
 
+@python_words()
 def extract(settings: ExtractSettings | None = None, /, **given: Unpack[ExtractKeywords]) -> tuple[Extracted, ...]:
     """Compute the features that are missing, and return what is cached now, one record for each feature set.
 
@@ -48,6 +51,7 @@ def extract(settings: ExtractSettings | None = None, /, **given: Unpack[ExtractK
     return steps.extract(own, dataset)
 
 
+@python_words()
 def fit(settings: HeadSettings | None = None, /, **given: Unpack[HeadKeywords]) -> tuple[Fitted, ...]:
     """Fit every head on cached training features, and return them; one that is fitted already is read.
 
@@ -62,6 +66,7 @@ def fit(settings: HeadSettings | None = None, /, **given: Unpack[HeadKeywords]) 
     return steps.fit(own, dataset)
 
 
+@python_words()
 def evaluate(settings: HeadSettings | None = None, /, **given: Unpack[HeadKeywords]) -> tuple[Probe, ...]:
     """Score every fitted head on cached test features.
 

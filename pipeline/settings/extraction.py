@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from frostline.pipeline.settings.backbone import BackboneSettings
 from frostline.pipeline.settings.base import AnySettings, WorkspaceSettings
@@ -15,8 +15,15 @@ from frostline.stages.plugins import installed
 
 _OTHER_ENGINES = sorted(installed("frostline.engines"))  # the door itself lies above the settings
 
+
+def _device(value: Any) -> Any:
+    """Return a device of torch by its name."""
+    return str(value) if type(value).__module__ == "torch" and type(value).__name__ == "device" else value
+
+
 Device = Annotated[
     str,
+    BeforeValidator(_device),
     Field(
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
         description="where the network runs; auto: a GPU if there is one",

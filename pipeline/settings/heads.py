@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from frostline.pipeline.settings.extraction import ExtractSettings
 from frostline.pipeline.settings.parsing import GivenFolds, GivenGrid, Grid, Names, Params
@@ -70,6 +70,11 @@ class HeadSettings(ExtractSettings):
         description="choose the hyperparameter separately for each label of a multi-label target",
         exclude_if=operator.not_,
     )
+
+    @field_validator("class_weight", mode="before")
+    @classmethod
+    def _no_weight(cls, given: Any) -> Any:
+        return "none" if given is None else given
 
     @model_validator(mode="before")
     @classmethod

@@ -97,8 +97,8 @@ def _of_numbers(labels: Values, rows: Sequence[Any], name: str) -> tuple[Cells, 
         return columns, "regression" if amounts else "multi-label"
     if amounts:
         raise DataError(
-            "labels are lists of floats of different lengths; expected as many numbers for each sample, or lists of the "
-            "names or whole numbers of its labels"
+            "labels are lists of floats of different lengths; expected as many numbers for each sample, or lists of "
+            "the names or whole numbers of its labels"
         )
     return {name: list(map(cell, rows))}, "multi-label"
 
