@@ -39,6 +39,8 @@ def hf_records(name: str, given: Any) -> Records:
             unused.append(column)
     classes = [column for column, feature in given.features.items() if _names(feature)]
     notes = (f"not used, neither cells nor samples: column {', '.join(unused)}",) if unused else ()
+    if given.format.get("type") == "custom":
+        notes = (*notes, "the dataset's own transform is not applied: samples are read as they are stored")
     target = tuple(classes) if LABEL not in {*cells, *lists} and len(classes) == 1 else ()
     return Records(name, cells, media, target=target, notes=notes, lists=lists)
 

@@ -37,9 +37,11 @@ def torch_records(name: str, given: Any, progress: Progress | None = None) -> Re
         labels.append(_plain(label))
         if progress:
             progress(row + 1, len(given))
-    cells, task = of_labels(_classes(given, labels))
+    named, notes = _classes(given, labels)
+    cells, task = of_labels(named)
     target = () if "label" in cells else tuple(cells)
-    return Records(name, cells, {modality: Media(_Items(given, take), modality, seen)}, target=target, task=task)
+    media = {modality: Media(_Items(given, take), modality, seen)}
+    return Records(name, cells, media, target=target, task=task, notes=notes)
 
 
 def _item(given: Any, row: int) -> Any:
@@ -84,16 +86,17 @@ def _plain(label: Any) -> Any:
     return label if array is None else array.item() if array.ndim == 0 else array
 
 
-def _classes(given: Any, labels: list[Any]) -> list[Any]:
-    """Return the names of labels that are positions in the dataset's ``classes``; else the labels."""
+def _classes(given: Any, labels: list[Any]) -> tuple[list[Any], tuple[str, ...]]:
+    """Return the names of labels that are positions in the dataset's ``classes``, else the labels; and notes."""
     whole, names = given, None
     while names is None and whole is not None:
         names, whole = getattr(whole, "classes", None), getattr(whole, "dataset", None)  # that of a Subset
-    if not isinstance(names, list | tuple) or not all(
-        type(label) is int and 0 <= label < len(names) for label in labels
-    ):
-        return labels
-    return [names[label] if isinstance(names[label], str) else label for label in labels]
+    if not isinstance(names, list | tuple) or not all(type(label) is int for label in labels):
+        return labels, ()
+    if not all(0 <= label < len(names) for label in labels):
+        said = f"classes of the dataset are not used: {len(names)}, while labels are {min(labels)} to {max(labels)}"
+        return labels, (said,)
+    return [names[label] if isinstance(names[label], str) else label for label in labels], ()
 
 
 class _Items(Sequence[Any]):

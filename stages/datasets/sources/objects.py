@@ -56,7 +56,10 @@ def _rows(given: Any, name: str, request: Request) -> Records:
         for at, split in zip(used.files, used.splits, strict=True)
     }
     found = joined(parts)
-    return replace(found, notes=(*found.notes, *used.notes))
+    unused = [name for at, name in enumerate(names) if at not in used.files]
+    held = ", ".join(names[at] for at, split in zip(used.files, used.splits, strict=True) if split != "train")
+    notes = (f"splits that are not used, because there is {held}: {', '.join(unused)}",) if unused else ()
+    return replace(found, notes=(*found.notes, *notes))
 
 
 def _splits(given: Any) -> dict[str, Any] | None:

@@ -117,9 +117,13 @@ class Broken(torch.utils.data.Dataset):
         ({"a": 1}, "column a is int '1'; expected a list with a value for each row"),
         (pd.DataFrame({"text": TEXTS, "cls": NAMES}), 'no column label; found text, cls; .*target="cls"'),
         (pd.DataFrame({"text": TEXTS, "labels": LISTS}), 'no column label; found text, labels; .*target="labels"'),
+        (
+            (V, [f"{v:.4f}" for v in V[:, 0]]),
+            "the classes are numbers such as .*; for amounts choose --task regression",
+        ),
         (Broken(), r"item 7 of Broken can't be read \(ValueError: no such file\)"),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_what_is_wrong_is_said_of_what_is_wrong(given: object, said: str) -> None:
     with pytest.raises(DataError, match=said):
@@ -138,3 +142,27 @@ def test_rows_are_asked_for_by_number_and_by_slice() -> None:
     assert len(train[:2]) == 2 and np.array_equal(train[:2][1], train[1]) and len(test) == 4
     with pytest.raises(IndexError, match="row 99 of 16 samples; expected 0 to 15"):
         train[99]
+
+
+def test_what_of_a_dataset_is_not_used_is_noted() -> None:
+    class Named(TensorDataset):
+        classes = ("only",)
+
+    found = opened(Named(torch.tensor(V), torch.tensor(y)))
+    assert found.classes == ("0", "1")
+    assert "classes of the dataset are not used: 1, while labels are 0 to 1" in found.notes
+    theirs = hf.Dataset.from_dict({"text": TEXTS, "label": NAMES})
+    theirs.set_transform(lambda batch: batch)
+    assert any("own transform is not applied" in note for note in opened(theirs).notes)
+    both = (V, NAMES)
+    notes = opened({"train": both, "validation": both, "test": both}).notes
+    assert "splits that are not used, because there is test: validation" in notes
+
+
+def test_a_row_without_a_label_says_nothing_of_files() -> None:
+    with pytest.raises(DataError) as told:
+        opened(pd.DataFrame({"path": ["a.png", "b.png"], "label": ["a", None]}))
+    assert "files are searched in" in str(told.value)  # they are not there
+    with pytest.raises(DataError) as told:
+        opened(pd.DataFrame({"text": TEXTS, "label": [None, *NAMES[1:]]}))
+    assert "row 0: no label" in str(told.value) and "searched" not in str(told.value)
