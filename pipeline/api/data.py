@@ -18,7 +18,7 @@ from frostline.stages.modalities.given import described
 from frostline.stages.store import Features, load, open_set
 
 if TYPE_CHECKING:
-    from frostline.pipeline.api.keywords import DatasetKeywords
+    from frostline.pipeline.settings.keywords import DatasetKeywords
 
 _FILE = "features.h5"
 

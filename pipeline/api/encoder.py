@@ -25,7 +25,7 @@ from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.serve.embed import embed
 
 if TYPE_CHECKING:
-    from frostline.pipeline.api.keywords import TorchDevice, TransformKeywords
+    from frostline.pipeline.settings.keywords import TorchDevice, TransformKeywords
     from frostline.stages.backbones.inference.frozen import AnyBackbone
     from frostline.stages.backbones.spec import Precision
 
@@ -131,18 +131,17 @@ def load_encoder(
 ) -> Encoder:
     """Return a frozen encoder.
 
-    Parameters
-    ----------
-    name: a torchvision model, ``timm:NAME``, ``hf:NAME``, ``st:NAME``, ``open_clip:NAME``, ``file.py:factory``, …; see
-        ``frostline encoders``.
-    weights: ``"DEFAULT"``, the name of weights, or a file.
-    layer: where the network is cut; by default the input of its final classifier.
-    pool: how a layer's output becomes one vector.
-    device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
-    precision: ``"fp32"``, ``"bf16"`` or ``"fp16"``. Commands choose by default; here nothing is measured.
-    modality: of the samples, for a network that takes several kinds; by default what its name says, else images.
-    batch_size, workers: how many samples at once, and how many threads decode them.
-    transform: ``resize``, ``crop``, ``mean``, ``std``, ``prompt``, … in place of the weights' own.
+    Args:
+        name: a torchvision model, ``timm:NAME``, ``hf:NAME``, ``st:NAME``, ``open_clip:NAME``, ``file.py:factory``, …;
+            see ``frostline encoders``.
+        weights: ``"DEFAULT"``, the name of weights, or a file.
+        layer: where the network is cut; by default the input of its final classifier.
+        pool: how a layer's output becomes one vector.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
+        precision: ``"fp32"``, ``"bf16"`` or ``"fp16"``. Commands choose by default; here nothing is measured.
+        modality: of the samples, for a network that takes several kinds; by default what its name says, else images.
+        batch_size, workers: how many samples at once, and how many threads decode them.
+        transform: ``resize``, ``crop``, ``mean``, ``std``, ``prompt``, … in place of the weights' own.
 
     Raises ConfigError for names, weights, layers or settings that can't be.
 

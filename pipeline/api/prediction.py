@@ -18,7 +18,7 @@ from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.given import described
 
 if TYPE_CHECKING:
-    from frostline.pipeline.api.keywords import PredictKeywords
+    from frostline.pipeline.settings.keywords import PredictKeywords
 
 FittedOn = str | Path | Fitted | Probe | Report | Sequence[Fitted] | Sequence[Probe]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any, Self
 
@@ -64,6 +65,13 @@ class AnySettings(BaseModel):
         except ValidationError as error:
             lines = "\n".join(_explained(e, type(self).model_fields) for e in error.errors())
             raise SettingsError(in_python(lines), lines) from error
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_given: Any) -> None:
+        """Show names and defaults as the signature, without what checks the values."""
+        fields = cls.model_fields.items()
+        shown = [Parameter(n, Parameter.KEYWORD_ONLY, default=field.get_default()) for n, field in fields]
+        cls.__signature__ = Signature(shown)
 
     @classmethod
     def of_flags(cls, **given: Any) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
@@ -12,6 +12,9 @@ from frostline.pipeline.settings.base import AnySettings, WorkspaceSettings
 from frostline.pipeline.settings.parsing import ColumnNames
 from frostline.stages.backbones.spec import Optimize
 from frostline.stages.plugins import installed
+
+if TYPE_CHECKING:
+    from frostline.pipeline.settings.keywords import ExtractKeywords
 
 _OTHER_ENGINES = sorted(installed("frostline.engines"))  # the door itself lies above the settings
 
@@ -85,9 +88,13 @@ Engine = Annotated[
 
 
 class ExtractSettings(BackboneSettings):
-    """How the network is run; changes no number beyond rounding."""
+    """Everything that ``extract`` takes: which dataset, which backbone, and how this is run."""
 
     model_config = ConfigDict(title="extraction")
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **given: Unpack[ExtractKeywords]) -> None: ...
 
     device: Device = "auto"
     batch_size: BatchSize = None

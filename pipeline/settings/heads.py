@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -17,14 +17,21 @@ from frostline.stages.heads.spec import ClassWeight, Scaling
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
+if TYPE_CHECKING:
+    from frostline.pipeline.settings.keywords import HeadKeywords
+
 _LARGER = tuple(10 ** (i / 2) for i in range(9, 13))
 _CHOOSING = {"hold_out", "folds", "criterion", "per_label"}
 
 
 class HeadSettings(ExtractSettings):
-    """Which classifiers, and how each is chosen."""
+    """Everything that ``fit`` and ``evaluate`` take: dataset, backbone, heads, and how each head is chosen."""
 
     model_config = ConfigDict(title="head")
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **given: Unpack[HeadKeywords]) -> None: ...
 
     head: Names = Field(
         default=("logreg",),

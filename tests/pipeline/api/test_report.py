@@ -46,6 +46,9 @@ def test_a_frame_without_pandas_says_what_to_install(report: fl.Report, monkeypa
 def test_a_notebook_shows_the_table_and_the_figures_of_the_page(report: fl.Report) -> None:
     shown, page = report._repr_html_(), report.path.with_name("report.html").read_text()
     assert shown.count("<svg") == page.count("<figure><svg") > 2
+    assert "digits: 10 classes, 1,438 training" in shown and "Take lda on pixels" in shown
+    assert "<strong>lda on pixels</strong>, the head to use" in shown
+    assert f'<a href="{report.path.with_name("report.html").absolute().as_uri()}">' in shown
     assert "<td" in shown and "lda" in shown and "91.9" not in shown.partition("<svg")[0].partition("<table")[0]
 
 
@@ -138,3 +141,10 @@ def test_a_regression_has_a_value_for_each_sample_and_no_accuracy(work: Path) ->
     assert not hasattr(found, "accuracy") and found.main_score.value > 0.9 and not hasattr(found.probes[0], "accuracy")
     [answer] = fl.predict(found, X[:1])
     assert answer.label is None and answer.value == answer.outputs["label"]
+
+
+def test_a_notebook_shows_what_the_run_warns_of(work: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(30, 4))
+    found = fl.run(dataset=(rows, ["a", "b"] * 15), head=["ridge", "lda"])
+    warned = [line for line in str(found).splitlines() if line.startswith("warning")]
+    assert warned and all(line[:60] in found._repr_html_() for line in warned)

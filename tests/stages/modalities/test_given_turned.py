@@ -20,7 +20,8 @@ WAVE = np.sin(np.arange(1600) / 50)
         (torch.zeros(8, 6, 3, dtype=torch.uint8), "image", "expected a uint8 tensor (3, height, width); for channels "
          "that come last call .permute(2, 0, 1)"),
         (np.zeros((3, 8, 6), np.uint8), "image", "for channels that come first call .transpose(1, 2, 0)"),
-        ((np.stack([WAVE, WAVE]), 16_000), "audio", "expected one channel, (n,): average the channels, samples.mean(axis=0)"),
+        ((np.stack([WAVE, WAVE]), 16_000), "audio", "expected one channel, (n,): average the channels, "
+         "samples.mean(axis=0)"),
         ((np.stack([WAVE, WAVE], 1), 16_000), "audio", "samples.mean(axis=1)"),
         (((WAVE * 30_000).astype(np.int16), 16_000), "audio", "expected floats in -1..1; divide them by 32768"),
         ((WAVE, 16_000.5), "audio", "expected a whole number"),
