@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,10 +29,12 @@ from frostline.pipeline.estimators.choosing import Beside, Choosing, Cv, Rows, b
 from frostline.stages.heads.estimators import FLOATS, ClassWeight, coefficients
 from frostline.stages.heads.linear import LinearHead
 from frostline.stages.heads.multi_label import MULTI_LABEL, MultiLabelHead
-from frostline.stages.heads.newton.penalised import MatmulType
 from frostline.stages.heads.spec import Scaling
 from frostline.stages.metrics.multi_label import usual_thresholds
 from frostline.stages.targets.base import DEFAULT
+
+if TYPE_CHECKING:  # importing it loads torch
+    from frostline.stages.heads.newton.penalised import MatmulType
 
 
 class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
