@@ -21,9 +21,9 @@ def too_few(strata: NDArray[np.int64], digests: NDArray[np.uint8], spec: HeadSpe
     each = [len(np.unique(digests[strata == label], axis=0)) for label in np.unique(strata)]
     if max(each) < 2:
         return (
-            f"{counted(len(strata), 'training sample')}, {_one_each(strata)}, are too few to choose {spec.parameter} on "
-            "a held-out part of them; expected at least two of a class, --folds loo (ridge and knn), or one value with "
-            "--grid"
+            f"{counted(len(strata), 'training sample')}, {_one_each(strata)}, are too few to choose {spec.parameter} "
+            "on a held-out part of them; expected at least two of a class, --folds loo (ridge and knn), or one value "
+            "with --grid"
         )
     return _folds_fault(spec.folds, min(each)) if isinstance(spec.folds, int) and spec.folds else None
 
