@@ -67,9 +67,10 @@ class HeadSettings(ExtractSettings):
     class_weight: ClassWeight = Field(default="none", description="balanced: every class has the same weight")
     criterion: str = Field(
         default="",
-        description="score used to choose the hyperparameter: accuracy or balanced_accuracy; for regression "
-        + ", ".join(TARGETS.load("regression").criteria),
-        json_schema_extra={"metavar": "NAME", "default": "accuracy; for regression r2"},
+        description="how held-out rows choose the hyperparameter: by the usual rule (the most regularised value "
+        "within half a standard error of the lowest log-loss; ridge and svm: the middle one within that of the lowest "
+        "error rate) or by balanced_accuracy; for regression by " + ", ".join(TARGETS.load("regression").criteria),
+        json_schema_extra={"metavar": "NAME", "default": "the usual rule; for regression by r2"},
         exclude_if=operator.not_,  # records and digests of before know no such setting
     )
     per_label: bool = Field(
