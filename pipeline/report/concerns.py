@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from frostline.pipeline.records.findings import Findings
-from frostline.pipeline.records.headline import Candidate, headline
+from frostline.pipeline.records.headline import Candidate, headline, recorded_candidates
 from frostline.pipeline.records.run import called
 from frostline.pipeline.records.run_record import ProbeRecord, RunRecord
 from frostline.pipeline.report.chance import by_chance
@@ -38,7 +38,7 @@ def concerns(
     ``beaten``: the heads that the recommended one is significantly better than; None where they are not compared.
     ``found``: what a look for duplicates and doubtful labels found, if there was one.
     """
-    heads = _candidates(record)
+    heads = recorded_candidates(record)
     own = heads.get(record.probes[0].backbone, [])
     said = _of_heads(record, heads, beaten) if own else _of_curves(record)
     return (*said, *_of_record(record, found), *(_of_findings(found) if found else ()))
@@ -48,15 +48,6 @@ def beaten_by(reference: str, found: Comparison) -> frozenset[str]:
     """Return the heads that one is significantly better than."""
     pairs = [one.turned if one.second == reference else one for one in found.pairs if one.significant]
     return frozenset(one.second for one in pairs if one.first == reference and one.difference > 0)
-
-
-def _candidates(record: RunRecord) -> dict[str, list[Candidate]]:
-    """Return the scored heads of each backbone, the run's own first."""
-    found: dict[str, list[Candidate]] = defaultdict(list)
-    for one in record.probes:
-        if one.head and one.evaluation:
-            found[one.backbone].append(Candidate(called(one.name, one.backbone), one.head.selection, one.evaluation))
-    return found
 
 
 def _of_heads(
