@@ -62,11 +62,16 @@ class DamagedShard(StoreError):
         self.path = str(path)
 
 
+_NAMED = 40
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], wanted: str = "") -> ConfigError:
     """Return the error for a name that isn't known: with the nearest known ones, else ``wanted``, else all known."""
     names = {n.lower(): n for n in sorted(known)}
     near = [names[n] for n in get_close_matches(name.lower(), names, 3, 0.6)]
-    known_ones = wanted or f"known: {', '.join(names.values())}"
+    every = list(names.values())
+    more = f" and {len(every) - _NAMED:,} more" if len(every) > _NAMED else ""
+    known_ones = wanted or f"known: {', '.join(every[:_NAMED])}{more}"
     hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else known_ones
     return ConfigError(f"unknown {kind} {name!r}; {hint}")
 

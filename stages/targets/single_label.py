@@ -13,7 +13,7 @@ from frostline.stages.errors import counted, unknown_name
 from frostline.stages.metrics import evaluation
 from frostline.stages.metrics.evaluation import Evaluation
 from frostline.stages.metrics.predictions import Predictions
-from frostline.stages.targets.base import Judgement, RowLosses, Scores, Target, TargetValues, held_of
+from frostline.stages.targets.base import Judgement, RowLosses, Scores, Target, TargetValues, held_of, no_sample
 
 
 class SingleLabel(Target):
@@ -36,7 +36,7 @@ class SingleLabel(Target):
                 f"class {names[label]!r}: no training sample, {counted(int((test == label).sum()), 'test sample')}"
             )
         empty = [split for split, labels in (("training", train), ("test", test)) if not len(labels)]
-        return wrong + [f"no {split} sample" for split in empty]
+        return wrong + [no_sample(split) for split in empty]
 
     def remarks(self, names: Sequence[str], _train: TargetValues, test: TargetValues, /) -> list[str]:
         """Return which classes have no test sample."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from frostline.pipeline.records.headline import of_the_best
+from frostline.pipeline.report.concerns import Concern
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.claims import claim, of_groups, references
-from frostline.pipeline.report.html.concerns import Concern
 from frostline.pipeline.report.html.curves import span_of_mean
 from frostline.pipeline.report.html.ranking import Ranking
 from frostline.pipeline.report.html.record import Run, Scored

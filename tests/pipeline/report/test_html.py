@@ -206,7 +206,7 @@ def test_a_large_runs_page_has_the_command_until_health_was_looked_at(
     command = re.search(r"frostline health [^<\n]*", (folder / "report.html").read_text())
     assert command
     assert main([*shlex.split(unescape(command[0]))[1:], "--data-dir", str(tmp_path / "data")]) == 0
-    assert "0 samples of outlying length" in Page(write_page(folder)).text
+    assert "0 outliers (unusual feature norm)" in Page(write_page(folder)).text
     (memory,) = (tmp_path / "data" / "health").iterdir()
     memory.write_bytes(memory.read_bytes().replace(b'"width":192', b'"width":193'))
     assert NOT_LOOKED in Page(write_page(folder)).text
