@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from frostline.stages.metrics.compare import Comparison, HeadPair
 
 _PICKED_ON = {"training": "held-out training samples", "test": "these test samples"}
-TOLD_APART = "=: not distinguishable from {} with these samples."
+TOLD_APART = "=: {} and the heads that are not distinguishable from it with these samples."
 _UNCOVERED = (
     "other training samples (--train-sizes N --draws 10 measures that)",
     "another split (--seed, where it is drawn)",

@@ -51,7 +51,7 @@ def _no_better_than_chance(leader: Scored) -> Iterator[Concern]:
 
 def _of_baselines(run: Run, leader: Scored, ranked: Ranking | None) -> Iterator[Concern]:
     """Yield the baselines that the head is not clearly better than: the encoder may add little then."""
-    worse = {pair.second for pair in ranked.pairs if pair.significant and pair.first == leader.name} if ranked else ()
+    worse = {pair.second for pair in ranked.pairs if pair.better == leader.name} if ranked else ()
     names = [one.name for one in run.baselines if one.name not in worse]
     if names and ranked and ranked.pairs:
         yield Concern(f"{leader.name} is not clearly better than the baseline {listed(names)}", "heads")

@@ -18,6 +18,8 @@ from frostline.stages.metrics import Spread
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
+_ABSURD = 50.0  # points
+
 Fact = tuple[str, tuple[str, ...]]
 """A term, and sentences about it."""
 
@@ -88,10 +90,16 @@ def standing_of(ranked: Ranking) -> str:
     if not better and not tied:
         return "It is significantly better than " + ("the other head." if len(worse) == 1 else "all other heads.")
     if tied:
-        seen = min((pair.seen for pair in told[""]), key=float)
-        unit = " points" if ranked.in_points else ""
-        said.append(f"Only differences above about {seen}{unit} show reliably with {ranked.compared:,} test samples.")
+        said.append(_detectable(min((pair.seen for pair in told[""]), key=float), ranked))
     return " ".join(said)
+
+
+def _detectable(seen: str, ranked: Ranking) -> str:
+    """Return which differences the test samples can show, if not only absurd ones."""
+    samples = counted(ranked.compared, "test sample")
+    if ranked.in_points and float(seen) >= _ABSURD:
+        return f"{samples} are too few to show differences between heads reliably."
+    return f"Only differences above about {seen}{' points' if ranked.in_points else ''} show reliably with {samples}."
 
 
 def _interval(spread: Spread, *, shares: bool) -> str:

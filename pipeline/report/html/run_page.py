@@ -105,7 +105,7 @@ def _uncovered(run: Run, leader: Scored | None) -> str:
 
 def _ranked(run: Run, leader: Scored, compared: Comparison | None, *, all_pairs: bool) -> Ranking:
     how = Compared(leader.name, chosen_here=run.picked.by == "test", all_pairs=all_pairs)
-    return ranking(run.scored, how=how, found=compared)
+    return ranking(run.scored, how=how, found=compared, among=len(run.own) if how.chosen_here else 1)
 
 
 def _of_kind(record: RunRecord, leader: Scored | None, artifacts: RunArtifacts) -> dict[str, Any]:
