@@ -42,12 +42,12 @@ def write(images: Iterable[bytes], folder: Path, name: Name = two_classes) -> No
         _place(folder, name(i, ".jpg")).write_bytes(data)
 
 
-def made_up(size: tuple[int, int], n: int) -> Iterator[bytes]:
+def made_up(size: tuple[int, int], n: int, seed: int = 0) -> Iterator[bytes]:
     """Yield JPEG files of smooth colours with grain, which pack about as well as photographs do."""
     import numpy as np
     from PIL import Image
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     width, height = size
     for _ in range(n):
         coarse = rng.integers(0, 256, (max(2, height // 8), max(2, width // 8), 3), np.uint8)

@@ -41,7 +41,7 @@ Workers = Annotated[
         ge=1,
         le=256,
         description="threads that decode samples",
-        json_schema_extra={"default": "one per core, or one if that is faster"},
+        json_schema_extra={"default": "one per core, or fewer if that is faster"},
     ),
 ]
 Optimization = Annotated[

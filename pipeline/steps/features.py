@@ -252,6 +252,9 @@ def mended(work: Callable[[], Result]) -> Result:
 
 
 def drop(features: FeatureSet, damaged: DamagedShard) -> None:
-    """Forget a damaged shard, so that it is computed again."""
-    log.warning("%s; computing that shard again", damaged.found)
-    features.drop(damaged.shard)
+    """Forget a damaged shard, so that it is computed again, unless another process has done that meanwhile."""
+    try:
+        FeatureSet(features.folder, features.layout).read(damaged.shard)  # not as it was listed before
+    except DamagedShard:
+        log.warning("%s; computing that shard again", damaged.found)
+        features.drop(damaged.shard)

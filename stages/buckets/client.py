@@ -13,6 +13,7 @@ from frostline.stages.errors import DataError
 
 _QUOTE = '"'
 _EXISTS = ("AlreadyExistsError", "PreconditionError")
+_UNKNOWN = ("NotSupportedError", "NotImplementedError")
 
 
 class Facts(NamedTuple):
@@ -64,6 +65,32 @@ def create(address: Address, data: bytes) -> str | None:
             if type(error).__name__ in _EXISTS:
                 return None
             raise
+
+
+def replace(address: Address, seen: bytes, data: bytes) -> bool:
+    """Store an object in place of one that holds ``seen``; return whether it still did. Raises DataError.
+
+    Where a server gives no ETags, or does not compare them, another's change in the last moment goes unseen.
+    """
+    with told(address, "written"), suppress(FileNotFoundError):
+        store = STORES.of(address)
+        answer = store.get(address.key)
+        marks = {name: answer.meta[name] for name in ("e_tag", "version") if answer.meta[name]}
+        if bytes(answer.bytes()) == seen:
+            return _replaced(store, address.key, data, marks)
+    return False
+
+
+def _replaced(store: Any, key: str, data: bytes, marks: dict[str, str]) -> bool:
+    try:
+        store.put(key, data, mode=marks or "overwrite")
+    except Exception as error:
+        if type(error).__name__ in _EXISTS:
+            return False
+        if type(error).__name__ not in _UNKNOWN:
+            raise
+        store.put(key, data)
+    return True
 
 
 def get(address: Address, max_bytes: int | None = None) -> tuple[bytes, Facts]:

@@ -1,4 +1,4 @@
-"""Batches of items, decoded in threads or not, whichever is faster here."""
+"""Batches of items, decoded in as many threads as is fastest here."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from frostline.stages.errors import UnreadableSample
+from frostline.stages.extract.threads import ThreadTrial
 from frostline.stages.modalities.base import Arrays, Item
 from frostline.stages.modalities.items import by_shape, bytes_of, placed, shape_of
 
@@ -21,7 +22,7 @@ _BLOCK_BYTES = 32 << 20
 _MOST_BYTES = 256 << 20  # of a block that is no full batch yet
 _PIECES = 4  # of a block, per thread
 _MIN_PIECE = 4  # rows: to hand one to a thread costs as much as to decode a thumbnail
-_TRIALS = (False, False, True)  # blocks decoded in threads or not, to find out; the first one warms up
+_TRIAL_ROWS = 256  # of a block, at most: decoded by what may be too few threads, to find out
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +79,13 @@ class Loader:
     ``decode`` gives a row's item or raises UnreadableSample. ``item_bytes``: how much one
     holds, about. ``finish``: where all items come out with one shape once that is done to them, what it is; None where
     their shapes are their own: then those of a block are grouped by shape. ``size``: of an item, how many of its
-    shape are a batch; None: ``batch_size``. ``workers`` threads decode, unless the first blocks show that one thread
-    alone is faster: for thumbnails, whose decoding is mostly Python. A block is several
+    shape are a batch; None: ``batch_size``. ``workers`` threads decode, unless the first blocks show that fewer are
+    faster: for thumbnails, whose decoding is mostly Python. A block is several
     batches, since a CPU that changes between decoding and the network loses time at
     each change; where shapes are the items' own, it ends when its items hold 32 MiB and fill a batch,
     at the latest when they hold 256 MiB, however small the first ones were. ``ahead``: blocks
-    decoded while the caller works. ``loader_wait``: for how many seconds the caller waited for items;
-    a GPU may have had batches to work on meanwhile.
+    decoded while the caller works, once the number of threads is known. ``loader_wait``: for how many seconds the
+    caller waited for items; a GPU may have had batches to work on meanwhile.
     """
 
     def __init__(
@@ -101,16 +102,15 @@ class Loader:
         self._decode, self._finish, self._batch_size, self._ahead = decode, finish, batch_size, ahead
         self._size = size
         self._block = max(1, _BLOCK_BYTES // (batch_size * max(1, item_bytes)))
-        self._workers = workers
-        self._threads = ThreadPoolExecutor(workers, "frostline-decode")
-        self._times: list[float] = []
+        self._trial = ThreadTrial(workers)
+        self._pool_size, self._pool = workers, _pool(workers)
         self.loader_wait = 0.0
 
     def __enter__(self) -> Loader:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._threads.shutdown(cancel_futures=True)
+        self._pool.shutdown(cancel_futures=True)
 
     def batches(self, groups: Iterable[Sequence[int]]) -> Iterator[Batch]:
         """Yield the rows of each group, at most ``batch_size`` at a time; a group is asked for when it is needed.
@@ -123,7 +123,8 @@ class Loader:
         )
         pending: deque[_Block] = deque()
         while True:
-            fresh = list(islice(blocks, self._ahead + 1 - len(pending)))
+            wanted = 1 if self._trial.candidate else self._ahead + 1
+            fresh = list(islice(blocks, wanted - len(pending)))
             started = time.perf_counter()
             pending += [self._begin(rows) for rows in fresh]
             if not pending:
@@ -152,34 +153,34 @@ class Loader:
         return batch
 
     def _begin(self, rows: Sequence[int]) -> _Block:
-        block = _Block(rows)
-        if self._ahead:
-            block.futures.extend(self._submit(block))
-            return block
-        started = time.perf_counter()
-        if self._in_threads():
-            for future in self._submit(block):
-                future.result()
-        else:
-            self._fill(block, rows)
-        self._times.append((time.perf_counter() - started) / len(rows))
+        block, tried = _Block(rows), 0
+        if candidate := self._trial.candidate:
+            tried = _TRIAL_ROWS
+            self._try(block, rows[:tried], candidate)
+        block.futures += self._started(block, rows[tried:], self._trial.best)
         return block
+
+    def _try(self, block: _Block, rows: Sequence[int], threads: int) -> None:
+        started = time.perf_counter()
+        for future in self._started(block, rows, threads):
+            future.result()
+        self._trial.tell((time.perf_counter() - started) / (len(block.items) + len(block.faults)))
 
     @property
     def workers(self) -> int:
         """How many threads decode, as far as that has been found out."""
-        return self._workers if self._ahead or self._in_threads() else 1
+        return self._trial.best
 
-    def _in_threads(self) -> bool:
-        if self._workers == 1:
-            return False
-        if len(self._times) < len(_TRIALS):
-            return _TRIALS[len(self._times)]
-        return self._times[2] < self._times[1]
-
-    def _submit(self, block: _Block) -> list[Future[None]]:
-        piece = max(_MIN_PIECE, len(block.rows) // (_PIECES * self._workers))
-        return [self._threads.submit(self._fill, block, part) for part in _parts(block.rows, piece)]
+    def _started(self, block: _Block, rows: Sequence[int], threads: int) -> list[Future[None]]:
+        """Have so many threads decode rows of a block; where one does and nothing is ahead, it is this one."""
+        if threads == 1 and not self._ahead:
+            self._fill(block, rows)
+            return []
+        if threads != self._pool_size:
+            self._pool.shutdown()
+            self._pool_size, self._pool = threads, _pool(threads)
+        piece = max(_MIN_PIECE, len(rows) // (_PIECES * threads))
+        return [self._pool.submit(self._fill, block, part) for part in _parts(rows, piece)]
 
     def _fill(self, block: _Block, rows: Sequence[int]) -> None:
         for row in rows:
@@ -194,6 +195,10 @@ class Loader:
         if self._finish or block.held < _BLOCK_BYTES:
             return False
         return block.held >= _MOST_BYTES or len(block.items) >= self._batch_size
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "frostline-decode")
 
 
 def _parts(values: Sequence[T], size: int) -> list[Sequence[T]]:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.inference.backbone import Backbone
+from frostline.stages.backbones.inference.batches import Streamer
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import StoreError
 from frostline.stages.extract.extraction import Extraction, extract
@@ -57,7 +58,12 @@ def begin(root: Path, some: Samples, shard_rows: int = SHARD_ROWS) -> FeatureSet
     return FeatureStore(root / "features").begin(layout, Provenance(made="once"), target_file(some.targets, some.ids))
 
 
-def work(root: Path, promise: Callable[[str], object] = str, some: Samples | None = None) -> FeatureSet:
+def work(
+    root: Path,
+    promise: Callable[[str], object] = str,
+    some: Samples | None = None,
+    network: Streamer | None = None,
+) -> FeatureSet:
     """Extract, and tell ``promise`` of each thing that is durable from then on."""
     some = some or samples()
     features = begin(root, some)
@@ -69,7 +75,7 @@ def work(root: Path, promise: Callable[[str], object] = str, some: Samples | Non
         promise(f"{shard:05d}")
 
     with patch.object(features, "commit", committed):
-        extract(Extraction(some, backbone(), features, batch_size=4, workers=1))
+        extract(Extraction(some, network or backbone(), features, batch_size=4, workers=1))
     promise("published")
     return features
 

@@ -31,6 +31,17 @@ class Bucket:
         self._client.put_object(Bucket=self.name, Key=key, Body=data)
         return f"s3://{self.name}/{key}"
 
+    def keys(self, prefix: str) -> list[str]:
+        """Return the keys of the objects below a prefix."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        return [one["Key"] for page in pages for one in page.get("Contents", [])]
+
+    def read(self, key: str) -> bytes:
+        return bytes(self._client.get_object(Bucket=self.name, Key=key)["Body"].read())
+
+    def delete(self, key: str) -> None:
+        self._client.delete_object(Bucket=self.name, Key=key)
+
     def upload(self, folder: Path, prefix: str = "") -> str:
         """Store the files of a folder, below a prefix; return that as an address."""
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):

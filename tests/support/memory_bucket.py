@@ -9,6 +9,7 @@ from frostline.stages.buckets.address import Address
 from frostline.stages.buckets.stores import STORES
 
 Hook = Callable[[str, str], None]
+Ask = Callable[[], Any]
 
 
 class LostReply(ConnectionError):
@@ -25,6 +26,7 @@ class MemoryBucket:
         requests: of each request its name (``put``, ``create``, ``get``, ``head``, ``list``, ``delete``) and its key.
         before: called with these before the store is asked; what it raises, the request raises: nothing has happened.
         after: called after it was asked; what it raises, the request raises: it has happened all the same.
+        around: asks the store; may ask again, or not at all, or give another answer.
         repeats: what is to be created was created before, by the same request, whose reply was lost.
         lies: an object that is to be created is stored where there is one, too.
     """
@@ -36,6 +38,7 @@ class MemoryBucket:
         self.requests: list[tuple[str, str]] = []
         self.before: Hook = _nothing
         self.after: Hook = _nothing
+        self.around: Callable[[str, str, Ask], Any] = _asked
         self.repeats = False
         self.lies = False
 
@@ -71,16 +74,20 @@ class MemoryBucket:
         """Return the keys of the requests of a kind."""
         return [key for name, key in self.requests if name == kind]
 
-    def _do(self, kind: str, key: str, ask: Callable[[], Any]) -> Any:
+    def _do(self, kind: str, key: str, ask: Ask) -> Any:
         self.requests.append((kind, key))
         self.before(kind, key)
-        answer = ask()
+        answer = self.around(kind, key, ask)
         self.after(kind, key)
         return answer
 
 
 def _nothing(_kind: str, _key: str) -> None:
     """Let the request be."""
+
+
+def _asked(_kind: str, _key: str, ask: Ask) -> Any:
+    return ask()
 
 
 def memory_bucket(name: str) -> MemoryBucket:

@@ -10,9 +10,10 @@ from typing import Any
 from markupsafe import Markup
 
 from frostline.pipeline.records.curve import Curve
-from frostline.pipeline.records.headline import of_the_best
+from frostline.pipeline.records.headline import Candidate, of_the_best
 from frostline.pipeline.records.run import called
 from frostline.pipeline.report import wording
+from frostline.pipeline.report.concerns import concerns_of_best
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.claims import claim
 from frostline.pipeline.report.html.curves import figure_of
@@ -83,6 +84,7 @@ def comparison(runs: Sequence[Run], *, all_pairs: bool = False) -> dict[str, Any
         "best": _best(found, entries, names) if found else (),
         "again": sum(len(run.scored) for run in runs) - len(entries),
         "names": SECTIONS,
+        "sections": ("heads",),
         "differing": _differing(runs),
         "curves": _curves(curves) if curves else None,
         "uncovered": unknown,
@@ -97,6 +99,7 @@ def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequen
     first = found.rows[0]
     one = dict(zip(names, (one for _, one in entries), strict=True))[first.name]
     main = TARGETS.load(one.evaluation.kind).main
+    records = [run.record for run in dict.fromkeys(run for run, _ in entries)]
     value, interval = formatting.valued(main, of_the_best(one.evaluation, len(entries)))
     return Opening(
         value=value,
@@ -112,6 +115,7 @@ def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequen
             ),
             *((("Others", (standing_of(found),)),) if first.rank else ()),
         ),
+        concerns=concerns_of_best(Candidate(first.name, one.selection, one.evaluation), records),
     )
 
 

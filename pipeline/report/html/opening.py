@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from frostline.pipeline.records.headline import of_the_best
+from frostline.pipeline.report.concerns import Concern
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.claims import claim, of_groups, references
-from frostline.pipeline.report.html.concerns import Concern
 from frostline.pipeline.report.html.curves import span_of_mean
 from frostline.pipeline.report.html.ranking import Ranking
 from frostline.pipeline.report.html.record import Run, Scored
-from frostline.pipeline.report.verdicts import how_picked
+from frostline.pipeline.report.verdicts import HOPELESS, how_picked
 from frostline.pipeline.report.wording import NOUNS, chosen, listed
 from frostline.stages.errors import counted
 from frostline.stages.metrics import Spread
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
-
-_ABSURD = 50.0  # points
 
 Fact = tuple[str, tuple[str, ...]]
 """A term, and sentences about it."""
@@ -95,9 +93,9 @@ def standing_of(ranked: Ranking) -> str:
 
 
 def _detectable(seen: str, ranked: Ranking) -> str:
-    """Return which differences the test samples can show, if not only absurd ones."""
+    """Return which differences the test samples can show, if any."""
     samples = counted(ranked.compared, "test sample")
-    if ranked.in_points and float(seen) >= _ABSURD:
+    if ranked.in_points and float(seen) >= 100 * HOPELESS:
         return f"{samples} are too few to show differences between heads reliably."
     return f"Only differences above about {seen}{' points' if ranked.in_points else ''} show reliably with {samples}."
 

@@ -83,9 +83,10 @@ class Ranking:
     """The heads by score. ``problem``: why they are not compared.
 
     ``tied``: how to read the mark of those that can't be told from the ``reference``, where one can't.
-    ``among``: how many heads the band in the figure allows for a choice of. ``compared``: samples. ``each``: pairs are
-    of the reference with each other head. ``test``: whose p is corrected, which ``counts`` samples that only one head gets right, or not; ``corrected``: for what;
-    ``difference``: what a pair's difference is in, ``in_points`` of per cent or not.
+    ``among``: how many heads the band in the figure allows for a choice of. ``compared``: samples.
+    ``each``: pairs are of the reference with each other head. ``test``: whose p is corrected, which ``counts`` samples
+    that only one head gets right, or not; ``corrected``: for what; ``difference``: what a pair's difference is in,
+    ``in_points`` of per cent or not.
     """
 
     columns: tuple[str, ...]

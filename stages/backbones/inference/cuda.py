@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import cycle
@@ -57,8 +57,15 @@ class _Flow:
                 yield from self._back()
             self._land()
             yield from self._back()
-        finally:
-            self._api.synchronize(self._network.device)  # nothing may still be written when its memory is let go
+        except BaseException:
+            with suppress(RuntimeError):  # a broken device raises again, which would hide the first error
+                self._synchronize()
+            raise
+        self._synchronize()
+
+    def _synchronize(self) -> None:
+        """Wait for the device: nothing may still be written when its memory is let go."""
+        self._api.synchronize(self._network.device)
 
     def _launched(self, batch: Arrays, rows: int) -> _Passing:
         """Send a batch on its way in parts of so many rows; where memory runs out meanwhile, it is sent again."""
@@ -97,7 +104,7 @@ class _Flow:
     def _release(self) -> None:
         """Let go of all memory that batches pass through, once they have."""
         self._land()
-        self._api.synchronize(self._network.device)  # what failed had been begun
+        self._synchronize()  # what failed had been begun
         self._lanes.clear()
         if self._network.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -17,7 +17,7 @@ from typing import Any
 
 from frostline.stages.buckets.address import Address
 from frostline.stages.buckets.cache import copy_of, drop_copy, is_fresh, keep, named, write_copy
-from frostline.stages.buckets.client import Facts, create, delete, get, head, inside, put
+from frostline.stages.buckets.client import Facts, create, delete, get, head, inside, put, replace
 from frostline.stages.buckets.failures import NoObject
 from frostline.stages.buckets.mirror import together, told_as_store
 from frostline.stages.errors import StoreError
@@ -203,9 +203,8 @@ class BucketPlace:
                 there = self._get_record(shard)
             except FileNotFoundError:  # dropped meanwhile
                 continue
-            if there != text and not self._is_sound(shard, there, record):
-                put(self._record_at(shard), text)
-            return
+            if there == text or self._is_sound(shard, there, record) or replace(self._record_at(shard), there, text):
+                return
         raise StoreError(f"{self._record_at(shard).shown} comes and goes; is another command mending it? Run again")
 
     def _is_sound(self, shard: int, there: bytes, ours: Mapping[str, Any]) -> bool:

@@ -166,6 +166,19 @@ def test_what_making_batches_raises_is_raised() -> None:
         list(overlapped(tiny_backbone(), batches(), BatchLimit(8)))
 
 
+def test_a_device_that_is_broken_does_not_hide_what_broke_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(device: object) -> None:
+        raise RuntimeError("CUDA error: the same again")
+
+    def batches() -> Iterator[Arrays]:
+        yield from noise(2)
+        monkeypatch.setattr(torch.cpu, "synchronize", broken)
+        raise RuntimeError("CUDA error: an illegal memory access")
+
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        list(overlapped(tiny_backbone(), batches(), BatchLimit(8)))
+
+
 def test_no_mode_of_torch_is_left_on_for_whoever_takes_the_results() -> None:
     for _ in overlapped(tiny_backbone(), noise(5), BatchLimit(8)):
         assert not torch.is_inference_mode_enabled()
