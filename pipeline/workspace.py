@@ -122,6 +122,6 @@ def existing_workspace(data_dir: Path, *, reread: bool = False) -> Workspace:
     ``reread``: all of it from its bucket, if it is in one, whatever lies here.
     """
     root = opened(data_dir, again=reread)
-    if not root.is_dir() or (is_address(data_dir) and not any(root.iterdir())):
+    if not root.is_dir() or (is_address(data_dir) and not any(map(Path.is_file, root.rglob("*")))):
         raise ConfigError(f"no workspace at {data_dir}; `frostline run` creates one, or choose another with --data-dir")
     return Workspace(root)

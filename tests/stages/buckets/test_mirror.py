@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from frostline.pipeline.workspace import existing_workspace, opened_folder
 from frostline.stages.buckets import mirror
+from frostline.stages.buckets.address import AddressPath
 from frostline.stages.buckets.cache import address_at, local, named
 from frostline.stages.buckets.mirror import look_again, opened, remove_objects
 from frostline.stages.errors import ConfigError
@@ -79,6 +81,19 @@ def test_shards_downloads_and_claims_are_not_fetched_unasked(there: tuple[Memory
     assert bucket.said("get") == ["ws/features/s/key.json"]
 
 
+def test_what_else_lies_in_a_bucket_is_left_alone(there: tuple[MemoryBucket, str]) -> None:
+    bucket, place = there
+    for key in ("a.jpg", "pets/b.jpg", "pets/cats/c.jpg", "other.json", "ws/photo.jpg", "ws/pets/d.jpg"):
+        bucket.store.put(key, b"1")
+    for wrong in (place, place.removesuffix("/ws")):
+        with pytest.raises(ConfigError, match=f"no workspace at {wrong}; "):
+            existing_workspace(AddressPath(wrong))
+    bucket.store.put("ws/runs/a/run.json", b"1")
+    look_again()
+    assert existing_workspace(AddressPath(place)).root.is_dir() and opened_folder(f"{place}/runs/a").is_dir()
+    assert bucket.said("get") == ["ws/runs/a/run.json"]
+
+
 def test_a_large_file_is_fetched_when_it_is_read(
     there: tuple[MemoryBucket, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,7 +109,7 @@ def test_a_large_file_is_fetched_when_it_is_read(
 
 def test_a_file_sent_in_parts_is_known_again(bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FROSTLINE_CACHE_DIR", str(tmp_path / "cache"))
-    here = opened(f"s3://{bucket.name}/ws")
+    here = opened(f"s3://{bucket.name}/ws") / "heads"
     here.mkdir(parents=True)
     write_atomic(here / "large", data := bytes(range(256)) * (6 << 12))
     look_again()
