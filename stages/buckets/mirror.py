@@ -21,9 +21,9 @@ from frostline.stages.buckets.failures import NoObject
 from frostline.stages.buckets.pool import POOL
 from frostline.stages.errors import DataError, StoreError
 
-_NOT_FETCHED = {"shards", "claims", "downloads", "locks", "index"}
+_NOT_FETCHED = {"shards", "claims", "downloads", "locks"}
 _FEATURES = "features"
-_OF_WORKSPACE = {_FEATURES, "backbones", "bench", "heads", "health", "runs", "targets", "vocabularies"}
+_OF_WORKSPACE = {_FEATURES, "backbones", "bench", "heads", "health", "index", "runs", "targets", "vocabularies"}
 _DESCRIBED_BY = {"head.json", "key.json", "run.json"}  # of what is in a folder that is opened alone
 _SMALL = 4 << 20
 
@@ -62,6 +62,11 @@ def look_again() -> None:
     """Forget what was opened: who opens it next sees what others wrote meanwhile."""
     with _OPENED.lock:
         _OPENED.places.clear()
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file, here or where it is fetched from when it is read."""
+    return path in _OPENED.left or path.exists()
 
 
 def fetched(path: Path) -> None:
