@@ -56,7 +56,7 @@ class Claims:
         return bool(before) and any(before.get(key) != facts for key, facts in listed(self._folder))
 
     def clear(self) -> None:
-        """Remove what dead holders left."""
+        """Remove all claims, once every shard is committed: who still holds one has nothing to do any more."""
         for key, _ in listed(self._folder):
             _let_go(self._folder._replace(key=key))
 

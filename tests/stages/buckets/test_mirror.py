@@ -12,7 +12,7 @@ import pytest
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.plan import one_reader as one_reader_module
 from frostline.pipeline.workspace import existing_workspace, open_workspace, opened_folder
-from frostline.stages.buckets import mirror
+from frostline.stages.buckets import failures, mirror
 from frostline.stages.buckets.address import AddressPath
 from frostline.stages.buckets.cache import address_at, local, named
 from frostline.stages.buckets.mirror import is_there, look_again, opened, remove_objects
@@ -224,3 +224,24 @@ def test_one_task_reads_a_new_dataset_and_the_others_wait_for_what_it_leaves_in_
     for thread in threads:
         thread.join()
     assert order == ["written", "read"] and not [name for name in bucket.names() if "claims" in name]
+
+
+def test_a_server_that_does_not_answer_is_named_without_credentials_while_it_is_tried_again(
+    there: tuple[MemoryBucket, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket, place = there
+    said = threading.Event()
+    monkeypatch.setattr(failures, "LATE_SECONDS", 0.01)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://user:secret@store.example:9000/?token=hidden")
+    spoken = list[str]()
+    monkeypatch.setattr(failures.log, "warning", lambda *words: (spoken.append(words[0] % words[1:]), said.set()))
+
+    def stalls(_kind: str, _key: str) -> None:
+        assert said.wait(60)
+        raise LostReply("error sending request")
+
+    bucket.before = stalls
+    with pytest.raises(StoreError, match=r"no answer from store.example:9000, tried again and again") as error:
+        opened(place)
+    assert spoken == [f"no answer for {place[:-3]} from store.example:9000 yet; still trying, Ctrl-C ends this"]
+    assert "secret" not in str(error.value) + spoken[0] and "hidden" not in str(error.value) + spoken[0]
