@@ -2,6 +2,7 @@
 
     FrostlineError
     ├── ConfigError      a name, value or file of settings that can't be used      exit 2
+    │   └── MissingResult     a score or a head that an object doesn't have
     ├── DataError        the samples, or what is computed from them, can't be used exit 3
     │   └── UnreadableSample  one sample's reason; quarantined by the stages
     └── StoreError       the cache is damaged, mismatched or can't be written      exit 4
@@ -26,6 +27,10 @@ class ConfigError(FrostlineError):
     """A setting, name or weights file can't be used as asked."""
 
     exit_code = 2
+
+
+class MissingResult(ConfigError, AttributeError):
+    """A result that an object of this kind doesn't have; ``hasattr`` says so, too."""
 
 
 class DataError(FrostlineError):
@@ -57,11 +62,16 @@ class DamagedShard(StoreError):
         self.path = str(path)
 
 
+_NAMED = 40
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], wanted: str = "") -> ConfigError:
     """Return the error for a name that isn't known: with the nearest known ones, else ``wanted``, else all known."""
     names = {n.lower(): n for n in sorted(known)}
     near = [names[n] for n in get_close_matches(name.lower(), names, 3, 0.6)]
-    known_ones = wanted or f"known: {', '.join(names.values())}"
+    every = list(names.values())
+    more = f" and {len(every) - _NAMED:,} more" if len(every) > _NAMED else ""
+    known_ones = wanted or f"known: {', '.join(every[:_NAMED])}{more}"
     hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else known_ones
     return ConfigError(f"unknown {kind} {name!r}; {hint}")
 

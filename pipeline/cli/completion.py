@@ -40,14 +40,34 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
             yield action
 
 
+def _encoders() -> Iterator[str]:
+    """Yield the names of encoders that need no extra, and the prefixes of all families."""
+    from frostline.stages.backbones.families.registry import FAMILIES, full_name
+
+    for prefix in ("shipped", "torchvision"):
+        yield from (full_name(f"{prefix}:{name}") for name in FAMILIES.load(prefix).names())
+    yield from (f"{prefix}:" for prefix in FAMILIES.names())
+
+
+def _datasets() -> Iterator[str]:
+    """Yield the names of datasets, and the prefixes of sources."""
+    from frostline.stages.datasets.sources.registry import known_datasets
+
+    yield from known_datasets()
+
+
 def _choices(action: argparse.Action) -> list[str]:
-    """Return the words that can be given, those of ``{a,b}``; the names of heads for ``--head``."""
+    """Return the words that can be given, those of ``{a,b}``; names of heads, encoders and datasets for their flags."""
     metavar = str(action.metavar)
     if "--head" in action.option_strings:
         from frostline.stages.heads import HEADS
         from frostline.stages.heads.protocols import PROTOCOLS
 
         return [*HEADS.names(), *PROTOCOLS]
+    if "--backbone" in action.option_strings:
+        return list(_encoders())
+    if "--dataset" in action.option_strings:
+        return list(_datasets())
     if "--help" in action.option_strings:
         return ["all"]
     return metavar.strip("{}").split(",") if metavar.startswith("{") and "|" not in metavar else []

@@ -29,6 +29,8 @@ class HelpAction(argparse.Action):
         self, parser: argparse.ArgumentParser, _namespace: argparse.Namespace, values: Any, option: str | None = None
     ) -> None:
         """Print help, and exit."""
+        if values not in (None, "all", []):
+            parser.error(f"--help {values}; expected --help or --help all")
         whole = values == "all" or option == "--help-all"
         print(parser.format_help(whole=whole), end="")  # type: ignore[call-arg]
         parser.exit()

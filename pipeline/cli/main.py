@@ -57,6 +57,8 @@ def _wait_passively() -> None:
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     """Return what a command is given; only the flags of that one are made."""
+    if arguments and arguments[0] == "help":  # as git and pip have it
+        arguments = [*arguments[1:2], "--help"]
     first = arguments[0] if arguments else ""
     if first in COMMANDS:
         return parser_of(first).parse_args(arguments[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
@@ -58,13 +59,24 @@ class Parser(argparse.ArgumentParser):
         first = message.removeprefix(_UNKNOWN).split()[0] if message.startswith(_UNKNOWN) else ""
         if first.startswith("-"):
             self.unknown_flag(first)
-        print(f"error: {message}\n       {self.prog} --help lists what there is", file=sys.stderr)
+        if first and "--dataset" in self.flags():
+            message = f"unexpected {first}; did you mean --dataset {dataset_like(first)}?"
+        print(f"error: {message}\n       See `{self.prog} --help`.", file=sys.stderr)
         raise SystemExit(ConfigError.exit_code)
 
     def unknown_flag(self, given: str) -> NoReturn:
         """Exit with the nearest flag of this command, or of another."""
         flag = given.partition("=")[0]
         self.error(f"unknown flag {flag}{_hint(flag, self.flags(), self.elsewhere())}")
+
+
+def dataset_like(given: str) -> str:
+    """Return how a word, given without a flag, is written as a dataset."""
+    from frostline.stages.datasets.sources.registry import prefix_of
+
+    if ":" in given or not os.path.lexists(given):
+        return given
+    return f"{prefix_of(given) or 'folder'}:{given}"
 
 
 _UNKNOWN = "unrecognized arguments: "

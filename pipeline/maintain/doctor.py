@@ -60,41 +60,42 @@ def doctor_text(found: Sequence[Finding]) -> str:
     for part in dict.fromkeys(one.part for one in found):
         rows = tuple((f"  {one.name}", one.found, marks[one.state]) for one in found if one.part == part)
         lines += [part, *aligned(Table("", ("", "", ""), "<<<", rows, widths=(width + 2,))), ""]
-    todo = [f"- {one.advice}" for one in found if one.advice]
+    todo = dict.fromkeys(f"- {one.advice}" for one in found if one.advice)
     return "\n".join([*lines, *(["what to do", *todo] if todo else ["Nothing is missing."])])
 
 
 def _packages() -> Iterator[Finding]:
     yield Finding("packages", "frostline", f"{version('frostline')}, Python {platform.python_version()}")
-    for name, extra in _requirements():
+    for name, wanted, extra in _requirements():
         if extra:
             continue
         found = _version(name)
         if found is None:
-            yield Finding("packages", name, "not installed", "broken", f"pip install '{name}': Frostline needs it")
+            yield Finding("packages", name, "not installed", "broken", f"pip install '{wanted}': Frostline needs it")
         elif name in _SHOWN:
             yield Finding("packages", name, found)
 
 
 def _extras() -> Iterator[Finding]:
-    by_extra: dict[str, list[str]] = {}
-    for name, extra in _requirements():
+    by_extra: dict[str, dict[str, str]] = {}
+    for name, wanted, extra in _requirements():
         if extra and extra not in _DEVELOPERS:
-            by_extra.setdefault(extra, []).append(name)
-    for extra, names in by_extra.items():
-        versions = {name: _version(name) for name in names}
+            by_extra.setdefault(extra, {})[name] = wanted
+    for extra, packages in by_extra.items():
+        versions = {name: _version(name) for name in packages}
         text = ", ".join(f"{name} {found or 'not installed'}" for name, found in versions.items())
         if all(versions.values()):
             yield Finding("extras", extra, text)
         else:
-            yield Finding("extras", extra, text, "missing", f"for {extra}: pip install 'frostline[{extra}]'")
+            lacking = " ".join(f"'{packages[name]}'" for name, there in versions.items() if not there)
+            yield Finding("extras", extra, text, "missing", f"for {extra}: pip install {lacking}")
 
 
-def _requirements() -> Iterator[tuple[str, str]]:
-    """Yield the name of each package that Frostline names, and the extra that it is for, empty for the base."""
+def _requirements() -> Iterator[tuple[str, str, str]]:
+    """Yield each package that Frostline names, as it is wanted, and the extra that it is for, empty for the base."""
     for line in requires("frostline") or []:
         if found := _REQUIREMENT.match(line):
-            yield found[1], found[2] or ""
+            yield found[1], line.partition(";")[0].strip(), found[2] or ""
 
 
 def _version(name: str) -> str | None:

@@ -54,8 +54,8 @@ def encoders_json(found: Sequence[Named]) -> list[dict[str, Any]]:
 def encoders_table(found: Sequence[Named]) -> str:
     """Return the encoders for a terminal."""
     table = Table("", ("encoder", "width", "images", "licence", "weights"), "<>><<", tuple(map(_cells, found)))
-    more = f"; details are shown for a pattern that matches at most {DESCRIBED}" if len(found) > DESCRIBED else ""
-    return "\n".join([*aligned(table), f"{counted(len(found), 'encoder')}{more}"])
+    more = [f"Width, size, licence and weights are shown for patterns with at most {DESCRIBED} matches, as vit_b."]
+    return "\n".join([*aligned(table), counted(len(found), "encoder"), *(more if len(found) > DESCRIBED else [])])
 
 
 def _none_matches(pattern: str, missing: Sequence[str]) -> ConfigError:

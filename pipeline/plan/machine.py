@@ -23,10 +23,19 @@ def device_of(name: str) -> str:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(
-            f"device {name!r} is not available ({str(error).splitlines()[0]}); expected auto, cpu or cuda"
-        ) from error
+        raise ConfigError(f"device {name!r} is not available; torch {_devices()}") from error
     return name
+
+
+def _devices() -> str:
+    """Return which devices torch can use, and why there is no GPU."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count:
+        return f"can use cpu and {', '.join(f'cuda:{i}' for i in range(count))}"
+    why = "sees no GPU" if torch.version.cuda else "was built without CUDA: install a CUDA build for GPUs"
+    return f"{why}. Use --device cpu or auto"
 
 
 def devices_of(name: str) -> list[str]:

@@ -47,8 +47,8 @@ def pick_mode(network: AnyBackbone, candidates: list[NumericMode], train: Sample
     rough, agreement = faster(network, whole) if fast.precision != exact.precision else (network, None)
     if agreement:
         good, bad = (
-            f"features in {rough.precision}",
-            "features in fp32, because the faster precision changes them too much",
+            f"using {rough.precision}",
+            f"using fp32: {fast.precision} changes the features too much",
         )
         _log(good if agreement.good else bad, "fp32", agreement, train.modality)
     if exact.jpeg_min_side == fast.jpeg_min_side:
@@ -66,7 +66,12 @@ def pick_mode(network: AnyBackbone, candidates: list[NumericMode], train: Sample
 def _log(what: str, against: str, found: FeatureAgreement, modality: str) -> None:
     cosine = f"minimum {found.least:.5f}, mean {found.mean:.5f}"
     noun = MODALITIES.load(modality).noun
-    how = f"cosine with {against} on {found.rows} {noun}s: {cosine}; error {found.error:.1%} of the spread"
+    from frostline.stages.backbones.calibrate.precision import MAX_ERROR, MIN_COSINE, MIN_MEAN_COSINE
+
+    expected = "" if found.good else f", expected at least {MIN_COSINE:g} and {MIN_MEAN_COSINE:g}"
+    error = f"error {100 * found.error:.1f} % of the spread"
+    most = "" if found.good else f", expected at most {100 * MAX_ERROR:g} %"
+    how = f"cosine with {against} on {found.rows} {noun}s: {cosine}{expected}; {error}{most}"
     log.info("%s (%s)", what, how)
 
 

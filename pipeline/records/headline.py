@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from frostline.pipeline.records.run import Probe
+from frostline.pipeline.records.run import Probe, called
+from frostline.pipeline.records.run_record import HeadRecord, RunRecord
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.fit.selection import LEAST_IS_BEST, Selection
 from frostline.stages.metrics import Score
@@ -64,6 +65,23 @@ def candidates(probes: Iterable[Probe]) -> dict[str, list[Candidate]]:
         if one.fitted and one.evaluation:
             found.setdefault(one.backbone, []).append(Candidate(one.name, one.fitted.selection, one.evaluation))
     return found
+
+
+def recorded_candidates(record: RunRecord) -> dict[str, list[Candidate]]:
+    """Return the same of a record, the run's own backbone first."""
+    found: dict[str, list[Candidate]] = {}
+    for one in record.probes:
+        if one.head and one.evaluation:
+            name = called(one.name, one.backbone)
+            found.setdefault(one.backbone, []).append(Candidate(name, one.head.selection, one.evaluation))
+    return found
+
+
+def recommended_head(record: RunRecord) -> HeadRecord | None:
+    """Return the head that a run speaks of first; None where none was fitted on all training samples."""
+    own = recorded_candidates(record).get(record.probes[0].backbone)
+    first = headline(own).name if own else None
+    return next((one.head for one in record.probes if called(one.name, one.backbone) == first and one.head), None)
 
 
 def _criteria(kind: str) -> list[str]:

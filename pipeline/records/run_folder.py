@@ -56,7 +56,7 @@ def read_run(path: Path) -> RunFolder:
         fields = unsealed(read_file(file))
     except OSError as error:
         raise ConfigError(
-            f"no run in {path} ({error.strerror}); wanted a folder of data/runs, or its run.json"
+            f"no run in {path} ({error.strerror}); expected a folder of data/runs, or its run.json"
         ) from error
     except ValueError as error:
         raise _damaged(file, error) from error
@@ -65,7 +65,7 @@ def read_run(path: Path) -> RunFolder:
 
 def _record(file: Path, fields: dict[str, Any]) -> RunRecord:
     if not all(name in fields for name in _WANTED):
-        raise StoreError(f"{file} is no run; wanted {', '.join(_WANTED)} in it, as `frostline run` writes them")
+        raise StoreError(f"{file} is no run; expected {', '.join(_WANTED)} in it, as `frostline run` writes them")
     try:
         record = validated(RunRecord, fields)
         for features in (one for probe in record.probes for one in probe.features):
@@ -87,7 +87,7 @@ def _problems(record: RunRecord) -> Iterator[str]:
         if Path(name).name != name:
             yield f"it names a file that does not lie beside it: {name}"
     if not record.probes:
-        yield "probes: no head, wanted one or more"
+        yield "probes: no head, expected one or more"
     for i, probe in enumerate(record.probes):
         yield from (f"probes.{i}.{problem}" for problem in _probe_problems(probe, record))
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from textwrap import wrap
 from typing import Literal, NamedTuple
 
-Role = Literal["text", "advice", "warnings", "how", "where"]
-_TITLED: tuple[Role, ...] = ("warnings", "how", "where")
+Role = Literal["text", "advice", "warnings", "how", "where", "next"]
+_TITLED: tuple[Role, ...] = ("warnings", "how", "where", "next")
 _BOLD, _YELLOW, _DIM, _OFF = "\x1b[1m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
 _LEAST_WIDTH = 40
 

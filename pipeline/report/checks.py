@@ -38,11 +38,20 @@ def checks(found: Findings) -> tuple[Check, ...]:
 
 
 def findings_table(found: Findings) -> str:
-    """Return the findings for a terminal: how many of each, and the first by name."""
+    """Return the findings for a terminal: problems with the first samples by name, then in one line what is sound."""
     rows = found.rows
     first = f"{found.dataset} through {found.backbone}: {rows['train']:,} training and {rows['test']:,} test samples"
-    blocks = [[printable(one.found), *([listing(one.names, _SHOWN)] if one.names else [])] for one in checks(found)]
-    return "\n".join([printable(first), "", *(line for block in blocks for line in block)])
+    every = checks(found)
+    doubts = [one for one in every if not one.sound]
+    blocks = [[printable(one.found), *([listing(one.names, _SHOWN)] if one.names else [])] for one in doubts]
+    sound = [_within(one.sought) for one in every if one.sound]
+    last = [f"no problem found: {', '.join(sound)}"] if sound else []
+    return "\n".join([printable(first), "", *(line for block in blocks for line in block), *last])
+
+
+def _within(heading: str) -> str:
+    """Return a heading as it stands within a sentence."""
+    return heading if heading.startswith("NaN") else heading[0].lower() + heading[1:]
 
 
 def _values(found: Findings) -> Iterable[Check]:
@@ -52,10 +61,10 @@ def _values(found: Findings) -> Iterable[Check]:
     not_finite = [name for names in found.not_finite.values() for name in names]
     yield _counted("NaN and infinity", not_finite, "sample", "with NaN or infinite features")
     dead, constant = len(found.dead_dimensions), len(found.constant_dimensions)
-    phrase = f"{dead:,} of {found.width:,} dimensions zero throughout, {constant:,} otherwise constant"
-    yield Check("Dead dimensions", phrase, sound=not dead + constant)
+    phrase = f"{dead:,} of {found.width:,} features always zero, {constant:,} constant"
+    yield Check("Dead features", phrase, sound=not dead + constant)
     far = [f"{one.id}: {one.z:.0f} deviations from the median" for s in found.outlying_lengths.values() for one in s]
-    yield _counted("Outliers", far, "sample", "of outlying length")
+    yield _counted("Outliers", far, "outlier", "(unusual feature norm)")
 
 
 def _balance(found: Findings) -> Iterable[Check]:
@@ -96,12 +105,17 @@ def _near(found: Findings) -> Iterable[Check]:
     """Yield what a backbone hardly tells apart."""
     near = found.near_duplicates
     parts = (
-        ("Near duplicates across the splits", "in test of train", near.across),
-        ("Near duplicates within train", "in train", near.train),
-        ("Near duplicates within test", "in test", near.test),
+        (
+            "Near duplicates across the splits",
+            "test sample",
+            "of nearly the same features as a training sample",
+            near.across,
+        ),
+        ("Near duplicates within train", "training sample", "of nearly the same features as another", near.train),
+        ("Near duplicates within test", "test sample", "of nearly the same features as another", near.test),
     )
-    for sought, where, pairs in parts:
-        yield _counted(sought, [f"{pair.id} ≈ {pair.nearest}" for pair in pairs], "near duplicate", where)
+    for sought, noun, what, pairs in parts:
+        yield _counted(sought, [f"{pair.id} ≈ {pair.nearest}" for pair in pairs], noun, what)
 
 
 def _labels(found: Findings) -> Check:
@@ -113,7 +127,7 @@ def _labels(found: Findings) -> Check:
         return Check(SECOND_LOOK, phrase, names, sound=not names)
     count = f"about {expected:.0f}" if expected >= 1 else "fewer than one"
     beside = f"{count} expected if every label were right"
-    judge = f"the judging head agrees with {100 * agreement:.1f} % of the labels"
+    judge = f"a head fitted without these samples agrees with {100 * agreement:.1f} % of the labels"
     return Check(SECOND_LOOK, f"{phrase}; {beside}; {judge}", names, sound=not names)
 
 

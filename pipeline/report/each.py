@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from frostline.pipeline.records.run import Report, to_json
 from frostline.pipeline.report.blocks import PLAIN, Block, Terminal, rendered
-from frostline.pipeline.report.messages import noted, notes_of, quarantined, warnings_of
-from frostline.pipeline.report.text import curve_lines, curve_notes, interval_notes, score_lines, table
-from frostline.pipeline.report.wording import Message
+from frostline.pipeline.report.messages import noted, notes_of, warnings_of, worries
+from frostline.pipeline.report.text import curve_lines, notes_on_intervals, score_lines, table
+from frostline.pipeline.report.wording import Message, listed
 from frostline.stages.buckets.cache import named
 from frostline.stages.errors import counted
 
@@ -33,7 +33,7 @@ def reports_table(reports: Sequence[Report], on: Terminal = PLAIN) -> str:
     own = [", ".join(of_report) for of_report in zip(*parts.values(), strict=True)]
     names = [name for name, report in zip(own, reports, strict=True) for _ in report.probes]
     tables = [show(probes, names, ", ".join(parts), on.width) for show in (score_lines, curve_lines)]
-    said = _messages(reports)
+    said = _messages(reports, own)
     places = [f"report    {named(report.path)}" for report in reports if not report.unwritten]
     blocks = [*(Block("text", lines) for lines in ([head], *tables)), Block("warnings", warnings_of(said))]
     return rendered([*blocks, Block("how", notes_of(said)), Block("where", places)], on)
@@ -48,16 +48,22 @@ def _parts(reports: Sequence[Report]) -> dict[str, list[str]]:
     return {name: values for name, values in parts.items() if len(set(values)) > 1}
 
 
-def _messages(reports: Sequence[Report]) -> list[Message]:
+def _messages(reports: Sequence[Report], names: Sequence[str]) -> list[Message]:
     probes = [probe for report in reports for probe in report.probes]
     computed = sum({done.folder: done.computed for probe in reversed(probes) for done in probe.features}.values())
     cached = sum(probe.fitted.cached for probe in probes if probe.fitted)
     fitted = sum(probe.fitted is not None for probe in probes) - cached
     heads = f"{counted(fitted, 'head')} fitted, {cached:,} from the cache"
     lines = [f"{computed:,} features computed for all of them; {heads}" if computed else heads]
-    lines = [*curve_notes(probes), *lines]
-    if any(probe.evaluation for probe in probes):
-        lines = [*interval_notes(probes), *lines]
-    left_out = max(report.quarantined for report in reports)
     recorded = dict.fromkeys(note for report in reports for note in report.notes)
-    return [*(Message("note", line) for line in lines), *quarantined(left_out), *noted(recorded)]
+    said = [*_worries(reports, names), *(Message("note", line) for line in (*notes_on_intervals(probes), *lines))]
+    return [*said, *noted(recorded)]
+
+
+def _worries(reports: Sequence[Report], names: Sequence[str]) -> list[Message]:
+    """Return what should worry the reader, each once, with the reports that it is about where these are not all."""
+    found: dict[Message, list[str]] = {}
+    for report, name in zip(reports, names, strict=True):
+        for message in worries(report):
+            found.setdefault(message, []).append(name)
+    return [one if len(own) == len(reports) else one.under(listed(own)) for one, own in found.items()]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from frostline.pipeline.records.run import Report
-from frostline.pipeline.report.wording import Message
-from frostline.stages.errors import counted
+from frostline.pipeline.records.run import Report, run_record
+from frostline.pipeline.report.concerns import beaten_by, concerns
+from frostline.pipeline.report.wording import NO_INTERVAL, Message
+from frostline.stages.metrics.score import TOO_FEW
+from frostline.stages.targets.registry import TARGETS
 
 _MARK = "WARNING "
 _WORRYING = (_MARK, "near duplicates: ")
@@ -18,7 +20,7 @@ def noted(lines: Iterable[str]) -> list[Message]:
 
 
 def data_messages(report: Report) -> list[Message]:
-    """Return what to know about a run's samples."""
+    """Return what to know about a run's samples; what ``concerns`` says of them is left out."""
     twice = report.duplicates
     found: list[Message] = []
     if twice.across or twice.within_train or twice.within_test:
@@ -26,16 +28,19 @@ def data_messages(report: Report) -> list[Message]:
             f"exact duplicates: {twice.across:,} of the test samples are also in train, "
             f"{twice.within_train:,} repeat within train, {twice.within_test:,} within test"
         )
-        found.append(Message("warning" if twice.across else "note", text))
-    if twice.conflicting:
-        found.append(Message("warning", f"{counted(twice.conflicting, 'identical sample')} with different labels"))
-    return [*found, *quarantined(report.quarantined), *noted(report.notes)]
+        found.append(Message("note", text))
+    return [*found, *noted(report.notes)]
 
 
-def quarantined(count: int) -> list[Message]:
-    """Return the warning about samples that were left out, if there are any."""
-    text = f"{counted(count, 'sample')} quarantined and left out; run.json lists them"
-    return [Message("warning", text)] if count else []
+def worries(report: Report) -> list[Message]:
+    """Return what should worry the reader of a run: the box of its page, and scores that have no interval."""
+    compared = report.comparison
+    beaten = beaten_by(compared.reference, compared) if compared else None
+    said = [one.text for one in concerns(run_record(report), beaten)]
+    shown = TARGETS.load(report.kind).table
+    scores = [one.evaluation.scores[name] for one in report.probes if one.evaluation for name in shown]
+    missing = [f"{NO_INTERVAL}: {TOO_FEW}"] if any(score.interval is None for score in scores) else []
+    return [Message("warning", text) for text in (*said, *missing)]
 
 
 def warnings_of(said: Iterable[Message]) -> list[str]:

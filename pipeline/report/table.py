@@ -31,7 +31,8 @@ def aligned(table: Table, width: int | None = None) -> list[str]:
     """Return a table for a terminal, a line for the columns' names if they have any, and one for each row, if any.
 
     Columns are as wide as their widest cell; those without a cell that says something are left out. ``width``: of a
-    line; the middle of the longest names (columns that are aligned to the left) gives way to it.
+    line. Where it does not hold a row, what is the same in all rows is said once, above the table; then the middle of
+    the longest names gives way. These are the columns aligned to the left that have a name; no other cell is cut.
 
     >>> print(*aligned(Table("", ("head", "", "accuracy"), "<<>", (("logreg", "", "95.0 %"),))), sep="\\n")
     head    accuracy
@@ -42,16 +43,27 @@ def aligned(table: Table, width: int | None = None) -> list[str]:
     rows = [[printable(cell) for cell in row] for row in table.rows]
     kept = [i for i in range(len(table.columns)) if any(row[i] for row in rows)]
     wide = {i: max(*table.widths[i : i + 1], *(len(row[i]) for row in (table.columns, *rows))) for i in kept}
-    wide = wide if width is None else _narrowed(wide, table.align, width)
+    above: list[str] = []
+    if width is not None and _too_wide(wide, width):
+        same = [i for i in kept if table.columns[i] and len(rows) > 1 and len({row[i] for row in rows}) == 1]
+        kept = [i for i in kept if i not in same]
+        above = ["; ".join(f"{table.columns[i]}: {rows[0][i]}" for i in same)] if same else []
+        names = {i for i in kept if table.align[i] == "<" and table.columns[i]}
+        wide = _narrowed({i: wide[i] for i in kept}, names, width)
     heading = [table.columns] if any(table.columns) else []
-    return [_line(row, kept, table.align, wide) for row in (*heading, *rows)]
+    return [*above, *(_line(row, kept, table.align, wide) for row in (*heading, *rows))]
 
 
-def _narrowed(wide: dict[int, int], align: str, width: int) -> dict[int, int]:
+def _too_wide(wide: dict[int, int], width: int) -> int:
+    """Return by how much rows are longer than a line."""
+    return max(0, sum(wide.values()) + 2 * (len(wide) - 1) - width)
+
+
+def _narrowed(wide: dict[int, int], names: set[int], width: int) -> dict[int, int]:
     """Return widths of columns that fit a line, as far as names can be shortened; the widest gives way first."""
     own = dict(wide)
-    for _ in range(sum(own.values()) + 2 * (len(own) - 1) - width):
-        widest = max((i for i in own if align[i] == "<"), key=own.__getitem__, default=None)
+    for _ in range(_too_wide(wide, width)):
+        widest = max(names, key=own.__getitem__, default=None)
         if widest is None or own[widest] <= _NAME:
             break
         own[widest] -= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.records.headline import candidates, headline
 from frostline.pipeline.records.run import PAGE, Extracted, Fitted, Probe, Report
 from frostline.pipeline.report.blocks import PLAIN, Block, Terminal, rendered
-from frostline.pipeline.report.messages import data_messages, notes_of, warnings_of
+from frostline.pipeline.report.messages import data_messages, notes_of, warnings_of, worries
 from frostline.pipeline.report.table import Table, aligned
 from frostline.pipeline.report.verdicts import advice, picked, standing, uncovered, uncovered_over_draws, verdicts
 from frostline.pipeline.report.wording import (
@@ -17,6 +18,7 @@ from frostline.pipeline.report.wording import (
     Message,
     chosen,
     draws_note,
+    in_cell,
     intervals_of,
     plus_minus,
     selection_lines,
@@ -33,7 +35,9 @@ from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
-_SHOWN = 6  # comparisons
+_SHOWN = 2  # comparisons
+_FEW = 2  # heads whose work is told one by one
+_ON_ALL = "intervals of heads fitted on all training samples cover no other training samples"
 
 
 def extracted_lines(done: tuple[Extracted, ...]) -> list[str]:
@@ -60,20 +64,38 @@ def fitted_lines(fitted: Fitted, name: str) -> list[str]:
 
 
 def table(report: Report, on: Terminal = PLAIN) -> str:
-    """Return the report for a terminal, or as plain text: the scores, then warnings, then how, then where."""
-    rows = report.rows
-    what = counted(len(report.classes), NOUNS.get(report.kind, "name"))
-    head = f"{report.dataset}: {what}, {rows.train:,} training and {rows.test:,} test samples"
+    """Return the report for a terminal, or as plain text: scores, warnings, how, where, and what to do next."""
     scores = [score_lines(report.probes, width=on.width), curve_lines(report.probes, width=on.width)]
     said = _messages(report)
-    blocks = [*(Block("text", lines) for lines in ([head], *scores)), Block("advice", _advice(report))]
+    blocks = [*(Block("text", lines) for lines in ([opening(report)], *scores)), Block("advice", advices(report))]
     blocks += [Block("warnings", warnings_of(said)), Block("how", notes_of(said)), Block("where", _places(report))]
-    return rendered(blocks, on)
+    return rendered([*blocks, Block("next", _next(report))], on)
 
 
-def _advice(report: Report) -> list[str]:
+def opening(report: Report) -> str:
+    """Return what a run is of: the dataset, its classes and its samples."""
+    rows, what = report.rows, counted(len(report.classes), NOUNS.get(report.kind, "name"))
+    return f"{report.dataset}: {what}, {rows.train:,} training and {rows.test:,} test samples"
+
+
+def warned(report: Report) -> list[str]:
+    """Return the warnings about a run."""
+    return warnings_of(_messages(report))
+
+
+def advices(report: Report) -> list[str]:
+    """Return which head to take; nothing where there is but one."""
     own = next(iter(candidates(report.probes).values()), [])
     return [advice(report.comparison, own)] if report.comparison and own else []
+
+
+def _next(report: Report) -> list[str]:
+    """Return the command that predicts with the recommended head."""
+    own = candidates(report.probes).get(report.probes[0].backbone)
+    if not own or report.unwritten:
+        return []
+    run = shlex.quote(str(named(report.path.parent)))
+    return [f"frostline predict {run} NEW_SAMPLES  (with {headline(own).name})"]
 
 
 def score_lines(
@@ -91,7 +113,7 @@ def score_table(probes: Sequence[Probe], names: Sequence[str] = (), heading: str
     for name, probe in _named(probes, names):
         if probe.evaluation is None or probe.fitted is None:
             continue
-        scores = [with_interval(probe.evaluation.scores[one], shares=target.as_shares) for one in shown]
+        scores = [in_cell(probe.evaluation.scores[one], shares=target.as_shares) for one in shown]
         numbers, value = str(probe.features[0].width), chosen(probe.fitted.selection)
         rows.append((name, probe.backbone, numbers, probe.head, value, *scores))
     columns = (heading, "backbone", "width", "head", "", *shown.values())
@@ -121,8 +143,12 @@ def curve_table(probes: Sequence[Probe], names: Sequence[str] = (), heading: str
             mean = plus_minus(point.spread, shares=target.as_shares)
             interval = span_of(point.spread, shares=target.as_shares)
             rows.append((name, probe.backbone, probe.head, amount, n, mean, interval, *ends))
-    columns = (heading, "backbone", "head", "training data", "draws", target.table[target.main], "[ ]", "least", "most")
+    columns = (heading, "backbone", "head", "training data", "draws", *_of_draws(target.table[target.main]))
     return Table("", columns, "<<<>>>>>>", tuple(rows))
+
+
+def _of_draws(score: str) -> tuple[str, ...]:
+    return (score, "95 % interval", "lowest", "highest")
 
 
 def probe_lines(probe: Probe) -> list[str]:
@@ -138,32 +164,47 @@ def interval_notes(probes: Sequence[Probe]) -> list[str]:
     """Return what the intervals in a table are, and what they are not."""
     scored = [probe.evaluation for probe in probes if probe.evaluation]
     groups = max(found.groups for found in scored)
-    each = ", each head by itself" if len(scored) > 1 else ""
+    each = ", for each head alone" if len(scored) > 1 else ""
     return [f"{intervals_of(groups, scored[0].kind)}{each}", uncovered(grouped=bool(groups))]
 
 
-def curve_notes(probes: Sequence[Probe]) -> list[str]:
-    """Return what ± and the intervals in a table of draws are, and what they are not; nothing without one."""
+def notes_on_intervals(probes: Sequence[Probe]) -> list[str]:
+    """Return what the intervals of scores and of draws are, and once what they are not."""
     curves = [probe.curve for probe in probes if probe.curve]
-    return [draws_note(), uncovered_over_draws(curves)] if curves else []
+    *notes, covers = interval_notes(probes) if any(probe.evaluation for probe in probes) else [""]
+    if not curves:
+        return [*notes, covers]
+    over_draws = uncovered_over_draws(curves)
+    return [*notes, draws_note(), *([over_draws] if covers in ("", over_draws) else [f"{over_draws}; {_ON_ALL}"])]
 
 
 def _messages(report: Report) -> list[Message]:
     """Return what to know about a run: warnings and notes."""
-    lines = interval_notes(report.probes) if any(probe.evaluation for probe in report.probes) else []
-    said = [Message("note", line) for line in (*lines, *curve_notes(report.probes), *_verdicts(report))]
+    notes = (*notes_on_intervals(report.probes), *_verdicts(report))
+    said = [*worries(report), *(Message("note", line) for line in notes)]
     for backbone in dict.fromkeys(probe.backbone for probe in report.probes):
         said += _of_backbone(backbone, [probe for probe in report.probes if probe.backbone == backbone])
     return [*said, *data_messages(report)]
 
 
 def _of_backbone(backbone: str, probes: Sequence[Probe]) -> list[Message]:
+    if len(probes) > _FEW and all(one.fitted for one in probes):
+        work = f"{backbone}: {_work_done(probes[0])}; {_fitted(probes)}; run.json and the page say how each was chosen"
+        return [Message("note", work)]
     heads = [(f", {probe.head}" if len(probes) > 1 else "", _probe_messages(probe)) for probe in probes]
     first = [_work_done(probes[0])]
     if len(probes) == 1:  # one line says all of the work
         first.append(heads[0][1].pop(0).text)
     work = Message("note", f"{backbone}: {'; '.join(first)}")
     return [work, *(message.under(f"{backbone}{name}") for name, own in heads for message in own)]
+
+
+def _fitted(probes: Sequence[Probe]) -> str:
+    own = [one.fitted for one in probes if one.fitted]
+    new = [one for one in own if not one.cached]
+    said = [f"{counted(len(new), 'head')} fitted in {sum(one.seconds for one in new):.1f} s"] if new else []
+    said += [f"{counted(len(own) - len(new), 'head')} from the cache"] if len(new) < len(own) else []
+    return ", ".join(said)
 
 
 def _verdicts(report: Report) -> list[str]:
@@ -202,7 +243,8 @@ def _probe_messages(probe: Probe) -> list[Message]:
     assert probe.fitted and probe.evaluation
     how = "head from the cache" if probe.fitted.cached else f"head fitted in {probe.fitted.seconds:.1f} s"
     said = [Message("note", line) for line in (how, *_without_groups(probe.evaluation))]
-    return [*said, *selection_lines(probe.fitted.selection, probe.head, probe.backbone)]
+    chosen_by = selection_lines(probe.fitted.selection, probe.head, probe.backbone)
+    return [*said, *(line for line in chosen_by if line.level == "note")]
 
 
 def _curve_messages(curve: Curve) -> list[Message]:

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from frostline.stages.metrics.compare import Comparison, HeadPair
 
 _PICKED_ON = {"training": "held-out training samples", "test": "these test samples"}
-TOLD_APART = "=: not distinguishable from {} with these samples."
+TOLD_APART = "=: {} and the heads that are not distinguishable from it with these samples."
+HOPELESS = 0.9  # a difference of shares that no two heads of any use have
+_ONE_DRAW = "intervals of one draw cover no other training samples"
 _UNCOVERED = (
     "other training samples (--train-sizes N --draws 10 measures that)",
-    "another split (--seed, where it is drawn)",
+    "another split (try another --seed)",
     "samples that belong together (--group)",
 )
 
@@ -34,7 +36,13 @@ def uncovered(*, grouped: bool, drawn: bool = False) -> str:
 def uncovered_over_draws(curves: Iterable[Curve]) -> str:
     """Return the same of learning curves, whose intervals are over draws where there are several."""
     found = tuple(curves)
-    return uncovered(grouped=all(one.groups for one in found), drawn=all(one.drawn for one in found))
+    said = uncovered(grouped=all(one.groups for one in found), drawn=all(_over_draws(one) for one in found))
+    return said if all(one.drawn for one in found) or not all(map(_over_draws, found)) else f"{said}; {_ONE_DRAW}"
+
+
+def _over_draws(curve: Curve) -> bool:
+    """Return whether the training samples are drawn several times, at one size at least."""
+    return any(len(point.accuracy) > 1 for point in curve.points)
 
 
 def picked(heads: Sequence[Candidate]) -> str:
@@ -71,9 +79,15 @@ def _verdict(pair: HeadPair, rows: int, *, shares: bool) -> str:
         return f"{pair.first} is better than {pair.second} by {apart}, beyond chance (p {p_value(pair)})"
     return (
         f"{pair.first} is not distinguishable from {pair.second} with these {rows:,} samples: {apart}, "
-        f"p {p_value(pair)}; a difference of {_apart(pair.detectable, shares=shares)} would have been seen with 80 % "
-        "probability"
+        f"p {p_value(pair)}; {_seen(pair, shares=shares)}"
     )
+
+
+def _seen(pair: HeadPair, *, shares: bool) -> str:
+    """Return which difference these samples would have shown."""
+    if shares and pair.detectable >= HOPELESS:
+        return "no difference can be shown with so few"
+    return f"a difference of {_apart(pair.detectable, shares=shares)} would have been seen with 80 % probability"
 
 
 def ahead(pair: HeadPair, first: str, *, shares: bool) -> str:

@@ -35,6 +35,7 @@ HEADINGS = {
     "mae": "MAE",
     "rmse": "RMSE",
 }
+NO_INTERVAL = "–"
 Level = Literal["note", "warning"]
 PERCENT = ("accuracy", "balanced_accuracy")
 _FREE = 0.99e6  # a C that leaves weights of words, vectors of length 1, free
@@ -55,7 +56,7 @@ def heading(score: str) -> str:
 
 
 def place(rank: int, *, tied: bool) -> str:
-    """Return a rank as ``4``, or ``4=`` where it is not distinguishable from what all are compared with."""
+    """Return a rank as ``4``, or ``4=`` of the head that all are compared with, if heads tie with it, and of these."""
     return f"{rank}{'=' if tied else ''}"
 
 
@@ -117,6 +118,11 @@ def with_interval(score: Score, *, shares: bool) -> str:
     return f"{score.value:.3g} " + (f"[{ends[0]:.3g}, {ends[1]:.3g}]" if ends else f"({TOO_FEW})")
 
 
+def in_cell(score: Score, *, shares: bool) -> str:
+    """Return a score and its interval for a table, a dash where there is none."""
+    return with_interval(score, shares=shares).replace(f"({TOO_FEW})", NO_INTERVAL)
+
+
 def value_of(score: float, *, shares: bool) -> str:
     """Return a score alone: ``97.2 %``, or ``0.688`` if it is no share of one."""
     return f"{100 * score:.1f} %" if shares else f"{score:.3f}"
@@ -141,7 +147,7 @@ def intervals_of(groups: int, kind: str) -> str:
     if groups:
         return f"[ ]: 95 % interval, {RESAMPLES:,} resamples of the {groups:,} groups of test samples, Student's t"
     if kind == DEFAULT:
-        return "[ ]: 95 % interval over the test samples, Wilson's for shares of them"
+        return "[ ]: 95 % interval over the test samples (Wilson's for proportions)"
     return f"[ ]: 95 % interval, {RESAMPLES:,} bootstrap resamples of the test samples"
 
 
@@ -179,8 +185,10 @@ def _choice(selection: Selection) -> str:
     grid = selection.grid
     among = f"{len(grid)} values from {number(grid[0])} to {number(grid[-1])}"
     also = f", mAP {selection.scores['map'][grid.index(selection.value)]:.3g}" if _by_another(selection) else ""
-    scored = f"{_score_of(selection)}{also} there"
-    return f"{selection.parameter} chosen among {among} on {_rows_of(selection)} ({scored}), then fitted on all"
+    scored = f"{_score_of(selection)}{also}"
+    return (
+        f"{selection.parameter} chosen among {among} {_rows_of(selection)} ({scored}); then fitted on all training rows"
+    )
 
 
 def _by_another(selection: Selection) -> bool:
@@ -197,10 +205,10 @@ def _indecision(selection: Selection) -> Iterator[str]:
     if low == high:
         return
     edges = (low == selection.grid[0], high == selection.grid[-1])
-    first = f"{number(low)}, an edge of the grid," if edges == (True, False) else number(low)
-    last = {(True, True): ", both edges of the grid,", (False, True): ", an edge of the grid,"}.get(edges, "")
-    apart = f"{first} or {number(high)}{last} from the best"
-    yield f"these rows can't tell {apart}: {chosen(selection)} was taken, and could as well be another"
+    first = f"{number(low)} (an edge of the grid)" if edges == (True, False) else number(low)
+    last = {(True, True): " (both edges of the grid)", (False, True): " (an edge of the grid)"}.get(edges, "")
+    both = f"{selection.parameter} = {first} and {number(high)}{last}"
+    yield f"{both} scored about as well as the best; {chosen(selection)} was used"
 
 
 def _score_of(selection: Selection) -> str:
@@ -232,13 +240,13 @@ def _as_good_within(selection: Selection) -> bool:
 
 
 def _rows_of(selection: Selection) -> str:
-    """Return which rows a value was chosen on."""
+    """Return by which held-out rows a value was chosen."""
     if selection.by == "folds":
-        again = f", dealt {selection.repeats} times" if selection.repeats > 1 else ""
-        return f"{selection.folds} folds of the training rows{again}"
+        again = f", repeated {selection.repeats} times" if selection.repeats > 1 else ""
+        return f"by {selection.folds}-fold cross-validation{again}"
     if selection.by == "leave-one-out":
-        return f"{selection.held_out_rows:,} training rows, each left out"
-    return f"{selection.held_out_rows:,} held-out training rows"
+        return f"by leaving out each of {selection.held_out_rows:,} training rows"
+    return f"on {selection.held_out_rows:,} held-out training rows"
 
 
 def size(n: int) -> str:

@@ -50,13 +50,13 @@ def vocabulary_of(train: Samples, workspace: Workspace, *, learn: bool = True) -
         return path if path.is_file() else None
     found = _learned(train)
     if not found.terms:
-        log.info("no TF-IDF baseline: the training texts contain no words")
+        log.info("no TF-IDF vocabulary: the training texts contain no words")
         return None
     try:
         make_folder(path.parent)
         write_atomic(path, found.to_json())
     except StoreError as error:
-        log.warning("no TF-IDF baseline: %s", error)
+        log.warning("no TF-IDF vocabulary: %s", error)
         return None
     return path
 

@@ -13,6 +13,7 @@ from frostline.pipeline.run.baseline import vocabulary_of
 from frostline.pipeline.settings import Settings, load_settings
 from frostline.pipeline.workspace import Workspace, open_workspace
 from frostline.stages.datasets import Dataset, Progress, endings_of, prefix_of
+from frostline.stages.datasets.sources.registry import find_source
 from frostline.stages.datasets.table import read_table
 from frostline.stages.datasets.texts import COLUMNS as TEXTS
 from frostline.stages.errors import ConfigError, counted
@@ -28,7 +29,7 @@ _TABLES = ("csv", "jsonl")
 _SAVED = ("dataset_dict.json", "dataset_info.json")
 _HOLDERS = (".parquet", ".tar", ".zip")
 _SUGGESTED = {
-    IMAGE: ("resnet50", "resnet18", "mobilenet_v3_small"),
+    IMAGE: ("mobilenet_v2", "resnet50", "resnet18", "mobilenet_v3_small"),
     TEXT: ("st:all-MiniLM-L6-v2", "hf:sentence-transformers/all-MiniLM-L6-v2"),
     AUDIO: ("hf:laion/clap-htsat-unfused", "hf:facebook/wav2vec2-base"),
 }
@@ -65,7 +66,8 @@ _MORE = (
     "# test_fraction = 0.2   # used if the dataset has no test split",
     "# seed = 0",
     '# device = "auto"       # "cpu", "cuda"',
-    "# shots = [1, 4, 16]    # training samples per class, for a learning curve",
+    "# For a learning curve, numbers of training samples per class (default: all samples, no curve)",
+    "# shots = [1, 4, 16]",
 )
 
 
@@ -98,7 +100,7 @@ def recognised(place: str) -> str:
     if path.is_dir():
         return _of_folder(path)
     if not path.is_file():
-        return place
+        return _named(place)
     if prefix := prefix_of(place):
         return f"{prefix}:{place}"
     if path.suffix.lower() in VECTOR.extensions:
@@ -106,6 +108,19 @@ def recognised(place: str) -> str:
     raise ConfigError(
         f"expected a folder, a table (.csv, .tsv, .jsonl, .parquet), .tar, .zip, .npz, .npy or .h5, got {place}"
     )
+
+
+def _named(place: str) -> str:
+    """Return the name of a dataset as it is given. Raises ConfigError for what is neither a name nor a place."""
+    try:
+        find_source(place)
+    except ConfigError as error:
+        if ":" in place or "did you mean" in str(error):
+            raise
+        raise ConfigError(
+            f"no file or folder {place}; expected one, or the name of a dataset, such as cifar10"
+        ) from error
+    return place
 
 
 def _of_folder(path: Path) -> str:
@@ -135,7 +150,11 @@ def _columns(dataset: str) -> dict[str, str]:
     table = read_table(Path(place), ())
     wanted = ["label"] if any(table.find(name) is not None for name in TEXTS) else ["path", "label"]
     missing = [name for name in wanted if table.find(name) is None]
-    return {name: near[0] for name in missing if (near := table.likely(name))}
+    found = {name: near[0] for name in missing if (near := table.likely(name))}
+    others = [one for one in table.header if one not in TEXTS]
+    if missing == ["label"] and not found and len(table.header) == 2 and len(others) == 1:  # what else could it be
+        return {"label": others[0]}
+    return found
 
 
 def _encoder(dataset: Dataset, workspace: Workspace) -> tuple[str, str]:

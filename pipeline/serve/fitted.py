@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from frostline.pipeline.records.head_record import HeadBackbone, read_head_backbone
+from frostline.pipeline.records.headline import recommended_head
+from frostline.pipeline.records.run_folder import RUN, read_run
 from frostline.pipeline.serve.answers import REGRESSION, check_kind
 from frostline.pipeline.settings import ServeSettings
 from frostline.pipeline.workspace import opened_folder
@@ -34,7 +36,11 @@ class FittedHead:
 
 
 def read_fitted(folder: str | Path, s: ServeSettings) -> FittedHead:
-    """Return the head in a folder. Raises StoreError: damaged. ConfigError: not to be used as the settings say."""
+    """Return the head in a folder, or the recommended one of a run in it.
+
+    Raises StoreError: damaged. ConfigError: not to be used as the settings say.
+    """
+    folder = recommended(folder)
     head, record = read_head(opened_folder(folder))
     check_kind(folder, head)
     if s.top and target_of(head) == REGRESSION:
@@ -42,6 +48,22 @@ def read_fitted(folder: str | Path, s: ServeSettings) -> FittedHead:
             f"top {s.top} with the head in {folder}, which predicts numbers: all of them are shown; leave --top out"
         )
     return FittedHead(path_of(str(folder)), head, record, read_head_backbone(folder, record))
+
+
+def recommended(place: str | Path) -> str | Path:
+    """Return the folder of the head that a run recommends, any other place as it is given.
+
+    Raises ConfigError for a run without a head, StoreError for a damaged record.
+    """
+    inside = opened_folder(place)
+    if not (inside / RUN).is_file():
+        return place
+    head = recommended_head(read_run(inside).record)
+    if head is None:
+        raise ConfigError(
+            f"the run in {place} kept no head, since all training sets were random subsets of the samples"
+        )
+    return inside.absolute().parents[1] / "heads" / Path(head.folder).name
 
 
 def check_fitted(fitted: FittedHead, s: ServeSettings) -> None:

@@ -76,19 +76,25 @@ def predictions_table(answers: Sequence[Prediction], top: int | None) -> str:
     """Return the answers for a terminal; of several labels those predicted, or ``top``, the others in brackets."""
     names = [printable(str(a.path)) for a in answers]
     width = min(60, max(map(len, names)))
-    form = ".1%" if _value(answers) == "probability" else ".3g"
+    share = _value(answers) == "probability"
     lines = []
     for name, a in zip(names, answers, strict=True):
-        found = f"left out: {a.problem}" if a.problem else _said(a, top, form)
+        found = f"left out: {a.problem}" if a.problem else _said(a, top, share=share)
         lines.append(f"{name:{width}}  {found}")
     return "\n".join(lines)
 
 
-def _said(a: Prediction, top: int | None, form: str) -> str:
+def _said(a: Prediction, top: int | None, *, share: bool) -> str:
     if a.kind == REGRESSION:
         return "   ".join(f"{printable(name)} {value:.6g}" for name, value in a.classes)
     shown = [c for c in a.classes if c[0] in a.labels] if a.kind == MULTI_LABEL and not top else _first(a, top)
-    cells = [(label in a.labels or a.kind == SINGLE_LABEL, f"{printable(label)} {p:{form}}") for label, p in shown]
+    cells = [
+        (
+            label in a.labels or a.kind == SINGLE_LABEL,
+            f"{printable(label)} {f'{100 * p:.1f} %' if share else f'{p:.3g}'}",
+        )
+        for label, p in shown
+    ]
     return "   ".join(text if predicted else f"({text})" for predicted, text in cells) or "no label"
 
 

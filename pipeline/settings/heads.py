@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from frostline.pipeline.settings.extraction import ExtractSettings
 from frostline.pipeline.settings.parsing import GivenFolds, GivenGrid, Grid, Names, Params
@@ -17,14 +17,21 @@ from frostline.stages.heads.spec import ClassWeight, Scaling
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
+if TYPE_CHECKING:
+    from frostline.pipeline.settings.keywords import HeadKeywords
+
 _LARGER = tuple(10 ** (i / 2) for i in range(9, 13))
 _CHOOSING = {"hold_out", "folds", "criterion", "per_label"}
 
 
 class HeadSettings(ExtractSettings):
-    """Which classifiers, and how each is chosen."""
+    """Everything that ``fit`` and ``evaluate`` take: dataset, backbone, heads, and how each head is chosen."""
 
     model_config = ConfigDict(title="head")
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **given: Unpack[HeadKeywords]) -> None: ...
 
     head: Names = Field(
         default=("logreg",),
@@ -71,6 +78,11 @@ class HeadSettings(ExtractSettings):
         description="choose the hyperparameter separately for each label of a multi-label target",
         exclude_if=operator.not_,
     )
+
+    @field_validator("class_weight", mode="before")
+    @classmethod
+    def _no_weight(cls, given: Any) -> Any:
+        return "none" if given is None else given
 
     @model_validator(mode="before")
     @classmethod

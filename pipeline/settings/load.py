@@ -43,7 +43,7 @@ def load_settings(
             if name not in known:
                 raise unknown_name(where, name, known)
     merged = {n: v for n, v in {**from_file, **from_environ}.items() if n in model.model_fields}
-    return model(**{**merged, **(given or {})})
+    return model.of_flags(**{**merged, **(given or {})})
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -51,7 +51,8 @@ def _read(file: Path) -> dict[str, Any]:
         with file.open("rb") as stream:
             return tomllib.load(stream)
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"can't read the settings file {file}: {error}") from error
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError(f"can't read the settings file {file} ({why}); expected a TOML file") from error
 
 
 def _check_no_matrix(file: Path | None, found: Mapping[str, Any]) -> None:

@@ -34,6 +34,7 @@ def _parts(value: Any) -> Sequence[Any]:
     """Return what is separated by commas, or listed, or one value alone."""
     if isinstance(value, str):
         return value.split(",")
+    value = value.tolist() if hasattr(value, "tolist") else value  # an array, a number of numpy
     return value if isinstance(value, list | tuple) else [value]
 
 
@@ -63,6 +64,9 @@ class Grid(NamedTuple):
     values: tuple[Number, ...]
 
 
+_OF_GRID = "expected NAME=VALUE,VALUE, for example C=0.1,1,10, or the values alone"
+
+
 def _grid(value: Any) -> Any:
     if value is None or isinstance(value, Grid):
         return value
@@ -73,8 +77,12 @@ def _grid(value: Any) -> Any:
     else:
         parameter = None
     if parameter is not None and not str(parameter).isidentifier():
-        raise ValueError("expected NAME=VALUE,VALUE, for example C=0.1,1,10, or the values alone")
-    return Grid(parameter, tuple(int(n) if n.is_integer() and abs(n) < 2**53 else n for n in _numbers(value)))
+        raise ValueError(_OF_GRID)
+    try:
+        numbers = _numbers(value)
+    except ValueError:
+        raise ValueError(_OF_GRID) from None
+    return Grid(parameter, tuple(int(n) if n.is_integer() and abs(n) < 2**53 else n for n in numbers))
 
 
 def _params(value: Any) -> Any:

@@ -13,6 +13,7 @@ from frostline.stages.metrics.score import Spread, spread
 RESAMPLES = 2000
 _LEAST = 3
 _MODEL = 0.2
+_WIDE = 10.0  # points: so wide an interval around no gain predicts nothing
 _DECAYS = np.geomspace(0.02, 2, 160)
 Floats = NDArray[np.float64]
 
@@ -180,6 +181,11 @@ def _why_not(sizes: int) -> str:
 def _sentence(n: int, factor: float, forecast: Forecast) -> str:
     gain, low, high = (100 * value for value in forecast.gain)
     times = "Twice" if factor == 2 else f"{factor:g} times"
+    if low < 0 < high and high - low > _WIDE:
+        return (
+            f"The gain of {times.lower()} as many labels ({forecast.size:,} instead of {n:,}) can't be predicted from "
+            f"these draws (95 % interval {low:.1f} to {high:.1f} points of accuracy)."
+        )
     return (
         f"{times} as many labels ({forecast.size:,} instead of {n:,}) would gain about {gain:.1f} points of accuracy "
         f"(95 % interval {low:.1f} to {high:.1f})."

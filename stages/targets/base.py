@@ -149,6 +149,11 @@ class Target(ABC):
         """Return the criterion for a number of candidates. ``probabilistic``: decision values are probabilities."""
 
 
+def no_sample(split: str) -> str:
+    """Return what is said of a split, training or test, without a sample."""
+    return f"no {split} sample; expected samples of both splits, or none with a split (--test-fraction draws it then)"
+
+
 def held_of(n: int, fraction: float) -> int:
     """Return the number of held-out rows of a stratum of n rows."""
     return round(fraction * n)

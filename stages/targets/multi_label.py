@@ -17,7 +17,7 @@ from frostline.stages.metrics.multi_label import usual_thresholds
 from frostline.stages.metrics.predictions import Predictions
 from frostline.stages.metrics.statistic import ratio
 from frostline.stages.metrics.thresholds import best_thresholds
-from frostline.stages.targets.base import Judgement, RowLosses, Scores, Target, TargetValues, held_of
+from frostline.stages.targets.base import Judgement, RowLosses, Scores, Target, TargetValues, held_of, no_sample
 from frostline.stages.targets.iterative import iterative_parts, rarest_labels
 
 Block = tuple[NDArray[np.float32], TargetValues, NDArray[np.float64]]
@@ -38,7 +38,7 @@ class MultiLabel(Target):
             wrong += [fault for name, own in zip(names, train.T, strict=True) for fault in _useless(name, own)]
         if len(test) and not (test == 1).any():
             wrong.append("no test sample has any of the labels, so there is nothing to rank")
-        return wrong + [f"no {split} sample" for split in empty]
+        return wrong + [no_sample(split) for split in empty]
 
     def number_faults(self, names: Sequence[str]) -> list[str]:
         return [] if names else ["no cell contains a label; a multi-label target needs at least one"]

@@ -14,7 +14,7 @@ from frostline.stages.metrics import evaluation
 from frostline.stages.metrics.evaluation import Evaluation
 from frostline.stages.metrics.predictions import Predictions
 from frostline.stages.metrics.regression import BOUNDS, MOMENTS, moment_scores, moment_sums, statistic
-from frostline.stages.targets.base import Judgement, RowLosses, Scores, Target, TargetValues, held_of
+from frostline.stages.targets.base import Judgement, RowLosses, Scores, Target, TargetValues, held_of, no_sample
 
 FEWEST = 3  # known values of an output; a line goes through two
 _STRATA, _ROWS = 10, 20
@@ -47,7 +47,7 @@ class Regression(Target):
         wrong = self.number_faults(names)
         for split, values in (("training", train), ("test", test)):
             if not len(values):
-                wrong.append(f"no {split} sample")
+                wrong.append(no_sample(split))
                 continue
             found = (_fault(column, split) for column in values.T)
             wrong += [f"{name!r}: {fault}" for name, fault in zip(names, found, strict=True) if fault]

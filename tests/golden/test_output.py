@@ -79,7 +79,7 @@ def test_run_with_and_without_a_cache(check: Check, page: CheckPage) -> None:
     check("run/first", "run", *PIXELS)
     check("run/again", "run", *PIXELS)
     text = check("run/large_number", "run", *HEADS, "--head", "knn", "--grid", "k=1000")
-    page(Path(text.splitlines()[-1].removeprefix("page").strip()), "pages/run")
+    page(Path(next(line[4:].strip() for line in text.splitlines() if line.startswith("page "))), "pages/run")
     check("run/dry_again", "run", *PIXELS, "--dry-run")
     check("run/several_heads", "run", *HEADS, "--head", "ridge,knn,centroid")
     check("run/at_the_edge", "run", *HEADS, "--grid", "C=0.0001,0.001")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from itertools import cycle
@@ -73,10 +74,22 @@ def extract_command(args: argparse.Namespace) -> int:
 def worker_command(args: argparse.Namespace) -> int:
     """Do the part of one of several tasks in an extraction, print what there is, and return the exit code."""
     args.config = args.job or args.config
+    _check_job(args)
     settings = settings_of(args)
     if settings.engine not in ("auto", "array"):
         raise ConfigError(f"--engine {settings.engine} with `frostline worker`; the tasks are the engine, give none")
     return _extract(args, settings.model_copy(update={"engine": f"array:{args.part}" if args.part else "array"}))
+
+
+def _check_job(args: argparse.Namespace) -> None:
+    """Raise ConfigError where nothing says what to extract."""
+    from frostline.pipeline.cli.flags import given
+
+    if not args.config and not {"dataset", "FROSTLINE_DATASET"} & {*given(args), *os.environ}:
+        raise ConfigError(
+            "no job; expected JOB.toml or settings such as --dataset and --backbone, and the task as --part I/N unless "
+            "SLURM, Kubernetes or GNU parallel gives it"
+        )
 
 
 def _extract(args: argparse.Namespace, settings: Any) -> int:
@@ -127,7 +140,9 @@ def evaluate_command(args: argparse.Namespace) -> int:
 
 def takes_dry_run(command: argparse.ArgumentParser) -> None:
     """Add the flag of a dry run."""
-    command.add_argument("--dry-run", action="store_true", help="print what is cached and what is missing, and exit")
+    command.add_argument(
+        "--dry-run", action="store_true", help="print which steps are cached and which are missing, and exit"
+    )
 
 
 def takes_job(command: argparse.ArgumentParser) -> None:
@@ -139,5 +154,5 @@ def takes_job(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--part",
         metavar="I/N",
-        help="number of this task and of all tasks, from 0; by default from SLURM, Kubernetes or GNU parallel",
+        help="task index (from 0) / number of tasks; by default from SLURM, Kubernetes or GNU parallel",
     )

@@ -31,7 +31,7 @@ def _predict_all(args: argparse.Namespace) -> int:
     from frostline.pipeline.serve.sources import one_input
 
     if args.csv:
-        raise ConfigError("--csv with --out; the ending of the file says what it is, .csv or .parquet")
+        raise ConfigError("--csv with --out; the extension of the file sets the format, .csv or .parquet")
     done = predict_all(args.head, one_input(args.inputs), args.out, settings_of(args))
     bad = f", {done.bad:,} of which can't be used (column problem)" if done.bad else ""
     kept = "".join(f"\nfeatures kept in {folder}" for folder in done.features)
@@ -65,13 +65,16 @@ def export_features_command(args: argparse.Namespace) -> int:
     return EXIT_QUARANTINED if record["quarantined"] else 0
 
 
+_HEAD = "a folder of data/heads, or of data/runs"
+
+
 def takes_samples(command: argparse.ArgumentParser) -> None:
     """Add the head and the samples."""
     command.usage = (
         "frostline predict HEAD SOURCE… [--SETTING VALUE …]\n"
         "       frostline predict HEAD SOURCE --out FILE.parquet|FILE.csv [--SETTING VALUE …]"
     )
-    command.add_argument("head", type=Path, metavar="HEAD", help="a folder of data/heads")
+    command.add_argument("head", type=Path, metavar="HEAD", help=_HEAD)
     command.add_argument(
         "inputs",
         nargs="+",
@@ -90,12 +93,16 @@ def takes_samples(command: argparse.ArgumentParser) -> None:
 def takes_file(command: argparse.ArgumentParser) -> None:
     """Add the head and the file to write."""
     command.usage = "frostline export HEAD FILE.onnx|FILE.pt2 [--SETTING VALUE …]"
-    command.add_argument("head", type=Path, metavar="HEAD", help="a folder of data/heads")
-    command.add_argument("file", type=Path, metavar="FILE", help="its ending chooses: .onnx or .pt2")
+    command.add_argument("head", type=Path, metavar="HEAD", help=_HEAD)
+    command.add_argument(
+        "file", type=Path, metavar="FILE", help="output file; the extension (.onnx or .pt2) sets the format"
+    )
 
 
 def takes_set(command: argparse.ArgumentParser) -> None:
     """Add the feature set and the file to write."""
     command.usage = "frostline export-features SET FILE.h5|FILE.npz|FILE.parquet"
     command.add_argument("set", type=Path, metavar="SET", help="a folder of data/features")
-    command.add_argument("file", type=Path, metavar="FILE", help="its ending chooses: .h5, .npz or .parquet")
+    command.add_argument(
+        "file", type=Path, metavar="FILE", help="output file; the extension (.h5, .npz or .parquet) sets the format"
+    )

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.pipeline.report.chance import by_chance
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.record import Scored
 from frostline.stages.errors import counted
@@ -53,20 +54,6 @@ def _numbers_claim(found: Evaluation) -> str:
 def _other_claim(found: Evaluation) -> str:
     target = TARGETS.load(found.kind)
     return f"{target.table[target.main]} on {_tested(found)}"
-
-
-def by_chance(found: Evaluation) -> float | None:
-    """Return the main score that is reached without looking at a sample; None where that is not known.
-
-    Of classes: always the most common one. Of labels: the mean of their prevalences, which random scores reach. Of
-    numbers: their mean.
-    """
-    if found.classes:
-        return max(one.support for one in found.classes) / found.rows
-    if found.labels:
-        shares = [one.prevalence for one in found.labels if one.positives and one.prevalence is not None]
-        return float(np.mean(shares)) if shares else None
-    return 0.0 if found.outputs else None
 
 
 def _single_references(leader: Scored) -> list[str]:

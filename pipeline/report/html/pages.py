@@ -74,7 +74,7 @@ def page_for(folders: Sequence[Path], out: Path | None = None, *, all_pairs: boo
     ``all_pairs``: every two heads are compared.
     """
     if out is not None and out.is_dir():
-        raise ConfigError(f"{out} is a folder; wanted the name of a file for the page")
+        raise ConfigError(f"{out} is a folder; expected the name of a file for the page")
     here = map(opened_folder, folders)
     own = list({(path if path.is_dir() else path.parent).resolve(): path for path in here}.values())
     if len(own) == 1:

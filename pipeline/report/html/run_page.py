@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from frostline.pipeline.records.run_record import RunRecord
+from frostline.pipeline.report.concerns import concerns
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.artifacts import RunArtifacts
 from frostline.pipeline.report.html.calibration import calibration
-from frostline.pipeline.report.html.concerns import concerns
 from frostline.pipeline.report.html.curves import curves_section
 from frostline.pipeline.report.html.health import health
 from frostline.pipeline.report.html.labels import labels_section
@@ -61,7 +61,7 @@ def run_page(
     """
     leader, record = run.leader, run.record
     ranked = _ranked(run, leader, compared, all_pairs=all_pairs) if leader and len(run.scored) > 1 else None
-    found = concerns(run, leader, ranked, artifacts.findings)
+    found = concerns(record, _beaten(leader, ranked), artifacts.findings)
     page = {
         "run": run,
         "made": formatting.moment(record.made),
@@ -105,7 +105,14 @@ def _uncovered(run: Run, leader: Scored | None) -> str:
 
 def _ranked(run: Run, leader: Scored, compared: Comparison | None, *, all_pairs: bool) -> Ranking:
     how = Compared(leader.name, chosen_here=run.picked.by == "test", all_pairs=all_pairs)
-    return ranking(run.scored, how=how, found=compared)
+    return ranking(run.scored, how=how, found=compared, among=len(run.own) if how.chosen_here else 1)
+
+
+def _beaten(leader: Scored | None, ranked: Ranking | None) -> frozenset[str] | None:
+    """Return the heads that the leader is significantly better than; None where they are not compared."""
+    if leader is None or ranked is None or ranked.problem:
+        return None
+    return frozenset(pair.other(leader.name) for pair in ranked.pairs if pair.better == leader.name)
 
 
 def _of_kind(record: RunRecord, leader: Scored | None, artifacts: RunArtifacts) -> dict[str, Any]:

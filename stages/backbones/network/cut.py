@@ -92,7 +92,11 @@ def module_of(model: nn.Module, layer: str) -> nn.Module:
         return model
     name = layer.removesuffix(INPUT)
     if not name or name not in modules:
-        raise unknown_name("layer", name, [*(n for n in modules if n), OUTPUT])
+        names = [n for n in modules if n]
+        outer = ", ".join(n for n in (*names, OUTPUT) if "." not in n)
+        inner = next((n for n in names if "." in n), "")
+        wanted = f"expected one of {outer}" + (f", or a layer inside one, such as {inner}" if inner else "")
+        raise unknown_name("layer", name, [*names, OUTPUT], wanted)
     return modules[name]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path, PurePath
 
 from frostline.stages.buckets.address import is_address
@@ -59,6 +60,11 @@ def forms() -> tuple[str, ...]:
     return tuple(form for form in found if form)
 
 
+def known_datasets() -> tuple[str, ...]:
+    """Return the names of datasets, and the prefixes of the sources that take a place."""
+    return tuple(name for prefix, source in _named() for name in source.names or (f"{prefix}:",))
+
+
 def forms_with_root() -> tuple[str, ...]:
     """Return how the datasets are written to which ``--root`` means something."""
     return tuple(source.form for source in _loadable() if source.takes_root)
@@ -98,6 +104,9 @@ def _no_such_dataset(dataset: str) -> ConfigError:
     if meant:
         return ConfigError(meant)
     sources = dict(_named())
+    near = get_close_matches(dataset.partition(":")[0], sources, 1, 0.7) if ":" in dataset else []
+    if near:
+        return ConfigError(f"unknown dataset {dataset!r}; did you mean {near[0]}:{dataset.partition(':')[2]}?")
     width = max(len(source.form) for source in sources.values())
     lines = [f"  {source.form:{width}}  {source.summary}" for source in sources.values()]
     known = [name for prefix, source in sources.items() for name in _written(prefix if ":" in dataset else "", source)]

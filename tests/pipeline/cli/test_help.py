@@ -43,6 +43,11 @@ def test_the_help_of_run_says_how_to_see_the_rest(capsys: pytest.CaptureFixture[
     assert everything == printed(capsys, "run", "--help-all") == printed(capsys, "run", "-h", "all")
 
 
+def test_help_is_a_command_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, "help", "run") == printed(capsys, "run", "--help")
+    assert printed(capsys, "help") == printed(capsys, "--help")
+
+
 def test_no_flag_is_said_to_take_a_value_of_no_name(capsys: pytest.CaptureFixture[str]) -> None:
     for command in COMMANDS:
         text = printed(capsys, command, "--help-all")

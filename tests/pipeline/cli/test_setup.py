@@ -73,6 +73,23 @@ def test_init_never_writes_over_a_file(work: Path, tmp_path: Path, capsys: pytes
     assert "expected a new file" in capsys.readouterr().err and file.read_text() == "seed = 3"
 
 
+def test_init_takes_the_only_other_column_of_texts_as_the_label(work: Path, tmp_path: Path) -> None:
+    texts(tmp_path / "reviews")
+    table, file = tmp_path / "reviews.csv", tmp_path / "first.toml"
+    table.write_text(table.read_text().replace("text,class", "text,sentiment"))
+    assert main(["init", str(table), "--out", str(file)]) == 0
+    written = file.read_text()
+    assert tomllib.loads(written)["columns"] == {"label": "sentiment"}
+    assert "# shots = [1, 4, 16]" in written.partition("learning curve")[2]
+
+
+def test_a_place_that_is_not_there_is_said_to_be_missing() -> None:
+    with pytest.raises(ConfigError, match="no file or folder nothere; expected one, or the name of a dataset"):
+        recognised("nothere")
+    with pytest.raises(ConfigError, match="did you mean 'cifar10'"):
+        recognised("cifar1O")
+
+
 def test_what_a_place_holds_is_recognised(tmp_path: Path) -> None:
     for name in ("a.csv", "b.parquet", "c.tar", "d.npz", "e.h5", "f.jsonl", "g.zip", "saved/dataset_dict.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -101,12 +118,13 @@ def test_doctor_says_what_is_here_and_exits_with_0(frostline: Command) -> None:
 
 
 def test_doctor_says_what_to_install_and_what_is_broken() -> None:
-    missing = Finding("extras", "timm", "timm not installed", "missing", "for timm: pip install 'frostline[timm]'")
+    missing = Finding("extras", "timm", "timm not installed", "missing", "for timm: pip install 'timm>=1.0.20'")
     assert not broken([missing]) and doctor_text([missing]).endswith(
-        "what to do\n- for timm: pip install 'frostline[timm]'"
+        "what to do\n- for timm: pip install 'timm>=1.0.20'"
     )
     bad = Finding("machine", "torch", "ImportError", "broken", "reinstall torch")
     assert broken([missing, bad]) and "BROKEN" in doctor_text([missing, bad])
+    assert doctor_text([bad, bad._replace(name="numpy")]).count("reinstall torch") == 1
     assert doctor_text([Finding("packages", "torch", "2.10")]).endswith("Nothing is missing.")
 
 
@@ -131,6 +149,10 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("predict some", {"some.toml"}),
         ("run --config so", {"some.toml"}),
         ("completion ", {"bash", "zsh", "fish"}),
+        ("run --backbone resnet8", {"resnet8-cifar10"}),
+        ("run --backbone st", {"st:"}),
+        ("run --dataset fold", {"folder:"}),
+        ("run --dataset cifar1", {"cifar10", "cifar100"}),
     ],
 )
 def test_bash_completes_commands_flags_choices_and_files(

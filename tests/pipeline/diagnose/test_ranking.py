@@ -53,7 +53,7 @@ def test_a_score_is_shown_with_its_interval() -> None:
     assert lines[5].startswith("- [ ]: 95 % interval, by leaving out each tenth of the samples once.  ")
     assert lines[6].startswith("- No interval covers another split ") and lines[6].endswith("(--group)")
     grouped = ranking_table(BackboneRanking("pets", 200, 2000, (one,), {}, grouped=True))
-    assert "No interval covers another split (--seed, where it is drawn)\n" in grouped
+    assert "No interval covers another split (try another --seed)\n" in grouped
 
 
 def test_where_rows_are_no_more_than_features_the_h_score_has_a_note() -> None:

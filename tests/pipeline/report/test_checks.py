@@ -62,7 +62,7 @@ def test_doubtful_labels_stand_beside_how_many_there_would_be_and_no_more_is_cla
     for count in (3, 1200):  # doubts come in clusters: no count proves a mistake
         assert doubts(count).found == (
             f"{count:,} training labels worth a second look; about 1 expected if every label were right; "
-            "the judging head agrees with 56.1 % of the labels"
+            "a head fitted without these samples agrees with 56.1 % of the labels"
         )
         assert not doubts(count).sound
     assert doubts(0).sound and "fewer than one expected" in doubts(0, issues_expected=0.2).found

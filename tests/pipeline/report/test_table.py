@@ -34,5 +34,17 @@ def test_without_rows_there_is_no_table() -> None:
     assert aligned(Table("", ("a", "b"), "<<", ())) == []
 
 
+def test_what_is_the_same_in_all_rows_is_said_above_a_table_that_is_too_wide() -> None:
+    rows = (("mobilenet_v2", "dinov2-logreg", "C = 0.000316", "96.1 %"), ("mobilenet_v2", "knn", "k = 1", "95.0 %"))
+    table = Table("", ("backbone", "head", "", "accuracy"), "<<<>", rows)
+    assert aligned(table, 40) == [
+        "backbone: mobilenet_v2",
+        "head                         accuracy",
+        "dinov2-logreg  C = 0.000316    96.1 %",
+        "knn            k = 1           95.0 %",
+    ]
+    assert aligned(table, 34)[2] == "dinov…greg  C = 0.000316    96.1 %"
+
+
 def test_columns_without_names_have_no_line_for_them() -> None:
     assert aligned(Table("", ("", ""), "><", (("1", "a"), ("20", "b")))) == [" 1  a", "20  b"]

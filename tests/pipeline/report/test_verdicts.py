@@ -43,6 +43,11 @@ def test_what_is_not_seen_is_not_denied_and_what_would_have_been_is_said() -> No
     )
 
 
+def test_too_few_samples_to_show_any_difference_are_said_to_be() -> None:
+    assert said(replace(UNSURE, detectable=1.0)).endswith("p = 0.307; no difference can be shown with so few")
+    assert "0.950 would have been seen" in said(replace(UNSURE, detectable=0.95), shares=False)
+
+
 def test_all_others_stand_by_how_they_compare_with_the_first() -> None:
     better = replace(PAIR, second="d on y", difference=-0.2, low=-0.3, high=-0.1)
     assert standing(compared(PAIR, UNSURE, better)) == (
@@ -82,7 +87,7 @@ def test_it_is_said_by_what_a_head_was_picked(kind: str) -> None:
 def test_what_no_interval_covers_is_one_sentence_with_the_flags_that_measure_it() -> None:
     assert "--train-sizes N --draws 10" in uncovered(grouped=False) and "--group" in uncovered(grouped=False)
     assert "--group" not in uncovered(grouped=True)
-    split = "No interval covers another split (--seed, where it is drawn)"
+    split = "No interval covers another split (try another --seed)"
     assert uncovered(grouped=True, drawn=True) == split
     assert uncovered(grouped=False, drawn=True) == f"{split} or samples that belong together (--group)"
 
@@ -92,7 +97,9 @@ def test_one_draw_covers_no_other_training_samples_and_a_curve_knows_of_its_grou
         points = tuple(Point(5, 10, (0.5,) * n, spread([0.5] * n), (1.0,) * n, "folds", 0.1) for n in draws)
         return Curve("shots", points, None, "", groups=groups)
 
-    assert uncovered_over_draws([curve(1)]) == uncovered_over_draws([curve(3, 1)]) == uncovered(grouped=False)
+    assert uncovered_over_draws([curve(1)]) == uncovered(grouped=False)
+    of_one = "; intervals of one draw cover no other training samples"
+    assert uncovered_over_draws([curve(3, 1)]) == uncovered(grouped=False, drawn=True) + of_one
     assert uncovered_over_draws([curve(3), curve(1)]) == uncovered(grouped=False)
     assert uncovered_over_draws([curve(3, 2)]) == uncovered(grouped=False, drawn=True)
     assert uncovered_over_draws([curve(3, groups=4)]) == uncovered(grouped=True, drawn=True)

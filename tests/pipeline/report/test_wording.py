@@ -39,7 +39,7 @@ def test_how_a_value_was_chosen_is_a_note_and_every_doubt_a_warning() -> None:
     lines = selection_lines(found)
     assert [line.level for line in lines] == ["note", "warning", "warning"]
     assert [str(line) for line in lines] == [
-        "C chosen among 3 values from 0.1 to 10 on 5 folds of the training rows (90.0 % there), then fitted on all",
+        "C chosen among 3 values from 0.1 to 10 by 5-fold cross-validation (90.0 %); then fitted on all training rows",
         "WARNING 2 of the 3 values it was chosen among did not converge",
         "WARNING the final fit did not converge",
     ]
@@ -47,34 +47,34 @@ def test_how_a_value_was_chosen_is_a_note_and_every_doubt_a_warning() -> None:
 
 @pytest.mark.parametrize(
     ("by", "rows"),
-    [("leave-one-out", "1,438 training rows, each left out"), ("hold-out", "1,438 held-out training rows")],
+    [("leave-one-out", "by leaving out each of 1,438 training rows"), ("hold-out", "on 1,438 held-out training rows")],
 )
 def test_the_rows_that_chose_are_named(by: str, rows: str) -> None:
     (line,) = selection_lines(selection(by=by, held_out_rows=1438, accuracy=(0.8, 0.9, 0.7)))
-    assert f"on {rows} (90.0 % there)" in line.text
+    assert f"{rows} (90.0 %);" in line.text
 
 
 def test_the_score_that_is_said_is_that_of_the_chosen_value() -> None:
     (line,) = selection_lines(selection(value=0.1, by="hold-out", held_out_rows=9, accuracy=(0.8, 0.9, 0.7)))
-    assert "(80.0 % there)" in line.text
+    assert "(80.0 %);" in line.text
 
 
 @pytest.mark.parametrize(
     ("alike", "said"),
     [
-        ((1.0, 10.0), "1 or 10 from the best"),
-        ((1.0, 100.0), "1 or 100, an edge of the grid, from the best"),
-        ((0.1, 1.0), "0.1, an edge of the grid, or 1 from the best"),
-        ((0.1, 100.0), "0.1 or 100, both edges of the grid, from the best"),
+        ((1.0, 10.0), "C = 1 and 10"),
+        ((1.0, 100.0), "C = 1 and 100 (an edge of the grid)"),
+        ((0.1, 1.0), "C = 0.1 (an edge of the grid) and 1"),
+        ((0.1, 100.0), "C = 0.1 and 100 (both edges of the grid)"),
     ],
 )
 def test_values_that_the_rows_can_not_tell_apart_are_said(alike: tuple[float, float], said: str) -> None:
     found = selection(grid=(0.1, 1.0, 10.0, 100.0), by="folds", folds=5, repeats=2, accuracy=(0.8, 0.9, 0.9, 0.9))
     first, second = selection_lines(replace(found, alike=alike))
-    assert "on 5 folds of the training rows, dealt 2 times (90.0 % there)" in first.text
-    assert second.text == f"these rows can't tell {said}: C = 1 was taken, and could as well be another"
+    assert "by 5-fold cross-validation, repeated 2 times (90.0 %)" in first.text
+    assert second.text == f"{said} scored about as well as the best; C = 1 was used"
     (alone,) = selection_lines(selection(by="folds", folds=5, accuracy=(0.8, 0.9, 0.7), alike=(1.0, 1.0)))
-    assert "apart" not in alone.text
+    assert "about as well" not in alone.text
 
 
 def test_the_edge_is_a_warning_whether_or_not_another_value_is_as_good() -> None:
@@ -90,7 +90,7 @@ def test_the_edge_is_a_warning_whether_or_not_another_value_is_as_good() -> None
 def test_of_labels_the_score_is_shown_too_by_which_heads_are_picked() -> None:
     scores = {"macro_log_loss": (0.5, 0.4, 0.6), "map": (0.6, 0.712, 0.5)}
     (line,) = selection_lines(selection(by="folds", folds=5, scores=scores))
-    assert "(log-loss 0.4, mAP 0.712 there)" in line.text
+    assert "(log-loss 0.4, mAP 0.712)" in line.text
 
 
 def test_a_protocol_that_fixes_its_grid_is_told_of_no_flag_for_it() -> None:

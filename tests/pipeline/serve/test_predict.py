@@ -80,7 +80,7 @@ def test_table_csv_and_json_say_the_same(head: Path, folder: Path, capsys: pytes
     document = json.loads(texts[2])
     assert [a["label"] for a in document] == ["dog"]
     (first, p1), (second, p2) = document[0]["classes"]
-    assert texts[0].split() == [str(image), "dog", f"{p1:.1%}", second, f"{p2:.1%}"]
+    assert texts[0].split() == [str(image), "dog", f"{100 * p1:.1f}", "%", second, f"{100 * p2:.1f}", "%"]
     rows = list(csv.DictReader(io.StringIO(texts[1])))
     assert rows == [
         {

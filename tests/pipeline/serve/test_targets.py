@@ -88,7 +88,7 @@ def test_table_csv_and_json_say_the_same_of_labels(made: Made, capsys: pytest.Ca
     assert [*found.values()] == sorted(found.values(), reverse=True)
     assert document["labels"] == [name for name, p in found.items() if p > thresholds[name]]
     assert set(document) == {"path", "labels", "classes", "values", "fault"} and document["values"] == "probability"
-    cells = [f"{name} {found[name]:.1%}" for name in document["labels"]]
+    cells = [f"{name} {100 * found[name]:.1f} %" for name in document["labels"]]
     assert said(capsys, *asked).strip() == f"{made.image(1)}  {'   '.join(cells)}"
     [row] = csv.DictReader(io.StringIO(said(capsys, *asked, "--csv")))
     assert row == {
@@ -104,7 +104,7 @@ def test_top_shows_the_likeliest_labels_those_not_predicted_in_brackets(
 ) -> None:
     asked = ["predict", made.labels, made.image(2), "--top", "3"]
     [document] = json.loads(said(capsys, *asked, "--json"))
-    cells = [f"{name} {p:.1%}" for name, p in document["classes"]]
+    cells = [f"{name} {100 * p:.1f} %" for name, p in document["classes"]]
     marked = [c if c.split()[0] in document["labels"] else f"({c})" for c in cells]
     assert said(capsys, *asked).strip() == f"{made.image(2)}  {'   '.join(marked)}"
     [row] = csv.DictReader(io.StringIO(said(capsys, *asked, "--csv")))
@@ -218,4 +218,4 @@ class Theirs:
 
 def test_a_head_of_another_distribution_needs_no_thresholds() -> None:
     one = answer(Theirs(), IMAGE, np.array([0.2, 0.8]), None)  # type: ignore[arg-type]
-    assert one.labels == ("b",) and predictions_table([one], 2) == "cat.png  b 80.0%   (a 20.0%)"
+    assert one.labels == ("b",) and predictions_table([one], 2) == "cat.png  b 80.0 %   (a 20.0 %)"

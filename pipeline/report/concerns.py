@@ -1,20 +1,21 @@
-"""What should worry the reader of a run's page: a sentence each, and the section that has the details."""
+"""What should worry the reader of a run, in the terminal and on its page: a sentence each, and where it says more."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from frostline.pipeline.records.findings import Findings
-from frostline.pipeline.report.html import formatting
-from frostline.pipeline.report.html.claims import by_chance
-from frostline.pipeline.report.html.ranking import Ranking
-from frostline.pipeline.report.html.record import Run, Scored
-from frostline.pipeline.report.wording import NOUNS, listed, selection_lines
+from frostline.pipeline.records.headline import Candidate, headline, recorded_candidates
+from frostline.pipeline.records.run import called
+from frostline.pipeline.records.run_record import ProbeRecord, RunRecord
+from frostline.pipeline.report.chance import by_chance
+from frostline.pipeline.report.wording import NOUNS, listed, selection_lines, value_of
 from frostline.stages.errors import counted
 from frostline.stages.evaluate import Evaluation
+from frostline.stages.metrics.compare import Comparison
 from frostline.stages.targets.registry import main_score
 
 FEW_ROWS, FEW_GROUPS, FEW_OF_EACH = 100, 20, 5
@@ -23,38 +24,75 @@ _OFF = 0.1  # calibration error
 
 
 class Concern(NamedTuple):
-    """``text``: one sentence without its full stop. ``section``: the id of the section that says more."""
+    """``text``: one sentence without its full stop. ``section``: the id of the page's section that says more."""
 
     text: str
     section: str
 
 
-def concerns(run: Run, leader: Scored | None, ranked: Ranking | None, found: Findings | None) -> tuple[Concern, ...]:
-    """Return what should worry the reader, the gravest first; nothing where all is well."""
-    own = _of_leader(run, leader, ranked) if leader else _of_curves(run)
-    return (*own, *_of_record(run, found), *(_of_findings(found) if found else ()))
+def concerns(
+    record: RunRecord, beaten: Collection[str] | None = None, found: Findings | None = None
+) -> tuple[Concern, ...]:
+    """Return what should worry the reader of a run, the gravest first; nothing where all is well.
+
+    ``beaten``: the heads that the recommended one is significantly better than; None where they are not compared.
+    ``found``: what a look for duplicates and doubtful labels found, if there was one.
+    """
+    heads = recorded_candidates(record)
+    own = heads.get(record.probes[0].backbone, [])
+    said = _of_heads(record, heads, beaten) if own else _of_curves(record)
+    return (*said, *_of_record(record, found), *(_of_findings(found) if found else ()))
 
 
-def _of_leader(run: Run, leader: Scored, ranked: Ranking | None) -> Iterator[Concern]:
-    yield from _no_better_than_chance(leader)
-    yield from _of_baselines(run, leader, ranked)
+def concerns_of_best(best: Candidate, records: Sequence[RunRecord]) -> tuple[Concern, ...]:
+    """Return what should worry the reader of a comparison of runs; ``best``: of all heads on the test samples."""
+    found = best.evaluation
+    return (
+        *_no_better_than_chance(found),
+        _picked_here(best.name),
+        *_few(found),
+        *_of_selection([probe for record in records for probe in record.probes]),
+        *_of_confidence(found),
+        *_of_record(records[0], None),
+    )
+
+
+def beaten_by(reference: str, found: Comparison) -> frozenset[str]:
+    """Return the heads that one is significantly better than."""
+    pairs = [one.turned if one.second == reference else one for one in found.pairs if one.significant]
+    return frozenset(one.second for one in pairs if one.first == reference and one.difference > 0)
+
+
+def _of_heads(
+    record: RunRecord, heads: dict[str, list[Candidate]], beaten: Collection[str] | None
+) -> Iterator[Concern]:
+    own, *baselines = heads.values()
+    first = headline(own)
+    leader = next(one for one in own if one.name == first.name)
+    yield from _no_better_than_chance(leader.evaluation)
+    if beaten is not None:
+        yield from _of_baselines(leader.name, [headline(several).name for several in baselines], beaten)
+    if first.by == "test":
+        yield _picked_here(leader.name)
     yield from _few(leader.evaluation)
-    yield from _of_selection(run.scored)
+    yield from _of_selection(record.probes)
     yield from _of_confidence(leader.evaluation)
 
 
-def _no_better_than_chance(leader: Scored) -> Iterator[Concern]:
-    chance, ends = by_chance(leader.evaluation), main_score(leader.evaluation.scores, leader.evaluation.kind).interval
+def _picked_here(name: str) -> Concern:
+    return Concern(f"{name} was picked on these test samples, so its score is optimistic", "heads")
+
+
+def _no_better_than_chance(found: Evaluation) -> Iterator[Concern]:
+    chance, ends = by_chance(found), main_score(found.scores, found.kind).interval
     if chance is not None and ends and ends[0] <= chance:
         yield Concern("The score is not clearly better than what can be reached without looking at a sample", "scores")
 
 
-def _of_baselines(run: Run, leader: Scored, ranked: Ranking | None) -> Iterator[Concern]:
+def _of_baselines(leader: str, baselines: Sequence[str], beaten: Collection[str]) -> Iterator[Concern]:
     """Yield the baselines that the head is not clearly better than: the encoder may add little then."""
-    worse = {pair.second for pair in ranked.pairs if pair.significant and pair.first == leader.name} if ranked else ()
-    names = [one.name for one in run.baselines if one.name not in worse]
-    if names and ranked and ranked.pairs:
-        yield Concern(f"{leader.name} is not clearly better than the baseline {listed(names)}", "heads")
+    if names := [one for one in baselines if one not in beaten]:
+        yield Concern(f"{leader} is not clearly better than the baseline {listed(names)}", "heads")
 
 
 def _few(found: Evaluation) -> Iterator[Concern]:
@@ -78,31 +116,30 @@ def _few_of_each(found: Evaluation) -> Iterator[Concern]:
         yield Concern(f"{_have(few, noun)} fewer than {FEW_OF_EACH} test samples", section)
 
 
-def _of_selection(scored: Sequence[Scored]) -> Iterator[Concern]:
+def _of_selection(probes: Sequence[ProbeRecord]) -> Iterator[Concern]:
     """Yield each doubt about how heads were chosen or fitted, with the names of those it is about."""
     doubted: dict[str, list[str]] = defaultdict(list)
-    for one in scored:
-        for message in selection_lines(one.selection, one.head, one.backbone):
+    for one in probes:
+        for message in selection_lines(one.head.selection, one.name, one.backbone) if one.head else ():
             if message.level == "warning":
-                doubted[message.text].append(one.name)
+                doubted[message.text].append(called(one.name, one.backbone))
     for text, names in doubted.items():
-        yield Concern(f"{listed(names)}: {text[0].lower()}{text[1:]}", "setup")
+        yield Concern(f"{listed(list(dict.fromkeys(names)))}: {text[0].lower()}{text[1:]}", "setup")
 
 
 def _of_confidence(found: Evaluation) -> Iterator[Concern]:
     error, mended = found.scores.get("ece"), found.scores.get("ece_calibrated")
     best = mended if mended and error and mended.value < error.value else error
     if error and best and best.value > _OFF:
-        yield Concern(f"The probabilities are off by {formatting.valued('ece', error)[0]} on average", "confidence")
+        yield Concern(f"The probabilities are off by {value_of(error.value, shares=True)} on average", "confidence")
 
 
-def _of_curves(run: Run) -> Iterator[Concern]:
-    if any(point.spread.draws == 1 for probe in run.record.probes if probe.curve for point in probe.curve.points[:-1]):
+def _of_curves(record: RunRecord) -> Iterator[Concern]:
+    if any(point.spread.draws == 1 for probe in record.probes if probe.curve for point in probe.curve.points[:-1]):
         yield Concern("Some training-set sizes have one random subset only, so their scores are uncertain", "curves")
 
 
-def _of_record(run: Run, found: Findings | None) -> Iterator[Concern]:
-    record = run.record
+def _of_record(record: RunRecord, found: Findings | None) -> Iterator[Concern]:
     if record.quarantined:
         yield Concern(f"{_were(record.quarantined, 'sample')} left out as unusable", "data")
     if found is None and record.duplicates.across:
