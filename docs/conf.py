@@ -21,9 +21,13 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 suppress_warnings = ["misc.highlighting_failure"]  # blocks with "…" are excerpts
 
-# Pages at the top of the repository that are pages of the site, too. README.md is its first page.
-INCLUDED = {"SECURITY.md": "security.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changes.md"}
-OUTSIDE = ("examples/", "stages/")
+# Pages outside docs/ that are pages of the site, too. README.md is its first page.
+INCLUDED = {
+    "SECURITY.md": "security.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changes.md",
+    "stages/backbones/families/resnet8/CARD.md": "resnet8.md",
+}
 
 
 def link_included_pages(_app: Sphinx, docname: str, source: list[str]) -> None:
@@ -38,8 +42,7 @@ def link_from_the_readme(_app: Sphinx, path: Path, _docname: str, source: list[s
     if path.name == "README.md":
         for outside, inside in INCLUDED.items():
             source[0] = source[0].replace(f"]({outside}", f"](docs/{inside}")
-        for folder in OUTSIDE:
-            source[0] = source[0].replace(f"]({folder}", f"](../{folder}")
+        source[0] = source[0].replace("](examples/", "](../examples/")
 
 
 def setup(app: Sphinx) -> None:

@@ -1,4 +1,4 @@
-"""Make the README's picture of a page: parts of that of ``frostline run`` on digits, in headless Chromium.
+"""Make the README's picture of a page: parts of that of two heads on digits, in headless Chromium.
 
     python -m tools.page_picture [--out docs/images/page.png] [--browser chromium]
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--browser", default=shutil.which("chromium") or "chromium")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        page = run(Settings(data_dir=Path(scratch) / "data")).path.with_name("report.html")
+        page = run(Settings(head=("logreg", "ridge"), data_dir=Path(scratch) / "data")).path.with_name("report.html")
         picture = compressed(photographed(page, asked.browser, Path(scratch)))
     if len(picture) > LARGEST:
         raise SystemExit(f"the picture has {len(picture):,} bytes; expected at most {LARGEST:,}")
