@@ -145,7 +145,7 @@ def test_a_regression_has_a_value_for_each_sample_and_no_accuracy(work: Path) ->
 
 
 def test_a_notebook_shows_what_the_run_warns_of(work: Path) -> None:
-    rows = np.tile(np.random.default_rng(0).normal(size=(30, 4)), (2, 1))
-    found = fl.run(dataset=(rows, ["a", "b"] * 30), head="ridge")
+    both = np.random.default_rng(0).normal(size=(30, 4)), ["a", "b"] * 15
+    found = fl.run(dataset=(both, both), head="ridge")
     said = warned(found)
     assert said and all(str(escape(line)) in found._repr_html_() for line in said)
