@@ -17,9 +17,10 @@ def as_list(samples: object, modality: str) -> Sequence[Any]:
     """Return samples as a list; one alone as a list of it."""
     if isinstance(samples, str | Path) or modality_of(samples) == modality:
         return [samples]
-    array: Any = samples
-    if array_of(samples) is not None:
-        return array
+    array = array_of(samples)
+    if array is not None:
+        own: Sequence[Any] = samples  # type: ignore[assignment]  # an array, or a tensor
+        return own
     if not isinstance(samples, Iterable):
         raise DataError(f"got {described(samples)}; expected a list of samples, or one alone")
     return list(samples)

@@ -45,14 +45,6 @@ _IN_WORDS = {
 }
 
 
-class SettingsError(ConfigError):
-    """Settings that can't be, in the words of Python; ``of_flags``: the same in those of the command line."""
-
-    def __init__(self, message: str, of_flags: str) -> None:
-        super().__init__(message)
-        self.of_flags = of_flags
-
-
 class AnySettings(BaseModel):
     """What the settings of all commands share."""
 
@@ -63,8 +55,7 @@ class AnySettings(BaseModel):
         try:
             super().__init__(**given)
         except ValidationError as error:
-            lines = "\n".join(_explained(e, type(self).model_fields) for e in error.errors())
-            raise SettingsError(in_python(lines), lines) from error
+            raise ConfigError(in_python(_lines(error, type(self).model_fields))) from error
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_given: Any) -> None:
@@ -78,8 +69,11 @@ class AnySettings(BaseModel):
         """Return the settings that flags, the environment or a file give. Raises ConfigError that speaks of flags."""
         try:
             return cls(**given)
-        except SettingsError as error:
-            raise ConfigError(error.of_flags) from error
+        except ConfigError as error:
+            cause = error.__cause__
+            if isinstance(cause, ValidationError):
+                raise ConfigError(_lines(cause, cls.model_fields)) from cause
+            raise
 
 
 class WorkspaceSettings(AnySettings):
@@ -99,6 +93,10 @@ class WorkspaceSettings(AnySettings):
         """Keep an address as it is written. Raises ConfigError for what only looks like one."""
         check_place(given)
         return path_of(str(given)) if isinstance(given, str | Path) and is_address(given) else given
+
+
+def _lines(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
+    return "\n".join(_explained(one, fields) for one in error.errors())
 
 
 def _explained(error: Any, fields: Mapping[str, FieldInfo]) -> str:

@@ -93,7 +93,7 @@ def _of_numbers(labels: Values, rows: Sequence[Any], name: str) -> tuple[Cells, 
     amounts = any(isinstance(one, float) for row in lists for one in row)
     flags = {one for row in lists for one in row} <= {0, 1}
     if alike and (amounts or flags or array_of(labels) is not None):
-        columns = {f"{name}_{at}": [cell(row[at]) for row in lists] for at in range(len(lists[0]))}
+        columns: Cells = {f"{name}_{at}": [cell(row[at]) for row in lists] for at in range(len(lists[0]))}
         return columns, "regression" if amounts else "multi-label"
     if amounts:
         raise DataError(

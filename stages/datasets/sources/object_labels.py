@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from frostline.stages.datasets.objects.labels import are_whole, as_classes, of_labels
+from frostline.stages.datasets.objects.labels import Cells, are_whole, as_classes, of_labels
 from frostline.stages.datasets.objects.records import LABEL, SPLIT, Records
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.table import Table
@@ -26,7 +26,7 @@ def labels_read(records: Records, request: Request) -> tuple[Records, Request]:
     """
     target = request.target or records.target or (LABEL,)
     found = [_column(records, one) for one in target]
-    cells = {one: column for columns, _ in found for one, column in columns.items()}
+    cells: Cells = {one: column for columns, _ in found for one, column in columns.items()}
     of_type = records.task if len(found) > 1 or found[0][1] == "auto" else found[0][1]
     task = of_type if request.task == "auto" else request.task
     whole = bool(cells) and all(map(are_whole, cells.values()))
@@ -56,9 +56,8 @@ def check_target(records: Records, table: Table, target: tuple[str, ...], wanted
         )
 
 
-def _column(records: Records, name: str) -> tuple[dict[str, list[str]], Task]:
+def _column(records: Records, name: str) -> tuple[Cells, Task]:
     """Return a column of the target as cells, and the task that their type says; none where it is not there."""
     if name in records.lists:
-        cells, task = of_labels(records.lists[name], name)
-        return {one: list(column) for one, column in cells.items()}, task
-    return ({name: list(records.cells[name])} if name in records.cells else {}), "auto"
+        return of_labels(records.lists[name], name)
+    return ({name: records.cells[name]} if name in records.cells else {}), "auto"

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from frostline.stages.datasets.located import absolute
-from frostline.stages.datasets.objects.kinds import is_frame, is_labelled, records_of
+from frostline.stages.datasets.objects.columns import is_frame
+from frostline.stages.datasets.objects.kinds import is_labelled, records_of
 from frostline.stages.datasets.objects.media import media_samples
 from frostline.stages.datasets.objects.records import LABEL, Records, joined
 from frostline.stages.datasets.objects.torch_data import is_torch_dataset

@@ -66,8 +66,8 @@ def test_the_usual_way_to_choose_leaves_no_trace_in_digests_and_records() -> Non
         ("regression", {"per_label": True}, "expected a multi-label target for --per-label, got regression"),
         ("multi-label", {"per_label": True, "grid": "C=1"}, "several values of --grid with --per-label, got one"),
         ("regression", {"criterion": "mae", "grid": "alpha=1"}, "several values of --grid with --criterion, got one"),
-        ("multi-label", {"per_label": True, "head": "clip"}, "expected no --per-label with clip: the protocol fixes"),
-        ("multi-label", {"per_label": "perhaps"}, "--per-label 'perhaps': expected true or false"),
+        ("multi-label", {"per_label": True, "head": "clip"}, "expected no per_label with clip: the protocol fixes"),
+        ("multi-label", {"per_label": "perhaps"}, "per_label 'perhaps': expected true or false"),
     ],
 )
 def test_ways_to_choose_that_can_not_be_are_said(kind: str, given: dict[str, Any], said: str) -> None:
