@@ -87,9 +87,7 @@ def _place(address: str) -> tuple[str, str]:
     host, _, port = address.rpartition(":")
     with suppress(OSError, UnicodeError):
         host = socket.gethostbyname(host.strip("[]"))
-    from ray.util import get_node_ip_address
-
-    return get_node_ip_address() if host.startswith("127.") else host, port
+    return str(ray_module().util.get_node_ip_address()) if host.startswith("127.") else host, port
 
 
 def _not_connected(address: str, why: str) -> ConfigError:
