@@ -2,6 +2,7 @@
 
     FrostlineError
     ├── ConfigError      a name, value or file of settings that can't be used      exit 2
+    │   └── MissingResult     a score or a head that an object doesn't have
     ├── DataError        the samples, or what is computed from them, can't be used exit 3
     │   └── UnreadableSample  one sample's reason; quarantined by the stages
     └── StoreError       the cache is damaged, mismatched or can't be written      exit 4
@@ -26,6 +27,10 @@ class ConfigError(FrostlineError):
     """A setting, name or weights file can't be used as asked."""
 
     exit_code = 2
+
+
+class MissingResult(ConfigError, AttributeError):
+    """A result that an object of this kind doesn't have; ``hasattr`` says so, too."""
 
 
 class DataError(FrostlineError):

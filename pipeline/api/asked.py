@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,8 +11,8 @@ from frostline.pipeline.plan.inputs import check_readable
 from frostline.pipeline.progress import bar
 from frostline.pipeline.settings import AnySettings, DatasetSettings, ExtractSettings
 from frostline.pipeline.workspace import open_workspace
-from frostline.stages.datasets import IN_MEMORY, Dataset, prefix_of
-from frostline.stages.errors import ConfigError
+from frostline.stages.datasets import IN_MEMORY, Dataset, Samples, prefix_of
+from frostline.stages.errors import ConfigError, DataError
 
 Model = TypeVar("Model", bound=AnySettings)
 OfDataset = TypeVar("OfDataset", bound=DatasetSettings)
@@ -26,7 +27,8 @@ def settings_of(model: type[Model], settings: AnySettings | None, given: Mapping
     if given:
         raise ConfigError(f"settings and the keyword {next(iter(given))}; expected one or the other")
     if not isinstance(settings, model):
-        raise ConfigError(f"got {type(settings).__name__}; expected {model.__name__}, or keywords")
+        said = "; give a dataset as dataset=…" if not isinstance(settings, AnySettings) else ""
+        raise ConfigError(f"got {type(settings).__name__}; expected {model.__name__}, or keywords{said}")
     return settings
 
 
@@ -53,13 +55,30 @@ def with_dataset(
 
 def opened(asked: DatasetSettings, given: object, name: str = "") -> Dataset:
     """Return the dataset that an object is, read by the settings. Raises ConfigError, DataError."""
-    if isinstance(given, Dataset):
+    dataset = _dataset_of(given, name)
+    if dataset is not None:
         named = sorted(asked.model_fields_set & {*DatasetSettings.model_fields} - _ANY_DATASET)
         if named:
             raise ConfigError(f"{', '.join(named)} with a dataset that is open; expected it in load_dataset")
-        return given
+        return dataset
     with bar("reading", "samples") as shown:
         return asked.open_object(given, open_workspace(asked.data_dir), name, shown.at)
+
+
+def _dataset_of(given: object, name: str) -> Dataset | None:
+    """Return an open dataset, or that of two splits of one; None for any other object.
+
+    Raises DataError for splits of different classes or kinds of samples.
+    """
+    if isinstance(given, Dataset):
+        return given
+    pair = tuple(given.values()) if isinstance(given, Mapping) and [*given] == ["train", "test"] else given
+    if not isinstance(pair, tuple) or len(pair) != 2 or not all(isinstance(one, Samples) for one in pair):
+        return None
+    train, test = pair
+    if (train.classes, train.targets.kind, train.modality) != (test.classes, test.targets.kind, test.modality):
+        raise DataError(f"splits that differ: {train!r} and {test!r}; expected the same classes and kind of samples")
+    return Dataset(name or train.dataset, replace(train, split="train"), replace(test, split="test"))
 
 
 def dataset_name(given: str | Path) -> str:

@@ -10,18 +10,31 @@ from frostline.pipeline.records.run import Extracted, Fitted, Probe
 from frostline.pipeline.run import run as steps
 from frostline.pipeline.run.each import each_of, naming
 from frostline.pipeline.settings import DatasetSettings, ExtractSettings, HeadSettings, Settings
+from frostline.pipeline.settings.python_words import python_words
 from frostline.stages.errors import ConfigError
 
 if TYPE_CHECKING:
-    from frostline.pipeline.api.keywords import ExtractKeywords, HeadKeywords, RunKeywords
+    from frostline.pipeline.settings.keywords import ExtractKeywords, HeadKeywords, RunKeywords
 
 
+@python_words()
 def run(settings: Settings | None = None, /, **given: Unpack[RunKeywords]) -> Report:
     """Extract, fit and evaluate; finished steps are skipped.
 
     Keywords are the settings of ``frostline run``, with a ``_`` for each ``-``; or give one ``Settings`` object.
     ``dataset``: a name such as ``"folder:images"``, a ``Path``, a ``Dataset`` of ``load_dataset``, or an object:
     ``(X, y)``, a frame, a list of ``(path, label)``, a dataset of torch or Hugging Face, or ``(train, test)`` of these.
+
+    The most common ones; ``docs/settings.md`` and ``frostline run --help-all`` name all, with their defaults:
+
+    - ``backbone``: the network, such as ``"resnet50"`` or ``"timm:NAME"``; ``weights``, ``layer``: which, and cut where
+    - ``head``: one name, or a list of them: ``"logreg"``, ``"ridge"``, ``"knn"``, …
+    - ``grid``: values of a head's hyperparameter to try, such as ``{"C": [0.1, 1, 10]}``; one value fixes it
+    - ``folds``: how many folds it is chosen by; ``"auto"``, ``"loo"``
+    - ``target``, ``task``: the column to predict, and whether it is ``"single-label"``, ``"multi-label"``, …
+    - ``test_fraction``, ``group``: what is kept for testing, and what is never split
+    - ``shots``, ``train_sizes``: learning curves, by samples of each class or in all
+    - ``seed``, ``device``, ``batch_size``, ``data_dir``: random seed, where it runs, samples at once, the workspace
 
     Returns a ``Report``. Where ``run.json`` can't be written, its ``unwritten`` says why. Raises ConfigError for a
     setting that is not known or can't be used, DataError for data that can't, StoreError for a damaged cache.
@@ -35,6 +48,7 @@ def run(settings: Settings | None = None, /, **given: Unpack[RunKeywords]) -> Re
     return shown(steps.run(own, dataset))
 
 
+@python_words()
 def extract(settings: ExtractSettings | None = None, /, **given: Unpack[ExtractKeywords]) -> tuple[Extracted, ...]:
     """Compute the features that are missing, and return what is cached now, one record for each feature set.
 
@@ -48,6 +62,7 @@ def extract(settings: ExtractSettings | None = None, /, **given: Unpack[ExtractK
     return steps.extract(own, dataset)
 
 
+@python_words()
 def fit(settings: HeadSettings | None = None, /, **given: Unpack[HeadKeywords]) -> tuple[Fitted, ...]:
     """Fit every head on cached training features, and return them; one that is fitted already is read.
 
@@ -62,6 +77,7 @@ def fit(settings: HeadSettings | None = None, /, **given: Unpack[HeadKeywords]) 
     return steps.fit(own, dataset)
 
 
+@python_words()
 def evaluate(settings: HeadSettings | None = None, /, **given: Unpack[HeadKeywords]) -> tuple[Probe, ...]:
     """Score every fitted head on cached test features.
 

@@ -15,15 +15,17 @@ from frostline.pipeline.plan.machine import cores, device_of
 from frostline.pipeline.serve.asked import Asked
 from frostline.pipeline.serve.objects import as_list, asked_object
 from frostline.pipeline.settings import ExtractSettings
+from frostline.pipeline.settings.python_words import python_words
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.registry import family_of
 from frostline.stages.errors import DataError, counted, listing
-from frostline.stages.modalities.base import IMAGE, Modality, Sample, Transform
+from frostline.stages.modalities.base import IMAGE, Item, Transform
+from frostline.stages.modalities.given import sample_of
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.serve.embed import embed
 
 if TYPE_CHECKING:
-    from frostline.pipeline.api.keywords import TransformKeywords
+    from frostline.pipeline.settings.keywords import TorchDevice, TransformKeywords
     from frostline.stages.backbones.inference.frozen import AnyBackbone
     from frostline.stages.backbones.spec import Precision
 
@@ -40,6 +42,7 @@ class Encoder:
     def __init__(self, backbone: AnyBackbone, batch_size: int | None, workers: int | None) -> None:
         self._backbone, self._batch_size, self._workers = backbone, batch_size, workers
 
+    @python_words()
     def __call__(self, samples: object) -> NDArray[np.float32]:
         """Return the features of samples, float32 (n, ``width``), in their order.
 
@@ -93,18 +96,33 @@ class Encoder:
         return str(self._backbone.device)
 
     @property
-    def transform(self) -> Transform[Any]:
-        """What makes of a sample the network's input: ``transform.item(sample)`` returns arrays by name."""
-        return self._backbone.spec.preprocessing
+    def transform(self) -> Inputs:
+        """What makes of a sample the network's input: ``transform(sample)`` returns arrays by name."""
+        return Inputs(self._backbone.spec.preprocessing, self.modality)
 
 
+class Inputs:
+    """What a network is given for a sample. ``how``: the preprocessing, whose fields are its settings."""
+
+    def __init__(self, how: Transform[Any], modality: str) -> None:
+        self.how, self._modality = how, modality
+
+    def __call__(self, sample: object) -> Item:
+        """Return arrays by name, such as ``pixels`` (h, w, 3). Raises DataError for an object of another kind."""
+        return self.how.item(sample_of(sample, self._modality))
+
+    def __repr__(self) -> str:
+        return f"<Inputs: {self.how!r}>"
+
+
+@python_words()
 def load_encoder(
     name: str,
     *,
     weights: Place = "DEFAULT",
     layer: str | None = None,
     pool: str | None = None,
-    device: str = "auto",
+    device: str | TorchDevice = "auto",
     precision: Precision = "fp32",
     modality: str = "",
     batch_size: int | None = None,
@@ -113,18 +131,17 @@ def load_encoder(
 ) -> Encoder:
     """Return a frozen encoder.
 
-    Parameters
-    ----------
-    name: a torchvision model, ``timm:NAME``, ``hf:NAME``, ``st:NAME``, ``open_clip:NAME``, ``file.py:factory``, …; see
-        ``frostline encoders``.
-    weights: ``"DEFAULT"``, the name of weights, or a file.
-    layer: where the network is cut; by default the input of its final classifier.
-    pool: how a layer's output becomes one vector.
-    device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
-    precision: ``"fp32"``, ``"bf16"`` or ``"fp16"``. Commands choose by default; here nothing is measured.
-    modality: of the samples, for a network that takes several kinds; by default what its name says, else images.
-    batch_size, workers: how many samples at once, and how many threads decode them.
-    transform: ``resize``, ``crop``, ``mean``, ``std``, ``prompt``, … in place of the weights' own.
+    Args:
+        name: a torchvision model, ``timm:NAME``, ``hf:NAME``, ``st:NAME``, ``open_clip:NAME``, ``file.py:factory``, …;
+            see ``frostline encoders``.
+        weights: ``"DEFAULT"``, the name of weights, or a file.
+        layer: where the network is cut; by default the input of its final classifier.
+        pool: how a layer's output becomes one vector.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
+        precision: ``"fp32"``, ``"bf16"`` or ``"fp16"``. Commands choose by default; here nothing is measured.
+        modality: of the samples, for a network that takes several kinds; by default what its name says, else images.
+        batch_size, workers: how many samples at once, and how many threads decode them.
+        transform: ``resize``, ``crop``, ``mean``, ``std``, ``prompt``, … in place of the weights' own.
 
     Raises ConfigError for names, weights, layers or settings that can't be.
 
@@ -150,10 +167,6 @@ def load_encoder(
 def _modality_of(name: str) -> str:
     family, rest = family_of(name)
     return family.taken_by(rest) or IMAGE
-
-
-def _read(asked: Sequence[Asked], kind: Modality[Any], row: int) -> Sample:
-    return asked[row].read(kind.decode)
 
 
 def _check(asked: Sequence[Asked], faults: Mapping[int, str]) -> None:

@@ -9,7 +9,7 @@ from frostline.pipeline.records.curve import Point
 from frostline.pipeline.records.headline import Candidate, candidates, headline, of_the_best
 from frostline.pipeline.records.run import Report as RunReport
 from frostline.pipeline.report.text import table
-from frostline.stages.errors import ConfigError
+from frostline.stages.errors import MissingResult, counted
 from frostline.stages.frames import data_frame
 from frostline.stages.metrics import Score
 from frostline.stages.targets.base import DEFAULT
@@ -42,7 +42,7 @@ class Report(RunReport):
         for targets that have no accuracy, see ``main_score``, and where no head was fitted on all training samples.
         """
         if self.kind != DEFAULT:
-            raise ConfigError(f"accuracy of a {self.kind} target; expected main_score, which is {self._main}")
+            raise MissingResult(f"accuracy of a {self.kind} target; expected main_score, which is {self._main}")
         return self.main_score
 
     @property
@@ -87,15 +87,13 @@ class Report(RunReport):
         """The heads of the run's own backbone that were fitted on all training samples."""
         found = candidates(self.probes).get(self.probes[0].backbone, [])
         if not found:
-            raise ConfigError("no head was fitted on all training samples; expected to_frame(), which has the curves")
+            raise MissingResult("no head was fitted on all training samples; expected to_frame(), which has the curves")
         return found
 
     def _brief(self) -> str:
         if not any(probe.evaluation for probe in self.probes):
-            return f"{len(self.probes)} learning curves"
-        found = self.main_score
-        span = f" [{found.low:.3f}, {found.high:.3f}]" if found.interval else ""
-        return f"{self._main} {found.value:.3f}{span}, {self.first_head}"
+            return counted(len(self.probes), "learning curve")
+        return f"{self._main} {self.main_score}, {self.first_head}"
 
     def _scored_rows(self) -> list[tuple[Any, ...]]:
         return [

@@ -199,7 +199,7 @@ def _cells(defaults: dict[str, Any], entries: dict[str, list[dict[str, Any]]], d
         merged = {n: v for part in (defaults, *parts) for n, v in part.items() if n != "name"}
         layer = merged.get("layer") or DEFAULT_LAYER
         try:
-            settings = Settings(**merged, data_dir=data_dir, baseline="none")
+            settings = Settings.of_flags(**merged, data_dir=data_dir, baseline="none")
             settings.spec(settings.head[0])
         except ConfigError as error:
             raise ConfigError(f"{' × '.join(names)}: {error}") from error

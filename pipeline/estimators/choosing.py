@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
@@ -12,11 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from frostline.stages.errors import ConfigError, DataError
+from frostline.pipeline.estimators.words import as_value_error
 from frostline.stages.fit import Selection, fit_rows
 from frostline.stages.fit.training_rows import TrainingRows
-from frostline.stages.heads import Head, HeadSpec, head_spec
+from frostline.stages.heads import Head, head_kind, head_spec
 from frostline.stages.heads.estimators import used_rows
+from frostline.stages.heads.estimators.parameters import checked_seed, checked_values, shown
 from frostline.stages.heads.spec import Scaling
 from frostline.stages.modalities.vector.rows import digests_of
 from frostline.stages.targets.registry import TARGETS
@@ -88,21 +88,47 @@ class Choosing:
     """An estimator of a head that the command knows by name."""
 
     _head: ClassVar[str]
+    _grid: ClassVar[str]
+    _usual: ClassVar[Mapping[str, str]]
 
-    def _chosen(
-        self, rows: Rows, target: str, grid: Sequence[float] | None, cv: Cv, **how: Any
-    ) -> tuple[Head, Selection]:
+    def _chosen(self, rows: Rows, target: str, cv: Cv, **how: Any) -> tuple[Head, Selection]:
         """Return the head and how it was chosen; ``how``: further fields of a spec. Raises ValueError."""
-        with as_value_error():
-            spec = _spec(self._head, grid, target, **(_scheme(cv) or {}), **how)
+        kind, grid, seed = head_kind(self._head), how.pop(self._grid), checked_seed(how.pop("random_state"))
+        if isinstance(cv, str) and cv == "loo" and not kind.exact:
+            able = "RidgeClassifierProbeCV and RidgeProbeCV"
+            raise ValueError(f"cv='loo' with {type(self).__name__}; leave-one-out is for {able}. Expected cv=5")
+        how |= {"criterion": self._criterion(target, how["criterion"]), "scaling": checked_scaling(how["scaling"])}
+        grid = checked_values(kind, self._grid, grid)
+        with as_value_error(self._words()):
+            spec = head_spec(self._head, grid, target=target, seed=seed, **(_scheme(cv) or {}), **how)
             training = TrainingRows(rows.X, rows.y, len(rows.names), spec, target, rows.weights)
             extra = rows.beside
             return fit_rows(training, extra.digests, rows.names, groups=extra.groups, held=extra.held)
 
+    def _criterion(self, target: str, asked: str | None) -> str:
+        """Return a criterion as a spec has it: empty for the usual rule, by None or its name. Raises ValueError."""
+        usual = self._usual.get(target)
+        if asked is None or asked == usual:
+            return ""
+        others = [name for name in TARGETS.load(target).criteria if name not in ("accuracy", usual)]
+        if asked not in others:
+            known = ["None", *map(repr, [usual] if usual else []), *map(repr, others)]
+            wanted = f"{', '.join(known[:-1])} or {known[-1]}" if len(known) > 1 else f"None with {target} y"
+            raise ValueError(f"criterion={shown(asked)}; expected {wanted}")
+        return asked
 
-def _spec(head: str, grid: Sequence[float] | None, target: str, criterion: str | None, **how: Any) -> HeadSpec:
-    usual = criterion in (None, *TARGETS.load(target).criteria[:1])  # which a spec does not name
-    return head_spec(head, grid, target=target, criterion="" if usual else criterion, **how)
+    def _words(self) -> dict[str, str]:
+        """Return what an error calls the settings of the command."""
+        exact = "cv='loo'" if head_kind(self._head).exact else "RidgeClassifierProbeCV(cv='loo')"
+        return {
+            "folds": "cv",
+            "grid": self._grid,
+            "seed": "random_state",
+            "one value with --grid": f"one value in {self._grid}",
+            "fewer values with --grid": f"fewer values in {self._grid}",
+            "--folds loo (ridge and knn)": exact,
+            "rows of the validation split, all of": "rows held out by cv, all of",
+        }
 
 
 def _scheme(cv: Cv) -> dict[str, Any] | None:
@@ -116,13 +142,13 @@ def _scheme(cv: Cv) -> dict[str, Any] | None:
     if hasattr(cv, "split") or (isinstance(cv, Iterable) and not isinstance(cv, str)):
         return None
     ways = "'auto', 'loo', a number of folds from 2 to 100, a fraction such as 0.1, or a splitter of scikit-learn"
-    raise ValueError(f"cv={cv!r}; expected {ways}")
+    raise ValueError(f"cv={shown(cv)}; expected {ways}")
 
 
 def _held(cv: Cv, X: NDArray[Any], y: NDArray[Any], groups: NDArray[np.int64] | None) -> list[NDArray[np.bool_]]:
     """Return the rows that each split of a splitter holds out, bool (n,); nothing for other ways to choose.
 
-    Raises ValueError for splits that leave rows out of both sides.
+    Raises ValueError for splits that leave rows out of both sides, and for those that ignore groups.
     """
     found = []
     for train, test in [] if _scheme(cv) is not None else check_cv(cv).split(X, y, groups):
@@ -130,21 +156,17 @@ def _held(cv: Cv, X: NDArray[Any], y: NDArray[Any], groups: NDArray[np.int64] | 
         mask[test], fitted[train] = True, True
         if not np.array_equal(fitted, ~mask):
             raise ValueError("a split with rows on neither side, or on both; expected each row on one side")
+        if groups is not None and not set(groups[mask]) - set(groups[~mask]):
+            raise ValueError(
+                f"all {len(test):,} rows that a split of cv holds out are of groups with rows on the other side; "
+                "expected whole groups on one side, as StratifiedGroupKFold and GroupKFold split them"
+            )
         found.append(mask)
     return found
-
-
-@contextmanager
-def as_value_error() -> Iterator[None]:
-    """Raise ValueError, as scikit-learn's estimators do, for settings and samples that can't be used."""
-    try:
-        yield
-    except (ConfigError, DataError) as error:
-        raise ValueError(str(error)) from error
 
 
 def checked_scaling(scaling: Scaling) -> Scaling:
     """Return it. Raises ValueError unless it is one that there is."""
     if scaling not in ("none", "standardize", "l2"):
-        raise ValueError(f"scaling={scaling!r}; expected 'none', 'standardize' or 'l2'")
+        raise ValueError(f"scaling={shown(scaling)}; expected 'none', 'standardize' or 'l2'")
     return scaling

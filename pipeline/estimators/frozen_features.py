@@ -24,9 +24,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from frostline.pipeline.estimators.choosing import as_value_error
 from frostline.pipeline.estimators.given_samples import NAME, alike, listed, modality_for, samples_of
 from frostline.pipeline.estimators.row_cache import features_of, width_of
+from frostline.pipeline.estimators.words import as_value_error
 from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.backbones.spec import Precision
 from frostline.stages.datasets import Samples
@@ -36,6 +36,7 @@ from frostline.stages.store.key import StoredType
 
 _OF_INPUT = ("resize", "crop", "interpolation", "mean", "std", "seconds", "hop", "prompt", "max_length", "windows")
 _SETTINGS = (*_OF_INPUT, "concatenate", "optimize", "allow_unsteady")
+_WORDS = {name: f"settings[{name!r}]" for name in _SETTINGS}
 
 
 class FrozenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -62,7 +63,7 @@ class FrozenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         data_dir: the folder of the cache.
 
     Attributes:
-        width_: how many features a sample has.
+        width_: number of features of a sample.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class FrozenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         Raises ValueError for encoders and settings that can't be, and for samples of another kind.
         """
-        with as_value_error():
+        with as_value_error(_WORDS):
             own = self._settings()
             self.width_ = width_of(self._samples(listed(X)[:1]), own)
         return self
@@ -108,21 +109,29 @@ class FrozenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Return the features of samples, float (n, ``width_``), of type ``dtype``.
 
         Args:
-            X: a list, an array or a series: of PIL images, uint8 arrays (h, w, 3) (or one (n, h, w, 3)), paths, texts
-                for an encoder of texts, or pairs ``(samples, rate)`` for one of recordings. A ``str`` is a text for an
-                encoder of texts, for any other a path.
+            X: a list, an array, a series, or a frame or array (n, 1) of one column: of PIL images, uint8 arrays
+                (h, w, 3) (or one (n, h, w, 3)), paths, texts for an encoder of texts, or pairs ``(samples, rate)`` for
+                one of recordings. A ``str`` is a text for an encoder of texts, for any other a path.
 
         Raises:
             ValueError: samples that can't be read, which it lists, or of another kind than the encoder takes.
             StoreError: the cache can't be written.
         """
         check_is_fitted(self)
-        with as_value_error():
+        with as_value_error(_WORDS):
             samples = self._samples(X)
             result = np.empty((len(samples), self.width_), self.dtype)
             for rows, part in alike(samples):
                 result[rows] = features_of(part, self._settings())
         return result
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        """Return it as scikit-learn shows estimators, always with the encoder."""
+        said: str = super().__repr__(N_CHAR_MAX)
+        name, _, given = said.partition("(")
+        if "backbone=" in given:
+            return said
+        return f"{name}(backbone={self.backbone!r}{', ' if given != ')' else ''}{given}"
 
     def _samples(self, X: Any) -> Samples:
         return samples_of(X, modality_for(self.backbone, self.modality))

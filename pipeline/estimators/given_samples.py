@@ -64,12 +64,19 @@ def listed(X: Any) -> Values:
     """Return samples as a sequence. Raises DataError for what is none, and for none."""
     if isinstance(X, str | bytes | Path) or not hasattr(X, "__len__"):
         raise DataError(f"got {type(X).__name__}; expected a list, an array or a series of samples")
+    if hasattr(X, "columns") and len(X.columns) == 1:
+        return listed(X[X.columns[0]])
     if hasattr(X, "columns"):
         raise DataError(f"got a frame of {counted(len(X.columns), 'column')}; expected one column, such as X['path']")
-    values = values_of(X)
+    values = values_of(X[:, 0] if _is_column(X) else X)
     if not len(values):
         raise DataError("got 0 samples; expected one or more")
     return values
+
+
+def _is_column(X: Any) -> bool:
+    """Whether it is an array (n, 1) of objects or strings, as transformers of columns are given."""
+    return isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "OUST"
 
 
 def _name(value: Any, at: int) -> str:

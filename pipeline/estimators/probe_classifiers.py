@@ -13,8 +13,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from typing import Any, ClassVar, Self, cast
+from collections.abc import Iterator, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,21 +26,24 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from frostline.pipeline.estimators.choosing import Beside, Choosing, Cv, Rows, beside, checked_scaling
+from frostline.pipeline.estimators.choosing import Beside, Choosing, Cv, Rows, beside
+from frostline.stages.fit import Selection
 from frostline.stages.heads.estimators import FLOATS, ClassWeight, coefficients
+from frostline.stages.heads.estimators.parameters import checked_limits, shown
 from frostline.stages.heads.linear import LinearHead
 from frostline.stages.heads.multi_label import MULTI_LABEL, MultiLabelHead
-from frostline.stages.heads.newton.penalised import MatmulType
 from frostline.stages.heads.spec import Scaling
 from frostline.stages.metrics.multi_label import usual_thresholds
 from frostline.stages.targets.base import DEFAULT
+
+if TYPE_CHECKING:  # importing it loads torch
+    from frostline.stages.heads.newton.penalised import MatmulType
 
 
 class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A linear head, single-label or multi-label."""
 
     _parameter: ClassVar[str]
-    _grid: ClassVar[str]
     _against_rest: ClassVar[bool] = False
     head_: LinearHead | MultiLabelHead
 
@@ -72,21 +76,22 @@ class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignor
         self._several = labels.ndim == 2 and labels.shape[1] > 1
         found = self._labels(rows, labels, extra) if self._several else self._classes(rows, labels, extra)
         how = self.get_params()
-        balanced = how["class_weight"] == "balanced"
-        how |= {"scaling": checked_scaling(how["scaling"]), "class_weight": "balanced" if balanced else "none"}
+        how["class_weight"] = "balanced" if how["class_weight"] == "balanced" else "none"
         target = MULTI_LABEL if self._several else DEFAULT
-        head, self.selection_ = self._chosen(found, target, how.pop(self._grid), **self._spec_of(how))
+        head, self.selection_ = self._chosen(found, target, **self._spec_of(how))
         self.head_ = cast(LinearHead | MultiLabelHead, head)
         self._keep()
         return self
 
     def _spec_of(self, how: dict[str, Any]) -> dict[str, Any]:
         """Return parameters by the names that they have in a spec."""
-        return {"seed": how.pop("random_state"), **how}
+        return how
 
     def _classes(self, rows: NDArray[Any], labels: NDArray[Any], extra: Beside) -> Rows:
         labels = column_or_1d(labels, warn=True)
         check_classification_targets(labels)
+        if self.per_label:
+            raise ValueError("per_label=True with single-label y; expected multi-label y, integers (n, labels)")
         self.classes_, index = np.unique(labels[extra.used], return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"y holds {len(self.classes_)} class; expected two or more")
@@ -113,9 +118,8 @@ class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignor
         self.coef_, self.intercept_ = (
             kept if self._several else coefficients(weight, bias, against_rest=self._against_rest)
         )
-        if not chosen.final_converged:
-            text = f"{type(self).__name__} did not converge; raise max_iter or tol"
-            warnings.warn(text, ConvergenceWarning, stacklevel=3)
+        for text in _unconverged(chosen):
+            warnings.warn(f"{type(self).__name__} {text}", ConvergenceWarning, stacklevel=3)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return scores (n, classes); (n,) for two classes, above 0 for the second; multi-label (n, labels)."""
@@ -153,6 +157,19 @@ class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignor
         return tags
 
 
+def _unconverged(chosen: Selection) -> Iterator[str]:
+    """Yield what is to be said of fits that ended before their optimum."""
+    remedy = "raise max_iter or tol, or set scaling='standardize'"
+    failed = len(chosen.converged) - sum(chosen.converged)
+    if not failed and not chosen.final_converged:
+        yield f"did not converge; {remedy}"
+    if failed:
+        yield (
+            f"did not converge on held-out rows for {failed} of {len(chosen.grid)} values, so that the choice "
+            f"{chosen.parameter}={chosen.value:g} means little; {remedy}"
+        )
+
+
 class LogisticProbeCV(_ProbeClassifier):
     """Logistic regression: all values of C are solved together, and one is chosen on held-out rows.
 
@@ -163,15 +180,18 @@ class LogisticProbeCV(_ProbeClassifier):
         cv: "auto": five folds, repeated if rows are few, or a hold-out if there are 10,000 rows or more; a number of
             folds; a fraction of the rows to hold out, such as 0.1; or a splitter of scikit-learn, or its splits.
         scaling: "none", "standardize" (each feature to mean 0 and variance 1) or "l2" (each row to length 1); it is
-            part of the head.
+            part of the head. The values of ``Cs`` suit features as encoders give them. Use "standardize" for features
+            of another scale, such as 1e6: without it the smallest C is chosen, and fits take long.
         class_weight: None, "balanced", or a weight for each label; multi-label: None.
-        criterion: the score to choose by: None or "accuracy" for the usual rule (log-loss), or "balanced_accuracy".
-        per_label: multi-label: whether each label has its own C.
+        criterion: how values are judged on held-out rows. None or "log_loss": of the values whose mean log-loss is
+            within half a standard error of the lowest, the smallest C, which is the most regularised (multi-label:
+            log-loss averaged over labels). "balanced_accuracy": the best value; single-label only.
+        per_label: multi-label: whether each label has its own C, the best for it.
         tol: largest relative distance of the objective from its optimum.
         max_iter: Newton steps, at most.
         dtype: of the matrix products, "float32" or "float64".
         device: where torch works, such as "cpu" or "cuda".
-        random_state: random seed of the folds, a whole number.
+        random_state: seed of the folds: a whole number, None (another at each fit) or a ``RandomState``.
 
     Attributes:
         C_: the chosen value; float64 (labels,) with ``per_label``.
@@ -182,10 +202,11 @@ class LogisticProbeCV(_ProbeClassifier):
         n_iter_: Newton steps of the last fit.
         selection_: how the value was chosen: scores and convergence of every value, ``temperature``, ``at_edge``.
         head_: the fitted head, float32, as ``frostline fit`` stores it.
-        n_features_in_, feature_names_in_: as of every estimator.
+        n_features_in_: number of features; ``feature_names_in_``: their names, if X is a frame.
     """
 
     _head, _parameter, _grid = "logreg", "C", "Cs"
+    _usual = MappingProxyType({DEFAULT: "log_loss", MULTI_LABEL: "log_loss"})
 
     def __init__(
         self,
@@ -215,7 +236,11 @@ class LogisticProbeCV(_ProbeClassifier):
         self.random_state = random_state
 
     def _spec_of(self, how: dict[str, Any]) -> dict[str, Any]:
-        options = {"tolerance": how.pop("tol"), "max_iterations": how.pop("max_iter")}
+        if how["dtype"] not in ("float32", "float64"):
+            raise ValueError(f"dtype={shown(how['dtype'])}; expected 'float32' or 'float64'")
+        options: dict[str, Any] = dict(
+            zip(("tolerance", "max_iterations"), checked_limits(how.pop("tol"), how.pop("max_iter")), strict=True)
+        )
         options |= {name: how.pop(name) for name in ("dtype", "device")}
         return {**super()._spec_of(how), "options": options}
 
@@ -236,14 +261,32 @@ class RidgeClassifierProbeCV(_ProbeClassifier):
 
     Args:
         alphas: values to choose from; None: the grid of the command, 61 values from 1e-6 to 1e9.
-        cv: as of ``LogisticProbeCV``, or "loo": exact leave-one-out from one factorisation.
-        scaling, class_weight, criterion, per_label, random_state: as of ``LogisticProbeCV``.
+        cv: "auto": five folds, repeated if rows are few, or a hold-out if there are 10,000 rows or more; a number of
+            folds; a fraction of the rows to hold out, such as 0.1; a splitter of scikit-learn, or its splits; or "loo":
+            exact leave-one-out from one factorisation. "loo" refuses repeated rows, since the copies of a row would be
+            fitted when it is held out; use ``cv=5`` then, where copies stay together.
+        scaling: "none", "standardize" (each feature to mean 0 and variance 1) or "l2" (each row to length 1); it is
+            part of the head.
+        class_weight: None, "balanced", or a weight for each label; multi-label: None.
+        criterion: how values are judged on held-out rows. None or "accuracy": of the values whose error rate is within
+            half a standard error of the lowest, the middle one. "balanced_accuracy": the best value. Multi-label: None,
+            the best mean average precision.
+        per_label: multi-label: whether each label has its own alpha, the best for it.
+        random_state: seed of the folds: a whole number, None (another at each fit) or a ``RandomState``.
 
     Attributes:
-        alpha_, alphas_: as ``C_`` and ``Cs_`` of ``LogisticProbeCV``; it has all other attributes but ``n_iter_``.
+        alpha_: the chosen value; float64 (labels,) with ``per_label``.
+        alphas_: float64 (k,), the values to choose from.
+        classes_: (classes,) labels, sorted; multi-label: 0 .. labels - 1.
+        coef_, intercept_: float64 (classes, d) and (classes,); for two classes (1, d) and (1,). With "l2" they act on
+            rows of length 1.
+        selection_: how the value was chosen: scores of every value, ``alike``, ``at_edge``.
+        head_: the fitted head, float32, as ``frostline fit`` stores it.
+        n_features_in_: number of features; ``feature_names_in_``: their names, if X is a frame.
     """
 
     _head, _parameter, _grid = "ridge", "alpha", "alphas"
+    _usual = MappingProxyType({DEFAULT: "accuracy"})
     _against_rest = True
 
     def __init__(

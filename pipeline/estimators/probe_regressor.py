@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any, Self, cast
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from frostline.pipeline.estimators.choosing import Choosing, Cv, Rows, beside, checked_scaling
+from frostline.pipeline.estimators.choosing import Choosing, Cv, Rows, beside
 from frostline.stages.heads.estimators import FLOATS
 from frostline.stages.heads.linear_regression import LinearRegressionHead
 from frostline.stages.heads.spec import Scaling
@@ -31,21 +32,27 @@ class RidgeProbeCV(Choosing, MultiOutputMixin, RegressorMixin, BaseEstimator):  
     Args:
         alphas: values to choose from; None: the grid of the command, 61 values from 1e-6 to 1e9.
         cv: "auto": five folds, repeated if rows are few, or a hold-out if there are 10,000 rows or more; a number of
-            folds; a fraction of the rows to hold out, such as 0.1; "loo": exact leave-one-out; or a splitter of
-            scikit-learn, or its splits.
+            folds; a fraction of the rows to hold out, such as 0.1; a splitter of scikit-learn, or its splits; or "loo":
+            exact leave-one-out. "loo" refuses repeated rows, since the copies of a row would be fitted when it is held
+            out; use ``cv=5`` then, where copies stay together.
         scaling: "none", "standardize" or "l2"; it is part of the head.
-        criterion: the score to choose by: None or "r2", "mae", "rmse", "pearson" or "spearman".
-        random_state: random seed of the folds, a whole number.
+        criterion: how values are judged on held-out rows. None or "r2", "mae" or "rmse": of the values whose mean error
+            is within half a standard error of the lowest, the largest alpha, which is the most regularised. "pearson",
+            "spearman" or "kendall": the best value. Several outputs share one alpha: scores, R² too, are averaged over
+            them, with equal weight.
+        random_state: seed of the folds: a whole number, None (another at each fit) or a ``RandomState``.
 
     Attributes:
         alpha_: the chosen value.
         alphas_: float64 (k,), the values to choose from.
         coef_, intercept_: float64 (d,) and a number, or (outputs, d) and (outputs,).
-        selection_, head_: as of ``LogisticProbeCV``; the head is float64.
-        n_features_in_, feature_names_in_: as of every estimator.
+        selection_: how the value was chosen: scores of every value, ``alike``, ``at_edge``.
+        head_: the fitted head, float64, as ``frostline fit`` stores it.
+        n_features_in_: number of features; ``feature_names_in_``: their names, if X is a frame.
     """
 
-    _head = "ridge"
+    _head, _grid = "ridge", "alphas"
+    _usual = MappingProxyType({"regression": "r2"})
     head_: LinearRegressionHead
 
     def __init__(
@@ -84,8 +91,7 @@ class RidgeProbeCV(Choosing, MultiOutputMixin, RegressorMixin, BaseEstimator):  
         several = values.reshape(len(rows), -1)[extra.used].astype(np.float64)
         names = tuple(map(str, range(several.shape[1])))
         found = Rows(rows[extra.used], several, names, extra.weights, extra)
-        how = {"cv": self.cv, "criterion": self.criterion, "scaling": checked_scaling(self.scaling)}
-        head, self.selection_ = self._chosen(found, "regression", self.alphas, seed=self.random_state, **how)
+        head, self.selection_ = self._chosen(found, "regression", **self.get_params())
         self.head_ = cast(LinearRegressionHead, head)
         self.alpha_, self.alphas_ = self.selection_.value, np.array(self.selection_.grid)
         weight, bias = self.head_.weight, self.head_.bias

@@ -12,14 +12,17 @@ from frostline.pipeline.records.curve import Curve
 from frostline.pipeline.records.run_record import FeaturesRecord, HeadRecord, ProbeRecord, RunRecord, SplitRows
 from frostline.stages.buckets.cache import named
 from frostline.stages.datasets import Duplicates
+from frostline.stages.errors import MissingResult, counted
 from frostline.stages.evaluate import Evaluation
 from frostline.stages.fit.selection import Selection
 from frostline.stages.heads import Head
-from frostline.stages.metrics import Predictions
+from frostline.stages.metrics import Predictions, Score
 from frostline.stages.metrics.compare import Comparison
 from frostline.stages.records.sealed import sealed
 from frostline.stages.store import Bad, plain
 from frostline.stages.store.key import FeatureKey
+from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.registry import TARGETS, main_score
 
 PAGE = "report.html"
 
@@ -34,7 +37,7 @@ def called(head: str, backbone: str) -> str:
     return f"{head} on {backbone}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Extracted:
     """One feature set. ``computed``: rows that went through the backbone, now, in ``seconds``.
 
@@ -53,8 +56,15 @@ class Extracted:
     pace: Mapping[str, Any]
     licence: str = ""
 
+    def __repr__(self) -> str:
+        computed = f", {self.computed:,} computed" if self.computed else ""
+        return (
+            f"<Extracted {self.split}: {self.rows:,} × {self.width:,} of {self.key.backbone.name}{computed}, in "
+            f"{named(self.folder)}>"
+        )
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Fitted:
     """A head, where it lies, and the record of its selection.
 
@@ -68,10 +78,19 @@ class Fitted:
     seconds: float
     cached: bool
 
+    def __repr__(self) -> str:
+        chosen = f"{self.selection.parameter}={self.selection.value:g}, " if self.selection.parameter else ""
+        what = f"{self.head.width:,} features, {counted(len(self.head.classes), 'name')}"
+        return f"<Fitted {chosen}{what}, in {named(self.folder)}>"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Probe:
-    """One head on one backbone's features: fitted on all training rows and scored, or its curve over draws of them."""
+    """One head on one backbone's features: fitted on all training rows and scored, or its curve over draws of them.
+
+    ``accuracy``, ``main_score`` and ``scores`` are on the test samples, each with its 95 % interval; they raise
+    MissingResult, a ConfigError, where there are none.
+    """
 
     features: tuple[Extracted, ...]
     head: str
@@ -87,6 +106,34 @@ class Probe:
     @property
     def name(self) -> str:
         return called(self.head, self.backbone)
+
+    @property
+    def scores(self) -> Mapping[str, Score]:
+        """Every score by its name."""
+        if self.evaluation is None:
+            raise MissingResult(f"no scores of {self.name}, a learning curve; expected its curve")
+        return self.evaluation.scores
+
+    @property
+    def accuracy(self) -> Score:
+        """The accuracy, of a single label."""
+        if "accuracy" not in self.scores:
+            raise MissingResult(f"no accuracy of {self.name}; expected main_score, or one of {', '.join(self.scores)}")
+        return self.scores["accuracy"]
+
+    @property
+    def main_score(self) -> Score:
+        """The score by which heads of this kind of target are ordered: accuracy, mAP or R²."""
+        return main_score(self.scores, self.evaluation.kind if self.evaluation else DEFAULT)
+
+    def __repr__(self) -> str:
+        found = counted(len(self.curve.points), "size") if self.curve else "not scored"
+        return f"<Probe {self.name}: {self._main if self.evaluation else found}>"
+
+    @property
+    def _main(self) -> str:
+        target = TARGETS.load(self.evaluation.kind if self.evaluation else DEFAULT)
+        return f"{target.table[target.main]} {self.main_score}"
 
     @property
     def quarantined(self) -> int:

@@ -65,17 +65,26 @@ def fitted_lines(fitted: Fitted, name: str) -> list[str]:
 
 def table(report: Report, on: Terminal = PLAIN) -> str:
     """Return the report for a terminal, or as plain text: scores, warnings, how, where, and what to do next."""
-    rows = report.rows
-    what = counted(len(report.classes), NOUNS.get(report.kind, "name"))
-    head = f"{report.dataset}: {what}, {rows.train:,} training and {rows.test:,} test samples"
     scores = [score_lines(report.probes, width=on.width), curve_lines(report.probes, width=on.width)]
     said = _messages(report)
-    blocks = [*(Block("text", lines) for lines in ([head], *scores)), Block("advice", _advice(report))]
+    blocks = [*(Block("text", lines) for lines in ([opening(report)], *scores)), Block("advice", advices(report))]
     blocks += [Block("warnings", warnings_of(said)), Block("how", notes_of(said)), Block("where", _places(report))]
     return rendered([*blocks, Block("next", _next(report))], on)
 
 
-def _advice(report: Report) -> list[str]:
+def opening(report: Report) -> str:
+    """Return what a run is of: the dataset, its classes and its samples."""
+    rows, what = report.rows, counted(len(report.classes), NOUNS.get(report.kind, "name"))
+    return f"{report.dataset}: {what}, {rows.train:,} training and {rows.test:,} test samples"
+
+
+def warned(report: Report) -> list[str]:
+    """Return the warnings about a run."""
+    return warnings_of(_messages(report))
+
+
+def advices(report: Report) -> list[str]:
+    """Return which head to take; nothing where there is but one."""
     own = next(iter(candidates(report.probes).values()), [])
     return [advice(report.comparison, own)] if report.comparison and own else []
 

@@ -21,7 +21,7 @@ class Prediction:
     """The prediction for one sample; or the ``problem`` because of which it was left out.
 
     Attributes:
-        path: the path or name of the sample.
+        path: the path of the sample's file; of a sample that is no file, its number as a ``Path``.
         classes: pairs of a class (or label) and its probability, the most likely first. For regression, pairs of an
             output and its value, in the order of the head. Heads without probabilities give decision values of any
             scale instead.
@@ -43,6 +43,11 @@ class Prediction:
     def label(self) -> str | None:
         """The most likely class, for a single-label head."""
         return self.classes[0][0] if self.classes and self.kind == SINGLE_LABEL else None
+
+    @property
+    def value(self) -> float | None:
+        """The predicted number, for a regression head with one output; see ``outputs`` for several."""
+        return self.classes[0][1] if self.kind == REGRESSION and len(self.classes) == 1 else None
 
     @property
     def outputs(self) -> dict[str, float]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from frostline.pipeline.serve.asked import Asked, asked_file
+from frostline.stages.errors import DataError
 from frostline.stages.modalities.base import Modality
-from frostline.stages.modalities.given import array_of, modality_of, sample_of
+from frostline.stages.modalities.given import array_of, described, modality_of, sample_of
 from frostline.stages.modalities.text.modality import TEXT
 
 
@@ -17,7 +18,11 @@ def as_list(samples: object, modality: str) -> Sequence[Any]:
     if isinstance(samples, str | Path) or modality_of(samples) == modality:
         return [samples]
     array: Any = samples
-    return array if array_of(samples) is not None else list(array)
+    if array_of(samples) is not None:
+        return array
+    if not isinstance(samples, Iterable):
+        raise DataError(f"got {described(samples)}; expected a list of samples, or one alone")
+    return list(samples)
 
 
 def names_file(value: object, modality: str) -> bool:

@@ -20,6 +20,7 @@ from frostline.pipeline.serve.fitted import FittedHead, check_fitted, check_same
 from frostline.pipeline.serve.inputs import asked_for
 from frostline.pipeline.serve.objects import as_list, asked_object, names_file
 from frostline.pipeline.settings import PredictSettings, ServeSettings, load_settings
+from frostline.pipeline.settings.python_words import python_words
 from frostline.stages.backbones import load_backbone
 from frostline.stages.errors import ConfigError, counted
 from frostline.stages.heads import Head
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("frostline")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Classifier:
     """A backbone and a head: predicts classes, labels or numbers for samples.
 
@@ -49,6 +50,12 @@ class Classifier:
     jpeg_min_side: int | None = None
     bit_depth: int | None = None
 
+    def __repr__(self) -> str:
+        spec = self.backbone.spec
+        names = counted(len(self.head.classes), "name")
+        return f"<Classifier of {MODALITIES.load(spec.modality).noun}s: {spec.name}, and a head for {names}>"
+
+    @python_words()
     def predict(self, samples: object) -> list[Prediction]:
         """Return a prediction for each sample, in order; a sample that can't be read has only a ``problem``.
 

@@ -5,18 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from frostline.pipeline.settings.describe import choices_of, flag_of
+from frostline.pipeline.settings.python_words import in_python
 from frostline.stages.buckets.address import is_address, path_of
-from frostline.stages.errors import ConfigError, unknown_name
+from frostline.stages.errors import ConfigError, shortened, unknown_name
+from frostline.stages.modalities.given import array_of, described
 
 _OF_WORDS = ("literal_error", "string_pattern_mismatch")
 _OF_PYDANTIC = re.compile(r"^(input|string|value|\w+) should (be |have )(a valid )?")
+_ELSEWHERE = {  # as other libraries call it
+    **{name: f'grid={{"{name}": …}}' for name in ("C", "alpha", "k", "shrinkage")},
+    **{name: f'head_params={{"{name}": …}}' for name in ("max_iter", "tol")},
+    **{"cv": "folds=…", "random_state": "seed=…", "test_size": "test_fraction=…", "scoring": "criterion=…"},
+    **{"model": "backbone=…", "encoder": "backbone=…", "groups": "group=…", "clf": "head=…"},
+    **{"X": "dataset=(X, y)", "y": "dataset=(X, y)", "data": "dataset=…"},
+}
 _IN_WORDS = {
     "int_parsing": "a whole number",
     "int_type": "a whole number",
@@ -35,6 +45,14 @@ _IN_WORDS = {
 }
 
 
+class SettingsError(ConfigError):
+    """Settings that can't be, in the words of Python; ``of_flags``: the same in those of the command line."""
+
+    def __init__(self, message: str, of_flags: str) -> None:
+        super().__init__(message)
+        self.of_flags = of_flags
+
+
 class AnySettings(BaseModel):
     """What the settings of all commands share."""
 
@@ -45,7 +63,23 @@ class AnySettings(BaseModel):
         try:
             super().__init__(**given)
         except ValidationError as error:
-            raise ConfigError("\n".join(_explained(e, type(self).model_fields) for e in error.errors())) from error
+            lines = "\n".join(_explained(e, type(self).model_fields) for e in error.errors())
+            raise SettingsError(in_python(lines), lines) from error
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_given: Any) -> None:
+        """Show names and defaults as the signature, without what checks the values."""
+        fields = cls.model_fields.items()
+        shown = [Parameter(n, Parameter.KEYWORD_ONLY, default=field.get_default()) for n, field in fields]
+        cls.__signature__ = Signature(shown)
+
+    @classmethod
+    def of_flags(cls, **given: Any) -> Self:
+        """Return the settings that flags, the environment or a file give. Raises ConfigError that speaks of flags."""
+        try:
+            return cls(**given)
+        except SettingsError as error:
+            raise ConfigError(error.of_flags) from error
 
 
 class WorkspaceSettings(AnySettings):
@@ -69,11 +103,28 @@ class WorkspaceSettings(AnySettings):
 def _explained(error: Any, fields: Mapping[str, FieldInfo]) -> str:
     name = str(error["loc"][0]) if error["loc"] else ""
     if error["type"] == "extra_forbidden":
-        return str(unknown_name("setting", name, fields))
+        return _unknown(name, fields)
     message = str(error["msg"]).removeprefix("Value error, ")
     if not name:
         return message
-    return f"{flag_of(name)} {error['input']!r}: {_expected(message, error, fields[name])}"
+    given = error["input"]
+    if name == "dataset" and not isinstance(given, str):
+        return f"dataset {_said(given)}: expected its name; an object is given to run(dataset=…) or load_dataset"
+    of_column = "; a group is named by its column" if name == "group" else ""
+    return f"{flag_of(name)} {_said(given)}: {_expected(message, error, fields[name])}{of_column}"
+
+
+def _said(given: object) -> str:
+    """Return a value for a message; an array, or what is long, in a few words."""
+    return described(given) if array_of(given) is not None else shortened(repr(given), 200)
+
+
+def _unknown(name: str, fields: Mapping[str, FieldInfo]) -> str:
+    """Return the message for a setting that is not known: where what is meant is set, or the nearest names."""
+    other = _ELSEWHERE.get(name)
+    if other and other.partition("=")[0] in fields:
+        return f"unknown setting {name!r}; expected {other}"
+    return str(unknown_name("setting", name, fields, "docs/settings.md and help(frostline.run) name them"))
 
 
 def _expected(message: str, error: Any, field: FieldInfo) -> str:

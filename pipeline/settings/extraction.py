@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from frostline.pipeline.settings.backbone import BackboneSettings
 from frostline.pipeline.settings.base import AnySettings, WorkspaceSettings
@@ -13,10 +13,20 @@ from frostline.pipeline.settings.parsing import ColumnNames
 from frostline.stages.backbones.spec import Optimize
 from frostline.stages.plugins import installed
 
+if TYPE_CHECKING:
+    from frostline.pipeline.settings.keywords import ExtractKeywords
+
 _OTHER_ENGINES = sorted(installed("frostline.engines"))  # the door itself lies above the settings
+
+
+def _device(value: Any) -> Any:
+    """Return a device of torch by its name."""
+    return str(value) if type(value).__module__ == "torch" and type(value).__name__ == "device" else value
+
 
 Device = Annotated[
     str,
+    BeforeValidator(_device),
     Field(
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
         description="where the network runs; auto: a GPU if there is one",
@@ -78,9 +88,13 @@ Engine = Annotated[
 
 
 class ExtractSettings(BackboneSettings):
-    """How the network is run; changes no number beyond rounding."""
+    """Everything that ``extract`` takes: which dataset, which backbone, and how this is run."""
 
     model_config = ConfigDict(title="extraction")
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **given: Unpack[ExtractKeywords]) -> None: ...
 
     device: Device = "auto"
     batch_size: BatchSize = None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from frostline.pipeline.settings.extraction import ExtractSettings
 from frostline.pipeline.settings.parsing import GivenFolds, GivenGrid, Grid, Names, Params
@@ -17,14 +17,21 @@ from frostline.stages.heads.spec import ClassWeight, Scaling
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
 
+if TYPE_CHECKING:
+    from frostline.pipeline.settings.keywords import HeadKeywords
+
 _LARGER = tuple(10 ** (i / 2) for i in range(9, 13))
 _CHOOSING = {"hold_out", "folds", "criterion", "per_label"}
 
 
 class HeadSettings(ExtractSettings):
-    """Which classifiers, and how each is chosen."""
+    """Everything that ``fit`` and ``evaluate`` take: dataset, backbone, heads, and how each head is chosen."""
 
     model_config = ConfigDict(title="head")
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **given: Unpack[HeadKeywords]) -> None: ...
 
     head: Names = Field(
         default=("logreg",),
@@ -60,9 +67,10 @@ class HeadSettings(ExtractSettings):
     class_weight: ClassWeight = Field(default="none", description="balanced: every class has the same weight")
     criterion: str = Field(
         default="",
-        description="score used to choose the hyperparameter: accuracy or balanced_accuracy; for regression "
-        + ", ".join(TARGETS.load("regression").criteria),
-        json_schema_extra={"metavar": "NAME", "default": "accuracy; for regression r2"},
+        description="how held-out rows choose the hyperparameter: by the usual rule (the most regularised value "
+        "within half a standard error of the lowest log-loss; ridge and svm: the middle one within that of the lowest "
+        "error rate) or by balanced_accuracy; for regression by " + ", ".join(TARGETS.load("regression").criteria),
+        json_schema_extra={"metavar": "NAME", "default": "the usual rule; for regression by r2"},
         exclude_if=operator.not_,  # records and digests of before know no such setting
     )
     per_label: bool = Field(
@@ -70,6 +78,11 @@ class HeadSettings(ExtractSettings):
         description="choose the hyperparameter separately for each label of a multi-label target",
         exclude_if=operator.not_,
     )
+
+    @field_validator("class_weight", mode="before")
+    @classmethod
+    def _no_weight(cls, given: Any) -> Any:
+        return "none" if given is None else given
 
     @model_validator(mode="before")
     @classmethod

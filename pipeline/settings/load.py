@@ -43,7 +43,7 @@ def load_settings(
             if name not in known:
                 raise unknown_name(where, name, known)
     merged = {n: v for n, v in {**from_file, **from_environ}.items() if n in model.model_fields}
-    return model(**{**merged, **(given or {})})
+    return model.of_flags(**{**merged, **(given or {})})
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def _parts(value: Any) -> Sequence[Any]:
     """Return what is separated by commas, or listed, or one value alone."""
     if isinstance(value, str):
         return value.split(",")
+    value = value.tolist() if hasattr(value, "tolist") else value  # an array, a number of numpy
     return value if isinstance(value, list | tuple) else [value]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, Unpack
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -12,11 +12,18 @@ from frostline.stages.errors import ConfigError
 from frostline.stages.heads.protocols import PROTOCOLS
 from frostline.stages.targets.registry import TARGETS
 
+if TYPE_CHECKING:
+    from frostline.pipeline.settings.keywords import RunKeywords
+
 
 class Settings(HeadSettings):
     """Everything that ``run`` takes: one field for each setting of the command."""
 
     model_config = ConfigDict(title="run")
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **given: Unpack[RunKeywords]) -> None: ...
 
     baseline: Literal["auto", "pixels", "tfidf", "spectrum", "none"] = Field(
         default="auto",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from frostline.stages.buckets.address import Address
 from frostline.stages.buckets.failures import changed, told
@@ -13,6 +14,8 @@ from frostline.stages.errors import DataError
 
 _QUOTE = '"'
 _EXISTS = ("AlreadyExistsError", "PreconditionError")
+_BROKEN_OFF, _TRIES = "body error", 3
+T = TypeVar("T")
 _UNKNOWN = ("NotSupportedError", "NotImplementedError")
 
 
@@ -96,15 +99,19 @@ def _replaced(store: Any, key: str, data: bytes, marks: dict[str, str]) -> bool:
 def get(address: Address, max_bytes: int | None = None) -> tuple[bytes, Facts]:
     """Return a whole object and what is known of it. Raises DataError, ValueError for one of more bytes."""
     with told(address):
-        answer = STORES.of(address).get(address.key)
-        facts = _facts(answer.meta)
-        fits = max_bytes is None or facts.size <= max_bytes
-        data = bytes(answer.bytes()) if fits else b""
-    if not fits:
+        data, facts = _whole(partial(_got, address, max_bytes))
+    if max_bytes is not None and facts.size > max_bytes:
         raise ValueError(f"{address.shown} holds {facts.size:,} bytes; expected {max_bytes:,} at most")
     if len(data) != facts.size:
         raise DataError(f"{address.shown}: {len(data):,} bytes came of {facts.size:,}; run again")
     return data, facts
+
+
+def _got(address: Address, max_bytes: int | None) -> tuple[bytes, Facts]:
+    answer = STORES.of(address).get(address.key)
+    facts = _facts(answer.meta)
+    fits = max_bytes is None or facts.size <= max_bytes
+    return bytes(answer.bytes()) if fits else b"", facts
 
 
 def delete(address: Address) -> None:
@@ -116,7 +123,8 @@ def delete(address: Address) -> None:
 def inside(address: Address) -> tuple[list[str], dict[str, Facts]]:
     """Return what lies right in a folder: the keys of folders, and objects by key. Raises DataError."""
     with told(address):
-        found = STORES.of(address).list_with_delimiter(address.key.rstrip("/") or None)
+        store = STORES.of(address)
+        found = _whole(partial(store.list_with_delimiter, address.key.rstrip("/") or None))
         return list(found["common_prefixes"]), {one["path"]: _facts(one) for one in found["objects"]}
 
 
@@ -129,8 +137,33 @@ def listed(address: Address, deep: bool = True) -> Iterator[tuple[str, Facts]]:
         yield from inside(address)[1].items()
         return
     with told(address):
-        for page in STORES.of(address).list(address.key.rstrip("/") or None, chunk_size=1000):
-            yield from ((one["path"], _facts(one)) for one in page)
+        for one in _listed(STORES.of(address), address.key.rstrip("/") or None):
+            yield one["path"], _facts(one)
+
+
+def _listed(store: Any, prefix: str | None) -> Iterator[Any]:
+    """Yield what a store tells of its objects; where an answer breaks off, on from the last page."""
+    after: dict[str, str] = {}
+    for left in reversed(range(_TRIES)):
+        try:
+            for page in store.list(prefix, chunk_size=1000, **after):
+                yield from page
+                after = {"offset": page[-1]["path"]} if page else after
+            return
+        except Exception as error:
+            if not left or _BROKEN_OFF not in str(error):
+                raise
+
+
+def _whole(ask: Callable[[], T]) -> T:
+    """Return an answer; where one breaks off, it is asked for again: obstore does so only before it begins."""
+    for _ in range(_TRIES - 1):
+        try:
+            return ask()
+        except Exception as error:
+            if _BROKEN_OFF not in str(error):
+                raise
+    return ask()
 
 
 def _facts(meta: Any) -> Facts:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +56,19 @@ class Samples:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, row: int) -> Sample:
-        """Return what a sample decodes to, such as an RGB image. Raises UnreadableSample."""
+    @overload
+    def __getitem__(self, row: int) -> Sample: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Sample]: ...
+    def __getitem__(self, row: int | slice) -> Any:
+        """Return what a sample decodes to, such as an RGB image, or a list for a slice. Raises UnreadableSample.
+
+        Raises IndexError for a row that is not there.
+        """
+        if isinstance(row, slice):
+            return [self.read(one) for one in range(len(self))[row]]
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"row {row} of {len(self):,} samples; expected 0 to {len(self) - 1:,}")
         return self.read(range(len(self))[row])
 
     def __repr__(self) -> str:
@@ -161,6 +172,10 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"<Dataset {self.name}: {self.train!r}, {self.test!r}>"
+
+    def __iter__(self) -> Iterator[Samples]:
+        """Yield the two splits: ``train, test = dataset``."""
+        return iter(self.splits)
 
     @property
     def classes(self) -> tuple[str, ...]:

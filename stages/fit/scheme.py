@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from frostline.stages.datasets import grouped
 from frostline.stages.datasets.sampling import content_hash_order, contents, folds, hold_out
-from frostline.stages.errors import DataError
-from frostline.stages.fit.enough import too_few
+from frostline.stages.errors import DataError, counted
+from frostline.stages.fit.enough import identical, same_content, too_few
 from frostline.stages.fit.training_rows import Mask, TrainingRows
 from frostline.stages.heads import HeadSpec, head_kind
 
@@ -20,7 +20,7 @@ _FEW = 300  # rows: of fewer, folds are dealt again
 _GROUPS = 20  # held out: of fewer, groups are dealt to folds
 _FOLDS, _REPEATS, _SHARE = 5, 5, 0.1
 _NEXT = 2**32  # the seeds of draws lie between those of repeats
-_TOO_FEW = "{} training rows are too few for a validation set; set one value with --grid"
+_TOO_FEW = "{} are too few for a validation set; set one value with --grid"
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,20 @@ def held_out(
     masks = [mask for again in range(found.repeats) for mask in _dealt(rows, digests, groups, found, again)]
     kept = [mask for mask in (_of_fitted_classes(rows, mask, groups) for mask in masks) if mask.any()]
     if not kept or not all(_enough(rows, ~mask) for mask in kept):
-        raise DataError(_TOO_FEW.format(len(rows.y)))
+        raise DataError(_cause(rows, digests, count))
     return found, kept
+
+
+def _cause(rows: TrainingRows, digests: NDArray[np.uint8], groups: int | None) -> str:
+    """Return why no row can be held out, and what to do."""
+    if same_content(digests):
+        return identical(len(rows.y), rows.spec.parameter)
+    if groups is None or not rows.target.exclusive:
+        return _TOO_FEW.format(counted(len(rows.y), "training row"))
+    return (
+        f"{counted(len(rows.y), 'training row')} in {counted(groups, 'group')}: to hold out groups would leave a class "
+        "without rows to fit; expected two groups or more of a class, or one value with --grid"
+    )
 
 
 def of_validation(rows: TrainingRows, held: Mask, groups: NDArray[np.int64] | None) -> Mask:
@@ -80,9 +92,10 @@ def of_validation(rows: TrainingRows, held: Mask, groups: NDArray[np.int64] | No
     apart = held if groups is None else held & ~np.isin(groups, groups[~held])
     kept = _of_fitted_classes(rows, apart, groups)
     if not kept.any():
+        of = "classes that no other training row has" if apart.any() else "groups that other training rows belong to"
         raise DataError(
-            f"{int(held.sum()):,} rows of the validation split, all of classes that no other training row has, or of "
-            "groups that others are of; expected some that others can be fitted for"
+            f"{int(held.sum()):,} rows of the validation split, all of {of}; expected some that others can be fitted "
+            "for"
         )
     return kept
 

@@ -40,7 +40,7 @@ class Choice:
         return self.scores.get(self.by_score, self.accuracy)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Selection(Choice):
     """How the parameter was chosen, and how the last fit went.
 
@@ -67,3 +67,13 @@ class Selection(Choice):
     final_gap: float | None = None
     final_gradient_norm: float | None = None
     seed: int = 0
+
+    def __repr__(self) -> str:
+        """Return what was chosen, without the scores of all values."""
+        chosen = f"{len(self.values)} values" if self.values else f"{self.value:.4g}"
+        parts = [f"{self.parameter or 'value'}={chosen}", f"by={self.by!r}"]
+        if self.shown:
+            parts.append(f"{self.by_score}={self.shown[self.grid.index(self.value)]:.4g}")
+        if self.alike:
+            parts.append(f"alike=({self.alike[0]:.4g}, {self.alike[-1]:.4g})")
+        return f"Selection({', '.join(parts)}, at_edge={self.at_edge})"

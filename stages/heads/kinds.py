@@ -89,6 +89,20 @@ class Kind:
         """Whether its solvers are part of Frostline."""
         return all(self.place(target).startswith(f"{_SOLVERS}.") for target in self.accepts)
 
+    @property
+    def bounds(self) -> str:
+        """What the parameter can be, in words: ``above 0``."""
+        return "above 0" if self.low == TINY else f"from {self.low}" + (" to 1" if self.high == 1 else "")
+
+    @property
+    def numbers(self) -> str:
+        """The same of several: ``whole numbers from 1``."""
+        return f"{'whole numbers' if self.whole else 'numbers'} {self.bounds}"
+
+    def takes(self, value: Number) -> bool:
+        """Whether the parameter can have a value."""
+        return self.low <= float(value) <= self.high and not (self.whole and value != int(value))
+
     def place(self, target: str = DEFAULT) -> str:
         """Return the solver for a kind of target, as ``module:Class``. Raises ConfigError if there is none."""
         if target not in self.accepts:

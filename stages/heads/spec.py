@@ -167,11 +167,9 @@ def _instead(kind: Kind, parameter: str, target: str) -> str:
 def _checked(name: str, kind: Kind, grid: Sequence[Number]) -> tuple[Number, ...]:
     if ":" in name or not kind.parameter:
         return tuple(sorted(set(grid)))
-    bad = [value for value in grid if not kind.low <= value <= kind.high or (kind.whole and value != int(value))]
+    bad = [value for value in grid if not kind.takes(value)]
     if bad:
-        what = "whole numbers" if kind.whole else "numbers"
-        bounds = "above 0" if kind.low == TINY else f"from {kind.low}" + (" to 1" if kind.high == 1 else "")
-        raise ConfigError(f"{kind.parameter} {', '.join(map(str, bad))} for {name}; expected {what} {bounds}")
+        raise ConfigError(f"{kind.parameter} {', '.join(map(str, bad))} for {name}; expected {kind.numbers}")
     return tuple(sorted({int(value) if kind.whole else float(value) for value in grid}))
 
 

@@ -18,9 +18,15 @@ RESAMPLED: Final = "resampled"
 Interval = Bounds | Literal["too few rows of a class for an interval", "resampled"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Score:
     """A score on the test rows and its 95 % interval.
+
+    ``float(score)`` is its value, and ``f"{score:.3f}"`` that value as text.
+
+    >>> score = Score(0.92, 0.89, 0.95, 0)
+    >>> score, float(score), f"{score:.1%}"
+    (<Score 0.920 [0.890, 0.950]>, 0.92, '92.0%')
 
     ``low``, ``high``: None where too few rows of a class leave none. ``resamples``: how many bootstrap resamples the
     interval comes from; 0 where it has a closed form, or where there is none.
@@ -35,6 +41,19 @@ class Score:
     def interval(self) -> Bounds | None:
         """The ends of the interval, if there is one."""
         return None if self.low is None or self.high is None else (self.low, self.high)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.value, spec) if spec else str(self)
+
+    def __str__(self) -> str:
+        span = "" if self.low is None or self.high is None else f" [{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.value:.3f}{span}"
+
+    def __repr__(self) -> str:
+        return f"<Score {self}>"
 
 
 @dataclass(frozen=True)

@@ -121,11 +121,21 @@ def _image(value: object) -> Image.Image:
             f"got {described(value)}; expected {_EXPECTED[IMAGE]}, without a transform: Frostline applies the "
             "preprocessing that belongs to the weights"
         )
-    if _is_tensor(value) and array.ndim == 3:
+    tensor = _is_tensor(value)
+    if array.ndim == 3 and array.shape[0 if tensor else 2] not in _CHANNELS:
+        raise DataError(f"got {described(value)}; expected {_turned(array, tensor=tensor)}")
+    if tensor and array.ndim == 3:
         array = array.transpose(1, 2, 0)
-    if array.ndim == 3 and array.shape[2] not in _CHANNELS:
-        raise DataError(f"got {described(value)}; expected {_EXPECTED[IMAGE]}")
     return to_rgb(Image.fromarray(np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array)))
+
+
+def _turned(array: NDArray[Any], *, tensor: bool) -> str:
+    """Return what was expected of an image whose channels are not where they should be, and how to put them there."""
+    if tensor:
+        how = "; for channels that come last call .permute(2, 0, 1)" if array.shape[2] in _CHANNELS else ""
+        return f"a uint8 tensor (3, height, width){how}"
+    how = "; for channels that come first call .transpose(1, 2, 0)" if array.shape[0] in _CHANNELS else ""
+    return f"{_EXPECTED[IMAGE]}{how}"
 
 
 def _text(value: object) -> str:
@@ -139,13 +149,18 @@ def _waveform(value: object) -> Waveform:
     found = _recording(value)
     assert found is not None
     samples, rate = np.asarray(found[0]), found[1]
-    if samples.ndim != 1 or samples.dtype.kind != "f":
-        raise DataError(f"got samples {samples.dtype} {samples.shape}; expected floats in -1..1, (n,)")
+    samples = samples.ravel() if samples.ndim == 2 and 1 in samples.shape else samples
+    if samples.ndim != 1:
+        how = f"average the channels, samples.mean(axis={int(np.argmin(samples.shape))})"
+        raise DataError(f"got samples {samples.dtype} {samples.shape}; expected one channel, (n,): {how}")
+    if samples.dtype.kind != "f":
+        how = f"; divide them by {-np.iinfo(samples.dtype).min}" if samples.dtype.kind == "i" else ""
+        raise DataError(f"got samples {samples.dtype} {samples.shape}; expected floats in -1..1{how}")
     if rate not in RATES:
-        raise DataError(f"got a rate of {rate} Hz; expected {RATES.start:,} to {RATES.stop - 1:,}")
+        raise DataError(f"got a rate of {rate:g} Hz; expected a whole number, {RATES.start:,} to {RATES.stop - 1:,}")
     if not len(samples) or not np.isfinite(samples).all():
         raise UnreadableSample("no samples" if not len(samples) else "samples that are not finite")
-    return Waveform(np.ascontiguousarray(samples, np.float32), rate)
+    return Waveform(np.ascontiguousarray(samples, np.float32), int(rate))
 
 
 def _vector(value: object) -> NDArray[np.float32]:
@@ -158,15 +173,15 @@ def _vector(value: object) -> NDArray[np.float32]:
     return row
 
 
-def _recording(value: object) -> tuple[NDArray[Any], int] | None:
+def _recording(value: object) -> tuple[NDArray[Any], float] | None:
     """Return the samples and the rate of a recording; None for an object that is none."""
     if isinstance(value, Waveform):
         return value.samples, value.rate
     if isinstance(value, Mapping) and {"array", "sampling_rate"} <= {*value}:
         return value["array"], int(value["sampling_rate"])
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], int | np.integer):
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], int | float | np.integer | np.floating):
         samples = array_of(value[0])
-        return None if samples is None or samples.ndim != 1 else (samples, int(value[1]))
+        return None if samples is None or samples.ndim not in (1, 2) else (samples, float(value[1]))
     return None
 
 

@@ -61,7 +61,7 @@ class SingleLabel(Target):
                     f"class {name!r}: {counted(n, 'sample')}, {n_test} of them for testing at the test fraction "
                     f"{test_fraction:g}; add samples or change --test-fraction"
                 )
-        return wrong
+        return [*_amounts(names), *wrong] if wrong else []
 
     def strata(self, values: TargetValues) -> NDArray[np.int64]:
         return values
@@ -155,3 +155,13 @@ def _wrong(decision_values: NDArray[Any], values: TargetValues) -> tuple[Scores,
 
 
 SINGLE_LABEL = SingleLabel()
+
+
+def _amounts(names: Sequence[str]) -> list[str]:
+    """Return a hint where the names of classes are numbers, not all whole, and so likelier amounts."""
+    try:
+        numbers = [float(name) for name in names]
+    except ValueError:
+        return []
+    whole = all(number.is_integer() for number in numbers)
+    return [] if whole else [f"the classes are numbers such as {names[0]}; for amounts choose --task regression"]

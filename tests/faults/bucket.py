@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 from frostline.stages.buckets import mirror
 from frostline.stages.buckets.cache import CACHE_VARIABLE
+from frostline.stages.extract import order
 from frostline.stages.records.sealed import unsealed
 from frostline.stages.store.places import claims, probe
 from support.memory_bucket import Ask, LostReply, MemoryBucket, memory_bucket
@@ -142,6 +143,7 @@ def machine(cache: Path) -> Iterator[None]:
             (mirror, "POOL", _AtOnce()),
             (probe, "_TRIED", set[str]()),
             (probe, "_LOCK", threading.Lock()),
+            (order, "_SHARE", 0),  # listed again after each shard, however long that takes
             (claims, "DEAD_SECONDS", 0.0),
             (claims, "_POLL_SECONDS", 0.0),
         ):

@@ -212,7 +212,7 @@ def test_a_second_writer_at_any_request_changes_nothing_that_is_committed(
     wanted: Wanted, tmp_path: Path, points: Points, version: str, when: str
 ) -> None:
     network = OtherVersion() if version == "another version" else None
-    for k in points_of(wanted, ""):
+    for k in points_of(wanted, "")[:: 1 if wanted.every else 2]:
         bucket = Requests(at(k, writes_too(tmp_path / str(k), network, after=when == "after")))
         disturbed(bucket, tmp_path / str(k))
         wanted.ends_well(bucket, tmp_path / str(k), mixed=network is not None)

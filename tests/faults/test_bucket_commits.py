@@ -172,7 +172,7 @@ def test_no_order_of_requests_loses_what_was_committed(
             points.add(f"bucket: orders of {n} writers of a shard")
             points.add(f"bucket: orders of {n} in which a shard was mended twice", twice)
 
-        for actions in product(ACTIONS, repeat=n):
+        for actions in product(ACTIONS[:: 1 if campaign else 2], *[ACTIONS] * (n - 1)):
             assert not failing(versions, state, actions, tmp_path, count)
 
 

@@ -102,7 +102,7 @@ def test_one_failure_of_the_network_at_any_request_is_not_noticed(
     wanted = work(Path(f"s3://{bucket.name}/alone"), some=some)
     requests, left = proxy.asked, objects(bucket, "alone/")
     assert requests > 20
-    for at in range(requests) if campaign else range(start, requests, 9):
+    for at in range(requests) if campaign else range(start, requests, 12):
         monkeypatch.setenv("FROSTLINE_CACHE_DIR", str(cache / str(at)))
         look_again()
         proxy.disturb(at, way)

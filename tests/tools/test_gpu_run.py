@@ -56,10 +56,12 @@ def test_without_a_gpu_it_says_so_and_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_the_tests_that_it_names_exist() -> None:
-    from tools.gpu.correctness import AFTER_IT, BAD_CAPTURE, cuda_tests
+    from tools.gpu.correctness import AFTER_A_FAILED_CAPTURE, MOST
 
-    assert "tests/stages/extract/test_cuda_extract.py" in cuda_tests()
-    for test in (BAD_CAPTURE, *AFTER_IT):
+    assert "tests/stages/extract/test_cuda_extract.py" in MOST
+    named = [one for one in (*MOST, *AFTER_A_FAILED_CAPTURE) if "::" in one]
+    assert len(named) == 4
+    for test in named:
         file, _, name = test.partition("::")
         assert f"def {name}(" in (REPOSITORY / file).read_text()
 

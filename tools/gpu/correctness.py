@@ -14,7 +14,10 @@ from tools.gpu.report import Found, Skipped
 REPOSITORY = Path(__file__).parents[2]
 _EXTRACT = "tests/stages/extract/test_cuda_extract.py"
 BAD_CAPTURE = f"{_EXTRACT}::test_a_network_that_can_not_be_captured_runs_all_the_same"
-AFTER_IT = (
+AFTER_A_FAILED_CAPTURE = (
+    "-n",
+    "0",
+    BAD_CAPTURE,
     f"{_EXTRACT}::test_out_of_memory_halves_the_batch_and_goes_on",
     f"{_EXTRACT}::test_a_long_stream_takes_no_more_memory_than_a_short_one",
 )
@@ -25,32 +28,28 @@ def cuda_tests() -> list[str]:
     return sorted(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "tests").rglob("test_cuda*.py"))
 
 
+MOST = ("-n", "6", "--dist", "load", *cuda_tests(), "--deselect", BAD_CAPTURE)
+
+
 def tests(bench: Bench, found: Found) -> None:
     if not bench.on_gpu:
         raise Skipped("these tests need a GPU; the suite runs what can be tested without one")
-    most = _pytest("-n", "6", "--dist", "load", *cuda_tests(), "--deselect", BAD_CAPTURE)
-    _note(bench, found, "all but a failed capture", most)
-    after = _pytest("-n", "0", BAD_CAPTURE, *AFTER_IT)
-    _note(bench, found, "a failed capture, then out of memory and a long stream", after)
-    if most[0] or after[0]:
+    log = bench.report.folder / "tests.txt"
+    most, found["all but a failed capture"] = _pytest(log, *MOST)
+    after, found["a failed capture, then out of memory and a long stream"] = _pytest(log, *AFTER_A_FAILED_CAPTURE)
+    if most or after:
         raise AssertionError("tests failed; see tests.txt")
 
 
-def _note(bench: Bench, found: Found, what: str, done: tuple[int, str]) -> None:
-    bench.report.append("tests.txt", f"== {what}\n{done[1]}")
-    found[what] = done[1].strip().rpartition("\n")[2]
-
-
-def _pytest(*arguments: str) -> tuple[int, str]:
-    """Return pytest's exit code and what it printed. Its processes end with this call."""
+def _pytest(log: Path, *arguments: str) -> tuple[int, str]:
+    """Return pytest's exit code and its last line; all lines go to a log. Its processes end with this call."""
     command = [sys.executable, "-m", "pytest", *_HOW, *arguments]
-    process = subprocess.Popen(
-        command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
-    try:
-        printed, _ = process.communicate()
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    return process.returncode, printed
+    with log.open("a") as file:
+        process = subprocess.Popen(command, cwd=REPOSITORY, stdout=file, stderr=file, start_new_session=True)
+        try:
+            code = process.wait()
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    return code, log.read_text().strip().rpartition("\n")[2]

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from markupsafe import Markup, escape
 
+from frostline.pipeline.records.headline import candidates, headline
 from frostline.pipeline.records.run import PAGE, Report
 from frostline.pipeline.report.table import Table
-from frostline.pipeline.report.text import curve_table, score_table
+from frostline.pipeline.report.text import advices, curve_table, opening, score_table, warned
+from frostline.stages.buckets.cache import named
 from frostline.stages.errors import printable
 from frostline.stages.records.safe_read import read_file
 
@@ -34,14 +36,26 @@ _SMALL = "max-width:42em;font-size:.85em;opacity:.8"
 def notebook_html(report: Report) -> str:
     """Return a run as a fragment of HTML for a notebook; of a run that was not written, its tables alone."""
     tables = [made for made in (score_table(report.probes), curve_table(report.probes)) if made.rows]
-    rows = report.rows
-    head = f"{report.dataset}: {rows.train:,} training and {rows.test:,} test samples"
-    parts = [_paragraph(head), *map(_table, tables), *_figures(report.path)]
+    figures = _figures(report.path)
+    parts = [_paragraph(opening(report), "strong"), *map(_table, tables)]
+    parts += [_paragraph(line) for line in (*advices(report), *warned(report))]
+    parts += [_of_which(report), *figures] if figures else []
     return f'<div class="frostline-report" style="{_STYLE}">{Markup("").join(parts)}</div>'
 
 
-def _paragraph(text: str) -> Markup:
-    return Markup("<p><strong>{}</strong></p>").format(printable(text))
+def _of_which(report: Report) -> Markup:
+    """Return where the figures are from, and which head they are of."""
+    own = next(iter(candidates(report.probes).values()), [])
+    page = report.path.with_name(PAGE)
+    of = Markup("; the figures of one head are of <strong>{}</strong>, the head to use").format(
+        printable(headline(own).name)
+    )
+    link = Markup('<p>From <a href="{}">{}</a>{}.</p>')
+    return link.format(page.absolute().as_uri(), printable(str(named(page))), of if own else "")
+
+
+def _paragraph(text: str, tag: str = "span") -> Markup:
+    return Markup("<p><{0}>{1}</{0}></p>").format(Markup(tag), printable(text))
 
 
 def _table(made: Table) -> Markup:

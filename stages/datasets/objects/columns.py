@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from frostline.stages.datasets.arrow.kind import by_content
+from frostline.stages.datasets.objects.labels import is_list_of_labels, lists_in, of_label_frame, of_labels
 from frostline.stages.datasets.objects.media import Media, Values, file_content
-from frostline.stages.datasets.objects.records import LABEL, Records, cell, task_of
+from frostline.stages.datasets.objects.records import LABEL, Records, cell
 from frostline.stages.datasets.walk import endings_of
 from frostline.stages.errors import DataError, UnreadableSample
 from frostline.stages.modalities.base import IMAGE
 from frostline.stages.modalities.given import array_of, described, modality_of
-from frostline.stages.targets.columns import Task
 
 _SCALARS = (str, Path, bool, int, float, np.generic, type(None))
 _LOOKED_AT = 8
@@ -32,20 +32,20 @@ def of_columns(name: str, columns: Mapping[str, Sequence[Any]], ids: Sequence[st
         modality = modality_of_column(values)
         if modality:
             media[one] = Media(_vectors(values) if modality == "vector" else values, modality)
-        elif all(isinstance(value, _SCALARS) or _is_list(value) for value in _present(values)):
+        elif all(isinstance(value, _SCALARS) or is_list_of_labels(value) for value in _present(values)):
             cells[one] = list(map(cell, values))
         else:
             unused.append(one)
     notes = (f"not used, neither cells nor samples: column {', '.join(unused)}",) if unused else ()
-    return Records(name, cells, media, ids, notes=notes)
+    return Records(name, cells, media, ids, notes=notes, lists=lists_in(columns))
 
 
 def labelled(name: str, X: Any, y: Any) -> Records:
     """Return the rows of samples and their labels. Raises DataError for what is neither."""
-    values, labels = values_of(X), values_of(y)
+    values, labels = samples_of(X), y if is_frame(y) else values_of(y)
     if len(values) != len(labels):
         raise DataError(f"{len(values):,} samples and {len(labels):,} labels; expected one label for each sample")
-    target, task = of_labels(labels)
+    target, task = of_label_frame(labels) if is_frame(labels) else of_labels(labels)
     modality = modality_of_column(values)
     if modality:
         media = Media(_vectors(values) if modality == "vector" else values, modality)
@@ -59,22 +59,34 @@ def labelled(name: str, X: Any, y: Any) -> Records:
     return Records(name, {column: list(map(cell, values)), **target}, target=_named(target), task=task)
 
 
-def of_labels(labels: Values) -> tuple[dict[str, Sequence[str]], Task]:
-    """Return labels as columns of cells, and the task that their type says.
+def is_frame(given: object) -> bool:
+    """Return whether an object is a frame of pandas or polars. Raises DataError for one that is not computed yet."""
+    library, kind = type(given).__module__.partition(".")[0], type(given).__name__
+    if (library, kind) == ("polars", "LazyFrame"):
+        raise DataError("got a LazyFrame of polars; expected a DataFrame: call .collect()")
+    return library in ("pandas", "polars") and kind == "DataFrame"
 
-    One for each sample is the column ``label``; several numbers for each are ``label_0``, ``label_1``, …
+
+def samples_of(X: Any) -> Values:
+    """Return the samples of an array, a list or a series; rows of a frame of numbers are vectors.
+
+    Raises DataError for a frame of several columns that are not numbers.
     """
-    arrays = map(array_of, labels)
-    rows: list[Any] = [label if array is None else array for label, array in zip(labels, arrays, strict=True)]
-    several = [(isinstance(row, np.ndarray) and row.ndim == 1) or _is_numbers(row) for row in rows]
-    if not any(several):
-        flat = [row.item() if isinstance(row, np.ndarray) else row for row in rows]
-        return {LABEL: list(map(cell, flat))}, "multi-label" if any(map(_is_list, flat)) else task_of(flat)
-    if len({len(row) if one else -1 for row, one in zip(rows, several, strict=True)}) > 1:
-        raise DataError("labels of different lengths; expected as many numbers for each sample")
-    table = np.array(rows)
-    task: Task = "regression" if table.dtype.kind == "f" else "multi-label"
-    return {f"{LABEL}_{at}": list(map(cell, table[:, at].tolist())) for at in range(table.shape[1])}, task
+    if not is_frame(X):
+        return values_of(X)
+    if len(X.columns) == 1 and not _is_number(X[X.columns[0]].to_list()):
+        return values_of(X[X.columns[0]])
+    other = [str(one) for one in X.columns if not _is_number(X[one].to_list())]
+    if other:
+        raise DataError(
+            f"X is a frame whose columns {', '.join(other[:5])} are not numbers; expected columns of numbers, or one "
+            "column of samples; else give the frame alone, with its labels in a column that target= names"
+        )
+    return np.asarray(X.to_numpy(), np.float64)
+
+
+def _is_number(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float | np.number) for value in values)
 
 
 def values_of(given: Any) -> Values:
@@ -131,14 +143,6 @@ def _are_paths(values: Values) -> bool:
     endings = endings_of()
     named = bool(one_line) and all(" " not in value and Path(value).suffix.lower() in endings for value in one_line)
     return named or any(Path(value).is_file() for value in one_line)
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, list | tuple | set) and all(isinstance(one, str) for one in value)
-
-
-def _is_numbers(value: object) -> bool:
-    return isinstance(value, list | tuple) and bool(value) and all(isinstance(one, int | float) for one in value)
 
 
 def _is_floats(value: object) -> bool:

@@ -23,6 +23,9 @@ def hf_records(name: str, given: Any) -> Records:
         raise DataError(f"{type(given).__name__} is read in one direction only; expected a Dataset: streaming=False")
     plain = given.with_format(None)
     cells, media, unused = dict[str, Sequence[str]](), dict[str, Media](), list[str]()
+    lists = {
+        one: _labels(plain, one, feature) for one, feature in given.features.items() if _is_list_of_labels(feature)
+    }
     for column, feature in given.features.items():
         kind = type(feature).__name__
         if kind in _FILES:
@@ -30,23 +33,25 @@ def hf_records(name: str, given: Any) -> Records:
             media[column] = Media(_Column(files, column), _FILES[kind])
         elif _is_vector(feature):
             media[column] = Media(_Column(plain.with_format("numpy").select_columns([column]), column), "vector")
-        elif kind in ("Value", "ClassLabel") or _names(feature) or _is_list_of_texts(feature):
+        elif kind in ("Value", "ClassLabel"):
             cells[column] = _cells(list(plain[column]), _names(feature))
-        else:
+        elif column not in lists:
             unused.append(column)
     classes = [column for column, feature in given.features.items() if _names(feature)]
     notes = (f"not used, neither cells nor samples: column {', '.join(unused)}",) if unused else ()
-    target = tuple(classes) if LABEL not in cells and len(classes) == 1 else ()
-    return Records(name, cells, media, target=target, notes=notes)
+    if given.format.get("type") == "custom":
+        notes = (*notes, "the dataset's own transform is not applied: samples are read as they are stored")
+    target = tuple(classes) if LABEL not in {*cells, *lists} and len(classes) == 1 else ()
+    return Records(name, cells, media, target=target, notes=notes, lists=lists)
 
 
 def _cells(values: list[Any], names: Sequence[str] | None) -> list[str]:
-    if names is None:
-        return list(map(cell, values))
-    return [
-        cell([_class(one, names) for one in value] if isinstance(value, list) else _class(value, names))
-        for value in values
-    ]
+    return [cell(value if names is None else _class(value, names)) for value in values]
+
+
+def _labels(plain: Any, column: str, feature: Any) -> Sequence[Any]:
+    """Return the lists of a column, the classes in them by their names; they are read when they are asked for."""
+    return _Lists(plain.select_columns([column]), column, _names(feature))
 
 
 def _class(number: int | None, names: Sequence[str]) -> str:
@@ -70,9 +75,11 @@ def _is_vector(feature: Any) -> bool:
     return inner is not feature and str(getattr(inner, "dtype", "")).startswith("float")
 
 
-def _is_list_of_texts(feature: Any) -> bool:
+def _is_list_of_labels(feature: Any) -> bool:
+    """Return whether a column holds lists of names, of classes or of numbers."""
     inner = _inner(feature)
-    return inner is not feature and "string" in str(getattr(inner, "dtype", ""))
+    dtype = str(getattr(inner, "dtype", ""))
+    return inner is not feature and ("string" in dtype or dtype.startswith(("int", "uint", "bool", "float")))
 
 
 class _Column(Sequence[Any]):
@@ -90,3 +97,17 @@ class _Column(Sequence[Any]):
     def __getitem__(self, row: slice) -> Sequence[Any]: ...
     def __getitem__(self, row: int | slice) -> Any:
         return self._rows[row][self._name]
+
+
+class _Lists(_Column):
+    """The lists of one column; ``names``: of the classes that their numbers are."""
+
+    def __init__(self, rows: Any, name: str, names: Sequence[str] | None) -> None:
+        super().__init__(rows, name)
+        self._names = names
+
+    def __getitem__(self, row: int | slice) -> Any:
+        found = super().__getitem__(row)
+        if self._names is None or isinstance(row, slice):
+            return found
+        return None if found is None else [_class(one, self._names) for one in found]

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from frostline.stages.datasets.index import Progress
-from frostline.stages.datasets.objects.columns import labelled, of_columns
+from frostline.stages.datasets.objects.columns import is_frame, labelled, of_columns
 from frostline.stages.datasets.objects.hf_data import hf_records, is_hf_dataset
+from frostline.stages.datasets.objects.labels import is_list_of_labels
 from frostline.stages.datasets.objects.records import Records
 from frostline.stages.datasets.objects.torch_data import is_torch_dataset, torch_records
 from frostline.stages.errors import DataError
 from frostline.stages.modalities.given import array_of, described
 
+_LABELS = (str, int, float, bool, np.generic)
 EXPECTED = (
     "expected (X, y) of arrays, lists or series; a list of (path, label); a pandas or polars frame; a torch or Hugging "
     'Face Dataset; or (train, test) or {"train": …, "test": …} of these'
@@ -34,25 +36,24 @@ def records_of(given: Any, name: str = "", progress: Progress | None = None) -> 
         X, y = (given["X"], given["y"]) if isinstance(given, Mapping) else given
         return labelled(name or "array" if array_of(X) is not None else name or "list", X, y)
     if isinstance(given, Mapping):
-        return of_columns(name or "columns", {str(one): list(values) for one, values in given.items()})
+        return _of_mapping(name or "columns", given)
     if isinstance(given, list) and given:
         return _of_list(name or "list", given)
-    raise DataError(f"got {described(given)} as a dataset; {EXPECTED}")
-
-
-def is_frame(given: object) -> bool:
-    """Return whether an object is a frame of pandas or polars. Raises DataError for one that is not computed yet."""
-    library, kind = type(given).__module__.partition(".")[0], type(given).__name__
-    if (library, kind) == ("polars", "LazyFrame"):
-        raise DataError("got a LazyFrame of polars; expected a DataFrame: call .collect()")
-    return library in ("pandas", "polars") and kind == "DataFrame"
+    once = "; it is read in one direction only: call list() first" if hasattr(given, "__next__") else ""
+    raise DataError(f"got {described(given)} as a dataset; {EXPECTED}{once}")
 
 
 def is_labelled(given: object) -> bool:
     """Return whether an object is samples with their labels: ``(X, y)`` or ``{"X": X, "y": y}``."""
     if isinstance(given, Mapping):
         return {*given} == {"X", "y"}
-    return isinstance(given, tuple) and len(given) == 2 and _is_labels(given[1])
+    return isinstance(given, tuple) and len(given) == 2 and (_is_labels(given[1]) or _are_two_frames(*given))
+
+
+def _are_two_frames(X: object, y: Any) -> bool:
+    """Return whether a frame is the labels of samples, and no second split, which would have the same columns."""
+    columns: Any = getattr(X, "columns", ())
+    return is_frame(y) and not (is_frame(X) and {*columns} & {*y.columns})
 
 
 def _is_labels(y: object) -> bool:
@@ -60,13 +61,24 @@ def _is_labels(y: object) -> bool:
     if array is not None:
         return array.ndim in (1, 2)
     if isinstance(y, list):
-        return bool(y) and all(isinstance(one, str | int | float | bool | np.generic) or _is_row(one) for one in y[:8])
+        return bool(y) and all(one is None or isinstance(one, _LABELS) or _is_row(one) for one in y[:8])
     return type(y).__name__ == "Series"
 
 
 def _is_row(label: object) -> bool:
-    """Return whether a label is several: numbers, or a list of names; a tuple of texts is a path and its label."""
-    return isinstance(label, list) and all(isinstance(one, int | float | str) for one in label)
+    """Return whether a label is several: numbers, or names; a tuple of texts is a path and its label."""
+    if isinstance(label, tuple):
+        return all(isinstance(one, int | float) for one in label)
+    return is_list_of_labels(label)
+
+
+def _of_mapping(name: str, given: Mapping[Any, Any]) -> Records:
+    wrong = next(
+        (one for one, values in given.items() if not hasattr(values, "__len__") or isinstance(values, str)), None
+    )
+    if wrong is not None:
+        raise DataError(f"column {wrong} is {described(given[wrong])}; expected a list with a value for each row")
+    return of_columns(name, {str(one): list(values) for one, values in given.items()})
 
 
 def _of_frame(name: str, frame: Any) -> Records:

@@ -28,6 +28,7 @@ class Records:
         target: the columns of the target, where the object says it.
         task: what they are, where their type says it.
         notes: what was understood.
+        lists: columns whose values are lists, as they are: several labels each, where one is the target.
     """
 
     name: str
@@ -37,9 +38,11 @@ class Records:
     target: tuple[str, ...] = ()
     task: Task = "auto"
     notes: tuple[str, ...] = ()
+    lists: Mapping[str, Values] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        columns: Iterable[Values] = (*self.cells.values(), *(one.values for one in self.media.values()))
+        media = (one.values for one in self.media.values())
+        columns: Iterable[Values] = (*self.cells.values(), *media, *self.lists.values())
         return next(map(len, columns), 0)
 
 
@@ -76,14 +79,20 @@ def joined(parts: Mapping[str, Records]) -> Records:
     _check_alike(parts)
     cells = {name: [one for part in records for one in part.cells[name]] for name in first.cells if name != SPLIT}
     media = {name: _joined([part.media[name] for part in records]) for name in first.media}
+    lists = {name: _Chain([part.lists[name] for part in records]) for name in _in_all([part.lists for part in records])}
     ids = [part.ids or list(map(str, range(len(part)))) for part in records]
     return replace(
         first,
         cells={**cells, SPLIT: [name for name, part in parts.items() for _ in range(len(part))]},
         media=media,
+        lists=lists,
         ids=[f"{name}/{one}" for name, own in zip(names, ids, strict=True) for one in own],
         notes=tuple(dict.fromkeys(note for part in records for note in part.notes)),
     )
+
+
+def _in_all(parts: Sequence[Mapping[str, Values]]) -> list[str]:
+    return [name for name in parts[0] if all(name in part for part in parts)]
 
 
 def _check_alike(parts: Mapping[str, Records]) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
 from frostline.stages.datasets.index import Progress
-from frostline.stages.datasets.objects.columns import of_labels
+from frostline.stages.datasets.objects.labels import of_labels
 from frostline.stages.datasets.objects.media import Media, examined
 from frostline.stages.datasets.objects.records import Records
-from frostline.stages.errors import DataError
+from frostline.stages.errors import DataError, FrostlineError
 from frostline.stages.modalities.given import array_of, described, modality_of
 
 _LABELS = ("label", "labels", "target", "targets", "y", "class")
@@ -29,17 +29,32 @@ def torch_records(name: str, given: Any, progress: Progress | None = None) -> Re
         raise DataError(f"{type(given).__name__} is read in one direction only; expected a map-style Dataset")
     if not len(given):
         raise DataError(f"{type(given).__name__} has no items; expected some")
-    take, modality = _parts(given[0])
+    take, modality = _parts(_item(given, 0))
     seen, labels = [], []
     for row in range(len(given)):
-        sample, label = take(given[row])
+        sample, label = take(_item(given, row))
         seen.append(examined(sample, modality))
         labels.append(_plain(label))
         if progress:
             progress(row + 1, len(given))
-    cells, task = of_labels(_classes(given, labels))
+    named, notes = _classes(given, labels)
+    cells, task = of_labels(named)
     target = () if "label" in cells else tuple(cells)
-    return Records(name, cells, {modality: Media(_Items(given, take), modality, seen)}, target=target, task=task)
+    media = {modality: Media(_Items(given, take), modality, seen)}
+    return Records(name, cells, media, target=target, task=task, notes=notes)
+
+
+def _item(given: Any, row: int) -> Any:
+    """Return an item. Raises DataError that says of which row, for what a stranger's dataset raises."""
+    try:
+        return given[row]
+    except FrostlineError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        raise DataError(
+            f"item {row} of {type(given).__name__} can't be read ({said}); mend it or leave it out"
+        ) from error
 
 
 Take = Callable[[Any], tuple[Any, Any]]
@@ -71,16 +86,17 @@ def _plain(label: Any) -> Any:
     return label if array is None else array.item() if array.ndim == 0 else array
 
 
-def _classes(given: Any, labels: list[Any]) -> list[Any]:
-    """Return the names of labels that are positions in the dataset's ``classes``; else the labels."""
+def _classes(given: Any, labels: list[Any]) -> tuple[list[Any], tuple[str, ...]]:
+    """Return the names of labels that are positions in the dataset's ``classes``, else the labels; and notes."""
     whole, names = given, None
     while names is None and whole is not None:
         names, whole = getattr(whole, "classes", None), getattr(whole, "dataset", None)  # that of a Subset
-    if not isinstance(names, list | tuple) or not all(
-        type(label) is int and 0 <= label < len(names) for label in labels
-    ):
-        return labels
-    return [names[label] if isinstance(names[label], str) else label for label in labels]
+    if not isinstance(names, list | tuple) or not all(type(label) is int for label in labels):
+        return labels, ()
+    if not all(0 <= label < len(names) for label in labels):
+        said = f"classes of the dataset are not used: {len(names)}, while labels are {min(labels)} to {max(labels)}"
+        return labels, (said,)
+    return [names[label] if isinstance(names[label], str) else label for label in labels], ()
 
 
 class _Items(Sequence[Any]):
@@ -99,4 +115,4 @@ class _Items(Sequence[Any]):
     def __getitem__(self, row: int | slice) -> Any:
         if isinstance(row, slice):
             return [self[at] for at in range(*row.indices(len(self)))]
-        return self._take(self._given[row])[0]
+        return self._take(_item(self._given, range(len(self))[row]))[0]

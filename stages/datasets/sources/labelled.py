@@ -49,7 +49,8 @@ class Rows:
         """
         wrong = [*self._faults(of_sample or {}), *more, *self.wrong]
         if wrong:
-            raise DataError(f"{self.table.file} can't be used{where and f' ({where})'}:\n{listing(wrong)}")
+            about = f" ({where})" if where and of_sample else ""
+            raise DataError(f"{self.table.file} can't be used{about}:\n{listing(wrong)}")
 
     def _faults(self, of_sample: Mapping[int, str]) -> Iterator[str]:
         """Yield what is wrong with the rows, each with where it is, in their order."""

@@ -16,17 +16,19 @@ from typing import Any, NoReturn
 from frostline.stages.datasets.located import absolute
 from frostline.stages.datasets.objects.kinds import is_frame, is_labelled, records_of
 from frostline.stages.datasets.objects.media import media_samples
-from frostline.stages.datasets.objects.records import Records, joined
+from frostline.stages.datasets.objects.records import LABEL, Records, joined
 from frostline.stages.datasets.objects.torch_data import is_torch_dataset
 from frostline.stages.datasets.samples import Dataset, Samples
 from frostline.stages.datasets.sources.base import Request
 from frostline.stages.datasets.sources.csv_file import CSV, open_cells
 from frostline.stages.datasets.sources.file_splits import file_splits
 from frostline.stages.datasets.sources.labelled import Rows, open_labelled
+from frostline.stages.datasets.sources.object_labels import check_target, labels_read
 from frostline.stages.datasets.table import Table, check_columns, check_rows
 from frostline.stages.datasets.texts import COLUMNS as TEXTS
 from frostline.stages.datasets.texts import named_rows
 from frostline.stages.errors import ConfigError, DataError
+from frostline.stages.modalities.given import array_of, described
 
 _WANTED = "a column of images, recordings, vectors, texts or paths, and a label"
 
@@ -54,7 +56,10 @@ def _rows(given: Any, name: str, request: Request) -> Records:
         for at, split in zip(used.files, used.splits, strict=True)
     }
     found = joined(parts)
-    return replace(found, notes=(*found.notes, *used.notes))
+    unused = [name for at, name in enumerate(names) if at not in used.files]
+    held = ", ".join(names[at] for at, split in zip(used.files, used.splits, strict=True) if split != "train")
+    notes = (f"splits that are not used, because there is {held}: {', '.join(unused)}",) if unused else ()
+    return replace(found, notes=(*found.notes, *notes))
 
 
 def _splits(given: Any) -> dict[str, Any] | None:
@@ -62,8 +67,29 @@ def _splits(given: Any) -> dict[str, Any] | None:
     if isinstance(given, Mapping) and not is_labelled(given) and all(map(_is_data, given.values())):
         return {str(name): split for name, split in given.items()}
     if isinstance(given, tuple) and len(given) == 2 and not is_labelled(given) and not is_torch_dataset(given):
+        _check_pair(*given)
         return {"train": given[0], "test": given[1]}
+    if isinstance(given, list) and len(given) == 2 and not any(isinstance(one, tuple | Mapping) for one in given):
+        _check_list(given)
+        return {"train": given[0], "test": given[1]} if all(map(_is_data, given)) else None
     return None
+
+
+def _check_pair(first: object, second: object) -> None:
+    """Raise DataError for a pair of samples and what can't be labels."""
+    array = array_of(first)
+    if array is not None or (isinstance(first, list) and first and not isinstance(first[0], tuple | list | Mapping)):
+        raise DataError(
+            f"the labels, the second of the pair, are {described(second)}; expected a list, an array or a series with "
+            "a class name or a number for each sample"
+        )
+
+
+def _check_list(given: list[Any]) -> None:
+    """Raise DataError for a list ``[X, y]``, whose two rows would be taken for samples."""
+    first, second = map(array_of, given)
+    if first is not None and second is not None and len(first) == len(second) and first.ndim > 1:
+        raise DataError("a list of two arrays of one length; expected a pair, (X, y)")
 
 
 def _is_data(value: object) -> bool:
@@ -73,7 +99,8 @@ def _is_data(value: object) -> bool:
     return is_frame(value) or is_labelled(value) or is_torch_dataset(value) or hasattr(value, "features")
 
 
-def _open(records: Records, request: Request) -> Dataset:
+def _open(given: Records, request: Request) -> Dataset:
+    records, request = labels_read(given, request)
     table = Table(
         Path(records.name),
         tuple(records.cells),
@@ -87,15 +114,11 @@ def _open(records: Records, request: Request) -> Dataset:
     check_rows(table)
     if request.test is not None:
         raise ConfigError(f"test {request.test} with an object; expected (train, test), the two objects")
-    if not request.target:
-        request = replace(request, target=records.target)
-    if request.task == "auto":
-        request = replace(request, task=records.task)
+    check_target(records, table, request.target or (LABEL,), _WANTED)
     column = _sample_column(records, request, table)
     if column is not None:
-        check_columns(table, request.target or ("label",), _WANTED)
         return open_labelled(request, table, partial(_media, records, column, request))
-    check_columns(table, ("path", *(request.target or ("label",))), _WANTED, (request.input or "text", *TEXTS))
+    check_columns(table, ("path",), _WANTED, (request.input or "text", *TEXTS))
     return open_cells(*_rooted(request, table))
 
 

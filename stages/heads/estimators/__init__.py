@@ -14,7 +14,8 @@ head         classifier                 regressor
 ===========  =========================  ========================
 
 Defaults are those of the command line. ``tol``, ``max_iter`` and ``random_state`` are what ``--head-params`` calls
-``tolerance`` and ``max_iterations``, and ``--seed``. Importing this loads torch and scikit-learn.
+``tolerance`` and ``max_iterations``, and ``--seed``. Importing this loads scikit-learn, and no
+torch.
 """
 
 from frostline.stages.heads.estimators.base import FLOATS, ClassWeight, used_rows

@@ -11,6 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight
 
+from frostline.stages.heads.estimators.parameters import checked_limits, checked_seed, checked_value
+from frostline.stages.heads.kinds import head_kind
+from frostline.stages.targets.base import DEFAULT
+
 ClassWeight = Literal["balanced"] | Mapping[Any, float] | None
 FLOATS = [np.float32, np.float64, np.float16]
 """The types of features that are taken as they are; anything else becomes float32."""
@@ -20,18 +24,30 @@ _OPTIONS = {"tol": "tolerance", "max_iter": "max_iterations", "random_state": "s
 class FittedBySolver:
     """An estimator whose parameters are the solver's options, by other names where scikit-learn has its own."""
 
-    solver: ClassVar[Any]
+    _head: ClassVar[str]
+    _target: ClassVar[str] = DEFAULT
 
     def _fitted_path(
         self, rows: NDArray[Any], values: NDArray[Any], names: int, weights: NDArray[np.float64], given: dict[str, Any]
     ) -> Any:
-        """Return the path of the one value; warns where that did not converge."""
-        options = {_OPTIONS.get(name, name): value for name, value in given.items()}
-        value = options.pop(self.solver.parameter, 0.0)
-        path = self.solver(rows, values, names, **options).fit((value,), weights)
+        """Return the path of the one value; warns where that did not converge. Raises ValueError for parameters."""
+        kind = head_kind(self._head)
+        options = _checked(given)
+        value = checked_value(kind, options.pop(kind.parameter)) if kind.parameter else 0.0
+        path: Any = kind.solver_class(self._target)(rows, values, names, **options).fit((value,), weights)
         if not path.converged[0]:
             warnings.warn(_not_converged(type(self).__name__, path), ConvergenceWarning, stacklevel=3)
         return path
+
+
+def _checked(given: dict[str, Any]) -> dict[str, Any]:
+    """Return an estimator's parameters by the solver's names."""
+    checked = dict(given)
+    if "tol" in given:
+        checked["tol"], checked["max_iter"] = checked_limits(given["tol"], given["max_iter"])
+    if "random_state" in given:
+        checked["random_state"] = checked_seed(given["random_state"])
+    return {_OPTIONS.get(name, name): value for name, value in checked.items()}
 
 
 def _not_converged(name: str, path: Any) -> str:

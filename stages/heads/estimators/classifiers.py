@@ -21,103 +21,39 @@ frame. Linear ones have ``coef_`` float64 (classes, d) and ``intercept_`` float6
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from frostline.stages.heads.estimators.base import FLOATS, ClassWeight, FittedBySolver, used_rows
-from frostline.stages.heads.estimators.linear import coefficients, linear_scores
-from frostline.stages.heads.linear import softmax
-from frostline.stages.heads.newton.penalised import MatmulType
-from frostline.stages.heads.solvers.adamw import AdamWSolver
-from frostline.stages.heads.solvers.centroid import CentroidSolver
-from frostline.stages.heads.solvers.descent import Schedule
-from frostline.stages.heads.solvers.knn import NeighbourSolver
-from frostline.stages.heads.solvers.lda import LDASolver
-from frostline.stages.heads.solvers.logistic import LogisticSolver
-from frostline.stages.heads.solvers.ridge import RidgeSolver
-from frostline.stages.heads.solvers.sgd import SgdSolver
-from frostline.stages.heads.solvers.svm import SVMSolver
+from frostline.stages.heads.estimators.base import ClassWeight
+from frostline.stages.heads.estimators.classifier import Classifier, LinearClassifier, ProbabilisticClassifier
+
+if TYPE_CHECKING:  # importing these loads torch
+    from frostline.stages.heads.newton.penalised import MatmulType
+    from frostline.stages.heads.solvers.descent import Schedule
 
 
-class _Classifier(FittedBySolver, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Fits its solver with one value."""
-
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit the rows X (n, d) to the labels y (n,)."""
-        rows, labels = validate_data(self, X, y, dtype=FLOATS)
-        check_classification_targets(labels)
-        weights, used = used_rows(sample_weight, rows)
-        if not used.all():
-            rows, labels, weights = rows[used], labels[used], weights[used]
-        self.classes_, index = np.unique(labels, return_inverse=True)
-        options = self.get_params()
-        weights = weights * compute_sample_weight(options.pop("class_weight", None), labels)
-        self._keep(self._fitted_path(rows, index, len(self.classes_), weights, options))
-        return self
-
-    def _keep(self, path: Any) -> None:
-        raise NotImplementedError
-
-    def _rows(self, X: ArrayLike) -> NDArray[Any]:
-        check_is_fitted(self)
-        rows: NDArray[Any] = validate_data(self, X, dtype=FLOATS, reset=False)
-        return rows
-
-
-class _Linear(_Classifier):
-    """A classifier of W and b."""
-
-    _iterates: ClassVar[bool] = False
-    _against_rest: ClassVar[bool] = False
-    _unit: ClassVar[bool] = False
-
-    def _keep(self, path: Any) -> None:
-        self.coef_, self.intercept_ = coefficients(path.weight[0], path.bias[0], against_rest=self._against_rest)
-        if self._iterates:
-            self.n_iter_ = int(path.iterations[0])
-
-    def decision_function(self, X: ArrayLike) -> NDArray[np.floating]:
-        """Return scores (n, classes), or for two classes (n,), above 0 for the second."""
-        return linear_scores(self._rows(X), self.coef_, self.intercept_, unit=self._unit)
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the label of the largest score, (n,)."""
-        scores = self.decision_function(X)
-        index = (scores > 0).astype(np.int64) if scores.ndim == 1 else scores.argmax(1)
-        labels: NDArray[Any] = self.classes_[index]
-        return labels
-
-
-class _Probabilistic(_Linear):
-    """A linear classifier whose scores are logits."""
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.floating]:
-        """Return the probabilities of the classes, (n, classes)."""
-        logits = self.decision_function(X)
-        if logits.ndim == 1:
-            logits = np.stack((np.zeros_like(logits), logits), 1)
-        return softmax(logits)
-
-
-class LogisticClassifier(_Probabilistic):
-    """Logistic regression; the objective is scikit-learn's, see :mod:`frostline.stages.heads.solvers.logistic`.
+class LogisticClassifier(ProbabilisticClassifier):
+    """Logistic regression: C sum_i w_i log-loss_i + ||W||^2 / 2, a free intercept; scikit-learn's objective.
 
     Args:
         C: inverse penalty, above 0.
         tol: largest relative distance of the objective from its optimum.
         max_iter: Newton steps, at most.
-        class_weight: see the module.
+        class_weight: None, "balanced" for n / (classes * rows of the class), or a weight for each label; multiplied by
+            the sample weights.
         dtype: of the matrix products, "float32" or "float64".
         device: where torch works, such as "cpu" or "cuda".
+
+    Attributes:
+        classes_: (classes,) labels, sorted.
+        coef_, intercept_: float64 (classes, d) and (classes,); for two classes (1, d) and (1,).
+        n_iter_: Newton steps.
+        n_features_in_: number of features; ``feature_names_in_``: their names, if X is a frame.
     """
 
-    solver = LogisticSolver
+    _head = "logreg"
     _iterates = True
 
     def __init__(
@@ -138,15 +74,21 @@ class LogisticClassifier(_Probabilistic):
         self.device = device
 
 
-class RidgeClassifier(_Linear):
-    """Ridge regression of targets +1 and -1; as scikit-learn's, see :mod:`frostline.stages.heads.solvers.ridge`.
+class RidgeClassifier(LinearClassifier):
+    """Ridge regression of targets +1 and -1, one for each class, with a free intercept; scikit-learn's objective.
 
     Args:
         alpha: the penalty, above 0.
-        class_weight: see the module.
+        class_weight: None, "balanced" for n / (classes * rows of the class), or a weight for each label; multiplied by
+            the sample weights.
+
+    Attributes:
+        classes_: (classes,) labels, sorted.
+        coef_, intercept_: float64 (classes, d) and (classes,); for two classes (1, d) and (1,).
+        n_features_in_: number of features; ``feature_names_in_``: their names, if X is a frame.
     """
 
-    solver = RidgeSolver
+    _head = "ridge"
     _against_rest = True
 
     def __init__(self, alpha: float = 1.0, *, class_weight: ClassWeight = None) -> None:
@@ -154,41 +96,63 @@ class RidgeClassifier(_Linear):
         self.class_weight = class_weight
 
 
-class LDAClassifier(_Probabilistic):
-    """Linear discriminant analysis with a shrunk covariance, see :mod:`frostline.stages.heads.solvers.lda`.
+class LDAClassifier(ProbabilisticClassifier):
+    """Linear discriminant analysis with a shrunk covariance.
 
     Args:
         shrinkage: from 0, none, to 1, a ball.
-        class_weight: see the module; it changes the priors.
+        class_weight: None, "balanced" for n / (classes * rows of the class), or a weight for each label; multiplied by
+            the sample weights. It changes the priors.
+
+    Attributes:
+        classes_: (classes,) labels, sorted.
+        coef_, intercept_: float64 (classes, d) and (classes,); for two classes (1, d) and (1,).
+        n_features_in_: number of features; ``feature_names_in_``: their names, if X is a frame.
     """
 
-    solver = LDASolver
+    _head = "lda"
 
     def __init__(self, shrinkage: float = 0.1, *, class_weight: ClassWeight = None) -> None:
         self.shrinkage = shrinkage
         self.class_weight = class_weight
 
 
-class CentroidClassifier(_Linear):
-    """The nearest class mean by cosine, see :mod:`frostline.stages.heads.solvers.centroid`.
+class CentroidClassifier(LinearClassifier):
+    """The nearest class mean by cosine: the means of rows of length 1.
 
-    ``coef_`` acts on features divided by their length. It has no ``class_weight``: a class's mean does not depend on
-    it.
+    It has no ``class_weight``: a class's mean does not depend on it.
+
+    Attributes:
+        classes_: (classes,) labels, sorted.
+        coef_, intercept_: float64 (classes, d) and (classes,); for two classes (1, d) and (1,). They act on
+            features divided by their length.
+        n_features_in_: number of features; ``feature_names_in_``: their names, if X is a frame.
     """
 
-    solver = CentroidSolver
+    _head = "centroid"
     _unit = True
 
 
-class SVMClassifier(_Linear):
-    """A linear support vector machine, squared hinge loss: see :mod:`frostline.stages.heads.solvers.svm`.
+class SVMClassifier(LinearClassifier):
+    """A linear support vector machine, one class against the rest: squared hinge loss and a free intercept.
 
     Args:
         C: inverse penalty, above 0.
-        tol, max_iter, class_weight, dtype, device: as of ``LogisticClassifier``.
+        tol: largest relative distance of the objective from its optimum.
+        max_iter: Newton steps, at most.
+        class_weight: None, "balanced" for n / (classes * rows of the class), or a weight for each label; multiplied by
+            the sample weights.
+        dtype: of the matrix products, "float32" or "float64".
+        device: where torch works, such as "cpu" or "cuda".
+
+    Attributes:
+        classes_: (classes,) labels, sorted.
+        coef_, intercept_: float64 (classes, d) and (classes,); for two classes (1, d) and (1,).
+        n_iter_: Newton steps.
+        n_features_in_: number of features; ``feature_names_in_``: their names, if X is a frame.
     """
 
-    solver = SVMSolver
+    _head = "svm"
     _iterates = _against_rest = True
 
     def __init__(
@@ -209,20 +173,27 @@ class SVMClassifier(_Linear):
         self.device = device
 
 
-class LinearSGDClassifier(_Probabilistic):
-    """A linear layer trained by SGD with momentum, see :mod:`frostline.stages.heads.solvers.descent`.
+class LinearSGDClassifier(ProbabilisticClassifier):
+    """A linear layer trained by SGD with momentum on cross-entropy: the recipe of DINOv2's linear evaluation.
 
     Args:
         lr: learning rate, above 0.
         steps: batches in all.
         batch: rows of each.
         momentum, weight_decay, schedule: of the optimizer; ``schedule`` "cosine" or "constant".
-        class_weight: see the module.
-        random_state: seed of the start and of the batches, a whole number.
+        class_weight: None, "balanced" for n / (classes * rows of the class), or a weight for each label; multiplied by
+            the sample weights.
+        random_state: seed of the start and of the batches: a whole number, None or a ``RandomState``.
         device: where torch works.
+
+    Attributes:
+        classes_: (classes,) labels, sorted.
+        coef_, intercept_: float64 (classes, d) and (classes,); for two classes (1, d) and (1,).
+        n_iter_: number of batches, as ``steps``.
+        n_features_in_: number of features; ``feature_names_in_``: their names, if X is a frame.
     """
 
-    solver = SgdSolver
+    _head = "linear"
     _iterates = True
 
     def __init__(
@@ -249,20 +220,27 @@ class LinearSGDClassifier(_Probabilistic):
         self.device = device
 
 
-class AdamWClassifier(_Probabilistic):
-    """A linear layer trained by AdamW, see :mod:`frostline.stages.heads.solvers.adamw`.
+class AdamWClassifier(ProbabilisticClassifier):
+    """A linear layer trained by AdamW on cross-entropy: the recipe of CLIP_benchmark.
 
     Args:
         weight_decay: above 0.
         lr: learning rate at the start.
         epochs: passes over the rows.
         batch: rows of each step.
-        class_weight: see the module.
-        random_state: seed of the start and of the batches, a whole number.
+        class_weight: None, "balanced" for n / (classes * rows of the class), or a weight for each label; multiplied by
+            the sample weights.
+        random_state: seed of the start and of the batches: a whole number, None or a ``RandomState``.
         device: where torch works.
+
+    Attributes:
+        classes_: (classes,) labels, sorted.
+        coef_, intercept_: float64 (classes, d) and (classes,); for two classes (1, d) and (1,).
+        n_iter_: number of batches in all epochs.
+        n_features_in_: number of features; ``feature_names_in_``: their names, if X is a frame.
     """
 
-    solver = AdamWSolver
+    _head = "adamw"
     _iterates = True
 
     def __init__(
@@ -285,16 +263,21 @@ class AdamWClassifier(_Probabilistic):
         self.device = device
 
 
-class KNNClassifier(_Classifier):
-    """Votes of the nearest rows by cosine, see :mod:`frostline.stages.heads.solvers.knn`.
+class KNNClassifier(Classifier):
+    """Votes of the nearest rows, weighted by exp(cosine / temperature): DINOv2's k-NN evaluation.
 
     Args:
         k: how many rows vote.
         temperature: of the cosines; smaller ones favour the nearest.
-        class_weight: see the module; it multiplies votes.
+        class_weight: None, "balanced" for n / (classes * rows of the class), or a weight for each label; multiplied by
+            the sample weights. It multiplies votes.
+
+    Attributes:
+        classes_: (classes,) labels, sorted.
+        n_features_in_: number of features; ``feature_names_in_``: their names, if X is a frame.
     """
 
-    solver = NeighbourSolver
+    _head = "knn"
 
     def __init__(self, k: int = 20, *, temperature: float = 0.07, class_weight: ClassWeight = None) -> None:
         self.k = k

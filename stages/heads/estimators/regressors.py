@@ -15,7 +15,7 @@ and (outputs,); those that iterate ``n_iter_``.
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,15 +23,15 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from frostline.stages.heads.estimators.base import FLOATS, FittedBySolver, used_rows
-from frostline.stages.heads.solvers.descent import Schedule
-from frostline.stages.heads.solvers.knn_regression import NeighbourRegressionSolver
-from frostline.stages.heads.solvers.ridge_regression import RidgeRegressionSolver
-from frostline.stages.heads.solvers.sgd_regression import SgdRegressionSolver
+
+if TYPE_CHECKING:  # importing it loads torch
+    from frostline.stages.heads.solvers.descent import Schedule
 
 
 class _Regressor(FittedBySolver, MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Fits its solver with one value."""
 
+    _target = "regression"
     _linear: ClassVar[bool] = True
     _iterates: ClassVar[bool] = False
 
@@ -59,27 +59,34 @@ class _Regressor(FittedBySolver, MultiOutputMixin, RegressorMixin, BaseEstimator
 
 
 class RidgeRegressor(_Regressor):
-    """Ridge regression; the objective is scikit-learn's: :mod:`frostline.stages.heads.solvers.ridge_regression`.
+    """Ridge regression: sum_i w_i error_i^2 + alpha ||W||^2, a free intercept; scikit-learn's objective.
 
     Args:
         alpha: the penalty, above 0.
+
+    Attributes:
+        coef_, intercept_: float64 (d,) and a number, or (outputs, d) and (outputs,).
+        n_features_in_: number of features; ``feature_names_in_``: their names, if X is a frame.
     """
 
-    solver = RidgeRegressionSolver
+    _head = "ridge"
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
 
 
 class KNNRegressor(_Regressor):
-    """Weighted means of the nearest rows by cosine: :mod:`frostline.stages.heads.solvers.knn_regression`.
+    """Means of the nearest rows' values, weighted by exp(cosine / temperature).
 
     Args:
         k: how many rows count.
         temperature: of the cosines; smaller ones favour the nearest.
+
+    Attributes:
+        n_features_in_: number of features; ``feature_names_in_``: their names, if X is a frame.
     """
 
-    solver = NeighbourRegressionSolver
+    _head = "knn"
     _linear = False
 
     def __init__(self, k: int = 20, *, temperature: float = 0.07) -> None:
@@ -88,12 +95,23 @@ class KNNRegressor(_Regressor):
 
 
 class LinearSGDRegressor(_Regressor):
-    """A linear layer trained by SGD with momentum: :mod:`frostline.stages.heads.solvers.sgd_regression`.
+    """A linear layer trained by SGD with momentum on squared errors.
 
-    Args: those of ``LinearSGDClassifier``, but ``class_weight``.
+    Args:
+        lr: learning rate, above 0.
+        steps: batches in all.
+        batch: rows of each.
+        momentum, weight_decay, schedule: of the optimizer; ``schedule`` "cosine" or "constant".
+        random_state: seed of the start and of the batches: a whole number, None or a ``RandomState``.
+        device: where torch works.
+
+    Attributes:
+        coef_, intercept_: float64 (d,) and a number, or (outputs, d) and (outputs,).
+        n_iter_: number of batches, as ``steps``.
+        n_features_in_: number of features; ``feature_names_in_``: their names, if X is a frame.
     """
 
-    solver = SgdRegressionSolver
+    _head = "linear"
     _iterates = True
 
     def __init__(

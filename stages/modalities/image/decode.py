@@ -14,7 +14,7 @@ float or 32-bit samples     refused: no fixed range
 ==========================  ==================================================
 
 The bytes decide what a file is, not the ending of its name. AVIF and HEIC files are read by libraries of their own,
-see ``codecs``. A JPEG that is damaged in the
+see ``codecs``. Plain JPEG files take a shorter way to the same pixels, see ``jpeg``. A JPEG that is damaged in the
 middle decodes without an error, as in every libjpeg program. A JPEG alone can be decoded at
 1/2, 1/4 or 1/8 of its size, for less: see ``decode``.
 """
@@ -31,6 +31,7 @@ from PIL import Image, ImageOps, features
 
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.image.codecs import formats_for, what_it_is
+from frostline.stages.modalities.image.jpeg import decode_plain
 from frostline.stages.modalities.image.values import MAX_PIXELS
 
 EXTENSIONS = frozenset(
@@ -76,6 +77,12 @@ def decode(data: bytes, min_side: int | None = None, bit_depth: int | None = Non
     makes use of, 16 by default. Raises UnreadableSample with the
     reason: empty, of no known format, too large, damaged, values beyond the bits.
     """
+    plain = decode_plain(data, min_side)
+    return decode_any(data, min_side, bit_depth) if plain is None else plain
+
+
+def decode_any(data: bytes, min_side: int | None = None, bit_depth: int | None = None) -> Image.Image:
+    """Return what ``decode`` does, always by ``Image.open``."""
     image = _open(data)
     try:
         _scale(image, min_side)

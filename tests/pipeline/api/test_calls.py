@@ -43,7 +43,12 @@ def test_keywords_are_the_settings_with_the_values_of_python(work: Path) -> None
     ("given", "said"),
     [
         ({"datasett": "digits"}, "unknown setting 'datasett'; did you mean 'dataset'"),
-        ({"dataset": "digits", "test_fraction": 2}, "test-fraction 2"),
+        ({"dataset": "digits", "test_fraction": 2}, "test_fraction 2: expected a number below 1"),
+        ({"dataset": "digits", "folds": 1}, "expected folds 2 to 100, auto, loo, or 0 to hold out"),
+        ({"dataset": "digits", "C": 1}, 'unknown setting .C.; expected grid={"C": …}'),
+        ({"dataset": "digits", "cv": 5}, "unknown setting 'cv'; expected folds=…"),
+        ({"dataset": "digits", "qqq": 5}, r"unknown setting 'qqq'; .*help\(frostline.run\)"),
+        ({"dataset": (X, y), "group": y}, r"group <U5 array \(40,\): expected text; a group is named by its column"),
         ({"dataset": (X, y), "engine": "processes"}, "engine processes with objects of Python"),
         ({"dataset": (X, y), "backbone": "pixels", "layer": "a,b"}, "2 runs in one call .*'a'.*'b'.*; expected one"),
     ],
@@ -135,3 +140,41 @@ def test_predictions_of_objects_are_those_of_their_files(report: fl.Report, tmp_
     assert [one.classes for one in fl.load_classifier(report).predict(X[:4])] == wanted
     with pytest.raises(fl.DataError, match="got int '7'; expected a PIL image"):
         fl.predict(report, [7])
+
+
+def test_two_open_splits_are_a_dataset_and_a_dataset_is_two_splits(work: Path) -> None:
+    train, test = dataset = fl.load_dataset((X, y), name="shades")
+    for given in ((train, test), {"train": train, "test": test}, (test, train)):
+        assert fl.load_dataset(given).name == "shades"
+    found = fl.load_dataset((train, test))
+    assert found.train.content == dataset.train.content and found.test.split == "test"
+    assert fl.load_dataset((test, train)).train.split == "train"
+    other = fl.load_dataset((X, ["a", "b", "c", "d"] * (N // 4))).test
+    with pytest.raises(fl.DataError, match=r"splits that differ: .* expected the same classes"):
+        fl.load_dataset((train, other))
+
+
+def test_values_are_those_of_the_libraries_around(work: Path) -> None:
+    how = {"dataset": "digits", "backbone": "pixels", "head": "ridge", "class_weight": None}
+    found = fl.run(**how, device=torch.device("cpu"), grid={"alpha": np.array([1, 10])})  # type: ignore[arg-type]
+    assert found.settings["device"] == "cpu" and found.settings["class_weight"] == "none"
+    assert [one["grid"] for one in [found.settings]] == [["alpha", [1, 10]]]
+
+
+def test_an_object_in_settings_and_a_name_in_their_place_say_where_they_go(work: Path) -> None:
+    with pytest.raises(fl.ConfigError, match=r"^dataset ") as told:
+        fl.Settings(dataset=(X, y))  # type: ignore[arg-type]
+    assert len(str(told.value)) < 400 and "run(dataset=…)" in str(told.value)
+    with pytest.raises(fl.ConfigError, match="got str; expected Settings, or keywords; give a dataset as dataset=…"):
+        fl.run("digits")  # type: ignore[arg-type]
+
+
+def test_errors_name_keywords_and_functions_and_those_of_the_command_line_name_flags(work: Path) -> None:
+    with pytest.raises(fl.StoreError, match=r"frostline.extract\(…\)"):
+        fl.fit(dataset="digits", backbone="pixels", head="ridge")
+    with pytest.raises(fl.ConfigError, match="several values of grid with folds, got one"):
+        fl.run(dataset="digits", backbone="pixels", head="ridge", grid={"alpha": 1}, folds=3)
+    from frostline.pipeline.settings import load_settings
+
+    with pytest.raises(fl.ConfigError, match="expected --folds 2 to 100"):
+        load_settings(Settings, {"folds": "1"})

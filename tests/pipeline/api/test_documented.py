@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,3 +58,14 @@ def test_examples_of_docstrings_are_true(work: Path, name: str) -> None:
 def test_everything_exported_has_a_docstring_of_its_own(name: str) -> None:
     said = getattr(frostline, name).__doc__ or ""
     assert len(said.split()) > 4 and not said.startswith(f"{name}("), name
+
+
+@pytest.mark.parametrize("name", ["Settings", "HeadSettings", "ExtractSettings"])
+def test_signatures_of_settings_are_names_and_defaults(name: str) -> None:
+    shown = str(inspect.signature(getattr(frostline, name)))
+    assert "BeforeValidator" not in shown and "func=" not in shown and "dataset='digits'" in shown
+
+
+def test_help_of_run_names_common_settings_that_there_are() -> None:
+    named = re.findall(r"``(\w+)``", (frostline.run.__doc__ or "").partition("Returns a")[0])
+    assert len({*named} & {*frostline.Settings.model_fields}) > 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -45,6 +46,9 @@ def test_a_frame_without_pandas_says_what_to_install(report: fl.Report, monkeypa
 def test_a_notebook_shows_the_table_and_the_figures_of_the_page(report: fl.Report) -> None:
     shown, page = report._repr_html_(), report.path.with_name("report.html").read_text()
     assert shown.count("<svg") == page.count("<figure><svg") > 2
+    assert "digits: 10 classes, 1,438 training" in shown and "Take lda on pixels" in shown
+    assert "<strong>lda on pixels</strong>, the head to use" in shown
+    assert f'<a href="{report.path.with_name("report.html").absolute().as_uri()}">' in shown
     assert "<td" in shown and "lda" in shown and "91.9" not in shown.partition("<svg")[0].partition("<table")[0]
 
 
@@ -78,3 +82,69 @@ def test_an_unwritten_report_shows_its_table(work: Path, monkeypatch: pytest.Mon
     (work / "runs").write_text("no folder")
     found = fl.run(dataset="digits", backbone="pixels", head="ridge")
     assert found.unwritten and "<table" in found._repr_html_() and "<svg" not in found._repr_html_()
+
+
+def test_a_score_is_a_number_in_few_words(report: fl.Report) -> None:
+    found = report.accuracy
+    assert float(found) == found.value and f"{found:.3f}" == f"{found.value:.3f}"
+    assert repr(found) == f"<Score {found.value:.3f} [{found.low:.3f}, {found.high:.3f}]>" and f"{found}" == str(found)
+
+
+def test_what_commands_return_is_shown_in_few_words(report: fl.Report) -> None:
+    how = {"dataset": "digits", "backbone": "pixels", "head": "ridge"}
+    shown = [
+        *fl.extract(dataset="digits", backbone="pixels"),
+        *fl.fit(**how),  # type: ignore[arg-type]
+        *fl.evaluate(**how),  # type: ignore[arg-type]
+        fl.load_classifier(report),
+    ]
+    assert all(len(repr(one)) < 140 for one in shown)
+    assert [repr(one).split()[0] for one in shown] == ["<Extracted", "<Extracted", "<Fitted", "<Probe", "<Classifier"]
+    assert "train: 1,438 × 192 of pixels" in repr(shown[0]) and "ridge on pixels: accuracy 0.9" in repr(shown[3])
+
+
+def test_evaluated_heads_have_scores_and_are_taken_for_predictions(report: fl.Report) -> None:
+    how = {"dataset": "digits", "backbone": "pixels", "head": "lda"}
+    [probe] = probes = fl.evaluate(**how)  # type: ignore[arg-type]
+    assert probe.accuracy == probe.scores["accuracy"] == probe.main_score
+    samples = [fl.load_dataset("digits").test[0]]
+    fitted = fl.fit(**how)  # type: ignore[arg-type]
+    said = [fl.predict(head, samples)[0].label for head in (probe, probes, fitted, fitted[0], report)]
+    assert len({*said}) == 1
+    with pytest.raises(fl.ConfigError, match="2 heads; expected one, such as fitted"):
+        fl.predict([*fitted, *fitted], samples)
+    with pytest.raises(fl.ConfigError, match=r"got KNNClassifier .*, which predicts by its own predict"):
+        fl.predict(fl.KNNClassifier(), samples)  # type: ignore[arg-type]
+    with pytest.raises(fl.ConfigError, match=r"got float64 array \(2, 3\); expected a report"):
+        fl.predict(np.zeros((2, 3)), report)  # type: ignore[arg-type]
+    with pytest.raises(fl.DataError, match=r"got Report .* expected a list of samples"):
+        fl.predict(report, report)
+
+
+def test_what_a_report_of_curves_does_not_have_is_no_attribute(work: Path) -> None:
+    found = fl.run(dataset="digits", backbone="pixels", head="ridge", shots=[1, 2], draws=2)
+    for name in ("accuracy", "main_score", "scores", "first_head"):
+        assert not hasattr(found, name)
+        with pytest.raises(fl.ConfigError, match="no head was fitted on all training samples"):
+            getattr(found, name)
+    assert dict(inspect.getmembers(found))["dataset"] == "digits" and not hasattr(found.probes[0], "accuracy")
+    assert repr(found) == "<Report of digits: 1 learning curve>" and "2 sizes" in repr(found.probes[0])
+    with pytest.raises(fl.ConfigError, match="no head was fitted on all training samples"):
+        fl.predict(found, "digits.png")
+    with pytest.raises(fl.ConfigError, match="no head of ridge on pixels was fitted on all"):
+        fl.predict(found.probes[0], "digits.png")
+
+
+def test_a_regression_has_a_value_for_each_sample_and_no_accuracy(work: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    found = fl.run(dataset=(X, X @ [1.0, 2.0, 3.0, 4.0]), head="ridge")
+    assert not hasattr(found, "accuracy") and found.main_score.value > 0.9 and not hasattr(found.probes[0], "accuracy")
+    [answer] = fl.predict(found, X[:1])
+    assert answer.label is None and answer.value == answer.outputs["label"]
+
+
+def test_a_notebook_shows_what_the_run_warns_of(work: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(30, 4))
+    found = fl.run(dataset=(rows, ["a", "b"] * 15), head=["ridge", "lda"])
+    warned = [line for line in str(found).splitlines() if line.startswith("warning")]
+    assert warned and all(line[:60] in found._repr_html_() for line in warned)

@@ -44,7 +44,7 @@ def test_the_sample_that_ships_is_a_matrix_of_eighteen_heads_and_six_curves(work
         (DIGITS + SHIPPED + "grid = [1]\n" + RIDGE, "unknown setting in [[backbone]] 'grid'"),
         (DIGITS + SHIPPED + '[[head]]\nhead = "rigde"\n', "did you mean 'ridge'"),
         (DIGITS + SHIPPED + "resize = 0\n" + RIDGE, "--resize 0"),
-        (DIGITS + SHIPPED + '[[head]]\nhead = "clip"\nfolds = 5\n', "a protocol fixes them"),
+        (DIGITS + SHIPPED + '[[head]]\nhead = "clip"\nfolds = 5\n', "the protocol fixes them"),
         (DIGITS + SHIPPED + "[head]\nhead = 'ridge'\n", "in double brackets"),
         (DIGITS + SHIPPED, "no [[head]]"),
         (DIGITS + SHIPPED + "[[head]]\nscaling = 'l2'\n", "head = None in [[head]]"),

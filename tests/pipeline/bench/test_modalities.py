@@ -63,5 +63,5 @@ def test_what_takes_other_samples_is_named_before_anything_is_computed(write: Wr
     for may_load in (False, True):
         with pytest.raises(ConfigError) as raised:
             schedule(matrix, may_load=may_load)
-        assert "spectrum takes recordings, and the samples are texts" in str(raised.value)
-        assert "takes texts, and the samples are recordings" in str(raised.value)
+        assert "spectrum takes recordings, but the samples are texts" in str(raised.value)
+        assert "takes texts, but the samples are recordings" in str(raised.value)

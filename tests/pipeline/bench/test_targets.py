@@ -113,7 +113,7 @@ def test_heads_that_are_not_for_a_kind_are_said_before_anything_is_computed(fold
 
 
 def test_shots_of_numbers_are_said_before_anything_is_computed(folder: Path) -> None:
-    with pytest.raises(ConfigError, match=r"shots with a regression target.*expected --train-sizes"):
+    with pytest.raises(ConfigError, match=r"expected --train-sizes for a regression target, got shots"):
         done(MATRIX + '[[head]]\nname = "few"\nhead = "ridge"\nshots = [1]\n')
     assert not Path("data/features").exists()
 

@@ -86,7 +86,7 @@ def test_a_changed_setting_is_not_the_cache_and_is_named(
     capsys.readouterr()
     assert main(["extract", *what, *flags]) == 0
     said = capsys.readouterr().err
-    assert f"not the cached features: {field}" in said and "36 rows to compute" in said
+    assert f"cached features can't be used: {field}" in said and "36 rows to compute" in said
     assert len(list(work.glob("features/*train*"))) == 2
 
 

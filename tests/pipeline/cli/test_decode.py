@@ -82,7 +82,10 @@ def test_large_photographs_are_scaled_by_default_where_their_features_agree_and_
 ) -> None:
     found = extracted(work, large, *BACKBONE)
     assert "scaled to 160" in decoder_of(found)
-    assert "large JPEG files decoded at a fraction (cosine with whole ones on 12 images" in capsys.readouterr().err
+    assert (
+        "large JPEG files decoded at reduced size (cosine with full-size decoding on 12 images"
+        in capsys.readouterr().err
+    )
     assert made(found)["decode_agreement"]["least"] > 0.999
 
 

@@ -109,7 +109,7 @@ def test_a_table_of_few_shots_says_size_draws_and_spread(
         (["--shots", "13"], 3, "13 shots; class 'cat' has 12 different training samples"),
         (["--train-sizes", "37"], 3, "train size 37; there are 36 different training samples"),
         (["--head", "nosuch"], 2, "unknown head 'nosuch'"),
-        (["--head", "clip", "--grid", "C=1"], 2, "a protocol fixes them"),
+        (["--head", "clip", "--grid", "C=1"], 2, "the protocol fixes them"),
         (["--head", "sklearn.linear_model:Ridge"], 2, "expected a scikit-learn classifier"),
         (["--head", "sklearn.tree:DecisionTreeClassifier"], 2, "can't be stored safely"),
         (["--head", "dinov2-logrg"], 2, "did you mean 'dinov2-logreg'"),

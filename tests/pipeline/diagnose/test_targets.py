@@ -123,4 +123,7 @@ def test_shots_with_groups_count_groups(table: Path, capsys: pytest.CaptureFixtu
 
 def test_shots_of_numbers_are_no_sense(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--dataset", f"csv:{table}", *PIXELS, "--target", "redness", "--shots", "1"]) == 2
-    assert "shots with a regression target" in capsys.readouterr().err and not Path("data/features").exists()
+    assert (
+        "expected --train-sizes for a regression target" in capsys.readouterr().err
+        and not Path("data/features").exists()
+    )

@@ -6,12 +6,17 @@ import doctest
 import logging
 import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from PIL import Image
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import SkipTestWarning
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -105,6 +110,43 @@ def test_some_of_the_samples_in_any_order_and_more_than_once_compute_nothing(pas
     assert [*passes] == [30, 10]
 
 
+def test_one_column_of_a_frame_or_an_array_is_a_list_of_samples(tmp_path: Path) -> None:
+    X, _ = drawn(4)
+    paths = [str(tmp_path / f"{at}.png") for at in range(4)]
+    for path, pixels in zip(paths, X, strict=True):
+        Image.fromarray(pixels).save(path)
+    expected = shipped().fit_transform(X)
+    frame = pd.DataFrame({"path": paths, "number": range(4)})
+    columns = ColumnTransformer([("image", shipped(), ["path"])], sparse_threshold=0)
+    np.testing.assert_array_equal(columns.fit_transform(frame), expected)
+    for one in (frame[["path"]], pl.DataFrame({"path": paths}), np.array(paths)[:, None], frame[["path"]].to_numpy()):
+        np.testing.assert_array_equal(shipped().fit_transform(one), expected)
+    with pytest.raises(ValueError, match=r"a frame of 2 columns; expected one column, such as X\['path'\]"):
+        shipped().fit(frame)
+
+
+def test_it_is_shown_with_its_encoder() -> None:
+    assert repr(FrozenFeatures("resnet8-cifar10")) == "FrozenFeatures(backbone='resnet8-cifar10')"
+    assert repr(FrozenFeatures("resnet18")) == "FrozenFeatures(backbone='resnet18')"
+    assert repr(FrozenFeatures(pool="mean")) == "FrozenFeatures(backbone='resnet8-cifar10', pool='mean')"
+
+
+def test_features_that_are_cached_and_a_head_of_theirs_load_no_torch() -> None:
+    X, y = drawn(12)
+    np.savez("drawn.npz", X=X, y=y, features=shipped().fit_transform(X))
+    code = "import sys, numpy as np, frostline as fl; given = np.load('drawn.npz')\n"
+    code += "features = fl.FrozenFeatures('resnet8-cifar10', device='cpu', data_dir='data').fit_transform(given['X'])\n"
+    code += "np.testing.assert_array_equal(features, given['features'])\n"
+    code += "fl.KNNClassifier(k=3).fit(features, given['y']).predict(features)\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_errors_name_parameters_of_python() -> None:
+    with pytest.raises(ValueError, match=r"batch_size") as caught:
+        shipped(batch_size=0).fit(drawn(1)[0])
+    assert "--" not in str(caught.value)
+
+
 def test_nothing_is_loaded_where_all_is_known(passes: list[int], caplog: pytest.LogCaptureFixture) -> None:
     X, _ = drawn()
     shipped().fit_transform(X)
@@ -181,8 +223,8 @@ def test_a_series_of_paths_is_a_list_of_them(tmp_path: Path) -> None:
         Image.fromarray(pixels).save(tmp_path / f"{at}.png")
     frame = pandas.DataFrame({"path": [str(tmp_path / f"{at}.png") for at in range(3)]}, index=[7, 5, 3])
     assert shipped().fit_transform(frame["path"]).shape == (3, 128)
-    with pytest.raises(ValueError, match="got a frame of 1 column; expected one column"):
-        shipped().fit(frame)
+    with pytest.raises(ValueError, match="got a frame of 2 columns; expected one column"):
+        shipped().fit(frame.assign(number=1))
 
 
 def test_layers_types_and_settings_are_other_features() -> None:

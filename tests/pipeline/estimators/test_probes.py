@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import doctest
+import inspect
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from sklearn.model_selection import GridSearchCV, ShuffleSplit, StratifiedKFold,
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import frostline
-from frostline.pipeline.estimators import probe_classifiers, probe_regressor
+from frostline.pipeline.estimators import probe_classifiers, probe_regressor, words
 from frostline.pipeline.estimators.probe_classifiers import LogisticProbeCV, RidgeClassifierProbeCV
 from frostline.pipeline.estimators.probe_regressor import RidgeProbeCV
 from support.target_table import pictures_table
@@ -171,13 +174,26 @@ def test_it_is_searched_and_scored_as_any_estimator() -> None:
 @pytest.mark.parametrize(
     ("probe", "said"),
     [
-        (LogisticProbeCV(cv="loo"), "Leave-one-out is available for ridge"),
+        (LogisticProbeCV(cv="loo"), "^cv='loo' with LogisticProbeCV; leave-one-out is for RidgeClassifierProbeCV and"),
         (LogisticProbeCV(cv=1), "cv=1; expected 'auto'"),
         (LogisticProbeCV(cv=True), "cv=True"),
         (LogisticProbeCV(Cs=[-1.0, 1.0]), "numbers above 0"),
         (LogisticProbeCV(scaling="max"), "scaling='max'; expected"),
-        (LogisticProbeCV(per_label=True), "they share one value"),
-        (LogisticProbeCV(criterion="f1"), "unknown criterion 'f1'"),
+        (LogisticProbeCV(scaling=None), "scaling=None; expected"),
+        (LogisticProbeCV(dtype="float16"), "dtype='float16'; expected 'float32' or 'float64'"),
+        (LogisticProbeCV(per_label=True), "^per_label=True with single-label y; expected multi-label y"),
+        (LogisticProbeCV(criterion="f1"), "^criterion='f1'; expected None, 'log_loss' or 'balanced_accuracy'$"),
+        (LogisticProbeCV(criterion="accuracy"), "^criterion='accuracy'; expected None, 'log_loss' or"),
+        (RidgeClassifierProbeCV(criterion="log_loss"), "expected None, 'accuracy' or 'balanced_accuracy'$"),
+        (LogisticProbeCV(Cs=10), r"^Cs=10; expected a list of numbers above 0"),
+        (LogisticProbeCV(Cs=[]), r"^Cs is empty; expected a list"),
+        (LogisticProbeCV(Cs=[[1.0, 2.0]]), r"^Cs holds \[1.0, 2.0\]; expected"),
+        (RidgeClassifierProbeCV(alphas=3), r"^alphas=3; expected a list of numbers above 0"),
+        (LogisticProbeCV(tol=-1), r"^tol=-1; expected a number between 0 and 1"),
+        (LogisticProbeCV(max_iter=0), r"^max_iter=0; expected"),
+        (LogisticProbeCV(random_state="a"), r"^random_state='a'; expected"),
+        (LogisticProbeCV(cv=30), r"^a class of 8 different training samples.*expected cv=8 at most, or cv='auto'$"),
+        (RidgeClassifierProbeCV(cv="loo", scaling="standardize"), r"with scaling='standardize' would leak.*use cv=5$"),
         (RidgeClassifierProbeCV(alphas=[0.0, 1.0]), "above 0"),
     ],
     ids=repr,
@@ -195,16 +211,70 @@ def test_labels_and_lengths_that_cannot_be_are_refused_in_words() -> None:
         LogisticProbeCV().fit(X, 2 * np.eye(10, dtype=int)[y])
     with pytest.raises(ValueError, match="digests float64 of shape"):
         LogisticProbeCV().fit(X, y, digests=np.zeros((100, 32)))
+    with pytest.raises(ValueError, match="criterion='accuracy'; expected None with multi-label y"):
+        RidgeClassifierProbeCV(criterion="accuracy").fit(X, np.eye(10, dtype=int)[y])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         LogisticProbeCV().fit(X, y, groups=y[:50])
 
 
 def test_a_fit_that_ended_early_warns() -> None:
-    with pytest.warns(ConvergenceWarning, match="LogisticProbeCV did not converge; raise max_iter"):
+    with pytest.warns(ConvergenceWarning, match="LogisticProbeCV did not converge; raise max_iter .*standardize"):
         assert LogisticProbeCV([1e4], max_iter=1).fit(*digits(100)).n_iter_ == 1
 
 
-@pytest.mark.parametrize("module", [probe_classifiers, probe_regressor])
-def test_the_examples_are_true(module: object) -> None:
+def test_a_choice_between_fits_that_ended_early_is_said_to_mean_little() -> None:
+    said = (
+        r"did not converge on held-out rows for \d+ of 21 values, so that the choice C=.* means little; raise max_iter"
+    )
+    with pytest.warns(ConvergenceWarning, match=said):
+        LogisticProbeCV(max_iter=1, tol=1e-9).fit(*digits(100))
+
+
+def test_the_reason_why_nothing_can_be_chosen_is_true_and_in_the_words_of_python() -> None:
+    X, y = digits(150)
+    with pytest.raises(ValueError, match=r"^all 150 training samples are identical.*or one value in Cs$"):
+        LogisticProbeCV().fit(np.zeros_like(X), y)
+    with pytest.raises(
+        ValueError, match=r"^150 training rows in 10 groups: to hold out groups would leave a class wit"
+    ):
+        LogisticProbeCV().fit(X, y, groups=y)
+    said = r"of groups with rows on the other side; expected .*StratifiedGroupKFold"
+    with pytest.warns(UserWarning, match="ignored by StratifiedKFold"), pytest.raises(ValueError, match=said):
+        LogisticProbeCV(cv=StratifiedKFold(3)).fit(X, y, groups=y)
+    with pytest.raises(
+        ValueError, match=r"^10 training samples, one per class.* RidgeClassifierProbeCV\(cv='loo'\), or"
+    ):
+        LogisticProbeCV().fit(X[:10], np.arange(10))
+    with pytest.raises(ValueError, match=r"copies of 1 training sample would leak: .*use cv=5, where copies"):
+        RidgeClassifierProbeCV(cv="loo").fit(np.concatenate((X, X[:1])), np.append(y, y[0]))
+
+
+def test_the_usual_rule_has_a_name_and_a_state_of_numpy_is_a_seed() -> None:
+    X, y = digits(150)
+    usual, named = LogisticProbeCV().fit(X, y), LogisticProbeCV(criterion="log_loss").fit(X, y)
+    assert usual.selection_ == named.selection_ and len(repr(usual.selection_)) < 150
+    assert RidgeClassifierProbeCV(criterion="accuracy").fit(X, y).alpha_ == RidgeClassifierProbeCV().fit(X, y).alpha_
+    drawn = LogisticProbeCV([1.0], random_state=np.random.RandomState(0)).fit(X, y)
+    assert drawn.selection_.seed == np.random.RandomState(0).randint(2**31 - 1)
+    assert LogisticProbeCV([1.0], random_state=None).fit(X, y).C_ == 1
+    assert LogisticProbeCV(criterion="log_loss").fit(X, np.eye(10, dtype=int)[y]).selection_.scores
+
+
+@pytest.mark.parametrize("made", [LogisticProbeCV, RidgeClassifierProbeCV, RidgeProbeCV])
+def test_help_of_a_probe_names_its_rule_and_all_its_arguments(made: type) -> None:
+    said = " ".join((inspect.getdoc(made) or "").split())
+    arguments = said.partition("Args:")[2].partition("Attributes:")[0]
+    assert all(f"{name}:" in arguments for name in inspect.signature(made).parameters)
+    assert "within half a standard error of the lowest" in said and "as of" not in said and "feature_names_in_" in said
+
+
+def test_ridge_is_chosen_without_torch() -> None:
+    code = "import sys, numpy as np, frostline as fl\nX = np.random.default_rng(0).standard_normal((40, 3))\n"
+    code += "fl.RidgeProbeCV().fit(X, X[:, 0]).predict(X); fl.RidgeClassifierProbeCV().fit(X, X[:, 0] > 0)\n"
+    subprocess.run([sys.executable, "-c", f"{code}fl.LogisticProbeCV; assert 'torch' not in sys.modules"], check=True)
+
+
+@pytest.mark.parametrize(("module", "least"), [(probe_classifiers, 4), (probe_regressor, 4), (words, 1)])
+def test_the_examples_are_true(module: object, least: int) -> None:
     done = doctest.testmod(module)
-    assert done.attempted >= 4 and not done.failed
+    assert done.attempted >= least and not done.failed

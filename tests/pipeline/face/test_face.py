@@ -15,7 +15,7 @@ import pytest
 
 import frostline
 from frostline.pipeline import settings
-from frostline.pipeline.api import keywords
+from frostline.pipeline.settings import keywords
 from support.project import REPOSITORY
 
 STUB = REPOSITORY / "pipeline" / "face" / "__init__.pyi"

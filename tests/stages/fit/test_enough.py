@@ -40,3 +40,9 @@ def test_copies_are_not_counted_for_folds():
     digests[1] = digests[0]
     found = too_few(y, digests, head_spec("logreg", (0.1, 1.0), folds=4))
     assert "a class of 3 different training samples can't be split into 4 folds; expected --folds 3 at most" in found
+
+
+def test_copies_of_one_sample_are_said_to_be_copies():
+    y, digests, spec = np.repeat([0, 1], 25), contents(2), head_spec("logreg", (0.1, 1.0))
+    assert "all 50 training samples are identical" in too_few(y, digests[np.zeros(50, int)], spec)
+    assert "50 training samples, one per class and copies of it, are too few" in too_few(y, digests[y], spec)

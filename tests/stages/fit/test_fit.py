@@ -12,7 +12,8 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from frostline.stages.datasets.sampling import folds, hold_out
 from frostline.stages.errors import DataError
-from frostline.stages.fit import fit
+from frostline.stages.fit import fit, fit_rows
+from frostline.stages.fit.training_rows import TrainingRows
 from frostline.stages.heads import head_spec
 from frostline.stages.store import Features
 from support.features import features
@@ -115,3 +116,13 @@ def test_a_class_smaller_than_the_folds_is_said() -> None:
 def test_test_features_can_not_be_fitted_on() -> None:
     with pytest.raises(DataError, match="can't be fitted on test features"):
         fit([features(split="test")], head_spec("logreg", GRID))
+
+
+def test_a_selection_is_shown_in_a_line() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 3)), np.arange(40) % 2
+    digests = rng.integers(0, 256, (40, 32), np.uint8)
+    for grid, start in ((GRID, "Selection(C="), ((1.0,), "Selection(C=1, by='', at_edge=False)")):
+        _, selection = fit_rows(TrainingRows(X, y, 2, head_spec("logreg", grid)), digests, ("a", "b"))
+        assert repr(selection).startswith(start) and len(repr(selection)) < 120
+    assert "accuracy=" in repr(fit_rows(TrainingRows(X, y, 2, head_spec("knn", (1, 3))), digests, ("a", "b"))[1])

@@ -50,5 +50,5 @@ def test_a_hold_out_that_leaves_one_class_is_refused() -> None:
     X, y = subjects("single-label")
     spec = head_spec("knn", (1, 2))
     digests = np.random.default_rng(1).integers(0, 256, (len(X), 32), np.uint8)
-    with pytest.raises(DataError, match="240 training rows are too few for a validation set"):
+    with pytest.raises(DataError, match="240 training rows in 2 groups: to hold out groups would leave a class"):
         fit_rows(TrainingRows(X, y, 2, spec), digests, ("a", "b"), groups=y)

@@ -141,5 +141,6 @@ def test_a_validation_split_chooses_by_classes_and_groups_that_can_be_learned_al
 def test_a_validation_split_that_nothing_can_be_learned_for_is_an_error(pairs: bool) -> None:
     rows, digests = rows_of([20, 20, 4])
     held, groups = np.arange(44) % 2 == 0 if pairs else rows.y > 0, np.arange(44) // 2 if pairs else None
-    with pytest.raises(DataError, match=f"{held.sum()} rows of the validation split, all of classes that no other"):
+    of = "groups that other training rows belong to" if pairs else "classes that no other"
+    with pytest.raises(DataError, match=f"{held.sum()} rows of the validation split, all of {of}"):
         fit_rows(rows, digests, ("a", "b", "c"), held=[held], groups=groups)

@@ -7,13 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, Protocol, TypedDict
+
+from numpy.typing import NDArray
 
 Place = str | Path
 Names = str | Sequence[str]
 Numbers = float | Sequence[float]
 Size = int | tuple[int, int] | str
-Grid = str | Sequence[float] | Mapping[str, Sequence[float]]
+Grid = str | Sequence[float] | NDArray[Any] | Mapping[str, float | Sequence[float] | NDArray[Any]]
+
+
+class TorchDevice(Protocol):
+    """A ``torch.device``."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def index(self) -> int | None: ...
 
 
 class WorkspaceKeywords(TypedDict, total=False):
@@ -76,7 +87,7 @@ class BackboneKeywords(DatasetKeywords, TransformKeywords, total=False):
 class ExtractKeywords(BackboneKeywords, total=False):
     """What ``extract`` takes; see ``frostline.pipeline.settings.ExtractSettings``."""
 
-    device: str
+    device: str | TorchDevice
     batch_size: int | None
     workers: int | None
     optimize: Literal["auto", "none"]
@@ -94,7 +105,7 @@ class HeadKeywords(ExtractKeywords, total=False):
     hold_out: float
     folds: int | Literal["auto", "loo"]
     scaling: Literal["none", "standardize", "l2"]
-    class_weight: Literal["none", "balanced"]
+    class_weight: Literal["none", "balanced"] | None
     criterion: str
     per_label: bool
 
@@ -116,7 +127,7 @@ class PredictKeywords(TypedDict, total=False):
     input: str | None
     backbone: str | None
     weights: Place | None
-    device: str
+    device: str | TorchDevice
     batch_size: int | None
     workers: int | None
     optimize: Literal["auto", "none"]
