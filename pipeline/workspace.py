@@ -10,8 +10,8 @@ data/bench/       leaderboards, and what they remember
 data/health/      what was found wrong with feature sets
 data/downloads/   torchvision's datasets
 
-Of a workspace in a bucket these are local copies, see ``frostline.stages.buckets.mirror``; the index and downloads are
-of this machine alone.
+Of a workspace in a bucket these are local copies, see ``frostline.stages.buckets.mirror``; downloads are of this
+machine alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from frostline.stages.backbones.spec import BackboneSpec, read_spec
-from frostline.stages.buckets.address import is_address, path_of
+from frostline.stages.buckets.address import check_place, is_address, path_of
 from frostline.stages.buckets.mirror import look_again, opened
 from frostline.stages.errors import ConfigError
 from frostline.stages.records.safe_read import read_sealed
@@ -95,6 +95,7 @@ def open_workspace(data_dir: str | Path) -> Workspace:
 
     Raises ConfigError for an address of no bucket, StoreError if the bucket can't be read.
     """
+    check_place(data_dir)
     return Workspace(opened(data_dir))
 
 
@@ -121,7 +122,8 @@ def existing_workspace(data_dir: Path, *, reread: bool = False) -> Workspace:
 
     ``reread``: all of it from its bucket, if it is in one, whatever lies here.
     """
+    check_place(data_dir)
     root = opened(data_dir, again=reread)
-    if not root.is_dir() or (is_address(data_dir) and not any(root.iterdir())):
+    if not root.is_dir() or (is_address(data_dir) and not any(map(Path.is_file, root.rglob("*")))):
         raise ConfigError(f"no workspace at {data_dir}; `frostline run` creates one, or choose another with --data-dir")
     return Workspace(root)

@@ -1,8 +1,9 @@
-"""Make the README's picture of a page: the top and the mistakes of ``frostline run`` on digits, in headless Chromium.
+"""Make the README's picture of a page: parts of that of two heads on digits, in headless Chromium.
 
     python -m tools.page_picture [--out docs/images/page.png] [--browser chromium]
 
-The dataset and the backbone are part of the package, so nothing is downloaded. Look at the picture before you
+The parts are the answer, the heads and the confusion matrix, as wide as can be read at the README's width. The
+dataset and the backbone are part of the package, so nothing is downloaded. Look at the picture before you
 commit it.
 """
 
@@ -15,16 +16,19 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from frostline.pipeline.run.run import run
 from frostline.pipeline.settings import Settings
 
-WIDTH, HEIGHT, SCALE, COLOURS = 1000, 1150, 1.25, 128
+WIDTH, HEIGHT, SCALE, COLOURS = 940, 4000, 1.75, 64
+MARGIN = 32  # pixels
 LARGEST = 200_000  # bytes
-BESIDE = """<!doctype html><body style="margin:0;display:flex;gap:1px;background:#d8dee5">
-<iframe src="{0}" style="border:0;width:{1}px;height:{2}px"></iframe>
-<iframe src="{0}#mistakes" style="border:0;width:{1}px;height:{2}px"></iframe>"""
+SHOWN = """<style>
+body { padding-top: 1rem; }
+nav, footer, main > section:not(#heads, #mistakes), #heads > h3, #heads > h3 ~ * { display: none; }
+#mistakes > :not(h2, p:first-of-type, .columns) { display: none; }
+</style>"""
 
 
 def main() -> None:
@@ -34,7 +38,7 @@ def main() -> None:
     parser.add_argument("--browser", default=shutil.which("chromium") or "chromium")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        page = run(Settings(data_dir=Path(scratch) / "data")).path.with_name("report.html")
+        page = run(Settings(head=("logreg", "ridge"), data_dir=Path(scratch) / "data")).path.with_name("report.html")
         picture = compressed(photographed(page, asked.browser, Path(scratch)))
     if len(picture) > LARGEST:
         raise SystemExit(f"the picture has {len(picture):,} bytes; expected at most {LARGEST:,}")
@@ -44,9 +48,9 @@ def main() -> None:
 
 
 def photographed(page: Path, browser: str, scratch: Path) -> Image.Image:
-    """Return the top of a page and its mistakes, side by side, as a browser shows them in light colours."""
-    file, both = scratch / "page.png", scratch / "both.html"
-    both.write_text(BESIDE.format(page.as_uri(), WIDTH, HEIGHT))
+    """Return the top of a page, its heads and its confusion matrix, as a browser shows them in light colours."""
+    file, part = scratch / "page.png", scratch / "part.html"
+    part.write_text(page.read_text().replace("</head>", f"{SHOWN}</head>", 1))
     flags = [
         "--headless",
         "--no-sandbox",
@@ -54,10 +58,17 @@ def photographed(page: Path, browser: str, scratch: Path) -> Image.Image:
         "--hide-scrollbars",
         f"--user-data-dir={scratch / 'profile'}",
     ]
-    size = [f"--window-size={2 * WIDTH + 1},{HEIGHT}", f"--force-device-scale-factor={SCALE}"]
-    subprocess.run([browser, *flags, *size, f"--screenshot={file}", both.as_uri()], check=True, capture_output=True)
+    size = [f"--window-size={WIDTH},{HEIGHT}", f"--force-device-scale-factor={SCALE}"]
+    subprocess.run([browser, *flags, *size, f"--screenshot={file}", part.as_uri()], check=True, capture_output=True)
     with Image.open(file) as shown:
-        return shown.convert("RGB")
+        return trimmed(shown.convert("RGB"))
+
+
+def trimmed(picture: Image.Image) -> Image.Image:
+    """Return a picture without the empty rows at its end."""
+    empty = Image.new("RGB", picture.size, picture.getpixel((0, 0)))
+    _, _, _, end = ImageChops.difference(picture, empty).getbbox() or (0, 0, 0, picture.height)
+    return picture.crop((0, 0, picture.width, min(picture.height, end + MARGIN)))
 
 
 def compressed(picture: Image.Image) -> bytes:

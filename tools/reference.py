@@ -25,7 +25,7 @@ _INTRODUCTION = """# Commands
 
 `frostline COMMAND --help` shows what most people need, `--help all` everything. Every command also takes `--config
 FILE` (a TOML file of settings) and `--json` (one JSON document on stdout). Each group of settings is a table of
-[settings.md](settings.md).
+[Settings](settings.md).
 
 """
 

@@ -114,7 +114,8 @@ def _called_within(name: str, entries: Sequence[LeaderboardEntry]) -> str:
 
 def _score(entry: LeaderboardEntry, found: DatasetComparison | None) -> tuple[str, ...]:
     own, best = " ".join(entry.name.within), found.best if found else ""
-    rank = "" if entry.rank is None else place(entry.rank, tied=own != best and best in entry.tied)
+    tied = bool(entry.tied) if own == best else best in entry.tied
+    rank = "" if entry.rank is None else place(entry.rank, tied=tied)
     main, *others = (with_interval(score, shares=entry.target.as_shares) for score in entry.scores.values())
     speed, seconds = _number(entry.costs.images_per_second), _number(entry.costs.extract_seconds, " s")
     costs = (_number(entry.costs.parameters), speed, seconds, f"{entry.fit_seconds:,.1f} s", size(entry.costs.bytes))
@@ -227,9 +228,9 @@ def notes(board: Leaderboard) -> list[str]:
                 f"{intervals_of(0, kind)}, for each entry separately{_or_groups(own)}"
                 for kind, own in _by_kind(board.entries)
             ),
-            f"rank: order of the scores; =: not distinguishable from the best ({_test(board.entries)}, 0.05 after "
-            "Holm's correction); behind the best: difference and interval; both are corrected for all pairs, because "
-            "the best was picked on these samples",
+            "rank: order of the scores; =: the best and the heads not distinguishable from it "
+            f"({_test(board.entries)}, 0.05 after Holm's correction); behind the best: difference and interval; both "
+            "are corrected for all pairs, because the best was picked on these samples",
             _uncovered(board),
             *_cuts(board.entries),
             "parameters: of the part of the network that makes the features; extraction: time for all splits and "

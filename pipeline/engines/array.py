@@ -9,25 +9,36 @@ from frostline.pipeline.engines.base import Here, Job
 from frostline.stages.errors import ConfigError
 
 
-def fill(job: Job, here: Here, argument: str) -> int:
-    """Compute what the others do not, from the place of this task among the missing shards on, and around."""
-    number, tasks = task_of(argument, os.environ)
-    return here(job.batch, number / tasks)
+class ArrayEngine:
+    """Begins at the place of this task among the missing shards, goes on to the last, then from the first."""
+
+    def __call__(self, job: Job, here: Here, argument: str) -> int:
+        """Compute what the others do not."""
+        number, tasks = task_of(argument, os.environ)
+        return here(job.batch, number / tasks)
+
+    def check(self, argument: str) -> None:
+        """Raise ConfigError for what is no task."""
+        task_of(argument, os.environ)
+
+
+ENGINE = ArrayEngine()
 
 
 def task_of(argument: str, environment: Mapping[str, str]) -> tuple[int, int]:
     """Return which of how many tasks this is, from 0, by ``I/N`` or, without, by what starts the tasks.
 
-    SLURM (job arrays, ``srun``), Kubernetes' indexed jobs and GNU parallel are known; where nothing says it, this is
-    the first of one. Raises ConfigError.
+    SLURM (job arrays, ``srun``), Kubernetes' indexed jobs and GNU parallel are known, also one inside another: GNU
+    parallel in a batch of SLURM starts several tasks where SLURM knows of one. Where nothing says it, this is the
+    first of one. Raises ConfigError.
     """
     if argument:
         return _asked(argument)
+    number, tasks = 0, 1
     for read in (_slurm, _kubernetes, _parallel):
-        found = read(environment)
-        if found is not None:
-            return found
-    return 0, 1
+        inner, of = read(environment)
+        number, tasks = number * of + inner, tasks * of
+    return number, tasks
 
 
 def _asked(argument: str) -> tuple[int, int]:
@@ -37,10 +48,10 @@ def _asked(argument: str) -> tuple[int, int]:
     return int(number), int(tasks)
 
 
-def _slurm(environment: Mapping[str, str]) -> tuple[int, int] | None:
+def _slurm(environment: Mapping[str, str]) -> tuple[int, int]:
     """Return a task of a job array, of the processes that ``srun`` starts, or of both."""
     if not {"SLURM_ARRAY_TASK_ID", "SLURM_PROCID"} & set(environment):
-        return None
+        return 0, 1
     first, last = _number(environment, "SLURM_ARRAY_TASK_MIN", 0), _number(environment, "SLURM_ARRAY_TASK_MAX", 0)
     of_array, tasks = _number(environment, "SLURM_ARRAY_TASK_ID", first), _number(environment, "SLURM_ARRAY_TASK_COUNT")
     step = (last - first) // (tasks - 1) if tasks > 1 else 1  # --array=0-30:10
@@ -48,12 +59,14 @@ def _slurm(environment: Mapping[str, str]) -> tuple[int, int] | None:
     return _within((of_array - first) // max(1, step) * processes + of_step, tasks * processes)
 
 
-def _kubernetes(environment: Mapping[str, str]) -> tuple[int, int] | None:
-    return _spread(_number(environment, "JOB_COMPLETION_INDEX")) if "JOB_COMPLETION_INDEX" in environment else None
+def _kubernetes(environment: Mapping[str, str]) -> tuple[int, int]:
+    name = "JOB_COMPLETION_INDEX"
+    return _spread(_number(environment, name)) if name in environment else (0, 1)
 
 
-def _parallel(environment: Mapping[str, str]) -> tuple[int, int] | None:
-    return _spread(_number(environment, "PARALLEL_SEQ") - 1) if "PARALLEL_SEQ" in environment else None
+def _parallel(environment: Mapping[str, str]) -> tuple[int, int]:
+    name = "PARALLEL_SEQ"
+    return _spread(_number(environment, name, least=1) - 1) if name in environment else (0, 1)
 
 
 def _spread(number: int) -> tuple[int, int]:
@@ -67,8 +80,9 @@ def _within(number: int, tasks: int) -> tuple[int, int]:
     return number % tasks, tasks
 
 
-def _number(environment: Mapping[str, str], name: str, default: int = 1) -> int:
+def _number(environment: Mapping[str, str], name: str, default: int = 1, *, least: int = 0) -> int:
     text = environment.get(name, str(default))
-    if not text.isdecimal():
-        raise ConfigError(f"{name} is {text!r}; expected a number, or give --part I/N")
+    if not text.isdecimal() or int(text) < least:
+        wanted = f"a number from {least}"
+        raise ConfigError(f"{name} is {text!r}; expected {wanted}, or give --part I/N (--engine array:I/N)")
     return int(text)

@@ -12,7 +12,8 @@ process. The simplest one leaves all to it::
         return here(job.batch)
 
 An engine that is told more by its name, such as ``--engine mine:HOST``, has a third parameter, ``argument``: the text
-after the first colon, or nothing.
+after the first colon, or nothing. If it has a method ``check(argument)``, that is called before the command reads
+anything, and raises ConfigError for what can't be.
 
 Any number of others may work on the same set at the same time, on any machine that sees its folder: each shard is
 claimed by one of them, and the bytes are the same whoever it is. They run ``python -m
@@ -120,6 +121,14 @@ class ToldEngine(Protocol):
 
     def __call__(self, job: Job, here: Here, argument: str) -> int:
         """Return how many rows were computed. Raises ConfigError for an argument that it does not know."""
+
+
+@runtime_checkable
+class CheckedEngine(Protocol):
+    """An engine that looks at its argument before a command reads anything."""
+
+    def check(self, argument: str) -> None:
+        """Raise ConfigError for an argument that is wrong, and for what the engine needs and can't have. Quick."""
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from frostline.pipeline.plan.machine import cores
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.workspace import reopened
+from frostline.stages.buckets.address import is_address
 from frostline.stages.extract.extraction import Extraction, first_items
 from frostline.stages.modalities.base import PacedTransform
 from frostline.stages.store import FeatureSet, FeatureStore
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 _SHARE = 0.03  # of the rows: how many a calibration may take
 _MAX = 65536
 _LOOK = 0.25  # seconds between two looks at what another process finds out
+_LOOK_AT_BUCKET = 2.0  # each takes a listing of the workspace
+log = logging.getLogger("frostline")
 
 
 def batch_settings_for(
@@ -34,6 +38,7 @@ def batch_settings_for(
     What is fixed by the settings, or by OMP_NUM_THREADS, is so. ``rows``: how many there are to compute. Of the
     sets, those that have some have the same.
     """
+    waits = False
     while True:
         found = _of_any(sets, network)
         if found or any(map(_begun, sets)):
@@ -43,7 +48,11 @@ def batch_settings_for(
                 may_take = 0 if plan.settings.batch_size else int(_SHARE * rows)
                 found = _like(plan.workspace.store, sets[0], network) or _tried(network, extraction, may_take)
                 return keep(sets, _fixed(plan.settings, found))
-        time.sleep(_LOOK)  # who waited for the shard itself would wait until it is computed
+        if not waits:
+            log.info("another process is measuring the batch size; waiting for it, or for its claim to end")
+            waits = True
+        # who waited for the shard itself would wait until it is computed
+        time.sleep(_LOOK_AT_BUCKET if is_address(plan.settings.data_dir) else _LOOK)
         reopened(plan.settings.data_dir)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from inspect import signature
 from typing import cast
 
-from frostline.pipeline.engines.base import CellEngine, Engine, ToldEngine
+from frostline.pipeline.engines.base import CellEngine, CheckedEngine, Engine, ToldEngine
 from frostline.pipeline.plan.machine import devices_of
 from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.plugins import Door
@@ -19,7 +19,7 @@ ENGINES: Door[Engine | ToldEngine] = Door(
     {
         "local": "frostline.pipeline.engines.local:fill",
         "processes": "frostline.pipeline.engines.processes:fill",
-        "array": "frostline.pipeline.engines.array:fill",
+        "array": "frostline.pipeline.engines.array:ENGINE",
         "ray": "frostline.pipeline.engines.on_ray.engine:ENGINE",
     },
     callable,
@@ -31,10 +31,10 @@ def name_of(setting: str) -> str:
     return setting.partition(":")[0]
 
 
-def check_engine(setting: str) -> None:
+def check_engine_name(setting: str) -> None:
     """Raise ConfigError with the nearest names if there is no such engine, or one that takes no argument has one.
 
-    None is loaded but that one.
+    None is loaded but that one, and only with an argument.
     """
     name, colon, argument = setting.partition(":")
     if name != AUTO and name not in ENGINES:
@@ -43,15 +43,29 @@ def check_engine(setting: str) -> None:
         _told(name, argument)
 
 
+def check_engine(setting: str) -> None:
+    """Do the same, and have the engine look at its argument and at what it needs: before anything is read.
+
+    Raises ConfigError.
+    """
+    check_engine_name(setting)
+    name, _, argument = setting.partition(":")
+    engine = None if name == AUTO else ENGINES.load(name)
+    if isinstance(engine, CheckedEngine):
+        engine.check(argument)
+
+
 def engine_for(setting: str, device: str) -> Engine:
     """Return the engine of a setting; ``auto`` means a process for each of several GPUs, else this process.
 
     Raises ConfigError: no such engine, no such device, an engine that can't be loaded or takes no argument.
     """
     name, colon, argument = setting.partition(":")
-    if name == AUTO and not colon:
+    if colon:
+        return _told(name, argument)
+    if name == AUTO:
         name = "processes" if len(devices_of(device)) > 1 else "local"
-    return _told(name, argument) if colon or (name in ENGINES and _takes_more(name)) else _alone(name)
+    return _told(name, "") if _takes_more(name) else cast(Engine, ENGINES.load(name))
 
 
 def cell_fitter(setting: str, work: str) -> Callable[[Sequence[str]], Sequence[str]] | None:
@@ -62,10 +76,6 @@ def cell_fitter(setting: str, work: str) -> Callable[[Sequence[str]], Sequence[s
     name, _, argument = setting.partition(":")
     engine = None if name == AUTO else ENGINES.load(name)
     return partial(engine.fit_cells, work, argument=argument) if isinstance(engine, CellEngine) else None
-
-
-def _alone(name: str) -> Engine:
-    return cast(Engine, ENGINES.load(name))
 
 
 def _told(name: str, argument: str) -> Engine:

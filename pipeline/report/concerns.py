@@ -44,6 +44,19 @@ def concerns(
     return (*said, *_of_record(record, found), *(_of_findings(found) if found else ()))
 
 
+def concerns_of_best(best: Candidate, records: Sequence[RunRecord]) -> tuple[Concern, ...]:
+    """Return what should worry the reader of a comparison of runs; ``best``: of all heads on the test samples."""
+    found = best.evaluation
+    return (
+        *_no_better_than_chance(found),
+        _picked_here(best.name),
+        *_few(found),
+        *_of_selection([probe for record in records for probe in record.probes]),
+        *_of_confidence(found),
+        *_of_record(records[0], None),
+    )
+
+
 def beaten_by(reference: str, found: Comparison) -> frozenset[str]:
     """Return the heads that one is significantly better than."""
     pairs = [one.turned if one.second == reference else one for one in found.pairs if one.significant]
@@ -60,10 +73,14 @@ def _of_heads(
     if beaten is not None:
         yield from _of_baselines(leader.name, [headline(several).name for several in baselines], beaten)
     if first.by == "test":
-        yield Concern(f"{leader.name} was picked on these test samples, so its score is optimistic", "heads")
+        yield _picked_here(leader.name)
     yield from _few(leader.evaluation)
     yield from _of_selection(record.probes)
     yield from _of_confidence(leader.evaluation)
+
+
+def _picked_here(name: str) -> Concern:
+    return Concern(f"{name} was picked on these test samples, so its score is optimistic", "heads")
 
 
 def _no_better_than_chance(found: Evaluation) -> Iterator[Concern]:
@@ -107,7 +124,7 @@ def _of_selection(probes: Sequence[ProbeRecord]) -> Iterator[Concern]:
             if message.level == "warning":
                 doubted[message.text].append(called(one.name, one.backbone))
     for text, names in doubted.items():
-        yield Concern(f"{listed(names)}: {text[0].lower()}{text[1:]}", "setup")
+        yield Concern(f"{listed(list(dict.fromkeys(names)))}: {text[0].lower()}{text[1:]}", "setup")
 
 
 def _of_confidence(found: Evaluation) -> Iterator[Concern]:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from frostline.stages.metrics.compare import Comparison, HeadPair
 
 _PICKED_ON = {"training": "held-out training samples", "test": "these test samples"}
+TOLD_APART = "=: {} and the heads that are not distinguishable from it with these samples."
 _ONE_DRAW = "intervals of one draw cover no other training samples"
-TOLD_APART = "=: not distinguishable from {} with these samples."
-_HOPELESS = 0.5  # a difference of shares: only a head that is useless would be so far behind
+HOPELESS = 0.5  # a difference of shares: only a head that is useless would be so far behind
 _UNCOVERED = (
     "other training samples (--train-sizes N --draws 10 measures that)",
     "another split (try another --seed)",
@@ -85,7 +85,7 @@ def _verdict(pair: HeadPair, rows: int, *, shares: bool) -> str:
 
 def _seen(pair: HeadPair, *, shares: bool) -> str:
     """Return which difference these samples would have shown."""
-    if shares and pair.detectable >= _HOPELESS:
+    if shares and pair.detectable >= HOPELESS:
         return "no difference can be shown with so few"
     return f"a difference of {_apart(pair.detectable, shares=shares)} would have been seen with 80 % probability"
 

@@ -56,7 +56,7 @@ def heading(score: str) -> str:
 
 
 def place(rank: int, *, tied: bool) -> str:
-    """Return a rank as ``4``, or ``4=`` where it is not distinguishable from what all are compared with."""
+    """Return a rank as ``4``, or ``4=`` of the head that all are compared with, if heads tie with it, and of these."""
     return f"{rank}{'=' if tied else ''}"
 
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 from frostline.pipeline.diagnose.health import check_if_small
 from frostline.pipeline.diagnose.leaks import leak_notes
-from frostline.pipeline.engines.registry import check_engine
+from frostline.pipeline.engines.registry import check_engine, check_engine_name
 from frostline.pipeline.plan.inputs import Inputs, open_inputs
 from frostline.pipeline.plan.lookup import required_sets
 from frostline.pipeline.plan.machine import now
@@ -94,7 +94,7 @@ def _whole(settings: HeadSettings) -> None:
     few = [name for name in settings.head if name in PROTOCOLS and PROTOCOLS[name].shots]
     if few:
         raise ConfigError(f"{few[0]} draws random training subsets; use `frostline run`, which scores each of them")
-    check_engine(settings.engine)
+    check_engine_name(settings.engine)  # nothing is extracted
     _check(settings)
 
 

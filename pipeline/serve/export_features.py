@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from frostline.pipeline.workspace import opened_folder
+from frostline.stages.buckets.address import check_local
 from frostline.stages.datasets import ALL
 from frostline.stages.errors import StoreError
 from frostline.stages.serve.feature_file import write_features
@@ -22,6 +23,7 @@ def export_features(place: Path, file: Path) -> dict[str, Any]:
     ``predict --keep-features`` kept has no labels. Raises StoreError
     if it is no complete, sound set, and ConfigError as ``frostline.stages.serve.feature_file.write_features`` does.
     """
+    check_local(file)
     features = _opened(place)
     layout = features.layout
     nothing = unlabelled(layout.rows) if layout.split == ALL else None

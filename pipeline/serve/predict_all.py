@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from frostline.pipeline.engines.fill import fill
+from frostline.pipeline.engines.registry import check_engine
 from frostline.pipeline.plan.inputs import check_bad
 from frostline.pipeline.plan.lookup import FeatureRequest, required_sets
 from frostline.pipeline.plan.of_head import plan_of_head
@@ -65,6 +66,7 @@ def predict_all(
     """
     s = settings or load_settings(PredictSettings)
     check_table_file(out)
+    check_engine(s.engine)
     fitted = read_fitted(folder, s)
     check_fitted(fitted, s)
     asked = _extraction(fitted, source, s)

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from frostline.pipeline.settings.describe import choices_of, flag_of
 from frostline.pipeline.settings.python_words import in_python
-from frostline.stages.buckets.address import is_address, path_of
+from frostline.stages.buckets.address import check_place, is_address, path_of
 from frostline.stages.errors import ConfigError, shortened, unknown_name
 from frostline.stages.modalities.given import array_of, described
 
@@ -96,7 +96,8 @@ class WorkspaceSettings(AnySettings):
     @field_validator("data_dir", mode="before")
     @classmethod
     def _address(cls, given: Any) -> Any:
-        """Keep an address as it is written."""
+        """Keep an address as it is written. Raises ConfigError for what only looks like one."""
+        check_place(given)
         return path_of(str(given)) if isinstance(given, str | Path) and is_address(given) else given
 
 

@@ -7,9 +7,10 @@ from pathlib import Path, PosixPath, PurePath
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from frostline.stages.errors import DataError
+from frostline.stages.errors import ConfigError, DataError
 
 BUCKETS = ("s3", "gs", "az")
+_OTHER = re.compile(r"[A-Za-z][\w+.-]*:(/|$)")
 _ADDRESS = re.compile(r"(s3|gs|az|https?):/{1,2}(?=[^/])", re.IGNORECASE)
 
 
@@ -92,3 +93,27 @@ def place_address(place: str) -> Address:
             "signed addresses in the column path of a table, or give credentials by the environment"
         )
     return found
+
+
+def check_place(place: object) -> None:
+    """Raise ConfigError for what is no folder of a workspace and looks like an address: no folder is made of it.
+
+    >>> check_place("s3://bucket/frostline"), check_place("data"), check_place("./odd:/name")
+    (None, None, None)
+    """
+    said = str(place)
+    wrong = "?" in said or "#" in said if is_address(said) else bool(_OTHER.match(said))
+    if wrong:
+        shown = said.partition("?")[0]  # what follows may be a signature
+        after = " and nothing after it, such as ?…" if is_address(said) else f"; a folder of that name is ./{shown}"
+        raise ConfigError(
+            f"{shown} is no place of a workspace; expected s3://bucket/prefix, gs://, az:// or a folder{after}"
+        )
+
+
+def check_local(file: object) -> None:
+    """Raise ConfigError for an address where a file is to be written."""
+    if is_address(file) or _OTHER.match(str(file)):
+        raise ConfigError(
+            f"can't write {path_of(str(file))}: expected a file on this machine; copy it there afterwards"
+        )

@@ -99,8 +99,8 @@ def write_copy(path: Path, data: bytes) -> None:
             raise
     except OSError as error:
         raise StoreError(
-            f"can't write {path}: {error.strerror}; free space, or name another folder of local copies by "
-            f"{CACHE_VARIABLE}, then run again"
+            f"can't write {path}: {error.strerror}; expected a folder of local copies that can be written, with free "
+            f"space: name one by the variable {CACHE_VARIABLE}, and run again"
         ) from error
 
 

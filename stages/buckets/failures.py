@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from frostline.stages.buckets.address import Address
 from frostline.stages.buckets.pool import Unanswered
 from frostline.stages.errors import DataError, printable, shortened
 
+log = logging.getLogger("frostline")
+LATE_SECONDS = 5.0
+_ASKED: set[str] = set()  # buckets whose first answer came, or was said to be late
+_ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "gs": ("GOOGLE_BASE_URL", "GOOGLE_ENDPOINT"),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
 _CODES = {
     "PreconditionError": "412",
@@ -38,13 +50,46 @@ class NoAccess(DataError):
 def told(address: Address, done: str = "read") -> Iterator[None]:
     """Raise what obstore raises as DataError, in our words; ``done``: what should have been done to the object."""
     try:
-        yield
+        with _first_answer(address):
+            yield
     except DataError:
         raise
     except Exception as error:
         if not type(error).__module__.startswith(("obstore", "builtins")) or isinstance(error, TypeError):
             raise
         raise _said(address, error, done) from None
+
+
+@contextmanager
+def _first_answer(address: Address) -> Iterator[None]:
+    """Say, once for each bucket, that its first answer takes long: requests are tried again for minutes."""
+    if address.top in _ASKED:
+        yield
+        return
+    late = threading.Timer(LATE_SECONDS, _say_late, [address])
+    late.daemon = True
+    late.start()
+    try:
+        yield
+    finally:
+        late.cancel()
+        _ASKED.add(address.top)
+
+
+def _say_late(address: Address) -> None:
+    if address.top not in _ASKED:
+        _ASKED.add(address.top)
+        log.warning("no answer for %s%s yet; still trying, Ctrl-C ends this", address.top, _from_endpoint(address))
+
+
+def _from_endpoint(address: Address) -> str:
+    """Return which server is asked, if the environment says that: its host alone, nothing of credentials."""
+    named = next(filter(None, map(os.environ.get, _ENDPOINTS.get(address.scheme, ()))), "")
+    try:
+        host = urlsplit(named).netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
+    return f" from {host}" if host else ""
 
 
 def _said(address: Address, error: Exception, done: str) -> DataError:
@@ -84,15 +129,15 @@ def _refused(address: Address, whole: str) -> DataError:
 def _unanswered(address: Address, whole: str, code: str, done: str) -> DataError:
     if any(host in whole for host in _METADATA):
         return _refused(address, whole)
-    cause = f"the server answers {code}" if code else _first_line(whole)
+    cause = f"the server answers {code}" if code else _first_line(whole, address)
     return Unanswered(f"{address.shown} can't be {done}: {cause}; run again when it answers, what is done is kept")
 
 
-def _first_line(whole: str) -> str:
+def _first_line(whole: str, address: Address) -> str:
     """Return why a request failed, by obstore, without addresses: they may hold a signature."""
     line = whole.partition("\n")[0]
     if "error sending request" in line or "operation timed out" in line:
-        return "no answer, tried again and again"
+        return f"no answer{_from_endpoint(address)}, tried again and again"
     return shortened(printable(re.sub(r"\w+://\S+", "…", line)), 200)
 
 

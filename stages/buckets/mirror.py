@@ -21,8 +21,10 @@ from frostline.stages.buckets.failures import NoObject
 from frostline.stages.buckets.pool import POOL
 from frostline.stages.errors import DataError, StoreError
 
-_NOT_FETCHED = {"shards", "claims", "downloads", "locks", "index"}
+_NOT_FETCHED = {"shards", "claims", "downloads", "locks"}
 _FEATURES = "features"
+_OF_WORKSPACE = {_FEATURES, "backbones", "bench", "heads", "health", "index", "runs", "targets", "vocabularies"}
+_DESCRIBED_BY = {"head.json", "key.json", "run.json"}  # of what is in a folder that is opened alone
 _SMALL = 4 << 20
 
 
@@ -60,6 +62,11 @@ def look_again() -> None:
     """Forget what was opened: who opens it next sees what others wrote meanwhile."""
     with _OPENED.lock:
         _OPENED.places.clear()
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file, here or where it is fetched from when it is read."""
+    return path in _OPENED.left or path.exists()
 
 
 def fetched(path: Path) -> None:
@@ -159,20 +166,33 @@ def _copy(address: Address) -> None:
 
 
 def _listed(address: Address) -> dict[Address, Facts]:
-    """Return the objects below a folder: a request for each folder in it, and for each feature set."""
-    folders, found = inside(address)
-    wanted = [address._replace(key=key) for key in folders if key.rpartition("/")[2] not in _NOT_FETCHED]
-    sets = address.key.rpartition("/")[2] == _FEATURES
-    for one in [folder for folder in wanted if folder.key.rpartition("/")[2] == _FEATURES]:
-        wanted.remove(one)
-        found |= inside(one)[1]
-        found |= _all(partial(_right_in, folder) for folder in _folders_in(one))
-    found |= _all(partial(_right_in if sets else _all_in, folder) for folder in wanted)
+    """Return the objects of a workspace, or of a folder in it: a request for each folder in it, and each feature set.
+
+    Whatever else lies in a bucket is left alone: a workspace has folders of known names, and no files right in it.
+    """
+    folders, right_in = inside(address)
+    if _name(address.key) == _FEATURES:
+        found = right_in | _all(partial(_right_in, address._replace(key=key)) for key in folders)
+    elif _DESCRIBED_BY & {_name(key) for key in right_in}:
+        found = right_in | _of_folders(address, folders, {_name(key) for key in folders} - _NOT_FETCHED)
+    else:
+        found = _of_folders(address, folders, _OF_WORKSPACE)
     return {address._replace(key=key): facts for key, facts in found.items() if cache.is_plain(key)}
 
 
-def _folders_in(address: Address) -> list[Address]:
-    return [address._replace(key=key) for key in inside(address)[0]]
+def _of_folders(address: Address, folders: Iterable[str], wanted: set[str]) -> dict[str, Facts]:
+    """Return the objects below those of the folders that have wanted names; of feature sets, those right in them."""
+    some = [address._replace(key=key) for key in folders if _name(key) in wanted]
+    sets = [one for one in some if _name(one.key) == _FEATURES]
+    found = _all(partial(_all_in, one) for one in some if one not in sets)
+    for one in sets:
+        of_sets, right_in = inside(one)
+        found |= right_in | _all(partial(_right_in, address._replace(key=key)) for key in of_sets)
+    return found
+
+
+def _name(key: str) -> str:
+    return key.rstrip("/").rpartition("/")[2]
 
 
 def _right_in(address: Address) -> dict[str, Facts]:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from frostline.stages.buckets.mirror import sent
+from frostline.stages.errors import DataError, StoreError
 from frostline.stages.records.safe_read import read_file
 
 # A file that changes within its clock's grain of being read can keep its times.
@@ -24,14 +26,15 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 def save_memo(memory: Path, stamp: str, facts: Mapping[str, Any], arrays: Arrays) -> None:
-    """Replace the memory. It is only a memory: no fsync, and no error where it can't be written."""
+    """Replace the memory, in its bucket too. It is only a memory: no fsync, and no error where it can't be written."""
     about = json.dumps({"stamp": stamp, "facts": facts}).encode()
-    data = save({"about": np.frombuffer(about, np.uint8), **arrays})
+    content = save({"about": np.frombuffer(about, np.uint8), **arrays})
+    data = hashlib.sha256(content).digest() + content
     temporary = memory.with_name(f"{memory.name}.{os.getpid()}.tmp")
-    with suppress(OSError):
+    with suppress(OSError, DataError, StoreError), sent(memory, data):
         memory.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_bytes(hashlib.sha256(data).digest() + data)
+            temporary.write_bytes(data)
             temporary.replace(memory)
         except OSError:
             temporary.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.stages.buckets.address import check_local
 from frostline.stages.errors import ConfigError
 from frostline.stages.metrics.predictions import harmless
 from frostline.stages.store.files import sync_folder
@@ -51,6 +52,7 @@ Blocks = Iterable[Sequence[Column]]
 
 def check_table_file(file: Path) -> None:
     """Raise ConfigError where ``write_table`` could not write such a file."""
+    check_local(file)
     if file.suffix.lower() not in _WRITERS:
         raise ConfigError(f"can't write {file.name!r}; expected a name that ends in {' or '.join(_WRITERS)}")
     if file.is_dir() or not file.absolute().parent.is_dir():

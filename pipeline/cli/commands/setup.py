@@ -7,6 +7,7 @@ from pathlib import Path
 
 from frostline.pipeline.cli.commands.common import print_result, settings_of
 from frostline.pipeline.cli.completion import SHELLS, completion
+from frostline.stages.buckets.address import check_local
 from frostline.stages.errors import ConfigError, printable
 
 
@@ -16,6 +17,7 @@ def init_command(args: argparse.Namespace) -> int:
     from frostline.pipeline.progress import bar
     from frostline.pipeline.run.init import first_file
 
+    check_local(args.out)
     if args.out.exists():
         raise ConfigError(f"expected a new file, but {args.out} is there; name another with --out, or remove it")
     with bar("reading", "files") as shown:

@@ -13,20 +13,21 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from math import ceil, inf
+from math import ceil
 
 from tqdm import tqdm
 
 from frostline.pipeline.engines.base import Here, Job
 from frostline.pipeline.engines.on_ray.cells import fit_cells
-from frostline.pipeline.engines.on_ray.connect import connect, ray_module
+from frostline.pipeline.engines.on_ray.connect import check_address, connect, ray_module
 from frostline.pipeline.engines.on_ray.crew import Crew, Ended, crew_for
 from frostline.stages.errors import ConfigError, StoreError, counted
 
 log = logging.getLogger("frostline")
 _LOOK = 2.0  # seconds between two looks at the nodes
 TURN = 15.0  # seconds that the shards given out at once should take
-_PATIENCE = 30.0  # seconds without an actor after which it is said what is waited for
+_PATIENCE = 10.0  # seconds without an actor after which it is said what is waited for
+_AGAIN = 60.0  # seconds until that is said again
 _DEATHS = 4  # of actors at the same shards while their node lives
 _KEPT = 20.0  # seconds that actors are kept for the command's next set
 _ROUNDS = 3
@@ -39,12 +40,17 @@ class RayEngine:
         self._crews: dict[tuple[str, bool], Crew] = {}
         self._leave: threading.Timer | None = None
         self._connected = False
+        self._joined = ""
         self._lock = threading.Lock()
 
     def __call__(self, job: Job, here: Here, argument: str) -> int:
         """Have the missing shards filled, and return how many rows that were; see the module."""
         with self._crew(job, argument) as crew:
             return _Filling(crew, job, here).fill()
+
+    def check(self, argument: str) -> None:
+        """Raise ConfigError if nothing answers at the address."""
+        check_address(argument)
 
     def fit_cells(self, work: str, cells: Sequence[str], argument: str) -> Sequence[str]:
         """Have the heads of a bench fitted, a task each; return what went wrong with each."""
@@ -64,8 +70,10 @@ class RayEngine:
         """Connect; the connection stays for a while, unless something goes wrong."""
         with self._lock:
             self._leave = None
+            if self._connected and argument != self._joined:
+                self._end()
             if connect(argument):
-                self._connected, self._crews = True, {}
+                self._connected, self._joined, self._crews = True, argument, {}
         try:
             yield
         except BaseException:
@@ -102,7 +110,7 @@ class _Filling:
     job: Job
     here: Here
     queue: deque[int] = field(default_factory=deque)
-    ended: dict[int, int] = field(default_factory=dict)  # how often an actor died at a shard
+    ended: dict[int | None, int] = field(default_factory=dict)  # how often an actor died at a shard, or before any
     rows: int = 0
     pace: float = 0.0  # seconds a shard
     given: dict[int, float] = field(default_factory=dict)  # when a shard was given out
@@ -165,7 +173,7 @@ class _Filling:
         bar.set_postfix(actors=len(self.crew.members), failures=self.crew.deaths + self.crew.problems.total())
 
     def _count_death(self, one: Ended) -> None:
-        for shard in one.task.shards or (-1,):
+        for shard in one.task.shards or (None,):
             self.ended[shard] = self.ended.get(shard, 0) + 1
         if max(self.ended.values()) >= _DEATHS:
             what = f"at {_numbers(one.task.shards)}" if one.task.shards else "before any shard"
@@ -183,7 +191,7 @@ class _Filling:
         raise StoreError(f"{message}\nFinished shards are kept") if self.rows else ConfigError(message)
 
     def _impatient(self, worked: float, now: float) -> float:
-        """Say what is waited for, once, where no actor works for a while; return since when that is so."""
+        """Say what is waited for where no actor works for a while; return the time from which that while counts."""
         if self.crew.busy:
             return now
         if now - worked < _PATIENCE:
@@ -194,7 +202,7 @@ class _Filling:
             f"{actors} starting, or waiting for a free {wanted}" if self.crew.preparing else f"no node has a {wanted}"
         )
         log.warning("waiting for the Ray cluster: %s; Ctrl-C ends this", starting)
-        return inf
+        return now + _AGAIN - _PATIENCE
 
 
 def _numbers(shards: Sequence[int]) -> str:

@@ -10,19 +10,21 @@ from typing import Any
 from markupsafe import Markup
 
 from frostline.pipeline.records.curve import Curve
-from frostline.pipeline.records.headline import of_the_best
+from frostline.pipeline.records.headline import Candidate, of_the_best
 from frostline.pipeline.records.run import called
 from frostline.pipeline.report import wording
+from frostline.pipeline.report.concerns import concerns_of_best
 from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.claims import claim
 from frostline.pipeline.report.html.curves import figure_of
-from frostline.pipeline.report.html.differing import differing_fields, told_apart
+from frostline.pipeline.report.html.differing import differing_fields, distinct, told_apart
 from frostline.pipeline.report.html.opening import Opening, standing_of, used
 from frostline.pipeline.report.html.pinned import pinned
 from frostline.pipeline.report.html.ranking import Compared, Ranking, RankingRow, ranking
 from frostline.pipeline.report.html.record import Run, Scored
 from frostline.pipeline.report.html.sections import SECTIONS
 from frostline.pipeline.report.verdicts import uncovered, uncovered_over_draws
+from frostline.pipeline.report.wording import listed
 from frostline.stages.errors import ConfigError, counted
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.registry import TARGETS
@@ -62,34 +64,42 @@ def comparison(runs: Sequence[Run], *, all_pairs: bool = False) -> dict[str, Any
 
     Raises ConfigError if there is nothing to compare, DataError if the runs were tested on other samples.
     """
-    entries = [(run, one) for run in runs for one in run.scored]
+    entries = distinct(runs)
     curves = [(run, called(p.name, p.backbone), p.curve) for run in runs for p in run.record.probes if p.curve]
     if len(entries) < 2 and len(curves) < 2:
         raise ConfigError(
-            f"{counted(len(entries), 'scored head')} in {counted(len(runs), 'run')}; a comparison takes two or more"
+            f"{counted(len(entries), 'different head')} with a score in {counted(len(runs), 'run')}; "
+            "a comparison takes two or more"
         )
     names = told_apart([(run, one.name) for run, one in entries])
     how = Compared(all_pairs=all_pairs)
-    found = ranking([one for _, one in entries], names, how) if len(entries) > 1 else None
+    found = ranking([one for _, one in entries], names, how, among=len(entries)) if len(entries) > 1 else None
     grouped = any(one.evaluation.groups for _, one in entries)
     unknown = uncovered(grouped=grouped) if entries else uncovered_over_draws(curve for *_, curve in curves)
     return {
-        "title": f"{counted(len(runs), 'run')} compared",
+        "title": f"{_datasets(runs)}: {counted(len(runs), 'run')} compared",
         "runs": [_described(run) for run in runs],
         "answer": _answer(found, entries, names) if found else None,
         "ranking": found,
         "best": _best(found, entries, names) if found else (),
+        "again": sum(len(run.scored) for run in runs) - len(entries),
         "names": SECTIONS,
+        "sections": ("heads",),
         "differing": _differing(runs),
         "curves": _curves(curves) if curves else None,
         "uncovered": unknown,
     }
 
 
+def _datasets(runs: Sequence[Run]) -> str:
+    return listed(list(dict.fromkeys(run.record.dataset for run in runs)))
+
+
 def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequence[str]) -> Opening:
     first = found.rows[0]
     one = dict(zip(names, (one for _, one in entries), strict=True))[first.name]
     main = TARGETS.load(one.evaluation.kind).main
+    records = [run.record for run in dict.fromkeys(run for run, _ in entries)]
     value, interval = formatting.valued(main, of_the_best(one.evaluation, len(entries)))
     return Opening(
         value=value,
@@ -105,14 +115,15 @@ def _answer(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequen
             ),
             *((("Others", (standing_of(found),)),) if first.rank else ()),
         ),
+        concerns=concerns_of_best(Candidate(first.name, one.selection, one.evaluation), records),
     )
 
 
 def _best(found: Ranking, entries: Sequence[tuple[Run, Scored]], names: Sequence[str]) -> tuple[BestOfBackbone, ...]:
     """Return the best head of each backbone, where there are several backbones and many heads."""
-    backbones = {
-        name: f"{one.backbone}{name.removeprefix(one.name)}" for name, (_, one) in zip(names, entries, strict=True)
-    }
+    sets = {one.features: (run, one.backbone) for run, one in reversed(entries)}
+    titles = dict(zip(sets, told_apart(list(sets.values())), strict=True))
+    backbones = {name: titles[one.features] for name, (_, one) in zip(names, entries, strict=True)}
     heads = Counter(backbones.values())
     first: dict[str, RankingRow] = {}
     for row in found.rows:
@@ -135,7 +146,7 @@ def _differing(runs: Sequence[Run]) -> Differing:
     return Differing(tuple(fields), tuple(rows) if fields else ())
 
 
-def _curves(curves: Sequence[tuple[Run, str, Curve]]) -> Markup:
+def _curves(curves: Sequence[tuple[Run, str, Curve]]) -> Markup | None:
     names = told_apart([(run, name) for run, name, _ in curves])
     named = [(name, curve) for name, (_, _, curve) in zip(names, curves, strict=True)]
     return figure_of(named, curves[0][0].record.kind)

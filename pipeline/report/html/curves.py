@@ -34,9 +34,9 @@ class CurveRow:
 
 @dataclass(frozen=True)
 class Curves:
-    """The learning curves, drawn and as a table; ``title``: of the score."""
+    """The learning curves, drawn, unless each is one point, and as a table; ``title``: of the score."""
 
-    figure: Markup
+    figure: Markup | None
     rows: tuple[CurveRow, ...]
     title: str
 
@@ -50,8 +50,10 @@ def curves_section(run: Run) -> Curves | None:
     return Curves(figure_of(found, kind), rows, score_names(kind)[TARGETS.load(kind).main][0])
 
 
-def figure_of(curves: Sequence[tuple[str, Curve]], kind: str) -> Markup:
-    """Return curves by name, of one kind of target, as a figure."""
+def figure_of(curves: Sequence[tuple[str, Curve]], kind: str) -> Markup | None:
+    """Return curves by name, of one kind of target, as a figure; None if each of them is one point."""
+    if all(len(curve.points) == 1 for _, curve in curves):
+        return None
     target = TARGETS.load(kind)
     title = "correct" if kind == DEFAULT else target.table[target.main]
     return plots.learning_curves(curves, title, shares=target.as_shares)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from frostline.pipeline.report.html.record import Run
+from frostline.pipeline.report.html.record import Run, Scored
 
 _UNTOLD = {"dataset", "view", "format", "data_dir"}
 _TELLING = ("layer", "pool", "views", "resize", "precision", "grid", "hold_out", "seed")
@@ -20,10 +20,22 @@ def differing_fields(runs: Sequence[Run]) -> dict[str, tuple[str, ...]]:
     return {name: values for name, values in fields.items() if len(set(values)) > 1}
 
 
+def distinct(runs: Sequence[Run]) -> list[tuple[Run, Scored]]:
+    """Return the scored heads of all runs, each with the first run that has it.
+
+    The same head on the same test features is one head, in however many runs it is.
+    """
+    found: dict[tuple[Any, ...], tuple[Run, Scored]] = {}
+    for run in runs:
+        for one in run.scored:
+            found.setdefault((one.name, one.made, one.features), (run, one))
+    return list(found.values())
+
+
 def told_apart(entries: Sequence[tuple[Run, str]]) -> list[str]:
     """Return a different name for each head.
 
-    Where runs have heads of one name, it is followed by the setting that tells these apart, else by the digests of
+    Where runs have heads of one name, it is followed by the settings that tell these apart, else by the digests of
     their runs, and a number where one run has several.
     """
     times = Counter(name for _, name in entries)
@@ -45,6 +57,10 @@ def _remarks(runs: Sequence[Run]) -> list[str]:
         values = fields.get(name, ())
         if len(set(values)) == len(runs):
             return [f"{name.replace('_', '-')} {value}" for value in values]
+    telling = [name for name in _TELLING if name in fields]
+    together = [", ".join(f"{name.replace('_', '-')} {fields[name][i]}" for name in telling) for i in range(len(runs))]
+    if len(set(together)) == len(runs):
+        return together
     return [run.folder.name[-12:] for run in runs]
 
 

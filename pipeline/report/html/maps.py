@@ -34,7 +34,7 @@ class Map:
 
 
 def map_of(run: Run, artifacts: RunArtifacts) -> Map | None:
-    """Return the map of a run's test samples; None for kinds of targets that say of no plane."""
+    """Return the map of a run's test samples; None if its targets define no plane, or too few samples do."""
     if run.record.kind not in (DEFAULT, "regression"):
         return None
     if artifacts.X is None or artifacts.y is None:
@@ -42,11 +42,11 @@ def map_of(run: Run, artifacts: RunArtifacts) -> Map | None:
     return _of_classes(run, artifacts) if run.record.kind == DEFAULT else _of_values(run, artifacts)
 
 
-def _of_classes(run: Run, artifacts: RunArtifacts) -> Map:
+def _of_classes(run: Run, artifacts: RunArtifacts) -> Map | None:
     assert artifacts.X is not None and artifacts.y is not None
     found = plane(artifacts.X, artifacts.y)
     if found is None:
-        return Map(why="There are too few test samples or classes for a meaningful map.")
+        return None
     points, rows = found
     y = artifacts.y[rows]
     shown = len(np.unique(y))
@@ -68,7 +68,7 @@ def _of_values(run: Run, artifacts: RunArtifacts) -> Map | None:
     strata = TARGETS.load(run.record.kind).strata(values[:, None])
     found = plane(artifacts.X[known], strata)
     if found is None:
-        return Map(why="There are too few test samples or values for a meaningful map.")
+        return None
     points, rows = found
     drawn = value_map(points, values[rows], outputs[best].name)
     return Map(drawn, shown=len(rows), learned=len(values) - len(rows), output=outputs[best].name)

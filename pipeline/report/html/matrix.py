@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.pipeline.report.html.svg import shortened
+
 _STRONGEST = 75  # per cent; text stays legible on it
 
 
@@ -22,17 +24,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """The counts of one name."""
+    """The counts of one name; ``short``: the name as figures show it."""
 
     name: str
+    short: str
     cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """``names`` of the columns, and of the rows."""
+    """``rows``: also the columns, in the same order."""
 
-    names: tuple[str, ...]
     rows: tuple[Row, ...]
 
 
@@ -42,10 +44,12 @@ def matrix(
     """Return counts (k, k) as a table; a cell's tint is ``strength`` per cent of its share of the row's total, (k,)."""
     own = counts.sum(1) if totals is None else totals
     rows = (
-        Row(name, _cells(line, i, max(1, total), strength))
-        for i, (name, line, total) in enumerate(zip(names, counts.tolist(), own.tolist(), strict=True))
+        Row(name, short, _cells(line, i, max(1, total), strength))
+        for i, (name, short, line, total) in enumerate(
+            zip(names, shortened(names), counts.tolist(), own.tolist(), strict=True)
+        )
     )
-    return Matrix(tuple(names), tuple(rows))
+    return Matrix(tuple(rows))
 
 
 def _cells(counts: Sequence[int], own: int, total: int, strength: int) -> tuple[Cell, ...]:

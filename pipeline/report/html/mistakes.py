@@ -68,7 +68,8 @@ class Bars:
 class Mistakes:
     """All of them: how many, by class, by pair of classes, and one by one.
 
-    ``problem``: why there are no single mistakes; ``no_pictures``: why they have none.
+    ``pairs``: none where ``worst`` are all of them. ``problem``: why there are no single mistakes; ``no_pictures``:
+    why they have none.
     """
 
     wrong: str
@@ -103,12 +104,14 @@ def mistakes(leader: Scored, classes: tuple[str, ...], artifacts: RunArtifacts) 
     counts = np.array(leader.evaluation.confusion, np.int64)
     answers = leader.answers if isinstance(leader.answers, StoredPredictions) else None
     gallery = MistakeGallery(answers, Thumbnails(artifacts.test, artifacts.page)) if answers else None
+    wrong = int(counts.sum() - np.trace(counts))
+    few = answers is not None and wrong <= WORST
     return Mistakes(
-        wrong=_number_wrong(int(counts.sum() - np.trace(counts))),
+        wrong=_number_wrong(wrong),
         table=_table(counts, classes),
         classes=_bars(leader.evaluation.classes),
         each=class_table(leader.evaluation.classes, counts),
-        pairs=_pairs(counts, classes, answers, gallery),
+        pairs=Confusions((), 0) if few else _pairs(counts, classes, answers, gallery),
         worst=_worst(answers, gallery),
         problem=leader.problem,
         no_pictures=artifacts.no_samples,

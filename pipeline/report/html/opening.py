@@ -11,7 +11,7 @@ from frostline.pipeline.report.html.claims import claim, of_groups, references
 from frostline.pipeline.report.html.curves import span_of_mean
 from frostline.pipeline.report.html.ranking import Ranking
 from frostline.pipeline.report.html.record import Run, Scored
-from frostline.pipeline.report.verdicts import how_picked
+from frostline.pipeline.report.verdicts import HOPELESS, how_picked
 from frostline.pipeline.report.wording import NOUNS, chosen, listed
 from frostline.stages.errors import counted
 from frostline.stages.metrics import Spread
@@ -88,10 +88,16 @@ def standing_of(ranked: Ranking) -> str:
     if not better and not tied:
         return "It is significantly better than " + ("the other head." if len(worse) == 1 else "all other heads.")
     if tied:
-        seen = min((pair.seen for pair in told[""]), key=float)
-        unit = " points" if ranked.in_points else ""
-        said.append(f"Only differences above about {seen}{unit} show reliably with {ranked.compared:,} test samples.")
+        said.append(_detectable(min((pair.seen for pair in told[""]), key=float), ranked))
     return " ".join(said)
+
+
+def _detectable(seen: str, ranked: Ranking) -> str:
+    """Return which differences the test samples can show, if any."""
+    samples = counted(ranked.compared, "test sample")
+    if ranked.in_points and float(seen) >= 100 * HOPELESS:
+        return f"{samples} are too few to show differences between heads reliably."
+    return f"Only differences above about {seen}{' points' if ranked.in_points else ''} show reliably with {samples}."
 
 
 def _interval(spread: Spread, *, shares: bool) -> str:

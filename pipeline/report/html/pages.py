@@ -13,6 +13,7 @@ from frostline.pipeline.report.html import formatting
 from frostline.pipeline.report.html.artifacts import artifacts_of
 from frostline.pipeline.report.html.record import Run, open_run
 from frostline.pipeline.workspace import opened_folder
+from frostline.stages.buckets.address import check_local
 from frostline.stages.buckets.cache import named
 from frostline.stages.datasets import Dataset
 from frostline.stages.errors import ConfigError, DataError, listing, printable
@@ -73,6 +74,8 @@ def page_for(folders: Sequence[Path], out: Path | None = None, *, all_pairs: boo
 
     ``all_pairs``: every two heads are compared.
     """
+    if out is not None:
+        check_local(out)
     if out is not None and out.is_dir():
         raise ConfigError(f"{out} is a folder; expected the name of a file for the page")
     here = map(opened_folder, folders)

@@ -21,11 +21,11 @@ _MARKERS = "os^Dv<P>Xp"
 
 
 def main_scores(
-    names: Sequence[str], scores: Sequence[Score], title: str, marks: Sequence[str], *, shares: bool
+    names: Sequence[str], scores: Sequence[Score], title: str, marks: Sequence[str], band: Score, *, shares: bool
 ) -> Markup:
     """Return each head's main score, called ``title``, and its 95 % interval, one line each, in the order given.
 
-    ``marks``: of each head ``first``, whose interval is a band; ``apart``, a hollow mark; or nothing.
+    ``marks``: of each head ``first``; ``apart``, a hollow mark; or nothing. ``band``: the interval of the first.
     """
     factor, values = 100 if shares else 1, [main_share(one.value, shares=shares) for one in scores]
 
@@ -35,8 +35,8 @@ def main_scores(
             axes.plot(ends, [row] * len(ends), color=ACCENT, lw=2, solid_capstyle="butt")
             hollow = {"mfc": PAPER, "mew": 1.4} if marks[row] == "apart" else {}
             axes.plot(factor * score.value, row, "o", color=ACCENT, ms=5, **hollow)
-            if marks[row] == "first" and ends:
-                axes.axvspan(*ends, color=ACCENT, alpha=0.12, lw=0, zorder=0)
+            if marks[row] == "first" and band.interval:
+                axes.axvspan(*(factor * end for end in band.interval), color=ACCENT, alpha=0.12, lw=0, zorder=0)
         rows(axes, shortened(names, 44))
         axes.set_xlabel(f"{title}{' in %' if shares else ''}, with its 95 % interval")
         axes.grid(axis="x")
@@ -85,7 +85,10 @@ def reliability_diagram(bins: Sequence[Bin], calibrated: Sequence[Bin]) -> Marku
                     x, y, 12 + 90 * area / area.max(), colour, marker=marker, lw=0.6, edgecolors=INK, label=label
                 )
         axes.set(xlim=(0, 102), ylim=(0, 102), xlabel="confidence in %", ylabel="correct in %", aspect="equal")
-        _legend(axes, sizes=26)
+        if calibrated:
+            legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, handletextpad=0.2)
+            for handle in legend.legend_handles:
+                handle.set_sizes([26])
         axes.grid()
 
     worst = max(bins, key=lambda one: one.rows)
@@ -163,7 +166,7 @@ def learning_curves(curves: Sequence[tuple[str, Curve]], title: str, *, shares: 
         axes.set_xticks(sorted({point.size for _, curve in curves for point in curve.points}))
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
         axes.xaxis.set_minor_formatter(lambda *_: "")
-        _legend(axes)
+        axes.legend(loc="best", handlelength=1.4)
         axes.grid()
 
     ends = [f"{name} {main_share(curve.points[-1].spread.mean, shares=shares)}" for name, curve in curves]
@@ -215,12 +218,6 @@ def rows(axes: Any, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.set_ylim(len(names) - 0.4, -0.6)
-
-
-def _legend(axes: Any, sizes: float | None = None) -> None:
-    legend = axes.legend(loc="best", handlelength=1.4)
-    for handle in legend.legend_handles if sizes else ():
-        handle.set_sizes([sizes])
 
 
 def _decades(grid: Sequence[float]) -> list[float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from frostline.pipeline.records.headline import of_the_best
 from frostline.pipeline.report import wording
 from frostline.pipeline.report.html import formatting, plots
 from frostline.pipeline.report.html.record import Scored
@@ -48,7 +49,8 @@ class RankingRow:
 class Duel:
     """Two heads: how their main scores differ, and the numbers of samples that ``only`` one gets right.
 
-    ``seen``: the difference that would have been seen with 80 % probability.
+    ``better``: the one that is significantly better, if one is. ``seen``: the difference that would have been seen with
+    80 % probability.
     """
 
     first: str
@@ -57,8 +59,13 @@ class Duel:
     interval: str
     only: tuple[int, int]
     p: str
-    significant: bool
+    better: str
     seen: str
+
+    @property
+    def significant(self) -> bool:
+        """Whether one is better."""
+        return bool(self.better)
 
     def other(self, name: str) -> str:
         """Return the head that one of the two is compared with."""
@@ -66,9 +73,9 @@ class Duel:
 
     def told(self, name: str) -> str:
         """Return whether the other is significantly ``better`` or ``worse`` than one of the two; empty for neither."""
-        if not self.significant:
+        if not self.better:
             return ""
-        return "worse" if name == self.first else "better"
+        return "worse" if name == self.better else "better"
 
 
 @dataclass(frozen=True)
@@ -76,18 +83,22 @@ class Ranking:
     """The heads by score. ``problem``: why they are not compared.
 
     ``tied``: how to read the mark of those that can't be told from the ``reference``, where one can't.
-    ``compared``: samples. ``test``: whose p is corrected, which ``counts`` samples that only one head gets right, or
-    not; ``corrected``: for what; ``difference``: what a pair's difference is in, ``in_points`` of per cent or not.
+    ``among``: how many heads the band in the figure allows for a choice of. ``compared``: samples.
+    ``each``: pairs are of the reference with each other head. ``test``: whose p is corrected, which ``counts`` samples
+    that only one head gets right, or not; ``corrected``: for what; ``difference``: what a pair's difference is in,
+    ``in_points`` of per cent or not.
     """
 
     columns: tuple[str, ...]
     rows: tuple[RankingRow, ...]
     tied: str
     figure: Markup
+    among: int
     problem: str
     pairs: tuple[Duel, ...]
     compared: int
     reference: str
+    each: bool
     corrected: str
     test: str
     counts: bool
@@ -96,11 +107,16 @@ class Ranking:
 
 
 def ranking(
-    scored: Sequence[Scored], names: Sequence[str] = (), how: Compared | None = None, found: Comparison | None = None
+    scored: Sequence[Scored],
+    names: Sequence[str] = (),
+    how: Compared | None = None,
+    found: Comparison | None = None,
+    among: int = 1,
 ) -> Ranking:
     """Return a table and a chart of the heads, by score; comparing them needs every head's answers.
 
-    ``found``: their comparison under the same names, if it was made already.
+    ``found``: their comparison under the same names, if it was made already. ``among``: how many heads the first is
+    the best of on the test samples; 1 if it was picked without them.
     Raises DataError if the answers are those of other samples.
     """
     names = names or [one.name for one in scored]
@@ -118,11 +134,13 @@ def ranking(
         columns=tuple(titles[name][0] for name in columns),
         rows=tuple(_row(name, by_name[name], places.get(name), found, columns) for name in order),
         tied=TOLD_APART.format(found.reference) if found and places[found.reference].tied else "",
-        figure=_figure([by_name[name] for name in order], order, found),
+        figure=_figure([by_name[name] for name in order], order, found, among),
+        among=among,
         problem="" if found else next(one.problem for one in scored if one.problem),
         pairs=_duels(found, order, shares=target.as_shares) if found else (),
         compared=found.rows if found else 0,
         reference=found.reference if found else "",
+        each=found is not None and all(found.reference in (pair.first, pair.second) for pair in found.pairs),
         corrected=corrected(found) if found else "",
         test="McNemar’s mid-p value" if counts else "the p-value of a paired bootstrap",
         counts=counts,
@@ -131,11 +149,13 @@ def ranking(
     )
 
 
-def _figure(scored: Sequence[Scored], names: Sequence[str], found: Comparison | None) -> Markup:
+def _figure(scored: Sequence[Scored], names: Sequence[str], found: Comparison | None, among: int) -> Markup:
     target = TARGETS.load(scored[0].evaluation.kind)
     scores = [one.evaluation.scores[target.main] for one in scored]
     marks = [_mark(name, found) if found else "" for name in names]
-    return plots.main_scores(names, scores, target.table[target.main], marks, shares=target.as_shares)
+    first = marks.index("first") if "first" in marks else 0
+    band = of_the_best(scored[first].evaluation, among) if among > 1 else scores[first]
+    return plots.main_scores(names, scores, target.table[target.main], marks, band, shares=target.as_shares)
 
 
 def _mark(name: str, found: Comparison) -> str:
@@ -151,8 +171,9 @@ def _row(
 ) -> RankingRow:
     scores = one.evaluation.scores
     first = found.reference if found else ""
+    tied = place is not None and (bool(place.tied) if name == first else first in place.tied)
     return RankingRow(
-        rank=wording.place(place.rank, tied=name != first and first in place.tied) if place else None,
+        rank=wording.place(place.rank, tied=tied) if place else None,
         tied=place.tied if place else (),
         name=name,
         value=wording.chosen(one.selection),
@@ -162,8 +183,8 @@ def _row(
 
 
 def _duels(found: Comparison, order: Sequence[str], *, shares: bool) -> tuple[Duel, ...]:
-    """Return the pairs by rank, each with its better-ranked member first."""
-    place = {name: i for i, name in enumerate(order)}
+    """Return the pairs by rank, each with the reference or its better-ranked member first."""
+    place = {name: -1 if name == found.reference else i for i, name in enumerate(order)}
     pairs = [pair.turned if place[pair.first] > place[pair.second] else pair for pair in found.pairs]
     pairs.sort(key=lambda pair: (place[pair.first], place[pair.second]))
     return tuple(_duel(pair, shares=shares) for pair in pairs)
@@ -178,6 +199,6 @@ def _duel(pair: HeadPair, *, shares: bool) -> Duel:
         interval=formatting.minus(interval),
         only=(pair.first_only, pair.second_only),
         p=wording.p_value(pair).removeprefix("= "),
-        significant=pair.significant,
+        better=(pair.first if pair.difference > 0 else pair.second) if pair.significant else "",
         seen=f"{100 * pair.detectable:.1f}" if shares else f"{pair.detectable:.3f}",
     )

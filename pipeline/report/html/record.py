@@ -13,7 +13,7 @@ import numpy as np
 from frostline.pipeline.records.headline import Candidate, Headline, headline
 from frostline.pipeline.records.run import called, predictions_name
 from frostline.pipeline.records.run_folder import RunFolder, read_run
-from frostline.pipeline.records.run_record import FeaturesRecord, RunRecord
+from frostline.pipeline.records.run_record import FeaturesRecord, ProbeRecord, RunRecord
 from frostline.pipeline.report.html.predictions import read_predictions
 from frostline.pipeline.report.html.stored_targets import stored_targets
 from frostline.stages.buckets.cache import named
@@ -27,12 +27,17 @@ from frostline.stages.targets.registry import main_score
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """One head that was fitted on all training rows, and its answers; ``problem`` says why these are not there."""
+    """One head that was fitted on all training rows, and its answers; ``problem`` says why these are not there.
+
+    ``features``: the digests of the test features; ``made``: the name of the head's folder, which ends in its digest.
+    """
 
     backbone: str
     head: str
     selection: Selection
     evaluation: Evaluation
+    features: tuple[str, ...]
+    made: str
     answers: Predictions | None
     problem: str
 
@@ -68,12 +73,7 @@ class Run:
     @cached_property
     def scored(self) -> tuple[Scored, ...]:
         """The heads that were fitted on all training rows, in the order of the run."""
-        found = ((one.backbone, one.name, one.head, one.evaluation) for one in self.record.probes)
-        return tuple(
-            Scored(backbone, name, head.selection, evaluation, *self._answers(backbone, name, evaluation))
-            for backbone, name, head, evaluation in found
-            if head and evaluation
-        )
+        return tuple(found for one in self.record.probes if (found := self._scored(one)))
 
     @cached_property
     def own(self) -> tuple[Scored, ...]:
@@ -99,6 +99,14 @@ class Run:
     def features(self, split: str) -> list[FeaturesRecord]:
         """Return the records of the first backbone's feature sets, one per view."""
         return [features for features in self.record.probes[0].features if features.split == split]
+
+    def _scored(self, probe: ProbeRecord) -> Scored | None:
+        head, evaluation = probe.head, probe.evaluation
+        if head is None or evaluation is None:
+            return None
+        tested = tuple(one.digest for one in probe.features if one.split == "test")
+        made, answers = Path(head.folder).name, self._answers(probe.backbone, probe.name, evaluation)
+        return Scored(probe.backbone, probe.name, head.selection, evaluation, tested, made, *answers)
 
     @cached_property
     def _groups(self) -> dict[str, int]:

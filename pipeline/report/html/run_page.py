@@ -105,14 +105,14 @@ def _uncovered(run: Run, leader: Scored | None) -> str:
 
 def _ranked(run: Run, leader: Scored, compared: Comparison | None, *, all_pairs: bool) -> Ranking:
     how = Compared(leader.name, chosen_here=run.picked.by == "test", all_pairs=all_pairs)
-    return ranking(run.scored, how=how, found=compared)
+    return ranking(run.scored, how=how, found=compared, among=len(run.own) if how.chosen_here else 1)
 
 
 def _beaten(leader: Scored | None, ranked: Ranking | None) -> frozenset[str] | None:
     """Return the heads that the leader is significantly better than; None where they are not compared."""
     if leader is None or ranked is None or ranked.problem:
         return None
-    return frozenset(pair.second for pair in ranked.pairs if pair.significant and pair.first == leader.name)
+    return frozenset(pair.other(leader.name) for pair in ranked.pairs if pair.better == leader.name)
 
 
 def _of_kind(record: RunRecord, leader: Scored | None, artifacts: RunArtifacts) -> dict[str, Any]:

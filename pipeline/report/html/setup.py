@@ -88,4 +88,5 @@ def _limits(sets: Iterable[FeaturesRecord]) -> list[Term]:
 def _head(leader: Scored) -> list[Term]:
     value = chosen(leader.selection)
     how = [message.text for message in selection_lines(leader.selection, leader.head) if message.level == "note"]
-    return [("Head", f"{leader.head}{', ' + value if value else ''}"), *(("Chosen", line) for line in how)]
+    said = ". ".join(f"{line[0].upper()}{line[1:]}" if row else line for row, line in enumerate(how))
+    return [("Head", f"{leader.head}{', ' + value if value else ''}"), *([("Chosen", f"{said}.")] if how else [])]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from numbers import Integral, Real
+from collections.abc import Mapping
+from numbers import Real
 from typing import Any, cast
 
 import numpy as np
@@ -36,7 +36,7 @@ def checked_values(kind: Kind, name: str, values: object) -> list[Number] | None
     )
     if isinstance(values, str | Mapping) or not np.iterable(values):
         raise ValueError(f"{name}={shown(values)}; {wanted}")
-    several: list[Any] = list(cast(Iterable[Any], values))
+    several = list(values)
     if not several:
         raise ValueError(f"{name} is empty; {wanted}")
     bad = [value for value in several if not _is_number(value) or not kind.takes(value)]
@@ -49,7 +49,7 @@ def checked_limits(tol: object, max_iter: object) -> tuple[float, int]:
     """Return both as plain numbers. Raises ValueError for limits that can't be."""
     if not _is_number(tol) or not 0 < cast(float, tol) < 1:
         raise ValueError(f"tol={shown(tol)}; expected a number between 0 and 1, such as 1e-5")
-    if not isinstance(max_iter, Integral) or isinstance(max_iter, bool) or max_iter < 1:
+    if not isinstance(max_iter, int | np.integer) or isinstance(max_iter, bool) or max_iter < 1:
         raise ValueError(f"max_iter={shown(max_iter)}; expected a whole number of 1 or more")
     return float(cast(float, tol)), int(max_iter)
 
@@ -59,7 +59,7 @@ def checked_seed(random_state: Any) -> int:
 
     Raises ValueError for other things, and for negative numbers.
     """
-    if isinstance(random_state, Integral) and not isinstance(random_state, bool) and random_state >= 0:
+    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool) and random_state >= 0:
         return int(random_state)
     if random_state is not None and not isinstance(random_state, np.random.RandomState):
         wanted = "a whole number of 0 or more, None or a numpy.random.RandomState"

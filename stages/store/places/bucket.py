@@ -132,7 +132,7 @@ class BucketPlace:
             return self._claims.in_use()
 
     def finish(self) -> None:
-        """Remove the claims of dead processes."""
+        """Remove all claims: there is nothing left to do."""
         with told_as_store():
             self._claims.clear()
 

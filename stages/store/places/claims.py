@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from frostline.stages.buckets.address import Address
-from frostline.stages.buckets.client import create, delete, get, listed, put
+from frostline.stages.buckets.client import create, delete, get, listed, put, replace
 from frostline.stages.buckets.failures import NoObject
 from frostline.stages.errors import DataError
 from frostline.stages.store.locks import Lock
@@ -56,7 +56,7 @@ class Claims:
         return bool(before) and any(before.get(key) != facts for key, facts in listed(self._folder))
 
     def clear(self) -> None:
-        """Remove what dead holders left."""
+        """Remove all claims, once every shard is committed: who still holds one has nothing to do any more."""
         for key, _ in listed(self._folder):
             _let_go(self._folder._replace(key=key))
 
@@ -85,8 +85,7 @@ class Claims:
         self._seen[shard] = (found, since if before == found else now)
         if before != found or now - since < DEAD_SECONDS:
             return False
-        put(address, token)
-        return True
+        return replace(address, found, token)  # of several that take it over, one
 
     def _of(self, shard: int) -> Address:
         return self._folder._replace(key=f"{self._folder.key}/{shard:05d}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from frostline.pipeline.engines.array import task_of
+from frostline.pipeline.engines.registry import check_engine
 from frostline.stages.errors import ConfigError
 
 ARRAY = {"SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_TASK_MAX": "7", "SLURM_ARRAY_TASK_COUNT": "8"}
@@ -21,6 +22,9 @@ BATCH = {"SLURM_PROCID": "0", "SLURM_NTASKS": "1"}
         ({**STEPS, "SLURM_ARRAY_TASK_ID": "30"}, (2, 4)),
         ({"SLURM_PROCID": "5", "SLURM_NTASKS": "6"}, (5, 6)),
         ({**ARRAY, "SLURM_ARRAY_TASK_ID": "3", "SLURM_PROCID": "1", "SLURM_NTASKS": "2"}, (7, 16)),
+        ({**BATCH, "PARALLEL_SEQ": "3"}, (1, 4)),
+        ({**BATCH, "JOB_COMPLETION_INDEX": "1"}, (1, 2)),
+        ({**ARRAY, "SLURM_ARRAY_TASK_ID": "3", "PARALLEL_SEQ": "2"}, (7, 16)),
     ],
 )
 def test_slurm_says_which_task_of_how_many(environment: dict[str, str], task: tuple[int, int]) -> None:
@@ -45,6 +49,13 @@ def test_what_is_no_task_is_refused(wrong: str) -> None:
         task_of(wrong, {})
 
 
-def test_a_variable_that_is_no_number_is_named() -> None:
-    with pytest.raises(ConfigError, match="PARALLEL_SEQ is 'x'; expected a number, or give --part I/N"):
-        task_of("", {"PARALLEL_SEQ": "x"})
+@pytest.mark.parametrize(
+    ("name", "value", "least"), [("PARALLEL_SEQ", "x", 1), ("PARALLEL_SEQ", "0", 1), ("SLURM_ARRAY_TASK_ID", "-1", 0)]
+)
+def test_a_variable_that_is_no_number_is_named(name: str, value: str, least: int) -> None:
+    wanted = f"{name} is '{value}'; expected a number from {least}, or give --part I/N \\(--engine array:I/N\\)"
+    with pytest.raises(ConfigError, match=wanted):
+        task_of("", {name: value})
+    with pytest.raises(ConfigError, match=wanted), pytest.MonkeyPatch.context() as patched:
+        patched.setenv(name, value)
+        check_engine("array")

@@ -8,7 +8,7 @@ import pytest
 
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.report.html import page_for
-from frostline.stages.errors import DataError
+from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.records.sealed import sealed, unsealed
 from support.pages import Page, balanced, made, photographs
 
@@ -44,3 +44,17 @@ def test_runs_of_two_datasets_are_named_by_dataset_with_a_hint(tmp_path: Path) -
 def test_a_run_that_is_named_twice_is_one_run(tmp_path: Path) -> None:
     one = made(photographs(tmp_path, balanced("ab", 5, 4)))
     assert page_for([one, one / "run.json"]) == one / "report.html"
+
+
+def test_a_head_that_several_runs_have_is_one_head(tmp_path: Path) -> None:
+    table = photographs(tmp_path, balanced("abc", 8, 12))
+    runs = [made(table, head=heads) for heads in (("ridge", "centroid"), ("ridge", "knn"), ("ridge",))]
+    page = Page(page_for(runs, tmp_path / "x.html"))
+    assert "the choice among 3 heads" in page.text and page.text.count("use this") == 1
+    assert "2 more entries are left out, because another run has the same head" in page.text
+    assert "samples: 3 runs compared" in page.text
+    with pytest.raises(ConfigError, match="1 different head with a score in 2 runs"):
+        page_for(
+            [made(table, head=("ridge",)), made(table, head=("ridge",), data_dir=tmp_path / "other")],
+            tmp_path / "y.html",
+        )

@@ -121,6 +121,7 @@ def test_ids_are_there_once(kept: Path) -> None:
 
 def test_the_worst_mistakes_are_shown_as_they_are(kept: Path) -> None:
     page = Page(kept / "report.html")
+    assert "Most confident mistakes" in page.text and "Most frequent confusions" not in page.text  # the same ones
     path = next(kept.glob("*logreg.csv"))
     answers = read_predictions(path, path.read_bytes(), ("a", "b", "c"))
     rows = answers.mistakes()
@@ -246,7 +247,7 @@ def test_classes_without_test_samples_are_named(tmp_path: Path, tested: str) -> 
     page = Page(made(photographs(tmp_path, rows)) / "report.html")
     absent = ", ".join(name for name in "abc" if name not in tested)
     assert f"Classes without test samples: {absent}." in page.text
-    assert "There are too few test samples" in page.text
+    assert "map" not in page.sections
 
 
 def test_hundreds_of_classes_make_no_table_of_hundreds_of_columns(tmp_path: Path) -> None:
@@ -266,6 +267,24 @@ def test_a_run_of_learning_curves_alone_has_a_page(tmp_path: Path) -> None:
     page = Page(folder / "report.html")
     assert "curves" in page.sections and "mistakes" not in page.sections
     assert "with 4 training samples of each class" in page.text
+    assert [svg for svg in page.all("svg") if svg["aria-label"].startswith("Learning curves")]
+
+
+def test_a_curve_of_one_point_is_a_row_and_no_figure(tmp_path: Path) -> None:
+    folder = made(photographs(tmp_path, balanced("ab", 8, 6)), head=("ridge",), shots=(2,), draws=3)
+    page = Page(folder / "report.html")
+    assert "curves" in page.sections and not page.all("svg")
+
+
+def test_a_few_samples_show_no_difference_between_heads(tmp_path: Path) -> None:
+    page = Page(made(photographs(tmp_path, balanced("ab", 5, 2)), head=("ridge", "centroid")) / "report.html")
+    assert "4 test samples are too few to show differences between heads reliably." in page.text
+    assert page.text.count("use this") == 1 and "map" not in page.sections
+
+
+def test_the_band_is_the_interval_at_the_top(kept: Path) -> None:
+    page = Page(kept / "report.html")
+    assert "It is wider than its line, because it allows for the choice among 2 heads." in page.text
 
 
 def test_what_is_gone_is_said_and_the_rest_is_shown(finished: Path) -> None:

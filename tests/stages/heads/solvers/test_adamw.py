@@ -87,5 +87,5 @@ def test_a_head_that_overflows_is_said_not_to_have_converged() -> None:
 @pytest.mark.parametrize("options", [{"epochs": 0}, {"batch": 0}, {"lr": 0.0}, {"device": "nowhere"}])
 def test_options_of_no_use_are_refused(options: dict) -> None:
     X, y = clustered(90, 6, 4)
-    with pytest.raises(ValueError, match="give"):
+    with pytest.raises(ValueError, match="expected"):
         solver(X, y, **options)

@@ -131,5 +131,5 @@ def test_rows_equal_to_their_class_means_are_refused() -> None:
 
 @pytest.mark.parametrize("grid", [(-0.1,), (1.1,), (np.nan,), ()])
 def test_a_shrinkage_beyond_0_to_1_is_refused(grid: tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match=r"shrinkage is .* finite values from 0, 1 at most"):
+    with pytest.raises(ValueError, match=r"shrinkage is .* finite value from 0, 1 at most"):
         solver(*plain()).fit(grid, np.ones(120))

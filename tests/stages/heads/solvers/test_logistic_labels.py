@@ -125,7 +125,7 @@ def test_one_label_s_machine_is_that_of_a_class_against_the_rest() -> None:
     [
         (Y[:, 0], "expected integers of shape"),
         (Y.astype(np.float64), "expected integers of shape"),
-        (np.where(Y == 1, 2, Y), "y holds values from -1 to 2; give 1, 0 and, for unknown, -1"),
+        (np.where(Y == 1, 2, Y), "y holds values from -1 to 2; expected 1, 0 and, for unknown labels, -1"),
     ],
 )
 def test_labels_that_are_none_are_said(y: np.ndarray, said: str) -> None:

@@ -172,7 +172,7 @@ def test_a_head_of_the_path_scores_as_the_path_does() -> None:
         ((0.0,), np.ones(120), r"alpha is \[0.0\]; expected at least one finite value above 0"),
         ((), np.ones(120), "expected at least one"),
         ((np.inf,), np.ones(120), "finite"),
-        ((1.0,), np.ones(7), r"row_weights of shape \(7,\); give 120"),
+        ((1.0,), np.ones(7), r"row_weights of shape \(7,\); expected 120"),
         ((1.0,), -np.ones(120), "0 or more"),
         ((1.0,), np.zeros(120), "rows of 0 class"),
         ((1.0,), (plain()[1] == 1).astype(float), "rows of 1 class have a weight above 0"),

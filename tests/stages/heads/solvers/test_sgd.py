@@ -167,8 +167,8 @@ def test_a_cuda_device_gives_the_same_heads() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"steps": 0}, "0 steps of .* rows; give 1 or more"),
-        ({"batch": 0}, "steps of 0 rows; give 1 or more"),
+        ({"steps": 0}, "0 steps of .* rows; expected 1 or more"),
+        ({"batch": 0}, "steps of 0 rows; expected 1 or more"),
         ({"schedule": "linear"}, "schedule is 'linear'; expected cosine or constant"),
     ],
 )

@@ -127,7 +127,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "an HDF5 bomb": (
         "a.h5",
         lambda f: h5py.File(f, "w").create_dataset("X", (10**9, 100), "f4", chunks=(1, 100)),
-        "lies in 0",
+        "is stored in 0",
     ),
     "objects": ("a.npz", lambda f: np.savez(f, X=np.array([{}], object)), "holds Python objects, which can run code"),
     "an object npy": ("a.npy", lambda f: np.save(f, np.array([[1], None], object)), "holds Python objects"),
@@ -155,14 +155,18 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "other is a link, which is not followed",
     ),
     "an external link": ("a.h5", lambda f: with_link(f, h5py.ExternalLink("/etc/x", "/a")), "other is a link"),
-    "virtual": ("a.h5", virtual, "lie in other files, which are not opened"),
+    "virtual": ("a.h5", virtual, "are stored in other files, which are not opened"),
     "lists that differ": ("a.parquet", ragged, "row 2 of features holds 1 numbers, earlier rows 2"),
     "no list": (
         "a.parquet",
         lambda f: parquet.write_table(pyarrow.table({"a": [1.0]}), f),
         r"found\n  a: texts \(1,\)",
     ),
-    "another ending": ("a.txt", lambda f: f.write_text("1 2"), r"expected the ending .npz, .npy, .parquet, .h5, .hdf5"),
+    "another ending": (
+        "a.txt",
+        lambda f: f.write_text("1 2"),
+        r"expected the extension .npz, .npy, .parquet, .h5, .hdf5",
+    ),
     "no file": ("a.npz", lambda _: None, r"can't read .*a.npz \(no such file\)"),
 }
 
@@ -179,7 +183,7 @@ def test_external_storage_is_refused(tmp_path: Path) -> None:
     (tmp_path / "raw").write_bytes(X.tobytes())
     with h5py.File(tmp_path / "a.h5", "w") as opened:
         opened.create_dataset("features", X.shape, X.dtype, external=[(str(tmp_path / "raw"), 0, X.nbytes)])
-    with pytest.raises(DataError, match="lie in other files"):
+    with pytest.raises(DataError, match="are stored in other files"):
         open_vectors(tmp_path / "a.h5")
 
 
