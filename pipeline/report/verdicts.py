@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _PICKED_ON = {"training": "held-out training samples", "test": "these test samples"}
 TOLD_APART = "=: {} and the heads that are not distinguishable from it with these samples."
-HOPELESS = 0.9  # a difference of shares that no two heads of any use have
 _ONE_DRAW = "intervals of one draw cover no other training samples"
+HOPELESS = 0.5  # a difference of shares: only a head that is useless would be so far behind
 _UNCOVERED = (
     "other training samples (--train-sizes N --draws 10 measures that)",
     "another split (try another --seed)",

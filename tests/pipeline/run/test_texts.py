@@ -129,6 +129,8 @@ def test_a_run_over_a_folder_of_texts_has_a_baseline_excerpts_and_answers(model:
     report = run(settings(model, tmp_path, dataset=f"folder:{tmp_path / 'said'}", baseline="auto"))
     mine, beside = report.probes
     assert beside.backbone.startswith("tfidf:said-") and mine.evaluation and mine.fitted
+    assert beside.fitted  # a vocabulary is no code: no flag names it again
+    assert predict(beside.fitted.folder, [tmp_path / "said" / "test"], PredictSettings())
     assert mine.evaluation.scores["accuracy"].value > 0.9
     page = report.path.with_name("report.html").read_text()
     assert "the cat sat on the mat mat mat mat mat mat" in page

@@ -162,7 +162,11 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda f: parquet.write_table(pyarrow.table({"a": [1.0]}), f),
         r"found\n  a: texts \(1,\)",
     ),
-    "another ending": ("a.txt", lambda f: f.write_text("1 2"), r"expected the extension .npz, .npy, .parquet, .h5, .hdf5"),
+    "another ending": (
+        "a.txt",
+        lambda f: f.write_text("1 2"),
+        r"expected the extension .npz, .npy, .parquet, .h5, .hdf5",
+    ),
     "no file": ("a.npz", lambda _: None, r"can't read .*a.npz \(no such file\)"),
 }
 
