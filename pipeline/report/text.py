@@ -195,8 +195,8 @@ def _of_backbone(backbone: str, probes: Sequence[Probe]) -> list[Message]:
     first = [_work_done(probes[0])]
     if len(probes) == 1:  # one line says all of the work
         first.append(heads[0][1].pop(0).text)
-    work = Message("note", f"{backbone}: {'; '.join(first)}")
-    return [work, *(message.under(f"{backbone}{name}") for name, own in heads for message in own)]
+    done = Message("note", f"{backbone}: {'; '.join(first)}")
+    return [done, *(message.under(f"{backbone}{name}") for name, own in heads for message in own)]
 
 
 def _fitted(probes: Sequence[Probe]) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, log_loss
 
+from frostline.stages.targets.base import no_sample
 from frostline.stages.targets.iterative import iterative_parts, rarest_labels
 from frostline.stages.targets.registry import TARGETS, main_score
 from support.labels import labelled
@@ -29,7 +30,7 @@ def lots(n: int, seed: int = 0) -> np.ndarray:
         ([[1, 0, 0], [0, 1, 0]], [[1, 0, 0]], ["label 'sun': no training sample has it"]),
         ([[1, 1, -1], [0, 1, -1]], [[1, 0, 0]], ["'sea': every training sample", "'sun': unknown for every training"]),
         ([[1, 0, 1], [0, 1, 0]], [[0, 0, -1]], ["no test sample has any of the labels"]),
-        ([], [], ["no training sample", "no test sample"]),
+        ([], [], [no_sample("training"), no_sample("test")]),
     ],
 )
 def test_labels_that_teach_nothing_are_faults(train: list[list[int]], test: list[list[int]], said: list[str]) -> None:

@@ -11,6 +11,7 @@ from frostline.stages.fit import fit_rows
 from frostline.stages.fit.training_rows import TrainingRows
 from frostline.stages.heads import head_spec
 from frostline.stages.metrics.regression import BOUNDS, statistic
+from frostline.stages.targets.base import no_sample
 from frostline.stages.targets.registry import TARGETS, main_score
 from frostline.stages.targets.regression import REGRESSION, Regression
 
@@ -32,8 +33,8 @@ def test_it_stands_behind_the_door_and_is_ordered_by_r2() -> None:
     [
         (GOOD, GOOD, None),
         (column(1, 2, 3, np.nan), GOOD, None),
-        (column(), GOOD, "no training sample"),
-        (GOOD, column(), "no test sample"),
+        (column(), GOOD, no_sample("training")),
+        (GOOD, column(), no_sample("test")),
         (column(1, 2, np.nan), GOOD, "'age': 2 known training values; expected 3 or more"),
         (GOOD, column(np.nan, np.nan, 1), "'age': 1 known test value; expected 3 or more"),
         (column(5, 5, 5, np.nan), GOOD, "'age': all 3 known training values are 5; there is nothing to predict"),

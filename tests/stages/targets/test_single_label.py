@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from frostline.stages.errors import ConfigError
-from frostline.stages.targets.base import DEFAULT
+from frostline.stages.targets.base import DEFAULT, no_sample
 from frostline.stages.targets.registry import TARGETS, main_score
 
 TARGET = TARGETS.load(DEFAULT)
@@ -18,8 +18,8 @@ NAMES = ("cat", "dog", "fox")
     [
         ([0, 1, 2], [0], []),
         ([0, 2], [1, 1, 0], ["class 'dog': no training sample, 2 test samples"]),
-        ([0, 1, 2], [], ["no test sample"]),
-        ([], [], ["no training sample", "no test sample"]),
+        ([0, 1, 2], [], [no_sample("test")]),
+        ([], [], [no_sample("training"), no_sample("test")]),
     ],
 )
 def test_labels_that_leave_a_class_or_a_split_empty_are_faults(

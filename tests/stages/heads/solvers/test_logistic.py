@@ -240,7 +240,7 @@ def test_half_precision_and_read_only_rows_are_kept_as_they_are() -> None:
         (lambda X, y: (np.where(X > 2, np.nan, X), y), "rows of X hold NaN or infinity, the first is row"),
         (lambda X, y: (np.where(X > 2, np.inf, X), y), "rows of X hold NaN or infinity"),
         (lambda X, y: (X, y * 0), "only one class"),
-        (lambda X, y: (X, y - 1), "labels -1 to 2; with 3 classes give 0 to 2"),
+        (lambda X, y: (X, y - 1), "labels -1 to 2; with 3 classes, expected 0 to 2"),
         (lambda X, y: (X, y.astype(float)), "expected integers"),
         (lambda X, y: (X, y[:-1]), r"expected integers of shape \(240,\)"),
         (lambda X, y: (X[:, 0], y), r"expected floats of shape \(n, d\)"),
