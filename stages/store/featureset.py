@@ -251,9 +251,10 @@ class FeatureSet:
         """
         if self.missing() or not (self.local / "key.json").exists():
             raise StoreError(f"files of {self.folder} were removed while it was being made; run the same command again")
-        self._place.finish()
-        if not self.published:
-            write_atomic(self.local / "features.h5", self._virtual_file())
+        if not (self.publishes and self.published):
+            self._place.finish()
+            if self.publishes:
+                write_atomic(self.local / "features.h5", self._virtual_file())
         if os.path.lexists(self._speed) and not _sealed_in(self._speed):
             with suppress(OSError, StoreError):  # all shards that depend on it are there
                 remove_objects(self._speed)
