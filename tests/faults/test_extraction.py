@@ -219,7 +219,7 @@ def test_the_campaign_notices_when_any_one_sync_is_left_out(undisturbed: Layer, 
     unnoticed = [steps[i] for i in syncs if not noticed(steps[:i] + steps[i + 1 :], i)]
     assert len(syncs) == 20
     # The folder of targets.h5 is synced once more with features.h5, and nothing is promised before that.
-    assert [(step.by, step.path) for step in unnoticed] == [("write_atomic", unnoticed[0].path.partition("/shards")[0])]
+    assert [(step.by, step.path) for step in unnoticed] == [("_write_here", unnoticed[0].path.partition("/shards")[0])]
 
 
 def test_the_campaign_notices_when_any_folder_is_not_synced_on_resuming(lives: list[list[Step]], power: Power) -> None:

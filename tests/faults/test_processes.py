@@ -229,7 +229,7 @@ def test_a_dataset_that_changes_at_any_row_is_said_and_once_it_is_mended_the_end
         disturbed = dataclasses.replace(
             pets, read=lambda at, row=row, read=read: (read if at == row else pets.read)(at)
         )
-        with pytest.raises(DataError, match=r"changed while it was being used|can no longer be read"):
+        with pytest.raises(DataError, match=r"changed while it was being read|can no longer be read"):
             work(root, some=disturbed)
         file.write_bytes(sound)
         work(root, some=pets)

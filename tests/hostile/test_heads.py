@@ -279,7 +279,7 @@ ESTIMATORS: dict[str, tuple[Callable[[Trap], bytes], str]] = {
     "no schema": (lambda trap: archive({"a": b""}), "schema.json"),
     "no estimator": (lambda trap: skops.io.dumps(np.zeros(3)), "damaged"),
     "no classifier": (lambda trap: skops.io.dumps(LinearRegression()), "no classifier"),
-    "other classes": (lambda trap: skops.io.dumps(_fitted_on_others()), "other classes"),
+    "other classes": (lambda trap: skops.io.dumps(_fitted_on_others()), "differ from those of its record"),
     "a directory alone": (lambda trap: archive({}), "schema.json"),
     "an empty file": (lambda trap: b"", "BadZipFile"),
 }

@@ -134,7 +134,7 @@ TRAPS: dict[str, tuple[Callable[[Path], None], str]] = {
         "names files that are not next to it",
     ),
     "a pickle": (pickled, "holds more than tensors"),
-    "a configuration of brackets": (lambda folder: (folder / CONFIG).write_text(DEEP), "wanted"),
+    "a configuration of brackets": (lambda folder: (folder / CONFIG).write_text(DEEP), "expected"),
     "a configuration that is nested": (lambda folder: (folder / CONFIG).write_text(NESTED), "without deep nesting"),
     "a configuration that is a list": (
         lambda folder: (folder / CONFIG).write_text("[]"),

@@ -47,11 +47,10 @@ def _of_which(report: Report) -> Markup:
     """Return where the figures are from, and which head they are of."""
     own = next(iter(candidates(report.probes).values()), [])
     page = report.path.with_name(PAGE)
-    of = Markup("; the figures of one head are of <strong>{}</strong>, the head to use").format(
-        printable(headline(own).name)
-    )
     link = Markup('<p>From <a href="{}">{}</a>{}.</p>')
-    return link.format(page.absolute().as_uri(), printable(str(named(page))), of if own else "")
+    of = Markup("; the figures of one head are of <strong>{}</strong>, the head to use")
+    head = of.format(printable(headline(own).name)) if own else ""
+    return link.format(page.absolute().as_uri(), printable(str(named(page))), head)
 
 
 def _paragraph(text: str, tag: str = "span") -> Markup:

@@ -84,7 +84,7 @@ def test_a_head_of_a_distribution_is_fitted_cached_read_and_shown(
     (page,) = (tmp_path / "data" / "runs").glob("*/report.html")
     assert name in page.read_text() and parameter in page.read_text()
     assert answer("verify")["damaged"] == []
-    said = " ".join(frostline("run", "--help", PYTHONPATH=str(site)).stdout.split())
+    said = " ".join(frostline("run", "--help", "all", PYTHONPATH=str(site)).stdout.split())
     assert "lda, svm, closer, kernels, a scikit-learn module:Class" in said
 
 
@@ -104,9 +104,9 @@ def test_other_code_of_a_distribution_is_another_head(theirs: Answer, installed:
         (("--head", "kernels", "--grid", "0.1"), "width 0.1 for kernels; expected numbers from 0.5"),
         (
             ("--head", "closer", "--grid", "C=1"),
-            "closer is chosen by sharpness, not by 'C'; it has no 'C'; --head-param",
+            "closer chooses sharpness, not 'C'; it has no parameter 'C'; --head-param",
         ),
-        (("--head", "closer", "--grid", "shift=1"), "not by 'shift'; set that parameter with --head-params"),
+        (("--head", "closer", "--grid", "shift=1"), "not 'shift'; set that parameter with --head-params"),
         (("--head", "closer", "--head-params", "shft=1"), "unknown parameter of closer 'shft'; did you mean 'shift'"),
         (("--head", "closer", "--head-params", "shift=x"), "closer with {'shift': 'x'}: shift 'x'; expected a number"),
         (("--head", "kernels", "--head-params", "a=1"), "kernels takes no parameters with --head-params; got 'a'"),

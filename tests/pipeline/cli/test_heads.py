@@ -107,15 +107,15 @@ def test_a_table_of_few_shots_says_size_draws_and_spread(
     ("arguments", "code", "said"),
     [
         (["--shots", "13"], 3, "13 shots; class 'cat' has 12 different training samples"),
-        (["--train-sizes", "37"], 3, "train size 37; there are 36 different training samples"),
+        (["--train-sizes", "37"], 3, "train size 37 is too large: there are 36 different training samples"),
         (["--head", "nosuch"], 2, "unknown head 'nosuch'"),
         (["--head", "clip", "--grid", "C=1"], 2, "the protocol fixes them"),
         (["--head", "sklearn.linear_model:Ridge"], 2, "expected a scikit-learn classifier"),
         (["--head", "sklearn.tree:DecisionTreeClassifier"], 2, "can't be stored safely"),
         (["--head", "dinov2-logrg"], 2, "did you mean 'dinov2-logreg'"),
         (["--head", "ridge", "--grid", "1", "--folds", "5"], 2, "there is nothing to choose"),
-        (["--head", "ridge", "--folds", "loo", "--views", "plain,hflip"], 2, "folds loo with standardised features or"),
-        (["--head", "mteb", "--train-sizes", "5"], 2, "train-sizes with mteb, which draws samples of each class"),
+        (["--head", "ridge", "--folds", "loo", "--views", "plain,hflip"], 2, "--folds loo can't be combined with --scaling standardize or several views"),
+        (["--head", "mteb", "--train-sizes", "5"], 2, "--train-sizes can't be combined with mteb, which draws samples of each class"),
         (["--shots", "abc"], 2, "expected different numbers from 1"),
     ],
 )
