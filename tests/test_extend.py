@@ -114,7 +114,7 @@ def test_another_modality_goes_from_a_run_to_predictions(frostline: Command, sit
 
     write_words(tmp_path / "words.txt", 60)
     first = run(*WORDS, code=5)
-    assert re.search(r"spelling:16 +16  logreg .* 100\.0 %", first) and "1 sample quarantined" in first
+    assert re.search(r"spelling:16 +16  logreg .* 100\.0 %", first) and "1 sample was left out as unusable" in first
     assert "features from the cache" in run(*WORDS, code=5)
     (head,) = (tmp_path / "data" / "heads").iterdir()
     (tmp_path / "new.txt").write_text("oaeee")
@@ -133,8 +133,8 @@ def test_networks_and_settings_of_another_modality_are_refused_by_name(
 ) -> None:
     write_words(tmp_path / "words.txt", 10)
     for flags, said in (
-        (["--dataset", "lines:words.txt"], "resnet8-cifar10 takes images, and the samples are texts"),
-        (["--backbone", "spelling:16"], "spelling:16 takes texts, and the samples are images"),
+        (["--dataset", "lines:words.txt"], "resnet8-cifar10 takes images, but the samples are texts"),
+        (["--backbone", "spelling:16"], "spelling:16 takes texts, but the samples are images"),
         ([*WORDS[1:], "--resize", "8x8"], "--resize for the texts of lines:words.txt; that is for images only"),
         ([*WORDS[1:], "--pool", "cls"], "expected letters and mean"),
     ):

@@ -52,6 +52,8 @@ def _locked(index: Path) -> Iterator[None]:
     log.info(_WAITING)
     while not index.exists() and is_taken(path):
         time.sleep(_LOOK)
+    if index.exists():
+        path.unlink(missing_ok=True)  # a look at a lock that had just been removed makes its file again
     yield
 
 

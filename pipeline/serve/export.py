@@ -10,6 +10,7 @@ from frostline.pipeline.serve.fitted import FittedHead, read_fitted
 from frostline.pipeline.serve.predict import load_portable
 from frostline.pipeline.settings import ServeSettings
 from frostline.stages.backbones.network.joined import is_joined
+from frostline.stages.buckets.address import check_local
 from frostline.stages.errors import ConfigError
 from frostline.stages.heads import Head
 from frostline.stages.heads.scaling import target_of
@@ -26,6 +27,7 @@ def export_head(folder: Path, file: Path, settings: ServeSettings) -> dict[str, 
 
     Raises StoreError and ConfigError as ``load_classifier`` and ``frostline.stages.serve.export.export`` do.
     """
+    check_local(file)
     fitted = read_fitted(folder, settings)
     if fitted.made.spec.modality == VECTOR.name:
         return _of_vectors(fitted, file)

@@ -154,7 +154,7 @@ class DatasetSettings(WorkspaceSettings):
         prefix, _, place = str(given.get("dataset", "")).partition(":")
         if not prefix or place not in ("", train):
             raise ValueError(
-                f"expected --dataset PREFIX --train PLACE, got --dataset {given.get('dataset')} --train {train}"
+                f"expected --dataset PREFIX and --train PLACE, got --dataset {given.get('dataset')} and --train {train}"
             )
         return {**given, "dataset": f"{prefix}:{train}"}
 

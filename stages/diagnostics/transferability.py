@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.diagnostics.evidence import cutoff, log_evidence, mean_log_evidence
-from frostline.stages.errors import DataError
+from frostline.stages.errors import DataError, counted
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.values import Targets
 
@@ -129,7 +129,7 @@ class _Rows:
     def __init__(self, X: NDArray[Any], y: NDArray[np.int64]) -> None:
         names, self.labels = np.unique(y, return_inverse=True)
         if len(X) != len(y) or len(names) < 2:
-            found = f"{len(X)} rows of features, {len(y)} labels of {len(names)} classes"
+            found = f"{len(X)} rows of features, {len(y)} labels of {counted(len(names), 'class')}"
             raise DataError(f"{found}; transferability scores need one label per row and at least two classes")
         self.X, self.n, self.d = X, len(X), X.shape[1]
         self.counts = np.bincount(self.labels)

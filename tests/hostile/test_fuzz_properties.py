@@ -105,6 +105,8 @@ tables = st.lists(st.tuples(paths, st.sampled_from(["a", "b"]) | cells), min_siz
 @given(tables)
 @example([(f"img/{i:04d}.png", "ab"[i % 2]) for i in range(6)])
 @example([("away/img/0000.png", "a"), ("img/0000.png", "b")])
+@example([*((f"img/{i:04d}.png", "ab"[i % 2]) for i in range(4)), (" ", "")])  # a blank row is no sample
+@example([(f"img/{i:04d}.png", ("a|b", "c")[i % 2]) for i in range(4)])  # names or labels? The error names the table
 def test_a_table_gives_its_rows_all_below_its_folder_or_an_error_of_the_data(
     images: Path, rows: list[tuple[str, str]]
 ) -> None:
@@ -118,7 +120,7 @@ def test_a_table_gives_its_rows_all_below_its_folder_or_an_error_of_the_data(
         assert str(table) in str(error) or "table" in str(error)
         return
     found = [sample for split in dataset.splits for sample in split.ids]
-    assert sorted(found) == sorted(Path(path.strip()).as_posix() for path, _ in rows)
+    assert sorted(found) == sorted(Path(path.strip()).as_posix() for path, label in rows if f"{path}{label}".strip())
     assert all((images / sample).resolve().is_relative_to(images.resolve()) for sample in found)
 
 

@@ -53,7 +53,7 @@ def _item(given: Any, row: int) -> Any:
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
         raise DataError(
-            f"item {row} of {type(given).__name__} can't be read ({said}); mend it or leave it out"
+            f"item {row} of {type(given).__name__} can't be read ({said}); repair it or leave it out"
         ) from error
 
 

@@ -87,7 +87,7 @@ def _check_pair(first: object, second: object) -> None:
 
 
 def _check_list(given: list[Any]) -> None:
-    """Raise DataError for a list ``[X, y]``, whose two rows would be taken for samples."""
+    """Raise DataError for a list ``[X, y]``, whose two rows would be treated as samples."""
     first, second = map(array_of, given)
     if first is not None and second is not None and len(first) == len(second) and first.ndim > 1:
         raise DataError("a list of two arrays of one length; expected a pair, (X, y)")

@@ -104,12 +104,13 @@ def _no_such_dataset(dataset: str) -> ConfigError:
     if meant:
         return ConfigError(meant)
     sources = dict(_named())
-    near = get_close_matches(dataset.partition(":")[0], sources, 1, 0.7) if ":" in dataset else []
+    scheme, colon, place = dataset.partition(":")
+    near = get_close_matches(scheme, sources, 1, 0.7) if colon and scheme not in sources else []
     if near:
-        return ConfigError(f"unknown dataset {dataset!r}; did you mean {near[0]}:{dataset.partition(':')[2]}?")
+        return ConfigError(f"unknown dataset {dataset!r}; did you mean {near[0]}:{place}?")
     width = max(len(source.form) for source in sources.values())
     lines = [f"  {source.form:{width}}  {source.summary}" for source in sources.values()]
-    known = [name for prefix, source in sources.items() for name in _written(prefix if ":" in dataset else "", source)]
+    known = [name for prefix, source in sources.items() for name in _written(prefix if colon else "", source)]
     return unknown_name("dataset", dataset, known, "\n".join(["expected one of", *lines]))
 
 

@@ -37,7 +37,10 @@ def read_targets(table: Table, request: Request, training: NDArray[np.bool_]) ->
     """
     names = request.target or (LABEL,)
     columns = {name: table.column(name) for name in names}
-    kind = kind_of(columns, request.task, request.separator)
+    try:
+        kind = kind_of(columns, request.task, request.separator)
+    except DataError as error:
+        raise DataError(f"{table.file}: {error}") from error
     if kind != DEFAULT:
         targets = read_columns(columns, kind, table.where, request.separator)
         return FoundTargets(_grouped(targets, table, request), notes=_inferred(targets, request))

@@ -91,7 +91,10 @@ def test_encoders_are_listed_with_what_is_known_of_each(capsys: pytest.CaptureFi
     wanted = {"name": "resnet8-cifar10", "width": 128, "size": [32, 32], "licence": "apache-2.0", "here": True}
     assert json.loads(capsys.readouterr().out) == [wanted]
     assert main(["encoders", "torchvision:"]) == 0
-    assert "encoders\nWidth, size, licence and weights are shown for patterns with at most 60 matches" in capsys.readouterr().out
+    assert (
+        "encoders\nWidth, size, licence and weights are shown for patterns with at most 60 matches"
+        in capsys.readouterr().out
+    )
     assert main(["encoders", "timm:resnot"]) == 2
     assert "no encoder matches 'timm:resnot'" in capsys.readouterr().err
 

@@ -114,8 +114,16 @@ def test_a_table_of_few_shots_says_size_draws_and_spread(
         (["--head", "sklearn.tree:DecisionTreeClassifier"], 2, "can't be stored safely"),
         (["--head", "dinov2-logrg"], 2, "did you mean 'dinov2-logreg'"),
         (["--head", "ridge", "--grid", "1", "--folds", "5"], 2, "there is nothing to choose"),
-        (["--head", "ridge", "--folds", "loo", "--views", "plain,hflip"], 2, "--folds loo can't be combined with --scaling standardize or several views"),
-        (["--head", "mteb", "--train-sizes", "5"], 2, "--train-sizes can't be combined with mteb, which draws samples of each class"),
+        (
+            ["--head", "ridge", "--folds", "loo", "--views", "plain,hflip"],
+            2,
+            "--folds loo can't be combined with --scaling standardize or several views",
+        ),
+        (
+            ["--head", "mteb", "--train-sizes", "5"],
+            2,
+            "--train-sizes can't be combined with mteb, which draws samples of each class",
+        ),
         (["--shots", "abc"], 2, "expected different numbers from 1"),
     ],
 )

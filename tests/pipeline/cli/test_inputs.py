@@ -150,7 +150,7 @@ def test_predict_answers_for_every_photograph_or_says_why_not(said: Said, tmp_pa
     put(photographs / "@eaDir/a.avif/SYNOPHOTO_THUMB_M.jpg")
     asked = ["predict", head, str(photographs), *filter(None, [form])]
     code, out, err = said(*asked)
-    assert code == 3 and "2 samples can't be used, 0 tolerated" in err
+    assert code == 3 and "2 samples can't be used, and --max-bad allows 0" in err
     assert all(name in out for name in ("a.avif", "b.HEIC", "c.png")) and "SYNO" not in out
     assert "note: 1 leftover of a NAS, an operating system or a notebook skipped: @eaDir" in err
     assert "note: 1 file skipped, without an image extension: d.cr3" in err

@@ -62,4 +62,4 @@ def test_duplicates_and_conflicting_labels_are_counted(
     assert main(["run", "--dataset", f"folder:{folder}", *BACKBONE, *HEAD]) == 0
     said = capsys.readouterr().out
     assert "1 of the test samples are also in train, 1 repeat within train" in said
-    assert "2 identical samples with different labels" in said
+    assert "2 identical samples have different labels" in said

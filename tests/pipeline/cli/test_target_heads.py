@@ -111,7 +111,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         (["--criterion", "r2"], "unknown criterion 'r2'; known: accuracy, balanced_accuracy"),
         (["--per-label"], "expected a multi-label target for --per-label, got single-label"),
         (["--target", "age", "--criterion", "kendal"], "unknown criterion 'kendal'; did you mean 'kendall'"),
-        (["--target", "age", "--per-label"], "per-label with a regression target"),
+        (["--target", "age", "--per-label"], "expected a multi-label target for --per-label, got regression"),
         (["--target", "tags", "--task", "multi-label", "--criterion", "map"], "with a multi-label target"),
         (["--target", "age", "--head", "sklearn.svm:SVC"], "expected a scikit-learn regressor"),
         (["--target", "age", "--head", "ridge", "--head-params", "a=1"], "ridge takes no parameters"),

@@ -99,10 +99,10 @@ def test_rows_that_are_not_finite_stop_a_run_unless_they_are_tolerated(
     [
         (["--resize", "8"], "--resize for the vectors of vectors:"),
         (["--views", "plain,hflip"], "--views for the vectors of vectors:"),
-        (["--backbone", "pixels"], "pixels takes images, and the samples are vectors"),
+        (["--backbone", "pixels"], "pixels takes images, but the samples are vectors"),
         (["--pool", "avg"], "vectors has no layers and no pooling; leave --layer and --pool out"),
-        (["--root", "."], "with vectors:"),
-        (["--bit-depth", "12"], "bit-depth with vectors:"),
+        (["--root", "."], "expected --root only with csv"),
+        (["--bit-depth", "12"], "expected --bit-depth only with "),
     ],
 )
 def test_what_is_for_images_is_refused(
@@ -114,7 +114,7 @@ def test_what_is_for_images_is_refused(
 
 def test_images_are_not_for_the_backbone_of_vectors(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--dataset", "digits", "--backbone", "vectors"]) == 2
-    assert "vectors takes vectors, and the samples are images" in capsys.readouterr().err
+    assert "vectors takes vectors, but the samples are images" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("ending", ["pt2", "onnx"])

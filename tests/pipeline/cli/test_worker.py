@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.plan.one_reader import one_reader
 from frostline.stages.store import open_set
+from frostline.stages.store.locks import is_taken
 from support.project import REPOSITORY
 
 JOB = 'dataset = "folder:pets"\nbackbone = "pixels"\nbatch_size = 5\nresize = "8x8"\n'
@@ -79,3 +81,19 @@ def test_one_task_reads_a_new_dataset_and_the_others_wait_for_its_index(tmp_path
     for thread in threads:
         thread.join()
     assert set(seen) == {"first", "second"}
+
+
+def test_a_task_that_looks_at_the_lock_just_after_its_end_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, first = tmp_path / "index" / "0.index", ExitStack()
+    first.enter_context(one_reader(index))
+
+    def just_after(lock: Path) -> bool:
+        index.touch()
+        first.close()
+        return is_taken(lock)
+
+    monkeypatch.setattr("frostline.pipeline.plan.one_reader.is_taken", just_after)
+    with one_reader(index):
+        assert list(index.parent.iterdir()) == [index]

@@ -54,5 +54,5 @@ def test_a_file_of_groups_keeps_each_on_one_side(folder: Path, tmp_path: Path) -
 
 def test_a_file_that_names_no_sample_is_an_error_that_shows_a_path(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "groups.csv").write_text("path,group\nphotos/r/00.png,1\n")
-    with pytest.raises(DataError, match=r"names none of the 46 samples of photos; expected paths such as g/01\.png"):
+    with pytest.raises(DataError, match=r"contains none of the 46 samples of photos; expected paths such as g/01\.png"):
         open_dataset(f"folder:{folder}", group_file=tmp_path / "groups.csv")

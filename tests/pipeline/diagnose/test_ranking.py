@@ -50,7 +50,7 @@ def test_a_score_is_shown_with_its_interval() -> None:
     one = RankedBackbone("net", 9, 0, 0, SCORES, None, {"logme": (1.25, 1.75)})
     lines = ranking_table(BackboneRanking("pets", 200, 2000, (one,), {})).splitlines()
     assert "1.500 [1.250, 1.750]    2.000 " in lines[3]
-    assert lines[5].startswith("- [ ]: 95 % interval, by leaving out each tenth of the samples once.  ")
+    assert lines[5].startswith("- [ ]: 95 % interval, by leaving out each tenth of the samples once. All backbones ")
     assert lines[6].startswith("- No interval covers another split ") and lines[6].endswith("(--group)")
     grouped = ranking_table(BackboneRanking("pets", 200, 2000, (one,), {}, grouped=True))
     assert "No interval covers another split (try another --seed)\n" in grouped

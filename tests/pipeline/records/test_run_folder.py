@@ -73,7 +73,7 @@ def test_a_field_that_a_later_version_adds_is_passed_over(kept: Path, change: Ca
     ("changed", "said"),
     [
         (lambda f: f.pop("probes"), "is no run; expected classes, dataset"),
-        (lambda f: f.update(probes=[]), r"probes: no head, wanted one or more"),
+        (lambda f: f.update(probes=[]), r"probes: no head, expected one or more"),
         (lambda f: f.update(classes="abc"), r"\(classes: "),
         (lambda f: f.update(files={"../x": ""}), "names a file that does not lie beside it"),
         (lambda f: f["probes"][0].update(head=None), r"probes\.0\.head: missing"),

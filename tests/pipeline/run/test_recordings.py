@@ -68,7 +68,7 @@ def test_settings_of_one_modality_are_refused_for_another(here: Path, capsys: py
     assert main(["run", "--dataset", "digits", "--seconds", "2"]) == 2
     assert "--seconds for the images of digits; that is for recordings only" in capsys.readouterr().err
     assert main(["run", "--dataset", "folder:tones", "--backbone", "resnet8-cifar10"]) == 2
-    assert "resnet8-cifar10 takes images, and the samples are recordings" in capsys.readouterr().err
+    assert "resnet8-cifar10 takes images, but the samples are recordings" in capsys.readouterr().err
 
 
 def test_a_file_that_is_too_large_is_not_read_by_predict(

@@ -64,7 +64,7 @@ def test_a_run_has_the_encoders_features_and_says_what_was_cut(model: Path, tmp_
     texts = [line.split(",")[0] for line in (tmp_path / "said.csv").read_text().splitlines()]
     wanted = features(loaded(f"hf:{model}", "mean"), [texts[int(one.split()[1]) - 1] for one in stored.ids])
     np.testing.assert_allclose(np.asarray(stored.X), wanted, atol=1e-5)
-    said = "train: 1 of 41 texts (2.4 %) are cut: 138 of the"
+    said = "train: 1 of 41 texts (2.4 %) are truncated: 138 of"
     assert sum(note.startswith(said) for note in report.notes) == 1
     assert said in " ".join(json.loads(report.path.read_text())["notes"])
     page = report.path.with_name("report.html").read_text()
@@ -147,7 +147,7 @@ def test_a_run_over_a_folder_of_texts_has_a_baseline_excerpts_and_answers(model:
         ({"views": ("plain", "hflip")}, "--views for the texts"),
         ({"baseline": "pixels"}, "baseline pixels"),
         ({"pool": None}, "no --pool for the texts"),
-        ({"backbone": "resnet8-cifar10", "pool": None}, "takes images, and the samples are texts"),
+        ({"backbone": "resnet8-cifar10", "pool": None}, "takes images, but the samples are texts"),
     ],
 )
 def test_what_is_for_images_is_refused(model: Path, tmp_path: Path, asked: dict[str, Any], message: str) -> None:
@@ -188,7 +188,7 @@ def test_a_plan_refuses_images_for_a_backbone_of_texts_as_the_run_does(
     named = {"st": f"st:{tmp_path / 'encoder'}", "hf": f"hf:{model}"}[family]
     how = Settings(dataset="digits", backbone=named, data_dir=tmp_path)
     for asked in (preview_run, run):
-        with pytest.raises(ConfigError, match="takes texts, and the samples are images"):
+        with pytest.raises(ConfigError, match="takes texts, but the samples are images"):
             asked(how)
 
 
@@ -196,7 +196,7 @@ def test_a_plan_refuses_images_for_a_backbone_of_texts_as_the_run_does(
 def test_a_plan_refuses_texts_for_a_model_of_images_as_the_run_does(tmp_path: Path, kind: str) -> None:
     save_transformers(tmp_path / "model", kind)
     for asked in (preview_run, run):
-        with pytest.raises(ConfigError, match="takes images, and the samples are texts"):
+        with pytest.raises(ConfigError, match="takes images, but the samples are texts"):
             asked(settings(tmp_path / "model", tmp_path))
 
 

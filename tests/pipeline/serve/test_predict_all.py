@@ -118,7 +118,7 @@ def test_the_array_that_is_named_is_predicted_with_and_without_a_file(
     assert main([*asked, "--out", "all.parquet"]) == 0
     assert [row["label"] for row in table(Path("all.parquet"))] == expected
     assert main(["predict", str(work.head), "two.npz", "--columns", "features=theirs"]) == 3
-    assert "has no array theirs; there is" in capsys.readouterr().err
+    assert "has no array theirs; found" in capsys.readouterr().err
 
 
 def command(work: Made, file: Path, out: str) -> list[str]:
@@ -284,7 +284,7 @@ def test_what_can_not_be_is_said_before_anything_is_read(
 def test_vectors_of_another_width_are_refused_at_once(work: Made, capsys: pytest.CaptureFixture[str]) -> None:
     np.save("wide.npy", np.ones((4, WIDTH + 1), np.float32))
     assert main(["predict", str(work.head), "wide.npy", "--out", "all.csv"]) == 3
-    assert "holds vectors of width 9; the head expects width 8" in capsys.readouterr().err
+    assert "holds vectors with width 9; the head expects width 8" in capsys.readouterr().err
 
 
 def test_the_source_is_never_written_over(work: Made, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -297,11 +297,11 @@ def test_the_source_is_never_written_over(work: Made, folder: Path, capsys: pyte
     for source, out in (("own.csv", "own.csv"), ("csv:own.csv", "link.csv"), ("src.parquet", "./src.parquet")):
         before = Path(out).read_bytes()
         assert main([*asked, source, "--out", out]) == 2
-        assert f"{Path(out)} is read by" in capsys.readouterr().err
+        assert f"{Path(out)} is an input of" in capsys.readouterr().err
         assert Path(out).read_bytes() == before
     for source in ("parquet:.", "parquet:*.parquet"):
         assert main([*asked, source, "--out", "src.parquet"]) == 2
-        assert "src.parquet is read by" in capsys.readouterr().err
+        assert "src.parquet is an input of" in capsys.readouterr().err
     Path("list.csv").write_text("path\nown.csv\n")
     assert main([*asked, "list.csv", "--out", "own.csv", "--max-bad", "1"]) == 2
     assert "own.csv is a sample of list" in capsys.readouterr().err
@@ -341,7 +341,7 @@ def test_a_second_command_waits_for_the_first(work: Made) -> None:
     with parts_of(Path("all.csv")):
         second = subprocess.Popen(command(work, file, "all.csv"), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
         assert second.stderr is not None
-        assert any(b"another command is working in all.csv.parts" in line for line in second.stderr)
+        assert any(b"another command is using all.csv.parts" in line for line in second.stderr)
         assert not Path("all.csv").exists()
     second.communicate()
     assert second.returncode == 0 and Path("all.csv").exists()
@@ -436,7 +436,7 @@ def test_a_folder_is_what_lies_in_it(
     assert main(["predict", str(head), "rows", "--out", "rows.csv"]) == 0
     assert len(Path("rows.csv").read_text().splitlines()) == 3
     assert main(["predict", str(head), "held", "--out", "held.csv"]) == 2
-    assert "name them: 'tar:held/*.tar'" in capsys.readouterr().err
+    assert "name the dataset explicitly: 'tar:held/*.tar'" in capsys.readouterr().err
     assert main(["predict", str(head), "tar:held/*.tar", "--out", "held.csv"]) == 0
     Path("saved").mkdir()
     Path("saved/dataset_dict.json").write_text("{}")
@@ -483,7 +483,7 @@ def test_csv_has_nine_digits_of_a_decision(
     ("given", "out", "said"),
     [
         ("nothing.csv", True, "no file or folder nothing.csv"),
-        ("t/a-*.tar", True, "name it tar:t/a-*.tar"),
+        ("t/a-*.tar", True, "write tar:t/a-*.tar"),
         ("s3://b/x.tar", True, "add how to read it, such as tar:s3://b/x.tar"),
         ("tar", True, "tar needs a path; expected tar:PATTERN"),
         ("s3://pets/a", False, "s3://pets/a without --out; containers, addresses and datasets need --out FILE.csv"),

@@ -53,8 +53,8 @@ def test_a_batch_that_takes_too_much_memory_is_halved_and_every_image_answered_f
     said = [line for line in printed.err.splitlines() if "not enough memory" in line]
     why = "(CUDA out of memory. Tried to allocate 2.00 GiB.)"
     assert said == [
-        f"not enough memory for 16 images at once {why}; going on with 8",
-        f"not enough memory for 8 images at once {why}; going on with 4",
+        f"not enough memory for a batch of 16 images {why}; continuing with 8",
+        f"not enough memory for a batch of 8 images {why}; continuing with 4",
     ]
     assert answers[0] == answers[1] and len(answers[0]) > 5
 

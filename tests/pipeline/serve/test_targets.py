@@ -206,7 +206,7 @@ class Ordered(LinearHead):
 
 def test_a_head_for_another_kind_of_target_is_refused_by_name() -> None:
     head = Ordered(np.zeros((2, 2), np.float32), np.zeros(2, np.float32), ("a", "b"))
-    with pytest.raises(ConfigError, match="mine is for ordered targets; expected one for single-label, multi-label or"):
+    with pytest.raises(ConfigError, match="mine is for ordered targets; expected a head for single-label, multi-label"):
         check_kind("mine", head)
 
 

@@ -61,5 +61,5 @@ def test_a_modality_that_is_not_there_any_more_is_named() -> None:
 
 def test_samples_of_another_modality_are_refused_and_both_are_named() -> None:
     check_taken("net", "image", "image")
-    with pytest.raises(ConfigError, match=r"net takes images, and the samples are texts; .*--backbone for texts"):
+    with pytest.raises(ConfigError, match=r"net takes images, but the samples are texts; .*--backbone for texts"):
         check_taken("net", "image", "letters")

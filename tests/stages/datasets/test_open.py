@@ -86,7 +86,7 @@ def test_unreadable_samples_are_no_duplicates_of_each_other(tmp_path):
             "rar:x",
             r"(?s)expected one of\n  digits  .*\n  folder:PATH  .*\n  csv:FILE  .*\n  jsonl:FILE  .* caltech101, ",
         ),
-        ("folders:x", "did you mean 'folder:PATH'"),
+        ("folders:x", "did you mean folder:x[?]"),
         ("torchvision:cifar11", "did you mean 'torchvision:cifar10' or"),
     ],
 )

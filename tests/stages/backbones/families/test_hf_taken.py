@@ -62,6 +62,6 @@ def test_nothing_heavy_is_imported_to_say_it(tmp_path: Path) -> None:
         "print({'torch', 'transformers'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code, f"hf:{tmp_path}"], capture_output=True, text=True, check=True)
-    assert "takes texts, and the samples are images" in done.stdout and done.stdout.endswith("set()\n")
+    assert "takes texts, but the samples are images" in done.stdout and done.stdout.endswith("set()\n")
     with pytest.raises(ConfigError, match="no such folder"):
         check_family_takes(f"hf:{tmp_path / 'absent' / 'x'}", "text")

@@ -113,7 +113,7 @@ def test_a_record_gives_an_equal_one_and_nothing_that_runs() -> None:
     own = LibraryTransform("lib 1.2", "{}", print)
     read = IMAGE.read_transform(described(own))
     assert read == own and isinstance(read, LibraryTransform) and read.transform is None
-    with pytest.raises(ValueError, match="no text"):
+    with pytest.raises(ValueError, match="not a text"):
         IMAGE.read_transform({**described(own), "transform": "os.system"})
 
 

@@ -19,7 +19,7 @@ def test_the_last_blocks_of_a_vision_transformer_are_named_with_their_pooling() 
 
 
 def test_more_blocks_than_there_are_is_an_error_with_how_many() -> None:
-    with pytest.raises(ConfigError, match="found a row of 3 blocks; expected 4 or more"):
+    with pytest.raises(ConfigError, match="found a sequence of 3 blocks; expected 4 or more"):
         named_blocks(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2)), "last4")
 
 

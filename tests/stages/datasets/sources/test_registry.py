@@ -57,7 +57,7 @@ def test_a_source_of_a_distribution_is_run_shown_and_remembered(site: Path, tmp_
 
 def test_help_lists_a_source_without_loading_it(site: Path, frostline: Command) -> None:
     (site / "flatsource.py").write_text("raise SystemExit('loaded')\n")
-    done = frostline("run", "--help", PYTHONPATH=str(site))
+    done = frostline("run", "--help", "all", PYTHONPATH=str(site))
     assert done.returncode == 0 and "(cifar10, …), or flat:…" in " ".join(done.stdout.split()), done
 
 

@@ -82,13 +82,16 @@ def test_a_setting_names_the_training_split_as_well(tmp_path: Path) -> None:
         and asked.model_dump()["test"] == str(test)
     )
     with pytest.raises(
-        ConfigError, match=r"expected --dataset PREFIX --train PLACE, got --dataset csv:.*a.csv --train x"
+        ConfigError, match=r"expected dataset PREFIX and train PLACE, got dataset csv:.*a.csv and train x"
     ):
         ExtractSettings(dataset=f"csv:{train}", train="x.csv")
     with pytest.raises(
         ConfigError,
-        match=r"expected --test only with csv:FILE, jsonl:FILE, .*, tar:PATTERN, zip:FILE, .* got folder:x",
+        match=r"expected test only with csv:FILE, jsonl:FILE, .*, tar:PATTERN, zip:FILE, .* got folder:x",
     ):
         ExtractSettings(dataset="folder:x", test="y")
-    with pytest.raises(ConfigError, match=r"test with folder:x; .*A folder has its splits inside: put train/CLASS/"):
+    with pytest.raises(
+        ConfigError,
+        match=r"expected test only with .*, got folder:x[.] A folder has its splits inside: put train/CLASS/",
+    ):
         ExtractSettings(dataset="folder", train="x", test="y")
