@@ -62,7 +62,7 @@ def test_one_of_each_in_four_files(frostline: Command, site: Path, tmp_path: Pat
 
 def test_their_names_are_in_the_help_and_in_hints(frostline: Command, site: Path) -> None:
     said = " ".join(frostline("run", "--help", "all", PYTHONPATH=str(site)).stdout.split())
-    for name in ("timm, sketch", "stripes:", "nearest", "one per device), spare"):
+    for name in ("timm, sketch", "stripes:", "nearest", "one of N tasks), spare"):
         assert name in said
     for flag, wrong, right in (("--head", "nearst", "nearest"), ("--engine", "spar", "spare")):
         done = frostline("run", flag, wrong, PYTHONPATH=str(site))

@@ -62,7 +62,7 @@ def _content(path: Path) -> Any:
     except Exception as error:  # a damaged or hostile file raises whatever its parser meets
         raise ConfigError(
             f"can't load the weights {path}: {told_apart(path) or _reason(error)}\nExpected a .safetensors file or a "
-            "PyTorch checkpoint that contains only tensors. To convert a whole model,  save a state_dict: "
+            "PyTorch checkpoint that contains only tensors. To convert a whole model, save a state_dict: "
             "torch.save(model.state_dict(), FILE)."
         ) from error
 

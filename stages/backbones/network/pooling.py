@@ -40,8 +40,7 @@ def pool(tensor: Tensor, how: str, prefix_tokens: int | None = None) -> Tensor:
         raise ConfigError(f"unknown pool {how!r}; expected one of {', '.join((*_POOLS, *_OF_PATCHES))}")
     dims, apply = _POOLS[how]
     if tensor.ndim not in dims:
-        fitting = _fitting(tensor)
-        raise ConfigError(f"pool {how!r} does not match a layer of shape {_shape(tensor)}; expected one of: {fitting}")
+        raise _unmatched(how, tensor)
     if how == "cls":
         _check_class_token(how, prefix_tokens)
     return apply(tensor)
@@ -50,8 +49,7 @@ def pool(tensor: Tensor, how: str, prefix_tokens: int | None = None) -> Tensor:
 def _prefix(tensor: Tensor, how: str, known: int | None) -> int:
     """Return how many tokens come before the patches'. Raises ConfigError where that is not known, or none does."""
     if tensor.ndim != 3:
-        shape = _shape(tensor)
-        raise ConfigError(f"pool {how!r} does not match a layer of shape {shape}; expected one of: {_fitting(tensor)}")
+        raise _unmatched(how, tensor)
     if known is None:
         raise ConfigError(
             f"pool {how!r}: it is not known which tokens of this network are patches; expected cls or tokens"
@@ -66,8 +64,10 @@ def _check_class_token(how: str, prefix_tokens: int | None) -> None:
         raise ConfigError(f"pool {how!r}: this network has no class token; expected mean")
 
 
-def _fitting(tensor: Tensor) -> str:
-    return ", ".join(name for name, (dims, _) in _POOLS.items() if tensor.ndim in dims) or "none"
+def _unmatched(how: str, tensor: Tensor) -> ConfigError:
+    matching = ", ".join(name for name, (dims, _) in _POOLS.items() if tensor.ndim in dims)
+    wanted = f"expected one of: {matching}" if matching else "no pool does; choose another layer with --layer"
+    return ConfigError(f"pool {how!r} does not match a layer of shape {_shape(tensor)}; {wanted}")
 
 
 def default_pool(tensor: Tensor, height: int, width: int) -> str:

@@ -236,7 +236,7 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path, name: str, con
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([torch.zeros(1)], "but a list"),
+        ([torch.zeros(1)], "holds a list"),
         ({}, "nothing"),
         ({"fc.weight": torch.zeros(1), "epoch": 3}, "'epoch': int"),
         ({0: torch.zeros(1)}, "0: Tensor"),

@@ -43,7 +43,7 @@ def test_their_order_is_that_of_the_name_and_one_may_stand_twice() -> None:
 
 @pytest.mark.parametrize(
     ("layer", "message"),
-    [("layer2,layer9", "layer9"), ("layer2@sum,layer3", "unknown pool 'sum'"), ("layer2@cls,layer3", "does not fit")],
+    [("layer2,layer9", "layer9"), ("layer2@sum,layer3", "unknown pool 'sum'"), ("layer2@cls,layer3", "does not match")],
 )
 def test_mistakes_name_the_layer_or_the_pooling(layer: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):

@@ -102,10 +102,10 @@ def test_poolings(how: Any, shape: tuple[int, ...], wanted: Callable[[Tensor], T
 @pytest.mark.parametrize(
     ("how", "shape", "message"),
     [
-        ("avg", (2, 5), "does not fit .* fitting: none, flatten"),
-        ("cls", (2, 5, 3, 4), "fitting: avg, max, tokens, flatten"),
-        ("none", (2, 5, 6), "fitting: cls, tokens, flatten"),
-        ("avg", (2, 5, 6, 7, 8), "fitting: none"),
+        ("avg", (2, 5), "does not match .* expected one of: none, flatten"),
+        ("cls", (2, 5, 3, 4), "expected one of: avg, max, tokens, flatten"),
+        ("none", (2, 5, 6), "expected one of: cls, tokens, flatten"),
+        ("avg", (2, 5, 6, 7, 8), "no pool does; choose another layer"),
         ("median", (2, 5), "unknown pool 'median'"),
     ],
 )
