@@ -214,5 +214,5 @@ def test_every_gpu_is_meant_unless_one_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert devices_of("auto") == [device_of("auto")]
     if not torch.cuda.is_available():
-        with pytest.raises(ConfigError, match="no device 'cuda' here"):
+        with pytest.raises(ConfigError, match="device 'cuda' is not available; torch sees no GPU"):
             devices_of("cuda")
