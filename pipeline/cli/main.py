@@ -16,7 +16,7 @@ from frostline.stages.buckets.mirror import look_again
 from frostline.stages.errors import FrostlineError, printable, unknown_name
 
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
-_KEPT = "finished shards are kept; the same command goes on from there"
+_KEPT = "finished shards are kept; the same command continues from there"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -57,7 +57,7 @@ class Job:
         rows: how many are to be computed.
         head: the folder of the fitted head whose backbone computes features of samples without labels; else nothing.
         parts: the folder where the head's predictions are put in place of features; else nothing.
-        beside: further layers to be filled from the same pass, each its ``layer``, ``pool`` and ``digest``.
+        more_layers: further layers to be filled from the same pass, each its ``layer``, ``pool`` and ``digest``.
     """
 
     settings: Mapping[str, Any]
@@ -69,7 +69,7 @@ class Job:
     rows: int
     head: str = ""
     parts: str = ""
-    beside: tuple[Mapping[str, Any], ...] = ()
+    more_layers: tuple[Mapping[str, Any], ...] = ()
 
     def on(self, device: str) -> Job:
         """Return the same job for another device: ``cpu``, ``cuda:1``."""
@@ -77,10 +77,10 @@ class Job:
 
     def each(self) -> Iterator[Job]:
         """Yield a job for each of its sets alone."""
-        yield replace(self, beside=())
-        for one in self.beside:
+        yield replace(self, more_layers=())
+        for one in self.more_layers:
             of_network = {**self.settings, "layer": one["layer"], "pool": one["pool"]}
-            yield replace(self, settings=of_network, digest=one["digest"], beside=())
+            yield replace(self, settings=of_network, digest=one["digest"], more_layers=())
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -90,7 +90,7 @@ class Job:
         """Return a job from ``to_json``. Raises ValueError, TypeError or KeyError if it is none."""
         fields = json.loads(text)
         mode, batch = NumericMode(**fields["mode"]), BatchSettings(**fields["batch"])
-        return Job(**{**fields, "mode": mode, "batch": batch, "beside": tuple(fields["beside"])})
+        return Job(**{**fields, "mode": mode, "batch": batch, "more_layers": tuple(fields["more_layers"])})
 
 
 class Here(Protocol):

@@ -10,7 +10,7 @@ from frostline.stages.extract.extraction import ExtractionStats
 
 @dataclass(frozen=True)
 class BatchSettings:
-    """On which ``device``, beside how many processor ``cores``; samples at once; threads that decode and that compute.
+    """On which ``device``, next to how many CPU ``cores``; samples at once; threads that decode and that compute.
 
     ``max_threads``: how many torch had to choose those from that compute.
     ``measured``: whether that is what was fastest here, and not asked for, usual, or all that memory had room for.

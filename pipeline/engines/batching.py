@@ -67,7 +67,7 @@ def on_this_machine(batch: BatchSettings, network: Network, settings: ExtractSet
 def keep(sets: Sequence[FeatureSet], batch: BatchSettings) -> BatchSettings:
     """Record the batch settings of sets; return them. The batch size of a set that is begun is only ever lowered.
 
-    For another process may have had less room, and whoever goes on with the set should not run out of it again.
+    For another process may have had less room, and whoever resumes the set should not run out of it again.
     """
     for features in sets:
         known, now = recorded(features, batch.device), batch
@@ -133,7 +133,7 @@ def recorded(features: FeatureSet, device: str) -> BatchSettings | None:
     """Return a set's batch settings, if they are of a machine like this: a number that can't be is as good as none.
 
     What was found among more threads or fewer than torch has here says nothing of what is fast; a set that is begun
-    is gone on with at its batch size nevertheless, in all threads. How many decode is found out every time.
+    is resumed at its batch size nevertheless, in all threads. How many decode is found out every time.
     """
     import torch
 

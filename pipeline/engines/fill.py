@@ -73,7 +73,7 @@ def _fill(
     here = _Here(extraction, sets)
     engine = engine_for(plan.settings.engine, plan.settings.device)
     with ENGINES.blamed(name_of(plan.settings.engine)):
-        computed = engine(_job(plan, request, batch, rows, _head_of(plan, sets), beside=_beside(others)), here)
+        computed = engine(_job(plan, request, batch, rows, _head_of(plan, sets), more_layers=_layers_of(others)), here)
     if not isinstance(computed, int) or computed < 0:
         raise ConfigError(f"engine {plan.settings.engine!r} returned {computed!r}; expected how many rows it computed")
     left = here.missing()
@@ -93,7 +93,7 @@ def _head_of(plan: Plan, sets: Sequence[FeatureSet]) -> tuple[str, str]:
     return ("", "") if plan.head is None else (str(plan.head), str(parts[0]) if parts else "")
 
 
-def _beside(others: Sequence[tuple[Plan, FeatureSet]]) -> tuple[dict[str, str | None], ...]:
+def _layers_of(others: Sequence[tuple[Plan, FeatureSet]]) -> tuple[dict[str, str | None], ...]:
     cuts = [(plan.settings.layer, plan.settings.pool, features.layout.digest) for plan, features in others]
     return tuple({"layer": layer, "pool": pool, "digest": digest} for layer, pool, digest in cuts)
 
@@ -104,12 +104,12 @@ def _job(
     batch: BatchSettings,
     rows: int,
     of_head: tuple[str, str],
-    beside: tuple[Mapping[str, str | None], ...],
+    more_layers: tuple[Mapping[str, str | None], ...],
 ) -> Job:
     own = set(ExtractSettings.model_fields) - {"engine"}
     settings, key = plan.settings.model_dump(mode="json", include=own), request.key
     of_set = (request.samples.split, key.view, key.digest, rows)
-    return Job(settings, plan.picked.mode, batch, *of_set, *of_head, beside)
+    return Job(settings, plan.picked.mode, batch, *of_set, *of_head, more_layers)
 
 
 def _record(sets: Sequence[FeatureSet], batch: BatchSettings, seconds: float, modality: str) -> None:

@@ -1,4 +1,4 @@
-"""The engine ``processes``: this process and one beside it for each further device."""
+"""The engine ``processes``: this process, and another for each further device."""
 
 from __future__ import annotations
 
@@ -54,5 +54,5 @@ def rows_done(worker: Popen[str]) -> int:
     message, status = worker.stdout.read().strip(), worker.wait()
     if status == 0:
         return int(message)
-    log.warning("a process beside this one ended early (%s); its part was done here", message or f"status {status}")
+    log.warning("another process ended early (%s); its part was done here", message or f"status {status}")
     return 0

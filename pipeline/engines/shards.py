@@ -200,7 +200,7 @@ def compute(
     noun = MODALITIES.load(extraction.samples.modality).noun
 
     def on_halved(rows: int, message: str) -> None:
-        log.warning("not enough memory for %d %ss at once (%s); going on with %d", 2 * rows, noun, message, rows)
+        log.warning("not enough memory for %d %ss at once (%s); continuing with %d", 2 * rows, noun, message, rows)
         keep(sets, replace(batch, batch_size=rows, measured=False))
 
     total = sum(len(sets[0].span(shard)) for shard in shards)

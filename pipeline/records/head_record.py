@@ -56,7 +56,7 @@ def read_head_backbone(folder: str | Path, record: Mapping[str, Any]) -> HeadBac
     except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
         found = f"{type(error).__name__}: {shortened(str(error))}"
         raise StoreError(
-            f"the head in {folder} does not say what it was fitted on ({found}); `frostline fit` makes it anew"
+            f"the head in {folder} does not say what it was fitted on ({found}); fit it again with `frostline fit`"
         ) from error
     return made
 
@@ -79,4 +79,4 @@ def _check_image(spec: BackboneSpec, how: ImageTransform) -> None:
     for name, size in sizes.items():
         sides = size if isinstance(size, tuple) else (size or 0,)
         if max(sides) > _LARGEST:
-            raise ValueError(f"{name} {shortened(str(size))}; wanted at most {_LARGEST:,} pixels a side")
+            raise ValueError(f"{name} {shortened(str(size))}; expected at most {_LARGEST:,} pixels a side")

@@ -85,7 +85,7 @@ def _problems(record: RunRecord) -> Iterator[str]:
     """Yield what of a record contradicts the rest."""
     for name in record.files:
         if Path(name).name != name:
-            yield f"it names a file that does not lie beside it: {name}"
+            yield f"it names a file of another folder: {name}"
     if not record.probes:
         yield "probes: no head, expected one or more"
     for i, probe in enumerate(record.probes):

@@ -14,7 +14,7 @@ Record = TypeVar("Record")
 def validated(kind: type[Record], fields: Mapping[str, Any]) -> Record:
     """Return the dataclass whose ``asdict`` was stored as JSON.
 
-    A field that is absent has its default, one that is unknown is passed over.
+    A field that is absent has its default, one that is unknown is ignored.
 
     Raises ValueError that names the first field which is not what the dataclass wants.
 

@@ -160,7 +160,7 @@ def draws_note() -> str:
 
 
 def unit_of(curve: Curve, whole: str = "samples") -> str:
-    """Return what a curve's sizes count: ``per class``, or in words of one's own those of the whole training set."""
+    """Return what a curve's sizes count: ``per class``, else ``whole``."""
     return f"per {NOUNS.get(curve.kind, 'name')}" if curve.per_class else whole
 
 
@@ -230,7 +230,7 @@ def _doubts(selection: Selection) -> Iterator[str]:
 def _as_good_within(selection: Selection) -> bool:
     """Return whether a value that is not at the grid's edge was as good as the best: no wider grid is needed.
 
-    Of a choice by losses that is never so: a value at the edge was taken for its loss, or for being the calmest.
+    Of a choice by losses that is never so: a value at the edge was chosen for its loss, or as the calmest.
     """
     if selection.alike:
         return False

@@ -84,8 +84,8 @@ class BackboneKeywords(DatasetKeywords, TransformKeywords, total=False):
     dtype: Literal["float32", "float16"]
 
 
-class ExtractKeywords(BackboneKeywords, total=False):
-    """What ``extract`` takes; see ``frostline.pipeline.settings.ExtractSettings``."""
+class ComputeKeywords(TypedDict, total=False):
+    """How a network is run."""
 
     device: str | TorchDevice
     batch_size: int | None
@@ -93,6 +93,11 @@ class ExtractKeywords(BackboneKeywords, total=False):
     optimize: Literal["auto", "none"]
     allow_unsteady: bool
     max_bad: int
+
+
+class ExtractKeywords(BackboneKeywords, ComputeKeywords, total=False):
+    """What ``extract`` takes; see ``frostline.pipeline.settings.ExtractSettings``."""
+
     engine: str
 
 
@@ -119,7 +124,7 @@ class RunKeywords(HeadKeywords, total=False):
     draws: int
 
 
-class PredictKeywords(TypedDict, total=False):
+class PredictKeywords(ComputeKeywords, total=False):
     """What ``predict`` takes; see ``frostline.pipeline.settings.ServeSettings``."""
 
     root: Place | None
@@ -127,10 +132,4 @@ class PredictKeywords(TypedDict, total=False):
     input: str | None
     backbone: str | None
     weights: Place | None
-    device: str | TorchDevice
-    batch_size: int | None
-    workers: int | None
-    optimize: Literal["auto", "none"]
-    allow_unsteady: bool
-    max_bad: int
     top: int | None

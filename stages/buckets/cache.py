@@ -7,13 +7,13 @@ and is fetched again.
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path, PurePath
 
 from frostline.stages.buckets.address import Address, AddressPath, address_of, is_address
 from frostline.stages.buckets.client import Facts
 from frostline.stages.errors import ConfigError, StoreError
+from frostline.stages.records.replaced import replace_file
 
 CACHE_VARIABLE = "FROSTLINE_CACHE_DIR"
 _COPIES, _STAMPS = "buckets", "stamps"
@@ -88,15 +88,8 @@ def stamped(address: Address) -> set[Address]:
 
 def write_copy(path: Path, data: bytes) -> None:
     """Write a file of the cache, there whole or not at all. Raises StoreError."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        replace_file(path, data)
     except OSError as error:
         raise StoreError(
             f"can't write {path}: {error.strerror}; expected a folder of local copies that can be written, with free "

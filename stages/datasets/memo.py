@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from safetensors.numpy import load, save
 
 from frostline.stages.buckets.mirror import sent
 from frostline.stages.errors import DataError, StoreError
+from frostline.stages.records.replaced import replace_file
 from frostline.stages.records.safe_read import read_file
 
 # A file that changes within its clock's grain of being read can keep its times.
@@ -30,14 +30,8 @@ def save_memo(memory: Path, stamp: str, facts: Mapping[str, Any], arrays: Arrays
     about = json.dumps({"stamp": stamp, "facts": facts}).encode()
     content = save({"about": np.frombuffer(about, np.uint8), **arrays})
     data = hashlib.sha256(content).digest() + content
-    temporary = memory.with_name(f"{memory.name}.{os.getpid()}.tmp")
     with suppress(OSError, DataError, StoreError), sent(memory, data):
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(memory)
-        except OSError:
-            temporary.unlink(missing_ok=True)
+        replace_file(memory, data)
 
 
 def load_memo(memory: Path, stamp: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:

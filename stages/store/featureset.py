@@ -83,7 +83,7 @@ class FeatureSet:
 
     @property
     def mends(self) -> str:
-        """The command that computes a damaged shard anew; the split ``all`` is that of ``predict``."""
+        """The command that computes a damaged shard again; the split ``all`` is that of ``predict``."""
         return "`frostline extract`" if self.layout.split != ALL else "`frostline predict` with --keep-features"
 
     @property
@@ -99,7 +99,7 @@ class FeatureSet:
     def missing(self) -> list[int]:
         """Return the shards that are not committed: no sound record, or no file of its size.
 
-        By one listing of the folder: files with the sizes of a shard that is found sound are taken for as sound. What
+        By one listing of the folder: files with the sizes of a shard that is found sound count as sound. What
         is in them is checked when they are read.
         """
         sizes, sound = self._place.sizes(), dict[int, tuple[int, int]]()
@@ -127,7 +127,7 @@ class FeatureSet:
         return _sealed_in(self._speed)
 
     def keep_pace(self, pace: Mapping[str, Any]) -> None:
-        """Remember how rows are computed, for those that go on with it, and ``rows_per_second``, for plans."""
+        """Remember how rows are computed, for those that resume the set, and ``rows_per_second``, for plans."""
         write_atomic(self._speed, sealed(pace))
 
     @contextmanager
@@ -246,7 +246,7 @@ class FeatureSet:
     def publish(self) -> None:
         """Write ``features.h5`` over all shards, in a folder. Its names are relative: the folder can be moved.
 
-        A damaged ``speed.json``, which nothing would write anew, is removed.
+        A damaged ``speed.json``, which nothing would write again, is removed.
         Raises StoreError if the set is not complete.
         """
         if self.missing() or not (self.local / "key.json").exists():

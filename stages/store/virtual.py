@@ -43,7 +43,7 @@ def spread_over(sources: Sources, arrays: Mapping[str, NDArray[Any]]) -> list[Vi
 def virtual_file(attributes: Mapping[str, Any], arrays: Sequence[VirtualArray]) -> bytes:
     """Return a file image of virtual arrays. The same bytes each time: no time is stored.
 
-    What a missing source would hold reads as NaN, or as -1: no label is taken for another.
+    What a missing source would hold reads as NaN, or as -1: no label is mistaken for another.
     """
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=("v110", "v110")) as file:

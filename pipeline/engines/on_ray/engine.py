@@ -122,7 +122,7 @@ class _Filling:
         a shard with a sample that can't be used is left to each layer alone.
         """
         with self._bar() as bar:
-            for turn in range(1 if self.job.beside else _ROUNDS):
+            for turn in range(1 if self.job.more_layers else _ROUNDS):
                 self.queue.extend(self.here.missing())
                 if not self.queue:
                     break

@@ -36,7 +36,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Confusion:
-    """One class taken for another, how often, and its surest mistakes."""
+    """One class predicted for another, how often, and its surest mistakes."""
 
     truth: str
     prediction: str

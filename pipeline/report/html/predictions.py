@@ -57,7 +57,7 @@ def read_predictions(path: Path, data: bytes, names: tuple[str, ...], kind: str 
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         columns = _COLUMNS if kind == SINGLE_LABEL else _header(names[:1])
         raise StoreError(
-            f"{path} does not hold predictions ({_message(error)}); wanted the columns {', '.join(columns)} of "
+            f"{path} does not hold predictions ({_message(error)}); expected the columns {', '.join(columns)} of "
             "`frostline run`, which writes the file again"
         ) from error
 

@@ -86,7 +86,7 @@ class Objects:
             raise
 
     def _forget(self) -> None:
-        """Let go of all that was announced: who begins anew announces anew."""
+        """Let go of all that was announced: whoever begins again announces them again."""
         with self._lock:
             self._planned.clear()
             self._coming.clear()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any
 
+from frostline.stages.datasets.objects.by_row import ByRow
 from frostline.stages.datasets.objects.media import Media
 from frostline.stages.datasets.objects.records import LABEL, Records, cell
 from frostline.stages.errors import DataError
@@ -82,7 +83,7 @@ def _is_list_of_labels(feature: Any) -> bool:
     return inner is not feature and ("string" in dtype or dtype.startswith(("int", "uint", "bool", "float")))
 
 
-class _Column(Sequence[Any]):
+class _Column(ByRow):
     """The values of one column, read by row."""
 
     def __init__(self, rows: Any, name: str) -> None:
@@ -91,11 +92,7 @@ class _Column(Sequence[Any]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    @overload
-    def __getitem__(self, row: int) -> Any: ...
-    @overload
-    def __getitem__(self, row: slice) -> Sequence[Any]: ...
-    def __getitem__(self, row: int | slice) -> Any:
+    def at(self, row: int) -> Any:
         return self._rows[row][self._name]
 
 
@@ -106,8 +103,6 @@ class _Lists(_Column):
         super().__init__(rows, name)
         self._names = names
 
-    def __getitem__(self, row: int | slice) -> Any:
-        found = super().__getitem__(row)
-        if self._names is None or isinstance(row, slice):
-            return found
-        return None if found is None else [_class(one, self._names) for one in found]
+    def at(self, row: int) -> Any:
+        found = super().at(row)
+        return found if found is None or self._names is None else [_class(one, self._names) for one in found]

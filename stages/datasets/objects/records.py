@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
+from frostline.stages.datasets.objects.by_row import ByRow
 from frostline.stages.datasets.objects.media import Media, Values
 from frostline.stages.errors import DataError
 from frostline.stages.targets.columns import Task
@@ -110,7 +111,7 @@ def _joined(media: Sequence[Media]) -> Media:
     return Media(_Chain([part.values for part in media]), media[0].modality, seen or None)
 
 
-class _Chain(Sequence[Any]):
+class _Chain(ByRow):
     """Sequences one after the other."""
 
     def __init__(self, parts: Sequence[Values]) -> None:
@@ -119,13 +120,7 @@ class _Chain(Sequence[Any]):
     def __len__(self) -> int:
         return sum(map(len, self._parts))
 
-    @overload
-    def __getitem__(self, row: int) -> Any: ...
-    @overload
-    def __getitem__(self, row: slice) -> Sequence[Any]: ...
-    def __getitem__(self, row: int | slice) -> Any:
-        if isinstance(row, slice):
-            return [self[at] for at in range(*row.indices(len(self)))]
+    def at(self, row: int) -> Any:
         for part in self._parts:
             if row < len(part):
                 return part[row]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, overload
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from frostline.stages.datasets.index import Progress
+from frostline.stages.datasets.objects.by_row import ByRow
 from frostline.stages.datasets.objects.labels import of_labels
 from frostline.stages.datasets.objects.media import Media, examined
 from frostline.stages.datasets.objects.records import Records
@@ -99,7 +100,7 @@ def _classes(given: Any, labels: list[Any]) -> tuple[list[Any], tuple[str, ...]]
     return [names[label] if isinstance(names[label], str) else label for label in labels], ()
 
 
-class _Items(Sequence[Any]):
+class _Items(ByRow):
     """The samples of a dataset's items."""
 
     def __init__(self, given: Any, take: Take) -> None:
@@ -108,11 +109,5 @@ class _Items(Sequence[Any]):
     def __len__(self) -> int:
         return len(self._given)
 
-    @overload
-    def __getitem__(self, row: int) -> Any: ...
-    @overload
-    def __getitem__(self, row: slice) -> Sequence[Any]: ...
-    def __getitem__(self, row: int | slice) -> Any:
-        if isinstance(row, slice):
-            return [self[at] for at in range(*row.indices(len(self)))]
-        return self._take(_item(self._given, range(len(self))[row]))[0]
+    def at(self, row: int) -> Any:
+        return self._take(_item(self._given, row))[0]

@@ -1,6 +1,6 @@
 """Claims in a bucket: an object that its holder changes again and again. They save double work, nothing more.
 
-Who finds one waits until it is gone, or until it has not changed for a while: then its holder is taken for dead. Only
+Who finds one waits until it is gone, or until it has not changed for a while: then its holder counts as dead. Only
 this machine's own clock is looked at, and for how long, not for the time.
 """
 

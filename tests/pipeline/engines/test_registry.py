@@ -166,8 +166,8 @@ def test_an_argument_is_what_stands_after_the_first_colon(monkeypatch: pytest.Mo
 
 def test_a_job_of_several_layers_is_a_job_for_each() -> None:
     batch = BatchSettings("cpu", 2, 16, 2, 2, 2)
-    beside = ({"layer": "layer2", "pool": None, "digest": "1" * 64},)
-    job = Job({"layer": "fc"}, NumericMode("bf16", 160), batch, "train", "plain", "0" * 64, 9, beside=beside)
+    more_layers = ({"layer": "layer2", "pool": None, "digest": "1" * 64},)
+    job = Job({"layer": "fc"}, NumericMode("bf16", 160), batch, "train", "plain", "0" * 64, 9, more_layers=more_layers)
     first, second = Job.from_json(job.to_json()).each()
-    assert (first.settings["layer"], first.digest, first.beside) == ("fc", "0" * 64, ())
+    assert (first.settings["layer"], first.digest, first.more_layers) == ("fc", "0" * 64, ())
     assert (second.settings, second.digest) == ({"layer": "layer2", "pool": None}, "1" * 64)

@@ -100,7 +100,7 @@ def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
     found = read_predictions(tmp_path / "p.csv", data, told.classes, "regression")
     assert np.array_equal(found.y, y, equal_nan=True) and found.ids == told.ids and found.kind == "regression"
     assert found.decision_values[0, 0] == 1.25
-    with pytest.raises(StoreError, match=r"its columns are others.*wanted the columns id, x, x predicted"):
+    with pytest.raises(StoreError, match=r"its columns are others.*expected the columns id, x, x predicted"):
         read_predictions(tmp_path / "p.csv", data, ("x",), "regression")
 
 

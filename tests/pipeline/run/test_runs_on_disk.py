@@ -76,7 +76,7 @@ def test_a_record_names_no_file_elsewhere(folder: Path, capsys: pytest.CaptureFi
     path = folder / "run.json"
     path.write_bytes(sealed({**unsealed(path.read_bytes()), "files": {"../../secret": "0"}}))
     assert main(["verify", "--data-dir", str(folder.parents[1])]) == 4
-    assert "names a file that does not lie beside it" in capsys.readouterr().out
+    assert "names a file of another folder" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC])
