@@ -10,7 +10,7 @@ from frostline.stages.errors import ConfigError
 
 
 class ArrayEngine:
-    """Begins at the place of this task among the missing shards, goes on to the last, then from the first."""
+    """Begins at the place of this task among the missing shards, continues to the last, then from the first."""
 
     def __call__(self, job: Job, here: Here, argument: str) -> int:
         """Compute what the others do not."""
