@@ -205,9 +205,8 @@ class BucketPlace:
                 continue
             if there == text or self._is_sound(shard, there, record) or replace(self._record_at(shard), there, text):
                 return
-        raise StoreError(
-            f"{self._record_at(shard).shown} keeps appearing and disappearing; another command may be repairing it. Run again later"
-        )
+        shown = self._record_at(shard).shown
+        raise StoreError(f"{shown} keeps appearing and disappearing; another command may be repairing it: run again")
 
     def _is_sound(self, shard: int, there: bytes, ours: Mapping[str, Any]) -> bool:
         """Whether another's record is of this shard and names an object that is there."""
