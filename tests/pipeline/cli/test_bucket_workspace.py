@@ -194,3 +194,19 @@ def test_an_address_that_can_hold_no_workspace_is_refused(
 ) -> None:
     assert main(["run", *RIDGE, "--data-dir", place]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("asked", [("ls",), ("verify",), ("gc",), ("fit", *RIDGE), ("evaluate", *RIDGE)])
+def test_the_right_to_read_is_enough_for_what_writes_nothing_new(
+    memory: tuple[MemoryBucket, str], machine: Callable[[str], None], do: Do, asked: tuple[str, ...]
+) -> None:
+    bucket, there = memory
+    do("run", *RIDGE, "--data-dir", there)
+
+    def refuse(kind: str, key: str) -> None:
+        if kind in ("put", "create", "delete"):
+            raise PermissionError(f"{kind} {key}: access denied")
+
+    machine("two")
+    bucket.before = refuse
+    do(*asked, "--data-dir", there)
