@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from frostline.stages.buckets.address import Address, AddressPath, address_of, is_address
 from frostline.stages.buckets.client import Facts
 from frostline.stages.errors import ConfigError, StoreError
-from frostline.stages.records.replaced import replace_file
+from frostline.stages.replaced import replace_file
 
 CACHE_VARIABLE = "FROSTLINE_CACHE_DIR"
 _COPIES, _STAMPS = "buckets", "stamps"

@@ -16,8 +16,8 @@ from safetensors.numpy import load, save
 
 from frostline.stages.buckets.mirror import sent
 from frostline.stages.errors import DataError, StoreError
-from frostline.stages.records.replaced import replace_file
 from frostline.stages.records.safe_read import read_file
+from frostline.stages.replaced import replace_file
 
 # A file that changes within its clock's grain of being read can keep its times.
 GRAIN_NS = 2_000_000_000
