@@ -72,7 +72,7 @@ def choose(
 def _searched(search: Search, how: dict[str, Any]) -> tuple[Choice, Start]:
     """Return the choice among values that are solved roughly, and closely around the one that is chosen."""
     rows, units = search.rows, search.units
-    if rows.spec.rule == "stable":
+    if rows.spec.rule == "stable" and rows.target.row_losses(rows.y, probabilistic=True) is not None:
         search.around_the_least()
     else:
         search.everything()

@@ -40,8 +40,8 @@ def distinct(grid: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
 class Effort:
     """How closely heads are solved, and how much that may cost.
 
-    ``tolerance``: the gap that is enough. ``max_iterations``: steps and shortened steps of a head; ``products``: Hessian
-    products of one direction; ``reduced``: whether float32 and bf16 are precise enough.
+    ``tolerance``: the gap that is enough. ``max_iterations``: steps and shortened steps of a head; ``products``:
+    Hessian products of one direction; ``reduced``: whether float32 and bf16 are precise enough.
     """
 
     tolerance: float
@@ -50,9 +50,8 @@ class Effort:
     reduced: bool = False
 
 
-ROUGH = Effort(
-    1e-3, max_iterations=10, products=40, reduced=True
-)  # enough to tell values apart by rows that were not fitted
+# Enough to tell values apart by rows that were not fitted.
+ROUGH = Effort(1e-3, max_iterations=10, products=40, reduced=True)
 
 
 class CPath:

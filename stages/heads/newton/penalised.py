@@ -77,7 +77,7 @@ class OpenPath:
 
     @property
     def easy(self) -> float:
-        """A C whose penalty is a thousandth of the largest variance of the rows: Newton's method has no trouble there."""
+        """A C whose penalty is a thousandth of the rows' largest variance: Newton's method has no trouble there."""
         return min(_EASILY * part.path.easy for part in self._parts)
 
     def start_at(self, C: float, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
@@ -279,10 +279,6 @@ class PenalisedSolver:
         """Return the path of every task of row weights (t, n), all solved together."""
         path = self.rows.fit(grid, row_weights, **self.limits)
         return [path.of_task(task) for task in range(len(row_weights))]
-
-    def begin(self, row_weights: NDArray[np.float64]) -> Continued:
-        """Return the tasks of row weights (t, n) without a value yet."""
-        return Continued(self.rows.begin(row_weights), Effort(**self.limits), len(row_weights))
 
 
 class Continued:

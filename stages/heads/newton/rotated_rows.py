@@ -16,8 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from frostline.stages.processor import has_bf16
-
 BLOCK = 2**25  # bytes of rows, or of their logits, handled at once
 _CACHE = 2**21  # bytes of rows that a core keeps at hand
 _TINY = 1e-300  # the variance of features that are all equal
@@ -131,7 +129,7 @@ class RotatedRows(EigenbasisRows):
 
     def roughly(self) -> Self:
         """Return the same rows in float32 as they were given; of the copy in bf16 where the processor has that."""
-        fast = self.rows.device.type == "cuda" or has_bf16()
+        fast = self.rows.device.type == "cuda" or _multiplies_bf16()
         rows = self.rows.bfloat16() if fast and self.dtype == torch.float32 else self.rows
         return replace(self, exact=torch.float32, rows=rows)
 
@@ -229,3 +227,9 @@ def _spanning_basis(X: RowSource, mean: Tensor) -> Tensor:
     """Orthonormal (d, n) columns spanning the centred rows: with n < d the problem is n wide."""
     basis: Tensor = torch.linalg.qr((X[slice(None)].to(mean.device).double() - mean).T)[0]
     return basis
+
+
+def _multiplies_bf16() -> bool:
+    """Whether this CPU has instructions for products in bf16, as far as torch says so (not before 2.11)."""
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(known.get("avx512_bf16") or known.get("amx_tile"))
