@@ -12,7 +12,6 @@ from frostline.stages.datasets.grouped import group_lots
 from frostline.stages.datasets.sampling import contents
 from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.fit.alike import UnitLosses, alike
-from frostline.stages.fit.begun import Start
 from frostline.stages.fit.scheme import held_out, of_validation
 from frostline.stages.fit.search import Search
 from frostline.stages.fit.selection import Choice
@@ -33,10 +32,8 @@ def choose(
     *,
     groups: NDArray[np.int64] | None = None,
     held: Sequence[Mask] = (),
-) -> tuple[Choice, Start | None]:
+) -> Choice:
     """Return the value that rows which the heads have not seen speak for, each counting what its class weight says.
-
-    With it comes its W (classes, d) and b (classes,) on the rows that were not held out, if heads can start from there.
 
     Where values can be asked for one after another they are solved roughly, and closely around the choice; by the rule
     ``stable`` values beyond those where the loss has clearly risen are not tried, see ``Search``.
@@ -66,10 +63,10 @@ def choose(
     if isinstance(unseen, HeldOut):
         how["converged"] = unseen.converged
     learned = _learned(unseen, rows, units, best, places)
-    return Choice(**how, **_recorded(judged), **_of(unseen, best, among), **learned), None
+    return Choice(**how, **_recorded(judged), **_of(unseen, best, among), **learned)
 
 
-def _searched(search: Search, how: dict[str, Any]) -> tuple[Choice, Start]:
+def _searched(search: Search, how: dict[str, Any]) -> Choice:
     """Return the choice among values that are solved roughly, and closely around the one that is chosen."""
     rows, units = search.rows, search.units
     if rows.spec.rule == "stable" and rows.target.row_losses(rows.y, probabilistic=True) is not None:
@@ -83,7 +80,7 @@ def _searched(search: Search, how: dict[str, Any]) -> tuple[Choice, Start]:
             break
     how |= {"converged": unseen.converged, "rough": search.rough(), "untried": search.untried()}
     learned = _learned(unseen, rows, units, best, ())
-    return Choice(**how, **_recorded(judged), **_of(unseen, best, among), **learned), unseen.start(best)
+    return Choice(**how, **_recorded(judged), **_of(unseen, best, among), **learned)
 
 
 def _chosen(unseen: Unseen, rows: TrainingRows, units: Units) -> tuple[Judgement, int, Sequence[int]]:

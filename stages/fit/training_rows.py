@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import ConfigError
-from frostline.stages.fit.begun import Begun, Part, Start
+from frostline.stages.fit.begun import Begun, Part
 from frostline.stages.heads import AffinePath, HeadPath, HeadSpec, head_kind, solver
 from frostline.stages.heads.base import Continued, Solver, explained, streams
 from frostline.stages.heads.kinds import Number
@@ -49,13 +49,6 @@ class TrainingRows:
                 f"--class-weight {spec.class_weight} with {target} targets; it applies to single-label targets only"
             )
 
-    def fit_from(self, start: Start, value: Number, used: Mask) -> HeadPath:
-        """Return the head of a value, fitted on the rows that are used from where similar rows have it."""
-        begun = self.begin([used])
-        begun.start_at(value, start)
-        begun.solve([value])
-        return begun.known([value])[0]
-
     def fit(self, grid: tuple[Number, ...], used: Mask) -> HeadPath:
         """Return a head for each value, fitted on the rows that are used."""
         made = self._made(used)
@@ -86,7 +79,7 @@ class TrainingRows:
         made = [self._made(used) for used in several]
         with explained(self.spec):
             heads = cast(_Continuing, made[0].solver).begin(np.stack([one.weights for one in made]))
-        return Part(heads, made[0].scaler, partial(self._unscaled, scaler=made[0].scaler))
+        return Part(heads, partial(self._unscaled, scaler=made[0].scaler))
 
     def _made(self, used: Mask) -> _Made:
         weights = self.weights(used)

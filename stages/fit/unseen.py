@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import DataError, counted
-from frostline.stages.fit.begun import Start
 from frostline.stages.fit.training_rows import Mask, TrainingRows
-from frostline.stages.heads import AffinePath, HeadPath
+from frostline.stages.heads import HeadPath
 from frostline.stages.heads.kinds import Number
 
 Held = tuple[slice, NDArray[np.int64], NDArray[np.float64], NDArray[Any]]
@@ -89,11 +88,6 @@ class Solved:
     def of(self, index: int) -> Iterator[Held]:
         for path, held in zip(self.paths, self.masks, strict=True):
             yield from _held_by_one(path, index, held, self.rows)
-
-    def start(self, index: int) -> Start:
-        """Return W and b of a value, fitted without the rows of the first mask."""
-        path = cast(AffinePath, self.paths[0])
-        return path.weight[index], path.bias[index]
 
 
 class Others:

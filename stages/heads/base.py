@@ -66,9 +66,6 @@ class Continued(Protocol):
 
     easy: float
 
-    def start_at(self, value: float, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
-        """Take W (classes, d) and b (classes,) of a head on similar rows as a start for values near its own."""
-
     def solve(self, grid: Sequence[Number], *, roughly: bool = False) -> None:
         """Solve values to the tolerance of the solver, or ``roughly``; those that were solved, on from there."""
 

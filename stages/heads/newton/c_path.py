@@ -76,11 +76,6 @@ class CPath:
         """The largest C that needs no head start."""
         return float(self.problem.penalty.min()) / (_EASY * self.problem.features.variance)
 
-    def start_at(self, C: float, theta: Tensor) -> None:
-        """Take heads (t, classes, d + 1) of similar rows for the solution of ``C``, as a start."""
-        unknown = theta.new_full((len(theta),), torch.inf)
-        self._known[C] = Solution(theta, unknown, unknown, unknown, unknown.new_zeros(len(theta), dtype=torch.int64))
-
     def known(self, grid: Tensor) -> Solution:
         """Return the heads of values that were solved (k,), or of those next to them; k, then t, come first."""
         found = [self._known[min(self._known, key=partial(_apart, C))] for C in grid.tolist()]

@@ -80,12 +80,6 @@ class OpenPath:
         """A C whose penalty is a thousandth of the rows' largest variance: Newton's method has no trouble there."""
         return min(_EASILY * part.path.easy for part in self._parts)
 
-    def start_at(self, C: float, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
-        """Take W (classes, d) and b (classes,) of a head on similar rows as a start for values near ``C``."""
-        theta = torch.as_tensor(np.column_stack((weight, np.where(np.isfinite(bias), bias, 0.0))))
-        for part in self._parts:
-            part.path.start_at(C, theta.to(part.total.device).repeat(len(part.total), 1, 1))
-
     def solve(self, C: ArrayLike, effort: Effort) -> PenalisedPath:
         """Return a head for each C (k,) and task, (t, k, …); those that are known are solved on from where they are."""
         ascending = distinct(checked_values(C))[0]
@@ -287,10 +281,6 @@ class Continued:
     def __init__(self, path: OpenPath, close: Effort, tasks: int) -> None:
         self._path, self._close, self._tasks = path, close, tasks
         self.easy = path.easy
-
-    def start_at(self, value: float, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
-        """Take W (classes, d) and b (classes,) of similar rows as a start for values near ``value``."""
-        self._path.start_at(value, weight, bias)
 
     def solve(self, grid: Sequence[float], *, roughly: bool = False) -> None:
         """Solve values, or solve them on: to the tolerance of the solver, or ``roughly``."""
