@@ -15,6 +15,7 @@ from frostline.stages.backbones.checkpoints.unloaded import unloaded
 from frostline.stages.backbones.families.base import LoadedModel
 from frostline.stages.backbones.families.registry import load, spec_name
 from frostline.stages.backbones.families.transform_check import transform_of
+from frostline.stages.backbones.inference.frames import frame_for, unframed
 from frostline.stages.backbones.inference.frozen import AnyBackbone, blamed
 from frostline.stages.backbones.inference.item_backbone import ItemBackbone, of_items
 from frostline.stages.backbones.inference.pixels import image_preprocessing, is_thumbnail, noise_like
@@ -30,6 +31,7 @@ from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import BackboneSpec, Optimize, Pooling, Precision
 from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.modalities.base import IMAGE, Arrays, Item
+from frostline.stages.modalities.image.resize import resizes
 from frostline.stages.modalities.image.spec import ImageTransform, LibraryTransform, Preprocessing
 from frostline.stages.modalities.image.transform import centre
 from frostline.stages.modalities.image.upsample import agrees, enlarged
@@ -41,7 +43,7 @@ class Backbone(AnyBackbone):
 
     ``network``: from images as the network wants them to
     what the layer gives. ``prefix_tokens``: see
-    ``LoadedModel``.
+    ``LoadedModel``. ``frame``: what photographs go to a GPU in that resizes them, or None.
     """
 
     def __init__(
@@ -58,18 +60,20 @@ class Backbone(AnyBackbone):
         super().__init__(spec, network, width, precision, device, given, licence)
         self.prefix_tokens = prefix_tokens
         self._as_pillow = agrees(self.device)  # not when it is asked for: the threads that decode ask
+        resizing = self.device.type == "cuda" and resizes(self.device)
+        self.frame = frame_for(self.preprocessing, spec.size) if resizing else None
         self._mean, self._deviation = _scaling(self.preprocessing, self.device)
 
     def features(self, given: Mapping[str, Tensor]) -> Tensor:
         """Return the features, float32 (batch, d), of images on the device: ``pixels``, (batch, h, w, 3).
 
-        They are preprocessed, or are those that ``enlarges`` is true of, as they are.
+        They are preprocessed, or are those that ``enlarges`` is true of, as they are, or lie in frames.
         """
         return self.pooled(self.network(self.prepared(given)))
 
     def prepared(self, given: Mapping[str, Tensor]) -> Tensor:
         """Return what the network is given of images as ``features`` takes them, (batch, 3, height, width)."""
-        images = given["pixels"].permute(0, 3, 1, 2)
+        images = unframed(given).permute(0, 3, 1, 2)
         if images.shape[-2:] != self.spec.size:
             images = _enlarged(images, self.spec)
         return _to_input(images, self._mean, self._deviation).to(self.dtype)
@@ -93,7 +97,9 @@ class Backbone(AnyBackbone):
         return self._as_pillow and is_thumbnail(size, self.spec)
 
     def raw(self, sample: Image) -> Item | None:
-        return {"pixels": np.asarray(sample)} if self.enlarges(sample.size) else None
+        if self.enlarges(sample.size):
+            return {"pixels": np.asarray(sample)}
+        return self.frame.item(sample) if self.frame else None
 
     def trial(self) -> Arrays:
         return {"pixels": np.zeros((1, *self.spec.size, 3), self.preprocessing.dtype)}
