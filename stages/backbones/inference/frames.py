@@ -96,13 +96,8 @@ def finished_frame(item: Item) -> Item:
     return {"pixels": unframed(batch)[0].numpy()}
 
 
-def is_framed(given: Mapping[str, object]) -> bool:
-    """Whether an item or a batch holds frames."""
-    return "across" in given
-
-
 def unframed(given: Mapping[str, Tensor]) -> Tensor:
     """Return the images of a batch, uint8 (batch, h, w, 3): framed ones resized, others as they are."""
-    if not is_framed(given):
+    if "across" not in given:
         return given["pixels"]
     return resized(given["pixels"], given["across"], given["down"])

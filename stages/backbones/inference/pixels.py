@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from frostline.stages.backbones.inference.frames import finished_frame, is_framed
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.modalities.base import Arrays, Item, Sample
@@ -49,7 +48,9 @@ def raw_or_item(sample: Sample, backbone: Embedder, view: View = "plain") -> Ite
 
 def finished(item: Item, spec: BackboneSpec) -> Item:
     """Return what ``raw_or_item`` gave of an image as ``item_for`` would have."""
-    if is_framed(item):
+    if set(item) > {"pixels"}:
+        from frostline.stages.backbones.inference.frames import finished_frame
+
         return finished_frame(item)
     pixels = item["pixels"]
     return item if pixels.shape[:2] == spec.size else item_for(Image.fromarray(pixels), spec)
