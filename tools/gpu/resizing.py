@@ -1,4 +1,4 @@
-"""Photographs resized on the device: whether their pixels are Pillow's, and how fast that is alone."""
+"""Photographs resized on the device: whether they have Pillow's pixels, how fast that is, and how fast they get there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.common.images import SIZES
 from frostline.stages.backbones.inference.frames import Frame, frame_for, unframed
 from frostline.stages.modalities.base import Item
 from frostline.stages.modalities.image.resize import resizes
-from frostline.stages.modalities.items import stacked
+from frostline.stages.modalities.items import Stack, stacked, write_to
 from tools.gpu.bench import Bench
 from tools.gpu.report import Found
 
@@ -33,7 +33,23 @@ def resizing(bench: Bench, found: Found) -> None:
     found[f"batch {rows}, prepared alone, images/s"] = bench.rate(
         bench.captured(partial(backbone.prepared, batch)), rows, 0.5
     )
+    _stacking(bench, found, frame, rows)
     assert same == images and found["the check at load passes"], "the device's pixels are not those of Pillow"
+
+
+def _stacking(bench: Bench, found: Found, frame: Frame, rows: int) -> None:
+    """Note images/s stacked where they go from, and stacked elsewhere first."""
+    items = {place: _item(frame, _photograph(_SIZES[0])) for place in range(rows)}
+    pinned = {
+        name: torch.empty((rows, *array.shape), dtype=torch.from_numpy(array).dtype, pin_memory=bench.on_gpu).numpy()
+        for name, array in items[0].items()
+    }
+    found[f"batch {rows}, stacked in pinned memory, images/s"] = bench.rate(
+        lambda: write_to(pinned, Stack(items, rows)), rows, 0.5
+    )
+    found[f"batch {rows}, stacked and then copied there, images/s"] = bench.rate(
+        lambda: write_to(pinned, dict(Stack(items, rows))), rows, 0.5
+    )
 
 
 def _same(bench: Bench, frame: Frame) -> int:
