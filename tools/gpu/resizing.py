@@ -1,4 +1,4 @@
-"""Photographs resized on the device: whether they have Pillow's pixels, how fast that is, and how fast they get there."""
+"""Photographs resized on the device: whether they have Pillow's pixels, how fast that is, how fast they get there."""
 
 from __future__ import annotations
 
