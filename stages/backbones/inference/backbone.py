@@ -26,7 +26,7 @@ from frostline.stages.backbones.network.joined import Joined, is_joined, joined
 from frostline.stages.backbones.network.last_blocks import named_blocks
 from frostline.stages.backbones.network.pooling import default_pool, pool
 from frostline.stages.backbones.network.tokens import check_class_token, check_tokens
-from frostline.stages.backbones.optimize import optimized
+from frostline.stages.backbones.optimize import fused_convolutions, optimized, settle
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import BackboneSpec, Optimize, Pooling, Precision
 from frostline.stages.errors import ConfigError, unknown_name
@@ -63,6 +63,13 @@ class Backbone(AnyBackbone):
         resizing = self.device.type == "cuda" and resizes(self.device)
         self.frame = frame_for(self.preprocessing, spec.size) if resizing else None
         self._mean, self._deviation = _scaling(self.preprocessing, self.device)
+        if self.device.type == "cuda" and fused_convolutions(network):
+            self._settle()
+
+    @torch.inference_mode()
+    def _settle(self) -> None:
+        noise = noise_like(self.trial()["pixels"][0])
+        settle(self.network, self.prepared({"pixels": torch.from_numpy(noise).to(self.device)}))
 
     def features(self, given: Mapping[str, Tensor]) -> Tensor:
         """Return the features, float32 (batch, d), of images on the device: ``pixels``, (batch, h, w, 3).

@@ -23,6 +23,7 @@ from frostline.stages.backbones.inference.batches import BatchLimit
 from frostline.stages.backbones.inference.cuda import overlapped as stream
 from frostline.stages.backbones.inference.frames import frame_for, unframed
 from frostline.stages.backbones.inference.multi_layer import share_pass
+from frostline.stages.backbones.optimize import fused_convolutions
 from frostline.stages.backbones.spec import Precision
 from frostline.stages.datasets import open_dataset
 from frostline.stages.extract.extraction import extract
@@ -94,6 +95,26 @@ def test_the_stream_gives_what_each_batch_gives_alone(
         wanted = backbone.embed(batch)
         close = 1e-5 if precision == "fp32" else 1e-2
         np.testing.assert_allclose(one, wanted, rtol=close, atol=close * np.abs(wanted).max())
+
+
+@two_devices
+@pytest.mark.usefixtures("optimizations")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_convolutions_fused_with_what_follows_them_give_what_they_gave(
+    name: str, precision: Precision, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "frostline"):
+        backbone = loaded(name, precision)
+    assert "convolutions are not fused" not in caplog.text  # which is said if cuDNN's operations fail
+    layers = fused_convolutions(backbone.network)
+    assert len(layers) == {"resnet18": 17, "resnet50": 49}[name]
+    found = backbone.embed(noise(1)[0])
+    for layer in layers:
+        layer.fused = False
+    wanted = backbone.embed(noise(1)[0])
+    close = 1e-4 if precision == "fp32" else 5e-2
+    np.testing.assert_allclose(found, wanted, rtol=close, atol=close * np.abs(wanted).max())
 
 
 @pytest.mark.usefixtures("optimizations")
