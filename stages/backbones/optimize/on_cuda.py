@@ -97,7 +97,7 @@ def _block(device: torch.device, dtype: torch.dtype, *, fused: bool) -> nn.Modul
     layers = [CudnnConv(conv) for conv in convolutions]
     for layer in layers:
         layer.fused = fused
-    return _Block(*layers).requires_grad_(False).to(device, dtype, memory_format=torch.channels_last)
+    return _Block(*layers).requires_grad_(False).to(device, dtype).to(memory_format=torch.channels_last)
 
 
 class _Block(nn.Module):
