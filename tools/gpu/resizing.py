@@ -11,7 +11,7 @@ from PIL import Image
 from benchmarks.common.images import SIZES
 from frostline.stages.backbones.inference.frames import Frame, frame_for, unframed
 from frostline.stages.modalities.base import Item
-from frostline.stages.modalities.image.resize import resizes
+from frostline.stages.modalities.image.resize import in_torch, way
 from frostline.stages.modalities.items import Stack, stacked, write_to
 from tools.gpu.bench import Bench
 from tools.gpu.report import Found
@@ -24,12 +24,16 @@ def resizing(bench: Bench, found: Found) -> None:
     backbone = bench.network(bench.networks[0])
     frame = frame_for(backbone.preprocessing, backbone.spec.size)
     assert frame is not None
-    found["the check at load passes"] = resizes(bench.device)
+    used = way(bench.device)
+    found["the check at load passes"] = used is not None
+    found["one kernel"] = used not in (None, in_torch)
     same, images = _same(bench, frame), len(_SIZES)
     found["pixels are Pillow's"] = f"in {same} of {images} images"
     rows = bench.batch_sizes[0]
     batch = _on(bench, [_item(frame, _photograph(_SIZES[0]))] * rows)
     found[f"batch {rows}, resized alone, images/s"] = bench.rate(bench.captured(partial(unframed, batch)), rows, 0.5)
+    plain = bench.captured(lambda: in_torch(in_torch(batch["pixels"], 2, batch["across"]), 1, batch["down"]))
+    found[f"batch {rows}, resized by torch's operations, images/s"] = bench.rate(plain, rows, 0.5)
     found[f"batch {rows}, prepared alone, images/s"] = bench.rate(
         bench.captured(partial(backbone.prepared, batch)), rows, 0.5
     )

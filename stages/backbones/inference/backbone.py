@@ -31,7 +31,7 @@ from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import BackboneSpec, Optimize, Pooling, Precision
 from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.modalities.base import IMAGE, Arrays, Item
-from frostline.stages.modalities.image.resize import resizes
+from frostline.stages.modalities.image.resize import way
 from frostline.stages.modalities.image.spec import ImageTransform, LibraryTransform, Preprocessing
 from frostline.stages.modalities.image.transform import centre
 from frostline.stages.modalities.image.upsample import agrees, enlarged
@@ -60,8 +60,8 @@ class Backbone(AnyBackbone):
         super().__init__(spec, network, width, precision, device, given, licence)
         self.prefix_tokens = prefix_tokens
         self._as_pillow = agrees(self.device)  # not when it is asked for: the threads that decode ask
-        resizing = self.device.type == "cuda" and resizes(self.device)
-        self.frame = frame_for(self.preprocessing, spec.size) if resizing else None
+        resizes = self.device.type == "cuda" and way(self.device)
+        self.frame = frame_for(self.preprocessing, spec.size) if resizes else None
         self._mean, self._deviation = _scaling(self.preprocessing, self.device)
         if self.device.type == "cuda" and fused_convolutions(network):
             self._settle()

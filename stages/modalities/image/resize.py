@@ -7,10 +7,10 @@ Since version 13 Pillow begins with the height where that shrinks by much more: 
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+log = logging.getLogger("frostline")
 _BITS = 22
 _KEPT = 1024  # tables: images of as many sizes
 _TRIED = (((50, 37), (24, 18)), ((31, 33), (31, 48)), ((40, 70), (24, 40)))  # sizes: from, to
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+Along = Callable[[Tensor, int, Tensor], Tensor]
 Table = NDArray[np.int32]
 """(outputs, 1 + taps): the first input that each output is made of, then the weights of it and of those after it."""
 
@@ -87,10 +89,12 @@ def resized(images: Tensor, across: Tensor, down: Tensor) -> Tensor:
 
     ``across``, (batch, columns, 1 + taps), and ``down``, (batch, rows, 1 + taps): int32, on the images' device.
     """
-    return _along(_along(images, 2, across), 1, down)
+    along = way(images.device) or in_torch
+    return along(along(images, 2, across), 1, down)
 
 
-def _along(images: Tensor, axis: int, tables: Tensor) -> Tensor:
+def in_torch(images: Tensor, axis: int, tables: Tensor) -> Tensor:
+    """Return images resized along an axis, by torch's operations: several for each tap."""
     first, last = tables[..., 0].long(), images.shape[axis] - 1
     shape = [size if at != axis else tables.shape[1] for at, size in enumerate(images.shape)]
     flat = [len(images) if at == 0 else -1 if at == axis else 1 for at in range(4)]
@@ -102,17 +106,37 @@ def _along(images: Tensor, axis: int, tables: Tensor) -> Tensor:
 
 
 @cache
-def resizes(device: torch.device) -> bool:
-    """Whether a device resizes noise to the pixels that Pillow makes of it."""
-    return all(_same(device, *sizes, how) for how in _FILTERS for sizes in _TRIED)
+def way(device: torch.device) -> Along | None:
+    """Return what resizes noise on a device to the pixels that Pillow makes of it, the fastest first; None if nothing.
+
+    On a GPU that is a kernel, if Triton is there and can compile, else torch's operations.
+    """
+    ways = (_in_one_kernel, in_torch) if device.type == "cuda" else (in_torch,)
+    return next((one for one in ways if _agrees(device, one)), None)
 
 
-def _same(device: torch.device, given: tuple[int, int], wanted: tuple[int, int], how: str) -> bool:
+def _in_one_kernel(images: Tensor, axis: int, tables: Tensor) -> Tensor:
+    from frostline.stages.modalities.image.resize_kernel import summed
+
+    return summed(images, axis, tables)
+
+
+def _agrees(device: torch.device, along: Along) -> bool:
+    try:
+        return all(_same(device, along, *sizes, how) for how in _FILTERS for sizes in _TRIED)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # no Triton, no compiler, no memory that it knows
+        log.info("images are not resized by one kernel on %s: %s", device, str(error).partition("\n")[0])
+        return False
+
+
+def _same(device: torch.device, along: Along, given: tuple[int, int], wanted: tuple[int, int], how: str) -> bool:
     noise = np.random.default_rng(0).integers(0, 256, (given[1], given[0], 3), np.uint8)
     kept = np.asarray(Image.fromarray(noise).resize(wanted, _RESAMPLING[how]))[2:-1, 1:-3]
     across, down = (
         table(n, m, window, how, taps_for(n / m, how))
         for n, m, window in zip(given, wanted, ((1, wanted[0] - 3), (2, wanted[1] - 1)), strict=True)
     )
-    there: list[Any] = [torch.from_numpy(one)[None].to(device) for one in (noise, across, down)]
-    return np.array_equal(resized(*there)[0].cpu().numpy(), kept)
+    images, *tables = (torch.from_numpy(one)[None].to(device) for one in (noise, across, down) if one is not None)
+    return np.array_equal(along(along(images, 2, tables[0]), 1, tables[1])[0].cpu().numpy(), kept)

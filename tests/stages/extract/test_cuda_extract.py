@@ -28,7 +28,7 @@ from frostline.stages.backbones.spec import Precision
 from frostline.stages.datasets import open_dataset
 from frostline.stages.extract.extraction import extract
 from frostline.stages.modalities.base import Arrays
-from frostline.stages.modalities.image.resize import resizes
+from frostline.stages.modalities.image.resize import in_torch, way
 from frostline.stages.modalities.image.spec import Interpolation, Preprocessing
 from frostline.stages.modalities.image.upsample import agrees, enlarged
 from frostline.stages.modalities.items import stacked
@@ -195,13 +195,19 @@ def test_thumbnails_are_enlarged_to_the_pixels_that_pillow_makes() -> None:
 def test_photographs_are_resized_to_the_pixels_that_pillow_makes(interpolation: Interpolation) -> None:
     how = Preprocessing(256, 224, interpolation)
     frame = frame_for(how, (224, 224))
-    assert resizes(torch.device(DEVICE)) and frame is not None
+    assert way(torch.device(DEVICE)) is not None and frame is not None
     rng = np.random.default_rng(0)
     sizes = [(375, 500), (500, 375), (512, 512), (131, 97), (33, 50), (480, 640)]
     photographs = [Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)) for size in sizes]
     batch = stacked([item for one in photographs if (item := frame.item(one))])
     found = unframed({name: torch.from_numpy(array).to(DEVICE) for name, array in batch.items()}).cpu().numpy()
     assert np.array_equal(found, np.stack([how.item(one)["pixels"] for one in photographs]))
+
+
+@two_devices
+def test_one_kernel_resizes_there() -> None:
+    pytest.importorskip("triton")
+    assert way(torch.device(DEVICE)) is not in_torch
 
 
 @two_devices

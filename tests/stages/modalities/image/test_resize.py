@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +15,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from frostline.stages.modalities.image import resize as room
-from frostline.stages.modalities.image.resize import begins_with_width, resized, resizes, table, taps_for, unchanged
+from frostline.stages.modalities.image.resize import (
+    begins_with_width,
+    in_torch,
+    resized,
+    table,
+    taps_for,
+    unchanged,
+    way,
+)
 
+CPU, KERNEL = torch.device("cpu"), "frostline.stages.modalities.image.resize_kernel"
 FILTERS: dict[str, Image.Resampling] = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 SIZES = [(500, 375), (375, 500), (640, 480), (333, 500), (97, 131), (256, 256), (32, 32), (50, 7), (1, 9)]
 
@@ -84,10 +96,55 @@ def test_what_needs_more_taps_than_there_is_room_for_has_no_table() -> None:
 
 
 def test_a_device_that_is_off_by_one_level_does_not_resize(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert resizes(torch.device("cpu"))
-    resizes.cache_clear()
-    monkeypatch.setattr(room, "resized", lambda images, across, down: resized(images, across, down) ^ 1)
-    try:
-        assert not resizes(torch.device("cpu"))
-    finally:
-        resizes.cache_clear()
+    assert way(CPU) is in_torch
+    monkeypatch.setattr(room, "in_torch", lambda images, axis, tables: in_torch(images, axis, tables) ^ 1)
+    assert way.__wrapped__(CPU) is None
+
+
+@pytest.mark.parametrize("kernel", ["fails", "is off", "is right"])
+def test_a_gpu_uses_one_kernel_or_else_torch(
+    kernel: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def one(images: torch.Tensor, axis: int, tables: torch.Tensor) -> torch.Tensor:
+        if kernel == "fails":
+            raise RuntimeError("Failed to find C compiler\nmore")
+        return in_torch(images, axis, tables) ^ (kernel == "is off")
+
+    monkeypatch.setattr(room, "_in_one_kernel", one)
+    real = room._same
+    monkeypatch.setattr(room, "_same", lambda device, *more: real(CPU, *more))  # a GPU that computes here
+    with caplog.at_level("INFO", "frostline"):
+        assert way.__wrapped__(torch.device("cuda")) is (one if kernel == "is right" else in_torch)
+    assert ("Failed to find C compiler" in caplog.text) == (kernel == "fails") and "more" not in caplog.text
+
+
+def test_the_kernel_sums_up_what_torch_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("triton", reason="Triton is not installed, which comes with torch for GPUs")
+    monkeypatch.setenv("TRITON_INTERPRET", "1")  # by Triton's interpreter, which needs no GPU
+    monkeypatch.delitem(sys.modules, KERNEL, raising=False)
+    summed = importlib.import_module(KERNEL).summed
+    monkeypatch.delitem(sys.modules, KERNEL)
+    for how in FILTERS:
+        images = torch.from_numpy(np.stack([made(40, 30, kind) for kind in ("noise", "edges", "grey")]))
+        for axis, before in ((1, 30), (2, 40)):
+            kept = ((0, 21), (1, 22), (2, 23))
+            tables: list[Any] = [
+                table(before, after, one, how, 9) for after, one in zip((24, 31, 60), kept, strict=True)
+            ]
+            given = torch.from_numpy(np.stack(tables))
+            assert torch.equal(summed(images, axis, given), in_torch(images, axis, given))
+
+
+def test_the_kernel_compiles_for_a_gpu_that_is_not_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    triton = pytest.importorskip("triton", reason="Triton is not installed, which comes with torch for GPUs")
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    kernel = importlib.import_module(KERNEL)._sums
+    pointers = {"images": "*u8", "tables": "*i32", "out": "*u8"}
+    numbers = dict.fromkeys(("size", "result", "inner", "inputs", "outputs"), "i32")
+    known = {"TAPS": taps_for(2, "bicubic"), "BLOCK": 1024}
+    source = ASTSource(kernel, {**pointers, **numbers, **dict.fromkeys(known, "constexpr")}, known)
+    compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32))  # Hopper
+    assert compiled.asm["cubin"]
