@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,12 +119,19 @@ def test_a_gpu_uses_one_kernel_or_else_torch(
     assert ("Failed to find C compiler" in caplog.text) == (kernel == "fails") and "more" not in caplog.text
 
 
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    """Have the kernel's module imported by the test alone: what interprets it is decided then."""
+    sys.modules.pop(KERNEL, None)
+    yield
+    sys.modules.pop(KERNEL, None)
+
+
+@pytest.mark.usefixtures("fresh")
 def test_the_kernel_sums_up_what_torch_does(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("triton", reason="Triton is not installed, which comes with torch for GPUs")
     monkeypatch.setenv("TRITON_INTERPRET", "1")  # by Triton's interpreter, which needs no GPU
-    monkeypatch.delitem(sys.modules, KERNEL, raising=False)
     summed = importlib.import_module(KERNEL).summed
-    monkeypatch.delitem(sys.modules, KERNEL)
     for how in FILTERS:
         images = torch.from_numpy(np.stack([made(40, 30, kind) for kind in ("noise", "edges", "grey")]))
         for axis, before in ((1, 30), (2, 40)):
@@ -135,6 +143,7 @@ def test_the_kernel_sums_up_what_torch_does(monkeypatch: pytest.MonkeyPatch) -> 
             assert torch.equal(summed(images, axis, given), in_torch(images, axis, given))
 
 
+@pytest.mark.usefixtures("fresh")
 def test_the_kernel_compiles_for_a_gpu_that_is_not_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     triton = pytest.importorskip("triton", reason="Triton is not installed, which comes with torch for GPUs")
     from triton.backends.compiler import GPUTarget
