@@ -13,7 +13,7 @@ from torch import Tensor
 _AT_ONCE = 1024
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _sums(images, tables, out, size, result, inner, inputs, outputs, TAPS: tl.constexpr, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     """Sum up a block of one image's values; ``inner``: how many lie between two that belong to one sum."""
     image = tl.program_id(1).to(tl.int64)
