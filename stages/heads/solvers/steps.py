@@ -7,6 +7,7 @@ many steps at once, and a graph takes the next one there by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from frostline.stages.backbones.inference.capture import Captures
 
 _AT_ONCE = 512  # steps whose batches go to the device together
-_WARM_UPS = 3  # steps before a capture
+_FIRST = 100  # steps before a capture, which waits for the device and empties its caches
 Number = float | Tensor
 Step = Callable[..., object]
-"""Changes the state, given places (batch,) among the rows and some numbers: floats, or (0,) tensors on a GPU."""
+"""Changes the state, given places (batch,) among the rows and some numbers: floats, or tensors of no axis on a GPU."""
 Batch = tuple[Tensor, Sequence[float]]
 
 
@@ -62,7 +63,7 @@ class Replayed:
     def _take_alike(self, fed: _Fed, batches: list[Batch]) -> None:
         fed.fill(batches)
         for _ in batches:
-            if self._run is None and self._taken >= _WARM_UPS:
+            if self._run is None and self._taken >= _FIRST:
                 self._run = self._graph(fed)
             if self._run is None:
                 self._next(fed)
@@ -82,7 +83,7 @@ class Replayed:
         """Return what takes the next step; the state is left as it is now."""
         api = torch.get_device_module(self._device)
         changed = (*self._state, fed.at)
-        before, stream, current = [one.clone() for one in changed], api.Stream(), api.current_stream()
+        before, stream, current = [one.clone() for one in changed], _stream(self._device), api.current_stream()
         stream.wait_stream(current)
         with api.stream(stream):
             found: Any = self._captures.graph(lambda: self._next(fed), self._device, stream, "a training step")
@@ -90,6 +91,12 @@ class Replayed:
         for one, kept in zip(changed, before, strict=True):
             one.copy_(kept)
         return found[0] if found else lambda: self._next(fed)
+
+
+@cache
+def _stream(device: torch.device) -> Any:
+    """Return the stream for captures. cuBLAS keeps a workspace for each that it meets."""
+    return torch.get_device_module(device).Stream()
 
 
 class _Fed:

@@ -61,7 +61,7 @@ def test_steps_are_captured_there_and_are_those_that_are_taken_one_by_one(
     kind: type[SgdSolver | AdamWSolver], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     X, y = rows()
-    how = {"steps": 300} if kind is SgdSolver else {"epochs": 20, "batch": 64}  # the last batch of an epoch is shorter
+    how = {"steps": 300} if kind is SgdSolver else {"epochs": 30, "batch": 64}  # the last batch of an epoch is shorter
     with caplog.at_level(logging.INFO, "frostline"):
         captured = kind(X, y, CLASSES, device=DEVICE, **how).fit([1e-3, 1e-2], np.ones(N))
     assert "can't be captured" not in caplog.text and not CAPTURES.failed

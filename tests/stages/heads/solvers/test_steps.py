@@ -25,6 +25,7 @@ Work = Callable[[], Any]
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: 0)
     monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", lambda _: None)
+    monkeypatch.setattr(steps, "_FIRST", 3)
 
 
 def again(replays: list[int]) -> Captures:
