@@ -87,6 +87,15 @@ def test_another_order_of_memory_is_not_taken(monkeypatch: pytest.MonkeyPatch) -
     assert settled(Residual()) == [False, True]
 
 
+@pytest.mark.parametrize("addend", [None, IMAGES])
+def test_torchs_operations_take_these_arguments_but_not_on_a_cpu(
+    addend: Tensor | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    with pytest.raises(NotImplementedError, match="from the 'CPU' backend"):  # others raise TypeError
+        CudnnConv(nn.Conv2d(4, 4, 3, padding=1)).by_one_operation(IMAGES, addend)
+
+
 @pytest.mark.parametrize("took", [1.0, 0.98])
 def test_nothing_is_fused_where_that_is_no_faster(took: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(on_cuda, "_seconds", lambda block, images: took if block.first.fused else 1.0)
