@@ -126,6 +126,8 @@ def _filling(job: Extraction) -> Iterator[_Filling]:
 
 def item_bytes(backbone: Embedder, item: Callable[[int], Item], rows: Sequence[int]) -> int:
     """Return how many bytes an item holds: of images at most; of others as the largest of the first few rows does."""
+    if frame := getattr(backbone, "frame", None):
+        return int(frame.item_bytes)
     if backbone.spec.size:
         return 3 * prod(backbone.spec.size) * np.dtype(image_preprocessing(backbone.spec).dtype).itemsize
     return max(map(bytes_of, _readable(item, rows[:_FEW])), default=1)

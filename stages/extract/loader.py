@@ -15,7 +15,7 @@ from typing import TypeVar
 from frostline.stages.errors import UnreadableSample
 from frostline.stages.extract.threads import ThreadTrial
 from frostline.stages.modalities.base import Arrays, Item
-from frostline.stages.modalities.items import by_shape, bytes_of, placed, shape_of
+from frostline.stages.modalities.items import Stack, by_shape, bytes_of, shape_of
 
 T = TypeVar("T")
 _BLOCK_BYTES = 32 << 20
@@ -41,10 +41,10 @@ class Batch:
         """Return ``size`` items, or if ``bare`` as many as there are rows, arrays by name (size, …), in their order.
 
         Zeros are at the end and in place of faults: with one ``size`` for all batches of a shape each row gets the
-        same bits in any company. There must be an item.
+        same bits in any company. They are stacked when they are asked for. There must be an item.
         """
         size = len(self.rows) if bare else self.size
-        return placed({place: self.items[row] for place, row in enumerate(self.rows) if row in self.items}, size)
+        return Stack({place: self.items[row] for place, row in enumerate(self.rows) if row in self.items}, size)
 
 
 @dataclass(eq=False)

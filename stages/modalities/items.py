@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ Shape = tuple[tuple[str, str, tuple[int, ...]], ...]
 
 def shape_of(arrays: Mapping[str, NDArray[Any]]) -> Shape:
     """Return the shape of an item or a batch."""
+    if isinstance(arrays, Stack):
+        return arrays.shape
     return tuple((name, arrays[name].dtype.str, arrays[name].shape) for name in sorted(arrays))
 
 
@@ -37,6 +40,8 @@ def rows_at_once(how: Transform[Any], item: Item, most: int) -> int:
 
 def rows_of(batch: Arrays) -> int:
     """Return how many rows a batch has."""
+    if isinstance(batch, Stack):
+        return batch.rows
     return len(next(iter(batch.values())))
 
 
@@ -45,14 +50,56 @@ def stacked(items: Sequence[Item]) -> dict[str, NDArray[Any]]:
     return {name: np.stack([item[name] for item in items]) for name in items[0]}
 
 
-def placed(items: Mapping[int, Item], size: int) -> dict[str, NDArray[Any]]:
-    """Return a batch of ``size`` rows with items of one shape at their places, zeros in all other rows."""
-    first = next(iter(items.values()))
-    batch: dict[str, NDArray[Any]] = {name: np.zeros((size, *a.shape), a.dtype) for name, a in first.items()}
-    for name, rows in batch.items():
-        for place, item in items.items():
-            rows[place] = item[name]
-    return batch
+class Stack(Mapping[str, NDArray[Any]]):
+    """A batch of ``rows`` rows with items of one shape at their places and zeros in all other rows.
+
+    It is stacked where it is to lie (``write_to``), or when an array of it is asked for.
+    """
+
+    def __init__(self, items: Mapping[int, Item], rows: int) -> None:
+        self._items, self.rows = items, rows
+        self._first = next(iter(items.values()))
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._first)
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    @property
+    def shape(self) -> Shape:
+        return tuple((name, dtype, (self.rows, *shape)) for name, dtype, shape in shape_of(self._first))
+
+    @cached_property
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        arrays: dict[str, NDArray[Any]] = {
+            name: np.zeros((self.rows, *array.shape), array.dtype) for name, array in self._first.items()
+        }
+        self._write(arrays)
+        return arrays
+
+    def write(self, where: Mapping[str, NDArray[Any]]) -> None:
+        """Write the batch over arrays of its shape."""
+        for array in where.values():
+            array[[place for place in range(self.rows) if place not in self._items]] = 0
+        self._write(where)
+
+    def _write(self, where: Mapping[str, NDArray[Any]]) -> None:
+        for name, rows in where.items():
+            for place, item in self._items.items():
+                rows[place] = item[name]
+
+
+def write_to(where: Mapping[str, NDArray[Any]], batch: Arrays) -> None:
+    """Write a batch over arrays of its shape; one that is not stacked yet is stacked there."""
+    if isinstance(batch, Stack):
+        batch.write(where)
+        return
+    for name, array in batch.items():
+        np.copyto(where[name], array)
 
 
 def taken(batch: Arrays, rows: slice | NDArray[np.int64]) -> dict[str, NDArray[Any]]:

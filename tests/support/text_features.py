@@ -9,7 +9,7 @@ import numpy as np
 
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.inference.item_backbone import ItemBackbone
-from frostline.stages.modalities.items import by_shape, placed
+from frostline.stages.modalities.items import Stack, by_shape
 
 
 def loaded(name: str, pool: str | None = None, **asked: Any) -> ItemBackbone:
@@ -23,6 +23,6 @@ def features(backbone: ItemBackbone, texts: Sequence[str], size: int = 8) -> np.
     for rows in by_shape(items):
         for start in range(0, len(rows), size):
             part = rows[start : start + size]
-            batch = placed({place: items[row] for place, row in enumerate(part)}, size)
+            batch = Stack({place: items[row] for place, row in enumerate(part)}, size)
             found[part] = backbone.embed(batch)[: len(part)]
     return found

@@ -53,7 +53,10 @@ class Bench:
         """Return a network with random weights, in bf16 on a GPU."""
         how = BackboneRequest(name, "random")
         example = Image.new("RGB", SIZES["photographs"])
-        return load_backbone(how, example, precision="bf16" if self.on_gpu else "fp32", device=str(self.device))
+        started = time.perf_counter()
+        network = load_backbone(how, example, precision="bf16" if self.on_gpu else "fp32", device=str(self.device))
+        self.report.say(f"{name} loaded in {time.perf_counter() - started:.1f} s")
+        return network
 
     def random_images(self, rows: int, side: int) -> Tensor:
         """Return uint8 (rows, side, side, 3) on the device."""

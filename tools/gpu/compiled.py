@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from frostline.stages.backbones.optimize import fused_convolutions
 from tools.gpu.bench import Bench
 from tools.gpu.report import Found
 from tools.gpu.resident import FULL
@@ -19,6 +20,8 @@ def compiled(bench: Bench, found: Found, name: str) -> None:
     def features(images: Tensor) -> Tensor:
         return backbone.features({"pixels": images})
 
+    for layer in fused_convolutions(backbone.network):
+        layer.fused = False  # the compiler fuses them
     given = bench.random_images(rows, FULL)
     faster = torch.compile(features, dynamic=False, backend="inductor" if bench.on_gpu else "eager")
     with torch.inference_mode():

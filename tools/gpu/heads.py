@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from frostline.stages.backbones.inference.capture import CAPTURES
 from frostline.stages.heads.kinds import DINOV2_GRID
 from frostline.stages.heads.linear import LinearPath
 from frostline.stages.heads.solvers.logistic import logistic_path
@@ -29,8 +30,9 @@ def heads(bench: Bench, found: Found) -> None:
         odds.append(_odds(path, X[:300]))
         few = logistic_path(X[:_FEW], y[:_FEW], C, device=device)
         found[f"logistic, {_FEW} rows, {device}, converged"] = bool(few.converged.all())
-        found[f"SGD, 1,000 steps, {device}, s"] = round(_sgd_seconds(bench, X, y, device), 2)
+        found[f"SGD, 1,000 steps, {device}, s"] = round(_sgd_seconds(bench, X, y, device)[0], 2)
     found["largest difference of probabilities (expected below 1e-4)"] = float(np.abs(odds[0] - odds[-1]).max())
+    _as_written(bench, found, X, y)
     found["calls of a fit of 4 values"] = _calls(bench, X, y)
 
 
@@ -71,11 +73,31 @@ def _odds(path: LinearPath, X: NDArray[np.float32]) -> NDArray[np.float64]:
     return odds
 
 
-def _sgd_seconds(bench: Bench, X: NDArray[np.float32], y: NDArray[np.int64], device: str) -> float:
+def _sgd_seconds(
+    bench: Bench, X: NDArray[np.float32], y: NDArray[np.int64], device: str
+) -> tuple[float, NDArray[np.float64]]:
+    """Return how long 1,000 steps take, and the weights."""
     rates, weights = [1e-3, 1e-2, 1e-1], np.ones(len(X))
     SgdSolver(X, y, _CLASSES, steps=20, device=device).fit(rates, weights)
-    solver = SgdSolver(X, y, _CLASSES, steps=1000, device=device)
-    return bench.seconds(lambda: solver.fit(rates, weights))
+    solver, paths = SgdSolver(X, y, _CLASSES, steps=1000, device=device), list[LinearPath]()
+    return bench.seconds(lambda: paths.append(solver.fit(rates, weights))), paths[0].weight
+
+
+def _as_written(bench: Bench, found: Found, X: NDArray[np.float32], y: NDArray[np.int64]) -> None:
+    """Note whether steps were captured, how long they take without a graph, and how far the weights are apart."""
+    device, failed = str(bench.device), CAPTURES.failed
+    found["captures still work"] = not failed
+    _, weights = _sgd_seconds(bench, X, y, device)
+    try:
+        CAPTURES.failed = True
+        seconds, wanted = _sgd_seconds(bench, X, y, device)
+    finally:
+        CAPTURES.failed = failed
+    found[f"SGD, 1,000 steps, {device}, without a graph, s"] = round(seconds, 2)
+    difference = float(np.abs(weights - wanted).max() / np.abs(wanted).max())
+    found["SGD, largest difference of weights with and without a graph (expected below 1e-4 of the largest)"] = (
+        difference
+    )
 
 
 def _calls(bench: Bench, X: NDArray[np.float32], y: NDArray[np.int64]) -> dict[str, int]:

@@ -5,36 +5,54 @@ from __future__ import annotations
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from frostline.stages.backbones.optimize.layers.cudnn import CudnnConv
 from frostline.stages.gpu import compute_exactly
 from tools.gpu.bench import Bench
 from tools.gpu.report import Found, Skipped
+
+_CONVOLUTIONS = {  # channels in and out, kernel, stride, side; whether something is added
+    "stem": (3, 64, 7, 2, 224, False),
+    "1 × 1": (256, 64, 1, 1, 56, False),
+    "3 × 3": (128, 128, 3, 1, 28, False),
+    "3 × 3, stride 2": (256, 256, 3, 2, 28, False),
+    "1 × 1 and addition": (64, 256, 1, 1, 56, True),
+}
 
 
 def kernels(bench: Bench, found: Found) -> None:
     """Note images/s of each; late, since a capture that fails would spoil those of other steps."""
     if not bench.on_gpu:
         raise Skipped("these operations exist on a GPU alone")
-    _one_convolution(bench, found)
+    _convolutions(bench, found)
     _fp32_convolution(bench, found)
     _attention(bench, found)
 
 
-def _one_convolution(bench: Bench, found: Found) -> None:
-    """Note how fast one of ResNet-50's convolutions is with its bias and ReLU: in three kernels, and in one."""
-    random = partial(torch.randn, device=bench.device, dtype=torch.bfloat16)
-    images = random((256, 256, 56, 56)).to(memory_format=torch.channels_last)
-    weight = random((64, 256, 1, 1)).to(memory_format=torch.channels_last)
-    bias = random((64,))
-    ways = {
-        "three kernels": lambda: functional.conv2d(images, weight, bias).relu_(),
-        "one of cuDNN's": lambda: torch.cudnn_convolution_relu(images, weight, bias, (1, 1), (0, 0), (1, 1), 1),
-    }
-    for way, work in ways.items():
-        found[f"convolution, bias and ReLU, {way}"] = bench.rate(bench.captured(work), 256, 0.3)
+def _convolutions(bench: Bench, found: Found) -> None:
+    """Note how fast ResNet-50's convolutions are with bias, ReLU and addition: in kernels of their own, and in one."""
+    for name, (channels, width, kernel, stride, side, adds) in _CONVOLUTIONS.items():
+        conv = nn.Conv2d(channels, width, kernel, stride, kernel // 2, device=bench.device, dtype=torch.bfloat16)
+        layer = CudnnConv(conv.requires_grad_(False).to(memory_format=torch.channels_last))
+        images = _random(bench, 256, channels, side)
+        addend = _random(bench, 256, width, side // stride) if adds else None
+        for way, work in (("torch's kernels", layer), ("one of cuDNN's", layer.by_one_operation)):
+            found[f"{name}, {way}"] = bench.rate(bench.captured(partial(work, images, addend)), 256, 0.2)
+        found[f"{name}, largest difference over the largest value (expected below 0.02)"] = _difference(
+            layer(images, addend), layer.by_one_operation(images, addend)
+        )
+
+
+def _random(bench: Bench, rows: int, channels: int, side: int) -> Tensor:
+    images = torch.randn(rows, channels, side, side, device=bench.device, dtype=torch.bfloat16)
+    return images.to(memory_format=torch.channels_last)
+
+
+def _difference(found: Tensor, expected: Tensor) -> float:
+    return float((found.float() - expected.float()).abs().max() / expected.float().abs().max())
 
 
 def _fp32_convolution(bench: Bench, found: Found) -> None:

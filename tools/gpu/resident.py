@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from benchmarks.common.images import SIZES
 from frostline.stages.backbones.inference.backbone import Backbone
+from frostline.stages.backbones.optimize import fused_convolutions
 from tools.gpu.bench import Bench
 from tools.gpu.report import Found
 
@@ -43,3 +45,27 @@ def _parts(bench: Bench, found: Found, name: str, backbone: Backbone) -> None:
         images = backbone.prepared(given)
     alone = bench.captured(lambda: backbone.network(images))
     found[f"{name}, batch {rows}, network alone"] = bench.rate(alone, rows)
+    _unfused(bench, found, name, backbone, images)
+
+
+def _unfused(bench: Bench, found: Found, name: str, backbone: Backbone, images: Tensor) -> None:
+    """Note how many convolutions are fused with their ReLU, and the rate and the features without that."""
+    layers, rows = fused_convolutions(backbone.network), len(images)
+    used = [layer.fused for layer in layers]
+    if not any(used):
+        found[f"{name}, convolutions fused"] = f"none of {len(used)}"
+        return
+    with torch.inference_mode():
+        fused = backbone.network(images[:32]).float()
+        try:
+            for layer in layers:
+                layer.fused = False
+            written = backbone.network(images[:32]).float()
+            alone = bench.captured(lambda: backbone.network(images))
+            found[f"{name}, batch {rows}, network alone, not fused"] = bench.rate(alone, rows)
+        finally:
+            for layer, one in zip(layers, used, strict=True):
+                layer.fused = one
+    found[f"{name}, convolutions fused"] = f"{sum(used)} of {len(used)}"
+    likeness = torch.nn.functional.cosine_similarity(fused.flatten(1), written.flatten(1)).min()
+    found[f"{name}, least cosine of features fused and not"] = round(float(likeness), 5)

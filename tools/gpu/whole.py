@@ -35,6 +35,21 @@ def whole(bench: Bench, found: Found) -> None:
         found[f"{kind}, seconds to open {len(samples)} of them"] = round(time.perf_counter() - started, 2)
         for name in names if bench.on_gpu else bench.networks:
             found[f"{name}, {kind}"] = _one(bench, bench.network(name), samples, _resident(bench, name, kind))
+        if kind == "photographs":
+            _without_frames(bench, found, samples)
+
+
+def _without_frames(bench: Bench, found: Found, samples: Samples) -> None:
+    """Note the last network's rate with photographs that processors resize."""
+    name = _NETWORKS["photographs"][-1] if bench.on_gpu else bench.networks[-1]
+    backbone = bench.network(name)
+    frame, backbone.frame = backbone.frame, None
+    try:
+        found[f"{name}, photographs, resized by processors"] = _one(
+            bench, backbone, samples, _resident(bench, name, "photographs")
+        )
+    finally:
+        backbone.frame = frame
 
 
 def _resident(bench: Bench, name: str, kind: str) -> object:

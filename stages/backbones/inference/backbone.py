@@ -15,6 +15,7 @@ from frostline.stages.backbones.checkpoints.unloaded import unloaded
 from frostline.stages.backbones.families.base import LoadedModel
 from frostline.stages.backbones.families.registry import load, spec_name
 from frostline.stages.backbones.families.transform_check import transform_of
+from frostline.stages.backbones.inference.frames import frame_for, unframed
 from frostline.stages.backbones.inference.frozen import AnyBackbone, blamed
 from frostline.stages.backbones.inference.item_backbone import ItemBackbone, of_items
 from frostline.stages.backbones.inference.pixels import image_preprocessing, is_thumbnail, noise_like
@@ -25,11 +26,12 @@ from frostline.stages.backbones.network.joined import Joined, is_joined, joined
 from frostline.stages.backbones.network.last_blocks import named_blocks
 from frostline.stages.backbones.network.pooling import default_pool, pool
 from frostline.stages.backbones.network.tokens import check_class_token, check_tokens
-from frostline.stages.backbones.optimize import optimized
+from frostline.stages.backbones.optimize import fused_convolutions, optimized, settle
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.backbones.spec import BackboneSpec, Optimize, Pooling, Precision
 from frostline.stages.errors import ConfigError, unknown_name
 from frostline.stages.modalities.base import IMAGE, Arrays, Item
+from frostline.stages.modalities.image.resize import way
 from frostline.stages.modalities.image.spec import ImageTransform, LibraryTransform, Preprocessing
 from frostline.stages.modalities.image.transform import centre
 from frostline.stages.modalities.image.upsample import agrees, enlarged
@@ -41,7 +43,7 @@ class Backbone(AnyBackbone):
 
     ``network``: from images as the network wants them to
     what the layer gives. ``prefix_tokens``: see
-    ``LoadedModel``.
+    ``LoadedModel``. ``frame``: what photographs go to a GPU in that resizes them, or None.
     """
 
     def __init__(
@@ -58,18 +60,27 @@ class Backbone(AnyBackbone):
         super().__init__(spec, network, width, precision, device, given, licence)
         self.prefix_tokens = prefix_tokens
         self._as_pillow = agrees(self.device)  # not when it is asked for: the threads that decode ask
+        resizes = self.device.type == "cuda" and way(self.device)
+        self.frame = frame_for(self.preprocessing, spec.size) if resizes else None
         self._mean, self._deviation = _scaling(self.preprocessing, self.device)
+        if self.device.type == "cuda" and fused_convolutions(network):
+            self._settle()
+
+    @torch.inference_mode()
+    def _settle(self) -> None:
+        noise = noise_like(self.trial()["pixels"][0])
+        settle(self.network, self.prepared({"pixels": torch.from_numpy(noise).to(self.device)}))
 
     def features(self, given: Mapping[str, Tensor]) -> Tensor:
         """Return the features, float32 (batch, d), of images on the device: ``pixels``, (batch, h, w, 3).
 
-        They are preprocessed, or are those that ``enlarges`` is true of, as they are.
+        They are preprocessed, or are those that ``enlarges`` is true of, as they are, or lie in frames.
         """
         return self.pooled(self.network(self.prepared(given)))
 
     def prepared(self, given: Mapping[str, Tensor]) -> Tensor:
         """Return what the network is given of images as ``features`` takes them, (batch, 3, height, width)."""
-        images = given["pixels"].permute(0, 3, 1, 2)
+        images = unframed(given).permute(0, 3, 1, 2)
         if images.shape[-2:] != self.spec.size:
             images = _enlarged(images, self.spec)
         return _to_input(images, self._mean, self._deviation).to(self.dtype)
@@ -93,7 +104,9 @@ class Backbone(AnyBackbone):
         return self._as_pillow and is_thumbnail(size, self.spec)
 
     def raw(self, sample: Image) -> Item | None:
-        return {"pixels": np.asarray(sample)} if self.enlarges(sample.size) else None
+        if self.enlarges(sample.size):
+            return {"pixels": np.asarray(sample)}
+        return self.frame.item(sample) if self.frame else None
 
     def trial(self) -> Arrays:
         return {"pixels": np.zeros((1, *self.spec.size, 3), self.preprocessing.dtype)}

@@ -1,7 +1,7 @@
-"""A network's computation as a captured CUDA graph or, if its code can't be captured, as it is written.
+"""Work, such as a network's pass, as a captured CUDA graph or, if its code can't be captured, as it is written.
 
 A capture that fails halfway leaves torch's allocator in a state in which later calls raise (torch 2.10 and 2.11,
-pytorch#180395). So most networks that can't be captured are recognised before a capture begins, and after one that
+pytorch#180395). So most work that can't be captured is recognised before a capture begins, and after one that
 fails nevertheless no other is tried in this process.
 """
 
@@ -11,7 +11,8 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,18 +24,19 @@ from frostline.stages.gpu import out_of_memory
 log = logging.getLogger("frostline")
 _WARM_UPS = 3  # libraries choose and set themselves up in the first calls, which must not be captured
 
+T = TypeVar("T")
 Tensors = Mapping[str, Tensor]
 Stream = Any  # torch.cuda's or, without a GPU, torch.cpu's
 Run = Callable[[], object]
 
 
 class Captures:
-    """Captures networks; one object serves a process. ``capture`` is given by tests.
+    """Captures work; one object serves a process. ``capture`` is given by tests.
 
-    ``failed``: whether a capture has failed halfway, after which networks run as they are written.
+    ``failed``: whether a capture has failed halfway, after which all work runs as it is written.
     """
 
-    def __init__(self, capture: Callable[[Network, Tensors, Stream], tuple[Run, Tensor]] | None = None) -> None:
+    def __init__(self, capture: Callable[..., tuple[Run, Any]] | None = None) -> None:
         self._capture = capture or _captured
         self.failed = False
 
@@ -43,33 +45,39 @@ class Captures:
         with torch.get_device_module(network.device).stream(compute):  # which is left even if a capture fails within
             for _ in range(_WARM_UPS if network.device.type == "cuda" else 1):
                 result = network.features(given)
-            graph = self._graph(network, given, compute) if network.device.type == "cuda" else None
+            work, graph = partial(network.features, given), None
+            if network.device.type == "cuda":
+                graph = self.graph(work, network.device, compute, "the network")
         return graph or ((lambda: result.copy_(network.features(given))), result)
 
-    def _graph(self, network: Network, given: Tensors, compute: Stream) -> tuple[Run, Tensor] | None:
-        """Return a captured graph; None, with a line in the log, if the network can't be captured."""
+    def graph(self, work: Callable[[], T], device: torch.device, stream: Stream, what: str) -> tuple[Run, T] | None:
+        """Return a captured graph of some work, and what that returns; to be called within the stream.
+
+        None, with a line in the log that says of ``what``, if it can't be captured. The work is done once meanwhile, or
+        halfway where it fails. Raises what means that memory ran out.
+        """
         if self.failed:
             return None
         try:
             with _no_waiting():
-                network.features(given)
+                work()
         except RuntimeError as error:
-            _tell(error, logging.INFO, "")
+            _tell(error, logging.INFO, what, "")
             return None
         try:
-            return self._capture(network, given, compute)
+            return self._capture(work, device, stream)
         except RuntimeError as error:
             self.failed = not out_of_memory(error)
-            _tell(error, logging.WARNING, "; so do all later networks of this process")
+            _tell(error, logging.WARNING, what, "; so does all that this process would capture later")
             return None
 
 
-def _tell(error: RuntimeError, level: int, more: str) -> None:
-    """Log why a network runs without a graph. Raises the error if memory ran out."""
+def _tell(error: RuntimeError, level: int, what: str, more: str) -> None:
+    """Log why something runs without a graph. Raises the error if memory ran out."""
     if out_of_memory(error):
         raise error
     message = str(error).partition("\n")[0]
-    log.log(level, "the network can't be captured as a CUDA graph, so it runs without one%s: %s", more, message)
+    log.log(level, "%s can't be captured as a CUDA graph, so it runs without one%s: %s", what, more, message)
 
 
 @contextmanager
@@ -85,14 +93,14 @@ def _no_waiting() -> Iterator[None]:
         torch.cuda.set_sync_debug_mode(before)
 
 
-def _captured(network: Network, given: Tensors, compute: Stream) -> tuple[Run, Tensor]:
+def _captured(work: Callable[[], T], device: torch.device, stream: Stream) -> tuple[Run, T]:
     graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
     try:
         # Other threads decode; if a user's code uses the GPU there, that is no part of this
-        with torch.cuda.graph(graph, pool=pool, stream=compute, capture_error_mode="thread_local"):
-            result = network.features(given)
+        with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+            result = work()
     except RuntimeError:
-        end_capture(network.device.index or 0, pool)
+        end_capture(device.index or 0, pool)
         raise
     return graph.replay, result
 

@@ -1,8 +1,8 @@
 """Batches through a network on a GPU: what goes there, what runs there and what comes back, at the same time.
 
-A batch lies in pinned memory, crosses the bus as it is (images as uint8) on a stream of its own, runs as one captured
-graph, and its features come back on a third stream, while the next batches are being made. The CPU runs the same
-code, without streams to speak of and without a graph, which is how it is tested where there is no GPU.
+A batch is stacked in pinned memory, crosses the bus as it is (images as uint8) on a stream of its own, runs as one
+captured graph, and its features come back on a third stream, while the next batches are being made. The CPU runs the
+same code, without streams to speak of and without a graph, which is how it is tested where there is no GPU.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor
 from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Network, parts
 from frostline.stages.backbones.inference.capture import CAPTURES, Run, Stream, Tensors
 from frostline.stages.modalities.base import Arrays
-from frostline.stages.modalities.items import Shape, rows_of, shape_of
+from frostline.stages.modalities.items import Shape, rows_of, shape_of, write_to
 
 _SLOTS = 3  # one runs, one waits its turn, one is being filled
 
@@ -86,7 +86,7 @@ class _Flow:
         shape = shape_of(batch)
         if shape not in self._lanes:
             with torch.inference_mode():
-                self._lanes[shape] = _Lane(self._network, batch)
+                self._lanes[shape] = _Lane(self._network, shape)
         return self._lanes[shape]
 
     def _land(self, max_batches: int | None = None) -> None:
@@ -113,11 +113,11 @@ class _Flow:
 class _Lane:
     """A network made ready for batches of one shape, and the ``slots`` in which they come and go, in turn."""
 
-    def __init__(self, network: Network, like: Arrays) -> None:
+    def __init__(self, network: Network, shape: Shape) -> None:
         device, api = network.device, torch.get_device_module(network.device)
         with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
             streams = _streams(device)
-            given = {name: torch.zeros_like(torch.from_numpy(one), device=device) for name, one in like.items()}
+            given = {name: torch.from_numpy(np.zeros(size, dtype)).to(device) for name, dtype, size in shape}
             api.synchronize(device)
             run, result = CAPTURES.made_ready(network, given, streams[1])
             slots = [_Slot(given, result, run, streams) for _ in range(_SLOTS)]
@@ -148,8 +148,7 @@ class _Slot:
     def launch(self, batch: Arrays) -> None:
         """Send a batch on its way; what was collected before is written over."""
         api, (there, compute, back) = self._api, self._streams
-        for name, array in batch.items():
-            np.copyto(self._here[name].numpy(), array)
+        write_to({name: tensor.numpy() for name, tensor in self._here.items()}, batch)
         with torch.inference_mode():
             with api.stream(there):
                 _copy(self._here, self._sent)

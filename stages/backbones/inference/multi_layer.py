@@ -25,6 +25,7 @@ class SharedPass:
     def __init__(self, backbones: Sequence[Backbone], network: nn.Module) -> None:
         self._backbones, self._network = backbones, network
         self.spec, self.device = backbones[0].spec, backbones[0].device
+        self.frame = backbones[0].frame
         self.width = sum(backbone.width for backbone in backbones)
 
     @torch.inference_mode()

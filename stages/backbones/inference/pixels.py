@@ -48,6 +48,10 @@ def raw_or_item(sample: Sample, backbone: Embedder, view: View = "plain") -> Ite
 
 def finished(item: Item, spec: BackboneSpec) -> Item:
     """Return what ``raw_or_item`` gave of an image as ``item_for`` would have."""
+    if set(item) > {"pixels"}:
+        from frostline.stages.backbones.inference.frames import finished_frame
+
+        return finished_frame(item)
     pixels = item["pixels"]
     return item if pixels.shape[:2] == spec.size else item_for(Image.fromarray(pixels), spec)
 

@@ -149,7 +149,7 @@ def _others(batch: Arrays) -> Arrays:
     What another modality's arrays may hold is not known here; these they may.
     """
     if "pixels" in batch:
-        return {"pixels": _stark(batch["pixels"])}
+        return {**batch, "pixels": _stark(batch["pixels"])}
     others = {name: np.zeros_like(array) for name, array in batch.items()}
     for name, array in others.items():
         array[1::2] = batch[name][-1]

@@ -6,9 +6,10 @@ All that relies on such operations is in this room, and this is its door: ``--op
 from __future__ import annotations
 
 from frostline.stages.backbones.optimize.allocator import end_capture
+from frostline.stages.backbones.optimize.on_cuda import fused_convolutions, settle
 from frostline.stages.backbones.optimize.packing import packed
 from frostline.stages.backbones.optimize.processor import has_bf16
 from frostline.stages.backbones.optimize.trace import has_hooks
 from frostline.stages.backbones.optimize.verified import optimized
 
-__all__ = ["end_capture", "has_bf16", "has_hooks", "optimized", "packed"]
+__all__ = ["end_capture", "fused_convolutions", "has_bf16", "has_hooks", "optimized", "packed", "settle"]

@@ -19,6 +19,7 @@ from torch import Tensor
 from frostline.stages.heads.linear import LinearPath
 from frostline.stages.heads.solvers.descent import Problem, check_device
 from frostline.stages.heads.solvers.sgd import CrossEntropy
+from frostline.stages.heads.solvers.steps import Number, take_steps
 from frostline.stages.heads.solvers.weighted_rows import Doubles, checked_grid, weighted_rows
 
 _BETAS = (0.9, 0.999)
@@ -89,16 +90,28 @@ class AdamWSolver:
         first, second, flat = torch.zeros_like(theta), torch.zeros_like(theta), theta.view(-1, theta.shape[-1])
         decay = torch.tensor(decays, dtype=torch.float32, device=self.device)[:, None, None]
         steps = self.epochs * math.ceil(n / self.batch)
-        for step, picked in enumerate(_batches(generator, n, self.batch, self.epochs)):
+
+        def step(picked: Tensor, rate: Number, root: Number, corrected: Number) -> None:
             gradient = problem.gradient(flat, picked).view(theta.shape)
-            rate = 0.5 * (1 + math.cos(math.pi * step / steps)) * self.lr
             theta.mul_(1 - rate * decay)
             first.lerp_(gradient, 1 - _BETAS[0])
             second.mul_(_BETAS[1]).addcmul_(gradient, gradient, value=1 - _BETAS[1])
-            so_far = [1 - beta ** (step + 1) for beta in _BETAS]
-            scale = (second.sqrt() / math.sqrt(so_far[1])).add_(_EPSILON)
-            theta.addcdiv_(first, scale, value=-rate / so_far[0])
+            scale = (second.sqrt() / root).add_(_EPSILON)
+            if isinstance(corrected, Tensor):  # a graph's, which changes from replay to replay
+                theta.addcdiv_(first * corrected, scale, value=-1)
+            else:
+                theta.addcdiv_(first, scale, value=-corrected)
+
+        picked = _batches(generator, n, self.batch, self.epochs)
+        batches = ((places, self._numbers(i, steps)) for i, places in enumerate(picked))
+        take_steps(step, batches, (theta, first, second), self.device)
         return theta, steps
+
+    def _numbers(self, step: int, steps: int) -> tuple[float, float, float]:
+        """Return the rate, the root of what the second moment is corrected by, and the rate over that of the first."""
+        rate = 0.5 * (1 + math.cos(math.pi * step / steps)) * self.lr
+        so_far = [1 - beta ** (step + 1) for beta in _BETAS]
+        return rate, math.sqrt(so_far[1]), rate / so_far[0]
 
     def _start(self, generator: np.random.Generator, k: int) -> Tensor:
         """(k, classes, d + 1): the same k times."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from frostline.stages.heads.linear import AffinePath
+from frostline.stages.heads.solvers.steps import Number, take_steps
 from frostline.stages.heads.solvers.weighted_rows import Doubles, WeightedRows
 
 Schedule = Literal["cosine", "constant"]
@@ -89,10 +90,18 @@ class Descent(ABC):
         theta = self._start(generator, len(rates))
         velocity, flat = torch.zeros_like(theta), theta.view(-1, theta.shape[-1])
         speed = torch.tensor(rates, dtype=torch.float32, device=self.device)[:, None, None]
-        for step, picked in enumerate(_batches(generator, len(problem.index), self.batch, self.steps)):
+
+        def step(picked: Tensor, factor: Number) -> None:
             gradient = problem.gradient(flat, picked).view(theta.shape)
             velocity.mul_(self.momentum).add_(gradient).add_(theta, alpha=self.weight_decay)
-            theta.addcmul_(velocity, speed, value=-self._factor(step))
+            if isinstance(factor, Tensor):  # a graph's, which changes from replay to replay
+                theta.addcmul_(velocity, speed * factor, value=-1)
+            else:
+                theta.addcmul_(velocity, speed, value=-factor)
+
+        picked = _batches(generator, len(problem.index), self.batch, self.steps)
+        batches = ((places, (self._factor(i),)) for i, places in enumerate(picked))
+        take_steps(step, batches, (theta, velocity), self.device)
         return theta
 
     def _start(self, generator: np.random.Generator, k: int) -> Tensor:

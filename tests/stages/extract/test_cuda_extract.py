@@ -14,19 +14,24 @@ from PIL import Image
 from torch import Tensor, nn
 
 from frostline.pipeline.cli.main import main
-from frostline.stages.backbones import BackboneRequest, load_backbone
+from frostline.stages.backbones import BackboneRequest, item_for, load_backbone, raw_or_item
 from frostline.stages.backbones.calibrate.batch_size import fastest_batch
 from frostline.stages.backbones.calibrate.precision import agreement, faster
 from frostline.stages.backbones.inference import cuda as overlapped
 from frostline.stages.backbones.inference.backbone import Backbone
 from frostline.stages.backbones.inference.batches import BatchLimit
 from frostline.stages.backbones.inference.cuda import overlapped as stream
+from frostline.stages.backbones.inference.frames import frame_for, unframed
 from frostline.stages.backbones.inference.multi_layer import share_pass
+from frostline.stages.backbones.optimize import fused_convolutions
 from frostline.stages.backbones.spec import Precision
 from frostline.stages.datasets import open_dataset
 from frostline.stages.extract.extraction import extract
 from frostline.stages.modalities.base import Arrays
+from frostline.stages.modalities.image.resize import in_torch, way
+from frostline.stages.modalities.image.spec import Interpolation, Preprocessing
 from frostline.stages.modalities.image.upsample import agrees, enlarged
+from frostline.stages.modalities.items import stacked
 from frostline.stages.store import load, open_set
 from support.extraction import begin, job
 from support.gpu import DEVICE, needs_gpu, needs_two, two_devices
@@ -90,6 +95,26 @@ def test_the_stream_gives_what_each_batch_gives_alone(
         wanted = backbone.embed(batch)
         close = 1e-5 if precision == "fp32" else 1e-2
         np.testing.assert_allclose(one, wanted, rtol=close, atol=close * np.abs(wanted).max())
+
+
+@two_devices
+@pytest.mark.usefixtures("optimizations")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_convolutions_fused_with_what_follows_them_give_what_they_gave(
+    name: str, precision: Precision, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "frostline"):
+        backbone = loaded(name, precision)
+    assert "convolutions are not fused" not in caplog.text  # which is said if cuDNN's operations fail
+    layers = fused_convolutions(backbone.network)
+    assert len(layers) == {"resnet18": 17, "resnet50": 49}[name]
+    found = backbone.embed(noise(1)[0])
+    for layer in layers:
+        layer.fused = False
+    wanted = backbone.embed(noise(1)[0])
+    close = 1e-4 if precision == "fp32" else 5e-2
+    np.testing.assert_allclose(found, wanted, rtol=close, atol=close * np.abs(wanted).max())
 
 
 @pytest.mark.usefixtures("optimizations")
@@ -164,6 +189,37 @@ def test_thumbnails_are_enlarged_to_the_pixels_that_pillow_makes() -> None:
     found = enlarged(torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device), 256).permute(0, 2, 3, 1).cpu().numpy()
     wanted = [np.asarray(Image.fromarray(one).resize((256, 256), Image.Resampling.BILINEAR)) for one in pixels]
     assert np.array_equal(found, np.stack(wanted))
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_photographs_are_resized_to_the_pixels_that_pillow_makes(interpolation: Interpolation) -> None:
+    how = Preprocessing(256, 224, interpolation)
+    frame = frame_for(how, (224, 224))
+    assert way(torch.device(DEVICE)) is not None and frame is not None
+    rng = np.random.default_rng(0)
+    sizes = [(375, 500), (500, 375), (512, 512), (131, 97), (33, 50), (480, 640)]
+    photographs = [Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)) for size in sizes]
+    batch = stacked([item for one in photographs if (item := frame.item(one))])
+    found = unframed({name: torch.from_numpy(array).to(DEVICE) for name, array in batch.items()}).cpu().numpy()
+    assert np.array_equal(found, np.stack([how.item(one)["pixels"] for one in photographs]))
+
+
+@two_devices
+def test_one_kernel_resizes_there() -> None:
+    pytest.importorskip("triton")
+    assert way(torch.device(DEVICE)) is not in_torch
+
+
+@two_devices
+def test_a_network_has_a_frame_on_a_gpu_alone_and_its_stream_takes_it() -> None:
+    how = BackboneRequest("resnet18", "random", preprocessing={"resize": 64, "crop": 56})
+    photograph = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 100, 3), np.uint8))
+    here, there = (load_backbone(how, photograph, device=device) for device in ("cpu", DEVICE))
+    assert here.frame is None and there.frame is not None
+    batch = stacked([raw_or_item(photograph, there)] * IMAGES)
+    wanted = there.embed(stacked([item_for(photograph, there.spec)] * IMAGES))
+    for found in stream(there, [batch] * 4, BatchLimit(IMAGES)):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
 
 
 def test_the_batch_size_is_found_out() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 
+from frostline.stages.backbones.inference.capture import CAPTURES
+from frostline.stages.heads.solvers.adamw import AdamWSolver
 from frostline.stages.heads.solvers.logistic import logistic_path
 from frostline.stages.heads.solvers.sgd import SgdSolver
 from support.gpu import DEVICE, needs_gpu, two_devices
@@ -50,3 +54,17 @@ def test_linear_layers_trained_there_are_those_trained_here_to_1e_4() -> None:
     assert (
         np.abs(decision_values(X, here.weight, here.bias) - decision_values(X, there.weight, there.bias)).max() < 1e-4
     )
+
+
+@pytest.mark.parametrize("kind", [SgdSolver, AdamWSolver])
+def test_steps_are_captured_there_and_are_those_that_are_taken_one_by_one(
+    kind: type[SgdSolver | AdamWSolver], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = rows()
+    how = {"steps": 300} if kind is SgdSolver else {"epochs": 30, "batch": 64}  # the last batch of an epoch is shorter
+    with caplog.at_level(logging.INFO, "frostline"):
+        captured = kind(X, y, CLASSES, device=DEVICE, **how).fit([1e-3, 1e-2], np.ones(N))
+    assert "can't be captured" not in caplog.text and not CAPTURES.failed
+    monkeypatch.setattr(CAPTURES, "failed", True)
+    written = kind(X, y, CLASSES, device=DEVICE, **how).fit([1e-3, 1e-2], np.ones(N))
+    np.testing.assert_allclose(captured.weight, written.weight, rtol=1e-4, atol=1e-5 * np.abs(written.weight).max())

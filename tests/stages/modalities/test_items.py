@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from frostline.stages.modalities.base import described
-from frostline.stages.modalities.items import by_shape, bytes_of, joined, placed, shape_of, stacked, taken, zeros_like
+from frostline.stages.modalities.items import (
+    Stack,
+    by_shape,
+    bytes_of,
+    joined,
+    rows_of,
+    shape_of,
+    stacked,
+    taken,
+    write_to,
+    zeros_like,
+)
 from support.letters import Spelled
 
 
@@ -30,7 +41,7 @@ def test_arrays_of_other_names_dtypes_or_lengths_are_of_another_shape() -> None:
 
 
 def test_batches_hold_items_at_their_places_and_zeros_elsewhere() -> None:
-    batch = placed({0: item(2, 5), 2: item(2, 6)}, 4)
+    batch = Stack({0: item(2, 5), 2: item(2, 6)}, 4)
     assert batch["ids"].tolist() == [[5, 5], [0, 0], [6, 6], [0, 0]]
     assert batch["mask"].tolist() == [[True] * 2, [False] * 2, [True] * 2, [False] * 2]
     two = stacked([item(2, 5), item(2, 6)])
@@ -40,3 +51,15 @@ def test_batches_hold_items_at_their_places_and_zeros_elsewhere() -> None:
 
 def test_what_is_not_compared_stands_in_no_record() -> None:
     assert described(Spelled(table={"a": 1})) == {"longest": 64} and Spelled(table={"a": 1}) == Spelled()
+
+
+def test_a_batch_is_stacked_where_it_is_to_lie_over_whatever_lies_there() -> None:
+    batch = Stack({0: item(2, 5), 2: item(2, 6)}, 4)
+    assert (rows_of(batch), shape_of(batch)) == (4, shape_of(dict(batch)))
+    memory = {name: np.ones_like(array) for name, array in batch.items()}
+    fresh = Stack({0: item(2, 5), 2: item(2, 6)}, 4)
+    write_to(memory, fresh)
+    assert all(np.array_equal(memory[name], array) for name, array in batch.items())
+    assert "_arrays" not in vars(fresh)  # nothing was stacked elsewhere
+    write_to(memory, {name: array[::-1] for name, array in batch.items()})
+    assert all(np.array_equal(memory[name], array[::-1]) for name, array in batch.items())

@@ -36,11 +36,17 @@ def absorb(graph: fx.GraphModule, node: fx.Node, after: fx.Node) -> None:
 
 def fuse_activation(graph: fx.GraphModule, node: fx.Node, module: FusedConv | FusedLinear) -> None:
     """Give a module the activation that alone uses its output."""
-    after = _only_user(node)
-    found = after and _activation(graph, after)
+    after, found = activation_after(graph, node)
     if after and found:
         module.activation = found
         absorb(graph, node, after)
+
+
+def activation_after(graph: fx.GraphModule, node: fx.Node) -> tuple[fx.Node | None, Activation | None]:
+    """Return the activation that alone uses what a node gives, and which it is."""
+    after = _only_user(node)
+    found = _activation(graph, after) if after else None
+    return (after, found) if found else (None, None)
 
 
 def fuse_next_addition(graph: fx.GraphModule, node: fx.Node) -> None:

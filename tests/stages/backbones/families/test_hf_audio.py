@@ -16,7 +16,7 @@ from frostline.stages.errors import ConfigError, UnreadableSample
 from frostline.stages.modalities.audio.modality import RECORDINGS
 from frostline.stages.modalities.audio.waveform import AUDIO, Waveform
 from frostline.stages.modalities.base import described
-from frostline.stages.modalities.items import placed, stacked
+from frostline.stages.modalities.items import Stack, stacked
 from support.audio_folders import KINDS, RATE, save_audio_model, tone
 from support.model_folders import change_json
 
@@ -94,9 +94,9 @@ def test_fused_clap_has_one_feature_in_any_company_and_its_longer_recordings_are
     how = backbone.spec.preprocessing
     clips = [tone(seconds, 300 + 100 * i, 48_000, i) for i, seconds in enumerate((0.7, 2.0, 1.3))]
     items = {i: how.item(Waveform(clip, 48_000)) for i, clip in enumerate(clips)}
-    together = backbone.embed(placed(items, 8))
+    together = backbone.embed(Stack(items, 8))
     for i, clip in enumerate(clips):
-        np.testing.assert_array_equal(backbone.embed(placed({7: items[i]}, 8))[7], together[i])
+        np.testing.assert_array_equal(backbone.embed(Stack({7: items[i]}, 8))[7], together[i])
         np.testing.assert_allclose(together[i], own_features("clap", model, extractor, clip), atol=1e-5)
     samples = tone(3.0, rate=48_000)
     wanted = np.mean([own_features("clap", model, extractor, one) for one in (samples[:96_000], samples[-96_000:])], 0)

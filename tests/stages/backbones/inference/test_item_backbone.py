@@ -19,7 +19,7 @@ from frostline.stages.backbones.inference.item_backbone import ItemBackbone, of_
 from frostline.stages.backbones.spec import Precision
 from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.base import Arrays, Item
-from frostline.stages.modalities.items import placed, stacked
+from frostline.stages.modalities.items import Stack, stacked
 from support.letters import WIDTH, Mean, Spelled, loaded
 
 REQUEST = BackboneRequest("pixels", modality="letters")  # some name that a family has; it is not asked
@@ -44,7 +44,7 @@ def test_features_are_those_of_the_module_and_zeros_that_fill_a_batch_change_not
     texts = ("abc", "wxyz", "q")
     whole = backbone().embed(stacked(items(*texts)))
     np.testing.assert_allclose(whole, wanted(*texts), rtol=1e-5, atol=1e-6)
-    filled = backbone().embed(placed(dict(enumerate(items(*texts))), 5))
+    filled = backbone().embed(Stack(dict(enumerate(items(*texts))), 5))
     assert np.array_equal(filled[:3], whole) and np.isnan(filled[3:]).all()
 
 

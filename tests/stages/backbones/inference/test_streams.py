@@ -22,6 +22,7 @@ from frostline.stages.backbones.inference import cuda
 from frostline.stages.backbones.inference.batches import BatchLimit
 from frostline.stages.backbones.inference.capture import CAPTURES, Run
 from frostline.stages.modalities.base import Arrays
+from frostline.stages.modalities.items import Stack
 from support.extraction import tiny_backbone
 
 
@@ -170,6 +171,18 @@ def test_a_batch_that_the_caller_writes_over_is_not_lost(device: Device) -> None
 
     found = list(cuda.overlapped(backbone, same_memory(), BatchLimit(4)))
     assert all(np.array_equal(one, two) for one, two in zip(found, wanted, strict=True))
+
+
+def test_batches_that_are_stacked_in_the_slots_are_not_mixed_up(device: Device) -> None:
+    backbone = tiny_backbone()
+    rows = [1, 2, 3, 4, 1, 3, 2]  # what an earlier batch left in a slot is seen, if it stays there
+    stacks = [
+        Stack({i: {"pixels": one["pixels"][i]} for i in range(n)}, 4) for one, n in zip(noise(7), rows, strict=True)
+    ]
+    wanted = [backbone.embed(dict(Stack(stack._items, 4))) for stack in stacks]
+    found = list(cuda.overlapped(backbone, stacks, BatchLimit(4)))
+    assert all(np.array_equal(one, two) for one, two in zip(found, wanted, strict=True))
+    assert not any("_arrays" in vars(stack) for stack in stacks)
 
 
 def test_parts_and_shapes_take_turns(device: Device) -> None:
