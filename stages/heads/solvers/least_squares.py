@@ -39,7 +39,9 @@ class Factors:
 
     def solution(self, alphas: Doubles) -> tuple[Doubles, Doubles]:
         """Return W (k, t, d) and b (k, t)."""
-        weight = self.filtered(alphas) @ self.spectrum.basis.T
+        filtered = self.filtered(alphas)
+        flat = filtered.reshape(-1, filtered.shape[-1]) @ self.spectrum.basis.T  # one product, not one for each alpha
+        weight = flat.reshape(*filtered.shape[:2], -1)
         return weight, self.target - weight @ self.rows.mean
 
     def leave_one_out(self, X: NDArray[Any], targets: TargetsOf, weights: Doubles, alphas: Doubles) -> Doubles:
@@ -65,7 +67,9 @@ class Factors:
         rotated = (X - self.rows.mean) @ self.spectrum.basis
         inverse = 1 / (self.spectrum.values + alphas[:, None])
         weighed = weights / self.rows.weights.sum() + weights * (inverse @ np.square(rotated).T)
-        fitted = rotated @ np.swapaxes(self.filtered(alphas), 1, 2) + self.target
+        filtered = self.filtered(alphas)
+        flat = (filtered.reshape(-1, filtered.shape[-1]) @ rotated.T).reshape(*filtered.shape[:2], -1)
+        fitted = np.swapaxes(flat, 1, 2) + self.target
         left = np.maximum(1 - weighed, np.finfo(np.float64).eps)
         scores: Doubles = target - (target - fitted) / left[..., None]
         return scores
