@@ -25,7 +25,21 @@ from numpy.typing import NDArray
 from frostline.stages.heads.solvers.weighted_rows import Doubles, Spectrum, WeightedRows
 
 _BLOCK = 2**22  # scores at once
+_ROUNDING = 1e4  # times an eigenvalue that is 0 except for rounding errors
 TargetsOf = Callable[[Any], Doubles]
+
+
+def solved(scatter: Doubles, products: Doubles, alpha: float) -> Doubles | None:
+    """Return W (t, d) for one alpha, without eigenvectors, from the scatter (d, d) and B (t, d).
+
+    None if alpha is so small that directions with nothing but rounding errors would count.
+    """
+    from scipy.linalg import cho_factor, cho_solve
+
+    if alpha <= _ROUNDING * len(scatter) * np.finfo(np.float64).eps * np.trace(scatter):
+        return None
+    weight: Doubles = cho_solve(cho_factor(scatter + alpha * np.eye(len(scatter))), products.T).T
+    return weight
 
 
 @dataclass(frozen=True, eq=False)

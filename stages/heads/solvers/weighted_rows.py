@@ -121,11 +121,16 @@ def spectrum(rows: WeightedRows, centres: Doubles) -> Spectrum:
     """
     if len(rows.index) <= rows.X.shape[1]:
         return _of_few(rows, centres)
-    scatter = np.zeros((rows.X.shape[1],) * 2)
-    for block in _scaled(rows, centres):
-        scatter += block.T @ block
-    values, basis = np.linalg.eigh(scatter)
+    values, basis = np.linalg.eigh(scatter(rows, centres))
     return _without_rounding(values, basis, None, len(rows.index))
+
+
+def scatter(rows: WeightedRows, centres: Doubles) -> Doubles:
+    """Return Z^T Z (d, d), Z as in :class:`Spectrum`: of rows less the centre (classes, d) of their class."""
+    total = np.zeros((rows.X.shape[1],) * 2)
+    for block in _scaled(rows, centres):
+        total += block.T @ block
+    return total
 
 
 def _of_few(rows: WeightedRows, centres: Doubles) -> Spectrum:
