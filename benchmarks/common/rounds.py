@@ -41,6 +41,11 @@ def on_threads(count: int, module: str, arguments: list[str]) -> None:
     subprocess.run(command, check=True, env=env)
 
 
+def is_pinned(counts: list[int]) -> bool:
+    """Whether this process has the only count of threads that is asked for, as ``on_threads`` starts one."""
+    return [os.environ.get(name) for name in _THREADS] == [str(count) for count in counts] * len(_THREADS)
+
+
 def table(title: str, took: Mapping[str, Took], same: Callable[[Any, Any], float]) -> None:
     """Print each job's seconds next to the first one's, and the ``same`` share of their answers."""
     own = next(iter(took))

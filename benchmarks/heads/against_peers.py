@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common.rounds import interleaved, on_threads, table
+from benchmarks.common.rounds import interleaved, is_pinned, on_threads, table
 from frostline.stages.heads import head_spec, solver
 
 Answers = NDArray[np.int64]
@@ -29,6 +29,8 @@ _TEMPERATURE = 0.07
 
 
 class Problem(NamedTuple):
+    """Training rows with labels, and rows to predict."""
+
     X: NDArray[np.float32]
     y: NDArray[np.int64]
     test: NDArray[np.float32]
@@ -153,7 +155,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     args = parser.parse_args()
-    if len(args.threads) > 1:
+    if not is_pinned(args.threads):
         shape = [f"--{name}={getattr(args, name)}" for name in ("rows", "width", "classes", "rounds")]
         for count in args.threads:
             on_threads(count, __spec__.name, [*args.heads, *shape, f"--threads={count}"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from frostline.pipeline.records.curve import Curve, Point
 from frostline.pipeline.settings import Draw
@@ -31,6 +33,7 @@ from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.values import Targets
 
 Rows = list[NDArray[np.int64]]  # one per view
+_FEW = 2**20  # features of a subset: of fewer, threads cost more than they save
 _COPIES = 4  # of the rows in float32, at most, that a fit is taken to hold
 _NO_LAW = "No forecast: the law that it uses holds for error rates of classification only."
 _SCORES: dict[str, Callable[[Predictions], dict[str, float]]] = {"mteb": mteb_scores}
@@ -117,14 +120,16 @@ def _check_shots(size: int, targets: Targets, digests: NDArray[np.uint8]) -> Non
 def _point(spec: HeadSpec, draw: Draw, size: int, rows: list[Rows], loaded: LazyFeatures) -> Point:
     started, found = time.perf_counter(), []
     tell(f"fitting at {size:,}", "heads", 0, len(rows))
-    for i, one in enumerate(_fitted(spec, rows, loaded.train)):
-        found.append(_scored(spec, draw, one, loaded))
-        tell(f"fitting at {size:,}", "heads", i + 1, len(rows))
-    draws, values, by, used, each = zip(*found, strict=True)
+    values = max(len(own) for one in rows for own in one) * loaded.train[0].X.shape[1]
+    with threadpool_limits(1) if values <= _FEW else nullcontext():
+        for i, one in enumerate(_fitted(spec, rows, loaded.train)):
+            found.append(_scored(spec, draw, one, loaded))
+            tell(f"fitting at {size:,}", "heads", i + 1, len(rows))
+    draws, chosen, by, used, each = zip(*found, strict=True)
     spread = over_draws(draws, max(used) / sum(map(len, loaded.train)), spec.seed)
     accuracy, seconds = tuple(one.value for one in draws), round(time.perf_counter() - started, 3)
     scores = {name: tuple(one[name] for one in each) for name in each[0]}
-    return Point(size, max(used), accuracy, spread, tuple(values), by[0], seconds, scores)
+    return Point(size, max(used), accuracy, spread, tuple(chosen), by[0], seconds, scores)
 
 
 def _fitted(spec: HeadSpec, rows: list[Rows], train: list[Features]) -> Iterator[tuple[Head, Selection]]:

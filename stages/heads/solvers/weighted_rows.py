@@ -146,7 +146,10 @@ def _of_few(rows: WeightedRows, centres: Doubles) -> Spectrum:
 
 def _scaled(rows: WeightedRows, centres: Doubles) -> Iterator[Doubles]:
     for part, block in rows.blocks():
-        yield (block - centres[rows.y[part]]) * np.sqrt(rows.weights[part])[:, None]
+        off, weights = block - centres[rows.y[part]], rows.weights[part]
+        if (weights != 1).any():
+            off *= np.sqrt(weights)[:, None]
+        yield off
 
 
 def _without_rounding(values: Doubles, basis: Doubles, left: Doubles | None, longer: int) -> Spectrum:
