@@ -76,11 +76,13 @@ class Search:
         Most groups are passed over for their largest.
         """
         b, length, groups = found.shape
-        largest = found.max(1)
+        largest, in_groups = found.max(1), length > 1
+        if in_groups and not np.isfinite(least).all():
+            least = self._floor(largest)
         near = np.flatnonzero(largest >= least[:, None])
         each = np.diff(np.searchsorted(near, np.arange(b + 1) * groups))
         many = np.flatnonzero(each > _MANY * self.count)
-        if len(many):
+        if in_groups and len(many):
             least = least.copy()
             least[many] = np.maximum(least[many], self._floor(largest[many]))
             near = np.flatnonzero(largest >= least[:, None])
@@ -91,11 +93,9 @@ class Search:
 
     def _floor(self, largest: Floats) -> Floats:
         """Return a similarity that ``count`` of each row reach, (b,), from the largest of their groups, (b, groups)."""
-        wide = largest.shape[1]
-        if wide == self._groups:
-            wide = wide // _FINE
-            largest = largest.reshape(len(largest), _FINE, wide).max(1)
-        floor: Floats = np.partition(largest, wide - self.count, 1)[:, wide - self.count]
+        wide = self._groups // _FINE
+        coarse = largest.reshape(len(largest), _FINE, wide).max(1)
+        floor: Floats = np.partition(coarse, wide - self.count, 1)[:, wide - self.count]
         return floor
 
     def _merged(self, best: Packed, row: NDArray[np.int64], packed: Packed) -> Packed:
