@@ -30,7 +30,8 @@ def interleaved(jobs: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str,
             cpu, wall = time.process_time(), time.perf_counter()
             answers[name] = job()
             spent[name].append((time.process_time() - cpu, time.perf_counter() - wall))
-    return {name: Took(*map(median, zip(*spent[name], strict=True)), answers[name]) for name in jobs}
+    medians = {name: [median(each) for each in zip(*times, strict=True)] for name, times in spent.items()}
+    return {name: Took(cpu, wall, answers[name]) for name, (cpu, wall) in medians.items()}
 
 
 def on_threads(count: int, module: str, arguments: list[str]) -> None:

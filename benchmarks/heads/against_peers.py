@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,26 +71,29 @@ def by_faiss(problem: Problem, grid: tuple[float, ...], *, inner: bool) -> Answe
     cells = np.arange(len(place))[:, None] * problem.classes + problem.y[place]
     size = len(place) * problem.classes
     counts = [np.bincount(cells[:, : int(k)].ravel(), votes[:, : int(k)].ravel(), size) for k in grid]
-    return np.stack(counts).reshape(len(grid), len(place), -1).argmax(-1)
+    shares = np.stack(counts).reshape(len(grid), len(place), -1)
+    predicted: Answers = shares.argmax(-1)
+    return predicted
 
 
 def by_neighbours_classifier(problem: Problem, k: int) -> Answers:
     from sklearn.neighbors import KNeighborsClassifier
 
     model = KNeighborsClassifier(k, algorithm="brute", weights=lambda far: np.exp(-far * far / 2 / _TEMPERATURE))
-    return model.fit(unit(problem.X), problem.y).predict(unit(problem.test))[None]
+    predicted: Answers = model.fit(unit(problem.X), problem.y).predict(unit(problem.test))
+    return predicted[None]
 
 
 def knn(problem: Problem, rounds: int) -> None:
     grid = head_spec("knn").grid
     for title, values in {"knn, k = 20": (20.0,), f"knn, {len(grid)} values of k": grid}.items():
         jobs: dict[str, Callable[[], Answers]] = {
-            "frostline": lambda values=values: ours("knn", problem, values),
-            "faiss IndexFlatIP, votes": lambda values=values: by_faiss(problem, values, inner=True),
-            "faiss IndexFlatL2, votes": lambda values=values: by_faiss(problem, values, inner=False),
+            "frostline": partial(ours, "knn", problem, values),
+            "faiss IndexFlatIP, votes": partial(by_faiss, problem, values, inner=True),
+            "faiss IndexFlatL2, votes": partial(by_faiss, problem, values, inner=False),
         }
         if len(values) == 1:
-            jobs["KNeighborsClassifier, brute"] = lambda: by_neighbours_classifier(problem, 20)
+            jobs["KNeighborsClassifier, brute"] = partial(by_neighbours_classifier, problem, 20)
         table(title, interleaved(jobs, rounds), share)
 
 
@@ -133,8 +137,8 @@ def lda(problem: Problem, rounds: int) -> None:
     grid = head_spec("lda").grid
     for title, values in {"lda, shrinkage 0.1": (0.1,), f"lda, {len(grid)} shrinkages": grid}.items():
         jobs = {
-            "frostline": lambda values=values: ours("lda", problem, values),
-            "LinearDiscriminantAnalysis": lambda values=values: theirs(values),
+            "frostline": partial(ours, "lda", problem, values),
+            "LinearDiscriminantAnalysis": partial(theirs, values),
         }
         table(title, interleaved(jobs, rounds), share)
 
