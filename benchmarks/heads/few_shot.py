@@ -3,11 +3,11 @@
     python -m benchmarks.heads.few_shot [HEAD ...] [--shots 1 2 4 8 16] [--draws 10] [--rows 50000] [--test 10000]
         [--width 768] [--classes 10] [--peers] [--threads 1 2]
 
-What ``frostline run --shots 1,2,4,8,16 --draws 10`` does with features from the cache: 50 heads for each ``HEAD``, from
-made-up rows as in ``logistic_path.py``. ``--peers`` adds scikit-learn on subsets of the same sizes:
-``RidgeClassifierCV`` with the same alphas, ``LogisticRegressionCV`` with the same values of C and three folds on
-standardised rows (C = 1 at one shot), and ``KNeighborsClassifier``. Seconds of CPU and of wall time; the accuracy is
-the mean at the largest size.
+What ``frostline run --shots 1,2,4,8,16 --draws 10`` does with features from the cache: 50 heads for each ``HEAD``,
+from made-up rows as in ``logistic_path.py``; ``ridge:loo`` is ``ridge`` with ``--folds loo``. ``--peers`` adds
+scikit-learn on subsets of the same sizes: ``RidgeClassifierCV`` with the same alphas, ``LogisticRegressionCV`` with the
+same values of C and three folds on standardised rows (C = 1 at one shot), and ``KNeighborsClassifier``. Seconds of CPU
+and of wall time; the accuracy is the mean at the largest size.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -27,11 +28,11 @@ from benchmarks.heads.logistic_path import synthetic
 from frostline.pipeline.settings import Draw
 from frostline.pipeline.steps.features import LazyFeatures
 from frostline.pipeline.steps.subsets import drawn_curve
-from frostline.stages.heads import head_spec
+from frostline.stages.heads import HeadSpec, head_spec
 from frostline.stages.store import Features
 from frostline.stages.targets.values import Targets
 
-_HEADS = ("centroid", "knn", "lda", "ridge", "logreg", "svm")
+_HEADS = ("centroid", "knn", "lda", "ridge", "ridge:loo", "logreg", "svm")
 
 
 def features(X: NDArray[Any], y: NDArray[np.int64], classes: int, split: str) -> Features:
@@ -79,6 +80,10 @@ def of_peer(head: str, train: Features, test: Features, args: argparse.Namespace
     return float(np.mean(found[-args.draws :]))
 
 
+def of_head(spec: HeadSpec, draw: Draw, loaded: LazyFeatures) -> float:
+    return float(np.mean(drawn_curve(spec, draw, loaded).points[-1].accuracy))
+
+
 def compared(args: argparse.Namespace) -> None:
     X, y = synthetic(args.rows + args.test, args.width, args.classes)
     train = features(X[: args.rows], y[: args.rows], args.classes, "train")
@@ -87,9 +92,10 @@ def compared(args: argparse.Namespace) -> None:
     draw = Draw("shots", tuple(args.shots), args.draws)
     drawn_curve(head_spec("centroid"), Draw("shots", (1,), 2), loaded)  # imports are not measured
     for head in args.heads or _HEADS:
-        timed(head, lambda: float(np.mean(drawn_curve(head_spec(head), draw, loaded).points[-1].accuracy)))  # noqa: B023
-        if args.peers and head in ("ridge", "knn", "logreg"):
-            timed(f"  scikit-learn, {head}", lambda: of_peer(head, train, test, args))  # noqa: B023
+        name, _, folds = head.partition(":")
+        timed(head, partial(of_head, head_spec(name, folds="loo" if folds else None), draw, loaded))
+        if args.peers and name in ("ridge", "knn", "logreg"):
+            timed(f"  scikit-learn, {name}", partial(of_peer, name, train, test, args))
 
 
 def main() -> None:
