@@ -73,7 +73,7 @@ class Search:
     def _candidates(self, found: Floats, least: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
         """Return row, column and similarity of all that may be among the largest; each row's are at least ``least``.
 
-        Most groups are passed over for their largest.
+        Groups whose maximum is too small are skipped.
         """
         b, length, groups = found.shape
         largest, in_groups = found.max(1), length > 1
