@@ -53,9 +53,7 @@ class Factors:
 
     def solution(self, alphas: Doubles) -> tuple[Doubles, Doubles]:
         """Return W (k, t, d) and b (k, t)."""
-        filtered = self.filtered(alphas)
-        flat = filtered.reshape(-1, filtered.shape[-1]) @ self.spectrum.basis.T  # one product, not one for each alpha
-        weight = flat.reshape(*filtered.shape[:2], -1)
+        weight = _of_each(self.filtered(alphas), self.spectrum.basis)
         return weight, self.target - weight @ self.rows.mean
 
     def leave_one_out(self, X: NDArray[Any], targets: TargetsOf, weights: Doubles, alphas: Doubles) -> Doubles:
@@ -81,9 +79,7 @@ class Factors:
         rotated = (X - self.rows.mean) @ self.spectrum.basis
         inverse = 1 / (self.spectrum.values + alphas[:, None])
         weighed = weights / self.rows.weights.sum() + weights * (inverse @ np.square(rotated).T)
-        filtered = self.filtered(alphas)
-        flat = (filtered.reshape(-1, filtered.shape[-1]) @ rotated.T).reshape(*filtered.shape[:2], -1)
-        fitted = np.swapaxes(flat, 1, 2) + self.target
+        fitted = np.swapaxes(_of_each(self.filtered(alphas), rotated), 1, 2) + self.target
         left = np.maximum(1 - weighed, np.finfo(np.float64).eps)
         scores: Doubles = target - (target - fitted) / left[..., None]
         return scores
@@ -101,3 +97,10 @@ class Factors:
         projected = left.T @ (root * (target - self.target))
         residual = left @ (inverse[..., None] * projected) / root
         return target - residual / (inverse @ np.square(left).T)[..., None]
+
+
+def _of_each(filtered: Doubles, rows: Doubles) -> Doubles:
+    """(k, t, n): ``filtered`` (k, t, r) times the rows (n, r), in one product and not in one for each alpha."""
+    k, t, r = filtered.shape
+    found: Doubles = (filtered.reshape(k * t, r) @ rows.T).reshape(k, t, len(rows))
+    return found
