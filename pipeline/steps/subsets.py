@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from frostline.pipeline.records.curve import Curve, Point
 from frostline.pipeline.settings import Draw
@@ -30,6 +32,8 @@ from frostline.stages.store import Features
 from frostline.stages.targets.base import DEFAULT
 from frostline.stages.targets.values import Targets
 
+Rows = list[NDArray[np.int64]]  # one per view
+_FEW = 2**20  # features of a subset: of fewer, threads cost more than they save
 _COPIES = 4  # of the rows in float32, at most, that a fit is taken to hold
 _NO_LAW = "No forecast: the law that it uses holds for error rates of classification only."
 _SCORES: dict[str, Callable[[Predictions], dict[str, float]]] = {"mteb": mteb_scores}
@@ -46,7 +50,8 @@ def drawn_curve(spec: HeadSpec, draw: Draw, loaded: LazyFeatures) -> Curve:
     targets, whole = train.targets, _whole(train.targets, train.digests)
     sizes = _sizes(draw, targets, train.digests)
     times = [1 if draw.unit == "samples" and size == whole else draw.times for size in sizes]
-    points = [_point(spec, draw, size, n, loaded) for size, n in zip(sizes, times, strict=True)]
+    rows = _drawn_rows(draw, dict(zip(sizes, times, strict=True)), loaded.train, spec.seed)
+    points = [_point(spec, draw, size, rows[size], loaded) for size in sizes]
     law = _law(points, spec.seed, len(targets) * len(loaded.train)) if targets.kind == DEFAULT else None
     forecast, sentence = (law.forecast, law.sentence) if law else (None, _NO_LAW)
     return Curve(draw.unit, tuple(points), forecast, sentence, targets.kind, _groups(loaded.test[0].targets))
@@ -91,55 +96,55 @@ def _units_of_each(targets: Targets, digests: NDArray[np.uint8]) -> list[int]:
 
 
 def _sizes(draw: Draw, targets: Targets, digests: NDArray[np.uint8]) -> list[int]:
+    """Return the sizes as numbers. Raises DataError if there are not as many different samples."""
     if draw.published:
         return [int(size) for size in draw.sizes]
-    return list(dict.fromkeys(_size(draw.unit, size, targets, digests) for size in draw.sizes))
+    wanted = [size for size in draw.sizes if size != "all"]
+    if draw.unit == "shots":
+        _check_shots(max(wanted), targets, digests)
+        return list(dict.fromkeys(wanted))
+    whole = _whole(targets, digests)
+    if wanted and max(wanted) > whole:
+        raise DataError(f"train size {max(wanted):,} is too large: there are {whole:,} different training samples")
+    return list(dict.fromkeys(whole if size == "all" else size for size in draw.sizes))
 
 
-def _size(unit: str, size: int | Literal["all"], targets: Targets, digests: NDArray[np.uint8]) -> int:
-    """Return a size as a number. Raises DataError if there are not as many different samples."""
-    if unit == "samples":
-        whole = _whole(targets, digests)
-        if size != "all" and size > whole:
-            raise DataError(f"train size {size:,} is too large: there are {whole:,} different training samples")
-        return whole if size == "all" else size
-    assert size != "all"
+def _check_shots(size: int, targets: Targets, digests: NDArray[np.uint8]) -> None:
     n, name = min(zip(_units_of_each(targets, digests), targets.names, strict=True))
     if size > n:
         noun = "class" if targets.kind == DEFAULT else "label"
         what = "different training samples" if targets.groups is None else "groups of training samples"
         raise DataError(f"{size} shots; {noun} {name!r} has {n} {what}, expected --shots {n} at most")
-    return size
 
 
-def _point(spec: HeadSpec, draw: Draw, size: int, times: int, loaded: LazyFeatures) -> Point:
+def _point(spec: HeadSpec, draw: Draw, size: int, rows: list[Rows], loaded: LazyFeatures) -> Point:
     started, found = time.perf_counter(), []
-    tell(f"fitting at {size:,}", "heads", 0, times)
-    for i, one in enumerate(_fitted(spec, draw, size, times, loaded.train)):
-        found.append(_scored(spec, draw, one, loaded))
-        tell(f"fitting at {size:,}", "heads", i + 1, times)
-    draws, values, by, rows, each = zip(*found, strict=True)
-    spread = over_draws(draws, max(rows) / sum(map(len, loaded.train)), spec.seed)
+    tell(f"fitting at {size:,}", "heads", 0, len(rows))
+    values = max(len(own) for one in rows for own in one) * loaded.train[0].X.shape[1]
+    with threadpool_limits(1) if values <= _FEW else nullcontext():
+        for i, one in enumerate(_fitted(spec, rows, loaded.train)):
+            found.append(_scored(spec, draw, one, loaded))
+            tell(f"fitting at {size:,}", "heads", i + 1, len(rows))
+    draws, chosen, by, used, each = zip(*found, strict=True)
+    spread = over_draws(draws, max(used) / sum(map(len, loaded.train)), spec.seed)
     accuracy, seconds = tuple(one.value for one in draws), round(time.perf_counter() - started, 3)
     scores = {name: tuple(one[name] for one in each) for name in each[0]}
-    return Point(size, max(rows), accuracy, spread, tuple(values), by[0], seconds, scores)
+    return Point(size, max(used), accuracy, spread, tuple(chosen), by[0], seconds, scores)
 
 
-def _fitted(
-    spec: HeadSpec, draw: Draw, size: int, times: int, train: list[Features]
-) -> Iterator[tuple[Head, Selection]]:
+def _fitted(spec: HeadSpec, rows: list[Rows], train: list[Features]) -> Iterator[tuple[Head, Selection]]:
     """Yield the head of each draw: side by side where the kind takes one core, and the rows are in memory."""
-    jobs = [(spec, draw, size, i, train) for i in range(times)]
+    jobs = [(replace(spec, seed=spec.seed + i), one, train) for i, one in enumerate(rows)]
     if head_kind(spec.kind).single_core and all(isinstance(view.X, np.ndarray) for view in train):
         yield from in_parallel(_drawn, jobs, _COPIES * 4 * sum(view.X.size for view in train))
     else:
         yield from (_drawn(*job) for job in jobs)
 
 
-def _drawn(spec: HeadSpec, draw: Draw, size: int, i: int, train: list[Features]) -> tuple[Head, Selection]:
-    """Return the head of draw i, and how its value was chosen."""
-    views = [_subset(view, draw, size, spec.seed, i) for view in train]
-    return fit(views, _choosable(replace(spec, seed=spec.seed + i), views))
+def _drawn(spec: HeadSpec, rows: Rows, train: list[Features]) -> tuple[Head, Selection]:
+    """Return the head of one draw, and how its value was chosen."""
+    views = [view.take(own) for view, own in zip(train, rows, strict=True)]
+    return fit(views, _choosable(spec, views))
 
 
 def _scored(
@@ -153,12 +158,31 @@ def _scored(
     return judged(answers), selection.value, by, selection.final_rows, more
 
 
-def _subset(view: Features, draw: Draw, size: int, seed: int, i: int) -> Features:
-    """Return the rows of draw i."""
-    if draw.published and view.targets.kind == DEFAULT and view.targets.groups is None:
-        return view.take(PUBLISHED_DRAWS[draw.published](view.targets.values, size, i, seed))
+def _drawn_rows(draw: Draw, times: dict[int, int], train: list[Features], seed: int) -> dict[int, list[Rows]]:
+    """Return the rows of every draw of each size, which is drawn so many ``times``."""
+    found: dict[int, list[Rows]] = {size: [] for size in times}
+    for i in range(max(times.values())):
+        sizes = [size for size, n in times.items() if i < n]
+        of_views = [_rows(view, draw, sizes, seed, i) for view in train]
+        for size in sizes:
+            found[size].append([rows[size] for rows in of_views])
+    return found
+
+
+def _rows(view: Features, draw: Draw, sizes: list[int], seed: int, i: int) -> dict[int, NDArray[np.int64]]:
+    """Return the rows of draw i, of each size: int64 (b,)."""
+    targets, digests = view.targets, view.digests
+    if draw.published and targets.kind == DEFAULT and targets.groups is None:
+        published = PUBLISHED_DRAWS[draw.published]
+        return {size: published(targets.values, size, i, seed) for size in sizes}
+    among = np.arange(len(view))
+    if (
+        draw.unit == "shots" and targets.kind == DEFAULT and targets.groups is None
+    ):  # the fewer of a class are among the more
+        among = np.flatnonzero(shots(targets, digests, max(sizes), seed + i))
+        targets, digests = targets.take(among), digests[among]
     drawn = shots if draw.unit == "shots" else train_size
-    return view.masked(drawn(view.targets, view.digests, size, seed + i))
+    return {size: among[drawn(targets, digests, size, seed + i)] for size in sizes}
 
 
 def _choosable(spec: HeadSpec, views: Sequence[Features]) -> HeadSpec:

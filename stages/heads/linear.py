@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from frostline.stages.heads.stored import Stored
 
 _BLOCK = 8192
+_CACHED = 256  # rows whose float64 copy stays in a core's cache
 FloatType = TypeVar("FloatType", bound=np.floating[Any])
 
 
@@ -140,7 +141,11 @@ def softmax(scores: NDArray[FloatType]) -> NDArray[FloatType]:
 
 def normalized(X: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return rows (n, d) divided by their lengths; rows of zeros as they are."""
-    lengths = np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))[:, None]
-    lengths[lengths == 0] = 1
-    result: NDArray[np.float32] = (X / lengths).astype(np.float32)
+    result = np.empty(X.shape, np.float32)
+    for start in range(0, len(X), _CACHED):
+        rows = X[start : start + _CACHED].astype(np.float64)
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
+        lengths[lengths == 0] = 1
+        rows /= lengths
+        result[start : start + _CACHED] = rows
     return result

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.heads.linear import normalized
+from frostline.stages.heads.solvers.nearest import QUERIES, Search
 from frostline.stages.heads.solvers.weighted_rows import Doubles, checked_grid, weighted_rows
 from frostline.stages.heads.stored import Stored
 
-_ROWS, QUERIES = 16384, 1024
+_ROWS = 16384
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +113,10 @@ class NeighbourPath(Searched):
     def shares(self, X: NDArray[Any], own: NDArray[np.int64]) -> Doubles:
         """Return the same where row ``own`` (n,) of ``rows`` has no vote; -1 excludes none."""
         result = np.empty((len(self.k), len(X), self.classes))
+        search = Search(self.rows, int(self.k.max()))
         for start in range(0, len(X), QUERIES):
             part = slice(start, start + QUERIES)
-            queries = normalized(X[part].astype(np.float32, copy=False))
-            similarity, index = nearest(self.rows, queries, own[part], int(self.k.max()))
+            similarity, index = search.nearest(normalized(X[part].astype(np.float32, copy=False)), own[part])
             result[:, part] = self._counted(similarity, index)
         return result
 
@@ -129,33 +130,6 @@ class NeighbourPath(Searched):
         counted = np.stack(counts).reshape(len(self.k), len(index), self.classes)
         shares: Doubles = counted / counted.sum(-1, keepdims=True)
         return shares
-
-
-def nearest(
-    rows: NDArray[Any], queries: NDArray[np.float32], own: NDArray[np.int64], count: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Similarity and place of the ``count`` nearest of all rows, (b, count), the nearest first."""
-    similarity = np.empty((len(queries), 0), np.float32)
-    index = np.empty((len(queries), 0), np.int64)
-    for start in range(0, len(rows), _ROWS):
-        block = rows[start : start + _ROWS].astype(np.float32, copy=False)
-        found = queries @ block.T
-        mine = np.flatnonzero((own >= start) & (own < start + len(block)))
-        found[mine, own[mine] - start] = -np.inf
-        similarity = np.concatenate((similarity, found), 1)
-        index = np.concatenate((index, np.broadcast_to(start + np.arange(len(block)), found.shape)), 1)
-        similarity, index = _largest(similarity, index, count)
-    return similarity, index
-
-
-def _largest(
-    similarity: NDArray[np.float32], index: NDArray[np.int64], count: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    if count < similarity.shape[1]:
-        places = np.argpartition(similarity, -count, 1)[:, -count:]
-        similarity, index = np.take_along_axis(similarity, places, 1), np.take_along_axis(index, places, 1)
-    order = np.argsort(-similarity, 1)
-    return np.take_along_axis(similarity, order, 1), np.take_along_axis(index, order, 1)
 
 
 class NeighbourSolver:

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from frostline.stages.heads.linear import normalized
 from frostline.stages.heads.solvers.knn import (
-    QUERIES,
     Searched,
     checked_numbers,
     checked_temperature,
-    nearest,
     rows_of_unit_length,
 )
 from frostline.stages.heads.solvers.known_values import by_known, checked_values
+from frostline.stages.heads.solvers.nearest import QUERIES, Search
 from frostline.stages.heads.solvers.weighted_rows import Doubles, unlabelled_rows
 from frostline.stages.heads.stored import Stored
 
@@ -121,10 +120,10 @@ class NeighbourRegressionPath(Searched):
         count = min(int(self.k.max()), len(rows))
         result = np.empty((len(self.k), len(X), values.shape[1]))
         length = max(1, min(QUERIES, _VALUES // (count * values.shape[1])))
+        search = Search(rows, count)
         for start in range(0, len(X), length):
             part = slice(start, start + length)
-            queries = normalized(X[part].astype(np.float32, copy=False))
-            similarity, index = nearest(rows, queries, own[part], count)
+            similarity, index = search.nearest(normalized(X[part].astype(np.float32, copy=False)), own[part])
             result[:, part] = self._mean(similarity, values[index], weights[index])
         return result
 

@@ -25,7 +25,21 @@ from numpy.typing import NDArray
 from frostline.stages.heads.solvers.weighted_rows import Doubles, Spectrum, WeightedRows
 
 _BLOCK = 2**22  # scores at once
+_ROUNDING = 1e4  # times an eigenvalue that is 0 except for rounding errors
 TargetsOf = Callable[[Any], Doubles]
+
+
+def solved(scatter: Doubles, products: Doubles, alpha: float) -> Doubles | None:
+    """Return W (t, d) for one alpha, without eigenvectors, from the scatter (d, d) and B (t, d).
+
+    None if alpha is so small that directions with nothing but rounding errors would count.
+    """
+    from scipy.linalg import cho_factor, cho_solve
+
+    if alpha <= _ROUNDING * len(scatter) * np.finfo(np.float64).eps * np.trace(scatter):
+        return None
+    weight: Doubles = cho_solve(cho_factor(scatter + alpha * np.eye(len(scatter))), products.T).T
+    return weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +53,7 @@ class Factors:
 
     def solution(self, alphas: Doubles) -> tuple[Doubles, Doubles]:
         """Return W (k, t, d) and b (k, t)."""
-        weight = self.filtered(alphas) @ self.spectrum.basis.T
+        weight = _of_each(self.filtered(alphas), self.spectrum.basis)
         return weight, self.target - weight @ self.rows.mean
 
     def leave_one_out(self, X: NDArray[Any], targets: TargetsOf, weights: Doubles, alphas: Doubles) -> Doubles:
@@ -65,7 +79,7 @@ class Factors:
         rotated = (X - self.rows.mean) @ self.spectrum.basis
         inverse = 1 / (self.spectrum.values + alphas[:, None])
         weighed = weights / self.rows.weights.sum() + weights * (inverse @ np.square(rotated).T)
-        fitted = rotated @ np.swapaxes(self.filtered(alphas), 1, 2) + self.target
+        fitted = np.swapaxes(_of_each(self.filtered(alphas), rotated), 1, 2) + self.target
         left = np.maximum(1 - weighed, np.finfo(np.float64).eps)
         scores: Doubles = target - (target - fitted) / left[..., None]
         return scores
@@ -83,3 +97,10 @@ class Factors:
         projected = left.T @ (root * (target - self.target))
         residual = left @ (inverse[..., None] * projected) / root
         return target - residual / (inverse @ np.square(left).T)[..., None]
+
+
+def _of_each(filtered: Doubles, rows: Doubles) -> Doubles:
+    """(k, t, n): ``filtered`` (k, t, r) times the rows (n, r), in one product and not in one for each alpha."""
+    k, t, r = filtered.shape
+    found: Doubles = (filtered.reshape(k * t, r) @ rows.T).reshape(k, t, len(rows))
+    return found

@@ -13,8 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.heads.linear import LinearPath
-from frostline.stages.heads.solvers.least_squares import Factors
-from frostline.stages.heads.solvers.weighted_rows import Doubles, WeightedRows, checked_grid, spectrum, weighted_rows
+from frostline.stages.heads.solvers.least_squares import Factors, solved
+from frostline.stages.heads.solvers.weighted_rows import (
+    Doubles,
+    WeightedRows,
+    checked_grid,
+    scatter,
+    spectrum,
+    weighted_rows,
+)
 
 
 class RidgeSolver:
@@ -39,9 +46,8 @@ class RidgeSolver:
     def fit(self, grid: Sequence[float], row_weights: Doubles) -> LinearPath:
         """Return a head for each alpha, above 0. Raises ValueError on weights or alphas that can't be used."""
         alphas = checked_grid(self.parameter, grid)
-        factors = self._factors(row_weights)
-        weight, bias = factors.solution(alphas)
-        bias = np.where(factors.rows.totals > 0, bias, -np.inf)
+        rows, weight, bias = self._of_one(alphas, row_weights) or self._of_all(alphas, row_weights)
+        bias = np.where(rows.totals > 0, bias, -np.inf)
         return LinearPath(weight, bias, np.ones(len(alphas), bool), np.ones(len(alphas), np.int64), False)
 
     def leave_one_out(self, grid: Sequence[float], row_weights: Doubles) -> Doubles:
@@ -55,8 +61,26 @@ class RidgeSolver:
         scores = factors.leave_one_out(self.X, lambda rows: _targets(self.y[rows], self.classes), row_weights, alphas)
         return np.where(factors.rows.totals > 0, scores, -np.inf)
 
+    def _of_all(self, alphas: Doubles, row_weights: Doubles) -> tuple[WeightedRows, Doubles, Doubles]:
+        factors = self._factors(row_weights)
+        return factors.rows, *factors.solution(alphas)
+
+    def _of_one(self, alphas: Doubles, row_weights: Doubles) -> tuple[WeightedRows, Doubles, Doubles] | None:
+        """Return what ``_of_all`` does, by Cholesky's decomposition; None where eigenvectors are there, or needed."""
+        if len(alphas) > 1 or self._known(row_weights):
+            return None
+        rows = weighted_rows(self.X, self.y, self.classes, row_weights)
+        if len(rows.index) <= self.X.shape[1]:
+            return None
+        spread = scatter(rows, np.broadcast_to(rows.mean, rows.means.shape))
+        found = solved(spread, _products(rows), float(alphas[0]))
+        return None if found is None else (rows, found[None], (_target(rows) - found @ rows.mean)[None])
+
+    def _known(self, row_weights: Doubles) -> bool:
+        return self._last is not None and np.array_equal(self._last[0], row_weights)
+
     def _factors(self, row_weights: Doubles) -> Factors:
-        if self._last is None or not np.array_equal(self._last[0], row_weights):
+        if self._last is None or not self._known(row_weights):
             rows = weighted_rows(self.X, self.y, self.classes, row_weights)
             self._last = np.array(row_weights), _factored(rows)
         return self._last[1]
@@ -64,9 +88,19 @@ class RidgeSolver:
 
 def _factored(rows: WeightedRows) -> Factors:
     parts = spectrum(rows, np.broadcast_to(rows.mean, rows.means.shape))
-    target = 2 * rows.totals / rows.totals.sum() - 1
-    projected = 2 * rows.totals[:, None] * ((rows.means - rows.mean) @ parts.basis)
-    return Factors(rows, parts, target, projected)
+    return Factors(rows, parts, _target(rows), _products(rows) @ parts.basis)
+
+
+def _target(rows: WeightedRows) -> Doubles:
+    """(classes,): the mean target."""
+    target: Doubles = 2 * rows.totals / rows.totals.sum() - 1
+    return target
+
+
+def _products(rows: WeightedRows) -> Doubles:
+    """(classes, d): the sum of target times row, both centred."""
+    products: Doubles = 2 * rows.totals[:, None] * (rows.means - rows.mean)
+    return products
 
 
 def _targets(y: NDArray[np.int64], classes: int) -> Doubles:

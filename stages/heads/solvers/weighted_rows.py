@@ -121,11 +121,16 @@ def spectrum(rows: WeightedRows, centres: Doubles) -> Spectrum:
     """
     if len(rows.index) <= rows.X.shape[1]:
         return _of_few(rows, centres)
-    scatter = np.zeros((rows.X.shape[1],) * 2)
-    for block in _scaled(rows, centres):
-        scatter += block.T @ block
-    values, basis = np.linalg.eigh(scatter)
+    values, basis = np.linalg.eigh(scatter(rows, centres))
     return _without_rounding(values, basis, None, len(rows.index))
+
+
+def scatter(rows: WeightedRows, centres: Doubles) -> Doubles:
+    """Return Z^T Z (d, d), Z as in :class:`Spectrum`: of rows less the centre (classes, d) of their class."""
+    total = np.zeros((rows.X.shape[1],) * 2)
+    for block in _scaled(rows, centres):
+        total += block.T @ block
+    return total
 
 
 def _of_few(rows: WeightedRows, centres: Doubles) -> Spectrum:
@@ -141,7 +146,10 @@ def _of_few(rows: WeightedRows, centres: Doubles) -> Spectrum:
 
 def _scaled(rows: WeightedRows, centres: Doubles) -> Iterator[Doubles]:
     for part, block in rows.blocks():
-        yield (block - centres[rows.y[part]]) * np.sqrt(rows.weights[part])[:, None]
+        off, weights = block - centres[rows.y[part]], rows.weights[part]
+        if (weights != 1).any():
+            off *= np.sqrt(weights)[:, None]
+        yield off
 
 
 def _without_rounding(values: Doubles, basis: Doubles, left: Doubles | None, longer: int) -> Spectrum:

@@ -96,3 +96,13 @@ def test_draws_follow_the_content_and_take_its_copies_along():
         assert np.array_equal(draw(LABELS[order], DIGESTS[order], 3, 9, 5), drawn[order])
         twice = draw(np.tile(LABELS, 2), np.tile(DIGESTS, (2, 1)), 3, 9, 5)
         assert np.array_equal(twice, np.tile(drawn, 2))
+
+
+def test_fewer_shots_drawn_among_the_rows_of_more_are_those_drawn_among_all():
+    rng = np.random.default_rng(3)
+    labels, digests = rng.integers(0, 3, 300), rng.integers(0, 256, (300, 32), np.uint8)
+    digests[250:] = digests[:50]  # copies, some of them in another class
+    more = np.flatnonzero(shots(labels, digests, 3, 16, 5))
+    for count in (1, 4, 16):
+        among = more[shots(labels[more], digests[more], 3, count, 5)]
+        assert among.tolist() == np.flatnonzero(shots(labels, digests, 3, count, 5)).tolist()

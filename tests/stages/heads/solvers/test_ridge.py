@@ -181,3 +181,13 @@ def test_a_head_of_the_path_scores_as_the_path_does() -> None:
 def test_grids_and_weights_that_cannot_be_used_are_refused(grid, weights, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         solver(*plain()).fit(grid, weights)
+
+
+@pytest.mark.parametrize("case", ["plain", "constant_column", "duplicate_columns", "badly_scaled", "two_classes"])
+@pytest.mark.parametrize("alpha", [1e-15, 1e-3, 1.0, 1e5])
+def test_one_alpha_is_fitted_as_among_others(case: str, alpha: float) -> None:
+    X, y = HARD[case]
+    weights = np.random.default_rng(0).integers(0, 3, len(y)).astype(np.float64)
+    alone, among = solver(X, y).fit([alpha], weights), solver(X, y).fit([alpha, 7.0], weights)
+    apart = np.abs(alone.scores(X.astype(np.float64))[0] - among.scores(X.astype(np.float64))[0])
+    assert apart.max() < 1e-6
