@@ -1,8 +1,11 @@
-"""The precisions that this CPU supports natively."""
+"""The CPU as torch sees it: its name, and the precisions that it supports natively."""
 
 from __future__ import annotations
 
+import platform
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +18,22 @@ def has_bf16() -> bool:
     """Whether the CPU has instructions for bf16, so that it is faster than fp32."""
     capabilities = _capabilities()
     return any(capabilities.get(name, False) for name in _BF16)
+
+
+def described_processor() -> dict[str, Any]:
+    """Return what the results of a network on this CPU may depend on, as JSON values: two equal ones compute alike."""
+    able = sorted(name for name, there in _capabilities().items() if there is True)
+    level = torch.backends.cpu.get_cpu_capability()
+    return {"name": _name(), "level": level, "able": able, "threads": torch.get_num_threads()}
+
+
+def _name() -> str:
+    """Return the CPU's name; Linux has it in a file, other systems as Python gives it."""
+    file = Path("/proc/cpuinfo")
+    found = (
+        re.search(r"^model name\s*: (.+)$", file.read_text(errors="replace"), re.MULTILINE) if file.exists() else None
+    )
+    return found[1] if found else platform.processor() or platform.machine()
 
 
 def _capabilities() -> Mapping[str, Any]:
