@@ -60,8 +60,8 @@ def _wait_passively() -> None:
 def _collect_seldom() -> None:
     """Have Python look for garbage after fifty thousand new objects, not seven hundred.
 
-    To import torch makes half a million objects that stay, which it would look through again and again: an eighth of
-    the time. What holds much memory, such as batches, is in no cycle and does not wait for this.
+    To import torch makes half a million objects that stay, and to look through them again and again is an eighth of
+    its time. Batches do not wait for this: they are in no cycle.
     """
     gc.set_threshold(50_000, 20, 100)
 

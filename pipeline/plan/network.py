@@ -21,7 +21,8 @@ log = logging.getLogger("frostline")
 class LazyNetwork:
     """A network that takes no time and no memory until ``load`` is called.
 
-    ``spec``: what it is known to be before it is loaded. ``unsteady``: what of its features can't be made again, nothing if all can, None while nobody has looked.
+    ``spec``: what it is, where that is known before it is loaded. ``unsteady``: what of its features can't be made
+    again, nothing if all can, None while nobody has looked.
     """
 
     def __init__(self, inputs: Inputs, spec: BackboneSpec | None = None) -> None:

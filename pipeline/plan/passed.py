@@ -1,4 +1,4 @@
-"""Which networks were found steady on a machine like this one. It is kept in the workspace, so that less is tried again."""
+"""Which networks were found steady on a machine like this one: kept in the workspace, so that less is tried again."""
 
 from __future__ import annotations
 
