@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,8 @@ def described_processor() -> dict[str, Any]:
 def _name() -> str:
     """Return the CPU's name; Linux has it in a file, other systems as Python gives it."""
     file = Path("/proc/cpuinfo")
-    found = (
-        re.search(r"^model name\s*: (.+)$", file.read_text(errors="replace"), re.MULTILINE) if file.exists() else None
-    )
+    told = file.read_text(errors="replace") if file.exists() else ""
+    found = re.search(r"^model name\s*: (.+)$", told, re.MULTILINE)
     return found[1] if found else platform.processor() or platform.machine()
 
 
@@ -43,6 +43,7 @@ def _capabilities() -> Mapping[str, Any]:
     return {name: getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in _BF16}  # torch 2.10
 
 
+@cache  # each layer asks at each batch
 def computes_in(dtype: torch.dtype) -> bool:
     """Whether oneDNN's operations work in a precision on this CPU; in float32 they do everywhere."""
     return dtype not in _ONEDNN or bool(getattr(torch.ops.mkldnn, _ONEDNN[dtype])())
