@@ -6,9 +6,8 @@
 IMAGES is a folder of images, searched below; the folder that an image lies in is its class. Every line is a process,
 all in turn in each round: `frostline extract` of the images in a new workspace; of ten more in a copy of a workspace
 where the others' features are; and `plain_start`, plain torchvision on as many images, which checks and keeps nothing.
-Of each phase, which a line on stderr begins, the medians of wall seconds and of the processor's: these are the same on
-a busy machine, or nearly. The last column: wall seconds if the machine had been idle, which are at most the
-processor's seconds with one thread, and less by what two threads share.
+Of each phase, which a line on stderr begins, the medians of wall seconds and of the processor's. On a busy machine the
+latter say more: on an idle one, no more wall seconds pass than these. ``features`` holds the checks before them.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -72,7 +72,7 @@ def phases_of(command: Sequence[str]) -> Phases:
     if process.returncode:
         sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{''.join(said)}")
     marks.append(("", time.perf_counter(), usage.ru_utime + usage.ru_stime))
-    pairs = zip(marks, marks[1:], strict=False)
+    pairs = pairwise(marks)
     return {name: Spent(until - since, after - before) for (name, since, before), (_, until, after) in pairs}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import gc
 import os
 import sys
@@ -61,9 +62,12 @@ def _collect_seldom() -> None:
     """Have Python look for garbage after fifty thousand new objects, not seven hundred.
 
     To import torch makes half a million objects that stay, and to look through them again and again is an eighth of
-    its time. Batches do not wait for this: they are in no cycle.
+    its time. Batches do not wait for this: they are in no cycle. At the end of the process it would look through all of
+    them several times, for half a second, though the memory is given back anyway: what is frozen it leaves alone.
     """
     gc.set_threshold(50_000, 20, 100)
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:

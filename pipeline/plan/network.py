@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from frostline.pipeline.plan.inputs import Inputs
 from frostline.pipeline.plan.machine import device_of
 from frostline.pipeline.plan.passed import was_steady
-from frostline.stages.backbones import load_backbone
+from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.spec import BackboneSpec, Precision
 from frostline.stages.modalities.base import IMAGE
 
@@ -53,7 +54,7 @@ class LazyNetwork:
         return self._spec is not None and was_steady(self._inputs, self._spec, precision)
 
     def _load(self, precision: Precision) -> AnyBackbone:
-        s, request = self._inputs.settings, self._inputs.request
+        s, request = self._inputs.settings, self._request()
         log.info("loading %s", s.backbone)
         example = self._inputs.first_sample() if request.modality == IMAGE else None
         waived = s.allow_unsteady or self.was_steady(precision)
@@ -61,6 +62,11 @@ class LazyNetwork:
         found: AnyBackbone = load_backbone(request, example, device=device_of(s.device), **how)
         log.info("%s", _cut(found))
         return found
+
+    def _request(self) -> BackboneRequest:
+        """Return what is asked for; of a network that is known, its layer and pooling by name: no pass finds them."""
+        asked, spec = self._inputs.request, self._spec
+        return asked if spec is None else replace(asked, layer=spec.layer, pool=spec.pool)
 
     def keep(self, network: AnyBackbone) -> None:
         """Keep a copy that is in another precision."""

@@ -44,4 +44,5 @@ def _described(device: str) -> dict[str, Any]:
 
         return described_processor()
     found = torch.cuda.get_device_properties(device)
-    return {"name": found.name, "able": [found.major, found.minor], "cudnn": torch.backends.cudnn.version()}
+    cudnn: Any = torch.backends.cudnn  # whose stubs know no types
+    return {"name": found.name, "able": [found.major, found.minor], "cudnn": cudnn.version()}
