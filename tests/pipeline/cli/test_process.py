@@ -131,7 +131,7 @@ def test_an_extraction_by_torchvision_does_not_import_torchs_compiler(tmp_path: 
         "--layer",
         "features.3",
     ]
-    what += ["--dataset", "digits", "--data-dir", str(tmp_path), "--precision", "fp32"]
+    what += ["--layer", "features.3", "--dataset", "digits", "--data-dir", str(tmp_path), "--precision", "fp32"]
     program = (
         "import sys; from frostline.pipeline.cli.main import main\n"
         f"code = main({what!r})\n"
