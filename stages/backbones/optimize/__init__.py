@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from frostline.stages.backbones.optimize.allocator import end_capture
 from frostline.stages.backbones.optimize.packing import packed
-from frostline.stages.backbones.optimize.processor import described_processor, has_bf16
 from frostline.stages.backbones.optimize.trace import has_hooks
 from frostline.stages.backbones.optimize.verified import optimized
+from frostline.stages.processor import has_bf16
 
-__all__ = ["described_processor", "end_capture", "has_bf16", "has_hooks", "optimized", "packed"]
+__all__ = ["end_capture", "has_bf16", "has_hooks", "optimized", "packed"]

@@ -8,13 +8,15 @@ the bias, (..., r + 1); the products of a pass are taken with :meth:`block`, in 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from frostline.stages.processor import has_bf16
 
 BLOCK = 2**25  # bytes of rows, or of their logits, handled at once
 _CACHE = 2**21  # bytes of rows that a core keeps at hand
@@ -55,6 +57,7 @@ class EigenbasisRows:
         basis: (d, r) float64, orthonormal columns whose span holds every centred row; r = min(n, d).
         variances: (r + 1,) float64, of the rotated rows' columns, the largest first; 1 for the column of ones.
         dtype: of the products of :meth:`block`.
+        exact: of the rows as they were given, when they are multiplied.
     """
 
     original: RowSource
@@ -62,6 +65,7 @@ class EigenbasisRows:
     basis: Tensor
     variances: Tensor
     dtype: torch.dtype
+    exact: torch.dtype = field(default=torch.float64, kw_only=True)
 
     @property
     def width(self) -> int:
@@ -74,8 +78,12 @@ class EigenbasisRows:
         return max(float(self.variances[0]), _TINY)
 
     def given(self, rows: slice) -> Tensor:
-        """RowSource (b, d) as they were given, float64."""
-        return self.original[rows].to(self.mean.device).double()
+        """RowSource (b, d) as they were given, in the dtype ``exact``."""
+        return self.original[rows].to(self.mean.device, self.exact)
+
+    def roughly(self) -> Self:
+        """Return the same rows in float32 as they were given, and in the cheapest precision for products."""
+        return replace(self, exact=torch.float32)
 
     def to_original(self, direction: Tensor) -> Tensor:
         """Directions (..., d + 1), bias last, for ``original`` of directions (..., r + 1)."""
@@ -118,7 +126,14 @@ class RotatedRows(EigenbasisRows):
 
     def squares(self, weights: Tensor, rows: slice) -> Tensor:
         """Sums (m, r + 1) of squared rows with weights (m, b)."""
-        return weights @ self.rows[rows].square()
+        part = self.rows[rows]
+        return (weights.to(part.dtype) @ part.square()).to(self.dtype)
+
+    def roughly(self) -> Self:
+        """Return the same rows in float32 as they were given; of the copy in bf16 where the processor has that."""
+        fast = self.rows.device.type == "cuda" or has_bf16()
+        rows = self.rows.bfloat16() if fast and self.dtype == torch.float32 else self.rows
+        return replace(self, exact=torch.float32, rows=rows)
 
     def take(self, used: Tensor) -> RotatedRows:
         """The rows where ``used`` (n,) is true; rotated again where that makes them narrower."""

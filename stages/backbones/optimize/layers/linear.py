@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from frostline.stages.backbones.optimize.layers.activations import NO_ACTIVATION, Activation, applied
-from frostline.stages.backbones.optimize.processor import computes_in
+from frostline.stages.processor import computes_in
 
 
 def is_plain_linear(module: nn.Module) -> TypeGuard[nn.Linear]:
