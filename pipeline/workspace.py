@@ -1,7 +1,7 @@
 """The workspace: which file of the data folder holds what.
 
 data/index/       digests of dataset files, so that unchanged ones are not read again
-data/backbones/   what a backbone's name resolved to, so that it need not be loaded again
+data/backbones/   what a backbone's name resolved to, so that it need not be loaded again, and which checks it passed
 data/features/    one folder per feature set
 data/targets/     what heads were fitted to and scored on: a small file for each split and target
 data/heads/       one folder per fitted head
@@ -82,9 +82,23 @@ class Workspace:
 
     def remember(self, fingerprint: Mapping[str, Any], resolved: ResolvedBackbone) -> None:
         """Keep what a backbone resolved to."""
+        self._write(fingerprint, {"spec": resolved.spec.fields(), "width": resolved.width})
+
+    def has_passed(self, check: Mapping[str, Any]) -> bool:
+        """Whether it is remembered that a check was passed; ``check``: all that its result depends on."""
+        try:
+            return digest(read_sealed(self._memo(check))["passed"]) == digest(dict(check))
+        except (OSError, ValueError, TypeError, KeyError):
+            return False
+
+    def keep_passed(self, check: Mapping[str, Any]) -> None:
+        """Remember that a check was passed."""
+        self._write(check, {"passed": dict(check)})
+
+    def _write(self, fingerprint: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
         path = self._memo(fingerprint)
         make_folder(path.parent)
-        write_atomic(path, sealed({"spec": resolved.spec.fields(), "width": resolved.width}))
+        write_atomic(path, sealed(fields))
 
     def _memo(self, fingerprint: Mapping[str, Any]) -> Path:
         return self.root / "backbones" / f"{digest(dict(fingerprint))[:16]}.json"

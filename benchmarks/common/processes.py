@@ -27,7 +27,7 @@ class Done:
 
 def frostline(*arguments: str) -> Done:
     """Run the command in a process of its own. Ends this one with what it said if it fails."""
-    return measured([sys.executable, "-m", "pipeline", *arguments])
+    return measured([sys.executable, "-m", "frostline", *arguments])
 
 
 def measured(command: Sequence[str]) -> Done:

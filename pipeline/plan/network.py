@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from frostline.pipeline.plan.inputs import Inputs
 from frostline.pipeline.plan.machine import device_of
-from frostline.stages.backbones import load_backbone
-from frostline.stages.backbones.spec import Precision
+from frostline.pipeline.plan.passed import was_steady
+from frostline.stages.backbones import BackboneRequest, load_backbone
+from frostline.stages.backbones.spec import BackboneSpec, Precision
 from frostline.stages.modalities.base import IMAGE
 
 if TYPE_CHECKING:
@@ -20,11 +22,12 @@ log = logging.getLogger("frostline")
 class LazyNetwork:
     """A network that takes no time and no memory until ``load`` is called.
 
-    ``unsteady``: what of its features can't be made again, nothing if all can, None while nobody has looked.
+    ``spec``: what it is, where that is known before it is loaded. ``unsteady``: what of its features can't be made
+    again, nothing if all can, None while nobody has looked.
     """
 
-    def __init__(self, inputs: Inputs) -> None:
-        self._inputs = inputs
+    def __init__(self, inputs: Inputs, spec: BackboneSpec | None = None) -> None:
+        self._inputs, self._spec = inputs, spec
         self._loaded: AnyBackbone | None = None
         self.unsteady: str | None = None
 
@@ -34,20 +37,36 @@ class LazyNetwork:
         Raises ConfigError: see ``load_backbone``.
         """
         if self._loaded is None:
-            s, request = self._inputs.settings, self._inputs.request
-            log.info("loading %s", s.backbone)
-            precision = "fp32" if s.precision == "auto" else s.precision
-            example = self._inputs.first_sample() if request.modality == IMAGE else None
-            how: Any = {"optimize": s.optimize, "allow_unsteady": s.allow_unsteady}
-            self._loaded = load_backbone(request, example, precision=precision, device=device_of(s.device), **how)
-            log.info("%s", _cut(self._loaded))
+            asked = self._inputs.settings.precision
+            self._loaded = self._load("fp32" if asked == "auto" else asked)
         return self._loaded
 
     def at(self, precision: Precision) -> AnyBackbone:
         """Return the network in a precision, and keep that one. Raises ConfigError if it can't run in it."""
-        found = self.load()
-        self._loaded = found if found.precision == precision else found.at(precision)
+        if self._loaded is None:
+            self._loaded = self._load(precision)
+        elif self._loaded.precision != precision:
+            self._loaded = self._loaded.at(precision)
         return self._loaded
+
+    def was_steady(self, precision: Precision) -> bool:
+        """Whether the network, in a precision, is known to have been found steady before."""
+        return self._spec is not None and was_steady(self._inputs, self._spec, precision)
+
+    def _load(self, precision: Precision) -> AnyBackbone:
+        s, request = self._inputs.settings, self._request()
+        log.info("loading %s", s.backbone)
+        example = self._inputs.first_sample() if request.modality == IMAGE else None
+        waived = s.allow_unsteady or self.was_steady(precision)
+        how: Any = {"precision": precision, "optimize": s.optimize, "allow_unsteady": waived}
+        found: AnyBackbone = load_backbone(request, example, device=device_of(s.device), **how)
+        log.info("%s", _cut(found))
+        return found
+
+    def _request(self) -> BackboneRequest:
+        """Return what is asked for; of a network that is known, its layer and pooling by name: no pass finds them."""
+        asked, spec = self._inputs.request, self._spec
+        return asked if spec is None else replace(asked, layer=spec.layer, pool=spec.pool)
 
     def keep(self, network: AnyBackbone) -> None:
         """Keep a copy that is in another precision."""

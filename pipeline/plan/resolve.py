@@ -32,7 +32,7 @@ def resolve_remembered(inputs: Inputs) -> Resolved | None:
     if found is None:
         return None
     check_taken(inputs.settings.backbone, found.spec.modality, inputs.dataset.train.modality)
-    return Resolved(inputs, found, LazyNetwork(inputs))
+    return Resolved(inputs, found, LazyNetwork(inputs, found.spec))
 
 
 def resolve(inputs: Inputs) -> Resolved:

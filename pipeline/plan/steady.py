@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from frostline.pipeline.plan.lookup import FeatureRequest
+from frostline.pipeline.plan.passed import keep_steady
 from frostline.pipeline.plan.plan import Plan
 from frostline.stages.backbones import item_for
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import Samples
 from frostline.stages.errors import UnreadableSample
-from frostline.stages.modalities.base import Item
+from frostline.stages.modalities.base import Arrays, Item
 from frostline.stages.modalities.items import by_shape, stacked
 from frostline.stages.modalities.registry import MODALITIES
 from frostline.stages.store import FeatureSet
 
+if TYPE_CHECKING:
+    from frostline.stages.backbones.inference.frozen import AnyBackbone
+    from frostline.stages.backbones.inference.steadiness import Unsteady
+
 log = logging.getLogger("frostline")
 _SAMPLES = 8
+_FEWER = 2  # of a network that was found steady before
 
 
 def unsteadiness_seen(plan: Plan, request: FeatureRequest) -> str:
     """Return what of a new set's rows can't be made again, in a line; nothing where all can.
 
-    A few of its samples go through the network four times, once in a command. Rows that lie in unsteady sets count.
+    A few of its samples go through the network four times, once in a command; fewer where the network was found
+    steady before on a machine like this. Rows that lie in unsteady sets count.
     Raises ConfigError unless ``--allow-unsteady``.
     """
     network = plan.resolved.network
@@ -42,28 +50,39 @@ def unsteady(sets: Iterable[FeatureSet]) -> Iterator[str]:
 
 
 def _tried(plan: Plan, samples: Samples) -> str:
-    from frostline.stages.backbones.inference.batches import BatchLimit, in_turn
-    from frostline.stages.backbones.inference.steadiness import refusal, unsteadiness
+    from frostline.stages.backbones.inference.steadiness import refusal
 
-    backbone, limit = plan.load_network(), BatchLimit(2 * _SAMPLES)
-    items = _items(plan.settings.batch_size, samples, backbone.spec)
-    if not (items and backbone.has_weights):
+    backbone = plan.load_network()
+    if not backbone.has_weights:
+        return ""
+    known = plan.resolved.network.was_steady(backbone.precision)
+    items = _items(plan.settings.batch_size, samples, backbone.spec, _FEWER if known else _SAMPLES)
+    if not items:
         return ""
     alike = max(by_shape(items), key=len)
-    names, batch = [samples.ids[row] for row in alike], stacked([items[row] for row in alike])
-    noun = MODALITIES.load(samples.modality).noun
-    max_batch = plan.settings.batch_size or 2 * _SAMPLES
-    found = unsteadiness(
-        lambda some: next(in_turn(backbone.embed, [some], limit)), batch, backbone.precision, max_batch
-    )
-    if found and not plan.settings.allow_unsteady:
+    found = _found(plan, backbone, stacked([items[row] for row in alike]))
+    if found is None:
+        if not known:
+            keep_steady(plan.resolved.inputs, backbone.spec, backbone.precision)
+        return ""
+    names, noun = [samples.ids[row] for row in alike], MODALITIES.load(samples.modality).noun
+    if not plan.settings.allow_unsteady:
         raise refusal(plan.settings.backbone, found, names, noun)
-    return f"{plan.settings.backbone} {found.told(names, noun)}" if found else ""
+    return f"{plan.settings.backbone} {found.told(names, noun)}"
 
 
-def _items(batch_size: int | None, samples: Samples, spec: BackboneSpec) -> dict[int, Item]:
+def _found(plan: Plan, backbone: AnyBackbone, batch: Arrays) -> Unsteady | None:
+    from frostline.stages.backbones.inference.batches import BatchLimit, in_turn
+    from frostline.stages.backbones.inference.steadiness import unsteadiness
+
+    limit = BatchLimit(2 * _SAMPLES)
+    max_batch = plan.settings.batch_size or 2 * _SAMPLES
+    return unsteadiness(lambda some: next(in_turn(backbone.embed, [some], limit)), batch, backbone.precision, max_batch)
+
+
+def _items(batch_size: int | None, samples: Samples, spec: BackboneSpec, most: int) -> dict[int, Item]:
     """Return items of a few samples, evenly spread, by row."""
-    count = min(_SAMPLES, max(2, batch_size or _SAMPLES))
+    count = min(most, max(2, batch_size or most))
     found = {}
     for row in np.unique(np.linspace(0, len(samples) - 1, count).astype(int)).tolist():
         try:

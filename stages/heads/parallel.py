@@ -14,10 +14,6 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
-import joblib
-from joblib.externals.loky import get_reusable_executor
-from joblib.externals.loky.backend import resource_tracker as loky_tracker
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from frostline.stages.errors import ConfigError
@@ -49,11 +45,17 @@ def in_parallel(work: Callable[..., T], jobs: Sequence[tuple[Any, ...]], job_byt
 
 
 def _processes(jobs: int, job_bytes: int) -> int:
+    import joblib
+
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     return 1 if _worker else max(1, min(joblib.cpu_count(), jobs, memory // max(1, job_bytes)))
 
 
 def _elsewhere(work: Callable[..., T], jobs: Sequence[tuple[Any, ...]], processes: int) -> list[T]:
+    import joblib
+    from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
     try:
         with (
             joblib.parallel_config("loky", inner_max_num_threads=1),
@@ -74,6 +76,8 @@ def _elsewhere(work: Callable[..., T], jobs: Sequence[tuple[Any, ...]], processe
 @contextmanager
 def _unheard(*sent: signal.Signals) -> Iterator[None]:
     """Keep signals waiting; processes that are started meanwhile never hear them, and end when this one ends them."""
+    from joblib.externals.loky.backend import resource_tracker as loky_tracker
+
     for tracker in (resource_tracker, loky_tracker):
         tracker.ensure_running()  # which lets signals through when it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, sent)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ from frostline.stages.records.packed_names import encoded_names
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_RECENT_NS = 2_000_000_000  # a file may change twice within the grain of its time
 
 
 def canonical_json(value: Any) -> bytes:
@@ -51,6 +55,21 @@ def content_digest(ids: Sequence[str], digests: Iterable[NDArray[np.uint8]]) -> 
 
 
 def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, 64 hexadecimal digits."""
+    """Return the SHA-256 of a file's bytes, 64 hexadecimal digits.
+
+    A file that has not changed for some time is read once in a process.
+    """
+    found = path.stat()
+    if max(found.st_mtime_ns, found.st_ctime_ns) > time.time_ns() - _RECENT_NS:
+        return _read_digest(path)
+    return _digest_once(path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+@lru_cache(1024)
+def _digest_once(path: Path, *_facts: int) -> str:
+    return _read_digest(path)
+
+
+def _read_digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

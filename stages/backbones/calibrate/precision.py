@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -91,14 +91,30 @@ def faster(backbone: AnyBackbone, items: Sequence[Item]) -> tuple[AnyBackbone, F
 def compared(
     backbone: AnyBackbone, items: Sequence[Item], other: AnyBackbone, other_items: Sequence[Item]
 ) -> FeatureAgreement:
-    """Return how the features of the same samples agree, first as exact as they can be, then otherwise made."""
-    return agreement(_features(backbone, items), _features(other, other_items))
+    """Return how the features of the same samples agree, first as exact as they can be, then otherwise made.
+
+    It ends where a row is too far from the exact one: no further row can make that good.
+    """
+    limit, other_limit = BatchLimit(_AT_ONCE), BatchLimit(_AT_ONCE)
+    exact, rough = np.empty((2, 0, backbone.width), np.float32)
+    for rows in _parts(items):
+        exact = np.concatenate([exact, _features(backbone, [items[row] for row in rows], limit)])
+        rough = np.concatenate([rough, _features(other, [other_items[row] for row in rows], other_limit)])
+        if (found := agreement(exact, rough)).least < MIN_COSINE:
+            break
+    return found
 
 
-def _features(backbone: AnyBackbone, items: Sequence[Item]) -> NDArray[np.float32]:
+def _parts(items: Sequence[Item]) -> Iterator[list[int]]:
+    """Yield the places of items of one shape, as many as go through a network at once."""
+    for rows in by_shape(dict(enumerate(items))):
+        yield from (rows[i : i + _AT_ONCE] for i in range(0, len(rows), _AT_ONCE))
+
+
+def _features(backbone: AnyBackbone, items: Sequence[Item], limit: BatchLimit) -> NDArray[np.float32]:
     """Return the features, float32 (n, d), in the order of the items, which go through in batches of one shape."""
     found = np.empty((len(items), backbone.width), np.float32)
-    groups, limit = by_shape(dict(enumerate(items))), BatchLimit(_AT_ONCE)
+    groups = by_shape(dict(enumerate(items)))
     batches = (stacked([items[row] for row in rows]) for rows in groups)
     for rows, features in zip(groups, in_turn(backbone.embed, batches, limit), strict=True):
         found[rows] = features

@@ -16,6 +16,7 @@ from frostline.stages.backbones.families.base import BARE_NAMES, Family, LoadedM
 from frostline.stages.backbones.families.user_code import USER_CODE
 from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.errors import ConfigError, listing
+from frostline.stages.later_compiler import compiler_later
 from frostline.stages.modalities.registry import check_taken
 from frostline.stages.plugins import Door
 from frostline.stages.user_code.locate import factory_file
@@ -99,7 +100,7 @@ def load(request: BackboneRequest) -> LoadedModel:
     """Return the network that a request names. Raises ConfigError."""
     check(request)
     family, own = asked_of(request)
-    with blamed(request.name):
+    with blamed(request.name), compiler_later():
         return family.load(own)
 
 

@@ -129,9 +129,9 @@ def _instead_of_download(tensors: Mapping[str, Tensor]) -> Iterator[None]:
 
 
 def _unofficial(request: BackboneRequest, entries: Any, file: Path) -> LoadedModel:
-    usual = _bare(request.name).state_dict()
-    tensors = under_prefix(usual, read_checkpoint(file, request.weights_part), file)
-    model = _bare(request.name, tensors)
+    usual = _bare(request.name)
+    tensors = under_prefix(usual.state_dict(), read_checkpoint(file, request.weights_part), file)
+    model = _bare(request.name, tensors, usual)
     load_weights(model, tensors, file)
     return LoadedModel(
         model,
@@ -142,13 +142,18 @@ def _unofficial(request: BackboneRequest, entries: Any, file: Path) -> LoadedMod
     )
 
 
-def _bare(name: str, tensors: Mapping[str, Tensor] | None = None) -> nn.Module:
-    """Return a model without weights; with the classes and heads of ``tensors``, if given."""
+def _bare(name: str, tensors: Mapping[str, Tensor] | None = None, usual: nn.Module | None = None) -> nn.Module:
+    """Return a model without weights; with the classes and heads of ``tensors``, if given.
+
+    ``usual``: the model that is returned without them, which is taken where it has these, too.
+    """
     arguments: dict[str, Any] = {}
     if name in ("googlenet", "inception_v3"):
         arguments["init_weights"] = False  # its default takes a minute, and warns
         arguments["aux_logits"] = tensors is None or any(n.lower().startswith("aux") for n in tensors)
-    model = _built(name, arguments)
+    model = usual if arguments.get("aux_logits", True) else None
+    if model is None:
+        model = _built(name, arguments)
     last, own = list(model.state_dict().items())[-1]
     found = (tensors or {}).get(last, own)
     if found.shape[:1] != own.shape[:1] and found.ndim == own.ndim:

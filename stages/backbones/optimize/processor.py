@@ -1,8 +1,12 @@
-"""The precisions that this CPU supports natively."""
+"""The CPU as torch sees it: its name, and the precisions that it supports natively."""
 
 from __future__ import annotations
 
+import platform
+import re
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +21,21 @@ def has_bf16() -> bool:
     return any(capabilities.get(name, False) for name in _BF16)
 
 
+def described_processor() -> dict[str, Any]:
+    """Return what the results of a network on this CPU may depend on, as JSON values: two equal ones compute alike."""
+    able = sorted(name for name, there in _capabilities().items() if there is True)
+    level = torch.backends.cpu.get_cpu_capability()
+    return {"name": _name(), "level": level, "able": able, "threads": torch.get_num_threads()}
+
+
+def _name() -> str:
+    """Return the CPU's name; Linux has it in a file, other systems as Python gives it."""
+    file = Path("/proc/cpuinfo")
+    told = file.read_text(errors="replace") if file.exists() else ""
+    found = re.search(r"^model name\s*: (.+)$", told, re.MULTILINE)
+    return found[1] if found else platform.processor() or platform.machine()
+
+
 def _capabilities() -> Mapping[str, Any]:
     public = getattr(torch.cpu, "get_capabilities", None)
     if public is not None:
@@ -24,6 +43,7 @@ def _capabilities() -> Mapping[str, Any]:
     return {name: getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in _BF16}  # torch 2.10
 
 
+@cache  # each layer asks at each batch
 def computes_in(dtype: torch.dtype) -> bool:
     """Whether oneDNN's operations work in a precision on this CPU; in float32 they do everywhere."""
     return dtype not in _ONEDNN or bool(getattr(torch.ops.mkldnn, _ONEDNN[dtype])())

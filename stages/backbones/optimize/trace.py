@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from torch import fx, nn
-from torchvision.ops import StochasticDepth
 
 from frostline.stages.backbones.network.cut import INPUT, Cut, module_of
 
@@ -23,6 +23,12 @@ def has_hooks(network: nn.Module) -> bool:
     return any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
 
 
+def stochastic_depth() -> tuple[type[nn.Module], ...]:
+    """Return torchvision's class of that name; none where torchvision is not loaded, so that no network has one."""
+    loaded = sys.modules.get("torchvision.ops.stochastic_depth")
+    return (loaded.StochasticDepth,) if loaded else ()
+
+
 class _Tracer(fx.Tracer):
     """Traces a cut network; the layer ends the pass, called as a leaf or not."""
 
@@ -31,7 +37,7 @@ class _Tracer(fx.Tracer):
         self._cut, self._layer = cut, module_of(cut.model, cut.layer)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, StochasticDepth) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, stochastic_depth()) or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         if m is self._layer and self._cut.layer.endswith(INPUT):

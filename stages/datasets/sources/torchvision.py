@@ -23,6 +23,7 @@ from frostline.stages.datasets.samples import Dataset, Samples, split_by_content
 from frostline.stages.datasets.sources.base import Request, Source
 from frostline.stages.datasets.sources.torchvision_catalogue import CATALOGUE, Arguments
 from frostline.stages.errors import DataError, UnreadableSample
+from frostline.stages.later_compiler import compiler_later
 from frostline.stages.modalities.image.decode import decoder, to_rgb
 from frostline.stages.targets.values import Targets
 
@@ -110,7 +111,8 @@ class Opened:
             ) from error
 
     def _make(self, *, download: bool) -> Any:
-        import torchvision
+        with compiler_later():
+            import torchvision
 
         return getattr(torchvision.datasets, self.cls)(str(self.root), download=download, **self.arguments)
 

@@ -63,5 +63,5 @@ def test_features_that_do_not_bear_the_faster_precision_are_computed_in_fp32_and
     what = ["--dataset", f"folder:{folder}", "--backbone", f"{net}:net", "--weights", "factory"]
     assert main(["extract", *what, "--resize", "8x8", "--json"]) == 0
     said = capsys.readouterr()
-    assert "using fp32: bf16 changes the features too much (cosine with fp32 on 32 images" in said.err
+    assert "using fp32: bf16 changes the features too much (cosine with fp32 on 8 images" in said.err
     assert open_set(next(work.glob("features/*train*"))).layout.key["precision"] == "fp32"

@@ -106,3 +106,36 @@ def test_idle_threads_of_torch_sleep_unless_the_environment_says_otherwise(given
         check=True,
     )
     assert done.stdout.splitlines()[-1] == f"{counts} False"
+
+
+def test_the_collector_leaves_what_is_imported_alone_at_the_end_and_no_sooner() -> None:
+    program = (
+        "import atexit, gc; from frostline.pipeline.cli.main import main\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 1000))\n"
+        "try: main(['--version'])\n"
+        "finally: print(gc.isenabled(), gc.get_freeze_count())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["True 0", "True"]
+
+
+def test_an_extraction_by_torchvision_does_not_import_torchs_compiler(tmp_path: Path) -> None:
+    what = [
+        "extract",
+        "--backbone",
+        "squeezenet1_1",
+        "--weights",
+        "random",
+        "--resize",
+        "32x32",
+        "--layer",
+        "features.3",
+    ]
+    what += ["--layer", "features.3", "--dataset", "digits", "--data-dir", str(tmp_path), "--precision", "fp32"]
+    program = (
+        "import sys; from frostline.pipeline.cli.main import main\n"
+        f"code = main({what!r})\n"
+        "print(code, 'torchvision' in sys.modules, sorted({'torch._dynamo', 'sympy'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 True []"

@@ -119,3 +119,41 @@ def test_the_check_of_a_precision_goes_on_with_fewer_images_where_memory_runs_ou
     narrow.network = Narrow(narrow.network.error)
     noise = items(RNG.integers(0, 256, (9, 8, 8, 3), np.uint8))
     assert compared(narrow, noise, narrow, noise).rows == 9
+
+
+class Differing(nn.Module):
+    """Multiplies a feature of white images by a factor."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor, self.linear, self.seen = factor, nn.Linear(3, 4), 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen += len(x)
+        torch.manual_seed(0)
+        features = torch.rand(4) + x.mean((1, 2, 3))[:, None]
+        white = (x > 0.99).all((1, 2, 3))[:, None]
+        return torch.where(white, features * torch.tensor([self.factor, 1, 1, 1]), features)
+
+
+def differing(factor: float) -> Backbone:
+    backbone = picky(MemoryError())
+    backbone.network = Differing(factor)
+    return backbone
+
+
+@pytest.mark.parametrize(("white", "seen"), [(0, 8), (9, 16), (31, 32)])
+def test_a_check_ends_at_the_first_rows_that_decide_it_and_with_the_same_verdict(white: int, seen: int) -> None:
+    pixels = RNG.integers(0, 100, (32, 8, 8, 3), np.uint8)
+    pixels[white] = 255
+    exact, rough, noise = differing(1), differing(-5), items(pixels)
+    found = compared(exact, noise, rough, noise)
+    whole = agreement(exact.embed({"pixels": pixels}), rough.embed({"pixels": pixels}))
+    assert (found.rows, found.good, whole.good, whole.rows) == (seen, False, False, 32)
+    assert rough.network.seen == seen + 32
+
+
+def test_a_good_verdict_takes_all_rows() -> None:
+    noise = items(RNG.integers(0, 256, (32, 8, 8, 3), np.uint8))
+    found = compared(differing(1), noise, differing(1), noise)
+    assert (found.rows, found.good) == (32, True)

@@ -1,0 +1,59 @@
+"""torchvision is imported without torch's compiler, which is there all the same for whoever uses it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+LEAN = """
+import json, sys
+from frostline.stages.later_compiler import compiler_later
+with compiler_later():
+    import torchvision
+loaded = sorted({"torch._dynamo", "sympy"} & {*sys.modules})
+"""
+ROIS = "ops.roi_align(torch.arange(64.0).view(1, 1, 8, 8), [torch.tensor([[0.0, 0.0, 4.0, 4.0]])], 2)"
+
+
+def printed(program: str) -> object:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_torchvision_comes_without_the_compiler() -> None:
+    assert printed(f"{LEAN}print(json.dumps(loaded))") == []
+
+
+def test_the_compiler_is_there_for_who_asks_for_it_afterwards() -> None:
+    asked = "import torch, torch._dynamo.utils as utils\nprint(json.dumps([utils.__spec__.name, "
+    asked += (
+        "utils is sys.modules['torch._dynamo.utils'], utils.is_compile_supported('cpu'), hasattr(utils, 'counters')]))"
+    )
+    assert printed(LEAN + asked) == ["torch._dynamo.utils", True, True, True]
+
+
+def test_the_function_that_torchvision_took_is_the_compilers_when_it_is_called() -> None:
+    took = "from torchvision.ops.roi_align import is_compile_supported as took\nbefore = took('cpu')\n"
+    took += "import torch._dynamo.utils as utils\nprint(json.dumps([before, utils.is_compile_supported('cpu')]))"
+    first, second = printed(LEAN + took)
+    assert first == second
+
+
+def test_what_asks_for_more_meanwhile_gets_the_compiler_itself() -> None:
+    program = (
+        "import json, sys, torch\n"
+        "from frostline.stages.later_compiler import compiler_later\n"
+        "with compiler_later():\n"
+        "    import torchvision\n"
+        "    from torch._dynamo.utils import counters\n"
+        "    import torch._dynamo\n"
+        "there = sys.modules['torch._dynamo.utils']\n"
+        "print(json.dumps([counters is torch._dynamo.utils.counters, there.__spec__ is not None]))"
+    )
+    assert printed(program) == [True, True]
+
+
+def test_torchvisions_operations_give_what_they_give_otherwise() -> None:
+    told = f"import torch; from torchvision import ops; print(json.dumps({ROIS}.tolist()))"
+    assert printed(LEAN + told) == printed(f"import json; {told}")
