@@ -218,7 +218,7 @@ def _core() -> Core:
 
 @cache
 def _openvino() -> Any:
-    """Return the package, imported without ``openvino_telemetry``, which sends statistics unless the user forbids it."""
+    """Return the package, imported without ``openvino_telemetry``, which sends statistics to its maker unasked."""
     absent = "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules
     if absent:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
