@@ -41,7 +41,8 @@ def written(folder: Path, forward: str) -> str:
     file.write_text(
         "import torch\nfrom torch import nn\n\nclass Net(nn.Module):\n    def __init__(self):\n"
         "        super().__init__()\n        self.conv, self.fc = nn.Conv2d(3, 6, 3, 4), nn.Linear(6, 2)\n\n"
-        f"    def forward(self, x):\n        y = self.conv(x).mean((2, 3))\n        return self.fc({forward})\n\ndef net():\n    return Net()\n"
+        f"    def forward(self, x):\n        y = self.conv(x).mean((2, 3))\n        return self.fc({forward})\n\n"
+        "def net():\n    return Net()\n"
     )
     return f"{file}:net"
 
