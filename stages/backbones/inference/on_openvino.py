@@ -207,7 +207,8 @@ def _compiled(model: Model, precision: Precision, threads: int) -> CompiledModel
     Raises ConfigError if OpenVINO would compute in another precision, because the CPU has no instructions for this one.
     """
     hint = _HINTS[precision]
-    how = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads}
+    how: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads}
+    how["ENABLE_CPU_PINNING"] = False  # several processes of a machine would all be tied to the first cores
     compiled = _core().compile_model(model, "CPU", how)
     found = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     if found != hint:
