@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +73,7 @@ def on_openvino(exact: Backbone, precision: Precision, some: NDArray[Any]) -> Op
 
 def _check(name: str, runtime: str, precision: Precision, exact: Embeddings, found: Embeddings) -> None:
     """Raise ConfigError unless features are those that torch computes in fp32, but for rounding."""
-    off = float(np.linalg.norm(found - exact) / max(np.linalg.norm(exact), 1e-30))
+    off = float(np.linalg.norm(found - exact)) / max(float(np.linalg.norm(exact)), 1e-30)
     if not off <= _ROUNDING[precision]:
         raise ConfigError(
             f"{runtime} gives other features of {name} in {precision} than torch in fp32 (relative difference "
@@ -195,7 +195,8 @@ def _converted(network: nn.Module, pixels: NDArray[Any]) -> Model:
     """Return OpenVINO's graph of a network: the images of a request to their features."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is fixed in a trace, such as the number of images
-        traced = torch.jit.trace(network, torch.from_numpy(pixels), check_trace=False)
+        trace: Callable[..., object] = torch.jit.trace
+        traced = trace(network, torch.from_numpy(pixels), check_trace=False)
         model = _openvino().convert_model(traced, example_input=torch.from_numpy(pixels))
     model.reshape([*pixels.shape])
     return model
