@@ -15,6 +15,7 @@ from support.matrices import CENTROID, DIGITS, SHIPPED
 from support.project import Write
 
 pytest.importorskip("openvino", reason="openvino is not installed; pip install 'frostline[openvino]'")
+pytestmark = pytest.mark.usefixtures("optimizations")
 
 
 def test_its_sets_are_its_own_and_are_used_again(work: Path, caplog: pytest.LogCaptureFixture) -> None:
