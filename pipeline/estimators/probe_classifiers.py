@@ -160,7 +160,7 @@ class _ProbeClassifier(Choosing, ClassifierMixin, BaseEstimator):  # type: ignor
 def _unconverged(chosen: Selection) -> Iterator[str]:
     """Yield what is to be said of fits that ended before their optimum."""
     remedy = "raise max_iter or tol, or set scaling='standardize'"
-    failed = len(chosen.converged) - sum(chosen.converged)
+    failed = chosen.unconverged
     if not failed and not chosen.final_converged:
         yield f"did not converge; {remedy}"
     if failed:

@@ -183,7 +183,9 @@ def selection_lines(selection: Selection, head: str = "", backbone: str = "") ->
 
 def _choice(selection: Selection) -> str:
     grid = selection.grid
-    among = f"{len(grid)} values from {number(grid[0])} to {number(grid[-1])}"
+    given = selection.given
+    among = f"{len(given)} values from {number(given[0])} to {number(given[-1])}"
+    among += f" ({len(grid)} of them tried)" if selection.untried else ""
     also = f", mAP {selection.scores['map'][grid.index(selection.value)]:.3g}" if _by_another(selection) else ""
     scored = f"{_score_of(selection)}{also}"
     return (
@@ -204,7 +206,7 @@ def _indecision(selection: Selection) -> Iterator[str]:
     low, high = (selection.alike or (selection.value,))[0], (selection.alike or (selection.value,))[-1]
     if low == high:
         return
-    edges = (low == selection.grid[0], high == selection.grid[-1])
+    edges = (low == selection.given[0], high == selection.given[-1])
     first = f"{number(low)} (an edge of the grid)" if edges == (True, False) else number(low)
     last = {(True, True): " (both edges of the grid)", (False, True): " (an edge of the grid)"}.get(edges, "")
     both = f"{selection.parameter} = {first} and {number(high)}{last}"
@@ -220,7 +222,7 @@ def _score_of(selection: Selection) -> str:
 
 
 def _doubts(selection: Selection) -> Iterator[str]:
-    failed = selection.converged.count(False)
+    failed = selection.unconverged
     if failed:
         yield f"{failed} of the {len(selection.grid)} values it was chosen among did not converge"
     if not selection.final_converged:

@@ -55,18 +55,20 @@ def fit_rows(
     (n,) masks of validation rows, used in turn instead of the scheme of the spec. Raises the errors of ``fit``.
     """
     spec = rows.spec
-    choice = (
-        choose(rows, digests, views, groups=groups, held=held) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
+    choice, start = (
+        choose(rows, digests, views, groups=groups, held=held)
+        if len(spec.grid) > 1
+        else (Choice(value=spec.grid[0]), None)
     )
-    wanted = tuple(sorted(set(choice.values))) or (choice.value,)
-    last = rows.fit(wanted, np.ones(len(rows.y), bool))
+    wanted, every = tuple(sorted(set(choice.values))) or (choice.value,), np.ones(len(rows.y), bool)
+    last = rows.fit(wanted, every) if start is None else rows.fit_from(start, choice.value, every)
     gap, slope = (getattr(last, name, None) for name in ("gap", "gradient_norm"))
     head = _head(last, wanted, choice, names)
     choice = replace(choice, thresholds=getattr(head, "thresholds", ()))  # those of a head that takes none are not used
     selection = Selection(
         **{each.name: getattr(choice, each.name) for each in fields(Choice)},
         parameter=spec.parameter,
-        grid=spec.grid,
+        grid=tuple(value for value in spec.grid if value not in choice.untried),
         at_edge=_at_edge(spec, choice.value),
         final_rows=len(rows.y),
         final_converged=bool(last.converged.all()),

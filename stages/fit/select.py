@@ -12,7 +12,9 @@ from frostline.stages.datasets.grouped import group_lots
 from frostline.stages.datasets.sampling import contents
 from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.fit.alike import UnitLosses, alike
+from frostline.stages.fit.begun import Start
 from frostline.stages.fit.scheme import held_out, of_validation
+from frostline.stages.fit.search import Search
 from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.ties import TIES
 from frostline.stages.fit.training_rows import Mask, TrainingRows
@@ -31,8 +33,13 @@ def choose(
     *,
     groups: NDArray[np.int64] | None = None,
     held: Sequence[Mask] = (),
-) -> Choice:
+) -> tuple[Choice, Start | None]:
     """Return the value that rows which the heads have not seen speak for, each counting what its class weight says.
+
+    With it comes its W (classes, d) and b (classes,) on the rows that were not held out, if heads can start from there.
+
+    Where values can be asked for one after another they are solved roughly, and closely around the choice; by the rule
+    ``stable`` values beyond those where the loss has clearly risen are not tried, see ``Search``.
 
     By the rule ``stable`` that is one of the values whose losses these rows can't tell apart from the least, see
     ``alike``; single labels are judged by log-loss, or without probabilities by the share that is wrong. By the rule
@@ -47,43 +54,74 @@ def choose(
     """
     spec = rows.spec
     groups = None if groups is None else np.unique(group_lots(groups, digests, 0), return_inverse=True)[1].ravel()
-    unseen, how = _unseen(rows, digests, views, groups, held)
     units = contents(digests) if groups is None else groups
-    judged, losses = _judged(unseen, rows, units)
-    best = TIES[spec.ties](judged.good) if spec.ties else _best(judged.good, judged.cost)
-    if losses is not None and np.isfinite(losses.mean()).any():
-        counts_errors = rows.target.exclusive and not unseen.probabilistic  # many values make as many
-        best, among = alike(losses, 0 if counts_errors else head_kind(spec.kind).calmer)
-        how["alike"] = (spec.grid[among[0]], spec.grid[among[-1]])
+    masks, how = _held_rows(rows, digests, groups, held)
+    if masks and rows.continues and not spec.per_label:
+        return _searched(Search(rows, masks, units), how)
+    unseen = HeldOut(rows, masks) if masks else Others(rows, digests, views)
+    judged, best, among = _chosen(unseen, rows, units)
     places = _best_of_each(judged, best, rows) if spec.per_label else []
     if places:
         how["values"] = tuple(spec.grid[place] for place in places)
     if isinstance(unseen, HeldOut):
         how["converged"] = unseen.converged
-    return Choice(value=spec.grid[best], **how, **_recorded(judged), **_learned(unseen, rows, units, best, places))
+    learned = _learned(unseen, rows, units, best, places)
+    return Choice(**how, **_recorded(judged), **_of(unseen, best, among), **learned), None
 
 
-def _unseen(
-    rows: TrainingRows, digests: NDArray[np.uint8], views: int, groups: NDArray[np.int64] | None, held: Sequence[Mask]
-) -> tuple[Unseen, dict[str, Any]]:
-    """Return what scores rows that no head has seen, and how it is recorded."""
-    n, how = len(rows.y), dict[str, Any]()
+def _searched(search: Search, how: dict[str, Any]) -> tuple[Choice, Start]:
+    """Return the choice among values that are solved roughly, and closely around the one that is chosen."""
+    rows, units = search.rows, search.units
+    if rows.spec.rule == "stable" and rows.target.row_losses(rows.y, probabilistic=True) is not None:
+        search.around_the_least()
+    else:
+        search.everything()
+    while True:
+        unseen = search.found()
+        judged, best, among = _chosen(unseen, rows, units)
+        if not search.refine([search.places()[best]]):
+            break
+    how |= {"converged": unseen.converged, "rough": search.rough(), "untried": search.untried()}
+    learned = _learned(unseen, rows, units, best, ())
+    return Choice(**how, **_recorded(judged), **_of(unseen, best, among), **learned), unseen.start(best)
+
+
+def _chosen(unseen: Unseen, rows: TrainingRows, units: Units) -> tuple[Judgement, int, Sequence[int]]:
+    """Return how values were judged, the place of the one to take, and those that can't be told from the best."""
+    judged, losses = _judged(unseen, rows, units)
+    if losses is not None and np.isfinite(losses.mean()).any():
+        counts_errors = rows.target.exclusive and not unseen.probabilistic  # many values make as many
+        best, among = alike(losses, 0 if counts_errors else head_kind(rows.spec.kind).calmer)
+        return judged, best, among.tolist()
+    return judged, TIES[rows.spec.ties](judged.good) if rows.spec.ties else _best(judged.good, judged.cost), []
+
+
+def _of(unseen: Unseen, best: int, among: Sequence[int]) -> dict[str, Any]:
+    alike = (unseen.grid[among[0]], unseen.grid[among[-1]]) if among else ()
+    return {"value": unseen.grid[best], "alike": alike}
+
+
+def _held_rows(
+    rows: TrainingRows, digests: NDArray[np.uint8], groups: NDArray[np.int64] | None, held: Sequence[Mask]
+) -> tuple[Sequence[Mask], dict[str, Any]]:
+    """Return the rows to hold out, each mask in turn, and how that is recorded; none to leave out every row in turn."""
+    n = len(rows.y)
     if rows.spec.folds == "loo":
         if groups is not None:
             raise DataError(
                 "leave-one-out with groups would leak: other rows of the same group stay in training; use --folds N"
             )
-        return Others(rows, digests, views), {"by": "leave-one-out", "fitted_rows": n - 1, "held_out_rows": n}
+        return [], {"by": "leave-one-out", "fitted_rows": n - 1, "held_out_rows": n}
     if held:
         masks = [of_validation(rows, mask, groups) for mask in held]
         count = sum(int(np.count_nonzero(mask)) for mask in masks)
-        how = {"by": "folds", "folds": len(masks)} if len(masks) > 1 else {"by": "hold-out"}
-        return HeldOut(rows, masks), {**how, "fitted_rows": n - count // len(masks), "held_out_rows": count}
+        how: dict[str, Any] = {"by": "folds", "folds": len(masks)} if len(masks) > 1 else {"by": "hold-out"}
+        return masks, {**how, "fitted_rows": n - count // len(masks), "held_out_rows": count}
     scheme, masks = held_out(rows, digests, groups)
     count = sum(int(np.count_nonzero(mask)) for mask in masks)
     how = {"by": "folds" if scheme.folds else "hold-out", "folds": scheme.folds}
     how |= {"fitted_rows": n - count // len(masks), "held_out_rows": count // scheme.repeats, "repeats": scheme.repeats}
-    return HeldOut(rows, masks), how
+    return masks, how
 
 
 def _best_of_each(judged: Judgement, best: int, rows: TrainingRows) -> list[int]:
@@ -110,10 +148,10 @@ def _learned(unseen: Unseen, rows: TrainingRows, units: Units, best: int, places
 
 def _judged(unseen: Unseen, rows: TrainingRows, units: Units) -> tuple[Judgement, UnitLosses | None]:
     """Return what the target's criterion makes of all held-out rows, and where the rule needs them their losses."""
-    criterion = rows.target.criterion(len(rows.spec.grid), probabilistic=unseen.probabilistic)
+    criterion = rows.target.criterion(len(unseen.grid), probabilistic=unseen.probabilistic)
     stable = rows.spec.rule == "stable"
     of_rows = rows.target.row_losses(rows.y, probabilistic=unseen.probabilistic) if stable else None
-    losses = UnitLosses(len(rows.spec.grid), units)
+    losses = UnitLosses(len(unseen.grid), units)
     for values, part, weights, decision_values in unseen.blocks():
         criterion.add(values, decision_values, rows.y[part], weights)
         if of_rows is not None:

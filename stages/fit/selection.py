@@ -28,6 +28,8 @@ class Choice:
     thresholds: tuple[float, ...] = ()
     repeats: int = 1
     alike: tuple[Number, ...] = ()
+    rough: tuple[Number, ...] = ()
+    untried: tuple[Number, ...] = ()
 
     @property
     def by_score(self) -> str:
@@ -53,7 +55,10 @@ class Selection(Choice):
     were chosen by it. ``values``: of each label where they were chosen each for itself, else empty. ``thresholds``: of
     each label, above which F1 is largest on the held-out rows; empty where that does not apply. ``repeats``: how many
     times rows were dealt to folds. ``alike``: the least and the largest of the values within a standard error of the
-    least loss on the held-out rows; empty where that is not known.
+    least loss on the held-out rows; empty where that is not known. ``rough``: of the values of ``grid``, those
+    away from the choice, which were solved to a thousandth of their objective only; ``untried``: values that were given
+    but not tried, because the loss on the held-out rows had clearly risen before them. ``grid``: the values that were
+    tried.
     ``final_gap``: how far the objective of the last fit may be above its optimum, as a share of it, and
     ``final_gradient_norm``, where the head says so.
     """
@@ -67,6 +72,17 @@ class Selection(Choice):
     final_gap: float | None = None
     final_gradient_norm: float | None = None
     seed: int = 0
+
+    @property
+    def given(self) -> tuple[Number, ...]:
+        """The values that were given: those that were tried, and the others."""
+        return tuple(sorted((*self.grid, *self.untried)))
+
+    @property
+    def unconverged(self) -> int:
+        """How many of the values that were to be solved closely did not converge on held-out rows."""
+        pairs = zip(self.grid, self.converged, strict=False)
+        return sum(not converged and value not in self.rough for value, converged in pairs)
 
     def __repr__(self) -> str:
         """Return what was chosen, without the scores of all values."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import ConfigError
-from frostline.stages.heads import AffinePath, HeadPath, HeadSpec, solver
-from frostline.stages.heads.base import Solver, explained, streams
+from frostline.stages.fit.begun import Begun, Part, Start
+from frostline.stages.heads import AffinePath, HeadPath, HeadSpec, head_kind, solver
+from frostline.stages.heads.base import Continued, Solver, explained, streams
 from frostline.stages.heads.kinds import Number
 from frostline.stages.heads.scaling import ScaledPath, Scaler, standardizer
 from frostline.stages.store import RowFile
@@ -48,19 +49,18 @@ class TrainingRows:
                 f"--class-weight {spec.class_weight} with {target} targets; it applies to single-label targets only"
             )
 
+    def fit_from(self, start: Start, value: Number, used: Mask) -> HeadPath:
+        """Return the head of a value, fitted on the rows that are used from where similar rows have it."""
+        begun = self.begin([used])
+        begun.start_at(value, start)
+        begun.solve([value])
+        return begun.known([value])[0]
+
     def fit(self, grid: tuple[Number, ...], used: Mask) -> HeadPath:
         """Return a head for each value, fitted on the rows that are used."""
-        weights = self.weights(used)
-        if self.spec.scaling != "standardize":
-            path = _fitted(self.spec, self._shared, grid, weights)
-            return unscaled(path, Scaler()) if self.spec.scaling == "l2" else path
-        scaler = standardizer(self.X, used, self.spec.epsilon)
-        if isinstance(self.X, RowFile):
-            X = scaled(self.X, scaler)
-            own = self._solver(X if streams(self.spec) else X[:], self.y)
-            return unscaled(_fitted(self.spec, own, grid, weights), scaler)
-        own = self._solver(scaler(self.X[used]), self.y[used])
-        return unscaled(_fitted(self.spec, own, grid, weights[used]), scaler)
+        made = self._made(used)
+        with explained(self.spec):
+            return self._unscaled(made.solver.fit(grid, made.weights), made.scaler)
 
     def fit_each(self, grid: tuple[Number, ...], several: Sequence[Mask]) -> list[HeadPath]:
         """Return what ``fit`` does for each of several masks, in one call where the solver can."""
@@ -69,7 +69,37 @@ class TrainingRows:
         weights = np.stack([self.weights(used) for used in several])
         with explained(self.spec):
             paths = self._shared.fit_each(grid, weights)
-        return [unscaled(path, Scaler()) if self.spec.scaling == "l2" else path for path in paths]
+        return [self._unscaled(path, Scaler()) for path in paths]
+
+    def begin(self, several: Sequence[Mask]) -> Begun:
+        """Return the heads of several masks without a value yet, where ``continues``."""
+        together = self.spec.scaling != "standardize"
+        lots = [several] if together else [[used] for used in several]
+        return Begun(self.spec, [self._begun(lot) for lot in lots])
+
+    @property
+    def continues(self) -> bool:
+        """Whether values can be asked for one after another."""
+        return self.target.kind == DEFAULT and hasattr(head_kind(self.spec.kind).solver_class(), "begin")
+
+    def _begun(self, several: Sequence[Mask]) -> Part:
+        made = [self._made(used) for used in several]
+        with explained(self.spec):
+            heads = cast(_Continuing, made[0].solver).begin(np.stack([one.weights for one in made]))
+        return Part(heads, made[0].scaler, partial(self._unscaled, scaler=made[0].scaler))
+
+    def _made(self, used: Mask) -> _Made:
+        weights = self.weights(used)
+        if self.spec.scaling != "standardize":
+            return _Made(self._shared, Scaler(), weights)
+        scaler = standardizer(self.X, used, self.spec.epsilon)
+        if isinstance(self.X, RowFile):
+            X = scaled(self.X, scaler)
+            return _Made(self._solver(X if streams(self.spec) else X[:], self.y), scaler, weights)
+        return _Made(self._solver(scaler(self.X[used]), self.y[used]), scaler, weights[used])
+
+    def _unscaled(self, path: HeadPath, scaler: Scaler) -> HeadPath:
+        return path if self.spec.scaling == "none" else unscaled(path, scaler)
 
     def leave_one_out(self, grid: tuple[Number, ...]) -> NDArray[np.float64]:
         """Return each row's decision value by a head that has not seen it, float64 (k, n, classes)."""
@@ -117,13 +147,21 @@ def scaled(X: NDArray[Any], scaler: Scaler) -> NDArray[np.float32]:
     return cast(NDArray[np.float32], ScaledRows(X, scaler)) if isinstance(X, RowFile) else scaler(X)
 
 
+@dataclass(frozen=True)
+class _Made:
+    """A solver of rows, how they were scaled for it, and what each of them counts."""
+
+    solver: Solver
+    scaler: Scaler
+    weights: NDArray[np.float64]
+
+
+class _Continuing(Protocol):
+    def begin(self, row_weights: NDArray[np.float64]) -> Continued: ...
+
+
 class _Exact(Protocol):
     def leave_one_out(self, grid: Sequence[Number], row_weights: NDArray[np.float64]) -> NDArray[np.float64]: ...
-
-
-def _fitted(spec: HeadSpec, made: Solver, grid: tuple[Number, ...], weights: NDArray[np.float64]) -> HeadPath:
-    with explained(spec):
-        return made.fit(grid, weights)
 
 
 def unscaled(path: HeadPath, scaler: Scaler) -> HeadPath:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.stages.errors import DataError, counted
+from frostline.stages.fit.begun import Start
 from frostline.stages.fit.training_rows import Mask, TrainingRows
-from frostline.stages.heads import HeadPath
+from frostline.stages.heads import AffinePath, HeadPath
 from frostline.stages.heads.kinds import Number
 
 Held = tuple[slice, NDArray[np.int64], NDArray[np.float64], NDArray[Any]]
@@ -26,6 +27,7 @@ class Unseen(Protocol):
     """
 
     probabilistic: bool
+    grid: tuple[Number, ...]
 
     def blocks(self) -> Iterator[Held]:
         """Yield all held-out rows, with the decision values of every value."""
@@ -38,39 +40,60 @@ class HeldOut:
     """One head per value and mask, of the rows held out."""
 
     def __init__(self, rows: TrainingRows, masks: Sequence[Mask]) -> None:
-        self.rows, self.masks = rows, masks
+        self.rows, self.masks, self.grid = rows, masks, rows.spec.grid
         head = rows.classes * (rows.X.shape[1] + 1) * 8
-        self._together = max(1, _BYTES // (head * len(rows.spec.grid)))
-        self._first = self._fitted(rows.spec.grid, masks[: self._together])
+        self._together = max(1, _BYTES // (head * len(self.grid)))
+        self._first = self._fitted(self.grid, masks[: self._together])
         self.converged: tuple[bool, ...] = ()
         self.probabilistic = self._first[0].probabilistic
 
     def blocks(self) -> Iterator[Held]:
         """Yield all held-out rows, and then know of each value whether its head converged, in every fit."""
-        grid, converged = self.rows.spec.grid, np.ones(len(self.rows.spec.grid), bool)
+        grid, converged = self.grid, np.ones(len(self.grid), bool)
         for path, held in self._paths(grid):
             converged &= path.converged
-            for part in _parts(np.flatnonzero(held), len(grid) * self.rows.classes):
-                yield _EVERY, part, self.rows.weights(held)[part], path.decision_values(self.rows.X[part])
+            yield from held_by(path, held, self.rows, len(grid))
         self.converged = tuple(converged.tolist())
 
     def of(self, index: int) -> Iterator[Held]:
-        all_kept, names = len(self._first) == len(self.masks), ("",) * self.rows.classes
-        grid = self.rows.spec.grid if all_kept else self.rows.spec.grid[index : index + 1]
+        all_kept = len(self._first) == len(self.masks)
+        grid = self.grid if all_kept else self.grid[index : index + 1]
         for path, held in self._paths(grid):
-            head = path.head(index if all_kept else 0, names)
-            for part in _parts(np.flatnonzero(held), self.rows.classes):
-                yield _EVERY, part, self.rows.weights(held)[part], head.decision_values(self.rows.X[part])[None]
+            yield from _held_by_one(path, index if all_kept else 0, held, self.rows)
 
     def _paths(self, grid: tuple[Number, ...]) -> Iterator[tuple[HeadPath, Mask]]:
         """Yield the path of each mask; those that don't fit in memory together one batch after the other."""
         for start in range(0, len(self.masks), self._together):
             masks = self.masks[start : start + self._together]
-            known = start == 0 and grid == self.rows.spec.grid
+            known = start == 0 and grid == self.grid
             yield from zip(self._first if known else self._fitted(grid, masks), masks, strict=True)
 
     def _fitted(self, grid: tuple[Number, ...], masks: Sequence[Mask]) -> list[HeadPath]:
         return self.rows.fit_each(grid, [~held for held in masks])
+
+
+class Solved:
+    """The same of heads that are known already: a path for each mask, of the values that were tried."""
+
+    def __init__(
+        self, rows: TrainingRows, masks: Sequence[Mask], grid: tuple[Number, ...], paths: Sequence[HeadPath]
+    ) -> None:
+        self.rows, self.masks, self.grid, self.paths = rows, masks, grid, paths
+        self.converged = tuple(np.all([path.converged for path in paths], 0).tolist())
+        self.probabilistic = paths[0].probabilistic
+
+    def blocks(self) -> Iterator[Held]:
+        for path, held in zip(self.paths, self.masks, strict=True):
+            yield from held_by(path, held, self.rows, len(self.grid))
+
+    def of(self, index: int) -> Iterator[Held]:
+        for path, held in zip(self.paths, self.masks, strict=True):
+            yield from _held_by_one(path, index, held, self.rows)
+
+    def start(self, index: int) -> Start:
+        """Return W and b of a value, fitted without the rows of the first mask."""
+        path = cast(AffinePath, self.paths[0])
+        return path.weight[index], path.bias[index]
 
 
 class Others:
@@ -92,12 +115,12 @@ class Others:
                 f"leave-one-out with copies of {counted(copies, 'training sample')} would leak: the copies "
                 "stay in training; use --folds N, where copies stay together"
             )
-        self.rows = rows
+        self.rows, self.grid = rows, rows.spec.grid
         self.probabilistic = rows.fit(rows.spec.grid[:1], np.ones(len(rows.y), bool)).probabilistic
 
     def blocks(self) -> Iterator[Held]:
         """All rows at once, so the values in stretches of what fits in memory."""
-        grid, length = self.rows.spec.grid, max(1, 4 * _VALUES // (len(self.rows.y) * self.rows.classes))
+        grid, length = self.grid, max(1, 4 * _VALUES // (len(self.rows.y) * self.rows.classes))
         return (self._of(slice(start, start + length)) for start in range(0, len(grid), length))
 
     def of(self, index: int) -> Iterator[Held]:
@@ -106,7 +129,19 @@ class Others:
     def _of(self, values: slice) -> Held:
         everything = np.arange(len(self.rows.y))
         weights = self.rows.weights(np.ones(len(everything), bool))
-        return values, everything, weights, self.rows.leave_one_out(self.rows.spec.grid[values])
+        return values, everything, weights, self.rows.leave_one_out(self.grid[values])
+
+
+def held_by(path: HeadPath, held: Mask, rows: TrainingRows, values: int) -> Iterator[Held]:
+    """Yield the rows that are held out, with their decision values by every head of a path."""
+    for part in _parts(np.flatnonzero(held), values * rows.classes):
+        yield _EVERY, part, rows.weights(held)[part], path.decision_values(rows.X[part])
+
+
+def _held_by_one(path: HeadPath, index: int, held: Mask, rows: TrainingRows) -> Iterator[Held]:
+    head = path.head(index, ("",) * rows.classes)
+    for part in _parts(np.flatnonzero(held), rows.classes):
+        yield _EVERY, part, rows.weights(held)[part], head.decision_values(rows.X[part])[None]
 
 
 def _parts(rows: NDArray[np.int64], values: int) -> Iterator[NDArray[np.int64]]:

@@ -57,6 +57,25 @@ class Solver(Protocol):
         """Return a head for each value. ``row_weights``: float64 (n,); rows of weight 0 are ignored."""
 
 
+class Continued(Protocol):
+    """Tasks of row weights, for which values are solved one after another, each starting from those next to it.
+
+    A solver offers it as ``begin(row_weights)``, float64 (t, n), if heads may be solved roughly first, and closely
+    where that matters. ``easy``: a value that is quickly solved from nothing.
+    """
+
+    easy: float
+
+    def start_at(self, value: float, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
+        """Take W (classes, d) and b (classes,) of a head on similar rows as a start for values near its own."""
+
+    def solve(self, grid: Sequence[Number], *, roughly: bool = False) -> None:
+        """Solve values to the tolerance of the solver, or ``roughly``; those that were solved, on from there."""
+
+    def known(self, grid: Sequence[Number]) -> Sequence[HeadPath]:
+        """Return each task's heads of values that were solved."""
+
+
 def streams(spec: HeadSpec) -> bool:
     """Whether a kind of head reads its rows in blocks, so that they can stay on disk."""
     return head_kind(spec.kind).streams

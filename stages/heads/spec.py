@@ -58,7 +58,7 @@ class HeadSpec:
     class_weight: ClassWeight = "none"
     seed: int = 0
     code: str = ""
-    format: int = 5
+    format: int = 6
     criterion: str = ""
     per_label: bool = False
     ties: Ties = ""

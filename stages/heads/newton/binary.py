@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from frostline.stages.heads.multi_label import MultiLabelPath, base_rates, checked_labels
-from frostline.stages.heads.newton.c_path import distinct, solve_path
+from frostline.stages.heads.newton.c_path import CPath, Effort, distinct
 from frostline.stages.heads.newton.losses import Loss
 from frostline.stages.heads.newton.minimise import Solution
 from frostline.stages.heads.newton.penalised import (
@@ -145,8 +145,7 @@ class PenalisedLabelsSolver:
             penalty=self.loss.penalty(1) / total,
             task=torch.arange(len(tasks), device=weights.device),
         )
-        limits = self.limits["tolerance"], self.limits["max_iterations"]
-        found, scale = solve_path(problem, grid, *limits, _WORKING_SET), total * grid[:, None]
+        found, scale = CPath(problem, _WORKING_SET).solve(grid, Effort(**self.limits)), total * grid[:, None]
         return replace(found, objective=found.objective * scale, gradient=found.gradient * scale)
 
     def _rows(self, tasks: list[_Task]) -> tuple[RotatedRows | StreamedRows, Tensor, Tensor]:

@@ -1,24 +1,26 @@
-"""Heads for an ascending grid of C: each stretch of the grid starts where the ones before it point to."""
+"""Heads for many values of C: each stretch of values starts where those that are known point to."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from frostline.stages.heads.newton.minimise import Solution, minimise
+from frostline.stages.heads.newton.minimise import PRODUCTS, Solution, Start, minimise
 from frostline.stages.heads.newton.preconditioner import Preconditioner
 from frostline.stages.heads.newton.problem import Problem
+from frostline.stages.heads.newton.rotated_rows import RotatedRows, StreamedRows
 from frostline.stages.progress import tell
 
 _STEP_FACTOR = 6.0  # a factor of C: heads this close are solved together, where that is easy
 _EASILY, _HARDLY = 4, 6  # Newton steps: with fewer the next stretch is longer, with more it is shorter
 _CLOSE = 1.5  # the shortest stretch
-_EASY = 1e-5  # penalty, as a fraction of the largest variance, that needs no head start
+_EASY = 1e-4  # penalty, as a fraction of the largest variance, that needs no head start
 _ROUNDING = 1e-9  # of a value: no curve goes through two points at one place
 _PASSING = 1e-2  # gap of heads nobody asked for
 
@@ -34,36 +36,115 @@ def distinct(grid: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     return ordered[first], place[np.searchsorted(ordered, grid)]
 
 
-def solve_path(problem: Problem, grid: Tensor, tolerance: float, max_iterations: int, working_set: int) -> Solution:
-    """Heads of every task for the ascending ``grid`` (k,) of C; k, then t, come first in what is returned.
+@dataclass(frozen=True)
+class Effort:
+    """How closely heads are solved, and how much that may cost.
 
-    ``problem`` has one head per task, its penalty being that of C = 1. Where the grid leaves large gaps, or
-    starts beyond what Newton's method reaches easily from zero, heads are solved roughly on the way.
-    ``working_set`` is in bytes; half of it bounds the heads solved at once, a quarter the preconditioner.
+    ``tolerance``: the gap that is enough. ``max_iterations``: steps and shortened steps of a head; ``products``:
+    Hessian products of one direction; ``reduced``: whether float32 and bf16 are precise enough.
     """
-    tasks = len(problem.penalty)
-    knots, asked = _knots(grid, float(problem.penalty.min()) / (_EASY * problem.features.variance))
-    tolerances = torch.where(asked, tolerance, max(tolerance, _PASSING))
-    inverse = Preconditioner(working_set // 4)
-    max_heads = max(1, working_set // (2 * problem.bytes_per_head * tasks))
-    shape = (len(knots), tasks, problem.present.shape[1], problem.features.basis.shape[0] + 1)
-    numbers = knots.new_zeros((3, *shape[:2]))
-    path = Solution(knots.new_zeros(shape), numbers[0], numbers[1], numbers[2], numbers[0].long())
-    step_factor, first = _STEP_FACTOR, 0
-    while first < len(knots):
-        near = _near(knots, first, step_factor, max_heads)
-        known = 3 if problem.loss.smooth else 1
-        start = _extrapolated(path.theta, knots.log(), near, known).flatten(0, 1)
-        penalty = (problem.penalty / knots[near, None]).flatten()
-        heads = problem.with_heads(penalty, problem.task.repeat(len(near)))
-        found = minimise(heads, start, tolerances[near].repeat_interleave(tasks), max_iterations, inverse)
-        for field in fields(Solution):
-            part = getattr(found, field.name)
-            getattr(path, field.name)[near] = part.view(len(near), tasks, *part.shape[1:])
-        step_factor = _adapted(step_factor, int(found.iterations.max()))
-        first += len(near)
-        tell("solving", "values", first, len(knots))
-    return Solution(*(getattr(path, field.name)[asked] for field in fields(Solution)))
+
+    tolerance: float
+    max_iterations: int
+    products: int = PRODUCTS
+    reduced: bool = False
+
+
+# Enough to tell values apart by rows that were not fitted.
+ROUGH = Effort(1e-3, max_iterations=10, products=40, reduced=True)
+
+
+class CPath:
+    """Heads of t tasks for values of C, solved in any order: each starts where the ones nearest to it point to.
+
+    Where values leave large gaps, or start beyond what Newton's method reaches easily from zero, heads are solved
+    roughly on the way.
+    """
+
+    def __init__(self, problem: Problem, working_set: int) -> None:
+        """``problem`` has one head per task, its penalty being that of C = 1.
+
+        ``working_set`` is in bytes; half of it bounds the heads solved at once, a quarter the preconditioner.
+        """
+        self.problem = problem
+        self._inverse = Preconditioner(working_set // 4)
+        self._max_heads = max(1, working_set // (2 * problem.bytes_per_head * len(problem.penalty)))
+        self._known: dict[float, Solution] = {}
+
+    @property
+    def easy(self) -> float:
+        """The largest C that needs no head start."""
+        return float(self.problem.penalty.min()) / (_EASY * self.problem.features.variance)
+
+    def start_at(self, C: float, theta: Tensor) -> None:
+        """Take heads (t, classes, d + 1) of similar rows for the solution of ``C``, as a start."""
+        unknown = theta.new_full((len(theta),), torch.inf)
+        self._known[C] = Solution(theta, unknown, unknown, unknown, unknown.new_zeros(len(theta), dtype=torch.int64))
+
+    def known(self, grid: Tensor) -> Solution:
+        """Return the heads of values that were solved (k,), or of those next to them; k, then t, come first."""
+        found = [self._known[min(self._known, key=partial(_apart, C))] for C in grid.tolist()]
+        return Solution(*(torch.stack([getattr(one, field.name) for one in found]) for field in fields(Solution)))
+
+    def solve(self, grid: Tensor, effort: Effort) -> Solution:
+        """Return what is ``known`` of an ascending ``grid`` (k,) of C, once it is solved."""
+        below = [C for C in self._known if float(grid[0]) >= C]
+        knots, asked = _knots(grid, max([self.easy, *below]))
+        tolerances = torch.where(asked, effort.tolerance, max(effort.tolerance, _PASSING))
+        step_factor, first = _STEP_FACTOR, 0
+        while first < len(knots):
+            near = _near(knots, first, step_factor, self._max_heads)
+            steps = self._solve_together(knots[near], tolerances[near], effort)
+            step_factor = _adapted(step_factor, steps)
+            first += len(near)
+            tell("solving", "values", first, len(knots))
+        return self.known(grid)
+
+    def _solve_together(self, values: Tensor, tolerances: Tensor, effort: Effort) -> int:
+        """Solve heads (m,) from where those that are known point to; return the most steps that one took."""
+        problem, tasks = self.problem, len(self.problem.penalty)
+        starts = [self._start(C) for C in values.tolist()]
+        start = Start(*(torch.cat([getattr(one, field.name) for one in starts]) for field in fields(Start)))
+        heads = problem.with_heads((problem.penalty / values[:, None]).flatten(), problem.task.repeat(len(values)))
+        heads = replace(heads, features=self._reduced) if effort.reduced else heads
+        limits = tolerances.repeat_interleave(tasks), effort.max_iterations, effort.products
+        found = minimise(heads, start, *limits, self._inverse)
+        for place, C in enumerate(values.tolist()):
+            own = slice(place * tasks, (place + 1) * tasks)
+            self._known[C] = Solution(*(getattr(found, field.name)[own].clone() for field in fields(Solution)))
+        return int(found.iterations.max())
+
+    @cached_property
+    def _reduced(self) -> RotatedRows | StreamedRows:
+        return self.problem.features.roughly()
+
+    def _start(self, C: float) -> Start:
+        """Where the heads of C start: on the polynomial in log C through the known ones next to it, or at the nearest.
+
+        That is a parabola through three, a line through two, or the only one itself; the first heads start at zero.
+        """
+        theta, penalty = self._pointed(C), self.problem.penalty
+        if not self._known:
+            return Start(theta, theta, penalty.new_full(penalty.shape, torch.inf))
+        nearest = min(self._known, key=partial(_apart, C))
+        known = self._known[nearest]
+        less = 0.5 * penalty * (1 / nearest - 1 / C) * known.theta[..., :-1].square().sum((1, 2))
+        return Start(theta, known.theta, known.objective - less)
+
+    def _pointed(self, C: float) -> Tensor:
+        """Return the point of the polynomial, (t, classes, d + 1)."""
+        problem = self.problem
+        start = problem.penalty.new_zeros((*problem.present.shape, problem.features.basis.shape[0] + 1))
+        logs = {node: math.log(node) for node in self._nearest(C)}
+        for node, own in logs.items():
+            others = [other for other in logs.values() if other != own]
+            share = math.prod((math.log(C) - other) / (own - other) for other in others)
+            start += share * self._known[node].theta
+        return start
+
+    def _nearest(self, C: float) -> list[float]:
+        most = 3 if self.problem.loss.smooth else 1
+        return sorted(sorted(self._known, key=partial(_apart, C))[:most])
 
 
 def _knots(grid: Tensor, easy: float) -> tuple[Tensor, Tensor]:
@@ -93,16 +174,5 @@ def _adapted(step_factor: float, steps: int) -> float:
     return min(step_factor**2, _STEP_FACTOR) if steps <= _EASILY else step_factor
 
 
-def _extrapolated(theta: Tensor, logs: Tensor, heads: Tensor, known: int) -> Tensor:
-    """Where heads (m, t, classes, d + 1) start: on the polynomial in log C through the ``known`` heads before them.
-
-    That is a parabola through three, a line through two, or the only one itself; the first heads start at zero.
-    """
-    first = int(heads[0])
-    nodes = range(max(0, first - known), max(1, first))
-    start = torch.zeros_like(theta[heads])
-    for node in nodes:
-        others = torch.tensor([other for other in nodes if other != node], dtype=torch.int64, device=logs.device)
-        share = ((logs[heads, None] - logs[others]) / (logs[node] - logs[others])).prod(1)
-        start += share[:, None, None, None] * theta[node]
-    return start
+def _apart(C: float, other: float) -> float:
+    return abs(math.log(other / C))

@@ -17,7 +17,7 @@ from frostline.stages.heads.newton.direct import best_steps, direct_direction
 from frostline.stages.heads.newton.preconditioner import DirectionTrace, Inverse, Preconditioner
 from frostline.stages.heads.newton.problem import Derivatives, Problem
 
-_PRODUCTS = 500  # Hessian products one direction may cost
+PRODUCTS = 500  # Hessian products one direction may cost
 # By whether the loss is smooth. Where it is not, the quadratic model is exact once the rows within their margins are
 # the right ones, and it pays to solve it well.
 _LATE = {True: 5, False: 15}  # products at the end of a system, at least, by which it is judged
@@ -25,6 +25,9 @@ _ENOUGH = {True: 0.15, False: 0.02}  # of a system's decrement: what these may s
 _ROUNDING = 1e-13  # relative change of an objective that is noise
 _PATIENCE = 5  # steps in a row that neither lower the objective nor halve the gap
 _SHORTEST = 1e-6  # step below which a head has stalled
+_RADIUS = 10.0  # how far the logits of rows may go in a first step, root mean square
+_WIDER = 4.0  # factor of that after a step that went so far and was good
+_TOWARDS = 0.1  # share of the way to the first point, below which a head starts from where it is
 
 
 @dataclass(frozen=True)
@@ -58,23 +61,44 @@ def optimality_gap(problem: Problem, theta: Tensor, point: Derivatives) -> Tenso
     return above / point.objective
 
 
+@dataclass(frozen=True)
+class Start:
+    """Where h heads start.
+
+    Attributes:
+        theta: (h, classes, d + 1) float64, where they hope to start.
+        known: the same, where they can fall back to.
+        objective: (h,) float64, of ``known``; infinite where that is not known, and ``theta`` is taken as it is.
+    """
+
+    theta: Tensor
+    known: Tensor
+    objective: Tensor
+
+
 class _Descent:
     """Newton steps with backtracking for h heads in step; heads leave when they converge or stall.
 
     Classes that share nothing (``parts``, see :class:`Derivatives`) have steps of their own lengths.
     """
 
-    def __init__(self, problem: Problem, theta: Tensor, tolerance: Tensor, inverse: Preconditioner) -> None:
-        self.problem, self.theta, self.tolerance, self.inverse = problem, theta.clone(), tolerance, inverse
+    def __init__(
+        self, problem: Problem, start: Start, tolerance: Tensor, products: int, inverse: Preconditioner
+    ) -> None:
+        self.problem, self.theta, self.tolerance, self.inverse = problem, start.known.clone(), tolerance, inverse
+        self.products, theta = products, self.theta
         self.parts = theta.new_full((len(theta), theta.shape[1] if problem.loss.classwise else 1), torch.inf)
-        self.objective = self.parts[:, 0].clone()
+        if not problem.loss.classwise:
+            self.parts[:, 0] = start.objective
+        self.objective = torch.full_like(start.objective, torch.inf)
         self.gap = torch.full_like(self.objective, torch.inf)
         self.bound, self.gradient = self.gap.clone(), self.gap.clone()
         self.iterations = torch.zeros(len(theta), dtype=torch.int64, device=theta.device)
-        self.direction = torch.zeros_like(theta)
+        self.direction = start.theta - start.known
         self.slope = torch.zeros_like(self.parts)
         self.decrement = torch.full_like(self.objective, torch.inf)
         self.step = torch.ones_like(self.parts)
+        self.radius = torch.full_like(self.objective, _RADIUS if problem.loss.smooth else torch.inf)
         self.idle = torch.zeros_like(self.iterations)
         self.heads = torch.arange(len(theta), device=theta.device)
 
@@ -102,6 +126,11 @@ class _Descent:
         else:
             step = threshold(torch.where(lower, step, 0.25 * step), _SHORTEST, 0.0)
         self.step[heads] = step
+        self._fall_back(heads[(self.iterations[heads] == 0) & (step < _TOWARDS).any(1)])
+
+    def _fall_back(self, heads: Tensor) -> None:
+        """Let heads start from where they are."""
+        self.direction[heads], self.step[heads], self.parts[heads] = 0.0, 1.0, torch.inf
 
     def _best(self, head: Tensor, failed: Tensor) -> Tensor:
         """The steps of one head: the best of classes that ``failed`` (classes,) once, 0 for those that did again."""
@@ -124,6 +153,8 @@ class _Descent:
         self.bound[heads], self.gap[heads] = bound, gap
         self.gradient[heads] = point.gradient[taken].square().sum((1, 2)).sqrt()
         self.iterations[heads] += 1
+        far = self.decrement[heads].isinf() & (self.iterations[heads] > 1)
+        self.radius[heads] = torch.where(far, _WIDER * self.radius[heads], self.radius[heads])
 
     def _estimate(self, heads: Tensor, point: Derivatives) -> Tensor:
         """(objective - optimum) / objective after a whole step, as twice the Newton decrement makes it; else infinite.
@@ -143,7 +174,8 @@ class _Descent:
         direction = direct_direction(problem, point, self.inverse.products)
         if direction is None:
             self.inverse.refresh(problem, point)
-            direction, decrement = newton_direction(problem, point, self.inverse, heads)
+            limits = self.radius[heads], self.products
+            direction, decrement = newton_direction(problem, point, self.inverse, heads, *limits)
         else:
             decrement = -0.5 * _dot(direction, point.gradient)
         self.decrement[heads] = decrement / point.objective
@@ -153,15 +185,20 @@ class _Descent:
 
 
 def minimise(
-    problem: Problem, theta: Tensor, tolerance: Tensor, max_iterations: int, inverse: Preconditioner
+    problem: Problem,
+    start: Start,
+    tolerance: Tensor,
+    max_iterations: int,
+    products: int,
+    inverse: Preconditioner,
 ) -> Solution:
-    """Newton steps from theta (h, classes, d + 1) until each ``gap`` is at most ``tolerance`` (h,).
+    """Newton steps until each ``gap`` is at most ``tolerance`` (h,).
 
     A head stops early, its gap above the tolerance, after ``max_iterations`` evaluations or when
-    no step along its direction lowers its objective any more.
+    no step along its direction lowers its objective any more. A direction costs ``products`` Hessian products at most.
     """
     inverse.begin(problem)
-    descent = _Descent(problem, theta, tolerance, inverse)
+    descent = _Descent(problem, start, tolerance, products, inverse)
     for _ in range(max_iterations):
         if len(descent.heads) == 0:
             break
@@ -170,18 +207,25 @@ def minimise(
 
 
 def newton_direction(
-    problem: Problem, point: Derivatives, inverse: Preconditioner, heads: Tensor
+    problem: Problem,
+    point: Derivatives,
+    inverse: Preconditioner,
+    heads: Tensor,
+    radius: Tensor | float = torch.inf,
+    products: int = PRODUCTS,
 ) -> tuple[Tensor, Tensor]:
     """Solve  Hessian d = -gradient  roughly for some heads (l indices), whose problem and point these are.
 
     Returns the directions (l, classes, r + 1), which :meth:`Problem.project` leaves as they are, and their decrements
-    (l,): how much the quadratic model falls along each.
+    (l,): how much the quadratic model falls along each; infinite where the direction ends at the ``radius`` (l,), the
+    root mean square by which the logits of a class may change. Beyond it the model says nothing: rows that are far on
+    the wrong side have a gradient and no curvature (Steihaug, "The conjugate gradient method and trust regions in large
+    scale optimization", SIAM J. Numer. Anal. 20, 1983).
     """
-    systems = _ConjugateGradients(
-        problem, point, inverse.at(problem, point, heads), DirectionTrace(len(heads), inverse.max_pairs)
-    )
+    trace = DirectionTrace(len(heads), inverse.max_pairs)
+    systems = _ConjugateGradients(problem, point, inverse.at(problem, point, heads), trace, radius)
     inverse.products = 0
-    while len(systems.live) and inverse.products < _PRODUCTS:
+    while len(systems.live) and inverse.products < products:
         inverse.products += 1
         systems.advance()
     inverse.learn(systems.trace, heads)
@@ -196,8 +240,12 @@ class _ConjugateGradients:
     last half of them must have added little.
     """
 
-    def __init__(self, problem: Problem, point: Derivatives, inverse: Inverse, trace: DirectionTrace) -> None:
+    def __init__(
+        self, problem: Problem, point: Derivatives, inverse: Inverse, trace: DirectionTrace, radius: Tensor | float
+    ) -> None:
         self.problem, self.point, self.trace = problem, point, trace
+        self._radius = torch.as_tensor(radius, dtype=point.objective.dtype).to(point.objective.device)
+        self._radius = self._radius.expand(len(point.objective))
         self.solution = torch.zeros_like(point.gradient)
         self.live = torch.arange(len(self.solution), device=self.solution.device)
         self._inverse, self._residual = inverse, -point.gradient
@@ -217,12 +265,23 @@ class _ConjugateGradients:
         length = (self._size / curvature)[:, None, None]
         self.solution[self.live] += length * self._search
         self.decrement.append(self.decrement[-1].index_add(0, self.live, 0.5 * self._size.square() / curvature))
+        inside = self._within_radius()
         self._residual = self._residual - length * product
         scaled = self._inverse(self._residual)
         shrunk = _dot(self._residual, scaled)
         self._search = scaled + (shrunk / self._size)[:, None, None] * self._search
         self._size = shrunk
-        self._keep(self._gaining() & (shrunk > self._noise))
+        self._keep(self._gaining() & (shrunk > self._noise) & inside)
+
+    def _within_radius(self) -> Tensor:
+        """Return which live heads (k,) are within their radius; bring the others back to it."""
+        variances, radius = self.problem.features.variances, self._radius[self.live]
+        change = (self.solution[self.live].square() @ variances).amax(1).sqrt()
+        inside = change <= radius
+        outside = self.live[~inside]
+        self.solution[outside] *= (radius / change)[~inside][:, None, None]
+        self.decrement[-1][outside] = torch.inf
+        return inside
 
     def _gaining(self) -> Tensor:
         products, smooth = len(self.decrement) - 1, self.problem.loss.smooth

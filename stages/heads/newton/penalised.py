@@ -7,7 +7,7 @@ form, with S = sum_i w_i,  1/S sum_i w_i loss_i + 1/(2 C S) ||W||^2.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, cast
 
@@ -18,13 +18,14 @@ from torch import Tensor
 
 from frostline.stages.heads.kinds import DINOV2_GRID
 from frostline.stages.heads.linear import LinearPath
-from frostline.stages.heads.newton.c_path import distinct, solve_path
+from frostline.stages.heads.newton.c_path import ROUGH, CPath, Effort, distinct
 from frostline.stages.heads.newton.losses import Loss, Softmax
 from frostline.stages.heads.newton.problem import Problem
 from frostline.stages.heads.newton.rotated_rows import RotatedRows, StoredRows, StreamedRows, rotate, stream
 
 MatmulType = Literal["float32", "float64"]
 SOFTMAX = Softmax()
+_EASILY = 1e-1  # of what needs no head start
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -51,6 +52,60 @@ class PenalisedPath(LinearPath):
         """The heads of one task."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{n: v[index] for n, v in own.items() if isinstance(v, np.ndarray) and n != "C"})
+
+
+@dataclass(frozen=True)
+class _Tasks:
+    """Tasks that are solved together, and the sum of each one's row weights (t,)."""
+
+    path: CPath
+    total: Tensor
+
+    def numbers(self, ascending: NDArray[np.float64]) -> tuple[Tensor, ...]:
+        """Weight, bias, objective, gap, gradient's norm and iterations, (k, t, …) each, of values that are known."""
+        grid = torch.as_tensor(ascending, device=self.total.device)
+        found, scale = self.path.known(grid), self.total * grid[:, None]
+        bias = found.theta[..., -1].masked_fill(~self.path.problem.present, -torch.inf)
+        return found.theta[..., :-1], bias, found.objective * scale, found.gap, found.gradient * scale, found.iterations
+
+
+class OpenPath:
+    """Heads of t tasks on prepared rows, to which values of C are added; see :meth:`PreparedRows.begin`."""
+
+    def __init__(self, parts: Sequence[_Tasks], probabilistic: bool) -> None:
+        self._parts, self._probabilistic = parts, probabilistic
+
+    @property
+    def easy(self) -> float:
+        """A C whose penalty is a thousandth of the rows' largest variance: Newton's method has no trouble there."""
+        return min(_EASILY * part.path.easy for part in self._parts)
+
+    def start_at(self, C: float, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
+        """Take W (classes, d) and b (classes,) of a head on similar rows as a start for values near ``C``."""
+        theta = torch.as_tensor(np.column_stack((weight, np.where(np.isfinite(bias), bias, 0.0))))
+        for part in self._parts:
+            part.path.start_at(C, theta.to(part.total.device).repeat(len(part.total), 1, 1))
+
+    def solve(self, C: ArrayLike, effort: Effort) -> PenalisedPath:
+        """Return a head for each C (k,) and task, (t, k, …); those that are known are solved on from where they are."""
+        ascending = distinct(checked_values(C))[0]
+        for part in self._parts:
+            part.path.solve(torch.as_tensor(ascending, device=part.total.device), effort)
+        return self.known(C, effort.tolerance)
+
+    def known(self, C: ArrayLike, tolerance: float) -> PenalisedPath:
+        """Return the heads of values (k,) that were solved, (t, k, …); ``converged`` are those within a tolerance."""
+        grid = checked_values(C)
+        ascending, back = distinct(grid)
+        numbers = [part.numbers(ascending) for part in self._parts]
+
+        def gathered(parts: tuple[Tensor, ...]) -> NDArray[Any]:
+            values: NDArray[Any] = torch.cat(parts, 1).transpose(0, 1).cpu().numpy()[:, back]
+            return values
+
+        weight, bias, objective, gap, slope, iterations = map(gathered, zip(*numbers, strict=True))
+        how: dict[str, Any] = {"C": grid, "objective": objective, "gap": gap, "gradient_norm": slope}
+        return PenalisedPath(weight, bias, gap <= tolerance, iterations, self._probabilistic, **how)
 
 
 @dataclass(frozen=True)
@@ -92,21 +147,17 @@ class PreparedRows:
         Raises:
             ValueError: C, row_weights or their shapes are not as above.
         """
-        grid = checked_values(C)
-        weights = self._checked_weights(row_weights)
-        ascending, back = distinct(grid)
-        max_tasks = self._together(working_set)
-        groups = [weights[start : start + max_tasks] for start in range(0, len(weights), max_tasks)]
-        solved = [self._solved(ascending, group, tolerance, max_iterations, working_set) for group in groups]
         single = row_weights is None or np.ndim(row_weights) == 1
+        path = self.begin(row_weights, working_set=working_set).solve(C, Effort(tolerance, max_iterations))
+        return path.of_task(0) if single else path
 
-        def gathered(parts: Iterable[Tensor]) -> NDArray[Any]:
-            values = torch.cat(list(parts), 1).transpose(0, 1).cpu().numpy()[:, back]
-            return values[0] if single else values
+    def begin(self, row_weights: ArrayLike | None = None, *, working_set: int = 2**30) -> OpenPath:
+        """Return the path of every task without a value yet, for values of C that are asked for one after another.
 
-        weight, bias, objective, gap, slope, iterations = (gathered(parts) for parts in zip(*solved, strict=True))
-        how: dict[str, Any] = {"C": grid, "objective": objective, "gap": gap, "gradient_norm": slope}
-        return PenalisedPath(weight, bias, gap <= tolerance, iterations, self.loss.probabilistic, **how)
+        Args and errors are those of :meth:`fit`.
+        """
+        weights, most = self._checked_weights(row_weights), self._together(working_set)
+        return OpenPath([self._opened(part, working_set) for part in weights.split(most)], self.loss.probabilistic)
 
     def _together(self, working_set: int) -> int:
         """How many tasks may be solved at once."""
@@ -114,26 +165,14 @@ class PreparedRows:
         head = self.classes * (len(self.labels) * self.features.dtype.itemsize + 12 * width * 8)
         return max(1, working_set // (2 * head))
 
-    def _solved(
-        self,
-        grid: NDArray[np.float64],
-        weights: Tensor,
-        tolerance: float,
-        max_iterations: int,
-        working_set: int,
-    ) -> tuple[Tensor, ...]:
-        """Weight, bias, objective, gap, gradient's norm, iterations, (k, t, …) each, of the ascending grid."""
+    def _opened(self, weights: Tensor, working_set: int) -> _Tasks:
         rows, weights = self._used(weights)
-        total, ascending = weights.sum(1), torch.as_tensor(grid, device=weights.device)
+        total = weights.sum(1)
         present = torch.stack([rows._class_weights(w) for w in weights]) > 0
         penalty = self.loss.penalty(self.classes) / total
         task = torch.arange(len(weights), device=weights.device)
         problem = Problem(self.loss, rows.features, rows.labels, weights / total[:, None], present, penalty, task)
-        solution = solve_path(problem, ascending, tolerance, max_iterations, working_set)
-        weight, bias = solution.theta[..., :-1], solution.theta[..., -1]
-        scale = total * ascending[:, None]
-        objective, slope = solution.objective * scale, solution.gradient * scale
-        return weight, bias.masked_fill(~present, -torch.inf), objective, solution.gap, slope, solution.iterations
+        return _Tasks(CPath(problem, working_set), total)
 
     def _used(self, weights: Tensor) -> tuple[PreparedRows, Tensor]:
         """The rows with weight in any task and their weights (t, m), on their own where most rows have none."""
@@ -240,6 +279,27 @@ class PenalisedSolver:
         """Return the path of every task of row weights (t, n), all solved together."""
         path = self.rows.fit(grid, row_weights, **self.limits)
         return [path.of_task(task) for task in range(len(row_weights))]
+
+
+class Continued:
+    """Tasks for which values are solved one after another, roughly at first, and closely where that matters."""
+
+    def __init__(self, path: OpenPath, close: Effort, tasks: int) -> None:
+        self._path, self._close, self._tasks = path, close, tasks
+        self.easy = path.easy
+
+    def start_at(self, value: float, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
+        """Take W (classes, d) and b (classes,) of similar rows as a start for values near ``value``."""
+        self._path.start_at(value, weight, bias)
+
+    def solve(self, grid: Sequence[float], *, roughly: bool = False) -> None:
+        """Solve values, or solve them on: to the tolerance of the solver, or ``roughly``."""
+        self._path.solve(grid, ROUGH if roughly and self._close.tolerance < ROUGH.tolerance else self._close)
+
+    def known(self, grid: Sequence[float]) -> list[PenalisedPath]:
+        """Return each task's heads of values that were solved; ``converged`` to the tolerance of the solver."""
+        found = self._path.known(grid, self._close.tolerance)
+        return [found.of_task(task) for task in range(self._tasks)]
 
 
 def checked_limits(tolerance: object, max_iterations: object) -> dict[str, Any]:

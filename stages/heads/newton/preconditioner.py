@@ -163,13 +163,13 @@ class Preconditioner:
         rows = problem.features.rows
         nearest = min(2 * width, len(rows))
         worth = 10 + width * (nearest + width) / (4 * len(rows) * heads)
-        if self.products < worth or classes * width**2 * rows.element_size() > self.limit:
+        if self.products < worth or classes * width**2 * problem.features.dtype.itemsize > self.limit:
             return
         variance, diagonal = problem.variance(point, heads // 2), point.diagonal[heads // 2]
-        self._factor = rows.new_empty((classes, width, width))
+        self._factor = rows.new_empty((classes, width, width), dtype=problem.features.dtype)
         for label in range(classes):
             weights, chosen = variance[label].topk(nearest)
-            self._factor[label] = _inverse_factor(rows[chosen], weights, diagonal[label])
+            self._factor[label] = _inverse_factor(rows[chosen].to(weights.dtype), weights, diagonal[label])
 
 
 def _inverse_factor(rows: Tensor, weights: Tensor, diagonal: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 Coordinates are those of :mod:`.rotated_rows`, in which the Hessian is close to
 diagonal: that keeps the conjugate gradients of :mod:`.minimise` short. Gradients are float64 on the
-features as given; Hessian products only choose directions and run in the features' ``dtype``.
+features as given, or float32 where a rough answer will do; Hessian products only choose directions and run in the
+features' ``dtype``, or in bf16.
 """
 
 from __future__ import annotations
@@ -117,8 +118,10 @@ class Problem:
         every = torch.arange(len(theta), device=theta.device)
         sums = _Sums(weight, self.features, self.n)
         for rows in self._blocks(BLOCK // (8 * max(weight.shape[2], bias.numel()))):
-            given, w = self.features.given(rows), self.weights(every, rows)
-            logits = (weight.flatten(0, 1) @ given.T).view(*bias.shape, -1).add_(bias[..., None])
+            given = self.features.given(rows)
+            w = self.weights(every, rows).to(given.dtype)
+            logits = (weight.flatten(0, 1).to(given.dtype) @ given.T).view(*bias.shape, -1)
+            logits += bias.to(given.dtype)[..., None]
             sums.add(rows, self.loss.block(logits, self.labels_of(every, rows), w), given)
         penalty = self.penalty[:, None, None]
         gradient = self.features.to_rotated(sums.weight.addcmul_(penalty, weight), sums.bias)
@@ -133,9 +136,9 @@ class Problem:
         for rows in self._blocks(self.features.together(len(flat))):
             part, loss_cache = self.features.block(rows), point.loss_cache[..., rows]
             loss_cache = loss_cache[live] if len(live) < len(loss_cache) else loss_cache
-            v = (flat @ part.T).view(loss_cache.shape)
+            v = (flat.to(part.dtype) @ part.T).to(flat.dtype).view(loss_cache.shape)
             v = self.loss.hessian_logits(v, loss_cache, self.labels_of(live, rows), self.weights(live, rows))
-            product.addmm_(v.flatten(0, 1), part)
+            _add_product(product, v.flatten(0, 1), part)
         product = self.features.inward(product)
         return product.view(direction.shape).addcmul_(self.only(live).ridge(), direction)
 
@@ -171,7 +174,15 @@ class _Sums:
     def add(self, rows: slice, block: LossBlock, given: Tensor) -> None:
         self.loss = self.loss + block.loss
         self.bias += block.residual.sum(2)
-        self.weight.flatten(0, 1).addmm_(block.residual.flatten(0, 1), given)
+        _add_product(self.weight.flatten(0, 1), block.residual.flatten(0, 1), given)
         variance = threshold(block.variance.to(self.features.dtype), _TINY, 0.0).flatten(0, 1)
         self.diagonal.flatten(0, 1).add_(self.features.squares(variance, rows))
         self.loss_cache[..., rows] = threshold(block.loss_cache.to(self.features.dtype), _TINY, 0.0)
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add ``left @ right``, multiplied in the precision of ``right``, to a total of its own precision."""
+    if total.dtype == left.dtype == right.dtype:
+        total.addmm_(left, right)
+    else:
+        total += left.to(right.dtype) @ right

@@ -8,8 +8,8 @@ the bias, (..., r + 1); the products of a pass are taken with :meth:`block`, in 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -55,6 +55,7 @@ class EigenbasisRows:
         basis: (d, r) float64, orthonormal columns whose span holds every centred row; r = min(n, d).
         variances: (r + 1,) float64, of the rotated rows' columns, the largest first; 1 for the column of ones.
         dtype: of the products of :meth:`block`.
+        exact: of the rows as they were given, when they are multiplied.
     """
 
     original: RowSource
@@ -62,6 +63,7 @@ class EigenbasisRows:
     basis: Tensor
     variances: Tensor
     dtype: torch.dtype
+    exact: torch.dtype = field(default=torch.float64, kw_only=True)
 
     @property
     def width(self) -> int:
@@ -74,8 +76,12 @@ class EigenbasisRows:
         return max(float(self.variances[0]), _TINY)
 
     def given(self, rows: slice) -> Tensor:
-        """RowSource (b, d) as they were given, float64."""
-        return self.original[rows].to(self.mean.device).double()
+        """RowSource (b, d) as they were given, in the dtype ``exact``."""
+        return self.original[rows].to(self.mean.device, self.exact)
+
+    def roughly(self) -> Self:
+        """Return the same rows in float32 as they were given, and in the cheapest precision for products."""
+        return replace(self, exact=torch.float32)
 
     def to_original(self, direction: Tensor) -> Tensor:
         """Directions (..., d + 1), bias last, for ``original`` of directions (..., r + 1)."""
@@ -118,7 +124,14 @@ class RotatedRows(EigenbasisRows):
 
     def squares(self, weights: Tensor, rows: slice) -> Tensor:
         """Sums (m, r + 1) of squared rows with weights (m, b)."""
-        return weights @ self.rows[rows].square()
+        part = self.rows[rows]
+        return (weights.to(part.dtype) @ part.square()).to(self.dtype)
+
+    def roughly(self) -> Self:
+        """Return the same rows in float32 as they were given; of the copy in bf16 where the processor has that."""
+        fast = self.rows.device.type == "cuda" or _multiplies_bf16()
+        rows = self.rows.bfloat16() if fast and self.dtype == torch.float32 else self.rows
+        return replace(self, exact=torch.float32, rows=rows)
 
     def take(self, used: Tensor) -> RotatedRows:
         """The rows where ``used`` (n,) is true; rotated again where that makes them narrower."""
@@ -214,3 +227,9 @@ def _spanning_basis(X: RowSource, mean: Tensor) -> Tensor:
     """Orthonormal (d, n) columns spanning the centred rows: with n < d the problem is n wide."""
     basis: Tensor = torch.linalg.qr((X[slice(None)].to(mean.device).double() - mean).T)[0]
     return basis
+
+
+def _multiplies_bf16() -> bool:
+    """Whether this CPU has instructions for products in bf16, as far as torch says so (not before 2.11)."""
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(known.get("avx512_bf16") or known.get("amx_tile"))

@@ -8,18 +8,31 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from frostline.stages.heads.kinds import DINOV2_GRID
+from frostline.stages.heads.newton.c_path import Effort
 from frostline.stages.heads.newton.losses import Loss
-from frostline.stages.heads.newton.penalised import SOFTMAX, MatmulType, PenalisedPath, PenalisedSolver, prepare
+from frostline.stages.heads.newton.penalised import (
+    SOFTMAX,
+    Continued,
+    MatmulType,
+    PenalisedPath,
+    PenalisedSolver,
+    prepare,
+)
 
 
 class LogisticSolver(PenalisedSolver):
     """Logistic regression on prepared rows."""
 
     loss: ClassVar[Loss] = SOFTMAX
+
+    def begin(self, row_weights: NDArray[np.float64]) -> Continued:
+        """Return the tasks of row weights (t, n) without a value yet."""
+        return Continued(self.rows.begin(row_weights), Effort(**self.limits), len(row_weights))
 
 
 def logistic_path(

@@ -64,7 +64,7 @@ def test_separable_rows_do_not_choose_the_edge_of_the_grid(seed: int) -> None:
     X = (3 * rng.normal(size=(2, 32))[y] + rng.normal(size=(245, 32))).astype(np.float32)
     spec = head_spec("logreg")
     _, selection = fit_rows(TrainingRows(X, y, 2, spec), contents(245), ("a", "b"))
-    assert selection.accuracy[spec.grid.index(selection.value)] == 1
+    assert selection.accuracy[selection.grid.index(selection.value)] == 1
     assert spec.grid[0] < selection.value < 100 and not selection.at_edge
 
 
