@@ -30,13 +30,13 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["FROSTLINE_OPTIMIZE"] = config.getoption("--optimize")  # for processes that tests start
     if config.getoption("--optimize") == "none":
         from frostline.pipeline import settings
-        from frostline.stages.backbones.inference import backbone
+        from frostline.stages.backbones.inference import load
 
         for model in (settings.ExtractSettings, settings.RankSettings, settings.HeadSettings, settings.Settings):
             model.model_fields["optimize"].default = "none"
             model.model_rebuild(force=True)
-        as_asked = backbone.load_backbone
-        backbone.load_backbone = lambda *args, **how: as_asked(*args, **{**how, "optimize": "none"})
+        as_asked = load.load_backbone
+        load.load_backbone = lambda *args, **how: as_asked(*args, **{**how, "optimize": "none"})
 
 
 @pytest.fixture

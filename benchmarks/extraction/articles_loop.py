@@ -70,7 +70,7 @@ def full_batches(samples: Samples, most: int | None = None) -> Samples:
     return samples.take(np.arange(n), "train")
 
 
-def whole_extraction(backbone: AnyBackbone, samples: Samples) -> None:
+def whole_extraction(backbone: AnyBackbone, samples: Samples, ahead: int = 0) -> None:
     """Extract: read the files, make their digests, decode them, run the network, and store the features.
 
     The folder has been listed before, the network loaded, and its precision found.
@@ -79,7 +79,7 @@ def whole_extraction(backbone: AnyBackbone, samples: Samples) -> None:
         key = FeatureKey(samples.content, backbone.spec, "benchmark")
         layout = Layout(key.fields(), samples.dataset, samples.split, len(samples), backbone.width)
         features = FeatureStore(Path(root)).begin(layout, Provenance())
-        extract(Extraction(samples, backbone, features, batch_size=BATCH, workers=cores()))
+        extract(Extraction(samples, backbone, features, batch_size=BATCH, workers=cores(), ahead=ahead))
 
 
 def backbone_alone(backbone: AnyBackbone, batches: list[np.ndarray], images: int) -> None:

@@ -1,19 +1,21 @@
 """A whole extraction against OpenVINO and ONNX Runtime, which are fed with ready-made batches.
 
-    python -m benchmarks.extraction.engines IMAGES [--models resnet50 vit_b_16 mobilenet_v2] [--seconds 3] [--json FILE]
+    python -m benchmarks.extraction.engines IMAGES [--models resnet50 …] [--precisions bf16] [--seconds 3] [--json FILE]
 
 IMAGES is a folder of images, searched below. Ways through the same images at 224 px, in turn:
 
 - extraction: a whole one of Frostline's, with its usual batches: reading files, digests, decoding, the network and
   the store. Listing the folder, loading the network and finding its precision are not in it
 - backbone: Frostline's network alone, on ready batches
+- extraction, backbone on OpenVINO: the same with --optimize openvino
 - OpenVINO, ONNX Runtime: the same network, exported as Frostline exports it, on ready batches; OpenVINO in bf16 where
   the processor computes in it, and in float32, on all threads for one batch or on a stream for each
 
 Batches ready are preprocessed images, uint8, as Frostline's network takes them. Each engine has the batch size, of a
-few, at which it is fastest, all its streams at work; that is found out before, in about 15 seconds at most.
+few, at which it is fastest, all its streams at work; that is found out before, in about 8 seconds at most.
 "Agreement" is that of its features with Frostline's in float32: the least cosine, and the differences over the
-spread. Random weights serve: the arithmetic is the same.
+spread. Random weights serve: the arithmetic is the same. Beside images/s there are images per second of CPU time, all
+threads together: other work on the machine disturbs them less.
 `pip install openvino onnxruntime onnx onnxscript` first; an engine that isn't there is left out, and said.
 """
 
@@ -41,15 +43,24 @@ from benchmarks.extraction.articles_loop import full_batches, whole_extraction
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.calibrate.precision import agreement, fastest_precision
 from frostline.stages.backbones.inference.backbone import Backbone
+from frostline.stages.backbones.inference.batches import BatchLimit
 from frostline.stages.backbones.inference.frozen import AnyBackbone
+from frostline.stages.backbones.spec import Precision
 from frostline.stages.datasets import Samples, open_dataset
 
+MODELS = (
+    *("resnet50", "vit_b_16", "convnext_tiny", "timm:vit_small_patch16_224"),
+    *("mobilenet_v2", "efficientnet_b0"),
+)
 POOL = 256  # images made ready: more than stay in the processor's cache
-BATCHES = (16, 32, 8, 4)  # the likeliest first: slow networks have no time for all
-LEAST, TRIAL, TRIALS = 32, 1.0, 15.0  # images, and seconds, of a trial of a batch size; seconds of all
+BATCHES = (16, 4, 32, 8)  # the likeliest first: slow networks have no time for all
+AHEAD = 2  # blocks that are decoded while OpenVINO works, as Frostline has it
+OWN = ("extraction", "extraction on OpenVINO", "backbone", "backbone on OpenVINO")
+LEAST, TRIAL, TRIALS = 16, 1.0, 8.0  # images, and seconds, of a trial of a batch size; seconds of all
 Pixels = NDArray[np.uint8]
 Features = NDArray[np.float32]
 Key = tuple[str, str]  # name, precision
+Rate = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -62,18 +73,28 @@ class Engine:
 
 @dataclass(frozen=True)
 class Way:
-    """One way through the images, at its best batch size: images/s, and agreement with Frostline in float32."""
+    """One way through the images, at its best batch size: images/s, and agreement with Frostline in float32.
+
+    ``of_cpu``: images per second of CPU time.
+    """
 
     name: str
     precision: str
     batch: int
     speed: float
+    of_cpu: float
     cosine: float
     error: float
 
 
 def frostline(backbone: AnyBackbone) -> Engine:
     return Engine(lambda batches: [backbone.embed({"pixels": batch}) for batch in batches])
+
+
+def on_openvino(backbone: AnyBackbone) -> Engine:
+    """Return Frostline's network with --optimize openvino: it keeps a request for each thread at work by itself."""
+    limit = BatchLimit(16)
+    return Engine(lambda batches: list(backbone.stream(({"pixels": batch} for batch in batches), limit)))
 
 
 def to_onnx(backbone: Backbone, file: Path) -> None:
@@ -134,10 +155,15 @@ def batched(pool: Pixels, size: int, images: int) -> list[Pixels]:
     return [pool[starts[i % len(starts)] :][:size] for i in range(-(-images // size))]
 
 
-def rate(engine: Engine, batches: Sequence[Pixels]) -> float:
-    started = time.perf_counter()
-    engine.run(batches)
-    return sum(map(len, batches)) / (time.perf_counter() - started)
+def rate(engine: Engine, batches: Sequence[Pixels]) -> Rate:
+    return timed(lambda: engine.run(batches), sum(map(len, batches)))
+
+
+def timed(work: Callable[[], object], images: int) -> Rate:
+    """Return images/s, and images per second of CPU time."""
+    started, cpu = time.perf_counter(), time.process_time()
+    work()
+    return images / (time.perf_counter() - started), images / (time.process_time() - cpu)
 
 
 def rates(engine: Engine, pool: Pixels) -> dict[int, float]:
@@ -161,74 +187,80 @@ def tried(engine: Engine, batches: Sequence[Pixels]) -> float:
     """Return the best rate of a trial, which goes through the batches as often as time allows, once at least."""
     until, best = time.perf_counter() + TRIAL, 0.0
     while not best or time.perf_counter() < until:
-        best = max(best, rate(engine, batches))
+        best = max(best, rate(engine, batches)[0])
     return best
 
 
-def measure(name: str, folder: Path, rounds: int, duration: float) -> list[Way]:
+def measure(name: str, folder: Path, rounds: int, duration: float, precisions: Sequence[Precision]) -> list[Way]:
     samples = open_dataset(f"folder:{folder}", test_fraction=0.1).train
     full_batches(samples)  # there must be one
     exact = load_backbone(BackboneRequest(name, "random"), samples.read(0))
     rows = [row % len(samples) for row in range(POOL)]
     pool = np.stack([exact.preprocessing.item(samples.read(row))["pixels"] for row in rows], dtype=np.uint8)
-    own: dict[str, AnyBackbone] = {"fp32": exact, fastest_precision("cpu"): exact.at(fastest_precision("cpu"))}
+    own: dict[str, AnyBackbone] = {p: exact if p == "fp32" else exact.at(p) for p in precisions}
     engines: dict[Key, Engine] = {("backbone", p): frostline(own[p]) for p in own}
+    there: dict[Key, AnyBackbone] = {("backbone", p): own[p] for p in own}
+    if find_spec("openvino"):
+        first = load_backbone(BackboneRequest(name, "random"), samples.read(0), optimize="openvino")
+        there |= {("backbone on OpenVINO", p): first if p == "fp32" else first.at(p) for p in precisions}
+        engines |= {key: on_openvino(backbone) for key, backbone in there.items() if key not in engines}
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "network.onnx"
         to_onnx(load_backbone(BackboneRequest(name, "random"), samples.read(0), portable=True), file)
         engines |= peers(file, list(own))
     sizes: dict[Key, int] = {}
-    works: dict[Key, Callable[[], float]] = {}
+    works: dict[Key, Callable[[], Rate]] = {}
     for key, engine in engines.items():
         found = rates(engine, pool)
         size = sizes[key] = max(found, key=found.__getitem__)
-        print(f"  {key[0]:20} {key[1]:5} {', '.join(f'{n}: {found[n]:.1f}' for n in sorted(found))}", flush=True)
+        print(f"  {key[0]:22} {key[1]:5} {', '.join(f'{n}: {found[n]:.1f}' for n in sorted(found))}", flush=True)
         at_once = size * engine.streams
         images = at_once * max(round(duration * found[size] / at_once), 1)
         works[key] = partial(rate, engine, batched(pool, size, images))
-        if key[0] == "backbone":
-            works["extraction", key[1]] = partial(whole_rate, own[key[1]], full_batches(samples, max(images, 16)))
-    speeds: dict[Key, list[float]] = {key: [] for key in works}
+        if key in there:
+            some, ahead = full_batches(samples, max(images, 16)), AHEAD if "OpenVINO" in key[0] else 0
+            works[key[0].replace("backbone", "extraction"), key[1]] = partial(whole_rate, there[key], some, ahead)
+    speeds: dict[Key, list[Rate]] = {key: [] for key in works}
     for _ in range(rounds):
         for key, work in works.items():
             speeds[key].append(work())
     features = {key: np.concatenate(engine.run(batched(pool, 16, 32))) for key, engine in engines.items()}
+    features["exact", "fp32"] = np.concatenate(frostline(exact).run(batched(pool, 16, 32)))
     return [described(key, speeds[key], features, sizes) for key in sorted(works, key=order)]
 
 
-def whole_rate(backbone: AnyBackbone, some: Samples) -> float:
-    """Return images/s of a whole extraction: what is in it, and what not, ``whole_extraction`` says."""
-    started = time.perf_counter()
-    whole_extraction(backbone, some)
-    return len(some) / (time.perf_counter() - started)
+def whole_rate(backbone: AnyBackbone, some: Samples, ahead: int) -> Rate:
+    """Return the rate of a whole extraction: what is in it, and what not, ``whole_extraction`` says."""
+    return timed(lambda: whole_extraction(backbone, some, ahead), len(some))
 
 
 def order(key: Key) -> tuple[str, int]:
-    return key[1], ["extraction", "backbone"].index(key[0]) if key[0] in ("extraction", "backbone") else 2
+    return key[1], OWN.index(key[0]) if key[0] in OWN else len(OWN)
 
 
-def described(key: Key, speeds: Sequence[float], features: dict[Key, Features], sizes: dict[Key, int]) -> Way:
-    computed = ("backbone", key[1]) if key[0] == "extraction" else key
-    found = agreement(features["backbone", "fp32"], features[computed])
-    size = 16 if key[0] == "extraction" else sizes[key]
-    return Way(*key, size, statistics.median(speeds), found.least, found.error)
+def described(key: Key, speeds: Sequence[Rate], features: dict[Key, Features], sizes: dict[Key, int]) -> Way:
+    computed = (key[0].replace("extraction", "backbone"), key[1])
+    found = agreement(features["exact", "fp32"], features[computed])
+    wall, of_cpu = (statistics.median(column) for column in zip(*speeds, strict=True))
+    return Way(*key, sizes.get(key, 16), wall, of_cpu, found.least, found.error)
 
 
 def table(ways: Sequence[Way]) -> str:
-    """Return a line for each way, with the extraction's speed over it."""
+    """Return a line for each way, with the speeds of the whole extractions in its precision over it."""
     lines = []
-    whole = {way.precision: way.speed for way in ways if way.name == "extraction"}
     for way in ways:
-        ratios = " ".join(f"{speed / way.speed:6.2f} × ({precision})" for precision, speed in whole.items())
-        numbers = f"{way.batch:5} {way.speed:9.1f} {way.cosine:9.5f} {way.error:8.1e}"
-        lines.append(f"  {way.name:20} {way.precision:5} {numbers}  {ratios}")
+        whole = [one for one in ways if one.name.startswith("extraction") and one.precision == way.precision]
+        ratios = "  ".join(f"{one.speed / way.speed:5.2f} × ({one.of_cpu / way.of_cpu:5.2f} ×)" for one in whole)
+        numbers = f"{way.batch:5} {way.speed:8.1f} {way.of_cpu:8.1f} {way.cosine:9.5f} {way.error:8.1e}"
+        lines.append(f"  {way.name:22} {way.precision:5} {numbers}  {ratios}")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path)
-    parser.add_argument("--models", nargs="+", default=["resnet50", "vit_b_16", "mobilenet_v2"])
+    parser.add_argument("--models", nargs="+", default=MODELS)
+    parser.add_argument("--precisions", nargs="+", default=sorted({"fp32", fastest_precision("cpu")}))
     parser.add_argument("--seconds", type=float, default=3, help="of each way in a round, about")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
@@ -241,8 +273,11 @@ def main() -> None:
         link(spread(images_below(args.images), 8192), Path(folder))
         for name in args.models:
             print(f"\n{name}: images/s by batch size, tried once", flush=True)
-            results[name] = measure(name, Path(folder), args.rounds, args.seconds)
-            print(f"{name}: batch, images/s, agreement (cosine, error), and the whole extraction's speed over it")
+            results[name] = measure(name, Path(folder), args.rounds, args.seconds, args.precisions)
+            print(
+                f"{name}: batch, images/s, images per second of CPU time, agreement (cosine, error), and the speed of"
+            )
+            print("the whole extraction over it, with torch and with OpenVINO, in brackets by CPU time")
             print(table(results[name]), flush=True)
     if args.json:
         ways = {name: [asdict(way) for way in found] for name, found in results.items()}

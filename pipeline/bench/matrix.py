@@ -86,7 +86,8 @@ class Cell:
     @cached_property
     def identity(self) -> str:
         """The digest of every setting that changes a number."""
-        return digest(self.settings.model_dump(mode="json", exclude={"data_dir", *_PACE}))
+        pace = _PACE - {"optimize"} if self.settings.optimize == "openvino" else _PACE
+        return digest(self.settings.model_dump(mode="json", exclude={"data_dir", *pace}))
 
     @cached_property
     def backbone_pass(self) -> str:

@@ -45,7 +45,8 @@ def batch_settings_for(
             return keep(sets, _fixed(plan.settings, found or _usual(network)))
         with sets[0].claim(0, wait=False) as ours:  # the first one of several processes finds out
             if ours:
-                may_take = 0 if plan.settings.batch_size else int(_SHARE * rows)
+                fixed = plan.settings.batch_size or plan.settings.optimize == "openvino"  # it cuts batches by itself
+                may_take = 0 if fixed else int(_SHARE * rows)
                 found = _like(plan.workspace.store, sets[0], network) or _tried(network, extraction, may_take)
                 return keep(sets, _fixed(plan.settings, found))
         if not waits:

@@ -179,7 +179,7 @@ def _predictions(job: Job, request: FeatureRequest, fitted: _Fitted) -> Predicti
 
 def extraction_of(request: FeatureRequest, sets: Sequence[FeatureSet], network: AnyBackbone | SharedPass) -> Extraction:
     """Return the extraction that fills sets of the same samples side by side."""
-    ahead = 0 if network.device.type == "cpu" else 2
+    ahead = 0 if network.device.type == "cpu" and not request.key.runtime else 2
     into = JointSets(sets) if len(sets) > 1 else sets[0]
     return Extraction(request.samples, network, into, request.key.view, ahead=ahead, known=request.reusable)
 

@@ -55,8 +55,18 @@ def _provenance(plan: Plan, request: FeatureRequest) -> Provenance:
         agreement=asdict(precision) if precision else None,
         decode_agreement=asdict(decode) if decode else None,
         truncation=cut.fields() if cut else None,
-        versions={**{name: version(name) for name in names}, **versions_of(plan.resolved.inputs.request)},
+        versions={
+            **{name: version(name) for name in names},
+            **versions_of(plan.resolved.inputs.request),
+            **_runtime(request),
+        },
     )
+
+
+def _runtime(request: FeatureRequest) -> dict[str, str]:
+    """Return the version of the library that runs the network, by its name, if it is not torch."""
+    name, _, number = request.key.runtime.partition(" ")
+    return {name: number} if name else {}
 
 
 def _device_and_licence(plan: Plan, request: FeatureRequest) -> tuple[str, str]:

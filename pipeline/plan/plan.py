@@ -10,6 +10,7 @@ from frostline.pipeline.plan.pick_mode import PickedMode
 from frostline.pipeline.plan.resolve import Resolved
 from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.workspace import Workspace
+from frostline.stages.backbones.runtime import runtime_of
 from frostline.stages.backbones.spec import BackboneSpec
 from frostline.stages.datasets import Dataset, Samples
 from frostline.stages.modalities.image.spec import View
@@ -70,7 +71,8 @@ class Plan:
         """Return the key of one split's view."""
         mode, samples = self.picked.mode, self._whole(split)
         decoder = samples.decoder(mode.jpeg_min_side)
-        return FeatureKey(samples.content, self.spec, decoder, view, mode.precision, self.settings.dtype)
+        runtime = runtime_of(self.settings.optimize)
+        return FeatureKey(samples.content, self.spec, decoder, view, mode.precision, self.settings.dtype, runtime)
 
     def old_digest(self, split: str, view: View) -> str:
         """Return the digest that the key had in format 1."""

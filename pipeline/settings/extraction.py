@@ -57,7 +57,8 @@ Workers = Annotated[
 Optimization = Annotated[
     Optimize,
     Field(
-        description="auto: optimize the network if this changes only rounding; none: run it as written",
+        description="auto: optimize the network if this changes only rounding; none: run it as written; "
+        "openvino: run it by OpenVINO on the CPU (images only)",
         exclude_if=lambda value: value == "auto",  # records and digests of before know no such setting
     ),
 ]

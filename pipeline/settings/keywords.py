@@ -90,7 +90,7 @@ class ComputeKeywords(TypedDict, total=False):
     device: str | TorchDevice
     batch_size: int | None
     workers: int | None
-    optimize: Literal["auto", "none"]
+    optimize: Literal["auto", "none", "openvino"]
     allow_unsteady: bool
     max_bad: int
 

@@ -13,14 +13,14 @@ from frostline.stages.backbones.request import BackboneRequest
 from frostline.stages.modalities.image.transform import preprocess
 
 if TYPE_CHECKING:
-    from frostline.stages.backbones.inference.backbone import load_backbone
+    from frostline.stages.backbones.inference.load import load_backbone
 else:
 
     def load_backbone(*args, **how):
-        """Return the backbone that a request names; see ``inference.backbone.load_backbone``, which this imports."""
-        from frostline.stages.backbones.inference import backbone
+        """Return the backbone that a request names; see ``inference.load.load_backbone``, which this imports."""
+        from frostline.stages.backbones.inference import load
 
-        return backbone.load_backbone(*args, **how)
+        return load.load_backbone(*args, **how)
 
 
 __all__ = [

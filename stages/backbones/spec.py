@@ -14,7 +14,7 @@ Pooling = Literal["none", "avg", "max", "cls", "tokens", "flatten", "mean", "cls
 
 
 Precision = Literal["fp32", "bf16", "fp16"]
-Optimize = Literal["auto", "none"]
+Optimize = Literal["auto", "none", "openvino"]
 
 OUTPUT = "output"
 """The layer that is the whole network's output, unless a module has that name."""

@@ -16,7 +16,7 @@ StoredType = Literal["float32", "float16"]
 
 FORMAT = 2
 _OWN = ("dataset", "decoder", "view", "precision", "dtype")
-NAMES = frozenset({"backbone", "code", "weights", "layer", "pool", "size", "modality", "format", *_OWN})
+NAMES = frozenset({"backbone", "code", "weights", "layer", "pool", "size", "modality", "runtime", "format", *_OWN})
 """The fields of a key, beside which those of a transform stand; none of them may have one of these names."""
 
 
@@ -25,6 +25,7 @@ class FeatureKey:
     """Everything that changes a cached feature; its digest names the feature set.
 
     ``dataset`` is the content digest of one split: ids and sample digests. Labels change no feature and are not in it.
+    ``runtime``: the library that runs the network and its version; torch is not named, nor is its version.
     """
 
     dataset: str
@@ -33,6 +34,7 @@ class FeatureKey:
     view: View = "plain"
     precision: Precision = "fp32"
     dtype: StoredType = "float32"
+    runtime: str = ""
 
     def fields(self) -> dict[str, Any]:
         """Return the key as a flat mapping of JSON values. Raises ConfigError: a transform's field has a key's name."""
@@ -42,7 +44,7 @@ class FeatureKey:
             raise ConfigError(
                 f"the transform of {self.backbone.name} has fields called {', '.join(sorted(clash))}, as keys have"
             )
-        own = {n: getattr(self, n) for n in _OWN}
+        own = {n: getattr(self, n) for n in _OWN} | ({"runtime": self.runtime} if self.runtime else {})
         flat = {"backbone": backbone.pop("name"), **backbone, **preprocessing, **own, "format": FORMAT}
         return {n: list(v) if isinstance(v, tuple) else v for n, v in flat.items()}
 

@@ -84,7 +84,7 @@ def faster(backbone: AnyBackbone, items: Sequence[Item]) -> tuple[AnyBackbone, F
             raise  # the precision, which is in the key, must not hang on how much memory is free
         log.info("features in %s: %s", backbone.precision, error)
         return backbone, None
-    found = compared(backbone, items, other, items)
+    found = compared(backbone.reference, items, other, items)
     return (other if found.good else backbone), found
 
 

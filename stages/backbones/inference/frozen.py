@@ -74,6 +74,11 @@ class AnyBackbone(ABC):
         """Return the same with a copy of the network that computes in another precision."""
 
     @property
+    def reference(self) -> AnyBackbone:
+        """The backbone whose features those of lower precision must agree with: this one, computed by torch."""
+        return self
+
+    @property
     def has_weights(self) -> bool:
         """Whether the network computes anything that a precision could make faster."""
         return any(True for _ in self.network.parameters())

@@ -14,7 +14,7 @@ from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resiz
 
 from frostline.stages.backbones import BackboneRequest, load_backbone
 from frostline.stages.backbones.families.torchvision_models import _preset
-from frostline.stages.backbones.inference.backbone import _scaling, _to_input
+from frostline.stages.backbones.inference.backbone import scaling, to_input
 from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.base import described
 from frostline.stages.modalities.image.spec import Preprocessing, replaced
@@ -40,7 +40,7 @@ def test_a_weights_own_preset_is_reproduced_to_the_pixel(entry: Any, size: tuple
     wanted = entry.transforms()(image)
     pixels = preprocess(image, how)
     cpu = torch.device("cpu")
-    got = _to_input(torch.tensor(pixels[None]).permute(0, 3, 1, 2), *_scaling(how, cpu))[0]
+    got = to_input(torch.tensor(pixels[None]).permute(0, 3, 1, 2), *scaling(how, cpu))[0]
     scale = torch.tensor(how.std).view(3, 1, 1) * 255
     shift = torch.tensor(how.mean).view(3, 1, 1) * 255
     assert np.array_equal(pixels, (wanted * scale + shift).round().permute(1, 2, 0).numpy().astype(np.uint8))
