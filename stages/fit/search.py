@@ -17,6 +17,7 @@ from frostline.stages.fit.begun import Begun
 from frostline.stages.fit.training_rows import Mask, TrainingRows
 from frostline.stages.fit.unseen import Solved, held_by
 from frostline.stages.heads.kinds import Number
+from frostline.stages.targets.base import RowLosses
 
 _STRIDE = 9.99  # a factor of the value from one try to the next
 _RISEN = 3.0  # standard errors by which the loss is clearly above the least
@@ -39,19 +40,19 @@ class Search:
         """Try every value."""
         self._solve(range(len(self.rows.spec.grid)))
 
-    def around_the_least(self) -> None:
+    def around_the_least(self, of_rows: RowLosses) -> None:
         """Try values until the loss on held-out rows has clearly risen on both sides of the least."""
         losses = UnitLosses(len(self.rows.spec.grid), self.units)
         coarse = self._coarse()
         first = next((i for i, place in enumerate(coarse) if self.rows.spec.grid[place] >= self.heads.easy), 0)
-        self._try(coarse[first : first + 1], losses)
+        self._try(coarse[first : first + 1], losses, of_rows)
         for onward in (coarse[first + 1 :], coarse[:first][::-1]):
             for place in onward:
-                self._try([place], losses)
+                self._try([place], losses, of_rows)
                 if self._risen(losses)[place]:
                     break
         while middles := self._between(losses):
-            self._try(middles, losses)
+            self._try(middles, losses, of_rows)
 
     def refine(self, places: Sequence[int]) -> bool:
         """Solve the values at places and their neighbours closely; return whether any of them was not yet."""
@@ -87,13 +88,12 @@ class Search:
         self.heads.solve(self._values(set(places)), roughly=True)
         self.tried |= set(places)
 
-    def _try(self, places: Sequence[int], losses: UnitLosses) -> None:
+    def _try(self, places: Sequence[int], losses: UnitLosses, of_rows: RowLosses) -> None:
         new = sorted(set(places) - self.tried)
         if not new:
             return
         self._solve(new)
         grid = self._values(set(new))
-        of_rows = self.rows.target.row_losses(self.rows.y, probabilistic=True)
         for path, held in zip(self.heads.known(grid), self.masks, strict=True):
             for _, part, weights, values in held_by(path, held, self.rows, len(grid)):
                 own, errors = of_rows(values, self.rows.y[part])

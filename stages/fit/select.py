@@ -69,8 +69,9 @@ def choose(
 def _searched(search: Search, how: dict[str, Any]) -> Choice:
     """Return the choice among values that are solved roughly, and closely around the one that is chosen."""
     rows, units = search.rows, search.units
-    if rows.spec.rule == "stable" and rows.target.row_losses(rows.y, probabilistic=True) is not None:
-        search.around_the_least()
+    of_rows = rows.target.row_losses(rows.y, probabilistic=True)
+    if rows.spec.rule == "stable" and of_rows is not None:
+        search.around_the_least(of_rows)
     else:
         search.everything()
     while True:

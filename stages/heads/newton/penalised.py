@@ -151,7 +151,9 @@ class PreparedRows:
         Args and errors are those of :meth:`fit`.
         """
         weights, most = self._checked_weights(row_weights), self._together(working_set)
-        return OpenPath([self._opened(part, working_set) for part in weights.split(most)], self.loss.probabilistic)
+        return OpenPath(
+            [self._opened(part, working_set) for part in torch.split(weights, most)], self.loss.probabilistic
+        )
 
     def _together(self, working_set: int) -> int:
         """How many tasks may be solved at once."""

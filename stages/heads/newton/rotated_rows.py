@@ -231,5 +231,5 @@ def _spanning_basis(X: RowSource, mean: Tensor) -> Tensor:
 
 def _multiplies_bf16() -> bool:
     """Whether this CPU has instructions for products in bf16, as far as torch says so (not before 2.11)."""
-    known = getattr(torch.cpu, "get_capabilities", dict)()
+    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(known.get("avx512_bf16") or known.get("amx_tile"))

@@ -92,7 +92,7 @@ def test_another_machine_and_other_versions_are_checked_in_full(
 ) -> None:
     extract(settings)
     if what == "processor":
-        monkeypatch.setattr("frostline.stages.processor._name", lambda: "another")
+        monkeypatch.setattr("frostline.stages.backbones.optimize.processor._name", lambda: "another")
     elif what == "threads":
         monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
     else:
