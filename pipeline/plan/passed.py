@@ -40,7 +40,7 @@ def _described(device: str) -> dict[str, Any]:
     import torch
 
     if torch.device(device).type == "cpu":
-        from frostline.stages.backbones.optimize.processor import described_processor
+        from frostline.stages.backbones.optimize import described_processor
 
         return described_processor()
     found = torch.cuda.get_device_properties(device)

@@ -8,8 +8,17 @@ from __future__ import annotations
 from frostline.stages.backbones.optimize.allocator import end_capture
 from frostline.stages.backbones.optimize.on_cuda import fused_convolutions, settle
 from frostline.stages.backbones.optimize.packing import packed
-from frostline.stages.backbones.optimize.processor import has_bf16
+from frostline.stages.backbones.optimize.processor import described_processor, has_bf16
 from frostline.stages.backbones.optimize.trace import has_hooks
 from frostline.stages.backbones.optimize.verified import optimized
 
-__all__ = ["end_capture", "fused_convolutions", "has_bf16", "has_hooks", "optimized", "packed", "settle"]
+__all__ = [
+    "described_processor",
+    "end_capture",
+    "fused_convolutions",
+    "has_bf16",
+    "has_hooks",
+    "optimized",
+    "packed",
+    "settle",
+]
