@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument(
         "--scaling", nargs="+", default=["none"], choices=["none", "standardize"], help="of Frostline's"
     )
-    parser.add_argument("--rules", nargs="+", default=["stable", "best"], help="best: all values, as protocols have it")
+    parser.add_argument("--rules", nargs="+", default=["stable", "best"], help="best: all 45, as protocols")
     parser.add_argument("--single", type=float, nargs="*", default=[0.01, 1.0])
     args = parser.parse_args()
     rows = loaded(args.features) if args.features else made_up(args.shape)
