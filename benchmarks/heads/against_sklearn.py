@@ -112,10 +112,8 @@ def single(rows: Rows, C: float) -> None:
         started = time.process_time()
         job()
         seconds[name] = time.process_time() - started
-    ratio = seconds["scikit-learn"] / seconds["Frostline"]
-    print(
-        f"C = {C:g} alone: {seconds['Frostline']:.2f} s to 1e-5, scikit-learn {seconds['scikit-learn']:.2f} s, {ratio:.2f} x"
-    )
+    own, peer = seconds.values()
+    print(f"C = {C:g} alone: {own:.2f} s to 1e-5, scikit-learn {peer:.2f} s, {peer / own:.2f} x", flush=True)
 
 
 def show(found: Sequence[Found], yt: Array) -> None:
