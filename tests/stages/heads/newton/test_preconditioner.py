@@ -89,3 +89,18 @@ def test_heads_that_follow_begin_with_what_the_last_ones_learned() -> None:
     learned = inverse.at(many, point, torch.arange(2)).pairs.only(torch.tensor([1]))
     inverse.begin(more)
     assert torch.equal(inverse.at(more, more.evaluate(start(more)), torch.arange(3)).pairs.s[2:, -1], learned.s[:, -1])
+
+
+def test_no_logit_changes_by_more_than_the_radius() -> None:
+    many = problem()
+    point, heads, inverse = many.evaluate(start(many)), torch.arange(2), Preconditioner(ROOM)
+    inverse.begin(many)
+    free, decrement = newton_direction(many, point, inverse, heads)
+    inverse.begin(many)
+    change = (free.square() @ many.features.variances).amax(1).sqrt()
+    radius = torch.stack((0.1 * change[0], 2 * change[1]))
+    bound, cut = newton_direction(many, point, inverse, heads, radius)
+    logits = (many.features.rows @ bound[0].T).square().mean(0).sqrt()
+    torch.testing.assert_close(logits.amax(), radius[0])
+    assert (bound[0] * point.gradient[0]).sum() < 0  # still downhill
+    assert cut[0].isinf() and cut[1].isfinite() and decrement.isfinite().all()
