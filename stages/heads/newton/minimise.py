@@ -278,9 +278,8 @@ class _ConjugateGradients:
         variances, radius = self.problem.features.variances, self._radius[self.live]
         change = (self.solution[self.live].square() @ variances).amax(1).sqrt()
         inside = change <= radius
-        outside = self.live[~inside]
-        self.solution[outside] *= (radius / change)[~inside][:, None, None]
-        self.decrement[-1][outside] = torch.inf
+        self.solution[self.live] *= torch.where(inside, 1.0, radius / change)[:, None, None]
+        self.decrement[-1][self.live] = self.decrement[-1][self.live].masked_fill(~inside, torch.inf)
         return inside
 
     def _gaining(self) -> Tensor:
