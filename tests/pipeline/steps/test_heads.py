@@ -34,7 +34,7 @@ def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
 def test_the_selection_is_read_back_as_it_was(fitted: Callable[[], Fitted]) -> None:
     first, again = fitted(), fitted()
     assert not first.cached and again.cached
-    assert again.selection == first.selection and len(first.selection.grid) == 21
+    assert again.selection == first.selection and len(first.selection.given) == 21
 
 
 def test_fields_that_an_older_version_did_not_write_have_their_defaults(fitted: Callable[[], Fitted]) -> None:
