@@ -131,6 +131,7 @@ def test_a_frame_can_be_finished_beside_an_image_of_another_shape() -> None:
         assert np.array_equal(item["pixels"], item_for(one, backbone.spec)["pixels"])
 
 
+@pytest.mark.usefixtures("optimizations")
 def test_layers_that_share_a_pass_share_the_frame() -> None:
     alone = [small(layer=layer) for layer in ("layer1", "layer2")]
     shared = share_pass(alone)
