@@ -19,6 +19,7 @@ from frostline.stages.fit.unseen import Solved, held_by
 from frostline.stages.heads.kinds import Number
 from frostline.stages.targets.base import RowLosses
 
+FEW = 8  # values: so many are all solved closely, whoever named them wants to know of each
 _STRIDE = 9.99  # a factor of the value from one try to the next
 _RISEN = 3.0  # standard errors by which the loss is clearly above the least
 

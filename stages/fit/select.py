@@ -13,7 +13,7 @@ from frostline.stages.datasets.sampling import contents
 from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.fit.alike import UnitLosses, alike
 from frostline.stages.fit.scheme import held_out, of_validation
-from frostline.stages.fit.search import Search
+from frostline.stages.fit.search import FEW, Search
 from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.ties import TIES
 from frostline.stages.fit.training_rows import Mask, TrainingRows
@@ -35,7 +35,8 @@ def choose(
 ) -> Choice:
     """Return the value that rows which the heads have not seen speak for, each counting what its class weight says.
 
-    Where values can be asked for one after another they are solved roughly, and closely around the choice; by the rule
+    Where there are many values, which can be asked for one after another, they are solved roughly, and closely around
+    the choice; by the rule
     ``stable`` values beyond those where the loss has clearly risen are not tried, see ``Search``.
 
     By the rule ``stable`` that is one of the values whose losses these rows can't tell apart from the least, see
@@ -53,7 +54,7 @@ def choose(
     groups = None if groups is None else np.unique(group_lots(groups, digests, 0), return_inverse=True)[1].ravel()
     units = contents(digests) if groups is None else groups
     masks, how = _held_rows(rows, digests, groups, held)
-    if masks and rows.continues and not spec.per_label:
+    if masks and len(spec.grid) > FEW and rows.continues and not spec.per_label:
         return _searched(Search(rows, masks, units), how)
     unseen = HeldOut(rows, masks) if masks else Others(rows, digests, views)
     judged, best, among = _chosen(unseen, rows, units)

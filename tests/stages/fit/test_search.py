@@ -68,9 +68,10 @@ def test_a_protocol_has_a_score_of_every_value_and_says_which_are_rough() -> Non
     assert 0 < len(found.rough) <= 42 and found.value not in found.rough
 
 
-def test_two_values_are_both_tried() -> None:
-    _, found = fit([features()], head_spec("logreg", (0.01, 1.0)))
-    assert found.grid == (0.01, 1.0) and found.rough == () and all(found.converged)
+def test_a_few_values_are_all_tried() -> None:
+    grid = tuple(10.0**power for power in range(-5, 3))
+    _, found = fit([features()], head_spec("logreg", grid))
+    assert found.grid == grid and found.rough == found.untried == () and all(found.converged)
 
 
 def test_a_loss_that_rises_again_only_within_its_error_does_not_end_the_search() -> None:
