@@ -195,7 +195,7 @@ class LogisticProbeCV(_ProbeClassifier):
 
     Attributes:
         C_: the chosen value; float64 (labels,) with ``per_label``.
-        Cs_: float64 (k,), the values to choose from.
+        Cs_: float64 (k,), the values that were tried; ``selection_.untried`` has the others.
         classes_: (classes,) labels, sorted; multi-label: 0 .. labels - 1.
         coef_, intercept_: float64 (classes, d) and (classes,); for two classes (1, d) and (1,). With "l2" they act on
             rows of length 1.

@@ -46,9 +46,9 @@ def choose(
     one in the middle. Where the spec says ``per_label`` also the best value of each label for itself. ``groups``: int64
     (n,), rows of one of which are never on both sides, nor are groups that share a content; ``held``: one
     bool (n,) or more, the rows to hold out, each in turn, where that is not left to the spec, but for those that
-    ``of_validation`` has fitted. Published
-    protocols say by ``ties`` which of equally good values is taken. Raises ConfigError if the target's values are not
-    judged each for itself; DataError where rows or groups are too few to hold some out.
+    ``of_validation`` has fitted. Published protocols say by ``ties`` which of equally good values is taken. Raises
+    ConfigError if the target's values are not judged each for itself; DataError where rows or groups are too few to
+    hold some out.
     """
     spec = rows.spec
     groups = None if groups is None else np.unique(group_lots(groups, digests, 0), return_inverse=True)[1].ravel()
@@ -64,7 +64,7 @@ def choose(
     if isinstance(unseen, HeldOut):
         how["converged"] = unseen.converged
     learned = _learned(unseen, rows, units, best, places)
-    return Choice(**how, **_recorded(judged), **_of(unseen, best, among), **learned)
+    return Choice(**how, **_recorded(judged), **_taken(unseen, best, among), **learned)
 
 
 def _searched(search: Search, how: dict[str, Any]) -> Choice:
@@ -82,7 +82,7 @@ def _searched(search: Search, how: dict[str, Any]) -> Choice:
             break
     how |= {"converged": unseen.converged, "rough": search.rough(), "untried": search.untried()}
     learned = _learned(unseen, rows, units, best, ())
-    return Choice(**how, **_recorded(judged), **_of(unseen, best, among), **learned)
+    return Choice(**how, **_recorded(judged), **_taken(unseen, best, among), **learned)
 
 
 def _chosen(unseen: Unseen, rows: TrainingRows, units: Units) -> tuple[Judgement, int, Sequence[int]]:
@@ -95,7 +95,7 @@ def _chosen(unseen: Unseen, rows: TrainingRows, units: Units) -> tuple[Judgement
     return judged, TIES[rows.spec.ties](judged.good) if rows.spec.ties else _best(judged.good, judged.cost), []
 
 
-def _of(unseen: Unseen, best: int, among: Sequence[int]) -> dict[str, Any]:
+def _taken(unseen: Unseen, best: int, among: Sequence[int]) -> dict[str, Any]:
     alike = (unseen.grid[among[0]], unseen.grid[among[-1]]) if among else ()
     return {"value": unseen.grid[best], "alike": alike}
 

@@ -61,7 +61,8 @@ class Continued(Protocol):
     """Tasks of row weights, for which values are solved one after another, each starting from those next to it.
 
     A solver offers it as ``begin(row_weights)``, float64 (t, n), if heads may be solved roughly first, and closely
-    where that matters. ``easy``: a value that is quickly solved from nothing.
+    where that matters; they give
+    probabilities. ``easy``: a value that is quickly solved from nothing.
     """
 
     easy: float

@@ -73,12 +73,14 @@ class Sum(nn.Module):
         return self.idle(self.add(self, x))
 
 
-def made_faster(model: nn.Module, layer: str, x: Tensor = IMAGES, *, portable: bool = False) -> nn.Module:
-    """Return the network up to a layer made faster, or as it is; the layer gives what it gave."""
+def made_faster(
+    model: nn.Module, layer: str, x: Tensor = IMAGES, *, portable: bool = False, device: str = "cpu"
+) -> nn.Module:
+    """Return the network up to a layer made faster for a device, or as it is; the layer gives what it gave."""
     cut = Cut(model, layer)
     with torch.no_grad():
         expected = cut(x.clone()).clone()
-        network = optimized(cut, expected, x.clone(), device="cpu", portable=portable)
+        network = optimized(cut, expected, x.clone(), device=device, portable=portable)
         torch.testing.assert_close(network(x.clone()), expected, rtol=1e-5, atol=1e-5)
     return network
 

@@ -145,7 +145,9 @@ class PenalisedLabelsSolver:
             penalty=self.loss.penalty(1) / total,
             task=torch.arange(len(tasks), device=weights.device),
         )
-        found, scale = CPath(problem, _WORKING_SET).solve(grid, Effort(**self.limits)), total * grid[:, None]
+        path, scale = CPath(problem, _WORKING_SET), total * grid[:, None]
+        path.solve(grid, Effort(**self.limits))
+        found = path.known(grid)
         return replace(found, objective=found.objective * scale, gradient=found.gradient * scale)
 
     def _rows(self, tasks: list[_Task]) -> tuple[RotatedRows | StreamedRows, Tensor, Tensor]:

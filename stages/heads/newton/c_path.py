@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from torch import Tensor
 from frostline.stages.heads.newton.minimise import PRODUCTS, Solution, Start, minimise
 from frostline.stages.heads.newton.preconditioner import Preconditioner
 from frostline.stages.heads.newton.problem import Problem
-from frostline.stages.heads.newton.rotated_rows import RotatedRows, StreamedRows
 from frostline.stages.progress import tell
 
 _STEP_FACTOR = 6.0  # a factor of C: heads this close are solved together, where that is easy
@@ -81,8 +80,8 @@ class CPath:
         found = [self._known[min(self._known, key=partial(_apart, C))] for C in grid.tolist()]
         return Solution(*(torch.stack([getattr(one, field.name) for one in found]) for field in fields(Solution)))
 
-    def solve(self, grid: Tensor, effort: Effort) -> Solution:
-        """Return what is ``known`` of an ascending ``grid`` (k,) of C, once it is solved."""
+    def solve(self, grid: Tensor, effort: Effort) -> None:
+        """Solve an ascending ``grid`` (k,) of C; what is known of it already, on from there."""
         below = [C for C in self._known if float(grid[0]) >= C]
         knots, asked = _knots(grid, max([self.easy, *below]))
         tolerances = torch.where(asked, effort.tolerance, max(effort.tolerance, _PASSING))
@@ -93,7 +92,6 @@ class CPath:
             step_factor = _adapted(step_factor, steps)
             first += len(near)
             tell("solving", "values", first, len(knots))
-        return self.known(grid)
 
     def _solve_together(self, values: Tensor, tolerances: Tensor, effort: Effort) -> int:
         """Solve heads (m,) from where those that are known point to; return the most steps that one took."""
@@ -101,17 +99,13 @@ class CPath:
         starts = [self._start(C) for C in values.tolist()]
         start = Start(*(torch.cat([getattr(one, field.name) for one in starts]) for field in fields(Start)))
         heads = problem.with_heads((problem.penalty / values[:, None]).flatten(), problem.task.repeat(len(values)))
-        heads = replace(heads, features=self._reduced) if effort.reduced else heads
+        heads = replace(heads, features=problem.features.reduced) if effort.reduced else heads
         limits = tolerances.repeat_interleave(tasks), effort.max_iterations, effort.products
         found = minimise(heads, start, *limits, self._inverse)
         for place, C in enumerate(values.tolist()):
             own = slice(place * tasks, (place + 1) * tasks)
             self._known[C] = Solution(*(getattr(found, field.name)[own].clone() for field in fields(Solution)))
         return int(found.iterations.max())
-
-    @cached_property
-    def _reduced(self) -> RotatedRows | StreamedRows:
-        return self.problem.features.roughly()
 
     def _start(self, C: float) -> Start:
         """Where the heads of C start: on the polynomial in log C through the known ones next to it, or at the nearest.

@@ -80,12 +80,11 @@ class OpenPath:
         """A C whose penalty is a thousandth of the rows' largest variance: Newton's method has no trouble there."""
         return min(_EASILY * part.path.easy for part in self._parts)
 
-    def solve(self, C: ArrayLike, effort: Effort) -> PenalisedPath:
-        """Return a head for each C (k,) and task, (t, k, …); those that are known are solved on from where they are."""
+    def solve(self, C: ArrayLike, effort: Effort) -> None:
+        """Solve a head for each C (k,) and task; those that are known are solved on from where they are."""
         ascending = distinct(checked_values(C))[0]
         for part in self._parts:
             part.path.solve(torch.as_tensor(ascending, device=part.total.device), effort)
-        return self.known(C, effort.tolerance)
 
     def known(self, C: ArrayLike, tolerance: float) -> PenalisedPath:
         """Return the heads of values (k,) that were solved, (t, k, …); ``converged`` are those within a tolerance."""
@@ -142,8 +141,10 @@ class PreparedRows:
             ValueError: C, row_weights or their shapes are not as above.
         """
         single = row_weights is None or np.ndim(row_weights) == 1
-        path = self.begin(row_weights, working_set=working_set).solve(C, Effort(tolerance, max_iterations))
-        return path.of_task(0) if single else path
+        path = self.begin(row_weights, working_set=working_set)
+        path.solve(C, Effort(tolerance, max_iterations))
+        found = path.known(C, tolerance)
+        return found.of_task(0) if single else found
 
     def begin(self, row_weights: ArrayLike | None = None, *, working_set: int = 2**30) -> OpenPath:
         """Return the path of every task without a value yet, for values of C that are asked for one after another.

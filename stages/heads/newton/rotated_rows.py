@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -79,8 +80,9 @@ class EigenbasisRows:
         """RowSource (b, d) as they were given, in the dtype ``exact``."""
         return self.original[rows].to(self.mean.device, self.exact)
 
-    def roughly(self) -> Self:
-        """Return the same rows in float32 as they were given, and in the cheapest precision for products."""
+    @cached_property
+    def reduced(self) -> Self:
+        """The same rows in float32 as they were given, and in the cheapest precision for products."""
         return replace(self, exact=torch.float32)
 
     def to_original(self, direction: Tensor) -> Tensor:
@@ -127,8 +129,9 @@ class RotatedRows(EigenbasisRows):
         part = self.rows[rows]
         return (weights.to(part.dtype) @ part.square()).to(self.dtype)
 
-    def roughly(self) -> Self:
-        """Return the same rows in float32 as they were given; of the copy in bf16 where the processor has that."""
+    @cached_property
+    def reduced(self) -> Self:
+        """The same rows in float32 as they were given; of the copy in bf16 where the processor has that."""
         fast = self.rows.device.type == "cuda" or _multiplies_bf16()
         rows = self.rows.bfloat16() if fast and self.dtype == torch.float32 else self.rows
         return replace(self, exact=torch.float32, rows=rows)

@@ -47,6 +47,11 @@ def opened(n: int = 900) -> CPath:
     )
 
 
+def solved(path: CPath, grid: torch.Tensor, effort: Effort) -> Solution:
+    path.solve(grid, effort)
+    return path.known(grid)
+
+
 def values(*C: float) -> torch.Tensor:
     return torch.tensor(C, dtype=torch.float64)
 
@@ -55,13 +60,13 @@ def test_values_may_be_solved_in_any_order() -> None:
     close, path = Effort(1e-7, 200), opened()
     for C in (1.0, 0.01, 100.0, 0.1):
         path.solve(values(C), close)
-    alone = opened().solve(values(0.01, 0.1, 1.0, 100.0), close)
+    alone = solved(opened(), values(0.01, 0.1, 1.0, 100.0), close)
     torch.testing.assert_close(path.known(values(0.01, 0.1, 1.0, 100.0)).objective, alone.objective, rtol=1e-7, atol=0)
 
 
 def test_a_rough_answer_in_reduced_precision_is_as_near_as_it_says() -> None:
     grid = values(0.01, 1.0, 100.0)
-    rough, close = opened().solve(grid, ROUGH), opened().solve(grid, Effort(1e-9, 200))
+    rough, close = solved(opened(), grid, ROUGH), solved(opened(), grid, Effort(1e-9, 200))
     above = rough.objective / close.objective - 1
     assert (above > -1e-5).all() and (above < 3e-3).all() and (rough.gap <= ROUGH.tolerance).all()
 
@@ -69,16 +74,16 @@ def test_a_rough_answer_in_reduced_precision_is_as_near_as_it_says() -> None:
 def test_a_rough_head_is_solved_on_in_full_precision() -> None:
     path, grid = opened(), values(0.1, 10.0)
     path.solve(grid, ROUGH)
-    found, close = path.solve(grid, Effort(1e-8, 200)), opened().solve(grid, Effort(1e-8, 200))
+    found, close = solved(path, grid, Effort(1e-8, 200)), solved(opened(), grid, Effort(1e-8, 200))
     torch.testing.assert_close(found.objective, close.objective, rtol=2e-8, atol=0)
 
 
 def test_a_start_that_is_worse_than_the_nearest_known_head_is_left() -> None:
     path, close = opened(), Effort(1e-7, 200)
-    first = path.solve(values(0.1, 1.0), close)
+    first = solved(path, values(0.1, 1.0), close)
     numbers = (part[0] for part in (first.objective, first.gap, first.gradient, first.iterations))
     far = Solution(1e4 * first.theta[0], *numbers)
     path._known[0.01] = far  # a parabola through this leads astray
-    found = path.solve(values(1.5), close)
+    found = solved(path, values(1.5), close)
     assert found.gap.max() <= 1e-7 and found.iterations.max() < 12
-    torch.testing.assert_close(found.objective, opened().solve(values(1.5), close).objective, rtol=2e-7, atol=0)
+    torch.testing.assert_close(found.objective, solved(opened(), values(1.5), close).objective, rtol=2e-7, atol=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,22 +12,15 @@ from torch import Tensor, fx, nn
 from torchvision import models
 
 from frostline.stages.backbones.network.cut import Cut
-from frostline.stages.backbones.optimize import fused_convolutions, optimized
+from frostline.stages.backbones.optimize import fused_convolutions
 from frostline.stages.backbones.optimize.layers.cudnn import CudnnConv
 from frostline.stages.backbones.optimize.passes.fuse_cudnn import fuse_cudnn
-from support.networks import IMAGES, Sum
+from support.networks import IMAGES, Sum, made_faster
 
 pytestmark = pytest.mark.usefixtures("optimizations")
 
 
-def for_a_gpu(model: nn.Module, layer: str, x: Tensor = IMAGES, *, portable: bool = False) -> nn.Module:
-    """Return the network up to a layer as a GPU gets it, not fused yet; the layer gives what it gave."""
-    cut = Cut(model, layer)
-    with torch.no_grad():
-        expected = cut(x.clone()).clone()
-        network = optimized(cut, expected, x.clone(), device="cuda:0", portable=portable)
-        torch.testing.assert_close(network(x.clone()), expected, rtol=1e-5, atol=1e-5)
-    return network
+for_a_gpu = partial(made_faster, device="cuda:0")  # not fused yet
 
 
 def sums(network: nn.Module) -> int:
