@@ -53,6 +53,19 @@ def test_what_was_not_tried_lies_beyond_a_loss_that_has_clearly_risen() -> None:
     assert found.log_loss[0] > min(found.log_loss) + 0.01
 
 
+def test_gaps_are_filled_around_the_least_loss_and_left_beyond() -> None:
+    data, held = features(2000), np.arange(2000) % 5 == 0
+    rows = TrainingRows(data.X, data.y, 4, SPEC)
+    search = Search(rows, [held], np.arange(2000))
+    of_rows = rows.target.row_losses(data.y, probabilistic=True)
+    assert of_rows is not None
+    search.around_the_least(of_rows)
+    decided = next(search.found().blocks())[3]
+    least = int(of_rows(decided, data.y[held])[0].mean(1).argmin())
+    gaps = np.diff(search.places())
+    assert (gaps[max(least - 1, 0) : least + 1] == 1).all() and gaps[0] > 1 and search.close == set()
+
+
 def test_nothing_large_is_tried_on_rows_that_say_nothing() -> None:
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((600, 100)).astype(np.float32), np.arange(600) % 3
