@@ -14,6 +14,7 @@ import pytest
 
 from frostline.pipeline.cli.main import main
 from frostline.pipeline.plan.one_reader import one_reader
+from frostline.stages.datasets.memo import GRAIN_NS
 from frostline.stages.store import open_set
 from frostline.stages.store.locks import is_taken
 from support.project import REPOSITORY
@@ -36,6 +37,7 @@ def test_tasks_that_start_together_all_succeed_with_the_bytes_of_one_process(wor
     root = folder.parent
     (root / "job.toml").write_text(JOB)
     assert main(["extract", "--config", "job.toml", "--data-dir", "alone"]) == 0
+    time.sleep(1.1 * GRAIN_NS / 1e9)  # younger files are not remembered
     array = {"SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_TASK_MAX": "2", "SLURM_ARRAY_TASK_COUNT": "3"}
     tasks = [task(root, **array, SLURM_ARRAY_TASK_ID=str(i)) for i in range(3)]
     for one in tasks:
