@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -73,6 +74,12 @@ def points() -> Points:
 def campaign(request: pytest.FixtureRequest) -> bool:
     """Whether the long version is asked for."""
     return bool(request.config.getoption("--campaign"))
+
+
+def pytest_collection_finish() -> None:
+    """Have collections pass over what is loaded by now: half a million objects, which stay."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

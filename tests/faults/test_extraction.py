@@ -118,9 +118,10 @@ def test_a_power_loss_at_any_step_loses_nothing_committed(
 
 @pytest.mark.parametrize(("name", "act"), [("kill", kill), ("half a write, kill", half_and_kill)])
 def test_a_kill_at_any_step_loses_nothing_committed_and_the_next_run_ends_the_same(
-    undisturbed: Layer, wanted: dict[str, bytes], tmp_path: Path, resume: Resume, points: Points, name: str, act: Act
+    undisturbed: Layer, tmp_path: Path, resume: Resume, points: Points, name: str, act: Act
 ) -> None:
-    for k in chosen(undisturbed, act):
+    wanted = resume.wanted
+    for k in chosen(undisturbed, act)[:: 1 if resume.every else 3]:
         layer = Layer(tmp_path / str(k), at(k, act))
         child = Child(partial(inside, layer))
         assert child.wait() == -signal.SIGKILL
@@ -141,7 +142,7 @@ def test_an_error_of_the_system_at_any_step_is_explained_and_the_next_run_ends_t
     undisturbed: Layer, wanted: dict[str, bytes], tmp_path: Path, resume: Resume, points: Points, name: str
 ) -> None:
     when, act = ERRORS[name]
-    for k in chosen(undisturbed, act):
+    for k in chosen(undisturbed, act)[:: 1 if resume.every else 3]:
         layer, told = Layer(tmp_path / str(k), when(k, act)), []
         handles = len(os.listdir("/proc/self/fd"))
         try:
