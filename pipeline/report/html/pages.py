@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from frostline.pipeline.records.run import PAGE
 from frostline.pipeline.report import wording
@@ -21,6 +22,9 @@ from frostline.stages.metrics.compare import Comparison
 from frostline.stages.progress import tell
 from frostline.stages.store import make_folder, plain, write_atomic
 from frostline.stages.targets.base import DEFAULT
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _PROGRESS = "writing the page"
 COMPARISON = "comparison.html"
@@ -126,6 +130,12 @@ def _write(path: Path, template: str, context: dict[str, Any]) -> Path:
 
 def _render(template: str, context: dict[str, Any]) -> str:
     """Return a template filled in; all text is escaped, and what can't be seen in it written out."""
+    return _environment().get_template(template).render(context)
+
+
+@cache
+def _environment() -> Environment:
+    """Return what templates are compiled in, once a process."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -138,4 +148,4 @@ def _render(template: str, context: dict[str, Any]) -> str:
     )
     environment.filters["n"] = lambda value: f"{value:,}"
     environment.filters["flags"] = formatting.flags
-    return environment.get_template(template).render(context)
+    return environment
