@@ -138,7 +138,7 @@ def frostline(tmp_path: Path, warm: Warm) -> Command:
         clean = {n: v for n, v in os.environ.items() if n not in _own_settings()}
         env = {**clean, "FROSTLINE_DATA_DIR": str(tmp_path / "data"), **environment}
         if "PYTHONPATH" not in environment:
-            return warm.run(arguments, env, tmp_path)
+            return warm.run(["-m", "frostline", *arguments], env, tmp_path)
         command = [sys.executable, "-m", "frostline", *arguments]  # which distributions there are is seen once
         return subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path, check=False)
 

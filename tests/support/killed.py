@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from support.warm import Started
+
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file that matters, by name; the locks are empty and ``made.json`` holds the time."""
@@ -14,7 +16,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in names}
 
 
-def killed(process: subprocess.Popen[bytes], root: Path, after: int) -> dict[str, bytes]:
+def killed(process: Started | subprocess.Popen[bytes], root: Path, after: int) -> dict[str, bytes]:
     """Kill a process when so many records are there; return them."""
     while process.poll() is None and len(list(root.glob("*/shards/*.json"))) < after:
         time.sleep(0.001)

@@ -1,4 +1,7 @@
-"""A process that has loaded what the command loads, and forks a child for each: imports take their seconds once."""
+"""A process that has loaded what the command loads and forks the others from itself: imports take their seconds once.
+
+What is to be seen of imports, or of the environment before them, needs a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,18 @@ import gc
 import importlib
 import json
 import os
+import runpy
+import select
+import signal
 import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 LOADED = (
     "frostline.pipeline.bench.bench",
@@ -22,70 +30,139 @@ LOADED = (
     "jinja2",
     "matplotlib.backends.backend_svg",
     "matplotlib.pyplot",
+    "open_clip",
     "sklearn.linear_model",
+    "timm",
     "torch",
     "torchvision",
+    "transformers",
 )
 
 
+@dataclass
+class Started:
+    """A process that was forked, with what of ``subprocess.Popen`` the tests need."""
+
+    folder: Path
+    told: IO[str]
+    pid: int
+    returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code, negative for a signal; None while it runs."""
+        if self.returncode is None and select.select([self.told], [], [], 0)[0]:
+            self.wait()
+        return self.returncode
+
+    def wait(self) -> int:
+        """Return the exit code once it has ended."""
+        if self.returncode is None:
+            with self.told:
+                self.returncode = int(self.told.readline())
+        return self.returncode
+
+    def send_signal(self, sent: int) -> None:
+        """Send a signal to it."""
+        os.kill(self.pid, sent)
+
+    def printed(self) -> tuple[str, str]:
+        """Wait for it, and return what it printed on stdout and stderr."""
+        self.wait()
+        return (self.folder / "out").read_text(), (self.folder / "err").read_text()
+
+
 class Warm:
-    """Runs commands as children of one process, one after another."""
+    """Starts Python as ``python ARGUMENTS`` does."""
 
     def __init__(self) -> None:
-        how: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": Path(__file__).parents[1]}
+        how: Any = {"stdin": subprocess.PIPE, "cwd": Path(__file__).parents[1]}
         how["env"] = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}  # as the command has it, which is too late here
-        self._process = subprocess.Popen([sys.executable, "-m", "support.warm"], **how)
+        self._process = subprocess.Popen([sys.executable, "-m", "support.warm"], text=True, **how)
+        self._room = tempfile.TemporaryDirectory()
+        self._started = 0
 
-    def run(self, arguments: tuple[str, ...], env: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
-        """Return what a command printed and its exit code."""
-        with tempfile.TemporaryDirectory() as folder:
-            out, err = Path(folder, "out"), Path(folder, "err")
-            asked = {"arguments": arguments, "env": dict(env), "cwd": str(cwd), "out": str(out), "err": str(err)}
-            self._process.stdin.write(json.dumps(asked).encode() + b"\n")
-            self._process.stdin.flush()
-            code = int(self._process.stdout.readline())
-            return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
+    def start(self, arguments: Sequence[str], env: Mapping[str, str] = os.environ, cwd: Path | None = None) -> Started:
+        """Start ``-m MODULE``, ``-c CODE`` or a file, with its arguments."""
+        assert self._process.stdin
+        self._started += 1
+        folder = Path(self._room.name, str(self._started))
+        folder.mkdir()
+        os.mkfifo(folder / "told")
+        asked = {"arguments": [*arguments], "env": dict(env), "cwd": str(cwd or Path.cwd()), "folder": str(folder)}
+        print(json.dumps(asked), file=self._process.stdin, flush=True)
+        told = os.fdopen(os.open(folder / "told", os.O_RDONLY))
+        return Started(folder, told, int(told.readline()))
+
+    def run(
+        self, arguments: Sequence[str], env: Mapping[str, str] = os.environ, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one to its end."""
+        started = self.start(arguments, env, cwd)
+        out, err = started.printed()
+        return subprocess.CompletedProcess(arguments, started.wait(), out, err)
 
     def close(self) -> None:
-        """End the process."""
-        with self._process:
+        """End the process; what was started goes on."""
+        with self._room, self._process:
+            assert self._process.stdin
             self._process.stdin.close()
 
 
 def _serve() -> None:
     for name in LOADED:
-        importlib.import_module(name)
+        with suppress(ImportError):  # of an extra: its tests say so
+            importlib.import_module(name)
     gc.freeze()
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    for line in sys.stdin.buffer:
-        pid = os.fork()
-        if pid == 0:
-            _become(**json.loads(line))
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), file=answers)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for line in sys.stdin:
+        if os.fork() == 0:
+            _watch(**json.loads(line))
 
 
-def _become(arguments: list[str], env: dict[str, str], cwd: str, out: str, err: str) -> None:
-    """Be the command from here on."""
-    from frostline.pipeline.cli.main import main
+def _watch(folder: str, **asked: Any) -> None:
+    """Start a process, and tell its number and how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pid = os.fork()
+    if pid == 0:
+        _become(folder=folder, **asked)
+    with Path(folder, "told").open("w", buffering=1) as told:
+        print(pid, file=told)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), file=told)
+    os._exit(0)
 
-    for handle, file in ((1, out), (2, err)):
-        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), handle)
+
+def _become(arguments: list[str], env: dict[str, str], cwd: str, folder: str) -> None:
+    """Be what ``python ARGUMENTS`` would be."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for handle, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(Path(folder, name), os.O_WRONLY | os.O_CREAT | os.O_APPEND), handle)
     os.environ.clear()
     os.environ.update(env)
     os.chdir(cwd)
-    sys.path[:0] = [path for path in env.get("PYTHONPATH", "").split(os.pathsep) if path]
-    sys.argv = ["frostline", *arguments]
-    code: Any = 1
+    code: Any = 0
     try:
-        code = main(arguments)
+        _python(arguments)
     except SystemExit as end:
-        code = end.code or 0
+        code = end.code if isinstance(end.code, int | None) else 1
     except BaseException:
         traceback.print_exc()
+        code = 1
     finally:
         sys.stdout.flush()
-        os._exit(code)  # to tidy up what was loaded takes longer than most commands
+        os._exit(code or 0)  # to tidy up what was loaded takes longer than most commands
+
+
+def _python(arguments: list[str]) -> None:
+    what, *rest = arguments
+    sys.argv = [what, *rest]
+    if what == "-m":
+        sys.argv = rest
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    elif what == "-c":
+        sys.argv = ["-c", *rest[1:]]
+        exec(rest[0], {"__name__": "__main__"})
+    else:
+        runpy.run_path(what, run_name="__main__")
 
 
 if __name__ == "__main__":

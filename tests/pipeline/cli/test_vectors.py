@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from frostline.pipeline.cli.main import main
 from frostline.stages.heads import read_head
 from support.killed import contents, killed
+from support.warm import Warm
 
 DIGITS = load_digits()
 X, Y = DIGITS.data.astype(np.float32), DIGITS.target
@@ -136,18 +137,17 @@ def test_a_head_of_vectors_is_exported_alone_and_takes_them(
     np.testing.assert_allclose(found, head.decision_values(rows), atol=1e-5)
 
 
-def test_an_extraction_that_is_killed_is_resumed_to_the_same_bytes(tmp_path: Path) -> None:
+def test_an_extraction_that_is_killed_is_resumed_to_the_same_bytes(tmp_path: Path, warm: Warm) -> None:
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "a.npz", X=rng.standard_normal((6_000, 8), np.float32), y=rng.integers(0, 2, 6_000))
-    command = [sys.executable, "-m", "frostline", "extract", "--dataset", "vectors:a.npz", "--batch-size", "16"]
-    how = {"cwd": tmp_path, "stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    command = ["-m", "frostline", "extract", "--dataset", "vectors:a.npz", "--batch-size", "16"]
     features = tmp_path / "data" / "features"
-    committed = killed(subprocess.Popen(command, **how), features, after=2)  # type: ignore[call-overload]
+    committed = killed(warm.start(command, cwd=tmp_path), features, after=2)
     assert len(committed) >= 2 and not list(features.glob("*-test-*"))
-    subprocess.run(command, check=True, **how)  # type: ignore[call-overload]
+    assert warm.start(command, cwd=tmp_path).wait() == 0
     resumed = _features(features)
     shutil.rmtree(features)
-    subprocess.run(command, check=True, **how)  # type: ignore[call-overload]
+    assert warm.start(command, cwd=tmp_path).wait() == 0
     assert resumed == _features(features) and len(resumed) > 10
 
 

@@ -25,6 +25,7 @@ from support.killed import contents, killed
 from support.model_folders import save_transformers
 from support.text_features import features, loaded
 from support.text_models import save_sentences, save_text_model
+from support.warm import Started, Warm
 
 SAID = {"animal": ["the cat sat on the mat", "a dog was on a mat"], "place": ["the river is long", "what river is it"]}
 
@@ -83,13 +84,13 @@ def test_a_cached_run_loads_neither_torch_nor_transformers(model: Path, tmp_path
     assert done.returncode == 0 and "from the cache" in done.stdout, done.stderr
 
 
-def test_a_killed_extraction_ends_with_the_same_bytes(model: Path, tmp_path: Path) -> None:
+def test_a_killed_extraction_ends_with_the_same_bytes(model: Path, tmp_path: Path, warm: Warm) -> None:
     file = write(tmp_path / "said.csv", 6000, 40)
-    arguments = [sys.executable, "-m", "frostline", "extract", "--dataset", f"csv:{file}", "--backbone", f"hf:{model}"]
+    arguments = ["-m", "frostline", "extract", "--dataset", f"csv:{file}", "--backbone", f"hf:{model}"]
     arguments += ["--pool", "mean", "--precision", "fp32", "--batch-size", "8", "--workers", "1", "--data-dir"]
 
-    def start(name: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([*arguments, str(tmp_path / name)], stderr=subprocess.DEVNULL)
+    def start(name: str) -> Started:
+        return warm.start([*arguments, str(tmp_path / name)])
 
     assert start("whole").wait() == 0
     wanted = contents(tmp_path / "whole" / "features")

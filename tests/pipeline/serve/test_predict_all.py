@@ -31,6 +31,7 @@ from frostline.pipeline.serve.predict import predict
 from frostline.pipeline.settings import ExtractSettings, PredictSettings
 from frostline.stages.datasets import ALL
 from frostline.stages.serve.prediction_set import begin_predictions, prediction_layout
+from support.warm import Warm
 
 WIDTH = 8
 
@@ -122,12 +123,12 @@ def test_the_array_that_is_named_is_predicted_with_and_without_a_file(
 
 
 def command(work: Made, file: Path, out: str) -> list[str]:
-    return [sys.executable, "-m", "frostline", "predict", str(work.head), str(file), "--out", out, "--json"]
+    return ["-m", "frostline", "predict", str(work.head), str(file), "--out", out, "--json"]
 
 
-def test_a_killed_command_goes_on_to_the_same_bytes(work: Made) -> None:
+def test_a_killed_command_goes_on_to_the_same_bytes(work: Made, warm: Warm) -> None:
     file = work.vectors(20_000)
-    process = subprocess.Popen(command(work, file, "killed.parquet"), stderr=subprocess.DEVNULL)
+    process = warm.start(command(work, file, "killed.parquet"))
     parts = Path("killed.parquet.parts")
     while process.poll() is None and len(list(parts.glob("*/shards/*.json"))) < 3:
         time.sleep(0.001)
@@ -136,8 +137,8 @@ def test_a_killed_command_goes_on_to_the_same_bytes(work: Made) -> None:
     done = {one: one.stat().st_ino for one in parts.glob("*/shards/*.json")}
     assert 3 <= len(done) < 20, "killed too late"
     assert not Path("killed.parquet").exists()
-    resumed = subprocess.run(command(work, file, "killed.parquet"), stdout=subprocess.PIPE, check=True)
-    whole = subprocess.run(command(work, file, "whole.parquet"), stdout=subprocess.PIPE, check=True)
+    resumed = warm.run(command(work, file, "killed.parquet"))
+    whole = warm.run(command(work, file, "whole.parquet"))
     assert json.loads(whole.stdout)["computed"] == 20_000
     assert json.loads(resumed.stdout)["computed"] <= 20_000 - 1024 * 3
     assert Path("killed.parquet").read_bytes() == Path("whole.parquet").read_bytes()
@@ -328,9 +329,9 @@ def test_parts_that_are_a_link_are_refused_before_anything_is_done(
     assert not Path("all.csv").exists() and not any(Path("elsewhere").iterdir())
 
 
-def test_two_commands_on_one_file_end_well(work: Made) -> None:
+def test_two_commands_on_one_file_end_well(work: Made, warm: Warm) -> None:
     file = work.vectors(5_000)
-    both = [subprocess.Popen(command(work, file, "all.parquet"), stdout=subprocess.DEVNULL) for _ in range(2)]
+    both = [warm.start(command(work, file, "all.parquet")) for _ in range(2)]
     assert [one.wait() for one in both] == [0, 0]
     assert len(table(Path("all.parquet"))) == 5_000
     assert not Path("all.parquet.parts").exists()
@@ -339,7 +340,9 @@ def test_two_commands_on_one_file_end_well(work: Made) -> None:
 def test_a_second_command_waits_for_the_first(work: Made) -> None:
     file = work.vectors(5)
     with parts_of(Path("all.csv")):
-        second = subprocess.Popen(command(work, file, "all.csv"), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        second = subprocess.Popen(
+            [sys.executable, *command(work, file, "all.csv")], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        )
         assert second.stderr is not None
         assert any(b"another command is using all.csv.parts" in line for line in second.stderr)
         assert not Path("all.csv").exists()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from support.project import REPOSITORY
 from support.recordings_job import job_for, job_of
 from support.text_features import loaded
 from support.text_models import TEXTS, save_text_model
+from support.warm import Started, Warm
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +39,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(model: Path, tones: Path, root: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "tests/support/recordings_job.py", str(model), str(tones), str(root)]
-    return subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
+def test_a_killed_extraction_resumes_to_the_same_bytes(model: Path, tones: Path, tmp_path: Path, warm: Warm) -> None:
+    def start(root: Path) -> Started:
+        return warm.start(["tests/support/recordings_job.py", str(model), str(tones), str(root)], cwd=REPOSITORY)
 
-
-def test_a_killed_extraction_resumes_to_the_same_bytes(model: Path, tones: Path, tmp_path: Path) -> None:
-    assert start(model, tones, tmp_path / "whole").wait() == 0
-    committed = killed(start(model, tones, tmp_path / "cut"), tmp_path / "cut", 2)
+    assert start(tmp_path / "whole").wait() == 0
+    committed = killed(start(tmp_path / "cut"), tmp_path / "cut", 2)
     assert 2 <= len(committed) <= 6
-    assert start(model, tones, tmp_path / "cut").wait() == 0
+    assert start(tmp_path / "cut").wait() == 0
     whole, cut = (contents(next((tmp_path / name).iterdir())) for name in ("whole", "cut"))
     assert cut == whole
 

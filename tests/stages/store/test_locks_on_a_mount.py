@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +14,7 @@ from frostline.pipeline.cli.main import main
 from frostline.stages.store import locks
 from support.killed import contents, killed
 from support.mounts import mount_obstacle, mounted
+from support.warm import Warm
 
 SAID = "no locks on this file system"
 REFUSED = {
@@ -59,13 +57,12 @@ def test_a_run_on_a_mount_without_locks_writes_what_it_writes_on_a_disk(
         assert main(["gc", "--yes", "--unfinished", "--data-dir", str(mount / "data")]) == 0
 
 
-def test_two_processes_and_a_killed_one_leave_sound_features_there(work: Path) -> None:
-    asked = [sys.executable, "-m", "frostline", "extract", "--backbone", "pixels", "--data-dir", "mount/data"]
-    how = {"text": True, "env": os.environ | {"OMP_NUM_THREADS": "1"}}
+def test_two_processes_and_a_killed_one_leave_sound_features_there(work: Path, warm: Warm) -> None:
+    asked = ["-m", "frostline", "extract", "--backbone", "pixels", "--data-dir", "mount/data"]
     with without_locks(work.parent, REFUSED["NFS without its lock daemon"]):
-        killed(subprocess.Popen(asked, stderr=subprocess.DEVNULL), Path("disk/data/features"), after=1)
-        both = [subprocess.Popen(asked, stderr=subprocess.PIPE, **how) for _ in range(2)]
-        said = [process.communicate()[1] for process in both]
+        killed(warm.start(asked), Path("disk/data/features"), after=1)
+        both = [warm.start(asked) for _ in range(2)]
+        said = [process.printed()[1] for process in both]
         assert [process.returncode for process in both] == [0, 0], said
         assert SAID in "".join(said)  # one that finds all done takes no lock
         assert main(["verify", "--data-dir", "mount/data"]) == 0
