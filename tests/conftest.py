@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -137,10 +136,7 @@ def frostline(tmp_path: Path, warm: Warm) -> Command:
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         clean = {n: v for n, v in os.environ.items() if n not in _own_settings()}
         env = {**clean, "FROSTLINE_DATA_DIR": str(tmp_path / "data"), **environment}
-        if "PYTHONPATH" not in environment:
-            return warm.run(["-m", "frostline", *arguments], env, tmp_path)
-        command = [sys.executable, "-m", "frostline", *arguments]  # which distributions there are is seen once
-        return subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path, check=False)
+        return warm.run(["-m", "frostline", *arguments], env, tmp_path)
 
     return run
 

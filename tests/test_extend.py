@@ -18,6 +18,7 @@ from frostline.stages.store import load, open_set
 from support.killed import contents, killed
 from support.pictures import paint
 from support.project import REPOSITORY, Command
+from support.warm import Started, Warm
 
 PAGE = (REPOSITORY / "docs" / "extend.md").read_text()
 FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL))
@@ -144,24 +145,14 @@ def test_networks_and_settings_of_another_modality_are_refused_by_name(
 
 
 def test_items_of_many_shapes_are_resumed_to_the_same_bytes_and_have_the_same_bits_in_any_company(
-    frostline: Command, site: Path, tmp_path: Path
+    warm: Warm, site: Path, tmp_path: Path
 ) -> None:
     write_words(tmp_path / "words.txt", 1300)
-    arguments = [
-        sys.executable,
-        "-m",
-        "frostline",
-        "extract",
-        *WORDS[1:],
-        "--test-fraction",
-        "0.1",
-        "--batch-size",
-        "8",
-    ]
+    arguments = ["-m", "frostline", "extract", *WORDS[1:], "--test-fraction", "0.1", "--batch-size", "8"]
 
-    def start(name: str) -> subprocess.Popen[bytes]:
+    def start(name: str) -> Started:
         environment = {**os.environ, "PYTHONPATH": str(site), "FROSTLINE_DATA_DIR": str(tmp_path / name)}
-        return subprocess.Popen(arguments, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+        return warm.start(arguments, environment, tmp_path)
 
     assert start("whole").wait() == 5
     wanted = contents(tmp_path / "whole" / "features")

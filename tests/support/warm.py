@@ -136,6 +136,8 @@ def _become(arguments: list[str], env: dict[str, str], cwd: str, folder: str) ->
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for handle, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(Path(folder, name), os.O_WRONLY | os.O_CREAT | os.O_APPEND), handle)
+    if env.get("PYTHONPATH") != os.environ.get("PYTHONPATH"):
+        _look_again(env.get("PYTHONPATH", "").split(os.pathsep))
     os.environ.clear()
     os.environ.update(env)
     os.chdir(cwd)
@@ -150,6 +152,13 @@ def _become(arguments: list[str], env: dict[str, str], cwd: str, folder: str) ->
     finally:
         sys.stdout.flush()
         os._exit(code or 0)  # to tidy up what was loaded takes longer than most commands
+
+
+def _look_again(folders: list[str]) -> None:
+    """Find modules in these folders too; which distributions there are, Frostline looks at as it is loaded."""
+    sys.path[:0] = folders
+    for name in [name for name in sys.modules if name.partition(".")[0] == "frostline"]:
+        del sys.modules[name]
 
 
 def _python(arguments: list[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,9 @@ from frostline.pipeline.plan.numeric_mode import NumericMode
 from frostline.stages.errors import ConfigError
 from frostline.stages.store import open_set
 from support.project import REPOSITORY
+from support.warm import Warm
+
+Extracted = Callable[..., subprocess.CompletedProcess[str]]
 
 ENGINE = """
 import json
@@ -58,10 +61,14 @@ def site(tmp_path: Path) -> Path:
     return site
 
 
-def extracted(site: Path, engine: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "frostline", "extract", "--engine", engine, "--data-dir", engine, *arguments]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (site, REPOSITORY))), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=site.parent, env=environment, capture_output=True, text=True, check=False)
+@pytest.fixture
+def extracted(site: Path, warm: Warm) -> Extracted:
+    def run(engine: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = ["-m", "frostline", "extract", "--engine", engine, "--data-dir", engine, *arguments]
+        path = os.pathsep.join(map(str, (site, REPOSITORY)))
+        return warm.run(command, {**os.environ, "PYTHONPATH": path}, site.parent)
+
+    return run
 
 
 def shard_files(workspace: Path) -> dict[str, bytes]:
@@ -79,9 +86,9 @@ def wanted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def test_an_engine_of_a_distribution_fills_a_set_in_a_process_of_its_own_with_the_bytes_of_local(
-    site: Path, tmp_path: Path, wanted: dict[str, bytes]
+    extracted: Extracted, tmp_path: Path, wanted: dict[str, bytes]
 ) -> None:
-    done = extracted(site, "elsewhere", *FLAGS)
+    done = extracted("elsewhere", *FLAGS)
     assert done.returncode == 0 and "done here" not in done.stderr
     assert [one["computed"] for one in json.loads(done.stdout)] == [1438, 359]
     assert shard_files(tmp_path / "elsewhere") == wanted
@@ -95,17 +102,17 @@ def test_an_engine_of_a_distribution_fills_a_set_in_a_process_of_its_own_with_th
 
 @pytest.mark.parametrize("engine", ["thread", "idle"])
 def test_what_an_engine_does_in_a_thread_or_leaves_undone_has_the_same_bytes(
-    site: Path, tmp_path: Path, wanted: dict[str, bytes], engine: str
+    extracted: Extracted, tmp_path: Path, wanted: dict[str, bytes], engine: str
 ) -> None:
-    done = extracted(site, engine, *FLAGS)
+    done = extracted(engine, *FLAGS)
     assert done.returncode == 0 and shard_files(tmp_path / engine) == wanted
     assert ("engine idle left 2 shards undone; done here" in done.stderr) == (engine == "idle")
 
 
 def test_an_engine_that_is_interrupted_ends_the_command_with_finished_shards_kept(
-    site: Path, tmp_path: Path, wanted: dict[str, bytes]
+    extracted: Extracted, tmp_path: Path, wanted: dict[str, bytes]
 ) -> None:
-    done = extracted(site, "stops", *FLAGS)
+    done = extracted("stops", *FLAGS)
     assert done.returncode == 130 and "interrupted; finished shards are kept" in done.stderr
     assert {n: data for n, data in wanted.items() if "train" in n} == shard_files(tmp_path / "stops")
 
@@ -118,8 +125,8 @@ def test_an_engine_that_is_interrupted_ends_the_command_with_finished_shards_kep
         ("missing", "engine 'missing' of more_engines can't be loaded (AttributeError"),
     ],
 )
-def test_an_engine_that_is_not_there_is_said_with_the_nearest(site: Path, engine: str, message: str) -> None:
-    done = extracted(site, engine, "--backbone", "pixels")
+def test_an_engine_that_is_not_there_is_said_with_the_nearest(extracted: Extracted, engine: str, message: str) -> None:
+    done = extracted(engine, "--backbone", "pixels")
     assert done.returncode == 2 and message in done.stderr
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from frostline.stages.datasets import find_source, forms
+from frostline.stages.datasets.memo import GRAIN_NS
 from support.distributions import install
 from support.pictures import paint
 from support.project import Command
@@ -45,6 +47,7 @@ def site(tmp_path: Path) -> Path:
 
 def test_a_source_of_a_distribution_is_run_shown_and_remembered(site: Path, tmp_path: Path, frostline: Command) -> None:
     flags = ("run", "--dataset", "flat:pets", "--backbone", "pixels", "--head", "centroid")
+    time.sleep(1.1 * GRAIN_NS / 1e9)  # younger files are not remembered
     done = frostline(*flags, PYTHONPATH=str(site))
     assert done.returncode == 0 and "flat: 3 classes, 36 training and 9 test samples" in done.stdout, done
     (run,) = (tmp_path / "data" / "runs").iterdir()
