@@ -12,36 +12,32 @@ from pathlib import Path
 import pytest
 
 from support.project import REPOSITORY
+from support.warm import Warm
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_command_with_its_own_code_and_finished_shards_kept(
-    tmp_path: Path, sent: signal.Signals, code: int
+    tmp_path: Path, warm: Warm, sent: signal.Signals, code: int
 ) -> None:
     listening = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # a shell's background jobs do not listen
     program = (
         f"import signal, sys; {listening}; from frostline.pipeline.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     slow = ["--resize", "72x72"]  # seconds from the first shard to the end
-    command = [sys.executable, "-c", program, "extract", "--data-dir", str(tmp_path), *slow]
     clean = {n: v for n, v in os.environ.items() if not n.startswith("FROSTLINE_")}
-    process = subprocess.Popen(
-        command,
-        cwd=REPOSITORY,
-        env=clean,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = warm.start(["-c", program, "extract", "--data-dir", str(tmp_path), *slow], clean, REPOSITORY)
     while process.poll() is None and not list(tmp_path.glob("features/*/shards/00000.json")):
         time.sleep(0.001)
     process.send_signal(sent)
-    said = process.communicate()[1]
+    said = process.printed()[1]
     assert (process.returncode, "finished shards are kept" in said) == (code, True)
     assert list(tmp_path.glob("features/*/shards/00000.json"))
 
 
 @pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_a_signal_that_comes_within_a_finaliser_ends_the_command_too(tmp_path: Path, sent: str, code: int) -> None:
+def test_a_signal_that_comes_within_a_finaliser_ends_the_command_too(
+    tmp_path: Path, warm: Warm, sent: str, code: int
+) -> None:
     (tmp_path / "late.py").write_text(
         "import signal, time\n"
         "class Dropped:\n"
@@ -53,8 +49,7 @@ def test_a_signal_that_comes_within_a_finaliser_ends_the_command_too(tmp_path: P
     program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     program += "from frostline.pipeline.cli.main import main; sys.exit(main(sys.argv[1:]))"
     what = ["extract", "--backbone", f"{tmp_path / 'late.py'}:net", "--weights", "factory", "--data-dir", str(tmp_path)]
-    command = [sys.executable, "-c", program, *what]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    done = warm.run(["-c", program, *what], cwd=REPOSITORY)
     assert (done.returncode, "ignored" in done.stderr) == (code, False), done.stderr
 
 

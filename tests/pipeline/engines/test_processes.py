@@ -34,6 +34,7 @@ from frostline.pipeline.steps.features import extract_missing
 from frostline.stages.errors import ConfigError
 from frostline.stages.store import open_set
 from support.project import REPOSITORY
+from support.warm import Warm
 
 SLEEPS = ["-c", "import time; time.sleep(600)"]
 
@@ -121,12 +122,14 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
-def test_a_run_that_is_ended_leaves_no_process_behind(tmp_path: Path, folder: Path, sent: signal.Signals) -> None:
+def test_a_run_that_is_ended_leaves_no_process_behind(
+    tmp_path: Path, warm: Warm, folder: Path, sent: signal.Signals
+) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
     network = ["--backbone", "slow.py:net", "--weights", "factory", "--mean", "0", "--std", "1", "--resize", "8x8"]
     flags = ["--engine", "processes", "--precision", "fp32", "--batch-size", "1", "--dataset", f"folder:{folder}"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    run = subprocess.Popen([sys.executable, "-c", RUN, "extract", *network, *flags], cwd=tmp_path, env=environment)
+    run = warm.start(["-c", RUN, "extract", *network, *flags], environment, tmp_path)
     helper = next(pid for pid in seen_in(tmp_path / "seen") if pid != run.pid)
     run.send_signal(sent)
     assert run.wait() == (143 if sent == signal.SIGTERM else -signal.SIGKILL)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from support.ray_cluster import RunningCluster, environment, running_cluster
+from support.warm import Started, Warm
 
 pytest.importorskip("ray", reason="ray is not installed; pip install 'frostline[ray]'")
 
+Start = Callable[[str, str], Started]
 # The command, with small shards; the pixels of a slow network: whoever runs it leaves its process' number in "seen".
 COMMAND = """
 import signal
@@ -50,17 +50,20 @@ FLAGS = (
 )
 
 
-def started(folder: Path, engine: str, data: str, **more: str) -> subprocess.Popen[str]:
-    """Start the command in a folder, which holds the network."""
+@pytest.fixture(scope="module")
+def started(folder: Path, warm: Warm) -> Start:
+    """Start the command with an engine and a workspace, in the folder that holds the network."""
     (folder / "slow.py").write_text(SLOW)
-    command = [sys.executable, "-c", COMMAND, *FLAGS, "--engine", engine, "--data-dir", data]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=folder, env=environment(**more), text=True, **pipes)
+
+    def start(engine: str, data: str) -> Started:
+        return warm.start(["-c", COMMAND, *FLAGS, "--engine", engine, "--data-dir", data], environment(), folder)
+
+    return start
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
+def ended(process: Started) -> tuple[int, str, str]:
+    out, err = process.printed()
+    return process.wait(), out, err
 
 
 def shard_files(data: Path) -> dict[str, bytes]:
@@ -71,7 +74,7 @@ def committed(data: Path) -> int:
     return len([*data.glob("features/*/shards/*.json")])
 
 
-def until(seen: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def until(seen: Callable[[], bool], process: Started) -> None:
     """Wait for something to be so while the command runs."""
     while not seen():
         assert process.poll() is None, ended(process)
@@ -84,23 +87,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wanted(folder: Path) -> dict[str, bytes]:
+def wanted(folder: Path, started: Start) -> dict[str, bytes]:
     """The shards of ``--engine local``."""
-    code, _, err = ended(started(folder, "local", "local"))
+    code, _, err = ended(started("local", "local"))
     assert code == 0, err
     return shard_files(folder / "local")
 
 
 @pytest.fixture(scope="module")
 def cluster(folder: Path) -> Iterator[RunningCluster]:
-    with running_cluster(folder, 2, SLOW="0.1") as found:
+    with running_cluster(folder, 2, SLOW="0.06") as found:
         yield found
 
 
 def test_a_node_that_is_killed_costs_its_unfinished_shards_alone_and_the_bytes_are_those_of_local(
-    folder: Path, wanted: dict[str, bytes], cluster: RunningCluster
+    folder: Path, started: Start, wanted: dict[str, bytes], cluster: RunningCluster
 ) -> None:
-    run = started(folder, f"ray:{cluster.address}", "killed")
+    run = started(f"ray:{cluster.address}", "killed")
     until(lambda: committed(folder / "killed") >= 4, run)
     before = shard_files(folder / "killed")
     cluster.kill()
@@ -113,23 +116,25 @@ def test_a_node_that_is_killed_costs_its_unfinished_shards_alone_and_the_bytes_a
     assert json.loads(out)[1]["computed"] == 359
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_command_that_is_ended_keeps_finished_shards_and_goes_on_when_it_is_given_again(
-    folder: Path, wanted: dict[str, bytes], cluster: RunningCluster, sent: signal.Signals, code: int
+    folder: Path, started: Start, wanted: dict[str, bytes], cluster: RunningCluster, sent: signal.Signals, code: int
 ) -> None:
     data = sent.name
-    run = started(folder, f"ray:{cluster.address}", data)
+    run = started(f"ray:{cluster.address}", data)
     until(lambda: committed(folder / data) >= 2, run)
     run.send_signal(sent)
     assert ended(run)[0] == code
     left = committed(folder / data)
     assert 2 <= left < 19
-    code, _, err = ended(started(folder, f"ray:{cluster.address}", data))
+    code, _, err = ended(started(f"ray:{cluster.address}", data))
     assert code == 0 and shard_files(folder / data) == wanted, err
 
 
-def test_workers_that_do_not_see_the_store_are_said_by_name_at_once(folder: Path, cluster: RunningCluster) -> None:
-    run = started(folder, f"ray:{cluster.address}", "gone")
+def test_workers_that_do_not_see_the_store_are_said_by_name_at_once(
+    folder: Path, started: Start, cluster: RunningCluster
+) -> None:
+    run = started(f"ray:{cluster.address}", "gone")
     until(lambda: any((folder / "gone").glob("features/*/key.json")), run)
     next((folder / "gone").glob("features/*/key.json")).unlink()
     code, _, err = ended(run)
@@ -166,14 +171,12 @@ def without_times(value: object) -> object:
     return [without_times(one) for one in value] if isinstance(value, list) else value
 
 
-def test_a_bench_has_the_leaderboard_and_the_bytes_of_local(folder: Path, cluster: RunningCluster) -> None:
+def test_a_bench_has_the_leaderboard_and_the_bytes_of_local(folder: Path, warm: Warm, cluster: RunningCluster) -> None:
     (folder / "matrix.toml").write_text(MATRIX)
     boards = []
     for engine, data in (("local", "here"), (f"ray:{cluster.address}", "there")):
-        command = [sys.executable, "-m", "frostline", "bench", "matrix.toml", "--engine", engine, "--data-dir", data]
-        done = subprocess.run(
-            [*command, "--json"], cwd=folder, env=environment(), capture_output=True, text=True, check=False
-        )
+        command = ["-m", "frostline", "bench", "matrix.toml", "--engine", engine, "--data-dir", data, "--json"]
+        done = warm.run(command, environment(), folder)
         assert done.returncode == 0 and "done here" not in done.stderr, done.stderr
         assert ("in one pass" in done.stderr) and "not fitted elsewhere" not in done.stderr
         boards.append(without_times(json.loads(done.stdout)))
@@ -182,10 +185,10 @@ def test_a_bench_has_the_leaderboard_and_the_bytes_of_local(folder: Path, cluste
 
 
 def test_a_node_without_frostline_is_named_and_left_out(
-    folder: Path, tmp_path: Path, wanted: dict[str, bytes], cluster: RunningCluster
+    folder: Path, started: Start, tmp_path: Path, wanted: dict[str, bytes], cluster: RunningCluster
 ) -> None:
     (tmp_path / "frostline.py").write_text("raise ImportError('not installed')")
     cluster.add(str(tmp_path))
-    code, _, err = ended(started(folder, f"ray:{cluster.address}", "mixed"))
+    code, _, err = ended(started(f"ray:{cluster.address}", "mixed"))
     assert code == 0 and shard_files(folder / "mixed") == wanted, err
     assert "takes no part: no frostline here (not installed); install frostline" in err
