@@ -17,6 +17,7 @@ import torch
 
 from faults.counts import Points
 from frostline.pipeline.bench.matrix import Matrix, read_matrix
+from support import syncs
 from support.bucket_fixtures import bucket, endpoint  # noqa: F401 (fixtures)
 from support.pictures import paint
 from support.project import REPOSITORY, Command, Write
@@ -30,7 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Load every network as it is written, whoever loads it, where that is asked for."""
+    """Wait for no disk; load every network as it is written, whoever loads it, where that is asked for."""
+    syncs.leave_out()
     os.environ["FROSTLINE_OPTIMIZE"] = config.getoption("--optimize")  # for processes that tests start
     if config.getoption("--optimize") == "none":
         from frostline.pipeline import settings

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from support import syncs
+
 LOADED = (
     "frostline.pipeline.bench.bench",
     "frostline.pipeline.cli.main",
@@ -113,6 +115,7 @@ def _serve() -> None:
         with suppress(ImportError):  # of an extra: its tests say so
             importlib.import_module(name)
     gc.freeze()
+    syncs.leave_out()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         if os.fork() == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from frostline.pipeline.cli.main import main
 from frostline.stages.store import locks
+from support import syncs
 from support.killed import contents, killed
 from support.mounts import mount_obstacle, mounted
 from support.warm import Warm
@@ -22,6 +24,11 @@ REFUSED = {
     "a bucket": {"flock": errno.EOPNOTSUPP, "fsyncdir": errno.EINVAL, "symlink": errno.EPERM},
     "a share": {"flock": errno.EINVAL, "chmod": errno.EPERM, "utimens": errno.EPERM},
 }
+
+
+@pytest.fixture(autouse=True)
+def syncs_that_can_be_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", syncs.REAL)
 
 
 @contextmanager
