@@ -11,7 +11,6 @@ from support.project import REPOSITORY
 CELLS = (
     (2, 100, True, 0.999, "too sure", False),
     (2, 360, False, 0.9, "too sure", False),
-    (2, 360, False, 0.99, "calibrated", False),
     (10, 100, True, 0.55, "calibrated", True),
     (10, 100, True, 0.55, "unsure", False),
     (100, 360, True, 0.9, "calibrated", True),
