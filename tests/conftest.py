@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several processes that each take every core stand in each other's way
     os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
+import torch
 
 from faults.counts import Points
 from frostline.pipeline.bench.matrix import Matrix, read_matrix
 from support.bucket_fixtures import bucket, endpoint  # noqa: F401 (fixtures)
 from support.pictures import paint
 from support.project import REPOSITORY, Command, Write
+from support.warm import Warm
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -104,17 +108,32 @@ def _own_settings() -> set[str]:
     return {name for name in os.environ if name.startswith("FROSTLINE_")} - {"FROSTLINE_OPTIMIZE"}
 
 
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """Whoever sets torch's threads sets them back: all tests that follow in this process would suffer."""
+    before = torch.get_num_threads()
+    yield
+    assert torch.get_num_threads() == before
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """What runs commands without their imports."""
+    with closing(Warm()) as warm:
+        yield warm
+
+
 @pytest.fixture
-def frostline(tmp_path: Path) -> Command:
+def frostline(tmp_path: Path, warm: Warm) -> Command:
     """Run the command in a process of its own, its workspace below the test's folder."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "frostline", *arguments]
         clean = {n: v for n, v in os.environ.items() if n not in _own_settings()}
-        own = {"FROSTLINE_DATA_DIR": str(tmp_path / "data")}
-        return subprocess.run(
-            command, capture_output=True, text=True, env={**clean, **own, **environment}, cwd=tmp_path, check=False
-        )
+        env = {**clean, "FROSTLINE_DATA_DIR": str(tmp_path / "data"), **environment}
+        if "PYTHONPATH" not in environment:
+            return warm.run(arguments, env, tmp_path)
+        command = [sys.executable, "-m", "frostline", *arguments]  # which distributions there are is seen once
+        return subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path, check=False)
 
     return run
 

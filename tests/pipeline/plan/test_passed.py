@@ -15,6 +15,7 @@ from frostline.pipeline.plan.resolve import resolve
 from frostline.pipeline.run.run import extract
 from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.backbones import runtime
+from frostline.stages.backbones.calibrate.batch_size import in_threads
 from frostline.stages.backbones.inference import backbone, steadiness
 from frostline.stages.errors import ConfigError
 from frostline.stages.modalities.base import Arrays
@@ -87,15 +88,19 @@ def test_other_weights_code_precision_and_optimisation_are_checked_in_full(
     assert again(settings, checks) == [2, 8]
 
 
-@pytest.mark.parametrize("what", ["processor", "threads", "version"])
+def test_more_threads_are_checked_in_full(settings: ExtractSettings, checks: Checks) -> None:
+    extract(settings)
+    with in_threads(torch.get_num_threads() + 1):
+        assert again(settings, checks)[-1] == 8
+
+
+@pytest.mark.parametrize("what", ["processor", "version"])
 def test_another_machine_and_other_versions_are_checked_in_full(
     settings: ExtractSettings, checks: Checks, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     extract(settings)
     if what == "processor":
         monkeypatch.setattr("frostline.stages.backbones.optimize.processor._name", lambda: "another")
-    elif what == "threads":
-        monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
     else:
         monkeypatch.setattr(passed, "version", lambda name: "0" if name == "numpy" else "1")
     assert again(settings, checks)[-1] == 8
