@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -94,16 +95,28 @@ def test_more_threads_are_checked_in_full(settings: ExtractSettings, checks: Che
         assert again(settings, checks)[-1] == 8
 
 
-@pytest.mark.parametrize("what", ["processor", "version"])
-def test_another_machine_and_other_versions_are_checked_in_full(
-    settings: ExtractSettings, checks: Checks, monkeypatch: pytest.MonkeyPatch, what: str
+def test_another_processor_is_checked_in_full(
+    settings: ExtractSettings, checks: Checks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extract(settings)
-    if what == "processor":
-        monkeypatch.setattr("frostline.stages.backbones.optimize.processor._name", lambda: "another")
-    else:
-        monkeypatch.setattr(passed, "version", lambda name: "0" if name == "numpy" else "1")
+    monkeypatch.setattr("frostline.stages.backbones.optimize.processor._name", lambda: "another")
     assert again(settings, checks)[-1] == 8
+
+
+@pytest.mark.parametrize("name", ["torch", "numpy", "frostline", "a package of the family"])
+def test_another_version_of_one_package_is_checked_in_full(
+    settings: ExtractSettings, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    versions = {"a package of the family": "1"}
+    monkeypatch.setattr(passed, "versions_of", lambda _request: versions)
+    inputs = open_inputs(settings)
+    spec = resolve(inputs).backbone.spec
+    keep_steady(inputs, spec, "fp32")
+    assert was_steady(inputs, spec, "fp32")
+    monkeypatch.setattr(passed, "version", lambda one: "0" if one == name else version(one))
+    if name in versions:
+        versions[name] = "0"
+    assert not was_steady(inputs, spec, "fp32")
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b'{"passed": 1}', b"\x00" * 64])
