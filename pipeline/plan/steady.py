@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from frostline.pipeline.plan.lookup import FeatureRequest
-from frostline.pipeline.plan.passed import keep_steady
+from frostline.pipeline.plan.passed import MAX_BATCH, keep_steady
 from frostline.pipeline.plan.plan import Plan
 from frostline.stages.backbones import item_for
 from frostline.stages.backbones.spec import BackboneSpec
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from frostline.stages.backbones.inference.steadiness import Unsteady
 
 log = logging.getLogger("frostline")
-_SAMPLES = 8
+_SAMPLES = MAX_BATCH // 2
 _FEWER = 2  # of a network that was found steady before
 
 
@@ -56,13 +56,15 @@ def _tried(plan: Plan, samples: Samples) -> str:
     if not backbone.has_weights:
         return ""
     known = plan.resolved.network.was_steady(backbone.precision)
-    items = _items(plan.settings.batch_size, samples, backbone.spec, _FEWER if known else _SAMPLES)
+    wanted = _wanted(plan.settings.batch_size, _FEWER if known else _SAMPLES)
+    items = _items(wanted, samples, backbone.spec)
     if not items:
         return ""
     alike = max(by_shape(items), key=len)
     found = _found(plan, backbone, stacked([items[row] for row in alike]))
     if found is None:
-        if not known:
+        # a network that is waived was loaded without the check on noise
+        if not (known or plan.settings.allow_unsteady) and len(alike) == wanted:
             keep_steady(plan.resolved.inputs, backbone.spec, backbone.precision)
         return ""
     names, noun = [samples.ids[row] for row in alike], MODALITIES.load(samples.modality).noun
@@ -75,14 +77,17 @@ def _found(plan: Plan, backbone: AnyBackbone, batch: Arrays) -> Unsteady | None:
     from frostline.stages.backbones.inference.batches import BatchLimit, in_turn
     from frostline.stages.backbones.inference.steadiness import unsteadiness
 
-    limit = BatchLimit(2 * _SAMPLES)
-    max_batch = plan.settings.batch_size or 2 * _SAMPLES
+    limit, max_batch = BatchLimit(MAX_BATCH), plan.settings.batch_size or MAX_BATCH
     return unsteadiness(lambda some: next(in_turn(backbone.embed, [some], limit)), batch, backbone.precision, max_batch)
 
 
-def _items(batch_size: int | None, samples: Samples, spec: BackboneSpec, most: int) -> dict[int, Item]:
-    """Return items of a few samples, evenly spread, by row."""
-    count = min(most, max(2, batch_size or most))
+def _wanted(batch_size: int | None, most: int) -> int:
+    """Return how many samples are tried."""
+    return min(most, max(2, batch_size or most))
+
+
+def _items(count: int, samples: Samples, spec: BackboneSpec) -> dict[int, Item]:
+    """Return items of ``count`` samples, evenly spread, by row; fewer if some can't be read."""
     found = {}
     for row in np.unique(np.linspace(0, len(samples) - 1, count).astype(int)).tolist():
         try:

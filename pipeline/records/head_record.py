@@ -21,7 +21,8 @@ class HeadBackbone:
     """What a head was fitted on, and so what other samples' features are made by; named as in ``head.json``.
 
     ``weights``: a name or a file; ``jpeg_least``: the shorter side, in pixels, that JPEG files are scaled to at the
-    least, None where they are decoded whole. ``bit_depth``: of 16-bit images, None for all 16 bits.
+    least, None where they are decoded whole. ``bit_depth``: of 16-bit images, None for all 16 bits. ``runtime``: the
+    library that ran the network and its version, empty for torch.
     """
 
     name: str
@@ -31,10 +32,21 @@ class HeadBackbone:
     views: tuple[View, ...]
     jpeg_least: int | None = None
     bit_depth: int | None = None
+    runtime: str = ""
 
     def fields(self) -> dict[str, Any]:
-        """Return the record as JSON values."""
-        return {**{one.name: getattr(self, one.name) for one in fields(self)}, "spec": self.spec.fields()}
+        """Return the record as JSON values; torch is not named, as in records of before."""
+        found = {**{one.name: getattr(self, one.name) for one in fields(self)}, "spec": self.spec.fields()}
+        return {name: value for name, value in found.items() if (name, value) != ("runtime", "")}
+
+    def precision_by(self, runtime: str) -> Precision:
+        """Return the precision in which a library, with or without its version, makes such features.
+
+        That is fp32 for another library than the one at the fit, because only the latter's rounding was compared with
+        fp32.
+        """
+        same = runtime.partition(" ")[0] == self.runtime.partition(" ")[0]
+        return self.precision if same else "fp32"
 
 
 def read_head_backbone(folder: str | Path, record: Mapping[str, Any]) -> HeadBackbone:
@@ -43,8 +55,8 @@ def read_head_backbone(folder: str | Path, record: Mapping[str, Any]) -> HeadBac
         found = record["backbone"]
         spec = read_spec(found["spec"])
         how = (found["precision"], tuple(found["views"]), found.get("jpeg_least"), found.get("bit_depth"))
-        made = HeadBackbone(found["name"], found["weights"], spec, *how)
-        words = (made.name, made.weights, spec.name, spec.weights, spec.layer, spec.pool, spec.code)
+        made = HeadBackbone(found["name"], found["weights"], spec, *how, found.get("runtime", ""))
+        words = (made.name, made.weights, made.runtime, spec.name, spec.weights, spec.layer, spec.pool, spec.code)
         good = all(isinstance(word, str) for word in words)
         good = good and made.precision in get_args(Precision) and made.views in (("plain",), ("plain", "hflip"))
         good = good and (made.jpeg_least is None or (isinstance(made.jpeg_least, int) and made.jpeg_least > 0))

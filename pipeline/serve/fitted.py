@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,15 @@ from frostline.stages.backbones import BackboneRequest
 from frostline.stages.backbones.families.base import Family
 from frostline.stages.backbones.families.registry import check_family, family_of
 from frostline.stages.backbones.request import WORDS
-from frostline.stages.backbones.spec import BackboneSpec
+from frostline.stages.backbones.runtime import runtime_of
+from frostline.stages.backbones.spec import BackboneSpec, Precision
 from frostline.stages.buckets.address import path_of
 from frostline.stages.errors import ConfigError, StoreError, listing
 from frostline.stages.heads import Head, read_head
 from frostline.stages.heads.scaling import target_of
 from frostline.stages.store.key import differences
+
+log = logging.getLogger("frostline")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,23 @@ def check_fitted(fitted: FittedHead, s: ServeSettings) -> None:
         check_width(fitted.folder, fitted.head, width)
     if not s.weights:
         _check_weights(fitted.folder, fitted.made, family)
+
+
+def precision_of(fitted: FittedHead, s: ServeSettings) -> Precision:
+    """Return the precision in which features are computed for a head; one that is not that of its fit is logged.
+
+    Raises ConfigError if the library that is to run the network is not installed.
+    """
+    made, runtime = fitted.made, runtime_of(s.optimize)
+    found = made.precision_by(runtime)
+    if found != made.precision:
+        log.warning(
+            "the head in %s was fitted on features that %s computed in %s; %s computes them in fp32, because its %s "
+            "was not compared. %s",
+            *(fitted.folder, made.runtime or "torch", made.precision, runtime or "torch", made.precision),
+            f"--optimize {'openvino' if made.runtime else 'auto'} uses {made.precision}",
+        )
+    return found
 
 
 def _check_trust(folder: str | Path, made: HeadBackbone, s: ServeSettings) -> None:

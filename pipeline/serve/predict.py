@@ -16,7 +16,7 @@ from frostline.pipeline.plan.machine import cores, device_of
 from frostline.pipeline.plan.of_head import request_of
 from frostline.pipeline.serve.answers import Prediction, answer
 from frostline.pipeline.serve.asked import Asked
-from frostline.pipeline.serve.fitted import FittedHead, check_fitted, check_same, check_width, read_fitted
+from frostline.pipeline.serve.fitted import FittedHead, check_fitted, check_same, check_width, precision_of, read_fitted
 from frostline.pipeline.serve.inputs import asked_for
 from frostline.pipeline.serve.objects import as_list, asked_object, names_file
 from frostline.pipeline.settings import PredictSettings, ServeSettings, load_settings
@@ -134,7 +134,7 @@ def _loaded(folder: str | Path, fitted: FittedHead, s: ServeSettings, *, portabl
     request = request_of(made, s.backbone or made.name, s.weights or made.weights)
     blank = Image.new("RGB", [*wanted.size[::-1]]) if wanted.size else None
     try:
-        precision = "fp32" if portable else made.precision
+        precision = "fp32" if portable else precision_of(fitted, s)
         device = "cpu" if portable else device_of(s.device)
         how: Any = {"portable": portable, "optimize": s.optimize, "allow_unsteady": s.allow_unsteady}
         backbone = load_backbone(request, blank, precision=precision, device=device, **how)

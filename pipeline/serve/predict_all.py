@@ -19,7 +19,7 @@ from frostline.pipeline.plan.of_head import plan_of_head
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.steady import unsteadiness_seen
 from frostline.pipeline.serve.columns import columns_of
-from frostline.pipeline.serve.fitted import FittedHead, check_fitted, check_same, read_fitted
+from frostline.pipeline.serve.fitted import FittedHead, check_fitted, check_same, precision_of, read_fitted
 from frostline.pipeline.serve.out_file import check_apart, check_out, parts_of, remove_sets
 from frostline.pipeline.serve.sources import dataset_of
 from frostline.pipeline.settings import ExtractSettings, PredictSettings, load_settings
@@ -98,7 +98,7 @@ def _extraction(fitted: FittedHead, source: str | Path, s: PredictSettings) -> E
         dataset=dataset_of(source, made.spec.modality),
         backbone=s.backbone or made.name,
         weights=s.weights or made.weights,
-        precision=made.precision,
+        precision=precision_of(fitted, s),
         views=made.views,
         bit_depth=made.bit_depth,
         engine=s.engine,

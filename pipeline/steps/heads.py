@@ -6,6 +6,7 @@ import logging
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.plan.preview import Preview
@@ -15,6 +16,7 @@ from frostline.pipeline.records.validated import validated
 from frostline.pipeline.steps.features import LazyFeatures, cached, check_quarantined, requests_of
 from frostline.pipeline.steps.targets import keep_targets
 from frostline.stages import fit as fitting
+from frostline.stages.backbones.runtime import runtime_of
 from frostline.stages.errors import StoreError
 from frostline.stages.fit.selection import Selection
 from frostline.stages.heads import HeadSpec, head_files, read_head, spec_fields
@@ -73,7 +75,8 @@ def _backbone_of(plan: Plan) -> HeadBackbone:
     request, s, mode = plan.resolved.inputs.request, plan.settings, plan.picked.mode
     file, part = request.weights_file, request.weights_part
     weights = f"{file.absolute()}{part and '#' + part}" if file else request.weights
-    return HeadBackbone(request.name, weights, plan.spec, mode.precision, s.views, mode.jpeg_min_side, s.bit_depth)
+    how: Any = (mode.precision, s.views, mode.jpeg_min_side, s.bit_depth, runtime_of(s.optimize))
+    return HeadBackbone(request.name, weights, plan.spec, *how)
 
 
 def cached_head(plan: Plan, spec: HeadSpec) -> Fitted | None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from frostline.stages.backbones.inference.capture import CAPTURES
+from frostline.stages.cuda.captures import CAPTURES
 from frostline.stages.heads.kinds import DINOV2_GRID
 from frostline.stages.heads.linear import LinearPath
 from frostline.stages.heads.solvers.logistic import logistic_path

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings, Network, parts
-from frostline.stages.backbones.inference.capture import CAPTURES, Run, Stream, Tensors
+from frostline.stages.cuda.captures import CAPTURES, Run, Stream, Tensors
 from frostline.stages.modalities.base import Arrays
 from frostline.stages.modalities.items import Shape, rows_of, shape_of, write_to
 

@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from frostline.stages.backbones.inference.backbone import Backbone
 from frostline.stages.backbones.inference.batches import BatchLimit, Embeddings
-from frostline.stages.backbones.inference.frozen import blamed
+from frostline.stages.backbones.inference.frozen import blamed, on_device
 from frostline.stages.backbones.optimize import has_hooks
 from frostline.stages.backbones.runtime import runtime_of
 from frostline.stages.backbones.spec import Precision
@@ -115,11 +116,12 @@ class OpenVINOBackbone(Backbone):
     def stream(self, batches: Iterable[Arrays], _limit: BatchLimit) -> Iterator[Embeddings]:
         """Yield what ``embed`` gives of each batch, in order, while OpenVINO works on the next ones.
 
-        Memory does not depend on the size of a batch, so there is nothing to halve.
+        A batch's arrays may be written over as soon as the next one is asked for. Memory does not depend on the size of
+        a batch, so there is nothing to halve.
         """
         requests, flowing = self._ready(), deque[_Rows]()
         for batch in batches:
-            flowing.append(requests.begin(self._pixels({"pixels": torch.from_numpy(batch["pixels"])})))
+            flowing.append(requests.begin(self._pixels(on_device(batch, self.device))))
             while requests.busy_after(flowing[0]):
                 yield requests.finished(flowing.popleft())
         while flowing:
@@ -129,9 +131,9 @@ class OpenVINOBackbone(Backbone):
         return self.sized(given).permute(0, 2, 3, 1).contiguous().numpy()
 
     def _ready(self) -> _Requests:
-        """Return the requests for as many threads as torch has now."""
+        """Return the requests for as many threads as torch has now; new ones if one has failed."""
         threads = torch.get_num_threads()
-        if self._requests is None or self._requests.threads != threads:
+        if self._requests is None or self._requests.failed or self._requests.threads != threads:
             self._requests = _Requests(_compiled(self._model, self.precision, threads), threads, self.width)
         return self._requests
 
@@ -144,23 +146,27 @@ class _Rows:
 
 
 class _Requests:
-    """A compiled network at work on several requests at once, which end in any order and are awaited in theirs."""
+    """A compiled network at work on several requests at once, which end in any order and are awaited in theirs.
+
+    ``failed``: whether one has failed, after which all of them are gone.
+    """
 
     def __init__(self, compiled: CompiledModel, threads: int, width: int) -> None:
-        self.threads, self._width = threads, width
+        self.threads, self.failed, self._width = threads, False, width
         self._idle: list[InferRequest] = [compiled.create_infer_request() for _ in range(2 * threads)]
-        self._busy = deque[tuple["InferRequest", NDArray[Any], Embeddings]]()
+        self._busy = deque[tuple["InferRequest", Embeddings]]()
         self._started = self._done = 0
 
     def begin(self, pixels: NDArray[Any]) -> _Rows:
-        """Start the requests of a batch, (n, height, width, 3)."""
+        """Start the requests of a batch, (n, height, width, 3), of which each has a copy of its own."""
         rows = _Rows(np.empty((len(pixels), self._width), np.float32))
         for start in range(0, len(pixels), _ROWS):
             if not self._idle:
                 self._await_first()
-            part, request = _filled(pixels[start : start + _ROWS]), self._idle.pop()
-            request.start_async({0: part}, share_inputs=True)
-            self._busy.append((request, part, rows.features[start : start + _ROWS]))
+            with self._all_or_none():
+                request = self._idle.pop()
+                request.start_async({0: _filled(pixels[start : start + _ROWS])}, share_inputs=False)
+                self._busy.append((request, rows.features[start : start + _ROWS]))
             self._started += 1
         rows.end = self._started
         return rows
@@ -176,11 +182,29 @@ class _Requests:
         return rows.features
 
     def _await_first(self) -> None:
-        request, _, features = self._busy.popleft()
-        self._done += 1
+        if self.failed:
+            raise RuntimeError("a request of OpenVINO failed before this one")
+        with self._all_or_none():
+            request, features = self._busy[0]
+            request.wait()
+            features[:] = request.get_output_tensor(0).data[: len(features)]
+            self._busy.popleft()
         self._idle.append(request)
-        request.wait()
-        features[:] = request.get_output_tensor(0).data[: len(features)]
+        self._done += 1
+
+    @contextmanager
+    def _all_or_none(self) -> Iterator[None]:
+        """Let go of all requests on an error, once none is at work any more."""
+        try:
+            yield
+        except BaseException:
+            for request, _ in self._busy:
+                with suppress(Exception):
+                    request.wait()
+            self._busy.clear()
+            self._idle.clear()
+            self.failed = True
+            raise
 
 
 def _filled(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -5,7 +5,6 @@ All that relies on such operations is in this room, and this is its door: ``--op
 
 from __future__ import annotations
 
-from frostline.stages.backbones.optimize.allocator import end_capture
 from frostline.stages.backbones.optimize.on_cuda import fused_convolutions, settle
 from frostline.stages.backbones.optimize.packing import packed
 from frostline.stages.backbones.optimize.processor import described_processor, has_bf16
@@ -14,7 +13,6 @@ from frostline.stages.backbones.optimize.verified import optimized
 
 __all__ = [
     "described_processor",
-    "end_capture",
     "fused_convolutions",
     "has_bf16",
     "has_hooks",

@@ -1,10 +1,9 @@
-"""The C library keeps large blocks instead of returning them after every layer; torch's lets go of failed captures."""
+"""The C library keeps large blocks instead of returning them after every layer."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
-from contextlib import suppress
 from functools import cache
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -23,11 +22,3 @@ def keep_freed_memory() -> bool:
     return mallopt is not None and bool(
         mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES) and mallopt(_M_TRIM_THRESHOLD, 2 * _KEEP_BYTES - 1)
     )
-
-
-def end_capture(device: int, pool: tuple[int, int]) -> None:
-    """Have torch's allocator leave the pool of a CUDA graph whose capture failed; torch 2.12 does so itself."""
-    import torch
-
-    with suppress(RuntimeError):
-        torch._C._cuda_endAllocateToPool(device, pool)

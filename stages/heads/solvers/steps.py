@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from frostline.stages.backbones.inference.capture import Captures
+from frostline.stages.cuda.captures import CAPTURES, Captures
 
 _AT_ONCE = 512  # steps whose batches go to the device together
 _FIRST = 100  # steps before a capture, which waits for the device and empties its caches
@@ -31,8 +30,6 @@ def take_steps(step: Step, batches: Iterable[Batch], state: Sequence[Tensor], de
         for places, numbers in batches:
             step(places, *numbers)
         return
-    from frostline.stages.backbones.inference.capture import CAPTURES
-
     with torch.cuda.device(device):
         Replayed(step, state, state[0].device, CAPTURES).take(batches)
 

@@ -109,10 +109,10 @@ def in_torch(images: Tensor, axis: int, tables: Tensor) -> Tensor:
 def way(device: torch.device) -> Along | None:
     """Return what resizes noise on a device to the pixels that Pillow makes of it, the fastest first; None if nothing.
 
-    On a GPU that is a kernel, if Triton is there and can compile, else torch's operations.
+    On a GPU that is a kernel, if Triton is there and can compile, else torch's operations. What fails is logged.
     """
-    ways = (_in_one_kernel, in_torch) if device.type == "cuda" else (in_torch,)
-    return next((one for one in ways if _agrees(device, one)), None)
+    ways = {"Triton's kernel": _in_one_kernel} if device.type == "cuda" else {}
+    return next((one for name, one in {**ways, "torch": in_torch}.items() if _agrees(device, name, one)), None)
 
 
 def _in_one_kernel(images: Tensor, axis: int, tables: Tensor) -> Tensor:
@@ -121,14 +121,17 @@ def _in_one_kernel(images: Tensor, axis: int, tables: Tensor) -> Tensor:
     return summed(images, axis, tables)
 
 
-def _agrees(device: torch.device, along: Along) -> bool:
+def _agrees(device: torch.device, name: str, along: Along) -> bool:
     try:
-        return all(_same(device, along, *sizes, how) for how in _FILTERS for sizes in _TRIED)
+        if all(_same(device, along, *sizes, how) for how in _FILTERS for sizes in _TRIED):
+            return True
+        fault = "its pixels differ from Pillow's"
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # no Triton, no compiler, no memory that it knows
-        log.info("images are not resized by one kernel on %s: %s", device, str(error).partition("\n")[0])
-        return False
+        fault = str(error).partition("\n")[0]
+    log.info("%s does not resize images on %s: %s", name, device, fault)
+    return False
 
 
 def _same(device: torch.device, along: Along, given: tuple[int, int], wanted: tuple[int, int], how: str) -> bool:

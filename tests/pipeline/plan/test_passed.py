@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import torch
 
-from frostline.pipeline.plan import passed
+from frostline.pipeline.plan import passed, steady
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.passed import keep_steady, was_steady
 from frostline.pipeline.plan.resolve import resolve
 from frostline.pipeline.run.run import extract
 from frostline.pipeline.settings import ExtractSettings
+from frostline.stages.backbones import runtime
 from frostline.stages.backbones.calibrate.batch_size import in_threads
 from frostline.stages.backbones.inference import backbone, steadiness
 from frostline.stages.errors import ConfigError
@@ -93,16 +95,28 @@ def test_more_threads_are_checked_in_full(settings: ExtractSettings, checks: Che
         assert again(settings, checks)[-1] == 8
 
 
-@pytest.mark.parametrize("what", ["processor", "version"])
-def test_another_machine_and_other_versions_are_checked_in_full(
-    settings: ExtractSettings, checks: Checks, monkeypatch: pytest.MonkeyPatch, what: str
+def test_another_processor_is_checked_in_full(
+    settings: ExtractSettings, checks: Checks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extract(settings)
-    if what == "processor":
-        monkeypatch.setattr("frostline.stages.backbones.optimize.processor._name", lambda: "another")
-    else:
-        monkeypatch.setattr(passed, "version", lambda name: "0" if name == "numpy" else "1")
+    monkeypatch.setattr("frostline.stages.backbones.optimize.processor._name", lambda: "another")
     assert again(settings, checks)[-1] == 8
+
+
+@pytest.mark.parametrize("name", ["torch", "numpy", "frostline", "a package of the family"])
+def test_another_version_of_one_package_is_checked_in_full(
+    settings: ExtractSettings, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    versions = {"a package of the family": "1"}
+    monkeypatch.setattr(passed, "versions_of", lambda _request: versions)
+    inputs = open_inputs(settings)
+    spec = resolve(inputs).backbone.spec
+    keep_steady(inputs, spec, "fp32")
+    assert was_steady(inputs, spec, "fp32")
+    monkeypatch.setattr(passed, "version", lambda one: "0" if one == name else version(one))
+    if name in versions:
+        versions[name] = "0"
+    assert not was_steady(inputs, spec, "fp32")
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b'{"passed": 1}', b"\x00" * 64])
@@ -134,6 +148,53 @@ def test_an_unsteady_network_and_one_that_is_waived_are_not_remembered(settings:
     extract(settings.model_copy(update={"allow_unsteady": True}))
     inputs = open_inputs(settings)
     assert not was_steady(inputs, resolve(inputs).backbone.spec, "fp32")
+
+
+def test_a_pass_of_a_waived_network_whose_noise_was_not_checked_is_not_remembered(
+    settings: ExtractSettings, checks: Checks
+) -> None:
+    extract(settings.model_copy(update={"allow_unsteady": True}))
+    assert checks == [8]
+    assert again(settings, checks) == [2, 8]
+
+
+@pytest.mark.parametrize("size", [1, 2, 15])
+def test_a_pass_in_small_batches_counts_for_these_alone(settings: ExtractSettings, checks: Checks, size: int) -> None:
+    small, tried = settings.model_copy(update={"batch_size": size}), min(8, max(2, size))
+    extract(small)
+    assert checks == [2, tried]
+    assert again(small, checks) == [2]
+    extract(settings.model_copy(update={"views": ("hflip",)}))
+    assert checks == [2, 2, 8]
+
+
+def test_a_pass_in_larger_batches_than_are_ever_tried_counts_for_all_of_them(
+    settings: ExtractSettings, checks: Checks
+) -> None:
+    extract(settings)
+    assert again(settings.model_copy(update={"batch_size": 16}), checks) == [2]
+
+
+def test_a_pass_on_fewer_samples_than_are_wanted_is_not_remembered(
+    settings: ExtractSettings, checks: Checks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = steady.by_shape
+    monkeypatch.setattr(steady, "by_shape", lambda items: [rows[:7] for rows in found(items)])
+    extract(settings)
+    assert checks == [2, 7]
+    assert again(settings, checks) == [2, 7]
+
+
+def test_another_version_of_openvino_is_checked_in_full(
+    settings: ExtractSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = open_inputs(settings.model_copy(update={"optimize": "openvino"}))
+    spec = resolve(open_inputs(settings)).backbone.spec
+    monkeypatch.setattr(runtime, "version", lambda _name: "2026.1.0")
+    keep_steady(inputs, spec, "fp32")
+    assert was_steady(inputs, spec, "fp32")
+    monkeypatch.setattr(runtime, "version", lambda _name: "2026.1.1")
+    assert not was_steady(inputs, spec, "fp32")
 
 
 def test_what_is_kept_is_known_by_a_network_of_the_same_description_alone(settings: ExtractSettings) -> None:

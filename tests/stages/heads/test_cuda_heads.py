@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import pytest
 
-from frostline.stages.backbones.inference.capture import CAPTURES
+from frostline.stages.cuda.captures import CAPTURES
 from frostline.stages.heads.solvers.adamw import AdamWSolver
 from frostline.stages.heads.solvers.logistic import logistic_path
 from frostline.stages.heads.solvers.sgd import SgdSolver

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from frostline.stages.backbones.calibrate.precision import agreement, compared, 
 from frostline.stages.backbones.inference.backbone import Backbone
 from frostline.stages.backbones.inference.batches import BatchLimit
 from frostline.stages.backbones.inference.multi_layer import share_pass
-from frostline.stages.backbones.inference.on_openvino import check_openvino
+from frostline.stages.backbones.inference.on_openvino import OpenVINOBackbone, check_openvino
 from frostline.stages.errors import ConfigError
 from support.pictures import picture
 from support.project import REPOSITORY
@@ -94,6 +96,69 @@ def test_a_stream_that_is_left_early_does_not_disturb_the_next_batch() -> None:
     wanted = backbone.embed({"pixels": NOISE})
     next(backbone.stream(({"pixels": NOISE[:4]} for _ in range(50)), BatchLimit(4)))
     assert np.array_equal(backbone.embed({"pixels": NOISE}), wanted)
+
+
+def test_a_buffer_may_be_filled_with_the_next_batch_while_the_last_is_at_work() -> None:
+    backbone = loaded(SHIPPED)
+    wanted = backbone.embed({"pixels": NOISE[:8]})
+    buffer = np.empty_like(NOISE[:4])
+
+    def batches() -> Iterator[dict[str, Any]]:
+        for some in (NOISE[:4], NOISE[4:8]):
+            buffer[:] = some
+            yield {"pixels": buffer}
+        buffer[:] = 0
+
+    with in_threads(2):  # so many are at work before the first is awaited
+        streamed = list(backbone.stream(batches(), BatchLimit(4)))
+    assert np.array_equal(np.concatenate(streamed), wanted)
+
+
+def test_arrays_that_can_not_be_written_to_are_streamed_without_a_warning() -> None:
+    backbone, sealed = loaded(SHIPPED), NOISE.copy()
+    sealed.setflags(write=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (found,) = backbone.stream([{"pixels": sealed}], BatchLimit(11))
+    assert np.array_equal(found, backbone.embed({"pixels": NOISE}))
+
+
+def failing() -> OpenVINOBackbone:
+    """Return a network whose features are an image's first values; a request that begins with more than 250 fails."""
+    import openvino
+    from openvino import opset13 as ops
+
+    pixels = ops.parameter([4, 64, 64, 3], np.uint8)
+    first = ops.convert(ops.reshape(ops.slice(pixels, [0] * 4, [1] * 4, [1] * 4), [1], False), np.int64)
+    over = ops.subtract(ops.maximum(first, np.int64(250)), np.int64(250))
+    shape = ops.add(over, np.array([4, 64 * 64 * 3], np.int64))  # fits if nothing is over
+    rows = ops.convert(ops.reshape(pixels, shape, False), np.float32)
+    model = openvino.Model([ops.slice(rows, [0, 0], [4, 128], [1, 1])], [pixels], "first values")
+    return OpenVINOBackbone(loaded(SHIPPED, "auto"), "fp32", model)
+
+
+def test_after_requests_that_failed_the_next_batch_has_its_own_features() -> None:
+    backbone, sound = failing(), np.minimum(NOISE, 250)
+    wanted = sound.reshape(11, -1)[:, :128].astype(np.float32)
+    bad = [np.full((4, 64, 64, 3), level, np.uint8) for level in (251, 252)]
+    assert np.array_equal(backbone.embed({"pixels": sound}), wanted)
+    for some in (bad[0], np.concatenate(bad), np.concatenate([sound[:4], *bad, sound])):
+        with pytest.raises(RuntimeError, match="Exception from"):
+            backbone.embed({"pixels": some})
+        assert np.array_equal(backbone.embed({"pixels": sound}), wanted)
+        assert np.array_equal(next(backbone.stream([{"pixels": sound}], BatchLimit(11))), wanted)
+
+
+def test_a_stream_whose_requests_another_ones_failure_took_away_gives_no_features() -> None:
+    backbone, white, black = failing(), np.full((4, 64, 64, 3), 255, np.uint8), np.zeros((4, 64, 64, 3), np.uint8)
+    with in_threads(2):
+        waiting = backbone.stream(({"pixels": black} for _ in range(9)), BatchLimit(4))
+        next(waiting)
+        with pytest.raises(RuntimeError, match="Exception from"):
+            backbone.embed({"pixels": white})
+        with pytest.raises(RuntimeError, match="a request of OpenVINO failed before this one"):
+            list(waiting)
+        assert not backbone.embed({"pixels": black}).any()
 
 
 def test_lower_precision_is_judged_by_what_torch_computes_in_fp32() -> None:

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from frostline.stages.backbones.inference import cuda
 from frostline.stages.backbones.inference.batches import BatchLimit
-from frostline.stages.backbones.inference.capture import CAPTURES, Run
+from frostline.stages.cuda.captures import CAPTURES, Run
 from frostline.stages.modalities.base import Arrays
 from frostline.stages.modalities.items import Stack
 from support.extraction import tiny_backbone

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from frostline.stages.backbones.inference.capture import Captures
+from frostline.stages.cuda.captures import Captures
 from frostline.stages.heads.solvers import adamw, descent, steps
 from frostline.stages.heads.solvers.adamw import AdamWSolver
 from frostline.stages.heads.solvers.sgd import SgdSolver

@@ -96,10 +96,26 @@ def test_what_needs_more_taps_than_there_is_room_for_has_no_table() -> None:
     assert table(1000, 256, (0, 256), "bilinear", taps_for(2, "bilinear")) is None
 
 
-def test_a_device_that_is_off_by_one_level_does_not_resize(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_is_off_by_one_level_does_not_resize_and_that_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     assert way(CPU) is in_torch
     monkeypatch.setattr(room, "in_torch", lambda images, axis, tables: in_torch(images, axis, tables) ^ 1)
-    assert way.__wrapped__(CPU) is None
+    with caplog.at_level("INFO", "frostline"):
+        assert way.__wrapped__(CPU) is None
+    assert caplog.messages == ["torch does not resize images on cpu: its pixels differ from Pillow's"]
+
+
+def test_a_device_where_torchs_operations_fail_does_not_resize_and_the_error_is_logged_as_torchs(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object) -> torch.Tensor:
+        raise NotImplementedError("no gather here\nmore")
+
+    monkeypatch.setattr(room, "in_torch", fails)
+    with caplog.at_level("INFO", "frostline"):
+        assert way.__wrapped__(CPU) is None
+    assert caplog.messages == ["torch does not resize images on cpu: no gather here"]
 
 
 @pytest.mark.parametrize("kernel", ["fails", "is off", "is right"])
@@ -116,7 +132,9 @@ def test_a_gpu_uses_one_kernel_or_else_torch(
     monkeypatch.setattr(room, "_same", lambda device, *more: real(CPU, *more))  # a GPU that computes here
     with caplog.at_level("INFO", "frostline"):
         assert way.__wrapped__(torch.device("cuda")) is (one if kernel == "is right" else in_torch)
-    assert ("Failed to find C compiler" in caplog.text) == (kernel == "fails") and "more" not in caplog.text
+    faults = {"fails": "Failed to find C compiler", "is off": "its pixels differ from Pillow's", "is right": None}
+    told = f"Triton's kernel does not resize images on cuda: {faults[kernel]}"
+    assert caplog.messages == [told] * (kernel != "is right")
 
 
 @pytest.fixture

@@ -12,13 +12,12 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from frostline.stages.backbones.inference.batches import Network
-from frostline.stages.backbones.optimize import end_capture
+from frostline.stages.cuda.pool import end_capture
 from frostline.stages.gpu import out_of_memory
 
 log = logging.getLogger("frostline")
@@ -28,6 +27,14 @@ T = TypeVar("T")
 Tensors = Mapping[str, Tensor]
 Stream = Any  # torch.cuda's or, without a GPU, torch.cpu's
 Run = Callable[[], object]
+
+
+class Network(Protocol):
+    """A backbone with a device. ``features``: of tensors that are there, float32 (batch, d)."""
+
+    device: torch.device
+
+    def features(self, given: Tensors, /) -> Tensor: ...
 
 
 class Captures:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import pytest
 import torch
 
-from frostline.stages.backbones.inference import capture as room
-from frostline.stages.backbones.inference.capture import Captures
+from frostline.stages.cuda import captures as room
+from frostline.stages.cuda.captures import Captures
 from support.extraction import tiny_backbone
 
 GIVEN = {"pixels": torch.zeros(2, 32, 32, 3, dtype=torch.uint8)}
@@ -90,10 +89,28 @@ def test_memory_that_runs_out_in_a_capture_is_raised_and_graphs_are_still_used(n
     assert not captures.failed
 
 
-def test_a_device_that_is_named_is_the_one_that_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    from frostline.stages.backbones.calibrate import batch_size
+class Failed:
+    """A capture that fails when it begins."""
 
-    waited: list[object] = []
-    monkeypatch.setattr(torch, "get_device_module", lambda _: SimpleNamespace(synchronize=waited.append))
-    batch_size._next(torch.device("cuda", 1), iter([torch.ones(1).numpy()]), 1)
-    assert waited == [torch.device("cuda", 1)] * 2
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def __enter__(self) -> None:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_failed_capture_raises_its_own_error_with_or_without_what_torch_does_not_promise(
+    monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    ended: list[object] = []
+    for name in ("CUDAGraph", "graph_pool_handle", "graph"):
+        monkeypatch.setattr(torch.cuda, name, Failed if name == "graph" else lambda: (0, 1))
+    monkeypatch.setattr(torch._C, "_cuda_endAllocateToPool", lambda *given: ended.append(given), raising=False)
+    if not there:
+        monkeypatch.delattr(torch._C, "_cuda_endAllocateToPool")
+    with pytest.raises(RuntimeError, match="operation not permitted"):
+        room._captured(lambda: None, torch.device("cuda", 1), None)
+    assert ended == [(1, (0, 1))] * there

@@ -1,0 +1,1 @@
+"""Captured CUDA graphs, which networks and heads run as."""
