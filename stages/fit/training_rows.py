@@ -83,7 +83,7 @@ class TrainingRows:
     @property
     def continues(self) -> bool:
         """Whether values can be asked for one after another."""
-        return self.target.kind == DEFAULT and hasattr(head_kind(self.spec.kind).solver_class(), "begin")
+        return self.target.kind == DEFAULT and head_kind(self.spec.kind).continues
 
     def _begun(self, several: Sequence[Mask]) -> Part:
         made = [self._made(used) for used in several]

@@ -60,8 +60,9 @@ class Solver(Protocol):
 class Continued(Protocol):
     """Tasks of row weights, for which values are solved one after another, each starting from those next to it.
 
-    A solver offers it as ``begin(row_weights)``, float64 (t, n), if heads may be solved roughly first, and closely
-    where that matters; they give probabilities, and fit their rows more closely the larger the value is.
+    The solver of a kind that ``continues`` offers it as ``begin(row_weights)``, float64 (t, n). Heads may be solved
+    roughly first, and closely where that matters; they give probabilities, and fit their rows more closely the larger
+    the value is.
     """
 
     def solve(self, grid: Sequence[Number], *, roughly: bool = False) -> None:

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from frostline.stages.heads.kinds import DINOV2_GRID
+from frostline.stages.heads.newton import rotated_rows
 from frostline.stages.heads.newton.c_path import ROUGH, CPath, Effort, distinct
 from frostline.stages.heads.newton.losses import Softmax
 from frostline.stages.heads.newton.minimise import Solution, Start, _Descent
+from frostline.stages.heads.newton.penalised import prepare
 from frostline.stages.heads.newton.preconditioner import Preconditioner
 from frostline.stages.heads.newton.problem import Problem
 from frostline.stages.heads.newton.rotated_rows import rotate
@@ -152,3 +154,28 @@ def test_logits_may_go_further_after_a_whole_step_only(step: float, wider: bool)
     descent.iterations[:], descent.step[:], before = 1, step, float(descent.radius)
     descent._take(descent.heads, theta, problem.evaluate(theta), torch.ones(1, dtype=torch.bool))
     assert (float(descent.radius) > before) == wider
+
+
+@pytest.mark.parametrize(("offset", "exact"), [(0.0, torch.float32), (10.0, torch.float32), (1e5, torch.float64)])
+def test_rows_far_from_zero_are_not_reduced_to_float32(offset: float, exact: torch.dtype) -> None:
+    X = torch.as_tensor(np.random.default_rng(0).standard_normal((300, 20))) + offset
+    assert rotate(X).reduced.exact == exact
+
+
+def test_rough_heads_of_rows_far_from_zero_are_as_near_as_those_of_others() -> None:
+    rng = np.random.default_rng(5)
+    y = rng.integers(0, 3, 600)
+    X = rng.standard_normal((600, 30)) + 0.6 * rng.standard_normal((3, 30))[y] + 1e6
+    path, weights = prepare(X, y, dtype="float64").begin(), np.ones(600)
+    path.solve([0.1, 1.0], ROUGH)
+    close = prepare(X, y, dtype="float64").fit([0.1, 1.0], weights, tolerance=1e-8)
+    above = path.known([0.1, 1.0], 1e-3).objective[0] / close.objective - 1
+    assert (above > -1e-6).all() and (above < 3e-3).all()
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_the_copy_for_products_is_in_bf16_if_the_device_has_that(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rotated_rows, "has_bf16", lambda device: fast and device == "cpu")
+    X = torch.as_tensor(np.random.default_rng(0).standard_normal((300, 20)))
+    assert rotate(X).reduced.rows.dtype == (torch.bfloat16 if fast else torch.float32)
+    assert rotate(X, torch.float64).reduced.rows.dtype == torch.float64
