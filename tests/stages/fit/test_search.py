@@ -16,6 +16,7 @@ from frostline.stages.fit.training_rows import TrainingRows
 from frostline.stages.heads import head_spec
 from frostline.stages.heads.kinds import DINOV2_GRID
 from frostline.stages.heads.protocols import PROTOCOLS
+from frostline.stages.heads.solvers.svm import SVMSolver
 from frostline.stages.store import RowFile
 from support.features import features
 
@@ -106,6 +107,13 @@ def test_the_value_taken_and_the_least_loss_that_it_is_compared_with_are_both_so
     least = found.grid[int(np.argmin(found.log_loss))]
     assert DINOV2_GRID.index(least) > DINOV2_GRID.index(found.value) + 1
     assert least not in found.rough and found.value not in found.rough
+
+
+def test_a_head_is_searched_only_if_its_kind_says_that_it_continues(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = two_minima(200, 50)
+    monkeypatch.setattr(SVMSolver, "begin", lambda *_: None, raising=False)  # of another meaning
+    logistic, svm = (TrainingRows(X, y, 2, head_spec(kind, DINOV2_GRID)) for kind in ("logreg", "svm"))
+    assert logistic.continues and not svm.continues
 
 
 def test_folds_whose_heads_take_too_much_memory_get_the_whole_grid(monkeypatch: pytest.MonkeyPatch) -> None:
