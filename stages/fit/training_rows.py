@@ -75,7 +75,7 @@ class TrainingRows:
     @property
     def bytes_begun(self) -> int:
         """Bytes that ``begin`` may keep for a mask: a head of each value, and rows with a scale of their own."""
-        n, d = self.X.shape
+        n, d = map(int, self.X.shape)
         copied = self.spec.scaling == "standardize" and not isinstance(self.X, RowFile)
         heads = len(self.spec.grid) * self.classes * (d + 1) * _DOUBLE
         return heads + (_COPIES * n * d if copied else 0)
