@@ -86,8 +86,7 @@ class CPath:
         Heads that are solved on the way are forgotten in the end.
         """
         grid = grid.new_tensor([self._key(C) for C in grid.tolist()])
-        below = [C for C in self._known if float(grid[0]) >= C]
-        knots, asked = _knots(grid, max([self.easy, *below]))
+        knots, asked = _knots(grid, self.easy, list(self._known))
         tolerances = torch.where(asked, effort.tolerance, max(effort.tolerance, _PASSING))
         passing = set(knots[~asked].tolist()) - set(self._known)
         step_factor, first, inverse = _STEP_FACTOR, 0, Preconditioner(self._limit)
@@ -151,10 +150,11 @@ class CPath:
         return sorted(known[:most])
 
 
-def _knots(grid: Tensor, easy: float) -> tuple[Tensor, Tensor]:
-    """The grid with steps put into its gaps, and which of them are the grid's."""
+def _knots(grid: Tensor, easy: float, known: list[float]) -> tuple[Tensor, Tensor]:
+    """The grid with steps put into gaps without known values, and which of them are the grid's."""
     knots, asked, last = [], [], easy
     for C in grid.tolist():
+        last = max([last, *(other for other in known if other <= C)])
         while last * _STEP_FACTOR**1.5 < C:
             last *= _STEP_FACTOR
             knots.append(last)

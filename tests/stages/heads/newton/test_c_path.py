@@ -179,3 +179,12 @@ def test_the_copy_for_products_is_in_bf16_if_the_device_has_that(fast: bool, mon
     X = torch.as_tensor(np.random.default_rng(0).standard_normal((300, 20)))
     assert rotate(X).reduced.rows.dtype == (torch.bfloat16 if fast else torch.float32)
     assert rotate(X, torch.float64).reduced.rows.dtype == torch.float64
+
+
+def test_nothing_is_solved_on_the_way_where_heads_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    path, calls = opened(), []
+    path.solve(values(0.01, 0.1, 1.0, 10.0, 100.0, 1000.0), ROUGH)
+    together = path._solve_together
+    monkeypatch.setattr(path, "_solve_together", lambda grid, *how: calls.extend(grid.tolist()) or together(grid, *how))
+    path.solve(values(0.01, 1000.0), Effort(1e-5, 200))
+    assert calls == [0.01, 1000.0]
