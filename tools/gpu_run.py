@@ -27,7 +27,7 @@ from tools.gpu.bench import Bench
 from tools.gpu.compiled import NETWORKS, compiled
 from tools.gpu.correctness import tests
 from tools.gpu.decoding import decoding
-from tools.gpu.heads import grid, heads
+from tools.gpu.heads import choice, grid, heads
 from tools.gpu.images import ImageMaker
 from tools.gpu.kernels import kernels
 from tools.gpu.machine import machine
@@ -60,6 +60,7 @@ STEPS = {
     "whole": Step(whole, 150, images=True),
     "heads": Step(heads, 60),
     "grid": Step(grid, 60),
+    "choice": Step(choice, 60),
     "kernels": Step(kernels, 30),
     **{f"compiled {name}": Step(partial(compiled, name=name), 60) for name in NETWORKS},
 }

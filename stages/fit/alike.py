@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,12 +35,20 @@ class UnitLosses:
         self.sums[candidates, found] += np.add.reduceat((own * weights)[:, order], starts, axis=1)
         self.weights[candidates, found] += np.add.reduceat(weights[order], starts)
 
+    def forget(self, candidates: Sequence[int]) -> None:
+        """Forget what some candidates cost."""
+        self.sums[candidates], self.weights[candidates], self.errors[candidates] = 0.0, 0.0, 0.0
+
     def mean(self) -> Doubles:
-        """Return each candidate's mean loss, (k,), and its units half of one that it errs on."""
+        """Return each candidate's mean loss, (k,), and its units half of one that it errs on; NaN without any."""
         total, m = self.weights.sum(1), np.count_nonzero(self.weights, axis=1)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             means: Doubles = (self.sums.sum(1) / total * m + self.errors / total * _UNSEEN) / (m + _UNSEEN)
         return means
+
+    def least(self) -> int:
+        """Return the place of the least mean loss. A mean must be finite."""
+        return int(np.nanargmin(self.mean()))
 
     def error(self, best: int) -> Doubles:
         """Return the standard error of the difference of each candidate's mean loss from that of ``best``, (k,).
@@ -60,10 +70,11 @@ def alike(losses: UnitLosses, calmer: int) -> tuple[int, NDArray[np.int64]]:
     Taken is the calmest (see ``Kind.calmer``) within half a standard error, or the middle of these for a ``calmer`` of
     0. Half a unit that the head errs on is added to the mean loss: where rows are few and all are right, the surest
     head would be the best, whatever it would pay for its first error. Values of both constants from a quarter to one
-    lose about as little on the problems of benchmarks/selection/regret.py. A mean loss must be finite.
+    lose about as little on the problems of benchmarks/selection/regret.py. A mean loss must be finite; values without
+    any loss are skipped.
     """
     means = losses.mean()
-    best = int(np.nanargmin(means))
+    best = losses.least()
     more, error = means - means[best], losses.error(best)
     sure = np.isfinite(error)
     near = np.flatnonzero((sure & (more <= _NEAR * error)) | (more == 0))

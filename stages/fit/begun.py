@@ -23,13 +23,16 @@ class Begun:
 
     def __init__(self, spec: HeadSpec, parts: Sequence[Part]) -> None:
         self.spec, self._parts = spec, parts
-        self.easy = min(part.heads.easy for part in parts)
 
     def solve(self, grid: Sequence[Number], *, roughly: bool = False) -> None:
         """Solve values, or solve them on. Raises what ``explained`` makes of a solver's errors."""
         with explained(self.spec):
             for part in self._parts:
                 part.heads.solve(grid, roughly=roughly)
+
+    def training_loss(self, value: Number) -> float:
+        """Return the largest mean loss of any mask's head of a value on the rows that it was fitted on."""
+        return max(part.heads.training_loss(value) for part in self._parts)
 
     def known(self, grid: Sequence[Number]) -> list[HeadPath]:
         """Return each mask's heads of values that were solved; they act on the features as they were given."""

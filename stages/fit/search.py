@@ -1,13 +1,14 @@
 """Which values of a grid are worth a head: solved roughly from coarse to fine, and closely where the choice falls.
 
-The loss on held-out rows falls and then rises along a path of penalties. Values a factor of ten apart are tried from
-an easy one on, in both directions, until the loss has clearly risen; then those in the middle of the gaps around the
+Values a factor of ten apart are tried from the lowest on. A loss on held-out rows that has risen may fall again at a
+larger value, as long as the training rows are not fitted: features of small variance count only then. So the first part
+ends when the loss has clearly risen and the training rows are fitted. Then come the middles of the gaps around the
 least, again and again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,60 +16,68 @@ from numpy.typing import NDArray
 from frostline.stages.fit.alike import UnitLosses
 from frostline.stages.fit.begun import Begun
 from frostline.stages.fit.training_rows import Mask, TrainingRows
-from frostline.stages.fit.unseen import Solved, held_by
+from frostline.stages.fit.unseen import Held, held_by, held_by_one
 from frostline.stages.heads.kinds import Number
-from frostline.stages.targets.base import RowLosses
+from frostline.stages.targets.base import Criterion, Judgement, RowLosses, joined
 
 FEW = 8  # values: so many are all solved closely, whoever named them wants to know of each
+_BYTES = 2**30  # of heads, and of rows scaled for each mask, that are kept at once
 _STRIDE = 9.99  # a factor of the value from one try to the next
 _RISEN = 3.0  # standard errors by which the loss is clearly above the least
+_FITTED = 0.01  # mean loss on training rows that leaves nothing to fit
 
 
 class Search:
     """Heads of several masks for the values of a grid that were tried.
 
     ``tried`` and ``close``: the places in the grid of values that were solved, and of those solved to the tolerance of
-    the solver; the others are rough.
+    the solver; the others are rough. ``losses``: of the whole grid, none of values that were not tried. Each value is
+    scored when it is solved, and again when it is solved closely.
     """
 
-    def __init__(self, rows: TrainingRows, masks: Sequence[Mask], units: NDArray[np.int64]) -> None:
-        self.rows, self.masks, self.units = rows, masks, units
+    probabilistic = True
+
+    def __init__(self, rows: TrainingRows, masks: Sequence[Mask], units: NDArray[np.int64], of_rows: RowLosses) -> None:
+        """``masks``: bool (n,), the rows to hold out, each in turn; ``units``: int64 (n,), see ``UnitLosses``."""
+        self.rows, self.masks, self._of_rows = rows, masks, of_rows
         self.heads: Begun = rows.begin([~held for held in masks])
         self.tried: set[int] = set()
         self.close: set[int] = set()
+        self.losses = UnitLosses(len(rows.spec.grid), units)
+        self._criteria: dict[int, Criterion] = {}
+        self._converged = np.zeros(len(rows.spec.grid), bool)
 
-    def everything(self) -> None:
-        """Try every value."""
-        self._solve(range(len(self.rows.spec.grid)))
-
-    def around_the_least(self, of_rows: RowLosses) -> None:
-        """Try values until the loss on held-out rows has clearly risen on both sides of the least."""
-        losses = UnitLosses(len(self.rows.spec.grid), self.units)
-        coarse = self._coarse()
-        first = next((i for i, place in enumerate(coarse) if self.rows.spec.grid[place] >= self.heads.easy), 0)
-        self._try(coarse[first : first + 1], losses, of_rows)
-        for onward in (coarse[first + 1 :], coarse[:first][::-1]):
-            for place in onward:
-                self._try([place], losses, of_rows)
-                if self._risen(losses)[place]:
-                    break
-        while middles := self._between(losses):
-            self._try(middles, losses, of_rows)
+    def around_the_least(self) -> None:
+        """Try coarse values until the training rows are fitted and the loss has clearly risen, then finer ones."""
+        for place in self._coarse():
+            self._solve([place], roughly=True)
+            if self._risen()[place] and self.heads.training_loss(self.rows.spec.grid[place]) <= _FITTED:
+                break
+        while middles := self._between():
+            self._solve(middles, roughly=True)
 
     def refine(self, places: Sequence[int]) -> bool:
         """Solve the values at places and their neighbours closely; return whether any of them was not yet."""
         last = len(self.rows.spec.grid) - 1
         wanted = {near for place in places for near in (place - 1, place, place + 1) if 0 <= near <= last} - self.close
         if wanted:
-            self.heads.solve(self._values(wanted))
-        self.tried |= wanted
-        self.close |= wanted
+            self._solve(sorted(wanted), roughly=False)
+            self.close |= wanted
         return bool(wanted)
 
-    def found(self) -> Solved:
-        """Return the held-out rows, with the heads of the values that were tried."""
-        tried = self._values(self.tried)
-        return Solved(self.rows, self.masks, tried, self.heads.known(tried))
+    def judgement(self) -> Judgement:
+        """Return what the target's criterion makes of the values that were tried, k of them."""
+        return joined([self._criteria[place].judgement() for place in self.places()])
+
+    def of(self, index: int) -> Iterator[Held]:
+        """Yield all held-out rows with their decision values by the heads of a value that was tried, by its place."""
+        for path, held in zip(self.heads.known(self.rows.spec.grid[index : index + 1]), self.masks, strict=True):
+            yield from held_by_one(path, 0, held, self.rows)
+
+    @property
+    def converged(self) -> tuple[bool, ...]:
+        """Of each value that was tried, whether its heads converged to the solver's tolerance, for every mask."""
+        return tuple(self._converged[self.places()].tolist())
 
     def rough(self) -> tuple[Number, ...]:
         """Return the values that were solved roughly only."""
@@ -85,21 +94,33 @@ class Search:
     def _values(self, places: set[int]) -> tuple[Number, ...]:
         return tuple(self.rows.spec.grid[place] for place in sorted(places))
 
-    def _solve(self, places: Sequence[int]) -> None:
-        self.heads.solve(self._values(set(places)), roughly=True)
+    def _solve(self, places: Sequence[int], *, roughly: bool) -> None:
+        """Solve the values at ascending places, and score them."""
+        grid = self._values(set(places))
+        self.heads.solve(grid, roughly=roughly)
         self.tried |= set(places)
-
-    def _try(self, places: Sequence[int], losses: UnitLosses, of_rows: RowLosses) -> None:
-        new = sorted(set(places) - self.tried)
-        if not new:
-            return
-        self._solve(new)
-        grid = self._values(set(new))
+        self._forget(places)
         for path, held in zip(self.heads.known(grid), self.masks, strict=True):
+            self._converged[places] &= path.converged
             for _, part, weights, values in held_by(path, held, self.rows, len(grid)):
-                own, errors = of_rows(values, self.rows.y[part])
-                for i, place in enumerate(new):
-                    losses.add(slice(place, place + 1), part, (own[i : i + 1], errors[i : i + 1]), weights)
+                self._score(places, part, weights, values)
+
+    def _forget(self, places: Sequence[int]) -> None:
+        """Forget how values were scored."""
+        self.losses.forget(places)
+        self._converged[places] = True
+        for place in places:
+            self._criteria[place] = self.rows.target.criterion(1, probabilistic=True)
+
+    def _score(
+        self, places: Sequence[int], part: NDArray[np.int64], weights: NDArray[np.float64], values: NDArray[np.float64]
+    ) -> None:
+        """Score a block: positions of rows (b,), their weights (b,) and decision values (k, b, classes)."""
+        own, errors = self._of_rows(values, self.rows.y[part])
+        for i, place in enumerate(places):
+            one = slice(i, i + 1)
+            self.losses.add(slice(place, place + 1), part, (own[one], errors[one]), weights)
+            self._criteria[place].add(slice(0, 1), values[one], self.rows.y[part], weights)
 
     def _coarse(self) -> list[int]:
         """Return the places of values about a factor of ten apart, the first and the last of the grid among them."""
@@ -109,15 +130,25 @@ class Search:
                 places.append(place)
         return places if places[-1] == len(grid) - 1 else [*places, len(grid) - 1]
 
-    def _risen(self, losses: UnitLosses) -> NDArray[np.bool_]:
+    def _risen(self) -> NDArray[np.bool_]:
         """Return of each value (k,) whether it was tried and its loss is clearly above the least."""
         with np.errstate(invalid="ignore"):
-            means = losses.mean()
-            best = int(np.nanargmin(means))
-            return np.asarray(means - means[best] > _RISEN * losses.error(best))
+            means, best = self.losses.mean(), self.losses.least()
+            return np.asarray(means - means[best] > _RISEN * self.losses.error(best))
 
-    def _between(self, losses: UnitLosses) -> list[int]:
+    def _between(self) -> list[int]:
         """Return the middles of the gaps between tried values of which one or both are not clearly above the least."""
-        risen = self._risen(losses)
+        risen = self._risen()
         ends = zip(self.places()[:-1], self.places()[1:], strict=True)
         return [(low + high) // 2 for low, high in ends if high - low > 1 and not (risen[low] and risen[high])]
+
+
+def searchable(rows: TrainingRows, masks: Sequence[Mask]) -> bool:
+    """Whether to search the values of a grid: many, by their losses, and not so much that memory is the question.
+
+    A hold-out is searched however large it is: that keeps no more than its whole grid would. The rule ``best`` compares
+    scores that jump from value to value, so it gets all of them, closely.
+    """
+    spec, memory = rows.spec, len(masks) * rows.bytes_begun
+    by_losses = spec.rule == "stable" and not spec.per_label
+    return len(spec.grid) > FEW and rows.continues and by_losses and (len(masks) == 1 or memory <= _BYTES)

@@ -13,12 +13,13 @@ from frostline.stages.datasets.sampling import contents
 from frostline.stages.errors import ConfigError, DataError
 from frostline.stages.fit.alike import UnitLosses, alike
 from frostline.stages.fit.scheme import held_out, of_validation
-from frostline.stages.fit.search import FEW, Search
+from frostline.stages.fit.search import Search, searchable
 from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.ties import TIES
 from frostline.stages.fit.training_rows import Mask, TrainingRows
-from frostline.stages.fit.unseen import Held, HeldOut, Others, Unseen
+from frostline.stages.fit.unseen import Held, HeldOut, Others, Scored, Unseen
 from frostline.stages.heads import head_kind
+from frostline.stages.heads.kinds import Number
 from frostline.stages.metrics import steady_temperature
 from frostline.stages.targets.base import Judgement
 
@@ -35,9 +36,8 @@ def choose(
 ) -> Choice:
     """Return the value that rows which the heads have not seen speak for, each counting what its class weight says.
 
-    Where there are many values, which can be asked for one after another, they are solved roughly, and closely around
-    the choice; by the rule
-    ``stable`` values beyond those where the loss has clearly risen are not tried, see ``Search``.
+    By the rule ``stable`` many values that can be asked for one after another are searched, see ``Search``: not all are
+    tried, and those away from the choice are solved roughly.
 
     By the rule ``stable`` that is one of the values whose losses these rows can't tell apart from the least, see
     ``alike``; single labels are judged by log-loss, or without probabilities by the share that is wrong. By the rule
@@ -54,8 +54,8 @@ def choose(
     groups = None if groups is None else np.unique(group_lots(groups, digests, 0), return_inverse=True)[1].ravel()
     units = contents(digests) if groups is None else groups
     masks, how = _held_rows(rows, digests, groups, held)
-    if masks and len(spec.grid) > FEW and rows.continues and not spec.per_label:
-        return _searched(Search(rows, masks, units), how)
+    if masks and searchable(rows, masks) and (of_rows := rows.target.row_losses(rows.y, probabilistic=True)):
+        return _searched(Search(rows, masks, units, of_rows), units, how)
     unseen = HeldOut(rows, masks) if masks else Others(rows, digests, views)
     judged, best, among = _chosen(unseen, rows, units)
     places = _best_of_each(judged, best, rows) if spec.per_label else []
@@ -64,25 +64,21 @@ def choose(
     if isinstance(unseen, HeldOut):
         how["converged"] = unseen.converged
     learned = _learned(unseen, rows, units, best, places)
-    return Choice(**how, **_recorded(judged), **_taken(unseen, best, among), **learned)
+    return Choice(**how, **_recorded(judged), **_taken(unseen.grid, best, among), **learned)
 
 
-def _searched(search: Search, how: dict[str, Any]) -> Choice:
-    """Return the choice among values that are solved roughly, and closely around the one that is chosen."""
-    rows, units = search.rows, search.units
-    of_rows = rows.target.row_losses(rows.y, probabilistic=True)
-    if rows.spec.rule == "stable" and of_rows is not None:
-        search.around_the_least(of_rows)
-    else:
-        search.everything()
+def _searched(search: Search, units: Units, how: dict[str, Any]) -> Choice:
+    """Return the choice among values that are solved roughly; it and the least loss it is compared with, closely."""
+    rows = search.rows
+    search.around_the_least()
     while True:
-        unseen = search.found()
-        judged, best, among = _chosen(unseen, rows, units)
-        if not search.refine([search.places()[best]]):
+        best, among = alike(search.losses, head_kind(rows.spec.kind).calmer)
+        if not search.refine([best, search.losses.least()]):
             break
-    how |= {"converged": unseen.converged, "rough": search.rough(), "untried": search.untried()}
-    learned = _learned(unseen, rows, units, best, ())
-    return Choice(**how, **_recorded(judged), **_taken(unseen, best, among), **learned)
+    how |= {"converged": search.converged, "rough": search.rough(), "untried": search.untried()}
+    learned = _learned(search, rows, units, best, ())
+    taken = _taken(rows.spec.grid, best, among.tolist())
+    return Choice(**how, **_recorded(search.judgement()), **taken, **learned)
 
 
 def _chosen(unseen: Unseen, rows: TrainingRows, units: Units) -> tuple[Judgement, int, Sequence[int]]:
@@ -95,9 +91,8 @@ def _chosen(unseen: Unseen, rows: TrainingRows, units: Units) -> tuple[Judgement
     return judged, TIES[rows.spec.ties](judged.good) if rows.spec.ties else _best(judged.good, judged.cost), []
 
 
-def _taken(unseen: Unseen, best: int, among: Sequence[int]) -> dict[str, Any]:
-    alike = (unseen.grid[among[0]], unseen.grid[among[-1]]) if among else ()
-    return {"value": unseen.grid[best], "alike": alike}
+def _taken(grid: Sequence[Number], best: int, among: Sequence[int]) -> dict[str, Any]:
+    return {"value": grid[best], "alike": (grid[among[0]], grid[among[-1]]) if among else ()}
 
 
 def _held_rows(
@@ -131,7 +126,7 @@ def _best_of_each(judged: Judgement, best: int, rows: TrainingRows) -> list[int]
     return [_best(good, np.nan_to_num(cost)) if np.isfinite(good).all() else best for good, cost in columns]
 
 
-def _learned(unseen: Unseen, rows: TrainingRows, units: Units, best: int, places: Sequence[int]) -> dict[str, Any]:
+def _learned(unseen: Scored, rows: TrainingRows, units: Units, best: int, places: Sequence[int]) -> dict[str, Any]:
     """Return what the held-out rows teach of the chosen head: a temperature of probabilities, or thresholds."""
     if rows.target.exclusive and not unseen.probabilistic:
         return {}

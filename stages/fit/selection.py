@@ -56,9 +56,10 @@ class Selection(Choice):
     each label, above which F1 is largest on the held-out rows; empty where that does not apply. ``repeats``: how many
     times rows were dealt to folds. ``alike``: the least and the largest of the values within a standard error of the
     least loss on the held-out rows; empty where that is not known. ``rough``: of the values of ``grid``, those
-    away from the choice, which were solved to a thousandth of their objective only; ``untried``: values that were given
-    but not tried, because the loss on the held-out rows had clearly risen before them. ``grid``: the values that were
-    tried.
+    away from the choice, which were solved to a thousandth of their objective or for ten steps only; ``untried``:
+    values that were given but not tried. They lie between values that were tried, whose losses on the held-out rows are
+    clearly above the least; or above all of them, where the loss had clearly risen and the training rows were fitted.
+    ``grid``: the values that were tried.
     ``final_gap``: how far the objective of the last fit may be above its optimum, as a share of it, and
     ``final_gradient_norm``, where the head says so.
     """

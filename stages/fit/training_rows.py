@@ -21,6 +21,8 @@ from frostline.stages.targets.base import DEFAULT, TargetValues
 from frostline.stages.targets.registry import TARGETS
 
 Mask = NDArray[np.bool_]
+_DOUBLE = 8  # bytes of a weight
+_COPIES = 12  # bytes of a feature that a solver keeps: float32 scaled and rotated, and in reduced precision or float64
 
 
 class TrainingRows:
@@ -71,9 +73,17 @@ class TrainingRows:
         return Begun(self.spec, [self._begun(lot) for lot in lots])
 
     @property
+    def bytes_begun(self) -> int:
+        """Bytes that ``begin`` may keep for a mask: a head of each value, and rows with a scale of their own."""
+        n, d = map(int, self.X.shape)
+        copied = self.spec.scaling == "standardize" and not isinstance(self.X, RowFile)
+        heads = len(self.spec.grid) * self.classes * (d + 1) * _DOUBLE
+        return heads + (_COPIES * n * d if copied else 0)
+
+    @property
     def continues(self) -> bool:
         """Whether values can be asked for one after another."""
-        return self.target.kind == DEFAULT and hasattr(head_kind(self.spec.kind).solver_class(), "begin")
+        return self.target.kind == DEFAULT and head_kind(self.spec.kind).continues
 
     def _begun(self, several: Sequence[Mask]) -> Part:
         made = [self._made(used) for used in several]

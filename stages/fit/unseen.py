@@ -19,20 +19,25 @@ _BYTES = 2**29  # of heads fitted at once
 _EVERY = slice(None)
 
 
-class Unseen(Protocol):
-    """Rows scored by heads that have not seen them.
+class Scored(Protocol):
+    """Rows scored by the heads of one value that have not seen them.
 
     Blocks of them: which values of the grid, the rows' positions, weights, and decision values (k, b, classes).
     """
 
     probabilistic: bool
+
+    def of(self, index: int) -> Iterator[Held]:
+        """Yield all held-out rows, with the decision values of one value, k = 1."""
+
+
+class Unseen(Scored, Protocol):
+    """The same of all values of a grid."""
+
     grid: tuple[Number, ...]
 
     def blocks(self) -> Iterator[Held]:
         """Yield all held-out rows, with the decision values of every value."""
-
-    def of(self, index: int) -> Iterator[Held]:
-        """Yield the same of one value, k = 1."""
 
 
 class HeldOut:
@@ -58,7 +63,7 @@ class HeldOut:
         all_kept = len(self._first) == len(self.masks)
         grid = self.grid if all_kept else self.grid[index : index + 1]
         for path, held in self._paths(grid):
-            yield from _held_by_one(path, index if all_kept else 0, held, self.rows)
+            yield from held_by_one(path, index if all_kept else 0, held, self.rows)
 
     def _paths(self, grid: tuple[Number, ...]) -> Iterator[tuple[HeadPath, Mask]]:
         """Yield the path of each mask; those that don't fit in memory together one batch after the other."""
@@ -69,25 +74,6 @@ class HeldOut:
 
     def _fitted(self, grid: tuple[Number, ...], masks: Sequence[Mask]) -> list[HeadPath]:
         return self.rows.fit_each(grid, [~held for held in masks])
-
-
-class Solved:
-    """The same of heads that are known already: a path for each mask, of the values that were tried."""
-
-    def __init__(
-        self, rows: TrainingRows, masks: Sequence[Mask], grid: tuple[Number, ...], paths: Sequence[HeadPath]
-    ) -> None:
-        self.rows, self.masks, self.grid, self.paths = rows, masks, grid, paths
-        self.converged = tuple(np.all([path.converged for path in paths], 0).tolist())
-        self.probabilistic = paths[0].probabilistic
-
-    def blocks(self) -> Iterator[Held]:
-        for path, held in zip(self.paths, self.masks, strict=True):
-            yield from held_by(path, held, self.rows, len(self.grid))
-
-    def of(self, index: int) -> Iterator[Held]:
-        for path, held in zip(self.paths, self.masks, strict=True):
-            yield from _held_by_one(path, index, held, self.rows)
 
 
 class Others:
@@ -132,7 +118,8 @@ def held_by(path: HeadPath, held: Mask, rows: TrainingRows, values: int) -> Iter
         yield _EVERY, part, rows.weights(held)[part], path.decision_values(rows.X[part])
 
 
-def _held_by_one(path: HeadPath, index: int, held: Mask, rows: TrainingRows) -> Iterator[Held]:
+def held_by_one(path: HeadPath, index: int, held: Mask, rows: TrainingRows) -> Iterator[Held]:
+    """Yield the rows that are held out, with their decision values by one head of a path."""
     head = path.head(index, ("",) * rows.classes)
     for part in _parts(np.flatnonzero(held), rows.classes):
         yield _EVERY, part, rows.weights(held)[part], head.decision_values(rows.X[part])[None]

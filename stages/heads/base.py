@@ -60,15 +60,16 @@ class Solver(Protocol):
 class Continued(Protocol):
     """Tasks of row weights, for which values are solved one after another, each starting from those next to it.
 
-    A solver offers it as ``begin(row_weights)``, float64 (t, n), if heads may be solved roughly first, and closely
-    where that matters; they give
-    probabilities. ``easy``: a value that is quickly solved from nothing.
+    The solver of a kind that ``continues`` offers it as ``begin(row_weights)``, float64 (t, n). Heads may be solved
+    roughly first, and closely where that matters; they give probabilities, and fit their rows more closely the larger
+    the value is.
     """
-
-    easy: float
 
     def solve(self, grid: Sequence[Number], *, roughly: bool = False) -> None:
         """Solve values to the tolerance of the solver, or ``roughly``; those that were solved, on from there."""
+
+    def training_loss(self, value: Number) -> float:
+        """Return the largest mean loss of any task's head of a value that was solved, on the rows of that task."""
 
     def known(self, grid: Sequence[Number]) -> Sequence[HeadPath]:
         """Return each task's heads of values that were solved."""

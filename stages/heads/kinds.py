@@ -45,6 +45,8 @@ class Kind:
         high: the largest.
         whole: whether the parameter takes whole numbers only.
         exact: whether the solver has an exact leave-one-out score without refitting (``leave_one_out``).
+        continues: whether the solver for single labels has ``begin``, see ``frostline.stages.heads.base.Continued``:
+            then values can be solved one after another, roughly first.
         streams: whether it reads the rows in blocks and needs no copy of them in memory.
         calmer: the direction of stronger regularisation: -1 for smaller values, 1 for larger values, 0 if unknown.
         costly: whether each fit is expensive: as slow on few rows as on many, or repeated for each value. Then fewer
@@ -72,6 +74,7 @@ class Kind:
     high: Number = 1e300
     whole: bool = False
     exact: bool = False
+    continues: bool = False
     streams: bool = False
     calmer: int = 0
     costly: bool = False
@@ -133,6 +136,7 @@ HEADS: Door[Kind] = Door(
             "C",
             _STRENGTHS,
             1.0,
+            continues=True,
             streams=True,
             calmer=-1,
             others=_others(multi_label="logistic_labels:LogisticLabelsSolver"),

@@ -42,6 +42,13 @@ class Judgement:
     cost_each: Scores | None = None
 
 
+def joined(judgements: Sequence[Judgement]) -> Judgement:
+    """Return the results of all candidates, in order, without those for each name."""
+    good, cost = (np.concatenate([getattr(each, name) for each in judgements]) for name in ("good", "cost"))
+    record = {name: np.concatenate([each.record[name] for each in judgements]) for name in judgements[0].record}
+    return Judgement(good, cost, record)
+
+
 class Criterion(Protocol):
     """Scores candidates on validation rows, from their decision values, block by block."""
 

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from frostline.stages.cuda.captures import CAPTURES
+from frostline.stages.fit import Selection, fit_rows
+from frostline.stages.fit.training_rows import TrainingRows
+from frostline.stages.heads import head_spec
 from frostline.stages.heads.kinds import DINOV2_GRID
 from frostline.stages.heads.linear import LinearPath
 from frostline.stages.heads.solvers.logistic import logistic_path
@@ -42,6 +45,25 @@ def grid(bench: Bench, found: Found) -> None:
     for device in _devices(bench):
         _, seconds = _fitted(bench, X, y, np.asarray(DINOV2_GRID), device)
         found[f"logistic, {len(X)} rows, {len(DINOV2_GRID)} values, {device}, s"] = seconds
+
+
+def choice(bench: Bench, found: Found) -> None:
+    """Note how long a run's head takes: C chosen on a tenth of the rows by the default rule, and fitted on all."""
+    X, y = _rows(bench, 20_000)
+    for device in _devices(bench):
+        selection, seconds = _chosen(bench, X, y, device)
+        found[f"logistic, {len(X)} rows, C chosen, {device}, s"] = seconds
+        tried = f"{len(selection.grid)} of {len(selection.given)} values tried"
+        found[f"logistic, {len(X)} rows, C chosen, {device}"] = f"C = {selection.value:.3g}, {tried}"
+
+
+def _chosen(bench: Bench, X: NDArray[np.float32], y: NDArray[np.int64], device: str) -> tuple[Selection, float]:
+    """Return how C was chosen, and how many seconds that and the last fit took."""
+    digests, names = np.random.default_rng(0).integers(0, 256, (len(X), 32), np.uint8), tuple(map(str, range(_CLASSES)))
+    spec = head_spec("logreg", None, options={"device": device}, folds=0, hold_out=0.1)
+    rows, selections = TrainingRows(X, y, _CLASSES, spec), list[Selection]()
+    seconds = bench.seconds(lambda: selections.append(fit_rows(rows, digests, names)[1]))
+    return selections[0], round(seconds, 2)
 
 
 def _fitted(

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from frostline.stages.backbones.inference.batches import BatchLimit, in_turn
-from frostline.stages.backbones.optimize import has_bf16
 from frostline.stages.backbones.spec import Precision
+from frostline.stages.capabilities import has_bf16
 from frostline.stages.errors import ConfigError
 from frostline.stages.gpu import out_of_memory
 from frostline.stages.modalities.base import Item
@@ -49,10 +48,7 @@ class FeatureAgreement:
 
 def fastest_precision(device: str) -> Precision:
     """Return the fastest precision that a device computes in by itself: bf16 or fp32."""
-    if device.startswith("cuda"):
-        with torch.cuda.device(device):
-            return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if has_bf16() else "fp32"
+    return "bf16" if has_bf16(device) else "fp32"
 
 
 def agreement(exact: NDArray[np.float32], rough: NDArray[np.float32]) -> FeatureAgreement:

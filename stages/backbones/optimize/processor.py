@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-_BF16 = ("avx512_bf16", "amx_tile")
+from frostline.stages.capabilities import cpu_capabilities
+
 _ONEDNN = {torch.bfloat16: "_is_mkldnn_bf16_supported", torch.float16: "_is_mkldnn_fp16_supported"}
-
-
-def has_bf16() -> bool:
-    """Whether the CPU has instructions for bf16, so that it is faster than fp32."""
-    capabilities = _capabilities()
-    return any(capabilities.get(name, False) for name in _BF16)
 
 
 def described_processor() -> dict[str, Any]:
     """Return what the results of a network on this CPU may depend on, as JSON values: two equal ones compute alike."""
-    able = sorted(name for name, there in _capabilities().items() if there is True)
+    able = sorted(name for name, there in cpu_capabilities().items() if there is True)
     level = torch.backends.cpu.get_cpu_capability()
     return {"name": _name(), "level": level, "able": able, "threads": torch.get_num_threads()}
 
@@ -34,13 +28,6 @@ def _name() -> str:
     told = file.read_text(errors="replace") if file.exists() else ""
     found = re.search(r"^model name\s*: (.+)$", told, re.MULTILINE)
     return found[1] if found else platform.processor() or platform.machine()
-
-
-def _capabilities() -> Mapping[str, Any]:
-    public = getattr(torch.cpu, "get_capabilities", None)
-    if public is not None:
-        return dict(public())
-    return {name: getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in _BF16}  # torch 2.10
 
 
 @cache  # each layer asks at each batch

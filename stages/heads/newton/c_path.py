@@ -66,7 +66,7 @@ class CPath:
         ``working_set`` is in bytes; half of it bounds the heads solved at once, a quarter the preconditioner.
         """
         self.problem = problem
-        self._inverse = Preconditioner(working_set // 4)
+        self._limit = working_set // 4
         self._max_heads = max(1, working_set // (2 * problem.bytes_per_head * len(problem.penalty)))
         self._known: dict[float, Solution] = {}
 
@@ -76,24 +76,34 @@ class CPath:
         return float(self.problem.penalty.min()) / (_EASY * self.problem.features.variance)
 
     def known(self, grid: Tensor) -> Solution:
-        """Return the heads of values that were solved (k,), or of those next to them; k, then t, come first."""
-        found = [self._known[min(self._known, key=partial(_apart, C))] for C in grid.tolist()]
+        """Return the heads of values that were solved (k,); k, then t, come first. Raises KeyError for others."""
+        found = [self._known[self._key(C)] for C in grid.tolist()]
         return Solution(*(torch.stack([getattr(one, field.name) for one in found]) for field in fields(Solution)))
 
     def solve(self, grid: Tensor, effort: Effort) -> None:
-        """Solve an ascending ``grid`` (k,) of C; what is known of it already, on from there."""
-        below = [C for C in self._known if float(grid[0]) >= C]
-        knots, asked = _knots(grid, max([self.easy, *below]))
+        """Solve an ascending ``grid`` (k,) of C; what is known of it already, on from there.
+
+        Heads that are solved on the way are forgotten in the end.
+        """
+        grid = grid.new_tensor([self._key(C) for C in grid.tolist()])
+        knots, asked = _knots(grid, self.easy, list(self._known))
         tolerances = torch.where(asked, effort.tolerance, max(effort.tolerance, _PASSING))
-        step_factor, first = _STEP_FACTOR, 0
+        passing = set(knots[~asked].tolist()) - set(self._known)
+        step_factor, first, inverse = _STEP_FACTOR, 0, Preconditioner(self._limit)
         while first < len(knots):
             near = _near(knots, first, step_factor, self._max_heads)
-            steps = self._solve_together(knots[near], tolerances[near], effort)
+            steps = self._solve_together(knots[near], tolerances[near], effort, inverse)
             step_factor = _adapted(step_factor, steps)
             first += len(near)
             tell("solving", "values", first, len(knots))
+        for C in passing:
+            self._known.pop(C)
 
-    def _solve_together(self, values: Tensor, tolerances: Tensor, effort: Effort) -> int:
+    def _key(self, C: float) -> float:
+        """Return the known value that C is but for rounding, or C itself."""
+        return next((known for known in self._known if abs(known - C) <= _ROUNDING * C), C)
+
+    def _solve_together(self, values: Tensor, tolerances: Tensor, effort: Effort, inverse: Preconditioner) -> int:
         """Solve heads (m,) from where those that are known point to; return the most steps that one took."""
         problem, tasks = self.problem, len(self.problem.penalty)
         starts = [self._start(C) for C in values.tolist()]
@@ -101,19 +111,21 @@ class CPath:
         heads = problem.with_heads((problem.penalty / values[:, None]).flatten(), problem.task.repeat(len(values)))
         heads = replace(heads, features=problem.features.reduced) if effort.reduced else heads
         limits = tolerances.repeat_interleave(tasks), effort.max_iterations, effort.products
-        found = minimise(heads, start, *limits, self._inverse)
+        found = minimise(heads, start, *limits, inverse)
         for place, C in enumerate(values.tolist()):
             own = slice(place * tasks, (place + 1) * tasks)
             self._known[C] = Solution(*(getattr(found, field.name)[own].clone() for field in fields(Solution)))
         return int(found.iterations.max())
 
     def _start(self, C: float) -> Start:
-        """Where the heads of C start: on the polynomial in log C through the known ones next to it, or at the nearest.
+        """Where the heads of C start: where they are, if they are known, and the first of all at zero.
 
-        That is a parabola through three, a line through two, or the only one itself; the first heads start at zero.
+        Otherwise on the polynomial in log C through the known ones next to it, or at the nearest: that is a parabola
+        through three, a line through two, far from which a parabola leads astray, or the only one itself.
         """
-        theta, penalty = self._pointed(C), self.problem.penalty
-        if not self._known:
+        penalty = self.problem.penalty
+        theta = self._known[C].theta if C in self._known else self._pointed(C)
+        if C in self._known or not self._known:
             return Start(theta, theta, penalty.new_full(penalty.shape, torch.inf))
         nearest = min(self._known, key=partial(_apart, C))
         known = self._known[nearest]
@@ -132,14 +144,17 @@ class CPath:
         return start
 
     def _nearest(self, C: float) -> list[float]:
-        most = 3 if self.problem.loss.smooth else 1
-        return sorted(sorted(self._known, key=partial(_apart, C))[:most])
+        known = sorted(self._known, key=partial(_apart, C))
+        far = bool(known) and _apart(C, known[0]) > math.log(_STEP_FACTOR)
+        most = (2 if far else 3) if self.problem.loss.smooth else 1
+        return sorted(known[:most])
 
 
-def _knots(grid: Tensor, easy: float) -> tuple[Tensor, Tensor]:
-    """The grid with steps put into its gaps, and which of them are the grid's."""
+def _knots(grid: Tensor, easy: float, known: list[float]) -> tuple[Tensor, Tensor]:
+    """The grid with steps put into gaps without known values, and which of them are the grid's."""
     knots, asked, last = [], [], easy
     for C in grid.tolist():
+        last = max([last, *(other for other in known if other <= C)])
         while last * _STEP_FACTOR**1.5 < C:
             last *= _STEP_FACTOR
             knots.append(last)

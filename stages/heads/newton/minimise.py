@@ -26,7 +26,7 @@ _ROUNDING = 1e-13  # relative change of an objective that is noise
 _PATIENCE = 5  # steps in a row that neither lower the objective nor halve the gap
 _SHORTEST = 1e-6  # step below which a head has stalled
 _RADIUS = 10.0  # how far the logits of rows may go in a first step, root mean square
-_WIDER = 4.0  # factor of that after a step that went so far and was good
+_WIDER = 4.0  # factor of that after a whole step that went so far and was good
 _TOWARDS = 0.1  # share of the way to the first point, below which a head starts from where it is
 
 
@@ -117,6 +117,13 @@ class _Descent:
         self._aim(heads, point, (taken & going).nonzero().flatten())
         self.heads = heads[going]
 
+    def settle(self) -> None:
+        """Let heads that took no step yet be where they are."""
+        heads = (self.iterations == 0).nonzero().flatten()
+        if len(heads):
+            theta = self.theta[heads]
+            self._take(heads, theta, self.problem.only(heads).evaluate(theta), torch.ones_like(heads, dtype=torch.bool))
+
     def _shorten(self, heads: Tensor, lower: Tensor) -> None:
         """Shorten the steps of classes that did not come lower; to 0 where nothing lower is found."""
         step = self.step[heads]
@@ -153,7 +160,8 @@ class _Descent:
         self.bound[heads], self.gap[heads] = bound, gap
         self.gradient[heads] = point.gradient[taken].square().sum((1, 2)).sqrt()
         self.iterations[heads] += 1
-        far = self.decrement[heads].isinf() & (self.iterations[heads] > 1)
+        whole = (self.step[heads] == 1).all(1)
+        far = whole & self.decrement[heads].isinf() & (self.iterations[heads] > 1)
         self.radius[heads] = torch.where(far, _WIDER * self.radius[heads], self.radius[heads])
 
     def _estimate(self, heads: Tensor, point: Derivatives) -> Tensor:
@@ -195,7 +203,8 @@ def minimise(
     """Newton steps until each ``gap`` is at most ``tolerance`` (h,).
 
     A head stops early, its gap above the tolerance, after ``max_iterations`` evaluations or when
-    no step along its direction lowers its objective any more. A direction costs ``products`` Hessian products at most.
+    no step along its direction lowers its objective any more. If it took no step at all, it is where it fell back to,
+    which is one evaluation more. A direction costs ``products`` Hessian products at most.
     """
     inverse.begin(problem)
     descent = _Descent(problem, start, tolerance, products, inverse)
@@ -203,6 +212,7 @@ def minimise(
         if len(descent.heads) == 0:
             break
         descent.advance()
+    descent.settle()
     return Solution(descent.theta, descent.objective, descent.gap, descent.gradient, descent.iterations)
 
 

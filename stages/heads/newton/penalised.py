@@ -25,7 +25,6 @@ from frostline.stages.heads.newton.rotated_rows import RotatedRows, StoredRows, 
 
 MatmulType = Literal["float32", "float64"]
 SOFTMAX = Softmax()
-_EASILY = 1e-1  # of what needs no head start
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,6 +67,12 @@ class _Tasks:
         bias = found.theta[..., -1].masked_fill(~self.path.problem.present, -torch.inf)
         return found.theta[..., :-1], bias, found.objective * scale, found.gap, found.gradient * scale, found.iterations
 
+    def training_loss(self, C: float) -> float:
+        """The largest mean loss of any task's head of a C that was solved."""
+        found = self.path.known(self.total.new_tensor([C]))
+        penalties = 0.5 / C * self.path.problem.penalty * found.theta[0, ..., :-1].square().sum((1, 2))
+        return float((found.objective[0] - penalties).max())
+
 
 class OpenPath:
     """Heads of t tasks on prepared rows, to which values of C are added; see :meth:`PreparedRows.begin`."""
@@ -75,16 +80,15 @@ class OpenPath:
     def __init__(self, parts: Sequence[_Tasks], probabilistic: bool) -> None:
         self._parts, self._probabilistic = parts, probabilistic
 
-    @property
-    def easy(self) -> float:
-        """A C whose penalty is a thousandth of the rows' largest variance: Newton's method has no trouble there."""
-        return min(_EASILY * part.path.easy for part in self._parts)
-
     def solve(self, C: ArrayLike, effort: Effort) -> None:
         """Solve a head for each C (k,) and task; those that are known are solved on from where they are."""
         ascending = distinct(checked_values(C))[0]
         for part in self._parts:
             part.path.solve(torch.as_tensor(ascending, device=part.total.device), effort)
+
+    def training_loss(self, C: float) -> float:
+        """Return the largest mean loss of any task's head of a C that was solved, on the rows of that task."""
+        return max(part.training_loss(C) for part in self._parts)
 
     def known(self, C: ArrayLike, tolerance: float) -> PenalisedPath:
         """Return the heads of values (k,) that were solved, (t, k, …); ``converged`` are those within a tolerance."""
@@ -283,11 +287,14 @@ class Continued:
 
     def __init__(self, path: OpenPath, close: Effort, tasks: int) -> None:
         self._path, self._close, self._tasks = path, close, tasks
-        self.easy = path.easy
 
     def solve(self, grid: Sequence[float], *, roughly: bool = False) -> None:
         """Solve values, or solve them on: to the tolerance of the solver, or ``roughly``."""
         self._path.solve(grid, ROUGH if roughly and self._close.tolerance < ROUGH.tolerance else self._close)
+
+    def training_loss(self, value: float) -> float:
+        """Return the largest mean loss of any task's head of a value that was solved, on the rows of that task."""
+        return self._path.training_loss(value)
 
     def known(self, grid: Sequence[float]) -> list[PenalisedPath]:
         """Return each task's heads of values that were solved; ``converged`` to the tolerance of the solver."""

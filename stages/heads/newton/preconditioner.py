@@ -112,7 +112,7 @@ class Preconditioner:
     """Approximate inverses of the Hessians of heads that are alike.
 
     They start block diagonal over classes: each head's own diagonal, and correlations shared by all heads, which
-    are zero before the first :meth:`refresh`. RowSource that are far from a class's boundary hardly enter its block, so
+    are zero before the first :meth:`refresh`. Rows that are far from a class's boundary hardly enter its block, so
     2 (r + 1) rows nearest to it are enough. The pairs remembered of each head then correct that: on the last
     of them the inverse is exact as long as the Hessian stays as it was.
     """

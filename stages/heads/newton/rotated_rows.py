@@ -17,13 +17,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from frostline.stages.capabilities import has_bf16
+
 BLOCK = 2**25  # bytes of rows, or of their logits, handled at once
 _CACHE = 2**21  # bytes of rows that a core keeps at hand
+_FAR = 1e3  # deviations: float32 has seven digits, and a rough head needs three
 _TINY = 1e-300  # the variance of features that are all equal
 
 
 class RowSource(Protocol):
-    """EigenbasisRows (n, d) that are read a slice at a time."""
+    """Rows (n, d) that are read a slice at a time."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -32,7 +35,7 @@ class RowSource(Protocol):
 
 
 class StoredRows:
-    """RowSource that lie in a file: whatever gives an array for a slice; each is read when it is asked for."""
+    """Rows that lie in a file: whatever gives an array for a slice; each is read when it is asked for."""
 
     def __init__(self, source: Any) -> None:
         self.source = source
@@ -48,7 +51,7 @@ class StoredRows:
 
 @dataclass(frozen=True, eq=False)
 class EigenbasisRows:
-    """RowSource as they were given, and their eigenbasis.
+    """Rows as they were given, and their eigenbasis.
 
     Attributes:
         original: (n, d), the dtype it came in.
@@ -77,13 +80,19 @@ class EigenbasisRows:
         return max(float(self.variances[0]), _TINY)
 
     def given(self, rows: slice) -> Tensor:
-        """RowSource (b, d) as they were given, in the dtype ``exact``."""
+        """Rows (b, d) as they were given, in the dtype ``exact``."""
         return self.original[rows].to(self.mean.device, self.exact)
 
     @cached_property
     def reduced(self) -> Self:
-        """The same rows in float32 as they were given, and in the cheapest precision for products."""
-        return replace(self, exact=torch.float32)
+        """The same rows in float32 as they were given, unless that would lose what they differ by."""
+        return replace(self, exact=self._exact_enough)
+
+    @property
+    def _exact_enough(self) -> torch.dtype:
+        """The dtype in which products tell the rows apart: not float32 for rows far from zero, next to their spread."""
+        far = bool(self.mean.norm() > _FAR * self.variances[:-1].sum().sqrt())
+        return torch.float64 if far else torch.float32
 
     def to_original(self, direction: Tensor) -> Tensor:
         """Directions (..., d + 1), bias last, for ``original`` of directions (..., r + 1)."""
@@ -103,7 +112,7 @@ class RotatedRows(EigenbasisRows):
     rows: Tensor
 
     def block(self, rows: slice) -> Tensor:
-        """RowSource (b, r + 1)."""
+        """Rows (b, r + 1)."""
         return self.rows[rows]
 
     def together(self, directions: int) -> int:
@@ -131,10 +140,11 @@ class RotatedRows(EigenbasisRows):
 
     @cached_property
     def reduced(self) -> Self:
-        """The same rows in float32 as they were given; of the copy in bf16 where the processor has that."""
-        fast = self.rows.device.type == "cuda" or _multiplies_bf16()
-        rows = self.rows.bfloat16() if fast and self.dtype == torch.float32 else self.rows
-        return replace(self, exact=torch.float32, rows=rows)
+        """The same with the copy in bf16, if the device has that."""
+        rows = self.rows
+        if self.dtype == torch.float32 and has_bf16(str(rows.device)):
+            rows = rows.bfloat16()
+        return replace(self, exact=self._exact_enough, rows=rows)
 
     def take(self, used: Tensor) -> RotatedRows:
         """The rows where ``used`` (n,) is true; rotated again where that makes them narrower."""
@@ -230,9 +240,3 @@ def _spanning_basis(X: RowSource, mean: Tensor) -> Tensor:
     """Orthonormal (d, n) columns spanning the centred rows: with n < d the problem is n wide."""
     basis: Tensor = torch.linalg.qr((X[slice(None)].to(mean.device).double() - mean).T)[0]
     return basis
-
-
-def _multiplies_bf16() -> bool:
-    """Whether this CPU has instructions for products in bf16, as far as torch says so (not before 2.11)."""
-    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(known.get("avx512_bf16") or known.get("amx_tile"))
