@@ -1,9 +1,9 @@
 """Which values of a grid are worth a head: solved roughly from coarse to fine, and closely where the choice falls.
 
 Values a factor of ten apart are tried from the lowest on. A loss on held-out rows that has risen may fall again at a
-larger value, as long as the training rows are not fitted: features of small variance count only then. So the first part
-ends when the loss has clearly risen and the training rows are fitted. Then come the middles of the gaps around the
-least, again and again.
+larger value, as long as there is more to learn of the training rows: features of small variance count only then. So the
+first part ends when the loss has clearly risen, and by much more than the loss that is left on the training rows. Then
+come the middles of the gaps around the least, again and again.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _BYTES = 2**30  # of heads, and of rows scaled for each mask, that are kept at o
 _STRIDE = 9.99  # a factor of the value from one try to the next
 _RISEN = 3.0  # standard errors by which the loss is clearly above the least
 _FITTED = 0.01  # mean loss on training rows that leaves nothing to fit
+_MORE = 3.0  # times that loss: a rise of so much is not made good by fitting the rest of it
 
 
 class Search:
@@ -48,10 +49,10 @@ class Search:
         self._converged = np.zeros(len(rows.spec.grid), bool)
 
     def around_the_least(self) -> None:
-        """Try coarse values until the training rows are fitted and the loss has clearly risen, then finer ones."""
+        """Try coarse values until the loss has risen for good, then finer ones."""
         for place in self._coarse():
             self._solve([place], roughly=True)
-            if self._risen()[place] and self.heads.training_loss(self.rows.spec.grid[place]) <= _FITTED:
+            if self._risen()[place] and self._is_fitted(place):
                 break
         while middles := self._between():
             self._solve(middles, roughly=True)
@@ -135,6 +136,12 @@ class Search:
         with np.errstate(invalid="ignore"):
             means, best = self.losses.mean(), self.losses.least()
             return np.asarray(means - means[best] > _RISEN * self.losses.error(best))
+
+    def _is_fitted(self, place: int) -> bool:
+        """Whether little is left to learn of the training rows at a value, next to how far its loss has risen."""
+        means = self.losses.mean()
+        rise = float(means[place] - means[self.losses.least()])
+        return self.heads.training_loss(self.rows.spec.grid[place]) <= max(_FITTED, rise / _MORE)
 
     def _between(self) -> list[int]:
         """Return the middles of the gaps between tried values of which one or both are not clearly above the least."""

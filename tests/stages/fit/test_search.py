@@ -179,3 +179,17 @@ def test_a_loss_that_rises_again_only_within_its_error_does_not_end_the_search()
     found.losses = losses
     risen = found._risen()
     assert not risen[4] and risen[8] and not risen[0] and not risen[20]
+
+
+def test_what_is_larger_is_not_tried_where_the_loss_has_risen_by_more_than_is_left_to_learn() -> None:
+    rng = np.random.default_rng(0)
+    y, means = rng.integers(0, 5, 1250), 0.35 * rng.standard_normal((5, 100))
+    X = (means[y] + rng.standard_normal((1250, 100))).astype(np.float32)
+    wrong = np.where(rng.random(1250) < 0.1, rng.integers(0, 5, 1250), y)  # which no head of so few features fits
+    rows = TrainingRows(X, wrong, 5, SPEC)
+    of_rows = rows.target.row_losses(wrong, probabilistic=True)
+    assert of_rows
+    searched = Search(rows, [np.arange(1250) % 5 == 0], np.arange(1250), of_rows)
+    searched.around_the_least()
+    largest = SPEC.grid[searched.places()[-1]]
+    assert largest < SPEC.grid[-1] and searched.heads.training_loss(largest) > 0.1
