@@ -183,8 +183,8 @@ def test_a_loss_that_rises_again_only_within_its_error_does_not_end_the_search()
 
 def test_what_is_larger_is_not_tried_where_the_loss_has_risen_by_more_than_is_left_to_learn() -> None:
     rng = np.random.default_rng(0)
-    y, means = rng.integers(0, 5, 1250), 0.35 * rng.standard_normal((5, 100))
-    X = (means[y] + rng.standard_normal((1250, 100))).astype(np.float32)
+    y, means = rng.integers(0, 5, 1250), 0.35 * rng.standard_normal((5, 120))
+    X = (means[y] + rng.standard_normal((1250, 120))).astype(np.float32)
     wrong = np.where(rng.random(1250) < 0.1, rng.integers(0, 5, 1250), y)  # which no head of so few features fits
     rows = TrainingRows(X, wrong, 5, SPEC)
     of_rows = rows.target.row_losses(wrong, probabilistic=True)
