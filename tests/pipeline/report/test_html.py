@@ -50,12 +50,6 @@ def mistaken(root: Path) -> Path:
     return made(table, head=("logreg", "centroid"))
 
 
-@pytest.fixture
-def finished(tmp_path: Path) -> Path:
-    """A run of the test's own, to be spoilt."""
-    return mistaken(tmp_path)
-
-
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run to be looked at alone."""
@@ -300,7 +294,8 @@ def test_the_band_is_the_interval_at_the_top(kept: Path) -> None:
     assert "It is wider than its line, because it allows for the choice among 2 heads." in page.text
 
 
-def test_what_is_gone_is_said_and_the_rest_is_shown(finished: Path) -> None:
+def test_what_is_gone_is_said_and_the_rest_is_shown(tmp_path: Path) -> None:
+    finished = mistaken(tmp_path)
     whole = Page(finished / "report.html")
     shutil.rmtree(finished.parents[1] / "features")
     shutil.rmtree(finished.parents[2] / "images")
@@ -312,16 +307,16 @@ def test_what_is_gone_is_said_and_the_rest_is_shown(finished: Path) -> None:
     assert "Single mistakes can’t be shown" in Page(write_page(finished)).text
 
 
-def test_a_dataset_that_changed_since_gives_no_pictures(finished: Path) -> None:
-    table = finished.parents[2] / "samples.csv"
+def test_a_dataset_that_changed_since_gives_no_pictures(tmp_path: Path) -> None:
+    finished = mistaken(tmp_path)
+    table = tmp_path / "samples.csv"
     table.write_text(table.read_text().rpartition("images/")[0])
     page = Page(write_page(finished))
     assert "have changed since the run" in page.text and not page.all("img")
 
 
-def test_a_warning_about_the_choice_is_on_the_page(tmp_path: Path) -> None:
-    table = photographs(tmp_path, balanced("ab", 12, 6))
-    folder = made(table, head=("logreg",))
+def test_a_warning_about_the_choice_is_on_the_page(kept: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(kept, tmp_path / "copy")
     record = unsealed((folder / "run.json").read_bytes())
     record["probes"][0]["head"]["selection"] |= {"at_edge": True, "alike": [1e4, 1e4]}
     (folder / "run.json").write_bytes(sealed(record))
@@ -343,22 +338,22 @@ def test_the_value_that_was_chosen_is_on_the_page_as_the_terminal_has_it(tmp_pat
 
 
 def test_a_mistake_in_the_code_of_a_page_is_not_laid_to_the_run(
-    finished: Path, monkeypatch: pytest.MonkeyPatch
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise KeyError("a misspelt name")
 
     monkeypatch.setattr("frostline.pipeline.report.html.maps.plane", fail)
     with pytest.raises(KeyError, match="a misspelt name"):
-        write_page(finished)
+        write_page(kept, tmp_path / "page.html")
 
 
-def test_the_command_writes_the_page_again(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = (finished / "report.html").read_bytes()
-    (finished / "report.html").unlink()
-    assert main(["report", str(finished / "run.json"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"page": str(finished / "report.html")}
-    assert (finished / "report.html").read_bytes() == before
+def test_the_command_writes_the_page_again(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (kept / "report.html").read_bytes()
+    (kept / "report.html").unlink()
+    assert main(["report", str(kept / "run.json"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"page": str(kept / "report.html")}
+    assert (kept / "report.html").read_bytes() == before
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"probes": 3}', "[" * 100_000])
@@ -368,7 +363,8 @@ def test_what_is_no_run_is_refused(tmp_path: Path, content: str) -> None:
         write_page(tmp_path)
 
 
-def test_a_folder_without_a_run_and_one_run_twice_are_refused(tmp_path: Path, finished: Path) -> None:
+def test_a_folder_without_a_run_and_one_run_twice_are_refused(tmp_path: Path, kept: Path) -> None:
+    finished = shutil.copytree(kept, tmp_path / "copy")
     with pytest.raises(ConfigError, match="no run in"):
         write_page(tmp_path / "nothing")
     with pytest.raises(StoreError, match="not as this version"):
