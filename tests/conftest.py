@@ -19,7 +19,7 @@ from faults.counts import Points
 from frostline.pipeline.bench.matrix import Matrix, read_matrix
 from support import syncs
 from support.bucket_fixtures import bucket, endpoint  # noqa: F401 (fixtures)
-from support.pictures import paint
+from support.pictures import pets
 from support.project import REPOSITORY, Command, Write
 from support.warm import Warm
 
@@ -102,13 +102,7 @@ def assets() -> Path:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An image folder: three classes, 12 training and 4 test images each, sizes differ."""
-    root = tmp_path / "pets"
-    for label, name in enumerate(("cat", "dog", "fox")):
-        for i in range(12):
-            paint(root / "train" / name / f"{i:02d}.png", label, 100 * label + i, (24 + i, 20))
-        for i in range(4):
-            paint(root / "test" / name / f"{i:02d}.png", label, 1000 + 100 * label + i)
-    return root
+    return pets(tmp_path / "pets")
 
 
 def _own_settings() -> set[str]:

@@ -13,9 +13,10 @@ from frostline.pipeline.bench.schedule import schedule
 
 DIGITS = '[[dataset]]\ndataset = "digits"\n'
 SHIPPED = '[[backbone]]\nbackbone = "resnet8-cifar10"\n'
+SMALL = SHIPPED + 'resize = "16x16"\n'  # a quarter of the pixels
 PIXELS = '[[backbone]]\nbackbone = "pixels"\n'
 RIDGE = '[[head]]\nhead = "ridge"\ngrid = [1]\n'
-LAYER1 = '[[backbone]]\nbackbone = "resnet8-cifar10"\nlayer = "layer1"\npool = "avg"\n'
+LAYER1 = '[[backbone]]\nbackbone = "resnet8-cifar10"\nlayer = "layer1"\npool = "avg"\nresize = "16x16"\n'
 CENTROID = '[[head]]\nhead = "centroid"\n'
 CURVE = '[[head]]\nhead = "centroid"\nshots = [1, 2, 5]\ndraws = 3\n'
 

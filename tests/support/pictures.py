@@ -41,6 +41,16 @@ def plant(root: Path, counts: Mapping[str, int]) -> Path:
     return root
 
 
+def pets(root: Path) -> Path:
+    """Write an image folder: three classes, 12 training and 4 test images each, sizes differ."""
+    for label, name in enumerate(("cat", "dog", "fox")):
+        for i in range(12):
+            paint(root / "train" / name / f"{i:02d}.png", label, 100 * label + i, (24 + i, 20))
+        for i in range(4):
+            paint(root / "test" / name / f"{i:02d}.png", label, 1000 + 100 * label + i)
+    return root
+
+
 def paint(file: Path, label: int, seed: int, size: tuple[int, int] = (24, 20)) -> None:
     """Write an image whose colour gives its label away, through noise."""
     noise = np.random.default_rng(seed).integers(0, 60, (*size, 3))

@@ -6,6 +6,7 @@ import inspect
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ import frostline as fl
 from frostline.pipeline.report.text import table, warned
 
 
-@pytest.fixture
-def report(work: Path) -> fl.Report:
-    return fl.run(dataset="digits", backbone="pixels", head=["ridge", "lda"])
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> fl.Report:
+    data = tmp_path_factory.mktemp("made")
+    return fl.run(dataset="digits", backbone="pixels", head=["ridge", "lda"], data_dir=data)
 
 
 def test_it_speaks_of_the_head_that_the_table_speaks_of_first(report: fl.Report) -> None:
@@ -92,11 +94,12 @@ def test_a_score_is_a_number_in_few_words(report: fl.Report) -> None:
 
 
 def test_what_commands_return_is_shown_in_few_words(report: fl.Report) -> None:
-    how = {"dataset": "digits", "backbone": "pixels", "head": "ridge"}
+    data: dict[str, Any] = {"dataset": "digits", "backbone": "pixels", "data_dir": report.path.parents[2]}
+    how = {**data, "head": "ridge"}
     shown = [
-        *fl.extract(dataset="digits", backbone="pixels"),
-        *fl.fit(**how),  # type: ignore[arg-type]
-        *fl.evaluate(**how),  # type: ignore[arg-type]
+        *fl.extract(**data),
+        *fl.fit(**how),
+        *fl.evaluate(**how),
         fl.load_classifier(report),
     ]
     assert all(len(repr(one)) < 140 for one in shown)
@@ -105,11 +108,12 @@ def test_what_commands_return_is_shown_in_few_words(report: fl.Report) -> None:
 
 
 def test_evaluated_heads_have_scores_and_are_taken_for_predictions(report: fl.Report) -> None:
-    how = {"dataset": "digits", "backbone": "pixels", "head": "lda"}
-    [probe] = probes = fl.evaluate(**how)  # type: ignore[arg-type]
+    how: dict[str, Any] = {"dataset": "digits", "backbone": "pixels", "head": "lda"}
+    how["data_dir"] = report.path.parents[2]
+    [probe] = probes = fl.evaluate(**how)
     assert probe.accuracy == probe.scores["accuracy"] == probe.main_score
     samples = [fl.load_dataset("digits").test[0]]
-    fitted = fl.fit(**how)  # type: ignore[arg-type]
+    fitted = fl.fit(**how)
     said = [fl.predict(head, samples)[0].label for head in (probe, probes, fitted, fitted[0], report)]
     assert len({*said}) == 1
     with pytest.raises(fl.ConfigError, match="2 heads; expected one, such as fitted"):

@@ -15,12 +15,12 @@ from frostline.pipeline.run.run import run
 from frostline.pipeline.settings import Settings
 from frostline.stages.metrics.compare import compare
 from frostline.stages.store import FeatureStore
-from support.matrices import CENTROID, CURVE, DIGITS, LAYER1, PIXELS, RIDGE, SHIPPED, done, numbers
+from support.matrices import CENTROID, CURVE, DIGITS, LAYER1, PIXELS, RIDGE, SMALL, done, numbers
 from support.project import Command, Write
 
 
 def test_a_pass_is_shared_by_its_heads_and_the_second_bench_computes_nothing(write: Write, work: Path) -> None:
-    matrix = write(DIGITS + SHIPPED + RIDGE + CENTROID + CURVE)
+    matrix = write(DIGITS + SMALL + RIDGE + CENTROID + CURVE)
     first = done(matrix)
     assert (first.computed, first.fitted, len(first.entries), len(first.curves)) == (1797, 2, 2, 1)
     assert len(list((work / "features").iterdir())) == 2
@@ -32,12 +32,12 @@ def test_a_pass_is_shared_by_its_heads_and_the_second_bench_computes_nothing(wri
 def test_a_cell_scores_what_the_same_run_scores_and_ranks_are_those_of_their_comparison(
     write: Write, work: Path
 ) -> None:
-    board = done(write(DIGITS + SHIPPED + PIXELS + RIDGE + CENTROID))
+    board = done(write(DIGITS + SMALL + PIXELS + RIDGE + CENTROID))
     runs = {
-        (backbone, head): run(
-            Settings(data_dir=work, backbone=backbone, head=head, baseline="none", **({"grid": "1"} if grid else {}))
+        (backbone["backbone"], head): run(
+            Settings(data_dir=work, **backbone, head=head, baseline="none", **({"grid": "1"} if grid else {}))
         ).probes[0]
-        for backbone in ("resnet8-cifar10", "pixels")
+        for backbone in ({"backbone": "resnet8-cifar10", "resize": (16, 16)}, {"backbone": "pixels"})
         for head, grid in (("ridge", True), ("centroid", False))
     }
     for entry in board.entries:
@@ -50,7 +50,7 @@ def test_a_cell_scores_what_the_same_run_scores_and_ranks_are_those_of_their_com
 
 
 def test_costs_are_those_recorded_with_the_features(write: Write, work: Path) -> None:
-    (entry,) = done(write(DIGITS + SHIPPED + RIDGE)).entries
+    (entry,) = done(write(DIGITS + SMALL + RIDGE)).entries
     sets = list(FeatureStore(work / "features").sets())
     seconds = sum(s.layout.rows / s.speed for s in sets if s.speed)
     size = sum(f.stat().st_size for f in (work / "features").rglob("*") if f.is_file())
@@ -75,13 +75,13 @@ def test_parameters_are_those_before_the_layer(write: Write) -> None:
     model = ResNet8()
     whole, head = (sum(p.numel() for p in m.parameters()) for m in (model, model.fc))
     early = sum(p.numel() for m in (model.conv1, model.bn1, model.layer1) for p in m.parameters())
-    layers = SHIPPED + LAYER1
+    layers = SMALL + LAYER1
     found = {e.name: e.costs.parameters for e in done(write(DIGITS + layers + PIXELS + CENTROID)).entries}
     assert sorted(found.values(), key=lambda n: n or 0) == [0, early, whole - head]
 
 
 def test_a_damaged_shard_is_computed_anew(write: Write, work: Path) -> None:
-    matrix = write(DIGITS + SHIPPED + RIDGE)
+    matrix = write(DIGITS + SMALL + RIDGE)
     first = done(matrix)
     shard = next(work.glob("features/*-train-*/shards/00000.h5"))
     data = bytearray(shard.read_bytes())
@@ -104,7 +104,7 @@ def test_curves_are_remembered_one_by_one_and_a_damaged_memory_is_drawn_anew(wri
 def test_a_dry_run_says_what_is_missing_and_computes_nothing(
     write: Write, work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    matrix = write(DIGITS + SHIPPED + PIXELS + RIDGE + CENTROID + CURVE)
+    matrix = write(DIGITS + SMALL + PIXELS + RIDGE + CENTROID + CURVE)
     assert main(["bench", "some.toml", "--dry-run"]) == 0
     assert "6 cells in 2 backbone passes" in capsys.readouterr().out and not (work / "features").exists()
     done(read_matrix(Path("some.toml"), work))

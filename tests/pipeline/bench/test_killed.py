@@ -14,7 +14,7 @@ import pytest
 from frostline.pipeline.bench.matrix import read_matrix
 from frostline.pipeline.cli.main import main
 from frostline.stages.store import open_set
-from support.matrices import CENTROID, CURVE, DIGITS, PIXELS, RIDGE, SHIPPED, done, numbers
+from support.matrices import CENTROID, CURVE, DIGITS, PIXELS, RIDGE, SMALL, done, numbers
 from support.project import Write
 from support.warm import Warm
 
@@ -23,7 +23,7 @@ def test_a_bench_killed_midway_goes_on_without_computing_a_feature_twice(
     write: Write, work: Path, tmp_path: Path, warm: Warm, request: pytest.FixtureRequest
 ) -> None:
     how = f'[defaults]\noptimize = "{request.config.getoption("--optimize")}"\n'  # a bench reads no environment
-    matrix = write(how + DIGITS + SHIPPED + PIXELS + RIDGE + CENTROID + CURVE)
+    matrix = write(how + DIGITS + SMALL + PIXELS + RIDGE + CENTROID + CURVE)
     child = warm.start(["-m", "frostline", "bench", "some.toml"], cwd=tmp_path)
     while not any(work.glob("features/*/shards/*.json")):
         assert child.poll() is None

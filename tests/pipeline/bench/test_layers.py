@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from frostline.pipeline.bench.schedule import schedule, schedule_table
 from frostline.pipeline.run.run import extract
 from frostline.pipeline.settings import ExtractSettings
-from support.matrices import CENTROID, DIGITS, SHIPPED, done
+from support.matrices import CENTROID, DIGITS, SMALL, done
 from support.project import Write
 
-LAYERS = '[[backbone]]\nbackbone = "resnet8-cifar10"\npool = "avg"\nlayer = ["layer2", "layer1", "layer3", "bn1"]\n'
+LAYERS = """
+[[backbone]]
+backbone = "resnet8-cifar10"
+pool = "avg"
+resize = "8x8"
+layer = ["layer2", "layer1", "layer3", "bn1"]
+"""
 
 
 def shards(data_dir: Path) -> dict[str, bytes]:
@@ -29,8 +36,9 @@ def test_layers_of_one_network_share_its_pass_and_get_the_bits_of_passes_of_thei
     assert "3 cells in 1 backbone pass" in schedule_table(schedule(matrix))
     board = done(matrix)
     assert (board.computed, len(board.entries)) == (1797, 3)
+    how: dict[str, Any] = {"pool": "avg", "resize": (8, 8), "precision": precision}
     for layer in ("layer1", "layer2", "layer3"):
-        extract(ExtractSettings(data_dir=tmp_path / "alone", layer=layer, pool="avg", precision=precision))
+        extract(ExtractSettings(data_dir=tmp_path / "alone", layer=layer, **how))
     assert shards(work) == shards(tmp_path / "alone") and len(shards(work)) == 2 * 3 * 3
 
 
@@ -50,7 +58,7 @@ def test_layers_of_which_one_is_folded_away_in_the_pass_of_another_have_passes_o
 
 def test_two_names_of_one_layer_are_computed_once(write: Write, work: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "frostline"):
-        board = done(write(DIGITS + SHIPPED + 'layer = ["default", "fc:input"]\n' + CENTROID))
+        board = done(write(DIGITS + SMALL + 'layer = ["default", "fc:input"]\n' + CENTROID))
     assert "in one pass" not in caplog.text  # a set that is held twice would wait for itself
     assert (board.computed, len(board.entries), len(list(work.glob("features/*")))) == (1797, 2, 2)
 
@@ -61,7 +69,7 @@ def test_shards_with_a_sample_that_cannot_be_used_are_left_to_each_layer(
 ) -> None:
     (folder / "train" / "cat" / "00.png").write_bytes(b"no image")
     layers = LAYERS.replace(', "bn1"', "")
-    matrix = write(f'[[dataset]]\ndataset = "folder:{folder}"\nmax_bad = 1\n{layers}resize = "8x8"\n{CENTROID}')
+    matrix = write(f'[[dataset]]\ndataset = "folder:{folder}"\nmax_bad = 1\n{layers}{CENTROID}')
     board = done(matrix)
     assert board.quarantined == 1 and not board.failures
     assert board.computed == 36 + 3 * 36 + 12  # train once in vain, and once for each layer; test at once

@@ -22,7 +22,7 @@ from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.report.wording import percent
 from frostline.stages.diagnostics.transferability import RankAgreement, transferability
 from frostline.stages.store import load
-from support.matrices import CENTROID, CURVE, DIGITS, LAYER1, PIXELS, RIDGE, SHIPPED, done
+from support.matrices import CENTROID, CURVE, DIGITS, LAYER1, PIXELS, RIDGE, SMALL, done
 from support.project import Write
 
 
@@ -39,7 +39,7 @@ def test_the_mean_rank_counts_only_what_ran_on_every_dataset(write: Write) -> No
 
 
 def test_scores_without_a_fit_are_correlated_with_the_accuracies_of_the_first_head(write: Write, work: Path) -> None:
-    matrix = write(DIGITS + SHIPPED + LAYER1 + PIXELS + RIDGE + CENTROID)
+    matrix = write(DIGITS + SMALL + LAYER1 + PIXELS + RIDGE + CENTROID)
     board = done(matrix)
     found = {p.score: p for p in board.predicted}
     scores = []
@@ -121,7 +121,7 @@ def test_the_leaderboard_begins_with_the_best_its_interval_and_what_it_can_not_b
 def test_every_entry_says_how_far_it_is_behind_the_best_and_all_pairs_come_on_request(
     work: Path, write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write(DIGITS + SHIPPED + PIXELS + RIDGE + CENTROID)
+    write(DIGITS + SMALL + PIXELS + RIDGE + CENTROID)
     assert main(["bench", "some.toml", "--all-pairs"]) == 0
     out = capsys.readouterr().out
     assert "behind the best" in out and "All pairs on digits" in out and "corrected for all pairs" in out
@@ -131,7 +131,7 @@ def test_every_entry_says_how_far_it_is_behind_the_best_and_all_pairs_come_on_re
 
 
 def test_accuracy_is_beside_the_names_and_a_layer_has_one_name_in_all_tables(write: Write) -> None:
-    board = done(write(DIGITS + SHIPPED + RIDGE + CURVE))
+    board = done(write(DIGITS + SMALL + RIDGE + CURVE))
     scores, curves = tables(board)
     assert scores.columns[:5] == ("rank", "backbone", "layer", "head", "accuracy")
     assert scores.rows[0][2] == curves.rows[0][2] == "default"

@@ -16,13 +16,13 @@ from frostline.stages.buckets import stores
 from support.buckets import ENVIRONMENT, Bucket, tar_of
 from support.cifar import unpack_cifar
 
-HEAD = ("--precision", "fp32", "--head", "ridge", "--json")
+HEAD = ("--precision", "fp32", "--baseline", "none", "--head", "ridge", "--json")
 
 
 @pytest.fixture(scope="module")
 def cifar(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first 12 training and 6 test images of each class of CIFAR-10, and a table of them."""
-    folder = unpack_cifar(assets, tmp_path_factory.mktemp("cifar"), train=12, test=6)
+    """The first 6 training and 3 test images of each class of CIFAR-10, and a table of them."""
+    folder = unpack_cifar(assets, tmp_path_factory.mktemp("cifar"), train=6, test=3)
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg"))
     rows = [f"{name},{name.split('/')[1]},{name.split('/')[0]}" for name in names]
     (folder / "labels.csv").write_text("\n".join(["path,label,split", *rows, ""]))
@@ -69,7 +69,7 @@ def test_a_head_is_asked_about_a_bucket(
     head = next((tmp_path / "data" / "heads").iterdir())
     asked = ["predict", str(head), f"csv:{there}labels.csv", "--out", str(tmp_path / "all.csv")]
     assert main([*asked, "--data-dir", str(tmp_path / "data")]) == 0
-    assert len((tmp_path / "all.csv").read_text().splitlines()) == 1 + 180
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == 1 + 90
 
 
 def test_a_bucket_that_does_not_answer_ends_the_command_with_3(

@@ -16,14 +16,14 @@ from frostline.pipeline.cli.main import main
 from support.archives import tar_of, zip_of
 from support.cifar import unpack_cifar
 
-HEAD = ("--precision", "fp32", "--head", "ridge", "--json")
+HEAD = ("--precision", "fp32", "--baseline", "none", "--head", "ridge", "--json")
 KINDS = ("folder", "tar", "zip")
 
 
 @pytest.fixture(scope="module")
 def places(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The first 12 training and 6 test images of each class of CIFAR-10, three times."""
-    folder = unpack_cifar(assets, tmp_path_factory.mktemp("cifar"), train=12, test=6)
+    """The first 6 training and 3 test images of each class of CIFAR-10, three times."""
+    folder = unpack_cifar(assets, tmp_path_factory.mktemp("cifar"), train=6, test=3)
     files = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.jpg"))]
     members = [
         (name, (folder / name).read_bytes()) for split in ("train", "test") for name in files if name.startswith(split)
@@ -103,4 +103,4 @@ def test_a_head_is_asked_about_all_samples_of_a_container(
         str(tmp_path / "data"),
     ]
     assert main(asked) == 0
-    assert len((tmp_path / "all.csv").read_text().splitlines()) == 1 + 180
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == 1 + 90

@@ -22,7 +22,7 @@ from frostline.stages.store import FeatureSet, load, open_set
 from support.project import Command
 
 BACKBONE = ["--backbone", "resnet8-cifar10"]  # resizes to 32 pixels, so 160 are ample
-HEAD = ["--grid", "C=0.1,1"]
+HEAD = ["--baseline", "none", "--grid", "C=0.1,1"]
 
 
 def photograph(file: Path, label: int, seed: int, size: tuple[int, int], noise: int) -> None:

@@ -25,8 +25,8 @@ OFFLINE = {"HF_HUB_OFFLINE": "1"}
 
 @pytest.fixture(scope="module")
 def photographs(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first 8 training and 4 test images of each class of CIFAR-10."""
-    return unpack_cifar(assets, tmp_path_factory.mktemp("cifar"), train=8, test=4)
+    """The first 4 training and 2 test images of each class of CIFAR-10."""
+    return unpack_cifar(assets, tmp_path_factory.mktemp("cifar"), train=4, test=2)
 
 
 def plain_timm(folder: Path, images: list[Path]) -> np.ndarray:
@@ -43,7 +43,7 @@ def test_lite0_gives_what_a_script_of_timm_gives_and_is_not_loaded_again(
 ) -> None:
     folder = assets / "vision" / "tf_efficientnet_lite0"
     asked = ["--dataset", f"folder:{photographs}", "--backbone", f"timm:local-dir:{folder}", "--precision", "fp32"]
-    asked += ["--head", "ridge", "--json"]
+    asked += ["--baseline", "none", "--head", "ridge", "--json"]
     first = frostline("run", *asked, **OFFLINE)
     assert first.returncode == 0, first.stderr
     found = json.loads(first.stdout)["probes"][0]
@@ -72,7 +72,7 @@ def test_a_head_on_a_folder_of_timms_runs_only_where_the_folder_is_named(
     timm.models.save_for_hf(timm.create_model("test_vit"), work.with_name("net"), safe_serialization=True)
     encoder = f"timm:local-dir:{work.with_name('net')}"
     asked = ["--dataset", f"folder:{folder}", "--backbone", encoder, "--resize", "48"]
-    assert main(["run", *asked, "--head", "ridge"]) == 0
+    assert main(["run", *asked, "--baseline", "none", "--head", "ridge"]) == 0
     (head,) = (work / "heads").glob("*")
     image = str(folder / "test" / "cat" / "00.png")
     assert main(["predict", str(head), image]) == 2

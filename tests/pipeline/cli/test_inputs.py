@@ -203,6 +203,6 @@ def test_a_bit_depth_is_kept_with_the_head_and_used_on_other_images(said: Said, 
 
 def test_a_thousand_classes_are_answered(said: Said, tmp_path: Path) -> None:
     root = painted(tmp_path / "d", train=2, test=1, classes=1000)
-    code, out, err = said("run", "--dataset", f"folder:{root}", *PIXELS, "--head", "centroid")
+    code, out, err = said("run", "--dataset", f"folder:{root}", *PIXELS, "--resize", "2x2", "--head", "centroid")
     assert code == 0, err
     assert "d: 1,000 classes, 2,000 training and 1,000 test samples" in out

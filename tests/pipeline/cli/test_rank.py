@@ -19,6 +19,12 @@ from frostline.stages.store import FeatureStore
 BACKBONES = ["resnet8-cifar10", "pixels"]
 
 
+@pytest.fixture(autouse=True)
+def small(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images of a quarter of the pixels: the order of real backbones is not looked at here."""
+    monkeypatch.setenv("FROSTLINE_RESIZE", "16x16")
+
+
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     capsys.readouterr()
     assert main([*arguments, "--json"]) == 0
@@ -96,7 +102,7 @@ def test_the_table_says_how_well_each_score_ordered_three_measured_backbones(
     work: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     for name, n in (("few", 1), ("more", 12)):
-        layers = f"nn.Conv2d(3, {n}, 3, 4), nn.ReLU(), nn.Flatten(), nn.Linear({4 * n}, 5)"
+        layers = f"nn.Conv2d(3, {n}, 3, 4), nn.ReLU(), nn.Flatten(), nn.Linear({16 * n}, 5)"
         made = f"def {name}():\n    torch.manual_seed(0)\n    return nn.Sequential({layers})\n"
         (tmp_path / f"{name}.py").write_text(f"import torch\nfrom torch import nn\n\n{made}")
     names = ["few.py:few=factory", "more.py:more=factory", "resnet8-cifar10"]

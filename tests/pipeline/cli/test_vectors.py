@@ -118,23 +118,22 @@ def test_images_are_not_for_the_backbone_of_vectors(work: Path, capsys: pytest.C
     assert "vectors takes vectors, but the samples are images" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("ending", ["pt2", "onnx"])
 @pytest.mark.parametrize("scaling", ["none", "standardize"])
 def test_a_head_of_vectors_is_exported_alone_and_takes_them(
-    file: Path, scaling: str, ending: str, capsys: pytest.CaptureFixture[str]
+    file: Path, scaling: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", "--dataset", f"vectors:{file}", *RUN, "--scaling", scaling]) == 0
     folder = next(file.parent.glob("data/heads/*"))
-    head, out = read_head(folder)[0], file.parent / f"head.{ending}"
-    capsys.readouterr()
-    assert main(["export", str(folder), str(out)]) == 0
-    assert f"float32 features (batch, {head.width}) to a probability per class" in capsys.readouterr().out
+    head, files = read_head(folder)[0], [file.with_name("head.pt2"), file.with_name("head.onnx")]
+    for out in files:
+        capsys.readouterr()
+        assert main(["export", str(folder), str(out)]) == 0
+        assert f"float32 features (batch, {head.width}) to a probability per class" in capsys.readouterr().out
     rows = np.random.default_rng(7).standard_normal((9, head.width)).astype(np.float32)
-    if ending == "pt2":
-        found = torch.export.load(out).module()(torch.from_numpy(rows)).numpy()
-    else:
-        [found] = ReferenceEvaluator(str(out)).run(None, {"features": rows})
-    np.testing.assert_allclose(found, head.decision_values(rows), atol=1e-5)
+    by_torch = torch.export.load(files[0]).module()(torch.from_numpy(rows)).numpy()
+    [by_onnx] = ReferenceEvaluator(str(files[1])).run(None, {"features": rows})
+    for found in (by_torch, by_onnx):
+        np.testing.assert_allclose(found, head.decision_values(rows), atol=1e-5)
 
 
 def test_an_extraction_that_is_killed_is_resumed_to_the_same_bytes(tmp_path: Path, warm: Warm) -> None:

@@ -45,8 +45,8 @@ ROUND = 4 + 8 + 16 + 32
 
 @pytest.fixture
 def small(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Images of a quarter of the pixels: what is measured is not looked at here."""
-    monkeypatch.setenv("FROSTLINE_RESIZE", "16x16")
+    """Images of few pixels: what is measured is not looked at here."""
+    monkeypatch.setenv("FROSTLINE_RESIZE", "8x8")
 
 
 class Clock:
@@ -160,7 +160,7 @@ HOW: dict[str, Any] = {"pool": "avg", "precision": "fp32"}
 
 
 def planned(**settings: Any) -> Plan:
-    return make_plan(open_inputs(ExtractSettings(**{"resize": "16x16", **settings})))
+    return make_plan(open_inputs(ExtractSettings(**{"resize": "8x8", **settings})))
 
 
 def in_batches(plan: Plan, images: int | None) -> Plan:
@@ -213,10 +213,10 @@ def test_what_was_asked_for_or_halved_is_not_lent_and_what_was_measured_is(work:
 
 
 def test_what_was_measured_among_other_threads_is_not_lent(work: Path) -> None:
-    with in_threads(torch.get_num_threads() + 1):
-        assert main(["extract", "--batch-size", "7"]) == 0
+    assert main(["extract", "--batch-size", "7"]) == 0
     for folder in work.glob("features/*"):
         one = open_set(folder)
+        one.keep_pace({**one.pace, **dict.fromkeys(("threads", "max_threads"), torch.get_num_threads() + 1)})
         one.keep_pace({**one.pace, "measured": True})
         for shard in one.shards:
             one.drop(shard)
@@ -228,10 +228,11 @@ def test_a_begun_set_is_gone_on_with_at_its_batch_size_in_as_many_threads_as_the
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # which fixes the threads by itself
-    with in_threads(torch.get_num_threads() + 1):
-        assert main(["extract", "--batch-size", "7"]) == 0
+    assert main(["extract", "--batch-size", "7"]) == 0
     (folder,) = work.glob("features/*-train-*")
-    open_set(folder).drop(1)
+    found = open_set(folder)
+    found.keep_pace({**found.pace, **dict.fromkeys(("threads", "max_threads"), torch.get_num_threads() + 1)})
+    found.drop(1)
     assert main(["extract"]) == 0
     pace = open_set(folder).pace
     assert (pace["batch_size"], pace["threads"], pace["max_threads"]) == (7, *2 * [torch.get_num_threads()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -18,8 +19,12 @@ pytest.importorskip("openvino", reason="openvino is not installed; pip install '
 pytestmark = pytest.mark.usefixtures("optimizations")
 
 
+def asked_of(optimize: Literal["auto", "openvino"]) -> ExtractSettings:
+    return ExtractSettings(optimize=optimize, resize=(16, 16))
+
+
 def test_its_sets_are_its_own_and_are_used_again(work: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with_torch, asked = extract(ExtractSettings(optimize="auto")), ExtractSettings(optimize="openvino")
+    with_torch, asked = extract(asked_of("auto")), asked_of("openvino")
     done = extract(asked)
     assert [one.computed for one in done] == [one.rows for one in with_torch]
     for one, other in zip(done, with_torch, strict=True):
@@ -36,7 +41,7 @@ def test_its_sets_are_its_own_and_are_used_again(work: Path, caplog: pytest.LogC
 
 
 def test_precision_is_chosen_by_the_agreement_with_torch(work: Path) -> None:
-    made = open_set(extract(ExtractSettings(optimize="openvino"))[0].folder).provenance
+    made = open_set(extract(asked_of("openvino"))[0].folder).provenance
     assert made.agreement is None or made.agreement["least"] > 0.99
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from frostline.pipeline.engines.base import Here, Job
 from frostline.pipeline.engines.fill import fill
 from frostline.pipeline.engines.processes import rows_done, start_python, worker_arguments
 from frostline.pipeline.engines.registry import engine_for
+from frostline.pipeline.engines.shards import run_job
 from frostline.pipeline.plan.begin import begin
 from frostline.pipeline.plan.inputs import open_inputs
 from frostline.pipeline.plan.lookup import look_up
@@ -31,7 +30,7 @@ from frostline.pipeline.plan.make import make_plan
 from frostline.pipeline.plan.plan import Plan
 from frostline.pipeline.settings import ExtractSettings
 from frostline.pipeline.steps.features import extract_missing
-from frostline.stages.errors import ConfigError
+from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.store import open_set
 from support.project import REPOSITORY
 from support.warm import Warm
@@ -44,27 +43,28 @@ def shard_files(work: Path) -> dict[str, bytes]:
 
 
 def planned(**settings: Any) -> Plan:
-    return make_plan(open_inputs(ExtractSettings(engine="processes", **settings)))
+    return make_plan(open_inputs(ExtractSettings(engine="processes", resize=(8, 8), **settings)))
 
 
 def test_a_process_beside_this_one_does_shards_of_the_set_that_this_one_began(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(["extract", "--batch-size", "5", "--data-dir", "alone"]) == 0
+    assert main(["extract", "--resize", "8x8", "--batch-size", "5", "--data-dir", "alone"]) == 0
     plan = planned(batch_size=5)
     request = look_up(plan, "train", "plain")
     begun = begin(plan, request)
     done: list[int] = []
 
     def elsewhere(job: Job, here: Here) -> int:
-        for one in (replace(job, digest="that of another key"), job):
-            with start_python([worker_arguments(one)]) as (worker,):
-                done.append(rows_done(worker))
+        with pytest.raises(StoreError, match="sees no feature set that of anot"):
+            run_job(replace(job, digest="that of another key"))
+        with start_python([worker_arguments(job)]) as (worker,):
+            done.append(rows_done(worker))
         assert begun.complete
         return sum(done)
 
     monkeypatch.setattr("frostline.pipeline.engines.fill.engine_for", lambda *_: elsewhere)
-    assert fill(plan, request, begun)[0] == 1438 and done == [0, 1438]
+    assert fill(plan, request, begun)[0] == 1438 and done == [1438]
     extract_missing(plan)
     assert shard_files(work) == shard_files(work.parent / "alone")
 
@@ -186,19 +186,18 @@ def test_devices_are_as_many_as_rows_to_compute_want_and_copied_rows_want_none(
     assert not started and [one.computed for one in done] == [0, 0]
 
 
-def test_a_script_that_extracts_on_several_devices_is_not_run_again(tmp_path: Path) -> None:
+def test_a_script_that_extracts_on_several_devices_is_not_run_again(tmp_path: Path, warm: Warm) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "print('once')\nfrom frostline.pipeline.engines import processes\n"
         "from frostline.pipeline.settings import ExtractSettings\n"
         "from frostline.pipeline.run.run import extract\n"
         "processes.devices_of, processes.MIN_ROWS = lambda name: ['cpu', 'cpu'], 400\n"
-        "print([done.computed for done in extract(ExtractSettings(engine='processes'))])\n"
+        "print([done.computed for done in extract(ExtractSettings(engine='processes', resize=8))])\n"
     )
     environment = {"OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
-    ran = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-    )
+    ran = warm.run([str(script)], environment, tmp_path)
+    assert ran.returncode == 0, ran.stderr
     assert ran.stdout == "once\n[1438, 359]\n" and "ended early" not in ran.stderr
     assert all(open_set(folder).complete for folder in tmp_path.glob("data/features/*"))
 

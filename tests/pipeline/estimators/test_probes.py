@@ -40,11 +40,17 @@ def fitted(settings: frostline.HeadSettings) -> tuple[frostline.Fitted, frostlin
     return found, frostline.open_features(train.folder)
 
 
-DIGITS = {"dataset": "digits", "backbone": "pixels"}
 PICTURES = {"backbone": "pixels", "resize": "8x8", "device": "cpu"}
 
 
-@pytest.mark.usefixtures("work")
+@pytest.fixture
+def vectors(work: Path) -> str:
+    """A file of 300 digits, of which a fifth is for testing, as a dataset."""
+    X, y = digits(300)
+    np.savez(work.with_name("vectors.npz"), features=X, labels=y, split=np.where(np.arange(300) % 5, "train", "test"))
+    return f"vectors:{work.with_name('vectors.npz')}"
+
+
 @pytest.mark.parametrize(
     ("given", "how"),
     [
@@ -56,8 +62,8 @@ PICTURES = {"backbone": "pixels", "resize": "8x8", "device": "cpu"}
         ({"grid": "C=0.1,1", "head_params": "tolerance=1e-7"}, {"Cs": (0.1, 1.0), "tol": 1e-7}),
     ],
 )  # fmt: skip
-def test_logistic_regression_is_what_the_command_fits_to_the_bit(given: dict, how: dict) -> None:
-    expected, rows = fitted(frostline.HeadSettings(**DIGITS, **given))
+def test_logistic_regression_is_what_the_command_fits_to_the_bit(vectors: str, given: dict, how: dict) -> None:
+    expected, rows = fitted(frostline.HeadSettings(dataset=vectors, **given))
     probe = LogisticProbeCV(**how).fit(rows.X, rows.y, digests=rows.digests)
     assert probe.selection_ == expected.selection and expected.selection.value == probe.C_
     np.testing.assert_array_equal(probe.head_.weight, expected.head.weight)
@@ -66,10 +72,9 @@ def test_logistic_regression_is_what_the_command_fits_to_the_bit(given: dict, ho
     np.testing.assert_array_equal(probe.predict_proba(rows.X), expected.head.decision_values(rows.X))
 
 
-@pytest.mark.usefixtures("work")
 @pytest.mark.parametrize(("given", "how"), [({}, {}), ({"folds": "loo"}, {"cv": "loo"})])
-def test_ridge_of_classes_is_what_the_command_fits_to_the_bit(given: dict, how: dict) -> None:
-    expected, rows = fitted(frostline.HeadSettings(**DIGITS, head=("ridge",), **given))
+def test_ridge_of_classes_is_what_the_command_fits_to_the_bit(vectors: str, given: dict, how: dict) -> None:
+    expected, rows = fitted(frostline.HeadSettings(dataset=vectors, head=("ridge",), **given))
     probe = RidgeClassifierProbeCV(**how).fit(rows.X, rows.y, digests=rows.digests)
     assert probe.selection_ == expected.selection and probe.alpha_ == expected.selection.value
     np.testing.assert_array_equal(probe.head_.weight, expected.head.weight)
@@ -103,10 +108,8 @@ def test_numbers_are_what_the_command_fits_to_the_bit(work: Path, criterion: str
     assert RidgeProbeCV().fit(rows.X, rows.y[:, 0], digests=rows.digests).coef_.shape == (192,)
 
 
-def test_vectors_of_a_file_need_no_digests_of_their_own(work: Path, tmp_path: Path) -> None:
-    X, y = digits(300)
-    np.savez(tmp_path / "vectors.npz", features=X, labels=y, split=np.where(np.arange(300) % 5, "train", "test"))
-    expected, rows = fitted(frostline.HeadSettings(dataset=f"vectors:{tmp_path / 'vectors.npz'}"))
+def test_vectors_of_a_file_need_no_digests_of_their_own(vectors: str) -> None:
+    expected, rows = fitted(frostline.HeadSettings(dataset=vectors))
     probe = LogisticProbeCV().fit(rows.X, rows.y)
     assert probe.selection_ == expected.selection
     np.testing.assert_array_equal(probe.head_.weight, expected.head.weight)

@@ -52,6 +52,9 @@ def test_a_type_checker_sees_what_users_write_and_their_mistakes(tmp_path: Path)
         (typed / name).symlink_to(REPOSITORY / name)
     settings = tmp_path / "mypy.ini"
     settings.write_text("[mypy]\nstrict = true\nfollow_imports = silent\nignore_missing_imports = true\n")
+    with settings.open("a") as file:  # what no signature of the face needs takes most of the time
+        file.write("[mypy-torch.*,transformers.*,sklearn.*,scipy.*,matplotlib.*]\nfollow_imports = skip\n")
+        file.write("[mypy-torch,torch._C]\nfollow_imports = silent\n")
     command = [sys.executable, "-m", "mypy", "--config-file", settings, "--cache-dir", tmp_path / "cache"]
     environment = {**os.environ, "MYPYPATH": str(typed.parent)}
     use = Path(__file__).with_name("use.py")

@@ -53,12 +53,12 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Checks]:
 
 
 @pytest.fixture
-def settings(work: Path) -> ExtractSettings:
+def settings(work: Path, folder: Path) -> ExtractSettings:
     (work.parent / "net.py").write_text(NETS)
     made: dict[str, object] = {}
     exec(NETS, made)
     torch.save(made["sound"]().state_dict(), work.parent / "net.pth")  # type: ignore[operator]
-    return ExtractSettings(backbone="net.py:sound", weights="net.pth", **HOW)
+    return ExtractSettings(dataset=f"folder:{folder}", backbone="net.py:sound", weights="net.pth", **HOW)
 
 
 def again(settings: ExtractSettings, checks: Checks) -> Checks:

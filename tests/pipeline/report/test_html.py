@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from frostline.pipeline.cli.main import main
+from frostline.pipeline.records.run import Report
 from frostline.pipeline.report.html import write_page
 from frostline.pipeline.report.html.predictions import read_predictions
 from frostline.pipeline.report.text import table as terminal
@@ -47,12 +48,6 @@ def mistaken(root: Path) -> Path:
     lines[-1], lines[-20] = lines[-1].replace(",c,", ",a,"), lines[-20].replace(",b,", ",c,")
     table.write_text("\n".join(lines) + "\n")
     return made(table, head=("logreg", "centroid"))
-
-
-@pytest.fixture
-def finished(tmp_path: Path) -> Path:
-    """A run of the test's own, to be spoilt."""
-    return mistaken(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +91,14 @@ def test_the_same_run_gives_the_same_bytes(kept: Path) -> None:
     assert write_page(kept, kept / "again.html").read_bytes() == first
 
 
-def test_a_page_that_is_written_again_ranks_heads_that_differ_as_the_run_did(work: Path) -> None:
-    folder = run(Settings(head=("centroid",))).path.parent
+@pytest.fixture(scope="module")
+def differing(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """The report of a run whose head differs from its baseline."""
+    return run(Settings(head=("centroid",), resize=(16, 16), data_dir=tmp_path_factory.mktemp("differing")))
+
+
+def test_a_page_that_is_written_again_ranks_heads_that_differ_as_the_run_did(differing: Report) -> None:
+    folder = differing.path.parent
     first = (folder / "report.html").read_bytes()
     assert write_page(folder).read_bytes() == first
 
@@ -132,11 +133,10 @@ def test_the_worst_mistakes_are_shown_as_they_are(kept: Path) -> None:
     assert np.array_equal(np.asarray(shown), np.asarray(original))
 
 
-@pytest.fixture
-def defective(tmp_path: Path) -> Path:
-    """The folder of a run on samples of which two are copies, one nearly is, and one training label is wrong."""
-    table = photographs(tmp_path, balanced("abc", 20, 16))
-    images = tmp_path / "images"
+def with_defects(root: Path) -> Path:
+    """Return the folder of a run on samples of which two are copies, one nearly is, and one training label is wrong."""
+    table = photographs(root, balanced("abc", 20, 16))
+    images = root / "images"
     lines = table.read_text().splitlines()
     lines[3] = lines[3].replace(",a,", ",c,")
     lines += ["images/copy.png,a,test", "images/near.png,b,test"]
@@ -146,6 +146,12 @@ def defective(tmp_path: Path) -> Path:
     pixels[0, 0] += 2
     Image.fromarray(pixels).save(images / "near.png")
     return made(table, head=("centroid",))
+
+
+@pytest.fixture(scope="module")
+def defective(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Such a run, to be looked at alone."""
+    return with_defects(tmp_path_factory.mktemp("defective"))
 
 
 def test_a_small_runs_page_says_what_is_wrong_with_its_data(defective: Path) -> None:
@@ -181,7 +187,7 @@ def test_many_doubtful_labels_make_no_heavy_page(tmp_path: Path) -> None:
     rows = [(str(rng.choice(["a", "b"], p=p)), "train") for p in ([0.88, 0.12], [0.12, 0.88]) for _ in range(60)]
     table = photographs(tmp_path, [*rows, *balanced("ab", 0, 6)])
     for i in range(120):  # what the images show is not what some labels say
-        shown = np.random.default_rng(i).integers(0, 60, (300, 300, 3)) + np.array(
+        shown = np.random.default_rng(i).integers(0, 60, (160, 160, 3)) + np.array(
             [120, 0, 0] if i < 60 else [0, 0, 120]
         )
         Image.fromarray(shown.astype(np.uint8)).save(tmp_path / "images" / f"{i}.png")
@@ -213,10 +219,11 @@ def test_a_large_runs_page_has_the_command_until_health_was_looked_at(
     assert NOT_LOOKED in Page(write_page(folder)).text
 
 
-def test_training_samples_that_changed_since_are_not_shown(defective: Path) -> None:
-    table = defective.parents[2] / "samples.csv"
+def test_training_samples_that_changed_since_are_not_shown(tmp_path: Path) -> None:
+    folder = with_defects(tmp_path)
+    table = tmp_path / "samples.csv"
     table.write_text(table.read_text().replace("images/2.png,c,train\n", ""))
-    page = Page(write_page(defective))
+    page = Page(write_page(folder))
     titles = {image["title"] for image in page.all("img")}
     assert "images/near.png" in titles and not titles & {"images/2.png", "images/25.png"}
     assert "images/25.png" in page.text and "images/2.png" in page.text  # by their ids alone
@@ -287,7 +294,8 @@ def test_the_band_is_the_interval_at_the_top(kept: Path) -> None:
     assert "It is wider than its line, because it allows for the choice among 2 heads." in page.text
 
 
-def test_what_is_gone_is_said_and_the_rest_is_shown(finished: Path) -> None:
+def test_what_is_gone_is_said_and_the_rest_is_shown(tmp_path: Path) -> None:
+    finished = mistaken(tmp_path)
     whole = Page(finished / "report.html")
     shutil.rmtree(finished.parents[1] / "features")
     shutil.rmtree(finished.parents[2] / "images")
@@ -299,27 +307,26 @@ def test_what_is_gone_is_said_and_the_rest_is_shown(finished: Path) -> None:
     assert "Single mistakes can’t be shown" in Page(write_page(finished)).text
 
 
-def test_a_dataset_that_changed_since_gives_no_pictures(finished: Path) -> None:
-    table = finished.parents[2] / "samples.csv"
+def test_a_dataset_that_changed_since_gives_no_pictures(tmp_path: Path) -> None:
+    finished = mistaken(tmp_path)
+    table = tmp_path / "samples.csv"
     table.write_text(table.read_text().rpartition("images/")[0])
     page = Page(write_page(finished))
     assert "have changed since the run" in page.text and not page.all("img")
 
 
-def test_a_warning_about_the_choice_is_on_the_page(tmp_path: Path) -> None:
-    table = photographs(tmp_path, balanced("ab", 12, 6))
-    folder = made(table, head=("logreg",))
+def test_a_warning_about_the_choice_is_on_the_page(kept: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(kept, tmp_path / "copy")
     record = unsealed((folder / "run.json").read_bytes())
     record["probes"][0]["head"]["selection"] |= {"at_edge": True, "alike": [1e4, 1e4]}
     (folder / "run.json").write_bytes(sealed(record))
     assert "lies at the edge of its grid" in Page(write_page(folder)).text
 
 
-def test_the_answer_says_whether_a_baseline_differs_beyond_chance(work: Path) -> None:
-    report = run(Settings(head=("centroid",)))
-    page = Page(report.path.parent / "report.html")
+def test_the_answer_says_whether_a_baseline_differs_beyond_chance(differing: Report) -> None:
+    page = Page(differing.path.parent / "report.html")
     assert re.search(r"centroid on pixels: [\d.]+ %\.", page.text)
-    better = "centroid on resnet8-cifar10 is better than centroid on pixels" in terminal(report)
+    better = "centroid on resnet8-cifar10 is better than centroid on pixels" in terminal(differing)
     assert ("It is significantly better than the other head." in page.text) is better
     assert ("is not clearly better than the baseline centroid on pixels" in page.text) is not better
 
@@ -331,22 +338,22 @@ def test_the_value_that_was_chosen_is_on_the_page_as_the_terminal_has_it(tmp_pat
 
 
 def test_a_mistake_in_the_code_of_a_page_is_not_laid_to_the_run(
-    finished: Path, monkeypatch: pytest.MonkeyPatch
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise KeyError("a misspelt name")
 
     monkeypatch.setattr("frostline.pipeline.report.html.maps.plane", fail)
     with pytest.raises(KeyError, match="a misspelt name"):
-        write_page(finished)
+        write_page(kept, tmp_path / "page.html")
 
 
-def test_the_command_writes_the_page_again(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = (finished / "report.html").read_bytes()
-    (finished / "report.html").unlink()
-    assert main(["report", str(finished / "run.json"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"page": str(finished / "report.html")}
-    assert (finished / "report.html").read_bytes() == before
+def test_the_command_writes_the_page_again(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (kept / "report.html").read_bytes()
+    (kept / "report.html").unlink()
+    assert main(["report", str(kept / "run.json"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"page": str(kept / "report.html")}
+    assert (kept / "report.html").read_bytes() == before
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"probes": 3}', "[" * 100_000])
@@ -356,7 +363,8 @@ def test_what_is_no_run_is_refused(tmp_path: Path, content: str) -> None:
         write_page(tmp_path)
 
 
-def test_a_folder_without_a_run_and_one_run_twice_are_refused(tmp_path: Path, finished: Path) -> None:
+def test_a_folder_without_a_run_and_one_run_twice_are_refused(tmp_path: Path, kept: Path) -> None:
+    finished = shutil.copytree(kept, tmp_path / "copy")
     with pytest.raises(ConfigError, match="no run in"):
         write_page(tmp_path / "nothing")
     with pytest.raises(StoreError, match="not as this version"):

@@ -23,18 +23,18 @@ def computed(report: dict[str, Any]) -> int:
     return sum(one["computed"] for probe in report["probes"] for one in probe["features"])
 
 
-def test_forty_targets_compute_no_feature_after_the_first(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dozen_targets_compute_no_feature_after_the_first(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import csv
 
-    names = [f"t{i}" for i in range(40)]
-    rows = [[*row, *(("yes", "no")[(row[2] == "rgb"[i % 3]) ^ (i % 2)] for i in range(40))] for row in rows_of(table)]
+    names = [f"t{i}" for i in range(12)]
+    rows = [[*row, *(("yes", "no")[(row[2] == "rgb"[i % 3]) ^ (i % 2)] for i in range(12))] for row in rows_of(table)]
     with table.open("w", newline="") as stream:
         csv.writer(stream).writerows([[*COLUMNS, *names], *rows])
     found = answer(
         capsys, "run", table, "--target", ",".join(names), "--task", "single-label", "--head", "ridge", "--grid", "1"
     )
     assert [report["settings"]["target"] for report in found] == [[name] for name in names]
-    assert list(map(computed, found)) == [60] + [0] * 39
+    assert list(map(computed, found)) == [60] + [0] * 11
     assert len(list(Path("data/features").iterdir())) == 2
     alone = answer(capsys, "run", table, "--target", "t7", "--head", "ridge", "--grid", "1")
     assert alone["path"] == found[7]["path"] and alone["probes"][0]["head"]["cached"]

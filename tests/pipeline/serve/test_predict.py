@@ -22,17 +22,24 @@ from frostline.stages.backbones.network.cut import Cut
 from frostline.stages.errors import ConfigError, StoreError
 from frostline.stages.heads import head_files, read_head
 from frostline.stages.store import load, open_set
-from support.pictures import paint
+from support.pictures import paint, pets
 from support.project import REPOSITORY
 
-RESNET = ["--backbone", "resnet8-cifar10"]
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of a run on three classes of coloured noise."""
+    place = tmp_path_factory.mktemp("made")
+    how = ["--backbone", "resnet8-cifar10", "--baseline", "none", "--grid", "C=1", "--data-dir", str(place / "data")]
+    assert main(["run", "--dataset", f"folder:{pets(place / 'pets')}", *how]) == 0
+    return place / "data"
 
 
 @pytest.fixture
-def head(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a head fitted on three classes of coloured noise."""
+def head(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of its head in a copy of the workspace, which is the test's own."""
     monkeypatch.chdir(tmp_path)
-    assert main(["run", "--dataset", f"folder:{folder}", *RESNET, "--grid", "C=1"]) == 0
+    shutil.copytree(workspace, tmp_path / "data")
     return next((tmp_path / "data" / "heads").iterdir())
 
 
