@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +17,7 @@ from faults.work import samples, work
 from frostline.stages.buckets.mirror import look_again
 from frostline.stages.store import load, open_set
 from support.buckets import ENVIRONMENT, Bucket, bucket_at
-from support.project import REPOSITORY
+from support.warm import Started, Warm
 
 
 @pytest.fixture
@@ -39,27 +37,21 @@ def records(bucket: Bucket) -> dict[str, bytes]:
     return objects(bucket, "many/", ".json")
 
 
-def started(bucket: Bucket, root: Path, name: str) -> subprocess.Popen[bytes]:
+def started(warm: Warm, bucket: Bucket, root: Path, name: str) -> Started:
     """Start an extraction on a machine with its own local copies."""
-    environment = {
-        **os.environ,
-        "FROSTLINE_CACHE_DIR": str(root / name),
-        "PYTHONPATH": str(REPOSITORY / "tests"),
-        "OMP_NUM_THREADS": "1",
-    }
-    command = [sys.executable, "-m", "faults.bucket_process", f"s3://{bucket.name}/many"]
-    return subprocess.Popen(command, env=environment, cwd=root, stdout=subprocess.PIPE)
+    environment = {**os.environ, "FROSTLINE_CACHE_DIR": str(root / name), "OMP_NUM_THREADS": "1"}
+    return warm.start(["-m", "faults.bucket_process", f"s3://{bucket.name}/many"], environment, root)
 
 
 def test_of_two_processes_one_is_killed_and_a_third_finishes_byte_for_byte(
-    bucket: Bucket, cache: Path, campaign: bool, points: Points
+    warm: Warm, bucket: Bucket, cache: Path, campaign: bool, points: Points
 ) -> None:
     work(Path(f"s3://{bucket.name}/alone"), some=MANY)
     wanted = objects(bucket, "alone/")
     for after in range(1, 20, 2) if campaign else (6,):
         for key in bucket.keys("many/"):
             bucket.delete(key)
-        crowd = [started(bucket, cache, f"{after}-{name}") for name in ("one", "two")]
+        crowd = [started(warm, bucket, cache, f"{after}-{name}") for name in ("one", "two")]
         while len(bucket.keys("many/")) < 2 * after + 3 and any(one.poll() is None for one in crowd):
             time.sleep(0.01)
         crowd[0].send_signal(signal.SIGKILL)
@@ -68,13 +60,10 @@ def test_of_two_processes_one_is_killed_and_a_third_finishes_byte_for_byte(
         if after % 4 == 1:
             crowd[1].send_signal(signal.SIGKILL)
         assert crowd[1].wait() in (0, -signal.SIGKILL)
-        third = started(bucket, cache, f"{after}-three")
+        third = started(warm, bucket, cache, f"{after}-three")
         assert third.wait() == 0
         assert committed.items() <= records(bucket).items()
         assert objects(bucket, "many/") == wanted
-        for one in (*crowd, third):
-            assert one.stdout
-            one.stdout.close()
         points.add("bucket: processes killed beside another")
 
 

@@ -121,7 +121,7 @@ def test_a_kill_at_any_step_loses_nothing_committed_and_the_next_run_ends_the_sa
     undisturbed: Layer, tmp_path: Path, resume: Resume, points: Points, name: str, act: Act
 ) -> None:
     wanted = resume.wanted
-    for k in chosen(undisturbed, act)[:: 1 if resume.every else 3]:
+    for k in chosen(undisturbed, act)[:: 1 if resume.every else 5]:
         layer = Layer(tmp_path / str(k), at(k, act))
         child = Child(partial(inside, layer))
         assert child.wait() == -signal.SIGKILL
@@ -142,7 +142,7 @@ def test_an_error_of_the_system_at_any_step_is_explained_and_the_next_run_ends_t
     undisturbed: Layer, wanted: dict[str, bytes], tmp_path: Path, resume: Resume, points: Points, name: str
 ) -> None:
     when, act = ERRORS[name]
-    for k in chosen(undisturbed, act)[:: 1 if resume.every else 3]:
+    for k in chosen(undisturbed, act)[:: 1 if resume.every else 5]:
         layer, told = Layer(tmp_path / str(k), when(k, act)), []
         handles = len(os.listdir("/proc/self/fd"))
         try:
@@ -195,18 +195,18 @@ def killed_and_resumed(undisturbed: Layer, k: int, root: Path) -> list[Step]:
 
 
 @pytest.fixture(scope="module")
-def lives(undisturbed: Layer, tmp_path_factory: pytest.TempPathFactory) -> list[list[Step]]:
-    """The steps of two processes, one killed and one that goes on, for each step at which the first may die."""
+def lives(undisturbed: Layer, tmp_path_factory: pytest.TempPathFactory, campaign: bool) -> dict[int, list[Step]]:
+    """The steps of two processes, one killed and one that goes on, by the step at which the first dies."""
     root = tmp_path_factory.mktemp("lives")
     done = sum(step.kind != "promise" for step in undisturbed.steps)
-    return [killed_and_resumed(undisturbed, k, root / str(k)) for k in range(done)]
+    return {k: killed_and_resumed(undisturbed, k, root / str(k)) for k in range(0, done, 1 if campaign else 3)}
 
 
 def test_killed_resumed_and_then_without_power_nothing_committed_is_lost(
-    lives: list[list[Step]], power: Power, points: Points
+    lives: dict[int, list[Step]], power: Power, points: Points
 ) -> None:
     """What a killed process named and did not live to sync, the next one syncs before it promises anything."""
-    for (k, steps), loss in product(enumerate(lives), LOSSES):
+    for (k, steps), loss in product(lives.items(), LOSSES):
         assert not power.lost(steps, loss), f"killed at step {k}, {loss}"
         points.add("kills with a power loss later")
 
@@ -223,12 +223,16 @@ def test_the_campaign_notices_when_any_one_sync_is_left_out(undisturbed: Layer, 
     assert [(step.by, step.path) for step in unnoticed] == [("_write_here", unnoticed[0].path.partition("/shards")[0])]
 
 
-def test_the_campaign_notices_when_any_folder_is_not_synced_on_resuming(lives: list[list[Step]], power: Power) -> None:
+def test_the_campaign_notices_when_any_folder_is_not_synced_on_resuming(
+    lives: dict[int, list[Step]], power: Power
+) -> None:
     def without(steps: list[Step], folder: str) -> list[Step]:
         return [s for s in steps if (s.kind, s.by, s.path) != ("fsync", "make_folder", folder)]
 
     folders = {s.path for s in lives[0] if (s.kind, s.by) == ("fsync", "make_folder")}
-    unnoticed = [f for f in folders if not any(power.lost(without(s, f), loss) for s in lives for loss in LOSSES)]
+    unnoticed = [
+        f for f in folders if not any(power.lost(without(s, f), loss) for s in lives.values() for loss in LOSSES)
+    ]
     assert len(folders) == 4 and not unnoticed
 
 

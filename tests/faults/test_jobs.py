@@ -64,6 +64,12 @@ class Campaign:
         self.job.run(layer, tell, asked)
 
 
+def some(steps: list[int], campaign: bool, number: int, first: int = 0) -> list[int]:
+    """Return that many steps, evenly spaced from one of the first on; all of them in the campaign."""
+    every = 1 if campaign else max(1, len(steps) // number)
+    return steps[first % every :: every]
+
+
 @pytest.fixture(scope="module", params=JOBS)
 def campaign_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     made = job(request.param, tmp_path_factory.mktemp("job"))
@@ -82,7 +88,7 @@ def test_every_file_is_written_whole_and_promised(campaign_of: Campaign) -> None
 def test_a_kill_at_any_step_leaves_nothing_half_done_and_the_next_run_ends_the_same(
     campaign_of: Campaign, act: Act, campaign: bool, points: Points
 ) -> None:
-    for k in chosen(campaign_of.undisturbed, act)[:: 1 if campaign else 5]:
+    for k in some(chosen(campaign_of.undisturbed, act), campaign, 4, 1):
         child = Child(partial(campaign_of.disturbed, Layer(campaign_of.job.root, at(k, act))))
         assert child.wait() == -signal.SIGKILL
         assert not campaign_of.broken(child.told), f"at step {k}"
@@ -105,7 +111,7 @@ def test_an_error_of_the_system_at_any_step_is_explained_and_the_next_run_ends_t
     campaign_of: Campaign, name: str, campaign: bool, points: Points
 ) -> None:
     when, act = ERRORS[name]
-    for k in chosen(campaign_of.undisturbed, act)[:: 1 if campaign else 11]:
+    for k in some(chosen(campaign_of.undisturbed, act), campaign, 2, list(ERRORS).index(name)):
         layer, told, asked = Layer(campaign_of.job.root, when(k, act)), [], defaultdict(list)
         handles = len(os.listdir("/proc/self/fd"))
         try:
@@ -118,8 +124,8 @@ def test_an_error_of_the_system_at_any_step_is_explained_and_the_next_run_ends_t
         points.add("jobs: errors at a step")
 
 
-def test_a_write_that_takes_half_is_gone_on_with(campaign_of: Campaign, points: Points) -> None:
-    for k in chosen(campaign_of.undisturbed, half):
+def test_a_write_that_takes_half_is_gone_on_with(campaign_of: Campaign, campaign: bool, points: Points) -> None:
+    for k in some(chosen(campaign_of.undisturbed, half), campaign, 3):
         campaign_of.disturbed(Layer(campaign_of.job.root, at(k, half)), str)
         assert campaign_of.job.contents() == campaign_of.wanted
         points.add("jobs: short writes")

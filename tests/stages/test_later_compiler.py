@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 LEAN = """
 import json, sys
 from frostline.stages.later_compiler import compiler_later
@@ -21,8 +23,20 @@ def printed(program: str) -> object:
     return json.loads(done.stdout)
 
 
-def test_torchvision_comes_without_the_compiler() -> None:
-    assert printed(f"{LEAN}print(json.dumps(loaded))") == []
+@pytest.fixture(scope="module")
+def lean() -> dict[str, object]:
+    """What is loaded with torchvision, what an operation gives, and what the function that torchvision took says."""
+    program = f"import torch\nfrom torchvision import ops\nrois = {ROIS}.tolist()\n"
+    program += "from torchvision.ops.roi_align import is_compile_supported as took\nbefore = took('cpu')\n"
+    program += "import torch._dynamo.utils as utils\nafter = utils.is_compile_supported('cpu')\n"
+    program += "print(json.dumps({'loaded': loaded, 'rois': rois, 'before': before, 'after': after}))"
+    found = printed(LEAN + program)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_torchvision_comes_without_the_compiler(lean: dict[str, object]) -> None:
+    assert lean["loaded"] == []
 
 
 def test_the_compiler_is_there_for_who_asks_for_it_afterwards() -> None:
@@ -33,11 +47,8 @@ def test_the_compiler_is_there_for_who_asks_for_it_afterwards() -> None:
     assert printed(LEAN + asked) == ["torch._dynamo.utils", True, True, True]
 
 
-def test_the_function_that_torchvision_took_is_the_compilers_when_it_is_called() -> None:
-    took = "from torchvision.ops.roi_align import is_compile_supported as took\nbefore = took('cpu')\n"
-    took += "import torch._dynamo.utils as utils\nprint(json.dumps([before, utils.is_compile_supported('cpu')]))"
-    first, second = printed(LEAN + took)
-    assert first == second
+def test_the_function_that_torchvision_took_is_the_compilers_when_it_is_called(lean: dict[str, object]) -> None:
+    assert lean["before"] == lean["after"]
 
 
 def test_what_asks_for_more_meanwhile_gets_the_compiler_itself() -> None:
@@ -54,6 +65,6 @@ def test_what_asks_for_more_meanwhile_gets_the_compiler_itself() -> None:
     assert printed(program) == [True, True]
 
 
-def test_torchvisions_operations_give_what_they_give_otherwise() -> None:
-    told = f"import torch; from torchvision import ops; print(json.dumps({ROIS}.tolist()))"
-    assert printed(LEAN + told) == printed(f"import json; {told}")
+def test_torchvisions_operations_give_what_they_give_otherwise(lean: dict[str, object]) -> None:
+    told = f"import json, torch; from torchvision import ops; print(json.dumps({ROIS}.tolist()))"
+    assert lean["rois"] == printed(told)

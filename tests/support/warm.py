@@ -148,7 +148,10 @@ def _become(arguments: list[str], env: dict[str, str], cwd: str, folder: str) ->
     try:
         _python(arguments)
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int | None) else 1
+        code = end.code
+        if not isinstance(code, int | None):
+            print(code, file=sys.stderr)
+            code = 1
     except BaseException:
         traceback.print_exc()
         code = 1

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from support.project import REPOSITORY
+from support.warm import Warm
 from tools.gpu.report import Found, Report, Skipped
 
 ON_A_GPU = {
@@ -24,11 +25,14 @@ def written(folder: Path) -> dict[str, Found]:
     return found
 
 
-def test_every_step_is_rehearsed_on_a_processor_or_says_why_not(tmp_path: Path) -> None:
+def ran(warm: Warm, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return warm.run(["-m", "tools.gpu_run", *arguments], {**os.environ, "PYTHONPATH": str(REPOSITORY)}, REPOSITORY)
+
+
+def test_every_step_is_rehearsed_on_a_processor_or_says_why_not(tmp_path: Path, warm: Warm) -> None:
     from tools.gpu_run import STEPS
 
-    command = [sys.executable, "-m", "tools.gpu_run", str(tmp_path), "--device", "cpu", "--scale", "0.001"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    done = ran(warm, str(tmp_path), "--device", "cpu", "--scale", "0.001")
     assert done.returncode == 0, done.stderr
     found = written(tmp_path)
     assert list(found) == list(STEPS)
@@ -44,13 +48,12 @@ def test_every_step_is_rehearsed_on_a_processor_or_says_why_not(tmp_path: Path) 
     assert "== mobilenet_v2: kernels of 5 batches" in (tmp_path / "profile.txt").read_text()
 
 
-def test_without_a_gpu_it_says_so_and_writes_nothing(tmp_path: Path) -> None:
+def test_without_a_gpu_it_says_so_and_writes_nothing(tmp_path: Path, warm: Warm) -> None:
     import torch
 
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
-    command = [sys.executable, "-m", "tools.gpu_run", str(tmp_path / "out")]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    done = ran(warm, str(tmp_path / "out"))
     assert done.returncode == 1 and "torch finds no GPU here" in done.stderr
     assert not (tmp_path / "out").exists()
 

@@ -13,9 +13,10 @@ from frostline.pipeline.run.run import extract
 from frostline.pipeline.settings import ExtractSettings
 from frostline.stages.store import open_set
 from support.matrices import CENTROID, DIGITS, SHIPPED
+from support.openvino import require_openvino
 from support.project import Write
 
-pytest.importorskip("openvino", reason="openvino is not installed; pip install 'frostline[openvino]'")
+require_openvino()
 pytestmark = pytest.mark.usefixtures("optimizations")
 
 

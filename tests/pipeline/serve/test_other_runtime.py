@@ -19,9 +19,10 @@ from frostline.stages.backbones.inference.on_openvino import OpenVINOBackbone
 from frostline.stages.errors import StoreError
 from frostline.stages.heads import head_files, read_head
 from frostline.stages.store import open_set
+from support.openvino import require_openvino
 from support.pictures import pets
 
-pytest.importorskip("openvino", reason="openvino is not installed; pip install 'frostline[openvino]'")
+require_openvino()
 pytestmark = pytest.mark.usefixtures("optimizations")
 HERE = f"openvino {version('openvino')}"
 SAID = "was fitted on features that %s computed in bf16; %s computes them in fp32, because its bf16 was not compared"

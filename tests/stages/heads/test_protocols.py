@@ -99,7 +99,7 @@ def test_dinov2_knn_is_a_vote_weighted_by_the_softmax_of_cosines() -> None:
 def test_dinov2_linear_ends_near_the_optimum_of_its_loss() -> None:
     spec = PROTOCOLS["dinov2-linear"].spec()
     assert spec.options == {"steps": 12_500, "batch": 1024}
-    head, selection = fit([DATA], replace(spec, options={**spec.options, "steps": 1500}))
+    head, selection = fit([DATA], replace(spec, options={**spec.options, "steps": 600}))
     model = logistic(1e3).fit(X, DATA.y)
     assert len(selection.grid) == 13 and not selection.at_edge
     assert abs((head.decision_values(TEST.X).argmax(1) == TEST.y).mean() - model.score(NEW, TEST.y)) < 0.03

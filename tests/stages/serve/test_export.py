@@ -15,11 +15,12 @@ from frostline.stages.backbones import item_for
 from frostline.stages.datasets import decode_file
 
 RESNET = ["--backbone", "resnet8-cifar10"]
+PIXELS = ["--backbone", "pixels", "--resize", "8x8"]
 
 
-def fitted(work: Path, folder: Path, *arguments: str) -> Path:
+def fitted(work: Path, folder: Path, *arguments: str, backbone: list[str] = RESNET) -> Path:
     """The folder of a head fitted with these arguments."""
-    assert main(["run", "--dataset", f"folder:{folder}", *RESNET, *arguments]) == 0
+    assert main(["run", "--dataset", f"folder:{folder}", *backbone, *arguments]) == 0
     return next(work.glob("heads/*"))
 
 
@@ -36,7 +37,7 @@ def pixels(head: Path, images: list[Path]) -> np.ndarray:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--grid", "C=1"], ["--head", "ridge", "--scaling", "l2"], ["--grid", "C=1", "--views", "plain,hflip"]],
+    [["--grid", "C=1"], ["--head", "ridge", "--scaling", "l2", "--views", "plain,hflip"]],
     ids=" ".join,
 )
 @pytest.mark.parametrize("ending", ["pt2", "onnx"])
@@ -59,7 +60,7 @@ def test_an_exported_file_gives_the_same_confidences(
 def test_a_file_that_can_not_be_written_whole_leaves_the_one_before_it(
     work: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    head, file = fitted(work, folder, "--grid", "C=1", "--precision", "fp32"), tmp_path / "place" / "model.pt2"
+    head, file = fitted(work, folder, "--grid", "C=1", backbone=PIXELS), tmp_path / "place" / "model.pt2"
     file.parent.mkdir()
     file.write_bytes(b"the one before")
 
@@ -75,7 +76,7 @@ def test_a_file_that_can_not_be_written_whole_leaves_the_one_before_it(
 def test_the_file_says_what_it_is(work: Path, folder: Path, tmp_path: Path) -> None:
     import onnx
 
-    head = fitted(work, folder, "--grid", "C=1")
+    head = fitted(work, folder, "--grid", "C=1", backbone=PIXELS)
     for ending in ("pt2", "onnx"):
         assert main(["export", str(head), str(tmp_path / f"model.{ending}")]) == 0
     said = {"frostline": ""}
@@ -96,7 +97,7 @@ def test_the_file_says_what_it_is(work: Path, folder: Path, tmp_path: Path) -> N
 def test_what_can_not_be_exported_is_said(
     work: Path, folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], name: str, said: str
 ) -> None:
-    head = fitted(work, folder, *arguments)
+    head = fitted(work, folder, *arguments, backbone=PIXELS)
     capsys.readouterr()
     assert main(["export", str(head), str(work.parent / name)]) == 2
     assert said in capsys.readouterr().err

@@ -156,9 +156,9 @@ def test_published_weights_are_part_of_the_name() -> None:
 
 
 def test_a_name_says_how_all_its_published_weights_take_images() -> None:
-    request = BackboneRequest("open_clip:ViT-B-16-SigLIP", "random")
+    request = BackboneRequest("open_clip:PE-Core-T-16-384", "random")
     how = load_backbone(request, IMAGE, optimize="none").spec.preprocessing
-    assert (how.mean, how.resize, how.crop) == ((0.5, 0.5, 0.5), (224, 224), None)
+    assert (how.mean, how.resize, how.crop) == ((0.5, 0.5, 0.5), (384, 384), None)
 
 
 def test_what_is_not_there_and_can_not_be_downloaded_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,10 +21,11 @@ from frostline.stages.backbones.inference.batches import BatchLimit
 from frostline.stages.backbones.inference.multi_layer import share_pass
 from frostline.stages.backbones.inference.on_openvino import OpenVINOBackbone, check_openvino
 from frostline.stages.errors import ConfigError
+from support.openvino import require_openvino
 from support.pictures import picture
 from support.project import REPOSITORY
 
-pytest.importorskip("openvino", reason="openvino is not installed; pip install 'frostline[openvino]'")
+require_openvino()
 pytestmark = pytest.mark.usefixtures("optimizations")  # --optimize none replaces what is asked for here
 NOISE = np.random.default_rng(1).integers(0, 256, (11, 64, 64, 3), np.uint8)
 SMALL: dict[str, Any] = {"resize": (64, 64), "crop": None}
@@ -35,6 +36,11 @@ def loaded(name: str, optimize: Any = "openvino", layer: str | None = None, **ho
     weights = "DEFAULT" if name in (SHIPPED, "pixels") else "factory" if ".py:" in name else "random"
     request = BackboneRequest(name, weights, layer, how.pop("pool", None), preprocessing=SMALL)
     return load_backbone(request, picture(0, (64, 64)), optimize=optimize, **how)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Backbone:
+    return loaded(SHIPPED)
 
 
 def written(folder: Path, forward: str) -> str:
@@ -68,12 +74,11 @@ def test_its_features_are_those_of_torch(name: str, layer: str | None, pool: str
     assert (found.spec, found.width, found.given) == (exact.spec, exact.width, exact.given)
 
 
-def test_thumbnails_are_enlarged_to_the_same_pixels() -> None:
+def test_thumbnails_are_enlarged_to_the_same_pixels(shipped: Backbone) -> None:
     small = np.asarray(picture(3, (16, 16)))
-    found = loaded(SHIPPED)
-    assert found.enlarges((16, 16))
+    assert shipped.enlarges((16, 16))
     large = np.asarray(Image.fromarray(small).resize((64, 64), Image.Resampling.BILINEAR))
-    assert np.array_equal(found.embed({"pixels": small[None]}), found.embed({"pixels": large[None]}))
+    assert np.array_equal(shipped.embed({"pixels": small[None]}), shipped.embed({"pixels": large[None]}))
 
 
 @pytest.mark.parametrize("precision", ["fp32", fastest_precision("cpu")])
@@ -91,16 +96,14 @@ def test_an_image_has_the_same_bits_in_any_batch_place_and_number_of_threads(pre
         assert np.array_equal(np.concatenate(streamed), whole)
 
 
-def test_a_stream_that_is_left_early_does_not_disturb_the_next_batch() -> None:
-    backbone = loaded(SHIPPED)
-    wanted = backbone.embed({"pixels": NOISE})
-    next(backbone.stream(({"pixels": NOISE[:4]} for _ in range(50)), BatchLimit(4)))
-    assert np.array_equal(backbone.embed({"pixels": NOISE}), wanted)
+def test_a_stream_that_is_left_early_does_not_disturb_the_next_batch(shipped: Backbone) -> None:
+    wanted = shipped.embed({"pixels": NOISE})
+    next(shipped.stream(({"pixels": NOISE[:4]} for _ in range(50)), BatchLimit(4)))
+    assert np.array_equal(shipped.embed({"pixels": NOISE}), wanted)
 
 
-def test_a_buffer_may_be_filled_with_the_next_batch_while_the_last_is_at_work() -> None:
-    backbone = loaded(SHIPPED)
-    wanted = backbone.embed({"pixels": NOISE[:8]})
+def test_a_buffer_may_be_filled_with_the_next_batch_while_the_last_is_at_work(shipped: Backbone) -> None:
+    wanted = shipped.embed({"pixels": NOISE[:8]})
     buffer = np.empty_like(NOISE[:4])
 
     def batches() -> Iterator[dict[str, Any]]:
@@ -110,17 +113,17 @@ def test_a_buffer_may_be_filled_with_the_next_batch_while_the_last_is_at_work() 
         buffer[:] = 0
 
     with in_threads(2):  # so many are at work before the first is awaited
-        streamed = list(backbone.stream(batches(), BatchLimit(4)))
+        streamed = list(shipped.stream(batches(), BatchLimit(4)))
     assert np.array_equal(np.concatenate(streamed), wanted)
 
 
-def test_arrays_that_can_not_be_written_to_are_streamed_without_a_warning() -> None:
-    backbone, sealed = loaded(SHIPPED), NOISE.copy()
+def test_arrays_that_can_not_be_written_to_are_streamed_without_a_warning(shipped: Backbone) -> None:
+    sealed = NOISE.copy()
     sealed.setflags(write=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        (found,) = backbone.stream([{"pixels": sealed}], BatchLimit(11))
-    assert np.array_equal(found, backbone.embed({"pixels": NOISE}))
+        (found,) = shipped.stream([{"pixels": sealed}], BatchLimit(11))
+    assert np.array_equal(found, shipped.embed({"pixels": NOISE}))
 
 
 def failing() -> OpenVINOBackbone:
@@ -161,23 +164,23 @@ def test_a_stream_whose_requests_another_ones_failure_took_away_gives_no_feature
         assert not backbone.embed({"pixels": black}).any()
 
 
-def test_lower_precision_is_judged_by_what_torch_computes_in_fp32() -> None:
-    backbone, items = loaded(SHIPPED), [{"pixels": one} for one in NOISE]
-    assert type(backbone.reference) is Backbone and backbone.reference.precision == "fp32"
-    other, found = faster(backbone, items)
+def test_lower_precision_is_judged_by_what_torch_computes_in_fp32(shipped: Backbone) -> None:
+    items = [{"pixels": one} for one in NOISE]
+    assert type(shipped.reference) is Backbone and shipped.reference.precision == "fp32"
+    other, found = faster(shipped, items)
     if fastest_precision("cpu") == "fp32":
-        assert other is backbone and found is None
+        assert other is shipped and found is None
         with pytest.raises(ConfigError, match="OpenVINO computes in f32 on this CPU, not in bf16"):
-            backbone.at("bf16")
+            shipped.at("bf16")
         return
-    assert found == compared(backbone.reference, items, backbone.at("bf16"), items)
-    rough = backbone.at("bf16").embed({"pixels": NOISE})
-    assert not np.array_equal(rough, backbone.embed({"pixels": NOISE}))
-    assert 0.999 < agreement(backbone.reference.embed({"pixels": NOISE}), rough).least < 1
+    assert found == compared(shipped.reference, items, shipped.at("bf16"), items)
+    rough = shipped.at("bf16").embed({"pixels": NOISE})
+    assert not np.array_equal(rough, shipped.embed({"pixels": NOISE}))
+    assert 0.999 < agreement(shipped.reference.embed({"pixels": NOISE}), rough).least < 1
 
 
-def test_layers_do_not_share_a_pass() -> None:
-    assert share_pass([loaded(SHIPPED, layer="layer2"), loaded(SHIPPED)]) is None
+def test_layers_do_not_share_a_pass(shipped: Backbone) -> None:
+    assert share_pass([loaded(SHIPPED, layer="layer2"), shipped]) is None
 
 
 @pytest.mark.parametrize(
@@ -219,36 +222,42 @@ def test_a_network_to_be_exported_is_left_to_torch() -> None:
 
 
 RUN = """
-import sys
-import numpy as np
-from PIL import Image
-from frostline.stages.backbones import BackboneRequest, load_backbone
-load_backbone(BackboneRequest("resnet8-cifar10"), Image.new("RGB", (32, 32)), optimize="openvino")
-assert "openvino" in sys.modules
-print([name for name in sys.modules if name.split(".")[0] == "openvino_telemetry"])
-"""
-ABSENT = """
 import importlib.metadata as metadata
-there = metadata.version
+import sys
+there, absent = metadata.version, True
 def version(name):
-    if name == "openvino":
+    if name == "openvino" and absent:
         raise metadata.PackageNotFoundError(name)
     return there(name)
 metadata.version = version
+from PIL import Image
+from frostline.stages.backbones import BackboneRequest, load_backbone
+from frostline.stages.errors import ConfigError
+def load():
+    load_backbone(BackboneRequest("resnet8-cifar10"), Image.new("RGB", (32, 32)), optimize="openvino")
+try:
+    load()
+except ConfigError as error:
+    print(error)
+absent = False
+load()
+assert "openvino" in sys.modules
+print([name for name in sys.modules if name.split(".")[0] == "openvino_telemetry"])
 """
 
 
-def ran(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=REPOSITORY)
+@pytest.fixture(scope="module")
+def printed() -> list[str]:
+    """What a new process prints that asks for OpenVINO: first as if it was absent, then in earnest."""
+    done = subprocess.run([sys.executable, "-c", RUN], capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
-def test_nothing_is_loaded_that_tells_its_maker_of_the_user() -> None:
-    done = ran(RUN)
-    assert done.stdout == "[]\n", done.stderr
+def test_nothing_is_loaded_that_tells_its_maker_of_the_user(printed: list[str]) -> None:
+    assert printed[1:] == ["[]"]
 
 
-def test_without_the_package_the_extra_is_named() -> None:
-    done = ran(ABSENT + RUN)
-    assert (
-        "--optimize openvino needs openvino, which is not installed; pip install 'frostline[openvino]'" in done.stderr
-    )
+def test_without_the_package_the_extra_is_named(printed: list[str]) -> None:
+    needed = "--optimize openvino needs openvino, which is not installed; pip install 'frostline[openvino]'"
+    assert printed[0] == needed
