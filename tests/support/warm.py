@@ -92,8 +92,17 @@ class Warm:
         os.mkfifo(folder / "told")
         asked = {"arguments": [*arguments], "env": dict(env), "cwd": str(cwd or Path.cwd()), "folder": str(folder)}
         print(json.dumps(asked), file=self._process.stdin, flush=True)
-        told = os.fdopen(os.open(folder / "told", os.O_RDONLY))
+        told = self._hear(folder / "told")
         return Started(folder, told, int(told.readline()))
+
+    def _hear(self, pipe: Path) -> IO[str]:
+        """Return what a process is told by, once there is something; raise RuntimeError if there will be nothing."""
+        handle = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        while not select.select([handle], [], [], 1)[0]:
+            if self._process.poll() is not None:
+                raise RuntimeError("the process that starts the others has ended; its error is above")
+        os.set_blocking(handle, True)
+        return os.fdopen(handle)
 
     def run(
         self, arguments: Sequence[str], env: Mapping[str, str] = os.environ, cwd: Path | None = None
