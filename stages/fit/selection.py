@@ -58,8 +58,8 @@ class Selection(Choice):
     least loss on the held-out rows; empty where that is not known. ``rough``: of the values of ``grid``, those
     away from the choice, which were solved to a thousandth of their objective or for ten steps only; ``untried``:
     values that were given but not tried. They lie between values that were tried, whose losses on the held-out rows are
-    clearly above the least; or above all of them, where the loss had clearly risen and the training rows were fitted.
-    ``grid``: the values that were tried.
+    clearly above the least; or above all of them, where the loss had clearly risen and little was left to learn of the
+    training rows. ``grid``: the values that were tried.
     ``final_gap``: how far the objective of the last fit may be above its optimum, as a share of it, and
     ``final_gradient_norm``, where the head says so.
     """
