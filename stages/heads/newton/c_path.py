@@ -14,6 +14,7 @@ from torch import Tensor
 from frostline.stages.heads.newton.minimise import PRODUCTS, Solution, Start, minimise
 from frostline.stages.heads.newton.preconditioner import Preconditioner
 from frostline.stages.heads.newton.problem import Problem
+from frostline.stages.heads.newton.rotated_rows import RotatedRows, StreamedRows
 from frostline.stages.progress import tell
 
 _STEP_FACTOR = 6.0  # a factor of C: heads this close are solved together, where that is easy
@@ -69,6 +70,7 @@ class CPath:
         self._limit = working_set // 4
         self._max_heads = max(1, working_set // (2 * problem.bytes_per_head * len(problem.penalty)))
         self._known: dict[float, Solution] = {}
+        self._step_factor = _STEP_FACTOR
 
     @property
     def easy(self) -> float:
@@ -80,42 +82,66 @@ class CPath:
         found = [self._known[self._key(C)] for C in grid.tolist()]
         return Solution(*(torch.stack([getattr(one, field.name) for one in found]) for field in fields(Solution)))
 
+    def start(self, C: float, theta: Tensor) -> None:
+        """Let the heads of C start at theta (t, classes, d + 1)."""
+        unknown = torch.full_like(self.problem.penalty, torch.inf)
+        self._known[C] = Solution(theta, unknown, unknown, unknown, torch.zeros_like(self.problem.task))
+
     def solve(self, grid: Tensor, effort: Effort) -> None:
         """Solve an ascending ``grid`` (k,) of C; what is known of it already, on from there.
 
         Heads that are solved on the way are forgotten in the end.
         """
         grid = grid.new_tensor([self._key(C) for C in grid.tolist()])
-        knots, asked = _knots(grid, self.easy, list(self._known))
-        tolerances = torch.where(asked, effort.tolerance, max(effort.tolerance, _PASSING))
-        passing = set(knots[~asked].tolist()) - set(self._known)
-        step_factor, first, inverse = _STEP_FACTOR, 0, Preconditioner(self._limit)
-        while first < len(knots):
-            near = _near(knots, first, step_factor, self._max_heads)
-            steps = self._solve_together(knots[near], tolerances[near], effort, inverse)
-            step_factor = _adapted(step_factor, steps)
-            first += len(near)
-            tell("solving", "values", first, len(knots))
+        first, passing, inverse = 0, [], Preconditioner(self._limit)
+        while first < len(grid):
+            near = grid[first : first + self._max_heads]
+            near, own = near[near <= self._step_factor * near[0]], effort
+            if (step := self._step_towards(float(near[0]))) is not None:
+                near, own = grid.new_tensor([step]), self._passing(effort)
+                passing.append(step)
+            self._step_factor = _adapted(self._step_factor, self._solve_together(near, own, inverse))
+            first += 0 if own is not effort else len(near)
+            tell("solving", "values", first, len(grid))
         for C in passing:
             self._known.pop(C)
+
+    def _passing(self, effort: Effort) -> Effort:
+        """How closely heads are solved that nobody asked for."""
+        return replace(ROUGH if self.problem.loss.smooth else effort, tolerance=max(effort.tolerance, _PASSING))
+
+    def _step_towards(self, C: float) -> float | None:
+        """Return a value on the way to C from those that are known below it, or from the easy ones; None if near."""
+        last = max([self.easy, *(known for known in self._known if known <= C)])
+        return last * self._step_factor if last * self._step_factor**1.5 < C else None
 
     def _key(self, C: float) -> float:
         """Return the known value that C is but for rounding, or C itself."""
         return next((known for known in self._known if abs(known - C) <= _ROUNDING * C), C)
 
-    def _solve_together(self, values: Tensor, tolerances: Tensor, effort: Effort, inverse: Preconditioner) -> int:
+    def _solve_together(self, values: Tensor, effort: Effort, inverse: Preconditioner) -> int:
         """Solve heads (m,) from where those that are known point to; return the most steps that one took."""
         problem, tasks = self.problem, len(self.problem.penalty)
         starts = [self._start(C) for C in values.tolist()]
         start = Start(*(torch.cat([getattr(one, field.name) for one in starts]) for field in fields(Start)))
         heads = problem.with_heads((problem.penalty / values[:, None]).flatten(), problem.task.repeat(len(values)))
-        heads = replace(heads, features=problem.features.reduced) if effort.reduced else heads
-        limits = tolerances.repeat_interleave(tasks), effort.max_iterations, effort.products
-        found = minimise(heads, start, *limits, inverse)
+        tolerance = torch.full_like(heads.penalty, effort.tolerance)
+        limits = effort.max_iterations, effort.products, inverse, self._precisions(values, effort)
+        found = minimise(heads, start, tolerance, *limits)
         for place, C in enumerate(values.tolist()):
             own = slice(place * tasks, (place + 1) * tasks)
             self._known[C] = Solution(*(getattr(found, field.name)[own].clone() for field in fields(Solution)))
         return int(found.iterations.max())
+
+    def _precisions(self, values: Tensor, effort: Effort) -> list[RotatedRows | StreamedRows]:
+        """The features in rising precision, as the effort needs them for values of which some may be known."""
+        features = self.problem.features
+        if effort.reduced:
+            return [features.reduced]
+        if not self.problem.loss.smooth or features.dtype == torch.float64:
+            return [features]
+        gaps = [self._known[C].gap.max() if C in self._known else torch.inf for C in values.tolist()]
+        return [features.quick, features] if max(gaps) < _PASSING else [features.reduced, features.quick, features]
 
     def _start(self, C: float) -> Start:
         """Where the heads of C start: where they are, if they are known, and the first of all at zero.
@@ -148,27 +174,6 @@ class CPath:
         far = bool(known) and _apart(C, known[0]) > math.log(_STEP_FACTOR)
         most = (2 if far else 3) if self.problem.loss.smooth else 1
         return sorted(known[:most])
-
-
-def _knots(grid: Tensor, easy: float, known: list[float]) -> tuple[Tensor, Tensor]:
-    """The grid with steps put into gaps without known values, and which of them are the grid's."""
-    knots, asked, last = [], [], easy
-    for C in grid.tolist():
-        last = max([last, *(other for other in known if other <= C)])
-        while last * _STEP_FACTOR**1.5 < C:
-            last *= _STEP_FACTOR
-            knots.append(last)
-            asked.append(False)
-        knots.append(C)
-        asked.append(True)
-        last = max(C, last)
-    return grid.new_tensor(knots), torch.tensor(asked, device=grid.device)
-
-
-def _near(knots: Tensor, first: int, step_factor: float, max_heads: int) -> Tensor:
-    """Indices of the knots from ``first`` on within a factor ``step_factor``, at most ``max_heads`` of them."""
-    near = int((knots[first:] <= step_factor * knots[first]).sum())
-    return torch.arange(first, first + min(near, max_heads), device=knots.device)
 
 
 def _adapted(step_factor: float, steps: int) -> float:

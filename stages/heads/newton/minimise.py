@@ -7,7 +7,8 @@ regression" (JMLR 9, 2008).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from torch.nn.functional import threshold
 from frostline.stages.heads.newton.direct import best_steps, direct_direction
 from frostline.stages.heads.newton.preconditioner import DirectionTrace, Inverse, Preconditioner
 from frostline.stages.heads.newton.problem import Derivatives, Problem
+from frostline.stages.heads.newton.rotated_rows import RotatedRows, StreamedRows
 
 PRODUCTS = 500  # Hessian products one direction may cost
 # By whether the loss is smooth. Where it is not, the quadratic model is exact once the rows within their margins are
@@ -28,6 +30,11 @@ _SHORTEST = 1e-6  # step below which a head has stalled
 _RADIUS = 10.0  # how far the logits of rows may go in a first step, root mean square
 _WIDER = 4.0  # factor of that after a whole step that went so far and was good
 _TOWARDS = 0.1  # share of the way to the first point, below which a head starts from where it is
+_NEGLIGIBLE = 0.01  # of the tolerance: a decrement that is worth no more products
+_SLOW, _NEAR = 0.3, 0.1  # a gap below the second that a step shrinks by less than the first,
+_HARD = 30  # though its direction took so many products: they may be too rough
+_FINE = 1e-3  # gap below which float32 sums are not enough
+_SLACK = 1e-6  # relative: how far a sum in float32 may lie below the same one in float64
 
 
 @dataclass(frozen=True)
@@ -83,9 +90,16 @@ class _Descent:
     """
 
     def __init__(
-        self, problem: Problem, start: Start, tolerance: Tensor, products: int, inverse: Preconditioner
+        self,
+        problem: Problem,
+        start: Start,
+        tolerance: Tensor,
+        products: int,
+        inverse: Preconditioner,
+        precisions: Sequence[RotatedRows | StreamedRows],
     ) -> None:
-        self.problem, self.theta, self.tolerance, self.inverse = problem, start.known.clone(), tolerance, inverse
+        self.problem, self.precisions = replace(problem, features=precisions[0]), list(precisions[1:])
+        self.theta, self.tolerance, self.inverse = start.known.clone(), tolerance, inverse
         self.products, theta = products, self.theta
         self.parts = theta.new_full((len(theta), theta.shape[1] if problem.loss.classwise else 1), torch.inf)
         if not problem.loss.classwise:
@@ -100,6 +114,7 @@ class _Descent:
         self.step = torch.ones_like(self.parts)
         self.radius = torch.full_like(self.objective, _RADIUS if problem.loss.smooth else torch.inf)
         self.idle = torch.zeros_like(self.iterations)
+        self.rough = torch.zeros_like(self.iterations, dtype=torch.bool)  # whether the last sums were
         self.heads = torch.arange(len(theta), device=theta.device)
 
     def advance(self) -> None:
@@ -109,20 +124,48 @@ class _Descent:
         point = self.problem.only(heads).evaluate(trial)
         target = self.parts[heads] + 1e-4 * self.step[heads] * self.slope[heads]
         lower = point.parts <= target + _ROUNDING * point.objective[:, None]
-        taken = lower.all(1)
+        taken, before = lower.all(1), self.gap[heads]
         self._take(heads, trial, point, taken)
         self._shorten(heads, lower)
-        going = self.gap[heads] > self.tolerance[heads]
-        going &= self.step[heads].any(1) & (self.idle[heads] < _PATIENCE)
+        going = (self.gap[heads] > self.tolerance[heads]) | self.rough[heads]
+        stalled = ~self.step[heads].any(1) | (self.idle[heads] >= _PATIENCE)
+        if self._is_sharper(heads, before, going & stalled):
+            again = heads[going & stalled]
+            self._fall_back(again)
+            self.idle[again] = 0
+        else:
+            going &= ~stalled
         self._aim(heads, point, (taken & going).nonzero().flatten())
         self.heads = heads[going]
 
     def settle(self) -> None:
-        """Let heads that took no step yet be where they are."""
-        heads = (self.iterations == 0).nonzero().flatten()
+        """Let heads be where they are that took no step yet, or whose sums are not as exact as they might be."""
+        if self._inexact:
+            self.problem = replace(self.problem, features=self.precisions[-1])
+        heads = ((self.iterations == 0) | self.rough).nonzero().flatten()
         if len(heads):
-            theta = self.theta[heads]
+            theta, steps = self.theta[heads], self.iterations[heads]
             self._take(heads, theta, self.problem.only(heads).evaluate(theta), torch.ones_like(heads, dtype=torch.bool))
+            self.iterations[heads] = steps.clamp(min=1)
+
+    @property
+    def _inexact(self) -> bool:
+        """Whether sums of rows become more exact with the next precision."""
+        return bool(self.precisions) and self.precisions[-1].exact != self.problem.features.exact
+
+    def _is_sharper(self, heads: Tensor, before: Tensor, stalled: Tensor) -> bool:
+        """Take the next precision where this one is not enough for some heads; return whether it was taken.
+
+        That is where one is too near to its optimum, comes nearer too slowly, or has ``stalled``.
+        """
+        gap = self.gap[heads]
+        slow = (gap > _SLOW * before) & (before < _NEAR) & (self.inverse.products > _HARD)
+        if not self.precisions or not bool((stalled | slow | (self._inexact & (gap <= _FINE))).any()):
+            return False
+        if self._inexact:
+            self.parts[heads] += _SLACK * self.parts[heads].abs()
+        self.problem = replace(self.problem, features=self.precisions.pop(0))
+        return True
 
     def _shorten(self, heads: Tensor, lower: Tensor) -> None:
         """Shorten the steps of classes that did not come lower; to 0 where nothing lower is found."""
@@ -160,6 +203,7 @@ class _Descent:
         self.bound[heads], self.gap[heads] = bound, gap
         self.gradient[heads] = point.gradient[taken].square().sum((1, 2)).sqrt()
         self.iterations[heads] += 1
+        self.rough[heads] = self._inexact & (self.tolerance[heads] < _FINE)
         whole = (self.step[heads] == 1).all(1)
         far = whole & self.decrement[heads].isinf() & (self.iterations[heads] > 1)
         self.radius[heads] = torch.where(far, _WIDER * self.radius[heads], self.radius[heads])
@@ -182,7 +226,8 @@ class _Descent:
         direction = direct_direction(problem, point, self.inverse.products)
         if direction is None:
             self.inverse.refresh(problem, point)
-            limits = self.radius[heads], self.products
+            negligible = _NEGLIGIBLE * self.problem.loss.smooth * self.tolerance[heads] * point.objective
+            limits = self.radius[heads], self.products, negligible
             direction, decrement = newton_direction(problem, point, self.inverse, heads, *limits)
         else:
             decrement = -0.5 * _dot(direction, point.gradient)
@@ -199,15 +244,19 @@ def minimise(
     max_iterations: int,
     products: int,
     inverse: Preconditioner,
+    precisions: Sequence[RotatedRows | StreamedRows] = (),
 ) -> Solution:
     """Newton steps until each ``gap`` is at most ``tolerance`` (h,).
+
+    ``precisions``: the problem's features in rising precision, each used until it is not enough; by default as they
+    are.
 
     A head stops early, its gap above the tolerance, after ``max_iterations`` evaluations or when
     no step along its direction lowers its objective any more. If it took no step at all, it is where it fell back to,
     which is one evaluation more. A direction costs ``products`` Hessian products at most.
     """
     inverse.begin(problem)
-    descent = _Descent(problem, start, tolerance, products, inverse)
+    descent = _Descent(problem, start, tolerance, products, inverse, precisions or (problem.features,))
     for _ in range(max_iterations):
         if len(descent.heads) == 0:
             break
@@ -223,6 +272,7 @@ def newton_direction(
     heads: Tensor,
     radius: Tensor | float = torch.inf,
     products: int = PRODUCTS,
+    negligible: Tensor | float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Solve  Hessian d = -gradient  roughly for some heads (l indices), whose problem and point these are.
 
@@ -230,16 +280,17 @@ def newton_direction(
     (l,): how much the quadratic model falls along each; infinite where the direction ends at the ``radius`` (l,), the
     root mean square by which the logits of a class may change. Beyond it the model says nothing: rows that are far on
     the wrong side have a gradient and no curvature (Steihaug, "The conjugate gradient method and trust regions in large
-    scale optimization", SIAM J. Numer. Anal. 20, 1983).
+    scale optimization", SIAM J. Numer. Anal. 20, 1983). Where the last products added less than ``negligible`` (l,) to
+    the decrement of a smooth loss, that is enough; so much more may be left to gain, and is part of the decrement.
     """
     trace = DirectionTrace(len(heads), inverse.max_pairs)
-    systems = _ConjugateGradients(problem, point, inverse.at(problem, point, heads), trace, radius)
+    systems = _ConjugateGradients(problem, point, inverse.at(problem, point, heads), trace, radius, negligible)
     inverse.products = 0
     while len(systems.live) and inverse.products < products:
         inverse.products += 1
         systems.advance()
     inverse.learn(systems.trace, heads)
-    return systems.solution, systems.decrement[-1]
+    return systems.solution, systems.decrement[-1] + negligible
 
 
 class _ConjugateGradients:
@@ -251,11 +302,19 @@ class _ConjugateGradients:
     """
 
     def __init__(
-        self, problem: Problem, point: Derivatives, inverse: Inverse, trace: DirectionTrace, radius: Tensor | float
+        self,
+        problem: Problem,
+        point: Derivatives,
+        inverse: Inverse,
+        trace: DirectionTrace,
+        radius: Tensor | float,
+        negligible: Tensor | float,
     ) -> None:
         self.problem, self.point, self.trace = problem, point, trace
-        self._radius = torch.as_tensor(radius, dtype=point.objective.dtype).to(point.objective.device)
-        self._radius = self._radius.expand(len(point.objective))
+        self._radius, self._negligible = (
+            torch.as_tensor(limit, dtype=torch.float64).to(point.objective.device).expand(len(point.objective))
+            for limit in (radius, negligible)
+        )
         self.solution = torch.zeros_like(point.gradient)
         self.live = torch.arange(len(self.solution), device=self.solution.device)
         self._inverse, self._residual = inverse, -point.gradient
@@ -295,7 +354,9 @@ class _ConjugateGradients:
     def _gaining(self) -> Tensor:
         products, smooth = len(self.decrement) - 1, self.problem.loss.smooth
         now, before = self.decrement[-1], self.decrement[max(0, products - max(_LATE[smooth], products // 2))]
-        return (now - before > _ENOUGH[smooth] * now)[self.live]
+        enough = _ENOUGH[smooth] * now
+        enough = torch.maximum(enough, self._negligible) if products >= _LATE[smooth] else enough
+        return (now - before > enough)[self.live]
 
     def _keep(self, heads: Tensor) -> None:
         """Go on with the live heads where ``heads`` is true."""

@@ -151,8 +151,9 @@ class Preconditioner:
         """Put pairs (l, k, classes * (r + 1)) behind those of some heads (l indices), whose oldest are forgotten."""
         old = self._pairs
         real = torch.cat((old.s[heads].any(2), s.any(2)), 1)
-        kept = real.int().argsort(dim=1, stable=True)[:, s.shape[1] :, None]  # what is zero is forgotten first
-        new = Pairs.of(*(torch.cat((a[heads], b), 1).take_along_dim(kept, 1) for a, b in ((old.s, s), (old.y, y))))
+        kept = real.int().argsort(dim=1, stable=True)[:, s.shape[1] :]  # what is zero is forgotten first
+        each = torch.arange(len(heads), device=kept.device)[:, None]
+        new = Pairs.of(*(torch.cat((a[heads], b), 1)[each, kept] for a, b in ((old.s, s), (old.y, y))))
         old.s[heads], old.y[heads], old.cross[heads] = new.s, new.y, new.cross
 
     def refresh(self, problem: Problem, point: Derivatives) -> None:

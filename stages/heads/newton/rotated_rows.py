@@ -23,6 +23,8 @@ BLOCK = 2**25  # bytes of rows, or of their logits, handled at once
 _CACHE = 2**21  # bytes of rows that a core keeps at hand
 _FAR = 1e3  # deviations: float32 has seven digits, and a rough head needs three
 _TINY = 1e-300  # the variance of features that are all equal
+_STRIPE = 160  # columns of a symmetric product taken at once, with those before them
+_SMALL, _NOTHING = 1e-8, 1e-13  # of the largest variance: what float32 can't rotate, and what float64 can't find
 
 
 class RowSource(Protocol):
@@ -84,9 +86,14 @@ class EigenbasisRows:
         return self.original[rows].to(self.mean.device, self.exact)
 
     @cached_property
+    def quick(self) -> Self:
+        """The same rows for products that only choose directions, in the lowest precision that does."""
+        return self
+
+    @cached_property
     def reduced(self) -> Self:
-        """The same rows in float32 as they were given, unless that would lose what they differ by."""
-        return replace(self, exact=self._exact_enough)
+        """Quick rows, in float32 as they were given, unless that would lose what they differ by."""
+        return replace(self.quick, exact=self._exact_enough)
 
     @property
     def _exact_enough(self) -> torch.dtype:
@@ -139,12 +146,10 @@ class RotatedRows(EigenbasisRows):
         return (weights.to(part.dtype) @ part.square()).to(self.dtype)
 
     @cached_property
-    def reduced(self) -> Self:
+    def quick(self) -> Self:
         """The same with the copy in bf16, if the device has that."""
-        rows = self.rows
-        if self.dtype == torch.float32 and has_bf16(str(rows.device)):
-            rows = rows.bfloat16()
-        return replace(self, exact=self._exact_enough, rows=rows)
+        fast = self.dtype == torch.float32 and has_bf16(str(self.rows.device))
+        return replace(self, rows=self.rows.bfloat16()) if fast else self
 
     def take(self, used: Tensor) -> RotatedRows:
         """The rows where ``used`` (n,) is true; rotated again where that makes them narrower."""
@@ -191,13 +196,16 @@ class StreamedRows(EigenbasisRows):
 def rotate(X: Tensor, dtype: torch.dtype = torch.float32, block: int = 4096) -> RotatedRows:
     """Rotate X (n, d), ``block`` rows at a time in float64; the copy is kept in ``dtype``.
 
-    Needs the copy, two (d, r) float64 matrices and one block; no other array grows with n.
+    Where no direction has so small a variance that float32 could not tell its values apart, a float32 copy is also
+    multiplied in float32. Needs the copy, two (d, r) float64 matrices and one block; no other array grows with n.
     """
     mean = _mean(X, X.device, block)
     basis, variances = _eigenbasis(X, mean, block)
     rows = X.new_ones((len(X), basis.shape[1] + 1), dtype=dtype)
+    share = variances[:-1] / max(float(variances[0]), _TINY)
+    near = basis if ((share > _NOTHING) & (share < _SMALL)).any() else basis.to(dtype)
     for start, part in enumerate(_double(X, mean.device, block)):
-        rows[start * block : (start + 1) * block, :-1] = (part - mean) @ basis
+        rows[start * block : (start + 1) * block, :-1] = (part - mean).to(near.dtype) @ near
     return RotatedRows(X, mean, basis, variances, dtype, rows)
 
 
@@ -225,7 +233,9 @@ def _eigenbasis(X: RowSource, mean: Tensor, block: int) -> tuple[Tensor, Tensor]
     covariance = mean.new_zeros((size, size))
     for part in _double(X, mean.device, block):
         centred = (part - mean) if basis is None else (part - mean) @ basis
-        covariance.addmm_(centred.T, centred)
+        for end in range(_STRIPE, size + _STRIPE, _STRIPE):  # the lower half, which is all that eigh reads
+            columns = slice(end - _STRIPE, end)
+            covariance[columns, :end].addmm_(centred[:, columns].T, centred[:, :end])
     variances, vectors = torch.linalg.eigh(covariance / len(X))
     vectors = vectors.flip(1)
     variances = torch.cat((variances.flip(0).clamp(min=0), variances.new_ones(1)))

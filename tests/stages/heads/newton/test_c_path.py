@@ -149,7 +149,7 @@ def test_logits_may_go_further_after_a_whole_step_only(step: float, wider: bool)
     problem = opened().problem
     theta = torch.zeros((1, 4, 21), dtype=torch.float64)
     start = Start(theta, theta, torch.full((1,), torch.inf, dtype=torch.float64))
-    descent = _Descent(problem, start, torch.tensor([1e-9]), 500, Preconditioner(2**20))
+    descent = _Descent(problem, start, torch.tensor([1e-9]), 500, Preconditioner(2**20), [problem.features])
     descent.inverse.begin(problem)
     descent.iterations[:], descent.step[:], before = 1, step, float(descent.radius)
     descent._take(descent.heads, theta, problem.evaluate(theta), torch.ones(1, dtype=torch.bool))
