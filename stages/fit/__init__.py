@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from frostline.stages.errors import ConfigError, DataError, listing
 from frostline.stages.fit.enough import too_few
-from frostline.stages.fit.select import Chosen, choose
+from frostline.stages.fit.select import choose
 from frostline.stages.fit.selection import Choice, Selection
 from frostline.stages.fit.training_rows import TrainingRows
 from frostline.stages.heads import Head, HeadPath, HeadSpec, head_kind
@@ -55,12 +55,11 @@ def fit_rows(
     (n,) masks of validation rows, used in turn instead of the scheme of the spec. Raises the errors of ``fit``.
     """
     spec = rows.spec
-    chosen = Chosen(Choice(value=spec.grid[0]))
-    if len(spec.grid) > 1:
-        chosen = choose(rows, digests, views, groups=groups, held=held)
-    choice, near = chosen
+    choice = (
+        choose(rows, digests, views, groups=groups, held=held) if len(spec.grid) > 1 else Choice(value=spec.grid[0])
+    )
     wanted = tuple(sorted(set(choice.values))) or (choice.value,)
-    last = rows.fit_near(choice.value, near) if near else rows.fit(wanted, np.ones(len(rows.y), bool))
+    last = rows.fit(wanted, np.ones(len(rows.y), bool))
     gap, slope = (getattr(last, name, None) for name in ("gap", "gradient_norm"))
     head = _head(last, wanted, choice, names)
     choice = replace(choice, thresholds=getattr(head, "thresholds", ()))  # those of a head that takes none are not used

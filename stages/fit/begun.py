@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import cast
+from dataclasses import dataclass
 
-import numpy as np
-
-from frostline.stages.heads import AffinePath, HeadPath, HeadSpec
+from frostline.stages.heads import HeadPath, HeadSpec
 from frostline.stages.heads.base import Continued, explained
 from frostline.stages.heads.kinds import Number
 
@@ -36,14 +33,6 @@ class Begun:
     def training_loss(self, value: Number) -> float:
         """Return the largest mean loss of any mask's head of a value on the rows that it was fitted on."""
         return max(part.heads.training_loss(value) for part in self._parts)
-
-    def mean(self, value: Number) -> AffinePath:
-        """Return the mean of the masks' heads of a value that was solved; a bias is that of masks with such rows."""
-        paths = [cast(AffinePath, path) for path in self.known((value,))]
-        bias = np.stack([path.bias for path in paths])
-        there = np.isfinite(bias)
-        middle = np.where(there, bias, 0.0).sum(0) / np.maximum(there.sum(0), 1)
-        return replace(paths[0], weight=np.mean([path.weight for path in paths], 0), bias=middle)
 
     def known(self, grid: Sequence[Number]) -> list[HeadPath]:
         """Return each mask's heads of values that were solved; they act on the features as they were given."""

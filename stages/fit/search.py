@@ -22,7 +22,8 @@ from frostline.stages.targets.base import Criterion, Judgement, RowLosses, joine
 
 FEW = 8  # values: so many are all solved closely, whoever named them wants to know of each
 _BYTES = 2**30  # of heads, and of rows scaled for each mask, that are kept at once
-_STRIDE = 9.99  # a factor of the value from one try to the next
+_STRIDE = 9.99  # a factor of the value from one try to the next; its root, where
+_HARD = 7  # a value took more Newton steps than this
 _RISEN = 3.0  # standard errors by which the loss is clearly above the least
 _FITTED = 0.01  # mean loss on training rows that leaves nothing to fit
 _MORE = 3.0  # times that loss: a rise of so much is not made good by fitting the rest of it
@@ -47,13 +48,14 @@ class Search:
         self.losses = UnitLosses(len(rows.spec.grid), units)
         self._criteria: dict[int, Criterion] = {}
         self._converged = np.zeros(len(rows.spec.grid), bool)
+        self._steps = np.zeros(len(rows.spec.grid), int)
 
     def around_the_least(self) -> None:
         """Try coarse values until the loss has risen for good, then finer ones."""
-        for place in self._coarse():
+        self._solve([place := 0], roughly=True)
+        while place < len(self.rows.spec.grid) - 1 and not (self._risen()[place] and self._is_fitted(place)):
+            place = self._after(place)
             self._solve([place], roughly=True)
-            if self._risen()[place] and self._is_fitted(place):
-                break
         while middles := self._between():
             self._solve(middles, roughly=True)
 
@@ -103,6 +105,7 @@ class Search:
         self._forget(places)
         for path, held in zip(self.heads.known(grid), self.masks, strict=True):
             self._converged[places] &= path.converged
+            self._steps[places] = np.maximum(self._steps[places], path.iterations)
             for _, part, weights, values in held_by(path, held, self.rows, len(grid)):
                 self._score(places, part, weights, values)
 
@@ -123,13 +126,11 @@ class Search:
             self.losses.add(slice(place, place + 1), part, (own[one], errors[one]), weights)
             self._criteria[place].add(slice(0, 1), values[one], self.rows.y[part], weights)
 
-    def _coarse(self) -> list[int]:
-        """Return the places of values about a factor of ten apart, the first and the last of the grid among them."""
-        grid, places = self.rows.spec.grid, [0]
-        for place in range(1, len(grid)):
-            if grid[place] >= _STRIDE * grid[places[-1]]:
-                places.append(place)
-        return places if places[-1] == len(grid) - 1 else [*places, len(grid) - 1]
+    def _after(self, place: int) -> int:
+        """Return the place of the next value to try: nearer where one was hard to solve, from which others follow."""
+        grid = np.asarray(self.rows.spec.grid)
+        factor = _STRIDE**0.5 if self._steps[place] > _HARD else _STRIDE
+        return int(np.append(np.flatnonzero(grid >= factor * grid[place]), len(grid) - 1)[0])
 
     def _risen(self) -> NDArray[np.bool_]:
         """Return of each value (k,) whether it was tried and its loss is clearly above the least."""

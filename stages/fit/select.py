@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +18,12 @@ from frostline.stages.fit.selection import Choice
 from frostline.stages.fit.ties import TIES
 from frostline.stages.fit.training_rows import Mask, TrainingRows
 from frostline.stages.fit.unseen import Held, HeldOut, Others, Scored, Unseen
-from frostline.stages.heads import AffinePath, head_kind
+from frostline.stages.heads import head_kind
 from frostline.stages.heads.kinds import Number
 from frostline.stages.metrics import steady_temperature
 from frostline.stages.targets.base import Judgement
 
 Units = NDArray[np.int64]
-
-
-class Chosen(NamedTuple):
-    """A choice, and a head near the one to be fitted with it, if there is one."""
-
-    choice: Choice
-    near: AffinePath | None = None
 
 
 def choose(
@@ -40,7 +33,7 @@ def choose(
     *,
     groups: NDArray[np.int64] | None = None,
     held: Sequence[Mask] = (),
-) -> Chosen:
+) -> Choice:
     """Return the value that rows which the heads have not seen speak for, each counting what its class weight says.
 
     By the rule ``stable`` many values that can be asked for one after another are searched, see ``Search``: not all are
@@ -71,10 +64,10 @@ def choose(
     if isinstance(unseen, HeldOut):
         how["converged"] = unseen.converged
     learned = _learned(unseen, rows, units, best, places)
-    return Chosen(Choice(**how, **_recorded(judged), **_taken(unseen.grid, best, among), **learned))
+    return Choice(**how, **_recorded(judged), **_taken(unseen.grid, best, among), **learned)
 
 
-def _searched(search: Search, units: Units, how: dict[str, Any]) -> Chosen:
+def _searched(search: Search, units: Units, how: dict[str, Any]) -> Choice:
     """Return the choice among values that are solved roughly; it and the least loss it is compared with, closely."""
     rows = search.rows
     search.around_the_least()
@@ -85,8 +78,7 @@ def _searched(search: Search, units: Units, how: dict[str, Any]) -> Chosen:
     how |= {"converged": search.converged, "rough": search.rough(), "untried": search.untried()}
     learned = _learned(search, rows, units, best, ())
     taken = _taken(rows.spec.grid, best, among.tolist())
-    choice = Choice(**how, **_recorded(search.judgement()), **taken, **learned)
-    return Chosen(choice, search.heads.mean(choice.value))
+    return Choice(**how, **_recorded(search.judgement()), **taken, **learned)
 
 
 def _chosen(unseen: Unseen, rows: TrainingRows, units: Units) -> tuple[Judgement, int, Sequence[int]]:

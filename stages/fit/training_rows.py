@@ -57,15 +57,6 @@ class TrainingRows:
         with explained(self.spec):
             return self._unscaled(made.solver.fit(grid, made.weights), made.scaler)
 
-    def fit_near(self, value: Number, near: AffinePath) -> HeadPath:
-        """Return the head of a value, fitted on all rows from where another head of it is, where ``continues``."""
-        made = self._made(np.ones(len(self.y), bool))
-        with explained(self.spec):
-            heads = cast(_Continuing, made.solver).begin(made.weights[None])
-            heads.start(value, rescaled(near, made.scaler))
-            heads.solve((value,))
-        return self._unscaled(heads.known((value,))[0], made.scaler)
-
     def fit_each(self, grid: tuple[Number, ...], several: Sequence[Mask]) -> list[HeadPath]:
         """Return what ``fit`` does for each of several masks, in one call where the solver can."""
         if self.spec.scaling == "standardize" or not hasattr(self._shared, "fit_each"):
@@ -174,14 +165,6 @@ class _Continuing(Protocol):
 
 class _Exact(Protocol):
     def leave_one_out(self, grid: Sequence[Number], row_weights: NDArray[np.float64]) -> NDArray[np.float64]: ...
-
-
-def rescaled(path: AffinePath, scaler: Scaler) -> AffinePath:
-    """Return a path that acts on scaled features, of one that acts on them as they were but for their length."""
-    if scaler.mean is None or scaler.deviation is None:
-        return path
-    deviation = np.where(np.isfinite(scaler.deviation), scaler.deviation, 0).astype(np.float64)
-    return replace(path, weight=path.weight * deviation, bias=path.bias + path.weight @ scaler.mean.astype(np.float64))
 
 
 def unscaled(path: HeadPath, scaler: Scaler) -> HeadPath:

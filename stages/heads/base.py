@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from frostline.stages.errors import ConfigError, DataError, FrostlineError, unknown_name
 from frostline.stages.gpu import compute_exactly, out_of_memory
 from frostline.stages.heads.kinds import Number, head_kind, load_place
-from frostline.stages.heads.linear import AffinePath
 from frostline.stages.heads.spec import HeadSpec
 from frostline.stages.heads.stored import Stored
 from frostline.stages.targets.base import DEFAULT, TargetValues
@@ -65,9 +64,6 @@ class Continued(Protocol):
     roughly first, and closely where that matters; they give probabilities, and fit their rows more closely the larger
     the value is.
     """
-
-    def start(self, value: Number, near: AffinePath) -> None:
-        """Let every task's head of a value start from the one in ``near``, (1, classes, d)."""
 
     def solve(self, grid: Sequence[Number], *, roughly: bool = False) -> None:
         """Solve values to the tolerance of the solver, or ``roughly``; those that were solved, on from there."""

@@ -70,7 +70,6 @@ class CPath:
         self._limit = working_set // 4
         self._max_heads = max(1, working_set // (2 * problem.bytes_per_head * len(problem.penalty)))
         self._known: dict[float, Solution] = {}
-        self._step_factor = _STEP_FACTOR
 
     @property
     def easy(self) -> float:
@@ -82,25 +81,20 @@ class CPath:
         found = [self._known[self._key(C)] for C in grid.tolist()]
         return Solution(*(torch.stack([getattr(one, field.name) for one in found]) for field in fields(Solution)))
 
-    def start(self, C: float, theta: Tensor) -> None:
-        """Let the heads of C start at theta (t, classes, d + 1)."""
-        unknown = torch.full_like(self.problem.penalty, torch.inf)
-        self._known[C] = Solution(theta, unknown, unknown, unknown, torch.zeros_like(self.problem.task))
-
     def solve(self, grid: Tensor, effort: Effort) -> None:
         """Solve an ascending ``grid`` (k,) of C; what is known of it already, on from there.
 
         Heads that are solved on the way are forgotten in the end.
         """
         grid = grid.new_tensor([self._key(C) for C in grid.tolist()])
-        first, passing, inverse = 0, [], Preconditioner(self._limit)
+        first, passing, step_factor, inverse = 0, [], _STEP_FACTOR, Preconditioner(self._limit)
         while first < len(grid):
             near = grid[first : first + self._max_heads]
-            near, own = near[near <= self._step_factor * near[0]], effort
-            if (step := self._step_towards(float(near[0]))) is not None:
+            near, own = near[near <= step_factor * near[0]], effort
+            if (step := self._step_towards(float(near[0]), step_factor)) is not None:
                 near, own = grid.new_tensor([step]), self._passing(effort)
                 passing.append(step)
-            self._step_factor = _adapted(self._step_factor, self._solve_together(near, own, inverse))
+            step_factor = _adapted(step_factor, self._solve_together(near, own, inverse))
             first += 0 if own is not effort else len(near)
             tell("solving", "values", first, len(grid))
         for C in passing:
@@ -110,10 +104,10 @@ class CPath:
         """How closely heads are solved that nobody asked for."""
         return replace(ROUGH if self.problem.loss.smooth else effort, tolerance=max(effort.tolerance, _PASSING))
 
-    def _step_towards(self, C: float) -> float | None:
+    def _step_towards(self, C: float, factor: float) -> float | None:
         """Return a value on the way to C from those that are known below it, or from the easy ones; None if near."""
         last = max([self.easy, *(known for known in self._known if known <= C)])
-        return last * self._step_factor if last * self._step_factor**1.5 < C else None
+        return last * factor if last * factor**1.5 < C else None
 
     def _key(self, C: float) -> float:
         """Return the known value that C is but for rounding, or C itself."""

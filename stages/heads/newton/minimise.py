@@ -30,11 +30,11 @@ _SHORTEST = 1e-6  # step below which a head has stalled
 _RADIUS = 10.0  # how far the logits of rows may go in a first step, root mean square
 _WIDER = 4.0  # factor of that after a whole step that went so far and was good
 _TOWARDS = 0.1  # share of the way to the first point, below which a head starts from where it is
-_NEGLIGIBLE = 0.01  # of the tolerance: a decrement that is worth no more products
+_NEGLIGIBLE = 0.05  # of the tolerance: a decrement that is worth no more products
 _SLOW, _NEAR = 0.3, 0.1  # a gap below the second that a step shrinks by less than the first,
 _HARD = 30  # though its direction took so many products: they may be too rough
-_FINE = 1e-3  # gap below which float32 sums are not enough
-_SLACK = 1e-6  # relative: how far a sum in float32 may lie below the same one in float64
+_FINE = 1e-3  # gap below which float32 sums are not enough, and decrement that they may not show
+_SLACK = 1e-4  # relative: how far a sum in float32 may lie below the same one in float64
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,9 @@ class _Descent:
         self._shorten(heads, lower)
         going = (self.gap[heads] > self.tolerance[heads]) | self.rough[heads]
         stalled = ~self.step[heads].any(1) | (self.idle[heads] >= _PATIENCE)
-        if self._is_sharper(heads, before, going & stalled):
-            again = heads[going & stalled]
-            self._fall_back(again)
-            self.idle[again] = 0
+        if self._sharpened(heads, before, going & stalled):
+            self._fall_back(heads[going & stalled & ~taken])
+            self.idle[heads[stalled]] = 0
         else:
             going &= ~stalled
         self._aim(heads, point, (taken & going).nonzero().flatten())
@@ -153,14 +152,16 @@ class _Descent:
         """Whether sums of rows become more exact with the next precision."""
         return bool(self.precisions) and self.precisions[-1].exact != self.problem.features.exact
 
-    def _is_sharper(self, heads: Tensor, before: Tensor, stalled: Tensor) -> bool:
-        """Take the next precision where this one is not enough for some heads; return whether it was taken.
+    def _sharpened(self, heads: Tensor, before: Tensor, stalled: Tensor) -> bool:
+        """Take the next precision where this one is not enough for one of the heads; return whether it was taken.
 
-        That is where one is too near to its optimum, comes nearer too slowly, or has ``stalled``.
+        That is where a head has ``stalled``, is too near to its optimum, or comes nearer too slowly: ``before`` are the
+        gaps before the last step.
         """
         gap = self.gap[heads]
         slow = (gap > _SLOW * before) & (before < _NEAR) & (self.inverse.products > _HARD)
-        if not self.precisions or not bool((stalled | slow | (self._inexact & (gap <= _FINE))).any()):
+        unclear = (gap <= _FINE) | ((self.step[heads] < 1).any(1) & (self.decrement[heads] < _FINE))
+        if not self.precisions or not bool((stalled | slow | (self._inexact & unclear)).any()):
             return False
         if self._inexact:
             self.parts[heads] += _SLACK * self.parts[heads].abs()

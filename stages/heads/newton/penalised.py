@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from frostline.stages.heads.kinds import DINOV2_GRID
-from frostline.stages.heads.linear import AffinePath, LinearPath
+from frostline.stages.heads.linear import LinearPath
 from frostline.stages.heads.newton.c_path import ROUGH, CPath, Effort, distinct
 from frostline.stages.heads.newton.losses import Loss, Softmax
 from frostline.stages.heads.newton.problem import Problem
@@ -67,10 +67,6 @@ class _Tasks:
         bias = found.theta[..., -1].masked_fill(~self.path.problem.present, -torch.inf)
         return found.theta[..., :-1], bias, found.objective * scale, found.gap, found.gradient * scale, found.iterations
 
-    def start(self, C: float, theta: Tensor) -> None:
-        """Let the heads of C start from one (classes, d + 1)."""
-        self.path.start(C, theta.to(self.total.device).expand(len(self.total), *theta.shape))
-
     def training_loss(self, C: float) -> float:
         """The largest mean loss of any task's head of a C that was solved."""
         found = self.path.known(self.total.new_tensor([C]))
@@ -83,12 +79,6 @@ class OpenPath:
 
     def __init__(self, parts: Sequence[_Tasks], probabilistic: bool) -> None:
         self._parts, self._probabilistic = parts, probabilistic
-
-    def start(self, C: float, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
-        """Let every task's head of C start from one: weight (classes, d), bias (classes,)."""
-        theta = torch.as_tensor(np.column_stack((weight, bias)))
-        for part in self._parts:
-            part.start(C, theta)
 
     def solve(self, C: ArrayLike, effort: Effort) -> None:
         """Solve a head for each C (k,) and task; those that are known are solved on from where they are."""
@@ -297,10 +287,6 @@ class Continued:
 
     def __init__(self, path: OpenPath, close: Effort, tasks: int) -> None:
         self._path, self._close, self._tasks = path, close, tasks
-
-    def start(self, value: float, near: AffinePath) -> None:
-        """Let every task's head of a value start from the one in ``near``, (1, classes, d)."""
-        self._path.start(value, near.weight[0], np.where(np.isfinite(near.bias[0]), near.bias[0], 0.0))
 
     def solve(self, grid: Sequence[float], *, roughly: bool = False) -> None:
         """Solve values, or solve them on: to the tolerance of the solver, or ``roughly``."""

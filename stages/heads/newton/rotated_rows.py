@@ -21,7 +21,7 @@ from frostline.stages.capabilities import has_bf16
 
 BLOCK = 2**25  # bytes of rows, or of their logits, handled at once
 _CACHE = 2**21  # bytes of rows that a core keeps at hand
-_FAR = 1e3  # deviations: float32 has seven digits, and a rough head needs three
+_FAR = 1e3  # deviations: float32 has seven digits, and far from its optimum a head needs three
 _TINY = 1e-300  # the variance of features that are all equal
 _STRIPE = 160  # columns of a symmetric product taken at once, with those before them
 _SMALL, _NOTHING = 1e-8, 1e-13  # of the largest variance: what float32 can't rotate, and what float64 can't find
@@ -97,9 +97,10 @@ class EigenbasisRows:
 
     @property
     def _exact_enough(self) -> torch.dtype:
-        """The dtype in which products tell the rows apart: not float32 for rows far from zero, next to their spread."""
-        far = bool(self.mean.norm() > _FAR * self.variances[:-1].sum().sqrt())
-        return torch.float64 if far else torch.float32
+        """The dtype that tells the rows apart: not float32 where, in any direction, they are far from zero."""
+        told = self.variances[:-1] > _NOTHING * self.variance
+        far = (self.mean @ self.basis)[told].square() > _FAR**2 * self.variances[:-1][told]
+        return torch.float64 if far.any() else torch.float32
 
     def to_original(self, direction: Tensor) -> Tensor:
         """Directions (..., d + 1), bias last, for ``original`` of directions (..., r + 1)."""
