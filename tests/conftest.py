@@ -31,8 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Wait for no disk; load every network as it is written, whoever loads it, where that is asked for."""
+    """Use no disk; load every network as it is written, whoever loads it, where that is asked for."""
     syncs.leave_out()
+    syncs.in_memory()
     os.environ["FROSTLINE_OPTIMIZE"] = config.getoption("--optimize")  # for processes that tests start
     if config.getoption("--optimize") == "none":
         from frostline.pipeline import settings
@@ -77,10 +78,16 @@ def campaign(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--campaign"))
 
 
+def pytest_collection() -> None:
+    """Look for no garbage while modules are loaded, which leave next to none."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Have collections pass over what is loaded by now: half a million objects, which stay."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -75,7 +75,7 @@ def test_their_names_are_in_the_help_and_in_hints(frostline: Command, site: Path
 def test_a_run_whose_features_are_cached_imports_neither_torch_nor_the_network(
     frostline: Command, site: Path, tmp_path: Path
 ) -> None:
-    assert frostline(*RUN, PYTHONPATH=str(site)).returncode == 0
+    assert frostline(*RUN[:-1], "local", PYTHONPATH=str(site)).returncode == 0
     code = f"import sys; from frostline.pipeline.cli.main import main; assert main({RUN!r}) == 0\n"
     code += "assert 'torch' not in sys.modules"
     environment = {**os.environ, "PYTHONPATH": str(site), "FROSTLINE_DATA_DIR": str(tmp_path / "data")}

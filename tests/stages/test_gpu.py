@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 import torch
 
 from frostline.stages.gpu import out_of_memory
+from support.warm import Warm
 
 
 @pytest.mark.parametrize(
@@ -30,8 +28,10 @@ def test_another_error_is_not_taken_for_it() -> None:
     assert not out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
-def test_fp32_is_exact_whatever_was_set_for_all_of_torch() -> None:
+def test_fp32_is_exact_whatever_was_set_for_all_of_torch(warm: Warm) -> None:
     code = """
+import warnings
+warnings.simplefilter("error")
 import torch
 from frostline.stages.gpu import compute_exactly
 torch.backends.fp32_precision = "tf32"
@@ -40,4 +40,5 @@ assert torch.backends.cudnn.conv.fp32_precision == "ieee", torch.backends.cudnn.
 assert torch.backends.cuda.matmul.fp32_precision == "ieee"
 assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
 """
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+    done = warm.run(["-c", code])
+    assert done.returncode == 0, done.stderr

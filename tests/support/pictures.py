@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-_counter = itertools.count()
+_counter = itertools.count(1 << 32)  # no test names such a seed: else its picture were one of these now and then
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (8, 6)) -> Image.Image:

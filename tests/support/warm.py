@@ -26,13 +26,25 @@ from support import syncs
 
 LOADED = (
     "frostline.pipeline.bench.bench",
+    "frostline.pipeline.cli.flags",
     "frostline.pipeline.cli.main",
+    "frostline.pipeline.diagnose.rank",
+    "frostline.pipeline.engines.local",
+    "frostline.pipeline.report.each",
+    "frostline.pipeline.report.html.comparison",
+    "frostline.pipeline.report.html.run_page",
     "frostline.pipeline.run.each",
     "frostline.pipeline.serve.predict",
+    "frostline.stages.backbones.calibrate.precision",
+    "frostline.stages.backbones.families.resnet8",
+    "frostline.stages.backbones.inference.load",
+    "frostline.stages.heads.solvers.logistic",
     "jinja2",
     "matplotlib.backends.backend_svg",
     "matplotlib.pyplot",
     "open_clip",
+    "pydantic.dataclasses",
+    "sklearn.datasets",
     "sklearn.linear_model",
     "timm",
     "torch",
@@ -120,15 +132,28 @@ class Warm:
 
 
 def _serve() -> None:
+    gc.disable()  # what is loaded stays
     for name in LOADED:
         with suppress(ImportError):  # of an extra: its tests say so
             importlib.import_module(name)
+    _draw()
     gc.freeze()
+    gc.enable()
     syncs.leave_out()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         if os.fork() == 0:
             _watch(**json.loads(line))
+
+
+def _draw() -> None:
+    """Have templates compiled and fonts found, as the first page of a process does."""
+    from frostline.pipeline.report.html.pages import _environment
+    from frostline.pipeline.report.html.svg import figure
+
+    for name in _environment().list_templates("html"):
+        _environment().get_template(name)
+    figure("first", "", (2, 2), lambda axes: axes.plot([0, 1]))
 
 
 def _watch(folder: str, **asked: Any) -> None:

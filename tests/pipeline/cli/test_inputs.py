@@ -30,13 +30,19 @@ def said(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest
     return run
 
 
-def painted(root: Path, train: int = 12, test: int = 3, classes: int = 3, held: str = "test") -> Path:
+def painted(
+    root: Path,
+    train: int = 12,
+    test: int = 3,
+    classes: int = 3,
+    held: str = "test",
+    size: tuple[int, int] = (24, 20),
+) -> Path:
     for split, count in (("train", train), (held, test)):
         for label in range(classes):
             for i in range(count):
-                paint(
-                    root / split / f"c{label:03d}" / f"{i:03d}.png", label, 1000 * label + i + (split != "train") * 500
-                )
+                seed = 1000 * label + i + (split != "train") * 500
+                paint(root / split / f"c{label:03d}" / f"{i:03d}.png", label, seed, size)
     return root
 
 
@@ -202,7 +208,7 @@ def test_a_bit_depth_is_kept_with_the_head_and_used_on_other_images(said: Said, 
 
 
 def test_a_thousand_classes_are_answered(said: Said, tmp_path: Path) -> None:
-    root = painted(tmp_path / "d", train=2, test=1, classes=1000)
+    root = painted(tmp_path / "d", train=2, test=1, classes=1000, size=(2, 2))
     code, out, err = said("run", "--dataset", f"folder:{root}", *PIXELS, "--resize", "2x2", "--head", "centroid")
     assert code == 0, err
     assert "d: 1,000 classes, 2,000 training and 1,000 test samples" in out

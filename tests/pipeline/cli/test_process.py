@@ -114,19 +114,10 @@ def test_the_collector_leaves_what_is_imported_alone_at_the_end_and_no_sooner() 
     assert done.stdout.splitlines()[-2:] == ["True 0", "True"]
 
 
-def test_an_extraction_by_torchvision_does_not_import_torchs_compiler(tmp_path: Path) -> None:
-    what = [
-        "extract",
-        "--backbone",
-        "squeezenet1_1",
-        "--weights",
-        "random",
-        "--resize",
-        "32x32",
-        "--layer",
-        "features.3",
-    ]
-    what += ["--layer", "features.3", "--dataset", "digits", "--data-dir", str(tmp_path), "--precision", "fp32"]
+def test_an_extraction_by_torchvision_does_not_import_torchs_compiler(tmp_path: Path, folder: Path) -> None:
+    what = ["extract", "--backbone", "squeezenet1_1", "--weights", "random", "--resize", "32x32"]
+    what += ["--layer", "features.3", "--dataset", f"folder:{folder}", "--data-dir", str(tmp_path / "data")]
+    what += ["--precision", "fp32"]
     program = (
         "import sys; from frostline.pipeline.cli.main import main\n"
         f"code = main({what!r})\n"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -17,7 +15,7 @@ from frostline.pipeline.plan.one_reader import one_reader
 from frostline.stages.datasets.memo import GRAIN_NS
 from frostline.stages.store import open_set
 from frostline.stages.store.locks import is_taken
-from support.project import REPOSITORY
+from support.warm import Warm
 
 JOB = 'dataset = "folder:pets"\nbackbone = "pixels"\nbatch_size = 5\nresize = "8x8"\n'
 
@@ -26,22 +24,19 @@ def shard_files(data: Path) -> dict[str, bytes]:
     return {str(path.relative_to(data)): path.read_bytes() for path in data.glob("features/*/shards/*")}
 
 
-def task(folder: Path, **more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "frostline", "worker", "job.toml", "--data-dir", "shared"]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", **more}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
-
-
-def test_tasks_that_start_together_all_succeed_with_the_bytes_of_one_process(work: Path, folder: Path) -> None:
+def test_tasks_that_start_together_all_succeed_with_the_bytes_of_one_process(
+    work: Path, folder: Path, warm: Warm
+) -> None:
     root = folder.parent
     (root / "job.toml").write_text(JOB)
     assert main(["extract", "--config", "job.toml", "--data-dir", "alone"]) == 0
     time.sleep(1.1 * GRAIN_NS / 1e9)  # younger files are not remembered
+    command = ["-m", "frostline", "worker", "job.toml", "--data-dir", "shared"]
     array = {"SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_TASK_MAX": "2", "SLURM_ARRAY_TASK_COUNT": "3"}
-    tasks = [task(root, **array, SLURM_ARRAY_TASK_ID=str(i)) for i in range(3)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **array}
+    tasks = [warm.start(command, {**environment, "SLURM_ARRAY_TASK_ID": str(i)}, root) for i in range(3)]
     for one in tasks:
-        _, err = one.communicate(timeout=300)
+        _, err = one.printed()
         assert one.returncode == 0, err
     assert shard_files(root / "shared") == shard_files(root / "alone")
     assert all(open_set(path).published for path in (root / "shared" / "features").iterdir())

@@ -49,6 +49,12 @@ def small(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FROSTLINE_RESIZE", "8x8")
 
 
+@pytest.fixture
+def plain_pixels(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what is recorded, not of what a network computes."""
+    monkeypatch.setenv("FROSTLINE_BACKBONE", "pixels")
+
+
 class Clock:
     """Time that goes on by what is done, and by nothing else."""
 
@@ -141,6 +147,7 @@ def test_a_set_is_gone_on_with_at_the_batch_size_that_its_shards_were_made_with(
     assert open_set(folder).pace["batch_size"] == 3
 
 
+@pytest.mark.usefixtures("plain_pixels")
 def test_the_batch_size_of_a_begun_set_is_only_lowered(work: Path) -> None:
     assert main(["extract", "--batch-size", "7"]) == 0
     features = open_set(next(work.glob("features/*-train-*")))
@@ -199,6 +206,7 @@ def test_sets_side_by_side_end_at_the_batch_sizes_that_they_were_begun_with(
             assert shards[0] == shards[1]
 
 
+@pytest.mark.usefixtures("plain_pixels")
 def test_what_was_asked_for_or_halved_is_not_lent_and_what_was_measured_is(work: Path) -> None:
     assert main(["extract", "--batch-size", "7"]) == 0
     sets = [open_set(folder) for folder in work.glob("features/*")]
@@ -207,11 +215,12 @@ def test_what_was_asked_for_or_halved_is_not_lent_and_what_was_measured_is(work:
             one.keep_pace({**one.pace, "measured": measured})
             for shard in one.shards:  # or its rows would be copied
                 one.drop(shard)
-        (train, _) = extract_missing(planned(seed=1 + measured))  # split otherwise
+        (train, _) = extract_missing(planned(backbone="pixels", seed=1 + measured))  # split otherwise
         assert train.pace["batch_size"] == wanted and train.pace["measured"] == measured
         shutil.rmtree(train.folder)
 
 
+@pytest.mark.usefixtures("plain_pixels")
 def test_what_was_measured_among_other_threads_is_not_lent(work: Path) -> None:
     assert main(["extract", "--batch-size", "7"]) == 0
     for folder in work.glob("features/*"):
@@ -220,10 +229,11 @@ def test_what_was_measured_among_other_threads_is_not_lent(work: Path) -> None:
         one.keep_pace({**one.pace, "measured": True})
         for shard in one.shards:
             one.drop(shard)
-    (train, _) = extract_missing(planned(seed=1))
+    (train, _) = extract_missing(planned(backbone="pixels", seed=1))
     assert train.pace["batch_size"] == 16
 
 
+@pytest.mark.usefixtures("plain_pixels")
 def test_a_begun_set_is_gone_on_with_at_its_batch_size_in_as_many_threads_as_there_are_now(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +254,7 @@ def test_a_pace_is_no_longer_the_measured_one_once_memory_ran_out() -> None:
     assert not measured.after([ExtractionStats(10, 1.0, 0.0, 8, 2)], 10, 1.0).measured
 
 
+@pytest.mark.usefixtures("plain_pixels")
 @pytest.mark.parametrize(
     "broken",
     [{"batch_size": 10**9}, {"batch_size": "16"}, {"batch_size": True}, {"threads": 0}, {"cores": 65536}, None],
@@ -260,6 +271,7 @@ def test_a_record_of_another_machine_or_of_what_can_not_be_is_not_followed(
     assert found.pace["batch_size"] == 16
 
 
+@pytest.mark.usefixtures("plain_pixels")
 def test_how_rows_were_computed_is_shown(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["extract", "--json", "--workers", "1"]) == 0
     for shown in json.loads(capsys.readouterr().out):
@@ -301,13 +313,14 @@ def test_after_a_long_extraction_that_waited_for_images_it_is_said(
 
     slow = replace(dataset, train=replace(few, read=slowly))
     with caplog.at_level(logging.INFO, "frostline"):
-        extract_missing(make_plan(open_inputs(ExtractSettings(data_dir=work / "soon"), slow)))
+        extract_missing(make_plan(open_inputs(ExtractSettings(backbone="pixels", data_dir=work / "soon"), slow)))
         assert "decoding is the limit" not in caplog.text
         monkeypatch.setattr(phrases, "_LONG", 0.0)
-        extract_missing(make_plan(open_inputs(ExtractSettings(data_dir=work / "long"), slow)))
+        extract_missing(make_plan(open_inputs(ExtractSettings(backbone="pixels", data_dir=work / "long"), slow)))
     assert "decoding is the limit" in caplog.text
 
 
+@pytest.mark.usefixtures("plain_pixels")
 def test_a_calibration_is_done_where_it_pays_and_serves_the_next_split(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

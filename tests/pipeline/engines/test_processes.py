@@ -47,10 +47,11 @@ def planned(**settings: Any) -> Plan:
 
 
 def test_a_process_beside_this_one_does_shards_of_the_set_that_this_one_began(
-    work: Path, monkeypatch: pytest.MonkeyPatch
+    work: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(["extract", "--resize", "8x8", "--batch-size", "5", "--data-dir", "alone"]) == 0
-    plan = planned(batch_size=5)
+    asked = ["--dataset", f"folder:{folder}", "--resize", "8x8", "--batch-size", "5"]
+    assert main(["extract", *asked, "--data-dir", "alone"]) == 0
+    plan = planned(dataset=f"folder:{folder}", batch_size=5)
     request = look_up(plan, "train", "plain")
     begun = begin(plan, request)
     done: list[int] = []
@@ -64,7 +65,7 @@ def test_a_process_beside_this_one_does_shards_of_the_set_that_this_one_began(
         return sum(done)
 
     monkeypatch.setattr("frostline.pipeline.engines.fill.engine_for", lambda *_: elsewhere)
-    assert fill(plan, request, begun)[0] == 1438 and done == [1438]
+    assert fill(plan, request, begun)[0] == 36 and done == [36]
     extract_missing(plan)
     assert shard_files(work) == shard_files(work.parent / "alone")
 
@@ -186,19 +187,20 @@ def test_devices_are_as_many_as_rows_to_compute_want_and_copied_rows_want_none(
     assert not started and [one.computed for one in done] == [0, 0]
 
 
-def test_a_script_that_extracts_on_several_devices_is_not_run_again(tmp_path: Path, warm: Warm) -> None:
+def test_a_script_that_extracts_on_several_devices_is_not_run_again(tmp_path: Path, warm: Warm, folder: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "print('once')\nfrom frostline.pipeline.engines import processes\n"
         "from frostline.pipeline.settings import ExtractSettings\n"
         "from frostline.pipeline.run.run import extract\n"
-        "processes.devices_of, processes.MIN_ROWS = lambda name: ['cpu', 'cpu'], 400\n"
-        "print([done.computed for done in extract(ExtractSettings(engine='processes', resize=8))])\n"
+        "processes.devices_of, processes.MIN_ROWS = lambda name: ['cpu', 'cpu'], 15\n"
+        f"settings = ExtractSettings(engine='processes', dataset='folder:{folder}', resize=(8, 8))\n"
+        "print([done.computed for done in extract(settings)])\n"
     )
     environment = {"OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
     ran = warm.run([str(script)], environment, tmp_path)
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout == "once\n[1438, 359]\n" and "ended early" not in ran.stderr
+    assert ran.stdout == "once\n[36, 12]\n" and "ended early" not in ran.stderr
     assert all(open_set(folder).complete for folder in tmp_path.glob("data/features/*"))
 
 

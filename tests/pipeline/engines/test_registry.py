@@ -31,6 +31,8 @@ from concurrent.futures import ThreadPoolExecutor
 def elsewhere(job, here):
     with open("jobs.txt", "a") as file:
         file.write(job.to_json() + "\\n")
+    if job.split == "test":
+        return here(job.batch)
     command = [sys.executable, "-m", "frostline.pipeline.engines.worker", job.to_json()]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
         return int(worker.stdout.read())
@@ -96,8 +98,9 @@ def test_an_engine_of_a_distribution_fills_a_set_in_a_process_of_its_own_with_th
     assert (train.split, train.rows, test.split, test.rows) == ("train", 1438, "test", 359)
     assert train.mode == NumericMode("fp32", None) and train.batch.batch_size == 5
     for folder in (tmp_path / "elsewhere" / "features").iterdir():
-        features = open_set(folder)
-        assert features.published and features.speed and features.pace["waiting"] is None  # which it can't know
+        features, elsewhere = open_set(folder), "-train-" in folder.name
+        assert features.published and features.speed
+        assert (features.pace["waiting"] is None) == elsewhere  # which this process can't know
 
 
 @pytest.mark.parametrize("engine", ["thread", "idle"])

@@ -104,13 +104,13 @@ def test_what_is_cached_decides_and_nothing_is_unknown(
 
 
 def test_a_dry_run_loads_no_torch(tmp_path: Path) -> None:
-    for command in ("run", "extract"):
-        code = (
-            "import sys; from frostline.pipeline.cli.main import main\n"
-            f"assert main(['{command}', '--dry-run']) == 0\n"
-            "assert 'torch' not in sys.modules"
-        )
-        subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env={}, capture_output=True)
+    code = (
+        "import sys; from frostline.pipeline.cli.main import main\n"
+        "for command in ('run', 'extract'):\n"
+        "    assert main([command, '--dry-run']) == 0\n"
+        "    assert 'torch' not in sys.modules, command"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env={}, capture_output=True)
 
 
 def test_a_dry_run_of_a_matrix_loads_no_network(

@@ -85,7 +85,7 @@ def test_a_cached_run_loads_neither_torch_nor_transformers(model: Path, tmp_path
 
 
 def test_a_killed_extraction_ends_with_the_same_bytes(model: Path, tmp_path: Path, warm: Warm) -> None:
-    file = write(tmp_path / "said.csv", 6000, 40)
+    file = write(tmp_path / "said.csv", 3600, 40)
     arguments = ["-m", "frostline", "extract", "--dataset", f"csv:{file}", "--backbone", f"hf:{model}"]
     arguments += ["--pool", "mean", "--precision", "fp32", "--batch-size", "8", "--workers", "1", "--data-dir"]
 

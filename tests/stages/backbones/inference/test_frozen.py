@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,12 @@ def loaded(name: str, precision: Any = "fp32", **preprocessing: Any) -> Backbone
     return load_backbone(request, picture(0, (64, 64)), precision=precision)
 
 
+@pytest.fixture(scope="module")
+def shared() -> Callable[..., Backbone]:
+    """Load a backbone once for all tests that only embed with it."""
+    return cache(loaded)
+
+
 def images(count: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, 64, 64, 3), np.uint8)
 
@@ -51,8 +59,10 @@ def test_embedding_changes_no_weight_and_no_buffer() -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", NAMES)
-def test_an_images_features_are_the_same_bits_in_any_company_and_place(name: str, precision: str) -> None:
-    backbone, pixels = loaded(name, precision), images(8)
+def test_an_images_features_are_the_same_bits_in_any_company_and_place(
+    shared: Callable[..., Backbone], name: str, precision: str
+) -> None:
+    backbone, pixels = shared(name, precision), images(8)
     whole = backbone.embed({"pixels": pixels})
     order = np.random.default_rng(2).permutation(8)
     assert np.array_equal(backbone.embed({"pixels": pixels[order]}), whole[order])
@@ -62,9 +72,9 @@ def test_an_images_features_are_the_same_bits_in_any_company_and_place(name: str
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_bf16_features_point_where_fp32_ones_do(name: str) -> None:
+def test_bf16_features_point_where_fp32_ones_do(shared: Callable[..., Backbone], name: str) -> None:
     pixels = images(4)
-    exact, rough = loaded(name).embed({"pixels": pixels}), loaded(name, "bf16").embed({"pixels": pixels})
+    exact, rough = (shared(name, precision).embed({"pixels": pixels}) for precision in ("fp32", "bf16"))
     cosine = (exact * rough).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(rough, axis=1)
     assert rough.dtype == np.float32 and not np.array_equal(exact, rough)
     assert cosine.min() > 0.999
