@@ -33,6 +33,7 @@ _TOWARDS = 0.1  # share of the way to the first point, below which a head starts
 _NEGLIGIBLE = 0.05  # of the tolerance: a decrement that is worth no more products
 _SLOW, _NEAR = 0.3, 0.1  # a gap below the second that a step shrinks by less than the first,
 _HARD = 30  # though its direction took so many products: they may be too rough
+_LONG = 20  # evaluations in a precision that is not the last one
 _FINE = 1e-3  # gap below which float32 sums are not enough, and decrement that they may not show
 _SLACK = 1e-4  # relative: how far a sum in float32 may lie below the same one in float64
 
@@ -116,6 +117,7 @@ class _Descent:
         self.idle = torch.zeros_like(self.iterations)
         self.rough = torch.zeros_like(self.iterations, dtype=torch.bool)  # whether the last sums were
         self.heads = torch.arange(len(theta), device=theta.device)
+        self.evaluations = 0  # in this precision
 
     def advance(self) -> None:
         """Try each head's step; give the heads that took theirs a new direction."""
@@ -158,14 +160,16 @@ class _Descent:
         That is where a head has ``stalled``, is too near to its optimum, or comes nearer too slowly: ``before`` are the
         gaps before the last step.
         """
+        self.evaluations += 1
         gap = self.gap[heads]
         slow = (gap > _SLOW * before) & (before < _NEAR) & (self.inverse.products > _HARD)
         unclear = (gap <= _FINE) | ((self.step[heads] < 1).any(1) & (self.decrement[heads] < _FINE))
-        if not self.precisions or not bool((stalled | slow | (self._inexact & unclear)).any()):
+        wanted = stalled | slow | (self._inexact & unclear)
+        if not self.precisions or not (self.evaluations >= _LONG or bool(wanted.any())):
             return False
         if self._inexact:
             self.parts[heads] += _SLACK * self.parts[heads].abs()
-        self.problem = replace(self.problem, features=self.precisions.pop(0))
+        self.problem, self.evaluations = replace(self.problem, features=self.precisions.pop(0)), 0
         return True
 
     def _shorten(self, heads: Tensor, lower: Tensor) -> None:
