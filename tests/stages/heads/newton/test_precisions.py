@@ -104,7 +104,7 @@ def test_the_rotated_copy_tells_values_apart_in_its_narrowest_direction(narrowes
     torch.testing.assert_close(found.rows[:, :-1].double() / exact.std(0), exact / exact.std(0), rtol=0, atol=1e-4)
 
 
-def test_a_direction_costs_no_more_products_than_its_gain_is_worth_and_says_what_it_left() -> None:
+def test_a_direction_costs_no_more_products_than_its_gain_is_worth_and_counts_what_it_left() -> None:
     X, y = scored(2000, 200, 5, noise=1.0)
     heads, each = problem(rotate(torch.as_tensor(X), torch.float64), y, 1e-7), torch.arange(1)
     theta = torch.as_tensor(np.random.default_rng(0).standard_normal((1, 5, 201)))
@@ -114,7 +114,7 @@ def test_a_direction_costs_no_more_products_than_its_gain_is_worth_and_says_what
         inverse.begin(heads)
     _, gain = newton_direction(heads, point, systems[0], each)
     _, told = newton_direction(heads, point, systems[1], each, negligible=0.3 * gain)
-    assert systems[1].products < systems[0].products and told >= gain
+    assert systems[1].products < systems[0].products and 0.3 * gain < told < 1.3 * gain
 
 
 def test_the_few_rows_of_a_fold_are_solved_as_closely_as_all() -> None:
