@@ -79,7 +79,8 @@ class CPath:
     def known(self, grid: Tensor) -> Solution:
         """Return the heads of values that were solved (k,); k, then t, come first. Raises KeyError for others."""
         found = [self._known[self._key(C)] for C in grid.tolist()]
-        return Solution(*(torch.stack([getattr(one, field.name) for one in found]) for field in fields(Solution)))
+        every = Solution(*(torch.stack([getattr(one, field.name) for one in found]) for field in fields(Solution)))
+        return replace(every, theta=self.problem.features.as_given(every.theta))
 
     def solve(self, grid: Tensor, effort: Effort) -> None:
         """Solve an ascending ``grid`` (k,) of C; what is known of it already, on from there.

@@ -52,16 +52,35 @@ class StoredRows:
 
 
 @dataclass(frozen=True, eq=False)
-class EigenbasisRows:
-    """Rows as they were given, and their eigenbasis.
+class Span:
+    """What made rows narrow that are fewer than their features: ``(rows - mean) @ basis`` is as wide as they are many.
 
     Attributes:
-        original: (n, d), the dtype it came in.
+        mean: (d,) float64.
+        basis: (d, n) float64.
+    """
+
+    mean: Tensor
+    basis: Tensor
+
+    def outward(self, theta: Tensor) -> Tensor:
+        """Heads (..., d + 1), bias last, of heads (..., n + 1) for the narrow rows."""
+        weight = theta[..., :-1] @ self.basis.T
+        return torch.cat((weight, theta[..., -1:] - weight @ self.mean[:, None]), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class EigenbasisRows:
+    """Rows, and their eigenbasis.
+
+    Attributes:
+        original: (n, d), as given and in the dtype it came in; or narrow, see ``spans``.
         mean: (d,) float64.
         basis: (d, r) float64, orthonormal columns whose span holds every centred row; r = min(n, d).
         variances: (r + 1,) float64, of the rotated rows' columns, the largest first; 1 for the column of ones.
         dtype: of the products of :meth:`block`.
-        exact: of the rows as they were given, when they are multiplied.
+        exact: of the original rows, when they are multiplied.
+        spans: of rows that were fewer than their features, what made them narrow, the last one first.
     """
 
     original: RowSource
@@ -70,6 +89,18 @@ class EigenbasisRows:
     variances: Tensor
     dtype: torch.dtype
     exact: torch.dtype = field(default=torch.float64, kw_only=True)
+    spans: tuple[Span, ...] = field(default=(), kw_only=True)
+
+    @property
+    def features(self) -> int:
+        """How many features the rows were given with."""
+        return len(self.spans[-1].mean) if self.spans else len(self.mean)
+
+    def as_given(self, theta: Tensor) -> Tensor:
+        """Heads (..., features + 1), bias last, of heads (..., d + 1) for ``original``."""
+        for span in self.spans:
+            theta = span.outward(theta)
+        return theta
 
     @property
     def width(self) -> int:
@@ -82,7 +113,7 @@ class EigenbasisRows:
         return max(float(self.variances[0]), _TINY)
 
     def given(self, rows: slice) -> Tensor:
-        """Rows (b, d) as they were given, in the dtype ``exact``."""
+        """Original rows (b, d) in the dtype ``exact``."""
         return self.original[rows].to(self.mean.device, self.exact)
 
     @cached_property
@@ -92,7 +123,7 @@ class EigenbasisRows:
 
     @cached_property
     def reduced(self) -> Self:
-        """Quick rows, in float32 as they were given, unless that would lose what they differ by."""
+        """Quick rows, the original in float32, unless that would lose what they differ by."""
         return replace(self.quick, exact=self._exact_enough)
 
     @property
@@ -104,8 +135,7 @@ class EigenbasisRows:
 
     def to_original(self, direction: Tensor) -> Tensor:
         """Directions (..., d + 1), bias last, for ``original`` of directions (..., r + 1)."""
-        weight = direction[..., :-1] @ self.basis.T
-        return torch.cat((weight, direction[..., -1:] - weight @ self.mean[:, None]), -1)
+        return Span(self.mean, self.basis).outward(direction)
 
     def to_rotated(self, weight: Tensor, bias: Tensor) -> Tensor:
         """Gradients (..., r + 1) of gradients (..., d) and (...) for ``original``."""
@@ -156,7 +186,8 @@ class RotatedRows(EigenbasisRows):
         """The rows where ``used`` (n,) is true; rotated again where that makes them narrower."""
         original = self._tensor()[used]
         if int(used.sum()) < self.basis.shape[1]:
-            return rotate(original, self.dtype)
+            narrow = rotate(original, self.dtype)
+            return replace(narrow, spans=(*narrow.spans, *self.spans))
         return replace(self, original=original, rows=self.rows[used])
 
     def _tensor(self) -> Tensor:
@@ -198,9 +229,14 @@ def rotate(X: Tensor, dtype: torch.dtype = torch.float32, block: int = 4096) -> 
     """Rotate X (n, d), ``block`` rows at a time in float64; the copy is kept in ``dtype``.
 
     Where no direction has so small a variance that float32 could not tell its values apart, a float32 copy is also
-    multiplied in float32. Needs the copy, two (d, r) float64 matrices and one block; no other array grows with n.
+    multiplied in float32. Needs the copy, two (d, r) float64 matrices and one block; no other array grows with n. Fewer
+    rows than features are made narrow before.
     """
     mean = _mean(X, X.device, block)
+    if len(X) < X.shape[1]:
+        span = Span(mean, torch.linalg.qr((X.double() - mean).T)[0])
+        narrow = rotate((X.double() - mean) @ span.basis, dtype, block)
+        return replace(narrow, spans=(*narrow.spans, span))
     basis, variances = _eigenbasis(X, mean, block)
     rows = X.new_ones((len(X), basis.shape[1] + 1), dtype=dtype)
     share = variances[:-1] / max(float(variances[0]), _TINY)
@@ -228,26 +264,19 @@ def _mean(X: RowSource, device: torch.device, block: int) -> Tensor:
 
 
 def _eigenbasis(X: RowSource, mean: Tensor, block: int) -> tuple[Tensor, Tensor]:
-    """Basis (d, r) and variances (r + 1,), the last one 1 for the bias."""
-    basis = _spanning_basis(X, mean) if len(X) < X.shape[1] else None
-    size = min(X.shape)
+    """Basis (d, d) and variances (d + 1,), the last one 1 for the bias."""
+    size = X.shape[1]
     covariance = mean.new_zeros((size, size))
     for part in _double(X, mean.device, block):
-        centred = (part - mean) if basis is None else (part - mean) @ basis
+        centred = part - mean
         for end in range(_STRIPE, size + _STRIPE, _STRIPE):  # the lower half, which is all that eigh reads
             columns = slice(end - _STRIPE, end)
             covariance[columns, :end].addmm_(centred[:, columns].T, centred[:, :end])
     variances, vectors = torch.linalg.eigh(covariance / len(X))
     vectors = vectors.flip(1)
     variances = torch.cat((variances.flip(0).clamp(min=0), variances.new_ones(1)))
-    return (vectors if basis is None else basis @ vectors), variances
+    return vectors, variances
 
 
 def _double(X: RowSource, device: torch.device, block: int) -> Iterator[Tensor]:
     return (X[slice(start, start + block)].to(device).double() for start in range(0, len(X), block))
-
-
-def _spanning_basis(X: RowSource, mean: Tensor) -> Tensor:
-    """Orthonormal (d, n) columns spanning the centred rows: with n < d the problem is n wide."""
-    basis: Tensor = torch.linalg.qr((X[slice(None)].to(mean.device).double() - mean).T)[0]
-    return basis
