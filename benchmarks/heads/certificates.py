@@ -46,8 +46,8 @@ def problem(seed: int) -> tuple[NDArray[Any], NDArray[np.int64], int, NDArray[np
     X += 10 ** rng.uniform(0, 3) * X.std() * (rng.random() < 0.3)
     if rng.random() < 0.2:
         X[:, d // 2 :] = X[:, : d - d // 2]
-    kinds = [np.float16, np.float32, np.float64] if np.abs(X).max() < 6e4 else [np.float32]
-    return X.astype(rng.choice(kinds)), y, classes, np.sort(10 ** rng.uniform(-6, 5, rng.integers(1, 6)))
+    kinds = ["float16", "float32", "float64"] if np.abs(X).max() < 6e4 else ["float32"]
+    return X.astype(str(rng.choice(kinds))), y, classes, np.sort(10 ** rng.uniform(-6, 5, rng.integers(1, 6)))
 
 
 def solved(seeds: range) -> Iterator[tuple[float, list[Head]]]:
