@@ -1,9 +1,9 @@
 """Which values of a grid are worth a head: solved roughly from coarse to fine, and closely where the choice falls.
 
-Values a factor of ten apart are tried from the lowest on. A loss on held-out rows that has risen may fall again at a
-larger value, as long as there is more to learn of the training rows: features of small variance count only then. So the
-first part ends when the loss has clearly risen, and by much more than the loss that is left on the training rows. Then
-come the middles of the gaps around the least, again and again.
+Values a factor of ten apart, or three after a hard one, are tried from the lowest on. A loss on held-out rows that has
+risen may fall again at a larger value, as long as there is more to learn of the training rows: features of small
+variance count only then. So the first part ends when the loss has clearly risen, and by much more than the loss that is
+left on the training rows. Then come the middles of the gaps around the least, again and again.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from frostline.stages.targets.base import Criterion, Judgement, RowLosses, joine
 
 FEW = 8  # values: so many are all solved closely, whoever named them wants to know of each
 _BYTES = 2**30  # of heads, and of rows scaled for each mask, that are kept at once
-_STRIDE = 9.99  # a factor of the value from one try to the next; its root, where
-_HARD = 7  # a value took more Newton steps than this
+_STRIDE = 9.99  # a factor of the value from one try to the next,
+_SHORT = 3.16  # and where one took many steps to solve
+_MANY = 7  # Newton steps: more are many
 _RISEN = 3.0  # standard errors by which the loss is clearly above the least
 _FITTED = 0.01  # mean loss on training rows that leaves nothing to fit
 _MORE = 3.0  # times that loss: a rise of so much is not made good by fitting the rest of it
@@ -129,7 +130,7 @@ class Search:
     def _after(self, place: int) -> int:
         """Return the place of the next value to try: nearer where one was hard to solve, from which others follow."""
         grid = np.asarray(self.rows.spec.grid)
-        factor = _STRIDE**0.5 if self._steps[place] > _HARD else _STRIDE
+        factor = _SHORT if self._steps[place] > _MANY else _STRIDE
         return int(np.append(np.flatnonzero(grid >= factor * grid[place]), len(grid) - 1)[0])
 
     def _risen(self) -> NDArray[np.bool_]:

@@ -41,7 +41,7 @@ class Effort:
     """How closely heads are solved, and how much that may cost.
 
     ``tolerance``: the gap that is enough. ``max_iterations``: steps and shortened steps of a head; ``products``:
-    Hessian products of one direction; ``reduced``: whether float32 and bf16 are precise enough.
+    Hessian products of one direction; ``reduced``: whether float32 and bf16 are precise enough to the end.
     """
 
     tolerance: float
@@ -91,12 +91,15 @@ class CPath:
         first, passing, step_factor, inverse = 0, [], _STEP_FACTOR, Preconditioner(self._limit)
         while first < len(grid):
             near = grid[first : first + self._max_heads]
-            near, own = near[near <= step_factor * near[0]], effort
-            if (step := self._step_towards(float(near[0]), step_factor)) is not None:
-                near, own = grid.new_tensor([step]), self._passing(effort)
+            near = near[near <= step_factor * near[0]]
+            step = self._step_towards(float(near[0]), step_factor if self.problem.loss.smooth else _STEP_FACTOR)
+            if step is None:
+                steps = self._solve_together(near, effort, inverse)
+                first += len(near)
+            else:
+                steps = self._solve_together(grid.new_tensor([step]), self._passing(effort), inverse)
                 passing.append(step)
-            step_factor = _adapted(step_factor, self._solve_together(near, own, inverse))
-            first += 0 if own is not effort else len(near)
+            step_factor = _adapted(step_factor, steps)
             tell("solving", "values", first, len(grid))
         for C in passing:
             self._known.pop(C)
@@ -136,7 +139,7 @@ class CPath:
         if not self.problem.loss.smooth or features.dtype == torch.float64:
             return [features]
         gaps = [self._known[C].gap.max() if C in self._known else torch.inf for C in values.tolist()]
-        return [features.quick, features] if max(gaps) < _PASSING else [features.reduced, features.quick, features]
+        return [one for one in features.rising if max(gaps) >= _PASSING or one.exact == features.exact]
 
     def _start(self, C: float) -> Start:
         """Where the heads of C start: where they are, if they are known, and the first of all at zero.

@@ -30,11 +30,12 @@ _SHORTEST = 1e-6  # step below which a head has stalled
 _RADIUS = 10.0  # how far the logits of rows may go in a first step, root mean square
 _WIDER = 4.0  # factor of that after a whole step that went so far and was good
 _TOWARDS = 0.1  # share of the way to the first point, below which a head starts from where it is
-_NEGLIGIBLE = 0.05  # of the tolerance: a decrement that is worth no more products
-_SLOW, _NEAR = 0.3, 0.1  # a gap below the second that a step shrinks by less than the first,
-_HARD = 30  # though its direction took so many products: they may be too rough
-_LONG = 20  # evaluations in a precision that is not the last one
 _FINE = 1e-3  # gap below which float32 sums are not enough, and decrement that they may not show
+_NEGLIGIBLE = 0.05  # of a tolerance that is not fine: a decrement that is worth no more products
+_NEAR = 0.1  # gap below which steps should be quick: products may be too rough
+_SLOW = 0.3  # where a step leaves more of the gap than this,
+_COSTLY = 30  # though its direction took more products than this
+_LONG = 20  # evaluations in a precision that is not the last one
 _SLACK = 1e-4  # relative: how far a sum in float32 may lie below the same one in float64
 
 
@@ -87,7 +88,8 @@ class Start:
 class _Descent:
     """Newton steps with backtracking for h heads in step; heads leave when they converge or stall.
 
-    Classes that share nothing (``parts``, see :class:`Derivatives`) have steps of their own lengths.
+    All heads have one precision, and the next one where one head needs it: the last bits of a head depend on those
+    solved with it. Classes that share nothing (``parts``, see :class:`Derivatives`) have steps of their own lengths.
     """
 
     def __init__(
@@ -115,7 +117,7 @@ class _Descent:
         self.step = torch.ones_like(self.parts)
         self.radius = torch.full_like(self.objective, _RADIUS if problem.loss.smooth else torch.inf)
         self.idle = torch.zeros_like(self.iterations)
-        self.rough = torch.zeros_like(self.iterations, dtype=torch.bool)  # whether the last sums were
+        self.rough_sums = torch.zeros_like(self.iterations, dtype=torch.bool)  # whether the last ones were
         self.heads = torch.arange(len(theta), device=theta.device)
         self.evaluations = 0  # in this precision
 
@@ -129,10 +131,10 @@ class _Descent:
         taken, before = lower.all(1), self.gap[heads]
         self._take(heads, trial, point, taken)
         self._shorten(heads, lower)
-        going = (self.gap[heads] > self.tolerance[heads]) | self.rough[heads]
+        going = (self.gap[heads] > self.tolerance[heads]) | (self.rough_sums[heads] & (self.tolerance[heads] < _FINE))
         stalled = ~self.step[heads].any(1) | (self.idle[heads] >= _PATIENCE)
-        if self._sharpened(heads, before, going & stalled):
-            self._fall_back(heads[going & stalled & ~taken])
+        if self._sharpen(heads, before, going & stalled):
+            self._fall_back(heads[going & ~taken & (stalled | (self.iterations[heads] > 0))])
             self.idle[heads[stalled]] = 0
         else:
             going &= ~stalled
@@ -141,20 +143,20 @@ class _Descent:
 
     def settle(self) -> None:
         """Let heads be where they are that took no step yet, or whose sums are not as exact as they might be."""
-        if self._inexact:
+        if self._sums_are_rough:
             self.problem = replace(self.problem, features=self.precisions[-1])
-        heads = ((self.iterations == 0) | self.rough).nonzero().flatten()
+        heads = ((self.iterations == 0) | self.rough_sums).nonzero().flatten()
         if len(heads):
             theta, steps = self.theta[heads], self.iterations[heads]
             self._take(heads, theta, self.problem.only(heads).evaluate(theta), torch.ones_like(heads, dtype=torch.bool))
             self.iterations[heads] = steps.clamp(min=1)
 
     @property
-    def _inexact(self) -> bool:
-        """Whether sums of rows become more exact with the next precision."""
+    def _sums_are_rough(self) -> bool:
+        """Whether sums over rows are less exact than those of the last precision."""
         return bool(self.precisions) and self.precisions[-1].exact != self.problem.features.exact
 
-    def _sharpened(self, heads: Tensor, before: Tensor, stalled: Tensor) -> bool:
+    def _sharpen(self, heads: Tensor, before: Tensor, stalled: Tensor) -> bool:
         """Take the next precision where this one is not enough for one of the heads; return whether it was taken.
 
         That is where a head has ``stalled``, is too near to its optimum, or comes nearer too slowly: ``before`` are the
@@ -162,12 +164,12 @@ class _Descent:
         """
         self.evaluations += 1
         gap = self.gap[heads]
-        slow = (gap > _SLOW * before) & (before < _NEAR) & (self.inverse.products > _HARD)
+        slow = (gap > _SLOW * before) & (before < _NEAR) & (self.inverse.products > _COSTLY)
         unclear = (gap <= _FINE) | ((self.step[heads] < 1).any(1) & (self.decrement[heads] < _FINE))
-        wanted = stalled | slow | (self._inexact & unclear)
+        wanted = stalled | slow | (self._sums_are_rough & unclear)
         if not self.precisions or not (self.evaluations >= _LONG or bool(wanted.any())):
             return False
-        if self._inexact:
+        if self._sums_are_rough:
             self.parts[heads] += _SLACK * self.parts[heads].abs()
         self.problem, self.evaluations = replace(self.problem, features=self.precisions.pop(0)), 0
         return True
@@ -208,7 +210,7 @@ class _Descent:
         self.bound[heads], self.gap[heads] = bound, gap
         self.gradient[heads] = point.gradient[taken].square().sum((1, 2)).sqrt()
         self.iterations[heads] += 1
-        self.rough[heads] = self._inexact & (self.tolerance[heads] < _FINE)
+        self.rough_sums[heads] = self._sums_are_rough
         whole = (self.step[heads] == 1).all(1)
         far = whole & self.decrement[heads].isinf() & (self.iterations[heads] > 1)
         self.radius[heads] = torch.where(far, _WIDER * self.radius[heads], self.radius[heads])
@@ -223,6 +225,11 @@ class _Descent:
         promised = _dot(inverse(point.gradient), point.gradient) / point.objective
         return torch.maximum(2 * self.decrement[heads], promised).masked_fill((self.step[heads] < 1).any(1), torch.inf)
 
+    def _negligible(self, heads: Tensor, point: Derivatives) -> Tensor:
+        """Decrements that are worth no more products: none where the gap is to be known closely."""
+        rough = self.problem.loss.smooth & (self.tolerance[heads] >= _FINE)
+        return _NEGLIGIBLE * rough * self.tolerance[heads] * point.objective
+
     def _aim(self, heads: Tensor, point: Derivatives, chosen: Tensor) -> None:
         if len(chosen) == 0:
             return
@@ -231,8 +238,7 @@ class _Descent:
         direction = direct_direction(problem, point, self.inverse.products)
         if direction is None:
             self.inverse.refresh(problem, point)
-            negligible = _NEGLIGIBLE * self.problem.loss.smooth * self.tolerance[heads] * point.objective
-            limits = self.radius[heads], self.products, negligible
+            limits = self.radius[heads], self.products, self._negligible(heads, point)
             direction, decrement = newton_direction(problem, point, self.inverse, heads, *limits)
         else:
             decrement = -0.5 * _dot(direction, point.gradient)

@@ -2,7 +2,7 @@
 
 Coordinates are those of :mod:`.rotated_rows`, in which the Hessian is close to
 diagonal: that keeps the conjugate gradients of :mod:`.minimise` short. Gradients are float64 on the
-features as given, or float32 where a rough answer will do; Hessian products only choose directions and run in the
+features as given, or float32 far from the optimum; Hessian products only choose directions and run in the
 features' ``dtype``, or in bf16.
 """
 

@@ -24,7 +24,8 @@ _CACHE = 2**21  # bytes of rows that a core keeps at hand
 _FAR = 1e3  # deviations: float32 has seven digits, and far from its optimum a head needs three
 _TINY = 1e-300  # the variance of features that are all equal
 _STRIPE = 160  # columns of a symmetric product taken at once, with those before them
-_SMALL, _NOTHING = 1e-8, 1e-13  # of the largest variance: what float32 can't rotate, and what float64 can't find
+_NARROW = 1e-6  # of the largest variance: a direction in which rows are rotated in float64
+_NOTHING = 1e-13  # of the largest variance: none
 
 
 class RowSource(Protocol):
@@ -121,6 +122,16 @@ class EigenbasisRows:
         """The same rows for products that only choose directions, in the lowest precision that does."""
         return self
 
+    @property
+    def products(self) -> torch.dtype:
+        """What the products of :meth:`block` are multiplied in."""
+        return self.dtype
+
+    @property
+    def rising(self) -> list[Self]:
+        """These rows in rising precision: reduced, quick and as they are, where that differs."""
+        return list({(one.exact, one.products): one for one in (self.reduced, self.quick, self)}.values())
+
     @cached_property
     def reduced(self) -> Self:
         """Quick rows, the original in float32, unless that would lose what they differ by."""
@@ -129,8 +140,9 @@ class EigenbasisRows:
     @property
     def _exact_enough(self) -> torch.dtype:
         """The dtype that tells the rows apart: not float32 where, in any direction, they are far from zero."""
-        told = self.variances[:-1] > _NOTHING * self.variance
-        far = (self.mean @ self.basis)[told].square() > _FAR**2 * self.variances[:-1][told]
+        variances = self.variances[:-1]
+        spread = torch.where(variances > _NOTHING * self.variance, variances, self.variance)
+        far = (self.mean @ self.basis).square() > _FAR**2 * spread
         return torch.float64 if far.any() else torch.float32
 
     def to_original(self, direction: Tensor) -> Tensor:
@@ -176,9 +188,14 @@ class RotatedRows(EigenbasisRows):
         part = self.rows[rows]
         return (weights.to(part.dtype) @ part.square()).to(self.dtype)
 
+    @property
+    def products(self) -> torch.dtype:
+        """What rows are kept in."""
+        return self.rows.dtype
+
     @cached_property
     def quick(self) -> Self:
-        """The same with the copy in bf16, if the device has that."""
+        """The same with the copy in bf16, if the device has that; it is kept, half as large again."""
         fast = self.dtype == torch.float32 and has_bf16(str(self.rows.device))
         return replace(self, rows=self.rows.bfloat16()) if fast else self
 
@@ -228,9 +245,8 @@ class StreamedRows(EigenbasisRows):
 def rotate(X: Tensor, dtype: torch.dtype = torch.float32, block: int = 4096) -> RotatedRows:
     """Rotate X (n, d), ``block`` rows at a time in float64; the copy is kept in ``dtype``.
 
-    Where no direction has so small a variance that float32 could not tell its values apart, a float32 copy is also
-    multiplied in float32. Needs the copy, two (d, r) float64 matrices and one block; no other array grows with n. Fewer
-    rows than features are made narrow before.
+    A float32 copy is also multiplied in float32, but for directions in which rows hardly vary. Needs the copy, two (d,
+    r) float64 matrices and one block; no other array grows with n. Fewer rows than features are made narrow before.
     """
     mean = _mean(X, X.device, block)
     if len(X) < X.shape[1]:
@@ -239,10 +255,11 @@ def rotate(X: Tensor, dtype: torch.dtype = torch.float32, block: int = 4096) -> 
         return replace(narrow, spans=(*narrow.spans, span))
     basis, variances = _eigenbasis(X, mean, block)
     rows = X.new_ones((len(X), basis.shape[1] + 1), dtype=dtype)
-    share = variances[:-1] / max(float(variances[0]), _TINY)
-    near = basis if ((share > _NOTHING) & (share < _SMALL)).any() else basis.to(dtype)
+    quick, narrow = basis.to(dtype), variances[:-1] < _NARROW * variances[0].clamp(min=_TINY)
     for start, part in enumerate(_double(X, mean.device, block)):
-        rows[start * block : (start + 1) * block, :-1] = (part - mean).to(near.dtype) @ near
+        turned, centred = rows[start * block : (start + 1) * block, :-1], part - mean
+        turned[:] = centred.to(dtype) @ quick
+        turned[:, narrow] = (centred @ basis[:, narrow]).to(dtype)
     return RotatedRows(X, mean, basis, variances, dtype, rows)
 
 

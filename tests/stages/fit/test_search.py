@@ -189,3 +189,11 @@ def test_what_is_larger_is_not_tried_where_the_loss_has_risen_by_more_than_is_le
     searched = search_of(TrainingRows(X, wrong, 5, SPEC))
     largest = SPEC.grid[searched.places()[-1]]
     assert largest < SPEC.grid[-1] and searched.heads.training_loss(largest) > 0.1
+
+
+@pytest.mark.parametrize(("steps", "after"), [(3, 1.0), (12, 0.1 * 10**0.5)])
+def test_the_value_after_a_hard_one_is_nearer(steps: int, after: float) -> None:
+    data, grid = features(400), tuple(0.1 * 10 ** (0.5 * place) for place in range(9))
+    found = search_of(TrainingRows(data.X, data.y, 4, head_spec("logreg", grid)))
+    found._steps[0] = steps
+    assert grid[found._after(0)] == pytest.approx(after) and found._after(8) == 8

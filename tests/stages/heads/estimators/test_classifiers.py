@@ -44,7 +44,6 @@ ALL = [*LINEAR, KNNClassifier()]
 # It also asks for seven digits of a fit to repeated rows, so fits to a tolerance are close ones.
 CLOSE = {"tol": 1e-9, "dtype": "float64"}
 CHECKED = [clone(head).set_params(**CLOSE) if hasattr(head, "tol") else head for head in LINEAR]
-CHECKED[0].set_params(tol=1e-10)
 CHECKED += [KNNClassifier(temperature=1.0)]
 WEIGHTED = [head for head in ALL if "class_weight" in head.get_params()]
 Data = tuple[np.ndarray, np.ndarray]

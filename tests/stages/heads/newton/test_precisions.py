@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from frostline.stages.heads.newton import rotated_rows
+from frostline.stages.heads.newton.c_path import ROUGH
 from frostline.stages.heads.newton.losses import Softmax
-from frostline.stages.heads.newton.minimise import PRODUCTS, Start, minimise, newton_direction
+from frostline.stages.heads.newton.minimise import PRODUCTS, Start, _Descent, minimise, newton_direction
 from frostline.stages.heads.newton.penalised import prepare
 from frostline.stages.heads.newton.preconditioner import Preconditioner
 from frostline.stages.heads.newton.problem import Problem
@@ -123,3 +124,63 @@ def test_the_few_rows_of_a_fold_are_solved_as_closely_as_all() -> None:
     together = prepare(X, y).fit([1e-3, 1.0, 1e3], weights)
     tight = prepare(X, y, dtype="float64").fit([1e-3, 1.0, 1e3], weights, tolerance=1e-9)
     assert together.converged.all() and (together.objective <= tight.objective * (1 + 1e-5)).all()
+
+
+def above(X: np.ndarray, y: np.ndarray, grid: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far heads are above tight ones in float64, and whether they converged."""
+    path = logistic_path(X, y, grid)
+    tight = logistic_path(X, y, grid, tolerance=1e-10, dtype="float64")
+    return path.objective / tight.objective - 1, path.converged
+
+
+def test_a_constant_column_far_from_zero_changes_nothing_but_the_precision() -> None:
+    X, y = scored(1500, 40, 4, noise=1.0)
+    wide = np.column_stack((X, np.full(len(X), 1e8))).astype(np.float64)
+    assert rotate(torch.as_tensor(wide)).reduced.exact == torch.float64
+    path = prepare(wide, y).begin()
+    path.solve([1e-2, 1.0, 1e2], ROUGH)
+    tight = logistic_path(wide, y, [1e-2, 1.0, 1e2], tolerance=1e-9, dtype="float64")
+    assert (path.known([1e-2, 1.0, 1e2], 1e-3).objective[0] <= tight.objective * (1 + 3e-3)).all()
+
+
+def test_rows_of_low_rank_and_large_scale_are_as_near_as_they_say() -> None:
+    X, y = scored(1500, 40, 4, noise=1.0)
+    turn = np.linalg.qr(np.random.default_rng(0).standard_normal((60, 60)))[0][:40]
+    distance, converged = above((X @ turn * 1e5).astype(np.float32), y, [1.0, 1e4])
+    assert converged.all() and (distance <= 1e-5).all()
+
+
+def test_few_rows_of_many_classes_are_as_near_as_they_say_at_a_large_value() -> None:
+    rng = np.random.default_rng(0)
+    y = np.append(np.arange(11), rng.integers(0, 11, 49))
+    distance, converged = above(rng.standard_normal((60, 3)).astype(np.float32), y, [1.0, 1e2, 1e4])
+    assert converged.all() and (distance <= 1e-5).all()
+
+
+def test_a_head_on_its_way_back_when_another_needs_more_precision_takes_a_new_direction() -> None:
+    X, y = scored(600, 30, 4, noise=1.0)
+    one = problem(rotate(torch.as_tensor(X)), y, 1e-4)
+    heads = one.with_heads(torch.tensor([1e-4, 1e-2], dtype=torch.float64), torch.zeros(2, dtype=torch.int64))
+    start = Start(*(torch.cat((part, part)) for part in vars(at_zero(one)).values()))
+    levels = [heads.features.reduced, heads.features]
+    descent = _Descent(heads, start, torch.full((2,), 1e-7, dtype=torch.float64), 500, Preconditioner(ROOM), levels)
+    descent.inverse.begin(heads)
+    while float(descent.gap[1]) > 0.1:
+        descent.advance()
+    descent.direction[0] *= -1  # leads up
+    descent.advance()
+    assert not descent.precisions and descent.iterations.tolist() == [4, 5]
+    descent.advance()
+    assert descent.iterations.tolist() == [5, 6]
+    while len(descent.heads):
+        descent.advance()
+    assert (descent.gap <= 1e-7).all()
+
+
+def test_precisions_that_are_the_same_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = torch.as_tensor(np.random.default_rng(0).standard_normal((300, 20)))
+    for fast, offset, many in ((True, 0.0, 3), (False, 0.0, 2), (True, 1e5, 2), (False, 1e5, 1)):
+        monkeypatch.setattr(rotated_rows, "has_bf16", lambda _, fast=fast: fast)
+        rising = rotate(X + offset).rising
+        assert len(rising) == many
+        assert (rising[-1].exact, rising[-1].products) == (torch.float64, torch.float32)
