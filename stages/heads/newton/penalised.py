@@ -225,7 +225,8 @@ def prepare(
         y: integer labels.
         loss: of the heads to be fitted.
         classes: how many there are; by default the largest label + 1.
-        dtype: of the rotated copy and its matrix products.
+        dtype: of the rotated copy and its matrix products; with float32 also bf16, where the device has that, in a
+            second copy that is kept.
         device: where torch works.
 
     Raises:
