@@ -251,8 +251,8 @@ def rotate(X: Tensor, dtype: torch.dtype = torch.float32, block: int = 4096) -> 
     mean = _mean(X, X.device, block)
     if len(X) < X.shape[1]:
         span = Span(mean, torch.linalg.qr((X.double() - mean).T)[0])
-        narrow = rotate((X.double() - mean) @ span.basis, dtype, block)
-        return replace(narrow, spans=(*narrow.spans, span))
+        inner = rotate((X.double() - mean) @ span.basis, dtype, block)
+        return replace(inner, spans=(*inner.spans, span))
     basis, variances = _eigenbasis(X, mean, block)
     rows = X.new_ones((len(X), basis.shape[1] + 1), dtype=dtype)
     quick, narrow = basis.to(dtype), variances[:-1] < _NARROW * variances[0].clamp(min=_TINY)
