@@ -108,7 +108,7 @@ class PenalisedLabelsSolver:
         C = checked_values(grid)
         ascending, back = distinct(C)
         tasks = [task for weights in row_weights for task in self._tasks(weights)]
-        found = _empty(len(ascending), len(tasks), self.features.features)
+        found = _empty(len(ascending), len(tasks), self.features.given_width)
         for place, task in enumerate(tasks):
             found.theta[:, place, 0, -1] = self.loss.constant(task.share)
         real = [place for place, task in enumerate(tasks) if 0 < task.share < 1]

@@ -93,7 +93,7 @@ class EigenbasisRows:
     spans: tuple[Span, ...] = field(default=(), kw_only=True)
 
     @property
-    def features(self) -> int:
+    def given_width(self) -> int:
         """How many features the rows were given with."""
         return len(self.spans[-1].mean) if self.spans else len(self.mean)
 
